@@ -1,0 +1,39 @@
+// A bump pointer over one reserved region: a mark and a rewind to lend, a reset to drop everything at once.
+#pragma once
+
+#include <memory>
+
+#include "strategy.hpp"
+
+namespace stackheap {
+
+class arena {
+ public:
+  static constexpr const char* what = "bump pointer, mark and rewind";
+
+  explicit arena(demand need)
+      : capacity_(rounded_up(need.max_bytes) * need.blocks), memory_(new std::byte[capacity_]), next_(memory_.get()) {}
+
+  template <class Borrower>
+  [[gnu::noinline]] void lend(std::size_t bytes, Borrower borrower) {
+    std::byte* const mark = next_;
+    borrower(static_cast<std::byte*>(allocate(bytes)), bytes);
+    next_ = mark;
+  }
+
+  /// Null when the region is used up.
+  void* allocate(std::size_t bytes) {
+    const auto left = static_cast<std::size_t>(memory_.get() + capacity_ - next_);
+    if (bytes > left || rounded_up(bytes) > left) [[unlikely]] return nullptr;
+    return std::exchange(next_, next_ + rounded_up(bytes));
+  }
+
+  void reset() { next_ = memory_.get(); }
+
+ private:
+  std::size_t capacity_;
+  std::unique_ptr<std::byte[]> memory_;
+  std::byte* next_;
+};
+
+}  // namespace stackheap

@@ -1,0 +1,38 @@
+// Which malloc libraries are there to be loaded? One row each; a new malloc is a new row.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+
+namespace stackheap {
+
+/// A malloc library as distributions ship it.
+struct library_row {
+  std::string_view name;                      ///< result name
+  std::string_view what;                      ///< one phrase for people
+  std::array<std::string_view, 3> sonames;    ///< tried in order
+  std::string_view prefix;                    ///< stands before malloc, free, ... in the library's symbols
+  std::string_view package;                   ///< Debian's package
+  std::string (*version)(void* handle);       ///< asks the opened library itself; empty when it has no way to say
+};
+
+std::string glibc_version(void* handle);
+std::string mimalloc_version(void* handle);
+std::string jemalloc_version(void* handle);
+std::string tcmalloc_version(void* handle);
+std::string no_version(void* handle);
+
+inline constexpr std::array libraries{
+    library_row{"glibc", "the C library's malloc (ptmalloc)", {"libc.so.6"}, "", "libc6", glibc_version},
+    library_row{"mimalloc", "Microsoft's malloc: free lists sharded by page",
+                {"libmimalloc.so.3", "libmimalloc.so.2", "libmimalloc.so"}, "", "libmimalloc2.0", mimalloc_version},
+    library_row{"jemalloc", "FreeBSD's malloc: arenas, extents, thread caches",
+                {"libjemalloc.so.2", "libjemalloc.so"}, "", "libjemalloc2", jemalloc_version},
+    library_row{"tcmalloc", "gperftools' thread-caching malloc",
+                {"libtcmalloc_minimal.so.4", "libtcmalloc_minimal.so"}, "", "libtcmalloc-minimal4", tcmalloc_version},
+    library_row{"tbbmalloc", "oneTBB's scalable malloc",
+                {"libtbbmalloc.so.2", "libtbbmalloc.so"}, "scalable_", "libtbbmalloc2", no_version},
+};
+
+}  // namespace stackheap

@@ -1,0 +1,242 @@
+#include "loaded_malloc.hpp"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <stdexcept>
+
+#include "libraries.hpp"
+
+namespace stackheap {
+namespace {
+
+std::string real_path(const char* file) {
+  char resolved[PATH_MAX];
+  return ::realpath(file, resolved) != nullptr ? resolved : file;
+}
+
+/// The file that holds `address`; empty when no loaded file does.
+std::string file_of(const void* address) {
+  Dl_info found{};
+  return ::dladdr(address, &found) != 0 && found.dli_fname != nullptr ? real_path(found.dli_fname) : "";
+}
+
+bool same_file(const std::string& one, const std::string& other) {
+  std::error_code ignored;
+  return one == other || std::filesystem::equivalent(one, other, ignored);
+}
+
+template <class Function>
+Function* symbol(void* handle, const std::string& name) {
+  return reinterpret_cast<Function*>(::dlsym(handle, name.c_str()));
+}
+
+/// The first that the handle has among `names`, each under `prefix`.
+template <class Function>
+Function* first_symbol(void* handle, std::string_view prefix, std::initializer_list<const char*> names) {
+  for (const char* name : names)
+    if (Function* found = symbol<Function>(handle, std::string(prefix) + name)) return found;
+  return nullptr;
+}
+
+std::string last_error() {
+  const char* const said = ::dlerror();
+  return said != nullptr ? said : "unknown error";
+}
+
+/// "2.8" of "/usr/lib/libtbbmalloc.so.2.8"; empty when the name has no version.
+std::string version_in_name(const std::string& file) {
+  const auto at = file.rfind(".so.");
+  return at == std::string::npos ? "" : file.substr(at + 4);
+}
+
+loaded_malloc functions_of(void* handle, std::string_view prefix) {
+  loaded_malloc found;
+  found.malloc = first_symbol<void*(std::size_t)>(handle, prefix, {"malloc"});
+  found.free = first_symbol<void(void*)>(handle, prefix, {"free"});
+  found.calloc = first_symbol<void*(std::size_t, std::size_t)>(handle, prefix, {"calloc"});
+  found.realloc = first_symbol<void*(void*, std::size_t)>(handle, prefix, {"realloc"});
+  found.posix_memalign = first_symbol<int(void**, std::size_t, std::size_t)>(handle, prefix, {"posix_memalign"});
+  found.usable_size = first_symbol<std::size_t(void*)>(handle, prefix, {"malloc_usable_size", "usable_size", "msize"});
+  return found;
+}
+
+/// Empty when every function stands in `file`; else which one does not, and where it stands instead.
+std::string foreign_symbol(const loaded_malloc& functions, const std::string& file, std::string_view prefix) {
+  const std::pair<const char*, const void*> all[] = {
+      {"malloc", reinterpret_cast<const void*>(functions.malloc)},
+      {"free", reinterpret_cast<const void*>(functions.free)},
+      {"calloc", reinterpret_cast<const void*>(functions.calloc)},
+      {"realloc", reinterpret_cast<const void*>(functions.realloc)},
+      {"posix_memalign", reinterpret_cast<const void*>(functions.posix_memalign)},
+  };
+  for (const auto& [name, address] : all) {
+    const std::string full = std::string(prefix) + name;
+    if (address == nullptr) return "it has no symbol " + full;
+    if (const std::string home = file_of(address); !same_file(home, file)) return "its " + full + " is that of " + home;
+  }
+  return "";
+}
+
+/// Tells a library from its row and opened handle; the process's own functions have no handle of their own.
+void take_functions(malloc_library& library, void* handle, std::string_view prefix) {
+  library.functions = functions_of(handle, prefix);
+  library.reason = foreign_symbol(library.functions, library.file, prefix);
+  // usable_size is an extra: one that is found elsewhere (by search order) is none of this library's.
+  if (const auto extra = reinterpret_cast<const void*>(library.functions.usable_size);
+      extra != nullptr && !same_file(file_of(extra), library.file))
+    library.functions.usable_size = nullptr;
+}
+
+std::vector<malloc_library>& rows() {
+  static std::vector<malloc_library> all;
+  return all;
+}
+
+malloc_library load_row(const library_row& row) {
+  malloc_library loaded;
+  for (const std::string_view soname : row.sonames) {
+    if (soname.empty()) continue;
+    malloc_library attempt = load_malloc(row.name, std::string(soname), row.prefix);
+    const bool first = loaded.name.empty();
+    if (attempt.available() || first || loaded.file.empty()) loaded = std::move(attempt);
+    if (!loaded.file.empty()) break;  // found, whether or not it serves: its own reason is the one to tell
+  }
+  loaded.what = row.what;
+  loaded.package = row.package;
+  if (loaded.available()) {
+    void* const handle = ::dlopen(loaded.file.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+    if (const std::string said = handle != nullptr ? row.version(handle) : ""; !said.empty()) loaded.version = said;
+  }
+  return loaded;
+}
+
+/// The malloc that this process calls when it says malloc.
+malloc_library process_malloc() {
+  malloc_library own;
+  own.name = "process";
+  own.what = "the process's own malloc";
+  own.process = true;
+  own.file = file_of(reinterpret_cast<const void*>(symbol<void*(std::size_t)>(RTLD_DEFAULT, "malloc")));
+  take_functions(own, RTLD_DEFAULT, "");
+  own.version = version_in_name(own.file);
+  return own;
+}
+
+}  // namespace
+
+std::string glibc_version(void* handle) {
+  const auto ask = symbol<const char*()>(handle, "gnu_get_libc_version");
+  return ask != nullptr ? ask() : "";
+}
+
+std::string mimalloc_version(void* handle) {
+  const auto ask = symbol<int()>(handle, "mi_version");
+  if (ask == nullptr) return "";
+  const int number = ask();  // 2.0.9 is 209 up to 2.2.4, and 20205 (major, two digits minor, two digits patch) later
+  const int minor_unit = number < 1000 ? 10 : 100;
+  return std::to_string(number / (minor_unit * minor_unit)) + '.' + std::to_string(number / minor_unit % minor_unit) + '.' +
+         std::to_string(number % minor_unit);
+}
+
+std::string jemalloc_version(void* handle) {
+  const auto ask = symbol<int(const char*, void*, std::size_t*, void*, std::size_t)>(handle, "mallctl");
+  const char* said = nullptr;
+  std::size_t bytes = sizeof said;
+  if (ask == nullptr || ask("version", &said, &bytes, nullptr, 0) != 0 || said == nullptr) return "";
+  const std::string whole = said;  // "5.3.0-0-g54eaed1d8b56b1aa528be3bdd1877e59c56fa90c"
+  return whole.substr(0, whole.find('-'));
+}
+
+std::string tcmalloc_version(void* handle) {
+  const auto ask = symbol<const char*(int*, int*, const char**)>(handle, "tc_version");
+  if (ask == nullptr) return "";
+  int major = 0, minor = 0;
+  const char* patch = "";
+  ask(&major, &minor, &patch);
+  return std::to_string(major) + '.' + std::to_string(minor) + (patch != nullptr ? patch : "");
+}
+
+std::string no_version(void*) { return ""; }
+
+malloc_library load_malloc(std::string_view name, const std::string& file, std::string_view prefix) {
+  malloc_library library;
+  library.name = name;
+  library.what = "a malloc of one's own";
+  void* const handle = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) {
+    library.reason = last_error();
+    return library;
+  }
+  link_map* map = nullptr;
+  if (::dlinfo(handle, RTLD_DI_LINKMAP, &map) != 0 || map == nullptr) {
+    library.reason = last_error();
+    return library;
+  }
+  library.file = real_path(map->l_name);
+  library.version = version_in_name(library.file);
+  take_functions(library, handle, prefix);
+  return library;
+}
+
+malloc_request parse_malloc_request(std::string_view text) {
+  const auto refuse = [&](const std::string& why) {
+    return std::invalid_argument("--allocator " + std::string(text) + ": " + why + " (wanted: NAME=FILE[,PREFIX])");
+  };
+  const auto equals = text.find('=');
+  if (equals == std::string_view::npos) throw refuse("no '='");
+  malloc_request request;
+  request.name = text.substr(0, equals);
+  const std::string_view rest = text.substr(equals + 1);
+  const auto comma = rest.rfind(',');
+  request.file = rest.substr(0, comma);
+  if (comma != std::string_view::npos) request.prefix = rest.substr(comma + 1);
+  const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || std::strchr("_.-", c) != nullptr; };
+  if (request.name.empty() || !std::all_of(request.name.begin(), request.name.end(), plain))
+    throw refuse("the name must be of a-z, 0-9, '_', '.' and '-'");
+  if (request.file.empty()) throw refuse("no file");
+  return request;
+}
+
+void load_malloc_libraries(const std::vector<malloc_request>& requests) {
+  std::vector<malloc_library>& all = rows();
+  all.clear();
+  for (const library_row& row : libraries) all.push_back(load_row(row));
+  for (const malloc_request& request : requests) {
+    const auto taken = std::find_if(all.begin(), all.end(), [&](const auto& row) { return row.name == request.name; });
+    if (taken != all.end()) throw std::invalid_argument("--allocator " + request.name + ": that name is taken");
+    // A name without a slash would be searched for on the system; a file in this folder is what was named.
+    const bool here = request.file.find('/') == std::string::npos && ::access(request.file.c_str(), F_OK) == 0;
+    malloc_library loaded = load_malloc(request.name, here ? "./" + request.file : request.file, request.prefix);
+    if (!loaded.available())
+      throw std::invalid_argument("--allocator " + request.name + ": " + request.file + " is no malloc library that can be loaded: " + loaded.reason);
+    all.push_back(std::move(loaded));
+  }
+  const malloc_library own = process_malloc();
+  bool known = false;
+  for (malloc_library& row : all) {
+    row.process = row.available() && row.functions.malloc == own.functions.malloc;
+    known = known || row.process;
+  }
+  if (!known) all.push_back(own);
+}
+
+const std::vector<malloc_library>& malloc_libraries() { return rows(); }
+
+void reserve_static_tls(char** argv) {
+  constexpr const char* tunable = "glibc.rtld.optional_static_tls";
+  const char* const set = std::getenv("GLIBC_TUNABLES");
+  const std::string tunables = set != nullptr ? set : "";
+  if (tunables.find(tunable) != std::string::npos) return;
+  const std::string wanted = (tunables.empty() ? "" : tunables + ":") + tunable + "=65536";
+  if (::setenv("GLIBC_TUNABLES", wanted.c_str(), 1) == 0) ::execv("/proc/self/exe", argv);
+}
+
+}  // namespace stackheap

@@ -1,0 +1,68 @@
+// One malloc library, opened at run time: whose functions are these, where do they come from, and if not, why not?
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "strategy.hpp"
+
+namespace stackheap {
+
+/// The functions of one malloc library. Every library, the process's own included, is called through such pointers.
+class loaded_malloc {
+ public:
+  static constexpr bool thread_safe = true;
+
+  void* allocate(std::size_t bytes) { return malloc(bytes); }
+  void deallocate(void* block, std::size_t) { free(block); }
+
+  void* (*malloc)(std::size_t) = nullptr;
+  void (*free)(void*) = nullptr;
+  void* (*calloc)(std::size_t, std::size_t) = nullptr;
+  void* (*realloc)(void*, std::size_t) = nullptr;
+  int (*posix_memalign)(void**, std::size_t, std::size_t) = nullptr;
+  std::size_t (*usable_size)(void*) = nullptr;  ///< null where the library has none
+};
+
+/// A malloc library and what became of the attempt to load it.
+struct malloc_library {
+  std::string name;
+  std::string what;
+  std::string file;      ///< real path of the file whose symbols these are
+  std::string version;   ///< as the library itself says, else from its file's name, else empty
+  std::string reason;    ///< why it is not available; empty when it is
+  std::string package;   ///< Debian's package, where there is one
+  bool process = false;  ///< its malloc is the one this process itself uses
+  loaded_malloc functions;
+
+  bool available() const { return reason.empty(); }
+};
+
+/// Loads `file` (a path or a soname) with RTLD_NOW | RTLD_LOCAL and takes its functions under `prefix`. Each is proven by
+/// dladdr to stand in that very file; when one does not, or the file cannot be loaded, `reason` says so in one line.
+malloc_library load_malloc(std::string_view name, const std::string& file, std::string_view prefix);
+
+/// A malloc named on the command line as NAME=FILE[,PREFIX].
+struct malloc_request {
+  std::string name, file, prefix;
+};
+
+/// Throws std::invalid_argument, with one line, on anything but NAME=FILE[,PREFIX] with a NAME of [a-z0-9_.-].
+malloc_request parse_malloc_request(std::string_view text);
+
+/// Loads every row of libraries.hpp and every request, and finds out which of them the process uses itself; a process
+/// malloc that is none of them gets a row of its own, `process`. Call once, before the first malloc_libraries().
+/// Throws std::invalid_argument, with one line, when a requested library cannot be loaded or its name is taken.
+void load_malloc_libraries(const std::vector<malloc_request>& requests);
+
+/// All rows, available or not. Empty before load_malloc_libraries.
+const std::vector<malloc_library>& malloc_libraries();
+
+/// Some libraries (jemalloc) need more static thread-local storage than a running program has left. glibc sets it aside at
+/// start only, so this sets the tunable glibc.rtld.optional_static_tls and executes the program once more.
+/// Returns when that is done or cannot be done; a library that misses it then says so itself.
+void reserve_static_tls(char** argv);
+
+}  // namespace stackheap

@@ -1,0 +1,30 @@
+// The control: one block made before timing, handed out again and again. What remains is the cost of the asking itself.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+
+#include "strategy.hpp"
+
+namespace stackheap {
+
+class none {
+ public:
+  static constexpr const char* what = "the control: one block made before timing";
+  static constexpr bool thread_safe = true;
+
+  explicit none(demand need) : block_(new std::byte[std::max(need.max_bytes, block_alignment)]) {}
+
+  template <class Borrower>
+  [[gnu::noinline]] void lend(std::size_t bytes, Borrower borrower) {
+    borrower(block_.get(), bytes);
+  }
+
+  void* allocate(std::size_t) { return block_.get(); }
+  void deallocate(void*, std::size_t) {}
+
+ private:
+  std::unique_ptr<std::byte[]> block_;
+};
+
+}  // namespace stackheap

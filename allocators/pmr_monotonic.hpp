@@ -1,0 +1,37 @@
+// std::pmr::monotonic_buffer_resource over a first buffer of up to 1 MiB; what does not fit comes from operator new.
+// Its deallocate does nothing, so it does not own: it is given back by release() alone.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <memory_resource>
+
+#include "strategy.hpp"
+
+namespace stackheap {
+
+class pmr_monotonic {
+ public:
+  static constexpr const char* what = "std::pmr::monotonic_buffer_resource, released after each use";
+
+  explicit pmr_monotonic(demand need)
+      : buffer_bytes_(std::min<std::size_t>(rounded_up(need.max_bytes) * need.blocks, std::size_t{1} << 20)),
+        buffer_(new std::byte[buffer_bytes_]),
+        resource_(buffer_.get(), buffer_bytes_) {}
+
+  template <class Borrower>
+  [[gnu::noinline]] void lend(std::size_t bytes, Borrower borrower) {
+    borrower(static_cast<std::byte*>(allocate(bytes)), bytes);
+    reset();
+  }
+
+  void* allocate(std::size_t bytes) { return resource_.allocate(bytes); }
+  void reset() { resource_.release(); }
+
+ private:
+  std::size_t buffer_bytes_;
+  std::unique_ptr<std::byte[]> buffer_;
+  std::pmr::monotonic_buffer_resource resource_;
+};
+
+}  // namespace stackheap

@@ -1,0 +1,66 @@
+// What can a way of getting memory do? Three abilities, as concepts: it lends, it owns, it resets.
+// Knows nothing of how anything is measured.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+namespace stackheap {
+
+/// What a benchmark will ask of a strategy at most; a strategy that must reserve memory does so when it is made from this.
+struct demand {
+  std::size_t max_bytes = 0;  ///< largest single block, in bytes
+  std::size_t blocks = 1;     ///< most blocks live at once
+};
+
+/// Every block is aligned at least so, or to its own size where that is smaller (as C requires of malloc).
+inline constexpr std::size_t block_alignment = alignof(std::max_align_t);
+
+/// Memory that dies when its borrower returns: the stack's law. `lend(n, borrower)` calls `borrower(pointer, n)` once.
+template <class Strategy>
+concept lends = requires(Strategy& strategy, std::size_t bytes, void (*borrower)(std::byte*, std::size_t)) {
+  strategy.lend(bytes, borrower);
+};
+
+/// Memory that is freed in any order: the heap's law. `allocate` returns null (or throws std::bad_alloc) when there is
+/// none; `deallocate` takes the size that was asked for.
+template <class Strategy>
+concept owns = requires(Strategy& strategy, void* block, std::size_t bytes) {
+  { strategy.allocate(bytes) } -> std::same_as<void*>;
+  strategy.deallocate(block, bytes);
+};
+
+/// Memory that is given back all at once: the arena's law.
+template <class Strategy>
+concept resets = requires(Strategy& strategy, std::size_t bytes) {
+  { strategy.allocate(bytes) } -> std::same_as<void*>;
+  strategy.reset();
+};
+
+/// Owned memory that one thread may take and another give back, through copies or references of one strategy.
+template <class Strategy>
+concept shares = owns<Strategy> && Strategy::thread_safe;
+
+/// Takes `bytes` bytes, hands them to `borrower(pointer, bytes)`, gives them back: natively where the strategy lends.
+/// Costs exactly one call that is not inlined, whatever the strategy: a native `lend` is never inlined itself.
+template <lends Strategy, class Borrower>
+inline void lend(Strategy& strategy, std::size_t bytes, Borrower borrower) {
+  strategy.lend(bytes, borrower);
+}
+
+template <owns Strategy, class Borrower>
+  requires(!lends<Strategy>)
+[[gnu::noinline]] void lend(Strategy& strategy, std::size_t bytes, Borrower borrower) {
+  void* const block = strategy.allocate(bytes);
+  borrower(static_cast<std::byte*>(block), bytes);
+  strategy.deallocate(block, bytes);
+}
+
+/// `bytes` rounded up to a multiple of the block alignment.
+constexpr std::size_t rounded_up(std::size_t bytes) {
+  return (bytes + block_alignment - 1) & ~(block_alignment - 1);
+}
+
+}  // namespace stackheap

@@ -1,0 +1,102 @@
+// Does a malloc put blocks of two threads on one cache line, and what does that cost?
+#include <atomic>
+#include <new>
+#include <string_view>
+
+#include "heap.hpp"
+#include "measure.hpp"
+#include "threads.hpp"
+#include "topology.hpp"
+
+namespace stackheap {
+namespace {
+
+constexpr std::size_t bytes = 8;
+constexpr std::size_t line_bytes = 64;
+constexpr std::size_t padded_bytes = 4 * line_bytes;
+constexpr std::int64_t writes_a_round = 1 << 14;
+
+enum class mode {
+  passive,  ///< one thread takes a block for each, one after another, and gives them out (cache-thrash's counterpart)
+  active,   ///< each thread takes its own, at the same time (cache-scratch's counterpart)
+  padded,   ///< the control: blocks of four lines, written in the middle, so that no two threads can share a line
+};
+std::string_view name_of(mode each) { return each == mode::passive ? "passive" : each == mode::active ? "active" : "padded"; }
+
+template <shares Strategy>
+struct world {
+  world(contender<Strategy> by, unsigned count, mode how)
+      : strategy(by.make()), threads(count), block_bytes(how == mode::padded ? padded_bytes : bytes), blocks(count) {
+    if (how == mode::passive)
+      for (std::byte*& each : blocks) each = static_cast<std::byte*>(strategy.allocate(block_bytes));
+    else
+      threads.round([&](unsigned thread) { blocks[thread] = static_cast<std::byte*>(strategy.allocate(block_bytes)); });
+    for (std::byte* block : blocks) {
+      if (block == nullptr) throw wrong_work("the strategy ran out of memory");
+      counters.push_back(::new (block + (how == mode::padded ? padded_bytes / 2 : 0)) std::atomic<std::uint64_t>(0));
+    }
+    verify();
+  }
+  world(const world&) = delete;
+  world& operator=(const world&) = delete;
+  ~world() {
+    for (std::byte* block : blocks) strategy.deallocate(block, block_bytes);
+  }
+
+  /// A read, an addition, a write: no locked instruction, as only this thread writes here.
+  void round(unsigned thread) {
+    std::atomic<std::uint64_t>& mine = *counters[thread];
+    for (std::int64_t i = 0; i < writes_a_round; ++i)
+      mine.store(mine.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+
+  void verify() {
+    threads.round([this](unsigned thread) { round(thread); });
+    for (const auto* counter : counters)
+      if (counter->load() != writes_a_round) throw wrong_work("two threads were given the same block");
+  }
+
+  /// Threads whose block shares its line with another thread's, as a share of all.
+  double sharing_threads() const {
+    const auto line = [](const void* address) { return reinterpret_cast<std::uintptr_t>(address) / line_bytes; };
+    std::size_t sharing = 0;
+    for (const auto* one : counters)
+      sharing += std::count_if(counters.begin(), counters.end(), [&](const auto* other) { return line(one) == line(other); }) > 1;
+    return static_cast<double>(sharing) / static_cast<double>(counters.size());
+  }
+
+  Strategy strategy;
+  team threads;
+  std::size_t block_bytes;
+  std::vector<std::byte*> blocks;
+  std::vector<std::atomic<std::uint64_t>*> counters;
+};
+
+const family false_sharing({
+    .question = "Does a malloc put blocks of two threads on one cache line, and what does that cost?",
+    .operation = "add one to a number in an 8-byte block of one's own; by each thread at once, timed until all are done",
+    .untimed = "starting and pinning the threads, taking the blocks, one checked round",
+    .heap = "empty: where the first blocks of each thread lie is what is asked",
+    .unfairness = "sharing_threads is the share of threads whose block lies on a line with another thread's: addresses are "
+                  "looked at, not guessed from time. Where the blocks lie varies from process to process. Differs from the "
+                  "published cache-scratch and cache-thrash (Berger et al., Hoard, ASPLOS 2000) in that blocks are kept "
+                  "while they are written, so that the price of writing stands alone.",
+}, [](enrolment& into) {
+  const unsigned cores = this_machine().cores();
+  const std::vector<unsigned> counts = into.chosen() == profile::smoke ? std::vector{2U} : thread_counts(cores);
+  for (const unsigned count : counts)
+    for (const mode how : {mode::passive, mode::active, mode::padded})
+      every_strategy({padded_bytes, 2 * cores}, [&]<shares Strategy>(contender<Strategy> by) {
+        if (std::is_same_v<Strategy, none> || std::is_same_v<Strategy, mmap_>) return;  // one block; a page each
+        into.add(
+            by.name, {{"mode", name_of(how)}, {"threads", count}},
+            [=] { return std::make_shared<world<Strategy>>(by, count, how); },
+            [](benchmark::State& state, world<Strategy>& in) {
+              measure_rounds(state, in.threads, writes_a_round, [&](unsigned thread) { in.round(thread); });
+              state.counters["sharing_threads"] = in.sharing_threads();
+            });
+      });
+});
+
+}  // namespace
+}  // namespace stackheap

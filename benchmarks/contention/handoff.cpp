@@ -1,0 +1,85 @@
+// What does it cost when one thread allocates and another frees?
+#include "heap.hpp"
+#include "measure.hpp"
+#include "queue.hpp"
+#include "threads.hpp"
+#include "topology.hpp"
+
+namespace stackheap {
+namespace {
+
+constexpr std::size_t bytes = 64;
+constexpr std::int64_t blocks_a_round = 1 << 14;
+
+template <shares Strategy>
+struct world {
+  world(contender<Strategy> by, unsigned pairs) : strategy(by.make()), heap(strategy, heap_state::resident, {bytes}), threads(2 * pairs) {
+    for (unsigned pair = 0; pair < pairs; ++pair) queues.push_back(std::make_unique<handoff_queue>());
+    consumed.resize(pairs);
+    round_checked();
+  }
+
+  /// Thread 2i allocates and writes; thread 2i+1 reads, frees and counts. Each block carries its number.
+  void round(unsigned thread) {
+    handoff_queue& queue = *queues[thread / 2];
+    if (thread % 2 == 0) {
+      for (std::int64_t i = 0; i < blocks_a_round; ++i)
+        queue.push(::new (strategy.allocate(bytes)) std::int64_t{i});
+    } else {
+      std::int64_t sum = 0;
+      for (std::int64_t i = 0; i < blocks_a_round; ++i) {
+        void* const block = queue.pop();
+        sum += *static_cast<std::int64_t*>(block);
+        strategy.deallocate(block, bytes);
+      }
+      consumed[thread / 2].sum = sum;
+    }
+  }
+
+  void round_checked() {
+    threads.round([this](unsigned thread) { round(thread); });
+    for (const tally& each : consumed)
+      if (!std::is_same_v<Strategy, none> && each.sum != blocks_a_round * (blocks_a_round - 1) / 2)
+        throw wrong_work("a block was lost or changed on its way");
+  }
+
+  struct alignas(128) tally {
+    std::int64_t sum = 0;
+  };
+
+  Strategy strategy;
+  on_heap<Strategy> heap;
+  team threads;
+  std::vector<std::unique_ptr<handoff_queue>> queues;
+  std::vector<tally> consumed;
+};
+
+const family handoff({
+    .question = "What does it cost when one thread allocates and another frees?",
+    .operation = "one thread allocates 64 B, writes its number and passes it on; another reads it and frees it; by each "
+                 "pair at once, timed until all are done",
+    .untimed = "starting and pinning the threads; one checked round",
+    .heap = "resident: four live blocks of the same size",
+    .unfairness = "The queue holds 256 blocks; a producer that is ahead waits, so the slower side sets the pace. The control "
+                  "none passes the same block: the price of queue and team, and of a line that travels. A pair on one core "
+                  "takes turns instead of working at once.",
+}, [](enrolment& into) {
+  const unsigned most = std::max(1U, this_machine().cores() / 2);
+  std::vector<unsigned> counts{1};
+  if (into.chosen() != profile::smoke)
+    for (const unsigned pairs : thread_counts(most))
+      if (pairs > 1 && pairs <= most) counts.push_back(pairs);
+  for (const unsigned pairs : counts)
+    every_strategy({bytes, resident_blocks + 1}, [&]<shares Strategy>(contender<Strategy> by) {
+      if (std::is_same_v<Strategy, mmap_>) return;
+      into.add(
+          by.name, {{"pairs", pairs}}, [=] { return std::make_shared<world<Strategy>>(by, pairs); },
+          [](benchmark::State& state, world<Strategy>& in) {
+            measure_rounds(state, in.threads, blocks_a_round, [&](unsigned thread) { in.round(thread); });
+            state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(in.queues.size()));
+          });
+    });
+});
+
+}  // namespace
+}  // namespace stackheap

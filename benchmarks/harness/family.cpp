@@ -1,0 +1,84 @@
+#include "family.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <thread>
+#include <tuple>
+
+namespace stackheap {
+namespace {
+
+std::vector<const family*>& registered() {
+  static std::vector<const family*> all;
+  return all;
+}
+
+bool threads_were_there = false;
+
+}  // namespace
+
+profile parse_profile(std::string_view name) {
+  for (const profile each : {profile::smoke, profile::quick, profile::full})
+    if (name == name_of(each)) return each;
+  throw std::invalid_argument("unknown profile '" + std::string(name) + "' (there are: smoke, quick, full)");
+}
+
+std::string_view name_of(profile each) {
+  return each == profile::smoke ? "smoke" : each == profile::quick ? "quick" : "full";
+}
+
+std::string result_name(std::string_view family, std::string_view strategy, std::initializer_list<parameter> parameters) {
+  std::string name(family);
+  if (!strategy.empty()) name.append("/").append(strategy);
+  for (const parameter& each : parameters) name.append("/").append(each.text);
+  return name;
+}
+
+family::family(about said, void (*how)(enrolment&), std::source_location where) : facts(std::move(said)), enroll(how) {
+  const std::filesystem::path file(where.file_name());
+  name = file.stem();
+  chapter = file.parent_path().filename();
+  registered().push_back(this);
+}
+
+std::vector<const family*> families() {
+  std::vector<const family*> all = registered();
+  const auto rank = [](const family* each) { return std::tuple(!each->facts.before_threads, each->chapter, each->name); };
+  std::sort(all.begin(), all.end(), [&](const family* a, const family* b) { return rank(a) < rank(b); });
+  return all;
+}
+
+bool had_threads() { return threads_were_there; }
+
+void have_had_threads() {
+  if (threads_were_there) return;
+  threads_were_there = true;
+  std::thread([] {}).join();
+}
+
+void enrolment::add_named(const std::string& name, std::function<void(benchmark::State&)> body) {
+  if (!std::regex_search(name, only_)) return;
+  names_.push_back(name);
+  benchmark::RegisterBenchmark(name.c_str(), [body = std::move(body), before = before_threads_](benchmark::State& state) {
+    if (!before) have_had_threads();
+    try {
+      body(state);
+    } catch (const std::exception& error) {
+      state.SkipWithError(error.what());
+    }
+  });
+}
+
+void* enrolment::prepared(const std::string& name, const std::function<std::shared_ptr<void>()>& prepare) {
+  static std::string current;
+  static std::shared_ptr<void> world;
+  if (current != name || world == nullptr) {
+    world.reset();  // the old one goes before the new one comes, so that they never share the memory
+    current.clear();
+    world = prepare();
+    current = name;
+  }
+  return world.get();
+}
+
+}  // namespace stackheap

@@ -1,0 +1,116 @@
+// How does a family of benchmarks make itself known? By one global object in its file; its name is the file's name,
+// its chapter the folder's, so neither is written twice.
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <regex>
+#include <source_location>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace stackheap {
+
+/// How much is measured: `smoke` shows that everything runs, `quick` is enough for every chart and claim, `full` is for
+/// publication.
+enum class profile { smoke, quick, full };
+
+/// Throws std::invalid_argument, with one line, on an unknown name.
+profile parse_profile(std::string_view name);
+std::string_view name_of(profile);
+
+/// The work of a benchmark was not what it should be, or cannot be done here: an error in the result, never a number.
+struct wrong_work : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// One `key:value` of a result's name.
+struct parameter {
+  parameter(std::string_view key, std::string_view value) : text(std::string(key) + ':' + std::string(value)) {}
+  template <std::integral Value>
+  parameter(std::string_view key, Value value) : text(std::string(key) + ':' + std::to_string(value)) {}
+  std::string text;
+};
+
+/// Joins a result's name: `family/strategy/key:value/...`; an empty strategy is left out.
+std::string result_name(std::string_view family, std::string_view strategy, std::initializer_list<parameter> parameters);
+
+/// Where a family's benchmarks are put, for one profile.
+class enrolment {
+ public:
+  enrolment(std::string_view family, profile chosen, const std::regex& only, bool before_threads)
+      : family_(family), chosen_(chosen), only_(only), before_threads_(before_threads) {}
+
+  /// The arguments for the chosen profile.
+  template <class Value>
+  std::vector<Value> pick(std::initializer_list<Value> smoke, std::initializer_list<Value> quick,
+                          std::initializer_list<Value> full) const {
+    return chosen_ == profile::smoke ? smoke : chosen_ == profile::quick ? quick : full;
+  }
+  profile chosen() const { return chosen_; }
+
+  /// Adds a benchmark. `prepare()` makes and verifies, untimed, what `run(state, *prepared)` measures; Google Benchmark
+  /// calls `run` several times with growing iteration counts, and all those calls share what was prepared once.
+  /// Both may throw: the benchmark is then an error with that message.
+  template <class Prepare, class Run>
+  void add(std::string_view strategy, std::initializer_list<parameter> parameters, Prepare prepare, Run run) {
+    const std::string name = result_name(family_, strategy, parameters);
+    add_named(name, [name, prepare, run](benchmark::State& state) {
+      using World = std::remove_reference_t<decltype(*prepare())>;
+      run(state, *static_cast<World*>(prepared(name, [&] { return std::shared_ptr<void>(prepare()); })));
+    });
+  }
+
+  const std::vector<std::string>& names() const { return names_; }
+
+ private:
+  void add_named(const std::string& name, std::function<void(benchmark::State&)> body);
+  static void* prepared(const std::string& name, const std::function<std::shared_ptr<void>()>& prepare);
+
+  std::string family_;
+  profile chosen_;
+  const std::regex& only_;
+  bool before_threads_;
+  std::vector<std::string> names_;
+};
+
+/// What a reader must know of a family, in plain words; printed by --list and shown in the report.
+struct about {
+  std::string_view question;
+  std::string_view operation;   ///< what one operation is: what is timed
+  std::string_view untimed;     ///< what is not
+  std::string_view heap;        ///< the heap it starts on
+  std::string_view unfairness;  ///< what to keep in mind; empty when nothing is known
+  /// Each is a regular expression over names, to be run in a process of its own. Empty: the family needs but one.
+  std::vector<std::string> parts = {};
+  /// Has benchmarks that must run before this process has had a second thread; so it runs first.
+  bool before_threads = false;
+};
+
+/// A family registers itself by being constructed, as a global in its own file.
+class family {
+ public:
+  family(about facts, void (*enroll)(enrolment&), std::source_location where = std::source_location::current());
+
+  std::string name;
+  std::string chapter;
+  about facts;
+  void (*enroll)(enrolment&);
+};
+
+/// All families: those that need a process without threads first, then by chapter and name.
+std::vector<const family*> families();
+
+/// Has this process ever had a second thread? (glibc's malloc is over twice as dear from then on.)
+bool had_threads();
+
+/// Starts and joins one thread, once, as real programs have had threads.
+void have_had_threads();
+
+}  // namespace stackheap

@@ -1,0 +1,124 @@
+// On which heap does a benchmark start? An empty heap lies: a lone malloc/free pair can cost twice what it costs beside a
+// live block, because the allocator gives up and re-makes its page each time.
+#pragma once
+
+#include <cstring>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "every_strategy.hpp"
+#include "family.hpp"
+#include "measure.hpp"
+#include "workload.hpp"
+
+namespace stackheap {
+
+enum class heap_state {
+  empty,     ///< nothing of ours is live
+  resident,  ///< a few live blocks in each size class used
+  aged,      ///< 2^16 blocks of mixed sizes were allocated and a random half of them freed
+};
+inline std::string_view name_of(heap_state state) {
+  return state == heap_state::empty ? "empty" : state == heap_state::resident ? "resident" : "aged";
+}
+
+inline constexpr std::size_t aged_blocks = std::size_t{1} << 16;
+inline constexpr std::size_t resident_blocks = 4;
+inline constexpr size_mix aged_mix = size_mix::uniform;
+
+/// Allocates or throws wrong_work; for untimed code.
+template <owns Strategy>
+std::byte* take(Strategy& strategy, std::size_t bytes) {
+  void* const block = strategy.allocate(bytes);
+  if (block == nullptr) throw wrong_work("no memory for " + std::to_string(bytes) + " bytes");
+  return static_cast<std::byte*>(block);
+}
+
+/// Blocks of one strategy that live as long as this does.
+template <owns Strategy>
+class live_blocks {
+ public:
+  explicit live_blocks(Strategy& strategy) : strategy_(strategy) {}
+  live_blocks(const live_blocks&) = delete;
+  live_blocks& operator=(const live_blocks&) = delete;
+  ~live_blocks() {
+    for (const auto& [block, bytes] : blocks_) strategy_.deallocate(block, bytes);
+  }
+
+  void add(std::size_t bytes) {
+    blocks_.emplace_back(take(strategy_, bytes), bytes);
+    *blocks_.back().first = std::byte{1};
+  }
+  /// Frees every second block by chance: a random half.
+  void free_random_half(generator& random) {
+    const std::vector<std::uint32_t> order = shuffled(blocks_.size(), random);
+    std::vector<std::pair<std::byte*, std::size_t>> kept;
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      const auto& [block, bytes] = blocks_[order[i]];
+      if (i < order.size() / 2)
+        strategy_.deallocate(block, bytes);
+      else
+        kept.emplace_back(block, bytes);
+    }
+    blocks_ = std::move(kept);
+  }
+  std::size_t size() const { return blocks_.size(); }
+
+ private:
+  Strategy& strategy_;
+  std::vector<std::pair<std::byte*, std::size_t>> blocks_;
+};
+
+/// Puts the heap of a strategy into a state, for as long as this lives. `sizes` are the blocks the benchmark will ask for.
+/// A strategy that only lends has no heap to put in a state.
+template <class Strategy>
+class on_heap {
+ public:
+  on_heap(Strategy&, heap_state, const std::vector<std::size_t>&) {}
+};
+
+template <owns Strategy>
+class on_heap<Strategy> {
+ public:
+  on_heap(Strategy& strategy, heap_state state, const std::vector<std::size_t>& sizes) : live_(strategy) {
+    if (state == heap_state::resident)
+      for (const std::size_t bytes : sizes)
+        for (std::size_t i = 0; i < resident_blocks; ++i) live_.add(bytes);
+    if (state == heap_state::aged) {
+      generator random(seed);
+      for (std::size_t i = 0; i < aged_blocks; ++i) live_.add(draw_size(aged_mix, random));
+      live_.free_random_half(random);
+    }
+  }
+
+ private:
+  live_blocks<Strategy> live_;
+};
+
+/// The need of a strategy that is to serve `blocks` of up to `bytes` beside what a heap state keeps live.
+inline demand beside(heap_state state, demand need) {
+  if (state == heap_state::resident) need.blocks += resident_blocks;
+  if (state == heap_state::aged) {
+    need.blocks += aged_blocks;
+    need.max_bytes = std::max(need.max_bytes, largest(aged_mix));
+  }
+  return need;
+}
+
+/// Verifies, untimed, that `strategy` lends `bytes` bytes that hold what is written; throws wrong_work otherwise.
+template <class Strategy>
+void verify_lends(Strategy& strategy, std::size_t bytes) {
+  int calls = 0;
+  bool held = false;
+  lend(strategy, bytes, [&](std::byte* block, std::size_t given) {
+    ++calls;
+    if (block == nullptr || given != bytes) return;
+    std::memset(block, 0x5a, given);
+    escape(block);
+    held = *block == std::byte{0x5a} && std::memcmp(block, block + 1, given - 1) == 0;  // each byte is as the one before
+  });
+  if (calls != 1 || !held) throw wrong_work("the strategy did not lend " + std::to_string(bytes) + " usable bytes");
+}
+
+}  // namespace stackheap

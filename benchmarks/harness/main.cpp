@@ -1,0 +1,280 @@
+// stackheap: what does memory cost here? A Google Benchmark program with the suite's own options.
+#include <benchmark/benchmark.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "every_strategy.hpp"
+#include "family.hpp"
+#include "measure.hpp"
+#include "topology.hpp"
+#include "workload.hpp"
+
+namespace stackheap {
+namespace {
+
+constexpr const char* help_text = R"(stackheap: what does memory cost on this machine?
+
+usage: stackheap [option]... [Google Benchmark option]...
+
+  --profile=smoke|quick|full       which arguments, and how long each is measured (default: quick)
+  --allocator=NAME=FILE[,PREFIX]   another malloc, as NAME; PREFIX stands before malloc, free, ... in its symbols
+  --only=REGEX                     only the benchmarks whose name has a match
+  --pin=cores|none|LIST            a processor for each thread (default: cores, one of each physical core first)
+  --list[=json]                    families, and strategies with their availability; measures nothing
+  --help                           this, and Google Benchmark's options
+
+An option's value may also stand as the next argument. Exit status: 0 measured, 2 nothing could be.
+)";
+
+struct options {
+  profile chosen = profile::quick;
+  std::vector<malloc_request> allocators;
+  std::string only;
+  std::string pin = "cores";
+  std::optional<std::string> list;
+  bool min_time_given = false;
+  std::vector<std::string> rest;  ///< Google Benchmark's
+};
+
+/// Takes the suite's options out of the arguments. Throws std::invalid_argument, with one line, on a bad one.
+options parse(int argc, char** argv) {
+  options chosen;
+  chosen.rest.emplace_back(argc > 0 ? argv[0] : "stackheap");
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    const auto equals = argument.find('=');
+    const std::string name = argument.substr(0, equals);
+    const auto value = [&]() -> std::string {
+      if (equals != std::string::npos) return argument.substr(equals + 1);
+      if (i + 1 < argc) return argv[++i];
+      throw std::invalid_argument(name + " needs a value");
+    };
+    if (name == "--profile") chosen.chosen = parse_profile(value());
+    else if (name == "--allocator") chosen.allocators.push_back(parse_malloc_request(value()));
+    else if (name == "--only") chosen.only = value();
+    else if (name == "--pin") chosen.pin = value();
+    else if (name == "--list") chosen.list = equals == std::string::npos ? "text" : value();
+    else if (name == "--help" || name == "-h") std::cout << help_text << '\n', chosen.rest.emplace_back("--help");
+    else if (name.starts_with("--benchmark_") || name.starts_with("--v")) chosen.rest.push_back(argument);
+    else throw std::invalid_argument("unknown option '" + argument + "' (--help lists them)");
+    chosen.min_time_given = chosen.min_time_given || name == "--benchmark_min_time";
+  }
+  if (chosen.list && *chosen.list != "text" && *chosen.list != "json")
+    throw std::invalid_argument("--list=" + *chosen.list + ": wanted nothing or json");
+  return chosen;
+}
+
+/// How long each benchmark is measured at least: in one process, of the several that make a run.
+std::string min_time(profile chosen) {
+  const std::string seconds = chosen == profile::smoke ? "0.0005" : chosen == profile::quick ? "0.005" : "0.02";
+  return seconds + STACKHEAP_MIN_TIME_SUFFIX;  // Google Benchmark 1.8 wants the unit, 1.7 refuses it
+}
+
+/// The value of a Google Benchmark flag among the arguments; empty when it is not given.
+std::string flag(const options& chosen, const std::string& name) {
+  std::string value;
+  for (const std::string& each : chosen.rest)
+    if (each.starts_with("--" + name + "=")) value = each.substr(name.size() + 3);
+  return value;
+}
+
+std::regex compiled(const std::string& pattern) {
+  try {
+    return std::regex(pattern);
+  } catch (const std::regex_error&) {
+    throw std::invalid_argument("--only=" + pattern + ": no regular expression");
+  }
+}
+
+std::string json_text(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    if (static_cast<unsigned char>(c) < 0x20) {
+      char code[8];
+      std::snprintf(code, sizeof code, "\\u%04x", static_cast<unsigned>(c));
+      quoted += code;
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + '"';
+}
+
+std::string json_texts(const std::vector<std::string>& texts) {
+  std::string joined;
+  for (const std::string& each : texts) joined += (joined.empty() ? "" : ",") + json_text(each);
+  return '[' + joined + ']';
+}
+
+/// What is there to be measured: each family that has a benchmark left after --only.
+struct enrolled {
+  const family* of;
+  std::vector<std::string> names;
+};
+
+std::vector<enrolled> enroll_all(const options& chosen, const std::regex& only) {
+  std::vector<enrolled> all;
+  for (const family* each : families()) {
+    enrolment into(each->name, chosen.chosen, only, each->facts.before_threads);
+    each->enroll(into);
+    if (!into.names().empty()) all.push_back({each, into.names()});
+  }
+  return all;
+}
+
+void list_json(const std::vector<enrolled>& all) {
+  std::cout << "{\"families\":[";
+  const char* comma = "";
+  for (const auto& [of, names] : all) {
+    const about& facts = of->facts;
+    const std::vector<std::string> whole{"^" + of->name + "/"};
+    std::cout << comma << "\n{\"name\":" << json_text(of->name) << ",\"chapter\":" << json_text(of->chapter)
+              << ",\"question\":" << json_text(facts.question) << ",\"operation\":" << json_text(facts.operation)
+              << ",\"untimed\":" << json_text(facts.untimed) << ",\"heap\":" << json_text(facts.heap)
+              << ",\"unfairness\":" << json_text(facts.unfairness)
+              << ",\"parts\":" << json_texts(facts.parts.empty() ? whole : facts.parts)
+              << ",\"benchmarks\":" << json_texts(names) << '}';
+    comma = ",";
+  }
+  std::cout << "],\n\"strategies\":[";
+  comma = "";
+  const auto row = [&](const malloc_library& each) {
+    std::cout << comma << "\n{\"name\":" << json_text(each.name) << ",\"what\":" << json_text(each.what)
+              << ",\"available\":" << (each.available() ? "true" : "false") << ",\"file\":" << json_text(each.file)
+              << ",\"version\":" << json_text(each.version) << ",\"reason\":" << json_text(each.reason)
+              << ",\"package\":" << json_text(each.package) << ",\"process\":" << (each.process ? "true" : "false") << '}';
+    comma = ",";
+  };
+  describe_strategies([&](const char* name, const char* what) {
+    malloc_library plain;
+    plain.name = name;
+    plain.what = what;
+    row(plain);
+  });
+  for (const malloc_library& each : malloc_libraries()) row(each);
+  std::cout << "]}\n";
+}
+
+void list_text(const std::vector<enrolled>& all) {
+  std::string chapter;
+  for (const auto& [of, names] : all) {
+    if (of->chapter != chapter && !of->facts.before_threads) std::cout << '\n' << (chapter = of->chapter) << '\n';
+    std::printf("  %-15s %5zu benchmarks  %.*s\n", of->name.c_str(), names.size(),
+                static_cast<int>(of->facts.question.size()), of->facts.question.data());
+    std::fflush(stdout);
+  }
+  std::cout << "\nstrategies\n";
+  describe_strategies([](const char* name, const char* what) { std::printf("  %-15s %s\n", name, what); });
+  for (const malloc_library& each : malloc_libraries()) {
+    std::printf("  %-15s %s; ", each.name.c_str(), each.what.c_str());
+    if (each.available())
+      std::printf("%s %s%s\n", each.version.empty() ? "version unknown" : each.version.c_str(), each.file.c_str(),
+                  each.process ? " (the process's own)" : "");
+    else
+      std::printf("not available: %s (install: %s)\n", each.reason.c_str(), each.package.c_str());
+  }
+}
+
+std::string first_line_of(const char* file) {
+  std::string line;
+  std::ifstream in(file);
+  std::getline(in, line);
+  return line;
+}
+
+void add_context(const options& chosen) {
+  const auto add = [](const std::string& key, const std::string& value) { benchmark::AddCustomContext(key, value); };
+  add("suite_version", STACKHEAP_VERSION);
+  add("profile", std::string(name_of(chosen.chosen)));
+  add("seed", std::to_string(seed));
+  add("compiler", STACKHEAP_COMPILER);
+  add("build_type", STACKHEAP_BUILD_TYPE);
+  add("build_flags", STACKHEAP_BUILD_FLAGS);
+  add("library_build_type_note",
+      "library_build_type speaks of the installed Google Benchmark library, whose code is not in any timed loop; "
+      "build_type speaks of this program");
+  const topology& machine = this_machine();
+  add("topology", machine.description());
+  add("cores", std::to_string(machine.cores()));
+  add("processing_units", std::to_string(machine.units().size()));
+  add("pinning", current_pinning().description());
+  const std::pair<const char*, int> levels[] = {{"l1d_bytes", 1}, {"l2_bytes", 2}, {"l3_bytes", 3}};
+  for (const auto& [key, level] : levels)
+    if (const auto bytes = machine.cache_bytes(level)) add(key, std::to_string(*bytes));
+  add("counters", available_counters());
+  const char* const preloaded = std::getenv("LD_PRELOAD");
+  add("preloaded", preloaded != nullptr ? preloaded : "");
+  add("transparent_hugepages", first_line_of("/sys/kernel/mm/transparent_hugepage/enabled"));
+  add("page_bytes", std::to_string(::sysconf(_SC_PAGESIZE)));
+  for (const malloc_library& each : malloc_libraries()) {
+    if (each.process) add("process_malloc", each.name);
+    add("malloc." + each.name, each.available() ? (each.version.empty() ? "unknown" : each.version) + ' ' + each.file
+                                                : "not available: " + each.reason + " (install: " + each.package + ')');
+  }
+}
+
+/// Google Benchmark exits with 1 and half a line when it cannot write; asked beforehand, this says which file and why.
+void check_writable(const std::string& file) {
+  if (file.empty()) return;
+  struct stat unused{};
+  const bool existed = ::stat(file.c_str(), &unused) == 0;
+  std::FILE* const opened = std::fopen(file.c_str(), "a");
+  if (opened == nullptr) throw std::invalid_argument("cannot write " + file + ": " + std::strerror(errno));
+  std::fclose(opened);
+  if (!existed) std::remove(file.c_str());
+}
+
+int run(int argc, char** argv) {
+  options chosen = parse(argc, argv);
+  const std::regex only = compiled(chosen.only);
+  load_malloc_libraries(chosen.allocators);
+  current_pinning() = pinning::parse(chosen.pin, this_machine());
+  const std::vector<enrolled> all = enroll_all(chosen, only);
+  if (all.empty()) throw std::invalid_argument("no benchmark's name matches --only=" + chosen.only);
+  if (chosen.list) {
+    *chosen.list == "json" ? list_json(all) : list_text(all);
+    return 0;
+  }
+  for (const malloc_library& each : malloc_libraries())
+    if (!each.available())
+      std::fprintf(stderr, "not available: %s: %s (install: %s)\n", each.name.c_str(), each.reason.c_str(), each.package.c_str());
+  if (const auto preloaded = std::getenv("LD_PRELOAD"); preloaded != nullptr && *preloaded != '\0')
+    std::fprintf(stderr, "started with LD_PRELOAD=%s\n", preloaded);
+  check_writable(flag(chosen, "benchmark_out"));
+  if (!chosen.min_time_given) chosen.rest.insert(chosen.rest.begin() + 1, "--benchmark_min_time=" + min_time(chosen.chosen));
+  std::vector<char*> arguments;
+  for (std::string& each : chosen.rest) arguments.push_back(each.data());
+  int count = static_cast<int>(arguments.size());
+  benchmark::Initialize(&count, arguments.data());
+  if (count > 1) throw std::invalid_argument("unknown option '" + std::string(arguments[1]) + "' (--help lists them)");
+  add_context(chosen);
+  current_pinning().pin(0);
+  const std::size_t matched = benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  if (matched == 0) throw std::invalid_argument("no benchmark matches --benchmark_filter=" + flag(chosen, "benchmark_filter"));
+  return 0;
+}
+
+}  // namespace
+}  // namespace stackheap
+
+int main(int argc, char** argv) {
+  stackheap::reserve_static_tls(argv);
+  try {
+    return stackheap::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "stackheap: %s\n", error.what());
+    return 2;
+  }
+}

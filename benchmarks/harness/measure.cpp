@@ -1,0 +1,173 @@
+#include "measure.hpp"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+
+#ifdef __linux__
+#include <linux/perf_event.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+namespace stackheap {
+namespace {
+
+constexpr std::uint64_t cache_event(std::uint64_t cache, std::uint64_t operation, std::uint64_t result) {
+  return cache | operation << 8 | result << 16;
+}
+
+struct event {
+  std::uint32_t type;
+  std::uint64_t config;
+};
+
+constexpr std::array<event, counts::kinds> events{{
+    {PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS},
+    {PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES},
+    {PERF_TYPE_HARDWARE, PERF_COUNT_HW_BRANCH_MISSES},
+    {PERF_TYPE_HARDWARE, PERF_COUNT_HW_CACHE_MISSES},
+    {PERF_TYPE_HW_CACHE, cache_event(PERF_COUNT_HW_CACHE_DTLB, PERF_COUNT_HW_CACHE_OP_READ, PERF_COUNT_HW_CACHE_RESULT_MISS)},
+}};
+
+/// The calling thread's counters, opened at its first measurement and closed when it ends.
+class thread_counters {
+ public:
+  thread_counters() {
+    for (std::size_t i = 0; i < events.size(); ++i) {
+      perf_event_attr wanted{};
+      wanted.size = sizeof wanted;
+      wanted.type = events[i].type;
+      wanted.config = events[i].config;
+      wanted.disabled = 1;
+      wanted.exclude_kernel = 1;
+      wanted.exclude_hv = 1;
+      wanted.read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING;
+      files_[i] = static_cast<int>(::syscall(SYS_perf_event_open, &wanted, 0, -1, -1, PERF_FLAG_FD_CLOEXEC));
+      if (files_[i] < 0) error_ = errno;
+    }
+  }
+  thread_counters(const thread_counters&) = delete;
+  thread_counters& operator=(const thread_counters&) = delete;
+  ~thread_counters() {
+    for (const int file : files_)
+      if (file >= 0) ::close(file);
+  }
+
+  void start() {
+    if (none()) return;
+    for (const int file : files_)
+      if (file >= 0) ::ioctl(file, PERF_EVENT_IOC_RESET, 0);
+    before_ = read();
+    ::prctl(PR_TASK_PERF_EVENTS_ENABLE);
+  }
+
+  std::array<std::optional<double>, counts::kinds> stop() {
+    std::array<std::optional<double>, counts::kinds> found{};
+    if (none()) return found;
+    ::prctl(PR_TASK_PERF_EVENTS_DISABLE);
+    const auto after = read();
+    for (std::size_t i = 0; i < events.size(); ++i) {
+      const double enabled = static_cast<double>(after[i].enabled - before_[i].enabled);
+      const double running = static_cast<double>(after[i].running - before_[i].running);
+      if (files_[i] >= 0 && running > 0) found[i] = static_cast<double>(after[i].value) * enabled / running;
+    }
+    return found;
+  }
+
+  bool none() const { return std::all_of(files_.begin(), files_.end(), [](int file) { return file < 0; }); }
+  int error() const { return error_; }
+  bool has(std::size_t kind) const { return files_[kind] >= 0; }
+
+ private:
+  struct reading {
+    std::uint64_t value = 0, enabled = 0, running = 0;
+  };
+
+  std::array<reading, counts::kinds> read() const {
+    std::array<reading, counts::kinds> all{};
+    for (std::size_t i = 0; i < events.size(); ++i)
+      if (files_[i] >= 0 && ::read(files_[i], &all[i], sizeof(reading)) != sizeof(reading)) all[i] = {};
+    return all;
+  }
+
+  std::array<int, counts::kinds> files_{};
+  std::array<reading, counts::kinds> before_{};
+  int error_ = 0;
+};
+
+thread_counters& counters_of_this_thread() {
+  static thread_local thread_counters counters;
+  return counters;
+}
+
+double page_faults_of_this_thread() {
+  rusage usage{};
+  ::getrusage(RUSAGE_THREAD, &usage);
+  return static_cast<double>(usage.ru_minflt + usage.ru_majflt);
+}
+
+}  // namespace
+
+counts& counts::operator+=(const counts& other) {
+  for (std::size_t i = 0; i < kinds; ++i)
+    if (other.of[i]) of[i] = of[i].value_or(0) + *other.of[i];
+  page_faults += other.page_faults;
+  return *this;
+}
+
+counting::counting() { counters_of_this_thread(); }
+
+void counting::start() {
+  faults_before_ = page_faults_of_this_thread();
+  counters_of_this_thread().start();
+}
+
+counts counting::stop() {
+  counts found;
+  found.of = counters_of_this_thread().stop();
+  found.page_faults = page_faults_of_this_thread() - faults_before_;
+  return found;
+}
+
+std::string available_counters() {
+  const thread_counters& counters = counters_of_this_thread();
+  if (counters.none()) return std::string("none: perf_event_open says ").append(std::strerror(counters.error()));
+  std::string names;
+  for (std::size_t i = 0; i < counts::kinds; ++i)
+    if (counters.has(i)) names.append(names.empty() ? "" : ",").append(counts::names[i]);
+  return names;
+}
+
+double ns_per_addition() {
+  constexpr int additions = 20000;
+  double best = 1e300;
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    std::uint64_t sum = 0;
+    // The addend is hidden: some processors add a small constant while renaming, at no cost in time.
+    const std::uint64_t addend = opaque<std::uint64_t>(1);
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < additions; i += 10) {
+      for (int unrolled = 0; unrolled < 10; ++unrolled) sum = opaque(sum + addend);
+    }
+    const std::chrono::duration<double, std::nano> taken = std::chrono::steady_clock::now() - start;
+    keep(sum);
+    best = std::min(best, taken.count() / additions);
+  }
+  return best;
+}
+
+measured::~measured() {
+  total_ += counting_.stop();
+  const auto per_operation = [&](double value) { return benchmark::Counter(value / threads_, benchmark::Counter::kAvgIterations); };
+  for (std::size_t i = 0; i < counts::kinds; ++i)
+    if (total_.of[i]) state_.counters[counts::names[i]] = per_operation(*total_.of[i]);
+  state_.counters["page_faults"] = per_operation(total_.page_faults);
+  state_.counters["ns_per_addition"] = (addition_before_ + ns_per_addition()) / 2;
+}
+
+}  // namespace stackheap

@@ -1,0 +1,107 @@
+// What surrounds every timed loop: the operations that stand in it, the barrier, the counters and the clock.
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <string>
+
+namespace stackheap {
+
+/// The compiler must believe that `value` is read, and memory with it; no instruction results.
+template <class Value>
+inline void escape(Value* pointer) {
+  asm volatile("" : : "r"(pointer) : "memory");
+}
+
+/// The compiler must compute `value`; unlike escape, memory need not be written back for it.
+template <class Value>
+inline void keep(Value value) {
+  asm volatile("" : : "r"(value));
+}
+
+/// `value`, of which the compiler no longer knows where it came from.
+template <class Value>
+inline Value opaque(Value value) {
+  asm volatile("" : "+r"(value));
+  return value;
+}
+
+/// The borrowers: what a program does with a block it was lent.
+struct touch_none {
+  static constexpr const char* name = "none";
+  void operator()(std::byte* block, std::size_t) const { escape(block); }
+};
+struct touch_first {
+  static constexpr const char* name = "first";
+  void operator()(std::byte* block, std::size_t) const {
+    *block = std::byte{1};
+    escape(block);
+  }
+};
+/// Writes every byte with the C library's memset for every strategy alike: the size is hidden, or the compiler would
+/// write a stack array of known size inline.
+struct touch_all {
+  static constexpr const char* name = "all";
+  void operator()(std::byte* block, std::size_t bytes) const {
+    std::memset(block, 1, opaque(bytes));
+    escape(block);
+  }
+};
+
+/// Hardware counts of one thread, user side. Absent ones are absent, never zero.
+struct counts {
+  enum kind { instructions, cycles, branch_misses, cache_misses, dtlb_misses, kinds };
+  static constexpr std::array<const char*, kinds> names{"instructions", "cycles", "branch_misses", "cache_misses",
+                                                        "dtlb_misses"};
+  std::array<std::optional<double>, kinds> of{};
+  double page_faults = 0;  ///< minor and major, from getrusage
+
+  counts& operator+=(const counts& other);
+};
+
+/// Counts what the calling thread does between start() and stop(). Multiplexed counters are scaled by the kernel's times.
+class counting {
+ public:
+  counting();
+  void start();
+  counts stop();
+
+ private:
+  double faults_before_ = 0;
+};
+
+/// "instructions,cycles,..." or "none: REASON", for the context.
+std::string available_counters();
+
+/// Nanoseconds that one addition takes when each waits for the one before: one cycle of the core at its present clock.
+double ns_per_addition();
+
+/// Stands before a timed loop and, when the loop is over, adds to the state the counters per operation and the time of an
+/// addition. Other threads' counts are added with `include`.
+class measured {
+ public:
+  /// `threads` do one operation each per iteration of the state.
+  explicit measured(benchmark::State& state, unsigned threads = 1)
+      : state_(state), threads_(threads), addition_before_(ns_per_addition()) {
+    counting_.start();
+  }
+  measured(const measured&) = delete;
+  measured& operator=(const measured&) = delete;
+  ~measured();
+
+  void include(const counts& others) { total_ += others; }
+
+ private:
+  benchmark::State& state_;
+  unsigned threads_;
+  double addition_before_;
+  counting counting_;
+  counts total_;
+};
+
+}  // namespace stackheap

@@ -1,0 +1,159 @@
+#include "threads.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <system_error>
+
+#include "topology.hpp"
+
+namespace stackheap {
+namespace {
+
+constexpr std::size_t page = 4096;
+/// What a thread needs beside the blocks it lends: its frames, its thread-local storage, the guard page.
+constexpr std::size_t stack_overhead = std::size_t{1} << 20;
+
+/// Bytes of stack left below this frame.
+std::size_t stack_left() {
+  pthread_attr_t attributes;
+  if (::pthread_getattr_np(::pthread_self(), &attributes) != 0) return 0;
+  void* lowest = nullptr;
+  std::size_t bytes = 0;
+  ::pthread_attr_getstack(&attributes, &lowest, &bytes);
+  ::pthread_attr_destroy(&attributes);
+  const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  return here - reinterpret_cast<std::uintptr_t>(lowest);
+}
+
+thread_local counting counting_here;
+
+/// How often a round's work is to be repeated so that starting and ending together, some microseconds, does not count.
+std::int64_t repeats_for(team& threads, const std::function<void(unsigned)>& work) {
+  constexpr double wanted_seconds = 1e-3;
+  const auto start = std::chrono::steady_clock::now();
+  threads.round(work);
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+  return static_cast<std::int64_t>(std::clamp(wanted_seconds / taken.count(), 1.0, 1e4));
+}
+
+}  // namespace
+
+team::team(unsigned threads) : size_(threads), start_(threads), done_(threads) {
+  for (unsigned thread = 1; thread < size_; ++thread) others_.emplace_back([this, thread] { serve(thread); });
+}
+
+team::~team() {
+  work_ = nullptr;
+  start_.arrive_and_wait();
+}
+
+void team::round(const std::function<void(unsigned)>& work) {
+  work_ = &work;
+  start_.arrive_and_wait();
+  work(0);
+  done_.arrive_and_wait();
+}
+
+void team::serve(unsigned thread) {
+  current_pinning().pin(thread);
+  for (;;) {
+    start_.arrive_and_wait();
+    if (work_ == nullptr) return;
+    (*work_)(thread);
+    done_.arrive_and_wait();
+  }
+}
+
+void team::start_counting() {
+  round([](unsigned thread) {
+    if (thread != 0) counting_here.start();
+  });
+}
+
+counts team::stop_counting() {
+  std::vector<counts> found(size_);
+  round([&](unsigned thread) {
+    if (thread != 0) found[thread] = counting_here.stop();
+  });
+  counts sum;
+  for (const counts& each : found) sum += each;
+  return sum;
+}
+
+void measure_rounds(benchmark::State& state, team& threads, std::int64_t operations,
+                    const std::function<void(unsigned)>& work) {
+  const std::int64_t repeats = repeats_for(threads, work);
+  const std::function<void(unsigned)> long_work = [&](unsigned thread) {
+    for (std::int64_t i = 0; i < repeats; ++i) work(thread);
+  };
+  measured measuring(state, threads.size());
+  threads.start_counting();
+  while (state.KeepRunningBatch(operations * repeats)) threads.round(long_work);
+  measuring.include(threads.stop_counting());
+  state.SetItemsProcessed(state.iterations() * threads.size());
+}
+
+deep_thread::deep_thread(std::size_t held_bytes, std::size_t room_bytes) : held_bytes_(held_bytes) {
+  pthread_attr_t attributes;
+  ::pthread_attr_init(&attributes);
+  const std::size_t stack = (held_bytes + room_bytes + stack_overhead + page - 1) / page * page;
+  int error = ::pthread_attr_setstacksize(&attributes, stack);
+  if (error == 0) error = ::pthread_create(&thread_, &attributes, enter, this);
+  ::pthread_attr_destroy(&attributes);
+  if (error != 0) throw std::system_error(error, std::generic_category(), "a stack of " + std::to_string(stack) + " bytes");
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return held_ != nullptr; });
+}
+
+deep_thread::~deep_thread() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  changed_.notify_all();
+  ::pthread_join(thread_, nullptr);
+}
+
+void* deep_thread::enter(void* self) {
+  auto& thread = *static_cast<deep_thread*>(self);
+  auto* const block = static_cast<std::byte*>(__builtin_alloca(thread.held_bytes_ + page));
+  const auto address = reinterpret_cast<std::uintptr_t>(block);
+  thread.serve(block + (page - address % page) % page);
+  return nullptr;
+}
+
+void deep_thread::serve(std::byte* held) {
+  std::unique_lock lock(mutex_);
+  held_ = held;
+  changed_.notify_all();
+  for (;;) {
+    changed_.wait(lock, [this] { return ending_ || work_ != nullptr; });
+    if (ending_) return;
+    lock.unlock();
+    try {
+      (*work_)();
+    } catch (...) {
+      thrown_ = std::current_exception();
+    }
+    lock.lock();
+    work_ = nullptr;
+    changed_.notify_all();
+  }
+}
+
+void deep_thread::run(const std::function<void()>& work) {
+  std::unique_lock lock(mutex_);
+  work_ = &work;
+  changed_.notify_all();
+  changed_.wait(lock, [this] { return work_ == nullptr; });
+  if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
+}
+
+void with_stack_for(std::size_t bytes, const std::function<void()>& work) {
+  if (bytes + stack_overhead <= stack_left())
+    work();
+  else
+    deep_thread(0, bytes).run(work);
+}
+
+}  // namespace stackheap

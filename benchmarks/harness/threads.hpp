@@ -1,0 +1,87 @@
+// Threads for benchmarks: a team that works in rounds, and a thread with a stack as deep as one likes.
+#pragma once
+
+#include <pthread.h>
+
+#include <barrier>
+#include <condition_variable>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "measure.hpp"
+
+namespace stackheap {
+
+/// Threads, each pinned to a processor of its own while there are enough, that do rounds of work together. The caller is
+/// thread 0, so one thread means no other at all.
+///
+/// Why not Google Benchmark's own Threads(n): version 1.7.1 divides the wall time by n (its issue 1834), and what is
+/// wanted is the time until *all* have done their share, counted once.
+class team {
+ public:
+  explicit team(unsigned threads);
+  team(const team&) = delete;
+  team& operator=(const team&) = delete;
+  ~team();
+
+  unsigned size() const { return size_; }
+
+  /// Runs `work(thread)` on all threads at once and returns when all are done. Work must not throw.
+  void round(const std::function<void(unsigned)>& work);
+
+  /// Starts counting on the other threads; the counts come back with stop_counting().
+  void start_counting();
+  counts stop_counting();
+
+ private:
+  void serve(unsigned thread);
+
+  unsigned size_;
+  std::barrier<> start_;
+  std::barrier<> done_;
+  const std::function<void(unsigned)>* work_ = nullptr;  ///< null ends the threads; the barriers order it
+  std::vector<std::jthread> others_;
+};
+
+/// Runs a timed loop over rounds of a team: `operations` is how many each thread does when `work` is called once; short
+/// work is repeated within a round. The time reported is that
+/// of one operation of one thread while all are at it: flat over threads is ideal scaling.
+void measure_rounds(benchmark::State& state, team& threads, std::int64_t operations,
+                    const std::function<void(unsigned)>& work);
+
+/// A thread whose stack holds a block of `held_bytes` for as long as this object lives, with room below it for `room_bytes`
+/// more. Work runs on that thread, on the processor of the thread that made it.
+class deep_thread {
+ public:
+  /// Throws std::system_error when the system grants no such stack.
+  deep_thread(std::size_t held_bytes, std::size_t room_bytes);
+  deep_thread(const deep_thread&) = delete;
+  deep_thread& operator=(const deep_thread&) = delete;
+  ~deep_thread();
+
+  std::byte* held() const { return held_; }  ///< aligned to 4 KiB
+  /// Runs `work` there and waits for it; what it throws is thrown here.
+  void run(const std::function<void()>& work);
+
+ private:
+  static void* enter(void* self);
+  void serve(std::byte* held);
+
+  std::size_t held_bytes_;
+  std::byte* held_ = nullptr;
+  pthread_t thread_{};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  const std::function<void()>* work_ = nullptr;
+  std::exception_ptr thrown_;
+  bool ending_ = false;
+};
+
+/// Runs `work` where there is room for `bytes` more of stack: here if there is, else on a deep thread.
+void with_stack_for(std::size_t bytes, const std::function<void()>& work);
+
+}  // namespace stackheap

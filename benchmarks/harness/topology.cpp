@@ -1,0 +1,196 @@
+#include "topology.hpp"
+
+#include <hwloc.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <sstream>
+#include <stdexcept>
+#include <tuple>
+
+namespace stackheap {
+
+struct topology::loaded {
+  loaded() { hwloc_topology_init(&handle); }
+  loaded(const loaded&) = delete;
+  loaded& operator=(const loaded&) = delete;
+  ~loaded() { hwloc_topology_destroy(handle); }
+  hwloc_topology_t handle{};
+};
+
+namespace {
+
+/// Efficiency of the kind of core that `unit` belongs to: higher is faster; 0 where all are alike or nothing is known.
+int efficiency(hwloc_topology_t machine, hwloc_obj_t unit) {
+#if HWLOC_API_VERSION >= 0x00020400
+  const int kind = hwloc_cpukinds_get_by_cpuset(machine, unit->cpuset, 0);
+  int found = 0;
+  if (kind >= 0 && hwloc_cpukinds_get_info(machine, static_cast<unsigned>(kind), nullptr, &found, nullptr, nullptr, 0) == 0)
+    return std::max(found, 0);
+#endif
+  return 0;
+}
+
+std::vector<std::size_t> data_caches(hwloc_obj_t unit) {
+  std::vector<std::size_t> bytes;
+  for (hwloc_obj_t above = unit; above != nullptr; above = above->parent)
+    if (hwloc_obj_type_is_dcache(above->type)) bytes.push_back(above->attr->cache.size);
+  return bytes;
+}
+
+std::string count_of(int count, const std::string& what) {
+  return std::to_string(count) + ' ' + what + (count == 1 ? "" : "s");
+}
+
+std::optional<double> quota_in(const std::filesystem::path& group) {
+  double quota = 0, period = 0;
+  if (std::ifstream file(group / "cpu.max"); file >> quota >> period && period > 0) return quota / period;
+  std::ifstream quota_file(group / "cpu.cfs_quota_us"), period_file(group / "cpu.cfs_period_us");
+  if (quota_file >> quota && period_file >> period && quota > 0 && period > 0) return quota / period;
+  return {};
+}
+
+}  // namespace
+
+topology topology::from(loaded& hwloc, std::optional<double> quota_cores) {
+  hwloc_topology_t machine = hwloc.handle;
+  topology found;
+  // Rank of a unit within its core, slower kinds of core after faster ones, then the machine's own order.
+  std::vector<std::tuple<int, int, int, unsigned>> order;
+  std::map<hwloc_obj_t, int> seen;
+  hwloc_obj_t first = nullptr;
+  for (hwloc_obj_t unit = nullptr; (unit = hwloc_get_next_obj_by_type(machine, HWLOC_OBJ_PU, unit)) != nullptr;) {
+    hwloc_obj_t core = hwloc_get_ancestor_obj_by_type(machine, HWLOC_OBJ_CORE, unit);
+    const int within = seen[core != nullptr ? core : unit]++;
+    order.emplace_back(within, -efficiency(machine, unit), static_cast<int>(order.size()), unit->os_index);
+  }
+  std::sort(order.begin(), order.end());
+  for (const auto& each : order) found.units_.push_back(std::get<3>(each));
+  if (!found.units_.empty()) first = hwloc_get_pu_obj_by_os_index(machine, found.units_.front());
+  if (first != nullptr) found.cache_bytes_ = data_caches(first);
+  found.cores_ = std::max<unsigned>(1, static_cast<unsigned>(seen.size()));
+  if (quota_cores) found.cores_ = std::clamp<unsigned>(static_cast<unsigned>(std::floor(*quota_cores)), 1, found.cores_);
+  found.description_ = count_of(std::max(1, hwloc_get_nbobjs_by_type(machine, HWLOC_OBJ_PACKAGE)), "package") + ", " +
+                       count_of(static_cast<int>(seen.size()), "core") + ", " +
+                       count_of(static_cast<int>(found.units_.size()), "processing unit");
+  if (quota_cores) {
+    std::ostringstream text;
+    text << ", time for " << *quota_cores << " by its control group";
+    found.description_ += text.str();
+  }
+  return found;
+}
+
+topology topology::of_this_machine() {
+  loaded hwloc;
+  hwloc_topology_set_flags(hwloc.handle, HWLOC_TOPOLOGY_FLAG_RESTRICT_TO_CPUBINDING);
+  if (hwloc_topology_load(hwloc.handle) != 0) return {};
+  return from(hwloc, cgroup_cpu_quota());
+}
+
+topology topology::synthetic(const std::string& description, std::optional<double> quota_cores) {
+  loaded hwloc;
+  if (hwloc_topology_set_synthetic(hwloc.handle, description.c_str()) != 0 || hwloc_topology_load(hwloc.handle) != 0)
+    throw std::invalid_argument("hwloc cannot build '" + description + "'");
+  return from(hwloc, quota_cores);
+}
+
+std::optional<std::size_t> topology::cache_bytes(int level) const {
+  const auto index = static_cast<std::size_t>(level - 1);
+  if (index >= cache_bytes_.size() || cache_bytes_[index] == 0) return {};
+  return cache_bytes_[index];
+}
+
+std::string topology::description() const { return description_; }
+
+std::optional<double> cgroup_cpu_quota() {
+  std::ifstream groups("/proc/self/cgroup");
+  std::optional<double> least;
+  for (std::string line; std::getline(groups, line);) {
+    const auto first = line.find(':'), second = line.find(':', first + 1);
+    if (first == std::string::npos || second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1);
+    if (!controllers.empty() && controllers.find("cpu") == std::string::npos) continue;
+    const std::filesystem::path root = controllers.empty() ? "/sys/fs/cgroup" : "/sys/fs/cgroup/" + controllers;
+    // A quota anywhere above binds as well; inside a container the path may not exist, and the root is the group itself.
+    for (auto group = std::filesystem::path(line.substr(second + 1));; group = group.parent_path()) {
+      if (const auto quota = quota_in(root / group.relative_path()); quota && (!least || *quota < *least)) least = quota;
+      if (!group.has_relative_path()) break;
+    }
+  }
+  return least;
+}
+
+std::vector<unsigned> thread_counts(unsigned cores) {
+  std::vector<unsigned> counts{1, 2, cores, 2 * cores};
+  for (unsigned count = 4; count < 2 * cores; count *= 2) counts.push_back(count);
+  std::sort(counts.begin(), counts.end());
+  counts.erase(std::unique(counts.begin(), counts.end()), counts.end());
+  return counts;
+}
+
+pinning pinning::parse(const std::string& text, const topology& machine) {
+  pinning chosen;
+  if (text == "none") return chosen;
+  if (text == "cores") {
+    chosen.processors_ = machine.units();
+    return chosen;
+  }
+  const auto refuse = [&](const std::string& why) {
+    return std::invalid_argument("--pin=" + text + ": " + why + " (wanted: cores, none, or processors as in 0,2,4-7)");
+  };
+  std::istringstream items(text);
+  for (std::string item; std::getline(items, item, ',');) {
+    unsigned low = 0, high = 0;
+    const char* const end = item.data() + item.size();
+    auto [at, error] = std::from_chars(item.data(), end, low);
+    high = low;
+    if (error == std::errc() && at != end && *at == '-') std::tie(at, error) = [&] {
+      const auto result = std::from_chars(at + 1, end, high);
+      return std::pair(result.ptr, result.ec);
+    }();
+    if (error != std::errc() || at != end || high < low || high > 1'000'000) throw refuse("'" + item + "' is no processor");
+    for (unsigned unit = low; unit <= high; ++unit) {
+      if (std::find(machine.units().begin(), machine.units().end(), unit) == machine.units().end())
+        throw refuse("this process may not use processor " + std::to_string(unit));
+      chosen.processors_.push_back(unit);
+    }
+  }
+  if (chosen.processors_.empty()) throw refuse("no processor is named");
+  return chosen;
+}
+
+void pinning::pin(unsigned index) const {
+  if (processors_.empty()) return;
+  const unsigned unit = processors_[index % processors_.size()];
+  cpu_set_t* const set = CPU_ALLOC(unit + 1);
+  CPU_ZERO_S(CPU_ALLOC_SIZE(unit + 1), set);
+  CPU_SET_S(unit, CPU_ALLOC_SIZE(unit + 1), set);
+  ::sched_setaffinity(0, CPU_ALLOC_SIZE(unit + 1), set);  // a core may have gone offline: then the thread runs unpinned
+  CPU_FREE(set);
+}
+
+std::string pinning::description() const {
+  if (processors_.empty()) return "none";
+  std::string text;
+  for (const unsigned unit : processors_) text += (text.empty() ? "" : ",") + std::to_string(unit);
+  return text;
+}
+
+pinning& current_pinning() {
+  static pinning chosen;
+  return chosen;
+}
+
+const topology& this_machine() {
+  static const topology machine = topology::of_this_machine();
+  return machine;
+}
+
+}  // namespace stackheap

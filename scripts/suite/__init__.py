@@ -1,0 +1,1 @@
+"""What do the measurements mean? The logic behind the commands in scripts/."""

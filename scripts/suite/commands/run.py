@@ -1,0 +1,293 @@
+"""scripts/run: builds, measures, draws, and says what was found."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import json
+import re
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from suite import findings, measure, results
+from suite.program import ask, bad_input, part, program, unit_failed
+
+ROOT = Path(__file__).resolve().parents[3]
+GO_ON = "scripts/run --resume"
+
+SUCCESS, SOME_FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+MOST_PROCESSES = 1000
+PLAIN_WIDTH = 140  # of the tables where there is no terminal to fit
+
+
+class one_line_parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as every command here."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(REFUSED, f"{self.prog}: {message} (--help lists the options)\n")
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = one_line_parser(
+        prog="scripts/run",
+        description="Builds, measures, draws, and prints the findings. Results go to results/<time>-<profile>/.",
+        epilog="Exit codes: 0 all went well, 1 some processes failed (the rest is kept), 2 bad input or no result, "
+        f"130 interrupted: go on with {GO_ON}.",
+    )
+    add = parser.add_argument
+    add("--profile", choices=list(measure.PROCESSES), help="smoke: seconds; quick: minutes, the default; full: an hour")
+    add("--only", metavar="REGEX", help="measure only benchmarks whose name matches, for example '^scoped/'")
+    add(
+        "--allocator",
+        metavar="NAME=FILE[,PREFIX]",
+        action="append",
+        default=[],
+        help="measure this malloc library too; PREFIX stands before malloc and free in it; may be given several times",
+    )
+    add("--out", metavar="DIR", type=Path, help="write here; results/latest then stays as it is")
+    add("--resume", action="store_true", help="go on with results/latest, or with --out DIR, where it was interrupted")
+    add("--processes", metavar="N", type=_count, help="processes for each family; by default the profile's number")
+    add("--no-figures", action="store_true", help="do not draw")
+    add("--build", metavar="PRESET", default="release", help="the CMake preset to build and measure; default: release")
+    return parser.parse_args(arguments)
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MOST_PROCESSES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST_PROCESSES}")
+    return int(text)
+
+
+builder = Callable[[Path, str, Console], Path]
+
+
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT, build: builder | None = None) -> int:
+    options = parse(arguments)
+    status = Console(stderr=True, highlight=False)
+    try:
+        return _run(options, root, build or build_with_cmake, status)
+    except (bad_input, results.bad_result, unit_failed) as problem:
+        return _refuse(str(problem))
+    except OSError as problem:
+        where = f"{problem.filename}: " if problem.filename else ""
+        return _refuse(f"{where}{problem.strerror or problem}")
+    except KeyboardInterrupt:
+        print("scripts/run: interrupted before anything was measured", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _refuse(problem: str) -> int:
+    """The program's own lines pass through as they are."""
+    print(problem if problem.startswith("stackheap:") else f"scripts/run: {problem}", file=sys.stderr)
+    return REFUSED
+
+
+def _run(options: argparse.Namespace, root: Path, build: builder, status: Console) -> int:
+    if options.resume:
+        measure.read_plan(_folder_to_resume(options, root))  # before the build: is there anything to resume?
+    executable = build(root, options.build, status)
+    planned, folder = _resumed(options, root, executable) if options.resume else _begun(options, root, executable)
+    for line in planned.catalogue.unavailable:
+        status.print(f"not available: {line}", markup=False)
+    _announce(planned, folder, status)
+    link = None if options.out else root / "results" / "latest"
+    try:
+        with _watching(planned, status, lambda: _point(link, folder)) as watching:
+            run = measure.measure(planned, folder, watching)
+    except KeyboardInterrupt:
+        print(_how_to_go_on(folder, options), file=sys.stderr)
+        return INTERRUPTED
+    if not run.series():
+        raise unit_failed(f"no benchmark gave a result: {run.failed[0].reason}; see {run.path}")
+    _tell(run)
+    _draw(run, folder / "figures", options.no_figures)
+    return SOME_FAILED if run.failed else SUCCESS
+
+
+# ---- what to measure, and where to
+
+
+def _begun(options: argparse.Namespace, root: Path, executable: Path) -> tuple[measure.plan, Path]:
+    profile = options.profile or "quick"
+    chosen = program(executable, profile, options.only, tuple(options.allocator))
+    processes = options.processes or measure.PROCESSES[profile]
+    planned = measure.plan(chosen, ask(chosen), processes, secrets.randbits(32))
+    folder = options.out or root / "results" / time.strftime(f"%Y%m%d-%H%M%S-{profile}")
+    if any((folder / name).exists() for name in (measure.PLAN_FILE, measure.RUN_FILE)):
+        raise bad_input(f"{folder} holds a run already: add --resume to go on with it, or choose another folder")
+    planned.write(folder)
+    return planned, folder
+
+
+def _resumed(options: argparse.Namespace, root: Path, executable: Path) -> tuple[measure.plan, Path]:
+    folder = _folder_to_resume(options, root)
+    begun = measure.read_plan(folder)
+    only = begun.only if options.only is None else options.only
+    chosen = program(executable, options.profile or begun.profile, only, tuple(options.allocator) or begun.allocators)
+    planned = measure.plan(chosen, ask(chosen), options.processes or begun.processes, begun.order_seed)
+    changed = begun.differences(planned.record())
+    if changed:
+        raise bad_input(f"{folder} cannot be resumed: changed since it was begun: {', '.join(changed)}")
+    return planned, folder
+
+
+def _folder_to_resume(options: argparse.Namespace, root: Path) -> Path:
+    folder: Path = options.out or root / "results" / "latest"
+    if not folder.is_dir():
+        raise bad_input(f"there is no run to resume: {folder} does not exist")
+    return folder.resolve()
+
+
+def _point(link: Path | None, folder: Path) -> None:
+    """results/latest in one step, so that it never points nowhere."""
+    if link is None or link.is_symlink() and link.resolve() == folder.resolve():
+        return
+    fresh = link.with_name(".latest.tmp")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(folder.name)
+    fresh.replace(link)
+
+
+def _how_to_go_on(folder: Path, options: argparse.Namespace) -> str:
+    where = f" --out {options.out}" if options.out else ""
+    build = f" --build {options.build}" if options.build != "release" else ""
+    return f"scripts/run: interrupted; what was measured is in {folder}: go on with {GO_ON}{where}{build}"
+
+
+# ---- building
+
+
+def build_with_cmake(root: Path, preset: str, status: Console) -> Path:
+    """Builds the program quietly, and shows the compiler's words only when it fails. Raises bad_input."""
+    offered = _presets(root)
+    if preset not in offered:
+        raise bad_input(f"there is no preset {preset!r}; there are: {', '.join(offered)}")
+    folder = root / "build" / preset
+    if not (folder / "build.ninja").exists():
+        status.print(f"configuring build/{preset}")
+        _quietly(["cmake", "--preset", preset], root, status, f"configuring build/{preset}")
+    status.print(f"building build/{preset}/stackheap")
+    _quietly(["cmake", "--build", str(folder), "--target", "stackheap"], root, status, f"building build/{preset}")
+    return folder / "stackheap"
+
+
+def _presets(root: Path) -> list[str]:
+    try:
+        written = json.loads((root / "CMakePresets.json").read_bytes())
+        return [str(one["name"]) for one in written["configurePresets"] if not one.get("hidden")]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise bad_input(f"{root / 'CMakePresets.json'} is damaged") from None
+
+
+def _quietly(command: list[str], root: Path, status: Console, doing: str) -> None:
+    """Runs a command, with a bar from Ninja's [3/17] on a terminal; its output is shown if it fails."""
+    try:
+        child = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    except FileNotFoundError:
+        raise bad_input(f"{command[0]} is not installed: scripts/setup installs it") from None
+    lines = []
+    with child, _bar(status) as bar:
+        task = bar.add_task(doing, total=None, left="")
+        for line in child.stdout or ():
+            lines.append(line)
+            step = re.match(r"\[(\d+)/(\d+)\]", line)
+            if step:
+                bar.update(task, completed=int(step[1]), total=int(step[2]))
+    if child.returncode != 0:
+        sys.stderr.write("".join(lines))
+        raise bad_input(f"{doing} failed: see above")
+
+
+# ---- showing how it goes
+
+
+def _announce(planned: measure.plan, folder: Path, status: Console) -> None:
+    parts = len(planned.catalogue.parts)
+    status.print(
+        f"measuring {len(planned.catalogue.benchmarks)} benchmarks of {len(planned.catalogue.families)} families, "
+        f"{planned.program.profile}: {parts} parts in {planned.processes} processes each, "
+        f"order drawn from seed {planned.order_seed}, into {folder}",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _bar(status: Console) -> Progress:
+    """Redrawn twice a second: each drawing takes time from what is measured."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
+    return Progress(*columns, console=status, disable=not status.is_terminal, transient=True, refresh_per_second=2)
+
+
+class _reporter:
+    """A bar on a terminal, else a line a round; and a line for every failure."""
+
+    def __init__(self, planned: measure.plan, status: Console, bar: Progress, kept: Callable[[], None]) -> None:
+        self.planned, self.status, self.bar, self.kept = planned, status, bar, kept
+        self.task = bar.add_task("", total=planned.processes * len(planned.catalogue.parts), left="")
+
+    def begins(self, what: part, process: int, done: int, seconds_left: float | None) -> None:
+        description = f"round {process + 1} of {self.planned.processes}: {what.chapter}, {what.family}"
+        self.bar.update(self.task, description=description, completed=done, left=_left(seconds_left))
+
+    def ends(self, what: part, process: int, problem: str) -> None:
+        if problem:
+            self.status.print(f"failed: {what.family}, process {process}: {problem}", markup=False, soft_wrap=True)
+        else:
+            self.kept()
+
+    def round_ends(self, process: int, disturbed: int, seconds_left: float | None) -> None:
+        if not self.status.is_terminal:
+            left = _left(seconds_left)
+            marked = f", {disturbed} disturbed" if disturbed else ""
+            done = f"round {process + 1} of {self.planned.processes} done{marked}{', ' + left if left else ''}"
+            self.status.print(done, markup=False)
+
+
+@contextlib.contextmanager
+def _watching(planned: measure.plan, status: Console, kept: Callable[[], None]) -> Iterator[_reporter]:
+    with _bar(status) as bar:
+        yield _reporter(planned, status, bar, kept)
+
+
+def _left(seconds: float | None) -> str:
+    if seconds is None or seconds <= 0:
+        return ""
+    return f"about {round(seconds)} s left" if seconds < 90 else f"about {round(seconds / 60)} min left"
+
+
+# ---- telling what was found
+
+
+def _tell(run: results.run) -> None:
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+    for table in findings.as_tables(findings.findings(run)):
+        console.print(table)
+        console.print()
+    for line in findings.caveats(run):
+        console.print(line, markup=False, soft_wrap=True)
+    console.print(f"results: {run.path}", markup=False, soft_wrap=True)
+
+
+def _draw(run: results.run, folder: Path, unwanted: bool) -> None:
+    if unwanted:
+        return
+    try:
+        charts = importlib.import_module("suite.charts")
+    except ImportError as missing:
+        print(f"figures: not drawn ({missing})")
+        return
+    drawn = charts.draw_all(run, folder)
+    print(f"figures: {len(drawn)} in {folder}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

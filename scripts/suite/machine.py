@@ -1,0 +1,121 @@
+"""Was a process disturbed while it measured? What the operating system says of everyone else's CPU time meanwhile."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC_STAT = Path("/proc/stat")
+
+# Someone else at work on *another* core disturbs too (shared cache, memory, clock, and every benchmark with threads),
+# so all cores count. A tenth of one core is above what an idle system's daemons take, and below any program at work;
+# on machines with many cores the daemons add up, and a small share of all cores takes little from one benchmark.
+OTHERS_CORES = 0.10
+OTHERS_SHARE = 0.01
+# The hypervisor gave the time to another guest: a benchmark mostly runs one thread, so 1 % of one core is up to 1 % of
+# its figure.
+STEAL_CORES = 0.01
+# /proc/stat counts in ticks of 10 ms on each core: less than this cannot be told from rounding, however short a process.
+TICKS_OF_DOUBT = 2
+# A thread alone on its core is switched out a few times a second; one that shares it, hundreds of times (a slice is 3
+# to 4 ms). Benchmarks with more threads than cores switch themselves out, so this counts only for a process that used
+# about one core while others ran as well.
+SWITCHES_PER_SECOND = 50.0
+ONE_CORE = 1.1
+# Pages that came from the disk: more than a program's own start needs means that memory is short.
+MAJOR_FAULTS = 200
+
+
+@dataclass(frozen=True)
+class snapshot:
+    """The machine's and this process's clocks at one moment, in seconds. None where the system does not say."""
+
+    wall: float
+    own_cpu: float
+    busy: float | None
+    steal: float | None
+    cores: int
+
+
+@dataclass(frozen=True)
+class disturbance:
+    """What happened beside a child process. Shares are of all cores' time; None where the system does not say."""
+
+    seconds: float
+    others_cpu: float | None
+    steal: float | None
+    involuntary_switches: int
+    major_faults: int
+    reasons: tuple[str, ...]
+
+    @property
+    def disturbed(self) -> bool:
+        return bool(self.reasons)
+
+
+def take_snapshot(proc_stat: Path = PROC_STAT) -> snapshot:
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    busy, steal, cores = _read_stat(proc_stat)
+    return snapshot(time.monotonic(), own.ru_utime + own.ru_stime, busy, steal, cores)
+
+
+def _read_stat(proc_stat: Path) -> tuple[float | None, float | None, int]:
+    """Seconds of all cores spent running programs, seconds stolen, and the number of cores."""
+    try:
+        lines = [line.split() for line in proc_stat.read_text().splitlines() if line.startswith("cpu")]
+        # user nice system idle iowait irq softirq steal, see proc(5); guest time is already in user
+        user, nice, system, _idle, _iowait, _irq, _softirq, steal = (int(field) for field in lines[0][1:9])
+    except (OSError, ValueError, IndexError):
+        return None, None, os.cpu_count() or 1
+    tick = 1 / os.sysconf("SC_CLK_TCK")
+    return (user + nice + system) * tick, steal * tick, max(1, len(lines) - 1)
+
+
+def disturbance_between(before: snapshot, after: snapshot, child: resource.struct_rusage) -> disturbance:
+    """What disturbed `child` (as os.wait4 reports it), which ran between the two snapshots."""
+    seconds = max(after.wall - before.wall, 1e-9)
+    child_cpu = child.ru_utime + child.ru_stime
+    others = _others_seconds(before, after, child_cpu)
+    steal = after.steal - before.steal if after.steal is not None and before.steal is not None else None
+    doubt = TICKS_OF_DOUBT * after.cores / os.sysconf("SC_CLK_TCK")
+    others_cores = max(OTHERS_CORES, OTHERS_SHARE * after.cores)
+    reasons = (
+        _over(others, others_cores * seconds + doubt, "others used {:.2f} cores", seconds),
+        _over(steal, STEAL_CORES * seconds + doubt / 2, "the hypervisor took {:.3f} cores", seconds),
+        _over(
+            float(child.ru_nivcsw) if _shared_its_core(child_cpu, others, seconds, doubt) else None,
+            SWITCHES_PER_SECOND * max(seconds, 1.0),
+            "switched out {:.0f} times a second",
+            seconds,
+        ),
+        _over(float(child.ru_majflt), MAJOR_FAULTS, "{:.0f} pages came from the disk", 1.0),
+    )
+    capacity = seconds * after.cores
+    return disturbance(
+        seconds=seconds,
+        others_cpu=None if others is None else others / capacity,
+        steal=None if steal is None else steal / capacity,
+        involuntary_switches=child.ru_nivcsw,
+        major_faults=child.ru_majflt,
+        reasons=tuple(filter(None, reasons)),
+    )
+
+
+def _others_seconds(before: snapshot, after: snapshot, child_cpu: float) -> float | None:
+    """CPU seconds of everyone but the child and this process; None where the system does not say."""
+    if before.busy is None or after.busy is None:
+        return None
+    own = after.own_cpu - before.own_cpu
+    return max(0.0, after.busy - before.busy - child_cpu - own)
+
+
+def _shared_its_core(child_cpu: float, others: float | None, seconds: float, doubt: float) -> bool:
+    return child_cpu < ONE_CORE * seconds and others is not None and others > doubt
+
+
+def _over(value: float | None, limit: float, reason: str, per: float) -> str:
+    """The sentence that says that `value` is over its limit, if it is."""
+    return reason.format(value / per) if value is not None and value > limit else ""

@@ -1,0 +1,238 @@
+"""What does the benchmark program offer, and what does one process of it measure?
+
+The only place that knows the program's command line and its list.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import hashlib
+import json
+import os
+import queue
+import resource
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from suite import machine, results
+
+LIST_SECONDS = 60.0  # listing takes a fraction of a second: more is a hang
+
+# A result that comes out damaged while less than this is free was damaged by the full disk.
+LEAST_FREE_BYTES = 1 << 20
+
+
+class bad_input(Exception):
+    """Something the user gave cannot be used. Its text is one line."""
+
+
+class unit_failed(Exception):
+    """A process gave no result. Its text is the reason."""
+
+
+class unit_hung(unit_failed):
+    """A process did not end in time."""
+
+
+@dataclass(frozen=True)
+class program:
+    """The benchmark program with what the user chose."""
+
+    executable: Path
+    profile: str
+    only: str | None = None
+    allocators: tuple[str, ...] = ()
+
+    def command(self, *more: str) -> list[str]:
+        chosen = [f"--profile={self.profile}"]
+        chosen += [f"--only={self.only}"] if self.only is not None else []
+        chosen += [f"--allocator={one}" for one in self.allocators]
+        return [str(self.executable), *chosen, *more]
+
+
+@dataclass(frozen=True)
+class part:
+    """What one process measures: a family, or where a family needs several processes, one of its parts."""
+
+    family: str
+    chapter: str
+    index: int
+    expression: str
+    benchmarks: tuple[str, ...] = field(compare=False)
+
+    def file_name(self, process: int) -> str:
+        return f"{self.family}-{self.index}-{process}.json"
+
+
+@dataclass(frozen=True)
+class catalogue:
+    """What the program offers for the user's choice."""
+
+    parts: tuple[part, ...]
+    families: tuple[str, ...]
+    unavailable: tuple[str, ...]  # a line for each malloc that is missing
+    digest: str  # changes with the benchmarks, the mallocs and their versions
+
+    @property
+    def benchmarks(self) -> tuple[str, ...]:
+        return tuple(name for one in self.parts for name in one.benchmarks)
+
+
+# ---- what it offers
+
+
+def ask(chosen: program) -> catalogue:
+    """Asks the program what it would measure. Raises bad_input with the program's own line when it refuses."""
+    answer = _list_json(chosen)
+    try:
+        families = [_named(one) for one in answer["families"]]
+        parts = tuple(one for family in answer["families"] for one in _parts(family))
+        unavailable = tuple(_unavailable(one) for one in answer["strategies"] if not one["available"])
+    except (KeyError, TypeError, AttributeError):
+        raise bad_input(f"{chosen.executable} --list=json gave a list that cannot be read") from None
+    if not parts:
+        raise bad_input(_nothing_matches(chosen))
+    return catalogue(parts, tuple(dict.fromkeys(families)), unavailable, _digest(answer))
+
+
+def _list_json(chosen: program) -> Any:
+    try:
+        command = chosen.command("--list=json")
+        ended = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=LIST_SECONDS)
+    except OSError as error:
+        raise bad_input(f"{chosen.executable} cannot be run ({error.strerror})") from None
+    except subprocess.TimeoutExpired:
+        raise bad_input(f"{chosen.executable} --list=json did not end") from None
+    if ended.returncode != 0:
+        raise bad_input(_last_line(ended.stderr) or f"{chosen.executable} --list=json {_end_of(ended.returncode)}")
+    try:
+        return json.loads(ended.stdout)
+    except (ValueError, RecursionError):
+        raise bad_input(f"{chosen.executable} --list=json did not print JSON") from None
+
+
+def _digest(answer: Any) -> str:
+    """Changes with the list itself, and with each malloc's file: two builds of one malloc may have one version."""
+    files = [_file_state(str(one.get("file", ""))) for one in answer["strategies"]]
+    return hashlib.sha256(json.dumps([answer, files], sort_keys=True).encode()).hexdigest()
+
+
+def _file_state(file: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(file)
+    except (OSError, ValueError):
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
+def _named(family: Any) -> str:
+    name = str(family["name"])
+    if not name.replace("_", "").isalnum():  # it becomes part of a file's name
+        raise KeyError(name)
+    return name
+
+
+def _parts(family: Any) -> Iterator[part]:
+    """The family's parts that have a benchmark left after the user's choice."""
+    for index, expression in enumerate(family["parts"]):
+        names = tuple(str(name) for name in family["benchmarks"] if results.selects(expression, name))
+        if names:
+            yield part(_named(family), str(family["chapter"]), index, str(expression), names)
+
+
+def _unavailable(strategy: Any) -> str:
+    package = f" (install: {strategy['package']})" if strategy.get("package") else ""
+    return results.one_line(f"{strategy['name']}: {strategy['reason']}{package}")
+
+
+def _nothing_matches(chosen: program) -> str:
+    if chosen.only is None:
+        return f"{chosen.executable} has no benchmarks"
+    offered = ask(dataclasses.replace(chosen, only=None)).families
+    return f"no benchmark matches --only {chosen.only!r}; there are {len(offered)} families: {', '.join(offered)}"
+
+
+# ---- one process
+
+
+def measure_part(
+    chosen: program, one: part, folder: Path, limit: float
+) -> tuple[results.Document, machine.disturbance]:
+    """Runs one part in a process of its own: what it wrote, and what happened beside it.
+
+    Raises unit_failed when it crashes, hangs for `limit` seconds or writes no sound result; OSError on a full disk.
+    """
+    output = folder / f".{one.file_name(0)}.{os.getpid()}.tmp"
+    command = chosen.command(
+        f"--benchmark_filter={one.expression}", f"--benchmark_out={output}", "--benchmark_out_format=json"
+    )
+    try:
+        with tempfile.TemporaryFile() as errors:
+            before = machine.take_snapshot()
+            exit_code, used = _run(command, errors, limit)
+            beside = machine.disturbance_between(before, machine.take_snapshot(), used)
+            if exit_code != 0:
+                raise unit_failed(" ".join(filter(None, (_end_of(exit_code), _quoted_end(errors)))))
+        return results.read_program_output(output), beside
+    except (unit_failed, results.bad_result) as problem:
+        if shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
+        if isinstance(problem, results.bad_result):
+            raise unit_failed(f"its result {problem.reason}") from None
+        raise
+    finally:
+        output.unlink(missing_ok=True)
+
+
+def _run(command: list[str], errors: IO[bytes], limit: float) -> tuple[int, resource.struct_rusage]:
+    """Exit code (negative: the signal that ended it) and what the process and its children used."""
+    # A session of its own: Ctrl-C in the terminal is this program's to handle, and its children can be ended with it.
+    child = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True
+    )
+    ended: queue.SimpleQueue[tuple[int, resource.struct_rusage]] = queue.SimpleQueue()
+
+    def wait() -> None:  # in a thread: wait4 knows no time limit, and asking again and again would disturb the child
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        ended.put((child.returncode, used))
+
+    waiting = threading.Thread(target=wait, daemon=True)
+    try:
+        waiting.start()
+        return ended.get(timeout=limit)
+    except queue.Empty:
+        raise unit_hung(f"did not end within {limit:.0f} s") from None
+    finally:
+        if child.returncode is None:
+            os.killpg(child.pid, signal.SIGKILL)
+            waiting.join()
+
+
+def _end_of(exit_code: int) -> str:
+    if exit_code >= 0:
+        return f"ended with exit code {exit_code}"
+    try:
+        return f"crashed ({signal.Signals(-exit_code).name})"
+    except ValueError:
+        return f"crashed (signal {-exit_code})"
+
+
+def _quoted_end(errors: IO[bytes]) -> str:
+    size = errors.seek(0, os.SEEK_END)
+    errors.seek(max(0, size - 4096))
+    line = _last_line(errors.read())
+    return f"({line})" if line else ""
+
+
+def _last_line(output: bytes) -> str:
+    lines = output.decode(errors="replace").strip().splitlines()
+    return results.one_line(lines[-1]) if lines else ""
