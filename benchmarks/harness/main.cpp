@@ -133,7 +133,68 @@ std::vector<enrolled> enroll_all(const options& chosen, const std::regex& only) 
   return all;
 }
 
-void list_json(const std::vector<enrolled>& all) {
+void list_text(const std::vector<enrolled>& all) {
+  std::string chapter;
+  for (const auto& [of, names] : all) {
+    if (of->chapter != chapter && !of->facts.before_threads) std::cout << '\n' << (chapter = of->chapter) << '\n';
+    std::printf("  %-15s %5zu benchmarks  %.*s\n", of->name.c_str(), names.size(),
+                static_cast<int>(of->facts.question.size()), of->facts.question.data());
+    std::fflush(stdout);
+  }
+  std::cout << "\nstrategies\n";
+  describe_strategies([](const char* name, const char* what) { std::printf("  %-15s %s\n", name, what); });
+  for (const malloc_library& each : malloc_libraries()) {
+    std::printf("  %-15s %s; ", each.name.c_str(), each.what.c_str());
+    if (each.available())
+      std::printf("%s %s%s\n", each.version.empty() ? "version unknown" : each.version.c_str(), each.file.c_str(),
+                  each.process ? " (the process's own)" : "");
+    else
+      std::printf("not available: %s (install: %s)\n", each.reason.c_str(), each.package.c_str());
+  }
+}
+
+std::string first_line_of(const char* file) {
+  std::string line;
+  std::ifstream in(file);
+  std::getline(in, line);
+  return line;
+}
+
+/// What a result must say of where it was measured, in words.
+std::vector<std::pair<std::string, std::string>> facts(const options& chosen) {
+  std::vector<std::pair<std::string, std::string>> all;
+  const auto add = [&](const std::string& key, const std::string& value) { all.emplace_back(key, value); };
+  add("suite_version", STACKHEAP_VERSION);
+  add("profile", std::string(name_of(chosen.chosen)));
+  add("seed", std::to_string(seed));
+  add("compiler", STACKHEAP_COMPILER);
+  add("build_type", STACKHEAP_BUILD_TYPE);
+  add("build_flags", STACKHEAP_BUILD_FLAGS);
+  add("library_build_type_note",
+      "library_build_type speaks of the installed Google Benchmark library, whose code is not in any timed loop; "
+      "build_type speaks of this program");
+  const topology& machine = this_machine();
+  add("topology", machine.description());
+  add("cores", std::to_string(machine.cores()));
+  add("processing_units", std::to_string(machine.units().size()));
+  add("pinning", current_pinning().description());
+  const std::pair<const char*, int> levels[] = {{"l1d_bytes", 1}, {"l2_bytes", 2}, {"l3_bytes", 3}};
+  for (const auto& [key, level] : levels)
+    if (const auto bytes = machine.cache_bytes(level)) add(key, std::to_string(*bytes));
+  add("counters", available_counters());
+  const char* const preloaded = std::getenv("LD_PRELOAD");
+  add("preloaded", preloaded != nullptr ? preloaded : "");
+  add("transparent_hugepages", first_line_of("/sys/kernel/mm/transparent_hugepage/enabled"));
+  add("page_bytes", std::to_string(::sysconf(_SC_PAGESIZE)));
+  for (const malloc_library& each : malloc_libraries()) {
+    if (each.process) add("process_malloc", each.name);
+    add("malloc." + each.name, each.available() ? (each.version.empty() ? "unknown" : each.version) + ' ' + each.file
+                                                : "not available: " + each.reason + " (install: " + each.package + ')');
+  }
+  return all;
+}
+
+void list_json(const std::vector<enrolled>& all, const options& chosen) {
   std::cout << "{\"families\":[";
   const char* comma = "";
   for (const auto& [of, names] : all) {
@@ -163,65 +224,13 @@ void list_json(const std::vector<enrolled>& all) {
     row(plain);
   });
   for (const malloc_library& each : malloc_libraries()) row(each);
-  std::cout << "]}\n";
-}
-
-void list_text(const std::vector<enrolled>& all) {
-  std::string chapter;
-  for (const auto& [of, names] : all) {
-    if (of->chapter != chapter && !of->facts.before_threads) std::cout << '\n' << (chapter = of->chapter) << '\n';
-    std::printf("  %-15s %5zu benchmarks  %.*s\n", of->name.c_str(), names.size(),
-                static_cast<int>(of->facts.question.size()), of->facts.question.data());
-    std::fflush(stdout);
+  std::cout << "],\n\"context\":{";
+  comma = "";
+  for (const auto& [key, value] : facts(chosen)) {
+    std::cout << comma << json_text(key) << ':' << json_text(value);
+    comma = ",";
   }
-  std::cout << "\nstrategies\n";
-  describe_strategies([](const char* name, const char* what) { std::printf("  %-15s %s\n", name, what); });
-  for (const malloc_library& each : malloc_libraries()) {
-    std::printf("  %-15s %s; ", each.name.c_str(), each.what.c_str());
-    if (each.available())
-      std::printf("%s %s%s\n", each.version.empty() ? "version unknown" : each.version.c_str(), each.file.c_str(),
-                  each.process ? " (the process's own)" : "");
-    else
-      std::printf("not available: %s (install: %s)\n", each.reason.c_str(), each.package.c_str());
-  }
-}
-
-std::string first_line_of(const char* file) {
-  std::string line;
-  std::ifstream in(file);
-  std::getline(in, line);
-  return line;
-}
-
-void add_context(const options& chosen) {
-  const auto add = [](const std::string& key, const std::string& value) { benchmark::AddCustomContext(key, value); };
-  add("suite_version", STACKHEAP_VERSION);
-  add("profile", std::string(name_of(chosen.chosen)));
-  add("seed", std::to_string(seed));
-  add("compiler", STACKHEAP_COMPILER);
-  add("build_type", STACKHEAP_BUILD_TYPE);
-  add("build_flags", STACKHEAP_BUILD_FLAGS);
-  add("library_build_type_note",
-      "library_build_type speaks of the installed Google Benchmark library, whose code is not in any timed loop; "
-      "build_type speaks of this program");
-  const topology& machine = this_machine();
-  add("topology", machine.description());
-  add("cores", std::to_string(machine.cores()));
-  add("processing_units", std::to_string(machine.units().size()));
-  add("pinning", current_pinning().description());
-  const std::pair<const char*, int> levels[] = {{"l1d_bytes", 1}, {"l2_bytes", 2}, {"l3_bytes", 3}};
-  for (const auto& [key, level] : levels)
-    if (const auto bytes = machine.cache_bytes(level)) add(key, std::to_string(*bytes));
-  add("counters", available_counters());
-  const char* const preloaded = std::getenv("LD_PRELOAD");
-  add("preloaded", preloaded != nullptr ? preloaded : "");
-  add("transparent_hugepages", first_line_of("/sys/kernel/mm/transparent_hugepage/enabled"));
-  add("page_bytes", std::to_string(::sysconf(_SC_PAGESIZE)));
-  for (const malloc_library& each : malloc_libraries()) {
-    if (each.process) add("process_malloc", each.name);
-    add("malloc." + each.name, each.available() ? (each.version.empty() ? "unknown" : each.version) + ' ' + each.file
-                                                : "not available: " + each.reason + " (install: " + each.package + ')');
-  }
+  std::cout << "}}\n";
 }
 
 /// Google Benchmark exits with 1 and half a line when it cannot write; asked beforehand, this says which file and why.
@@ -243,7 +252,7 @@ int run(int argc, char** argv) {
   const std::vector<enrolled> all = enroll_all(chosen, only);
   if (all.empty()) throw std::invalid_argument("no benchmark's name matches --only=" + chosen.only);
   if (chosen.list) {
-    *chosen.list == "json" ? list_json(all) : list_text(all);
+    *chosen.list == "json" ? list_json(all, chosen) : list_text(all);
     return 0;
   }
   for (const malloc_library& each : malloc_libraries())
@@ -258,7 +267,7 @@ int run(int argc, char** argv) {
   int count = static_cast<int>(arguments.size());
   benchmark::Initialize(&count, arguments.data());
   if (count > 1) throw std::invalid_argument("unknown option '" + std::string(arguments[1]) + "' (--help lists them)");
-  add_context(chosen);
+  for (const auto& [key, value] : facts(chosen)) benchmark::AddCustomContext(key, value);
   current_pinning().pin(0);
   const std::size_t matched = benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
