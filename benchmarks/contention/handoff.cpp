@@ -9,7 +9,7 @@ namespace stackheap {
 namespace {
 
 constexpr std::size_t bytes = 64;
-constexpr std::int64_t blocks_a_round = 1 << 14;
+constexpr std::int64_t blocks_a_round = 1 << 12;
 
 template <shares Strategy>
 struct world {

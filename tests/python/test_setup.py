@@ -26,7 +26,10 @@ STUBS = {
     "bin/uname": "echo ${FAKE_KERNEL:-Linux}",
     "bin/sudo": 'echo "sudo $*" >>"$MACHINE/log"; exec "$@"',
     "bin/sleep": 'echo "sleep $*" >>"$MACHINE/log"; rm -f "$MACHINE/lists.lock"',
-    "bin/apt-cache": '[ -e "$MACHINE/index/$2" ]',
+    "bin/apt-cache": """
+[ "$1" = madison ] || exit 100
+shift
+for name; do [ ! -e "$MACHINE/index/$name" ] || echo " $name | 1.0 | http://mirror.invalid Packages"; done""",
     "bin/apt-get": """
 echo "apt-get $*" >>"$MACHINE/log"
 echo "apt-get is at work ($DEBIAN_FRONTEND)"
@@ -47,7 +50,10 @@ done""",
     "root/usr/bin/python3": """
 case "$1 $2" in
     "-m venv") mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
-    "-m pip") echo "pip $*" >>"$MACHINE/log"; [ ! -e "$MACHINE/offline" ] || exit 1; cp -r "$MACHINE/pypi" "$0.modules" ;;
+    "-m pip")
+        echo "pip $*" >>"$MACHINE/log"
+        [ ! -e "$MACHINE/offline" ] || exit 1
+        cp -r "$MACHINE/pypi" "$0.modules" ;;
     *) shift 2; for module; do [ -e "$0.modules/$module" ] || printf '%s ' "$module"; done ;;
 esac""",
 }
@@ -274,7 +280,7 @@ def test_without_network_what_is_needed_stays_missing(machine: Machine) -> None:
     (machine.folder / "offline").touch()
     done = machine.setup()
     assert done.returncode == 2
-    assert done.stderr.startswith("scripts/setup: missing: command ninja; to install: apt-get update && apt-get install")
+    assert done.stderr.startswith("scripts/setup: missing: command ninja; to install: apt-get update && apt-get ")
 
 
 def test_an_index_in_use_is_waited_for(machine: Machine) -> None:
@@ -399,9 +405,9 @@ def launched(machine: Machine) -> Iterator[Machine]:
 
 
 def launch(machine: Machine, command: Path | str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "STACKHEAP_PYTHON": sys.executable} | variables
     return subprocess.run([str(command), "hello", "two words", "ä*"], cwd=machine.folder / "elsewhere", text=True,
-                          encoding="utf-8", capture_output=True, timeout=60,
-                          env={"PATH": os.environ["PATH"], "LC_ALL": "C", "STACKHEAP_PYTHON": sys.executable} | variables)
+                          encoding="utf-8", capture_output=True, timeout=60, env=environment)
 
 
 @pytest.mark.parametrize("through", ["path", "symlink"])

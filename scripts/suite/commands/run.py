@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT, build: build
         where = f"{problem.filename}: " if problem.filename else ""
         return _refuse(f"{where}{problem.strerror or problem}")
     except KeyboardInterrupt:
-        print("scripts/run: interrupted before anything was measured", file=sys.stderr)
+        print("scripts/run: interrupted", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -158,6 +158,8 @@ def _point(link: Path | None, folder: Path) -> None:
 
 
 def _how_to_go_on(folder: Path, options: argparse.Namespace) -> str:
+    if not (folder / measure.RUN_FILE).exists():
+        return "scripts/run: interrupted before anything was measured"
     where = f" --out {options.out}" if options.out else ""
     build = f" --build {options.build}" if options.build != "release" else ""
     return f"scripts/run: interrupted; what was measured is in {folder}: go on with {GO_ON}{where}{build}"
@@ -259,7 +261,7 @@ def _watching(planned: measure.plan, status: Console, kept: Callable[[], None]) 
 
 
 def _left(seconds: float | None) -> str:
-    if seconds is None or seconds <= 0:
+    if seconds is None or seconds < 1:
         return ""
     return f"about {round(seconds)} s left" if seconds < 90 else f"about {round(seconds / 60)} min left"
 
