@@ -167,7 +167,7 @@ def _sureness(run: results.run) -> Iterator[str]:
         yield "One process measured each figure: there are no intervals, and nothing is said of how it varies."
         return
     cut, _, coverage = median_interval(run.processes)
-    ends = f", the {cut} smallest and largest left out" if cut else ""
+    ends = f", without the {cut} smallest and the {cut} largest" if cut else ""
     yield (
         f"Figures are medians of {run.processes} processes; an interval goes from smallest to largest{ends}, "
         f"and holds the true median with {coverage:.1%} chance."
