@@ -5,7 +5,6 @@ The only place that knows the program's command line and its list.
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import hashlib
 import json
@@ -99,7 +98,7 @@ def ask(chosen: program) -> catalogue:
     except (KeyError, TypeError, AttributeError):
         raise bad_input(f"{chosen.executable} --list=json gave a list that cannot be read") from None
     if not parts:
-        raise bad_input(_nothing_matches(chosen))
+        raise bad_input(f"{chosen.executable} --list=json offers no benchmarks")
     return catalogue(parts, tuple(dict.fromkeys(families)), unavailable, _digest(answer))
 
 
@@ -151,13 +150,6 @@ def _parts(family: Any) -> Iterator[part]:
 def _unavailable(strategy: Any) -> str:
     package = f" (install: {strategy['package']})" if strategy.get("package") else ""
     return results.one_line(f"{strategy['name']}: {strategy['reason']}{package}")
-
-
-def _nothing_matches(chosen: program) -> str:
-    if chosen.only is None:
-        return f"{chosen.executable} has no benchmarks"
-    offered = ask(dataclasses.replace(chosen, only=None)).families
-    return f"no benchmark matches --only {chosen.only!r}; there are {len(offered)} families: {', '.join(offered)}"
 
 
 # ---- one process

@@ -44,7 +44,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         f"130 interrupted: go on with {GO_ON}.",
     )
     add = parser.add_argument
-    add("--profile", choices=list(measure.PROCESSES), help="smoke: seconds; quick: minutes, the default; full: an hour")
+    add("--profile", choices=list(measure.PROCESSES), help="smoke: seconds; quick (default): minutes; full: the longest")
     add("--only", metavar="REGEX", help="measure only benchmarks whose name matches, for example '^scoped/'")
     add(
         "--allocator",
@@ -213,11 +213,11 @@ def _quietly(command: list[str], root: Path, status: Console, doing: str) -> Non
 
 
 def _announce(planned: measure.plan, folder: Path, status: Console) -> None:
-    parts = len(planned.catalogue.parts)
+    offered = planned.catalogue
     status.print(
-        f"measuring {len(planned.catalogue.benchmarks)} benchmarks of {len(planned.catalogue.families)} families, "
-        f"{planned.program.profile}: {parts} parts in {planned.processes} processes each, "
-        f"order drawn from seed {planned.order_seed}, into {folder}",
+        f"measuring, {planned.program.profile}: benchmarks {len(offered.benchmarks)}, "
+        f"families {len(offered.families)}, parts {len(offered.parts)}, processes for each {planned.processes}, "
+        f"order seed {planned.order_seed}, into {folder}",
         markup=False,
         soft_wrap=True,
     )
