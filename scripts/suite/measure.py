@@ -13,11 +13,11 @@ import json
 import random
 import signal
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
+from typing import Any, Protocol
 
 from suite import machine, results
 from suite.program import bad_input, catalogue, measure_part, part, program, unit_failed, unit_hung
@@ -46,6 +46,7 @@ class plan:
     catalogue: catalogue
     processes: int
     order_seed: int
+    fitness: Mapping[str, Any] = field(default_factory=dict)  # of the machine, when the run began (suite.doctor)
 
     def round(self, process: int) -> list[part]:
         order = list(self.catalogue.parts)
@@ -266,6 +267,7 @@ class _campaign:
             order_seed=self.plan.order_seed,
             units=tuple(unit for unit, _ in measured),
             failed=tuple(failed),
+            about={"families": self.plan.catalogue.about, "machine": self.plan.fitness},
         )
         order = self.plan.catalogue.benchmarks
         results.write_whole(self.folder / RUN_FILE, results.merge(measured, how_it_went, order))

@@ -22,7 +22,7 @@ TEST(family, names_are_family_strategy_and_parameters) {
 
 TEST(family, each_profile_takes_its_own_arguments) {
   for (const auto& [chosen, wanted] : {std::pair(profile::smoke, 1), std::pair(profile::quick, 2), std::pair(profile::full, 3)}) {
-    const enrolment into("family", chosen, std::regex(""), false);
+    const enrolment into("family", chosen, everything, false);
     EXPECT_EQ(into.pick({1}, {2}, {3}), std::vector{wanted});
   }
 }
@@ -44,7 +44,7 @@ TEST(family, what_is_measured_is_prepared_once_and_dropped_before_the_next) {
     world(const world&) = delete;
     ~world() { --alive; }
   };
-  enrolment into("prepared", profile::smoke, std::regex(""), false);
+  enrolment into("prepared", profile::smoke, everything, false);
   for (const char* which : {"first", "second"})
     into.add("", {{"which", which}}, [] {
       EXPECT_EQ(alive, 0) << "the one before is still there";
@@ -61,7 +61,7 @@ TEST(family, what_is_measured_is_prepared_once_and_dropped_before_the_next) {
 }
 
 TEST(family, wrong_work_is_an_error_and_never_a_number) {
-  enrolment into("wrong", profile::smoke, std::regex(""), false);
+  enrolment into("wrong", profile::smoke, everything, false);
   into.add("", {{"in", "prepare"}}, []() -> std::shared_ptr<int> { throw wrong_work("prepared wrongly"); },
            [](benchmark::State& state, int&) {
              for (auto _ : state) benchmark::ClobberMemory();

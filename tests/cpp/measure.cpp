@@ -50,7 +50,7 @@ TEST(measure, counters_the_kernel_does_not_give_are_absent) {
   const std::string said = available_counters();
   ASSERT_FALSE(said.empty());
   const std::vector<std::string> given = given_counters();
-  if (given.empty()) EXPECT_GT(said.size(), std::string("none: ").size()) << "without a reason";
+  EXPECT_GT(said.size(), std::string("none: ").size()) << "none, without a reason";
 
   counting measuring;
   measuring.start();
@@ -59,9 +59,9 @@ TEST(measure, counters_the_kernel_does_not_give_are_absent) {
   const counts found = measuring.stop();
   for (std::size_t kind = 0; kind < counts::kinds; ++kind) {
     const bool is_given = std::count(given.begin(), given.end(), counts::names[kind]) == 1;
-    if (!is_given) EXPECT_FALSE(found.of[kind].has_value()) << counts::names[kind];
+    EXPECT_TRUE(is_given || !found.of[kind].has_value()) << counts::names[kind];
   }
-  if (found.of[counts::instructions]) EXPECT_GE(*found.of[counts::instructions], 1'000'000);
+  EXPECT_GE(found.of[counts::instructions].value_or(1e6), 1e6);
 }
 
 TEST(measure, counts_add_up_and_what_is_absent_stays_so) {
@@ -76,7 +76,7 @@ TEST(measure, counts_add_up_and_what_is_absent_stays_so) {
 }
 
 TEST(measure, a_row_carries_counters_per_operation_and_no_zeros_for_absent_ones) {
-  enrolment into("counted", profile::smoke, std::regex(""), false);
+  enrolment into("counted", profile::smoke, everything, false);
   into.add(
       "", {}, [] { return std::make_shared<int>(0); },
       [](benchmark::State& state, int&) {
@@ -92,7 +92,9 @@ TEST(measure, a_row_carries_counters_per_operation_and_no_zeros_for_absent_ones)
     EXPECT_TRUE(std::count(allowed.begin(), allowed.end(), name)) << name << " = " << counter.value;
   EXPECT_GT(counters.at("ns_per_addition"), 0.05);
   EXPECT_LT(counters.at("ns_per_addition"), 5.0);
-  if (has_small_pages()) EXPECT_NEAR(counters.at("page_faults"), 1, 0.5);
+  if (has_small_pages()) {
+    EXPECT_NEAR(counters.at("page_faults"), 1, 0.5);
+  }
 }
 
 TEST(measure, borrowers_touch_what_they_say) {

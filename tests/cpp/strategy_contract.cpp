@@ -89,15 +89,6 @@ struct marked {
   }
 };
 
-template <owns Strategy>
-marked take_marked(Strategy& strategy, std::size_t bytes, std::uint64_t mark) {
-  const marked taken{static_cast<std::byte*>(strategy.allocate(bytes)), bytes, mark};
-  if (taken.block == nullptr) throw std::bad_alloc();
-  EXPECT_TRUE(is_aligned(taken.block, bytes)) << bytes;
-  taken.write();
-  return taken;
-}
-
 void expect_apart(std::vector<marked> blocks) {
   std::sort(blocks.begin(), blocks.end(), [](const marked& a, const marked& b) { return a.block < b.block; });
   for (std::size_t i = 1; i < blocks.size(); ++i)
@@ -203,7 +194,13 @@ TEST(strategy_contract, owned_blocks_do_not_overlap_and_are_freed_in_any_order) 
     std::uint64_t mark = 0;
     for (int round = 0; round < 3; ++round) {
       for (const std::uint32_t index : shuffled(sizes.size(), random))
-        if (live.size() < sizes.size()) live.push_back(take_marked(strategy, sizes[index], ++mark));
+        if (live.size() < sizes.size()) {
+          const std::size_t bytes = sizes[index];
+          live.push_back({static_cast<std::byte*>(strategy.allocate(bytes)), bytes, ++mark});
+          ASSERT_NE(live.back().block, nullptr) << bytes;
+          ASSERT_TRUE(is_aligned(live.back().block, bytes)) << bytes;
+          live.back().write();
+        }
       expect_apart(live);
       std::vector<marked> kept;
       for (const std::uint32_t index : shuffled(live.size(), random)) {

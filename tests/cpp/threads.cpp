@@ -57,7 +57,7 @@ TEST(threads, page_faults_of_the_other_threads_are_counted) {
 
 TEST(threads, four_threads_that_sleep_10_ms_read_10_ms) {
   // Google Benchmark 1.7.1 divides the time of its own Threads(4) by 4 (its issue 1834): that would read 2.5 ms.
-  enrolment into("sleep", profile::smoke, std::regex(""), false);
+  enrolment into("sleep", profile::smoke, everything, false);
   for (const unsigned count : {1U, 4U})
     into.add(
         "", {{"threads", count}}, [count] { return std::make_shared<team>(count); },
@@ -79,7 +79,7 @@ TEST(threads, four_threads_that_sleep_10_ms_read_10_ms) {
 }
 
 TEST(threads, several_operations_a_round_are_counted_as_such) {
-  enrolment into("sleep_in_tens", profile::smoke, std::regex(""), false);
+  enrolment into("sleep_in_tens", profile::smoke, everything, false);
   into.add(
       "", {}, [] { return std::make_shared<team>(2U); },
       [](benchmark::State& state, team& threads) {

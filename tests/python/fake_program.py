@@ -100,10 +100,13 @@ def catalogue(only: re.Pattern[str]) -> dict[str, object]:
     for name, (chapter, parts, benchmarks) in FAMILIES.items():
         left = [one for one in benchmarks if only.search(one)]
         if left:
-            about = dict(name=name, chapter=chapter, question="?", operation="one", parts=parts, benchmarks=left)
-            families.append(about)
-    missing = {"name": "mimalloc", "available": False, "reason": "not found", "package": "libmimalloc2.0"}
-    return {"families": families, "strategies": [{"name": "glibc", "available": True, "file": "/nowhere"}, missing]}
+            words = dict.fromkeys(("question", "operation", "untimed", "heap", "unfairness"), "in words")
+            families.append({**words, "name": name, "chapter": chapter, "parts": parts, "benchmarks": left})
+    glibc = {"name": "glibc", "available": True, "file": "/nowhere", "version": "2.36", "reason": "", "package": ""}
+    missing = {"name": "mimalloc", "available": False, "file": "", "version": "", "reason": "not found"}
+    missing["package"] = "libmimalloc2.0"
+    strategies = [{**glibc, "process": True}, {**missing, "process": False}]
+    return {"families": families, "strategies": strategies, "context": {"counters": "none: not here"}}
 
 
 def measure(expression: str, only: re.Pattern[str], output: Path, profile: str) -> int:

@@ -10,10 +10,16 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import matplotlib
+from matplotlib import ft2font
+
 from suite import results
 from suite.charts.frame import FORMATS, SIZES, THEMES, drawing, look, styled
 
-__all__ = ["FORMATS", "SIZES", "THEMES", "chart", "charts", "draw", "draw_all", "drawing", "look", "render"]
+__all__ = ["FORMATS", "MAKER", "SIZES", "THEMES", "chart", "charts", "draw", "draw_all", "drawing", "look", "render"]
+
+# Who drew a file: other versions of these set the same text a little differently.
+MAKER = f"Matplotlib {matplotlib.__version__}, FreeType {ft2font.__freetype_version__}"
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,10 @@ def draw_all(
     files = []
     for name in charts() if names is None else names:
         drawn = draw(run, name, look(theme, size))
-        for file_format in formats if drawn else ():
-            file = folder / f"{name}.{file_format}"
+        if drawn is None:
+            continue
+        for file_format in formats:
+            file = folder / f"{name}{drawn.look.suffix}.{file_format}"
             file.write_bytes(render(drawn, file_format))
             files.append(file)
     return files
@@ -73,7 +81,7 @@ def draw_all(
 
 def _metadata(drawn: drawing, file_format: str) -> dict[str, str | None]:
     if file_format == "svg":
-        return {"Title": drawn.title, "Description": drawn.alt, "Date": None}
+        return {"Title": drawn.title, "Description": drawn.alt, "Date": None, "Creator": MAKER}
     if file_format == "pdf":
         return {"Title": drawn.title, "Subject": drawn.alt, "CreationDate": None}
     return {"Title": drawn.title, "Description": drawn.alt, "Software": None}

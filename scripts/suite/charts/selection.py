@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from suite import results
@@ -21,6 +21,21 @@ def by_number(found: Iterable[results.benchmark], key: str) -> dict[int, results
     """By the whole number that `key` has in the name, ascending."""
     numbered = ((one.name.number(key), one) for one in found)
     return dict(sorted((number, one) for number, one in numbered if number is not None))
+
+
+def over(run: results.run, key: str, family: str, strategy: str, **parameters: object) -> dict[int, results.benchmark]:
+    """One strategy over a quantity."""
+    return by_number(run.series(family, strategy, **parameters), key)
+
+
+def numbers(run: results.run, key: str, family: str, **parameters: object) -> list[int]:
+    """The values the quantity takes, ascending."""
+    return sorted({number for one in run.series(family, None, **parameters) if (number := one.name.number(key)) is not None})
+
+
+def ends(values: Sequence[int]) -> list[int]:
+    """The first and the last; one where they are the same, none where there are none."""
+    return list(dict.fromkeys((*values[:1], *values[-1:])))
 
 
 def mallocs(run: results.run, family: str) -> list[str]:
@@ -42,9 +57,15 @@ def medians(found: Mapping[Key, results.benchmark], per: Callable[[Key], float] 
     }
 
 
-def shares(found: Mapping[Key, results.benchmark], counter: str) -> dict[Key, estimate]:
-    """A counter of each that has it."""
-    return {key: estimate_median(one.counter(counter)) for key, one in found.items() if one.counter(counter)}
+def counted(
+    found: Mapping[Key, results.benchmark], counter: str, per: Callable[[Key], float] | None = None
+) -> dict[Key, estimate]:
+    """A counter of each that has it, or a `per`-th of it."""
+    return {
+        key: estimate_median([value / (per(key) if per else 1.0) for value in one.counter(counter)])
+        for key, one in found.items()
+        if one.counter(counter)
+    }
 
 
 def ratios(above: Mapping[Key, results.benchmark], below: Mapping[Key, results.benchmark]) -> dict[Key, estimate]:
@@ -61,3 +82,13 @@ def ratio_of(above: results.benchmark, below: results.benchmark) -> estimate | N
 
 def against_one(found: Mapping[Key, results.benchmark], base: results.benchmark | None) -> dict[Key, estimate]:
     return {} if base is None else ratios(found, dict.fromkeys(found, base))
+
+
+def to_stack(run: results.run, found: Mapping[str, results.benchmark]) -> list[estimate]:
+    """How many times the stack each malloc library costs; nothing where either is missing."""
+    libraries = {name: found[name] for name in run.mallocs() if name in found}
+    return list(against_one(libraries, found.get("stack_array")).values())
+
+
+def middles(found: Mapping[Key, estimate]) -> dict[Key, float]:
+    return {key: one.median for key, one in found.items()}

@@ -18,7 +18,7 @@ from typing import NoReturn
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from suite import findings, measure, results
+from suite import doctor, findings, measure, results
 from suite.program import ask, bad_input, part, program, unit_failed
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -120,7 +120,8 @@ def _begun(options: argparse.Namespace, root: Path, executable: Path) -> tuple[m
     profile = options.profile or "quick"
     chosen = program(executable, profile, options.only, tuple(options.allocator))
     processes = options.processes or measure.PROCESSES[profile]
-    planned = measure.plan(chosen, ask(chosen), processes, secrets.randbits(32))
+    offered = ask(chosen)
+    planned = measure.plan(chosen, offered, processes, secrets.randbits(32), doctor.fitness(offered))
     folder = options.out or root / "results" / time.strftime(f"%Y%m%d-%H%M%S-{profile}")
     if any((folder / name).exists() for name in (measure.PLAN_FILE, measure.RUN_FILE)):
         raise bad_input(f"{folder} holds a run already: add --resume to go on with it, or choose another folder")
@@ -133,7 +134,9 @@ def _resumed(options: argparse.Namespace, root: Path, executable: Path) -> tuple
     begun = measure.read_plan(folder)
     only = begun.only if options.only is None else options.only
     chosen = program(executable, options.profile or begun.profile, only, tuple(options.allocator) or begun.allocators)
-    planned = measure.plan(chosen, ask(chosen), options.processes or begun.processes, begun.order_seed)
+    offered = ask(chosen)
+    processes = options.processes or begun.processes
+    planned = measure.plan(chosen, offered, processes, begun.order_seed, doctor.fitness(offered))
     changed = begun.differences(planned.record())
     if changed:
         raise bad_input(f"{folder} cannot be resumed: changed since it was begun: {', '.join(changed)}")
