@@ -116,7 +116,8 @@ def _filled(text: str, made: Mapping[str, Callable[[], str]]) -> tuple[str, tupl
         raise bad_readme(f"{README}: there is no generated block {unknown[0]!r}; there are: {', '.join(made)}")
     fresh = {one["name"]: f"{made[one['name']]()}\n" for one in found}
     stale_blocks = tuple(one["name"] for one in found if one["text"] != fresh[one["name"]])
-    return BLOCK.sub(lambda one: f"<!-- generated: {one['name']} -->\n{fresh[one['name']]}<!-- end -->", text), stale_blocks
+    filled = BLOCK.sub(lambda one: f"{OPENING} {one['name']} -->\n{fresh[one['name']]}<!-- end -->", text)
+    return filled, stale_blocks
 
 
 # ---- the blocks
@@ -126,24 +127,24 @@ def _hero(shown: Mapping[str, charts.drawing]) -> str:
     if HERO not in shown:
         raise bad_readme(f"{REFERENCE / 'run.json'} has no data for the chart {HERO}")
     one = shown[HERO]
-    return (
-        f'<picture>\n  <source media="(prefers-color-scheme: dark)" srcset="{FIGURES.as_posix()}/{HERO}-dark.svg">\n'
-        f'  <img src="{FIGURES.as_posix()}/{HERO}.svg" alt="{html.escape(one.alt)}">\n</picture>\n\n'
-        f"**{_cell(one.title)}.**"
-    )
+    dark = f'<source media="(prefers-color-scheme: dark)" srcset="{FIGURES.as_posix()}/{HERO}-dark.svg">'
+    return f"<picture>\n  {dark}\n  {_image(HERO, one)}\n</picture>\n\n**{_cell(one.title)}.**"
+
+
+def _image(name: str, one: charts.drawing) -> str:
+    return f'<img src="{_figure_of(name, one).as_posix()}" alt="{html.escape(one.alt)}">'
 
 
 def _figure(name: str, one: charts.drawing) -> str:
-    question = charts.charts()[name].question
-    image = f'<img src="{FIGURES.as_posix()}/{name}.svg" alt="{html.escape(one.alt)}">'
-    return f"### {question}\n\n{image}\n\n**{_cell(one.title)}.** {_cell(one.caption)}"
+    words_below = f"**{_cell(one.title)}.** {_cell(one.caption)}"
+    return f"### {charts.charts()[name].question}\n\n{_image(name, one)}\n\n{words_below}"
 
 
 def _tables(run: results.run) -> Iterator[str]:
     found = [one for one in findings.findings(run) if one.topic not in NOT_IN_THE_TABLE]
     for topic, rows in groupby(found, key=lambda one: one.topic):
-        lines = [_row(one) for one in rows]
-        yield "\n".join((f"| {_cell(topic)} | median | interval | cycles | compared |", "|---|--:|--:|--:|---|", *lines))
+        head = (f"| {_cell(topic)} | median | interval | cycles | compared |", "|---|--:|--:|--:|---|")
+        yield "\n".join((*head, *(_row(one) for one in rows)))
 
 
 def _row(one: findings.finding) -> str:
@@ -177,11 +178,12 @@ def _families(run: results.run, shown: Mapping[str, charts.drawing]) -> str:
         by_family.setdefault(one.family, []).append(one)
     lines = ["| chapter | family | question | figures |", "|---|---|---|---|"]
     order = list(dict.fromkeys(chapters.values()))
-    for family in sorted(run.families(), key=lambda name: order.index(chapters[name]) if name in chapters else len(order)):
+    known = [family for family in run.families() if family in chapters]
+    for family in sorted(known, key=lambda name: order.index(chapters[name])):
         its_own = sorted(by_family.get(family, []), key=lambda one: one.name != family)
         links = ", ".join(f"[{one.name}]({FIGURES.as_posix()}/{one.name}.svg)" for one in its_own if one.name in shown)
         question = its_own[0].question if its_own else ""
-        lines.append(f"| {_cell(chapters.get(family, ''))} | `{_cell(family)}` | {question} | {links} |")
+        lines.append(f"| {_cell(chapters[family])} | `{_cell(family)}` | {question} | {links} |")
     return "\n".join(lines)
 
 

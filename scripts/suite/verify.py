@@ -6,6 +6,7 @@ A row can be shown, failed, or unknown here; unknown is never counted as shown.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -108,20 +109,21 @@ def loops(suite: suite_under_test) -> Iterator[row]:
     except assembly.no_disassembly as problem:
         yield row("the timed loops hold what they should", UNKNOWN, str(problem))
         return
-    takes = [f for f in functions.values() if "::lend<stackheap::touch_none>" in f.name or "touch_first>" in f.name]
-    native = [f for f in takes if any(f"stackheap::{kind}" in f.name.split("::lend<")[0] for kind in ("stack_array<", "alloca_", "none"))]
-    calling = [f.name for f in native for call in f.calls() if "__stack_chk_fail" not in call]
+    takes = [each for each in functions.values() if _TAKE.search(each.name)]
+    native = [each for each in takes if re.search(r"\b(stack_array<\d+u?l*>|alloca_|none)::lend<", each.name)]
+    calling = [each for each in native if any("__stack_chk_fail" not in call for call in each.calls())]
     yield row("the stack's take makes no call beyond the control's",
               UNKNOWN if not native else FAILED if calling else SHOWN,
-              f"{len(native)} functions of stack_array, alloca and none: {len(calling)} with a call")
-    timed = [f for f in functions.values() if "take_and_give_back<" in f.name]
-    empty = [f.name for f in timed if not any(_takes(body) for body in f.loops())]
-    yield row("no timed loop of scoped is empty", UNKNOWN if not timed else FAILED if empty else SHOWN,
-              f"{len(timed)} loops: {len(empty)} without the call that takes")
+              f"{len(native)} takes of stack_array, alloca and none: {len(calling)} with a call")
+    looped = {taken[1] for each in functions.values() for body in each.loops() for text in body if (taken := _CALLED.search(text))}
+    idle = [each for each in takes if each.name not in looped]
+    yield row("no take stands outside a loop", UNKNOWN if not takes else FAILED if idle else SHOWN,
+              f"{len(takes)} takes of all strategies: {len(idle)} not called from a loop")
 
 
-def _takes(body: Sequence[str]) -> bool:
-    return any("lend" in text for text in body)
+# A take as scoped and its kin time it: the function that lends to a borrower that touches nothing or one byte.
+_TAKE = re.compile(r"^(?!.*(?:::{lambda|\[clone \.cold\])).*\blend<.*stackheap::touch_(none|first)>\(")
+_CALLED = re.compile(r"^(?:bnd )?call\s+[0-9a-f]+ <(.+)>$")
 
 
 def chase(suite: suite_under_test) -> Iterator[row]:

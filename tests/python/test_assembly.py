@@ -118,7 +118,7 @@ def calls_in(code: list[Instruction]) -> list[str]:
 
 
 def disassembled(file: Path) -> list[Function]:
-    command = ["objdump", "--disassemble", "--reloc", "--demangle", "--no-show-raw-insn", "--wide", str(file)]
+    command = ["objdump", "--disassemble", "--reloc", "--demangle", "--no-show-raw-insn", str(file)]
     functions: list[Function] = []
     for line in subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines():
         if found := re.match(r"[0-9a-f]+ <(.*)>:$", line):

@@ -19,7 +19,11 @@ HOME = "heap"
 
 def draw(run: results.run, how: look) -> drawing | None:
     found = {order: selection.by_number(run.series(FAMILY, order=order, home=HOME), "bytes") for order in ORDERS}
-    series = [forms.line(ORDERS[order][0], selection.medians(sizes), ORDERS[order][1]) for order, sizes in found.items() if sizes]
+    series = [
+        forms.line(name, selection.medians(found[order]), style)
+        for order, (name, style) in ORDERS.items()
+        if found[order]
+    ]
     if not series:
         return None
     on = page(run, how, FAMILY)

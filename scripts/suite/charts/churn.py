@@ -14,8 +14,11 @@ SIZES = {"uniform": "All sizes alike, 16 to 1,024 B", "power_law": "Mostly small
 
 def draw(run: results.run, how: look) -> drawing | None:
     lives = selection.ends(selection.numbers(run, "live", FAMILY))
-    columns = {sizes: [_column(run, live, sizes, live == lives[-1]) for live in lives] for sizes in SIZES}
-    panels = [forms.rows_panel(SIZES[sizes], each) for sizes, each in columns.items() if any(one.values for one in each)]
+    all_panels = (
+        forms.rows_panel(title, [_column(run, live, sizes, live == lives[-1]) for live in lives])
+        for sizes, title in SIZES.items()
+    )
+    panels = [one for one in all_panels if any(each.values for each in one.columns)]
     if not panels:
         return None
     rows = {name: one for panel in reversed(panels) for each in panel.columns for name, one in each.values.items()}

@@ -16,13 +16,13 @@ def draw(run: results.run, how: look) -> drawing | None:
         return None
     found = {number: selection.by_strategy(run.series(FAMILY, pairs=number)) for number in pairs}
     columns = [
-        forms.column(words.count(number, "pair of threads", "pairs of threads"), selection.medians(each), "o", number == 1)
-        for number, each in found.items()
+        forms.column(words.count(number, "pair of threads", "pairs of threads"), selection.medians(each), "o", filled)
+        for (number, each), filled in zip(found.items(), (True, False))
     ]
     rows = {name: one for each in reversed(columns) for name, one in each.values.items()}
     on = page(run, how, FAMILY)
     forms.dots(on, forms.cheapest_first(rows), forms.rows_panel("", columns), valued=len(columns) == 1)
-    subtitle = "Allocate 64 B, pass it to another thread, which frees it; control: the queue alone. Time per block, log scale"
+    subtitle = "Allocate 64 B in one thread, free it in another: time per block, log scale; control: the queue alone"
     return on.finish(_title(run, found[pairs[0]]), subtitle)
 
 

@@ -30,7 +30,7 @@ def over(run: results.run, key: str, family: str, strategy: str, **parameters: o
 
 def numbers(run: results.run, key: str, family: str, **parameters: object) -> list[int]:
     """The values the quantity takes, ascending."""
-    return sorted({number for one in run.series(family, None, **parameters) if (number := one.name.number(key)) is not None})
+    return list(by_number(run.series(family, None, **parameters), key))
 
 
 def ends(values: Sequence[int]) -> list[int]:

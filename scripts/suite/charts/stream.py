@@ -5,7 +5,7 @@ from __future__ import annotations
 from suite import results
 from suite.charts import forms, selection, words
 from suite.charts.frame import drawing, look, page
-from suite.charts.marks import STRONG, mark
+from suite.charts.marks import STRONG
 from suite.findings import bytes_text
 
 FAMILY = "stream"
@@ -27,12 +27,10 @@ def draw(run: results.run, how: look) -> drawing | None:
     if any(len(one.values) > 1 for one in walk):
         panels.append(forms.rows_panel("Walked at random: time per load", walk))
 
-    def colour_of(home: str) -> mark:
-        return {"stack": on.mark("stack_array"), "heap": on.mark(str(run.context.get("process_malloc")))}.get(home, STRONG)
-
     on = page(run, how, FAMILY)
     homes = list(dict.fromkeys(home for one in read for home in one.values))
-    forms.dots(on, homes, *panels, colour_of=colour_of)
+    colours = {"stack": on.mark("stack_array"), "heap": on.mark(str(run.context.get("process_malloc")))}
+    forms.dots(on, homes, *panels, colour_of=lambda home: colours.get(home, STRONG))
     return on.finish(_title(run, sizes), "The same memory used in the same way, by where it lives; log scales")
 
 
@@ -45,7 +43,8 @@ def _column(
     run: results.run, family: str, size: int, marker: str, per: float, **parameters: object
 ) -> forms.column:
     found = _by_home(run, family, size, **parameters)
-    return forms.column(bytes_text(size), selection.medians(found, lambda home: per), marker, lane=MARKERS.index(marker))
+    costs = selection.medians(found, lambda home: per)
+    return forms.column(bytes_text(size), costs, marker, lane=MARKERS.index(marker))
 
 
 def _title(run: results.run, sizes: list[int]) -> str:
