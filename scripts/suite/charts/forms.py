@@ -256,7 +256,8 @@ def _label_ends(on: page, axes: Any, series: Sequence[line]) -> None:
     def settle() -> None:
         pixels = [float(axes.transData.transform(end)[1]) for _, end, _ in labels]
         box = axes.get_window_extent()
-        heights = spread(pixels, _LABEL_HEIGHT * on.unit, box.y0, box.y1)
+        height = _LABEL_HEIGHT * on.unit
+        heights = spread(pixels, height, box.y0 + height / 2, box.y1 - height / 2)
         for (text, end, colour), natural, settled in zip(labels, pixels, heights):
             text.set_position((gap, (settled - natural) / on.unit * on.look.scale))
             start = axes.transAxes.inverted().transform(axes.transData.transform(end))

@@ -46,15 +46,15 @@ def _title(run: results.run, sizes: list[int]) -> str:
     small, large = sizes[0], sizes[-1]
     of_state = _ratios(run, small, {"state": "empty", "threads": "ever"}, {"state": "resident", "threads": "ever"})
     of_thread = _ratios(run, large, {"state": "resident", "threads": "ever"}, {"state": "resident", "threads": "never"})
-    if of_state and of_thread and words.none_apart(of_state + of_thread):
-        return "With malloc, no effect of an empty heap or of a first thread is seen beyond the intervals"
-    said = []
-    if of_state:
-        said.append(f"{bytes_text(small)} cost {words.as_much(of_state)} on an empty heap as on a lived-in one")
-    if of_thread:
-        said.append(f"{bytes_text(large)} {words.as_much(of_thread)} once a thread has existed")
-    if said:
-        return f"With malloc, {words.joined(said)}"
+    effects = (
+        (of_state, "of an empty heap", f"{bytes_text(small)} cost {{}} on an empty heap as on a lived-in one"),
+        (of_thread, "of a first thread", f"{bytes_text(large)} cost {{}} once a thread has existed"),
+    )
+    seen = [said.format(words.as_much(ratios)) for ratios, _, said in effects if not words.none_apart(ratios)]
+    unseen = [cause for ratios, cause, _ in effects if ratios and words.none_apart(ratios)]
+    silence = [f"no effect {' or '.join(unseen)} is seen beyond the intervals"] if unseen else []
+    if seen or silence:
+        return f"With malloc, {'; '.join([*seen, *silence])}"
     costs = selection.middles(selection.medians(selection.by_strategy(run.series(FAMILY, bytes=small))))
     return f"{bytes_text(small)} cost {words.cheapest_and_dearest(costs)}"
 

@@ -29,7 +29,7 @@ def draw(run: results.run, how: look) -> drawing | None:
     faults = [forms.line(name, shares) for name, shares in fresh.items() if shares]
     panels = [forms.lines_panel(f"Time per page of {bytes_text(page_bytes)}, log scale", costs)]
     if faults:
-        panels.append(forms.lines_panel("Share of pages that are fresh each time", faults, forms.SHARE))
+        panels.append(forms.lines_panel("Share of pages fresh each time", faults, forms.SHARE))
     on = page(run, how, FAMILY)
     forms.lines(on, *panels)
     return on.finish(_title(found, fresh), "Take a large block, write every byte, give it back: over the block's size")

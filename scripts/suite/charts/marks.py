@@ -52,12 +52,9 @@ _MARKS: Mapping[str, mark] = {
 }
 
 # For mallocs the suite does not know: --allocator NAME=FILE.
-_SPARE = (
-    mark("#0a7d95", "#4fc3d9", ">", "--"),
-    mark("#7d6b00", "#cdb93a", "H", "-."),
-    mark("#8a1c1c", "#ff9d96", "p", ":"),
-    mark("#3d5a1e", "#a9d06b", "8", "-"),
-)
+_SPARE_COLOURS = (("#0a7d95", "#4fc3d9"), ("#7d6b00", "#cdb93a"), ("#8a1c1c", "#ff9d96"), ("#3d5a1e", "#a9d06b"))
+_SPARE_MARKERS = (">", "H", "p", "8", "d")
+_SPARE_DASHES = ("--", "-.", ":")
 
 
 def mark_of(run: results.run, name: str) -> mark:
@@ -65,4 +62,8 @@ def mark_of(run: results.run, name: str) -> mark:
     if name in _MARKS:
         return _MARKS[name]
     others = sorted(set(run.strategies()) & set(run.mallocs()) - set(_MARKS))
-    return _SPARE[others.index(name) % len(_SPARE)] if name in others else STRONG
+    if name not in others:
+        return STRONG
+    index = others.index(name)
+    colour, marker, dashes = (each[index % len(each)] for each in (_SPARE_COLOURS, _SPARE_MARKERS, _SPARE_DASHES))
+    return mark(colour[0], colour[1], str(marker), str(dashes))

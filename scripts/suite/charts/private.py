@@ -56,4 +56,4 @@ def _title(run: results.run, work: Mapping[str, Mapping[int, estimate]], cores: 
     ideal = min(most, cores or most)
     who = "With malloc, " if libraries else ""
     said = f"{words.count(most, 'thread')} do {words.with_extremes(chosen)} times the work of one"
-    return f"{who}{said}; {ideal} times would be ideal"
+    return f"{who}{said}; {ideal} would be ideal"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from suite import results
-from suite.statistics import estimate, estimate_median, estimate_ratio
+from suite.statistics import CONFIDENCE, estimate, estimate_median, estimate_ratio
 
 Key = TypeVar("Key")
 
@@ -19,8 +19,8 @@ def by_strategy(found: Iterable[results.benchmark]) -> dict[str, results.benchma
 
 def by_number(found: Iterable[results.benchmark], key: str) -> dict[int, results.benchmark]:
     """By the whole number that `key` has in the name, ascending."""
-    numbered = ((one.name.number(key), one) for one in found)
-    return dict(sorted((number, one) for number, one in numbered if number is not None))
+    numbered = {number: one for one in found if (number := one.name.number(key)) is not None}
+    return {number: numbered[number] for number in sorted(numbered)}
 
 
 def over(run: results.run, key: str, family: str, strategy: str, **parameters: object) -> dict[int, results.benchmark]:
@@ -69,15 +69,20 @@ def counted(
 
 
 def ratios(above: Mapping[Key, results.benchmark], below: Mapping[Key, results.benchmark]) -> dict[Key, estimate]:
-    """How many times `below` each of `above` costs, where both were measured."""
+    """How many times `below` each of `above` costs, where both were measured.
+
+    The more ratios, the wider each interval (Bonferroni): one of many that differs by chance is no finding.
+    """
     both = {key: (one, below[key]) for key, one in above.items() if key in below}
-    return {key: ratio for key, (one, base) in both.items() if (ratio := ratio_of(one, base)) is not None}
+    confidence = 1 - (1 - CONFIDENCE) / max(1, len(both))
+    compared = {key: ratio_of(one, base, confidence) for key, (one, base) in both.items()}
+    return {key: ratio for key, ratio in compared.items() if ratio is not None}
 
 
-def ratio_of(above: results.benchmark, below: results.benchmark) -> estimate | None:
+def ratio_of(above: results.benchmark, below: results.benchmark, confidence: float = CONFIDENCE) -> estimate | None:
     """None where a time was too short to be measured: nothing can be divided by it."""
     positive = min((*above.times, *below.times)) > 0.0
-    return estimate_ratio(above.times, below.times) if positive else None
+    return estimate_ratio(above.times, below.times, confidence) if positive else None
 
 
 def against_one(found: Mapping[Key, results.benchmark], base: results.benchmark | None) -> dict[Key, estimate]:

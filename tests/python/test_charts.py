@@ -1,0 +1,332 @@
+"""Can every chart be read from the last row, and is its title true whichever way the numbers fall?"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import synthetic
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.text import Text
+from suite import charts, results
+from suite.charts import forms, marks, words
+from suite.commands import plot
+from suite.statistics import estimate_ratio
+
+NAMES = list(charts.charts())
+CSS_POINT = 96 / 72  # pixels
+PLAIN = str.maketrans({words.NO_BREAK: " "})
+
+
+def drawn(run: results.run, name: str, theme: str = "light", size: str = "talk") -> charts.drawing:
+    found = charts.draw(run, name, charts.look(theme, size))
+    assert found is not None
+    return found
+
+
+def title(run: results.run, name: str) -> str:
+    return drawn(run, name).title.translate(PLAIN)
+
+
+def texts(one: charts.drawing) -> list[Text]:
+    return [text for text in one.figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+
+
+def faults_of_layout(one: charts.drawing) -> Iterator[str]:
+    """Texts that are too small, leave the page or lie on one another."""
+    one.figure.draw_without_rendering()
+    page = one.figure.bbox
+    boxes = [(text.get_text(), text.get_window_extent().padded(-1)) for text in texts(one)]
+    smallest = {"talk": 18.0, "paper": 8.0}[one.look.size]
+    for text in texts(one):
+        if text.get_fontsize() < smallest - 1e-6:
+            yield f"{text.get_text()!r} has {text.get_fontsize()} points"
+    for text, box in boxes:
+        if not (0 <= box.x0 and box.x1 <= page.x1 and 0 <= box.y0 and box.y1 <= page.y1):
+            yield f"{text!r} leaves the page"
+    for (text, box), (other, its_box) in itertools.combinations(boxes, 2):
+        if box.overlaps(its_box):
+            yield f"{text!r} lies on {other!r}"
+
+
+# ---- how they look
+
+
+@pytest.mark.parametrize("strategies", [3, 12])
+@pytest.mark.parametrize("cores", [1, 2, 64])
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_overlaps_or_leaves_the_page_on_any_machine(name: str, cores: int, strategies: int) -> None:
+    run = synthetic.synthetic(mallocs=strategies - 2, cores=cores)
+    assert list(faults_of_layout(drawn(run, name))) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("theme", "size"), [("dark", "talk"), ("light", "paper")])
+def test_every_look_has_the_room_and_the_colours_of_its_page(name: str, theme: str, size: str) -> None:
+    one = drawn(synthetic.synthetic(), name, theme, size)
+    assert list(faults_of_layout(one)) == []
+    assert one.figure.get_facecolor()[0] == pytest.approx(1.0 if theme == "light" else 0.08, abs=0.02)
+
+
+def test_a_talk_figure_fills_a_slide_with_letters_for_the_last_row() -> None:
+    one = drawn(synthetic.synthetic(), "cost_64b")
+    assert tuple(one.figure.bbox.size) == (1920, 1080)
+    assert min(text.get_fontsize() for text in texts(one)) * one.figure.dpi / 72 >= 18 * CSS_POINT
+
+
+def test_the_test_of_the_layout_sees_faults() -> None:
+    one = drawn(synthetic.synthetic(), "cost_64b")
+    for x, size in ((0.5, 12), (0.99, 40)):
+        one.figure.text(x, 0.5, "some words", size=size)
+    said = "; ".join(faults_of_layout(one))
+    assert all(fault in said for fault in ("12.0 points", "leaves the page", "lies on"))
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=12))
+def test_labels_are_spread_in_order_apart_and_no_further_than_needed(wanted: list[float]) -> None:
+    places = forms.spread(wanted, 5, 0, 100)
+    ranked = sorted(range(len(wanted)), key=lambda index: wanted[index])
+    assert all(places[b] - places[a] >= 5 - 1e-9 for a, b in zip(ranked, ranked[1:]))
+    assert -1e-9 <= min(places) and max(places) <= 100 + 1e-9
+    if all(wanted[b] - wanted[a] >= 5 for a, b in zip(ranked, ranked[1:])):
+        assert places == pytest.approx(wanted)
+
+
+def test_two_labels_that_want_one_place_share_the_way() -> None:
+    assert forms.spread([50, 50], 10, 0, 100) == [45, 55]
+    assert forms.spread([100, 100], 10, 0, 100) == [90, 100]
+
+
+# Eyes without one kind of cones: Machado, Oliveira and Fernandes 2009, severity 1, on linear light.
+SIGHT = {
+    "usual": np.eye(3),
+    "no red": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "no green": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "no blue": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+LEADING = ("stack_array", "arena", *synthetic.KNOWN)
+
+
+def linear(colour: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    value = np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)]) / 255
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+def luminance(colour: str) -> float:
+    return float(linear(colour) @ [0.2126, 0.7152, 0.0722])
+
+
+@pytest.mark.parametrize("theme", charts.THEMES)
+def test_the_leading_strategies_are_told_apart_by_every_eye(theme: str) -> None:
+    run = synthetic.synthetic()
+    used = [marks.mark_of(run, name) for name in LEADING]
+    to_cones = [[0.41222147, 0.53633254, 0.05144599], [0.2119035, 0.6806995, 0.10739696], [0.0883025, 0.28171884, 0.6299787]]
+    to_oklab = [[0.21045426, 0.79361779, -0.00407205], [1.977998, -2.428592, 0.45059371], [0.02590404, 0.78277177, -0.80867577]]
+    for sight in SIGHT.values():
+        seen = [np.clip(np.array(sight) @ linear(one.colour(theme)), 0, 1) for one in used]
+        lab = [np.array(to_oklab) @ np.cbrt(np.array(to_cones) @ colour) for colour in seen]
+        assert min(float(np.linalg.norm(a - b)) for a, b in itertools.combinations(lab, 2)) > 0.08
+    page = luminance(charts.look(theme).page)
+    for one in used:
+        lighter, darker = sorted((page, luminance(one.colour(theme))), reverse=True)
+        assert (lighter + 0.05) / (darker + 0.05) >= 3.0
+    assert len({one.marker for one in used}) == len(used)
+
+
+def test_a_strategy_has_one_mark_in_all_charts_and_unknown_mallocs_have_different_ones() -> None:
+    run = synthetic.synthetic(mallocs=8)
+    others = [name for name in run.mallocs() if name not in synthetic.KNOWN]
+    assert len({marks.mark_of(run, name).light for name in others}) == len(others) == 3
+    many = synthetic.synthetic(mallocs=20, keep=lambda name: name.startswith("handoff/"))
+    assert len({marks.mark_of(many, name) for name in many.mallocs()}) == 20
+    assert marks.mark_of(run, "glibc") == marks.mark_of(synthetic.synthetic(), "glibc")
+
+
+# ---- what they say
+
+
+def another(name: str) -> float:
+    """Another machine: everything costs something else."""
+    return synthetic.price(name) * (1 + zlib.crc32(name.encode()) % 7)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_title_changes_with_the_data(name: str) -> None:
+    assert title(synthetic.synthetic(), name) != title(synthetic.synthetic(ns=another), name)
+
+
+EQUAL = {
+    "batch": "cannot be told from", "chase": "cannot be told from", "cost_64b": "5 of 5 mallocs cannot be told from",
+    "false_sharing": "cannot be told from", "heap_state": "no effect", "list_walk": "cannot be told from",
+    "scoped": "cannot be told from", "stream": "cannot be told from", "traverse": "the same, within the intervals",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EQUAL)
+def test_where_nothing_differs_the_title_says_so(name: str) -> None:
+    said = title(synthetic.synthetic(ns=synthetic.alike), name)
+    assert EQUAL[name] in said and "times" not in said
+
+
+def exact(name: str, process: int) -> float:
+    return 1.0
+
+
+def test_the_first_chart_says_what_the_data_says() -> None:
+    def said(price: Mapping[str, float], processes: int = 5) -> str:
+        def ns(name: str) -> float:
+            return price.get(str(results.benchmark_name.parse(name).strategy), 1.0)
+
+        chosen = {f"scoped/{one}/bytes:64/touch:first" for one in price}
+        run = synthetic.synthetic(ns=ns, processes=processes, keep=lambda name: name in chosen, noise=exact)
+        return title(run, "cost_64b")
+
+    dear = said({"none": 1, "stack_array": 2, "glibc": 40, "jemalloc": 20, "arena": 3})
+    assert dear == "64 bytes cost 2.0 ns on the stack and 20 to 40 ns from malloc, 10 to 20 times as much"
+    assert said({"stack_array": 2, "glibc": 40}).endswith("40 ns from malloc, 20 times as much")
+    assert said({"stack_array": 10, "glibc": 5}).endswith("5.0 ns from malloc, 0.50 times as much")
+    assert said({"stack_array": 2, "glibc": 2}).endswith("from malloc; which cannot be told from the stack")
+    some = said({"stack_array": 2, "glibc": 2, "jemalloc": 20})
+    assert some.endswith("from malloc; 1 of 2 mallocs cannot be told from the stack")
+    assert said({"arena": 2, "glibc": 40}) == "64 bytes cost 2.0 ns from arena and 40 ns from glibc"
+    assert said({"mmap": 4000}) == "64 bytes cost 4.0 µs from mmap"
+    assert said({"stack_array": 2, "glibc": 40}, processes=1).endswith("20 times as much")
+
+
+def test_numbers_in_titles_are_those_of_the_data() -> None:
+    run = synthetic.synthetic()
+    name = "traverse/{}/count:100000/payload:8"
+    shuffled, vector = (run.by_name[name.format(one)].times for one in ("list_shuffled", "vector"))
+    ratio = words.two_figures(estimate_ratio(shuffled, vector).median)
+    assert title(run, "traverse").endswith(f", {ratio} times as much as in a vector")
+
+
+def test_extremes_are_named_only_where_their_intervals_are_apart() -> None:
+    apart = title(synthetic.synthetic(ns=lambda name: 50.0 if "glibc/heap:aged" in name else 10.0), "list_walk")
+    assert "(glibc)" in apart
+
+    def wild(name: str, process: int) -> float:
+        return 1.0 + 3 * random.Random(f"{name}{process}").random()
+
+    blurred = synthetic.synthetic(noise=wild, ns=lambda name: 14.0 if "heap:aged" in name else 1.0)
+    assert "times" in title(blurred, "list_walk") and "(" not in title(blurred, "list_walk")
+
+
+def test_threads_are_counted_and_one_alone_promises_nothing() -> None:
+    def only_one(name: str) -> bool:
+        return name.endswith("threads:1")
+
+    assert title(synthetic.synthetic(), "private").startswith("With malloc, 2 threads do ")
+    assert title(synthetic.synthetic(), "private").endswith("; 2 would be ideal")
+    assert title(synthetic.synthetic(cores=1), "private").endswith("; 1 would be ideal")
+    assert "not known" in title(synthetic.synthetic(keep=only_one), "private")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_process_has_no_intervals_and_says_so(name: str) -> None:
+    one = drawn(synthetic.synthetic(processes=1), name)
+    assert "One process: no intervals." in one.caption
+    assert "cannot be told" not in one.title
+
+
+def test_a_footer_tells_processes_disturbance_and_machine() -> None:
+    caption = drawn(synthetic.synthetic(cores=64), "churn").caption.translate(PLAIN)
+    assert "Medians of 5 processes with intervals (94 %)." in caption
+    assert "64 cores · 48 KiB L1, 2 MiB L2, 32 MiB L3 · stackheap quick run" in caption
+    assert "disturbed" not in caption
+
+
+def test_two_humps_are_marked_and_explained() -> None:
+    def humps(name: str, process: int) -> float:
+        return synthetic.small_noise(name, process) * (2.0 if process % 2 else 1.0)
+
+    for name in ("cost_64b", "scoped"):
+        assert "two humps" in [text.get_text() for text in texts(drawn(synthetic.synthetic(noise=humps), name))]
+        assert "two humps" not in [text.get_text() for text in texts(drawn(synthetic.synthetic(), name))]
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", NAMES)
+def test_a_chart_is_drawn_from_what_is_there_or_skipped(name: str, seed: int) -> None:
+    def some(benchmark: str) -> bool:
+        return random.Random(f"{seed}/{benchmark}").random() < (0.1, 0.3, 0.6)[seed]
+
+    found = charts.draw(synthetic.synthetic(keep=some), name)
+    assert found is None or (list(faults_of_layout(found)) == [] and found.title and found.alt)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_chart_without_its_family_is_skipped(name: str) -> None:
+    family = charts.charts()[name].family
+    assert charts.draw(synthetic.synthetic(keep=lambda one: not one.startswith(f"{family}/")), name) is None
+
+
+def test_a_hostile_name_stays_text_and_on_the_page(tmp_path: Path) -> None:
+    document = synthetic.document()
+    hostile = "$\\frac{$<script>" + "long" * 40
+    for row in document["benchmarks"]:
+        for key in ("name", "run_name"):
+            row[key] = row[key].replace("jemalloc", hostile)
+    document["context"][f"malloc.{hostile}"] = document["context"].pop("malloc.jemalloc")
+    results.write_whole(tmp_path / "run.json", document)
+    run = results.read_run(tmp_path / "run.json")
+    for name in ("cost_64b", "private"):
+        one = drawn(run, name)
+        assert list(faults_of_layout(one)) == []
+        assert b"<script>" not in charts.render(one, "svg")
+
+
+# ---- the files
+
+
+def test_a_file_depends_on_the_data_only_and_tells_what_it_shows(tmp_path: Path) -> None:
+    run = synthetic.synthetic()
+    for file_format in charts.FORMATS:
+        first, second = (charts.render(drawn(run, "handoff"), file_format) for _ in range(2))
+        assert first == second
+    one = drawn(run, "handoff")
+    svg = charts.render(one, "svg").decode()
+    assert one.title in svg and "<text" not in svg and "<dc:date>" not in svg
+    assert "glibc" in one.alt and "ns" in one.alt
+
+
+def test_plot_writes_what_is_asked_for_and_looks_do_not_overwrite_each_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results.write_whole(tmp_path / "run.json", synthetic.document(keep=lambda name: name.startswith("churn/")))
+    file = str(tmp_path / "run.json")
+    assert plot.main([file]) == 0
+    assert plot.main([file, "--chart", "churn", "--theme", "dark", "--size", "paper", "--format", "pdf"]) == 0
+    names = sorted(path.name for path in (tmp_path / "figures").iterdir())
+    assert names == ["churn-dark-paper.pdf", "churn.png", "churn.svg"]
+    assert capsys.readouterr().out.splitlines()[0] == str(tmp_path / "figures" / "churn.svg")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run.json", "--chart", "no_such"], "cost_64b"),
+        (["run.json", "--format", "svg,gif"], "svg, png, pdf"),
+        (["run.json", "--theme", "pink"], "light"),
+        (["run.json", "--chart", "chase"], "no data for chase"),
+        (["missing.json"], "missing.json: does not exist"),
+        (["run.json", "--out", "run.json"], "run.json"),
+    ],
+)
+def test_plot_refuses_bad_input_in_one_line(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    results.write_whole(tmp_path / "run.json", synthetic.document(keep=lambda name: name.startswith("churn/")))
+    try:
+        status = plot.main(arguments)
+    except SystemExit as exit_of_the_parser:
+        status = int(str(exit_of_the_parser.code))
+    lines = capsys.readouterr().err.splitlines()
+    assert status == 2 and said in lines[-1] and len(lines) == 1
