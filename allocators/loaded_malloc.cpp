@@ -235,7 +235,7 @@ void reserve_static_tls(char** argv) {
   const char* const set = std::getenv("GLIBC_TUNABLES");
   const std::string tunables = set != nullptr ? set : "";
   if (tunables.find(tunable) != std::string::npos) return;
-  const std::string wanted = (tunables.empty() ? "" : tunables + ":") + tunable + "=65536";
+  const std::string wanted = (tunables.empty() ? "" : tunables + ":") + tunable + "=16384";
   if (::setenv("GLIBC_TUNABLES", wanted.c_str(), 1) == 0) ::execv("/proc/self/exe", argv);
 }
 

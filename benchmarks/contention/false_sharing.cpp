@@ -23,10 +23,17 @@ enum class mode {
 };
 std::string_view name_of(mode each) { return each == mode::passive ? "passive" : each == mode::active ? "active" : "padded"; }
 
+/// How a thread adds one to its number.
+enum class write {
+  plain,   ///< a load, an addition, a store: the store may wait in the core's buffer while the line is elsewhere
+  atomic,  ///< one locked addition: the core must have the line to itself each time
+};
+std::string_view name_of(write each) { return each == write::plain ? "plain" : "atomic"; }
+
 template <shares Strategy>
 struct world {
-  world(contender<Strategy> by, unsigned count, mode how)
-      : strategy(by.make()), threads(count), block_bytes(how == mode::padded ? padded_bytes : bytes), blocks(count) {
+  world(contender<Strategy> by, unsigned count, mode how, write with)
+      : strategy(by.make()), threads(count), block_bytes(how == mode::padded ? padded_bytes : bytes), writing(with), blocks(count) {
     if (how == mode::passive)
       for (std::byte*& each : blocks) each = static_cast<std::byte*>(strategy.allocate(block_bytes));
     else
@@ -43,11 +50,13 @@ struct world {
     for (std::byte* block : blocks) strategy.deallocate(block, block_bytes);
   }
 
-  /// A read, an addition, a write: no locked instruction, as only this thread writes here.
   void round(unsigned thread) {
     std::atomic<std::uint64_t>& mine = *counters[thread];
-    for (std::int64_t i = 0; i < writes_a_round; ++i)
-      mine.store(mine.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    if (writing == write::atomic)
+      for (std::int64_t i = 0; i < writes_a_round; ++i) mine.fetch_add(1, std::memory_order_relaxed);
+    else
+      for (std::int64_t i = 0; i < writes_a_round; ++i)
+        mine.store(mine.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
 
   void verify() {
@@ -68,6 +77,7 @@ struct world {
   Strategy strategy;
   team threads;
   std::size_t block_bytes;
+  write writing;
   std::vector<std::byte*> blocks;
   std::vector<std::atomic<std::uint64_t>*> counters;
 };
@@ -78,24 +88,28 @@ const family false_sharing({
     .untimed = "starting and pinning the threads, taking the blocks, one checked round",
     .heap = "empty: where the first blocks of each thread lie is what is asked",
     .unfairness = "sharing_threads is the share of threads whose block lies on a line with another thread's: addresses are "
-                  "looked at, not guessed from time. Where the blocks lie varies from process to process. Differs from the "
+                  "looked at, not guessed from time. Plain writes wait in a core's store buffer and go out together once the line "
+                  "comes, which hides most of the price from a loop that does nothing else; atomic writes cannot wait. Where the blocks lie varies from process to process. Differs from the "
                   "published cache-scratch and cache-thrash (Berger et al., Hoard, ASPLOS 2000) in that blocks are kept "
                   "while they are written, so that the price of writing stands alone.",
 }, [](enrolment& into) {
   const unsigned cores = this_machine().cores();
   const std::vector<unsigned> counts = into.chosen() == profile::smoke ? std::vector{2U} : thread_counts(cores);
   for (const unsigned count : counts)
-    for (const mode how : {mode::passive, mode::active, mode::padded})
-      every_strategy({padded_bytes, 2 * cores}, [&]<shares Strategy>(contender<Strategy> by) {
-        if (std::is_same_v<Strategy, none> || std::is_same_v<Strategy, mmap_>) return;  // one block; a page each
-        into.add(
-            by.name, {{"mode", name_of(how)}, {"threads", count}},
-            [=] { return std::make_shared<world<Strategy>>(by, count, how); },
-            [](benchmark::State& state, world<Strategy>& in) {
-              measure_rounds(state, in.threads, writes_a_round, [&](unsigned thread) { in.round(thread); });
-              state.counters["sharing_threads"] = in.sharing_threads();
-            });
-      });
+    for (const mode how : {mode::passive, mode::active, mode::padded}) {
+      if (count == 1 && how != mode::padded) continue;  // nobody to share a line with
+      for (const write with : {write::plain, write::atomic})
+        every_strategy({padded_bytes, 2 * cores}, [&]<shares Strategy>(contender<Strategy> by) {
+          if (std::is_same_v<Strategy, none> || std::is_same_v<Strategy, mmap_>) return;  // one block; a page each
+          into.add(
+              by.name, {{"mode", name_of(how)}, {"write", name_of(with)}, {"threads", count}},
+              [=] { return std::make_shared<world<Strategy>>(by, count, how, with); },
+              [](benchmark::State& state, world<Strategy>& in) {
+                measure_rounds(state, in.threads, writes_a_round, [&](unsigned thread) { in.round(thread); });
+                state.counters["sharing_threads"] = in.sharing_threads();
+              });
+        });
+    }
 });
 
 }  // namespace

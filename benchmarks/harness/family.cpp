@@ -34,8 +34,8 @@ std::string result_name(std::string_view family, std::string_view strategy, std:
   return name;
 }
 
-family::family(about said, void (*how)(enrolment&), std::source_location where) : facts(std::move(said)), enroll(how) {
-  const std::filesystem::path file(where.file_name());
+family::family(about said, void (*how)(enrolment&), const char* path) : facts(std::move(said)), enroll(how) {
+  const std::filesystem::path file(path);
   name = file.stem();
   chapter = file.parent_path().filename();
   registered().push_back(this);

@@ -8,7 +8,6 @@
 #include <initializer_list>
 #include <memory>
 #include <regex>
-#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -96,7 +95,8 @@ struct about {
 /// A family registers itself by being constructed, as a global in its own file.
 class family {
  public:
-  family(about facts, void (*enroll)(enrolment&), std::source_location where = std::source_location::current());
+  /// `file` is that of the caller. (Clang 14 has no std::source_location with GCC 12's library.)
+  family(about facts, void (*enroll)(enrolment&), const char* file = __builtin_FILE());
 
   std::string name;
   std::string chapter;

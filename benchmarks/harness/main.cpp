@@ -252,7 +252,9 @@ int run(int argc, char** argv) {
   load_malloc_libraries(chosen.allocators);
   current_pinning() = pinning::parse(chosen.pin, this_machine());
   const std::vector<enrolled> all = enroll_all(chosen, only);
-  if (all.empty()) throw std::invalid_argument("no benchmark's name matches --only=" + chosen.only);
+  if (all.empty())
+    throw std::invalid_argument("no benchmark's name matches --only=" + chosen.only + " (--list shows the " +
+                                std::to_string(families().size()) + " families)");
   if (chosen.list) {
     *chosen.list == "json" ? list_json(all, chosen) : list_text(all);
     return 0;

@@ -149,13 +149,10 @@ pinning pinning::parse(const std::string& text, const topology& machine) {
   for (std::string item; std::getline(items, item, ',');) {
     unsigned low = 0, high = 0;
     const char* const end = item.data() + item.size();
-    auto [at, error] = std::from_chars(item.data(), end, low);
+    std::from_chars_result read = std::from_chars(item.data(), end, low);
     high = low;
-    if (error == std::errc() && at != end && *at == '-') std::tie(at, error) = [&] {
-      const auto result = std::from_chars(at + 1, end, high);
-      return std::pair(result.ptr, result.ec);
-    }();
-    if (error != std::errc() || at != end || high < low || high > 1'000'000) throw refuse("'" + item + "' is no processor");
+    if (read.ec == std::errc() && read.ptr != end && *read.ptr == '-') read = std::from_chars(read.ptr + 1, end, high);
+    if (read.ec != std::errc() || read.ptr != end || high < low || high > 1'000'000) throw refuse("'" + item + "' is no processor");
     for (unsigned unit = low; unit <= high; ++unit) {
       if (std::find(machine.units().begin(), machine.units().end(), unit) == machine.units().end())
         throw refuse("this process may not use processor " + std::to_string(unit));

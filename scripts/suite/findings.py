@@ -167,10 +167,12 @@ def _sureness(run: results.run) -> Iterator[str]:
         yield "One process measured each figure: there are no intervals, and nothing is said of how it varies."
         return
     cut, _, coverage = median_interval(run.processes)
-    ends = f", the {cut} smallest and largest left out" if cut else ""
+    ends = f", without the {cut} smallest and the {cut} largest" if cut else ""
+    of_ratios = estimate_ratio([1.0] * run.processes, [1.0] * run.processes).coverage
     yield (
         f"Figures are medians of {run.processes} processes; an interval goes from smallest to largest{ends}, "
-        f"and holds the true median with {coverage:.1%} chance."
+        f"and holds the true median with {coverage:.1%} chance; that of a comparison holds the true ratio "
+        f"with {of_ratios:.1%}."
     )
     scatter = noise_of(one.times for one in run.series())
     if scatter is not None:
@@ -186,7 +188,7 @@ def _disturbances(run: results.run) -> Iterator[str]:
     if disturbed:
         worst = max(disturbed, key=lambda one: (one.others_cpu or 0.0) + (one.steal or 0.0))
         yield (
-            f"{len(disturbed)} of {len(run.units)} processes were disturbed and are kept, marked; "
+            f"Disturbed, kept and marked: {len(disturbed)} of {len(run.units)} processes; "
             f"the worst: {worst.family}, {', '.join(worst.reasons)}."
         )
     moved = run.account.clock.get("moved", 0.0)

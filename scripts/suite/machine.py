@@ -18,7 +18,7 @@ OTHERS_SHARE = 0.01
 # The hypervisor gave the time to another guest: a benchmark mostly runs one thread, so 1 % of one core is up to 1 % of
 # its figure.
 STEAL_CORES = 0.01
-# /proc/stat counts in ticks of 10 ms on each core: less than this cannot be told from rounding, however short a process.
+# /proc/stat counts in ticks of 10 ms on each core: less cannot be told from rounding, however short a process.
 TICKS_OF_DOUBT = 2
 # A thread alone on its core is switched out a few times a second; one that shares it, hundreds of times (a slice is 3
 # to 4 ms). Benchmarks with more threads than cores switch themselves out, so this counts only for a process that used

@@ -13,11 +13,11 @@ import json
 import random
 import signal
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
+from typing import Any, Protocol
 
 from suite import machine, results
 from suite.program import bad_input, catalogue, measure_part, part, program, unit_failed, unit_hung
@@ -25,7 +25,8 @@ from suite.statistics import median
 
 PROCESSES = {"smoke": 1, "quick": 5, "full": 10}
 
-# A disturbed process is run again at the end of its round while this share of the time measured so far lasts.
+# A disturbed process is run again at the end of its round, or of a later one, as long as all such attempts together
+# stay under this share of the time measured so far.
 AGAIN_SHARE = 0.2
 MOST_ATTEMPTS = 3
 
@@ -45,6 +46,7 @@ class plan:
     catalogue: catalogue
     processes: int
     order_seed: int
+    fitness: Mapping[str, Any] = field(default_factory=dict)  # of the machine, when the run began (suite.doctor)
 
     def round(self, process: int) -> list[part]:
         order = list(self.catalogue.parts)
@@ -180,26 +182,28 @@ class _campaign:
         for one, process in self.plan.all_units():
             file = self.parts_folder / one.file_name(process)
             with contextlib.suppress(results.bad_result):  # missing or damaged: to be measured
-                self.units[file.name], _ = results.read_unit(file)
+                unit, _ = results.read_unit(file)
+                self.units[file.name] = unit
+                self.attempts[file.name] = unit.attempt
 
     def measure_round(self, process: int) -> None:
         for one in self.plan.round(process):
             if one.file_name(process) not in self.units:
                 self.seconds_first += self.attempt(one, process)
-        self.repeat_disturbed(process)
-        self.watching.round_ends(process, len(self.disturbed_parts(process)), self.seconds_left())
-
-    def disturbed_parts(self, process: int) -> list[part]:
-        measured = ((one, self.units.get(one.file_name(process))) for one in self.plan.round(process))
-        return [one for one, unit in measured if unit is not None and unit.disturbed]
-
-    def repeat_disturbed(self, process: int) -> None:
-        """Runs this round's disturbed parts again, while the budget lasts."""
         for _ in range(MOST_ATTEMPTS - 1):
-            for one in self.disturbed_parts(process):
-                expected = self.units[one.file_name(process)].seconds
-                if self.seconds_again + expected <= AGAIN_SHARE * self.seconds_first:
-                    self.seconds_again += self.attempt(one, process)
+            self.repeat_disturbed()
+        disturbed = sum(unit.disturbed for unit in self.units.values() if unit.process == process)
+        self.watching.round_ends(process, disturbed, self.seconds_left())
+
+    def repeat_disturbed(self) -> None:
+        """Runs what was disturbed once more, while the budget lasts."""
+        for one, process in self.plan.all_units():
+            key = one.file_name(process)
+            unit = self.units.get(key)
+            if unit is None or not unit.disturbed or self.attempts[key] >= MOST_ATTEMPTS:
+                continue
+            if self.seconds_again + unit.seconds <= AGAIN_SHARE * self.seconds_first:
+                self.seconds_again += self.attempt(one, process)
 
     def attempt(self, one: part, process: int) -> float:
         """Runs one process, keeps its result if none before was disturbed less, and returns the seconds it took."""
@@ -263,6 +267,7 @@ class _campaign:
             order_seed=self.plan.order_seed,
             units=tuple(unit for unit, _ in measured),
             failed=tuple(failed),
+            about={"families": self.plan.catalogue.about, "machine": self.plan.fitness},
         )
         order = self.plan.catalogue.benchmarks
         results.write_whole(self.folder / RUN_FILE, results.merge(measured, how_it_went, order))

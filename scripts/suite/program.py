@@ -5,7 +5,6 @@ The only place that knows the program's command line and its list.
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import hashlib
 import json
@@ -17,7 +16,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -50,6 +49,7 @@ class program:
     profile: str
     only: str | None = None
     allocators: tuple[str, ...] = ()
+    preload: str = ""  # a library to start it with
 
     def command(self, *more: str) -> list[str]:
         chosen = [f"--profile={self.profile}"]
@@ -73,13 +73,40 @@ class part:
 
 
 @dataclass(frozen=True)
+class malloc:
+    """A malloc library, as the program found it. `reason` says why it is not available; empty when it is."""
+
+    name: str
+    file: str
+    version: str
+    reason: str
+    package: str
+    process: bool  # the program itself uses it
+
+    @property
+    def available(self) -> bool:
+        return not self.reason
+
+
+@dataclass(frozen=True)
 class catalogue:
     """What the program offers for the user's choice."""
 
     parts: tuple[part, ...]
-    families: tuple[str, ...]
-    unavailable: tuple[str, ...]  # a line for each malloc that is missing
+    about: Mapping[str, Mapping[str, str]]  # by family: question, operation, untimed, heap, unfairness
+    mallocs: tuple[malloc, ...]
+    context: Mapping[str, str]  # what the program knows of itself and the machine
     digest: str  # changes with the benchmarks, the mallocs and their versions
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        return tuple(self.about)
+
+    @property
+    def unavailable(self) -> tuple[str, ...]:
+        """A line for each malloc that is missing."""
+        missing = (one for one in self.mallocs if not one.available)
+        return tuple(f"{one.name}: {one.reason}" + (f" (install: {one.package})" if one.package else "") for one in missing)
 
     @property
     def benchmarks(self) -> tuple[str, ...]:
@@ -93,14 +120,15 @@ def ask(chosen: program) -> catalogue:
     """Asks the program what it would measure. Raises bad_input with the program's own line when it refuses."""
     answer = _list_json(chosen)
     try:
-        families = [_named(one) for one in answer["families"]]
+        about = {_named(one): _about(one) for one in answer["families"]}
         parts = tuple(one for family in answer["families"] for one in _parts(family))
-        unavailable = tuple(_unavailable(one) for one in answer["strategies"] if not one["available"])
+        mallocs = tuple(_malloc(one) for one in answer["strategies"] if one["file"] or not one["available"])
+        context = {str(key): results.one_line(str(value)) for key, value in answer["context"].items()}
     except (KeyError, TypeError, AttributeError):
         raise bad_input(f"{chosen.executable} --list=json gave a list that cannot be read") from None
     if not parts:
-        raise bad_input(_nothing_matches(chosen))
-    return catalogue(parts, tuple(dict.fromkeys(families)), unavailable, _digest(answer))
+        raise bad_input(f"{chosen.executable} --list=json offers no benchmarks")
+    return catalogue(parts, about, mallocs, context, _digest(answer))
 
 
 def _list_json(chosen: program) -> Any:
@@ -148,16 +176,14 @@ def _parts(family: Any) -> Iterator[part]:
             yield part(_named(family), str(family["chapter"]), index, str(expression), names)
 
 
-def _unavailable(strategy: Any) -> str:
-    package = f" (install: {strategy['package']})" if strategy.get("package") else ""
-    return results.one_line(f"{strategy['name']}: {strategy['reason']}{package}")
+def _about(family: Any) -> dict[str, str]:
+    keys = ("chapter", "question", "operation", "untimed", "heap", "unfairness")
+    return {key: results.one_line(str(family[key]), longest=4000) for key in keys}
 
 
-def _nothing_matches(chosen: program) -> str:
-    if chosen.only is None:
-        return f"{chosen.executable} has no benchmarks"
-    offered = ask(dataclasses.replace(chosen, only=None)).families
-    return f"no benchmark matches --only {chosen.only!r}; there are {len(offered)} families: {', '.join(offered)}"
+def _malloc(strategy: Any) -> malloc:
+    words = {key: results.one_line(str(strategy[key])) for key in ("name", "file", "version", "reason", "package")}
+    return malloc(**words, process=bool(strategy["process"]))
 
 
 # ---- one process
@@ -177,7 +203,7 @@ def measure_part(
     try:
         with tempfile.TemporaryFile() as errors:
             before = machine.take_snapshot()
-            exit_code, used = _run(command, errors, limit)
+            exit_code, used = _run(command, errors, limit, chosen.preload)
             beside = machine.disturbance_between(before, machine.take_snapshot(), used)
             if exit_code != 0:
                 raise unit_failed(" ".join(filter(None, (_end_of(exit_code), _quoted_end(errors)))))
@@ -192,12 +218,12 @@ def measure_part(
         output.unlink(missing_ok=True)
 
 
-def _run(command: list[str], errors: IO[bytes], limit: float) -> tuple[int, resource.struct_rusage]:
+def _run(command: list[str], errors: IO[bytes], limit: float, preload: str) -> tuple[int, resource.struct_rusage]:
     """Exit code (negative: the signal that ended it) and what the process and its children used."""
+    silent = subprocess.DEVNULL
+    environment = {**os.environ, "LD_PRELOAD": preload} if preload else None
     # A session of its own: Ctrl-C in the terminal is this program's to handle, and its children can be ended with it.
-    child = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True
-    )
+    child = subprocess.Popen(command, stdin=silent, stdout=silent, stderr=errors, env=environment, start_new_session=True)
     ended: queue.SimpleQueue[tuple[int, resource.struct_rusage]] = queue.SimpleQueue()
 
     def wait() -> None:  # in a thread: wait4 knows no time limit, and asking again and again would disturb the child

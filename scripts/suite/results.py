@@ -141,6 +141,7 @@ class account:
     order_seed: int | None = None
     units: tuple[unit, ...] = ()
     failed: tuple[failure, ...] = ()
+    about: Mapping[str, Any] = field(default_factory=dict)  # the families in words, and how fit the machine was
 
     @property
     def clock(self) -> Document:
@@ -366,9 +367,9 @@ def _error_of(row: Document) -> str:
     return one_line(str(row.get("error_message", ""))) or "an error without a message"
 
 
-def one_line(text: str) -> str:
+def one_line(text: str, longest: int = 300) -> str:
     """Text of another program as one printable line of bearable length."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)[:300].strip()
+    return "".join(letter if letter.isprintable() else " " for letter in text)[:longest].strip()
 
 
 def _counters(row: Document) -> Iterator[tuple[str, float]]:
@@ -408,6 +409,7 @@ def _read_account(path: Path, written: object, measured: Iterable[benchmark]) ->
         order_seed=seed if isinstance(seed, int) else None,
         units=tuple(read_record(path, unit, one, "unit") for one in units),
         failed=tuple(read_record(path, failure, one, "failure") for one in failed),
+        about=about if isinstance(about := written.get("about"), dict) else {},
     )
 
 

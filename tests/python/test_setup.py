@@ -20,13 +20,17 @@ STUBS = {
     "bin/c++": 'header=$(sed -n "s/.*<\\(.*\\)>.*/\\1/p"); [ -e "$MACHINE/include/$header" ]',
     "bin/cmake": "echo cmake version 3.22.1",
     "bin/ninja": "",
+    "bin/clang++": "exit 1",  # there, but the compiler that is asked is another
     "bin/pkg-config": '[ -e "$MACHINE/pkgconfig/$2" ]',
     "bin/ldconfig": 'for file in "$MACHINE"/lib/*; do echo "$file (libc6,x86-64) => $file"; done',
     "bin/id": "echo ${FAKE_UID:-0}",
     "bin/uname": "echo ${FAKE_KERNEL:-Linux}",
     "bin/sudo": 'echo "sudo $*" >>"$MACHINE/log"; exec "$@"',
     "bin/sleep": 'echo "sleep $*" >>"$MACHINE/log"; rm -f "$MACHINE/lists.lock"',
-    "bin/apt-cache": '[ -e "$MACHINE/index/$2" ]',
+    "bin/apt-cache": """
+[ "$1" = madison ] || exit 100
+shift
+for name; do [ ! -e "$MACHINE/index/$name" ] || echo " $name | 1.0 | http://mirror.invalid Packages"; done""",
     "bin/apt-get": """
 echo "apt-get $*" >>"$MACHINE/log"
 echo "apt-get is at work ($DEBIAN_FRONTEND)"
@@ -47,17 +51,20 @@ done""",
     "root/usr/bin/python3": """
 case "$1 $2" in
     "-m venv") mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
-    "-m pip") echo "pip $*" >>"$MACHINE/log"; [ ! -e "$MACHINE/offline" ] || exit 1; cp -r "$MACHINE/pypi" "$0.modules" ;;
+    "-m pip")
+        echo "pip $*" >>"$MACHINE/log"
+        [ ! -e "$MACHINE/offline" ] || exit 1
+        cp -r "$MACHINE/pypi" "$0.modules" ;;
     *) shift 2; for module; do [ -e "$0.modules/$module" ] || printf '%s ' "$module"; done ;;
 esac""",
 }
 
 # What each Debian package brings.
 PACKAGES: dict[str, list[str]] = {
-    "libc6": [],
     "g++": ["bin/c++", "include/version"],
     "cmake": ["bin/cmake"],
     "ninja-build": ["bin/ninja"],
+    "clang": ["bin/clang++"],
     "pkg-config": ["bin/pkg-config"],
     "libhwloc-dev": ["pkgconfig/hwloc"],
     "libbenchmark-dev": ["include/benchmark/benchmark.h"],
@@ -169,7 +176,7 @@ def test_everything_missing_is_all_installed(machine: Machine) -> None:
     done = machine.setup()
     assert done.returncode == 0, done.stdout + done.stderr
     installed = {word for call in machine.log for word in call.split() if word in PACKAGES}
-    assert installed == PACKAGES.keys() - {"libc6"}
+    assert installed == PACKAGES.keys()
     assert done.stdout.splitlines()[-1] == "scripts/setup: everything is there"
 
 
@@ -244,8 +251,9 @@ def test_a_malloc_no_one_has_is_a_warning_and_asks_no_network(machine: Machine) 
 def test_a_malloc_is_looked_for_in_a_fresh_index(machine: Machine) -> None:
     machine.lacks(MIMALLOC)
     machine.has_no_index()
+    (machine.folder / "mirror/libmimalloc2.0").rename(machine.folder / "mirror/libmimalloc3")
     assert machine.setup().returncode == 0
-    assert machine.log == ["apt-get -o DPkg::Lock::Timeout=300 update", f"{APT_INSTALL} libmimalloc2.0"]
+    assert machine.log == ["apt-get -o DPkg::Lock::Timeout=300 update", f"{APT_INSTALL} libmimalloc3"]
 
 
 def test_a_malloc_that_cannot_be_installed_spares_the_others(machine: Machine) -> None:
@@ -274,7 +282,7 @@ def test_without_network_what_is_needed_stays_missing(machine: Machine) -> None:
     (machine.folder / "offline").touch()
     done = machine.setup()
     assert done.returncode == 2
-    assert done.stderr.startswith("scripts/setup: missing: command ninja; to install: apt-get update && apt-get install")
+    assert done.stderr.startswith("scripts/setup: missing: command ninja; to install: apt-get update && apt-get ")
 
 
 def test_an_index_in_use_is_waited_for(machine: Machine) -> None:
@@ -399,9 +407,9 @@ def launched(machine: Machine) -> Iterator[Machine]:
 
 
 def launch(machine: Machine, command: Path | str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "STACKHEAP_PYTHON": sys.executable} | variables
     return subprocess.run([str(command), "hello", "two words", "ä*"], cwd=machine.folder / "elsewhere", text=True,
-                          encoding="utf-8", capture_output=True, timeout=60,
-                          env={"PATH": os.environ["PATH"], "LC_ALL": "C", "STACKHEAP_PYTHON": sys.executable} | variables)
+                          encoding="utf-8", capture_output=True, timeout=60, env=environment)
 
 
 @pytest.mark.parametrize("through", ["path", "symlink"])
@@ -438,3 +446,35 @@ def test_run_asks_for_help_without_setting_up(launched: Machine) -> None:
     done = subprocess.run([run], env=environment, text=True, capture_output=True, timeout=60)
     assert done.returncode == 0 and f"{APT_INSTALL} ninja-build" in launched.log
     assert done.stdout.endswith("usage: scripts/run\n")
+
+
+# What scripts/test makes of the tests that it runs.
+
+CTEST_LINES = {0: "100% tests passed, 0 tests failed out of 7", 8: "86% tests passed, 1 tests failed out of 7"}
+PYTEST_LINES = {0: "===== 9 passed in 0.10s =====", 1: "===== 1 failed, 8 passed in 0.10s ====="}
+
+
+@pytest.mark.parametrize(("build", "ctest", "pytest_status", "status"), [
+    (0, 0, 0, 0), (0, 8, 0, 1), (0, 0, 1, 1), (0, 8, 1, 1), (1, 0, 0, 1)])
+def test_test_runs_both_and_ends_on_their_closing_lines(machine: Machine, build: int, ctest: int, pytest_status: int,
+                                                        status: int) -> None:
+    for tool in ("bash", "grep", "mktemp", "tail", "tee"):
+        (machine.folder / "bin" / tool).symlink_to(str(shutil.which(tool)))
+    write_command(machine.folder / "bin/cmake", f"""
+case $1 in
+    --version) echo cmake version 3.22.1 ;;
+    --build) exit {build} ;;
+esac""")
+    write_command(machine.folder / "bin/ctest", f"echo '{CTEST_LINES[ctest]}'; echo 'Total Test time'; exit {ctest}")
+    write_command(machine.folder / "root/usr/bin/python3", f"""
+[ "$2" != pytest ] || [ "$4" = "some name" ] || exit 5
+[ "$2" != pytest ] || {{ echo '{PYTEST_LINES[pytest_status]}'; exit {pytest_status}; }}""")
+    environment = {"PATH": str(machine.folder / "bin"), "MACHINE": str(machine.folder),
+                   "STACKHEAP_ROOT": str(machine.folder / "root")}
+    done = subprocess.run([str(machine.project / "scripts/test"), "-k", "some name"], env=environment, cwd="/",
+                          text=True, capture_output=True, timeout=60)
+    assert done.returncode == status, done.stdout + done.stderr
+    if build:
+        assert done.stderr == "scripts/test: the build failed, nothing was tested\n"
+    else:
+        assert done.stdout.splitlines()[-2:] == [CTEST_LINES[ctest], PYTEST_LINES[pytest_status]]

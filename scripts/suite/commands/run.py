@@ -18,7 +18,7 @@ from typing import NoReturn
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from suite import findings, measure, results
+from suite import doctor, findings, measure, results
 from suite.program import ask, bad_input, part, program, unit_failed
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -44,7 +44,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         f"130 interrupted: go on with {GO_ON}.",
     )
     add = parser.add_argument
-    add("--profile", choices=list(measure.PROCESSES), help="smoke: seconds; quick: minutes, the default; full: an hour")
+    add("--profile", choices=list(measure.PROCESSES), help="smoke: seconds; quick (default): minutes; full: the longest")
     add("--only", metavar="REGEX", help="measure only benchmarks whose name matches, for example '^scoped/'")
     add(
         "--allocator",
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT, build: build
         where = f"{problem.filename}: " if problem.filename else ""
         return _refuse(f"{where}{problem.strerror or problem}")
     except KeyboardInterrupt:
-        print("scripts/run: interrupted before anything was measured", file=sys.stderr)
+        print("scripts/run: interrupted", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -120,7 +120,8 @@ def _begun(options: argparse.Namespace, root: Path, executable: Path) -> tuple[m
     profile = options.profile or "quick"
     chosen = program(executable, profile, options.only, tuple(options.allocator))
     processes = options.processes or measure.PROCESSES[profile]
-    planned = measure.plan(chosen, ask(chosen), processes, secrets.randbits(32))
+    offered = ask(chosen)
+    planned = measure.plan(chosen, offered, processes, secrets.randbits(32), doctor.fitness(offered))
     folder = options.out or root / "results" / time.strftime(f"%Y%m%d-%H%M%S-{profile}")
     if any((folder / name).exists() for name in (measure.PLAN_FILE, measure.RUN_FILE)):
         raise bad_input(f"{folder} holds a run already: add --resume to go on with it, or choose another folder")
@@ -133,7 +134,9 @@ def _resumed(options: argparse.Namespace, root: Path, executable: Path) -> tuple
     begun = measure.read_plan(folder)
     only = begun.only if options.only is None else options.only
     chosen = program(executable, options.profile or begun.profile, only, tuple(options.allocator) or begun.allocators)
-    planned = measure.plan(chosen, ask(chosen), options.processes or begun.processes, begun.order_seed)
+    offered = ask(chosen)
+    processes = options.processes or begun.processes
+    planned = measure.plan(chosen, offered, processes, begun.order_seed, doctor.fitness(offered))
     changed = begun.differences(planned.record())
     if changed:
         raise bad_input(f"{folder} cannot be resumed: changed since it was begun: {', '.join(changed)}")
@@ -158,6 +161,8 @@ def _point(link: Path | None, folder: Path) -> None:
 
 
 def _how_to_go_on(folder: Path, options: argparse.Namespace) -> str:
+    if not (folder / measure.RUN_FILE).exists():
+        return "scripts/run: interrupted before anything was measured"
     where = f" --out {options.out}" if options.out else ""
     build = f" --build {options.build}" if options.build != "release" else ""
     return f"scripts/run: interrupted; what was measured is in {folder}: go on with {GO_ON}{where}{build}"
@@ -211,11 +216,11 @@ def _quietly(command: list[str], root: Path, status: Console, doing: str) -> Non
 
 
 def _announce(planned: measure.plan, folder: Path, status: Console) -> None:
-    parts = len(planned.catalogue.parts)
+    offered = planned.catalogue
     status.print(
-        f"measuring {len(planned.catalogue.benchmarks)} benchmarks of {len(planned.catalogue.families)} families, "
-        f"{planned.program.profile}: {parts} parts in {planned.processes} processes each, "
-        f"order drawn from seed {planned.order_seed}, into {folder}",
+        f"measuring, {planned.program.profile}: benchmarks {len(offered.benchmarks)}, "
+        f"families {len(offered.families)}, parts {len(offered.parts)}, processes for each {planned.processes}, "
+        f"order seed {planned.order_seed}, into {folder}",
         markup=False,
         soft_wrap=True,
     )
@@ -259,7 +264,7 @@ def _watching(planned: measure.plan, status: Console, kept: Callable[[], None]) 
 
 
 def _left(seconds: float | None) -> str:
-    if seconds is None or seconds <= 0:
+    if seconds is None or seconds < 1:
         return ""
     return f"about {round(seconds)} s left" if seconds < 90 else f"about {round(seconds / 60)} min left"
 

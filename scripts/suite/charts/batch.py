@@ -1,0 +1,55 @@
+"""What a block costs among many, and whether the order of giving back matters."""
+
+from __future__ import annotations
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.findings import bytes_text
+
+FAMILY = "batch"
+QUESTION = "What does a block cost among many, and does the order of giving back matter?"
+
+ORDERS = {"lifo": "v", "fifo": "^", "random": "o", "butterfly": "D", "reset": "s"}
+USUAL_COUNT = 1000
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    counts = selection.numbers(run, "count", FAMILY)
+    if not counts:
+        return None
+    count = USUAL_COUNT if USUAL_COUNT in counts else counts[-1]
+    sizes = selection.numbers(run, "bytes", FAMILY, count=count)[:2]
+    panels = [forms.rows_panel(f"Blocks of {bytes_text(size)}", _columns(run, count, size)) for size in sizes]
+    wanted = {"none", "arena", "pool", "pmr_monotonic", *selection.mallocs(run, FAMILY)}
+    costs = {name: one for each in reversed(panels[0].columns) for name, one in each.values.items() if name in wanted}
+    on = page(run, how, FAMILY)
+    forms.dots(on, forms.cheapest_first(costs), *panels)
+    subtitle = f"Take {count:,} blocks, then give all back in some order: time per block, log scale"
+    return on.finish(_title(run, count), subtitle)
+
+
+def _columns(run: results.run, count: int, size: int) -> list[forms.column]:
+    found = {order: selection.by_strategy(run.series(FAMILY, count=count, bytes=size, order=order)) for order in ORDERS}
+    return [
+        forms.column(order, selection.medians(each), ORDERS[order], lane=1.5 if order == "reset" else lane)
+        for lane, (order, each) in enumerate(found.items())
+    ]
+
+
+def _title(run: results.run, count: int) -> str:
+    usual, shuffled = (_by_name(run, count, order) for order in ("lifo", "random"))
+    libraries = {name: one for name, one in shuffled.items() if name.partition("/")[0] in run.mallocs()}
+    ratios = list(selection.ratios(libraries, usual).values())
+    if not ratios:
+        costs = selection.middles(selection.medians(selection.by_strategy(run.series(FAMILY, count=count))))
+        return f"Among {count:,}, a block costs {words.cheapest_and_dearest(costs)}"
+    if words.none_apart(ratios):
+        return "Giving blocks back at random cannot be told from giving them back last in, first out, with any malloc"
+    return f"By malloc, giving blocks back at random {words.against(ratios, 'giving back last in, first out')}"
+
+
+def _by_name(run: results.run, count: int, order: str) -> dict[str, results.benchmark]:
+    """By strategy and size."""
+    found = run.series(FAMILY, count=count, order=order)
+    return {f"{one.name.strategy}/{one.name.parameters['bytes']}": one for one in found}

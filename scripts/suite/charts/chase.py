@@ -1,0 +1,48 @@
+"""The latency of memory, by how much of it is walked, in order and at random."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.charts.marks import QUIET, STRONG
+from suite.findings import bytes_text
+
+FAMILY = "chase"
+QUESTION = "What does it cost to reach memory, by how much of it there is and in which order?"
+
+ORDERS = {"random": ("at random", STRONG), "sequential": ("in order", QUIET)}
+HOME = "heap"
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    found = {order: selection.by_number(run.series(FAMILY, order=order, home=HOME), "bytes") for order in ORDERS}
+    series = [
+        forms.line(name, selection.medians(found[order]), style)
+        for order, (name, style) in ORDERS.items()
+        if found[order]
+    ]
+    if not series:
+        return None
+    on = page(run, how, FAMILY)
+    (axes,) = forms.lines(on, forms.lines_panel("", series))
+    forms.guide_caches(on, axes)
+    subtitle = "Loads that each wait for the one before: time per load over the memory walked, log scales"
+    return on.finish(_title(found["random"], found["sequential"]), subtitle)
+
+
+def _title(shuffled: Mapping[int, results.benchmark], in_order: Mapping[int, results.benchmark]) -> str:
+    ratios = selection.ratios(shuffled, in_order)
+    order, found = ("random", shuffled) if shuffled else ("sequential", in_order)
+    sizes = selection.ends(sorted(ratios or found))
+    costs = selection.middles(selection.medians(found))
+    said = words.joined([f"{words.short_time(costs[size])} in {bytes_text(size)}" for size in sizes])
+    subject = f"A load {ORDERS[order][0]} costs {said}"
+    if not ratios:
+        return subject
+    at_largest = ratios[sizes[-1]]
+    if words.none_apart([at_largest]):
+        return f"{subject}; there, one in order cannot be told from it"
+    return f"{subject}, {words.two_figures(at_largest.median)} times one in order"

@@ -1,0 +1,44 @@
+"""The cost of 64 bytes by every way to get them: the suite's first figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+
+FAMILY = "scoped"
+QUESTION = "What do 64 bytes cost, by who gives them?"
+
+BYTES, TOUCH = 64, "first"
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    found = selection.by_strategy(run.series(FAMILY, bytes=BYTES, touch=TOUCH))
+    costs = selection.medians(found)
+    control = costs.pop("none", None)
+    if not costs:
+        return None
+    on = page(run, how, FAMILY)
+    axis = forms.scale(also=(control.median,) if control else ())
+    panel = forms.rows_panel("", [forms.column("", costs)], axis)
+    (axes,) = forms.dots(on, forms.cheapest_first(costs), panel, valued=True)
+    if control:
+        forms.control_line(on, axes, control, "asking alone")
+    return on.finish(_title(run, found), "Take 64 bytes, write the first, give them back: time per block, log scale")
+
+
+def _title(run: results.run, found: Mapping[str, results.benchmark]) -> str:
+    costs = selection.middles(selection.medians(found))
+    costs.pop("none", None)
+    ratios = selection.to_stack(run, found)
+    if not ratios:
+        return f"64 bytes cost {words.cheapest_and_dearest(costs)}"
+    stack = words.short_time(costs["stack_array"])
+    malloc = words.span(costs[name] for name in run.mallocs() if name in costs)
+    alike = [one for one in ratios if one.has_interval and not words.told_apart(one)]
+    if not alike:
+        return f"64 bytes cost {stack} on the stack and {malloc} from malloc, {words.as_much(ratios)}"
+    who = f"{len(alike)} of {words.count(len(ratios), 'malloc')}" if len(ratios) > 1 else "which"
+    return f"64 bytes cost {stack} on the stack and {malloc} from malloc; {who} cannot be told from the stack"

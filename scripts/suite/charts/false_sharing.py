@@ -1,0 +1,76 @@
+"""Whether a malloc puts blocks of two threads on one cache line, and what that costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.statistics import estimate
+
+FAMILY = "false_sharing"
+QUESTION = "Does a malloc put blocks of two threads on one cache line, and what does that cost?"
+
+MODES = {"passive": ("taken by one thread", "o"), "active": ("taken by each", "^"), "padded": ("padded apart", "s")}
+WRITES = {"plain": False, "atomic": True}  # filled: atomic
+
+by_write = Mapping[tuple[str, str], Mapping[str, results.benchmark]]
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    threads = _threads(run)
+    if threads is None:
+        return None
+    found = {
+        (mode, write): selection.by_strategy(run.series(FAMILY, mode=mode, write=write, threads=threads))
+        for mode in MODES
+        for write in WRITES
+    }
+    costs = _columns(found, selection.medians)
+    together = _columns(found, lambda each: selection.counted(each, "sharing_threads"))
+    rows = {name: one for each in reversed(costs) for name, one in each.values.items()}
+    if not rows:
+        return None
+    panels = [forms.rows_panel("Time per write, log scale", costs)]
+    if any(one.values for one in together):
+        panels.append(forms.rows_panel("Threads that share a line", together, forms.SHARE))
+    on = page(run, how, FAMILY)
+    forms.dots(on, forms.cheapest_first(rows), *panels)
+    number = words.count(threads, "thread")
+    subtitle = f"{number}, each adding to a number in an 8-byte block of its own, atomically (hollow: plainly)"
+    return on.finish(_title(run, found), subtitle)
+
+
+def _threads(run: results.run) -> int | None:
+    """As many as have a core of their own; more where only those were measured."""
+    measured = [number for number in selection.numbers(run, "threads", FAMILY) if number > 1]
+    fitting = [number for number in measured if number <= (run.fact("cores") or number)]
+    return max(fitting or measured[:1]) if measured else None
+
+
+def _columns(
+    found: by_write, figures: Callable[[Mapping[str, results.benchmark]], dict[str, estimate]]
+) -> list[forms.column]:
+    lanes = {mode: lane for lane, mode in enumerate(MODES)}
+    return [
+        forms.column(MODES[mode][0] if WRITES[write] else "", figures(each), MODES[mode][1], WRITES[write], lanes[mode])
+        for (mode, write), each in found.items()
+    ]
+
+
+def _title(run: results.run, found: by_write) -> str:
+    write = "atomic" if found["passive", "atomic"] else "plain"
+    libraries = selection.mallocs(run, FAMILY)
+    passive = {name: one for name, one in found["passive", write].items() if name in libraries}
+    shares = selection.counted(passive, "sharing_threads")
+    if not shares:
+        costs = selection.middles(selection.medians(next(each for each in found.values() if each)))
+        return f"A write costs {words.cheapest_and_dearest(costs)}"
+    sharing = {name: passive[name] for name, share in shares.items() if share.median > 0.0}
+    subject = f"Taken by one thread, blocks share a line with {len(sharing)} of {words.count(len(shares), 'malloc')}"
+    ratios = list(selection.ratios(sharing, found["padded", write]).values())
+    if not ratios:
+        return subject
+    article = "an atomic" if write == "atomic" else "a plain"
+    return f"{subject}; there {article} write {words.against(ratios, 'one that stands apart')}"

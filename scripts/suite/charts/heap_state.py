@@ -1,0 +1,65 @@
+"""Whether memory costs more on an empty, a lived-in or an aged heap, and once a thread has existed."""
+
+from __future__ import annotations
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.findings import bytes_text
+from suite.statistics import estimate
+
+FAMILY = "heap_state"
+QUESTION = "Does taking memory cost more on an empty, a lived-in or an aged heap, or once a thread has existed?"
+
+STATES = {"empty": "o", "resident": "s", "aged": "^"}
+THREADS = {"never": False, "ever": True}  # filled: once a thread has existed
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    names = selection.leading(run, FAMILY)
+    sizes = selection.ends(selection.numbers(run, "bytes", FAMILY))
+    panels = [forms.rows_panel(f"Blocks of {bytes_text(size)}", _columns(run, size, names)) for size in sizes]
+    rows = {name: one for panel in reversed(panels) for each in panel.columns for name, one in each.values.items()}
+    if not rows:
+        return None
+    on = page(run, how, FAMILY)
+    forms.dots(on, forms.cheapest_first(rows), *panels)
+    subtitle = "Take a block, write its first byte, give it back: time per block, log scale; hollow: before any thread"
+    return on.finish(_title(run, sizes), subtitle)
+
+
+def _columns(run: results.run, size: int, names: list[str]) -> list[forms.column]:
+    return [
+        forms.column(f"{state} heap" if filled else "", selection.medians(found), marker, filled, lane)
+        for lane, (state, marker) in enumerate(STATES.items())
+        for threads, filled in THREADS.items()
+        if (found := _found(run, names, bytes=size, state=state, threads=threads))
+    ]
+
+
+def _found(run: results.run, names: list[str], **parameters: object) -> dict[str, results.benchmark]:
+    found = selection.by_strategy(run.series(FAMILY, None, **parameters))
+    return {name: one for name, one in found.items() if name in names}
+
+
+def _title(run: results.run, sizes: list[int]) -> str:
+    small, large = sizes[0], sizes[-1]
+    of_state = _ratios(run, small, {"state": "empty", "threads": "ever"}, {"state": "resident", "threads": "ever"})
+    of_thread = _ratios(run, large, {"state": "resident", "threads": "ever"}, {"state": "resident", "threads": "never"})
+    if of_state and of_thread and words.none_apart(of_state + of_thread):
+        return "With malloc, no effect of an empty heap or of a first thread is seen beyond the intervals"
+    said = []
+    if of_state:
+        said.append(f"{bytes_text(small)} cost {words.as_much(of_state)} on an empty heap as on a lived-in one")
+    if of_thread:
+        said.append(f"{bytes_text(large)} {words.as_much(of_thread)} once a thread has existed")
+    if said:
+        return f"With malloc, {words.joined(said)}"
+    costs = selection.middles(selection.medians(selection.by_strategy(run.series(FAMILY, bytes=small))))
+    return f"{bytes_text(small)} cost {words.cheapest_and_dearest(costs)}"
+
+
+def _ratios(run: results.run, size: int, above: dict[str, str], below: dict[str, str]) -> list[estimate]:
+    libraries = selection.mallocs(run, FAMILY)
+    one, base = (_found(run, libraries, bytes=size, **each) for each in (above, below))
+    return list(selection.ratios(one, base).values())

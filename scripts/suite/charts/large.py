@@ -1,0 +1,52 @@
+"""What large blocks cost a page, and who takes fresh pages from the system each time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.findings import bytes_text
+from suite.statistics import estimate
+
+FAMILY = "large"
+QUESTION = "What does a large block cost, and is it the block or its pages that one pays for?"
+
+FRESH = 0.5  # a block of which more than this share of pages faults is a fresh one
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    names = ["none", *selection.leading(run, FAMILY)]
+    found = {name: selection.over(run, "bytes", FAMILY, name, touch="all") for name in names}
+    found = {name: sizes for name, sizes in found.items() if sizes}
+    if not found:
+        return None
+    page_bytes = run.fact("page_bytes") or 4096
+    pages = {size: -(-size // page_bytes) for sizes in found.values() for size in sizes}
+    costs = [forms.line(name, selection.medians(sizes, pages.__getitem__)) for name, sizes in found.items()]
+    fresh = {name: selection.counted(sizes, "page_faults", pages.__getitem__) for name, sizes in found.items()}
+    faults = [forms.line(name, shares) for name, shares in fresh.items() if shares]
+    panels = [forms.lines_panel(f"Time per page of {bytes_text(page_bytes)}, log scale", costs)]
+    if faults:
+        panels.append(forms.lines_panel("Share of pages that are fresh each time", faults, forms.SHARE))
+    on = page(run, how, FAMILY)
+    forms.lines(on, *panels)
+    return on.finish(_title(found, fresh), "Take a large block, write every byte, give it back: over the block's size")
+
+
+def _title(
+    found: Mapping[str, Mapping[int, results.benchmark]], fresh: Mapping[str, Mapping[int, estimate]]
+) -> str:
+    largest = max(size for sizes in found.values() for size in sizes)
+    at_largest = {name: sizes[largest] for name, sizes in found.items() if largest in sizes}
+    costs = selection.middles(selection.medians(at_largest))
+    shares = {name: fresh[name][largest].median for name in costs if largest in fresh[name] and name != "none"}
+    taken = [costs[name] for name, share in shares.items() if share > FRESH]
+    kept = [costs[name] for name, share in shares.items() if share <= FRESH]
+    subject = f"{bytes_text(largest)} cost"
+    if taken and kept:
+        return f"{subject} {words.span(taken)} where their pages are fresh, {words.span(kept)} where they are kept"
+    if taken or kept:
+        return f"{subject} {words.span(taken or kept)}, always on {'fresh pages' if taken else 'pages that were kept'}"
+    return f"{subject} {words.cheapest_and_dearest(costs)}"

@@ -1,0 +1,45 @@
+"""Whether an aged heap scatters what is built on it: the walk along a list, on a fresh heap and on an aged one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.statistics import estimate
+
+FAMILY = "list_walk"
+QUESTION = "Does an aged heap scatter the nodes of a list that is built on it?"
+
+HEAPS = {"empty": "fresh heap", "aged": "aged heap"}  # filled: aged
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    found = {heap: selection.by_strategy(run.series(FAMILY, heap=heap)) for heap in HEAPS}
+    costs = {heap: selection.medians(each) for heap, each in found.items()}
+    rows = forms.cheapest_first({**costs["empty"], **costs["aged"]})
+    if not rows:
+        return None
+    near = {heap: selection.counted(each, "neighbours") for heap, each in found.items()}
+    panels = [forms.rows_panel("Time per node, log scale", _columns(costs))]
+    if any(near.values()):
+        panels.append(forms.rows_panel("Steps of at most 256 B", _columns(near), forms.SHARE))
+    on = page(run, how, FAMILY)
+    forms.dots(on, rows, *panels)
+    return on.finish(_title(run, found), "Walk a list of 100,000 nodes of 64 B, built in order by each malloc")
+
+
+def _columns(values: Mapping[str, Mapping[str, estimate]]) -> list[forms.column]:
+    return [forms.column(HEAPS[heap], each, "o", filled=heap == "aged") for heap, each in values.items()]
+
+
+def _title(run: results.run, found: Mapping[str, Mapping[str, results.benchmark]]) -> str:
+    ratios = selection.ratios(found["aged"], found["empty"])
+    ratios = {name: ratio for name, ratio in ratios.items() if name in run.mallocs()} or ratios
+    if not ratios:
+        costs = next(each for each in found.values() if each)
+        return f"A node costs {words.cheapest_and_dearest(selection.middles(selection.medians(costs)))}"
+    if words.none_apart(list(ratios.values())):
+        return "Walking a list on an aged heap cannot be told from walking one on a fresh heap"
+    return f"Walking a list on an aged heap costs {words.with_extremes(ratios)} times what it costs on a fresh one"

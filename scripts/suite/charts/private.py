@@ -1,0 +1,59 @@
+"""Whether threads that share no block get in each other's way: the work of several threads against that of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.charts.marks import QUIET
+from suite.statistics import estimate
+
+FAMILY = "private"
+QUESTION = "Do threads that never share a block get in each other's way?"
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    found = {name: selection.over(run, "threads", FAMILY, name) for name in selection.leading(run, FAMILY)}
+    work = {name: _work(threads) for name, threads in found.items() if 1 in threads}
+    if not work:
+        return None
+    cores = run.fact("cores")
+    threads = sorted({number for each in work.values() for number in each})
+    ideal = {number: forms.exact(min(number, cores or number)) for number in threads}
+    series = [forms.line("ideal", ideal, QUIET), *(forms.line(name, each) for name, each in work.items())]
+    on = page(run, how, FAMILY)
+    panel = forms.lines_panel("", series, forms.scale(words.times))
+    (axes,) = forms.lines(on, panel, over=lambda number: words.count(int(number), "thread"))
+    if cores and threads[0] < cores < threads[-1]:
+        forms.guide(on, axes, [(float(cores), words.count(cores, "core"))])
+    subtitle = "Work done by all threads, each with blocks of its own, as a multiple of one thread's; log scales"
+    return on.finish(_title(run, work, cores), subtitle)
+
+
+def _work(by_threads: Mapping[int, results.benchmark]) -> dict[int, estimate]:
+    """Operations of n threads in the time one thread takes for one: n where they do not get in each other's way."""
+    alone = by_threads[1]
+    ratios = {number: selection.ratio_of(alone, one) for number, one in by_threads.items() if number > 1}
+    scaled = {
+        number: replace(one, median=one.median * number, low=one.low * number, high=one.high * number)
+        for number, one in ratios.items()
+        if one is not None
+    }
+    return {1: forms.exact(1.0), **scaled}
+
+
+def _title(run: results.run, work: Mapping[str, Mapping[int, estimate]], cores: int | None) -> str:
+    measured = {number for each in work.values() for number in each if number > 1}
+    fitting = [number for number in measured if number <= (cores or number)] or list(measured)
+    if not fitting:
+        return "One thread alone was measured: how malloc scales is not known from this run"
+    most = max(fitting)
+    libraries = {name: work[name][most] for name in selection.mallocs(run, FAMILY) if most in work.get(name, {})}
+    chosen = libraries or {name: each[most] for name, each in work.items() if most in each}
+    ideal = min(most, cores or most)
+    who = "With malloc, " if libraries else ""
+    said = f"{words.count(most, 'thread')} do {words.with_extremes(chosen)} times the work of one"
+    return f"{who}{said}; {ideal} times would be ideal"

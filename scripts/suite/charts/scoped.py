@@ -1,0 +1,45 @@
+"""How the cost of a block grows with its size, untouched and touched."""
+
+from __future__ import annotations
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.findings import bytes_text
+
+FAMILY = "scoped"
+QUESTION = "How does the cost of a block grow with its size?"
+
+TOUCHES = {"none": "Not touched", "all": "Every byte written"}
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    series = {touch: _lines(run, touch) for touch in TOUCHES}
+    panels = [forms.lines_panel(TOUCHES[touch], found) for touch, found in series.items() if found]
+    if not panels:
+        return None
+    on = page(run, how, FAMILY)
+    forms.lines(on, *panels)
+    subtitle = "Take a block, use it, give it back: time per block over its size, log scales"
+    return on.finish(_title(run, "all" if series["all"] else "none"), subtitle)
+
+
+def _lines(run: results.run, touch: str) -> list[forms.line]:
+    names = ["none", *selection.leading(run, FAMILY)]
+    found = {name: selection.over(run, "bytes", FAMILY, name, touch=touch) for name in names}
+    return [forms.line(name, selection.medians(sizes)) for name, sizes in found.items() if sizes]
+
+
+def _title(run: results.run, touch: str) -> str:
+    sizes = selection.ends(selection.numbers(run, "bytes", FAMILY, touch=touch))
+    found = {size: selection.by_strategy(run.series(FAMILY, bytes=size, touch=touch)) for size in sizes}
+    ratios = {size: selection.to_stack(run, each) for size, each in found.items()}
+    if all(ratios.values()):
+        deed = "Written in full" if touch == "all" else "Untouched"
+        if words.none_apart([one for each in ratios.values() for one in each]):
+            where = " or ".join(bytes_text(size) for size in ratios)
+            return f"{deed}, a malloc of {where} cannot be told from the stack"
+        said = [f"{words.against(each, 'the stack')} at {bytes_text(size)}" for size, each in ratios.items()]
+        return f"{deed}, a malloc {words.joined(said)}"
+    size, each = found.popitem()
+    return f"{bytes_text(size)} cost {words.cheapest_and_dearest(selection.middles(selection.medians(each)))}"

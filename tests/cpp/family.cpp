@@ -1,0 +1,89 @@
+// Are benchmarks named, prepared and refused as families are promised?
+#include "family.hpp"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "captured.hpp"
+
+namespace stackheap {
+namespace {
+
+TEST(family, profiles_are_known_by_name) {
+  for (const profile each : {profile::smoke, profile::quick, profile::full}) EXPECT_EQ(parse_profile(name_of(each)), each);
+  for (const char* name : {"", "Quick", "quick ", "slow"}) EXPECT_THROW(parse_profile(name), std::invalid_argument) << name;
+}
+
+TEST(family, names_are_family_strategy_and_parameters) {
+  EXPECT_EQ(result_name("scoped", "alloca", {{"bytes", 64}, {"touch", "all"}}), "scoped/alloca/bytes:64/touch:all");
+  EXPECT_EQ(result_name("chase", "", {{"bytes", std::size_t{1} << 30}}), "chase/bytes:1073741824");
+}
+
+TEST(family, each_profile_takes_its_own_arguments) {
+  for (const auto& [chosen, wanted] : {std::pair(profile::smoke, 1), std::pair(profile::quick, 2), std::pair(profile::full, 3)}) {
+    const enrolment into("family", chosen, everything, false);
+    EXPECT_EQ(into.pick({1}, {2}, {3}), std::vector{wanted});
+  }
+}
+
+TEST(family, only_what_matches_is_registered) {
+  const std::regex only("bytes:(8|64)$");
+  enrolment into("only", profile::smoke, only, false);
+  for (const int bytes : {8, 16, 64, 640})
+    into.add("", {{"bytes", bytes}}, [] { return std::make_shared<int>(0); }, [](benchmark::State& state, int&) {
+      for (auto _ : state) benchmark::ClobberMemory();
+    });
+  EXPECT_EQ(into.names(), (std::vector<std::string>{"only/bytes:8", "only/bytes:64"}));
+}
+
+TEST(family, what_is_measured_is_prepared_once_and_dropped_before_the_next) {
+  static int made = 0, alive = 0, runs = 0;
+  struct world {
+    world() { ++made, ++alive; }
+    world(const world&) = delete;
+    ~world() { --alive; }
+  };
+  enrolment into("prepared", profile::smoke, everything, false);
+  for (const char* which : {"first", "second"})
+    into.add("", {{"which", which}}, [] {
+      EXPECT_EQ(alive, 0) << "the one before is still there";
+      return std::make_shared<world>();
+    }, [](benchmark::State& state, world&) {
+      ++runs;
+      for (auto _ : state) benchmark::ClobberMemory();
+    });
+  const auto rows = run_captured("^prepared/");
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(made, 2);
+  EXPECT_GT(runs, 2) << "several calls share what was prepared";
+  EXPECT_EQ(rows[0].benchmark_name(), "prepared/which:first") << "no suffix of Google Benchmark's";
+}
+
+TEST(family, wrong_work_is_an_error_and_never_a_number) {
+  enrolment into("wrong", profile::smoke, everything, false);
+  into.add("", {{"in", "prepare"}}, []() -> std::shared_ptr<int> { throw wrong_work("prepared wrongly"); },
+           [](benchmark::State& state, int&) {
+             for (auto _ : state) benchmark::ClobberMemory();
+           });
+  into.add("", {{"in", "run"}}, [] { return std::make_shared<int>(0); },
+           [](benchmark::State&, int&) { throw wrong_work("run wrongly"); });
+  into.add("", {{"in", "neither"}}, [] { return std::make_shared<int>(0); }, [](benchmark::State& state, int&) {
+    for (auto _ : state) benchmark::ClobberMemory();
+  });
+  const auto rows = run_captured("^wrong/");
+  ASSERT_EQ(rows.size(), 3U);
+  EXPECT_TRUE(rows[0].error_occurred);
+  EXPECT_EQ(rows[0].error_message, "prepared wrongly");
+  EXPECT_TRUE(rows[1].error_occurred);
+  EXPECT_EQ(rows[1].error_message, "run wrongly");
+  EXPECT_FALSE(rows[2].error_occurred) << "the run goes on";
+}
+
+TEST(family, a_measuring_process_has_had_a_thread) {
+  have_had_threads();
+  EXPECT_TRUE(had_threads());
+}
+
+}  // namespace
+}  // namespace stackheap

@@ -1,0 +1,138 @@
+// Do the heap states put on the heap what they say, and take all of it away again?
+#include "heap.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <map>
+
+namespace stackheap {
+namespace {
+
+/// Counts what is live, in the order of allocation, and refuses after `limit` allocations.
+class counted {
+ public:
+  static constexpr bool thread_safe = false;
+
+  void* allocate(std::size_t bytes) {
+    if (allocated == limit) return nullptr;
+    void* const block = std::malloc(bytes);
+    live[block] = {bytes, allocated++};
+    return block;
+  }
+  void deallocate(void* block, std::size_t bytes) {
+    const auto found = live.find(block);
+    ASSERT_NE(found, live.end()) << "freed, but not live";
+    EXPECT_EQ(found->second.bytes, bytes) << "given back with another size than it was asked with";
+    live.erase(found);
+    std::free(block);
+  }
+
+  struct taken {
+    std::size_t bytes, index;
+  };
+  std::map<void*, taken> live;
+  std::size_t allocated = 0;
+  std::size_t limit = SIZE_MAX;
+};
+static_assert(owns<counted>);
+
+TEST(heap, empty_has_nothing_live) {
+  counted strategy;
+  const on_heap<counted> heap(strategy, heap_state::empty, {64, 128});
+  EXPECT_EQ(strategy.allocated, 0U);
+}
+
+TEST(heap, resident_has_four_live_blocks_of_each_size) {
+  counted strategy;
+  {
+    const on_heap<counted> heap(strategy, heap_state::resident, {64, 128, 5000});
+    std::map<std::size_t, int> of_size;
+    for (const auto& [block, taken] : strategy.live) ++of_size[taken.bytes];
+    EXPECT_EQ(of_size, (std::map<std::size_t, int>{{64, 4}, {128, 4}, {5000, 4}}));
+  }
+  EXPECT_TRUE(strategy.live.empty());
+}
+
+TEST(heap, aged_has_had_65536_blocks_of_which_a_random_half_is_live) {
+  counted strategy;
+  {
+    const on_heap<counted> heap(strategy, heap_state::aged, {64});
+    EXPECT_EQ(strategy.allocated, 65536U);
+    EXPECT_EQ(strategy.live.size(), 32768U);
+    std::size_t pairs = 0, early = 0;
+    std::vector<bool> is_live(65536);
+    for (const auto& [block, taken] : strategy.live) {
+      EXPECT_GE(taken.bytes, 16U);
+      EXPECT_LE(taken.bytes, 1024U);
+      is_live[taken.index] = true;
+      early += taken.index < 32768;
+    }
+    for (std::size_t i = 1; i < is_live.size(); ++i) pairs += is_live[i - 1] && is_live[i];
+    EXPECT_NEAR(static_cast<double>(early), 16384, 500) << "not the first or the last half";
+    EXPECT_NEAR(static_cast<double>(pairs), 16384, 500) << "nor every second one";
+  }
+  EXPECT_TRUE(strategy.live.empty());
+}
+
+TEST(heap, aged_is_the_same_in_every_process) {
+  std::vector<std::pair<std::size_t, std::size_t>> first, second;
+  for (auto* const record : {&first, &second}) {
+    counted strategy;
+    const on_heap<counted> heap(strategy, heap_state::aged, {});
+    for (const auto& [block, taken] : strategy.live) record->emplace_back(taken.index, taken.bytes);
+    std::sort(record->begin(), record->end());
+  }
+  EXPECT_EQ(first, second);
+}
+
+TEST(heap, one_that_runs_out_on_the_way_gives_back_what_it_had) {
+  counted strategy;
+  strategy.limit = 1000;
+  EXPECT_THROW(on_heap<counted>(strategy, heap_state::aged, {}), wrong_work);
+  EXPECT_EQ(strategy.allocated, 1000U);
+  EXPECT_TRUE(strategy.live.empty());
+}
+
+TEST(heap, demand_makes_room_for_what_stays_live) {
+  const demand alone = beside(heap_state::empty, {64, 1});
+  EXPECT_EQ(alone.blocks, 1U);
+  for (const heap_state state : {heap_state::empty, heap_state::resident, heap_state::aged}) {
+    const demand need = beside(state, {64, 1});
+    pool strategy(need);
+    const on_heap<pool> heap(strategy, state, {64});
+    EXPECT_NE(strategy.allocate(64), nullptr) << name_of(state);
+    if (state != heap_state::aged) {
+      EXPECT_EQ(strategy.allocate(64), nullptr) << name_of(state);
+    }
+  }
+}
+
+/// Lends in a way that must not pass for right.
+struct liar {
+  enum { null, short_of, twice, never } how;
+  std::vector<std::byte> memory = std::vector<std::byte>(64);
+
+  template <class Borrower>
+  void lend(std::size_t bytes, Borrower borrower) {
+    if (how == null) borrower(static_cast<std::byte*>(nullptr), bytes);
+    if (how == short_of) borrower(memory.data(), bytes - 1);
+    if (how == twice) borrower(memory.data(), bytes), borrower(memory.data(), bytes);
+  }
+};
+
+TEST(heap, verify_lends_sees_through_a_strategy_that_does_not) {
+  for (const auto how : {liar::null, liar::short_of, liar::twice, liar::never}) {
+    liar strategy{how};
+    EXPECT_THROW(verify_lends(strategy, 64), wrong_work) << how;
+  }
+  counted refuses;
+  refuses.limit = 0;
+  EXPECT_THROW(take(refuses, 64), wrong_work);
+  counted right;
+  EXPECT_NO_THROW(verify_lends(right, 64));
+  EXPECT_TRUE(right.live.empty());
+}
+
+}  // namespace
+}  // namespace stackheap

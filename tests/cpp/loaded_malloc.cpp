@@ -1,0 +1,253 @@
+// Is each loaded malloc itself, and is one that is not refused with the reason?
+#include "loaded_malloc.hpp"
+
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+#include <malloc.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <regex>
+#include <stdexcept>
+
+#include "libraries.hpp"
+
+namespace stackheap {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Where CMake put the libraries of tests/cpp/libraries.
+fs::path test_library(const std::string& name) { return fs::path(TEST_LIBRARIES) / ("lib" + name + "_malloc.so"); }
+
+std::string home_of(const void* address) {
+  Dl_info found{};
+  return ::dladdr(address, &found) != 0 ? fs::canonical(found.dli_fname).string() : "nowhere";
+}
+
+std::vector<const void*> addresses(const loaded_malloc& functions) {
+  return {reinterpret_cast<const void*>(functions.malloc), reinterpret_cast<const void*>(functions.free),
+          reinterpret_cast<const void*>(functions.calloc), reinterpret_cast<const void*>(functions.realloc),
+          reinterpret_cast<const void*>(functions.posix_memalign)};
+}
+
+const malloc_library& row(const std::string& name) {
+  const auto& all = malloc_libraries();
+  const auto found = std::find_if(all.begin(), all.end(), [&](const auto& each) { return each.name == name; });
+  if (found == all.end()) throw std::out_of_range(name);
+  return *found;
+}
+
+/// Skips the rest of a test that needs a malloc which is not here.
+#define NEEDS(name) \
+  if (!row(name).available()) GTEST_SKIP() << "not available: " << row(name).reason
+
+/// Bytes that glibc has given out in all its arenas and mappings.
+std::size_t live_in_glibc() {
+  const struct mallinfo2 now = ::mallinfo2();
+  return now.uordblks + now.hblkhd;
+}
+
+std::string message_of(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(loaded_malloc, glibc_is_there_and_the_processs_own) {
+  EXPECT_TRUE(row("glibc").available()) << row("glibc").reason;
+  EXPECT_TRUE(row("glibc").process);
+  EXPECT_EQ(std::count_if(malloc_libraries().begin(), malloc_libraries().end(), [](const auto& each) { return each.process; }), 1);
+}
+
+TEST(loaded_malloc, every_row_is_available_or_says_why_not) {
+  for (const library_row& each : libraries) {
+    const malloc_library& loaded = row(std::string(each.name));
+    EXPECT_EQ(loaded.what, each.what);
+    EXPECT_EQ(loaded.package, each.package);
+    EXPECT_EQ(loaded.functions.malloc == nullptr, !loaded.available() && loaded.file.empty());
+  }
+}
+
+TEST(loaded_malloc, every_function_stands_in_the_librarys_own_file) {
+  std::vector<const void*> seen;
+  for (const malloc_library& each : malloc_libraries()) {
+    if (!each.available()) continue;
+    EXPECT_TRUE(fs::exists(each.file)) << each.file;
+    for (const void* address : addresses(each.functions)) {
+      ASSERT_NE(address, nullptr);
+      EXPECT_EQ(home_of(address), each.file) << each.name;
+      EXPECT_EQ(std::count(seen.begin(), seen.end(), address), 0) << each.name << " has a function of another library";
+      seen.push_back(address);
+    }
+    if (const auto extra = reinterpret_cast<const void*>(each.functions.usable_size); extra != nullptr) {
+      EXPECT_EQ(home_of(extra), each.file) << each.name;
+    }
+  }
+}
+
+TEST(loaded_malloc, its_blocks_are_not_glibcs_unless_it_is_glibc) {
+  std::vector<void*> blocks(1000);
+  for (const malloc_library& each : malloc_libraries()) {
+    if (!each.available()) continue;
+    const std::size_t before = live_in_glibc();
+    for (void*& block : blocks) block = each.functions.malloc(1000);
+    const std::size_t during = live_in_glibc();
+    for (void* block : blocks) each.functions.free(block);
+    if (each.name == "glibc") {
+      EXPECT_GE(during - before, 1'000'000U);
+    } else {
+      EXPECT_LT(during - before, 100'000U) << each.name;
+    }
+  }
+}
+
+TEST(loaded_malloc, every_function_does_what_c_says) {
+  for (const malloc_library& each : malloc_libraries()) {
+    if (!each.available()) continue;
+    SCOPED_TRACE(each.name);
+    const loaded_malloc& from = each.functions;
+    // Filled and freed before, so that calloc has dirty memory to clean.
+    void* const dirty = from.malloc(4096);
+    std::memset(dirty, 0xff, 4096);
+    from.free(dirty);
+    auto* const zeros = static_cast<unsigned char*>(from.calloc(64, 64));
+    EXPECT_EQ(std::count(zeros, zeros + 4096, 0), 4096);
+    std::memset(zeros, 7, 4096);
+    auto* const larger = static_cast<unsigned char*>(from.realloc(zeros, 1 << 20));
+    EXPECT_EQ(std::count(larger, larger + 4096, 7), 4096);
+    if (from.usable_size != nullptr) {
+      EXPECT_GE(from.usable_size(larger), std::size_t{1} << 20);
+    }
+    from.free(larger);
+    for (const std::size_t alignment : {64, 4096}) {
+      void* aligned = nullptr;
+      ASSERT_EQ(from.posix_memalign(&aligned, alignment, 100), 0);
+      EXPECT_EQ(reinterpret_cast<std::uintptr_t>(aligned) % alignment, 0U);
+      from.free(aligned);
+    }
+    from.free(nullptr);
+  }
+}
+
+TEST(loaded_malloc, every_version_is_one) {
+  for (const malloc_library& each : malloc_libraries())
+    if (each.available()) {
+      EXPECT_TRUE(std::regex_match(each.version, std::regex("[0-9]+(\\.[0-9]+)*"))) << each.name << " '" << each.version << '\'';
+    }
+}
+
+TEST(loaded_malloc, a_library_without_malloc_is_refused_and_the_symbols_home_named) {
+  const malloc_library loaded = load_malloc("mine", "libm.so.6", "");
+  EXPECT_FALSE(loaded.available());
+  EXPECT_NE(loaded.reason.find("its malloc is that of " + row("glibc").file), std::string::npos) << loaded.reason;
+}
+
+TEST(loaded_malloc, tbbmalloc_asked_for_plain_malloc_is_refused_as_glibcs) {
+  NEEDS("tbbmalloc");
+  const malloc_library plain = load_malloc("mine", row("tbbmalloc").file, "");
+  EXPECT_FALSE(plain.available());
+  EXPECT_NE(plain.reason.find("its malloc is that of " + row("glibc").file), std::string::npos) << plain.reason;
+  EXPECT_TRUE(load_malloc("mine", row("tbbmalloc").file, "scalable_").available());
+}
+
+TEST(loaded_malloc, a_file_that_cannot_be_loaded_is_refused_with_the_reason) {
+  const fs::path folder = fs::path(testing::TempDir()) / ("stackheap." + std::to_string(::getpid()));
+  fs::create_directory(folder);
+  std::ofstream(folder / "empty.so");
+  std::ofstream(folder / "text.so") << std::string(10000, 'x');
+  const std::pair<std::string, std::string> all[] = {{(folder / "missing.so").string(), "No such file"},
+                                                     {(folder / "empty.so").string(), "file too short"},
+                                                     {(folder / "text.so").string(), "invalid ELF header"},
+                                                     {"libno-such-malloc.so.9", "No such file"},
+                                                     {folder.string(), "annot read file data"}};
+  for (const auto& [file, reason] : all) {
+    const malloc_library loaded = load_malloc("mine", file, "");
+    EXPECT_FALSE(loaded.available());
+    EXPECT_NE(loaded.reason.find(reason), std::string::npos) << loaded.reason;
+    EXPECT_EQ(loaded.reason.find('\n'), std::string::npos) << loaded.reason;
+  }
+  fs::remove_all(folder);
+}
+
+TEST(loaded_malloc, a_library_under_a_prefix_is_loaded_and_one_that_misses_a_function_is_not) {
+  const malloc_library whole = load_malloc("mine", test_library("whole"), "whole_");
+  ASSERT_TRUE(whole.available()) << whole.reason;
+  EXPECT_EQ(whole.file, fs::canonical(test_library("whole")));
+  EXPECT_EQ(whole.functions.usable_size, nullptr) << "it has none, and glibc's is not its own";
+  void* const block = whole.functions.malloc(1000);
+  std::memset(block, 1, 1000);
+  whole.functions.free(block);
+
+  EXPECT_NE(load_malloc("mine", test_library("whole"), "").reason.find("its malloc is that of"), std::string::npos);
+  EXPECT_EQ(load_malloc("mine", test_library("whole"), "hole_").reason, "it has no symbol hole_malloc");
+  EXPECT_EQ(load_malloc("mine", test_library("partial"), "partial_").reason, "it has no symbol partial_realloc");
+}
+
+TEST(loaded_malloc, a_copy_of_a_library_is_loaded_beside_it_as_its_own) {
+  const fs::path copy = fs::path(testing::TempDir()) / ("copy." + std::to_string(::getpid()) + ".so");
+  for (const char* name : {"mimalloc", "jemalloc", "tcmalloc"}) {
+    const malloc_library& original = row(name);
+    if (!original.available()) continue;
+    fs::copy_file(original.file, copy, fs::copy_options::overwrite_existing);
+    const malloc_library second = load_malloc("second", copy, "");
+    fs::remove(copy);  // the mapping stays
+    ASSERT_TRUE(second.available()) << second.reason;
+    EXPECT_EQ(second.file, copy);
+    for (std::size_t i = 0; i < addresses(second.functions).size(); ++i)
+      EXPECT_NE(addresses(second.functions)[i], addresses(original.functions)[i]) << name;
+    void* const one = original.functions.malloc(100);
+    void* const other = second.functions.malloc(100);
+    EXPECT_NE(one, other);
+    second.functions.free(other);
+    original.functions.free(one);
+    return;
+  }
+  GTEST_SKIP() << "no library here to copy";
+}
+
+TEST(loaded_malloc, requests_are_name_file_and_prefix) {
+  const std::tuple<const char*, const char*, const char*, const char*> good[] = {
+      {"mine=/a/b.so", "mine", "/a/b.so", ""},
+      {"mi-3.0_x=b.so,mi_", "mi-3.0_x", "b.so", "mi_"},
+      {"a=b=c.so", "a", "b=c.so", ""},
+      {"a=b,c.so,p_", "a", "b,c.so", "p_"},
+      {"a=b.so,", "a", "b.so", ""},
+  };
+  for (const auto& [text, name, file, prefix] : good) {
+    const malloc_request parsed = parse_malloc_request(text);
+    EXPECT_EQ(parsed.name, name);
+    EXPECT_EQ(parsed.file, file);
+    EXPECT_EQ(parsed.prefix, prefix);
+  }
+  for (const char* text : {"", "=", "mine", "mine=", "=b.so", "Mine=b.so", "my malloc=b.so", "a/b=c.so", "m\xc3\xa9=b.so", "mine=,p_"}) {
+    const std::string said = message_of([&] { parse_malloc_request(text); });
+    EXPECT_NE(said.find("wanted: NAME=FILE[,PREFIX]"), std::string::npos) << "accepted: " << text;
+    EXPECT_EQ(said.find('\n'), std::string::npos);
+  }
+}
+
+TEST(loaded_malloc, a_requested_library_gets_a_row_or_stops_the_run) {
+  // The rows are the process's: restored below, as other tests read them.
+  const std::string whole = test_library("whole").string();
+  load_malloc_libraries({{"mine", whole, "whole_"}, {"mine.2", whole, "whole_"}});
+  EXPECT_TRUE(row("mine").available());
+  EXPECT_FALSE(row("mine").process);
+  EXPECT_TRUE(row("glibc").process);
+  EXPECT_NE(message_of([&] { load_malloc_libraries({{"jemalloc", whole, "whole_"}}); }).find("taken"), std::string::npos);
+  EXPECT_NE(message_of([&] { load_malloc_libraries({{"a", whole, "whole_"}, {"a", whole, "whole_"}}); }).find("taken"),
+            std::string::npos);
+  EXPECT_NE(message_of([&] { load_malloc_libraries({{"mine", "libm.so.6", ""}}); }).find("libm.so.6"), std::string::npos);
+  load_malloc_libraries({});
+  EXPECT_THROW(row("mine"), std::out_of_range);
+}
+
+}  // namespace
+}  // namespace stackheap

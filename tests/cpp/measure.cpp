@@ -1,0 +1,112 @@
+// Do the barriers hold, does the clock tick, and are counters that the kernel does not give absent?
+#include "measure.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "captured.hpp"
+#include "family.hpp"
+#include "untouched.hpp"
+
+namespace stackheap {
+namespace {
+
+std::vector<std::string> given_counters() {
+  std::vector<std::string> names;
+  const std::string said = available_counters();
+  if (said.starts_with("none: ")) return names;
+  std::istringstream text(said);
+  for (std::string name; std::getline(text, name, ',');) names.push_back(name);
+  return names;
+}
+
+TEST(measure, an_addition_takes_a_cycle_of_some_processor) {
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_GT(ns_per_addition(), 0.05);
+    EXPECT_LT(ns_per_addition(), 5.0);
+  }
+}
+
+TEST(measure, each_touched_page_is_a_page_fault_and_a_second_touch_is_none) {
+  if (!has_small_pages()) GTEST_SKIP() << "pages of another size here";
+  counting measuring;
+  untouched memory(64);
+  measuring.start();
+  memory.touch();
+  const double first = measuring.stop().page_faults;
+  measuring.start();
+  memory.touch();
+  const double second = measuring.stop().page_faults;
+  EXPECT_GE(first, 64);
+  EXPECT_LT(first, 64 + 64);
+  EXPECT_LT(second, 16);
+}
+
+TEST(measure, counters_the_kernel_does_not_give_are_absent) {
+  const std::string said = available_counters();
+  ASSERT_FALSE(said.empty());
+  const std::vector<std::string> given = given_counters();
+  EXPECT_GT(said.size(), std::string("none: ").size()) << "none, without a reason";
+
+  counting measuring;
+  measuring.start();
+  std::uint64_t sum = 0;
+  for (int i = 0; i < 1'000'000; ++i) sum = opaque(sum + 1);
+  const counts found = measuring.stop();
+  for (std::size_t kind = 0; kind < counts::kinds; ++kind) {
+    const bool is_given = std::count(given.begin(), given.end(), counts::names[kind]) == 1;
+    EXPECT_TRUE(is_given || !found.of[kind].has_value()) << counts::names[kind];
+  }
+  EXPECT_GE(found.of[counts::instructions].value_or(1e6), 1e6);
+}
+
+TEST(measure, counts_add_up_and_what_is_absent_stays_so) {
+  counts sum, one;
+  one.of[counts::cycles] = 5;
+  one.page_faults = 2;
+  sum += one;
+  sum += one;
+  EXPECT_EQ(sum.of[counts::cycles], 10);
+  EXPECT_EQ(sum.of[counts::instructions], std::nullopt);
+  EXPECT_EQ(sum.page_faults, 4);
+}
+
+TEST(measure, a_row_carries_counters_per_operation_and_no_zeros_for_absent_ones) {
+  enrolment into("counted", profile::smoke, everything, false);
+  into.add(
+      "", {}, [] { return std::make_shared<int>(0); },
+      [](benchmark::State& state, int&) {
+        const measured measuring(state);
+        while (state.KeepRunningBatch(64)) untouched(64).touch();
+      });
+  const auto rows = run_captured("^counted");
+  ASSERT_EQ(rows.size(), 1U);
+  const benchmark::UserCounters& counters = rows[0].counters;
+  std::vector<std::string> allowed = given_counters();
+  allowed.insert(allowed.end(), {"page_faults", "ns_per_addition"});
+  for (const auto& [name, counter] : counters)
+    EXPECT_TRUE(std::count(allowed.begin(), allowed.end(), name)) << name << " = " << counter.value;
+  EXPECT_GT(counters.at("ns_per_addition"), 0.05);
+  EXPECT_LT(counters.at("ns_per_addition"), 5.0);
+  if (has_small_pages()) {
+    EXPECT_NEAR(counters.at("page_faults"), 1, 0.5);
+  }
+}
+
+TEST(measure, borrowers_touch_what_they_say) {
+  std::byte block[64]{};
+  touch_none{}(block, 64);
+  EXPECT_EQ(std::count(block, block + 64, std::byte{0}), 64);
+  touch_first{}(block, 64);
+  EXPECT_EQ(block[0], std::byte{1});
+  EXPECT_EQ(std::count(block, block + 64, std::byte{0}), 63);
+  touch_all{}(block, 63);
+  EXPECT_EQ(std::count(block, block + 64, std::byte{1}), 63);
+}
+
+}  // namespace
+}  // namespace stackheap
