@@ -51,6 +51,12 @@ TEST(a_chain, of_two_cycles_is_found_out) {
   }
 }
 
+TEST(a_chain, of_half_the_nodes_walked_twice_is_found_out) {
+  std::vector<chain_node> nodes(8);
+  for (std::size_t i = 0; i < 8; ++i) nodes[i].next = &nodes[(i + 1) % 4];
+  EXPECT_THROW(verify_one_cycle(std::vector{&nodes[0]}, 8), wrong_work);
+}
+
 TEST(a_chain, that_skips_a_node_is_found_out) {
   chain made(1024, 16);
   made.nodes[3].next = made.nodes[3].next->next;
