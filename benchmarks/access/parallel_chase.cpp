@@ -30,14 +30,14 @@ struct world {
 template <std::size_t... Chain>
 void follow(benchmark::State& state, world& in, std::index_sequence<Chain...>) {
   constexpr std::size_t chains = sizeof...(Chain);
-  const chain_node* walkers[] = {in.starts[Chain * most_chains / chains]...};
+  chain_node* walkers[] = {in.starts[Chain * most_chains / chains]...};
   {
     const measured measuring(state);
     while (state.KeepRunningBatch(stride))
       for (std::size_t i = 0; i < stride / chains; ++i) ((walkers[Chain] = walkers[Chain]->next), ...);
     (keep(walkers[Chain]), ...);
   }
-  ((in.starts[Chain * most_chains / chains] = const_cast<chain_node*>(walkers[Chain])), ...);
+  ((in.starts[Chain * most_chains / chains] = walkers[Chain]), ...);
   if (in.huge_share >= 0) state.counters["huge_share"] = in.huge_share;
 }
 

@@ -168,14 +168,3 @@ TEST_F(child, what_is_timed_once_is_done_once) {
 
 }  // namespace
 }  // namespace stackheap
-
-int main(int argc, char** argv) {
-  try {
-    if (const auto status = stackheap::run_as_child(argc, argv)) return *status;
-  } catch (const std::invalid_argument&) {
-    return 2;
-  }
-  stackheap::reserve_static_tls(argv);
-  testing::InitGoogleTest(&argc, argv);
-  return RUN_ALL_TESTS();
-}
