@@ -24,7 +24,7 @@ class arena {
   /// Null when the region is used up.
   void* allocate(std::size_t bytes) {
     const auto left = static_cast<std::size_t>(memory_.get() + capacity_ - next_);
-    if (bytes > left || rounded_up(bytes) > left) [[unlikely]] return nullptr;
+    if (rounded_up(bytes) > left) [[unlikely]] return nullptr;
     return std::exchange(next_, next_ + rounded_up(bytes));
   }
 

@@ -15,8 +15,9 @@ class pmr_sync_pool {
 
   explicit pmr_sync_pool(demand) : resource_(std::make_shared<std::pmr::synchronized_pool_resource>()) {}
 
-  void* allocate(std::size_t bytes) { return resource_->allocate(bytes); }
-  void deallocate(void* block, std::size_t bytes) { resource_->deallocate(block, bytes); }
+  /// Sizes are rounded up, as libstdc++ 12 has pools of 24-byte blocks that are not aligned to 16 (its bug 118681).
+  void* allocate(std::size_t bytes) { return resource_->allocate(rounded_up(bytes)); }
+  void deallocate(void* block, std::size_t bytes) { resource_->deallocate(block, rounded_up(bytes)); }
 
  private:
   std::shared_ptr<std::pmr::synchronized_pool_resource> resource_;

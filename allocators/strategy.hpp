@@ -58,9 +58,10 @@ template <owns Strategy, class Borrower>
   strategy.deallocate(block, bytes);
 }
 
-/// `bytes` rounded up to a multiple of the block alignment.
+/// `bytes` rounded up to a multiple of the block alignment; as it is where that would be more than a size can say.
 constexpr std::size_t rounded_up(std::size_t bytes) {
-  return (bytes + block_alignment - 1) & ~(block_alignment - 1);
+  const std::size_t rounded = (bytes + block_alignment - 1) & ~(block_alignment - 1);
+  return rounded < bytes ? bytes : rounded;
 }
 
 }  // namespace stackheap

@@ -15,7 +15,7 @@ const family large({
                   "takes its page faults once, before the timing; memory that goes back to the system takes them each round. "
                   "Stack blocks that do not fit the main stack are taken on a thread whose stack is large enough.",
 }, [](enrolment& into) {
-  for (const std::size_t mib_sixteenth : into.pick<std::size_t>({1}, {1, 16, 256, 1024},
+  for (const std::size_t mib_sixteenth : into.pick<std::size_t>({1}, {16, 256, 1024},
                                                                 {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096})) {
     const std::size_t bytes = mib_sixteenth << 16;
     enroll_scoped(into, bytes, touch_first{});

@@ -13,7 +13,7 @@ const family scoped({
                   "malloc. What a malloc costs among many blocks is what batch and churn measure.",
 }, [](enrolment& into) {
   for (const std::size_t bytes : into.pick<std::size_t>(
-           {64}, {8, 64, 512, 4096, 32768, 262144, 1048576},
+           {64}, {8, 64, 512, 4096, 65536, 1048576},
            {8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144, 524288, 1048576})) {
     enroll_scoped(into, bytes, touch_none{});
     if (into.chosen() != profile::quick || bytes <= 4096) enroll_scoped(into, bytes, touch_first{});

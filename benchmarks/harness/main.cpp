@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "child.hpp"
 #include "every_strategy.hpp"
 #include "family.hpp"
 #include "measure.hpp"
@@ -32,6 +33,7 @@ usage: stackheap [option]... [Google Benchmark option]...
   --pin=cores|none|LIST            a processor for each thread (default: cores, one of each physical core first)
   --list[=json]                    families, and strategies with their availability; measures nothing
   --help                           this, and Google Benchmark's options
+  --child=TASK[,NUMBER]...         how the program calls itself, to find something out in a process of its own
 
 An option's value may also stand as the next argument. Exit status: 0 measured, 2 nothing could be.
 )";
@@ -76,7 +78,7 @@ options parse(int argc, char** argv) {
 
 /// How long each benchmark is measured at least: in one process, of the several that make a run.
 std::string min_time(profile chosen) {
-  const std::string seconds = chosen == profile::smoke ? "0.0005" : chosen == profile::quick ? "0.005" : "0.02";
+  const std::string seconds = chosen == profile::smoke ? "0.0005" : chosen == profile::quick ? "0.004" : "0.02";
   return seconds + STACKHEAP_MIN_TIME_SUFFIX;  // Google Benchmark 1.8 wants the unit, 1.7 refuses it
 }
 
@@ -281,8 +283,9 @@ int run(int argc, char** argv) {
 }  // namespace stackheap
 
 int main(int argc, char** argv) {
-  stackheap::reserve_static_tls(argv);
   try {
+    if (const auto status = stackheap::run_as_child(argc, argv)) return *status;
+    stackheap::reserve_static_tls(argv);
     return stackheap::run(argc, argv);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "stackheap: %s\n", error.what());

@@ -37,10 +37,15 @@ int efficiency(hwloc_topology_t machine, hwloc_obj_t unit) {
   return 0;
 }
 
+/// Bytes by level, from level 1 on; 0 where the machine does not say.
 std::vector<std::size_t> data_caches(hwloc_obj_t unit) {
   std::vector<std::size_t> bytes;
   for (hwloc_obj_t above = unit; above != nullptr; above = above->parent)
-    if (hwloc_obj_type_is_dcache(above->type)) bytes.push_back(above->attr->cache.size);
+    if (hwloc_obj_type_is_dcache(above->type)) {
+      const std::size_t level = above->attr->cache.depth;
+      bytes.resize(std::max(bytes.size(), level));
+      bytes[level - 1] = above->attr->cache.size;
+    }
   return bytes;
 }
 
@@ -145,6 +150,7 @@ pinning pinning::parse(const std::string& text, const topology& machine) {
   const auto refuse = [&](const std::string& why) {
     return std::invalid_argument("--pin=" + text + ": " + why + " (wanted: cores, none, or processors as in 0,2,4-7)");
   };
+  if (text.ends_with(',')) throw refuse("nothing follows its last comma");
   std::istringstream items(text);
   for (std::string item; std::getline(items, item, ',');) {
     unsigned low = 0, high = 0;

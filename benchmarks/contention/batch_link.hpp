@@ -1,0 +1,62 @@
+// How do blocks travel from one thread to another in batches, and who holds up a producer that is ahead?
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "queue.hpp"
+
+namespace stackheap {
+
+/// Blocks on their way, each with its size: some strategies want it back.
+struct batch {
+  struct block {
+    std::uint64_t* start;
+    std::uint32_t bytes;
+  };
+  std::array<block, 256> blocks;
+};
+
+/// From one producer to one consumer, without locks. Four batches go round: full ones through one queue, emptied ones
+/// back through another, so a producer that is four batches ahead waits. That is the backpressure.
+class batch_link {
+ public:
+  batch_link() {
+    for (batch& each : batches_) empty_.push(&each);
+  }
+  batch_link(const batch_link&) = delete;
+  batch_link& operator=(const batch_link&) = delete;
+
+  batch& to_fill() { return *static_cast<batch*>(empty_.pop()); }
+  void send(batch& filled) { full_.push(&filled); }
+  batch& receive() { return *static_cast<batch*>(full_.pop()); }
+  void give_back(batch& emptied) { empty_.push(&emptied); }
+
+ private:
+  std::array<batch, 4> batches_;
+  handoff_queue full_;
+  handoff_queue empty_;
+};
+
+/// Which producer sends its next batch to whom: to up to four consumers in turn. At each step every consumer receives
+/// from exactly one producer, and all go by the same steps, so no two can wait for each other for ever.
+class batch_routes {
+ public:
+  explicit batch_routes(unsigned producers) : producers_(producers), fan_(producers < 4 ? producers : 4) {}
+
+  std::size_t links() const { return std::size_t{producers_} * fan_; }
+  /// The link on which `producer` sends at `step`.
+  std::size_t sending(unsigned producer, std::size_t step) const { return producer * fan_ + step % fan_; }
+  /// The link on which `consumer` receives at `step`.
+  std::size_t receiving(unsigned consumer, std::size_t step) const {
+    const auto turn = static_cast<unsigned>(step % fan_);
+    return (consumer + producers_ - turn) % producers_ * fan_ + turn;
+  }
+
+ private:
+  unsigned producers_;
+  unsigned fan_;
+};
+
+}  // namespace stackheap

@@ -1,0 +1,92 @@
+// The server of larson: blocks that pass from one thread to the next, which replaces some and ends.
+#pragma once
+
+#include <cstdint>
+#include <new>
+#include <vector>
+
+#include "heap.hpp"
+#include "workload.hpp"
+
+namespace stackheap {
+
+/// One line of the server: its blocks pass from each of its threads to the next. What was taken and what was given back
+/// are both counted, in bytes: each block carries its size.
+template <shares Strategy>
+class server_line {
+ public:
+  static constexpr std::size_t live = 1000;
+  static constexpr std::size_t min_bytes = 8;
+  static constexpr std::size_t max_bytes = 1000;
+  static constexpr std::size_t drawn = std::size_t{1} << 14;  ///< replacements in the life of one thread
+
+  server_line(Strategy& strategy, generator& random) : strategy_(strategy), blocks_(live), script_(drawn) {
+    for (block& each : blocks_) {
+      each.bytes = draw(random);
+      each.start = carrying(take(strategy_, each.bytes), each.bytes);
+      bytes_taken_ += each.bytes;
+    }
+    for (replacement& each : script_) {
+      each = {static_cast<std::uint32_t>(below(live, random)), draw(random)};
+      bytes_a_life_ += each.bytes;
+    }
+  }
+  server_line(const server_line&) = delete;
+  server_line& operator=(const server_line&) = delete;
+  ~server_line() {
+    for (const block& each : blocks_) strategy_.deallocate(each.start, each.bytes);
+  }
+
+  /// The life of one thread: all replacements of the script. The size is read from the block that goes, as a server
+  /// reads a request before it drops it.
+  void live_once() {
+    std::uint64_t given_back = 0;
+    for (const replacement& next : script_) {
+      block& slot = blocks_[next.slot];
+      given_back += *slot.start;
+      strategy_.deallocate(slot.start, slot.bytes);
+      slot = {carrying(strategy_.allocate(next.bytes), next.bytes), next.bytes};
+    }
+    bytes_given_back_ += given_back;
+    bytes_taken_ += bytes_a_life_;
+    ++lives_;
+  }
+
+  /// Every byte ever taken was given back or is live, and each live block still carries its size.
+  bool balanced() const {
+    std::uint64_t bytes_live = 0;
+    for (const block& each : blocks_) {
+      if (*each.start != each.bytes) return false;
+      bytes_live += each.bytes;
+    }
+    return bytes_taken_ == bytes_given_back_ + bytes_live;
+  }
+
+  std::uint64_t lives() const { return lives_; }
+  const std::vector<replacement>& script() const { return script_; }
+
+ private:
+  struct block {
+    std::uint64_t* start;
+    std::uint32_t bytes;
+  };
+
+  static std::uint32_t draw(generator& random) {
+    return static_cast<std::uint32_t>(min_bytes + below(max_bytes - min_bytes + 1, random));
+  }
+  static std::uint64_t* carrying(void* memory, std::uint32_t bytes) {
+    auto* const start = ::new (memory) std::uint64_t{bytes};
+    escape(start);
+    return start;
+  }
+
+  Strategy& strategy_;
+  std::vector<block> blocks_;
+  std::vector<replacement> script_;
+  std::uint64_t bytes_a_life_ = 0;
+  std::uint64_t bytes_taken_ = 0;
+  std::uint64_t bytes_given_back_ = 0;
+  std::uint64_t lives_ = 0;
+};
+
+}  // namespace stackheap

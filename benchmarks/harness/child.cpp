@@ -1,0 +1,345 @@
+#include "child.hpp"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <link.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <climits>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <sstream>
+#include <stdexcept>
+
+#include "measure.hpp"
+#include "topology.hpp"
+
+namespace stackheap {
+namespace {
+
+namespace fs = std::filesystem;
+using seconds = std::chrono::duration<double>;
+
+constexpr std::string_view option = "--child=";
+/// How often a parent looks at the memory and the age of its children.
+constexpr int look_every_ms = 10;
+
+std::map<std::string, child_task::function, std::less<>>& tasks() {
+  static std::map<std::string, child_task::function, std::less<>> all;
+  return all;
+}
+
+std::string real_path(const char* file) {
+  char resolved[PATH_MAX];
+  return ::realpath(file, resolved) != nullptr ? resolved : file;
+}
+
+std::string file_of(const void* address) {
+  Dl_info found{};
+  return ::dladdr(address, &found) != 0 && found.dli_fname != nullptr ? real_path(found.dli_fname) : "";
+}
+
+bool same_file(const std::string& one, const std::string& other) {
+  std::error_code ignored;
+  return one == other || fs::equivalent(one, other, ignored);
+}
+
+/// Has this file a malloc by that very name?
+bool has_plain_malloc(const std::string& file) {
+  void* const handle = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+  if (handle == nullptr) return false;
+  const void* const found = ::dlsym(handle, "malloc");
+  ::dlclose(handle);
+  return found != nullptr && same_file(file_of(found), file);
+}
+
+/// "libx_proxy.so.2.8", "libx_proxy.so.2" or "libx_proxy.so" beside "libx.so.2.8"; empty when none is there.
+std::string proxy_of(const std::string& file) {
+  const fs::path path(file);
+  const std::string name = path.filename();
+  const auto at = name.find(".so");
+  if (at == std::string::npos) return "";
+  for (std::string ending = name.substr(at); ending != ""; ending.resize(ending.rfind('.'))) {
+    const fs::path proxy = path.parent_path() / (name.substr(0, at) + "_proxy" + ending);
+    if (::access(proxy.c_str(), R_OK) == 0) return real_path(proxy.c_str());
+  }
+  return "";
+}
+
+/// The parent's environment with another preload, and without the static thread-local storage that the program reserves
+/// for the libraries it opens itself (reserve_static_tls): a child opens none, and each thread's stack would hold it.
+std::vector<std::string> environment(const std::string& preload) {
+  const std::string tunables = "GLIBC_TUNABLES=";
+  std::vector<std::string> all;
+  for (char** each = environ; *each != nullptr; ++each)
+    if (const std::string variable = *each; variable.starts_with(tunables))
+      all.push_back(tunables + without_tunable(variable.substr(tunables.size()), "glibc.rtld.optional_static_tls"));
+    else if (!variable.starts_with("LD_PRELOAD="))
+      all.push_back(variable);
+  if (!preload.empty()) all.push_back("LD_PRELOAD=" + preload);
+  return all;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+  std::vector<char*> all;
+  for (std::string& each : texts) all.push_back(each.data());
+  all.push_back(nullptr);
+  return all;
+}
+
+std::size_t resident_bytes_of(pid_t process) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/statm");
+  std::size_t pages = 0, resident = 0;
+  file >> pages >> resident;
+  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+/// A child that runs, and what it has said so far.
+class running_child {
+ public:
+  explicit running_child(const child_order& order) : order_(order), started_(std::chrono::steady_clock::now()) {
+    std::string call(option);
+    call += order.task;
+    for (const std::size_t each : order.arguments) call += ',' + std::to_string(each);
+    std::vector<std::string> words{program_invocation_name, call}, variables = environment(order.malloc.preload);
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) throw wrong_work(std::string("no pipe: ") + std::strerror(errno));
+    posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    ::posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
+    ::posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);  // mallocs complain there
+    const int error = ::posix_spawn(&process_, "/proc/self/exe", &actions, nullptr, pointers(words).data(),
+                                    pointers(variables).data());
+    ::posix_spawn_file_actions_destroy(&actions);
+    ::close(ends[1]);
+    output_ = ends[0];
+    if (error != 0) fail(std::string("the child did not start: ") + std::strerror(error));
+  }
+  running_child(const running_child&) = delete;
+  running_child& operator=(const running_child&) = delete;
+  ~running_child() {
+    if (running()) kill("it was no longer wanted");
+  }
+
+  bool running() const { return output_ >= 0; }
+  int output() const { return output_; }
+  const child_report& report() const { return report_; }
+
+  /// Takes what the child has written; when it has written all, what it said is read.
+  void read() {
+    char text[4096];
+    const ssize_t bytes = ::read(output_, text, sizeof text);
+    if (bytes > 0) said_.append(text, static_cast<std::size_t>(bytes));
+    if (bytes > 0 || (bytes < 0 && errno == EINTR)) return;
+    report_.seconds = age();
+    int status = 0;
+    while (::waitpid(process_, &status, 0) < 0 && errno == EINTR) {}
+    close();
+    judge(status);
+  }
+
+  /// Ends a child that has grown too large or too old.
+  void look() {
+    if (const std::size_t resident = resident_bytes_of(process_); resident > order_.most_resident_bytes)
+      kill("it was ended because it held " + std::to_string(resident >> 20) + " MiB, more than the " +
+           std::to_string(order_.most_resident_bytes >> 20) + " MiB that are harmless here");
+    else if (age() > order_.most_seconds)
+      kill("it was ended because it took longer than " + std::to_string(static_cast<int>(order_.most_seconds)) + " s");
+  }
+
+ private:
+  double age() const { return seconds(std::chrono::steady_clock::now() - started_).count(); }
+
+  void kill(const std::string& why) {
+    ::kill(process_, SIGKILL);
+    while (::waitpid(process_, nullptr, 0) < 0 && errno == EINTR) {}
+    report_.seconds = age();
+    fail(why);
+  }
+
+  void fail(const std::string& why) {
+    report_.wrong = "child " + order_.task + ": " + why;
+    close();
+  }
+
+  void close() {
+    if (output_ >= 0) ::close(output_);
+    output_ = -1;
+  }
+
+  void judge(int status) {
+    std::istringstream lines(said_);
+    for (std::string line; std::getline(lines, line);) {
+      const auto equals = line.find('=');
+      if (equals == std::string::npos) continue;
+      const std::string key = line.substr(0, equals), value = line.substr(equals + 1);
+      if (key == "wrong") return fail(value);
+      if (key == "malloc") report_.malloc_file = value;
+      else if (key == "loaded") report_.loaded.push_back(value);
+      else report_.found[key] = std::strtod(value.c_str(), nullptr);
+    }
+    if (WIFSIGNALED(status)) return fail(std::string("it died of ") + ::strsignal(WTERMSIG(status)));
+    if (status != 0 || report_.malloc_file.empty()) return fail("it ended without saying what it found");
+    if (!same_file(report_.malloc_file, order_.malloc.malloc_file))
+      return fail("its malloc was that of " + report_.malloc_file + ", not of " + order_.malloc.malloc_file);
+    const auto wanted = [&](const std::string& file) { return same_file(file, order_.malloc.library_file); };
+    if (std::none_of(report_.loaded.begin(), report_.loaded.end(), wanted))
+      fail("it did not load " + order_.malloc.library_file);
+  }
+
+  const child_order& order_;
+  std::chrono::steady_clock::time_point started_;
+  pid_t process_ = 0;
+  int output_ = -1;
+  std::string said_;
+  child_report report_;
+};
+
+/// One line each: whose malloc this process has, what it has loaded, what it found.
+std::string account_of(const findings& found) {
+  std::ostringstream text;
+  text.precision(17);
+  text << "malloc=" << file_of(::dlsym(RTLD_DEFAULT, "malloc")) << '\n';
+  ::dl_iterate_phdr(
+      [](dl_phdr_info* each, std::size_t, void* to) {
+        if (each->dlpi_name != nullptr && *each->dlpi_name != '\0')
+          *static_cast<std::ostringstream*>(to) << "loaded=" << real_path(each->dlpi_name) << '\n';
+        else if (each->dlpi_addr != 0)  // the program itself has no name
+          *static_cast<std::ostringstream*>(to) << "loaded=" << real_path("/proc/self/exe") << '\n';
+        return 0;
+      },
+      &text);
+  for (const auto& [name, value] : found) text << name << '=' << value << '\n';
+  return text.str();
+}
+
+void write_all(const std::string& text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const ssize_t bytes = ::write(1, text.data() + at, text.size() - at);
+    if (bytes < 0 && errno != EINTR) ::_exit(1);
+    at += static_cast<std::size_t>(std::max<ssize_t>(bytes, 0));
+  }
+}
+
+}  // namespace
+
+std::string without_tunable(std::string_view tunables, std::string_view name) {
+  std::string kept;
+  while (!tunables.empty()) {
+    const std::string_view item = tunables.substr(0, tunables.find(':'));
+    tunables.remove_prefix(std::min(item.size() + 1, tunables.size()));
+    if (item.substr(0, item.find('=')) != name) kept.append(kept.empty() ? "" : ":").append(item);
+  }
+  return kept;
+}
+
+child_task::child_task(std::string_view name, function work) { tasks().emplace(name, work); }
+
+deployment deploy(const malloc_library& library) {
+  if (!library.available()) throw wrong_work(library.name + " is not available: " + library.reason);
+  deployment chosen{"", library.file, library.file};
+  if (library.process) {
+    const char* const preloaded = std::getenv("LD_PRELOAD");
+    chosen.preload = preloaded != nullptr ? preloaded : "";
+  } else if (same_file(library.file, file_of(::dlsym(RTLD_DEFAULT, "gnu_get_libc_version")))) {
+    chosen.preload = "";  // the C library's own is what a process has when nothing is preloaded
+  } else if (has_plain_malloc(library.file)) {
+    chosen.preload = library.file;
+  } else {
+    chosen.malloc_file = proxy_of(library.file);
+    if (chosen.malloc_file.empty())
+      throw wrong_work(library.file + " has no symbol malloc, and there is no proxy library beside it to be preloaded");
+    chosen.preload = library.file + ':' + chosen.malloc_file;  // the proxy alone would load what the system finds
+  }
+  return chosen;
+}
+
+deployment own_deployment() {
+  for (const malloc_library& each : malloc_libraries())
+    if (each.process) return deploy(each);
+  throw wrong_work("the process's own malloc is not known");
+}
+
+std::vector<child_report> run_children(const std::vector<child_order>& orders) {
+  std::vector<std::unique_ptr<running_child>> children;
+  for (const child_order& order : orders) {
+    current_pinning().pin(static_cast<unsigned>(children.size()));  // a child inherits the processor of its parent
+    children.push_back(std::make_unique<running_child>(order));
+  }
+  current_pinning().pin(0);
+  for (;;) {
+    std::vector<pollfd> waiting;
+    for (const auto& child : children)
+      if (child->running()) waiting.push_back({child->output(), POLLIN, 0});
+    if (waiting.empty()) break;
+    ::poll(waiting.data(), waiting.size(), look_every_ms);
+    for (const auto& child : children) {
+      const auto ready = [&](const pollfd& each) { return each.fd == child->output() && each.revents != 0; };
+      if (child->running() && std::any_of(waiting.begin(), waiting.end(), ready)) child->read();
+      if (child->running()) child->look();
+    }
+  }
+  std::vector<child_report> reports;
+  for (const auto& child : children) reports.push_back(child->report());
+  return reports;
+}
+
+child_report run_child(const child_order& order) {
+  child_report report = run_children({order}).front();
+  if (!report.wrong.empty()) throw wrong_work(report.wrong);
+  return report;
+}
+
+void show(benchmark::State& state, const child_report& report) {
+  if (!report.wrong.empty()) throw wrong_work(report.wrong);
+  for (const auto& [name, value] : report.found) state.counters[name] = value;
+  state.counters["child_seconds"] = report.seconds;
+  state.counters["ns_per_addition"] = ns_per_addition();
+  state.SetLabel("malloc of " + report.malloc_file);
+}
+
+void measure_child(benchmark::State& state, const child_order& order) {
+  child_report report;
+  time_once(state, [&] { report = run_child(order); });
+  show(state, report);
+}
+
+std::optional<int> run_as_child(int argc, char** argv) {
+  if (argc != 2 || !std::string_view(argv[1]).starts_with(option)) return {};
+  std::istringstream words(argv[1] + option.size());
+  std::string name, word;
+  std::getline(words, name, ',');
+  const auto task = tasks().find(name);
+  if (task == tasks().end()) throw std::invalid_argument(std::string(argv[1]) + ": there is no such task");
+  std::vector<std::size_t> arguments;
+  while (std::getline(words, word, ',')) {
+    std::size_t number = 0;
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
+    if (error != std::errc() || end != word.data() + word.size())
+      throw std::invalid_argument(std::string(argv[1]) + ": '" + word + "' is no whole number");
+    arguments.push_back(number);
+  }
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  std::ofstream("/proc/self/oom_score_adj") << 1000;
+  try {
+    write_all(account_of(task->second(arguments)));
+  } catch (const std::exception& error) {
+    write_all(std::string("wrong=") + error.what() + '\n');
+  }
+  ::_exit(0);  // what the task left behind is not taken down piece by piece
+}
+
+}  // namespace stackheap

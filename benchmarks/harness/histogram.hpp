@@ -1,0 +1,66 @@
+// How are the times of many calls kept, when it is their tail that matters? In a histogram whose buckets grow with what
+// they hold, so that each answer is off by at most 1/64 of itself, however many values there are.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace stackheap {
+
+/// Counts whole numbers in log-linear buckets (as G. Tene's HdrHistogram does): those below 128 have a bucket each;
+/// above, each power of two is cut into 64 buckets of one width. The largest value is kept exactly.
+class histogram {
+ public:
+  static constexpr unsigned precision_bits = 6;
+  /// No answer is below the truth, nor above it by more than this share of the truth.
+  static constexpr double relative_error = 1.0 / (1U << precision_bits);
+  /// A percentile is told only when at least so many values are expected to lie beyond it.
+  static constexpr std::uint64_t enough_beyond = 10;
+
+  void record(std::uint64_t value) {
+    ++counts_[bucket_of(value)];
+    ++count_;
+    if (value > max_) max_ = value;
+  }
+
+  std::uint64_t count() const { return count_; }
+  std::uint64_t max() const { return max_; }
+
+  /// The value that all but one in `one_in` of the values do not exceed: 2 is the median, 100 the 99th percentile. Of
+  /// the bucket it falls into, the highest value that can have been recorded. Empty when there are too few values.
+  std::optional<std::uint64_t> all_but_one_in(std::uint64_t one_in) const {
+    if (count_ < enough_beyond * one_in) return {};
+    std::uint64_t missing = count_ - count_ / one_in;
+    for (std::size_t bucket = 0; bucket < counts_.size(); ++bucket) {
+      if (counts_[bucket] >= missing) return std::min(highest_in(bucket), max_);
+      missing -= counts_[bucket];
+    }
+    return max_;
+  }
+
+  static constexpr std::size_t bucket_of(std::uint64_t value) {
+    const unsigned bits = static_cast<unsigned>(std::bit_width(value));
+    const unsigned shift = bits > precision_bits + 1 ? bits - (precision_bits + 1) : 0;
+    return (std::size_t{shift} << precision_bits) + static_cast<std::size_t>(value >> shift);
+  }
+  static constexpr std::uint64_t highest_in(std::size_t bucket) {
+    constexpr std::size_t half = std::size_t{1} << precision_bits;
+    if (bucket < 2 * half) return bucket;
+    const std::size_t shift = bucket / half - 1;
+    return ((std::uint64_t{bucket % half} + half + 1) << shift) - 1;  // 0 - 1, the largest number, for the last bucket
+  }
+
+ private:
+  /// 128 for what is below 128, and 64 for each power of two from there on.
+  static constexpr std::size_t buckets = std::size_t{64 - precision_bits + 1} << precision_bits;
+
+  std::array<std::uint64_t, buckets> counts_{};
+  std::uint64_t count_ = 0;
+  std::uint64_t max_ = 0;
+};
+
+}  // namespace stackheap

@@ -1,0 +1,50 @@
+// What surrounds a timed loop whose work is done by threads that end within it?
+#pragma once
+
+#include <benchmark/benchmark.h>
+#include <sys/resource.h>
+
+#include <chrono>
+
+#include "measure.hpp"
+
+namespace stackheap {
+
+/// Stands before a timed loop as `measured` does. A thread's hardware counts end with the thread, and opening them anew
+/// in each would cost more than the thread: so they are absent. Page faults are those of the whole process, which
+/// outlive it. The rate is by the wall clock: the calling thread's processor time, by which Google Benchmark would
+/// divide, is not spent where the work is.
+class measured_process {
+ public:
+  /// `threads` do one operation each per iteration of the state.
+  explicit measured_process(benchmark::State& state, unsigned threads = 1)
+      : state_(state), threads_(threads), addition_before_(ns_per_addition()), faults_before_(page_faults()),
+        start_(clock::now()) {}
+  measured_process(const measured_process&) = delete;
+  measured_process& operator=(const measured_process&) = delete;
+  ~measured_process() {
+    const std::chrono::duration<double> seconds = clock::now() - start_;
+    state_.counters["items_per_second"] = static_cast<double>(state_.iterations()) * threads_ / seconds.count();
+    const double faults = (page_faults() - faults_before_) / threads_;
+    state_.counters["page_faults"] = benchmark::Counter(faults, benchmark::Counter::kAvgIterations);
+    state_.counters["ns_per_addition"] = (addition_before_ + ns_per_addition()) / 2;
+  }
+
+  /// Of all threads of this process, those that ended included; minor and major.
+  static double page_faults() {
+    rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    return static_cast<double>(usage.ru_minflt + usage.ru_majflt);
+  }
+
+ private:
+  using clock = std::chrono::steady_clock;
+
+  benchmark::State& state_;
+  unsigned threads_;
+  double addition_before_;
+  double faults_before_;
+  clock::time_point start_;
+};
+
+}  // namespace stackheap

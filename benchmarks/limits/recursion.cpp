@@ -1,0 +1,201 @@
+// Is deep recursion better done with a stack on the heap?
+#include <vector>
+
+#include "family.hpp"
+#include "measure.hpp"
+#include "threads.hpp"
+
+namespace stackheap {
+namespace {
+
+struct node {
+  const node* left = nullptr;
+  const node* right = nullptr;
+  std::uint64_t value = 0;
+};
+
+/// What a visit needs until the subtrees below are done: one word of each line is written, one read again at last.
+template <std::size_t Bytes>
+struct locals {
+  static constexpr std::size_t words = Bytes / sizeof(std::uint64_t);
+  static constexpr std::size_t words_a_line = 64 / sizeof(std::uint64_t);
+  std::uint64_t word[words];
+
+  void write(std::uint64_t value) {
+    for (std::size_t i = 0; i < words; i += words_a_line) word[i] = value;
+    escape(word);
+  }
+  std::uint64_t read() const { return word[words - words_a_line]; }
+};
+
+/// By calls: the locals stand in the call's frame.
+template <std::size_t FrameBytes>
+[[gnu::noinline]] std::uint64_t sum_by_calls(const node* at) {
+  locals<FrameBytes> mine;
+  mine.write(at->value);
+  std::uint64_t sum = 0;
+  if (at->left != nullptr) sum += sum_by_calls<FrameBytes>(at->left);
+  if (at->right != nullptr) sum += sum_by_calls<FrameBytes>(at->right);
+  return sum + mine.read();
+}
+
+/// The same visit's frame where the stack is a vector.
+template <std::size_t FrameBytes>
+struct heap_frame {
+  explicit heap_frame(const node* visited) : at(visited) {}
+  const node* at;
+  bool right_is_done = false;
+  locals<FrameBytes> mine;
+};
+
+/// By a stack on the heap, which visits in the same order and keeps the same locals.
+template <std::size_t FrameBytes>
+[[gnu::noinline]] std::uint64_t sum_by_heap(const node* root, std::vector<heap_frame<FrameBytes>>& stack) {
+  std::uint64_t sum = 0;
+  for (const node* next = root;;) {
+    for (; next != nullptr; next = next->left) stack.emplace_back(next).mine.write(next->value);
+    while (stack.back().right_is_done) {
+      sum += stack.back().mine.read();
+      stack.pop_back();
+      if (stack.empty()) return sum;
+    }
+    stack.back().right_is_done = true;
+    next = stack.back().at->right;
+  }
+}
+
+/// The control: the nodes in the order of the visit, one after another, with one frame for all.
+template <std::size_t FrameBytes>
+[[gnu::noinline]] std::uint64_t sum_by_loop(const std::vector<node>& nodes) {
+  locals<FrameBytes> mine;
+  std::uint64_t sum = 0;
+  for (const node& each : nodes) {
+    mine.write(each.value);
+    sum += mine.read();
+  }
+  return sum;
+}
+
+enum class shape {
+  chain,     ///< each node has one below it, to the left: as many levels as nodes
+  balanced,  ///< each has two: 2^levels - 1 nodes
+};
+std::string_view name_of(shape each) { return each == shape::chain ? "chain" : "balanced"; }
+
+/// A tree whose nodes stand in the order of the visit, with the values 1, 2, 3, ...
+class tree {
+ public:
+  tree(shape how, std::size_t levels) {
+    nodes_.resize(how == shape::chain ? levels : (std::size_t{1} << levels) - 1);
+    std::size_t used = 0;
+    if (how == shape::balanced) grow(levels, used);
+    for (; used < nodes_.size(); ++used) {  // what did not grow is a chain
+      nodes_[used].value = used + 1;
+      if (used > 0) nodes_[used - 1].left = &nodes_[used];
+    }
+  }
+  tree(const tree&) = delete;
+  tree& operator=(const tree&) = delete;
+
+  const std::vector<node>& nodes() const { return nodes_; }
+  const node* root() const { return &nodes_.front(); }
+  std::uint64_t sum() const { return std::uint64_t{nodes_.size()} * (nodes_.size() + 1) / 2; }
+
+ private:
+  const node* grow(std::size_t levels, std::size_t& used) {
+    if (levels == 0) return nullptr;
+    node& root = nodes_[used++];
+    root.value = used;
+    root.left = grow(levels - 1, used);
+    root.right = grow(levels - 1, used);
+    return &root;
+  }
+
+  std::vector<node> nodes_;
+};
+
+/// How the tree is visited; each is one walk through all of it.
+template <std::size_t FrameBytes>
+struct by_loop {
+  static constexpr const char* name = "loop";
+  std::uint64_t operator()(const tree& of) { return sum_by_loop<FrameBytes>(of.nodes()); }
+};
+template <std::size_t FrameBytes>
+struct by_calls {
+  static constexpr const char* name = "calls";
+  std::uint64_t operator()(const tree& of) { return sum_by_calls<FrameBytes>(of.root()); }
+};
+template <std::size_t FrameBytes>
+struct by_kept_heap {
+  static constexpr const char* name = "heap_kept";
+  std::uint64_t operator()(const tree& of) { return sum_by_heap(of.root(), stack); }
+  std::vector<heap_frame<FrameBytes>> stack;
+};
+template <std::size_t FrameBytes>
+struct by_fresh_heap {
+  static constexpr const char* name = "heap_fresh";
+  std::uint64_t operator()(const tree& of) {
+    std::vector<heap_frame<FrameBytes>> stack;
+    return sum_by_heap(of.root(), stack);
+  }
+};
+
+template <class Walk>
+struct world {
+  world(shape how, std::size_t levels) : of(how, levels) {}
+  tree of;
+  Walk walk;
+};
+
+/// The first walk, untimed, is checked; it also brings the stack into memory, which stack_growth measures.
+template <class Walk>
+void visit(benchmark::State& state, world<Walk>& in) {
+  if (in.walk(in.of) != in.of.sum()) throw wrong_work("the sum is wrong");
+  const measured measuring(state);
+  while (state.KeepRunningBatch(static_cast<std::int64_t>(in.of.nodes().size()))) {
+    escape(in.of.root());
+    keep(in.walk(in.of));
+  }
+}
+
+template <std::size_t FrameBytes>
+void enroll_tree(enrolment& into, shape how, std::size_t levels) {
+  const auto add = [&]<class Walk>(std::in_place_type_t<Walk>) {
+    into.add(
+        "", {{"shape", name_of(how)}, {"depth", levels}, {"frame", FrameBytes}, {"by", Walk::name}},
+        [=] { return std::make_shared<world<Walk>>(how, levels); },
+        [=](benchmark::State& state, world<Walk>& in) {
+          with_stack_for(levels * 2 * sizeof(heap_frame<FrameBytes>), [&] { visit(state, in); });
+        });
+  };
+  add(std::in_place_type<by_loop<FrameBytes>>);
+  add(std::in_place_type<by_calls<FrameBytes>>);
+  add(std::in_place_type<by_kept_heap<FrameBytes>>);
+  add(std::in_place_type<by_fresh_heap<FrameBytes>>);
+}
+
+const family recursion({
+    .question = "Is deep recursion better done with a stack on the heap?",
+    .operation = "visit one node of a tree: write its value into the visit's locals (64 or 1,024 B, one word of "
+                 "each line), visit what is below it, then read one of them again and add it up",
+    .untimed = "building the tree, and one walk whose sum is checked, which brings stack or vector into memory",
+    .heap = "does not matter: one block holds the nodes, in the order of the visit, another the heap's stack",
+    .unfairness = "Both stacks keep the same locals. A stack on the heap need only hold what must outlive the "
+                  "visits below, and is smaller where that is less. heap_kept uses one vector for all walks; "
+                  "heap_fresh makes one for each and lets it grow, as most programs do: whether its large blocks "
+                  "are mapped anew each time depends, with glibc, on what was freed before (its mmap threshold "
+                  "moves). loop is the control: the same nodes and writes, no stack at all. Deep trees are walked "
+                  "on a thread whose stack is large enough.",
+}, [](enrolment& into) {
+  const auto enroll = [&](shape how, std::size_t levels) {
+    enroll_tree<64>(into, how, levels);
+    enroll_tree<1024>(into, how, levels);
+  };
+  for (const std::size_t levels : into.pick<std::size_t>({100}, {100, 10'000}, {10, 100, 1000, 10'000, 100'000}))
+    enroll(shape::chain, levels);
+  for (const std::size_t levels : into.pick<std::size_t>({8}, {14}, {6, 10, 14, 18}))
+    enroll(shape::balanced, levels);
+});
+
+}  // namespace
+}  // namespace stackheap

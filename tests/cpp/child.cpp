@@ -1,0 +1,170 @@
+// Do children find what they are asked, with the malloc they are given, and come to an end whatever they do?
+// A child is this program, executed once more: so main stands here.
+#include "child.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <stdexcept>
+#include <thread>
+
+namespace stackheap {
+namespace {
+
+using numbers = std::vector<std::size_t>;
+
+const child_task sums("sum", [](const numbers& arguments) {
+  double sum = 0;
+  for (const std::size_t each : arguments) sum += static_cast<double>(each);
+  return findings{{"sum", sum}, {"third", 1.0 / 3}};
+});
+const child_task throws("throw", [](const numbers&) -> findings { throw wrong_work("it went wrong"); });
+const child_task dies("abort", [](const numbers&) -> findings { std::abort(); });
+const child_task leaves("exit", [](const numbers&) -> findings { std::_Exit(0); });
+const child_task sleeps("sleep", [](const numbers& arguments) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(arguments.at(0)));
+  return findings{};
+});
+const child_task swells("swell", [](const numbers& arguments) {
+  auto* const block = static_cast<volatile char*>(std::malloc(arguments.at(0)));
+  for (std::size_t at = 0; at < arguments.at(0); at += 4096) block[at] = 1;
+  std::this_thread::sleep_for(std::chrono::seconds(10));
+  return findings{};
+});
+const child_task looks_round("environment", [](const numbers&) {
+  const char* const tunables = std::getenv("GLIBC_TUNABLES");
+  const bool reserves = tunables != nullptr && std::strstr(tunables, "optional_static_tls") != nullptr;
+  return findings{{"reserves_static_tls", reserves}};
+});
+
+class child : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { load_malloc_libraries({}); }
+
+  static std::string wrong_of(const child_order& order) { return run_children({order}).front().wrong; }
+  static bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+};
+
+TEST_F(child, says_what_it_found_to_the_last_bit) {
+  const findings found = run_child({.task = "sum", .arguments = {1, 2, 39}}).found;
+  EXPECT_EQ(found, (findings{{"sum", 42}, {"third", 1.0 / 3}}));
+}
+
+TEST_F(child, has_the_malloc_it_was_given_and_no_other) {
+  int others = 0;
+  for (const malloc_library& given : malloc_libraries()) {
+    if (!given.available()) continue;
+    const deployment how = deploy(given);
+    const child_report report = run_child({.task = "sum", .malloc = how});
+    EXPECT_EQ(report.malloc_file, how.malloc_file) << given.name;
+    for (const malloc_library& other : malloc_libraries()) {
+      if (!other.available() || other.name == given.name || other.name == "glibc") continue;
+      ++others;
+      const auto loaded = std::count(report.loaded.begin(), report.loaded.end(), other.file);
+      EXPECT_EQ(loaded, 0) << other.name << " in the child of " << given.name;
+    }
+  }
+  if (others == 0) GTEST_SKIP() << "there is no malloc here but glibc's";
+}
+
+TEST_F(child, with_another_malloc_than_wanted_is_wrong) {
+  deployment how = own_deployment();
+  how.malloc_file = "/proc/self/exe";
+  EXPECT_TRUE(has(wrong_of({.task = "sum", .malloc = how}), "its malloc was that of"));
+  how = own_deployment();
+  how.library_file = "/nowhere/libnone.so";
+  EXPECT_TRUE(has(wrong_of({.task = "sum", .malloc = how}), "did not load /nowhere/libnone.so"));
+}
+
+TEST_F(child, a_library_without_malloc_or_proxy_is_not_deployed) {
+  malloc_library library;
+  library.name = "none";
+  library.file = std::filesystem::canonical("/proc/self/exe");
+  EXPECT_THROW(deploy(library), wrong_work);
+}
+
+TEST_F(child, that_fails_says_why_and_spoils_no_other) {
+  const std::vector<child_report> reports = run_children({{.task = "throw"},
+                                                          {.task = "abort"},
+                                                          {.task = "exit"},
+                                                          {.task = "no_such_task"},
+                                                          {.task = "sum", .arguments = {7}}});
+  EXPECT_TRUE(has(reports[0].wrong, "it went wrong")) << reports[0].wrong;
+  EXPECT_TRUE(has(reports[1].wrong, "died of Aborted")) << reports[1].wrong;
+  EXPECT_TRUE(has(reports[2].wrong, "without saying")) << reports[2].wrong;
+  EXPECT_TRUE(has(reports[3].wrong, "without saying")) << reports[3].wrong;
+  EXPECT_EQ(reports[4].wrong, "");
+  EXPECT_EQ(reports[4].found.at("sum"), 7);
+  EXPECT_THROW(run_child({.task = "throw"}), wrong_work);
+}
+
+TEST_F(child, that_takes_too_long_or_too_much_is_ended) {
+  const child_report late = run_children({{.task = "sleep", .arguments = {60'000}, .most_seconds = 0.1}}).front();
+  EXPECT_TRUE(has(late.wrong, "took longer")) << late.wrong;
+  EXPECT_GE(late.seconds, 0.1);
+  EXPECT_LT(late.seconds, 1);
+  const child_order swelling{.task = "swell", .arguments = {64 << 20}, .most_resident_bytes = 32 << 20};
+  EXPECT_TRUE(has(wrong_of(swelling), "more than the 32 MiB"));
+}
+
+TEST_F(child, children_run_at_the_same_time) {
+  const auto start = std::chrono::steady_clock::now();
+  const child_order sleeping{.task = "sleep", .arguments = {400}};
+  const std::vector<child_report> reports = run_children(std::vector(5, sleeping));
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+  for (const child_report& each : reports) EXPECT_GE(each.seconds, 0.4);
+  EXPECT_LT(taken.count(), 1.6);  // one after the other: 2 s
+}
+
+TEST_F(child, gets_no_static_tls_that_it_does_not_need) {
+  EXPECT_EQ(run_child({.task = "environment"}).found.at("reserves_static_tls"), 0);
+  EXPECT_EQ(without_tunable("a=1:b=2:c=3", "b"), "a=1:c=3");
+  EXPECT_EQ(without_tunable("b=2:a=1", "b"), "a=1");
+  EXPECT_EQ(without_tunable("b=2", "b"), "");
+  EXPECT_EQ(without_tunable("bb=2:ab=1", "b"), "bb=2:ab=1");
+}
+
+TEST_F(child, only_the_child_option_alone_makes_one) {
+  char name[] = "program", other[] = "--list", unknown[] = "--child=no_such_task", wrong[] = "--child=sum,1,two";
+  char* none[] = {name, nullptr};
+  char* listing[] = {name, other, nullptr};
+  char* asking[] = {name, unknown, nullptr};
+  char* miscounting[] = {name, wrong, nullptr};
+  EXPECT_FALSE(run_as_child(1, none));
+  EXPECT_FALSE(run_as_child(2, listing));
+  EXPECT_THROW(run_as_child(2, asking), std::invalid_argument);
+  EXPECT_THROW(run_as_child(2, miscounting), std::invalid_argument);
+}
+
+/// Google Benchmark, run for one benchmark, without its output.
+class silent_reporter : public benchmark::BenchmarkReporter {
+ public:
+  bool ReportContext(const Context&) override { return true; }
+  void ReportRuns(const std::vector<Run>& runs) override {
+    for (const Run& each : runs) seconds.push_back(each.GetAdjustedRealTime());
+  }
+  std::vector<double> seconds;
+};
+
+TEST_F(child, what_is_timed_once_is_done_once) {
+  static int calls = 0;
+  benchmark::RegisterBenchmark("once", [](benchmark::State& state) {
+    time_once(state, [] {
+      ++calls;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    });
+  });
+  silent_reporter reporter;
+  benchmark::RunSpecifiedBenchmarks(&reporter);
+  EXPECT_EQ(calls, 1);
+  ASSERT_EQ(reporter.seconds.size(), 1U);
+  EXPECT_GE(reporter.seconds[0], 0.005);  // ns for each billionth: the figure is in seconds
+  EXPECT_LT(reporter.seconds[0], 0.5);
+}
+
+}  // namespace
+}  // namespace stackheap

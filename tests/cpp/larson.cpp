@@ -1,0 +1,70 @@
+// Does a line of larson's server notice a block that was lost or handed out twice?
+#include "../../benchmarks/contention/larson.hpp"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+namespace stackheap {
+namespace {
+
+using line = server_line<new_delete>;
+
+TEST(larson, drawn_sizes_and_slots_are_as_published) {
+  new_delete heap{{}};
+  generator random(seed);
+  const line drawn(heap, random);
+  std::uint32_t least = line::max_bytes, most = 0;
+  for (const replacement& each : drawn.script()) {
+    ASSERT_LT(each.slot, line::live);
+    least = std::min(least, each.bytes);
+    most = std::max(most, each.bytes);
+  }
+  EXPECT_EQ(least, line::min_bytes);
+  EXPECT_EQ(most, line::max_bytes);
+}
+
+TEST(larson, blocks_pass_from_thread_to_thread) {
+  new_delete heap{{}};
+  generator random(seed);
+  line passed(heap, random);
+  EXPECT_TRUE(passed.balanced());
+  for (int life = 0; life < 3; ++life) std::thread([&] { passed.live_once(); }).join();
+  EXPECT_TRUE(passed.balanced());
+  EXPECT_EQ(passed.lives(), 3U);
+}
+
+TEST(larson, one_block_for_all_is_noticed) {
+  none heap({line::max_bytes, 1});
+  generator random(seed);
+  server_line<none> same(heap, random);
+  EXPECT_FALSE(same.balanced());
+}
+
+/// Overwrites, once, what an earlier block holds: as a malloc would that hands out memory twice.
+class treacherous {
+ public:
+  static constexpr bool thread_safe = true;
+  void* allocate(std::size_t bytes) {
+    if (++taken_ == line::live + 1000) *static_cast<std::uint64_t*>(last_) += 1;
+    return last_ = ::operator new(bytes);
+  }
+  void deallocate(void* block, std::size_t) { ::operator delete(block); }
+
+ private:
+  std::size_t taken_ = 0;
+  void* last_ = nullptr;
+};
+
+TEST(larson, one_changed_block_is_noticed_even_after_it_was_freed) {
+  treacherous heap;
+  generator random(seed);
+  server_line<treacherous> changed(heap, random);
+  EXPECT_TRUE(changed.balanced());
+  changed.live_once();
+  changed.live_once();
+  EXPECT_FALSE(changed.balanced());
+}
+
+}  // namespace
+}  // namespace stackheap
