@@ -11,8 +11,10 @@ namespace stackheap {
 namespace {
 
 TEST(family, profiles_are_known_by_name) {
-  for (const profile each : {profile::smoke, profile::quick, profile::full}) EXPECT_EQ(parse_profile(name_of(each)), each);
-  for (const char* name : {"", "Quick", "quick ", "slow"}) EXPECT_THROW(parse_profile(name), std::invalid_argument) << name;
+  for (const profile each : {profile::smoke, profile::quick, profile::full})
+    EXPECT_EQ(parse_profile(name_of(each)), each);
+  for (const char* name : {"", "Quick", "quick ", "slow"})
+    EXPECT_THROW(parse_profile(name), std::invalid_argument) << name;
 }
 
 TEST(family, names_are_family_strategy_and_parameters) {
@@ -21,10 +23,12 @@ TEST(family, names_are_family_strategy_and_parameters) {
 }
 
 TEST(family, each_profile_takes_its_own_arguments) {
-  for (const auto& [chosen, wanted] : {std::pair(profile::smoke, 1), std::pair(profile::quick, 2), std::pair(profile::full, 3)}) {
-    const enrolment into("family", chosen, everything, false);
-    EXPECT_EQ(into.pick({1}, {2}, {3}), std::vector{wanted});
-  }
+  const auto picked = [](profile chosen) {
+    return enrolment("family", chosen, everything, false).pick({1}, {2}, {3, 4});
+  };
+  EXPECT_EQ(picked(profile::smoke), (std::vector{1}));
+  EXPECT_EQ(picked(profile::quick), (std::vector{2}));
+  EXPECT_EQ(picked(profile::full), (std::vector{3, 4}));
 }
 
 TEST(family, only_what_matches_is_registered) {

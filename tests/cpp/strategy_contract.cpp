@@ -1,4 +1,4 @@
-// Does every strategy keep the promises of its concepts? One contract; whatever file stands in allocators/ has to pass it.
+// Does every strategy keep the promises of its concepts? One contract: whatever stands in allocators/ has to pass it.
 #include <gtest/gtest.h>
 #include <pthread.h>
 
@@ -78,7 +78,9 @@ struct marked {
   std::size_t bytes;
   std::uint64_t mark;
 
-  std::byte at(std::size_t offset) const { return static_cast<std::byte>((mark * 31 + offset * 7 + (offset >> 8)) & 0xff); }
+  std::byte at(std::size_t offset) const {
+    return static_cast<std::byte>((mark * 31 + offset * 7 + (offset >> 8)) & 0xff);
+  }
   void write() const {
     for (std::size_t i = 0; i < bytes; ++i) block[i] = at(i);
   }
@@ -138,7 +140,7 @@ TEST(strategy_contract, lends_aligned_memory_of_every_size_that_holds_what_is_wr
 }
 
 TEST(strategy_contract, lends_two_blocks_at_once_that_do_not_overlap) {
-  for (const std::size_t bytes : {std::size_t{1}, std::size_t{64}, std::size_t{128}, std::size_t{129}, std::size_t{4096}})
+  for (const std::size_t bytes : {1, 64, 128, 129, 4096})
     every_strategy({bytes, 2}, [&]<class Strategy>(contender<Strategy> by) {
       if (lends_one_at_a_time<Strategy>) return;
       SCOPED_TRACE(by.name + " " + std::to_string(bytes));

@@ -119,8 +119,8 @@ TEST(topology, pinning_is_cores_none_or_a_list) {
 
 TEST(topology, a_bad_pinning_is_refused_with_one_line) {
   const topology machine = topology::synthetic("package:1 core:4 pu:2");
-  for (const char* text : {"", ",", "0,", ",0", "0,,1", "x", "1x", "-1", "1-", "3-1", "1-2-3", " 1", "0x1", "1.5", "8", "0-8",
-                           "99999999999", "0-4294967295", "core"}) {
+  for (const char* text : {"", ",", "0,", ",0", "0,,1", "x", "1x", "-1", "1-", "3-1", "1-2-3", " 1", "0x1", "1.5", "8",
+                           "0-8", "99999999999", "0-4294967295", "core"}) {
     try {
       pinning::parse(text, machine);
       ADD_FAILURE() << "accepted: '" << text << '\'';
@@ -146,7 +146,8 @@ TEST(topology, a_pinned_thread_runs_there_and_nowhere_else) {
     return found;
   };
   const auto count = static_cast<unsigned>(machine.units().size());
-  for (unsigned index = 0; index < count; ++index) EXPECT_EQ(processors_of(chosen, index), (numbers{machine.units()[index]}));
+  for (unsigned index = 0; index < count; ++index)
+    EXPECT_EQ(processors_of(chosen, index), (numbers{machine.units()[index]}));
   EXPECT_EQ(processors_of(chosen, count), (numbers{machine.units().front()})) << "it begins again at the first";
   EXPECT_EQ(processors_of(pinning{}, 0).size(), count);
 }

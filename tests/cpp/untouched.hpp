@@ -14,10 +14,10 @@ inline bool has_small_pages() { return ::sysconf(_SC_PAGESIZE) == page; }
 /// Pages that are not there yet.
 class untouched {
  public:
-  explicit untouched(std::size_t pages)
-      : bytes_(pages * page),
-        memory_(static_cast<std::byte*>(::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {
-    ::madvise(memory_, bytes_, MADV_NOHUGEPAGE);
+  explicit untouched(std::size_t pages) : bytes_(pages * page) {
+    void* const mapped = ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ::madvise(mapped, bytes_, MADV_NOHUGEPAGE);
+    memory_ = static_cast<std::byte*>(mapped);
   }
   untouched(const untouched&) = delete;
   untouched& operator=(const untouched&) = delete;

@@ -148,9 +148,11 @@ TEST(workload, power_law_sizes_have_the_tail_of_a_bounded_pareto) {
   EXPECT_EQ(sizes.front(), low);
   EXPECT_LE(sizes.back(), high);
   for (const double bytes : {17.0, 20.0, 32.0, 64.0, 200.0, 1024.0, 8192.0, 32768.0}) {
-    const double at_least = static_cast<double>(sizes.end() - std::lower_bound(sizes.begin(), sizes.end(), bytes)) / drawn;
-    const double wanted = (std::pow(low / bytes, shape) - std::pow(low / high, shape)) / (1 - std::pow(low / high, shape));
-    EXPECT_NEAR(at_least, wanted, 6 * std::sqrt(wanted * (1 - wanted) / drawn)) << bytes;
+    const auto first = std::lower_bound(sizes.begin(), sizes.end(), bytes);
+    const double share = static_cast<double>(sizes.end() - first) / drawn;
+    const double cut = std::pow(low / high, shape);
+    const double wanted = (std::pow(low / bytes, shape) - cut) / (1 - cut);
+    EXPECT_NEAR(share, wanted, 6 * std::sqrt(wanted * (1 - wanted) / drawn)) << bytes;
   }
 }
 
@@ -173,7 +175,7 @@ indices everything_drawn() {
   const indices cycle = random_cycle(1000, random);
   all.insert(all.end(), cycle.begin(), cycle.end());
   for (const size_mix mix : {size_mix::uniform, size_mix::power_law})
-    for (const replacement& each : replacements(1000, mix, 1000, random)) all.insert(all.end(), {each.slot, each.bytes});
+    for (const auto& [slot, bytes] : replacements(1000, mix, 1000, random)) all.insert(all.end(), {slot, bytes});
   const indices order = order_of(free_order::random, 1000);
   all.insert(all.end(), order.begin(), order.end());
   return all;

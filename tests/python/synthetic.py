@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -22,21 +23,32 @@ CHAPTERS = {
 # What a benchmark of this name costs, in ns.
 Price = Callable[[str], float]
 
+OF_64_BYTES = {
+    "none": 0.5, "stack_array": 1.0, "arena": 2.0, "mmap": 4000.0,
+    "glibc": 20.0, "mimalloc": 8.0, "jemalloc": 10.0, "tcmalloc": 9.0, "tbbmalloc": 40.0,
+}  # fmt: skip
+FACTORS = {"aged": 4.0, "active": 1.1, "passive": 6.0, "atomic": 9.0, "random": 1.5, "100000": 3.0, "never": 0.5}
+
 
 def price(name: str) -> float:
     """The textbook's machine: the stack is cheap, malloc dear, memory far, the aged heap scattered, lines shared."""
     one = results.benchmark_name.parse(name)
     size = one.number("bytes") or 64
-    ns = {"none": 0.5, "stack_array": 1.0, "arena": 2.0, "mmap": 4000.0}.get(str(one.strategy), 0.0)
-    ns = ns or 10.0 + 7.0 * (sum(map(ord, str(one.strategy))) % 11)
-    if one.parameters.get("touch") == "all" or one.family == "stream":
-        ns += size / 32
     if one.family == "chase":
-        ns = 1.0 + (size / (64 * KIB) if one.parameters["order"] == "random" else 0.5)
-    factors = {"aged": 4.0, "active": 1.1, "passive": 6.0, "atomic": 9.0, "random": 1.5, "100000": 3.0, "never": 0.5}
-    for value in one.parameters.values():
-        ns *= factors.get(value, 1.0)
-    return ns * (1 + 0.3 * ((one.number("threads") or 1) - 1) / 2)
+        return 1.0 + (size / (64 * KIB) if one.parameters["order"] == "random" else 0.5)
+    if one.family == "stream":
+        return size / 32
+    if one.family == "large":
+        return size / 32 * (3.0 if takes_fresh_pages(one) else 1.0)
+    ns = OF_64_BYTES.get(str(one.strategy), 16.0)
+    ns += size / 32 if one.parameters.get("touch") == "all" else 0.0
+    ns *= math.prod(FACTORS.get(value, 1.0) for value in one.parameters.values())
+    ns *= 5.0 if one.strategy == "list_shuffled" else 1.0
+    return ns * (1 + 0.25 * ((one.number("threads") or 1) - 1))
+
+
+def takes_fresh_pages(one: results.benchmark_name) -> bool:
+    return (one.number("bytes") or 0) > 16 * MIB and one.strategy not in ("none", "arena", "stack_array")
 
 
 def alike(name: str) -> float:
@@ -100,8 +112,7 @@ def row(name: str, ns: float) -> dict[str, Any]:
 def counters(name: str) -> Mapping[str, float]:
     one = results.benchmark_name.parse(name)
     if one.family == "large":
-        pages = (one.number("bytes") or 0) / 4096
-        return {"page_faults": pages if pages > 4096 and one.strategy not in ("none", "arena", "stack_array") else 0.0}
+        return {"page_faults": (one.number("bytes") or 0) / 4096 if takes_fresh_pages(one) else 0.0}
     if one.family == "list_walk":
         return {"neighbours": 0.4 if one.parameters["heap"] == "aged" else 1.0}
     if one.family == "false_sharing":

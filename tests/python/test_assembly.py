@@ -30,7 +30,7 @@ COMPILERS = [name for name in ("g++", "clang++") if shutil.which(name)]
 TOUCHES = ("none", "first", "all")
 
 # The calls of one take, besides the borrower's; "*" is a call through a pointer.
-CALLS_OF_A_TAKE = {
+CALLS_OF_A_TAKE: dict[str, list[str]] = {
     "none": [],
     "stack_array<64ul>": [],
     "stack_array<4096ul>": [],
@@ -170,7 +170,7 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> Objects:
     into = tmp_path_factory.mktemp("objects")
     wanted = [(compiler, family) for compiler in COMPILERS for family in FAMILIES]
     with ThreadPoolExecutor(os.cpu_count()) as workers:
-        files = workers.map(lambda one: object_of(*one, into), wanted)
+        files = workers.map(lambda one: object_of(one[0], one[1], into), wanted)
         return {one: disassembled(file) for one, file in zip(wanted, files)}
 
 

@@ -17,7 +17,6 @@ from matplotlib.text import Text
 from suite import charts, results
 from suite.charts import forms, marks, words
 from suite.commands import plot
-from suite.statistics import estimate_ratio
 
 NAMES = list(charts.charts())
 CSS_POINT = 96 / 72  # pixels
@@ -58,9 +57,15 @@ def faults_of_layout(one: charts.drawing) -> Iterator[str]:
 # ---- how they look
 
 
-@pytest.mark.parametrize("strategies", [3, 12])
-@pytest.mark.parametrize("cores", [1, 2, 64])
-@pytest.mark.parametrize("name", NAMES)
+def machines() -> Iterator[tuple[str, int, int]]:
+    """Chart, cores and strategies: every pair where threads are drawn, the ends for the rest."""
+    for name, one in charts.charts().items():
+        threaded = synthetic.CHAPTERS[one.family] == "contention"
+        for cores, strategies in itertools.product((1, 2, 64), (3, 12)) if threaded else ((1, 3), (64, 12)):
+            yield name, cores, strategies
+
+
+@pytest.mark.parametrize(("name", "cores", "strategies"), machines())
 def test_nothing_overlaps_or_leaves_the_page_on_any_machine(name: str, cores: int, strategies: int) -> None:
     run = synthetic.synthetic(mallocs=strategies - 2, cores=cores)
     assert list(faults_of_layout(drawn(run, name))) == []
@@ -82,7 +87,7 @@ def test_a_talk_figure_fills_a_slide_with_letters_for_the_last_row() -> None:
 
 def test_the_test_of_the_layout_sees_faults() -> None:
     one = drawn(synthetic.synthetic(), "cost_64b")
-    for x, size in ((0.5, 12), (0.99, 40)):
+    for x, size in ((0.5, 12), (0.5, 20), (0.99, 40)):
         one.figure.text(x, 0.5, "some words", size=size)
     said = "; ".join(faults_of_layout(one))
     assert all(fault in said for fault in ("12.0 points", "leaves the page", "lies on"))
@@ -126,8 +131,8 @@ def luminance(colour: str) -> float:
 def test_the_leading_strategies_are_told_apart_by_every_eye(theme: str) -> None:
     run = synthetic.synthetic()
     used = [marks.mark_of(run, name) for name in LEADING]
-    to_cones = [[0.41222147, 0.53633254, 0.05144599], [0.2119035, 0.6806995, 0.10739696], [0.0883025, 0.28171884, 0.6299787]]
-    to_oklab = [[0.21045426, 0.79361779, -0.00407205], [1.977998, -2.428592, 0.45059371], [0.02590404, 0.78277177, -0.80867577]]
+    to_cones = [[0.41222, 0.53633, 0.05145], [0.21190, 0.68070, 0.10740], [0.08830, 0.28172, 0.62998]]
+    to_oklab = [[0.21045, 0.79362, -0.00407], [1.97800, -2.42859, 0.45059], [0.02590, 0.78277, -0.80868]]
     for sight in SIGHT.values():
         seen = [np.clip(np.array(sight) @ linear(one.colour(theme)), 0, 1) for one in used]
         lab = [np.array(to_oklab) @ np.cbrt(np.array(to_cones) @ colour) for colour in seen]
@@ -199,12 +204,29 @@ def test_the_first_chart_says_what_the_data_says() -> None:
     assert said({"stack_array": 2, "glibc": 40}, processes=1).endswith("20 times as much")
 
 
-def test_numbers_in_titles_are_those_of_the_data() -> None:
-    run = synthetic.synthetic()
-    name = "traverse/{}/count:100000/payload:8"
-    shuffled, vector = (run.by_name[name.format(one)].times for one in ("list_shuffled", "vector"))
-    ratio = words.two_figures(estimate_ratio(shuffled, vector).median)
-    assert title(run, "traverse").endswith(f", {ratio} times as much as in a vector")
+# Each number can be found in synthetic.price by hand.
+FOUND = {
+    "batch": "By malloc, giving blocks back at random costs 1.5 times giving back last in, first out",
+    "chase": "A load at random costs 1.1 ns in 4 KiB and 4.1 µs in 256 MiB, 2,700 times one in order",
+    "churn": "With malloc, replacing a block costs 8.0 to 40 ns among 1,000 and 24 to 120 ns among 100,000",
+    "cost_64b": "64 bytes cost 1.0 ns on the stack and 8.0 to 40 ns from malloc, 8.0 to 40 times as much",
+    "false_sharing": "Taken by one thread, blocks share a line with 5 of 5 mallocs; "
+    "there an atomic write costs 6.0 times one that stands apart",
+    "handoff": "Handing a block to another thread costs 8.0 to 40 ns with malloc, 0.50 ns by the queue alone",
+    "heap_state": "With malloc, 2 KiB cost 2.0 times as much once a thread has existed; "
+    "no effect of an empty heap is seen beyond the intervals",
+    "large": "64 MiB cost 6.3 ms where their pages are fresh, 2.1 ms where they are kept",
+    "list_walk": "Walking a list on an aged heap costs 4.0 times what it costs on a fresh one",
+    "private": "With malloc, 2 threads do 1.6 times the work of one; 2 would be ideal",
+    "scoped": "Written in full, a malloc costs 6.6 to 32 times the stack at 8 B and costs 1.0 times the stack at 1 MiB",
+    "stream": "Reading 16 KiB, 1 MiB and 64 MiB on the heap cannot be told from reading them on the stack",
+    "traverse": "Among 100,000, an element of 8 B costs 240 ns in a shuffled list, 5.0 times as much as in a vector",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_title_is_the_finding_of_the_textbooks_machine(name: str) -> None:
+    assert title(synthetic.synthetic(noise=exact), name) == FOUND[name]
 
 
 def test_extremes_are_named_only_where_their_intervals_are_apart() -> None:
@@ -251,11 +273,11 @@ def test_two_humps_are_marked_and_explained() -> None:
         assert "two humps" not in [text.get_text() for text in texts(drawn(synthetic.synthetic(), name))]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("name", NAMES)
 def test_a_chart_is_drawn_from_what_is_there_or_skipped(name: str, seed: int) -> None:
     def some(benchmark: str) -> bool:
-        return random.Random(f"{seed}/{benchmark}").random() < (0.1, 0.3, 0.6)[seed]
+        return random.Random(f"{seed}/{benchmark}").random() < (0.15, 0.5)[seed]
 
     found = charts.draw(synthetic.synthetic(keep=some), name)
     assert found is None or (list(faults_of_layout(found)) == [] and found.title and found.alt)

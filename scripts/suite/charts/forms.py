@@ -193,7 +193,7 @@ def lines(on: page, *panels: lines_panel, over: Number = lambda value: bytes_tex
             on.facts.append(panel.title)
         for one, shift in zip(panel.series, _shifts(panel)):
             _line(on, axes, one, shift, over, panel.axis)
-    _label_ends(on, all_axes[-1], panels[-1].series)
+    _label_ends(on, all_axes[-1], panels[-1])
     return all_axes
 
 
@@ -240,14 +240,14 @@ def _ends(one: line) -> list[tuple[int, estimate]]:
     return [(place, one.values[place]) for place in dict.fromkeys((min(one.values), max(one.values)))]
 
 
-def _label_ends(on: page, axes: Any, series: Sequence[line]) -> None:
+def _label_ends(on: page, axes: Any, panel: lines_panel) -> None:
     """Names beside the lines' ends, each tied to its end; the heights are settled when the panel stands."""
     beside = transforms.blended_transform_factory(axes.transAxes, axes.transData)
     gap = _LEADER * on.look.scale
     labels = []
-    for one in series:
+    for one, shift in zip(panel.series, _shifts(panel)):
         colour = (one.style or on.mark(one.name)).colour(on.look.theme)
-        end = (max(one.values), one.values[max(one.values)].median)
+        end = (max(one.values) * 2**shift, one.values[max(one.values)].median)
         text = axes.annotate(
             on.name(one.name), (1, end[1]), (gap, 0), beside, textcoords="offset points", va="center", color=colour
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,7 @@ class page:
         self.run, self.look, self.family = run, how, family
         self.figure = Figure(figsize=(_WIDTH * how.scale, _HEIGHT * how.scale), dpi=_PIXELS / (_WIDTH * how.scale))
         self.canvas = FigureCanvasAgg(self.figure)
+        self.mark: Callable[[str], mark] = cache(partial(mark_of, run))
         self.keys: list[key] = []
         self.humps: key | None = None
         self.drawn: list[estimate] = []
@@ -132,9 +134,6 @@ class page:
     def unit(self) -> float:
         """Pixels of the figure for one point of a talk page."""
         return float(self.figure.dpi * self.look.scale / 72)
-
-    def mark(self, name: str) -> mark:
-        return mark_of(self.run, name)
 
     def name(self, name: str) -> str:
         """A strategy's name, and for a malloc its version."""

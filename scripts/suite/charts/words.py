@@ -19,7 +19,7 @@ def short_time(ns: float) -> str:
 
 
 def times(ratio: float) -> str:
-    return f"{two_figures(ratio)}×"
+    return f"{three_figures(ratio)}×"
 
 
 def percent(share: float) -> str:
