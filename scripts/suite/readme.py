@@ -182,9 +182,14 @@ def _families(run: results.run, shown: Mapping[str, charts.drawing]) -> str:
     for family in sorted(known, key=lambda name: order.index(chapters[name])):
         its_own = sorted(by_family.get(family, []), key=lambda one: one.name != family)
         links = ", ".join(f"[{one.name}]({FIGURES.as_posix()}/{one.name}.svg)" for one in its_own if one.name in shown)
-        question = its_own[0].question if its_own else ""
-        lines.append(f"| {_cell(chapters[family])} | `{_cell(family)}` | {question} | {links} |")
+        lines.append(f"| {_cell(chapters[family])} | `{_cell(family)}` | {_cell(_question(run, family))} | {links} |")
     return "\n".join(lines)
+
+
+def _question(run: results.run, family: str) -> str:
+    """What the family asks, in the program's own words."""
+    about = run.account.about.get("families", {})
+    return str(about.get(family, {}).get("question", ""))
 
 
 def _cell(text: str) -> str:

@@ -468,6 +468,7 @@ def ns_per_addition(document: Document) -> float | None:
 def merge(units: Sequence[tuple[unit, Document]], how_it_went: account, order: Sequence[str]) -> Document:
     """The document of a run: rows by benchmark in the given order, then by process, then aggregates over processes."""
     context = dict(units[0][1]["context"])
+    context["executable"] = Path(str(context.get("executable", ""))).name  # where it lies is nobody else's business
     context["suite"] = {**dataclasses.asdict(how_it_went), "clock": how_it_went.clock}
     rows_by_name: dict[str, dict[int, Document]] = {name: {} for name in order}
     for one, document in units:

@@ -100,7 +100,7 @@ def test_every_benchmark_of_the_smoke_profile_runs_and_none_is_wrong() -> None:
         for row in rows:
             assert row["real_time"] > 0 and row["time_unit"] == "ns" and row["run_type"] == "iteration"
             assert 0.05 < row["ns_per_addition"] < 5
-            assert row["page_faults"] >= 0
+            assert row.get("page_faults", 0) >= 0  # absent where the work is done in a child process
 
 
 def test_the_context_holds_the_facts() -> None:
@@ -324,9 +324,10 @@ def tunables_once_running(tunables: str | None) -> str:
 
 
 def test_the_tunables_of_the_user_are_kept() -> None:
-    assert tunables_once_running(None) == "glibc.rtld.optional_static_tls=65536"
+    added = r"glibc\.rtld\.optional_static_tls=\d+"
+    assert re.fullmatch(added, tunables_once_running(None))
     kept = "glibc.malloc.tcache_count=3:glibc.malloc.perturb=0"
-    assert tunables_once_running(kept) == f"{kept}:glibc.rtld.optional_static_tls=65536"
+    assert re.fullmatch(f"{kept}:{added}", tunables_once_running(kept))
     chosen = "glibc.rtld.optional_static_tls=131072"
     assert tunables_once_running(chosen) == chosen
 
