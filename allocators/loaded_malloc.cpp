@@ -105,8 +105,9 @@ malloc_library load_row(const library_row& row) {
   for (const std::string_view soname : row.sonames) {
     if (soname.empty()) continue;
     malloc_library attempt = load_malloc(row.name, std::string(soname), row.prefix);
-    const bool first = loaded.name.empty();
-    if (attempt.available() || first || loaded.file.empty()) loaded = std::move(attempt);
+    // A library that is damaged is worth telling of, one of several names that is not there is not.
+    const bool missing = attempt.reason.starts_with(std::string(soname) + ": cannot open shared object file: No such file");
+    if (loaded.name.empty() || !missing) loaded = std::move(attempt);
     if (!loaded.file.empty()) break;  // found, whether or not it serves: its own reason is the one to tell
   }
   loaded.what = row.what;

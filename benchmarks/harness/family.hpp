@@ -74,7 +74,7 @@ class enrolment {
 
   std::string family_;
   profile chosen_;
-  const std::regex& only_;
+  std::regex only_;
   bool before_threads_;
   std::vector<std::string> names_;
 };

@@ -246,6 +246,21 @@ void check_writable(const std::string& file) {
   if (!existed) std::remove(file.c_str());
 }
 
+/// Google Benchmark does not look whether what it wrote has arrived: on a full disk it has not.
+void check_written(const std::string& file) {
+  struct stat found{};
+  if (::stat(file.c_str(), &found) != 0 || !S_ISREG(found.st_mode)) return;
+  std::ifstream written(file, std::ios::binary);
+  if (char last = 0; !written.seekg(-1, std::ios::end) || !written.get(last) || last != '\n')
+    throw std::runtime_error("could not write all of " + file + ": is the disk full?");
+}
+
+/// Google Benchmark prints its help and says nothing of failure when it is given another.
+void check_format(const options& chosen, const std::string& name) {
+  if (const std::string format = flag(chosen, name); !format.empty() && format != "console" && format != "json" && format != "csv")
+    throw std::invalid_argument("--" + name + "=" + format + ": wanted console, json or csv");
+}
+
 int run(int argc, char** argv) {
   options chosen = parse(argc, argv);
   const std::regex only = compiled(chosen.only);
@@ -264,6 +279,8 @@ int run(int argc, char** argv) {
       std::fprintf(stderr, "not available: %s: %s (install: %s)\n", each.name.c_str(), each.reason.c_str(), each.package.c_str());
   if (const auto preloaded = std::getenv("LD_PRELOAD"); preloaded != nullptr && *preloaded != '\0')
     std::fprintf(stderr, "started with LD_PRELOAD=%s\n", preloaded);
+  check_format(chosen, "benchmark_format");
+  check_format(chosen, "benchmark_out_format");
   check_writable(flag(chosen, "benchmark_out"));
   if (!chosen.min_time_given) chosen.rest.insert(chosen.rest.begin() + 1, "--benchmark_min_time=" + min_time(chosen.chosen));
   std::vector<char*> arguments;
@@ -275,6 +292,7 @@ int run(int argc, char** argv) {
   current_pinning().pin(0);
   const std::size_t matched = benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
+  if (matched > 0) check_written(flag(chosen, "benchmark_out"));
   if (matched == 0) throw std::invalid_argument("no benchmark matches --benchmark_filter=" + flag(chosen, "benchmark_filter"));
   return 0;
 }

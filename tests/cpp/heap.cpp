@@ -12,8 +12,6 @@ namespace {
 /// Counts what is live, in the order of allocation, and refuses after `limit` allocations.
 class counted {
  public:
-  static constexpr bool thread_safe = false;
-
   void* allocate(std::size_t bytes) {
     if (allocated == limit) return nullptr;
     void* const block = std::malloc(bytes);
