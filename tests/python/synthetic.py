@@ -90,7 +90,8 @@ def document(
             unit = results.unit(family, CHAPTERS[family], f"^{family}/", process, False, (), 0, 0, 0, 0, 1.0, 0.25, 1)
             own = [one for one in rows if one["name"].startswith(f"{family}/")]
             pieces.append((unit, {"context": told, "benchmarks": own}))
-    how_it_went = results.account(True, processes, 1, tuple(unit for unit, _ in pieces))
+    words = {unit.family: {"question": f"What does {unit.family} ask?"} for unit, _ in pieces}
+    how_it_went = results.account(True, processes, 1, tuple(unit for unit, _ in pieces), about={"families": words})
     return results.merge(pieces, how_it_went, names)
 
 

@@ -111,7 +111,7 @@ def test_what_the_program_refuses_is_said_in_its_words(
     [
         ("#!/bin/sh\necho '{'", "did not print JSON"),
         ("#!/bin/sh\necho '{\"families\": 3}'", "cannot be read"),
-        ("#!/bin/sh\necho '{\"families\": [], \"strategies\": []}'", "offers no benchmarks"),
+        ("#!/bin/sh\necho '{\"families\": [], \"strategies\": [], \"context\": {}}'", "offers no benchmarks"),
         ("#!/bin/sh\nkill -9 $$", "SIGKILL"),
         ("no program", "cannot be run"),
     ],

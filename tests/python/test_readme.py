@@ -114,7 +114,7 @@ def test_every_block_can_be_asked_for(root: Path) -> None:
     assert command.main([], root) == 0
     text = (root / "README.md").read_text()
     assert "Measured on 2026-01-02: 1 package, 2 cores" in text and "glibc 0.10.2" in text
-    assert "| allocation | `churn` | What does a malloc cost in a running program" in text
+    assert "| allocation | `churn` | What does churn ask? |" in text
     assert "### How does the cost of a block grow with its size?" in text
 
 
