@@ -12,6 +12,7 @@ from pathlib import Path
 from suite import charts, findings, results
 from suite.charts import words
 from suite.charts.frame import cache_levels
+from suite.program import bad_input
 
 README = "README.md"
 REFERENCE = Path("results", "reference")
@@ -24,7 +25,7 @@ OPENING = "<!-- generated:"
 NOT_IN_THE_TABLE = ("Following pointers", "Allocating in one thread, freeing in another")
 
 
-class bad_readme(Exception):
+class bad_readme(bad_input):
     """The README's marks cannot be followed. Its text is one line."""
 
 

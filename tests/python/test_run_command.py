@@ -17,7 +17,7 @@ from typing import Any
 import fake_program
 import pytest
 from rich.console import Console
-from suite import results
+from suite import building, results
 from suite.commands import run as command
 
 Call = Callable[..., int]
@@ -331,10 +331,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_build_is_configured_once_and_quiet(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):
-        built = command.build_with_cmake(project, "clang", Console(stderr=True))
+        built = building.build(project, "clang", Console(stderr=True))
         assert built == project / "build" / "clang" / "stackheap"
-    building = f"--build {project}/build/clang --target stackheap"
-    assert (project / "calls").read_text().splitlines() == ["--preset clang", building, building]
+    built_alone = f"--build {project}/build/clang --target stackheap"
+    assert (project / "calls").read_text().splitlines() == ["--preset clang", built_alone, built_alone]
     assert "compiling" not in capsys.readouterr().err
 
 

@@ -7,19 +7,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
-from suite import doctor
-from suite.commands.run import ROOT, build_with_cmake, one_line_parser
-from suite.program import ask, bad_input, program
+from suite import building, doctor
+from suite.commandline import ROOT, SUCCESS, answer, console_for_progress, console_for_results, one_line_parser
+from suite.program import ask, program
 
+PROGRAM = "scripts/doctor"
 STYLES = {"good": "green", "mind": "yellow", "unknown": "dim"}
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = one_line_parser(
-        prog="scripts/doctor",
+        prog=PROGRAM,
         description="Tells how fit this machine is to measure, what that does to results, and what would change it. "
         "Changes nothing itself.",
         epilog="Exit codes: 0 told, 2 bad input or the program cannot be built.",
@@ -30,20 +30,19 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     options = parse(arguments)
-    try:
-        executable = build_with_cmake(root, options.build, Console(stderr=True, highlight=False))
-        offered = ask(program(executable, "quick"))
-    except (bad_input, OSError) as problem:
-        print(f"scripts/doctor: {problem}", file=sys.stderr)
-        return 2
+    return answer(PROGRAM, lambda: _tell(root, options.build))
+
+
+def _tell(root: Path, preset: str) -> int:
+    offered = ask(program(building.build(root, preset, console_for_progress()), "quick"))
     found = doctor.examine(doctor.machine(facts=offered.context), offered.mallocs)
-    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    console = console_for_results()
     table = Table("what", "", "found", "what it does to results", "what would change it", box=None, header_style="bold")
     for each in found:
         table.add_row(each.name, f"[{STYLES[each.state]}]{each.state}[/]", each.value, each.effect, each.remedy)
     console.print(table)
     console.print(doctor.verdict(found), markup=False)
-    return 0
+    return SUCCESS
 
 
 if __name__ == "__main__":

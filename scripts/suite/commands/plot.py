@@ -8,12 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from suite import charts, results
-from suite.commands.run import REFUSED, SUCCESS, one_line_parser
+from suite.commandline import SUCCESS, answer, one_line_parser
+from suite.program import bad_input
+
+PROGRAM = "scripts/plot"
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = one_line_parser(
-        prog="scripts/plot",
+        prog=PROGRAM,
         description="Draws every chart the run has data for, and prints the files.",
         epilog="Exit codes: 0 drawn, 2 bad input, or nothing to draw.",
     )
@@ -36,25 +39,18 @@ def _formats(text: str) -> tuple[str, ...]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
-    try:
-        run = results.read_run(options.run)
-        folder = options.out or options.run.parent / "figures"
-        files = charts.draw_all(run, folder, options.format, options.theme, options.size, options.chart)
-    except results.bad_result as problem:
-        return _refuse(str(problem))
-    except OSError as problem:
-        where = f"{problem.filename}: " if problem.filename else ""
-        return _refuse(f"{where}{problem.strerror or problem}")
+    return answer(PROGRAM, lambda: _plot(options))
+
+
+def _plot(options: argparse.Namespace) -> int:
+    run = results.read_run(options.run)
+    folder = options.out or options.run.parent / "figures"
+    files = charts.draw_all(run, folder, options.format, options.theme, options.size, options.chart)
     if not files:
-        return _refuse(f"{options.run} has no data for {', '.join(options.chart or ['any chart'])}")
+        raise bad_input(f"{options.run} has no data for {', '.join(options.chart or ['any chart'])}")
     for file in files:
         print(file)
     return SUCCESS
-
-
-def _refuse(problem: str) -> int:
-    print(f"scripts/plot: {problem}", file=sys.stderr)
-    return REFUSED
 
 
 if __name__ == "__main__":

@@ -7,15 +7,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite import readme, results
-from suite.commands.run import REFUSED, ROOT, SUCCESS, one_line_parser
+from suite import readme
+from suite.commandline import ROOT, SUCCESS, answer, one_line_parser
 
+PROGRAM = "scripts/readme"
 STALE = 1
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = one_line_parser(
-        prog="scripts/readme",
+        prog=PROGRAM,
         description="Rewrites the generated blocks of README.md and results/reference/figures from "
         "results/reference/run.json.",
         epilog="Exit codes: 0 all is fresh, 1 --check found something stale, 2 bad input.",
@@ -26,23 +27,17 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     options = parse(arguments)
-    try:
-        made = readme.make(root)
-        stale = readme.stale(root, made)
-        if not options.check:
-            readme.write(root, made)
-    except (results.bad_result, readme.bad_readme) as problem:
-        return _refuse(str(problem))
-    except OSError as problem:
-        return _refuse(f"{problem.filename}: {problem.strerror}" if problem.filename else str(problem))
+    return answer(PROGRAM, lambda: _refresh(root, options.check))
+
+
+def _refresh(root: Path, only_check: bool) -> int:
+    made = readme.make(root)
+    stale = readme.stale(root, made)
+    if not only_check:
+        readme.write(root, made)
     for line in stale:
-        print(f"{'stale' if options.check else 'refreshed'}: {line}")
-    return STALE if stale and options.check else SUCCESS
-
-
-def _refuse(problem: str) -> int:
-    print(f"scripts/readme: {problem}", file=sys.stderr)
-    return REFUSED
+        print(f"{'stale' if only_check else 'refreshed'}: {line}")
+    return STALE if stale and only_check else SUCCESS
 
 
 if __name__ == "__main__":

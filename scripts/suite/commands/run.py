@@ -5,40 +5,31 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
-import json
-import re
 import secrets
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import Progress
 
-from suite import doctor, findings, measure, results
+from suite import building, doctor, findings, measure, results
+from suite.commandline import (
+    INTERRUPTED, ROOT, SUCCESS, answer, bar, console_for_progress, console_for_results, one_line_parser,
+)  # fmt: skip
 from suite.program import ask, bad_input, part, program, unit_failed
 
-ROOT = Path(__file__).resolve().parents[3]
+PROGRAM = "scripts/run"
 GO_ON = "scripts/run --resume"
 
-SUCCESS, SOME_FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+SOME_FAILED = 1
 MOST_PROCESSES = 1000
-PLAIN_WIDTH = 140  # of the tables where there is no terminal to fit
-
-
-class one_line_parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, as every command here."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(REFUSED, f"{self.prog}: {message} (--help lists the options)\n")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = one_line_parser(
-        prog="scripts/run",
+        prog=PROGRAM,
         description="Builds, measures, draws, and prints the findings. Results go to results/<time>-<profile>/.",
         epilog="Exit codes: 0 all went well, 1 some processes failed (the rest is kept), 2 bad input or no result, "
         f"130 interrupted: go on with {GO_ON}.",
@@ -72,23 +63,7 @@ builder = Callable[[Path, str, Console], Path]
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT, build: builder | None = None) -> int:
     options = parse(arguments)
-    status = Console(stderr=True, highlight=False)
-    try:
-        return _run(options, root, build or build_with_cmake, status)
-    except (bad_input, results.bad_result, unit_failed) as problem:
-        return _refuse(str(problem))
-    except OSError as problem:
-        where = f"{problem.filename}: " if problem.filename else ""
-        return _refuse(f"{where}{problem.strerror or problem}")
-    except KeyboardInterrupt:
-        print("scripts/run: interrupted", file=sys.stderr)
-        return INTERRUPTED
-
-
-def _refuse(problem: str) -> int:
-    """The program's own lines pass through as they are."""
-    print(problem if problem.startswith("stackheap:") else f"scripts/run: {problem}", file=sys.stderr)
-    return REFUSED
+    return answer(PROGRAM, lambda: _run(options, root, build or building.build, console_for_progress()))
 
 
 def _run(options: argparse.Namespace, root: Path, build: builder, status: Console) -> int:
@@ -168,50 +143,6 @@ def _how_to_go_on(folder: Path, options: argparse.Namespace) -> str:
     return f"scripts/run: interrupted; what was measured is in {folder}: go on with {GO_ON}{where}{build}"
 
 
-# ---- building
-
-
-def build_with_cmake(root: Path, preset: str, status: Console) -> Path:
-    """Builds the program quietly, and shows the compiler's words only when it fails. Raises bad_input."""
-    offered = _presets(root)
-    if preset not in offered:
-        raise bad_input(f"there is no preset {preset!r}; there are: {', '.join(offered)}")
-    folder = root / "build" / preset
-    if not (folder / "build.ninja").exists():
-        status.print(f"configuring build/{preset}")
-        _quietly(["cmake", "--preset", preset], root, status, f"configuring build/{preset}")
-    status.print(f"building build/{preset}/stackheap")
-    _quietly(["cmake", "--build", str(folder), "--target", "stackheap"], root, status, f"building build/{preset}")
-    return folder / "stackheap"
-
-
-def _presets(root: Path) -> list[str]:
-    try:
-        written = json.loads((root / "CMakePresets.json").read_bytes())
-        return [str(one["name"]) for one in written["configurePresets"] if not one.get("hidden")]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise bad_input(f"{root / 'CMakePresets.json'} is damaged") from None
-
-
-def _quietly(command: list[str], root: Path, status: Console, doing: str) -> None:
-    """Runs a command, with a bar from Ninja's [3/17] on a terminal; its output is shown if it fails."""
-    try:
-        child = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    except FileNotFoundError:
-        raise bad_input(f"{command[0]} is not installed: scripts/setup installs it") from None
-    lines = []
-    with child, _bar(status) as bar:
-        task = bar.add_task(doing, total=None, left="")
-        for line in child.stdout or ():
-            lines.append(line)
-            step = re.match(r"\[(\d+)/(\d+)\]", line)
-            if step:
-                bar.update(task, completed=int(step[1]), total=int(step[2]))
-    if child.returncode != 0:
-        sys.stderr.write("".join(lines))
-        raise bad_input(f"{doing} failed: see above")
-
-
 # ---- showing how it goes
 
 
@@ -224,12 +155,6 @@ def _announce(planned: measure.plan, folder: Path, status: Console) -> None:
         markup=False,
         soft_wrap=True,
     )
-
-
-def _bar(status: Console) -> Progress:
-    """Redrawn twice a second: each drawing takes time from what is measured."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
-    return Progress(*columns, console=status, disable=not status.is_terminal, transient=True, refresh_per_second=2)
 
 
 class _reporter:
@@ -259,8 +184,8 @@ class _reporter:
 
 @contextlib.contextmanager
 def _watching(planned: measure.plan, status: Console, kept: Callable[[], None]) -> Iterator[_reporter]:
-    with _bar(status) as bar:
-        yield _reporter(planned, status, bar, kept)
+    with bar(status) as shown:
+        yield _reporter(planned, status, shown, kept)
 
 
 def _left(seconds: float | None) -> str:
@@ -273,7 +198,7 @@ def _left(seconds: float | None) -> str:
 
 
 def _tell(run: results.run) -> None:
-    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+    console = console_for_results()
     for table in findings.as_tables(findings.findings(run)):
         console.print(table)
         console.print()

@@ -7,20 +7,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from suite import verify
-from suite.commands.run import ROOT, build_with_cmake, one_line_parser
-from suite.program import ask, bad_input, program
+from suite import building, verify
+from suite.commandline import ROOT, answer, console_for_progress, console_for_results, one_line_parser
+from suite.program import ask, program
 
+PROGRAM = "scripts/verify"
 STYLES = {verify.SHOWN: "green", verify.FAILED: "bold red", verify.UNKNOWN: "yellow"}
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = one_line_parser(
-        prog="scripts/verify",
+        prog=PROGRAM,
         description="Puts the suite's claims about itself to the test on this machine, in under two minutes.",
         epilog="Exit codes: 0 no row failed, 1 a row failed, 2 bad input or the program cannot be built.",
     )
@@ -30,25 +30,21 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     options = parse(arguments)
-    status = Console(stderr=True, highlight=False)
-    try:
-        executable = build_with_cmake(root, options.build, status)
-        chosen = program(executable, "quick")
-        offered = ask(chosen)
-        rows = []
-        with status.status("verifying") as shown:
-            for row in verify.verify(chosen, offered):
-                rows.append(row)
-                shown.update(f"verifying: {row.claim}")
-    except (bad_input, OSError) as problem:
-        print(f"scripts/verify: {problem}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    return answer(PROGRAM, lambda: _verify(root, options.build))
+
+
+def _verify(root: Path, preset: str) -> int:
+    status = console_for_progress()
+    chosen = program(building.build(root, preset, status), "quick")
+    rows = []
+    with status.status("verifying") as shown:
+        for row in verify.verify(chosen, ask(chosen)):
+            rows.append(row)
+            shown.update(f"verifying: {row.claim}")
     table = Table("claim", "verdict", "evidence", box=None, header_style="bold")
     for row in rows:
         table.add_row(row.claim, Text(row.verdict, STYLES[row.verdict]), Text(row.evidence))
-    Console(width=None if sys.stdout.isatty() else 140, highlight=False).print(table)
+    console_for_results().print(table)
     return verify.exit_code(rows)
 
 
