@@ -102,10 +102,10 @@ def catalogue(only: re.Pattern[str]) -> dict[str, object]:
         if left:
             words = dict.fromkeys(("question", "operation", "untimed", "heap", "unfairness"), "in words")
             families.append({**words, "name": name, "chapter": chapter, "parts": parts, "benchmarks": left})
-    glibc: dict[str, object] = {"name": "glibc", "available": True, "file": "/nowhere", "version": "2.36", "reason": "", "package": ""}
-    missing: dict[str, object] = {"name": "mimalloc", "available": False, "file": "", "version": "", "reason": "not found"}
+    glibc = {"name": "glibc", "available": True, "file": "/nowhere", "version": "2.36", "reason": "", "package": ""}
+    missing = {"name": "mimalloc", "available": False, "file": "", "version": "", "reason": "not found"}
     missing["package"] = "libmimalloc2.0"
-    strategies = [{**glibc, "process": True}, {**missing, "process": False}]
+    strategies: list[dict[str, object]] = [{**glibc, "process": True}, {**missing, "process": False}]
     return {"families": families, "strategies": strategies, "context": {"counters": "none: not here"}}
 
 

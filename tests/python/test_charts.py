@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import synthetic
+import textbook
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.text import Text
@@ -60,7 +61,7 @@ def faults_of_layout(one: charts.drawing) -> Iterator[str]:
 def machines() -> Iterator[tuple[str, int, int]]:
     """Chart, cores and strategies: every pair where threads are drawn, the ends for the rest."""
     for name, one in charts.charts().items():
-        threaded = synthetic.CHAPTERS[one.family] == "contention"
+        threaded = textbook.chapter_of(one.family) == "contention"
         for cores, strategies in itertools.product((1, 2, 64), (3, 12)) if threaded else ((1, 3), (64, 12)):
             yield name, cores, strategies
 
@@ -166,11 +167,7 @@ def test_a_title_changes_with_the_data(name: str) -> None:
     assert title(synthetic.synthetic(), name) != title(synthetic.synthetic(ns=another), name)
 
 
-EQUAL = {
-    "batch": "cannot be told from", "chase": "cannot be told from", "cost_64b": "5 of 5 mallocs cannot be told from",
-    "false_sharing": "cannot be told from", "heap_state": "no effect", "list_walk": "cannot be told from",
-    "scoped": "cannot be told from", "stream": "cannot be told from", "traverse": "the same, within the intervals",
-}  # fmt: skip
+EQUAL = textbook.said("EQUAL")
 
 
 @pytest.mark.parametrize("name", EQUAL)
@@ -204,24 +201,8 @@ def test_the_first_chart_says_what_the_data_says() -> None:
     assert said({"stack_array": 2, "glibc": 40}, processes=1).endswith("20 times as much")
 
 
-# Each number can be found in synthetic.price by hand.
-FOUND = {
-    "batch": "By malloc, giving blocks back at random costs 1.5 times giving back last in, first out",
-    "chase": "A load at random costs 1.1 ns in 4 KiB and 4.1 µs in 256 MiB, 2,700 times one in order",
-    "churn": "With malloc, replacing a block costs 8.0 to 40 ns among 1,000 and 24 to 120 ns among 100,000",
-    "cost_64b": "64 bytes cost 1.0 ns on the stack and 8.0 to 40 ns from malloc, 8.0 to 40 times as much",
-    "false_sharing": "Taken by one thread, blocks share a line with 5 of 5 mallocs; "
-    "there an atomic write costs 6.0 times one that stands apart",
-    "handoff": "Handing a block to another thread costs 8.0 to 40 ns with malloc, 0.50 ns by the queue alone",
-    "heap_state": "With malloc, 2 KiB cost 2.0 times as much once a thread has existed; "
-    "no effect of an empty heap is seen beyond the intervals",
-    "large": "64 MiB cost 6.3 ms where their pages are fresh, 2.1 ms where they are kept",
-    "list_walk": "Walking a list on an aged heap costs 4.0 times what it costs on a fresh one",
-    "private": "With malloc, 2 threads do 1.6 times the work of one; 2 would be ideal",
-    "scoped": "Written in full, a malloc costs 6.6 to 32 times the stack at 8 B and costs 1.0 times the stack at 1 MiB",
-    "stream": "Reading 16 KiB, 1 MiB and 64 MiB on the heap cannot be told from reading them on the stack",
-    "traverse": "Among 100,000, an element of 8 B costs 240 ns in a shuffled list, 5.0 times as much as in a vector",
-}
+# Each number can be found in the prices of its chapter by hand.
+FOUND = textbook.said("FOUND")
 
 
 @pytest.mark.parametrize("name", NAMES)
