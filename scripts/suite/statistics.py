@@ -8,6 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
 
 CONFIDENCE = 0.95
 
@@ -105,6 +108,32 @@ def rank_sum_counts(m: int, n: int) -> list[int]:
         for u in range(i, size):
             counts[u] += counts[u - i]
     return counts
+
+
+def estimate_shift(differences: Sequence[float], confidence: float = CONFIDENCE) -> estimate:
+    """Where paired differences lie: the Hodges-Lehmann estimate, and the signed-rank test's interval.
+
+    Exact for any distribution symmetric about its centre. Ten pairs reach 95.2 %, six 96.9 %, five 93.8 %.
+    Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, 3rd edition, sections 3.2 and 3.3.
+    """
+    values = np.asarray(differences, dtype=float)
+    first, second = np.triu_indices(len(values))
+    averages = np.sort((values[first] + values[second]) / 2)  # Walsh's
+    cut = _deepest_cut(signed_rank_counts(len(values)), confidence, limit=(len(averages) - 1) // 2)
+    low, high = float(averages[cut.depth]), float(averages[-1 - cut.depth])
+    return estimate(float(np.median(averages)), low, high, cut.coverage, len(values))
+
+
+@cache
+def signed_rank_counts(n: int) -> tuple[int, ...]:
+    """How many of the 2^n assignments of signs to n values give each sum of the positive ones' ranks: exact, no ties.
+
+    The coefficients of the product of (1 + x^rank); Wilcoxon, Biometrics Bulletin 1 (1945).
+    """
+    counts = [1]
+    for rank in range(1, n + 1):
+        counts = [a + b for a, b in zip(counts + [0] * rank, [0] * rank + counts)]
+    return tuple(counts)
 
 
 @dataclass(frozen=True)

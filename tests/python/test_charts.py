@@ -43,7 +43,7 @@ def faults_of_layout(one: charts.drawing) -> Iterator[str]:
     one.figure.draw_without_rendering()
     page = one.figure.bbox
     boxes = [(text.get_text(), text.get_window_extent().padded(-1)) for text in texts(one)]
-    smallest = {"talk": 18.0, "paper": 8.0}[one.look.size]
+    smallest = {"talk": 18.0, "paper": 8.0, "square": 18.0}[one.look.size]
     for text in texts(one):
         if text.get_fontsize() < smallest - 1e-6:
             yield f"{text.get_text()!r} has {text.get_fontsize()} points"
@@ -73,7 +73,7 @@ def test_nothing_overlaps_or_leaves_the_page_on_any_machine(name: str, cores: in
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(("theme", "size"), [("dark", "talk"), ("light", "paper")])
+@pytest.mark.parametrize(("theme", "size"), [("dark", "talk"), ("light", "paper"), ("dark", "square")])
 def test_every_look_has_the_room_and_the_colours_of_its_page(name: str, theme: str, size: str) -> None:
     one = drawn(synthetic.synthetic(), name, theme, size)
     assert list(faults_of_layout(one)) == []

@@ -21,9 +21,8 @@ Number = Callable[[float], str]
 _LABEL_HEIGHT = 21.0  # points
 _LEADER = 26.0  # points from a line's end to its label
 _LEAST_DECADES = 1.0  # a shorter axis would make small differences look large
-_PANELS_WIDTH = 900.0  # points of all panels, about
+_BESIDE_PANELS, _ABOVE_AND_BELOW = 252.0, 308.0  # points of the page that panels do not have, about
 _TICKS_WIDTH = 80.0  # of the labels beside an axis for costs
-_PANEL_HEIGHT = 340.0
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def dots(
     for axes, panel in zip(all_axes, panels):
         alike = [each for other in panels if other.axis == panel.axis for each in other.columns]
         limits = _limits(panel.axis, [one.values[row] for one in alike for row in rows if row in one.values])
-        _value_axis(on, axes.xaxis, panel.axis, limits, _PANELS_WIDTH / len(panels))
+        _value_axis(on, axes.xaxis, panel.axis, limits, _panels_width(on) / len(panels))
         axes.set_xlim(limits)
         axes.set_ylim(len(rows) - 0.5, -0.5)
         names = [on.name(row) for row in rows] if axes is all_axes[0] else [""] * len(rows)
@@ -186,9 +185,9 @@ def lines(on: page, *panels: lines_panel, over: Number = lambda value: bytes_tex
     for axes, panel in zip(all_axes, panels):
         alike = [each for other in panels if other.axis == panel.axis for each in other.series]
         limits = _limits(panel.axis, [value for one in alike for value in one.values.values()])
-        _value_axis(on, axes.yaxis, panel.axis, limits, _PANEL_HEIGHT)
+        _value_axis(on, axes.yaxis, panel.axis, limits, on.look.sheet.height - _ABOVE_AND_BELOW)
         axes.set_ylim(limits)
-        _quantity_axis(on, axes, panel, over, _PANELS_WIDTH / len(panels) - _TICKS_WIDTH)
+        _quantity_axis(on, axes, panel, over, _panels_width(on) / len(panels) - _TICKS_WIDTH)
         if panel.title:
             on.facts.append(panel.title)
         for one, shift in zip(panel.series, _shifts(panel)):
@@ -317,6 +316,10 @@ def _on_top(on: page, axes: Any, labels: Sequence[tuple[float, str]]) -> None:
 
 
 # ---- axes
+
+
+def _panels_width(on: page) -> float:
+    return on.look.sheet.width - _BESIDE_PANELS
 
 
 def _marker_size(on: page) -> float:

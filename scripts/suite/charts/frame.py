@@ -26,15 +26,34 @@ from suite.statistics import estimate
 
 FORMATS = ("svg", "png", "pdf")
 THEMES = ("light", "dark")
-SIZES: Mapping[str, float] = {"talk": 1.0, "paper": 8 / 18}  # the smallest text is 18 or 8 points
 
 STYLE = Path(__file__).with_name("suite.mplstyle")
-_WIDTH, _HEIGHT = 16.0, 9.0  # inches at talk size
-_PIXELS = 1920
 _MARGIN, _GAP, _LINE = 40.0, 14.0, 1.22  # points, points, heights of a letter
 _PAGE = {"light": "#ffffff", "dark": "#14161a"}
 _GRID = {"light": "#e3e6ea", "dark": "#2b3038"}
 _LONGEST_VERSION = 8
+
+
+@dataclass(frozen=True)
+class sheet:
+    """The page a chart is drawn on. Its points are those of a talk page; `scale` makes them those of the file."""
+
+    width: float
+    height: float
+    pixels: int  # across, of a PNG file
+    scale: float = 1.0
+
+    @property
+    def inches(self) -> tuple[float, float]:
+        return self.width * self.scale / 72, self.height * self.scale / 72
+
+
+# The smallest letters have 18 points; on paper, 8.
+SIZES: Mapping[str, sheet] = {
+    "talk": sheet(16 * 72, 9 * 72, 1920),
+    "paper": sheet(16 * 72, 9 * 72, 1920, scale=8 / 18),
+    "square": sheet(14 * 72, 14 * 72, 1400),
+}
 
 
 @dataclass(frozen=True)
@@ -43,8 +62,12 @@ class look:
     size: str = "talk"
 
     @property
-    def scale(self) -> float:
+    def sheet(self) -> sheet:
         return SIZES[self.size]
+
+    @property
+    def scale(self) -> float:
+        return self.sheet.scale
 
     @property
     def suffix(self) -> str:
@@ -119,7 +142,7 @@ class page:
 
     def __init__(self, run: results.run, how: look, family: str) -> None:
         self.run, self.look, self.family = run, how, family
-        self.figure = Figure(figsize=(_WIDTH * how.scale, _HEIGHT * how.scale), dpi=_PIXELS / (_WIDTH * how.scale))
+        self.figure = Figure(figsize=how.sheet.inches, dpi=how.sheet.pixels / how.sheet.inches[0])
         self.canvas = FigureCanvasAgg(self.figure)
         self.mark: Callable[[str], mark] = cache(partial(mark_of, run))
         self.keys: list[key] = []
@@ -166,7 +189,7 @@ class page:
 
     def finish(self, title: str, subtitle: str) -> drawing:
         """Sets title, subtitle, key and footer, gives the panels the room between, and completes them."""
-        top = _HEIGHT * 72 - _MARGIN * 0.8
+        top = self.look.sheet.height - _MARGIN * 0.8
         top = self._write(title, top, "figure.titlesize", self.look.text, weight="bold") - _GAP * 0.7
         top = self._write(subtitle, top, "font.size", self.look.quiet) - _GAP
         keys = [*self.keys, *([self.humps] if self.humps else [])]
@@ -189,13 +212,13 @@ class page:
         height = len(lines) * _LINE * size / self.look.scale
         for index, line in enumerate(lines):
             top = at + height if upwards else at
-            y = (top - index * _LINE * size / self.look.scale) / (_HEIGHT * 72)
-            self.figure.text(_MARGIN / (_WIDTH * 72), y, line, size=size, color=colour, va="top", **font)
+            y = (top - index * _LINE * size / self.look.scale) / self.look.sheet.height
+            self.figure.text(_MARGIN / self.look.sheet.width, y, line, size=size, color=colour, va="top", **font)
         return float(at + height if upwards else at - height)
 
     def _fitted(self, text: str, **font: Any) -> list[str] | None:
         """The text in its own lines if they fit, a single one else as two of about the same width; None: too long."""
-        room = _WIDTH * 72 - 2 * _MARGIN
+        room = self.look.sheet.width - 2 * _MARGIN
         lines = text.split("\n")
         if all(self.text_width(line, **font) <= room for line in lines):
             return lines
@@ -207,7 +230,7 @@ class page:
 
     def _cut(self, text: str, **font: Any) -> list[str]:
         """What no size makes fit (a hostile name, a machine of many parts) ends in an ellipsis."""
-        room = _WIDTH * 72 - 2 * _MARGIN
+        room = self.look.sheet.width - 2 * _MARGIN
         lines = []
         for line in text.split("\n"):
             short = line
@@ -218,7 +241,7 @@ class page:
 
     def _write_keys(self, keys: Sequence[key], top: float) -> float:
         handles = [_handle(one, self.look) for one in keys]
-        x, y = _MARGIN / (_WIDTH * 72), top / (_HEIGHT * 72)
+        x, y = _MARGIN / self.look.sheet.width, top / self.look.sheet.height
         labels = [one.label for one in keys]
         self.figure.legend(
             handles, labels, ncol=len(handles), loc="upper left", bbox_to_anchor=(x, y), labelcolor=self.look.text
@@ -226,7 +249,7 @@ class page:
         return float(top - _LINE * matplotlib.rcParams["font.size"] / self.look.scale)
 
     def _place_panels(self, bottom: float, top: float) -> None:
-        width, height = _WIDTH * 72, _HEIGHT * 72
+        width, height = self.look.sheet.width, self.look.sheet.height
         room = (_MARGIN / width, bottom / height, 1 - 2 * _MARGIN / width, (top - bottom) / height)
         self.figure.set_layout_engine("constrained", rect=room, w_pad=0, h_pad=0, wspace=0.06)
         for one in self.figure.texts:

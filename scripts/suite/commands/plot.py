@@ -25,7 +25,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--chart", metavar="NAME", action="append", choices=list(charts.charts()), help="only this one; several times")
     add("--format", metavar="LIST", type=_formats, default=("svg", "png"), help="of svg, png, pdf; default: svg,png")
     add("--theme", choices=charts.THEMES, default="light", help="of the page; default: light")
-    add("--size", choices=list(charts.SIZES), default="talk", help="talk: 16 x 9 inches; paper: 7.1 x 4; default: talk")
+    add("--size", choices=list(charts.SIZES), default="talk", help="talk (default): a slide, 16:9; paper: the same in small; square: as tall as wide")
     add("--out", metavar="DIR", type=Path, help="write here; default: the folder figures beside RUN.json")
     return parser.parse_args(arguments)
 
