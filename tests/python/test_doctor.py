@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import fake_program
 import pytest
 
-from suite import doctor
+from suite import building, doctor
+from suite.commands import doctor as command
 from suite.program import malloc
 
 
@@ -83,3 +85,21 @@ def test_mallocs_are_named_with_version_and_file(tmp_path: Path) -> None:
     assert [each.name for each in found] == ["malloc glibc", "malloc jemalloc"]
     assert found[0].value == "2.36 from /lib/libc.so.6, the process's own"
     assert found[1].state == "mind" and "libjemalloc2" in found[1].remedy
+
+
+def test_the_command_prints_what_it_found_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    executable = fake_program.write_program(tmp_path)
+    monkeypatch.setattr(building, "build", lambda *_: executable)
+    monkeypatch.setattr(doctor, "CHECKS", (lambda at: doctor.finding("load", "mind", "[bold]7", "[b]slow", "[i]wait"),))
+    assert command.main([], tmp_path) == 0
+    shown = capsys.readouterr().out
+    assert all(text in shown for text in ("[bold]7", "[b]slow", "[i]wait", "malloc glibc", "2.36 from /nowhere"))
+    assert shown.rstrip().endswith("Keep in mind: load, malloc mimalloc.")
+
+
+def test_a_program_that_cannot_be_built_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "CMakePresets.json").write_text("{")
+    assert command.main([], tmp_path) == 2
+    assert capsys.readouterr().err == f"scripts/doctor: {tmp_path / 'CMakePresets.json'} is damaged\n"

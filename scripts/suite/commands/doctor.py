@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from suite import building, doctor
 from suite.commandline import ROOT, SUCCESS, answer, console_for_progress, console_for_results, one_line_parser
@@ -39,7 +40,9 @@ def _tell(root: Path, preset: str) -> int:
     console = console_for_results()
     table = Table("what", "", "found", "what it does to results", "what would change it", box=None, header_style="bold")
     for each in found:
-        table.add_row(each.name, f"[{STYLES[each.state]}]{each.state}[/]", each.value, each.effect, each.remedy)
+        cells = (each.name, each.value, each.effect, each.remedy)
+        name, value, effect, remedy = (Text(cell) for cell in cells)
+        table.add_row(name, Text(each.state, STYLES[each.state]), value, effect, remedy)
     console.print(table)
     console.print(doctor.verdict(found), markup=False)
     return SUCCESS

@@ -43,7 +43,7 @@ def _verify(root: Path, preset: str) -> int:
             shown.update(f"verifying: {row.claim}")
     table = Table("claim", "verdict", "evidence", box=None, header_style="bold")
     for row in rows:
-        table.add_row(row.claim, Text(row.verdict, STYLES[row.verdict]), Text(row.evidence))
+        table.add_row(Text(row.claim), Text(row.verdict, STYLES[row.verdict]), Text(row.evidence))
     console_for_results().print(table)
     return verify.exit_code(rows)
 
