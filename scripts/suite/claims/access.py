@@ -1,0 +1,98 @@
+"""Claims about what it costs to use memory, and whether it matters where neighbours are."""
+
+from __future__ import annotations
+
+from suite import results
+from suite.charts import selection, words
+from suite.claims.reading import comparable, libraries, need, ratio, ratios
+from suite.claims.ruling import HOLDS, each, holds_but, is_more, names, of_all, ruling, saying, times
+from suite.findings import bytes_text
+
+HOMES = ("stack", "heap")
+
+
+def heap_access_slower(run: results.run) -> ruling:
+    pairs: dict[str, comparable] = {}
+    for family, what in (("stream", "reading"), ("chase", "chasing")):
+        stack, heap = (_random_or_whole(run, family, home) for home in HOMES)
+        pairs |= {f"{what} {bytes_text(size)}": (heap[size], stack[size]) for size in stack if size in heap}
+    compared = ratios(pairs)
+    text = f"the same data costs on the heap, against the stack: {each(compared, times)}"
+    return of_all(compared, text, lambda rest: f"not for {words.joined(rest)}")
+
+
+def _random_or_whole(run: results.run, family: str, home: str) -> dict[int, results.benchmark]:
+    """By bytes: every array that is read as a whole, and of those that are chased the ones at random."""
+    found = run.series(family, home=home)
+    return selection.by_number((one for one in found if one.name.parameters.get("order") != "sequential"), "bytes")
+
+
+def pointer_costs(run: results.run) -> ruling:
+    direct = need(run, "indirection/depth:0/layout:packed")
+    near, far = (need(run, f"indirection/depth:1/layout:{layout}") for layout in ("packed", "scattered"))
+    compared = ratios({"one pointer to a neighbour": (near, direct), "one to anywhere": (far, direct)})
+    led = ratio(far, near)
+    text = f"against a value that is there, {each(compared, times)}; where it leads makes {times(led)} of it"
+    ruled = of_all(compared, text, lambda rest: f"not {words.joined(rest)}")
+    if ruled.verdict == HOLDS and is_more(led, 2.0):
+        return holds_but(text, "where the pointer leads costs more than following it")
+    return ruled
+
+
+def jumping_costs(run: results.run) -> ruling:
+    random, in_order = (
+        selection.by_number(run.series("chase", order=order, home="heap"), "bytes")
+        for order in ("random", "sequential")
+    )
+    both = [size for size in random if size in in_order]
+    levels = {_level(run, size): size for size in both}  # the largest of each level
+    compared = ratios({name: (random[size], in_order[size]) for name, size in levels.items()})
+    text = f"a load at random costs, against one in order: {each(compared, times)}"
+    return of_all(compared, text, lambda rest: f"not in {words.joined(rest)}")
+
+
+def _level(run: results.run, size: int) -> str:
+    """The cache that holds that much; half of one at most, as other data wants room too."""
+    for name in ("l1d", "l2", "l3"):
+        held = run.fact(f"{name}_bytes")
+        if held and size <= held // 2:
+            return f"the {name.upper().rstrip('D')} cache"
+    return "memory"
+
+
+def neighbours_help(run: results.run) -> ruling:
+    pairs: dict[str, comparable] = {}
+    traverse = selection.numbers(run, "count", "traverse")
+    payloads = selection.numbers(run, "payload", "traverse")
+    if traverse and payloads:
+        at = f"count:{traverse[-1]}/payload:{payloads[0]}"
+        pairs["a shuffled list, against a vector"] = _both(run, f"traverse/{{}}/{at}", "list_shuffled", "vector")
+    sides = selection.numbers(run, "n", "matrix")
+    if sides:
+        name = f"matrix/one_block/n:{sides[-1]}/by:{{}}"
+        pairs["a matrix by column, against by row"] = _both(run, name, "column", "row")
+    compared = ratios(pairs)
+    text = f"to visit an element costs in {each(compared, times)}"
+    return of_all(compared, text, lambda rest: f"not in {words.joined(rest)}")
+
+
+def _both(run: results.run, name: str, *fillings: str) -> comparable:
+    above, below = (need(run, name.format(each_one)) for each_one in fillings)
+    return above, below
+
+
+def heap_ages(run: results.run) -> ruling:
+    aged, fresh = (libraries(run, "list_walk", heap=heap) for heap in ("aged", "empty"))
+    compared = ratios({name: (aged[name], fresh[name]) for name in aged if name in fresh})
+    text = f"a list that is built on an aged heap costs, against one on a fresh heap: {each(compared, times)} to walk"
+    return of_all(compared, text, lambda rest: f"not beyond doubt with {names(rest)}")
+
+
+SAYINGS = (
+    saying("heap-access-slower", "Data on the heap is slower to use.", ("stream", "chase"), heap_access_slower),
+    saying("pointer-costs", "What costs is following the pointer.", ("indirection",), pointer_costs),
+    saying("jumping-costs", "Processors are faster when they jump around less.", ("chase",), jumping_costs),
+    saying("neighbours-help", "Data that lies close together is processed faster.", ("traverse", "matrix"),
+           neighbours_help),
+    saying("heap-ages", "An aged heap scatters what is allocated later.", ("list_walk",), heap_ages),
+)  # fmt: skip

@@ -1,0 +1,196 @@
+"""Claims about what it costs to get memory."""
+
+from __future__ import annotations
+
+from suite import results
+from suite.charts import selection, words
+from suite.claims.reading import counter, default_of, depends, ends, fastest_of, libraries, need, ratio, ratios
+from suite.claims.ruling import (
+    MATTERS, cannot_judge, does_not_hold, each, holds, holds_but, is_more, is_no_more, names, of_all, ruling, saying,
+    times,
+)  # fmt: skip
+from suite.findings import bytes_text
+from suite.statistics import estimate, estimate_median
+
+
+def _ns(one: results.benchmark) -> str:
+    return words.short_time(estimate_median(one.times).median)
+
+
+def stack_is_faster(run: results.run) -> ruling:
+    stack = need(run, "scoped/stack_array/bytes:64/touch:first")
+    mallocs = libraries(run, "scoped", bytes=64, touch="first")
+    compared = ratios({name: (mallocs[name], stack) for name in (default_of(run, mallocs), fastest_of(mallocs))})
+    text = f"64 bytes take {_ns(stack)} on the stack; against that {each(compared, times)}"
+    return of_all(compared, text, lambda rest: f"not beyond doubt than from {names(rest)}")
+
+
+def stack_is_flat(run: results.run) -> ruling:
+    small, large = ends(run, "bytes", "scoped", touch="none")
+    mallocs = libraries(run, "scoped", bytes=large, touch="none")
+    default = default_of(run, mallocs)
+
+    def pair(who: str, touch: str) -> tuple[results.benchmark, results.benchmark]:
+        ends_of = [need(run, f"scoped/{who}/bytes:{size}/touch:{touch}") for size in (large, small)]
+        return ends_of[0], ends_of[1]
+
+    text = (
+        f"{bytes_text(large)} cost {times(ratio(*pair('stack_array', 'none')))} what {bytes_text(small)} cost on the "
+        f"stack, and {times(ratio(*pair(default, 'none')))} with {words.plain(default)}, none of it touched"
+    )
+    stack_grows, heap_grows = depends(*pair("stack_array", "none")), depends(*pair(default, "none"))
+    if stack_grows is None or heap_grows is None:
+        raise cannot_judge(f"the intervals are too wide to tell: {text}")
+    if stack_grows:
+        return does_not_hold(text)
+    if not heap_grows:
+        return holds_but(text, "nor does the heap's")
+    touched = ratio(*pair("stack_array", "all"))
+    if is_more(touched):
+        return holds_but(text, f"only until it is touched: written in full, the stack's costs {times(touched)}")
+    return holds(text)
+
+
+def no_search(run: results.run) -> ruling:
+    states = ("aged", "empty")
+    stack = [need(run, f"heap_state/stack_array/bytes:64/state:{state}/threads:ever") for state in states]
+    aged, empty = (libraries(run, "heap_state", bytes=64, state=state, threads="ever") for state in states)
+    heaps = ratios({name: (aged[name], empty[name]) for name in aged if name in empty})
+    searches = depends(stack[0], stack[1])
+    beside = f"; by malloc: {each(heaps, times)}" if heaps else ""
+    text = f"on an aged heap, 64 bytes of stack cost {times(ratio(stack[0], stack[1]))} what they cost on an empty one"
+    if searches is None:
+        raise cannot_judge(f"the interval is too wide to tell: {text}")
+    if searches:
+        return does_not_hold(text + beside)
+    dearer = [name for name, one in heaps.items() if is_more(one)]
+    if heaps and not dearer:
+        return holds_but(text + beside, "no malloc was dearer on the aged heap either")
+    return holds(text + beside)
+
+
+def all_at_once(run: results.run) -> ruling:
+    one, many = ends(run, "count", "many", taken="together")
+    stack = [need(run, f"many/stack_array/count:{count}/taken:together") for count in (many, one)]
+    apart = libraries(run, "many", count=many, taken="apart")
+    default = default_of(run, apart)
+    heap = ratio(apart[default], need(run, f"many/{default}/count:{one}/taken:apart"))
+    more = ratio(stack[0], stack[1])
+    text = (
+        f"a frame of {words.count(many, 'local')} costs {_ns(stack[0])}, one of {one} costs {_ns(stack[1])}: "
+        f"{times(more)}; as many blocks from {words.plain(default)} cost {times(heap)} one"
+    )
+    grows = depends(stack[0], stack[1])
+    if grows is None:
+        raise cannot_judge(f"the intervals are too wide to tell: {text}")
+    if not grows:
+        return holds(text)
+    return holds_but(text, "not quite as much") if more.high < many / 4 else does_not_hold(text)
+
+
+def large_takes_time(run: results.run) -> ruling:
+    sizes = selection.numbers(run, "bytes", "large")
+    mallocs = libraries(run, "large", bytes=sizes[-1], touch="first") if sizes else {}
+    if len(sizes) < 2 or not mallocs:
+        raise cannot_judge("large was not measured over bytes")
+    default = default_of(run, mallocs)
+    costs = {
+        touch: ratio(*(need(run, f"large/{default}/bytes:{size}/touch:{touch}") for size in (sizes[-1], sizes[0])))
+        for touch in ("first", "all")
+    }
+    text = (
+        f"with {words.plain(default)}, {bytes_text(sizes[-1])} cost {times(costs['first'])} what {bytes_text(sizes[0])} "
+        f"cost when only the first byte is written, and {times(costs['all'])} when all are"
+    )
+    if is_more(costs["first"]):
+        return holds(text)
+    if is_more(costs["all"]):
+        return holds_but(text, "the time goes into touching it, not into asking")
+    if all(is_no_more(one) for one in costs.values()):
+        return does_not_hold(text)
+    raise cannot_judge(f"the intervals are too wide to tell: {text}")
+
+
+def touch_dominates(run: results.run) -> ruling:
+    sizes = selection.numbers(run, "bytes", "scoped", touch="all")
+    stack = selection.over(run, "bytes", "scoped", "stack_array", touch="all")
+    default = default_of(run, libraries(run, "scoped", bytes=sizes[-1], touch="all")) if sizes else ""
+    heap = selection.over(run, "bytes", "scoped", default, touch="all")
+    pairs = {str(size): (heap[size], stack[size]) for size in sizes if size in heap and size in stack}
+    compared = {int(size): one for size, one in ratios(pairs).items()}
+    if len(compared) < 2:
+        raise cannot_judge("scoped was not measured over bytes, written in full")
+    hidden: list[int] = []
+    for size in sorted(compared, reverse=True):
+        if not is_no_more(compared[size]):
+            break
+        hidden.insert(0, size)
+    least, most = min(compared), max(compared)
+    text = (
+        f"written in full, a block from {words.plain(default)} costs {times(compared[least])} one of the stack at "
+        f"{bytes_text(least)} and {times(compared[most])} at {bytes_text(most)}"
+    )
+    if hidden:
+        text = f"{text}; less than {MATTERS:g} times from {bytes_text(hidden[0])} on"
+        at_most = libraries(run, "scoped", bytes=most, touch="all")
+        others = ratios({name: (one, stack[most]) for name, one in at_most.items()})
+        seen = [name for name, one in others.items() if is_more(one)]
+        return holds_but(text, f"not with {names(seen)}") if seen else holds(text)
+    if is_more(compared[most]):
+        return does_not_hold(text)
+    raise cannot_judge(f"the intervals are too wide to tell: {text}")
+
+
+def unknown_size_needs_heap(run: results.run) -> ruling:
+    sizes = selection.numbers(run, "bytes", "scoped", touch="first")
+    found: dict[str, estimate] = {}
+    for size in selection.ends(sizes):
+        alloca = need(run, f"scoped/alloca/bytes:{size}/touch:first")
+        mallocs = libraries(run, "scoped", bytes=size, touch="first")
+        fastest = fastest_of(mallocs)
+        found[f"{words.plain(fastest)} at {bytes_text(size)}"] = ratio(mallocs[fastest], alloca)
+    text = f"by alloca the stack lends a size that is known only at run time; against that, {each(found, times)}"
+    if not found:
+        raise cannot_judge("scoped was not measured")
+    cheaper = [name for name, one in found.items() if is_more(one)]
+    if len(cheaper) == len(found):
+        return does_not_hold(text)
+    if cheaper:
+        return holds_but(text, "not for all sizes")
+    if all(is_no_more(one) for one in found.values()):
+        return holds(text)
+    raise cannot_judge(f"the intervals are too wide to tell: {text}")
+
+
+def os_finds_room(run: results.run) -> ruling:
+    mallocs = libraries(run, "scoped", bytes=64, touch="first")
+    system = need(run, "scoped/mmap/bytes:64/touch:first")
+    faults = {name: counter(one, "page_faults") for name, one in mallocs.items()}
+    cheaper = ratios({name: (system, one) for name, one in mallocs.items()})
+    asked = [name for name, one in faults.items() if one.low >= 0.5 or not is_more(cheaper[name])]
+    most = max(faults.values(), key=lambda one: one.median)
+    text = (
+        f"a map from the system takes {_ns(system)} for 64 bytes, {words.with_extremes(cheaper)} times what a malloc "
+        f"takes; page faults for each: {counter(system, 'page_faults').median:.2g} by the map, at most "
+        f"{most.median:.2g} by malloc"
+    )
+    if not asked:
+        return does_not_hold(text)
+    return holds(text) if len(asked) == len(mallocs) else holds_but(text, f"only with {names(asked)}")
+
+
+SAYINGS = (
+    saying("stack-is-faster", "Taking memory from the stack is faster than from the heap.", ("scoped",),
+           stack_is_faster),
+    saying("stack-is-flat", "What the stack charges does not depend on the size; what the heap charges does.",
+           ("scoped",), stack_is_flat),
+    saying("no-search", "The stack never searches: it costs the same whatever else is live.", ("heap_state",),
+           no_search),
+    saying("all-at-once", "All locals of a frame together cost as much as one.", ("many",), all_at_once),
+    saying("large-takes-time", "Allocating much at once takes time.", ("large",), large_takes_time),
+    saying("touch-dominates", "From some size on, touching the memory hides who provided it.", ("scoped",),
+           touch_dominates),
+    saying("unknown-size-needs-heap", "Data whose size is unknown at compile time must live on the heap.",
+           ("scoped",), unknown_size_needs_heap),
+    saying("os-finds-room", "The operating system finds the room for each allocation.", ("scoped",), os_finds_room),
+)  # fmt: skip

@@ -1,0 +1,72 @@
+"""Claims about threads: what they have of their own, and what they share."""
+
+from __future__ import annotations
+
+from suite import results
+from suite.charts import words
+from suite.claims.reading import comparable, cores, depends, ends, libraries, need, ratio, ratios
+from suite.claims.ruling import (
+    cannot_judge, does_not_hold, each, holds, holds_but, is_more, is_no_more, names, of_all, ruling, saying, times,
+)  # fmt: skip
+from suite.findings import bytes_text
+from suite.statistics import estimate
+
+
+def own_stack(run: results.run) -> ruling:
+    number = cores(run, "private")
+    many, one = (need(run, f"private/stack_array/threads:{threads}") for threads in (number, 1))
+    risen = ratio(many, one)
+    text = f"on {number} cores at once, a block of stack costs {times(risen)} what it costs on one"
+    if is_no_more(risen):
+        return holds(text)
+    if not is_more(risen):
+        raise cannot_judge(f"the interval is too wide to tell: {text}")
+    if risen.high >= number:
+        return does_not_hold(text)
+    return holds_but(text, f"{number} cores do {words.two_figures(number / risen.median)} times the work of one")
+
+
+def shared_heap_contends(run: results.run) -> ruling:
+    """A malloc contends where its price rises from one thread to one on each core, in any of the families."""
+    pairs: dict[str, comparable] = {}
+    for family in ("private", "larson"):
+        number = cores(run, family)
+        many, one = (libraries(run, family, threads=threads) for threads in (number, 1))
+        pairs |= {f"{family}/{name}": (many[name], one[name]) for name in many if name in one}
+    worst: dict[str, estimate] = {}
+    for family_and_name, found in ratios(pairs).items():
+        name = family_and_name.partition("/")[2]
+        if name not in worst or found.low > worst[name].low:
+            worst[name] = found
+    text = f"with a thread on each core, a block costs, against one thread alone: {each(worst, times)}"
+    return of_all(worst, text, lambda rest: f"not with {names(rest)} as far as can be told")
+
+
+def stack_costs_at_start(run: results.run) -> ruling:
+    small, large = ends(run, "bytes", "thread_start", touch="none")
+    untouched = [need(run, f"thread_start/fresh_stack/bytes:{size}/touch:none") for size in (large, small)]
+    its_size = ratio(untouched[0], untouched[1])
+    touched_least, touched_most = ends(run, "bytes", "thread_start", touch="all")
+    touched = ratio(*(need(run, f"thread_start/fresh_stack/bytes:{size}/touch:all")
+                      for size in (touched_most, touched_least)))  # fmt: skip
+    text = (
+        f"to start a thread with {bytes_text(large)} of stack costs {times(its_size)} what one with "
+        f"{bytes_text(small)} costs; touched in full, {bytes_text(touched_most)} cost {times(touched)} what "
+        f"{bytes_text(touched_least)} cost"
+    )
+    by_size = depends(untouched[0], untouched[1])
+    if by_size is None:
+        raise cannot_judge(f"the interval is too wide to tell: {text}")
+    if not by_size:
+        return does_not_hold(text)
+    return holds_but(text, "touching it costs far more") if is_more(touched, 2 * its_size.high) else holds(text)
+
+
+SAYINGS = (
+    saying("own-stack", "Each thread has a stack of its own, so work on it scales with the cores.", ("private",),
+           own_stack),
+    saying("shared-heap-contends", "The heap is shared, so threads get in each other's way.", ("private", "larson"),
+           shared_heap_contends),
+    saying("stack-costs-at-start", "A thread's stack is paid for when the thread starts.", ("thread_start",),
+           stack_costs_at_start),
+)  # fmt: skip

@@ -1,0 +1,69 @@
+"""Claims about what memory costs in memory."""
+
+from __future__ import annotations
+
+from suite import results
+from suite.charts import selection, words
+from suite.claims.reading import counter, libraries
+from suite.claims.ruling import cannot_judge, does_not_hold, each, holds, holds_but, interval, names, ruling, saying
+from suite.findings import three_figures
+from suite.statistics import estimate
+
+HELD = "resident_bytes_per_byte"
+BOOKS = 1.01  # a hundredth more than was asked for is room for books
+RETURNED = 0.9
+
+
+def bookkeeping(run: results.run) -> ruling:
+    sizes = selection.numbers(run, "bytes", "overhead")
+    if not sizes:
+        raise cannot_judge("overhead was not measured")
+    small, large = (
+        {name: counter(one, HELD) for name, one in libraries(run, "overhead", bytes=size).items()}
+        for size in (sizes[0], sizes[-1])
+    )
+    text = f"for each byte asked for in blocks of {sizes[0]} B, a malloc holds: {each(small, _per_byte)}"
+    with_books = [name for name, one in small.items() if one.low > BOOKS]
+    if not with_books:
+        return does_not_hold(text)
+    if len(with_books) < len(small):
+        without = [name for name in small if name not in with_books]
+        return holds_but(text, f"under {BOOKS - 1:.0%} with {names(without)}")
+    if len(sizes) > 1 and all(one.high <= BOOKS for one in large.values()):
+        return holds_but(text, f"under {BOOKS - 1:.0%} in blocks of {sizes[-1]:,} B")
+    return holds(text)
+
+
+def _per_byte(one: estimate) -> str:
+    return f"{three_figures(one.median)}{interval(one)}"
+
+
+def freed_is_returned(run: results.run) -> ruling:
+    kinds = list(dict.fromkeys(one.name.parameters["sizes"] for one in run.series("returned")))
+    if not kinds:
+        raise cannot_judge("returned was not measured")
+    shares = {
+        f"{words.plain(name)}, {kind} blocks": counter(one, "returned_share_after_1s")
+        for kind in kinds
+        for name, one in libraries(run, "returned", sizes=kind).items()
+    }
+    gave = [name for name, one in shares.items() if one.low >= RETURNED]
+    kept = [name for name, one in shares.items() if one.high < RETURNED]
+    text = (
+        f"a second after everything is freed, {len(gave)} of {words.count(len(shares), 'case')} "
+        f"({words.count(len(kinds), 'kind')} of blocks, each malloc) {'have' if len(gave) != 1 else 'has'} returned "
+        f"{words.percent(RETURNED)} of the memory or more"
+    )
+    if len(gave) == len(shares):
+        return holds(text)
+    if gave:
+        return holds_but(text, f"only with {words.joined(gave)}")
+    if len(kept) == len(shares):
+        return does_not_hold(text)
+    raise cannot_judge(f"the intervals are too wide to tell: {text}")
+
+
+SAYINGS = (
+    saying("bookkeeping", "The heap needs room for its books.", ("overhead",), bookkeeping),
+    saying("freed-is-returned", "Freed memory goes back to the system.", ("returned",), freed_is_returned),
+)  # fmt: skip

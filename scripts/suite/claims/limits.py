@@ -1,0 +1,58 @@
+"""Claims about where memory ends."""
+
+from __future__ import annotations
+
+from suite import results
+from suite.charts import selection, words
+from suite.claims.reading import counter, default_of, libraries, ratios
+from suite.claims.ruling import cannot_judge, does_not_hold, each, holds, holds_but, of_all, ruling, saying, times
+from suite.findings import bytes_text
+
+FAR_MORE = 100.0  # "effectively not limited": what is granted at once is so many stacks
+
+
+def stack_is_small(run: results.run) -> ruling:
+    stacks = run.series("stack_limit", stack="main")
+    if not stacks:
+        raise cannot_judge("stack_limit was not measured")
+    usable = counter(stacks[0], "usable_bytes")
+    unlimited = any(counter(one, "at_least").median > 0.5 for one in stacks)
+    granted = libraries(run, "heap_limit", limit="granted")
+    default = default_of(run, granted)
+    most = counter(granted[default], "granted_bytes")
+    text = (
+        f"the program's first stack has {'at least ' if unlimited else ''}{bytes_text(round(usable.median))} to use; "
+        f"{words.plain(default)} grants {bytes_text(round(most.median))} at once"
+    )
+    if unlimited or most.low <= usable.high:
+        return does_not_hold(text)
+    if most.low < FAR_MORE * usable.high:
+        return holds_but(text, f"no more than {words.two_figures(most.median / usable.median)} times as much")
+    touched = run.series("heap_limit", limit="touched")
+    if not touched:
+        return holds_but(text, "what is granted is a promise, and was not put to the test")
+    kept = counter(touched[0], "touched_bytes")
+    text = f"{text}, of which {bytes_text(round(kept.median))} were tried and touched"
+    return holds(text) if kept.low > usable.high else holds_but(text, "the promise was not kept when it was touched")
+
+
+def recursion_or_heap(run: results.run) -> ruling:
+    depths = selection.numbers(run, "depth", "recursion", shape="chain")
+    if not depths:
+        raise cannot_judge("recursion was not measured on a chain")
+    kept, calls = (
+        {f"frames of {size} B": one for size, one in selection.by_number(
+            run.series("recursion", shape="chain", depth=depths[-1], by=by), "frame").items()}
+        for by in ("heap_kept", "calls")
+    )  # fmt: skip
+    compared = ratios({name: (calls[name], kept[name]) for name in calls if name in kept})
+    text = f"{depths[-1]:,} deep, a visit by calls costs, against a stack on the heap: {each(compared, times)}"
+    return of_all(compared, text, lambda rest: f"not with {words.joined(rest)}")
+
+
+SAYINGS = (
+    saying("stack-is-small", "The stack is limited; the heap is in effect not.", ("stack_limit", "heap_limit"),
+           stack_is_small),
+    saying("recursion-or-heap", "Deep recursion is better done with a stack on the heap.", ("recursion",),
+           recursion_or_heap),
+)  # fmt: skip

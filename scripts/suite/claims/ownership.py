@@ -1,0 +1,126 @@
+"""Claims about what it costs to manage memory."""
+
+from __future__ import annotations
+
+from suite import results
+from suite.charts import selection, words
+from suite.claims.reading import counter, depends, few_cycles_apart, libraries, need, ratio, ratios
+from suite.claims.ruling import (
+    cannot_judge, does_not_hold, each, holds, holds_but, is_more, is_no_more, names, of_all, ruling, saying,
+    times,
+)  # fmt: skip
+from suite.statistics import CONFIDENCE, estimate_ratio
+
+
+def drop_at_once(run: results.run) -> ruling:
+    counts = selection.numbers(run, "count", "cleanup")
+    if not counts:
+        raise cannot_judge("cleanup was not measured")
+    at_once = _drop_ns(need(run, f"cleanup/arena/count:{counts[-1]}/drop:at_once"))
+    one_by_one = libraries(run, "cleanup", count=counts[-1], drop="each")
+    apart = {name: _drop_ns(one) for name, one in one_by_one.items()}
+    if min(at_once) <= 0.0 or any(min(values) <= 0.0 for values in apart.values()):
+        raise cannot_judge("dropping took no measurable time")
+    confidence = 1 - (1 - CONFIDENCE) / len(apart)
+    compared = {name: estimate_ratio(values, at_once, confidence) for name, values in apart.items()}
+    text = (
+        f"of {counts[-1]:,} objects, dropping each by itself costs, against resetting the arena: "
+        f"{each(compared, times)}"
+    )
+    return of_all(compared, text, lambda rest: f"not beyond doubt with {names(rest)}")
+
+
+def _drop_ns(one: results.benchmark) -> tuple[float, ...]:
+    counter(one, "drop_ns")
+    return one.counter("drop_ns")
+
+
+def simple_copies_cheap(run: results.run) -> ruling:
+    simple = ratio(need(run, "pass/type:int/how:copy"), need(run, "pass/type:int/how:move"))
+    alike = is_no_more(simple) or few_cycles_apart(
+        need(run, "pass/type:int/how:copy"), need(run, "pass/type:int/how:move")
+    )
+    on_heap = {"a long string": "long_string", "a vector of 1,000": "vector_1000"}
+    better = ratios({
+        name: (need(run, f"pass/type:{kind}/how:copy"), need(run, f"pass/type:{kind}/how:move"))
+        for name, kind in on_heap.items()
+    })  # fmt: skip
+    text = f"a copy costs, against a move: an int {times(simple)}, {each(better, times)}"
+    if not alike and not is_more(simple):
+        raise cannot_judge(f"the intervals are too wide to tell: {text}")
+    if not alike:
+        return does_not_hold(text)
+    return of_all(better, text, lambda rest: f"not {words.joined(rest)}")
+
+
+def borrow_is_free(run: results.run) -> ruling:
+    """Free is what costs no more than the call itself, but for a few cycles."""
+    lent = {}
+    for one in run.series("pass", how="borrow"):
+        kind = one.name.parameters["type"]
+        lent[kind.replace("_", " ")] = (one, need(run, f"pass/type:{kind}/how:none"))
+    for size in selection.ends(selection.numbers(run, "bytes", "argument")):
+        names_of = [need(run, f"argument/bytes:{size}/how:{how}") for how in ("reference", "none")]
+        lent[f"struct of {size:,} B"] = (names_of[0], names_of[1])
+    if not lent:
+        raise cannot_judge("pass was not measured")
+    compared = ratios(lent)
+    costs = {name: depends(*both) for name, both in lent.items()}
+    text = f"to lend a value costs, against the call alone: {words.with_extremes(compared)} times"
+    paid = [name for name, more in costs.items() if more]
+    if len(paid) == len(costs):
+        return does_not_hold(text)
+    if paid:
+        return holds_but(text, f"not of {words.joined(paid)}")
+    if None in costs.values():
+        raise cannot_judge(f"the intervals are too wide to tell: {text}")
+    return holds(f"{text}, a few cycles at most")
+
+
+def automatic_is_free(run: results.run) -> ruling:
+    both = {
+        what: (need(run, f"smart_pointer/op:{op}/kind:unique_ptr"), need(run, f"smart_pointer/op:{op}/kind:raw"))
+        for what, op in (("making and dropping", "make"), ("use", "use"))
+    }
+    compared = ratios(both)
+    shared = ratio(need(run, "smart_pointer/op:make/kind:shared_ptr"), need(run, "smart_pointer/op:make/kind:raw"))
+    text = f"a unique_ptr costs, against a plain pointer: {each(compared, times)}; a shared_ptr, made: {times(shared)}"
+    costs = {what: depends(*pair) for what, pair in both.items()}
+    paid = [what for what, more in costs.items() if more]
+    if len(paid) == len(costs):
+        return does_not_hold(text)
+    if paid:
+        return holds_but(text, f"not {words.joined(paid)}")
+    if None in costs.values():
+        raise cannot_judge(f"the intervals are too wide to tell: {text}")
+    return holds_but(text, "a shared_ptr is not") if is_more(shared) else holds(text)
+
+
+def strings_on_heap(run: results.run) -> ruling:
+    built = selection.over(run, "length", "string_cliff", "string")
+    where = selection.counted(built, "on_heap")
+    if len(where) < 2:
+        raise cannot_judge("string_cliff was not measured over length")
+    heap = [length for length, one in where.items() if one.median >= 0.5]
+    if not heap:
+        return does_not_hold(f"strings of up to {max(where)} characters are kept inside")
+    inside = [length for length in where if length < heap[0]]
+    if not inside:
+        return holds(f"strings of {heap[0]} characters and more are on the heap")
+    step = ratio(built[heap[0]], built[inside[-1]])
+    text = (
+        f"a string of {inside[-1]} characters is kept inside; one of {heap[0]} is on the heap, and costs {times(step)} "
+        "as much"
+    )
+    return holds_but(text, f"only from {heap[0]} characters on")
+
+
+SAYINGS = (
+    saying("drop-at-once", "Throwing everything away at once is cheaper than one by one.", ("cleanup",), drop_at_once),
+    saying("simple-copies-cheap", "Simple values are copied; what owns heap memory is better moved.", ("pass",),
+           simple_copies_cheap),
+    saying("borrow-is-free", "Lending costs nothing.", ("pass", "argument"), borrow_is_free),
+    saying("automatic-is-free", "Cleaning up by scope costs no more than by hand.", ("smart_pointer",),
+           automatic_is_free),
+    saying("strings-on-heap", "Strings live on the heap.", ("string_cliff",), strings_on_heap),
+)  # fmt: skip

@@ -1,0 +1,60 @@
+"""scripts/claims: what is said of the stack and the heap, and what a run says to it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from suite import claims, results
+from suite.commandline import SUCCESS, answer, console_for_results, one_line_parser
+
+PROGRAM = "scripts/claims"
+STYLES = {
+    claims.HOLDS: "bold green", claims.HOLDS_BUT: "bold cyan", claims.DOES_NOT_HOLD: "bold red",
+    claims.NOT_MEASURED: "yellow",
+}  # fmt: skip
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = one_line_parser(
+        prog=PROGRAM,
+        description="Puts what textbooks say of the stack and the heap to the test of a run: for each claim the "
+        "verdict (holds; holds, but; does not hold; not measured here) and a sentence with the numbers and their "
+        "intervals.",
+        epilog="Exit codes: 0 told, whatever the verdicts; 2 bad input.",
+    )
+    add = parser.add_argument
+    add("run", metavar="RUN.json", type=Path, help="the result file of a run")
+    ids = [one.id for one in claims.SAYINGS]
+    add("--claim", metavar="ID", action="append", choices=ids, help=f"only this one; several times: {', '.join(ids)}")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse(arguments)
+    return answer(PROGRAM, lambda: _tell(options))
+
+
+def _tell(options: argparse.Namespace) -> int:
+    judged = [one for one in claims.judge(results.read_run(options.run)) if one.id in (options.claim or [one.id])]
+    table = Table("", "", box=None, show_header=False, padding=(0, 2, 1, 0))
+    for one in judged:
+        told = Text(one.said, "bold")
+        for line in filter(None, (f"But: {one.condition}." if one.condition else "", one.text)):
+            told.append(f"\n{line}", "not bold")
+        table.add_row(Text(one.verdict, STYLES[one.verdict]), told)
+    console = console_for_results()
+    console.print(table)
+    found = Counter(one.verdict for one in judged)
+    console.print("; ".join(f"{verdict}: {found[verdict]}" for verdict in STYLES if found[verdict]), markup=False)
+    return SUCCESS
+
+
+if __name__ == "__main__":
+    sys.exit(main())
