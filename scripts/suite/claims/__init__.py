@@ -24,6 +24,7 @@ class claim:
     """What is said, and what the run says to it. `text` is a sentence with the numbers and their intervals."""
 
     id: str
+    short: str  # in a few words
     said: str
     families: tuple[str, ...]
     verdict: str
@@ -41,4 +42,6 @@ def _judged(run: results.run, one: saying) -> claim:
         found = one.judge(run)
     except cannot_judge as reason:
         found = ruling(NOT_MEASURED, str(reason))
-    return claim(one.id, one.said, one.families, found.verdict, sentence(found.text), found.condition)
+    return claim(
+        one.id, one.short, one.said, one.families, found.verdict, sentence(found.text), found.condition
+    )  # fmt: skip

@@ -89,10 +89,15 @@ def heap_ages(run: results.run) -> ruling:
 
 
 SAYINGS = (
-    saying("heap-access-slower", "Data on the heap is slower to use.", ("stream", "chase"), heap_access_slower),
-    saying("pointer-costs", "What costs is following the pointer.", ("indirection",), pointer_costs),
-    saying("jumping-costs", "Processors are faster when they jump around less.", ("chase",), jumping_costs),
-    saying("neighbours-help", "Data that lies close together is processed faster.", ("traverse", "matrix"),
+    saying("heap-access-slower", "heap data is slower to use",
+           "Data on the heap is slower to use.", ("stream", "chase"), heap_access_slower),
+    saying("pointer-costs", "following pointers costs",
+           "What costs is following the pointer.", ("indirection",), pointer_costs),
+    saying("jumping-costs", "jumping around costs",
+           "Processors are faster when they jump around less.", ("chase",), jumping_costs),
+    saying("neighbours-help", "neighbours help",
+           "Data that lies close together is processed faster.", ("traverse", "matrix"),
            neighbours_help),
-    saying("heap-ages", "An aged heap scatters what is allocated later.", ("list_walk",), heap_ages),
+    saying("heap-ages", "an aged heap scatters",
+           "An aged heap scatters what is allocated later.", ("list_walk",), heap_ages),
 )  # fmt: skip

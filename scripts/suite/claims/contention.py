@@ -63,10 +63,13 @@ def stack_costs_at_start(run: results.run) -> ruling:
 
 
 SAYINGS = (
-    saying("own-stack", "Each thread has a stack of its own, so work on it scales with the cores.", ("private",),
+    saying("own-stack", "stacks scale with the cores",
+           "Each thread has a stack of its own, so work on it scales with the cores.", ("private",),
            own_stack),
-    saying("shared-heap-contends", "The heap is shared, so threads get in each other's way.", ("private", "larson"),
+    saying("shared-heap-contends", "a shared heap contends",
+           "The heap is shared, so threads get in each other's way.", ("private", "larson"),
            shared_heap_contends),
-    saying("stack-costs-at-start", "A thread's stack is paid for when the thread starts.", ("thread_start",),
+    saying("stack-costs-at-start", "stacks are paid for at start",
+           "A thread's stack is paid for when the thread starts.", ("thread_start",),
            stack_costs_at_start),
 )  # fmt: skip

@@ -64,6 +64,8 @@ def freed_is_returned(run: results.run) -> ruling:
 
 
 SAYINGS = (
-    saying("bookkeeping", "The heap needs room for its books.", ("overhead",), bookkeeping),
-    saying("freed-is-returned", "Freed memory goes back to the system.", ("returned",), freed_is_returned),
+    saying("bookkeeping", "the heap keeps books",
+           "The heap needs room for its books.", ("overhead",), bookkeeping),
+    saying("freed-is-returned", "freed memory is returned",
+           "Freed memory goes back to the system.", ("returned",), freed_is_returned),
 )  # fmt: skip

@@ -51,8 +51,10 @@ def recursion_or_heap(run: results.run) -> ruling:
 
 
 SAYINGS = (
-    saying("stack-is-small", "The stack is limited; the heap is in effect not.", ("stack_limit", "heap_limit"),
+    saying("stack-is-small", "the stack is small",
+           "The stack is limited; the heap is in effect not.", ("stack_limit", "heap_limit"),
            stack_is_small),
-    saying("recursion-or-heap", "Deep recursion is better done with a stack on the heap.", ("recursion",),
+    saying("recursion-or-heap", "recursion is better on the heap",
+           "Deep recursion is better done with a stack on the heap.", ("recursion",),
            recursion_or_heap),
 )  # fmt: skip

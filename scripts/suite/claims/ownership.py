@@ -116,11 +116,16 @@ def strings_on_heap(run: results.run) -> ruling:
 
 
 SAYINGS = (
-    saying("drop-at-once", "Throwing everything away at once is cheaper than one by one.", ("cleanup",), drop_at_once),
-    saying("simple-copies-cheap", "Simple values are copied; what owns heap memory is better moved.", ("pass",),
+    saying("drop-at-once", "dropping all at once is cheaper",
+           "Throwing everything away at once is cheaper than one by one.", ("cleanup",), drop_at_once),
+    saying("simple-copies-cheap", "simple copies are cheap",
+           "Simple values are copied; what owns heap memory is better moved.", ("pass",),
            simple_copies_cheap),
-    saying("borrow-is-free", "Lending costs nothing.", ("pass", "argument"), borrow_is_free),
-    saying("automatic-is-free", "Cleaning up by scope costs no more than by hand.", ("smart_pointer",),
+    saying("borrow-is-free", "lending is free",
+           "Lending costs nothing.", ("pass", "argument"), borrow_is_free),
+    saying("automatic-is-free", "automatic cleanup is free",
+           "Cleaning up by scope costs no more than by hand.", ("smart_pointer",),
            automatic_is_free),
-    saying("strings-on-heap", "Strings live on the heap.", ("string_cliff",), strings_on_heap),
+    saying("strings-on-heap", "strings live on the heap",
+           "Strings live on the heap.", ("string_cliff",), strings_on_heap),
 )  # fmt: skip

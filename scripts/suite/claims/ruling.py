@@ -30,6 +30,7 @@ class saying:
     """What is said of the stack and the heap, and how it is put to the test."""
 
     id: str
+    short: str  # in a few words, for a chart
     said: str
     families: tuple[str, ...]
     judge: Callable[[results.run], ruling]

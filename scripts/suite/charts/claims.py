@@ -1,0 +1,70 @@
+"""What is said of the stack and the heap, and which of it holds on the machine of the run."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+from suite import claims, results
+from suite.charts import words
+from suite.charts.frame import drawing, key, look, page
+from suite.charts.marks import QUIET, mark
+
+FAMILY = ""  # of all families
+QUESTION = "What of that which is said of the stack and the heap holds here?"
+
+_TRUE, _FALSE = mark("#3f9a80", "#77d1a9"), mark("#ce5404", "#fd822e")
+SIGNS = {  # shape, whether it is filled, and colour
+    claims.HOLDS: ("o", True, _TRUE),
+    claims.HOLDS_BUT: ("o", False, _TRUE),
+    claims.DOES_NOT_HOLD: ("X", True, _FALSE),
+    claims.NOT_MEASURED: ("_", True, QUIET),
+}
+NARROWEST = 300.0  # points for a claim's mark and name
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    judged = sorted(claims.judge(run), key=lambda one: list(SIGNS).index(one.verdict))
+    if all(one.verdict == claims.NOT_MEASURED for one in judged):
+        return None
+    on = page(run, how, FAMILY)
+    _grid(on, judged)
+    subtitle = "Each put to the test by its own benchmarks; the numbers and conditions stand in the report"
+    return on.finish(_title(judged), subtitle, f"Intervals over {words.count(run.processes, 'process', 'processes')}.")
+
+
+def _grid(on: page, judged: Sequence[claims.claim]) -> None:
+    """The claims by verdict, in columns from top to bottom."""
+    columns = math.floor(on.look.sheet.width / NARROWEST)
+    rows = math.ceil(len(judged) / columns)
+    axes = on.panels("")[0]
+    axes.set_axis_off()
+    axes.set_xlim(0, columns)
+    axes.set_ylim(rows - 0.5, -0.5)
+    for place, one in enumerate(judged):
+        marker, filled, colour = SIGNS[one.verdict]
+        x, y = place // rows, place % rows
+        own = colour.colour(on.look.theme)
+        axes.plot(
+            [x + 0.03], [y], marker=marker, color=own, markerfacecolor=own if filled else on.look.page,
+            markeredgewidth=3 * on.look.scale, markersize=15 * on.look.scale, clip_on=False,
+        )  # fmt: skip
+        muted = one.verdict == claims.NOT_MEASURED
+        axes.text(x + 0.09, y, one.short, va="center", color=on.look.quiet if muted else on.look.text)
+        on.point_out(axes, x + 0.03, y, f"{one.said} {one.verdict}: {one.condition or one.text}")
+        on.facts.append(f"{one.short}: {one.verdict}")
+    for verdict in dict.fromkeys(one.verdict for one in judged):
+        on.add_key(key(verdict, SIGNS[verdict][0], SIGNS[verdict][1]))
+
+
+def _title(judged: Sequence[claims.claim]) -> str:
+    found = Counter(one.verdict for one in judged)
+    number = found[claims.HOLDS], found[claims.HOLDS_BUT], found[claims.DOES_NOT_HOLD]
+    parts = [
+        f"{number[0]} {'holds' if number[0] == 1 else 'hold'} here",
+        f"{number[1]} with a condition",
+        f"{number[2]} {'does' if number[2] == 1 else 'do'} not",
+    ]
+    told = words.joined([part for part, count in zip(parts, number) if count])
+    return f"Of {len(judged)} things said of the stack and the heap, {told}"
