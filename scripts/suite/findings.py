@@ -265,7 +265,7 @@ def interval_text(value: estimate) -> str:
 
 
 def bytes_text(count: int) -> str:
-    for scale, unit in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+    for scale, unit in ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
         if count >= scale:
             return f"{three_figures(count / scale)} {unit}"
     return f"{count} B"

@@ -16,12 +16,20 @@ KNOWN = ("glibc", "mimalloc", "jemalloc", "tcmalloc", "tbbmalloc")
 
 # What a benchmark of this name costs, in ns.
 Price = Callable[[str], float]
+# What its counters say.
+Counted = Callable[[str], Mapping[str, float]]
 
 
 def price(name: str) -> float:
     """On the textbook's machine."""
     one = results.benchmark_name.parse(name)
     return textbook.families()[one.family].price(one)
+
+
+def counters(name: str) -> Mapping[str, float]:
+    """On the textbook's machine."""
+    one = results.benchmark_name.parse(name)
+    return textbook.families()[one.family].counters(one)
 
 
 def alike(name: str) -> float:
@@ -37,10 +45,11 @@ def synthetic(
     ns: Price = price,
     keep: Callable[[str], bool] = lambda name: True,
     noise: Callable[[str, int], float] | None = None,
+    counted: Counted = counters,
 ) -> results.run:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "run.json")
-        results.write_whole(file, document(mallocs, cores, processes, ns, keep, noise))
+        results.write_whole(file, document(mallocs, cores, processes, ns, keep, noise, counted))
         return results.read_run(file)
 
 
@@ -51,6 +60,7 @@ def document(
     ns: Price = price,
     keep: Callable[[str], bool] = lambda name: True,
     noise: Callable[[str, int], float] | None = None,
+    counted: Counted = counters,
 ) -> results.Document:
     """A result file. `noise` is a factor for each benchmark and process; by default up to 2 % to either side."""
     libraries = names_of(mallocs)
@@ -58,7 +68,7 @@ def document(
     told = context(libraries, cores)
     pieces = []
     for process in range(processes):
-        rows = [row(name, ns(name) * (noise or small_noise)(name, process)) for name in names]
+        rows = [row(name, ns(name) * (noise or small_noise)(name, process), counted(name)) for name in names]
         for family in dict.fromkeys(name.partition("/")[0] for name in names):
             unit = results.unit(family, textbook.chapter_of(family), f"^{family}/", process, False, (), 0, 0, 0, 0, 1.0, 0.25, 1)
             own = [one for one in rows if one["name"].startswith(f"{family}/")]
@@ -76,16 +86,11 @@ def small_noise(name: str, process: int) -> float:
     return 1 + 0.02 * random.Random(f"{name}/{process}").uniform(-1, 1)
 
 
-def row(name: str, ns: float) -> dict[str, Any]:
+def row(name: str, ns: float, counted: Mapping[str, float]) -> dict[str, Any]:
     return {
         "name": name, "run_name": name, "run_type": "iteration", "iterations": 1, "real_time": ns, "cpu_time": ns,
-        "time_unit": "ns", "ns_per_addition": 0.25, **counters(name),
+        "time_unit": "ns", "ns_per_addition": 0.25, **counted,
     }  # fmt: skip
-
-
-def counters(name: str) -> Mapping[str, float]:
-    one = results.benchmark_name.parse(name)
-    return textbook.families()[one.family].counters(one)
 
 
 def context(libraries: tuple[str, ...], cores: int) -> dict[str, Any]:

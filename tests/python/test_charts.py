@@ -16,8 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.text import Text
 from suite import charts, results
-from suite.charts import forms, marks, words
+from suite.charts import forms, marks, scaling, selection, words
 from suite.commands import plot
+from suite.statistics import estimate
 
 NAMES = list(charts.charts())
 CSS_POINT = 96 / 72  # pixels
@@ -61,7 +62,7 @@ def faults_of_layout(one: charts.drawing) -> Iterator[str]:
 def machines() -> Iterator[tuple[str, int, int]]:
     """Chart, cores and strategies: every pair where threads are drawn, the ends for the rest."""
     for name, one in charts.charts().items():
-        threaded = textbook.chapter_of(one.family) == "contention"
+        threaded = one.family in textbook.chapters()["contention"].FAMILIES
         for cores, strategies in itertools.product((1, 2, 64), (3, 12)) if threaded else ((1, 3), (64, 12)):
             yield name, cores, strategies
 
@@ -107,6 +108,43 @@ def test_labels_are_spread_in_order_apart_and_no_further_than_needed(wanted: lis
 def test_two_labels_that_want_one_place_share_the_way() -> None:
     assert forms.spread([50, 50], 10, 0, 100) == [45, 55]
     assert forms.spread([100, 100], 10, 0, 100) == [90, 100]
+
+
+def test_a_point_stands_by_its_place_however_far_the_next_one_is() -> None:
+    (axes,) = drawn(synthetic.synthetic(), "cleanup").figure.axes
+    places = np.log2([float(text.get_text().replace(",", "")) for text in axes.get_xticklabels()])
+    for one in axes.lines:
+        if len(one.get_xdata()) == len(places) and one.get_marker() != "None":
+            assert np.log2(one.get_xdata()) == pytest.approx(places, abs=0.03 * np.ptp(places))
+
+
+def exactly(*values: float) -> dict[int, estimate]:
+    return {place: forms.exact(value) for place, value in enumerate(values, start=1)}
+
+
+def test_an_axis_for_multiples_begins_at_one_and_ends_at_a_round_value() -> None:
+    assert forms.from_one(exactly(1.0, 4.2).values()).ends == (1.0, 5.0)
+    assert forms.from_one(exactly(0.999, 1.05).values()).ends == (1.0, 1.1)
+    assert forms.from_one(exactly(0.5, 1.5).values()).ends == (0.0, 2.0)
+
+
+def test_only_lines_that_lie_on_one_another_run_abreast() -> None:
+    series = [forms.line(name, exactly(*values)) for name, values in (("a", (1, 1)), ("b", (1, 0.5)), ("c", (1, 1)))]
+    above, alone, below = forms.lanes(forms.lines_panel("", series, forms.SHARE))
+    assert above > 0.0 and alone == 0.0 and below == -above
+
+
+@pytest.mark.parametrize(
+    ("cores", "measured", "chosen"),
+    [(4, {1, 2, 4, 8}, 4), (3, {1, 2, 4}, 2), (1, {1, 2, 4}, 2), (2, {4, 8}, 4), (2, {1}, 1), (2, set(), 1)],
+)
+def test_as_many_threads_are_compared_as_have_a_core_each(cores: int, measured: set[int], chosen: int) -> None:
+    assert selection.contending(synthetic.synthetic(cores=cores), measured) == chosen
+
+
+def test_ideal_threads_pay_what_one_pays_until_they_take_turns() -> None:
+    ideal = scaling.turns(synthetic.synthetic(cores=2), [1, 2, 4]).values
+    assert {threads: one.median for threads, one in ideal.items()} == {1: 1.0, 2: 1.0, 4: 2.0}
 
 
 # Eyes without one kind of cones: Machado, Oliveira and Fernandes 2009, severity 1, on linear light.
@@ -162,9 +200,15 @@ def another(name: str) -> float:
     return synthetic.price(name) * (1 + zlib.crc32(name.encode()) % 7)
 
 
+def others(name: str) -> dict[str, float]:
+    """And its counters say something else."""
+    counted = synthetic.counters(name)
+    return {key: value * (1 + zlib.crc32(f"{name} {key}".encode()) % 7) for key, value in counted.items()}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_title_changes_with_the_data(name: str) -> None:
-    assert title(synthetic.synthetic(), name) != title(synthetic.synthetic(ns=another), name)
+    assert title(synthetic.synthetic(), name) != title(synthetic.synthetic(ns=another, counted=others), name)
 
 
 EQUAL = textbook.said("EQUAL")
@@ -245,6 +289,15 @@ def test_a_footer_tells_processes_disturbance_and_machine() -> None:
     assert "disturbed" not in caption
 
 
+@pytest.mark.parametrize(("name", "shown"), [("scoped", 10), ("xmalloc", 13), ("refcount", 0)])
+def test_a_chart_that_leaves_out_mallocs_says_so(name: str, shown: int) -> None:
+    few, many = (drawn(synthetic.synthetic(mallocs=number), name) for number in (10, 13))
+    assert sum(f"{words.plain(one)} " in many.alt for one in synthetic.names_of(13)) == shown
+    assert ("; 10 of 13 mallocs shown." in many.caption) == (0 < shown < 13)
+    assert "mallocs shown" not in few.caption
+    assert list(faults_of_layout(many)) == []
+
+
 def test_two_humps_are_marked_and_explained() -> None:
     def humps(name: str, process: int) -> float:
         return synthetic.small_noise(name, process) * (2.0 if process % 2 else 1.0)
@@ -264,10 +317,14 @@ def test_a_chart_is_drawn_from_what_is_there_or_skipped(name: str, seed: int) ->
     assert found is None or (list(faults_of_layout(found)) == [] and found.title and found.alt)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if charts.charts()[name].family])
 def test_a_chart_without_its_family_is_skipped(name: str) -> None:
     family = charts.charts()[name].family
     assert charts.draw(synthetic.synthetic(keep=lambda one: not one.startswith(f"{family}/")), name) is None
+
+
+def test_a_run_that_answers_no_claim_has_no_chart_of_them() -> None:
+    assert charts.draw(synthetic.synthetic(keep=lambda one: one.startswith("handoff/")), "claims") is None
 
 
 def test_a_hostile_name_stays_text_and_on_the_page(tmp_path: Path) -> None:

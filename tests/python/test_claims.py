@@ -293,7 +293,7 @@ def test_one_core_says_nothing_of_threads(tmp_path: Path) -> None:
 def test_a_sentence_names_who_and_how_much(tmp_path: Path) -> None:
     figures = scoped("first", stack_array={64: 2}, glibc={64: 20}, mimalloc={64: 2})
     told = of("stack-is-faster", make_run(tmp_path, figures, noise=lambda *_: 1.0))
-    assert told.text == "64 bytes take 2.0\u00a0ns on the stack; against that glibc 10 times, mimalloc 1 times."
+    assert told.text == "64 bytes take 2.0\u00a0ns on the stack; against that glibc 10.0 times, mimalloc 1.00 times."
     assert told.condition == "not beyond doubt than from mimalloc"
 
 

@@ -19,8 +19,8 @@ by_write = Mapping[tuple[str, str], Mapping[str, results.benchmark]]
 
 
 def draw(run: results.run, how: look) -> drawing | None:
-    threads = _threads(run)
-    if threads is None:
+    threads = selection.contending(run, selection.numbers(run, "threads", FAMILY))
+    if threads == 1:
         return None
     found = {
         (mode, write): selection.by_strategy(run.series(FAMILY, mode=mode, write=write, threads=threads))
@@ -40,13 +40,6 @@ def draw(run: results.run, how: look) -> drawing | None:
     number = words.count(threads, "thread")
     subtitle = f"{number}, each adding to a number in an 8-byte block of its own, atomically (hollow: plainly)"
     return on.finish(_title(run, found), subtitle)
-
-
-def _threads(run: results.run) -> int | None:
-    """As many as have a core of their own; more where only those were measured."""
-    measured = [number for number in selection.numbers(run, "threads", FAMILY) if number > 1]
-    fitting = [number for number in measured if number <= (run.fact("cores") or number)]
-    return max(fitting or measured[:1]) if measured else None
 
 
 def _columns(

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import matplotlib
 from matplotlib import transforms
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from suite.charts import words
-from suite.charts.frame import cache_levels, key, page
+from suite.charts.frame import cache_levels, key, look, page
 from suite.charts.marks import QUIET, mark
 from suite.findings import bytes_text, time_text
 from suite.statistics import estimate
@@ -19,10 +20,15 @@ from suite.statistics import estimate
 Number = Callable[[float], str]
 
 _LABEL_HEIGHT = 21.0  # points
+_LANE, _LANES = 5.0, 20.0  # points from a line to one that would lie on it; of all that would
 _LEADER = 26.0  # points from a line's end to its label
 _LEAST_DECADES = 1.0  # a shorter axis would make small differences look large
 _BESIDE_PANELS, _ABOVE_AND_BELOW = 252.0, 308.0  # points of the page that panels do not have, about
 _TICKS_WIDTH = 80.0  # of the labels beside an axis for costs
+_ROUND: Mapping[int, Sequence[tuple[int, ...]]] = {  # steps within a power of the base, as many as have room
+    10: ((1, 2, 5), (1, 3), (1,)),
+    1024: ((1, 4, 16, 64, 256), (1, 32), (1,)),
+}
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class scale:
     text: Number = time_text
     ends: tuple[float, float] | None = None
     also: tuple[float, ...] = ()  # values it must reach
+    base: int = 10  # of round values on a logarithmic axis
 
     @property
     def logarithmic(self) -> bool:
@@ -39,6 +46,15 @@ class scale:
 
 
 SHARE = scale(words.percent, (0.0, 1.0))
+SIZE = scale(lambda value: bytes_text(int(value)), base=1024)
+
+
+def from_one(shown: Iterable[estimate]) -> scale:
+    """An axis for multiples, not logarithmic, from one (or nought, where less is shown) to a round value over all."""
+    reached = [bound for one in shown for bound in (one.low, one.median, one.high)]
+    low = 1.0 if min(reached) > 0.95 else 0.0
+    spans = (4 * step * 10.0**power for power in range(-2, 300) for step in (2.5, 5, 10))
+    return scale(words.times, (low, next(low + span for span in spans if low + span >= max(reached))))
 
 
 # ---- points in rows
@@ -60,6 +76,7 @@ class rows_panel:
     title: str
     columns: Sequence[column]
     axis: scale = scale()
+    joined: bool = False  # a line from the first column's point to the last's
 
 
 def cheapest_first(values: Mapping[str, estimate]) -> list[str]:
@@ -88,6 +105,8 @@ def dots(
         axes.yaxis.set_major_locator(FixedLocator(range(len(rows))))
         axes.yaxis.set_major_formatter(FixedFormatter(names))
         _stripe(on, axes, len(rows))
+        if panel.joined:
+            _join(axes, rows, panel, colour_of or on.mark, on.look)
         for one in panel.columns:
             _column(on, axes, rows, one, panel, valued, colour_of or on.mark)
     return all_axes
@@ -109,11 +128,27 @@ def _column(
     for index, row, figure in shown:
         y = index + (one.lane - (lanes - 1) / 2) * 0.8 / lanes
         _dot(on, axes, figure, y, one, colour_of(row))
+        about = ", ".join(filter(None, (on.name(row), panel.title, one.label)))
+        on.point_out(axes, figure.median, y, f"{about}: {_told(figure, panel.axis)}")
         if valued:
             _value(on, axes, figure, y, panel.axis)
     said = [f"{on.name(row)} {panel.axis.text(figure.median)}" for _, row, figure in shown]
     about = ", ".join(filter(None, (panel.title, one.label)))
     on.facts.append(f"{about}: {', '.join(said)}" if about else ", ".join(said))
+
+
+def _join(axes: Any, rows: Sequence[str], panel: rows_panel, colour_of: Callable[[str], mark], how: look) -> None:
+    for y, row in enumerate(rows):
+        ends = [one.values[row].median for one in panel.columns if row in one.values]
+        colour = colour_of(row).colour(how.theme)
+        axes.plot(ends, [y] * len(ends), "-", color=colour, linewidth=6 * how.scale, alpha=0.35)
+
+
+def _told(one: estimate, axis: scale) -> str:
+    """A figure with its interval and its humps."""
+    interval = f" ({axis.text(one.low)} to {axis.text(one.high)})" if one.has_interval else ""
+    humps = f", two humps: {' and '.join(map(axis.text, one.humps))}" if one.humps else ""
+    return f"{axis.text(one.median)}{interval}{humps}"
 
 
 def _stripe(on: page, axes: Any, rows: int) -> None:
@@ -179,8 +214,16 @@ class lines_panel:
     axis: scale = scale()
 
 
-def lines(on: page, *panels: lines_panel, over: Number = lambda value: bytes_text(int(value))) -> list[Any]:
-    """Lines over a quantity that doubles, side by side in panels; their names stand at the ends in the last one."""
+def lines(
+    on: page,
+    *panels: lines_panel,
+    over: Number = lambda value: bytes_text(int(value)),
+    abreast: bool = False,
+) -> list[Any]:
+    """Lines over a quantity that doubles, side by side in panels; their names stand at the ends in the last one.
+
+    `abreast`: lines that would lie on one another all along run beside each other, a little off their height.
+    """
     all_axes = on.panels(*(one.title for one in panels))
     for axes, panel in zip(all_axes, panels):
         alike = [each for other in panels if other.axis == panel.axis for each in other.series]
@@ -190,17 +233,27 @@ def lines(on: page, *panels: lines_panel, over: Number = lambda value: bytes_tex
         _quantity_axis(on, axes, panel, over, _panels_width(on) / len(panels) - _TICKS_WIDTH)
         if panel.title:
             on.facts.append(panel.title)
-        for one, shift in zip(panel.series, _shifts(panel)):
-            _line(on, axes, one, shift, over, panel.axis)
+        above = lanes(panel) if abreast else [0.0] * len(panel.series)
+        for one, shift, off in zip(panel.series, _shifts(panel), above):
+            _line(on, axes, one, shift, over, panel.axis, off)
     _label_ends(on, all_axes[-1], panels[-1])
     return all_axes
+
+
+def lanes(panel: lines_panel) -> list[float]:
+    """How far (in points) each line runs above its height: those that read the same everywhere run abreast."""
+    text = panel.axis.text
+    read = [tuple((place, text(value.median)) for place, value in one.values.items()) for one in panel.series]
+    ranks = [(read[:index].count(one), read.count(one)) for index, one in enumerate(read)]
+    return [min(_LANE, _LANES / number) * ((number - 1) / 2 - rank) for rank, number in ranks]
 
 
 def _shifts(panel: lines_panel) -> list[float]:
     """How far (in doublings) each line's points stand beside their place, so that the intervals can be told apart."""
     places = sorted({place for one in panel.series for place in one.values})
     nearest = min((math.log2(b / a) for a, b in zip(places, places[1:])), default=1.0)
-    step = 0.15 * nearest / max(4, len(panel.series))
+    span = math.log2(places[-1] / places[0]) or 1.0
+    step = min(0.15 * nearest, 0.04 * span) / max(4, len(panel.series))
     return [step * (index - (len(panel.series) - 1) / 2) * one.measured for index, one in enumerate(panel.series)]
 
 
@@ -213,19 +266,26 @@ def _quantity_axis(on: page, axes: Any, panel: lines_panel, over: Number, length
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_major_formatter(FixedFormatter([over(tick) for tick in ticks]))
+    below = matplotlib.rcParams["xtick.major.pad"] + _LABEL_HEIGHT / 2 * on.look.scale
+    axes.tick_params(axis="x", pad=below)  # clear of a label at the lower end of the other axis
 
 
-def _line(on: page, axes: Any, one: line, shift: float, over: Number, axis: scale) -> None:
+def _line(on: page, axes: Any, one: line, shift: float, over: Number, axis: scale, off: float) -> None:
     style = one.style or on.mark(one.name)
     colour = style.colour(on.look.theme)
     places = sorted(one.values)
     shown = [one.values[place] for place in places]
     beside = [place * 2**shift for place in places]
     middle = [value.median for value in shown]
-    marker = style.marker if one.measured else ""
-    axes.plot(beside, middle, color=colour, linestyle=style.dashes, marker=marker, clip_on=False, zorder=3)
-    for place, value in zip(beside, shown):
+    if one.measured:
+        shape = {"linestyle": style.dashes, "marker": style.marker, "zorder": 3}
+    else:  # an ideal is a broad way, seen where measured lines run along it
+        shape = {"linewidth": 9 * on.look.scale, "alpha": 0.3, "zorder": 1}
+    moved = axes.transData + transforms.ScaledTranslation(0, off * on.look.scale / 72, on.figure.dpi_scale_trans)
+    axes.plot(beside, middle, color=colour, clip_on=False, transform=moved, **shape)
+    for at, place, value in zip(places, beside, shown):
         on.keep(value, "_")
+        on.point_out(axes, place, value.median, f"{on.name(one.name)}, {over(at)}: {_told(value, axis)}")
         if value.has_interval:
             low = max(value.low, axes.get_ylim()[0])
             axes.plot((place, place), (low, value.high), "-", color=colour, alpha=0.5, clip_on=False, zorder=2)
@@ -291,6 +351,14 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
     return places
 
 
+def shade_under(on: page, axes: Any, one: line) -> None:
+    """The control of a chart in lines: what everyone pays, as the ground under its line."""
+    places = sorted(one.values)
+    colour = (one.style or on.mark(one.name)).colour(on.look.theme)
+    heights = [one.values[place].median for place in places]
+    axes.fill_between(places, axes.get_ylim()[0], heights, color=colour, alpha=0.15, linewidth=0, zorder=1)
+
+
 def guide_caches(on: page, axes: Any) -> None:
     """The machine's cache levels, across a panel whose quantity is bytes."""
     guide(on, axes, [(float(size), f"{name} {bytes_text(size)}") for name, size in cache_levels(on.run)])
@@ -306,13 +374,42 @@ def guide(on: page, axes: Any, places: Sequence[tuple[float, str]]) -> None:
 
 
 def _on_top(on: page, axes: Any, labels: Sequence[tuple[float, str]]) -> None:
-    """Quiet labels over the panel, above their places."""
+    """Quiet labels over the panel, above their places, and its title over them."""
+    title = axes.get_title("left")
+    if title and labels:
+        axes.set_title(title, pad=matplotlib.rcParams["axes.titlepad"] + _LABEL_HEIGHT * on.look.scale)
     above = transforms.blended_transform_factory(axes.transData, axes.transAxes)
     for place, label in labels:
         axes.annotate(
             label, (place, 1), (0, 6 * on.look.scale), above, textcoords="offset points", ha="center",
             color=on.look.quiet,
         )  # fmt: skip
+
+
+def name_peaks(on: page, axes: Any, panel: lines_panel) -> None:
+    """Names beside the lines' own highest points where no other line is higher, as far as there is room."""
+    peaks = []
+    for one in panel.series:
+        height, place = max((value.median, place) for place, value in one.values.items())
+        if all(other.values[place].median <= height for other in panel.series if place in other.values):
+            peaks.append((height, place, one))
+
+    def settle() -> None:
+        taken: list[Any] = []
+        for height, place, one in sorted(peaks, key=lambda peak: -peak[0]):
+            room = axes.bbox.y1 - axes.transData.transform((place, height))[1]
+            offset, va = ((8, 8), "bottom") if room > 1.5 * _LABEL_HEIGHT * on.unit else ((14, 0), "center_baseline")
+            text = axes.annotate(
+                on.name(one.name), (place, height), [each * on.look.scale for each in offset],
+                textcoords="offset points", va=va, color=(one.style or on.mark(one.name)).colour(on.look.theme),
+            )  # fmt: skip
+            box = text.get_window_extent(on.canvas.get_renderer())
+            if box.x1 > axes.bbox.x1 or any(box.overlaps(other) for other in taken):
+                text.remove()
+            else:
+                taken.append(box)
+
+    on.when_placed.append(settle)
 
 
 # ---- axes
@@ -344,7 +441,8 @@ def _value_axis(on: page, axis_of: Any, axis: scale, limits: tuple[float, float]
         axis_of._set_axes_scale("log")
         ticks = _log_ticks(on, axis, limits, length, across=axis_of.axis_name == "x")
     else:
-        ticks = [limits[0] + (limits[1] - limits[0]) * (0.04 + 0.92 * part / 4) / 1.0 for part in range(5)]
+        low, high = axis.ends or limits
+        ticks = [low + (high - low) * part / 4 for part in range(5)]
     axis_of.set_minor_locator(NullLocator())
     axis_of.set_major_locator(FixedLocator(ticks))
     axis_of.set_major_formatter(FixedFormatter([axis.text(tick) for tick in ticks]))
@@ -352,11 +450,10 @@ def _value_axis(on: page, axis_of: Any, axis: scale, limits: tuple[float, float]
 
 
 def _log_ticks(on: page, axis: scale, limits: tuple[float, float], length: float, across: bool) -> list[float]:
-    decades = range(math.floor(math.log10(limits[0])), math.ceil(math.log10(limits[1])) + 1)
-    choices: Iterable[tuple[float, ...]] = ((1, 2, 5), (1, 3), (1,))
+    powers = range(math.floor(math.log(limits[0], axis.base)), math.ceil(math.log(limits[1], axis.base)) + 1)
     ticks: list[float] = []
-    for steps in choices:
-        ticks = [step * 10.0**decade for decade in decades for step in steps]
+    for steps in _ROUND[axis.base]:
+        ticks = [step * float(axis.base) ** power for power in powers for step in steps]
         ticks = [tick for tick in ticks if limits[0] <= tick <= limits[1]]
         if _has_room(on, ticks, axis.text, length, across):
             return ticks

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import matplotlib
@@ -92,6 +93,15 @@ class look:
 
 
 @dataclass(frozen=True)
+class spot:
+    """Where one figure stands, in shares of the page's width and height from its top left, and what it says."""
+
+    x: float
+    y: float
+    text: str
+
+
+@dataclass(frozen=True)
 class drawing:
     """A chart, and what it says to those who cannot see it."""
 
@@ -100,6 +110,7 @@ class drawing:
     title: str  # the finding
     caption: str  # what is shown, how sure it is, and where it was measured
     alt: str
+    spots: tuple[spot, ...] = ()
 
 
 @contextlib.contextmanager
@@ -140,8 +151,11 @@ class key:
 class page:
     """A figure under construction: take panels, draw on them, finish."""
 
-    def __init__(self, run: results.run, how: look, family: str) -> None:
-        self.run, self.look, self.family = run, how, family
+    def __init__(
+        self, run: results.run, how: look, family: str, names: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """`names`: what rows and lines are called that are no strategies."""
+        self.run, self.look, self.family, self.names = run, how, family, names
         self.figure = Figure(figsize=how.sheet.inches, dpi=how.sheet.pixels / how.sheet.inches[0])
         self.canvas = FigureCanvasAgg(self.figure)
         self.mark: Callable[[str], mark] = cache(partial(mark_of, run))
@@ -149,7 +163,9 @@ class page:
         self.humps: key | None = None
         self.drawn: list[estimate] = []
         self.facts: list[str] = []  # what is drawn, in words
+        self.named: set[str] = set()  # the strategies that are shown
         self.when_placed: list[Callable[[], None]] = []  # what needs to know where the panels came to stand
+        self.pointed_out: list[tuple[Any, float, float, str]] = []
 
     # ---- for the forms
 
@@ -159,7 +175,10 @@ class page:
         return float(self.figure.dpi * self.look.scale / 72)
 
     def name(self, name: str) -> str:
-        """A strategy's name, and for a malloc its version."""
+        """A strategy's name, and for a malloc its version. Who is named is shown."""
+        self.named.add(name)
+        if name in self.names:
+            return self.names[name]
         version = self.run.mallocs().get(name, "").partition(" ")[0]
         known = version[:1].isdigit() and len(version) <= _LONGEST_VERSION
         return f"{words.plain(name)} {version}" if known else words.plain(name)
@@ -175,6 +194,16 @@ class page:
         if one.humps and hump_marker:
             self.humps = key("two humps", hump_marker)
 
+    def point_out(self, axes: Any, x: float, y: float, text: str) -> None:
+        """Notes what the figure drawn at these data coordinates says, for those who point at it."""
+        self.pointed_out.append((axes, x, y, text))
+
+    def _spots(self) -> Iterator[spot]:
+        width, height = float(self.figure.bbox.width), float(self.figure.bbox.height)
+        for axes, x, y, text in self.pointed_out:
+            right, up = axes.transData.transform((x, y))
+            yield spot(float(right) / width, 1 - float(up) / height, text)
+
     def add_key(self, one: key) -> None:
         if one not in self.keys:
             self.keys.append(one)
@@ -187,19 +216,30 @@ class page:
             one.set_title(title)
         return axes
 
-    def finish(self, title: str, subtitle: str) -> drawing:
-        """Sets title, subtitle, key and footer, gives the panels the room between, and completes them."""
+    def _left_out(self) -> str:
+        """What the subtitle says where some of the family's mallocs had no room."""
+        mallocs = set(self.run.mallocs()) & set(self.run.strategies(self.family))
+        shown = mallocs & self.named
+        return f"; {len(shown)} of {len(mallocs)} mallocs shown" if shown and shown < mallocs else ""
+
+    def finish(self, title: str, subtitle: str, method: str = "") -> drawing:
+        """Sets title, subtitle, key and footer, gives the panels the room between, and completes them.
+
+        `method` says how sure it is where no estimates are drawn.
+        """
+        subtitle += self._left_out()
         top = self.look.sheet.height - _MARGIN * 0.8
         top = self._write(title, top, "figure.titlesize", self.look.text, weight="bold") - _GAP * 0.7
         top = self._write(subtitle, top, "font.size", self.look.quiet) - _GAP
         keys = [*self.keys, *([self.humps] if self.humps else [])]
         if keys:
             top = self._write_keys(keys, top) - _GAP
-        method, machine = self._method(), self._machine()
+        method, machine = method or self._method(), self._machine()
         bottom = self._write(f"{method}\n{machine}", _MARGIN * 0.6, "font.size", self.look.quiet, upwards=True) + _GAP
         self._place_panels(bottom, top)
         caption = f"{subtitle}. {method} {machine}"
-        return drawing(self.figure, self.look, title, caption, f"{title}. {subtitle}. {'; '.join(self.facts)}.")
+        alt = f"{title}. {subtitle}. {'; '.join(self.facts)}."
+        return drawing(self.figure, self.look, title, caption, alt, tuple(self._spots()))
 
     def _write(self, text: str, at: float, size_key: str, colour: str, upwards: bool = False, **font: Any) -> float:
         """Writes a block across the page, and returns where it ends."""

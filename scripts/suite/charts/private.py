@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from suite import results
-from suite.charts import forms, selection, words
+from suite.charts import forms, scaling, selection, words
 from suite.charts.frame import drawing, look, page
 from suite.charts.marks import QUIET
 from suite.statistics import estimate
@@ -26,9 +26,8 @@ def draw(run: results.run, how: look) -> drawing | None:
     series = [forms.line("ideal", ideal, QUIET), *(forms.line(name, each) for name, each in work.items())]
     on = page(run, how, FAMILY)
     panel = forms.lines_panel("", series, forms.scale(words.times))
-    (axes,) = forms.lines(on, panel, over=lambda number: words.count(int(number), "thread"))
-    if cores and threads[0] < cores < threads[-1]:
-        forms.guide(on, axes, [(float(cores), words.count(cores, "core"))])
+    (axes,) = forms.lines(on, panel, over=scaling.threads_text)
+    scaling.guide_cores(on, axes)
     subtitle = "Work done by all threads, each with blocks of its own, as a multiple of one thread's; log scales"
     return on.finish(_title(run, work, cores), subtitle)
 
@@ -46,11 +45,9 @@ def _work(by_threads: Mapping[int, results.benchmark]) -> dict[int, estimate]:
 
 
 def _title(run: results.run, work: Mapping[str, Mapping[int, estimate]], cores: int | None) -> str:
-    measured = {number for each in work.values() for number in each if number > 1}
-    fitting = [number for number in measured if number <= (cores or number)] or list(measured)
-    if not fitting:
+    most = selection.contending(run, {number for each in work.values() for number in each})
+    if most == 1:
         return "One thread alone was measured: how malloc scales is not known from this run"
-    most = max(fitting)
     libraries = {name: work[name][most] for name in selection.mallocs(run, FAMILY) if most in work.get(name, {})}
     chosen = libraries or {name: each[most] for name, each in work.items() if most in each}
     ideal = min(most, cores or most)

@@ -38,6 +38,14 @@ def ends(values: Sequence[int]) -> list[int]:
     return list(dict.fromkeys((*values[:1], *values[-1:])))
 
 
+def contending(run: results.run, threads: Iterable[int]) -> int:
+    """Of these numbers of threads the largest of which each has a core; the fewest of several where none fits."""
+    cores = run.fact("cores")
+    several = sorted(number for number in threads if number > 1)
+    fitting = [number for number in several if number <= (cores or number)]
+    return max(fitting) if fitting else several[0] if several else 1
+
+
 def mallocs(run: results.run, family: str) -> list[str]:
     """The malloc libraries the family was measured with."""
     available = run.mallocs()
@@ -66,6 +74,11 @@ def counted(
         for key, one in found.items()
         if one.counter(counter)
     }
+
+
+def on_huge_pages(found: Mapping[str, results.benchmark]) -> list[str]:
+    """Those whose memory was granted huge pages for the most part, which is faster for that alone."""
+    return [name for name, share in counted(found, "huge_share").items() if share.median > 0.5]
 
 
 def ratios(above: Mapping[Key, results.benchmark], below: Mapping[Key, results.benchmark]) -> dict[Key, estimate]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from suite.findings import three_figures, time_text
+from suite.findings import bytes_text, three_figures, time_text
 from suite.statistics import estimate
 
 NO_BREAK = "\u00a0"  # a space at which no line may end
@@ -16,6 +16,10 @@ def two_figures(value: float) -> str:
 def short_time(ns: float) -> str:
     number, _, unit = time_text(float(f"{ns:.2g}")).replace(",", "").partition(" ")
     return f"{two_figures(float(number))}{NO_BREAK}{unit}"
+
+
+def size(count: float) -> str:
+    return bytes_text(round(count)).replace(" ", NO_BREAK)
 
 
 def times(ratio: float) -> str:
@@ -60,13 +64,13 @@ def _multiple(ratios: Sequence[estimate]) -> str:
     return f"{span((one.median for one in ratios), two_figures)} times"
 
 
-def with_extremes(ratios: Mapping[str, estimate]) -> str:
+def with_extremes(values: Mapping[str, estimate], text: Callable[[float], str] = two_figures) -> str:
     """`1.0 (mimalloc) to 12 (glibc)`: the least and the most, and whose they are if their intervals are apart."""
-    ordered = sorted(ratios, key=lambda name: ratios[name].median)
-    least, most = ratios[ordered[0]], ratios[ordered[-1]]
-    low, high = two_figures(least.median), two_figures(most.median)
+    ordered = sorted(values, key=lambda name: values[name].median)
+    least, most = values[ordered[0]], values[ordered[-1]]
+    low, high = text(least.median), text(most.median)
     if low == high or least.high >= most.low:
-        return span((least.median, most.median), two_figures)
+        return span((least.median, most.median), text)
     return f"{low}{NO_BREAK}({plain(ordered[0])}) to {high}{NO_BREAK}({plain(ordered[-1])})"
 
 

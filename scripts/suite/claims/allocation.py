@@ -92,7 +92,7 @@ def large_takes_time(run: results.run) -> ruling:
     sizes = selection.numbers(run, "bytes", "large")
     mallocs = libraries(run, "large", bytes=sizes[-1], touch="first") if sizes else {}
     if len(sizes) < 2 or not mallocs:
-        raise cannot_judge("large was not measured over bytes")
+        raise cannot_judge("the run has no large over bytes")
     default = default_of(run, mallocs)
     costs = {
         touch: ratio(*(need(run, f"large/{default}/bytes:{size}/touch:{touch}") for size in (sizes[-1], sizes[0])))
@@ -119,7 +119,7 @@ def touch_dominates(run: results.run) -> ruling:
     pairs = {str(size): (heap[size], stack[size]) for size in sizes if size in heap and size in stack}
     compared = {int(size): one for size, one in ratios(pairs).items()}
     if len(compared) < 2:
-        raise cannot_judge("scoped was not measured over bytes, written in full")
+        raise cannot_judge("the run has no scoped over bytes, written in full")
     hidden: list[int] = []
     for size in sorted(compared, reverse=True):
         if not is_no_more(compared[size]):
@@ -151,7 +151,7 @@ def unknown_size_needs_heap(run: results.run) -> ruling:
         found[f"{words.plain(fastest)} at {bytes_text(size)}"] = ratio(mallocs[fastest], alloca)
     text = f"by alloca the stack lends a size that is known only at run time; against that, {each(found, times)}"
     if not found:
-        raise cannot_judge("scoped was not measured")
+        raise cannot_judge("the run has no scoped")
     cheaper = [name for name, one in found.items() if is_more(one)]
     if len(cheaper) == len(found):
         return does_not_hold(text)

@@ -17,7 +17,7 @@ RETURNED = 0.9
 def bookkeeping(run: results.run) -> ruling:
     sizes = selection.numbers(run, "bytes", "overhead")
     if not sizes:
-        raise cannot_judge("overhead was not measured")
+        raise cannot_judge("the run has no overhead")
     small, large = (
         {name: counter(one, HELD) for name, one in libraries(run, "overhead", bytes=size).items()}
         for size in (sizes[0], sizes[-1])
@@ -41,7 +41,7 @@ def _per_byte(one: estimate) -> str:
 def freed_is_returned(run: results.run) -> ruling:
     kinds = list(dict.fromkeys(one.name.parameters["sizes"] for one in run.series("returned")))
     if not kinds:
-        raise cannot_judge("returned was not measured")
+        raise cannot_judge("the run has no returned")
     shares = {
         f"{words.plain(name)}, {kind} blocks": counter(one, "returned_share_after_1s")
         for kind in kinds

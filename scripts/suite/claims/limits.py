@@ -14,7 +14,7 @@ FAR_MORE = 100.0  # "effectively not limited": what is granted at once is so man
 def stack_is_small(run: results.run) -> ruling:
     stacks = run.series("stack_limit", stack="main")
     if not stacks:
-        raise cannot_judge("stack_limit was not measured")
+        raise cannot_judge("the run has no stack_limit")
     usable = counter(stacks[0], "usable_bytes")
     unlimited = any(counter(one, "at_least").median > 0.5 for one in stacks)
     granted = libraries(run, "heap_limit", limit="granted")

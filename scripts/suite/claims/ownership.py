@@ -15,7 +15,7 @@ from suite.statistics import CONFIDENCE, estimate_ratio
 def drop_at_once(run: results.run) -> ruling:
     counts = selection.numbers(run, "count", "cleanup")
     if not counts:
-        raise cannot_judge("cleanup was not measured")
+        raise cannot_judge("the run has no cleanup")
     at_once = _drop_ns(need(run, f"cleanup/arena/count:{counts[-1]}/drop:at_once"))
     one_by_one = libraries(run, "cleanup", count=counts[-1], drop="each")
     apart = {name: _drop_ns(one) for name, one in one_by_one.items()}
@@ -63,7 +63,7 @@ def borrow_is_free(run: results.run) -> ruling:
         names_of = [need(run, f"argument/bytes:{size}/how:{how}") for how in ("reference", "none")]
         lent[f"struct of {size:,} B"] = (names_of[0], names_of[1])
     if not lent:
-        raise cannot_judge("pass was not measured")
+        raise cannot_judge("the run has no pass")
     compared = ratios(lent)
     costs = {name: depends(*both) for name, both in lent.items()}
     text = f"to lend a value costs, against the call alone: {words.with_extremes(compared)} times"
@@ -100,7 +100,7 @@ def strings_on_heap(run: results.run) -> ruling:
     built = selection.over(run, "length", "string_cliff", "string")
     where = selection.counted(built, "on_heap")
     if len(where) < 2:
-        raise cannot_judge("string_cliff was not measured over length")
+        raise cannot_judge("the run has no string_cliff over length")
     heap = [length for length, one in where.items() if one.median >= 0.5]
     if not heap:
         return does_not_hold(f"strings of up to {max(where)} characters are kept inside")

@@ -16,7 +16,7 @@ def need(run: results.run, name: str) -> results.benchmark:
     """The benchmark of this name. Raises cannot_judge."""
     found = run.get(name)
     if found is None:
-        raise cannot_judge(f"{name} was not measured")
+        raise cannot_judge(f"the run has no {name}")
     return found
 
 
@@ -26,7 +26,7 @@ def libraries(run: results.run, family: str, **parameters: object) -> dict[str, 
     mallocs = {name: found[name] for name in run.mallocs() if name in found}
     if not mallocs:
         given = "/".join(f"{key}:{value}" for key, value in parameters.items())
-        raise cannot_judge(f"{family}/{given} was measured with no malloc")
+        raise cannot_judge(f"the run has no malloc's {family}/{given}")
     return mallocs
 
 
@@ -45,7 +45,7 @@ def ends(run: results.run, key: str, family: str, **parameters: object) -> tuple
     """The least and the greatest value of a parameter. Raises cannot_judge where they are the same."""
     values = selection.numbers(run, key, family, **parameters)
     if len(values) < 2:
-        raise cannot_judge(f"{family} was not measured over {key}")
+        raise cannot_judge(f"the run does not have {family} over {key}")
     return values[0], values[-1]
 
 
@@ -56,7 +56,7 @@ def ratio(above: results.benchmark, below: results.benchmark) -> estimate:
     """Raises cannot_judge."""
     found = selection.ratio_of(above, below)
     if found is None:
-        raise cannot_judge(f"{below.name} took no measurable time")
+        raise cannot_judge(f"no time could be measured of {below.name}")
     if min(len(above.times), len(below.times)) < LEAST_PROCESSES:
         raise cannot_judge(f"{min(len(above.times), len(below.times))} of the {LEAST_PROCESSES} processes it takes")
     return found
@@ -90,7 +90,7 @@ def counter(one: results.benchmark, key: str) -> estimate:
     """A counter's median with its interval. Raises cannot_judge."""
     values: Sequence[float] = one.counter(key)
     if not values:
-        raise cannot_judge(f"{one.name} has no {key}")
+        raise cannot_judge(f"the run has no {key} of {one.name}")
     return estimate_median(values)
 
 

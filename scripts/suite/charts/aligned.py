@@ -1,0 +1,50 @@
+"""What a block costs that must begin at a multiple of 64, or of a page."""
+
+from __future__ import annotations
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.findings import bytes_text
+
+FAMILY = "aligned"
+QUESTION = "What does a block cost that must begin at a multiple of 64, or of a page?"
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    sizes = selection.ends(selection.numbers(run, "bytes", FAMILY))
+    panels = [forms.lines_panel(f"Blocks of {bytes_text(size)}", _lines(run, size)) for size in sizes]
+    panels = [one for one in panels if one.series]
+    if not panels:
+        return None
+    on = page(run, how, FAMILY)
+    forms.lines(on, *panels)
+    subtitle = "Take a block that begins at a multiple of so many bytes, give it back: time per block, log scales"
+    return on.finish(_title(run, sizes), subtitle)
+
+
+def _lines(run: results.run, size: int) -> list[forms.line]:
+    names = selection.mallocs(run, FAMILY)
+    found = {name: selection.over(run, "alignment", FAMILY, name, bytes=size) for name in names}
+    return [forms.line(name, selection.medians(each)) for name, each in found.items() if each]
+
+
+def _title(run: results.run, sizes: list[int]) -> str:
+    alignments = selection.ends(selection.numbers(run, "alignment", FAMILY))
+    libraries = selection.mallocs(run, FAMILY)
+    for size in sizes:
+        least, most = (
+            selection.by_strategy(run.series(FAMILY, bytes=size, alignment=alignment))
+            for alignment in (alignments[0], alignments[-1])
+        )
+        ratios = selection.ratios({name: most[name] for name in libraries if name in most}, least)
+        if not ratios or len(alignments) < 2:
+            continue
+        subject, base = f"{bytes_text(size)} aligned to {bytes_text(alignments[-1])}", bytes_text(alignments[0])
+        if words.none_apart(list(ratios.values())):
+            return f"{subject} cannot be told from {bytes_text(size)} aligned to {base}, with any malloc"
+        return f"{subject} cost {words.with_extremes(ratios)} times what they cost aligned to {base}"
+    found = selection.by_strategy(run.series(FAMILY, alignment=alignments[-1]))
+    costs = selection.middles(selection.medians(found))
+    costs = {name: ns for name, ns in costs.items() if name in libraries} or costs
+    return f"A block aligned to {bytes_text(alignments[-1])} costs {words.cheapest_and_dearest(costs)}"

@@ -1,0 +1,60 @@
+"""From which size on a struct is dearer by value than by reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.charts.marks import QUIET, STRONG
+from suite.findings import bytes_text
+from suite.statistics import estimate
+
+FAMILY = "argument"
+QUESTION = "From which size on should a struct not be passed by value?"
+
+WAYS = {"none": "the call alone", "value": "by value", "reference": "by reference", "unique_ptr": "by unique_ptr"}
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    found = {way: selection.by_number(run.series(FAMILY, how=way), "bytes") for way in WAYS}
+    on = page(run, how, FAMILY, WAYS)
+    heap = on.mark(str(run.context.get("process_malloc")))
+    styles = {"none": QUIET, "value": on.mark("stack_array"), "reference": STRONG, "unique_ptr": heap}
+    series = [forms.line(way, selection.medians(each), styles[way]) for way, each in found.items() if each]
+    if not series:
+        return None
+    (axes,) = forms.lines(on, forms.lines_panel("", series))
+    ratios = selection.ratios(found["value"], found["reference"])
+    start = _dearer_from(ratios)
+    if start is not None:
+        forms.guide(on, axes, [(float(start), f"dearer by value from {bytes_text(start)} on")])
+    subtitle = "Call a function that reads the first word of a struct: time per call over the struct's size, log scales"
+    return on.finish(_title(found, ratios, start), subtitle)
+
+
+def _dearer_from(ratios: Mapping[int, estimate]) -> int | None:
+    """The least size from which on every one is dearer by value, beyond the interval."""
+    start = None
+    for size in sorted(ratios, reverse=True):
+        if not (words.told_apart(ratios[size]) and ratios[size].median > 1.0):
+            break
+        start = size
+    return start
+
+
+def _title(
+    found: Mapping[str, Mapping[int, results.benchmark]], ratios: Mapping[int, estimate], start: int | None
+) -> str:
+    if not ratios:
+        way, sizes = next((way, sizes) for way, sizes in found.items() if sizes)
+        largest = max(sizes)
+        cost = selection.medians({largest: sizes[largest]})[largest]
+        return f"{bytes_text(largest)} cost {words.short_time(cost.median)} {WAYS[way]}"
+    largest = max(ratios)
+    at_largest = words.against([ratios[largest]], "one by reference")
+    if start is None or start == largest:
+        return f"A struct of {bytes_text(largest)} by value {at_largest}"
+    said = f"From {bytes_text(start)} on, a struct is dearer by value than by reference"
+    return f"{said}: at {bytes_text(largest)} it {at_largest}"

@@ -1,0 +1,43 @@
+"""Whether it is cheaper to drop many objects at once than one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.charts.marks import QUIET
+from suite.statistics import estimate
+
+FAMILY = "cleanup"
+QUESTION = "What does it cost to drop many objects: one by one, or all at once?"
+
+DROPPING = "drop_ns"  # the dropping alone: the time of a row holds the making too
+CONTROL, ARENA = "none", "arena"
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    ways = {CONTROL: "at_once", ARENA: "at_once", **dict.fromkeys(selection.mallocs(run, FAMILY), "each")}
+    costs = {
+        name: selection.counted(selection.over(run, "count", FAMILY, name, drop=way), DROPPING)
+        for name, way in ways.items()
+    }
+    costs = {name: counts for name, counts in costs.items() if counts}
+    if not costs:
+        return None
+    on = page(run, how, FAMILY, {CONTROL: "the clock alone", ARENA: "arena, at once"})
+    series = [forms.line(name, counts, QUIET if name == CONTROL else None) for name, counts in costs.items()]
+    forms.lines(on, forms.lines_panel("", series), over=lambda count: f"{int(count):,}")
+    subtitle = "Drop objects of 64 B: time per object, the clock's two readings included, over their number, log scales"
+    return on.finish(_title(run, costs), subtitle)
+
+
+def _title(run: results.run, costs: Mapping[str, Mapping[int, estimate]]) -> str:
+    most = max(count for counts in costs.values() for count in counts)
+    together = {name: counts[most].median * most for name, counts in costs.items() if most in counts}
+    libraries = [ns for name, ns in together.items() if name in run.mallocs()]
+    if libraries and ARENA in together:
+        at_once, each = words.short_time(together[ARENA]), words.span(libraries)
+        return f"An arena drops {most:,} objects at once in {at_once}, malloc one by one in {each}"
+    return f"Dropping {most:,} objects takes {words.span(together.values())}"

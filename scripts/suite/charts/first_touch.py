@@ -1,0 +1,49 @@
+"""When memory is really taken: what the first write to a page costs, and the second."""
+
+from __future__ import annotations
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.charts.marks import STRONG
+from suite.findings import bytes_text
+
+FAMILY = "first_touch"
+QUESTION = "When is memory really taken: on asking for it, or on the first write to each page?"
+
+TOUCHES = {"first": "first write", "second": "second write"}  # filled: first
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    found = {touch: _by_home(run, touch) for touch in TOUCHES}
+    homes = list(dict.fromkeys(home for each in found.values() for home in each))
+    if not homes:
+        return None
+    columns = [
+        forms.column(TOUCHES[touch], selection.medians(each), "o", touch == "first", lane)
+        for lane, (touch, each) in enumerate(found.items())
+    ]
+    on = page(run, how, FAMILY)
+    malloc = on.mark(str(run.context.get("process_malloc")))
+    colours = {"stack": on.mark("stack_array"), "malloc": malloc, "calloc": malloc}
+    panel = forms.rows_panel("", columns)
+    forms.dots(on, homes, panel, valued=True, colour_of=lambda home: colours.get(home, STRONG))
+    page_bytes = bytes_text(run.fact("page_bytes") or 4096)
+    huge = words.joined(selection.on_huge_pages(found["second"])) or "none"
+    subtitle = f"Write one byte to each page: time per {page_bytes}, log scale; huge pages granted: {huge}"
+    return on.finish(_title(run), subtitle)
+
+
+def _by_home(run: results.run, touch: str) -> dict[str, results.benchmark]:
+    found = run.series(FAMILY, None, touch=touch)
+    return {one.name.parameters["home"]: one for one in found if "home" in one.name.parameters}
+
+
+def _title(run: results.run) -> str:
+    first, second = _by_home(run, "first"), _by_home(run, "second")
+    ratios = list(selection.ratios(first, second).values())
+    if ratios:
+        cost = words.span(one.median for one in selection.medians(first).values())
+        return f"The first write to a page costs {cost}, {words.as_much(ratios)} as the second"
+    touch, found = ("first", first) if first else ("second", second)
+    return f"The {touch} write to a page costs {words.span(selection.middles(selection.medians(found)).values())}"

@@ -1,0 +1,42 @@
+"""How much more memory than is live a malloc holds once the sizes that a program needs have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.statistics import estimate
+
+FAMILY = "fragmentation"
+QUESTION = "How much more memory than is live does a malloc hold once the sizes a program needs have changed?"
+
+SIZES = {"mixed": "the same sizes, mixed", "drifting": "sizes that drift from 64 B to 4 KiB"}  # filled: drifting
+PEAK = "peak_resident_per_live_byte"
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    found = {
+        sizes: selection.counted(selection.by_strategy(run.series(FAMILY, sizes=sizes)), PEAK) for sizes in SIZES
+    }
+    rows = {**found["mixed"], **found["drifting"]}
+    if not rows:
+        return None
+    columns = [
+        forms.column(SIZES[sizes], each, "o", filled=sizes == "drifting") for sizes, each in found.items() if each
+    ]
+    axis = forms.from_one(one for each in found.values() for one in each.values())
+    on = page(run, how, FAMILY)
+    forms.dots(on, forms.cheapest_first(rows), forms.rows_panel("", columns, axis, joined=True))
+    subtitle = "Replace random blocks while as many bytes stay live: most memory held, as a multiple of live bytes"
+    return on.finish(_title(found), subtitle)
+
+
+def _title(found: Mapping[str, Mapping[str, estimate]]) -> str:
+    said = {sizes: f"{words.with_extremes(each)} times the live bytes" for sizes, each in found.items() if each}
+    if "drifting" not in said:
+        return f"With sizes that do not drift, a malloc holds {said['mixed']}"
+    mixed = [one.median for one in found["mixed"].values()]
+    control = f"; with the same sizes mixed, {words.span(mixed, words.two_figures)}" if mixed else ""
+    return f"Once sizes have drifted, a malloc holds {said['drifting']}{control}"

@@ -1,0 +1,56 @@
+"""What it costs to append to a block that has to grow: by realloc, by copying, in a std::vector."""
+
+from __future__ import annotations
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.charts.marks import STRONG
+from suite.findings import bytes_text
+
+FAMILY = "grow"
+QUESTION = "What does it cost to append to a block that has to grow: by realloc, by copying, in a std::vector?"
+
+PIECE_BYTES = 64
+WAYS = {"realloc": "By realloc", "copy": "By a copy into twice the room"}
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    panels = [forms.lines_panel(title, _lines(run, way)) for way, title in WAYS.items()]
+    panels = [one for one in panels if one.series]
+    if not panels:
+        return None
+    on = page(run, how, FAMILY)
+    forms.lines(on, *panels)
+    subtitle = "Append 64 B until the block has so many bytes: time per append, log scales; control: never grown"
+    return on.finish(_title(run), subtitle)
+
+
+def _lines(run: results.run, way: str) -> list[forms.line]:
+    found = {name: selection.over(run, "bytes", FAMILY, name, way=way) for name in selection.mallocs(run, FAMILY)}
+    series = [forms.line(name, selection.medians(sizes, _pieces)) for name, sizes in found.items() if sizes]
+    vector = selection.over(run, "bytes", FAMILY, "vector") if way == "copy" else {}
+    if vector:
+        series.append(forms.line("std::vector", selection.medians(vector, _pieces), STRONG))
+    reserved = selection.over(run, "bytes", FAMILY, "none")
+    return [forms.line("none", selection.medians(reserved, _pieces)), *series] if series and reserved else series
+
+
+def _pieces(size: int) -> float:
+    return size / PIECE_BYTES
+
+
+def _title(run: results.run) -> str:
+    libraries = selection.mallocs(run, FAMILY)
+    for size in reversed(selection.numbers(run, "bytes", FAMILY, way="realloc")):
+        found = {way: selection.by_strategy(run.series(FAMILY, bytes=size, way=way)) for way in WAYS}
+        by_realloc = {name: one for name, one in found["realloc"].items() if name in libraries}
+        ratios = selection.ratios(by_realloc, found["copy"])
+        if ratios and words.none_apart(list(ratios.values())):
+            return f"Growing a block to {bytes_text(size)} by realloc cannot be told from growing it by copying"
+        if ratios:
+            said = words.with_extremes(ratios)
+            return f"Growing a block to {bytes_text(size)} by realloc costs {said} times growing it by copying"
+    size = selection.numbers(run, "bytes", FAMILY)[-1]
+    costs = selection.middles(selection.medians(selection.by_strategy(run.series(FAMILY, bytes=size))))
+    return f"Growing a block to {bytes_text(size)} costs {words.cheapest_and_dearest(costs)}"

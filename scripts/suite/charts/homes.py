@@ -1,0 +1,67 @@
+"""Whether a load waits longer for where memory lives: the same walk at random in every home."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import cache_levels, drawing, look, page
+from suite.charts.marks import STRONG
+from suite.findings import bytes_text
+
+FAMILY = "chase"
+QUESTION = "Does a load wait longer for memory on the heap than for memory on the stack?"
+
+by_home = Mapping[str, results.benchmark]
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    found = _by_size(run)
+    if not found:
+        return None
+    costs = {size: selection.medians(homes) for size, homes in found.items()}
+    panels = [
+        forms.rows_panel(
+            f"{bytes_text(size)}, {_level(run, size)}",
+            [forms.column("", each)],
+            forms.scale(also=(each[min(each)].median,)),  # its own: what differs between sizes is not asked here
+        )
+        for size, each in costs.items()
+    ]
+    on = page(run, how, FAMILY)
+    colours = {"stack": on.mark("stack_array"), "heap": on.mark(str(run.context.get("process_malloc")))}
+    homes = list(dict.fromkeys(home for each in costs.values() for home in each))
+    forms.dots(on, homes, *panels, valued=True, colour_of=lambda home: colours.get(home, STRONG))
+    size, largest = max(found.items())
+    huge = words.joined([words.plain(home) for home in selection.on_huge_pages(largest)])
+    granted = f"; huge pages in {bytes_text(size)}: {huge}" if huge else ""
+    subtitle = f"Loads at random that each wait for the last: time per load, log scales{granted}"
+    return on.finish(_title(found), subtitle)
+
+
+def _by_size(run: results.run) -> dict[int, by_home]:
+    """What fits half of the first and of the second cache, and the largest, of what was walked in several homes."""
+    found: dict[int, dict[str, results.benchmark]] = {}
+    for size in selection.numbers(run, "bytes", FAMILY, order="random"):
+        of_size = run.series(FAMILY, None, order="random", bytes=size)
+        found[size] = {one.name.parameters["home"]: one for one in of_size if "home" in one.name.parameters}
+    sizes = [size for size, homes in found.items() if len(homes) > 1]
+    fitting = [[size for size in sizes if size <= level // 2][-1:] for _, level in cache_levels(run)[:2]]
+    return {size: found[size] for level in (*fitting, sizes[-1:]) for size in level}
+
+
+def _level(run: results.run, size: int) -> str:
+    """The first cache that holds it."""
+    return next((f"in {name}" for name, level in cache_levels(run) if size <= level), "in memory")
+
+
+def _title(found: Mapping[int, by_home]) -> str:
+    heap, stack = ({size: homes[home] for size, homes in found.items() if home in homes} for home in ("heap", "stack"))
+    ratios = selection.ratios(heap, stack)
+    if ratios:
+        sizes = words.joined([bytes_text(size) for size in ratios])
+        return f"A load from {sizes} on the heap {words.against(list(ratios.values()), 'one from the stack')}"
+    size = max(found)
+    costs = selection.middles(selection.medians(found[size]))
+    return f"A load from {bytes_text(size)} costs {words.cheapest_and_dearest(costs)}"

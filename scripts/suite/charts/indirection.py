@@ -1,0 +1,54 @@
+"""What a pointer costs on the way to a value: the following, or where it leads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.charts.marks import STRONG
+
+FAMILY = "indirection"
+QUESTION = "What does a pointer on the way to a value cost: following it, or where it leads?"
+
+LAYOUTS = {"packed": "packed, in order", "scattered": "scattered over 64 MiB"}  # filled: scattered
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    found = {layout: selection.by_number(run.series(FAMILY, layout=layout), "depth") for layout in LAYOUTS}
+    depths = sorted({depth for each in found.values() for depth in each})
+    if not depths:
+        return None
+    columns = [
+        forms.column(
+            LAYOUTS[layout],
+            {_way(depth): one for depth, one in selection.medians(each).items()},
+            "o",
+            layout == "scattered",
+            lane,
+        )
+        for lane, (layout, each) in enumerate(found.items())
+    ]
+    on = page(run, how, FAMILY)
+    rows = [_way(depth) for depth in depths]
+    forms.dots(on, rows, forms.rows_panel("", columns), valued=True, colour_of=lambda way: STRONG)
+    subtitle = "Reach one value after another through pointers, none waiting for the last: time per value, log scale"
+    return on.finish(_title(found), subtitle)
+
+
+def _way(depth: int) -> str:
+    return words.count(depth, "pointer") if depth else "value itself"
+
+
+def _title(found: Mapping[str, Mapping[int, results.benchmark]]) -> str:
+    ratios = selection.ratios(found["scattered"], found["packed"])
+    if not ratios:
+        layout, by_depth = next((layout, each) for layout, each in found.items() if each)
+        depth = max(by_depth)
+        subject = f"Through {_way(depth)}, {layout}, a value" if depth else "A value itself"
+        return f"{subject} costs {words.short_time(selection.medians(by_depth)[depth].median)}"
+    depth = max(ratios)
+    costs = selection.middles(selection.medians({layout: each[depth] for layout, each in found.items()}))
+    subject = f"Through {_way(depth)}, a value costs {words.short_time(costs['scattered'])} where they are scattered"
+    return f"{subject}, {words.as_much([ratios[depth]])} as where they are packed"

@@ -1,0 +1,15 @@
+"""What a malloc costs in a server whose threads come and go, and how that grows with threads."""
+
+from __future__ import annotations
+
+from suite import results
+from suite.charts import scaling
+from suite.charts.frame import drawing, look
+
+FAMILY = "larson"
+QUESTION = "What does a malloc cost in a server, whose threads end and leave their blocks to the next?"
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    subtitle = "Replace a random one of 1,000 blocks of 8 to 1,000 B; threads end and leave theirs to new ones"
+    return scaling.draw(run, how, FAMILY, "replacing a server's block", subtitle)

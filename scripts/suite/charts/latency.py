@@ -1,0 +1,74 @@
+"""How long one malloc takes, by how rare it is: the usual one, and the one in ten thousand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.charts.marks import QUIET
+from suite.findings import bytes_text
+from suite.statistics import estimate
+
+FAMILY = "latency"
+QUESTION = "How long does one single malloc take: the usual one, and the one in ten thousand?"
+
+# By one in how many calls is slower: counter and label. The slowest of all stands a step beyond.
+RARITIES = {
+    2: ("p50", "p50"),
+    10: ("p90", "p90"),
+    100: ("p99", "p99"),
+    1000: ("p99_9", "p99.9"),
+    10_000: ("p99_99", "p99.99"),
+    100_000: ("max", "max"),
+}
+USUAL, SLOWEST = min(RARITIES), max(RARITIES)
+TIMER = "timer alone"
+by_rarity = Mapping[int, estimate]
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    blocks = _blocks(run)
+    names = ["none", *selection.mallocs(run, FAMILY)]
+    found = {name: _percentiles(run, name, op="malloc", **blocks) for name in names}
+    found = {name: each for name, each in found.items() if each}
+    if not found:
+        return None
+    on = page(run, how, FAMILY)
+    timer = forms.line(TIMER, found["none"], QUIET) if "none" in found else None
+    series = [forms.line(name, each) for name, each in found.items() if name != "none"]
+    panel = forms.lines_panel("", [timer, *series] if timer else series)
+    (axes,) = forms.lines(on, panel, over=lambda rarity: RARITIES[int(rarity)][1])
+    if timer:
+        forms.shade_under(on, axes, timer)
+    sizes = f"of {bytes_text(int(blocks['bytes']))}" if "bytes" in blocks else "of mixed sizes"
+    subtitle = f"Each call timed alone, among 1,000 live blocks {sizes}: time of a malloc by percentile, log scales"
+    return on.finish(_title(found), subtitle)
+
+
+def _blocks(run: results.run) -> dict[str, str]:
+    """A server's mix where it was measured, else the smallest blocks."""
+    mixes = [mix for mix in ("power_law", "uniform") if run.series(FAMILY, mix=mix, op="malloc")]
+    sizes = selection.numbers(run, "bytes", FAMILY, op="malloc")
+    return {"mix": mixes[0]} if mixes else {"bytes": str(sizes[0])} if sizes else {}
+
+
+def _percentiles(run: results.run, name: str, **parameters: str) -> dict[int, estimate]:
+    found = selection.by_strategy(run.series(FAMILY, name, **parameters))
+    counted = {rarity: selection.counted(found, counter) for rarity, (counter, _) in RARITIES.items()}
+    return {rarity: each[name] for rarity, each in counted.items() if each}
+
+
+def _title(found: Mapping[str, by_rarity]) -> str:
+    """The usual call, and the rarest that every malloc tells of."""
+    libraries = [each for name, each in found.items() if name != "none"]
+    if not libraries:
+        return f"Reading the timer alone takes {words.short_time(min(each.median for each in found['none'].values()))}"
+    told = [rarity for rarity in RARITIES if all(rarity in each for each in libraries)]
+    rare = max((rarity for rarity in told if rarity != SLOWEST), default=USUAL)
+    said = [words.span(each[rarity].median for each in libraries) for rarity in (USUAL, rare)]
+    timer = [found["none"][rarity] for rarity in dict.fromkeys((USUAL, rare)) if "none" in found]
+    alone = words.joined([words.short_time(one.median) for one in timer])
+    tail = f", one in {rare:,} over {said[1]}" if rare > USUAL else ""
+    return f"The median malloc takes {said[0]}{tail}{f'; the timer alone, {alone}' if timer else ''}"

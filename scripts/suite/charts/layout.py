@@ -1,0 +1,50 @@
+"""How records should be laid out when one field of them is read, or all."""
+
+from __future__ import annotations
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.charts.marks import STRONG
+
+FAMILY = "layout"
+QUESTION = "How should records be laid out: as an array of structs, a struct of arrays, an array of pointers?"
+
+FIELDS = {"one": "one of eight fields", "all": "all fields"}  # filled: one
+SUBJECTS = {"one": "one field costs", "all": "all fields together cost"}
+LAYOUTS = ("struct_of_arrays", "array_of_structs", "array_of_pointers")
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    counts = selection.ends(selection.numbers(run, "count", FAMILY))
+    if not counts:
+        return None
+    panels = [forms.rows_panel(f"{count:,} records", _columns(run, count)) for count in counts]
+    measured = run.strategies(FAMILY)
+    on = page(run, how, FAMILY)
+    rows = [layout for layout in LAYOUTS if layout in measured]
+    forms.dots(on, rows, *panels, valued=True, colour_of=lambda layout: STRONG)
+    subtitle = "Read 8 B fields of one record after another: time per field, log scale"
+    return on.finish(_title(run, counts[-1]), subtitle)
+
+
+def _columns(run: results.run, count: int) -> list[forms.column]:
+    found = {fields: selection.by_strategy(run.series(FAMILY, count=count, fields=fields)) for fields in FIELDS}
+    return [
+        forms.column(FIELDS[fields], selection.medians(each), "o", fields == "one", lane)
+        for lane, (fields, each) in enumerate(found.items())
+    ]
+
+
+def _title(run: results.run, count: int) -> str:
+    structs, arrays = (
+        {one.name.parameters["fields"]: one for one in run.series(FAMILY, layout, count=count)}
+        for layout in ("array_of_structs", "struct_of_arrays")
+    )
+    ratios = selection.ratios(structs, arrays)
+    if not ratios:
+        costs = selection.middles(selection.medians(selection.by_strategy(run.series(FAMILY, count=count))))
+        return f"A field of {count:,} records costs {words.cheapest_and_dearest(costs)}"
+    said = [f"{SUBJECTS[fields]} {words.as_much([ratios[fields]])}" for fields in FIELDS if fields in ratios]
+    said[0] = f"{said[0]} in an array of structs as in a struct of arrays"
+    return f"Of {count:,} records, {', '.join(said).removesuffix(' as much').rstrip(',')}"

@@ -1,0 +1,76 @@
+"""Where memory ends: how far the stack goes, and how much a malloc grants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.statistics import estimate
+
+FAMILY = "stack_limit"
+QUESTION = "Where does memory end: how far does the stack go, and how much does a malloc grant?"
+
+HEAP = "heap_limit"
+STACKS = {"main": "main's stack", "thread": "a thread's stack"}
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    stacks, used, granted = _stacks(run), _used(run), selection.by_strategy(run.series(HEAP, limit="granted"))
+    granted = {name: granted[name] for name in selection.mallocs(run, HEAP) if name in granted}
+    ends = selection.counted(stacks, "usable_bytes")
+    written, promises = selection.counted(used, "touched_bytes"), selection.counted(granted, "granted_bytes")
+    if not ends:
+        return None
+    beyond = {name for name, one in {**stacks, **used, **granted}.items() if any(one.counter("at_least"))}
+    figures = {**ends, **written, **promises}
+    reached = figures.keys() - beyond
+    columns = [
+        forms.column("used to the end", _only(reached - promises.keys(), figures), "o"),
+        forms.column("granted, not used", _only(reached & promises.keys(), figures), "o", filled=False),
+        forms.column("at least: the run stopped here", _only(beyond, figures), ">"),
+    ]
+    on = page(run, how, HEAP if granted else FAMILY)
+    owners = {**dict.fromkeys(ends, "stack_array"), **{name: str(one.name.strategy) for name, one in used.items()}}
+    rows = [*ends, *written, *forms.cheapest_first(promises)]
+    panel = forms.rows_panel("", columns, forms.SIZE)
+    forms.dots(on, rows, panel, valued=True, colour_of=lambda name: on.mark(owners.get(name, name)))
+    subtitle = "Bytes of stack until it ends, of heap written to, of the largest block each malloc grants; log scale"
+    return on.finish(_title(ends, written, promises, beyond), subtitle)
+
+
+def _stacks(run: results.run) -> dict[str, results.benchmark]:
+    """By whose stack it is; with the smallest frames, which come nearest to the end."""
+    by_frame = ((stack, selection.by_number(run.series(FAMILY, stack=stack), "frame")) for stack in STACKS)
+    return {STACKS[stack]: next(iter(frames.values())) for stack, frames in by_frame if frames}
+
+
+def _used(run: results.run) -> dict[str, results.benchmark]:
+    found = run.series(HEAP, limit="touched")[:1]
+    return {f"{words.plain(str(one.name.strategy))}, written to": one for one in found}
+
+
+def _title(
+    ends: Mapping[str, estimate], written: Mapping[str, estimate], promises: Mapping[str, estimate], beyond: Set[str]
+) -> str:
+    ended = _only(ends.keys() - beyond, ends)
+    whose = "A stack" if len(ended or ends) > 1 else next(iter(ended or ends)).capitalize()
+    deed = "ends after" if ended else "goes on beyond"
+    said = f"{whose} {deed} {_span(ended or ends)}"
+    if promises:
+        least = min(selection.middles(promises).values())
+        blocks = f"at least {words.size(least)}" if beyond & promises.keys() else _span(promises)
+        said = f"{said}; malloc grants {blocks} in one block"
+    if written:
+        bound = "at least " if beyond & written.keys() else ""
+        said = f"{said}; {bound}{_span(written)} of heap could be written to"
+    return said
+
+
+def _only(names: Set[str], figures: Mapping[str, estimate]) -> dict[str, estimate]:
+    return {name: one for name, one in figures.items() if name in names}
+
+
+def _span(sizes: Mapping[str, estimate]) -> str:
+    return words.span(selection.middles(sizes).values(), words.size)

@@ -1,0 +1,44 @@
+"""Whether all blocks of a frame cost as much as one, and what as many separate blocks cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+
+FAMILY = "many"
+QUESTION = "Do all locals of a frame cost as much as one, and what do as many separate blocks cost?"
+
+TOGETHER = ("none", "stack_array")  # the others take block by block
+by_count = Mapping[int, results.benchmark]
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    names = ["none", *selection.leading(run, FAMILY)]
+    taken = {name: "together" if name in TOGETHER else "apart" for name in names}
+    found = {name: selection.over(run, "count", FAMILY, name, taken=way) for name, way in taken.items()}
+    found = {name: counts for name, counts in found.items() if counts}
+    if not found:
+        return None
+    on = page(run, how, FAMILY)
+    series = [forms.line(name, selection.medians(counts)) for name, counts in found.items()]
+    forms.lines(on, forms.lines_panel("", series), over=lambda number: words.count(int(number), "block"))
+    subtitle = "Take blocks of 64 B, give all back: time for all of them, log scales; stack: as locals of one frame"
+    return on.finish(_title(run, found), subtitle)
+
+
+def _title(run: results.run, found: Mapping[str, by_count]) -> str:
+    most = max(number for counts in found.values() for number in counts)
+    blocks = words.count(most, "block")
+    libraries = [name for name in run.mallocs() if name in found]
+    one, all_of_them = ({name: counts[n] for name, counts in found.items() if n in counts} for n in (1, most))
+    growth = selection.ratios(all_of_them, one) if most > 1 else {}
+    of_malloc = [growth[name] for name in libraries if name in growth]
+    if "stack_array" not in growth or not of_malloc:
+        costs = selection.middles(selection.medians(all_of_them))
+        costs = {name: ns for name, ns in costs.items() if name != "none"} or costs
+        return f"Taking {blocks} costs {words.cheapest_and_dearest(costs)}"
+    of_stack = words.against([growth["stack_array"]], "a frame with one")
+    return f"A frame with {blocks} {of_stack}; taking {most} from malloc {words.against(of_malloc, 'taking one')}"

@@ -1,0 +1,47 @@
+"""How much memory a malloc takes for each byte one asks for, by the size of the blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.findings import bytes_text
+from suite.statistics import estimate
+
+FAMILY = "overhead"
+QUESTION = "How much memory does a malloc take for each byte one asks for?"
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    names = ["none", *selection.mallocs(run, FAMILY)]
+    found = {
+        name: selection.counted(selection.over(run, "bytes", FAMILY, name), "resident_bytes_per_byte")
+        for name in names
+    }
+    found = {name: sizes for name, sizes in found.items() if sizes}
+    if not found:
+        return None
+    on = page(run, how, FAMILY)
+    axis = forms.from_one(one for sizes in found.values() for one in sizes.values())
+    panel = forms.lines_panel("", [forms.line(name, sizes) for name, sizes in found.items()], axis)
+    (axes,) = forms.lines(on, panel, over=_size)
+    forms.name_peaks(on, axes, panel)
+    subtitle = "Resident memory as a multiple of the bytes asked for, over the size of the blocks (log scale)"
+    return on.finish(_title(found), subtitle)
+
+
+def _size(count: float) -> str:
+    """Sizes between those that are round in KiB are told in bytes."""
+    return bytes_text(int(count)) if count % 1024 == 0 else f"{count:,.0f} B"
+
+
+def _title(found: Mapping[str, Mapping[int, estimate]]) -> str:
+    libraries = {name: sizes for name, sizes in found.items() if name != "none"} or found
+    largest = max(size for sizes in libraries.values() for size in sizes)
+    worst = {name: max(sizes.values(), key=lambda one: one.median) for name, sizes in libraries.items()}
+    at_largest = [sizes[largest].median for sizes in libraries.values() if largest in sizes]
+    most = f"{words.with_extremes(worst)} bytes of memory for each byte asked"
+    least = f"at {_size(largest)}, {words.span(at_largest, words.two_figures)}"
+    return f"At its worst size, a malloc takes {most}; {least}"

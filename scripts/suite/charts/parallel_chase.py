@@ -1,0 +1,52 @@
+"""How many loads can be under way at once: several chains through the same memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.charts.marks import QUIET, STRONG, mark
+from suite.findings import bytes_text
+from suite.statistics import estimate
+
+FAMILY = "parallel_chase"
+QUESTION = "How many loads can be under way at once, and how much does it help not to wait for each?"
+
+STYLES = (mark(STRONG.light, STRONG.dark, "s", "--"), STRONG)  # of the smallest and of the largest memory
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    sizes = selection.ends(selection.numbers(run, "bytes", FAMILY))
+    found = {size: selection.by_number(run.series(FAMILY, bytes=size), "chains") for size in sizes}
+    found = {size: chains for size, chains in found.items() if chains}
+    if not found:
+        return None
+    costs = {size: selection.medians(chains) for size, chains in found.items()}
+    series = [forms.line(bytes_text(size), costs[size], style) for size, style in zip(costs, STYLES[-len(costs) :])]
+    ideal = _ideal(costs[max(costs)])
+    on = page(run, how, FAMILY)
+    panel = forms.lines_panel("", [forms.line("ideal", ideal, QUIET), *series] if ideal else series)
+    forms.lines(on, panel, over=lambda chains: words.count(int(chains), "chain"))
+    subtitle = "Loads at random that wait for the one before in their own chain only: time per load, log scales"
+    return on.finish(_title(max(found), found[max(found)]), subtitle)
+
+
+def _ideal(costs: Mapping[int, estimate]) -> dict[int, estimate]:
+    """Twice the chains, half the time."""
+    alone = costs.get(1)
+    return {chains: forms.exact(alone.median / chains) for chains in costs} if alone and len(costs) > 1 else {}
+
+
+def _title(size: int, found: Mapping[int, results.benchmark]) -> str:
+    most = max(found)
+    costs = selection.middles(selection.medians(found))
+    each = f"{words.short_time(costs[most])} a load"
+    ratio = selection.ratio_of(found[1], found[most]) if 1 in found and most > 1 else None
+    if ratio is None:
+        return f"With {words.count(most, 'chain')} through {bytes_text(size)}: {each}"
+    if words.none_apart([ratio]):
+        return f"Through {bytes_text(size)}, {most} chains at once cannot be told from one: {each}"
+    said = f"{most} chains at once do {words.two_figures(ratio.median)} times the loads of one"
+    return f"Through {bytes_text(size)}, {said}: {each} instead of {words.short_time(costs[1])}"

@@ -1,0 +1,60 @@
+"""What it costs to give a value away: copied, moved or only lent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.charts.marks import STRONG
+
+FAMILY = "pass"
+QUESTION = "What does it cost to give a value away: by copy, by move, or only lent?"
+
+TYPES = {
+    "int": "int", "short_string": "short string", "long_string": "long string", "vector_1000": "vector of 1,000 ints",
+}  # fmt: skip
+WAYS = {"copy": ("copied", "o", True), "move": ("moved", "D", False), "borrow": ("lent", "v", False)}
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    found = {way: _by_type(run, way) for way in ("none", *WAYS)}
+    columns = [
+        forms.column(label, selection.medians(found[way]), marker, filled, lane)
+        for lane, (way, (label, marker, filled)) in enumerate(WAYS.items())
+    ]
+    control = next(iter(selection.medians(found["none"]).values()), None)
+    rows = [name for name in TYPES if any(name in one.values for one in columns)]
+    if not rows:
+        return None
+    on = page(run, how, FAMILY, TYPES)
+    panel = forms.rows_panel("", columns, forms.scale(also=(control.median,) if control else ()))
+    (axes,) = forms.dots(on, rows, panel, valued=True, colour_of=lambda name: STRONG)
+    if control:
+        forms.control_line(on, axes, control, "the call alone")
+    subtitle = "Call a function that keeps a value, or (lent) only looks at it: time per call, log scale"
+    return on.finish(_title(found, rows), subtitle)
+
+
+def _by_type(run: results.run, way: str) -> dict[str, results.benchmark]:
+    return {one.name.parameters["type"]: one for one in run.series(FAMILY, how=way) if "type" in one.name.parameters}
+
+
+def _title(found: Mapping[str, Mapping[str, results.benchmark]], rows: list[str]) -> str:
+    ratios = selection.ratios(found["copy"], found["move"])
+    apart = {name: one for name, one in ratios.items() if words.told_apart(one) or not one.has_interval}
+    alike = words.joined([_with_article(name) for name in TYPES if name in ratios.keys() - apart.keys()])
+    if apart:
+        most = max(apart, key=lambda name: apart[name].median)
+        said = f"Copying {_with_article(most)} costs {words.two_figures(apart[most].median)} times moving it"
+        return f"{said}; for {alike}, no difference is seen" if alike else said
+    if alike:
+        return f"Copying {alike} cannot be told from moving"
+    way, costs = next((way, selection.middles(selection.medians(found[way]))) for way in WAYS if found[way])
+    last = next(name for name in reversed(rows) if name in costs)
+    return f"{_with_article(last).capitalize()} costs {words.short_time(costs[last])} {WAYS[way][0]}"
+
+
+def _with_article(name: str) -> str:
+    return f"an {TYPES[name]}" if name == "int" else f"a {TYPES.get(name, name)}"

@@ -1,0 +1,71 @@
+"""Whether deep recursion is better done with a stack on the heap."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.charts.marks import QUIET
+from suite.findings import bytes_text
+from suite.statistics import estimate
+
+FAMILY = "recursion"
+QUESTION = "Is deep recursion better done with a stack on the heap?"
+
+SHAPE = "chain"
+WAYS = {"loop": "loop, no stack", "calls": "recursion", "heap_kept": "heap, kept", "heap_fresh": "heap, fresh"}
+
+by_way = Mapping[str, Mapping[int, results.benchmark]]
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    frames = selection.ends(selection.numbers(run, "frame", FAMILY, shape=SHAPE))
+    found = {frame: _found(run, frame) for frame in frames}
+    if not any(each for ways in found.values() for each in ways.values()):
+        return None
+    on = page(run, how, FAMILY, WAYS)
+    heap = on.mark(str(run.context.get("process_malloc")))
+    styles = {"loop": QUIET, "calls": on.mark("stack_array"), "heap_kept": heap}
+    styles["heap_fresh"] = replace(heap, marker="X", dashes="--")
+    panels = [
+        forms.lines_panel(
+            f"{bytes_text(frame)} of locals a visit",
+            [forms.line(way, selection.medians(each), styles[way]) for way, each in ways.items() if each],
+        )
+        for frame, ways in found.items()
+    ]
+    forms.lines(on, *panels, over=lambda depth: f"{int(depth):,}")
+    subtitle = "Visit a chain of nodes, by calls or with a stack on the heap: time per node over the depth, log scales"
+    return on.finish(_title(found), subtitle)
+
+
+def _found(run: results.run, frame: int) -> by_way:
+    return {way: selection.by_number(run.series(FAMILY, shape=SHAPE, frame=frame, by=way), "depth") for way in WAYS}
+
+
+def _title(found: Mapping[int, by_way]) -> str:
+    depth = max(depth for ways in found.values() for each in ways.values() for depth in each)
+    subject = f"{depth:,} deep"
+    ratios = {way: _to_calls(found, way, depth) for way in ("heap_kept", "heap_fresh")}
+    names = {"heap_kept": "a stack kept on the heap", "heap_fresh": "a fresh one"}
+    if all(ratios.values()):
+        if words.none_apart([one for each in ratios.values() for one in each]):
+            return f"{subject}, a stack on the heap, kept or fresh, cannot be told from recursion"
+        said = [f"{names[way]} {words.against(each, 'recursion')}" for way, each in ratios.items()]
+        return f"{subject}, {'; '.join(said)}"
+    there = {
+        (frame, way): each[depth] for frame, ways in found.items() for way, each in ways.items() if depth in each
+    }
+    return f"{subject}, a node costs {words.span(selection.middles(selection.medians(there)).values())}"
+
+
+def _to_calls(found: Mapping[int, by_way], way: str, depth: int) -> list[estimate]:
+    """How many times recursion it costs, with each size of frame."""
+    one, base = (
+        {frame: ways[which][depth] for frame, ways in found.items() if depth in ways[which]}
+        for which in (way, "calls")
+    )
+    return list(selection.ratios(one, base).values())

@@ -1,0 +1,49 @@
+"""What it costs to count references, alone and when threads count on one object."""
+
+from __future__ import annotations
+
+from suite import results
+from suite.charts import forms, scaling, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.charts.marks import QUIET, STRONG, mark
+from suite.statistics import estimate_median
+
+FAMILY = "refcount"
+QUESTION = "What does it cost to copy and drop a shared_ptr, alone and when threads share the object?"
+
+OBJECTS = {
+    "shared": ("one object for all", STRONG),
+    "own": ("an object each", mark(STRONG.light, STRONG.dark, "^", ":")),
+    "none": ("plain pointer", QUIET),
+}
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    found = {which: selection.by_number(run.series(FAMILY, object=which), "threads") for which in OBJECTS}
+    series = [
+        forms.line(name, selection.medians(found[which]), style)
+        for which, (name, style) in OBJECTS.items()
+        if found[which]
+    ]
+    if not series:
+        return None
+    on = page(run, how, FAMILY)
+    (axes,) = forms.lines(on, forms.lines_panel("", series), over=scaling.threads_text)
+    scaling.guide_cores(on, axes)
+    subtitle = "Copy a shared_ptr and drop the copy, by each thread at once: time per copy over threads, log scales"
+    return on.finish(_title(run), subtitle)
+
+
+def _title(run: results.run) -> str:
+    threads = selection.contending(run, selection.numbers(run, "threads", FAMILY))
+    shared, own = (run.series(FAMILY, object=which, threads=threads) for which in ("shared", "own"))
+    found = (*shared, *own, *run.series(FAMILY, threads=threads))[0]
+    cost = words.short_time(estimate_median(found.times).median)
+    subject = f"With {scaling.threads_text(threads)}, a copy of {_what(found)} costs {cost}"
+    ratio = selection.ratio_of(shared[0], own[0]) if shared and own and threads > 1 else None
+    return f"{subject}, {words.as_much([ratio])} as of one's own" if ratio else subject
+
+
+def _what(one: results.benchmark) -> str:
+    named = {"shared": "a shared_ptr that all share", "own": "a shared_ptr of one's own", "none": "a plain pointer"}
+    return named.get(one.name.parameters.get("object", ""), "a pointer")

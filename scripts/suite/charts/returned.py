@@ -1,0 +1,63 @@
+"""Whether freed memory goes back to the system, and when."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.findings import time_text
+from suite.statistics import estimate
+
+FAMILY = "returned"
+QUESTION = "Does freed memory go back to the system, and when?"
+
+SIZES = {"small": "Small blocks", "mixed": "Mixed blocks", "large": "Large blocks"}
+LOOKS_MS = (0, 10, 100, 1000)  # after the last block was freed
+AT_ONCE = 100  # microseconds: where the look after no time stands on a logarithmic axis
+
+by_time = Mapping[int, estimate]
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    found = {
+        sizes: {name: each for name in selection.mallocs(run, FAMILY) if (each := _held(run, name, sizes))}
+        for sizes in SIZES
+    }
+    found = {sizes: each for sizes, each in found.items() if each}
+    if not found:
+        return None
+    most = max(one.high for each in found.values() for held in each.values() for one in held.values())
+    axis = forms.SHARE if most < 1.02 else replace(forms.SHARE, ends=(0.0, float(math.ceil(most))))
+    panels = [
+        forms.lines_panel(SIZES[sizes], [forms.line(name, held) for name, held in each.items()], axis)
+        for sizes, each in found.items()
+    ]
+    on = page(run, how, FAMILY)
+    forms.lines(on, *panels, over=_time, abreast=True)
+    subtitle = "Share of memory still held after all blocks were freed and malloc is not called again; time: log scale"
+    return on.finish(_title(found), subtitle)
+
+
+def _held(run: results.run, malloc: str, sizes: str) -> dict[int, estimate]:
+    """The share that is still resident, by microseconds after the last block was freed."""
+    measured = selection.by_strategy(run.series(FAMILY, malloc, sizes=sizes))
+    looks = {ms * 1000 or AT_ONCE: selection.counted(measured, f"resident_share_{ms}ms") for ms in LOOKS_MS}
+    return {place: shares[malloc] for place, shares in looks.items() if malloc in shares}
+
+
+def _time(microseconds: float) -> str:
+    return "at once" if microseconds == AT_ONCE else time_text(microseconds * 1e3)
+
+
+def _title(found: Mapping[str, Mapping[str, by_time]]) -> str:
+    last = max(time for each in found.values() for held in each.values() for time in held)
+    shares = {
+        sizes: [held[last].median for held in each.values() if last in held] for sizes, each in found.items()
+    }
+    said = [f"{words.span(each, words.percent)} of {sizes}" for sizes, each in shares.items() if each]
+    when = "As soon as" if last == AT_ONCE else f"{_time(last)} after".replace(" ", words.NO_BREAK, 1)
+    return f"{when} all is freed, mallocs still hold {words.joined(said)} blocks"

@@ -1,0 +1,71 @@
+"""How is the price of an operation drawn over threads? In ns, and against what one thread pays, beside the ideal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.charts.marks import QUIET
+from suite.statistics import estimate
+
+by_threads = Mapping[int, results.benchmark]
+
+
+def draw(run: results.run, how: look, family: str, operation: str, subtitle: str) -> drawing | None:
+    """One thread's price of the family's operation by control and malloc, and what several threads make of it."""
+    names = [name for name in ("none",) if name in run.strategies(family)] + selection.mallocs(run, family)
+    found = {name: selection.over(run, "threads", family, name) for name in names}
+    if not found:
+        return None
+    costs = [forms.line(name, selection.medians(each)) for name, each in found.items()]
+    panels = [forms.lines_panel("Time, log scale", costs)]
+    growth = {name: _growth(each) for name, each in found.items() if 1 in each}
+    if any(len(each) > 1 for each in growth.values()):
+        threads = sorted({number for each in growth.values() for number in each})
+        series = [turns(run, threads), *(forms.line(name, each) for name, each in growth.items())]
+        panels.append(forms.lines_panel("As a multiple of one thread's, log scale", series, forms.scale(words.times)))
+    on = page(run, how, family)
+    for axes in forms.lines(on, *panels, over=threads_text):
+        guide_cores(on, axes)
+    return on.finish(_title(run, operation, found), subtitle)
+
+
+def threads_text(value: float) -> str:
+    return words.count(int(value), "thread")
+
+
+def guide_cores(on: page, axes: Any) -> None:
+    """Where threads begin to take turns, across a panel whose quantity is threads."""
+    cores = on.run.fact("cores")
+    if cores and cores > 1:
+        forms.guide(on, axes, [(float(cores), words.count(cores, "core"))])
+
+
+def turns(run: results.run, threads: Iterable[int]) -> forms.line:
+    """The ideal: each thread pays what one pays alone, and waits for its turn where there are more than cores."""
+    cores = run.fact("cores")
+    return forms.line("ideal", {each: forms.exact(max(1.0, each / (cores or each))) for each in threads}, QUIET)
+
+
+def _growth(found: by_threads) -> dict[int, estimate]:
+    several = {number: selection.ratio_of(one, found[1]) for number, one in found.items() if number > 1}
+    return {1: forms.exact(1.0), **{number: ratio for number, ratio in several.items() if ratio is not None}}
+
+
+def _title(run: results.run, operation: str, found: Mapping[str, by_threads]) -> str:
+    libraries = {name: each for name, each in found.items() if name != "none"} or found
+    threads = selection.contending(run, {number for each in libraries.values() for number in each})
+    several, alone = (
+        {name: each[number] for name, each in libraries.items() if number in each} for number in (threads, 1)
+    )
+    subject = f"With {threads_text(threads)}, {operation}"
+    ratios = selection.ratios(several, alone) if threads > 1 else {}
+    if not ratios:
+        return f"{subject} costs {words.cheapest_and_dearest(selection.middles(selection.medians(several)))}"
+    if words.none_apart(list(ratios.values())):
+        return f"{subject} costs the same, within the intervals, as with one"
+    ideal = turns(run, [threads]).values[threads].median
+    return f"{subject} costs {words.with_extremes(ratios)} times what it costs with one; {ideal:g} would be ideal"

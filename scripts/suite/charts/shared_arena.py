@@ -1,0 +1,50 @@
+"""What becomes of an arena's or a pool's low price when threads share it behind a mutex."""
+
+from __future__ import annotations
+
+from suite import results
+from suite.charts import forms, scaling, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.charts.marks import QUIET
+
+FAMILY = "shared_arena"
+QUESTION = "What becomes of an arena's or a pool's low price when threads share it?"
+
+OWN = ("arena", "pool", "pmr_monotonic", "pmr_pool")
+SHARED = (*OWN, "pmr_sync_pool", "new_delete")
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    own, shared = _lines(run, "own", OWN), _lines(run, "shared", SHARED)
+    mutex = selection.medians(selection.over(run, "threads", FAMILY, "none", memory="shared"))
+    if mutex:
+        shared.append(forms.line("mutex alone", mutex, QUIET))
+    titles = {"Each thread has its own": own, "All threads share one": shared}
+    panels = [forms.lines_panel(title, each) for title, each in titles.items() if each]
+    if not panels:
+        return None
+    on = page(run, how, FAMILY)
+    for axes in forms.lines(on, *panels, over=scaling.threads_text):
+        scaling.guide_cores(on, axes)
+    return on.finish(_title(run), "Take 64 B and give them back, shared behind a mutex: time per block, log scales")
+
+
+def _lines(run: results.run, memory: str, names: tuple[str, ...]) -> list[forms.line]:
+    found = {name: selection.over(run, "threads", FAMILY, name, memory=memory) for name in names}
+    return [forms.line(name, selection.medians(each)) for name, each in found.items() if each]
+
+
+def _title(run: results.run) -> str:
+    threads = selection.contending(run, selection.numbers(run, "threads", FAMILY))
+    own, shared = (
+        selection.by_strategy(run.series(FAMILY, memory=memory, threads=threads)) for memory in ("own", "shared")
+    )
+    ratios = selection.ratios({name: shared[name] for name in OWN if name in shared}, own)
+    number = scaling.threads_text(threads)
+    if not ratios or threads == 1:
+        costs = selection.middles(selection.medians(own or shared))
+        return f"With {number}, a block costs {words.cheapest_and_dearest(costs)}"
+    if words.none_apart(list(ratios.values())):
+        return f"Shared by {number} behind a mutex, an arena or a pool cannot be told from one of each thread's own"
+    said = f"{words.with_extremes(ratios)} times one of each thread's own"
+    return f"Shared by {number} behind a mutex, an arena or a pool costs {said}"

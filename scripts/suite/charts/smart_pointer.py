@@ -1,0 +1,57 @@
+"""What smart pointers cost over plain ones, to make and drop, and to use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.charts.marks import STRONG
+
+FAMILY = "smart_pointer"
+QUESTION = "What does a smart pointer cost over a plain one, to make and drop, and to use?"
+
+OPERATIONS = {"make": "Made and dropped", "use": "Reached and read"}
+KINDS = {
+    "value": "value on the stack", "raw": "plain pointer", "unique_ptr": "unique_ptr",
+    "make_shared": "make_shared", "shared_ptr": "shared_ptr(new …)",
+}  # fmt: skip
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    found = {operation: _by_kind(run, operation) for operation in OPERATIONS}
+    panels = [
+        forms.rows_panel(title, [forms.column("", selection.medians(found[operation]), "o")])
+        for operation, title in OPERATIONS.items()
+        if found[operation]
+    ]
+    if not panels:
+        return None
+    rows = [kind for kind in KINDS if any(kind in each for each in found.values())]
+    on = page(run, how, FAMILY, KINDS)
+    forms.dots(
+        on, rows, *panels, valued=True, colour_of=lambda kind: on.mark("stack_array") if kind == "value" else STRONG
+    )
+    return on.finish(_title(found), "A thing of 64 B, by what holds it: time per thing, log scales with the same ends")
+
+
+def _by_kind(run: results.run, operation: str) -> dict[str, results.benchmark]:
+    found = {one.name.parameters.get("kind"): one for one in run.series(FAMILY, op=operation)}
+    return {kind: found[kind] for kind in KINDS if kind in found}
+
+
+def _title(found: Mapping[str, Mapping[str, results.benchmark]]) -> str:
+    operation = next(each for each in OPERATIONS if found[each])
+    deed = {"make": "To make and drop", "use": "To use"}[operation]
+    ratios = selection.against_one(found[operation], found[operation].get("raw"))
+    unique = [ratios[kind] for kind in ("unique_ptr",) if kind in ratios]
+    shared = [ratios[kind] for kind in ("make_shared", "shared_ptr") if kind in ratios]
+    if not unique or not shared:
+        costs = selection.medians(found[operation])
+        kind = next(reversed(costs))
+        return f"{deed} a thing costs {words.short_time(costs[kind].median)} with {KINDS[kind]}"
+    if words.none_apart([*unique, *shared]):
+        return f"{deed}, neither a unique_ptr nor a shared_ptr can be told from a plain pointer"
+    said = f"a unique_ptr {words.against(unique, 'a plain pointer')}; a shared_ptr {words.against(shared, 'one')}"
+    return f"{deed}, {said}"

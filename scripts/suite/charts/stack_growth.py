@@ -1,0 +1,42 @@
+"""What it costs to go where the stack has never been."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.charts.marks import STRONG
+from suite.findings import bytes_text
+
+FAMILY = "stack_growth"
+QUESTION = "What does it cost to go where the stack has never been?"
+
+TOUCHES = {"first": "first time", "second": "again"}
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    found = {touch: selection.by_number(run.series(FAMILY, touch=touch), "bytes") for touch in TOUCHES}
+    on = page(run, how, FAMILY, TOUCHES)
+    styles = {"first": STRONG, "second": on.mark("stack_array")}
+    series = [forms.line(touch, selection.medians(each), styles[touch]) for touch, each in found.items() if each]
+    if not series:
+        return None
+    forms.lines(on, forms.lines_panel("", series))
+    subtitle = "Go down the stack page by page, 4 KiB each: time per page over how far down one goes, log scales"
+    return on.finish(_title(found), subtitle)
+
+
+def _title(found: Mapping[str, Mapping[int, results.benchmark]]) -> str:
+    ratios = list(selection.ratios(found["first"], found["second"]).values())
+    touch = "first" if found["first"] else "second"
+    costs = selection.middles(selection.medians(found[touch]))
+    if not ratios:
+        where = "where it has never been" if touch == "first" else "where it has been"
+        largest = max(costs)
+        return f"Going down {bytes_text(largest)} of stack {where} costs {words.short_time(costs[largest])} a page"
+    if words.none_apart(ratios):
+        return "Going where the stack has never been cannot be told from going there again"
+    said = f"Going where the stack has never been costs {words.span(costs.values())} a page"
+    return f"{said}, {words.as_much(ratios)} as going there again"

@@ -1,0 +1,78 @@
+"""From which size on does it no longer matter whether a block comes from the stack, because all of it is written?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.findings import bytes_text
+from suite.statistics import estimate
+
+FAMILY = "scoped"
+QUESTION = "From which size on does writing a block hide what it cost to get it from malloc?"
+
+USUAL_BYTES = 64
+HIDDEN = 1.1  # times the stack
+by_size = Mapping[int, estimate]
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    ratios = _ratios(run)
+    if not ratios:
+        return None
+    sizes = sorted({size for each in ratios.values() for size in each})
+    stack = forms.line("stack_array", dict.fromkeys(sizes, forms.exact(1.0)))
+    on = page(run, how, FAMILY)
+    series = [stack, *(forms.line(name, each) for name, each in ratios.items())]
+    (axes,) = forms.lines(on, forms.lines_panel("", series, forms.scale(words.times)))
+    hidden = _hidden_from(ratios, sizes)
+    forms.guide(on, axes, [(float(hidden), f"under {words.times(HIDDEN)}")] if hidden else [])
+    subtitle = "Take a block, write every byte, give it back: time as a multiple of the stack's, log scales"
+    return on.finish(_title(ratios, sizes, hidden), subtitle)
+
+
+def _ratios(run: results.run) -> dict[str, dict[int, estimate]]:
+    """Of every malloc by size. All are compared at once, so all intervals are as wide as their number asks."""
+    stack = selection.over(run, "bytes", FAMILY, "stack_array", touch="all")
+    names = selection.mallocs(run, FAMILY)
+    found = {name: selection.over(run, "bytes", FAMILY, name, touch="all") for name in names}
+    pairs = selection.ratios(
+        {(name, size): one for name, sizes in found.items() for size, one in sizes.items()},
+        {(name, size): one for name in names for size, one in stack.items()},
+    )
+    both = {name: {size: pairs[name, size] for size in found[name] if (name, size) in pairs} for name in names}
+    return {name: each for name, each in both.items() if each}
+
+
+def _hidden_from(ratios: Mapping[str, by_size], sizes: list[int]) -> int | None:
+    """The size from which on no malloc's figure reaches HIDDEN; None where the largest does."""
+    hidden = None
+    for size in reversed(sizes):
+        if any(each[size].median >= HIDDEN for each in ratios.values() if size in each):
+            break
+        hidden = size
+    return hidden
+
+
+def _title(ratios: Mapping[str, by_size], sizes: list[int], hidden: int | None) -> str:
+    what = "Written in full, a block from malloc"
+    if hidden == sizes[0]:
+        return f"{what} {_while_hidden(ratios, hidden)}, whatever its size"
+    small = USUAL_BYTES if USUAL_BYTES in sizes and not (hidden and hidden <= USUAL_BYTES) else sizes[0]
+    at = {size: [each[size] for each in ratios.values() if size in each] for size in (small, sizes[-1])}
+    said = [f"{words.against(each, 'the stack')} at {bytes_text(size)}" for size, each in at.items()]
+    if hidden:
+        where = f"from {bytes_text(hidden)} on" if hidden < sizes[-1] else f"at {bytes_text(hidden)}"
+        return f"{what} {said[0]}; {where}, it {_while_hidden(ratios, hidden)}"
+    return f"{what} {words.joined(said)}"
+
+
+def _while_hidden(ratios: Mapping[str, by_size], hidden: int) -> str:
+    """What the intervals allow to be said of the sizes whose medians are all under HIDDEN."""
+    there = [one for each in ratios.values() for size, one in each.items() if size >= hidden]
+    if words.none_apart(there):
+        return "cannot be told from the stack"
+    seen = all(one.has_interval and one.high < HIDDEN for one in there)
+    return f"costs under {words.two_figures(HIDDEN)} times the stack{'' if seen else ' by its medians'}"

@@ -1,0 +1,58 @@
+"""At which length a string leaves the stack, and what the step costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.charts.marks import QUIET, STRONG
+
+FAMILY = "string_cliff"
+QUESTION = "At which length does a string leave the stack, and what does the step cost?"
+
+LINES = {"none": ("array on the stack", QUIET), "string": ("string", STRONG)}
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    found = {name: selection.over(run, "length", FAMILY, name) for name in LINES}
+    series = [forms.line(name, selection.medians(each), LINES[name][1]) for name, each in found.items() if each]
+    if not series:
+        return None
+    on = page(run, how, FAMILY, {name: label for name, (label, _) in LINES.items()})
+    (axes,) = forms.lines(on, forms.lines_panel("", series), over=lambda length: str(int(length)))
+    step = _step(found["string"])
+    if step is not None:
+        label = f"stack up to {step[0]}, heap from {step[1]}"
+        forms.guide(on, axes, [(math.sqrt(step[0] * step[1]), label)])
+    subtitle = "Build a string from characters that are there, drop it: time per string over its characters, log scales"
+    return on.finish(_title(found, step), subtitle)
+
+
+def _on_heap(strings: Mapping[int, results.benchmark]) -> dict[int, bool]:
+    counted = selection.counted(strings, "on_heap")
+    return {length: one.median > 0.5 for length, one in counted.items()}
+
+
+def _step(strings: Mapping[int, results.benchmark]) -> tuple[int, int] | None:
+    """The last length whose characters lie within the string, and the first whose do not."""
+    where = _on_heap(strings)
+    inside, outside = ([length for length, heap in where.items() if heap == wanted] for wanted in (False, True))
+    return (max(inside), min(outside)) if inside and outside and max(inside) < min(outside) else None
+
+
+def _title(found: Mapping[str, Mapping[int, results.benchmark]], step: tuple[int, int] | None) -> str:
+    strings = found["string"]
+    if step is not None:
+        last, first = step
+        ratio = selection.ratio_of(strings[first], strings[last])
+        where = f"From {first} characters on" if first == last + 1 else f"Between {last} and {first} characters"
+        cost = f": one of {first} {words.against([ratio], f'one of {last}')}" if ratio else ""
+        return f"{where}, a string leaves the stack for the heap{cost}"
+    name = "string" if strings else "none"
+    longest = max(found[name])
+    cost = words.short_time(selection.medians(found[name])[longest].median)
+    what = f"{LINES[name][0]} of {words.count(longest, 'character')}"
+    return f"{'An' if name == 'none' else 'A'} {what} costs {cost}"

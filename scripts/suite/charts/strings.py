@@ -1,0 +1,42 @@
+"""What it costs that long strings keep their text on the heap, short ones in themselves."""
+
+from __future__ import annotations
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+
+FAMILY = "strings"
+QUESTION = "What does it cost to read strings that keep their text on the heap, against short ones that keep it inside?"
+
+PLACES = ("inline", "heap", "heap_shuffled")
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    counts = selection.ends(selection.numbers(run, "count", FAMILY))
+    if not counts:
+        return None
+    found = {count: selection.by_strategy(run.series(FAMILY, count=count)) for count in counts}
+    columns = [
+        forms.column(f"among {count:,}", selection.medians(each), "o", count == counts[-1], lane)
+        for lane, (count, each) in enumerate(found.items())
+    ]
+    on = page(run, how, FAMILY)
+    malloc = on.mark(str(run.context.get("process_malloc")))
+    rows = [place for place in PLACES if any(place in each for each in found.values())]
+    panel = forms.rows_panel("", columns)
+    forms.dots(
+        on, rows, panel, valued=True, colour_of=lambda place: on.mark("stack_array") if place == "inline" else malloc
+    )
+    subtitle = "Read 8 characters of one string after another, by where the text lives: time per string, log scale"
+    return on.finish(_title(counts[-1], found[counts[-1]]), subtitle)
+
+
+def _title(count: int, found: dict[str, results.benchmark]) -> str:
+    on_heap = {place: one for place, one in found.items() if place != "inline"}
+    ratios = list(selection.against_one(on_heap, found.get("inline")).values())
+    if ratios:
+        base = "reading one that keeps it inside"
+        return f"Among {count:,}, reading a string with its text on the heap {words.against(ratios, base)}"
+    costs = selection.middles(selection.medians(found))
+    return f"Among {count:,}, a string's text costs {words.cheapest_and_dearest(costs)}"

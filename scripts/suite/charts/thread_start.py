@@ -1,0 +1,72 @@
+"""What starting a thread costs by the size of its stack, and by how much of the stack it touches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.charts.marks import QUIET, STRONG, mark
+from suite.findings import bytes_text
+
+FAMILY = "thread_start"
+QUESTION = "Is a thread's stack paid for by its size or by its use?"
+
+TOUCHES = {"all": "touched", "none": "untouched"}
+STACKS = {"cached_stack": "kept", "fresh_stack": "fresh"}
+MARKERS = {"cached_stack": ("o", "-"), "fresh_stack": ("D", ":")}
+
+by_bytes = Mapping[int, results.benchmark]
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    found = {
+        (touch, stack): selection.over(run, "bytes", FAMILY, stack, touch=touch)
+        for touch in TOUCHES
+        for stack in STACKS
+    }
+    found = {which: sizes for which, sizes in found.items() if sizes}
+    if not found:
+        return None
+    on = page(run, how, FAMILY)
+    colours = {"all": on.mark("stack_array"), "none": STRONG}
+
+    def line(which: tuple[str, str], counter: str = "") -> forms.line:
+        touch, stack = which
+        figures = selection.counted(found[which], counter) if counter else selection.medians(found[which])
+        style = mark(colours[touch].light, colours[touch].dark, *MARKERS[stack])
+        return forms.line(f"{TOUCHES[touch]}, {STACKS[stack]}", figures, style)
+
+    panels = [forms.lines_panel("Time to start and join, log scale", [line(which) for which in found])]
+    resident = [one for which in found if (one := line(which, "stack_resident")).values]
+    if resident:
+        reserved = max((line(which, "stack_reserved") for which in found), key=lambda one: len(one.values))
+        memory = [forms.line("reserved", reserved.values, QUIET), *resident]
+        panels.append(forms.lines_panel("Stack reserved and resident, log scale", memory, forms.SIZE))
+    forms.lines(on, *panels)
+    subtitle = "Start a thread and join it, over the size of its stack, kept by the C library or fresh"
+    return on.finish(_title(found), subtitle)
+
+
+def _title(found: Mapping[tuple[str, str], by_bytes]) -> str:
+    stack = "cached_stack" if any(stack == "cached_stack" for _, stack in found) else "fresh_stack"
+    untouched, touched = (found.get((touch, stack), {}) for touch in ("none", "all"))
+    said = []
+    if untouched:
+        ends = selection.ends(list(untouched))
+        costs = [f"{_cost(untouched, size)} with {_size(size)}" for size in ends]
+        ratio = selection.ratio_of(untouched[ends[-1]], untouched[ends[0]]) if len(ends) > 1 else None
+        compared = f", {words.as_much([ratio])}".rstrip(",") if ratio else ""
+        said = [f"{words.joined(costs)} of stack{compared}"]
+    if touched:
+        said.append(f"{_cost(touched, max(touched))} if it touches {_size(max(touched))}")
+    return f"A thread starts in {'; in '.join(said)}"
+
+
+def _size(count: int) -> str:
+    return bytes_text(count).replace(" ", words.NO_BREAK)
+
+
+def _cost(found: by_bytes, size: int) -> str:
+    return words.short_time(selection.medians(found)[size].median)

@@ -1,0 +1,15 @@
+"""Whether a malloc scales when each thread takes and frees small blocks of its own."""
+
+from __future__ import annotations
+
+from suite import results
+from suite.charts import scaling
+from suite.charts.frame import drawing, look
+
+FAMILY = "threadtest"
+QUESTION = "Does a malloc scale when each thread takes and frees small blocks of its own?"
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    subtitle = "Each thread takes 10,000 blocks of 8 B, writes them and frees them: time per block, by threads"
+    return scaling.draw(run, how, FAMILY, "a block of 8 B", subtitle)

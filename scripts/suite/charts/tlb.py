@@ -1,0 +1,45 @@
+"""What it costs that each load goes to another page, when the data itself would fit the caches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import cache_levels, drawing, look, page
+from suite.charts.marks import QUIET, STRONG
+
+FAMILY = "tlb"
+QUESTION = "What does it cost to reach many pages, when the data itself would fit the caches?"
+
+LAYOUTS = {"pages": ("a page each", STRONG), "lines": ("in a row", QUIET)}
+LINE_BYTES = 64
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    found = {layout: selection.by_number(run.series(FAMILY, layout=layout), "pages") for layout in LAYOUTS}
+    series = [
+        forms.line(name, selection.medians(found[layout]), style)
+        for layout, (name, style) in LAYOUTS.items()
+        if found[layout]
+    ]
+    if not series:
+        return None
+    on = page(run, how, FAMILY)
+    (axes,) = forms.lines(on, forms.lines_panel("", series), over=lambda number: f"{int(number):,}")
+    forms.guide(on, axes, [(size / LINE_BYTES, f"lines fill {name}") for name, size in cache_levels(run)])
+    subtitle = "Walk at random through so many 64 B lines, one on each page or in a row: time per load, log scales"
+    return on.finish(_title(found), subtitle)
+
+
+def _title(found: Mapping[str, Mapping[int, results.benchmark]]) -> str:
+    ratios = selection.ratios(found["pages"], found["lines"])
+    if not ratios:
+        layout = "pages" if found["pages"] else "lines"
+        most = max(found[layout])
+        cost = words.short_time(selection.medians(found[layout])[most].median)
+        return f"Among {most:,} lines, {LAYOUTS[layout][0]}, a load costs {cost}"
+    most = max(ratios)
+    cost = words.short_time(selection.medians(found["pages"])[most].median)
+    said = f"{words.as_much([ratios[most]])} as on as many lines in a row"
+    return f"On {most:,} pages, a line each, a load costs {cost}, {said}"

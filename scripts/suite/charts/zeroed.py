@@ -1,0 +1,71 @@
+"""What zero bytes cost: by calloc, which may know that they are zero already, or by malloc and memset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from suite import results
+from suite.charts import forms, selection, words
+from suite.charts.frame import drawing, look, page
+from suite.findings import bytes_text
+
+FAMILY = "zeroed"
+QUESTION = "What do zero bytes cost: by calloc, or by malloc and memset?"
+
+PAGE_BYTES = 4096
+LAZY = 0.5  # a calloc that takes less than this share of malloc and memset has not written the zeros
+WAYS = {  # by way and touch
+    ("calloc", "first"): ("calloc, first byte written", "o", False),
+    ("calloc", "all"): ("calloc, all bytes written", "o", True),
+    ("memset", "first"): ("malloc and memset", "s", True),
+}
+by_name = Mapping[str, results.benchmark]
+
+
+def draw(run: results.run, how: look) -> drawing | None:
+    sizes = selection.numbers(run, "bytes", FAMILY)
+    if not sizes:
+        return None
+    sizes = list(dict.fromkeys((sizes[0], sizes[len(sizes) // 2], sizes[-1])))
+    found = {size: _found(run, size) for size in sizes}
+    panels = [forms.rows_panel(bytes_text(size), _columns(each, size / PAGE_BYTES)) for size, each in found.items()]
+    rows = {name: one for panel in panels for each in reversed(panel.columns) for name, one in each.values.items()}
+    on = page(run, how, FAMILY)
+    forms.dots(on, forms.cheapest_first(rows), *panels)
+    subtitle = "Take a block of zeros, write to it, give it back: time per 4 KiB, log scale; control: memset alone"
+    return on.finish(_title(run, sizes[-1], found[sizes[-1]]), subtitle)
+
+
+def _found(run: results.run, size: int) -> dict[tuple[str, str], by_name]:
+    return {key: selection.by_strategy(run.series(FAMILY, bytes=size, way=key[0], touch=key[1])) for key in WAYS}
+
+
+def _columns(found: Mapping[tuple[str, str], by_name], pages: float) -> list[forms.column]:
+    return [
+        forms.column(label, selection.medians(found[way], lambda name: pages), marker, filled, lane)
+        for lane, (way, (label, marker, filled)) in enumerate(WAYS.items())
+    ]
+
+
+def _title(run: results.run, size: int, found: Mapping[tuple[str, str], by_name]) -> str:
+    """Who leaves the zeros to the system is cheaper until the bytes are written."""
+    libraries = run.mallocs()
+    times = {
+        way: selection.middles(selection.medians({name: one for name, one in each.items() if name in libraries}))
+        for way, each in found.items()
+    }
+    ratios = selection.ratios(found["calloc", "first"], found["memset", "first"])
+    lazy = [name for name, one in ratios.items() if one.high < LAZY]
+    what = f"calloc of {bytes_text(size)}"
+    if not ratios:
+        costs = {name: ns for each in reversed(times.values()) for name, ns in each.items()}
+        costs = costs or selection.middles(selection.medians(found["memset", "first"]))
+        return f"{bytes_text(size)} of zeros cost {words.cheapest_and_dearest(costs)}"
+    if words.none_apart(list(ratios.values())):
+        return f"A {what} cannot be told from malloc and memset, with any malloc"
+    if not lazy:
+        return f"A {what} costs {words.with_extremes(ratios)} times malloc and memset"
+    calloc, written, memset = ([each[name] for name in lazy if name in each] for each in times.values())
+    said = f"a {what} costs {words.span(calloc)}, malloc and memset {words.span(memset)}"
+    then = f"; written in full, calloc costs {words.span(written)}" if written else ""
+    return f"With {len(lazy)} of {words.count(len(ratios), 'malloc')}, {said}{then}"
