@@ -23,7 +23,7 @@ from suite.statistics import estimate
 from suite.verdicts import BETTER, SAME, UNDECIDED, WORSE, comparison, judgement
 
 MOST_ROWS = 16
-_LONGEST_NAME = 52
+_LONGEST_NAME, _LONGEST_IN_TITLE = 52, 70
 _LEAST_REACH = math.log(1.1)  # a shorter axis would make a small change look large
 _MOST_REACH = math.log(8.0)
 
@@ -34,7 +34,8 @@ _MARKS: Mapping[str, mark] = {
     SAME: mark(QUIET.light, QUIET.dark, "D"),
     UNDECIDED: mark(QUIET.light, QUIET.dark, "o"),
 }
-_TICKS = (1.0, 0.5, 2.0, 0.25, 4.0, 0.125, 8.0, 0.8, 1.25, 0.9, 1.1, 0.95, 1.05, 0.98, 1.02, 1.5, 1 / 1.5, 3.0)  # by weight
+# Those that matter most first.
+_TICKS = (1.0, 0.5, 2.0, 0.25, 4.0, 0.125, 8.0, 0.8, 1.25, 0.9, 1.1, 0.95, 1.05, 0.98, 1.02, 1.5, 1 / 1.5, 3.0)
 
 
 class _change_page(page):
@@ -164,7 +165,8 @@ def _title(of: comparison) -> str:
             name = telling.plain(first.name)
             others = len(found) - 1
             more = f"; {others:,} more {'is' if others == 1 else 'are'} {verdict}" if others else ""
-            return f"{name if len(name) < 70 else name[:69] + '…'}: {telling.change(first.ratio.median)}, {verdict}{more}"
+            short = name if len(name) <= _LONGEST_IN_TITLE else f"{name[: _LONGEST_IN_TITLE - 1]}…"
+            return f"{short}: {telling.change(first.ratio.median)}, {verdict}{more}"
     return telling.headline(of).partition(":")[0]
 
 

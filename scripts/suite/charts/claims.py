@@ -31,7 +31,8 @@ def draw(run: results.run, how: look) -> drawing | None:
     on = page(run, how, FAMILY)
     _grid(on, judged)
     subtitle = "Each put to the test by its own benchmarks; the numbers and conditions stand in the report"
-    return on.finish(_title(judged), subtitle, f"Intervals over {words.count(run.processes, 'process', 'processes')}.")
+    method = f"Intervals over {run.processes} processes." if run.processes > 1 else ""
+    return on.finish(_title(judged), subtitle, method)
 
 
 def _grid(on: page, judged: Sequence[claims.claim]) -> None:
