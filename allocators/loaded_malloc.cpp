@@ -15,14 +15,12 @@
 #include "libraries.hpp"
 
 namespace stackheap {
-namespace {
 
 std::string real_path(const char* file) {
   char resolved[PATH_MAX];
   return ::realpath(file, resolved) != nullptr ? resolved : file;
 }
 
-/// The file that holds `address`; empty when no loaded file does.
 std::string file_of(const void* address) {
   Dl_info found{};
   return ::dladdr(address, &found) != 0 && found.dli_fname != nullptr ? real_path(found.dli_fname) : "";
@@ -32,6 +30,8 @@ bool same_file(const std::string& one, const std::string& other) {
   std::error_code ignored;
   return one == other || std::filesystem::equivalent(one, other, ignored);
 }
+
+namespace {
 
 template <class Function>
 Function* symbol(void* handle, const std::string& name) {
@@ -232,11 +232,10 @@ void load_malloc_libraries(const std::vector<malloc_request>& requests) {
 const std::vector<malloc_library>& malloc_libraries() { return rows(); }
 
 void reserve_static_tls(char** argv) {
-  constexpr const char* tunable = "glibc.rtld.optional_static_tls";
   const char* const set = std::getenv("GLIBC_TUNABLES");
   const std::string tunables = set != nullptr ? set : "";
-  if (tunables.find(tunable) != std::string::npos) return;
-  const std::string wanted = (tunables.empty() ? "" : tunables + ":") + tunable + "=16384";
+  if (tunables.find(static_tls_tunable) != std::string::npos) return;
+  const std::string wanted = (tunables.empty() ? "" : tunables + ":") + static_tls_tunable + "=16384";
   if (::setenv("GLIBC_TUNABLES", wanted.c_str(), 1) == 0) ::execv("/proc/self/exe", argv);
 }
 

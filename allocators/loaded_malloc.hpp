@@ -61,8 +61,18 @@ void load_malloc_libraries(const std::vector<malloc_request>& requests);
 const std::vector<malloc_library>& malloc_libraries();
 
 /// Some libraries (jemalloc) need more static thread-local storage than a running program has left. glibc sets it aside at
-/// start only, so this sets the tunable glibc.rtld.optional_static_tls and executes the program once more.
+/// start only, so this sets the tunable below and executes the program once more.
 /// Returns when that is done or cannot be done; a library that misses it then says so itself.
 void reserve_static_tls(char** argv);
+inline constexpr const char* static_tls_tunable = "glibc.rtld.optional_static_tls";
+
+/// The file itself, behind all links; as given where it cannot be found.
+std::string real_path(const char* file);
+
+/// The file that holds `address`; empty when no loaded file does.
+std::string file_of(const void* address);
+
+/// Whether two paths lead to one file.
+bool same_file(const std::string& one, const std::string& other);
 
 }  // namespace stackheap

@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
-#include <climits>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -39,21 +38,6 @@ constexpr int look_every_ms = 10;
 std::map<std::string, child_task::function, std::less<>>& tasks() {
   static std::map<std::string, child_task::function, std::less<>> all;
   return all;
-}
-
-std::string real_path(const char* file) {
-  char resolved[PATH_MAX];
-  return ::realpath(file, resolved) != nullptr ? resolved : file;
-}
-
-std::string file_of(const void* address) {
-  Dl_info found{};
-  return ::dladdr(address, &found) != 0 && found.dli_fname != nullptr ? real_path(found.dli_fname) : "";
-}
-
-bool same_file(const std::string& one, const std::string& other) {
-  std::error_code ignored;
-  return one == other || fs::equivalent(one, other, ignored);
 }
 
 /// Has this file a malloc by that very name?
@@ -85,7 +69,7 @@ std::vector<std::string> environment(const std::string& preload) {
   std::vector<std::string> all;
   for (char** each = environ; *each != nullptr; ++each)
     if (const std::string variable = *each; variable.starts_with(tunables))
-      all.push_back(tunables + without_tunable(variable.substr(tunables.size()), "glibc.rtld.optional_static_tls"));
+      all.push_back(tunables + without_tunable(variable.substr(tunables.size()), static_tls_tunable));
     else if (!variable.starts_with("LD_PRELOAD="))
       all.push_back(variable);
   if (!preload.empty()) all.push_back("LD_PRELOAD=" + preload);

@@ -3,36 +3,26 @@
 #include <sys/mman.h>
 
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <optional>
-#include <sstream>
 #include <string>
 
 #include "family.hpp"
+#include "free_memory.hpp"
+#include "huge_pages.hpp"
 #include "threads.hpp"
 
 namespace stackheap {
 namespace {
 
 constexpr std::size_t page = 4096;
-constexpr std::size_t huge_page = std::size_t{2} << 20;
 
 alignas(page) std::byte static_memory[static_bytes];
 
 std::byte* aligned(void* memory, std::size_t alignment) {
   const auto address = reinterpret_cast<std::uintptr_t>(memory);
   return static_cast<std::byte*>(memory) + (alignment - address % alignment) % alignment;
-}
-
-/// MemAvailable in bytes; empty when the system does not say.
-std::optional<std::size_t> available_memory() {
-  std::ifstream file("/proc/meminfo");
-  for (std::string line; std::getline(file, line);)
-    if (unsigned long kib = 0; std::sscanf(line.c_str(), "MemAvailable: %lu kB", &kib) == 1) return kib * 1024;
-  return {};
 }
 
 }  // namespace
@@ -63,17 +53,17 @@ struct residence::place {
   }
 
   std::byte* map(std::size_t bytes, bool huge) {
-    mapped = bytes + huge_page;
+    mapped = bytes + huge_page_bytes;
     void* const got = ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (got == MAP_FAILED) throw wrong_work("mmap refuses " + std::to_string(mapped) + " bytes");
     mapping = got;
     ::madvise(mapping, mapped, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);  // what was granted: huge_share()
-    return aligned(mapping, huge_page);
+    return aligned(mapping, huge_page_bytes);
   }
 };
 
 residence::residence(home where, std::size_t bytes) : place_(new place), bytes_(bytes) {
-  if (const auto free = available_memory(); free && bytes > *free / 2)
+  if (const auto free = free_memory(); free && bytes > *free / 2)
     throw wrong_work("needs " + std::to_string(bytes >> 20) + " MiB, more than half of the free memory");
   switch (where) {
     case home::stack:
@@ -104,19 +94,6 @@ void residence::run(const std::function<void()>& work) const {
   place_->thread ? place_->thread->run(work) : work();
 }
 
-double residence::huge_share() const {
-  std::ifstream file("/proc/self/smaps");
-  const auto low = reinterpret_cast<std::uintptr_t>(data_), high = low + bytes_;
-  double huge = 0;
-  bool inside = false, known = false;
-  for (std::string line; std::getline(file, line);) {
-    unsigned long from = 0, to = 0, kib = 0;
-    if (std::sscanf(line.c_str(), "%lx-%lx ", &from, &to) == 2)
-      inside = from < high && low < to;
-    else if (inside && std::sscanf(line.c_str(), "AnonHugePages: %lu kB", &kib) == 1)
-      huge += static_cast<double>(kib) * 1024, known = true;
-  }
-  return known ? std::min(1.0, huge / static_cast<double>(bytes_)) : -1;
-}
+double residence::huge_share() const { return stackheap::huge_share(data_, bytes_); }
 
 }  // namespace stackheap
