@@ -1,28 +1,28 @@
-"""What does the README say of the reference run? Its generated blocks and figures, and whether they are still true."""
+"""What do the README and the chapters' pages say of the reference run? Their generated blocks and figures, and whether
+they are still true."""
 
 from __future__ import annotations
 
 import html
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
-from suite import charts, findings, results
+from suite import charts, claims, findings, results
 from suite.charts import words
 from suite.charts.frame import cache_levels
 from suite.program import bad_input
 
-README = "README.md"
+README = Path("README.md")
+DOCS = Path("docs")
 REFERENCE = Path("results", "reference")
 FIGURES = REFERENCE / "figures"
 HERO = "cost_64b"
+GALLERY = ("claims", "stack_price", "chase", "latency")
 BLOCK = re.compile(r"^<!-- generated: (?P<name>[^\n]*?) -->\n(?P<text>.*?)^<!-- end -->$", re.DOTALL | re.MULTILINE)
 OPENING = "<!-- generated:"
-
-# Told by their charts: the table on the first page stays short.
-NOT_IN_THE_TABLE = ("Following pointers", "Allocating in one thread, freeing in another")
 
 
 class bad_readme(bad_input):
@@ -31,14 +31,21 @@ class bad_readme(bad_input):
 
 @dataclass(frozen=True)
 class page:
-    """The README as it should be, and the figures it shows, by their path."""
+    """A page as it should be."""
 
     text: str
     stale_blocks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class made:
+    """The pages and the figures they show, by their path."""
+
+    pages: Mapping[Path, page]
     figures: Mapping[Path, bytes]
 
 
-def make(root: Path) -> page:
+def make(root: Path) -> made:
     """What belongs to the reference run. Raises bad_result, bad_readme, OSError."""
     run = results.read_run(root / REFERENCE / "run.json")
     drawn = {name: charts.draw(run, name) for name in charts.charts()}
@@ -47,50 +54,59 @@ def make(root: Path) -> page:
     dark = charts.draw(run, HERO, charts.look("dark"))
     if dark is not None:
         figures[_figure_of(HERO, dark)] = charts.render(dark, "svg")
-    written = (root / README).read_text(encoding="utf-8")
-    text, stale = _filled(written, blocks(run, shown))
-    return page(text, stale, figures)
+    chapters = tuple(dict.fromkeys(one.chapter for one in run.units))
+    names = [README, *(path for chapter in chapters if (root / (path := DOCS / f"{chapter}.md")).exists())]
+    pages = {path: _filled(root, path, _blocks(run, shown, path, chapters)) for path in names}
+    return made(pages, figures)
 
 
 def _figure_of(name: str, drawn: charts.drawing) -> Path:
     return FIGURES / f"{name}{drawn.look.suffix}.svg"
 
 
-def blocks(run: results.run, shown: Mapping[str, charts.drawing]) -> dict[str, Callable[[], str]]:
+block = Callable[[], str]
+
+
+def _blocks(
+    run: results.run, shown: Mapping[str, charts.drawing], on: Path, chapters: tuple[str, ...]
+) -> Mapping[str, block]:
+    """The blocks that the page may have; links and pictures are written as seen from it."""
     return {
-        "hero": lambda: _hero(shown),
-        "findings": lambda: "\n\n".join(_tables(run)),
+        "hero": lambda: _hero(shown, on),
+        "claims": lambda: _claims(run),
+        "gallery": lambda: "\n\n".join(_figure(name, shown[name], on) for name in GALLERY if name in shown),
         "machine": lambda: _machine(run),
-        "families": lambda: _families(run, shown),
-        "figures": lambda: "\n\n".join(_figure(name, one) for name, one in shown.items()),
+        "families": lambda: _families(run, on),
+        **{f"chapter {chapter}": _chapter(run, shown, chapter, on) for chapter in chapters},
     }
 
 
-def stale(root: Path, made: page) -> list[str]:
+def stale(root: Path, fresh: made) -> list[str]:
     """What differs from what was made: a line each, the block or the file."""
-    lines = [f"{README} (block {name})" for name in made.stale_blocks]
-    for path, content in made.figures.items():
+    lines = [f"{path} (block {name})" for path, one in fresh.pages.items() for name in one.stale_blocks]
+    for path, content in fresh.figures.items():
         file = root / path
         if not file.is_file():
             lines.append(f"{path} (missing)")
         elif not same_figure(file.read_bytes(), content):
             lines.append(f"{path} (differs)")
-    lines += [f"{path} (no chart draws it)" for path in _left_over(root, made)]
+    lines += [f"{path} (no chart draws it)" for path in _left_over(root, fresh)]
     return lines
 
 
-def write(root: Path, made: page) -> None:
+def write(root: Path, fresh: made) -> None:
     (root / FIGURES).mkdir(parents=True, exist_ok=True)
-    for path, content in made.figures.items():
+    for path, content in fresh.figures.items():
         (root / path).write_bytes(content)
-    for path in _left_over(root, made):
+    for path in _left_over(root, fresh):
         (root / path).unlink()
-    (root / README).write_text(made.text, encoding="utf-8")
+    for path, one in fresh.pages.items():
+        (root / path).write_text(one.text, encoding="utf-8")
 
 
-def _left_over(root: Path, made: page) -> list[Path]:
+def _left_over(root: Path, fresh: made) -> list[Path]:
     there = {file.relative_to(root) for file in (root / FIGURES).glob("*.svg")}
-    return sorted(there - made.figures.keys())
+    return sorted(there - fresh.figures.keys())
 
 
 def same_figure(one: bytes, other: bytes) -> bool:
@@ -108,52 +124,51 @@ def _metadata(figure: bytes, tag: str) -> str:
 # ---- the text around the blocks
 
 
-def _filled(text: str, made: Mapping[str, Callable[[], str]]) -> tuple[str, tuple[str, ...]]:
+def _filled(root: Path, path: Path, blocks: Mapping[str, block]) -> page:
+    text = (root / path).read_text(encoding="utf-8")
     found = list(BLOCK.finditer(text))
     if len(found) != text.count(OPENING):
-        raise bad_readme(f"{README}: a generated block has no <!-- end -->")
-    unknown = [one["name"] for one in found if one["name"] not in made]
+        raise bad_readme(f"{path}: a generated block has no <!-- end -->")
+    unknown = [one["name"] for one in found if one["name"] not in blocks]
     if unknown:
-        raise bad_readme(f"{README}: there is no generated block {unknown[0]!r}; there are: {', '.join(made)}")
-    fresh = {one["name"]: f"{made[one['name']]()}\n" for one in found}
+        raise bad_readme(f"{path}: there is no generated block {unknown[0]!r}; there are: {', '.join(blocks)}")
+    fresh = {one["name"]: f"{blocks[one['name']]()}\n" for one in found}
     stale_blocks = tuple(one["name"] for one in found if one["text"] != fresh[one["name"]])
     filled = BLOCK.sub(lambda one: f"{OPENING} {one['name']} -->\n{fresh[one['name']]}<!-- end -->", text)
-    return filled, stale_blocks
+    return page(filled, stale_blocks)
+
+
+def _link(target: Path, on: Path) -> str:
+    """The way from the page to the file."""
+    return Path(os.path.relpath(target, on.parent)).as_posix()
 
 
 # ---- the blocks
 
 
-def _hero(shown: Mapping[str, charts.drawing]) -> str:
+def _hero(shown: Mapping[str, charts.drawing], on: Path) -> str:
     if HERO not in shown:
         raise bad_readme(f"{REFERENCE / 'run.json'} has no data for the chart {HERO}")
     one = shown[HERO]
-    dark = f'<source media="(prefers-color-scheme: dark)" srcset="{FIGURES.as_posix()}/{HERO}-dark.svg">'
-    return f"<picture>\n  {dark}\n  {_image(HERO, one)}\n</picture>\n\n**{_cell(one.title)}.**"
+    source = _link(FIGURES / f"{HERO}-dark.svg", on)
+    dark = f'<source media="(prefers-color-scheme: dark)" srcset="{source}">'
+    return f"<picture>\n  {dark}\n  {_image(HERO, one, on)}\n</picture>\n\n**{_cell(one.title)}.**"
 
 
-def _image(name: str, one: charts.drawing) -> str:
-    return f'<img src="{_figure_of(name, one).as_posix()}" alt="{html.escape(one.alt)}">'
+def _image(name: str, one: charts.drawing, on: Path) -> str:
+    return f'<img src="{_link(_figure_of(name, one), on)}" alt="{html.escape(one.alt)}">'
 
 
-def _figure(name: str, one: charts.drawing) -> str:
-    words_below = f"**{_cell(one.title)}.** {_cell(one.caption)}"
-    return f"### {charts.charts()[name].question}\n\n{_image(name, one)}\n\n{words_below}"
+def _figure(name: str, one: charts.drawing, on: Path) -> str:
+    return f"{_image(name, one, on)}\n\n**{_cell(one.title)}.** {_cell(one.caption)}"
 
 
-def _tables(run: results.run) -> Iterator[str]:
-    found = [one for one in findings.findings(run) if one.topic not in NOT_IN_THE_TABLE]
-    for topic, rows in groupby(found, key=lambda one: one.topic):
-        head = (f"| {_cell(topic)} | median | interval | cycles | compared |", "|---|--:|--:|--:|---|")
-        yield "\n".join((*head, *(_row(one) for one in rows)))
-
-
-def _row(one: findings.finding) -> str:
-    value = findings.time_text(one.value.median) if one.value else ""
-    interval = findings.interval_text(one.value) if one.value else ""
-    cycles = findings.three_figures(one.cycles) if one.cycles is not None else ""
-    compared = "; ".join(filter(None, (one.words, *one.notes)))
-    return f"| {' | '.join(_cell(text) for text in (one.subject, value, interval, cycles, compared))} |"
+def _claims(run: results.run) -> str:
+    lines = ["| what is said | here | what was measured |", "|---|---|---|"]
+    for one in claims.judge(run):
+        verdict = f"**{one.verdict}**{f' {_cell(one.condition)}' if one.condition else ''}"
+        lines.append(f"| {_cell(one.said)} | {verdict} | {_cell(one.text)} |")
+    return "\n".join(lines)
 
 
 def _machine(run: results.run) -> str:
@@ -172,25 +187,42 @@ def _machine(run: results.run) -> str:
     return f"Measured{f' on {_cell(date)}' if date else ''}: {_cell('; '.join(filter(None, facts)))}."
 
 
-def _families(run: results.run, shown: Mapping[str, charts.drawing]) -> str:
+def _families(run: results.run, on: Path) -> str:
+    """Every family by chapter, with a link to where it is told."""
     chapters = {one.family: one.chapter for one in run.units}
-    by_family: dict[str, list[charts.chart]] = {}
-    for one in charts.charts().values():
-        by_family.setdefault(one.family, []).append(one)
-    lines = ["| chapter | family | question | figures |", "|---|---|---|---|"]
+    lines = ["| chapter | family | question |", "|---|---|---|"]
     order = list(dict.fromkeys(chapters.values()))
     known = [family for family in run.families() if family in chapters]
     for family in sorted(known, key=lambda name: order.index(chapters[name])):
-        its_own = sorted(by_family.get(family, []), key=lambda one: one.name != family)
-        links = ", ".join(f"[{one.name}]({FIGURES.as_posix()}/{one.name}.svg)" for one in its_own if one.name in shown)
-        lines.append(f"| {_cell(chapters[family])} | `{_cell(family)}` | {_cell(_question(run, family))} | {links} |")
+        chapter = chapters[family]
+        place = f"{_link(DOCS / f'{chapter}.md', on)}#{family}"
+        lines.append(f"| {_cell(chapter)} | [`{_cell(family)}`]({place}) | {_cell(_about(run, family, 'question'))} |")
     return "\n".join(lines)
 
 
-def _question(run: results.run, family: str) -> str:
-    """What the family asks, in the program's own words."""
+def _chapter(run: results.run, shown: Mapping[str, charts.drawing], chapter: str, on: Path) -> block:
+    families = dict.fromkeys(one.family for one in run.units if one.chapter == chapter)
+    return lambda: "\n\n".join(part for family in families for part in _family(run, shown, family, on))
+
+
+TOLD = {
+    "operation": "One operation", "untimed": "Not timed", "heap": "The heap", "unfairness": "What is unfair about it",
+}  # fmt: skip
+
+
+def _family(run: results.run, shown: Mapping[str, charts.drawing], family: str, on: Path) -> Iterator[str]:
+    yield f"### {_cell(family)}\n\n{_cell(_about(run, family, 'question'))}"
+    for name, one in shown.items():
+        if charts.charts()[name].family == family:
+            yield _figure(name, one, on)
+    told = [(heading, _about(run, family, key)) for key, heading in TOLD.items()]
+    yield "\n".join(f"* *{heading}:* {_cell(text)}" for heading, text in told if text)
+
+
+def _about(run: results.run, family: str, key: str) -> str:
+    """What the family says of itself, in the program's own words."""
     about = run.account.about.get("families", {})
-    return str(about.get(family, {}).get("question", ""))
+    return str(about.get(family, {}).get(key, ""))
 
 
 def _cell(text: str) -> str:

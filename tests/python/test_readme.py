@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import synthetic
-from suite import readme, results
+from suite import charts, claims, readme, results
 from suite.commands import readme as command
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -26,10 +26,20 @@ def dearer(name: str) -> float:
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def few_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing all of them takes seconds."""
+    some = {name: one for name, one in charts.charts().items() if name in ("cost_64b", "scoped", "churn", "private")}
+    monkeypatch.setattr(charts, "charts", lambda: some)
+
+
+@pytest.fixture
+def root(tmp_path: Path, few_charts: None) -> Path:
     """A project with a reference run, whose README and figures are fresh."""
     measure_again(tmp_path)
-    (tmp_path / "README.md").write_text(WRITTEN.format(BLOCK.format("hero"), BLOCK.format("findings")))
+    (tmp_path / "README.md").write_text(WRITTEN.format(BLOCK.format("hero"), BLOCK.format("claims")))
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "allocation.md").write_text(BLOCK.format("chapter allocation"))
+    (tmp_path / "docs" / "other.md").write_text(BLOCK.format("of another command"))
     assert command.main([], tmp_path) == 0
     return tmp_path
 
@@ -67,15 +77,24 @@ def test_the_blocks_hold_the_figure_its_finding_and_the_numbers_and_the_text_aro
     for source in re.findall(r'(?:src|srcset)="([^"]*)"', text):
         assert (root / source).is_file()
     assert "**64 bytes cost 1.0\u00a0ns on the stack" in text
-    ns = sorted(run.by_name["scoped/glibc/bytes:64/touch:first"].times)[2]
-    assert f"| glibc | {ns:.3g} ns |" in text
+    assert "| Taking memory from the stack is faster than from the heap. | **holds** | 64 bytes take " in text
+    judged = {one.said: one for one in claims.judge(run)}
+    assert all(f"| {said} | **{one.verdict}**" in text for said, one in judged.items())
+
+
+def test_a_chapters_page_shows_its_families_with_figures_that_are_there(root: Path) -> None:
+    text = (root / "docs" / "allocation.md").read_text()
+    assert "### churn\n\nWhat does churn ask?" in text and "### scoped" in text and "### private" not in text
+    sources = re.findall(r'src="([^"]*)"', text)
+    assert "../results/reference/figures/churn.svg" in sources
+    assert all((root / "docs" / source).is_file() for source in sources)
 
 
 def test_a_new_run_makes_blocks_and_figures_stale(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     measure_again(root, dearer)
     status, said = check(root, capsys)
     assert status == 1
-    assert {"README.md (block hero)", "README.md (block findings)"} <= set(said)
+    assert {"README.md (block hero)", "README.md (block claims)", "docs/allocation.md (block chapter allocation)"} <= set(said)
     assert "results/reference/figures/churn.svg (differs)" in said
     assert command.main([], root) == 0
     assert check(root, capsys) == (0, [])
@@ -83,8 +102,8 @@ def test_a_new_run_makes_blocks_and_figures_stale(root: Path, capsys: pytest.Cap
 
 def test_an_edited_block_is_stale_and_the_rest_is_not(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = root / "README.md"
-    file.write_text(file.read_text().replace("| glibc |", "| glibc, edited |", 1).replace("Between.", "Beside."))
-    assert check(root, capsys) == (1, ["README.md (block findings)"])
+    file.write_text(file.read_text().replace("| **holds** |", "| **holds!** |", 1).replace("Between.", "Beside."))
+    assert check(root, capsys) == (1, ["README.md (block claims)"])
 
 
 def test_missing_changed_and_left_over_figures_are_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,13 +128,13 @@ def test_another_drawing_library_may_set_letters_differently_but_not_say_somethi
 
 
 def test_every_block_can_be_asked_for(root: Path) -> None:
-    names = ("hero", "findings", "machine", "families", "figures")
+    names = ("hero", "claims", "gallery", "machine", "families", "chapter contention")
     (root / "README.md").write_text("".join(BLOCK.format(name) for name in names))
     assert command.main([], root) == 0
     text = (root / "README.md").read_text()
     assert "Measured on 2026-01-02: 1 package, 2 cores" in text and "glibc 0.10.2" in text
-    assert "| allocation | `churn` | What does churn ask? |" in text
-    assert "### How does the cost of a block grow with its size?" in text
+    assert "| allocation | [`churn`](docs/allocation.md#churn) | What does churn ask? |" in text
+    assert "### private" in text and 'src="results/reference/figures/private.svg"' in text
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""scripts/readme: writes the README's numbers and figures from the reference run, or checks them."""
+"""scripts/readme: writes the documents' numbers and figures from the reference run, or checks them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ STALE = 1
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = one_line_parser(
         prog=PROGRAM,
-        description="Rewrites the generated blocks of README.md and results/reference/figures from "
-        "results/reference/run.json.",
+        description="Rewrites the generated blocks of README.md and of the chapters in docs/, and "
+        "results/reference/figures, from results/reference/run.json.",
         epilog="Exit codes: 0 all is fresh, 1 --check found something stale, 2 bad input.",
     )
     parser.add_argument("--check", action="store_true", help="change nothing; name what is stale")
