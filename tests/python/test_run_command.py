@@ -48,6 +48,14 @@ def call(executable: Path, tmp_path: Path) -> Call:
 def no_charts(monkeypatch: pytest.MonkeyPatch) -> None:
     """What draws is tested elsewhere, and takes seconds."""
     monkeypatch.setitem(sys.modules, "suite.charts", charts_that(lambda run, folder: []))
+    report = types.ModuleType("suite.report")
+    report.__dict__.update(make=lambda runs: f"a page of {len(runs)}", write=write_page)
+    monkeypatch.setitem(sys.modules, "suite.report", report)
+
+
+def write_page(page: str, file: Path) -> Path:
+    file.write_text(page)
+    return file
 
 
 def charts_that(draw: Callable[[results.run, Path], list[Path]]) -> types.ModuleType:
@@ -125,8 +133,9 @@ def test_figures_are_drawn_from_the_run_unless_not_wanted(
     assert call("--profile", "smoke", "--only", "^traverse/", "--out", str(tmp_path / "a")) == 0
     assert drawn == [(("traverse",), tmp_path / "a" / "figures")]
     assert "figures: 1 in " in capsys.readouterr().out
+    assert (tmp_path / "a" / "report.html").read_text() == "a page of 1"
     assert call("--profile", "smoke", "--no-figures", "--out", str(tmp_path / "b")) == 0
-    assert len(drawn) == 1
+    assert len(drawn) == 1 and not (tmp_path / "b" / "report.html").exists()
 
 
 def test_without_what_draws_the_run_still_ends_well(
@@ -135,7 +144,7 @@ def test_without_what_draws_the_run_still_ends_well(
     missing: Any = None  # what Python takes for a module that cannot be imported
     monkeypatch.setitem(sys.modules, "suite.charts", missing)
     assert call("--profile", "smoke", "--only", "^traverse/") == 0
-    assert "figures: not drawn (" in capsys.readouterr().out
+    assert "figures and report: not made (" in capsys.readouterr().out
 
 
 # ---- what went wrong inside

@@ -47,7 +47,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--out", metavar="DIR", type=Path, help="write here; results/latest then stays as it is")
     add("--resume", action="store_true", help="go on with results/latest, or with --out DIR, where it was interrupted")
     add("--processes", metavar="N", type=_count, help="processes for each family; by default the profile's number")
-    add("--no-figures", action="store_true", help="do not draw")
+    add("--no-figures", action="store_true", help="draw no figures, and make no report")
     add("--build", metavar="PRESET", default="release", help="the CMake preset to build and measure; default: release")
     return parser.parse_args(arguments)
 
@@ -84,7 +84,7 @@ def _run(options: argparse.Namespace, root: Path, build: builder, status: Consol
     if not run.series():
         raise unit_failed(f"no benchmark gave a result: {run.failed[0].reason}; see {run.path}")
     _tell(run)
-    _draw(run, folder / "figures", options.no_figures)
+    _draw(run, options.no_figures)
     return SOME_FAILED if run.failed else SUCCESS
 
 
@@ -207,16 +207,20 @@ def _tell(run: results.run) -> None:
     console.print(f"results: {run.path}", markup=False, soft_wrap=True)
 
 
-def _draw(run: results.run, folder: Path, unwanted: bool) -> None:
+def _draw(run: results.run, unwanted: bool) -> None:
+    """Charts and page beside the result. What draws may be missing: what was measured is kept all the same."""
     if unwanted:
         return
+    folder = run.path.parent
     try:
-        charts = importlib.import_module("suite.charts")
+        charts, report = (importlib.import_module(f"suite.{name}") for name in ("charts", "report"))
     except ImportError as missing:
-        print(f"figures: not drawn ({missing})")
+        print(f"figures and report: not made ({missing})")
         return
-    drawn = charts.draw_all(run, folder)
-    print(f"figures: {len(drawn)} in {folder}")
+    drawn = charts.draw_all(run, folder / "figures")
+    print(f"figures: {len(drawn)} in {folder / 'figures'}")
+    page = report.write(report.make([run]), folder / "report.html")
+    print(f"report, with what holds here of what is said of the stack and the heap: {page}")
 
 
 if __name__ == "__main__":
