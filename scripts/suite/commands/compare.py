@@ -1,0 +1,94 @@
+"""scripts/compare: two run files, the weaker way to judge a change."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from suite import comparing, results, telling
+from suite.commandline import answer, console_for_results, one_line_parser
+from suite.verdicts import comparison
+
+PROGRAM = "scripts/compare"
+CHART_FORMATS = (".svg", ".png", ".pdf")
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = one_line_parser(
+        prog=PROGRAM,
+        description="Compares two runs by their files, process by process: what is worse, better, the same (shown to "
+        "be within the threshold) or undecided. A change counts when it shows in nanoseconds and in cycles. Files that "
+        "were measured at different times differ by the machine's drift: scripts/duet judges a change more surely.",
+        epilog="Exit codes: 0 nothing is worse, 1 something is, 2 cannot judge, or bad input.",
+    )
+    add = parser.add_argument
+    add("base", metavar="BASE.json", type=Path, help="the result file of the run before")
+    add("new", metavar="NEW.json", type=Path, help="the result file of the run after")
+    smallest = "the smallest change that matters; default: 5%%"
+    add("--threshold", metavar="SHARE", type=share, default=comparing.THRESHOLD, help=smallest)
+    add("--only", metavar="REGEX", help="compare only benchmarks whose name matches, for example '^scoped/'")
+    add("--format", choices=list(telling.FORMS), default="text", help="default: text")
+    add("--out", metavar="FILE", type=Path, help="write there instead of printing")
+    add("--chart", metavar="FILE", type=_chart, help="also draw the changes, as .svg, .png or .pdf")
+    add("--theme", choices=("light", "dark"), default="light", help="of the chart's page; default: light")
+    add("--across", action="store_true", help="compare other machines, compilers, libraries or profiles all the same")
+    add("--allow-missing", action="store_true", help="leave out what is missing or failed in one file, and pass")
+    add("--strict", action="store_true", help="exit 2 unless everything is decided")
+    return parser.parse_args(arguments)
+
+
+def share(text: str) -> float:
+    """`5%` or `0.05`."""
+    number = text.removesuffix("%")
+    try:
+        value = float(number) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        value = math.nan
+    if not 0.0 < value <= 1.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share above 0 and up to 100%, such as 5% or 0.05")
+    return value
+
+
+def _chart(text: str) -> Path:
+    if Path(text).suffix not in CHART_FORMATS:
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in {', '.join(CHART_FORMATS)}")
+    return Path(text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse(arguments)
+    return answer(PROGRAM, lambda: _compare(options))
+
+
+def _compare(options: argparse.Namespace) -> int:
+    by = comparing.rules(options.threshold, options.only, options.across, options.allow_missing)
+    found = comparing.compare(results.read_run(options.base), results.read_run(options.new), by)
+    if options.chart is not None:
+        draw(found, options.chart, options.theme)
+    tell(found, options.format, options.out, options.strict)
+    return found.exit_code(options.strict)
+
+
+def tell(found: comparison, form: str, out: Path | None, strict: bool) -> None:
+    """Prints the comparison in one of its forms, or writes it to a file. Raises OSError."""
+    if out is not None:
+        out.write_text(telling.FORMS[form](found, strict), encoding="utf-8", errors="replace")
+    elif form == "text" and sys.stdout.isatty():
+        sys.stdout.write(telling.as_text(found, strict, console_for_results().width, colour=True))
+    else:
+        sys.stdout.write(telling.FORMS[form](found, strict))
+
+
+def draw(found: comparison, file: Path, theme: str) -> None:
+    """Writes the chart of the changes. Raises OSError."""
+    from suite import charts
+    from suite.charts import change
+
+    file.write_bytes(charts.render(change.draw(found, charts.look(theme)), file.suffix[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

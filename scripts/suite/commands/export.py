@@ -1,0 +1,57 @@
+"""scripts/export: a run in other tools' forms."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from suite import exporting
+from suite.commandline import SUCCESS, answer, one_line_parser
+
+PROGRAM = "scripts/export"
+_SHOWN = 3
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = one_line_parser(
+        prog=PROGRAM,
+        description="Writes a run for other tools: the median of each benchmark over its processes.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="forms:\n"
+        "  github-action-benchmark  Google Benchmark's JSON with one row a benchmark (tool: googlecpp; also Bencher's\n"
+        "                           cpp_google adapter)\n"
+        "  bencher                  Bencher Metric Format with intervals (bencher run --adapter json)\n"
+        "  otava                    CSV with one row a run; several runs make the series\n"
+        "  otava-config             the configuration for that CSV, which tells Otava that less is better\n\n"
+        "What has no place in a form (failed benchmarks; figures that are no times) is named on stderr.\n"
+        "Exit codes: 0 written, 2 bad input, or nothing to write.",
+    )
+    add = parser.add_argument
+    add("runs", metavar="RUN.json", type=Path, nargs="+", help="the result file of a run; several for otava")
+    add("--to", choices=list(exporting.FORMS), required=True, help="the form")
+    add("-o", "--out", metavar="FILE", type=Path, help="write there instead of printing")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse(arguments)
+    return answer(PROGRAM, lambda: _export(options))
+
+
+def _export(options: argparse.Namespace) -> int:
+    written = exporting.write(options.to, options.runs)
+    if options.out is None:
+        sys.stdout.write(written.text)
+    else:
+        options.out.write_text(written.text, encoding="utf-8")
+    for line in written.left_out[:_SHOWN]:
+        print(f"left out: {line}", file=sys.stderr)
+    if len(written.left_out) > _SHOWN:
+        print(f"left out: {len(written.left_out) - _SHOWN:,} more", file=sys.stderr)
+    return SUCCESS
+
+
+if __name__ == "__main__":
+    sys.exit(main())
