@@ -1,6 +1,9 @@
 // stackheap: what does memory cost here? A Google Benchmark program with the suite's own options.
 #include <benchmark/benchmark.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -176,6 +179,8 @@ std::vector<std::pair<std::string, std::string>> facts(const options& chosen) {
       "library_build_type speaks of the installed Google Benchmark library, whose code is not in any timed loop; "
       "build_type speaks of this program");
   const topology& machine = this_machine();
+  if (!machine.cpu_model().empty()) add("cpu_model", machine.cpu_model());
+  if (utsname system{}; ::uname(&system) == 0) add("architecture", system.machine);
   add("topology", machine.description());
   add("cores", std::to_string(machine.cores()));
   add("processing_units", std::to_string(machine.units().size()));
@@ -261,6 +266,30 @@ void check_format(const options& chosen, const std::string& name) {
     throw std::invalid_argument("--" + name + "=" + format + ": wanted console, json or csv");
 }
 
+/// Where a standard stream is closed, the next file that is opened takes its place: the result, with the screen's text in
+/// it. What stands there now refuses every write.
+void occupy_closed_streams() {
+  int opened = 0;
+  do opened = ::open("/dev/null", O_RDONLY);
+  while (opened >= 0 && opened <= 2);
+  if (opened > 2) ::close(opened);
+}
+
+/// As of a file: what was printed has arrived, or it is an error.
+void check_printed() {
+  if (std::cout.flush() && std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
+  throw std::runtime_error("could not write all to standard output: is it closed, or its disk full?");
+}
+
+/// Which of the mallocs that were asked for are not there; empty when all are.
+std::string faults_of_requests(const options& chosen) {
+  std::string all;
+  for (const malloc_library& each : malloc_libraries())
+    for (const malloc_request& request : chosen.allocators)
+      if (each.name == request.name && !each.available()) all += "; " + each.name + " is not available: " + each.reason;
+  return all;
+}
+
 int run(int argc, char** argv) {
   options chosen = parse(argc, argv);
   const std::regex only = compiled(chosen.only);
@@ -269,9 +298,10 @@ int run(int argc, char** argv) {
   const std::vector<enrolled> all = enroll_all(chosen, only);
   if (all.empty())
     throw std::invalid_argument("no benchmark's name matches --only=" + chosen.only + " (--list shows the " +
-                                std::to_string(families().size()) + " families)");
+                                std::to_string(families().size()) + " families)" + faults_of_requests(chosen));
   if (chosen.list) {
     *chosen.list == "json" ? list_json(all, chosen) : list_text(all);
+    check_printed();
     return 0;
   }
   for (const malloc_library& each : malloc_libraries())
@@ -294,6 +324,7 @@ int run(int argc, char** argv) {
   benchmark::Shutdown();
   if (matched > 0) check_written(flag(chosen, "benchmark_out"));
   if (matched == 0) throw std::invalid_argument("no benchmark matches --benchmark_filter=" + flag(chosen, "benchmark_filter"));
+  check_printed();
   return 0;
 }
 
@@ -303,6 +334,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     if (const auto status = stackheap::run_as_child(argc, argv)) return *status;
+    stackheap::occupy_closed_streams();
     stackheap::reserve_static_tls(argv);
     return stackheap::run(argc, argv);
   } catch (const std::exception& error) {

@@ -84,6 +84,8 @@ topology topology::from(loaded& hwloc, std::optional<double> quota_cores) {
   found.description_ = count_of(std::max(1, hwloc_get_nbobjs_by_type(machine, HWLOC_OBJ_PACKAGE)), "package") + ", " +
                        count_of(static_cast<int>(seen.size()), "core") + ", " +
                        count_of(static_cast<int>(found.units_.size()), "processing unit");
+  if (const hwloc_obj_t package = hwloc_get_obj_by_type(machine, HWLOC_OBJ_PACKAGE, 0))
+    if (const char* const model = hwloc_obj_get_info_by_name(package, "CPUModel")) found.cpu_model_ = model;
   if (quota_cores) {
     std::ostringstream text;
     text << ", time for " << *quota_cores << " by its control group";

@@ -24,6 +24,8 @@ class topology {
   std::optional<std::size_t> cache_bytes(int level) const;
   /// "2 packages, 128 cores, 256 processing units", as usable.
   std::string description() const;
+  /// What the first package calls itself; empty when it does not say.
+  const std::string& cpu_model() const { return cpu_model_; }
 
  private:
   struct loaded;
@@ -33,6 +35,7 @@ class topology {
   unsigned cores_ = 1;
   std::vector<std::size_t> cache_bytes_;
   std::string description_;
+  std::string cpu_model_;
 };
 
 /// CPUs' worth of time that cgroups grant this process (cpu.max, cpu.cfs_quota_us); empty when there is no limit.

@@ -31,6 +31,7 @@ SMALLEST_CONTROL_MOVE = 0.02  # less is within what the controls move from proce
 # What must be the same for two files to be comparable. Not the clock's speed, which drifts, nor the host's name, which
 # containers draw anew; those are said.
 _MACHINE = (
+    "cpu_model", "architecture",
     "topology", "cores", "processing_units", "num_cpus", "l1d_bytes", "l2_bytes", "l3_bytes", "page_bytes",
     "transparent_hugepages",
 )  # fmt: skip

@@ -176,6 +176,7 @@ def _machine(run: results.run) -> str:
     levels = ", ".join(f"{name} {findings.bytes_text(size)}" for name, size in cache_levels(run))
     versions = ", ".join(f"{name} {text.partition(' ')[0]}" for name, text in sorted(run.mallocs().items()))
     facts = (
+        context.get("cpu_model", ""),
         context.get("topology", ""),
         f"caches {levels}" if levels else "",
         versions,

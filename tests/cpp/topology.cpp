@@ -14,6 +14,10 @@ namespace {
 
 using numbers = std::vector<unsigned>;
 
+TEST(topology, a_synthetic_machine_has_no_model) {
+  EXPECT_EQ(topology::synthetic("package:1 core:1 pu:1").cpu_model(), "");
+}
+
 TEST(topology, one_core) {
   const topology machine = topology::synthetic("package:1 core:1 pu:1");
   EXPECT_EQ(machine.units(), (numbers{0}));
