@@ -24,20 +24,11 @@ UNITS = {
     history.CYCLES: "in core cycles",
     history.NS: "in nanoseconds",
 }
+METHOD = "Change points by E-divisive, tested by rank sums. The axis does not begin at zero."
 LEAST_REACH = 0.1  # of the axis, to either side of the levels: a change of 2 % must not look like one of 50 %
 BULK = (2, 98)  # percentiles of the runs the axis is made for: one bad run must not make all others look alike
 _DATES = 6
 _MANY_RUNS = 300  # are drawn with smaller points
-
-
-class _trend_page(page):
-    """A page of many runs."""
-
-    def _method(self) -> str:
-        cover = words.percent(max((one.coverage for one in self.drawn), default=0.0))
-        tested = "Change points by E-divisive on ranks, rank-sum test"
-        said = f"{tested}; sizes with intervals ({cover}) in the text." if self.drawn else f"{tested}."
-        return f"{said} The axis does not begin at zero."
 
 
 def draw(
@@ -50,7 +41,7 @@ def draw(
     newest = runs[-1]
     context = {**newest.facts, **machine, "profile": newest.profile}
     with styled(how):
-        on = _trend_page(results.run(Path(), context, {}, results.account(newest.complete, 1)), how, name)
+        on = page(results.run(Path(), context, {}, results.account(newest.complete, 1)), how, name)
         axes = on.panels("")[0]
         _values(on, axes, name, values, points)
         _dates(axes, runs)
@@ -58,13 +49,18 @@ def draw(
         _remarks(on, axes, [(place, one.text) for one in annotations if one.speaks_of(name)
                             and (place := one.place_in(runs)) is not None])  # fmt: skip
         subtitle = f"{_what(name, newest.unit)}: a point for the median of each run, a line for each level"
+        subtitle += f"; the last change is {_signed(regressions.size_text(points[-1].size))}" if points else ""
         on.facts.append(f"{len(runs)} runs, the newest {three_figures(float(values[-1]))}")
-        return on.finish(_title(name, runs, points), subtitle)
+        return on.finish(_title(name, runs, points), subtitle, METHOD)
 
 
 def _what(name: str, unit: str) -> str:
     own, counter = history.unit_of(name, unit), figure_of(name).counter
-    return f"{words.plain(counter) if counter else 'Time per operation'}, {UNITS.get(own, own)}"
+    return f"{counter.replace('_', ' ').capitalize() if counter else 'Time per operation'}, {UNITS.get(own, own)}"
+
+
+def _signed(text: str) -> str:
+    return text.replace("-", "\u2212")
 
 
 def _title(name: str, runs: Sequence[entry], points: Sequence[change_point]) -> str:
@@ -117,8 +113,7 @@ def _changes(on: page, axes: Any, values: history.Array, points: Sequence[change
     for one in points:
         place = one.index - 0.5
         axes.axvline(place, color=on.look.quiet, linewidth=1.5 * on.look.scale, linestyle=":", zorder=1)
-        on.keep(one.size)
-        text = f"{100 * (one.size.median - 1):+.1f} %".replace("-", "\u2212")
+        text = _signed(f"{100 * (one.size.median - 1):+.1f} %")
         width = len(values) * (on.text_width(text) + 12) / _PANEL_WIDTH
         if place - width / 2 > taken:
             axes.annotate(
@@ -136,7 +131,7 @@ _REMARK_ROWS = 3
 
 
 def _remarks(on: page, axes: Any, remarks: Sequence[tuple[int, str]]) -> None:
-    """What was said, inside the panel at its foot, beside the run it speaks of; those that overlap one above another."""
+    """What was said, at the foot of the panel beside the run it speaks of; one above another where they overlap."""
     first, last = axes.get_xlim()
     ends = [first] * _REMARK_ROWS
     low, high = axes.get_ylim()

@@ -1,0 +1,300 @@
+"""scripts/history: keeps the record of many runs, and says where the cost changed."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from suite import change_points, history, regressions
+from suite.commandline import ROOT, SUCCESS, answer, console_for_results, one_line_parser
+from suite.history import annotation, entry, opened, record, table
+from suite.program import bad_input
+from suite.results import one_line
+
+PROGRAM = "scripts/history"
+WORSE = 1
+
+EPILOG = f"""
+A series is one figure of one benchmark on one machine, in one profile: the ratio to the reference where one was given,
+else core cycles, else nanoseconds. trend, check and export take the series of the run that was added last; --like RUN
+takes those of another run. RUN is a number from list, or the beginning of a commit.
+
+check looks at the last {regressions.LAST_RUNS} runs, and fails for each change for the worse that lasts to the newest
+run and that no annotation accepts. An annotation speaks of its run, and of up to {regressions.RUNS_BESIDE} beside it.
+
+Exit codes: 0 done, check: nothing worse; 1 check found something worse; 2 bad input, or too short a history to judge.
+"""
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = one_line_parser(
+        prog=PROGRAM,
+        description="Keeps the record of many runs in one file, and says where the cost changed.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    default = ROOT / "results" / "history.sqlite"
+    parser.add_argument("--file", type=Path, default=default, help="the record; default: results/history.sqlite")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(name: str, help: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
+
+    add = command("add", "keep runs; one that is kept already is not kept twice")
+    add.add_argument("runs", metavar="RUN.json", type=Path, nargs="+", help="the result file of a run")
+    add.add_argument("--commit", metavar="SHA", default="", help="what was measured")
+    add.add_argument("--reference", metavar="REF.json", type=Path, help="a run of a pinned build, measured beside it")
+    command("list", "show the runs and the annotations")
+    trend = command("trend", "show series and their change points")
+    trend.add_argument("name", metavar="NAME|REGEX", help="a series, or an expression for several")
+    trend.add_argument("--chart", metavar="FILE", type=Path, help="draw the one series: .svg, .png or .pdf")
+    trend.add_argument("--theme", choices=("light", "dark"), default="light", help="of the chart; default: light")
+    trend.add_argument("--size", choices=("talk", "paper"), default="talk", help="of the chart; default: talk")
+    check = command("check", "fail when a series got worse")
+    check.add_argument("--format", choices=list(regressions.FORMS), default="text", help="default: text")
+    check.add_argument("--allow-short", action="store_true", help="too short a history is said, and no failure")
+    check.add_argument("--all", action="store_true", help="also show what got better, and what is accepted")
+    export = command("export", "print the values of the series")
+    export.add_argument("--format", choices=("csv", "json"), default="csv", help="default: csv")
+    export.add_argument("--samples", action="store_true", help="every process's raw figures instead")
+    for one in (check, export):
+        one.add_argument("--only", metavar="REGEX", type=_expression, help="only series whose name matches")
+    for one in (check, trend):
+        one.add_argument(
+            "--threshold", metavar="PERCENT", type=_percent, default=change_points.LEAST_CHANGE,
+            help=f"the smallest change that matters; default: {100 * change_points.LEAST_CHANGE:g}%%",
+        )  # fmt: skip
+    for one in (trend, check, export):
+        one.add_argument("--like", metavar="RUN", help="the series of this run's machine, profile and unit")
+        last = regressions.LAST_RUNS if one is check else None
+        one.add_argument("--last", metavar="N", type=_count, default=last, help=f"runs; default: {last or 'all'}")
+    annotate = command("annotate", "say why something changed; check then accepts the change")
+    annotate.add_argument("when", metavar="WHEN|RUN", help="a date (UTC), a run's number, or a commit")
+    annotate.add_argument("text", metavar="TEXT", help="for example 'new runner', 'compiler 13'")
+    annotate.add_argument("--only", metavar="REGEX", type=_expression, help="speak of these series only")
+    annotate.add_argument("--note", action="store_true", help="only say it: check still fails")
+    return parser.parse_args(arguments)
+
+
+def _expression(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as problem:
+        raise argparse.ArgumentTypeError(f"{text!r} is no regular expression ({problem})") from None
+
+
+def _percent(text: str) -> float:
+    number = re.fullmatch(r"(\d{1,3}(?:\.\d{1,6})?)%?", text)
+    if number is None or not 0 < float(number[1]) <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share from above 0% to 100%")
+    return float(number[1]) / 100
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,5}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 999999")
+    return int(text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse(arguments)
+    work = {"add": _add, "list": _list, "trend": _trend, "check": _check, "export": _export, "annotate": _annotate}
+    return answer(PROGRAM, lambda: work[options.command](options))
+
+
+def _add(options: argparse.Namespace) -> int:
+    if options.reference is not None and len(options.runs) > 1:
+        raise bad_input("--reference is of one run: add the others by themselves")
+    prepared = [history.prepare(file, options.reference) for file in options.runs]
+    with opened(options.file, to_write=True) as kept:
+        new = [kept.add(one, one_line(options.commit)) for one in prepared]
+        number = len(kept.runs())
+    for one, is_new in zip(prepared, new):
+        print(f"{one.path}: {'added' if is_new else 'is in the record already'}")
+    print(f"{options.file}: {number} runs")
+    return SUCCESS
+
+
+def _list(options: argparse.Namespace) -> int:
+    with opened(options.file) as kept:
+        runs, said = kept.runs(), kept.annotations()
+        machines = {one.machine: kept.machine(one.machine) for one in runs}
+    console = console_for_results()
+    shown = Table("run", "measured", "commit", "machine", "profile", "unit", "", box=None, pad_edge=False)
+    for one in runs:
+        state = "" if one.complete else "incomplete"
+        cells = (one.id, one.measured, one.revision[:12], one.machine, one.profile, one.unit, state)
+        shown.add_row(*(str(cell) for cell in cells))
+    console.print(shown)
+    for id, facts in machines.items():
+        known = ", ".join(str(facts[key]) for key in ("cpu_model", "topology") if key in facts)
+        console.print(f"machine {id}: {known}", markup=False, soft_wrap=True)
+    for each in said:
+        where = each.moment or each.revision or f"run {each.run}"
+        about = f" (only {each.only_names})" if each.only_names else ""
+        console.print(f"{where}{about}: {each.text}{'' if each.accepts else ' (a note)'}", markup=False, soft_wrap=True)
+    return SUCCESS
+
+
+def _annotate(options: argparse.Namespace) -> int:
+    with opened(options.file, to_write=True) as kept:
+        run = kept.find_run(options.when)
+        by_number = run is not None and not run.revision.startswith(options.when)
+        moment = None if run else history.moment_of(
+            options.when, f"{options.file}: {options.when!r} is no date, and no run or commit in it"
+        )  # fmt: skip
+        said = annotation(
+            run=run.id if run and by_number else None,
+            revision=options.when if run and not by_number else None,
+            moment=moment,
+            only_names=options.only.pattern if options.only else "",
+            accepts=not options.note,
+            text=one_line(options.text),
+        )
+        if not said.text:
+            raise bad_input("an annotation needs a text")
+        kept.annotate(said)
+    return SUCCESS
+
+
+def _table(options: argparse.Namespace, kept: record, only: re.Pattern[str] | None) -> table:
+    found = kept.table(kept.like(options.like)[-(options.last or 0) :], only)
+    if not found.names:
+        raise bad_input(f"{options.file}: no series matches {only.pattern if only else '.'!r}")
+    return found
+
+
+def _check(options: argparse.Namespace) -> int:
+    with opened(options.file) as kept:
+        series, annotations = _table(options, kept, options.only), kept.annotations()
+    said = regressions.judge(series, annotations, options.threshold)
+    if not said.judged:
+        needed = change_points.fewest_runs(len(series.names))
+        too_short = (
+            f"{options.file}: too short a history: {said.runs} runs like the newest; of {len(series.names)} series "
+            f"a change in one can be told from noise from {needed} runs on"
+        )
+        if not options.allow_short:
+            raise bad_input(too_short)
+        print(json.dumps({"too_short": too_short}) if options.format == "json" else too_short)
+        return SUCCESS
+    print(regressions.FORMS[options.format](said, options.all))
+    return WORSE if said.new_and_worse else SUCCESS
+
+
+def _trend(options: argparse.Namespace) -> int:
+    with opened(options.file) as kept:
+        try:
+            series = _table(options, kept, re.compile(f"^{re.escape(options.name)}$"))
+        except bad_input:
+            series = _table(options, kept, _named(options.name))
+        annotations, machine = kept.annotations(), kept.machine(series.runs[0].machine)
+    if options.chart is not None:
+        _draw(options, series, annotations, machine)
+        return SUCCESS
+    for which, name in enumerate(series.names):
+        runs, values = series.series(which)
+        unit = history.unit_of(name, runs[-1].unit)
+        print(f"{name}, {unit}, {len(runs)} runs, the newest {values[-1]:.4g}")
+        for point in change_points.find_change_points(values.tolist(), options.threshold):
+            first = runs[point.index]
+            said = [one.text for one in annotations if one.speaks_of(name) and one.place_in(runs) == point.index]
+            line = f"    {first.measured} {first.label}: {regressions.size_text(point.size)}"
+            print("; ".join([line, *said, *history.changed_facts(runs[point.index - 1], first)]))
+    return SUCCESS
+
+
+def _named(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as problem:
+        raise bad_input(f"{text!r} is no regular expression ({problem})") from None
+
+
+def _draw(
+    options: argparse.Namespace, series: table, annotations: Sequence[annotation], machine: dict[str, object]
+) -> None:
+    from suite import charts  # takes a second, which no other command needs to wait
+    from suite.charts import trend
+
+    file: Path = options.chart
+    if file.suffix[1:] not in charts.FORMATS:
+        raise bad_input(f"{file}: a chart ends in one of .{', .'.join(charts.FORMATS)}")
+    if len(series.names) > 1:
+        raise bad_input(f"{options.name!r} names {len(series.names)} series, a chart shows one: {series.names[0]}, ...")
+    drawn = trend.draw(series, annotations, machine, options.threshold, charts.look(options.theme, options.size))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(charts.render(drawn, file.suffix[1:]))
+    print(file)
+
+
+# ---- export
+
+
+def _export(options: argparse.Namespace) -> int:
+    with opened(options.file) as kept:
+        rows = _samples(options, kept) if options.samples else _values(options, kept)
+        if options.format == "csv":
+            _print_csv(rows)
+        else:
+            _print_json(rows)
+    return SUCCESS
+
+
+Row = dict[str, Any]
+
+
+def _values(options: argparse.Namespace, kept: record) -> Iterator[Row]:
+    series = _table(options, kept, options.only)
+    for one, values in zip(series.runs, series.values.tolist()):
+        for name, value in zip(series.names, values):
+            if value == value:
+                yield {**_about(one), "series": name, "unit": history.unit_of(name, one.unit), "value": value}
+
+
+def _samples(options: argparse.Namespace, kept: record) -> Iterator[Row]:
+    for one in kept.like(options.like)[-(options.last or 0) :]:
+        for of, own in zip(("run", "reference"), kept.samples(one)):
+            if own is None:
+                continue
+            for counter, indices in own.of.columns.items():
+                for index, row in zip(indices, own.arrays[counter].tolist()):
+                    name = own.of.names[index]
+                    if options.only is None or options.only.search(name):
+                        places = zip(own.of.processes, row)
+                        about = {**_about(one), "of": of, "benchmark": name, "counter": counter}
+                        yield from ({**about, "process": at, "value": value} for at, value in places if value == value)
+
+
+def _about(one: entry) -> Row:
+    return {
+        "run": one.id, "measured": one.measured, "commit": one.revision, "machine": one.machine, "profile": one.profile
+    }  # fmt: skip
+
+
+def _print_csv(rows: Iterator[Row]) -> None:
+    writer: csv.DictWriter[Any] | None = None
+    for row in rows:
+        if writer is None:
+            writer = csv.DictWriter(sys.stdout, list(row), lineterminator="\n")
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def _print_json(rows: Iterator[Row]) -> None:
+    print("[", end="")
+    for index, row in enumerate(rows):
+        print(",\n" if index else "\n", json.dumps(row), sep="", end="")
+    print("\n]")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
