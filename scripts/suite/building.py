@@ -14,18 +14,18 @@ from suite.commandline import bar
 from suite.program import bad_input
 
 
-def build(root: Path, preset: str, status: Console) -> Path:
-    """Builds the program quietly, and shows the compiler's words only when it fails. Raises bad_input."""
+def build(root: Path, preset: str, status: Console, target: str = "stackheap") -> Path:
+    """Builds a program quietly, and shows the compiler's words only when it fails. Raises bad_input."""
     offered = _presets(root)
     if preset not in offered:
         raise bad_input(f"there is no preset {preset!r}; there are: {', '.join(offered)}")
     folder = root / "build" / preset
     if not (folder / "build.ninja").exists():
         status.print(f"configuring build/{preset}")
-        _quietly(["cmake", "--preset", preset], root, status, f"configuring build/{preset}")
-    status.print(f"building build/{preset}/stackheap")
-    _quietly(["cmake", "--build", str(folder), "--target", "stackheap"], root, status, f"building build/{preset}")
-    return folder / "stackheap"
+        run_quietly(["cmake", "--preset", preset], root, status, f"configuring build/{preset}")
+    status.print(f"building build/{preset}/{target}")
+    run_quietly(["cmake", "--build", str(folder), "--target", target], root, status, f"building build/{preset}")
+    return folder / target
 
 
 def _presets(root: Path) -> list[str]:
@@ -36,7 +36,7 @@ def _presets(root: Path) -> list[str]:
         raise bad_input(f"{root / 'CMakePresets.json'} is damaged") from None
 
 
-def _quietly(command: list[str], root: Path, status: Console, doing: str) -> None:
+def run_quietly(command: list[str], root: Path, status: Console, doing: str) -> None:
     """Runs a command, with a bar from Ninja's [3/17] on a terminal; its output is shown if it fails."""
     try:
         child = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -48,6 +48,13 @@ class plan:
     order_seed: int
     fitness: Mapping[str, Any] = field(default_factory=dict)  # of the machine, when the run began (suite.doctor)
 
+    @property
+    def measuring(self) -> program:
+        """The program without the mallocs that the user gave it and that it found unfit: each start would try them again."""
+        unfit = {one.name for one in self.catalogue.mallocs if not one.available}
+        fit = (one for one in self.program.allocators if one.partition("=")[0] not in unfit)
+        return dataclasses.replace(self.program, allocators=tuple(fit))
+
     def round(self, process: int) -> list[part]:
         order = list(self.catalogue.parts)
         random.Random(f"{self.order_seed}/{process}").shuffle(order)
@@ -142,7 +149,7 @@ def measure(planned: plan, folder: Path, watching: watcher, patience: limits = l
     """
     work = _campaign(planned, folder, watching, patience)
     work.take_up()
-    with _signals_as_interrupts():
+    with signals_as_interrupts():
         try:
             for process in range(planned.processes):
                 work.measure_round(process)
@@ -166,7 +173,7 @@ class _campaign:
     patience: limits
     units: dict[str, results.unit] = field(default_factory=dict)
     failed: dict[str, results.failure] = field(default_factory=dict)
-    hung: dict[part, int] = field(default_factory=dict)  # the process it hung in
+    hung: dict[tuple[program, part], int] = field(default_factory=dict)  # the process it hung in
     attempts: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     seconds_first: float = 0.0
     seconds_again: float = 0.0
@@ -212,23 +219,43 @@ class _campaign:
         self.watching.begins(one, process, len(self.units.keys() | self.failed.keys()), self.seconds_left())
         problem, seconds = "", 0.0
         try:
-            document, beside = self.run(one)
+            document, beside = self.run(one, process)
             seconds = beside.seconds
             self.keep(_unit_of(one, process, self.attempts[key], document, beside), document, key)
         except unit_failed as failed:
             problem = str(failed)
-            if isinstance(failed, unit_hung):
-                self.hung[one] = process
             if key not in self.units:
                 self.failed[key] = results.failure(one.family, process, problem)
         self.watching.ends(one, process, problem)
         return seconds
 
-    def run(self, one: part) -> tuple[results.Document, machine.disturbance]:
-        if one in self.hung:  # it would take the whole limit again
-            raise unit_failed(f"left out: it hung in process {self.hung[one]}")
+    def run(self, one: part, process: int) -> tuple[results.Document, machine.disturbance]:
+        """Measures; where that fails, once more without the user's own mallocs: the fault may be theirs alone."""
+        chosen = self.plan.measuring
+        without = dataclasses.replace(chosen, allocators=())
+        try:
+            return self.run_with(chosen, one, process)
+        except unit_failed as failed:
+            if chosen == without:
+                raise
+            try:
+                measured = self.run_with(without, one, process)
+            except unit_failed:
+                raise failed from None
+            said = f"{failed}; measured again without --allocator {' '.join(chosen.allocators)}"
+        self.failed[one.file_name(process)] = results.failure(one.family, process, said)
+        self.watching.ends(one, process, said)
+        return measured
+
+    def run_with(self, chosen: program, one: part, process: int) -> tuple[results.Document, machine.disturbance]:
+        if (chosen, one) in self.hung:  # it would take the whole limit again
+            raise unit_failed(f"left out: it hung in process {self.hung[chosen, one]}")
         limit = self.patience.after([unit.seconds for unit in self.units.values()])
-        return measure_part(self.plan.program, one, self.parts_folder, limit)
+        try:
+            return measure_part(chosen, one, self.parts_folder, limit)
+        except unit_hung:
+            self.hung[chosen, one] = process
+            raise
 
     def keep(self, now: results.unit, document: results.Document, key: str) -> None:
         before = self.units.get(key)
@@ -270,7 +297,7 @@ class _campaign:
             about={"families": self.plan.catalogue.about, "machine": self.plan.fitness},
         )
         order = self.plan.catalogue.benchmarks
-        results.write_whole(self.folder / RUN_FILE, results.merge(measured, how_it_went, order))
+        results.write_whole(self.folder / RUN_FILE, results.merge(measured, how_it_went, order, self.plan.catalogue.context))
 
 
 def _unit_of(
@@ -298,7 +325,7 @@ def _how_disturbed(unit: results.unit) -> tuple[bool, float, int]:
 
 
 @contextlib.contextmanager
-def _signals_as_interrupts() -> Iterator[None]:
+def signals_as_interrupts() -> Iterator[None]:
     """Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt once; further ones are ignored, while the run is written."""
     numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
     heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup

@@ -50,12 +50,13 @@ class program:
     only: str | None = None
     allocators: tuple[str, ...] = ()
     preload: str = ""  # a library to start it with
+    options: tuple[str, ...] = ()  # more of its own, or of Google Benchmark's
 
     def command(self, *more: str) -> list[str]:
         chosen = [f"--profile={self.profile}"]
         chosen += [f"--only={self.only}"] if self.only is not None else []
         chosen += [f"--allocator={one}" for one in self.allocators]
-        return [str(self.executable), *chosen, *more]
+        return [str(self.executable), *chosen, *self.options, *more]
 
 
 @dataclass(frozen=True)

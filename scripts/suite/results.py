@@ -84,6 +84,49 @@ class sample:
 
 
 @dataclass(frozen=True)
+class pair:
+    """One turn of a duet: two fresh processes, one of each side, one right after the other."""
+
+    old: sample
+    new: sample
+    old_first: bool
+    old_layout: int = 0  # which of the side's builds, that differ in layout alone
+    new_layout: int = 0
+
+
+@dataclass(frozen=True)
+class side:
+    """What was measured: a build, a revision, a malloc or a file."""
+
+    label: str  # as the user names it
+    facts: Mapping[str, str] = field(default_factory=dict)  # compiler, malloc, file, commit: what tells it apart
+
+
+@dataclass(frozen=True)
+class recorded_pairs:
+    """All that a duet measured, so that its verdict can be made again."""
+
+    old: side
+    new: side
+    seed: int  # of the order within pairs
+    pairs: Mapping[str, tuple[pair, ...]]  # by benchmark
+    controls: Mapping[str, tuple[pair, ...]] = field(default_factory=dict)  # by what they control
+    problems: tuple[str, ...] = ()  # what could not be measured, and why
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class calibration:
+    """What a machine's gate does when a side is compared with itself."""
+
+    floors: Mapping[str, float]  # by benchmark: it moves no further against itself, as a share
+    false_alarms: int  # simulated comparisons with itself that failed
+    simulated: int
+    least_found: float | None  # the smallest slowdown that is found nine times in ten, as a share; None: none tried was
+    seed: int
+
+
+@dataclass(frozen=True)
 class benchmark:
     """All processes' figures for one benchmark."""
 
@@ -272,13 +315,17 @@ def read_program_output(path: Path) -> Document:
     return document
 
 
-def _read_document(path: Path) -> Document:
+def _read_json(path: Path) -> Any:
     try:
-        document = json.loads(_read_bytes(path))
+        return json.loads(_read_bytes(path))
     except RecursionError:
         raise bad_result(path, "is nested too deeply to be a result") from None
     except ValueError as error:  # not JSON, not UTF-8, or a number too long to read
         raise bad_result(path, f"is not JSON, or was cut off ({_first_line(error)})") from None
+
+
+def _read_document(path: Path) -> Document:
+    document = _read_json(path)
     if not isinstance(document, dict):
         raise bad_result(path, "is JSON, but not a result: not an object")
     context, rows = document.get("context"), document.get("benchmarks")
@@ -462,12 +509,118 @@ def ns_per_addition(document: Document) -> float | None:
     return median(values) if values else None
 
 
+def sample_of(document: Document, name: str, process: int = 0) -> sample:
+    """The one figure of a benchmark. Raises ValueError, with the reason, where there is none or it is no time."""
+    failures = failures_in(document, (name,))
+    if failures:
+        raise ValueError(failures[0])
+    row = next(row for row in _own_rows(document) if _name_of(row) == name)
+    ns = float(row["real_time"]) * NS_PER_UNIT[row["time_unit"]]
+    if not 0.0 < ns < math.inf:
+        raise ValueError(f"{name}: its time is not positive")
+    return sample(process, ns, dict(_counters(row)))
+
+
+def times_of(document: Document, name: str) -> tuple[float, ...]:
+    """ns of each repetition of a benchmark in one process. Raises ValueError, with the reason, where there is none."""
+    one = _read_benchmarks(Path("the program's output"), document["benchmarks"]).get(name)
+    if one is None or not one.times or min(one.times) <= 0.0:
+        raise ValueError(f"{name}: {one.errors[0] if one and one.errors else 'has no time in every repetition'}")
+    return one.times
+
+
+# ---- the pairs of a duet
+
+
+def write_pairs(path: Path, recorded: recorded_pairs) -> None:
+    """Writes a duet's pairs, each as [old, new, old was first, old's layout, new's layout]. Raises OSError."""
+    told = {"old": dataclasses.asdict(recorded.old), "new": dataclasses.asdict(recorded.new), "seed": recorded.seed}
+    told |= {"problems": recorded.problems, "warnings": recorded.warnings}
+    pairs = {key: _pairs_written(getattr(recorded, key)) for key in ("pairs", "controls")}
+    write_whole(path, {"duet": told, **pairs}, indent=None)
+
+
+def _pairs_written(all_pairs: Mapping[str, Sequence[pair]]) -> Document:
+    def side_of(one: sample) -> Document:
+        return {"ns": one.ns, **one.counters}
+
+    return {
+        name: [[side_of(one.old), side_of(one.new), one.old_first, one.old_layout, one.new_layout] for one in own]
+        for name, own in all_pairs.items()
+    }
+
+
+def read_pairs(path: Path) -> recorded_pairs:
+    """Reads a duet's pairs back. Raises bad_result."""
+    document = _read_json(path)
+    told = document.get("duet") if isinstance(document, dict) else None
+    if not isinstance(told, dict):
+        raise bad_result(path, "is JSON, but holds no pairs of a duet")
+    try:
+        return recorded_pairs(
+            old=_side_read(told["old"]),
+            new=_side_read(told["new"]),
+            seed=int(told["seed"]),
+            pairs={one_line(str(name)): tuple(map(_pair_read, own)) for name, own in document["pairs"].items()},
+            controls={one_line(str(name)): tuple(map(_pair_read, own)) for name, own in document["controls"].items()},
+            problems=tuple(one_line(str(text)) for text in told["problems"]),
+            warnings=tuple(one_line(str(text)) for text in told["warnings"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise bad_result(path, "holds pairs of a duet that are damaged") from None
+
+
+def write_calibration(path: Path, found: calibration) -> None:
+    write_whole(path, {"calibration": dataclasses.asdict(found)})
+
+
+def read_calibration(path: Path) -> calibration:
+    """Reads a calibration back. Raises bad_result."""
+    document = _read_json(path)
+    told = document.get("calibration") if isinstance(document, dict) else None
+    if not isinstance(told, dict):
+        raise bad_result(path, "is JSON, but no calibration of a duet")
+    try:
+        floors = {one_line(str(name)): float(floor) for name, floor in told["floors"].items()}
+        least = None if told["least_found"] is None else float(told["least_found"])
+        found = calibration(floors, int(told["false_alarms"]), int(told["simulated"]), least, int(told["seed"]))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise bad_result(path, "holds a calibration that is damaged") from None
+    if not all(0.0 <= floor < math.inf for floor in floors.values()):
+        raise bad_result(path, "holds a floor that is no share")
+    return found
+
+
+def _side_read(written: Document) -> side:
+    facts = {one_line(str(key)): one_line(str(value)) for key, value in written["facts"].items()}
+    return side(one_line(str(written["label"])), facts)
+
+
+def _pair_read(written: Sequence[Any]) -> pair:
+    old, new, old_first, *layouts = written
+    old_layout, new_layout = map(int, layouts)
+    return pair(_sample_read(old), _sample_read(new), bool(old_first), old_layout, new_layout)
+
+
+def _sample_read(written: Document) -> sample:
+    counters = {str(key): float(value) for key, value in written.items()}
+    ns = counters.pop("ns")
+    if not 0.0 < ns < math.inf or not all(map(math.isfinite, counters.values())):
+        raise ValueError("not a positive time, or no number")
+    return sample(0, ns, counters)
+
+
 # ---- merging
 
 
-def merge(units: Sequence[tuple[unit, Document]], how_it_went: account, order: Sequence[str]) -> Document:
-    """The document of a run: rows by benchmark in the given order, then by process, then aggregates over processes."""
-    context = dict(units[0][1]["context"])
+def merge(
+    units: Sequence[tuple[unit, Document]], how_it_went: account, order: Sequence[str], facts: Mapping[str, str] = {}
+) -> Document:
+    """The document of a run: rows by benchmark in the given order, then by process, then aggregates over processes.
+
+    `facts` are of the whole run, such as a malloc that could not be measured: its processes do not know of it.
+    """
+    context = {**facts, **units[0][1]["context"]}
     context["executable"] = Path(str(context.get("executable", ""))).name  # where it lies is nobody else's business
     context["suite"] = {**dataclasses.asdict(how_it_went), "clock": how_it_went.clock}
     rows_by_name: dict[str, dict[int, Document]] = {name: {} for name in order}
@@ -577,10 +730,10 @@ def write_unit(path: Path, one: unit, document: Document) -> None:
     write_whole(path, {**document, "benchmarks": finite_rows, "unit": dataclasses.asdict(one)})
 
 
-def write_whole(path: Path, document: object) -> None:
+def write_whole(path: Path, document: object, indent: int | None = 1) -> None:
     """Writes JSON whole or not at all: into a new file beside it, to the disk, then in its place. Raises OSError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+    text = json.dumps(document, indent=indent, allow_nan=False) + "\n"
     try:
         with open(temporary, "w", encoding="utf-8") as file:
             file.write(text)

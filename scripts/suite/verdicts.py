@@ -5,28 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from suite.results import sample
+from suite.results import pair as pair, side as side  # what a file of pairs holds
 from suite.statistics import estimate
 
 WORSE, BETTER, SAME, UNDECIDED = "worse", "better", "same", "undecided"
 NOTHING_WORSE, SOMETHING_WORSE, CANNOT_JUDGE = 0, 1, 2  # exit codes
-
-
-@dataclass(frozen=True)
-class pair:
-    """One turn of a duet: two fresh processes, one of each side, one right after the other."""
-
-    old: sample
-    new: sample
-    old_first: bool
-
-
-@dataclass(frozen=True)
-class side:
-    """What was measured: a build, a revision, a malloc or a file."""
-
-    label: str  # as the user names it
-    facts: Mapping[str, str] = field(default_factory=dict)  # compiler, malloc, file, commit: what tells it apart
 
 
 @dataclass(frozen=True)
@@ -43,6 +26,7 @@ class judgement:
     floor: float | None = None  # how far this benchmark moves against itself here, where that was calibrated
     notes: tuple[str, ...] = ()  # "two humps in the new side", "layout suspect: ...": each one sentence
     quarantined: bool = False  # two humps: no verdict counts
+    unit: str = "ns"  # of old_ns and new_ns, where the figure is a counter and no time
 
 
 @dataclass(frozen=True)

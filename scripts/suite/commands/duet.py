@@ -1,0 +1,328 @@
+"""scripts/duet: is the new side worse? Two builds, revisions or mallocs, measured in turn on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import math
+import re
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from suite import building, contestants, duet, measure, results, telling
+from suite.commandline import (
+    REFUSED, ROOT, SUCCESS, answer, bar, console_for_progress, console_for_results, one_line_parser,
+)  # fmt: skip
+from suite.commands.compare import share, tell
+from suite.contestants import choice
+from suite.deciding import PAIRS, THRESHOLD, rule
+from suite.history import MACHINE_FACTS
+from suite.program import ask, bad_input, catalogue
+from suite.verdicts import comparison
+
+PROGRAM = "scripts/duet"
+FEWEST_PAIRS, MOST_PAIRS, MOST_LAYOUTS = 10, 200, 50
+SECONDS = 0.05  # of measuring in each process; its start takes about a hundredth of one
+
+_CORE_LINES = "\n  ".join(duet.CORE).replace("%", "%%")
+EPILOG = f"""\
+Each pair is two fresh processes of one benchmark, old next to new, in random order. A benchmark is decided by
+{PAIRS // 2}, {PAIRS * 3 // 4} or {PAIRS} pairs; what seems worse must show again in as many fresh ones.
+worse: evidence, and a change over the threshold; better: likewise; same: the change is shown to be under the threshold;
+undecided: neither, and no pass.
+
+By default a core set is compared, across the chapters; these are its expressions:
+  {_CORE_LINES}
+
+With --allocator it is those of the core set that take memory from a malloc.
+
+Exit codes: 0 nothing worse, 1 something worse, 2 bad input, or cannot judge. Interrupted (Ctrl-C), it judges the pairs
+made until then.
+"""
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = one_line_parser(
+        prog=PROGRAM,
+        description="Tells whether the new side is worse: two builds (folders or programs), two git revisions, or two\n"
+        "mallocs, measured in turn on this machine.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("builds", metavar="BUILD", nargs="*", help="the old and the new: build folders, or the programs themselves")
+    add("--rev", metavar="REV", action="append", default=[], help="a git revision; twice: the old, then the new")
+    add(
+        "--allocator",
+        metavar="LABEL=FILE[,PREFIX]",
+        type=_library,
+        action="append",
+        default=[],
+        help="a malloc library; twice: the old, then the new. PREFIX stands before malloc and free in it",
+    )
+    add("--only", metavar="REGEX", help="compare the benchmarks whose name matches, instead of the core set")
+    add("--profile", choices=list(measure.PROCESSES), default="quick", help="whose arguments; default: quick")
+    add("--threshold", metavar="[REGEX=]SHARE", type=_threshold, action="append", default=[],
+        help=f"the smallest change that matters, for all or for what matches; default: {THRESHOLD:.0%}%, over the "
+        "floor of a calibrated benchmark; the last that matches counts")  # fmt: skip
+    add("--pairs", metavar="N", type=_whole(FEWEST_PAIRS, MOST_PAIRS), default=PAIRS,
+        help=f"pairs of a benchmark at most, and to confirm as many again; default: {PAIRS}")  # fmt: skip
+    add("--budget", metavar="SECONDS", type=_positive, default=math.inf, help="measure no longer than this")
+    add("--seconds", metavar="S", type=_positive, default=SECONDS, help=f"measured in each process; default: {SECONDS}")
+    add("--layouts", metavar="N", type=_whole(2, MOST_LAYOUTS), default=1,
+        help="link each side N times, its code at other addresses, and draw one for each process")  # fmt: skip
+    add("--calibrate", action="store_true", help="measure the old side against itself: how far does nothing move here?")
+    add("--floors", metavar="FILE", type=Path, help="of a calibration; default: this machine's, in results/calibration")
+    add("--judge", metavar="PAIRS.json", type=Path, help="judge recorded pairs again; measures nothing")
+    add("--out", metavar="FILE", type=Path, help="record the pairs here; default: results/<time>-duet/pairs.json")
+    add("--format", choices=list(telling.FORMS), default="text", help="of what is printed; default: text")
+    add("--strict", action="store_true", help="exit 2 also where something is undecided")
+    add("--allow-missing", action="store_true", help="a benchmark that one side lacks is a warning")
+    add("--seed", metavar="N", type=_whole(0, 2**32 - 1), help="of the orders and layouts; default: drawn, and printed")
+    add("--build", metavar="PRESET", default="release", help="for --rev and --allocator, the preset; default: release")
+    return parser.parse_args(arguments)
+
+
+def _library(text: str) -> tuple[str, str]:
+    label, equals, file = text.partition("=")
+    if not label or not equals or not file:
+        raise argparse.ArgumentTypeError(f"{text!r} is not LABEL=FILE[,PREFIX]")
+    return label, file
+
+
+def _threshold(text: str) -> tuple[str, float]:
+    expression, _, wanted = text.rpartition("=")
+    try:
+        re.compile(expression)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{expression!r} is no regular expression ({error})") from None
+    return expression, share(wanted)
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not least <= int(text[:12]) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least} to {most}")
+        return int(text)
+
+    return read
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time in seconds")
+    return value
+
+
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT, build: contestants.builder | None = None) -> int:
+    options = parse(arguments)
+    return answer(PROGRAM, lambda: _duet(options, root, build or building.build))
+
+
+def _duet(options: argparse.Namespace, root: Path, build: contestants.builder) -> int:
+    _check(options)
+    status = console_for_progress()
+    if options.judge:
+        recorded = results.read_pairs(options.judge)
+        floors = results.read_calibration(options.floors).floors if options.floors else {}
+        chosen = _rule(options, recorded.pairs, floors)
+        return _tell(duet.verdict(recorded, chosen), options)
+    seed = secrets.randbits(32) if options.seed is None else options.seed
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        of_sides = choice(options.profile, options.seconds, options.layouts, seed)
+        sides = stack.enter_context(_sides(options, root, build, of_sides, folder, status))
+        offered = [ask(one.builds[0]) for one in (sides.old, sides.new)]
+        strategy = contestants.MALLOC if options.allocator else None
+        names, missing = duet.select(offered[0], offered[1], options.only, strategy)
+        if missing and not options.allow_missing:
+            raise bad_input(f"not on both sides: {_few(missing)} (--allow-missing compares the others)")
+        kept = root / "results" / "calibration" / f"{machine_key(offered[0])}.json"
+        chosen = _rule(options, names, {} if options.calibrate else _floors(options, kept, status))
+        controls = duet.controls_among(*offered)
+        planned = duet.match(
+            sides.old, sides.new, names, controls, seed, chosen, options.budget, to_the_end=options.calibrate
+        )
+        file = options.out or root / "results" / time.strftime("%Y%m%d-%H%M%S-duet") / "pairs.json"
+        file.parent.mkdir(parents=True, exist_ok=True)  # before hours of measuring, not after
+        _announce(planned, options, status)
+        recorded = _play(planned, status)
+    recorded = replace(recorded, warnings=(*recorded.warnings, *(f"left out: {one}" for one in missing)))
+    if recorded.pairs:
+        results.write_pairs(file, recorded)
+        status.print(f"pairs: {file}", markup=False, soft_wrap=True)
+    if options.calibrate:
+        return _calibrate(recorded, chosen, options.floors or kept)
+    return _tell(duet.verdict(recorded, chosen, names), options)
+
+
+def _check(options: argparse.Namespace) -> None:
+    given = [one for one in (options.builds, options.rev, options.allocator, options.judge) if one]
+    if len(given) != 1:
+        raise bad_input("give either two builds, or --rev twice, or --allocator twice, or --judge (see --help)")
+    wanted = 1 if options.calibrate else 2
+    if not options.judge and len(given[0]) != wanted:
+        what = "one side: it is compared with itself" if options.calibrate else "two sides, the old and the new"
+        raise bad_input(f"give {what}; {len(given[0])} given")
+    if options.layouts > 1 and options.allocator:
+        raise bad_input("--layouts is for builds and revisions: two mallocs share one program")
+    if options.judge and options.calibrate:
+        raise bad_input("--calibrate measures, --judge does not")
+
+
+# ---- the two sides
+
+
+@dataclass(frozen=True)
+class _both:
+    old: duet.contestant
+    new: duet.contestant
+
+
+@contextlib.contextmanager
+def _sides(
+    options: argparse.Namespace, root: Path, build: contestants.builder, chosen: choice, folder: Path, status: Console
+) -> Iterator[_both]:
+    with contextlib.ExitStack() as stack:
+        if options.rev:
+            commits = [contestants.commit_of(label, root) for label in options.rev]
+            if len(commits) > len(set(commits)):
+                raise bad_input(f"{' and '.join(options.rev)} are the same commit, {commits[0]}")
+            found = [
+                stack.enter_context(
+                    contestants.of_revision(label, root, options.build, build, chosen, folder, status)
+                )
+                for label in options.rev
+            ]
+        elif options.allocator:
+            executable = build(root, options.build, status)
+            found = [contestants.of_malloc(label, file, executable, chosen) for label, file in options.allocator]
+        else:
+            found = [contestants.of_build(label, chosen, folder, status) for label in options.builds]
+        yield _both(found[0], found[-1])
+
+
+def machine_key(offered: catalogue) -> str:
+    """The same for the same kind of machine, whatever its clock does or its host is called."""
+    facts = {key: offered.context[key] for key in MACHINE_FACTS if key in offered.context}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+# ---- thresholds and floors
+
+
+def _floors(options: argparse.Namespace, kept: Path, status: Console) -> Mapping[str, float]:
+    file = options.floors or kept
+    if not options.floors and not kept.exists():
+        return {}
+    floors = results.read_calibration(file).floors
+    status.print(f"floors: {file}", markup=False, soft_wrap=True)
+    return floors
+
+
+def _rule(options: argparse.Namespace, names: Collection[str], floors: Mapping[str, float]) -> rule:
+    """Raises bad_input for a threshold below a benchmark's floor: what nothing does cannot fail something."""
+    default = rule(pairs=options.pairs)
+    thresholds = dict(duet.thresholds_over(floors, default))
+    for key in {*names, *floors}:
+        given = [share for expression, share in options.threshold if re.search(expression, key)]
+        if given:
+            thresholds[key] = given[-1]
+        floor = floors.get(key, 0.0)
+        if given and given[-1] < floor and key.partition(" ")[0] in names:
+            raise bad_input(f"the threshold of {key}, {given[-1]:.2%}, is below its floor on this machine, {floor:.2%}")
+    return replace(default, thresholds=thresholds, floors=floors)
+
+
+# ---- measuring
+
+
+def _announce(planned: duet.match, options: argparse.Namespace, status: Console) -> None:
+    turns = len(planned.names) + len(planned.controls)
+    first = planned.chosen.pairs if planned.to_the_end else planned.chosen.looks[0]
+    seconds = turns * first * 2 * 2 * options.seconds  # as long again to set up and find the number of iterations
+    bound = f", at most {options.budget:.0f} s" if options.budget < math.inf else ""
+    to_first = "for all pairs" if planned.to_the_end else "to the first look"
+    status.print(
+        f"duet: {planned.old.side.label} and {planned.new.side.label}, {options.profile}: benchmarks "
+        f"{len(planned.names)}, controls {len(planned.controls)}, pairs of each {first} to {planned.chosen.pairs}, "
+        f"seed {planned.seed}; about {_minutes(seconds)} {to_first}{bound}",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _minutes(seconds: float) -> str:
+    return f"{math.ceil(seconds)} s" if seconds < 90 else f"{round(seconds / 60)} min"
+
+
+def _play(planned: duet.match, status: Console) -> results.recorded_pairs:
+    with bar(status) as shown:
+        task = shown.add_task("", total=None, left="")
+
+        def watching(now: duet.standing) -> None:
+            decided = ", ".join(f"{number} {verdict}" for verdict, number in sorted(now.verdicts.items()))
+            shown.update(
+                task,
+                description=f"{decided + '; ' if decided else ''}{now.open} open",
+                completed=now.pairs,
+                total=now.pairs + now.pairs_left,
+                left="" if now.seconds_left is None else f"about {_minutes(now.seconds_left)} to the next look",
+            )
+
+        return duet.play(planned, watching)
+
+
+# ---- telling
+
+
+def _tell(found: comparison, options: argparse.Namespace) -> int:
+    tell(found, options.format, None, options.strict)
+    return found.exit_code(options.strict)
+
+
+def _calibrate(recorded: results.recorded_pairs, chosen: rule, file: Path) -> int:
+    console = console_for_results()
+    if not recorded.pairs:
+        for problem in recorded.problems:
+            console.print(problem, markup=False, soft_wrap=True)
+        return REFUSED
+    found = duet.calibrate(recorded, chosen)
+    table = Table("benchmark", "floor", "threshold by default", title=f"{recorded.old.label} against itself")
+    for name, floor in sorted(found.floors.items(), key=lambda one: -one[1]):
+        table.add_row(name, f"{floor:.2%}", f"{floor + THRESHOLD:.2%}")
+    console.print(table)
+    least = "none that was tried" if found.least_found is None else f"{found.least_found:.1%}"
+    lines = [
+        f"comparisons of this side with itself that fail: {found.false_alarms} of {found.simulated}, resampled",
+        f"the smallest slowdown of one benchmark that is found nine times in ten, resampled: {least}",
+        *recorded.problems,
+        *recorded.warnings,
+    ]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    results.write_calibration(file, found)
+    for line in (*lines, f"floors: {file}"):
+        console.print(line, markup=False, soft_wrap=True)
+    return REFUSED if recorded.problems else SUCCESS
+
+
+def _few(sentences: Sequence[str], most: int = 3) -> str:
+    return "; ".join(sentences[:most]) + (f"; and {len(sentences) - most} more" if len(sentences) > most else "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+// Work that needs no memory: what is left of the noise is the clock's and the scheduler's.
+#include "delay.hpp"
+
+namespace stackheap {
+namespace {
+
+constexpr std::int64_t stretch_operations = 2000;
+
+template <bool multiplies>
+struct world {
+  std::uint64_t value = 3;
+  std::uint64_t operand = opaque<std::uint64_t>(5);
+
+  void stretch() {
+    for (std::int64_t i = 0; i < stretch_operations; i += 10)
+      for (int unrolled = 0; unrolled < 10; ++unrolled) value = opaque(multiplies ? value * operand : value + operand);
+  }
+};
+
+template <bool multiplies>
+void enroll(enrolment& into) {
+  enroll_delayed(into, "arithmetic", "", {{"operation", multiplies ? "multiply" : "add"}}, stretch_operations,
+                 [] { return std::make_shared<world<multiplies>>(); });
+}
+
+const family arithmetic({
+    .question = "Is a slowdown found where no memory is touched?",
+    .operation = "one addition or multiplication that waits for the one before",
+    .untimed = "nothing",
+    .heap = "does not matter",
+    .unfairness = "",
+}, [](enrolment& into) {
+  enroll<false>(into);
+  enroll<true>(into);
+});
+
+}  // namespace
+}  // namespace stackheap

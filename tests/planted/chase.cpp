@@ -1,0 +1,39 @@
+// Loads that wait for each other, from the first-level cache to beyond the second.
+#include "chain.hpp"
+#include "delay.hpp"
+
+namespace stackheap {
+namespace {
+
+constexpr std::int64_t stretch_operations = 256;
+
+struct world {
+  explicit world(std::size_t bytes) : nodes(bytes / sizeof(chain_node)) {
+    const auto starts = link_cycle(nodes.size(), [this](std::size_t i) { return &nodes[i]; }, 16);
+    verify_one_cycle(starts, nodes.size());
+    walker = starts.front();
+  }
+
+  void stretch() {
+    for (std::int64_t i = 0; i < stretch_operations; ++i) walker = walker->next;
+    keep(walker);
+  }
+
+  std::vector<chain_node> nodes;
+  const chain_node* walker;
+};
+
+const family chase({
+    .question = "Is a slowdown found where a program waits for its caches, or for memory?",
+    .operation = "one load whose address is the result of the load before it",
+    .untimed = "building the chain, and walking it once",
+    .heap = "does not matter: the memory is one block",
+    .unfairness = "",
+}, [](enrolment& into) {
+  for (const std::size_t bytes : {std::size_t{16} << 10, std::size_t{512} << 10, std::size_t{16} << 20})
+    enroll_delayed(into, "chase", "", {{"bytes", bytes}}, stretch_operations,
+                   [=] { return std::make_shared<world>(bytes); });
+});
+
+}  // namespace
+}  // namespace stackheap

@@ -1,0 +1,22 @@
+// Live blocks replaced at random, by each malloc there is.
+#include "delay.hpp"
+#include "replacing.hpp"
+
+namespace stackheap {
+namespace {
+
+const family churn({
+    .question = "Is a slowdown found in a malloc at work on a heap that is in use?",
+    .operation = "free a random one of 1,000 live blocks, take one of 16 to 1,024 bytes, write its first byte",
+    .untimed = "filling the heap, drawing the replacements",
+    .heap = "the 1,000 live blocks themselves",
+    .unfairness = "",
+}, [](enrolment& into) {
+  for (const malloc_library& library : malloc_libraries())
+    if (library.available())
+      enroll_delayed(into, "churn", library.name, {{"live", replacing::live}}, replacing::stretch_operations,
+                     [&library] { return std::make_shared<replacing>(library.functions, seed); });
+});
+
+}  // namespace
+}  // namespace stackheap

@@ -1,0 +1,81 @@
+// A slowdown of known size: after each stretch of work stands a chain of dependent additions, one core cycle each. How
+// long it is comes from outside, so that both sides of a comparison are one and the same program.
+#pragma once
+
+#include <charconv>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+
+#include "family.hpp"
+#include "measure.hpp"
+
+namespace stackheap {
+
+/// Additions that stand after every stretch, slowed or not: what it costs to enter and leave the chain is then the same
+/// on both sides, and the difference is additions alone.
+inline constexpr std::int64_t base_additions = 64;
+
+/// Nothing that stands before is still under way when what stands after begins: the chain hides behind no work.
+inline void drain() {
+#if defined(__x86_64__)
+  asm volatile("lfence" : : : "memory");
+#elif defined(__aarch64__)
+  asm volatile("dsb ish\n\tisb" : : : "memory");
+#else
+  asm volatile("" : : : "memory");
+#endif
+}
+
+[[gnu::noinline]] inline void delay(std::int64_t additions) {
+  drain();
+  std::uint64_t sum = 0;
+  // The addend is hidden: some processors add a small constant while renaming, at no cost in time.
+  const std::uint64_t addend = opaque<std::uint64_t>(1);
+  for (std::int64_t i = 0; i < additions; ++i) sum = opaque(sum + addend);
+  keep(sum);
+  drain();
+}
+
+/// The additions a benchmark is to have after each stretch: base_additions, and what the file that the environment
+/// variable PLANTED names says for it, in lines `name additions`. Throws std::invalid_argument, with one line, when
+/// that file cannot be read as such.
+inline std::int64_t additions_for(const std::string& benchmark) {
+  const char* const file = std::getenv("PLANTED");
+  if (file == nullptr || *file == '\0') return base_additions;
+  std::ifstream lines(file);
+  if (!lines) throw std::invalid_argument(std::string("cannot read PLANTED=") + file);
+  std::int64_t found = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const auto space = line.find(' ');
+    std::int64_t number = -1;
+    if (space != std::string::npos) std::from_chars(line.data() + space + 1, line.data() + line.size(), number);
+    if (number < 0) throw std::invalid_argument(std::string(file) + ": no name and additions: " + line);
+    if (line.substr(0, space) == benchmark) found = number;
+  }
+  return base_additions + found;
+}
+
+/// Says how many operations stand between two delays: what a chain of so many additions is as a share is known from it.
+inline void show_stretch(benchmark::State& state, std::int64_t operations) {
+  state.counters["operations_per_delay"] = static_cast<double>(operations);
+}
+
+/// Enrolls a benchmark whose `prepare()` makes what has a `stretch()` of `operations` operations.
+template <class Prepare>
+void enroll_delayed(enrolment& into, std::string_view family, std::string_view strategy,
+                    std::initializer_list<parameter> parameters, std::int64_t operations, Prepare prepare) {
+  const std::int64_t additions = additions_for(result_name(family, strategy, parameters));
+  into.add(strategy, parameters, prepare, [=](benchmark::State& state, auto& world) {
+    {
+      const measured measuring(state);
+      while (state.KeepRunningBatch(operations)) {
+        world.stretch();
+        delay(additions);
+      }
+    }
+    show_stretch(state, operations);
+  });
+}
+
+}  // namespace stackheap

@@ -1,0 +1,42 @@
+// A block taken and given back at once, by each malloc there is.
+#include "delay.hpp"
+#include "heap.hpp"
+
+namespace stackheap {
+namespace {
+
+constexpr std::int64_t stretch_operations = 64;
+constexpr std::size_t bytes = 64;
+
+struct world {
+  explicit world(const loaded_malloc& functions) : malloc(functions), heap(malloc, heap_state::resident, {bytes}) {
+    verify_lends(malloc, bytes);
+  }
+
+  void stretch() {
+    for (std::int64_t i = 0; i < stretch_operations; ++i) {
+      void* const block = malloc.allocate(opaque(bytes));
+      escape(block);
+      malloc.deallocate(block, bytes);
+    }
+  }
+
+  loaded_malloc malloc;
+  on_heap<loaded_malloc> heap;
+};
+
+const family pairs({
+    .question = "Is a slowdown found in a malloc's fastest way?",
+    .operation = "take one block of 64 bytes and give it back",
+    .untimed = "loading the malloc, one verified pair",
+    .heap = "resident: four live blocks of the same size",
+    .unfairness = "",
+}, [](enrolment& into) {
+  for (const malloc_library& library : malloc_libraries())
+    if (library.available())
+      enroll_delayed(into, "pairs", library.name, {{"bytes", bytes}}, stretch_operations,
+                     [&library] { return std::make_shared<world>(library.functions); });
+});
+
+}  // namespace
+}  // namespace stackheap

@@ -1,0 +1,56 @@
+// The same on two threads at once: as noisy as benchmarks get.
+#include "delay.hpp"
+#include "replacing.hpp"
+#include "threads.hpp"
+
+namespace stackheap {
+namespace {
+
+constexpr unsigned threads = 2;
+/// In a round, so that starting and ending together does not count. Always as many: Google Benchmark's repetitions must
+/// have one number of iterations, which measure_rounds() would draw anew in each.
+constexpr int stretches = 200;
+
+struct world {
+  explicit world(const loaded_malloc& functions) : workers(threads), shares(threads) {
+    workers.round([&](unsigned thread) { shares[thread] = std::make_unique<replacing>(functions, seed + thread); });
+  }
+  world(const world&) = delete;
+  world& operator=(const world&) = delete;
+  ~world() {
+    workers.round([&](unsigned thread) { shares[thread].reset(); });
+  }
+
+  team workers;
+  std::vector<std::unique_ptr<replacing>> shares;
+};
+
+const family privates({
+    .question = "Is a slowdown found where two threads work at once?",
+    .operation = "what `churn` does, by each of two threads on blocks of its own, timed until both are done",
+    .untimed = "starting and pinning the threads, filling each one's heap",
+    .heap = "each thread's 1,000 live blocks",
+    .unfairness = "Two threads on one core take turns.",
+}, [](enrolment& into) {
+  for (const malloc_library& library : malloc_libraries()) {
+    if (!library.available()) continue;
+    const std::int64_t additions = additions_for(result_name("private", library.name, {{"threads", threads}}));
+    into.add(
+        library.name, {{"threads", threads}}, [&library] { return std::make_shared<world>(library.functions); },
+        [=](benchmark::State& state, world& in) {
+          {
+            measured measuring(state, threads);
+            in.workers.start_counting();
+            while (state.KeepRunningBatch(stretches * replacing::stretch_operations))
+              in.workers.round([&](unsigned thread) {
+                for (int i = 0; i < stretches; ++i) in.shares[thread]->stretch(), delay(additions);
+              });
+            measuring.include(in.workers.stop_counting());
+          }
+          show_stretch(state, replacing::stretch_operations);
+        });
+  }
+});
+
+}  // namespace
+}  // namespace stackheap
