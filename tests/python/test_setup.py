@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
-MODULES = ("matplotlib", "numpy", "scipy", "rich", "jinja2", "pytest", "hypothesis")
+MODULES = ("matplotlib", "numpy", "scipy", "rich", "jinja2", "pytest", "hypothesis", "yaml", "selenium")
 TOOLS = ("sh", "env", "awk", "sed", "tr", "cat", "cp", "dirname", "mkdir", "readlink", "rm", "touch")
 
 # The stand-ins for commands. What the machine has are files under $MACHINE; what it was told to do is in $MACHINE/log.
@@ -21,6 +21,7 @@ STUBS = {
     "bin/cmake": "echo cmake version 3.22.1",
     "bin/ninja": "",
     "bin/clang++": "exit 1",  # there, but the compiler that is asked is another
+    **dict.fromkeys(("bin/chromium", "bin/chromedriver", "bin/npm"), ""),
     "bin/pkg-config": '[ -e "$MACHINE/pkgconfig/$2" ]',
     "bin/ldconfig": 'for file in "$MACHINE"/lib/*; do echo "$file (libc6,x86-64) => $file"; done',
     "bin/id": "echo ${FAKE_UID:-0}",
@@ -73,6 +74,9 @@ PACKAGES: dict[str, list[str]] = {
     "libjemalloc2": ["lib/libjemalloc.so.2"],
     "libtcmalloc-minimal4": ["lib/libtcmalloc_minimal.so.4"],
     "libtbbmalloc2": ["lib/libtbbmalloc.so.2"],
+    "chromium": ["bin/chromium"],
+    "chromium-driver": ["bin/chromedriver"],
+    "npm": ["bin/npm"],
     "python3": ["root/usr/bin/python3"],
     **{f"python3-{name}": [f"root/usr/bin/python3.modules/{name}"] for name in MODULES},
 }
@@ -245,7 +249,7 @@ def test_a_malloc_no_one_has_is_a_warning_and_asks_no_network(machine: Machine) 
     machine.lacks(MIMALLOC, "index/libmimalloc2.0")
     done = machine.setup("--quiet")
     assert (done.returncode, done.stdout, machine.log) == (0, "", [])
-    assert done.stderr.startswith("scripts/setup: warning: missing, not in the results: malloc mimalloc; ")
+    assert done.stderr.startswith("scripts/setup: warning: missing, done without: malloc mimalloc; ")
 
 
 def test_a_malloc_is_looked_for_in_a_fresh_index(machine: Machine) -> None:
@@ -264,7 +268,7 @@ def test_a_malloc_that_cannot_be_installed_spares_the_others(machine: Machine) -
     done = machine.setup("--quiet")
     assert done.returncode == 0
     assert (machine.folder / JEMALLOC).exists()
-    assert "warning: missing, not in the results: malloc mimalloc; to install: apt-get update" in done.stderr
+    assert "warning: missing, done without: malloc mimalloc; to install: apt-get update" in done.stderr
     assert "apt-get install --no-install-recommends libmimalloc2.0" in done.stderr
 
 

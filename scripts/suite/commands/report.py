@@ -1,0 +1,44 @@
+"""scripts/report: makes one HTML page of one run, or of several side by side."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from suite import report, results
+from suite.commandline import SUCCESS, answer, one_line_parser
+from suite.program import bad_input
+
+PROGRAM = "scripts/report"
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = one_line_parser(
+        prog=PROGRAM,
+        description="Makes one HTML page that needs no network: findings, the machine, every chart, and all figures to "
+        "search and sort. Several runs stand side by side. Prints the file's path.",
+        epilog="Exit codes: 0 made, 2 bad input.",
+    )
+    add = parser.add_argument
+    add("runs", metavar="RUN.json", type=Path, nargs="+", help=f"result files of runs, at most {report.MOST_RUNS}")
+    add("-o", "--out", metavar="FILE", type=Path, help="write here; default: report.html beside the first RUN.json")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse(arguments)
+    return answer(PROGRAM, lambda: _report(options.runs, options.out))
+
+
+def _report(files: Sequence[Path], out: Path | None) -> int:
+    file = out or files[0].parent / "report.html"
+    if any(file.resolve() == each.resolve() for each in files):
+        raise bad_input(f"{file} is the run itself: choose another file for the page")
+    print(report.write(report.make([results.read_run(each) for each in files]), file))
+    return SUCCESS
+
+
+if __name__ == "__main__":
+    sys.exit(main())
