@@ -5,8 +5,9 @@ from __future__ import annotations
 from suite import results
 from suite.charts import selection, words
 from suite.claims.reading import counter, libraries
-from suite.claims.ruling import cannot_judge, does_not_hold, each, holds, holds_but, interval, names, ruling, saying
-from suite.findings import three_figures
+from suite.claims.ruling import (
+    cannot_judge, does_not_hold, each, figures, holds, holds_but, interval, names, ruling, saying,
+)  # fmt: skip
 from suite.statistics import estimate
 
 HELD = "resident_bytes_per_byte"
@@ -35,7 +36,7 @@ def bookkeeping(run: results.run) -> ruling:
 
 
 def _per_byte(one: estimate) -> str:
-    return f"{three_figures(one.median)}{interval(one)}"
+    return f"{figures(one.median)}{interval(one)}"
 
 
 def freed_is_returned(run: results.run) -> ruling:

@@ -84,22 +84,22 @@ def of_all(ratios: Mapping[str, estimate], text: str, but_not: Callable[[list[st
 
 def times(ratio: estimate) -> str:
     """`13.8 times (13.3 to 19.8)`."""
-    return f"{_figures(ratio.median)} times{interval(ratio)}"
+    return f"{figures(ratio.median)} times{interval(ratio)}"
 
 
 def interval(one: estimate) -> str:
-    low, high = _figures(one.low), _figures(one.high)
+    low, high = figures(one.low), figures(one.high)
     return "" if low == high or not one.has_interval else f" ({low} to {high})"
 
 
-def _figures(value: float) -> str:
+def figures(value: float) -> str:
     """Three, always: 1.00, not 1."""
     return f"{value:#.3g}" if 0.0 < value < 99.95 else three_figures(value)
 
 
-def each(figures: Mapping[str, estimate], text: Callable[[estimate], str]) -> str:
+def each(told: Mapping[str, estimate], text: Callable[[estimate], str]) -> str:
     """`glibc 13.8 times (13.3 to 19.8), jemalloc ...`."""
-    return ", ".join(f"{_label(name)} {text(one)}" for name, one in figures.items())
+    return ", ".join(f"{_label(name)} {text(one)}" for name, one in told.items())
 
 
 def names(of: Sequence[str]) -> str:

@@ -1,0 +1,130 @@
+"""scripts/evaluate: how often the gate errs, measured."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from suite import building, evaluating, recording
+from suite.commandline import ROOT, SUCCESS, answer, bar, console_for_progress, one_line_parser
+from suite.program import bad_input
+
+PROGRAM = "scripts/evaluate"
+STALE = 1
+COMMITTED = Path("results", "evaluation", "recording.json.gz")
+MINUTES, QUICK_MINUTES = 25.0, 3.0
+RESAMPLING_SEED = 20260101
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = one_line_parser(
+        prog=PROGRAM,
+        description="How often the gate errs: records comparisons of a program with itself and with planted slowdowns, "
+        "quiet and beside a bad neighbour, and prints what this project's rule and those of other tools say of them.",
+        epilog="Recording wants a machine that does nothing else. Exit codes: 0 done, 1 --check found the page stale, "
+        "2 bad input, 130 interrupted before anything was whole.",
+    )
+    add = parser.add_argument
+    add("--from", dest="recorded", metavar="FILE", type=Path, help=f"judge this recording, as {COMMITTED}")
+    add("--record", action="store_true", help=f"only record, to --out; default: {COMMITTED}")
+    add("--out", metavar="FILE", type=Path, help="keep what is recorded here")
+    add("--minutes", metavar="N", type=_positive, help=f"how long to record; default: {MINUTES:.0f}")
+    add("--quick", action="store_true", help=f"record for {QUICK_MINUTES:.0f} minutes: few turns, wide intervals")
+    add("--seed", metavar="N", type=_count, help="of the recording's order and its neighbour; default: a new one")
+    add("--suites", metavar="N", type=_count, default=evaluating.SUITES, help=f"default: {evaluating.SUITES}")
+    add("--write", metavar="PAGE", type=Path, help="put the table into this page's generated block")
+    add("--check", metavar="PAGE", type=Path, help="change nothing; exit 1 if the page's block says something else")
+    add("--build", metavar="PRESET", default="release", help="the CMake preset to build and record; default: release")
+    options = parser.parse_args(arguments)
+    if options.recorded and (options.record or options.quick or options.minutes or options.out):
+        parser.error("--from measures nothing: --record, --out, --quick and --minutes do not go with it")
+    if options.check and not options.recorded:
+        parser.error("--check needs --from: a fresh recording differs from any page")
+    return options
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value <= 10_000.0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes above 0")
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:12]) < 1 << 32 or len(text) > 12:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {(1 << 32) - 1}")
+    return int(text)
+
+
+builder = Callable[[Path, str, Console, str], Path]
+
+
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT, build: builder = building.build) -> int:
+    options = parse(arguments)
+    return answer(PROGRAM, lambda: _evaluate(options, root, build, console_for_progress()))
+
+
+def _evaluate(options: argparse.Namespace, root: Path, build: builder, status: Console) -> int:
+    made = recording.read_recording(options.recorded) if options.recorded else _record(options, root, build, status)
+    if options.record:
+        return SUCCESS
+    page = options.check or options.write
+    if page is not None:
+        evaluating.filled(page, "")  # before the work: can it be written there?
+    text = evaluating.table(_judge(made, options.suites, status))
+    if page is None:
+        print(text)
+        return SUCCESS
+    filled, stale = evaluating.filled(page, text)
+    if stale and options.write:
+        page.write_text(filled, encoding="utf-8")
+    if stale:
+        print(f"{'stale' if options.check else 'refreshed'}: {page} (block {evaluating.BLOCK_NAME})")
+    return STALE if stale and options.check else SUCCESS
+
+
+def _judge(made: recording.recording, suites: int, status: Console) -> evaluating.evaluation:
+    if not status.is_terminal:
+        return evaluating.evaluate(made, RESAMPLING_SEED, suites)
+    with bar(status) as shown:
+        task = shown.add_task("asking the rules", total=None, left="")
+        return evaluating.evaluate(
+            made, RESAMPLING_SEED, suites, lambda done, of: shown.update(task, completed=done, total=of)
+        )
+
+
+def _record(options: argparse.Namespace, root: Path, build: builder, status: Console) -> recording.recording:
+    out = options.out or (root / COMMITTED if options.record else None)
+    if options.out and not options.out.parent.is_dir():
+        raise bad_input(f"{options.out.parent} is no folder")
+    planted, neighbour = (build(root, options.build, status, target) for target in ("planted", "neighbour"))
+    seed = options.seed or secrets.randbelow(1 << 32) or 1
+    minutes = options.minutes or (QUICK_MINUTES if options.quick else MINUTES)
+    status.print(f"recording for {minutes:g} minutes, seed {seed}")
+    with tempfile.TemporaryDirectory(prefix="evaluate-") as folder, bar(status) as shown:
+        task = shown.add_task("recording", total=100, left="")
+
+        def watch(share: float, doing: str) -> None:
+            shown.update(task, completed=min(100, round(100 * share)), left=doing)
+
+        made = recording.record(planted, neighbour, Path(folder), minutes, seed, watch)
+    turns = ", ".join(f"{len(own)} {condition}" for condition, own in made.turns.items())
+    status.print(f"recorded {turns} turns of {len(made.benchmarks)} benchmarks")
+    if out is not None:
+        out.parent.mkdir(exist_ok=True)
+        recording.write_recording(out, made)
+        status.print(f"wrote {out}")
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())
