@@ -70,7 +70,8 @@ std::int64_t generations_in(double seconds, team& threads, const std::function<v
 template <shares Strategy>
 void serve(benchmark::State& state, world<Strategy>& in, double seconds) {
   const std::function<void(unsigned)> generation = [&](unsigned thread) { in.generation(thread); };
-  const std::int64_t generations = generations_in(seconds, in.threads, generation);
+  if (in.threads.repeats == 0) in.threads.repeats = generations_in(seconds, in.threads, generation);
+  const std::int64_t generations = in.threads.repeats;
   const std::function<void(unsigned)> many = [&](unsigned thread) {
     for (std::int64_t i = 0; i < generations; ++i) in.generation(thread);
   };

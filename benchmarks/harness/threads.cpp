@@ -82,7 +82,8 @@ counts team::stop_counting() {
 
 void measure_rounds(benchmark::State& state, team& threads, std::int64_t operations,
                     const std::function<void(unsigned)>& work) {
-  const std::int64_t repeats = repeats_for(threads, work);
+  if (threads.repeats == 0) threads.repeats = repeats_for(threads, work);
+  const std::int64_t repeats = threads.repeats;
   const std::function<void(unsigned)> long_work = [&](unsigned thread) {
     for (std::int64_t i = 0; i < repeats; ++i) work(thread);
   };

@@ -37,6 +37,10 @@ class team {
   void start_counting();
   counts stop_counting();
 
+  /// How often short work is repeated within a round; 0 until it was found out, and the same from then on: were the
+  /// repetitions of a benchmark to differ in their iterations, Google Benchmark 1.7.1 would end the program.
+  std::int64_t repeats = 0;
+
  private:
   void serve(unsigned thread);
 

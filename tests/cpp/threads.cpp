@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <set>
 #include <stdexcept>
 
 #include "captured.hpp"
@@ -89,6 +90,22 @@ TEST(threads, several_operations_a_round_are_counted_as_such) {
   ASSERT_EQ(rows.size(), 1U);
   EXPECT_GE(rows[0].GetAdjustedRealTime(), 1e6);
   EXPECT_LT(rows[0].GetAdjustedRealTime(), 4e6);
+}
+
+TEST(threads, a_round_repeats_its_work_as_often_in_every_repetition) {
+  static std::vector<std::int64_t> repeats;
+  enrolment into("changing", profile::smoke, everything, false);
+  into.add(
+      "", {}, [] { return std::make_shared<team>(1U); },
+      [](benchmark::State& state, team& threads) {
+        const auto pause = repeats.empty() ? 1us : 500us;
+        measure_rounds(state, threads, 1, [pause](unsigned) { std::this_thread::sleep_for(pause); });
+        repeats.push_back(threads.repeats);
+      });
+  ASSERT_EQ(run_captured("^changing").size(), 1U);
+  ASSERT_GE(repeats.size(), 2U);
+  EXPECT_GT(repeats.front(), 0);
+  EXPECT_EQ(std::set(repeats.begin(), repeats.end()).size(), 1U);
 }
 
 /// The stack of the calling thread: its lowest address and its size.
