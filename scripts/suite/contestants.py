@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from suite.building import run_quietly
-from suite.duet import contestant
+from suite.duet import contestant, repeated
 from suite.program import ask, bad_input, program
 from suite.results import side
 
@@ -41,7 +41,7 @@ class choice:
     seed: int = 0  # of the layouts
 
     def program(self, executable: Path, *allocators: str) -> program:
-        return program(executable, self.profile, None, allocators, options=(f"--benchmark_min_time={self.seconds:g}",))
+        return program(executable, self.profile, None, allocators, options=repeated(self.seconds))
 
 
 def of_build(label: str, chosen: choice, folder: Path, status: Console) -> contestant:

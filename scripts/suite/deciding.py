@@ -45,7 +45,7 @@ from scipy.stats import binom, rankdata
 
 from suite.evidence import discoveries
 from suite.figures import TIME, figure, figures_of
-from suite.results import benchmark, benchmark_name, sample
+from suite.results import WALL_NS, benchmark, benchmark_name, sample
 from suite.statistics import estimate, estimate_shift, find_humps, median, signed_rank_counts
 from suite.verdicts import BETTER, SAME, UNDECIDED, WORSE, judgement, pair
 
@@ -342,10 +342,11 @@ def _judgement(key: str, judged: paired_figure, found: decision, chosen: rule) -
 
 
 def _other_ratios(pairs: Sequence[pair]) -> dict[str, estimate]:
-    """Of what was counted beside the time in every process."""
+    """Of what was counted beside the time in every process, and of the wall clock's time where the other is judged."""
     read: dict[str, Callable[[sample], float]] = {
         "cycles": lambda one: one.cycles or 0.0,
         "instructions": lambda one: one.counters.get("instructions", 0.0),
+        "wall clock": lambda one: one.counters.get(WALL_NS, 0.0),
     }
     found = {}
     for key, value in read.items():

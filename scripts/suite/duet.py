@@ -59,6 +59,8 @@ CONTROL_EVIDENCE = 0.01  # for all controls together
 
 SAME_SIDES = "both sides are the same program with the same malloc"
 
+# In each process a benchmark is measured so often, and the median counts: what disturbs is often shorter than a process.
+REPETITIONS = 5
 PROCESS_LIMIT = 120.0  # seconds; a process takes a tenth of one
 DISTURBED_SHARE = 0.1
 
@@ -97,6 +99,11 @@ class standing:
 
 
 watcher = Callable[[standing], None]
+
+
+def repeated(seconds: float) -> tuple[str, ...]:
+    """Google Benchmark's options that share so many seconds of measuring among the repetitions."""
+    return f"--benchmark_repetitions={REPETITIONS}", f"--benchmark_min_time={seconds / REPETITIONS:g}"
 
 
 # ---- what is compared

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from suite import results
+from suite.duet import repeated
 from suite.measure import signals_as_interrupts
 from suite.program import ask, bad_input, catalogue, measure_part, part, program, unit_failed
 from suite.results import bad_result, pair, sample
@@ -58,7 +59,7 @@ CALIBRATIONS = 7  # processes that say how long a stretch of work takes
 SECONDS_LIMIT = 60.0  # of one process
 MOST_FAILURES = 3  # of a process; the turn is done again
 MOST_BYTES = 1 << 26  # of a recording, unpacked: a hundred times what twenty minutes give
-COUNTED = ("ns_per_addition", "cycles", "instructions")  # what is kept beside the time, where there is any
+COUNTED = ("ns_per_addition", "cycles", "instructions", results.WALL_NS)  # what is kept beside the time, where there is any
 
 FACTS = ("compiler", "build_flags", "topology", "counters")  # of the program's context, that a recording keeps
 
@@ -147,8 +148,7 @@ class recorder:
             yield before + after, pair(old, new, old_first=forwards == left_is_old)
 
     def _sample(self, percent: int, name: str) -> sample:
-        seconds = f"--benchmark_min_time={SECONDS:g}"
-        chosen = program(self.of.executable(percent), PROFILE, only=f"^{name}$", options=(seconds,))
+        chosen = program(self.of.executable(percent), PROFILE, only=f"^{name}$", options=repeated(SECONDS))
         document, _ = measure_part(chosen, self._part(name), self.of.folder, SECONDS_LIMIT)
         try:
             return results.sample_of(document, name)

@@ -335,6 +335,10 @@ def _read_document(path: Path) -> Document:
         raise bad_result(path, f"was not made by this suite: no {MADE_BY_THIS_SUITE} in its context")
     if not rows:
         raise bad_result(path, "holds no benchmarks")
+    try:
+        json.dumps(context, allow_nan=False)
+    except (ValueError, RecursionError):
+        raise bad_result(path, "has a number in its context that is none") from None
     return document
 
 
@@ -509,16 +513,32 @@ def ns_per_addition(document: Document) -> float | None:
     return median(values) if values else None
 
 
+WALL_NS = "wall_ns"
+MANY_THREADS = "items_per_second"  # in the rows of benchmarks whose work is done by several threads
+LEAST_PROCESSOR_SHARE = 0.02  # of the wall clock; less is not a busy machine, but work on another thread
+
+
 def sample_of(document: Document, name: str, process: int = 0) -> sample:
-    """The one figure of a benchmark. Raises ValueError, with the reason, where there is none or it is no time."""
+    """The one figure of a benchmark in one process: the median over its repetitions, of the time and of each counter.
+
+    The time is that of the processor where one thread did the work: what others take of the machine meanwhile, ten
+    times as much on a busy one, is not in it. The time on the wall is then the counter WALL_NS. Where several threads
+    did it, the wall clock tells. Raises ValueError, with the reason, where there is none or it is no time.
+    """
     failures = failures_in(document, (name,))
     if failures:
         raise ValueError(failures[0])
-    row = next(row for row in _own_rows(document) if _name_of(row) == name)
-    ns = float(row["real_time"]) * NS_PER_UNIT[row["time_unit"]]
-    if not 0.0 < ns < math.inf:
+    rows = [row for row in _own_rows(document) if _name_of(row) == name]
+    wall, processor = (
+        median(float(row[key]) * NS_PER_UNIT[row["time_unit"]] for row in rows) for key in ("real_time", "cpu_time")
+    )
+    if not 0.0 < wall < math.inf:
         raise ValueError(f"{name}: its time is not positive")
-    return sample(process, ns, dict(_counters(row)))
+    all_counters = [dict(_counters(row)) for row in rows]
+    counted = {key: median(each[key] for each in all_counters if key in each) for key in all_counters[0]}
+    if MANY_THREADS in counted or not LEAST_PROCESSOR_SHARE * wall <= processor < math.inf:
+        return sample(process, wall, counted)
+    return sample(process, processor, {**counted, WALL_NS: wall})
 
 
 def times_of(document: Document, name: str) -> tuple[float, ...]:

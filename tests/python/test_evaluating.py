@@ -527,7 +527,7 @@ def test_a_process_that_fails_once_costs_its_turn_only(tmp_path: Path) -> None:
     once = f"fails = {str(tmp_path / 'failed')!r}\nif not os.path.exists(fails): open(fails, 'w').close(); sys.exit(3)"
     # The first process is a calibration; there a failure ends the recording, as nothing is lost yet.
     (tmp_path / "failed").touch()
-    assert recorded(tmp_path, trouble=once + "\nif 'repetitions' in str(sys.argv) and not os.path.exists(fails + '2'):"
+    assert recorded(tmp_path, trouble=once + "\nif 'repetitions=10' in str(sys.argv) and not os.path.exists(fails + '2'):"
                     " open(fails + '2', 'w').close(); sys.exit(3)") == 0  # fmt: skip
     assert (tmp_path / "failed2").exists()
     assert len(recording.read_recording(tmp_path / "made.json.gz").turns[QUIET]) == 1

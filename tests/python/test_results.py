@@ -378,3 +378,34 @@ def test_what_json_cannot_say_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError):
         results.write_whole(tmp_path / "run.json", {"x": math.nan})
     assert list(tmp_path.iterdir()) == []
+
+
+# ---- the figure of one process in a duet
+
+
+def repeated(*real_and_cpu: tuple[float, float], **counters: float) -> dict[str, Any]:
+    rows = [row(ns=real, **{**counters, "cpu_time": cpu, "repetition_index": n}) for n, (real, cpu) in enumerate(real_and_cpu)]
+    return document(*rows)
+
+
+NAME = "scoped/none/bytes:8"
+
+
+def test_a_process_counts_by_the_median_of_its_repetitions_of_processor_time() -> None:
+    one = results.sample_of(repeated((9.0, 2.0), (5.0, 1.0), (90.0, 30.0), ns_per_addition=0.5), NAME)
+    assert (one.ns, one.counters) == (2.0, {"ns_per_addition": 0.5, results.WALL_NS: 9.0})
+
+
+def test_the_wall_clock_tells_where_several_threads_or_another_one_did_the_work() -> None:
+    many = results.sample_of(repeated((9.0, 4.0), (7.0, 4.0), (8.0, 4.0), items_per_second=5.0), NAME)
+    elsewhere = results.sample_of(repeated((9.0, 0.01), (7.0, 0.01), (8.0, 0.01)), NAME)
+    for one in (many, elsewhere):
+        assert one.ns == 8.0 and results.WALL_NS not in one.counters
+
+
+@pytest.mark.parametrize("wrong", [{"error_occurred": True, "error_message": "wrong sum"}, {"real_time": 0.0}])
+def test_a_process_without_a_figure_says_why(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="wrong sum|not positive"):
+        results.sample_of(document(row(**wrong)), NAME)
+    with pytest.raises(ValueError, match="has no result"):
+        results.sample_of(document(row()), "another")

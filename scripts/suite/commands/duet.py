@@ -38,6 +38,8 @@ _CORE_LINES = "\n  ".join(duet.CORE).replace("%", "%%")
 EPILOG = f"""\
 Each pair is two fresh processes of one benchmark, old next to new, in random order. A benchmark is decided by
 {PAIRS // 2}, {PAIRS * 3 // 4} or {PAIRS} pairs; what seems worse must show again in as many fresh ones.
+The time is that of the processor where one thread does the work, so that others at work here hardly move it, and that
+on the wall where several do; of each process the median of {duet.REPETITIONS} repetitions counts.
 worse: evidence, and a change over the threshold; better: likewise; same: the change is shown to be under the threshold;
 undecided: neither, and no pass.
 
