@@ -119,6 +119,21 @@ malloc_library load_row(const library_row& row) {
   return loaded;
 }
 
+/// A library that its user names may be anything: one that would take this process down with it stays outside.
+malloc_library load_request(const std::string& name, const std::string& file, const std::string& prefix) {
+  malloc_library loaded;
+  loaded.reason = fault_on_trial(file, prefix);
+  if (!loaded.available()) {
+    loaded.name = name;
+    loaded.what = "a malloc of one's own";
+    return loaded;
+  }
+  loaded = load_malloc(name, file, prefix);
+  if (!loaded.available())
+    throw std::invalid_argument("--allocator " + name + ": " + file + " is no malloc library that can be loaded: " + loaded.reason);
+  return loaded;
+}
+
 /// The malloc that this process calls when it says malloc.
 malloc_library process_malloc() {
   malloc_library own;
@@ -215,10 +230,7 @@ void load_malloc_libraries(const std::vector<malloc_request>& requests) {
     if (taken != all.end()) throw std::invalid_argument("--allocator " + request.name + ": that name is taken");
     // A name without a slash would be searched for on the system; a file in this folder is what was named.
     const bool here = request.file.find('/') == std::string::npos && ::access(request.file.c_str(), F_OK) == 0;
-    malloc_library loaded = load_malloc(request.name, here ? "./" + request.file : request.file, request.prefix);
-    if (!loaded.available())
-      throw std::invalid_argument("--allocator " + request.name + ": " + request.file + " is no malloc library that can be loaded: " + loaded.reason);
-    all.push_back(std::move(loaded));
+    all.push_back(load_request(request.name, here ? "./" + request.file : request.file, request.prefix));
   }
   const malloc_library own = process_malloc();
   bool known = false;
@@ -230,6 +242,10 @@ void load_malloc_libraries(const std::vector<malloc_request>& requests) {
 }
 
 const std::vector<malloc_library>& malloc_libraries() { return rows(); }
+
+// glibc places no library's static thread-local storage on a better alignment than the program's own has: without this,
+// tcmalloc, which wants a cache line, is not loaded on 64-bit ARM.
+alignas(64) thread_local std::byte cache_line_of_each_thread[64];
 
 void reserve_static_tls(char** argv) {
   const char* const set = std::getenv("GLIBC_TUNABLES");

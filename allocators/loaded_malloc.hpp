@@ -44,6 +44,10 @@ struct malloc_library {
 /// dladdr to stand in that very file; when one does not, or the file cannot be loaded, `reason` says so in one line.
 malloc_library load_malloc(std::string_view name, const std::string& file, std::string_view prefix);
 
+/// Loads and uses a library in a process of its own: in one line, what it did there that no malloc may do (crash, hang,
+/// give bad blocks); empty when it did nothing of the kind, or could not be loaded.
+std::string fault_on_trial(const std::string& file, std::string_view prefix);
+
 /// A malloc named on the command line as NAME=FILE[,PREFIX].
 struct malloc_request {
   std::string name, file, prefix;
@@ -54,7 +58,8 @@ malloc_request parse_malloc_request(std::string_view text);
 
 /// Loads every row of libraries.hpp and every request, and finds out which of them the process uses itself; a process
 /// malloc that is none of them gets a row of its own, `process`. Call once, before the first malloc_libraries().
-/// Throws std::invalid_argument, with one line, when a requested library cannot be loaded or its name is taken.
+/// A requested library with a fault_on_trial is not loaded here and not available. Throws std::invalid_argument, with
+/// one line, when a requested library cannot be loaded or its name is taken.
 void load_malloc_libraries(const std::vector<malloc_request>& requests);
 
 /// All rows, available or not. Empty before load_malloc_libraries.

@@ -1,7 +1,7 @@
 // What does it cost to reach memory, when each address is known only once the one before has arrived?
 #include <vector>
 
-#include "family.hpp"
+#include "chain.hpp"
 #include "homes.hpp"
 #include "measure.hpp"
 #include "workload.hpp"
@@ -9,52 +9,51 @@
 namespace stackheap {
 namespace {
 
-/// One node a cache line; 64 bytes on every machine, so that a name means the same everywhere.
-struct alignas(64) node {
-  node* next;
-};
-
 constexpr std::int64_t stride = 4096;  ///< loads between two looks at whether to go on
 
 struct world {
   world(home where, std::size_t bytes, bool random) : at(where, bytes) {
-    const std::size_t nodes = bytes / sizeof(node);
     std::vector<std::uint32_t> next;
     if (random) {
       generator draw(seed);
-      next = random_cycle(nodes, draw);
+      next = random_cycle(nodes(), draw);
     }
-    auto* const line = reinterpret_cast<node*>(at.data());
-    for (std::size_t i = 0; i < nodes; ++i) line[i].next = line + (random ? next[i] : (i + 1) % nodes);
+    auto* const line = reinterpret_cast<chain_node*>(at.data());
+    for (std::size_t i = 0; i < nodes(); ++i) line[i].next = line + (random ? next[i] : (i + 1) % nodes());
+    chain_node* walker = line;
+    for (std::size_t step = 0; step < nodes(); ++step, walker = walker->next) walker->place = step;
     position = line;
-    at.run([&] { verify_full_cycle(nodes); });
+    at.run([&] { verify_full_cycle(); });
     huge_share = at.huge_share();
   }
 
   /// The walk returns to its start after every node and not before. It also brings into the caches what fits there.
-  void verify_full_cycle(std::size_t nodes) const {
+  void verify_full_cycle() const {
     std::size_t steps = 0;
-    const node* walker = position;
+    const chain_node* walker = position;
     do {
       walker = walker->next;
       ++steps;
-    } while (walker != position && steps <= nodes);
-    if (steps != nodes) throw wrong_work("the chain is not one full cycle");
+    } while (walker != position && steps <= nodes());
+    if (steps != nodes()) throw wrong_work("the chain is not one full cycle");
   }
 
+  std::size_t nodes() const { return at.bytes() / sizeof(chain_node); }
+
   residence at;
-  const node* position;
+  const chain_node* position;
   double huge_share = -1;
 };
 
 void follow(benchmark::State& state, world& in) {
-  const node* walker = in.position;
+  const chain_node* walker = in.position;
   {
     const measured measuring(state);
     while (state.KeepRunningBatch(stride))
       for (std::int64_t i = 0; i < stride; ++i) walker = walker->next;
     keep(walker);
   }
+  verify_steps(in.position, walker, state.iterations(), in.nodes());
   in.position = opaque(walker);  // the next call goes on from here, so that large sets are walked through
   if (in.huge_share >= 0) state.counters["huge_share"] = in.huge_share;
 }
@@ -83,6 +82,7 @@ const family chase({
   for (const std::size_t bytes : sizes)
     for (const bool random : {true, false})
       for (const home where : every_home) {
+        if (where == home::statik && bytes > static_bytes) continue;
         const bool few = where != home::heap && bytes != (16 << 10) && bytes != (1 << 20) && bytes != (64 << 20);
         const bool long_way = !random && bytes > (64 << 20);
         if (into.chosen() == profile::quick && (few || long_way || (where != home::heap && !random))) continue;

@@ -37,7 +37,11 @@ void follow(benchmark::State& state, world& in, std::index_sequence<Chain...>) {
       for (std::size_t i = 0; i < stride / chains; ++i) ((walkers[Chain] = walkers[Chain]->next), ...);
     (keep(walkers[Chain]), ...);
   }
-  ((in.starts[Chain * most_chains / chains] = walkers[Chain]), ...);
+  const auto move = [&](chain_node*& start, chain_node* end) {
+    verify_steps(start, end, state.iterations() / static_cast<std::int64_t>(chains), in.at.bytes() / sizeof(chain_node));
+    start = end;
+  };
+  (move(in.starts[Chain * most_chains / chains], walkers[Chain]), ...);
   if (in.huge_share >= 0) state.counters["huge_share"] = in.huge_share;
 }
 

@@ -23,7 +23,8 @@ std::size_t line_of(layout how, std::size_t i) {
 }
 
 struct world {
-  world(layout how, std::size_t nodes) : at(home::mmap_4k, nodes * (how == layout::pages ? page : sizeof(chain_node))) {
+  world(layout how, std::size_t count)
+      : at(home::mmap_4k, count * (how == layout::pages ? page : sizeof(chain_node))), nodes(count) {
     auto* const lines = reinterpret_cast<chain_node*>(at.data());
     const auto starts = link_cycle(nodes, [=](std::size_t i) { return lines + line_of(how, i); });
     verify_one_cycle(starts, nodes);
@@ -32,6 +33,7 @@ struct world {
   }
 
   residence at;
+  std::size_t nodes;
   const chain_node* position;
   double huge_share = -1;
 };
@@ -44,6 +46,7 @@ void follow(benchmark::State& state, world& in) {
       for (std::int64_t i = 0; i < stride; ++i) walker = walker->next;
     keep(walker);
   }
+  verify_steps(in.position, walker, state.iterations(), in.nodes);
   in.position = opaque(walker);
   if (in.huge_share >= 0) state.counters["huge_share"] = in.huge_share;
 }

@@ -30,12 +30,15 @@ void verify_distinct(Strategy& strategy, std::vector<void*>& blocks, std::size_t
 template <resets Strategy>
 void fill_and_reset(benchmark::State& state, Strategy& strategy, std::vector<void*>& blocks, std::size_t bytes) {
   bytes = opaque(bytes);
-  const measured measuring(state);
-  while (state.KeepRunningBatch(static_cast<std::int64_t>(blocks.size()))) {
-    for (void*& block : blocks) block = strategy.allocate(bytes);
-    escape(blocks.data());
-    strategy.reset();
+  {
+    const measured measuring(state);
+    while (state.KeepRunningBatch(static_cast<std::int64_t>(blocks.size()))) {
+      for (void*& block : blocks) block = strategy.allocate(bytes);
+      escape(blocks.data());
+      strategy.reset();
+    }
   }
+  if (blocks.back() == nullptr) throw wrong_work("the strategy ran out of blocks");
 }
 
 template <owns Strategy>

@@ -65,6 +65,12 @@ struct world {
       if (counter->load() != writes_a_round) throw wrong_work("two threads were given the same block");
   }
 
+  /// Each thread has added at least so often.
+  void verify_writes(benchmark::IterationCount writes) const {
+    for (const auto* counter : counters)
+      if (counter->load() < static_cast<std::uint64_t>(writes)) throw wrong_work("a thread wrote less often than was counted");
+  }
+
   /// Threads whose block shares its line with another thread's, as a share of all.
   double sharing_threads() const {
     const auto line = [](const void* address) { return reinterpret_cast<std::uintptr_t>(address) / line_bytes; };
@@ -99,13 +105,14 @@ const family false_sharing({
     for (const mode how : {mode::passive, mode::active, mode::padded}) {
       if (count == 1 && how != mode::padded) continue;  // nobody to share a line with
       for (const write with : {write::plain, write::atomic})
-        every_strategy({padded_bytes, 2 * cores}, [&]<shares Strategy>(contender<Strategy> by) {
+        every_strategy({padded_bytes, std::size_t{2} * cores}, [&]<shares Strategy>(contender<Strategy> by) {
           if (std::is_same_v<Strategy, none> || std::is_same_v<Strategy, mmap_>) return;  // one block; a page each
           into.add(
               by.name, {{"mode", name_of(how)}, {"write", name_of(with)}, {"threads", count}},
               [=] { return std::make_shared<world<Strategy>>(by, count, how, with); },
               [](benchmark::State& state, world<Strategy>& in) {
                 measure_rounds(state, in.threads, writes_a_round, [&](unsigned thread) { in.round(thread); });
+                in.verify_writes(state.iterations());
                 state.counters["sharing_threads"] = in.sharing_threads();
               });
         });

@@ -16,7 +16,8 @@ struct world {
   world(contender<Strategy> by, unsigned pairs) : strategy(by.make()), heap(strategy, heap_state::resident, {bytes}), threads(2 * pairs) {
     for (unsigned pair = 0; pair < pairs; ++pair) queues.push_back(std::make_unique<handoff_queue>());
     consumed.resize(pairs);
-    round_checked();
+    threads.round([this](unsigned thread) { round(thread); });
+    verify();
   }
 
   /// Thread 2i allocates and writes; thread 2i+1 reads, frees and counts. Each block carries its number.
@@ -36,8 +37,7 @@ struct world {
     }
   }
 
-  void round_checked() {
-    threads.round([this](unsigned thread) { round(thread); });
+  void verify() const {
     for (const tally& each : consumed)
       if (!std::is_same_v<Strategy, none> && each.sum != blocks_a_round * (blocks_a_round - 1) / 2)
         throw wrong_work("a block was lost or changed on its way");
@@ -76,6 +76,7 @@ const family handoff({
           by.name, {{"pairs", pairs}}, [=] { return std::make_shared<world<Strategy>>(by, pairs); },
           [](benchmark::State& state, world<Strategy>& in) {
             measure_rounds(state, in.threads, blocks_a_round, [&](unsigned thread) { in.round(thread); });
+            in.verify();
             state.counters["items_per_second"] = state.counters["items_per_second"] / 2;  // two threads an item
           });
     });

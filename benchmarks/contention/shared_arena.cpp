@@ -93,8 +93,9 @@ void enroll_memory(enrolment& into, const std::string& name, const std::function
         if (name != "none") made->verify_apart();  // the control's blocks are one and the same
         return made;
       },
-      [](benchmark::State& state, world<Memory>& in) {
+      [=](benchmark::State& state, world<Memory>& in) {
         measure_rounds(state, in.threads, blocks_a_round, [&](unsigned thread) { in.round(thread); });
+        if (name != "none") in.verify_apart();  // what was taken is there again
       });
 }
 

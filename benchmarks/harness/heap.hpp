@@ -54,6 +54,7 @@ class live_blocks {
   void free_random_half(generator& random) {
     const std::vector<std::uint32_t> order = shuffled(blocks_.size(), random);
     std::vector<std::pair<std::byte*, std::size_t>> kept;
+    kept.reserve(blocks_.size());  // what fails below would free a block here and once more at the end
     for (std::size_t i = 0; i < order.size(); ++i) {
       const auto& [block, bytes] = blocks_[order[i]];
       if (i < order.size() / 2)

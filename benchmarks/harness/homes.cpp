@@ -70,7 +70,7 @@ residence::residence(home where, std::size_t bytes) : place_(new place), bytes_(
       data_ = place_->thread.emplace(bytes, page).held();
       break;
     case home::statik:
-      if (bytes > static_bytes) throw wrong_work("the static home holds no more than 1 GiB");
+      if (bytes > static_bytes) throw wrong_work("the static home holds no more than 256 MiB");
       data_ = static_memory;
       break;
     case home::heap:

@@ -37,7 +37,8 @@ class residence {
   std::size_t bytes_;
 };
 
-/// Largest array the static home can hold.
-inline constexpr std::size_t static_bytes = std::size_t{1} << 30;
+/// Largest array the static home can hold. It is part of every process of the program, which the system does not even
+/// start where it grants less memory (ulimit -v, strict overcommit, a small machine).
+inline constexpr std::size_t static_bytes = std::size_t{256} << 20;
 
 }  // namespace stackheap

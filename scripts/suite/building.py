@@ -45,11 +45,15 @@ def run_quietly(command: list[str], root: Path, status: Console, doing: str) -> 
     lines = []
     with child, bar(status) as shown:
         task = shown.add_task(doing, total=None, left="")
-        for line in child.stdout or ():
-            lines.append(line)
-            step = re.match(r"\[(\d+)/(\d+)\]", line)
-            if step:
-                shown.update(task, completed=int(step[1]), total=int(step[2]))
+        try:
+            for line in child.stdout or ():
+                lines.append(line)
+                step = re.match(r"\[(\d+)/(\d+)\]", line)
+                if step:
+                    shown.update(task, completed=int(step[1]), total=int(step[2]))
+        except KeyboardInterrupt:  # it may have been sent to this process alone
+            child.terminate()
+            raise
     if child.returncode != 0:
         sys.stderr.write("".join(lines))
         raise bad_input(f"{doing} failed: see above")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import hashlib
 import json
 import random
@@ -47,13 +48,6 @@ class plan:
     processes: int
     order_seed: int
     fitness: Mapping[str, Any] = field(default_factory=dict)  # of the machine, when the run began (suite.doctor)
-
-    @property
-    def measuring(self) -> program:
-        """The program without the mallocs that the user gave it and that it found unfit: each start would try them again."""
-        unfit = {one.name for one in self.catalogue.mallocs if not one.available}
-        fit = (one for one in self.program.allocators if one.partition("=")[0] not in unfit)
-        return dataclasses.replace(self.program, allocators=tuple(fit))
 
     def round(self, process: int) -> list[part]:
         order = list(self.catalogue.parts)
@@ -145,11 +139,12 @@ def measure(planned: plan, folder: Path, watching: watcher, patience: limits = l
     """Measures what the plan has and the folder has not yet, and returns the run.
 
     An interrupt (Ctrl-C, SIGTERM, SIGHUP) writes what was measured, marked incomplete, and leaves as KeyboardInterrupt.
-    Raises OSError where the folder cannot be written, and unit_failed where not a single process gave a result.
+    Raises OSError where the folder cannot be written, bad_input where another run is at work in it, and unit_failed where
+    not a single process gave a result.
     """
     work = _campaign(planned, folder, watching, patience)
-    work.take_up()
-    with signals_as_interrupts():
+    with _alone_in(folder), signals_as_interrupts():
+        work.take_up()
         try:
             for process in range(planned.processes):
                 work.measure_round(process)
@@ -231,7 +226,7 @@ class _campaign:
 
     def run(self, one: part, process: int) -> tuple[results.Document, machine.disturbance]:
         """Measures; where that fails, once more without the user's own mallocs: the fault may be theirs alone."""
-        chosen = self.plan.measuring
+        chosen = _without_the_unfit(self.plan)
         without = dataclasses.replace(chosen, allocators=())
         try:
             return self.run_with(chosen, one, process)
@@ -300,6 +295,13 @@ class _campaign:
         results.write_whole(self.folder / RUN_FILE, results.merge(measured, how_it_went, order, self.plan.catalogue.context))
 
 
+def _without_the_unfit(planned: plan) -> program:
+    """The program without the mallocs that the user gave it and that it found unfit: each start would try them again."""
+    unfit = {one.name for one in planned.catalogue.mallocs if not one.available}
+    fit = (one for one in planned.program.allocators if one.partition("=")[0] not in unfit)
+    return dataclasses.replace(planned.program, allocators=tuple(fit))
+
+
 def _unit_of(
     one: part, process: int, attempt: int, document: results.Document, beside: machine.disturbance
 ) -> results.unit:
@@ -322,6 +324,17 @@ def _unit_of(
 
 def _how_disturbed(unit: results.unit) -> tuple[bool, float, int]:
     return unit.disturbed, (unit.others_cpu or 0.0) + (unit.steal or 0.0), unit.involuntary_switches
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Two runs in one folder would clear away and overwrite each other's files. The lock ends with the process."""
+    with open(folder / PLAN_FILE, "rb") as locked:
+        try:
+            fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise bad_input(f"{folder}: another run is at work in this folder") from None
+        yield
 
 
 @contextlib.contextmanager

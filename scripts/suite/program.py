@@ -18,6 +18,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -141,7 +142,7 @@ def _list_json(chosen: program) -> Any:
     except subprocess.TimeoutExpired:
         raise bad_input(f"{chosen.executable} --list=json did not end") from None
     if ended.returncode != 0:
-        raise bad_input(_last_line(ended.stderr) or f"{chosen.executable} --list=json {_end_of(ended.returncode)}")
+        raise bad_input(_last_line(ended.stderr) or f"{chosen.executable} --list=json {_end_of(ended.returncode)}{_memory_limit()}")
     try:
         return json.loads(ended.stdout)
     except (ValueError, RecursionError):
@@ -207,7 +208,7 @@ def measure_part(
             exit_code, used = _run(command, errors, limit, chosen.preload)
             beside = machine.disturbance_between(before, machine.take_snapshot(), used)
             if exit_code != 0:
-                raise unit_failed(" ".join(filter(None, (_end_of(exit_code), _quoted_end(errors)))))
+                raise unit_failed(" ".join(filter(None, (_end_of(exit_code), _quoted_end(errors)))) + _memory_limit())
         return results.read_program_output(output), beside
     except (unit_failed, results.bad_result) as problem:
         if shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
@@ -224,7 +225,7 @@ def _run(command: list[str], errors: IO[bytes], limit: float, preload: str) -> t
     silent = subprocess.DEVNULL
     environment = {**os.environ, "LD_PRELOAD": preload} if preload else None
     # A session of its own: Ctrl-C in the terminal is this program's to handle, and its children can be ended with it.
-    child = subprocess.Popen(command, stdin=silent, stdout=silent, stderr=errors, env=environment, start_new_session=True)
+    child = subprocess.Popen([*_ends_with_this_process(), *command], stdin=silent, stdout=silent, stderr=errors, env=environment, start_new_session=True)
     ended: queue.SimpleQueue[tuple[int, resource.struct_rusage]] = queue.SimpleQueue()
 
     def wait() -> None:  # in a thread: wait4 knows no time limit, and asking again and again would disturb the child
@@ -242,6 +243,18 @@ def _run(command: list[str], errors: IO[bytes], limit: float, preload: str) -> t
         if child.returncode is None:
             os.killpg(child.pid, signal.SIGKILL)
             waiting.join()
+
+
+def _memory_limit() -> str:
+    """What else there is to say of a program that crashed where memory is short, or was not even started."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return "" if limit == resource.RLIM_INFINITY else f"; it is granted {limit >> 20} MiB of memory (ulimit -v)"
+
+
+@cache
+def _ends_with_this_process() -> tuple[str, ...]:
+    """Before a command: when this process is killed, the kernel kills that one, which would disturb the next run."""
+    return ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
 
 
 def _end_of(exit_code: int) -> str:

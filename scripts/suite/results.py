@@ -19,7 +19,7 @@ from typing import Any
 
 from suite.statistics import median
 
-MOST_BYTES = 512 * 1024 * 1024  # a full run is a hundredth of this: more is no result file, and would fill the memory
+MOST_BYTES = 128 * 1024 * 1024  # 100,000 rows are a third of this: more is no result file, and would fill the memory
 NS_PER_UNIT = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 MADE_BY_THIS_SUITE = "suite_version"  # the key in the context that tells this suite's files from other programs'
 
@@ -640,7 +640,7 @@ def merge(
 
     `facts` are of the whole run, such as a malloc that could not be measured: its processes do not know of it.
     """
-    context = {**facts, **units[0][1]["context"]}
+    context: Document = {**facts, **units[0][1]["context"]}
     context["executable"] = Path(str(context.get("executable", ""))).name  # where it lies is nobody else's business
     context["suite"] = {**dataclasses.asdict(how_it_went), "clock": how_it_went.clock}
     rows_by_name: dict[str, dict[int, Document]] = {name: {} for name in order}

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -29,6 +30,29 @@ TEST(measure, an_addition_takes_a_cycle_of_some_processor) {
     EXPECT_GT(ns_per_addition(), 0.05);
     EXPECT_LT(ns_per_addition(), 5.0);
   }
+}
+
+/// The least of several attempts: others only ever add to a time.
+template <class Measure>
+double least_of(int attempts, Measure measure) {
+  double least = measure();
+  for (int i = 1; i < attempts; ++i) least = std::min(least, measure());
+  return least;
+}
+
+double ns_of_a_chain_of_additions() {
+  constexpr int additions = 100'000;
+  std::uint64_t sum = 0;
+  const std::uint64_t addend = opaque<std::uint64_t>(3);
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < additions; i += 4) sum = opaque(opaque(opaque(opaque(sum + addend) + addend) + addend) + addend);
+  const std::chrono::duration<double, std::nano> taken = std::chrono::steady_clock::now() - start;
+  keep(sum);
+  return taken.count() / additions;
+}
+
+TEST(measure, an_addition_takes_as_long_as_one_of_a_chain_made_otherwise) {
+  EXPECT_NEAR(least_of(20, ns_per_addition) / least_of(20, ns_of_a_chain_of_additions), 1, 0.3);
 }
 
 TEST(measure, each_touched_page_is_a_page_fault_and_a_second_touch_is_none) {
@@ -90,8 +114,8 @@ TEST(measure, a_row_carries_counters_per_operation_and_no_zeros_for_absent_ones)
   allowed.insert(allowed.end(), {"page_faults", "ns_per_addition"});
   for (const auto& [name, counter] : counters)
     EXPECT_TRUE(std::count(allowed.begin(), allowed.end(), name)) << name << " = " << counter.value;
-  EXPECT_GT(counters.at("ns_per_addition"), 0.05);
-  EXPECT_LT(counters.at("ns_per_addition"), 5.0);
+  const double told = least_of(10, [] { return run_captured("^counted")[0].counters.at("ns_per_addition").value; });
+  EXPECT_NEAR(told / least_of(20, ns_per_addition), 1, 0.3);
   if (has_small_pages()) {
     EXPECT_NEAR(counters.at("page_faults"), 1, 0.5);
   }

@@ -21,9 +21,9 @@ TEST(a_chain, is_one_cycle_through_all_nodes) {
     chain made(count, 1);
     std::set<const chain_node*> met;
     const chain_node* walker = made.starts.front();
-    do met.insert(walker), walker = walker->next;
-    while (walker != made.starts.front() && met.size() <= count);
+    for (std::size_t step = 0; step < count; ++step, walker = walker->next) met.insert(walker);
     EXPECT_EQ(met.size(), count);
+    EXPECT_EQ(walker, made.starts.front());
     EXPECT_NO_THROW(verify_one_cycle(made.starts, count));
   }
 }
@@ -66,6 +66,17 @@ TEST(a_chain, that_skips_a_node_is_found_out) {
 TEST(a_chain, that_is_longer_than_said_is_found_out) {
   chain made(1024, 1);
   EXPECT_THROW(verify_one_cycle(made.starts, 1023), wrong_work);
+}
+
+TEST(a_walk, must_end_where_its_steps_lead) {
+  const chain made(64, 16);
+  const chain_node* const start = made.starts[3];
+  EXPECT_NO_THROW(verify_steps(start, start, 0, 64));
+  EXPECT_NO_THROW(verify_steps(start, start, 128, 64));
+  EXPECT_NO_THROW(verify_steps(start, start->next, 1, 64));
+  EXPECT_NO_THROW(verify_steps(start, made.starts[2], 64 - 4, 64)) << "round the end";
+  EXPECT_THROW(verify_steps(start, start->next, 2, 64), wrong_work);
+  EXPECT_THROW(verify_steps(start, start, 32, 64), wrong_work);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <pthread.h>
+#include <sched.h>
 
 #include <atomic>
 #include <chrono>
@@ -12,6 +13,7 @@
 
 #include "captured.hpp"
 #include "family.hpp"
+#include "topology.hpp"
 #include "untouched.hpp"
 
 namespace stackheap {
@@ -54,6 +56,33 @@ TEST(threads, page_faults_of_the_other_threads_are_counted) {
   const double faults = threads.stop_counting().page_faults;
   EXPECT_GE(faults, 2 * 64) << "thread 0 counts for itself";
   EXPECT_LT(faults, 3 * 64);
+}
+
+TEST(threads, each_of_a_team_is_pinned_to_its_own_processor) {
+  const pinning before = current_pinning();
+  current_pinning() = pinning::parse("cores", this_machine());
+  const std::vector<unsigned>& processors = current_pinning().processors();
+  team threads(3);
+  std::vector<cpu_set_t> allowed(3);
+  threads.round([&](unsigned thread) { ::sched_getaffinity(0, sizeof(cpu_set_t), &allowed[thread]); });
+  for (unsigned thread = 1; thread < 3; ++thread) {  // the caller was pinned before it made the team, or not
+    EXPECT_EQ(CPU_COUNT(&allowed[thread]), 1);
+    EXPECT_TRUE(CPU_ISSET(processors[thread % processors.size()], &allowed[thread]));
+  }
+  current_pinning() = before;
+}
+
+TEST(threads, a_teams_counters_are_those_of_one_operation) {
+  if (!has_small_pages()) GTEST_SKIP() << "pages of another size here";
+  enrolment into("touch", profile::smoke, everything, false);
+  into.add(
+      "", {}, [] { return std::make_shared<team>(3U); },
+      [](benchmark::State& state, team& threads) {
+        measure_rounds(state, threads, 64, [](unsigned) { untouched(64).touch(); });
+      });
+  const auto rows = run_captured("^touch$");
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_NEAR(rows[0].counters.at("page_faults"), 1, 0.3);
 }
 
 TEST(threads, four_threads_that_sleep_10_ms_read_10_ms) {

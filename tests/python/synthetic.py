@@ -49,7 +49,7 @@ def synthetic(
 ) -> results.run:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "run.json")
-        results.write_whole(file, document(mallocs, cores, processes, ns, keep, noise, counted))
+        results.write_whole(file, document(mallocs, cores, processes, ns, keep, noise, counted), indent=None)
         return results.read_run(file)
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import multiprocessing
+import os
 import random
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -16,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.text import Text
 from suite import charts, results
-from suite.charts import forms, marks, scaling, selection, words
+from suite.charts import forms, frame, marks, scaling, selection, words
 from suite.commands import plot
 from suite.statistics import estimate
 
@@ -31,8 +36,27 @@ def drawn(run: results.run, name: str, theme: str = "light", size: str = "talk")
     return found
 
 
+def told_only() -> contextlib.AbstractContextManager[object]:
+    """For what a chart says: its words do not wait until the panels are placed, which is most of the work."""
+    return mock.patch.object(frame.page, "_place_panels")
+
+
+def told(run: results.run, name: str) -> charts.drawing:
+    with told_only():
+        return drawn(run, name)
+
+
 def title(run: results.run, name: str) -> str:
-    return drawn(run, name).title.translate(PLAIN)
+    return told(run, name).title.translate(PLAIN)
+
+
+def usual_title(name: str) -> str:
+    return title(synthetic.synthetic(), name)
+
+
+def only(family: str) -> Callable[[str], bool]:
+    """Keeps what a chart of the family needs."""
+    return lambda name: name.startswith(f"{family}/")
 
 
 def texts(one: charts.drawing) -> list[Text]:
@@ -43,17 +67,19 @@ def faults_of_layout(one: charts.drawing) -> Iterator[str]:
     """Texts that are too small, leave the page or lie on one another."""
     one.figure.draw_without_rendering()
     page = one.figure.bbox
-    boxes = [(text.get_text(), text.get_window_extent().padded(-1)) for text in texts(one)]
+    shown = texts(one)
     smallest = {"talk": 18.0, "paper": 8.0, "square": 18.0}[one.look.size]
-    for text in texts(one):
+    for text in shown:
         if text.get_fontsize() < smallest - 1e-6:
             yield f"{text.get_text()!r} has {text.get_fontsize()} points"
-    for text, box in boxes:
-        if not (0 <= box.x0 and box.x1 <= page.x1 and 0 <= box.y0 and box.y1 <= page.y1):
-            yield f"{text!r} leaves the page"
-    for (text, box), (other, its_box) in itertools.combinations(boxes, 2):
-        if box.overlaps(its_box):
-            yield f"{text!r} lies on {other!r}"
+    said = [text.get_text() for text in shown]
+    x0, y0, x1, y1 = np.array([text.get_window_extent().padded(-1).extents for text in shown]).T
+    for index in np.flatnonzero((x0 < 0) | (x1 > page.x1) | (y0 < 0) | (y1 > page.y1)):
+        yield f"{said[index]!r} leaves the page"
+    across = (x0 <= x1[:, None]) & (x0[:, None] <= x1)
+    along = (y0 <= y1[:, None]) & (y0[:, None] <= y1)
+    for first, second in np.argwhere(np.triu(across & along, 1)):
+        yield f"{said[first]!r} lies on {said[second]!r}"
 
 
 # ---- how they look
@@ -208,7 +234,7 @@ def others(name: str) -> dict[str, float]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_title_changes_with_the_data(name: str) -> None:
-    assert title(synthetic.synthetic(), name) != title(synthetic.synthetic(ns=another, counted=others), name)
+    assert usual_title(name) != title(synthetic.synthetic(ns=another, counted=others), name)
 
 
 EQUAL = textbook.said("EQUAL")
@@ -255,13 +281,15 @@ def test_a_title_is_the_finding_of_the_textbooks_machine(name: str) -> None:
 
 
 def test_extremes_are_named_only_where_their_intervals_are_apart() -> None:
-    apart = title(synthetic.synthetic(ns=lambda name: 50.0 if "glibc/heap:aged" in name else 10.0), "list_walk")
+    walk = only("list_walk")
+    dear = synthetic.synthetic(keep=walk, ns=lambda name: 50.0 if "glibc/heap:aged" in name else 10.0)
+    apart = title(dear, "list_walk")
     assert "(glibc)" in apart
 
     def wild(name: str, process: int) -> float:
         return 1.0 + 3 * random.Random(f"{name}{process}").random()
 
-    blurred = synthetic.synthetic(noise=wild, ns=lambda name: 14.0 if "heap:aged" in name else 1.0)
+    blurred = synthetic.synthetic(keep=walk, noise=wild, ns=lambda name: 14.0 if "heap:aged" in name else 1.0)
     assert "times" in title(blurred, "list_walk") and "(" not in title(blurred, "list_walk")
 
 
@@ -277,13 +305,13 @@ def test_threads_are_counted_and_one_alone_promises_nothing() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_process_has_no_intervals_and_says_so(name: str) -> None:
-    one = drawn(synthetic.synthetic(processes=1), name)
+    one = told(synthetic.synthetic(processes=1), name)
     assert "One process: no intervals." in one.caption
     assert "cannot be told" not in one.title
 
 
 def test_a_footer_tells_processes_disturbance_and_machine() -> None:
-    caption = drawn(synthetic.synthetic(cores=64), "churn").caption.translate(PLAIN)
+    caption = told(synthetic.synthetic(cores=64, keep=only("churn")), "churn").caption.translate(PLAIN)
     assert "Medians of 5 processes with intervals (94 %)." in caption
     assert "64 cores · 48 KiB L1, 2 MiB L2, 32 MiB L3 · stackheap quick run" in caption
     assert "disturbed" not in caption
@@ -291,7 +319,8 @@ def test_a_footer_tells_processes_disturbance_and_machine() -> None:
 
 @pytest.mark.parametrize(("name", "shown"), [("scoped", 10), ("xmalloc", 13), ("refcount", 0)])
 def test_a_chart_that_leaves_out_mallocs_says_so(name: str, shown: int) -> None:
-    few, many = (drawn(synthetic.synthetic(mallocs=number), name) for number in (10, 13))
+    keep = only(charts.charts()[name].family)
+    few, many = (drawn(synthetic.synthetic(mallocs=number, keep=keep), name) for number in (10, 13))
     assert sum(f"{words.plain(one)} " in many.alt for one in synthetic.names_of(13)) == shown
     assert ("; 10 of 13 mallocs shown." in many.caption) == (0 < shown < 13)
     assert "mallocs shown" not in few.caption
@@ -302,9 +331,16 @@ def test_two_humps_are_marked_and_explained() -> None:
     def humps(name: str, process: int) -> float:
         return synthetic.small_noise(name, process) * (2.0 if process % 2 else 1.0)
 
+    humped = synthetic.synthetic(noise=humps, keep=only("scoped"))
     for name in ("cost_64b", "scoped"):
-        assert "two humps" in [text.get_text() for text in texts(drawn(synthetic.synthetic(noise=humps), name))]
-        assert "two humps" not in [text.get_text() for text in texts(drawn(synthetic.synthetic(), name))]
+        assert "two humps" in [text.get_text() for text in texts(told(humped, name))]
+        assert "two humps" not in [text.get_text() for text in texts(told(synthetic.synthetic(), name))]
+
+
+def kept(keep: Callable[[str], bool]) -> results.run:
+    """The usual run, of which only this was measured."""
+    run = synthetic.synthetic()
+    return replace(run, by_name={name: one for name, one in run.by_name.items() if keep(name)})
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -313,22 +349,22 @@ def test_a_chart_is_drawn_from_what_is_there_or_skipped(name: str, seed: int) ->
     def some(benchmark: str) -> bool:
         return random.Random(f"{seed}/{benchmark}").random() < (0.15, 0.5)[seed]
 
-    found = charts.draw(synthetic.synthetic(keep=some), name)
+    found = charts.draw(kept(some), name)
     assert found is None or (list(faults_of_layout(found)) == [] and found.title and found.alt)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if charts.charts()[name].family])
 def test_a_chart_without_its_family_is_skipped(name: str) -> None:
     family = charts.charts()[name].family
-    assert charts.draw(synthetic.synthetic(keep=lambda one: not one.startswith(f"{family}/")), name) is None
+    assert charts.draw(kept(lambda one: not one.startswith(f"{family}/")), name) is None
 
 
 def test_a_run_that_answers_no_claim_has_no_chart_of_them() -> None:
-    assert charts.draw(synthetic.synthetic(keep=lambda one: one.startswith("handoff/")), "claims") is None
+    assert charts.draw(kept(only("handoff")), "claims") is None
 
 
 def test_a_hostile_name_stays_text_and_on_the_page(tmp_path: Path) -> None:
-    document = synthetic.document()
+    document = synthetic.document(keep=lambda name: name.startswith(("scoped/", "private/")))
     hostile = "$\\frac{$<script>" + "long" * 40
     for row in document["benchmarks"]:
         for key in ("name", "run_name"):
@@ -346,7 +382,7 @@ def test_a_hostile_name_stays_text_and_on_the_page(tmp_path: Path) -> None:
 
 
 def test_a_file_depends_on_the_data_only_and_tells_what_it_shows(tmp_path: Path) -> None:
-    run = synthetic.synthetic()
+    run = synthetic.synthetic(keep=only("handoff"))
     for file_format in charts.FORMATS:
         first, second = (charts.render(drawn(run, "handoff"), file_format) for _ in range(2))
         assert first == second
@@ -354,6 +390,48 @@ def test_a_file_depends_on_the_data_only_and_tells_what_it_shows(tmp_path: Path)
     svg = charts.render(one, "svg").decode()
     assert one.title in svg and "<text" not in svg and "<dc:date>" not in svg
     assert "glibc" in one.alt and "ns" in one.alt
+
+
+def test_files_are_the_same_on_one_core_and_on_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = synthetic.synthetic(mallocs=1, keep=lambda name: name.startswith(("churn/", "handoff/", "chase/")))
+    names = ["homes", "handoff", "scoped", "churn"]
+    found = []
+    for cores in (1, 2):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))  # noqa: B023
+        files = charts.draw_all(run, tmp_path / str(cores), ("svg",), names=names)
+        found.append([(file.name, file.read_bytes()) for file in files])
+    assert found[0] == found[1]
+    assert [name for name, _ in found[1]] == ["homes.svg", "handoff.svg", "churn.svg"]
+
+
+def faulty(name: str, how: charts.look) -> charts.drawing | None:
+    if name == "faulty":
+        raise results.bad_result(Path("run.json"), "has a fault")
+    if name == "ending" and multiprocessing.parent_process():
+        os._exit(9)  # as a worker ends that the system has killed
+    return drawn(synthetic.synthetic(mallocs=1, keep=only("churn")), "churn")
+
+
+def test_what_fails_in_a_worker_fails_as_it_would_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    with pytest.raises(results.bad_result, match="run.json: has a fault"):
+        charts.write_all(faulty, ["good", "faulty", "never"], tmp_path, ("svg",), charts.look())
+    assert [file.name for file in tmp_path.iterdir()] == ["good.svg"]
+    assert not multiprocessing.active_children()
+    files = charts.write_all(faulty, ["ending", "good"], tmp_path, ("svg",), charts.look())
+    assert [file.name for file in files] == ["ending.svg", "good.svg"]
+
+
+def test_an_interrupt_ends_all_drawing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_bytes", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        charts.write_all(faulty, ["good"] * 40, tmp_path, ("svg",), charts.look())
+    assert not multiprocessing.active_children() and not list(tmp_path.iterdir())
 
 
 def test_plot_writes_what_is_asked_for_and_looks_do_not_overwrite_each_other(

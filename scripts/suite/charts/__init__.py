@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import pkgutil
-from collections.abc import Callable, Iterable, Sequence
+import signal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import matplotlib
@@ -16,7 +19,10 @@ from matplotlib import ft2font
 from suite import results
 from suite.charts.frame import FORMATS, SIZES, THEMES, drawing, look, styled
 
-__all__ = ["FORMATS", "MAKER", "SIZES", "THEMES", "chart", "charts", "draw", "draw_all", "drawing", "look", "render"]
+__all__ = [
+    "FORMATS", "MAKER", "SIZES", "THEMES", "chart", "charts", "draw", "draw_all", "drawing", "look", "render",
+    "write_all",
+]  # fmt: skip
 
 # Who drew a file: other versions of these set the same text a little differently.
 MAKER = f"Matplotlib {matplotlib.__version__}, FreeType {ft2font.__freetype_version__}"
@@ -66,17 +72,62 @@ def draw_all(
     names: Iterable[str] | None = None,
 ) -> list[Path]:
     """Draws the charts the run has data for into the folder, and returns the files. Raises OSError."""
+    wanted = list(charts() if names is None else names)
+    return write_all(partial(draw, run), wanted, folder, formats, look(theme, size))
+
+
+Drawer = Callable[[str, look], "drawing | None"]  # of the chart of a name
+files = list[tuple[str, bytes]]  # names and contents
+
+
+def write_all(
+    drawer: Drawer, names: Sequence[str], folder: Path, formats: Sequence[str], how: look, prefix: str = ""
+) -> list[Path]:
+    """Draws each on as many cores as there are, writes the files in the order of the names, and returns them."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = []
-    for name in charts() if names is None else names:
-        drawn = draw(run, name, look(theme, size))
-        if drawn is None:
-            continue
-        for file_format in formats:
-            file = folder / f"{name}{drawn.look.suffix}.{file_format}"
-            file.write_bytes(render(drawn, file_format))
-            files.append(file)
-    return files
+    written = []
+    for name, content in _rendered(drawer, names, formats, how):
+        file = folder / f"{prefix}{name}"
+        file.write_bytes(content)
+        written.append(file)
+    return written
+
+
+def _rendered(drawer: Drawer, names: Sequence[str], formats: Sequence[str], how: look) -> Iterator[tuple[str, bytes]]:
+    workers = min(len(names), len(os.sched_getaffinity(0)))
+    if workers < 2:
+        for name in names:
+            yield from _render_one(drawer, name, formats, how)
+        return
+    pool = ProcessPoolExecutor(workers, initializer=_begin_work, initargs=(drawer,))
+    try:
+        for name, future in [(name, pool.submit(_work, name, formats, how)) for name in names]:
+            try:
+                rendered = future.result()
+            except Exception:  # drawn once more here, where what is wrong with it is raised as it is
+                rendered = _render_one(drawer, name, formats, how)
+            yield from rendered
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _render_one(drawer: Drawer, name: str, formats: Sequence[str], how: look) -> files:
+    drawn = drawer(name, how)
+    if drawn is None:
+        return []
+    return [(f"{name}{how.suffix}.{file_format}", render(drawn, file_format)) for file_format in formats]
+
+
+_drawer_of_the_worker: list[Drawer] = []  # handed over once, as runs are large
+
+
+def _begin_work(drawer: Drawer) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the process that waits for the files
+    _drawer_of_the_worker[:] = [drawer]
+
+
+def _work(name: str, formats: Sequence[str], how: look) -> files:
+    return _render_one(_drawer_of_the_worker[0], name, formats, how)
 
 
 def _metadata(drawn: drawing, file_format: str) -> dict[str, str | None]:

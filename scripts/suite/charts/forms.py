@@ -69,6 +69,7 @@ class column:
     marker: str | None = None  # the strategy's own
     filled: bool = True
     lane: float = 0.0
+    style: mark | None = None  # else the rows'
 
 
 @dataclass(frozen=True)
@@ -124,10 +125,10 @@ def _column(
     lanes = 1 + max(other.lane for other in panel.columns)
     shown = [(index, row, one.values[row]) for index, row in enumerate(rows) if row in one.values]
     if one.label and shown and len(panel.columns) > 1:
-        on.add_key(key(one.label, one.marker or "o", one.filled))
+        on.add_key(key(one.label, one.marker or "o", one.filled, one.style))
     for index, row, figure in shown:
         y = index + (one.lane - (lanes - 1) / 2) * 0.8 / lanes
-        _dot(on, axes, figure, y, one, colour_of(row))
+        _dot(on, axes, figure, y, one, one.style or colour_of(row))
         about = ", ".join(filter(None, (on.name(row), panel.title, one.label)))
         on.point_out(axes, figure.median, y, f"{about}: {_told(figure, panel.axis)}")
         if valued:

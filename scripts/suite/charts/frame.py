@@ -146,6 +146,7 @@ class key:
     label: str
     marker: str
     filled: bool = True
+    style: mark | None = None  # where it has a colour of its own
 
 
 class page:
@@ -294,8 +295,10 @@ class page:
         self.figure.set_layout_engine("constrained", rect=room, w_pad=0, h_pad=0, wspace=0.06)
         for one in self.figure.texts:
             one.set_in_layout(False)
-        self.figure.draw_without_rendering()
+        self.figure.get_layout_engine().execute(self.figure)
         self.figure.set_layout_engine("none")
+        for one in self.figure.axes:  # the solver's last digits differ from time to time, and with them the file
+            one.set_position([round(share, 9) for share in one.get_position().bounds])
         for complete in self.when_placed:
             complete()
 
@@ -328,6 +331,7 @@ def cache_levels(run: results.run) -> list[tuple[str, int]]:
 
 
 def _handle(one: key, how: look) -> Line2D:
-    face = how.quiet if one.filled else how.page
+    colour = one.style.colour(how.theme) if one.style else how.quiet
+    face = colour if one.filled else how.page
     size = matplotlib.rcParams["lines.markersize"] * (1.6 if one.marker in "|_" else 1.0)
-    return Line2D([], [], linestyle="", marker=one.marker, color=how.quiet, markerfacecolor=face, markersize=size)
+    return Line2D([], [], linestyle="", marker=one.marker, color=colour, markerfacecolor=face, markersize=size)

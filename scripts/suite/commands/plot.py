@@ -1,13 +1,15 @@
-"""scripts/plot: draws the charts of a run."""
+"""scripts/plot: draws the charts of a run, or of several runs in one."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from suite import charts, results
+from suite.charts import overlay
 from suite.commandline import SUCCESS, answer, one_line_parser
 from suite.program import bad_input
 
@@ -17,16 +19,18 @@ PROGRAM = "scripts/plot"
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = one_line_parser(
         prog=PROGRAM,
-        description="Draws every chart the run has data for, and prints the files.",
-        epilog="Exit codes: 0 drawn, 2 bad input, or nothing to draw.",
+        description="Draws every chart the run has data for, and prints the files. Of several runs (machines, "
+        "versions), it draws the charts that compare them: overlay-NAME, a line or a column a run.",
+        epilog="Exit codes: 0 drawn, 2 bad input, or nothing to draw. "
+        f"Charts of several runs: {', '.join(overlay.NAMES)}.",
     )
     add = parser.add_argument
-    add("run", metavar="RUN.json", type=Path, help="the result file of a run")
+    add("runs", metavar="RUN.json", type=Path, nargs="+", help=f"the result file of a run; at most {overlay.MOST_RUNS}")
     add("--chart", metavar="NAME", action="append", choices=list(charts.charts()), help="only this one; several times")
     add("--format", metavar="LIST", type=_formats, default=("svg", "png"), help="of svg, png, pdf; default: svg,png")
     add("--theme", choices=charts.THEMES, default="light", help="of the page; default: light")
     add("--size", choices=list(charts.SIZES), default="talk", help="talk (default): a slide, 16:9; paper: the same in small; square: as tall as wide")
-    add("--out", metavar="DIR", type=Path, help="write here; default: the folder figures beside RUN.json")
+    add("--out", metavar="DIR", type=Path, help="write here; default: the folder figures beside the first RUN.json")
     return parser.parse_args(arguments)
 
 
@@ -43,14 +47,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _plot(options: argparse.Namespace) -> int:
-    run = results.read_run(options.run)
-    folder = options.out or options.run.parent / "figures"
-    files = charts.draw_all(run, folder, options.format, options.theme, options.size, options.chart)
+    several = len(options.runs) > 1
+    if several:
+        _check_overlays(options)
+    runs = [results.read_run(file) for file in options.runs]
+    folder = options.out or options.runs[0].parent / "figures"
+    if several:
+        names, how = options.chart or overlay.NAMES, charts.look(options.theme, options.size)
+        files = charts.write_all(partial(overlay.draw, runs), names, folder, options.format, how, "overlay-")
+    else:
+        files = charts.draw_all(runs[0], folder, options.format, options.theme, options.size, options.chart)
     if not files:
-        raise bad_input(f"{options.run} has no data for {', '.join(options.chart or ['any chart'])}")
+        whose = "no two of the runs have data" if several else f"{options.runs[0]} has no data"
+        raise bad_input(f"{whose} for {', '.join(options.chart or ['any chart'])}")
     for file in files:
         print(file)
     return SUCCESS
+
+
+def _check_overlays(options: argparse.Namespace) -> None:
+    if len(options.runs) > overlay.MOST_RUNS:
+        raise bad_input(f"at most {overlay.MOST_RUNS} runs are drawn in one chart, not {len(options.runs)}")
+    single = [name for name in options.chart or () if name not in overlay.NAMES]
+    if single:
+        known = ", ".join(overlay.NAMES)
+        raise bad_input(f"{', '.join(single)} is drawn of one run alone; of several there are {known}")
 
 
 if __name__ == "__main__":

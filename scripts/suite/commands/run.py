@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import os
 import secrets
 import sys
 import time
@@ -63,7 +64,12 @@ builder = Callable[[Path, str, Console], Path]
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT, build: builder | None = None) -> int:
     options = parse(arguments)
-    return answer(PROGRAM, lambda: _run(options, root, build or building.build, console_for_progress()))
+    return answer(PROGRAM, lambda: _interruptible(options, root, build or building.build))
+
+
+def _interruptible(options: argparse.Namespace, root: Path, build: builder) -> int:
+    with measure.signals_as_interrupts():  # before and after measuring as well
+        return _run(options, root, build, console_for_progress())
 
 
 def _run(options: argparse.Namespace, root: Path, build: builder, status: Console) -> int:
@@ -129,7 +135,7 @@ def _point(link: Path | None, folder: Path) -> None:
     """results/latest in one step, so that it never points nowhere."""
     if link is None or link.is_symlink() and link.resolve() == folder.resolve():
         return
-    fresh = link.with_name(".latest.tmp")
+    fresh = link.with_name(f".latest.{os.getpid()}.tmp")  # another run may point there at the same time
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(folder.name)
     fresh.replace(link)

@@ -1,0 +1,108 @@
+// Does a malloc library do what C asks of a malloc? It is tried in a process of its own, which it may crash or hang.
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "loaded_malloc.hpp"
+
+namespace stackheap {
+namespace {
+
+constexpr unsigned patience_seconds = 10;
+constexpr std::string_view no_fault = "none";
+
+struct block {
+  unsigned char* at;
+  std::size_t bytes;
+  unsigned char mark;
+};
+
+bool holds(const block& each) { return std::count(each.at, each.at + each.bytes, each.mark) == static_cast<std::ptrdiff_t>(each.bytes); }
+
+/// What is wrong with the blocks that `malloc` gives; empty when nothing is. Leaves `live` full and marked.
+std::string fault_of_blocks(const loaded_malloc& tried, std::vector<block>& live) {
+  for (const std::size_t bytes : {1, 8, 24, 64, 100, 1000, 4096, 65536, 1 << 20})
+    for (int copy = 0; copy < (bytes <= 4096 ? 32 : 2); ++copy) {
+      auto* const got = static_cast<unsigned char*>(tried.malloc(bytes));
+      const std::string asked = "malloc(" + std::to_string(bytes) + ") ";
+      if (got == nullptr) return asked + "gave no memory";
+      if (reinterpret_cast<std::uintptr_t>(got) % std::min(block_alignment, std::bit_floor(bytes)) != 0)
+        return asked + "gave a block that is not aligned";
+      live.push_back({got, bytes, static_cast<unsigned char>(1 + live.size() % 251)});
+      std::memset(got, live.back().mark, bytes);
+    }
+  return std::all_of(live.begin(), live.end(), holds) ? "" : "two live blocks of malloc overlapped, or it wrote into one";
+}
+
+std::string fault_of_the_rest(const loaded_malloc& tried) {
+  constexpr std::size_t bytes = 1000;
+  auto* const zeros = static_cast<unsigned char*>(tried.calloc(10, bytes / 10));  // a malloc's used memory is dirty by now
+  if (zeros == nullptr || !holds({zeros, bytes, 0})) return "calloc gave no zeroed memory";
+  std::memset(zeros, 7, bytes);
+  auto* const moved = static_cast<unsigned char*>(tried.realloc(zeros, 100 * bytes));
+  if (moved == nullptr || !holds({moved, bytes, 7})) return "realloc did not keep what was in the block";
+  tried.free(moved);
+  for (const std::size_t alignment : {64, 4096}) {
+    void* got = nullptr;
+    if (tried.posix_memalign(&got, alignment, bytes) != 0 || reinterpret_cast<std::uintptr_t>(got) % alignment != 0)
+      return "posix_memalign gave no block aligned to " + std::to_string(alignment);
+    tried.free(got);
+  }
+  return "";
+}
+
+std::string fault_of(const loaded_malloc& tried) {
+  for (int round = 0; round < 2; ++round) {  // the second on what the first gave back
+    std::vector<block> live;
+    if (std::string fault = fault_of_blocks(tried, live); !fault.empty()) return fault;
+    for (const block& each : live) tried.free(each.at);
+    if (std::string fault = fault_of_the_rest(tried); !fault.empty()) return fault;
+  }
+  return "";
+}
+
+/// The child's side: what it has to say, and then a whole exit, in which a library may hang as well.
+[[noreturn]] void try_here(const std::string& file, std::string_view prefix, int told) {
+  ::alarm(patience_seconds);
+  if (const int nowhere = ::open("/dev/null", O_WRONLY); nowhere >= 0) ::dup2(nowhere, 2);  // its complaints
+  const malloc_library loaded = load_malloc("", file, prefix);
+  const std::string fault = loaded.available() ? fault_of(loaded.functions) : "";
+  const std::string_view verdict = fault.empty() ? no_fault : fault;
+  if (::write(told, verdict.data(), verdict.size()) < 0) ::_exit(1);
+  std::exit(0);
+}
+
+}  // namespace
+
+std::string fault_on_trial(const std::string& file, std::string_view prefix) {
+  std::fflush(nullptr);  // the child's exit writes what is still to be written here
+  int ends[2];
+  const pid_t child = ::pipe2(ends, O_CLOEXEC) == 0 ? ::fork() : -1;
+  if (child < 0) return std::string("it cannot be tried: ") + std::strerror(errno);
+  if (child == 0) try_here(file, prefix, ends[1]);
+  ::close(ends[1]);
+  char said[300];
+  const ssize_t bytes = ::read(ends[0], said, sizeof said);  // ends, at the latest, when the child does
+  ::close(ends[0]);
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+    return "on trial it hung for " + std::to_string(patience_seconds) + " s";
+  if (WIFSIGNALED(status)) return std::string("on trial it died of ") + ::strsignal(WTERMSIG(status));
+  if (bytes <= 0 || status != 0) return "on trial it ended the process";
+  const std::string_view verdict(said, static_cast<std::size_t>(bytes));
+  return verdict == no_fault ? "" : "on trial " + std::string(verdict);
+}
+
+}  // namespace stackheap

@@ -1,0 +1,117 @@
+"""scripts/mutate: do the tests notice when the code is wrong?"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from suite import mutating
+from suite.commandline import (
+    REFUSED, ROOT, SUCCESS, answer, bar, console_for_progress, console_for_results, one_line_parser,
+)  # fmt: skip
+from suite.mutating import CAUGHT, SURVIVED, UNBUILT, mutant, outcome
+from suite.program import bad_input
+
+PROGRAM = "scripts/mutate"
+ONE_SURVIVED = 1
+STYLES = {CAUGHT: "green", SURVIVED: "bold red", UNBUILT: "yellow"}
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = one_line_parser(
+        prog=PROGRAM,
+        description="Breaks a copy of the project in each of the ways that stand in tests/mutants/, builds it, and "
+        "looks whether the tests that must notice do.",
+        epilog="Exit codes: 0 all are caught, 1 a mutant survives, 2 bad input: also when one no longer applies to "
+        "the code, does not build, or its tests fail on the code as it is.",
+    )
+    parser.add_argument("--only", metavar="REGEX", default="", help="the mutants whose name or file has a match")
+    parser.add_argument("--list", action="store_true", help="list the mutants, see that they apply, and try none")
+    parser.add_argument("--all", action="store_true", help="run all tests on each, not only those that must notice")
+    parser.add_argument("--jobs", type=int, metavar="N", help="how many at a time; default: one a processor")
+    parser.add_argument("--folder", type=Path, help="keep the copies here for the next time; default: a temporary one")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
+    options = parse(arguments)
+    return answer(PROGRAM, lambda: _mutate(options, root))
+
+
+def _mutate(options: argparse.Namespace, root: Path) -> int:
+    chosen = _chosen(mutating.read_mutants(root), options.only)
+    if options.list:
+        mutating.expect_to_apply(root, chosen)
+        console_for_results().print(_listed(chosen))
+        return SUCCESS
+    if options.jobs is not None and options.jobs < 1:
+        raise bad_input(f"--jobs {options.jobs}: at least one is needed")
+    jobs = options.jobs or len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory(prefix="mutants-") as temporary, _progress(len(chosen)) as tell:
+        folder = options.folder or Path(temporary)
+        found = mutating.try_all(root, chosen, folder, sys.executable, jobs, options.all, tell)
+    console_for_results().print(_told(found))
+    return _exit_code(found)
+
+
+@contextlib.contextmanager
+def _progress(total: int) -> Iterator[Callable[[outcome], None]]:
+    status = console_for_progress()
+    if not status.is_terminal:
+        yield lambda each: None
+        return
+    with bar(status) as shown:
+        task = shown.add_task("mutants", total=total, left="")
+        yield lambda each: shown.update(task, advance=1, left=f"{each.verdict}: {each.mutant.breaks}")
+
+
+def _chosen(mutants: Sequence[mutant], only: str) -> list[mutant]:
+    try:
+        wanted = re.compile(only)
+    except re.error as problem:
+        raise bad_input(f"--only {only}: {problem}") from None
+    found = [one for one in mutants if wanted.search(one.breaks) or wanted.search(one.file)]
+    if not found:
+        raise bad_input(f"--only {only}: no mutant has such a name or file (--list shows all)")
+    return found
+
+
+def _listed(mutants: Sequence[mutant]) -> Table:
+    table = Table("file", "what it breaks", "noticed by", box=None, header_style="bold")
+    for one in mutants:
+        table.add_row(*map(Text, (one.file, one.breaks, one.noticed_by)))
+    return table
+
+
+def _told(found: Sequence[outcome]) -> Table:
+    """The caught in brief, the others with what is known of them."""
+    counts = {verdict: sum(each.verdict == verdict for each in found) for verdict in STYLES}
+    caption = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+    table = Table(
+        "verdict", "what it breaks", "file", "evidence", box=None, header_style="bold",
+        caption=f"{len(found)} mutants: {caption}", caption_justify="left",
+    )  # fmt: skip
+    for each in found:
+        verdict = Text(each.verdict, STYLES[each.verdict])
+        said = each.evidence or f"{each.mutant.noticed_by} did not notice"
+        table.add_row(verdict, Text(each.mutant.breaks), Text(each.mutant.file), Text(said))
+    return table
+
+
+def _exit_code(found: Sequence[outcome]) -> int:
+    if any(each.verdict == UNBUILT for each in found):
+        return REFUSED
+    return ONE_SURVIVED if any(each.verdict == SURVIVED for each in found) else SUCCESS
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+// A malloc library with one fault, HOSTILE_FAULT, under the prefix `hostile_`: what might a user's own do to a run?
+// Beside its fault it hands on to the malloc of the process. A late fault waits until trials are over.
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+
+namespace {
+
+enum class fault {
+  none, null, misaligned, overlapping, corrupting, dirty_calloc, forgetful_realloc, aborting, crash_at_load, exit_at_load,
+  hang_at_load, hang_at_exit, late_null, late_abort, late_hang
+};
+constexpr fault chosen = fault::HOSTILE_FAULT;
+constexpr bool has(fault one) { return chosen == one; }
+
+void deadlock() {
+  std::mutex lock;
+  lock.lock();
+  for (;;) lock.lock(), ::pause();
+}
+
+/// Whether the fault is due: some have a time.
+bool late() {
+  static std::atomic<long> calls = 0;
+  return ++calls > 20'000;
+}
+
+[[gnu::constructor]] void at_load() {
+  if (has(fault::crash_at_load)) std::abort();
+  if (has(fault::exit_at_load)) ::_exit(0);
+  if (has(fault::hang_at_load)) deadlock();
+}
+
+[[gnu::destructor]] void at_exit() {
+  if (has(fault::hang_at_exit)) deadlock();
+}
+
+}  // namespace
+
+extern "C" {
+
+void* hostile_malloc(std::size_t bytes) {
+  if (has(fault::null)) return nullptr;
+  if (has(fault::aborting)) std::abort();
+  if (has(fault::overlapping)) {
+    alignas(64) static std::byte all[8 << 20];
+    return all;
+  }
+  if (has(fault::late_null) || has(fault::late_abort) || has(fault::late_hang))
+    if (late()) {
+      if (has(fault::late_abort)) std::abort();
+      if (has(fault::late_hang)) deadlock();
+      return nullptr;
+    }
+  auto* const block = static_cast<std::byte*>(std::malloc(bytes + 1));
+  if (has(fault::misaligned)) return block + 1;
+  if (has(fault::corrupting)) {
+    static std::byte* last = nullptr;
+    if (last != nullptr && bytes > 8) *last ^= std::byte{0xff};
+    last = block;
+  }
+  return block;
+}
+
+void hostile_free(void* block) {
+  if (has(fault::overlapping) || block == nullptr) return;
+  if (!has(fault::corrupting)) std::free(static_cast<std::byte*>(block) - (has(fault::misaligned) ? 1 : 0));
+}
+
+void* hostile_calloc(std::size_t count, std::size_t bytes) {
+  void* const block = std::calloc(count, bytes);
+  if (has(fault::dirty_calloc)) std::memset(block, 0xab, count * bytes);
+  return block;
+}
+
+void* hostile_realloc(void* block, std::size_t bytes) {
+  return has(fault::forgetful_realloc) ? std::calloc(1, bytes) : std::realloc(block, bytes);
+}
+
+int hostile_posix_memalign(void** block, std::size_t alignment, std::size_t bytes) {
+  return posix_memalign(block, alignment, bytes);
+}
+
+}  // extern "C"
