@@ -53,7 +53,7 @@ struct world {
     };
     for (std::size_t i = 0; i < values; ++i) {
       for (std::size_t level = 0; level < Depth; ++level)
-        ::new (line(level, i)) node{level + 1 < Depth ? line(level + 1, i) : nullptr, i};
+        ::new (line(level, i)) node{level + 1 < Depth ? line(level + 1, i) : nullptr, level + 1 < Depth ? values : i};
       ways[i] = Depth == 0 ? i : reinterpret_cast<std::uintptr_t>(line(0, i));
     }
     for (std::size_t i = 0; i < values; ++i)

@@ -12,11 +12,11 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from suite.program import bad_input
@@ -24,8 +24,7 @@ from suite.program import bad_input
 CAUGHT, SURVIVED, UNBUILT = "caught", "survived", "does not build"
 
 TABLES = "tests/mutants"
-NOT_COPIED = {"build", ".git", ".venv", "__pycache__", "node_modules", "results", ".hypothesis"}
-BUT_COPIED = "results/reference"  # some tests read it
+MADE = {"build", ".git", ".venv", "__pycache__", "node_modules", ".hypothesis"}  # and so not copied
 # -O1: what is asked is whether a test fails, not how fast the code is, and the compiler takes most of the time.
 CONFIGURE = ("-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O1 -DNDEBUG")
 # Tests that take so much longer than on the code as it is have noticed: a mutant may hang.
@@ -131,7 +130,7 @@ def expect_to_apply(root: Path, mutants: Sequence[mutant]) -> None:
 
 def rounds_of(mutants: Sequence[mutant]) -> list[list[mutant]]:
     """Which mutants of the program are built together: families know nothing of each other, so one mutant of each. All
-    else is built by itself, or one mutant might be caught for another's sake."""
+    else is built by itself, or one mutant might be caught for another's sake; and first, while the families are whole."""
     rounds: list[list[mutant]] = []
     for one in mutants:
         fitting = (
@@ -142,7 +141,24 @@ def rounds_of(mutants: Sequence[mutant]) -> list[list[mutant]]:
             together.append(one)
         else:
             rounds.append([one])
-    return rounds
+    return sorted(rounds, key=lambda each: FAMILY.fullmatch(each[0].file) is not None)
+
+
+@dataclass(frozen=True)
+class command_ended:
+    code: int
+    output: str
+    seconds: float
+    timed_out: bool = False
+
+    @property
+    def complaint(self) -> str:
+        """The line that says most of what went wrong; empty when nothing did."""
+        if self.code == 0:
+            return ""
+        lines = [line.strip() for line in self.output.splitlines() if line.strip()]
+        telling = [line for line in lines if re.match(r"FAILED |ERROR |.*error: |\[  FAILED  \] \w|CMake Error", line)]
+        return (telling or lines or [f"it ended with {self.code}"])[0]
 
 
 @dataclass(frozen=True)
@@ -151,8 +167,9 @@ class workshop:
 
     root: Path
     python: str  # one that has pytest
-    jobs: int = 1
+    jobs: int = 1  # of the compiler
     everything: bool = False  # all tests of a mutant's language, not only those that must notice
+    stop: threading.Event = field(default_factory=threading.Event)  # set: whatever runs is ended
 
     @property
     def build_folder(self) -> Path:
@@ -176,7 +193,7 @@ class workshop:
         if said := self._run(command).complaint:
             raise bad_input(f"the copy cannot be configured: {said}")
 
-    def build(self, target: str) -> "command_ended":
+    def build(self, target: str) -> command_ended:
         """Goes on after an error, so that one mutant that does not compile says nothing of the others."""
         options = ["--target", target, "--", "-j", str(self.jobs), "-k", "0"]
         return self._run(["cmake", "--build", str(self.build_folder), *options])
@@ -190,7 +207,7 @@ class workshop:
             elif not here.exists():
                 shutil.copy(file, here)
 
-    def test(self, one: mutant, limit: float | None = None) -> "command_ended":
+    def test(self, one: mutant, limit: float | None = None) -> command_ended:
         """Runs the tests that must notice; they have when this failed, or took longer than the limit. Raises bad_input
         when nothing was tested."""
         place, _, chosen = one.noticed_by.partition(" ")
@@ -205,7 +222,7 @@ class workshop:
             raise bad_input(f"{one.breaks}: {one.noticed_by!r} tests nothing here: {ended.complaint}")
         return ended
 
-    def _run(self, command: Sequence[str], limit: float | None = None) -> "command_ended":
+    def _run(self, command: Sequence[str], limit: float | None = None) -> command_ended:
         environment = {
             **os.environ,
             "STACKHEAP_PROGRAM": str(self.build_folder / PROGRAM),
@@ -217,41 +234,29 @@ class workshop:
             stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
         ) as started:  # fmt: skip
             try:
-                output, _ = started.communicate(timeout=limit)
-                return command_ended(started.returncode, output, time.monotonic() - start)
-            except subprocess.TimeoutExpired:
-                return command_ended(1, f"not done after {limit:.0f} s", limit or 0.0, timed_out=True)
-            finally:  # also when this process is interrupted: nothing that was started there goes on
+                while True:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        output, _ = started.communicate(timeout=0.5)
+                        return command_ended(started.returncode, output, time.monotonic() - start)
+                    if self.stop.is_set():
+                        raise bad_input("stopped")
+                    if limit is not None and time.monotonic() - start > limit:
+                        return command_ended(1, f"not done after {limit:.0f} s", limit, timed_out=True)
+            finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(started.pid, signal.SIGKILL)
-
-
-@dataclass(frozen=True)
-class command_ended:
-    code: int
-    output: str
-    seconds: float
-    timed_out: bool = False
-
-    @property
-    def complaint(self) -> str:
-        """The line that says most of what went wrong; empty when nothing did."""
-        if self.code == 0:
-            return ""
-        lines = [line.strip() for line in self.output.splitlines() if line.strip()]
-        telling = [line for line in lines if re.match(r"FAILED |ERROR |.*error: |\[  FAILED  \] \w|CMake Error", line)]
-        return (telling or lines or [f"it ended with {self.code}"])[0]
 
 
 def _files(root: Path) -> Iterator[Path]:
     for folder, folders, files in os.walk(root):
         inside = Path(folder).relative_to(root)
-        kept = [name for name in folders if name not in NOT_COPIED and not (name.startswith(".") and "cache" in name)]
-        folders[:] = [*kept, *(["results"] if not inside.parts and "results" in folders else [])]
-        if inside.parts[:1] == ("results",) and inside.parts[:2] != tuple(BUT_COPIED.split("/")):
-            folders[:] = [name for name in folders if inside.parts == ("results",) and name == BUT_COPIED.split("/")[1]]
-            continue
-        yield from (Path(folder) / name for name in files)
+        folders[:] = [name for name in folders if _is_copied(inside / name)]
+        yield from (Path(folder) / name for name in files if _is_copied(inside / name))
+
+
+def _is_copied(path: Path) -> bool:
+    made = path.name in MADE or path.name.startswith(".") and "cache" in path.name
+    return not made and (path.parts[0] != "results" or path.parts[1:2] in ((), ("reference",)))
 
 
 def try_all(
@@ -268,15 +273,24 @@ def try_all(
     interpreted = [one for one in mutants if not one.is_compiled]
     work = [(_try_in_program, "program", families), (_try_in_unit_tests, "units", units)]
     work += [(_try_interpreted, f"python-{number}", interpreted[number::jobs]) for number in range(jobs)]
-    shops = {name: workshop(folder / name, python, max(1, jobs // 2), everything) for _, name, _ in work}
+    stop = threading.Event()
     with ThreadPoolExecutor(jobs) as workers:
-        running = [workers.submit(_all_of, of, shops[name], whole.root, chosen, tell) for of, name, chosen in work if chosen]
-        found = [each for one in running for each in one.result()]
+        running = [
+            workers.submit(
+                _all_of, of, workshop(folder / name, python, max(1, jobs // 2), everything, stop), whole.root, own, tell
+            )
+            for of, name, own in work if own
+        ]  # fmt: skip
+        try:
+            found = [each for one in running for each in one.result()]
+        except BaseException:  # one cannot go on, or the user wants no more: nor shall the others
+            stop.set()
+            raise
     order = {one.breaks: number for number, one in enumerate(mutants)}
     return sorted(found, key=lambda each: order[each.mutant.breaks])
 
 
-Trial = Callable[["workshop", Path, Sequence[mutant]], Iterator[outcome]]
+Trial = Callable[[workshop, Path, Sequence[mutant]], Iterator[outcome]]
 
 
 def _all_of(

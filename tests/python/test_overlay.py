@@ -199,6 +199,12 @@ def test_claims_are_told_by_how_they_come_out() -> None:
     assert re.search(r"two or more of the 3 runs, \d+ comes? out unlike$", title("claims", otto, flat, emma))
 
 
+def test_the_more_is_compared_the_wider_are_the_intervals() -> None:
+    one, other = ({process: factor + 0.1 * process for process in range(8)} for factor in (1.0, 1.7))
+    alone, among_many = (overlay._ratio(one, other, compared) for compared in (1, 20))
+    assert among_many.low < alone.low and alone.high < among_many.high
+
+
 # ---- what they are called
 
 
