@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from suite.program import bad_input, unit_failed
-from suite.results import bad_result
+from suite.results import bad_result, one_line
 
 ROOT = Path(__file__).resolve().parents[2]
 SUCCESS, REFUSED, INTERRUPTED = 0, 2, 130
+LONGEST = 4000  # letters in a line that refuses: room for a path
 PLAIN_WIDTH = 140  # of the tables where there is no terminal to fit
 
 
@@ -24,7 +25,7 @@ class one_line_parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(REFUSED, f"{self.prog}: {message} (--help lists the options)\n")
+        self.exit(REFUSED, f"{self.prog}: {one_line(message, LONGEST)} (--help lists the options)\n")
 
 
 def answer(command: str, work: Callable[[], int]) -> int:
@@ -45,8 +46,9 @@ def answer(command: str, work: Callable[[], int]) -> int:
 
 
 def _refuse(command: str, problem: str) -> int:
-    """The program's own lines pass through as they are."""
-    print(problem if problem.startswith("stackheap:") else f"{command}: {problem}", file=sys.stderr)
+    """The program's own lines pass through as they are. What a user or a file named may hold anything."""
+    said = one_line(problem, LONGEST)
+    print(said if said.startswith("stackheap:") else f"{command}: {said}", file=sys.stderr)
     return REFUSED
 
 

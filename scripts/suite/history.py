@@ -29,6 +29,7 @@ from suite.program import bad_input
 
 APPLICATION = 0x73746B68  # "stkh" in the file's header: whose database it is
 VERSION = 1
+MOST_BYTES = 1 << 27  # of a run's samples, unpacked: ten times those of 100,000 rows
 WAIT_SECONDS = 20.0  # for another writer, which is done in a fraction of that
 
 RATIO, CYCLES, NS = "ratio", "cycles", "ns"
@@ -182,7 +183,7 @@ class numbers:
 
     @staticmethod
     def unpacked(of: layout, packed: bytes) -> numbers:
-        raw = np.frombuffer(zlib.decompress(packed), dtype=np.uint8).reshape(4, -1).T
+        raw = np.frombuffer(_unpacked(packed), dtype=np.uint8).reshape(4, -1).T
         together = np.ascontiguousarray(raw).view("<f4").ravel().astype(np.float64)
         arrays, start = {}, 0
         for key, indices in of.columns.items():
@@ -361,7 +362,8 @@ def opened(file: Path, to_write: bool = False) -> Iterator[record]:
             yield record(file, connection)
             if to_write:
                 connection.execute("COMMIT")
-    except (sqlite3.Error, zlib.error, json.JSONDecodeError) as problem:
+    # What a damaged file holds may also be text that is none, or of another type than was written.
+    except (sqlite3.Error, zlib.error, ValueError, TypeError, LookupError) as problem:
         raise bad_input(f"{file}: {_reason(problem)}") from None
 
 
@@ -394,8 +396,17 @@ def _make(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
+def _unpacked(content: bytes) -> bytes:
+    """What was compressed; a few bytes can become more than the memory holds. Raises zlib.error."""
+    unpacking = zlib.decompressobj()
+    found = unpacking.decompress(content, MOST_BYTES)
+    if not unpacking.eof:
+        raise zlib.error("cut off, or too large")
+    return found
+
+
 def _reason(problem: Exception) -> str:
-    text = str(problem)
+    text = results.one_line(str(problem))
     if not isinstance(problem, sqlite3.OperationalError):
         return "is not a history of this suite" if "not a database" in text else f"is damaged ({text})"
     if "locked" in text:
@@ -527,7 +538,7 @@ class record:
                 wanted = (name for name in layouts[kept] if only is None or only.search(name))
                 for name in wanted:
                     places.setdefault(name, len(places))
-            rows.append((layouts[kept], np.frombuffer(zlib.decompress(medians), dtype="<f4")))
+            rows.append((layouts[kept], np.frombuffer(_unpacked(medians), dtype="<f4")))
         values = np.full((len(runs), len(places)), np.nan)
         columns: dict[int, tuple[list[int], list[int]]] = {}
         for index, (names, medians) in enumerate(reversed(rows)):
@@ -548,7 +559,7 @@ class record:
 
     def _layout(self, id: int) -> layout:
         content = self.connection.execute("SELECT content FROM layout WHERE id = ?", (id,)).fetchone()[0]
-        return layout.read(zlib.decompress(content))
+        return layout.read(_unpacked(content))
 
 
 def unit_of(name: str, of_runs: str) -> str:

@@ -363,7 +363,7 @@ def test_a_way_of_indirection_is_as_long_and_as_scattered_as_its_name_says() -> 
 
 def test_few_pages_of_tlb_are_as_near_as_lines() -> None:
     found = best("tlb/pages:16/", times=9)  # were all on one line of their pages, they would not fit the first cache
-    assert found["tlb/pages:16/layout:pages"] < 1.6 * found["tlb/pages:16/layout:lines"], found
+    assert found["tlb/pages:16/layout:pages"] < 2.5 * found["tlb/pages:16/layout:lines"], found
 
 
 def test_string_cliff_tells_where_the_characters_are() -> None:

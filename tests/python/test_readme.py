@@ -14,7 +14,7 @@ from suite.commands import readme as command
 PROJECT = Path(__file__).resolve().parents[2]
 FEW = ("scoped/", "churn/", "private/")
 WRITTEN = "# A title\n\n{}\nBetween.\n\n{}\nAfter.\n"
-BLOCK = "<!-- generated: {} -->\nold\n<!-- end -->\n"
+BLOCK = "<!-- generated: {} -->\nbefore\n<!-- end -->\n"
 
 
 def few(name: str) -> bool:
@@ -73,7 +73,7 @@ def test_the_blocks_hold_the_figure_its_finding_and_the_numbers_and_the_text_aro
     text = (root / "README.md").read_text()
     run = results.read_run(root / readme.REFERENCE / "run.json")
     assert text.startswith("# A title\n\n<!-- generated: hero -->\n<picture>")
-    assert "\nBetween.\n" in text and text.endswith("\nAfter.\n") and "old" not in text
+    assert "\nBetween.\n" in text and text.endswith("\nAfter.\n") and "\nbefore\n" not in text
     for source in re.findall(r'(?:src|srcset)="([^"]*)"', text):
         assert (root / source).is_file()
     assert "**64 bytes cost 1.0\u00a0ns on the stack" in text

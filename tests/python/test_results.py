@@ -384,7 +384,10 @@ def test_what_json_cannot_say_is_not_written(tmp_path: Path) -> None:
 
 
 def repeated(*real_and_cpu: tuple[float, float], **counters: float) -> dict[str, Any]:
-    rows = [row(ns=real, **{**counters, "cpu_time": cpu, "repetition_index": n}) for n, (real, cpu) in enumerate(real_and_cpu)]
+    rows: list[dict[str, object]] = []
+    for number, (real, cpu) in enumerate(real_and_cpu):
+        rows.append(row(ns=real) | {"cpu_time": cpu, "repetition_index": number})
+        rows[-1].update(counters)
     return document(*rows)
 
 
@@ -406,6 +409,6 @@ def test_the_wall_clock_tells_where_several_threads_or_another_one_did_the_work(
 @pytest.mark.parametrize("wrong", [{"error_occurred": True, "error_message": "wrong sum"}, {"real_time": 0.0}])
 def test_a_process_without_a_figure_says_why(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="wrong sum|not positive"):
-        results.sample_of(document(row(**wrong)), NAME)
+        results.sample_of(document({**row(), **wrong}), NAME)
     with pytest.raises(ValueError, match="has no result"):
         results.sample_of(document(row()), "another")

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import re
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -44,6 +45,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     options = parse(arguments)
+    # A shell starts what it puts into the background with interrupts ignored, and the tests of interrupts would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     return answer(PROGRAM, lambda: _mutate(options, root))
 
 
