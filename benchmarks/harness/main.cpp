@@ -94,6 +94,8 @@ std::string flag(const options& chosen, const std::string& name) {
 }
 
 std::regex compiled(const std::string& pattern) {
+  constexpr std::size_t longest = 1000;  // std::regex descends as deep as its pattern is long
+  if (pattern.size() > longest) throw std::invalid_argument("--only: longer than " + std::to_string(longest) + " characters");
   try {
     return std::regex(pattern);
   } catch (const std::regex_error&) {

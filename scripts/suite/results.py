@@ -21,6 +21,9 @@ from suite.statistics import median
 
 MOST_BYTES = 128 * 1024 * 1024  # 100,000 rows are a third of this: more is no result file, and would fill the memory
 NS_PER_UNIT = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
+LONGEST_NAME = 500
+# The expression of a part, as a file may say it: with nested repetitions a short one would be searched for years.
+PLAIN_PART = re.compile(r"[\w^$/:.-]*(\.\*[\w^$/:.-]*){0,2}")
 MADE_BY_THIS_SUITE = "suite_version"  # the key in the context that tells this suite's files from other programs'
 
 # What Google Benchmark itself writes into a row; every other number there is a counter.
@@ -277,13 +280,16 @@ class run:
                 if each.disturbed
                 and each.family == one.name.family
                 and each.process in measured
-                and selects(each.part, one.name.text)
+                and (not PLAIN_PART.fullmatch(each.part) or selects(each.part, one.name.text))
             )
         )
 
 
 def selects(part: str, name: str) -> bool:
-    """Whether the expression of a part selects a benchmark; one that Python cannot read is taken to select it."""
+    """Whether the expression of a part selects a benchmark; one that Python cannot read is taken to select it.
+
+    Not for an expression that came with a file, unless it is a PLAIN_PART.
+    """
     try:
         return re.search(part, name) is not None
     except re.error:
@@ -391,7 +397,7 @@ def _read_benchmarks(path: Path, rows: Sequence[object]) -> dict[str, benchmark]
 
 def _row_name(path: Path, row: Document) -> str:
     name = row.get("run_name", row.get("name"))
-    if not isinstance(name, str) or not name or not name.isprintable():
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
         raise bad_result(path, f"has a row without a readable name: {str(name)[:80]!a}")
     return name
 

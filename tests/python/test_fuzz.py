@@ -18,6 +18,7 @@ import shlex
 import sqlite3
 import subprocess
 import sys
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -182,6 +183,17 @@ def test_a_number_that_is_none_in_the_context_is_refused(folder: Path) -> None:
             with contextlib.redirect_stderr(io.StringIO()) as said:
                 assert main(words) == 2
             assert said.getvalue().endswith(": run.json: has a number in its context that is none\n")
+
+
+def test_an_expression_in_a_file_cannot_take_for_ever(folder: Path) -> None:
+    document = json.loads(sound())
+    for one in document["context"]["suite"]["units"]:
+        one.update(part="(.*)*(.*)*!", disturbed=True, reasons=["x"])
+    Path("run.json").write_text(json.dumps(document))
+    before = time.process_time()
+    made = results.read_run(Path("run.json"))
+    assert all(made.disturbed_processes(one) for one in made.series())
+    assert time.process_time() - before < 5
 
 
 def test_the_largest_file_that_is_read_fits_a_gigabyte_or_two(tmp_path: Path) -> None:
