@@ -52,7 +52,9 @@ double ns_of_a_chain_of_additions() {
 }
 
 TEST(measure, an_addition_takes_as_long_as_one_of_a_chain_made_otherwise) {
-  EXPECT_NEAR(least_of(20, ns_per_addition) / least_of(20, ns_of_a_chain_of_additions), 1, 0.3);
+  const double ratio = least_of(20, ns_per_addition) / least_of(20, ns_of_a_chain_of_additions);
+  EXPECT_GT(ratio, 0.75);
+  EXPECT_LT(ratio, 1.5) << "a loop that was not unrolled may cost a little";
 }
 
 TEST(measure, each_touched_page_is_a_page_fault_and_a_second_touch_is_none) {
