@@ -199,6 +199,7 @@ def test_an_operation_is_what_its_family_says(witness: Path, tmp_path: Path, wan
         assert agrees(found, expected), f"{name}: {found} an operation, wanted {expected}"
     for name, expected in wanted.at_all.items():
         assert agrees(often.notes[name], expected), f"{name}: {often.notes[name]}, wanted {expected}"
+    assert often.notes["live"] - once.notes["live"] < 0.5 * (often.operations - once.operations), "what was taken is kept"
     for row in often.rows:
         assert row["real_time"] >= 0.95 * wanted.took * CALL_NS
 

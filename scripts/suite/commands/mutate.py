@@ -100,13 +100,16 @@ def _told(found: Sequence[outcome]) -> Table:
     counts = {verdict: sum(each.verdict == verdict for each in found) for verdict in STYLES}
     caption = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
     table = Table(
-        "verdict", "what it breaks", "file", "evidence", box=None, header_style="bold",
-        caption=f"{len(found)} mutants: {caption}", caption_justify="left",
-    )  # fmt: skip
+        box=None, header_style="bold", caption=f"{len(found)} mutants: {caption}", caption_justify="left", pad_edge=False
+    )
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("what it breaks", min_width=40)
+    table.add_column("seconds", justify="right", no_wrap=True)
+    table.add_column("evidence", no_wrap=True, overflow="ellipsis")
     for each in found:
+        said = each.evidence or f"{each.mutant.file}: {each.mutant.noticed_by} did not notice"
         verdict = Text(each.verdict, STYLES[each.verdict])
-        said = each.evidence or f"{each.mutant.noticed_by} did not notice"
-        table.add_row(verdict, Text(each.mutant.breaks), Text(each.mutant.file), Text(said))
+        table.add_row(verdict, Text(each.mutant.breaks), f"{each.seconds:.1f}", Text(said.removeprefix("FAILED ")))
     return table
 
 
