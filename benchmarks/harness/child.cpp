@@ -225,7 +225,7 @@ std::string without_tunable(std::string_view tunables, std::string_view name) {
   while (!tunables.empty()) {
     const std::string_view item = tunables.substr(0, tunables.find(':'));
     tunables.remove_prefix(std::min(item.size() + 1, tunables.size()));
-    if (item.substr(0, item.find('=')) != name) kept.append(kept.empty() ? "" : ":").append(item);
+    if (!item.empty() && item.substr(0, item.find('=')) != name) kept.append(kept.empty() ? "" : ":").append(item);
   }
   return kept;
 }

@@ -126,6 +126,7 @@ TEST_F(child, gets_no_static_tls_that_it_does_not_need) {
   EXPECT_EQ(without_tunable("b=2:a=1", "b"), "a=1");
   EXPECT_EQ(without_tunable("b=2", "b"), "");
   EXPECT_EQ(without_tunable("bb=2:ab=1", "b"), "bb=2:ab=1");
+  EXPECT_EQ(without_tunable(":a=1::b=2:", "b"), "a=1");
 }
 
 TEST_F(child, only_the_child_option_alone_makes_one) {
