@@ -303,7 +303,7 @@ OVERLAYS: Mapping[str, overlay] = {
         _scoped, "size", over=_size,
     ),
     "stack_price": overlay(
-        "Against the stack, a block from the default malloc costs",
+        "A block from the default malloc, against the stack, costs",
         "Take a block, write every byte, give it back: malloc's time as a multiple of the stack's, log scales",
         _stack_price, "size", over=_size, axes={"": MULTIPLES},
     ),
