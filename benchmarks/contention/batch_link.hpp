@@ -45,18 +45,18 @@ class batch_routes {
  public:
   explicit batch_routes(unsigned producers) : producers_(producers), fan_(producers < 4 ? producers : 4) {}
 
-  std::size_t links() const { return std::size_t{producers_} * fan_; }
+  std::size_t links() const { return producers_ * fan_; }
   /// The link on which `producer` sends at `step`.
   std::size_t sending(unsigned producer, std::size_t step) const { return producer * fan_ + step % fan_; }
   /// The link on which `consumer` receives at `step`.
   std::size_t receiving(unsigned consumer, std::size_t step) const {
-    const auto turn = static_cast<unsigned>(step % fan_);
+    const std::size_t turn = step % fan_;
     return (consumer + producers_ - turn) % producers_ * fan_ + turn;
   }
 
  private:
-  unsigned producers_;
-  unsigned fan_;
+  std::size_t producers_;
+  std::size_t fan_;
 };
 
 }  // namespace stackheap

@@ -55,7 +55,7 @@ std::string proxy_of(const std::string& file) {
   const std::string name = path.filename();
   const auto at = name.find(".so");
   if (at == std::string::npos) return "";
-  for (std::string ending = name.substr(at); ending != ""; ending.resize(ending.rfind('.'))) {
+  for (std::string ending = name.substr(at); !ending.empty(); ending.resize(ending.rfind('.'))) {
     const fs::path proxy = path.parent_path() / (name.substr(0, at) + "_proxy" + ending);
     if (::access(proxy.c_str(), R_OK) == 0) return real_path(proxy.c_str());
   }
@@ -78,6 +78,7 @@ std::vector<std::string> environment(const std::string& preload) {
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
   std::vector<char*> all;
+  all.reserve(texts.size() + 1);
   for (std::string& each : texts) all.push_back(each.data());
   all.push_back(nullptr);
   return all;
@@ -277,6 +278,7 @@ std::vector<child_report> run_children(const std::vector<child_order>& orders) {
     }
   }
   std::vector<child_report> reports;
+  reports.reserve(children.size());
   for (const auto& child : children) reports.push_back(child->report());
   return reports;
 }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <fstream>
+#include <memory>
 
 #include "child.hpp"
 #include "held_memory.hpp"
@@ -32,7 +33,7 @@ struct answer {
 answer ask(std::size_t bytes) {
   void* const shared = ::mmap(nullptr, sizeof(answer), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED) throw wrong_work("the system maps no memory");
-  auto* const said = ::new (shared) answer{};
+  auto* const said = std::construct_at(static_cast<answer*>(shared));
   const pid_t asking = ::fork();
   if (asking == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -1,7 +1,8 @@
 """Is the new side worse? The rule of a duet: from the pairs of every benchmark to a verdict on each.
 
 What is judged is the logarithm of new over old in each pair, ns of wall clock. A benchmark goes through at most two
-stages, each of at most `rule.pairs` pairs (20) and each looked at when 1/2, 3/4 and all of them are there (10, 15, 20):
+stages, each looked at when 1/2, 3/4 and all of `rule.pairs` pairs are there (10, 15, 20), and what is open then, as the
+machine is too noisy for it, once more when there are twice as many (40):
 
 1. *Evidence.* Wilcoxon's signed-rank test and the sign test, one-sided and exact; twice the smaller p-value of the two.
    Where one pair in twenty errs far, ranks alone lose one slow benchmark in forty of a suite of 36, to two outliers
@@ -13,7 +14,7 @@ stages, each of at most `rule.pairs` pairs (20) and each looked at when 1/2, 3/4
    *Effect.* The Hodges-Lehmann estimate is over the threshold.
    Both: a suspect. The interval of the estimate lies within the threshold to either side: *same* (two one-sided tests:
    Schuirmann, J. Pharmacokinetics and Biopharmaceutics 15, 1987; each at `rule.equivalence` x the look's share, so that
-   the intervals of the three looks are of 98, 97 and 95 %). Evidence, at `rule.improvement`, and effect the other
+   the intervals of the looks are of 98.5, 98, 96.5 and 97 %). Evidence, at `rule.improvement`, and effect the other
    way: *better*, which fails nothing and is not confirmed.
    Otherwise it goes on, and is *undecided* when the pairs are used up.
 2. *Confirmation*, of the suspects alone, in fresh pairs, with the same test, effect, looks, and Benjamini-Hochberg at
@@ -25,8 +26,8 @@ noise is like and however many benchmarks there are, as long as a pair is as lik
 (which the random order within pairs sees to); and of what is called worse, at most 2.5 % is not, in expectation:
 stricter than the usual 0.05. Splitting the proof between two independent stages so, rather than 0.05 first and 0.1
 then, costs some fresh pairs for false suspects, and finds more in large comparisons: one slow benchmark among a hundred
-becomes a suspect with p < 0.2 / 100 x 1/2 = 0.001, which twenty pairs reach with one far outlier among them (0.00035);
-it would not with 0.00025.
+becomes a suspect with p < 0.2 / 100 x 0.35 = 0.0007, which twenty pairs reach with one far outlier among them
+(0.00035); it would not with 0.00018.
 
 Time is judged, not cycles: what drifts, a pair has taken out already, the time that memory takes does not follow the
 core's clock, and the addition timed beside has noise of its own. Cycles and instructions stand beside the verdict.
@@ -53,10 +54,11 @@ PAIRS = 20
 THRESHOLD = 0.01  # the smallest change that matters, where nothing else is said
 
 # Simulated suites (tests/python/test_verdicts.py) settle these. A look after fewer than ten pairs finds nothing: a p of
-# 1/512 does not survive Benjamini-Hochberg in any comparison of size. The last look gets the most, because a change of
-# twice the threshold needs it; the first is there for changes that need no test, and to end what is *same* early.
-LOOKS = (1 / 2, 3 / 4, 1)
-SPENT = (0.2, 0.3, 0.5)
+# 1/512 does not survive Benjamini-Hochberg in any comparison of size. The look at all pairs gets the most, because a
+# change of twice the threshold needs it; the first is there for changes that need no test, and to end what is *same*
+# early; the last for what noise hides, which it may spend what is left on.
+LOOKS = (1 / 2, 3 / 4, 1, 2)
+SPENT = (0.15, 0.2, 0.35)
 SUSPICION, CONFIRMATION = 0.2, 0.025  # their product bounds how often a comparison with itself fails
 IMPROVEMENT = EQUIVALENCE = 0.05
 
@@ -69,7 +71,8 @@ Series = Mapping[str, npt.NDArray[np.float64]]
 class rule:
     """How to decide."""
 
-    pairs: int = PAIRS  # of each stage, at most
+    pairs: int = PAIRS  # of each stage, for most benchmarks
+    extended: bool = True  # twice as many of those that are open then
     threshold: float = THRESHOLD
     thresholds: Mapping[str, float] = field(default_factory=dict)  # of those that have their own, by judgement's name
     floors: Mapping[str, float] = field(default_factory=dict)  # of those that were calibrated, to be told
@@ -84,7 +87,12 @@ class rule:
 
     @property
     def looks(self) -> tuple[int, ...]:
-        return tuple(math.ceil(share * self.pairs) for share in LOOKS)
+        return tuple(math.ceil(share * self.pairs) for share in LOOKS if self.extended or share <= 1)
+
+    @property
+    def most(self) -> int:
+        """Pairs of a stage."""
+        return self.looks[-1]
 
 
 @dataclass(frozen=True)
@@ -156,7 +164,7 @@ def _stage(series: Series, level: float, chosen: rule, over: bool) -> dict[str, 
     def open_ones() -> list[str]:
         return [name for name in series if name not in found or found[name].verdict == UNDECIDED]
 
-    for most, share in zip(chosen.looks, SPENT):
+    for most, share in zip(chosen.looks, (*SPENT[: len(chosen.looks) - 1], None)):
         there = [name for name in open_ones() if len(series[name]) >= most]
         if not over and len(there) < len(open_ones()):
             for name in open_ones():
@@ -164,7 +172,7 @@ def _stage(series: Series, level: float, chosen: rule, over: bool) -> dict[str, 
             return found
         look(there, most, share)
     unspent = [name for name in open_ones() if len(series[name]) and left[name] > 1e-9]
-    look(unspent, chosen.pairs, None)
+    look(unspent, chosen.most, None)
     return found | {name: _nothing(series[name]) for name in series if name not in found}
 
 
@@ -267,7 +275,7 @@ def cut_short(pairs: Mapping[str, Sequence[pair]], chosen: rule = rule()) -> lis
     return [
         f"{key}: {_suspicion(one)}, and measuring ended after {one.fresh} fresh ones, before that was settled"
         for key, one in open_ones.items()
-        if one.fresh < chosen.pairs
+        if one.fresh < chosen.most
     ]
 
 

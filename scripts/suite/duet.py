@@ -374,7 +374,7 @@ def _found_worse(measured: deciding.Series, gate: rule, draw: np.random.Generato
     slowed = draw.choice(list(measured)) if size else None
     suite = {}
     for name, logs in measured.items():
-        drawn = draw.choice(logs, 2 * gate.pairs) * draw.choice((-1.0, 1.0), 2 * gate.pairs)
+        drawn = draw.choice(logs, 2 * gate.most) * draw.choice((-1.0, 1.0), 2 * gate.most)
         suite[name] = (drawn + (math.log1p(size) if name == slowed else 0.0)).tolist()
     decided = deciding.decide(suite, gate)
     return {one.verdict for name, one in decided.items() if slowed in (None, name)} & {WORSE}

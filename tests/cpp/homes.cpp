@@ -29,7 +29,7 @@ bool is_on_this_stack(const std::byte* block) {
 }
 
 /// In the program's own file or the zeros behind it.
-bool is_of_the_program(const std::byte* block) { return same_file(file_of(block), "/proc/self/exe"); }
+bool is_of_the_program(const std::byte* block) { return same_file(file_of(block), std::filesystem::read_symlink("/proc/self/exe")); }
 
 TEST(homes, each_gives_whole_pages_of_zeros_that_hold_what_is_written) {
   for (const home where : every_home) {

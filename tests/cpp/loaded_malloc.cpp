@@ -165,7 +165,7 @@ TEST(loaded_malloc, tbbmalloc_asked_for_plain_malloc_is_refused_as_glibcs) {
 TEST(loaded_malloc, a_file_that_cannot_be_loaded_is_refused_with_the_reason) {
   const fs::path folder = fs::path(testing::TempDir()) / ("stackheap." + std::to_string(::getpid()));
   fs::create_directory(folder);
-  std::ofstream(folder / "empty.so");
+  { const std::ofstream empty(folder / "empty.so"); }
   std::ofstream(folder / "text.so") << std::string(10000, 'x');
   const std::pair<std::string, std::string> all[] = {{(folder / "missing.so").string(), "No such file"},
                                                      {(folder / "empty.so").string(), "file too short"},
@@ -243,7 +243,7 @@ TEST(loaded_malloc, a_requested_library_gets_a_row_or_stops_the_run) {
   // The rows are the process's: restored below, as other tests read them.
   const std::string whole = test_library("whole").string();
   load_malloc_libraries({{"mine", whole, "whole_"}, {"mine.2", whole, "whole_"}});
-  EXPECT_TRUE(row("mine").available());
+  EXPECT_TRUE(row("mine").available()) << row("mine").reason;
   EXPECT_FALSE(row("mine").process);
   EXPECT_EQ(row("glibc").process, glibcs_malloc_is_the_processs());
   const auto refusal = [](const std::vector<malloc_request>& requests) {
@@ -251,7 +251,8 @@ TEST(loaded_malloc, a_requested_library_gets_a_row_or_stops_the_run) {
   };
   EXPECT_NE(refusal({{"jemalloc", whole, "whole_"}}).find("taken"), std::string::npos);
   EXPECT_NE(refusal({{"a", whole, "whole_"}, {"a", whole, "whole_"}}).find("taken"), std::string::npos);
-  EXPECT_NE(refusal({{"mine", "libm.so.6", ""}}).find("libm.so.6"), std::string::npos);
+  const std::string said = refusal({{"mine", "libm.so.6", ""}});
+  EXPECT_NE(said.find("libm.so.6"), std::string::npos) << said;
   load_malloc_libraries({});
   EXPECT_THROW(row("mine"), std::out_of_range);
 }

@@ -24,6 +24,7 @@ TEST(behind_mutex, no_block_is_held_by_two_threads) {
   std::latch all_there(4);
   {
     std::vector<std::jthread> threads;
+    threads.reserve(4);
     for (int each = 0; each < 4; ++each)
       threads.emplace_back([&, each] {
         all_there.arrive_and_wait();

@@ -68,6 +68,7 @@ TEST(workload, every_cycle_is_as_likely_as_any_other) {
   for (int i = 0; i < 24000; ++i) ++seen[random_cycle(5, random)];
   ASSERT_EQ(seen.size(), 24U) << "there are (5 - 1)! cycles through 5";
   std::vector<std::uint64_t> counts;
+  counts.reserve(seen.size());
   for (const auto& [cycle, count] : seen) counts.push_back(count);
   EXPECT_LT(std::abs(distance_from_equal(counts)), 6);
 }
@@ -80,6 +81,7 @@ TEST(workload, shuffled_is_a_permutation_each_as_likely_as_any_other) {
   for (int i = 0; i < 24000; ++i) ++seen[shuffled(4, random)];
   ASSERT_EQ(seen.size(), 24U);
   std::vector<std::uint64_t> counts;
+  counts.reserve(seen.size());
   for (const auto& [order, count] : seen) counts.push_back(count);
   EXPECT_LT(std::abs(distance_from_equal(counts)), 6);
 }
@@ -138,12 +140,13 @@ TEST(workload, uniform_sizes_are_every_whole_number_alike) {
 }
 
 TEST(workload, power_law_sizes_have_the_tail_of_a_bounded_pareto) {
-  constexpr double low = 16, high = 65536, shape = 1.1, drawn = 1'000'000;
+  constexpr double low = 16, high = 65536, shape = 1.1;
+  constexpr std::size_t drawn = 1'000'000;
   EXPECT_EQ(static_cast<double>(smallest(size_mix::power_law)), low);
   EXPECT_EQ(static_cast<double>(largest(size_mix::power_law)), high);
   generator random(seed);
-  std::vector<double> sizes;
-  for (int i = 0; i < drawn; ++i) sizes.push_back(draw_size(size_mix::power_law, random));
+  std::vector<double> sizes(drawn);
+  for (double& size : sizes) size = draw_size(size_mix::power_law, random);
   std::sort(sizes.begin(), sizes.end());
   EXPECT_EQ(sizes.front(), low);
   EXPECT_LE(sizes.back(), high);

@@ -31,7 +31,7 @@ const family copy({
 }, [](enrolment& into) {
   for (const auto& [bytes, copies] : {std::pair{std::size_t{16} << 10, 16}, std::pair{std::size_t{1} << 20, 1}})
     enroll_delayed(into, "copy", "", {{"bytes", bytes}}, copies,
-                   [=] { return std::make_shared<world>(bytes, copies); });
+                   [bytes = bytes, copies = copies] { return std::make_shared<world>(bytes, copies); });
 });
 
 }  // namespace

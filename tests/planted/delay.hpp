@@ -16,10 +16,11 @@ namespace stackheap {
 /// on both sides, and the difference is additions alone.
 inline constexpr std::int64_t base_additions = 64;
 
-/// Nothing that stands before is still under way when what stands after begins: the chain hides behind no work.
+/// Nothing that stands before is still under way when what stands after begins, neither loads nor stores: the chain hides
+/// behind no work, and no work behind it.
 inline void drain() {
 #if defined(__x86_64__)
-  asm volatile("lfence" : : : "memory");
+  asm volatile("mfence\n\tlfence" : : : "memory");
 #elif defined(__aarch64__)
   asm volatile("dsb ish\n\tisb" : : : "memory");
 #else
@@ -27,13 +28,30 @@ inline void drain() {
 #endif
 }
 
+/// The sum after so many additions, a power of two, each of which waits for the one before; straight code.
+template <std::uint64_t Additions>
+[[gnu::always_inline]] inline std::uint64_t add(std::uint64_t sum, std::uint64_t addend) {
+  if constexpr (Additions == 1) return opaque(sum + addend);
+  else return add<Additions / 2>(add<Additions / 2>(sum, addend), addend);
+}
+
+/// By powers of two: a loop that ends after as many rounds as there are additions costs a mispredicted branch or none,
+/// as their number is, and that is more than the shortest delays. Here each branch goes the same way every time.
+template <std::uint64_t Power>
+std::uint64_t add_below_twice(std::uint64_t additions, std::uint64_t sum, std::uint64_t addend) {
+  if ((additions & Power) != 0) sum = add<Power>(sum, addend);
+  if constexpr (Power == 1) return sum;
+  else return add_below_twice<Power / 2>(additions, sum, addend);
+}
+
 [[gnu::noinline]] inline void delay(std::int64_t additions) {
+  constexpr std::uint64_t longest = 1024;
   drain();
   std::uint64_t sum = 0;
   // The addend is hidden: some processors add a small constant while renaming, at no cost in time.
-  const std::uint64_t addend = opaque<std::uint64_t>(1);
-  for (std::int64_t i = 0; i < additions; ++i) sum = opaque(sum + addend);
-  keep(sum);
+  const auto addend = opaque<std::uint64_t>(1), left = static_cast<std::uint64_t>(additions);
+  for (std::uint64_t i = 0; i < left / longest; ++i) sum = add<longest>(sum, addend);
+  keep(add_below_twice<longest / 2>(left, sum, addend));
   drain();
 }
 

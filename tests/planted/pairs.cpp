@@ -5,7 +5,7 @@
 namespace stackheap {
 namespace {
 
-constexpr std::int64_t stretch_operations = 64;
+constexpr std::int64_t stretch_operations = 256;
 constexpr std::size_t bytes = 64;
 
 struct world {

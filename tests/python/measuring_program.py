@@ -16,13 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @cache
 def program() -> Path:
-    """STACKHEAP_PROGRAM, else the program built last. Its folder is that of the build."""
-    if chosen := os.environ.get("STACKHEAP_PROGRAM"):
-        return Path(chosen).resolve(strict=True)
-    built = sorted(ROOT.glob("build/*/stackheap"), key=lambda file: file.stat().st_mtime)
-    if not built:
-        raise FileNotFoundError("no build/*/stackheap: build it first, or name it in STACKHEAP_PROGRAM")
-    return built[-1]
+    """STACKHEAP_PROGRAM, else what scripts/test builds. Its folder is that of the build."""
+    return Path(os.environ.get("STACKHEAP_PROGRAM") or ROOT / "build" / "test" / "stackheap").resolve(strict=True)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pytest
 import synthetic
 from suite import claims, results
 from suite.claims import DOES_NOT_HOLD, HOLDS, HOLDS_BUT, NOT_MEASURED
+from suite.claims.reading import few_cycles_apart
 from suite.commands import claims as command
 
 Figure = Union[float, Mapping[str, float], tuple[float, Mapping[str, float]]]  # ns, counters, or both
@@ -319,3 +320,12 @@ def test_the_command_refuses_what_is_no_run(tmp_path: Path, capsys: pytest.Captu
     (tmp_path / "run.json").write_text(json.dumps({"context": {}, "benchmarks": []}))
     assert command.main([str(tmp_path / "run.json")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_two_cycles_are_few_and_three_are_not() -> None:
+    def of_cycles(count: float) -> results.benchmark:
+        samples = tuple(results.sample(process, count, {"cycles": count}) for process in range(8))
+        return results.benchmark(results.benchmark_name.parse("pass/type:int/how:copy"), samples)
+
+    assert few_cycles_apart(of_cycles(11.5), of_cycles(10.0))
+    assert not few_cycles_apart(of_cycles(13.0), of_cycles(10.0))

@@ -104,8 +104,8 @@ def test_what_is_decided_is_measured_no_more(play: Play) -> None:
         return quiet(side_name, name) * (noisy.lognormvariate(0, 0.2) if name == GLIBC else 1)
 
     recorded, _ = play(ns)
-    assert (len(recorded.pairs[SCOPED]), len(recorded.pairs[GLIBC])) == (10, 20)
-    assert len(recorded.controls["L1"]) == 20
+    assert (len(recorded.pairs[SCOPED]), len(recorded.pairs[GLIBC])) == (10, 40)
+    assert len(recorded.controls["L1"]) == 40
 
 
 def test_a_slower_side_is_confirmed_and_told(play: Play) -> None:
@@ -126,7 +126,7 @@ def test_the_same_side_twice_is_the_same(play: Play) -> None:
 def test_the_number_of_pairs_can_be_chosen(play: Play) -> None:
     noisy = random.Random(3)
     recorded, _ = play(lambda side_name, name: 10 * noisy.lognormvariate(0, 0.2), chosen=rule(pairs=32))
-    assert len(recorded.pairs[SCOPED]) == 32
+    assert len(recorded.pairs[SCOPED]) == 2 * 32
 
 
 # ---- what goes wrong

@@ -166,13 +166,13 @@ def test_a_suite_takes_turns_whole(monkeypatch: pytest.MonkeyPatch) -> None:
         return {}
 
     monkeypatch.setattr(deciding, "decide", watch)
-    made = replace(a_recording(), turns={name: tuple(told(i) for i in range(60)) for name in CONDITIONS})
+    made = replace(a_recording(), turns={name: tuple(told(i) for i in range(90)) for name in CONDITIONS})
     evaluating.score_paired(made, QUIET, evaluating.PAIRED_RULES[0], 1, suites=5)
     assert len(asked_about) == 10
     for logs in asked_about:
         assert list(logs) == list(NAMES)
         assert len({tuple(values) for values in logs.values()}) == 1
-        assert len(set(logs[NAMES[0]])) == 40
+        assert len(set(logs[NAMES[0]])) == 80
 
 
 def test_planted_slowdowns_are_found_and_nothing_is_found_where_none_is() -> None:
@@ -261,7 +261,7 @@ def test_the_same_seed_gives_the_same_table_and_another_one_another() -> None:
 
 def test_the_table_says_what_was_missed_and_by_how_much() -> None:
     table = evaluating.table(evaluating.evaluate(a_recording(noisy=0.2), 1, suites=9))
-    assert re.search(r"\| 5 % slowdown found \| at least 99.0 % \| 100 % .* \| yes", table)
+    assert re.search(r"\| 5 % slowdown found within 20 pairs \| at least 99.0 % \| 100 % .* \| yes", table)
     assert re.search(r"\| 5 % slowdown found beside the neighbour \|.*\| no, missed by \d+\.\d points \|", table)
     assert "1 % slowdown found, by cycles | at least 90 % | | cannot be said: no counters here |" in table
     assert re.search(r"Noisy, \d+ of 5 % were missed, .*spread \d+\.\d %", table)

@@ -290,3 +290,13 @@ def test_every_name_and_time_comes_through(tmp_path_factory: pytest.TempPathFact
     assert strict_json(exported("bencher", path)) == {f"x/{name}": {"latency": {"value": ns}}}
     _, metrics = read_as_otava(exported("otava", path), exported("otava-config", path))
     assert metrics == {f"x/{name}": (-1, [ns])}
+
+
+def test_what_failed_in_one_process_is_not_told_by_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "scoped/bad/bytes:8"
+    failed = row(name, 5, 0.0, error_occurred=True, error_message="wrong work")
+    found = rows() + [row(name, process, 1.0) for process in range(5)] + [failed]
+    assert call(write(tmp_path, found), "--to", "bencher") == 0
+    told = capsys.readouterr()
+    assert name not in told.out
+    assert f"left out: {name}: failed: wrong work" in told.err

@@ -201,10 +201,10 @@ HOSTILE_AT_ONCE = {
 
 def hostile(fault: str) -> str:
     """--allocator's value for the library with this fault."""
-    built = sorted(ROOT.glob(f"build/*/libhostile_{fault}.so"), key=lambda file: file.stat().st_mtime)
-    if not built:
+    built = program().with_name(f"libhostile_{fault}.so")
+    if not built.exists():
         pytest.skip("the hostile libraries are not built: build the target unit_tests")
-    return f"evil={built[-1]},hostile_"
+    return f"evil={built},hostile_"
 
 
 def started(*arguments: str) -> subprocess.Popen[str]:
@@ -421,11 +421,11 @@ def test_without_huge_pages_their_share_is_none_and_no_error() -> None:
 
 
 def test_a_clock_that_is_set_back_changes_no_figure() -> None:
-    built = sorted(ROOT.glob("build/*/libclock_back.so"), key=lambda file: file.stat().st_mtime)
-    if not built:
+    built = program().with_name("libclock_back.so")
+    if not built.exists():
         pytest.skip("the library is not built: build the target unit_tests")
     words = [str(program()), "--profile=smoke", "--only=^(scoped|private|latency)/glibc/", "--benchmark_format=json"]
-    environment = {**os.environ, "LD_PRELOAD": str(built[-1])}
+    environment = {**os.environ, "LD_PRELOAD": str(built)}
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     written = parsed(done.stdout)

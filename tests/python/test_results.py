@@ -14,6 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from suite import results
+from suite.commandline import REFUSED, answer
+from suite.program import bad_input
 
 COMPARE = Path("/usr/share/benchmark/compare.py")  # of the package libbenchmark-tools
 
@@ -412,3 +414,22 @@ def test_a_process_without_a_figure_says_why(wrong: dict[str, object]) -> None:
         results.sample_of(document({**row(), **wrong}), NAME)
     with pytest.raises(ValueError, match="has no result"):
         results.sample_of(document(row()), "another")
+
+
+def test_processes_stand_in_their_order_in_whatever_order_they_ended() -> None:
+    pieces = [(unit(process), document(row(ns=process + 1.0))) for process in (2, 0, 1)]
+    rows = results.merge(pieces, results.account(True, 3, 7), [])["benchmarks"]
+    assert [one["real_time"] for one in rows if one["run_type"] == "iteration"] == [1.0, 2.0, 3.0]
+
+
+def test_where_the_program_lies_is_not_told() -> None:
+    assert merged(document(row(), executable="/home/someone/stackheap"))["context"]["executable"] == "stackheap"
+
+
+@pytest.mark.parametrize("kind", [results.bad_result, bad_input, OSError])
+def test_what_is_wrong_is_one_line_and_no_traceback(capsys: pytest.CaptureFixture[str], kind: type[Exception]) -> None:
+    def work() -> int:
+        raise kind("no run")
+
+    assert answer("scripts/some", work) == REFUSED
+    assert capsys.readouterr().err.count("\n") == 1

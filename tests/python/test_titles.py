@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 import pytest
 import synthetic
 from suite import charts
-from suite.charts import words
-from suite.results import benchmark_name
+from suite.charts import selection, words
+from suite.results import benchmark, benchmark_name, sample
 
 MIB = 1 << 20
 
@@ -150,3 +150,22 @@ def test_recursion_is_compared_both_ways() -> None:
     )
     alike = title("recursion", lambda one: 3.0)
     assert alike == "10,000 deep, a stack on the heap, kept or fresh, cannot be told from recursion"
+
+
+# ---- what titles are made of
+
+
+def test_a_span_goes_from_the_least_to_the_most() -> None:
+    assert words.span([12.0, 3.6], words.two_figures).replace(words.NO_BREAK, " ") == "3.6 to 12"
+
+
+def test_each_of_many_ratios_has_a_wider_interval_than_one_alone() -> None:
+    def measured(ns: float) -> benchmark:
+        samples = tuple(sample(process, ns + 0.1 * process, {}) for process in range(10))
+        return benchmark(benchmark_name.parse("pass/type:int/how:copy"), samples)
+
+    def width(count: int) -> float:
+        found = selection.ratios({i: measured(9.0) for i in range(count)}, {i: measured(3.0) for i in range(count)})
+        return found[0].high - found[0].low
+
+    assert width(50) > 1.05 * width(1)

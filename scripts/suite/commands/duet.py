@@ -37,7 +37,8 @@ SECONDS = 0.05  # of measuring in each process; its start takes about a hundredt
 _CORE_LINES = "\n  ".join(duet.CORE).replace("%", "%%")
 EPILOG = f"""\
 Each pair is two fresh processes of one benchmark, old next to new, in random order. A benchmark is decided by
-{PAIRS // 2}, {PAIRS * 3 // 4} or {PAIRS} pairs; what seems worse must show again in as many fresh ones.
+{PAIRS // 2}, {PAIRS * 3 // 4} or {PAIRS} pairs, where the machine is noisy by {2 * PAIRS}; what seems worse must show
+again in as many fresh ones.
 The time is that of the processor where one thread does the work, so that others at work here hardly move it, and that
 on the wall where several do; of each process the median of {duet.REPETITIONS} repetitions counts.
 worse: evidence, and a change over the threshold; better: likewise; same: the change is shown to be under the threshold;
@@ -78,7 +79,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help=f"the smallest change that matters, for all or for what matches; default: {THRESHOLD:.0%}%, over the "
         "floor of a calibrated benchmark; the last that matches counts")  # fmt: skip
     add("--pairs", metavar="N", type=_whole(FEWEST_PAIRS, MOST_PAIRS), default=PAIRS,
-        help=f"pairs of a benchmark at most, and to confirm as many again; default: {PAIRS}")  # fmt: skip
+        help=f"pairs of a benchmark, and twice as many where the noise wants them; to confirm, as many again; "
+        f"default: {PAIRS}")  # fmt: skip
     add("--budget", metavar="SECONDS", type=_positive, default=math.inf, help="measure no longer than this")
     add("--seconds", metavar="S", type=_positive, default=SECONDS, help=f"measured in each process; default: {SECONDS}")
     add("--layouts", metavar="N", type=_whole(2, MOST_LAYOUTS), default=1,
@@ -255,13 +257,14 @@ def _rule(options: argparse.Namespace, names: Collection[str], floors: Mapping[s
 
 def _announce(planned: duet.match, options: argparse.Namespace, status: Console) -> None:
     turns = len(planned.names) + len(planned.controls)
-    first = planned.chosen.pairs if planned.to_the_end else planned.chosen.looks[0]
+    chosen = planned.chosen
+    first, last = (chosen.pairs, chosen.pairs) if planned.to_the_end else (chosen.looks[0], chosen.most)
     seconds = turns * first * 2 * 2 * options.seconds  # as long again to set up and find the number of iterations
     bound = f", at most {options.budget:.0f} s" if options.budget < math.inf else ""
     to_first = "for all pairs" if planned.to_the_end else "to the first look"
     status.print(
         f"duet: {planned.old.side.label} and {planned.new.side.label}, {options.profile}: benchmarks "
-        f"{len(planned.names)}, controls {len(planned.controls)}, pairs of each {first} to {planned.chosen.pairs}, "
+        f"{len(planned.names)}, controls {len(planned.controls)}, pairs of each {first} to {last}, "
         f"seed {planned.seed}; about {_minutes(seconds)} {to_first}{bound}",
         markup=False,
         soft_wrap=True,
