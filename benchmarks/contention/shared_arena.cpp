@@ -37,6 +37,8 @@ class world {
     if constexpr (!owns<Memory>) drop_all(memory);
   }
 
+  std::size_t memories() const { return memories_.size(); }
+
   void verify_apart() {
     std::vector<std::vector<std::byte*>> taken(threads.size());
     threads.round([&](unsigned thread) {
@@ -96,6 +98,7 @@ void enroll_memory(enrolment& into, const std::string& name, const std::function
       [=](benchmark::State& state, world<Memory>& in) {
         measure_rounds(state, in.threads, blocks_a_round, [&](unsigned thread) { in.round(thread); });
         if (name != "none") in.verify_apart();  // what was taken is there again
+        state.counters["memories"] = static_cast<double>(in.memories());
       });
 }
 

@@ -1,4 +1,7 @@
 // What does it cost to start a thread, and does it pay for its stack by the size or by the use?
+#include <unistd.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -74,9 +77,12 @@ std::size_t taken_of_each_stack() {
   return (facts.above + stack_page - 1) / stack_page * stack_page;
 }
 
+/// Bytes below which the system starts no thread: 16 KiB on x86-64, 128 KiB on 64-bit ARM.
+std::size_t least_stack() { return static_cast<std::size_t>(::sysconf(_SC_THREAD_STACK_MIN)); }
+
 struct world {
   world(stack_from from, std::size_t bytes, bool touch)
-      : stack_bytes(bytes + taken_of_each_stack() + spare_bytes), todo{.descent = touch ? bytes : 0} {
+      : stack_bytes(std::max(bytes + taken_of_each_stack() + spare_bytes, least_stack())), todo{.descent = touch ? bytes : 0} {
     if (from == stack_from::none) return;
     task look{todo.descent, &facts};
     require(::pthread_attr_setstacksize(&how.value, stack_bytes));
@@ -127,12 +133,12 @@ const family thread_start({
     .untimed = "one start, by whose thread the stack was looked at",
     .heap = "does not matter",
     .unfairness = "n is what the thread can use; what the C library keeps on every stack, mostly thread-local storage, "
-                  "comes on top: stack_reserved is the whole, stack_resident what of it was memory when the thread "
-                  "ended, page faults are those of starter and thread. cached_stack is what a program sees: glibc "
-                  "keeps the stacks of ended threads, up to 40 MiB in all, and drops their pages; what is larger is "
-                  "mapped and unmapped every time. fresh_stack has no guard page, which saves one call. The thread "
-                  "runs on its starter's processor, unless nothing is pinned. Hardware counts, which end with the "
-                  "thread, are absent.",
+                  "comes on top, and some systems want more at least: stack_reserved is the whole, stack_resident "
+                  "what of it was memory when the thread ended, page faults are those of starter and thread. "
+                  "cached_stack is what a program sees: glibc keeps the stacks of ended threads, up to 40 MiB in all, "
+                  "and drops their pages; what is larger is mapped and unmapped every time. fresh_stack has no guard "
+                  "page, which saves one call. The thread runs on its starter's processor, unless nothing is pinned. "
+                  "Hardware counts, which end with the thread, are absent.",
 }, [](enrolment& into) {
   for (const std::size_t kib :
        into.pick<std::size_t>({64, 8192}, {64, 1024, 8192, 65536}, {64, 256, 1024, 8192, 32768, 65536}))

@@ -6,6 +6,7 @@
 // that meet (up to four consumers a producer), so that the malloc's locks are the only ones. Sizes are drawn before,
 // from theirs. Theirs writes up to 128 bytes of each block, here 8 are written and read back.
 #include <algorithm>
+#include <atomic>
 
 #include "batch_link.hpp"
 #include "heap.hpp"
@@ -31,6 +32,9 @@ std::vector<std::uint32_t> sizes_of_round(bool mixed, generator& random) {
   return sizes;
 }
 
+/// A block's number: atomic, at no cost, since all threads write to the control's one block.
+std::atomic_ref<std::uint64_t> numbered(const batch::block& one) { return std::atomic_ref(*one.start); }
+
 template <shares Strategy>
 struct world {
   world(contender<Strategy> by, unsigned producers_, bool mixed)
@@ -54,7 +58,8 @@ struct world {
       batch_link& link = *links[routes.sending(producer, step)];
       batch& filling = link.to_fill();
       for (batch::block& each : filling.blocks) {
-        each = {::new (strategy.allocate(*size)) std::uint64_t{number++}, *size};
+        each = {::new (strategy.allocate(*size)) std::uint64_t, *size};
+        numbered(each).store(number++, std::memory_order_relaxed);
         ++size;
       }
       link.send(filling);
@@ -68,7 +73,7 @@ struct world {
       batch_link& link = *links[routes.receiving(consumer, step)];
       batch& emptying = link.receive();
       for (const batch::block& each : emptying.blocks) {
-        seen.sum += *each.start;
+        seen.sum += numbered(each).load(std::memory_order_relaxed);
         strategy.deallocate(each.start, each.bytes);
       }
       seen.blocks += emptying.blocks.size();

@@ -53,7 +53,7 @@ BENCHMARKS = (
     "private/glibc/threads:2",
 )
 REPETITIONS = 10  # of each benchmark in the one process that other tools' rules are given
-RUNS_EVERY = 4  # turns; other rules look at whole runs, which take as long as some turns
+RUNS_EVERY = 8  # turns; other rules look at whole runs, which take as long as some turns
 PLAIN_RUNS = 2  # in each such turn, so that there is a run to compare a run with
 CALIBRATIONS = 7  # processes that say how long a stretch of work takes
 SECONDS_LIMIT = 60.0  # of one process

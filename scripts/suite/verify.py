@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from suite import assembly
-from suite.program import ask, catalogue, measure_part, part, program, unit_failed
+from suite.program import ask, bad_input, catalogue, measure_part, part, program, unit_failed
 from suite.statistics import estimate_ratio, median
 
 SHOWN, FAILED, UNKNOWN = "shown", "failed", "unknown here"
@@ -79,11 +79,12 @@ def refusals(suite: suite_under_test) -> Iterator[row]:
     if without is None:
         yield row(claim, UNKNOWN, f"none of {', '.join(PROXIES)} is here to try it with")
         return
-    tried = ask(replace(suite.program, allocators=(f"wrong={without.file}",)))
-    answered = next((each for each in tried.mallocs if each.name == "wrong"), None)
-    refused = answered is not None and not answered.available
-    yield row(claim, SHOWN if refused else FAILED,
-              answered.reason if answered is not None and refused else f"{without.file} was taken for one")
+    try:
+        ask(replace(suite.program, allocators=(f"wrong={without.file}",)))
+    except bad_input as refused:
+        yield row(claim, SHOWN if without.file in str(refused) else FAILED, str(refused))
+    else:
+        yield row(claim, FAILED, f"{without.file} was taken for one")
 
 
 def preloaded(suite: suite_under_test) -> Iterator[row]:

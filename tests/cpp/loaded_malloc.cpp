@@ -77,6 +77,7 @@ TEST(loaded_malloc, every_row_is_available_or_says_why_not) {
     EXPECT_EQ(loaded.what, each.what);
     EXPECT_EQ(loaded.package, each.package);
     EXPECT_EQ(loaded.functions.malloc == nullptr, !loaded.available() && loaded.file.empty());
+    EXPECT_EQ(loaded.available(), !loaded.file.empty()) << "found, but " << loaded.reason;
   }
 }
 
@@ -148,10 +149,19 @@ TEST(loaded_malloc, every_version_is_one) {
   }
 }
 
+TEST(loaded_malloc, mimallocs_version_begins_as_its_files) {
+  NEEDS("mimalloc");
+  const std::string name = fs::path(row("mimalloc").file).filename();
+  std::smatch found;
+  if (!std::regex_search(name, found, std::regex("\\.so\\.([0-9]+)"))) GTEST_SKIP() << name << " tells no version";
+  EXPECT_TRUE(row("mimalloc").version.starts_with(found.str(1) + '.')) << name << ' ' << row("mimalloc").version;
+}
+
 TEST(loaded_malloc, a_library_without_malloc_is_refused_and_the_symbols_home_named) {
   const malloc_library loaded = load_malloc("mine", "libm.so.6", "");
   EXPECT_FALSE(loaded.available());
   EXPECT_NE(loaded.reason.find("its malloc is that of " + row("glibc").file), std::string::npos) << loaded.reason;
+  EXPECT_EQ(loaded.functions.usable_size, nullptr) << "that is glibc's as well";
 }
 
 TEST(loaded_malloc, tbbmalloc_asked_for_plain_malloc_is_refused_as_glibcs) {

@@ -243,6 +243,20 @@ TEST(strategy_contract, what_was_given_back_is_used_again_or_unmapped) {
   });
 }
 
+TEST(strategy_contract, small_blocks_that_were_given_back_are_given_again) {
+  constexpr std::size_t bytes = 1000, times = 20'000;
+  every_strategy({bytes, 1}, [&]<owns Strategy>(contender<Strategy> by) {
+    Strategy strategy = by.make();
+    std::set<void*> seen;
+    for (std::size_t i = 0; i < times; ++i) {
+      void* const block = strategy.allocate(bytes);
+      seen.insert(block);
+      strategy.deallocate(block, bytes);
+    }
+    EXPECT_LT(seen.size(), times / 4) << by.name;
+  });
+}
+
 TEST(strategy_contract, reset_gives_all_blocks_back) {
   constexpr std::size_t count = 200, bytes = 1000;
   every_strategy({bytes, count}, [&]<resets Strategy>(contender<Strategy> by) {

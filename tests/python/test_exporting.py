@@ -292,7 +292,7 @@ def test_every_name_and_time_comes_through(tmp_path_factory: pytest.TempPathFact
     assert metrics == {f"x/{name}": (-1, [ns])}
 
 
-def test_what_failed_in_one_process_is_not_told_by_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_failed_in_one_process_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = "scoped/bad/bytes:8"
     failed = row(name, 5, 0.0, error_occurred=True, error_message="wrong work")
     found = rows() + [row(name, process, 1.0) for process in range(5)] + [failed]

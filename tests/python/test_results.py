@@ -426,10 +426,13 @@ def test_where_the_program_lies_is_not_told() -> None:
     assert merged(document(row(), executable="/home/someone/stackheap"))["context"]["executable"] == "stackheap"
 
 
-@pytest.mark.parametrize("kind", [results.bad_result, bad_input, OSError])
-def test_what_is_wrong_is_one_line_and_no_traceback(capsys: pytest.CaptureFixture[str], kind: type[Exception]) -> None:
+WRONG = [results.bad_result(Path("run.json"), "no run"), bad_input("no run"), OSError("no run")]
+
+
+@pytest.mark.parametrize("problem", WRONG)
+def test_what_is_wrong_is_one_line_and_no_traceback(capsys: pytest.CaptureFixture[str], problem: Exception) -> None:
     def work() -> int:
-        raise kind("no run")
+        raise problem
 
     assert answer("scripts/some", work) == REFUSED
     assert capsys.readouterr().err.count("\n") == 1

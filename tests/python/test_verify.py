@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import fake_program
+import measuring_program
 import pytest
 from suite import assembly, building, verify
 from suite.commands import verify as command
-from suite.program import catalogue, malloc, part, program, unit_failed
+from suite.program import ask, bad_input, catalogue, malloc, part, program, unit_failed
 
 Rows = dict[str, Mapping[str, Any]]
 
@@ -54,23 +55,35 @@ def test_a_malloc_that_is_missing_is_unknown_and_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "verdict"), [("its malloc stands in libc.so.6", verify.FAILED), ("", verify.SHOWN)]
-)  # what the program answers of the library under its usual prefix, and without it
+    ("refusal", "verdict"),
+    [
+        ("", verify.FAILED),
+        ("/lib/libtbbmalloc.so.2 is no malloc library: its malloc is that of /lib/libc.so.6", verify.SHOWN),
+        ("cannot be run", verify.FAILED),
+    ],
+)  # what the program says when it is given the library without its prefix
 def test_a_library_that_measures_anothers_malloc_is_a_failure(
-    monkeypatch: pytest.MonkeyPatch, reason: str, verdict: str
+    monkeypatch: pytest.MonkeyPatch, refusal: str, verdict: str
 ) -> None:
     tbb = malloc("tbbmalloc", "/lib/libtbbmalloc.so.2", "2.8", "", "", process=False)
     asked: list[program] = []
 
     def ask(chosen: program) -> catalogue:
         asked.append(chosen)
-        wrong = replace(tbb, name="wrong", reason="" if reason else "its malloc stands in libc.so.6")
-        return catalogue((), {}, (tbb, wrong), {}, "")
+        if refusal:
+            raise bad_input(refusal)
+        return catalogue((), {}, (tbb, replace(tbb, name="wrong")), {}, "")
 
     monkeypatch.setattr(verify, "ask", ask)
     assert verdicts(verify.refusals(suite(nothing, tbb))) == [verdict]
     assert asked[0].allocators == ("wrong=/lib/libtbbmalloc.so.2",)
     assert verdicts(verify.refusals(suite())) == [verify.UNKNOWN]
+
+
+def test_this_program_refuses_a_library_that_measures_anothers_malloc(tmp_path: Path) -> None:
+    here = program(measuring_program.program(), "smoke")
+    [found] = verify.refusals(verify.suite_under_test(here, ask(here), tmp_path))
+    assert found.verdict in (verify.SHOWN, verify.UNKNOWN), found
 
 
 @pytest.mark.parametrize(("factor", "verdict"), [(1.0, verify.SHOWN), (1.1, verify.SHOWN), (2.0, verify.FAILED), (0.5, verify.FAILED)])
