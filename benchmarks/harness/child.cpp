@@ -57,7 +57,7 @@ std::string proxy_of(const std::string& file) {
   if (at == std::string::npos) return "";
   for (std::string ending = name.substr(at); !ending.empty(); ending.resize(ending.rfind('.'))) {
     const fs::path proxy = path.parent_path() / (name.substr(0, at) + "_proxy" + ending);
-    if (::access(proxy.c_str(), R_OK) == 0) return real_path(proxy.c_str());
+    if (std::error_code ignored; fs::exists(proxy, ignored)) return real_path(proxy.c_str());
   }
   return "";
 }

@@ -81,7 +81,7 @@ options parse(int argc, char** argv) {
 
 /// How long each benchmark is measured at least: in one process, of the several that make a run.
 std::string min_time(profile chosen) {
-  const std::string seconds = chosen == profile::smoke ? "0.0005" : chosen == profile::quick ? "0.004" : "0.02";
+  const std::string seconds = chosen == profile::smoke ? "0.0005" : chosen == profile::quick ? "0.004" : "0.01";
   return seconds + STACKHEAP_MIN_TIME_SUFFIX;  // Google Benchmark 1.8 wants the unit, 1.7 refuses it
 }
 

@@ -329,7 +329,22 @@ def _goals(told: evaluation) -> str:
         else:
             verdict = _reached(best.share >= wanted, best.interval[0] >= wanted, wanted - best.share)
         lines.append(f"| {words} | {sign} {_percent(wanted)} | {_cell(best)} | {verdict} |")
-    return "\n".join(lines)
+    return "\n".join(lines) + f"\n\n{_planted(told.of)}"
+
+
+def _planted(made: recording) -> str:
+    """What the slowdowns really came to: they are work that is done, so the machine has a say in how long it takes."""
+    came_to = (
+        f"{percent} % came to {100 * math.expm1(median(_middle(made, QUIET, percent))):.1f} % quiet and "
+        f"{100 * math.expm1(median(_middle(made, NOISY, percent))):.1f} % beside the neighbour"
+        for percent in PLANTED
+    )
+    return f"In the median benchmark, {'; '.join(came_to)}."
+
+
+def _middle(made: recording, condition: str, percent: int) -> list[float]:
+    """The median log ratio of each benchmark."""
+    return [median(_logs(made, condition, percent, name)) for name in made.benchmarks]
 
 
 def _reached(in_figure: bool, in_interval: bool, missed_by: float) -> str:

@@ -55,7 +55,7 @@ BENCHMARKS = (
 REPETITIONS = 10  # of each benchmark in the one process that other tools' rules are given
 RUNS_EVERY = 8  # turns; other rules look at whole runs, which take as long as some turns
 PLAIN_RUNS = 2  # in each such turn, so that there is a run to compare a run with
-CALIBRATIONS = 7  # processes that say how long a stretch of work takes
+CALIBRATIONS = 7  # processes that say how long a stretch of work takes, before the first turn
 SECONDS_LIMIT = 60.0  # of one process
 MOST_FAILURES = 3  # of a process; the turn is done again
 MOST_BYTES = 1 << 26  # of a recording, unpacked: a hundred times what twenty minutes give
@@ -132,10 +132,9 @@ class recorder:
                 runs[percent] += (self._run(percent),)
         return turn(pairs, runs)
 
-    def cycles_of_a_stretch(self, name: str) -> float:
-        """Core cycles between two delays: the median over several processes."""
-        found = [self._sample(SAME_ON_BOTH_SIDES, name) for _ in range(CALIBRATIONS)]
-        return median((one.cycles or 0.0) * one.counters["operations_per_delay"] for one in found)
+    def stretches(self, name: str) -> list[float]:
+        """Core cycles between two delays, in several processes."""
+        return [_cycles_of_a_stretch(self._sample(SAME_ON_BOTH_SIDES, name)) for _ in range(CALIBRATIONS)]
 
     def _pairs(self, chain: Sequence[int], name: str) -> Iterator[tuple[int, pair]]:
         """The pairs of a chain, which is measured forwards or backwards, by their slowdowns."""
@@ -193,6 +192,10 @@ class recorder:
                 child.kill()
 
 
+def _cycles_of_a_stretch(one: sample) -> float:
+    return (one.cycles or 0.0) * one.counters["operations_per_delay"]
+
+
 watcher = Callable[[float, str], None]  # told the share of the time that is over, and what is done
 
 
@@ -214,8 +217,7 @@ def _record(made: sides, neighbour: Path, minutes: float, seed: int, watch: watc
         raise bad_input(f"{made.planted} offers none of the benchmarks to be recorded")
     measuring = recorder(made, neighbour, offered, benchmarks, random.Random(seed))
     watch(0.0, "calibrating")
-    cycles = {name: measuring.cycles_of_a_stretch(name) for name in benchmarks}
-    made.make({percent: {name: round(cycles[name] * percent / 100) for name in benchmarks} for percent in SLOWDOWNS})
+    stretches = {name: measuring.stretches(name) for name in benchmarks}
     turns: dict[str, list[turn]] = {condition: [] for condition in CONDITIONS}
     failures = 0
     try:
@@ -223,8 +225,15 @@ def _record(made: sides, neighbour: Path, minutes: float, seed: int, watch: watc
             condition = min(CONDITIONS, key=lambda name: len(turns[name]))
             own = turns[condition]
             watch((time.monotonic() - start) / (60 * minutes), f"turn {len(own) + 1}, {condition}")
+            made.make({
+                percent: {name: round(median(found) * percent / 100) for name, found in stretches.items()}
+                for percent in SLOWDOWNS
+            })  # fmt: skip
             try:
                 own.append(measuring.turn(condition, len(own) % RUNS_EVERY == 0))
+                if condition == QUIET:  # how long a stretch is here is known the better, the longer this takes
+                    for name, itself in own[-1].pairs[SAME_ON_BOTH_SIDES].items():
+                        stretches[name] += map(_cycles_of_a_stretch, (itself.old, itself.new))
             except unit_failed:
                 failures += 1
                 if failures > MOST_FAILURES:

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from suite import assembly
+from suite.figures import figures_of
 from suite.program import ask, bad_input, catalogue, measure_part, part, program, unit_failed
+from suite.results import benchmark, benchmark_name, sample
 from suite.statistics import estimate_ratio, median
 
 SHOWN, FAILED, UNKNOWN = "shown", "failed", "unknown here"
@@ -196,15 +198,17 @@ def controls(suite: suite_under_test) -> Iterator[row]:
 
 
 def spread(suite: suite_under_test) -> Iterator[row]:
-    """How far processes of one program lie apart, by family."""
-    times: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    """How far processes of one program lie apart, by family: in what the family is measured for."""
+    samples: dict[str, dict[str, list[sample]]] = defaultdict(lambda: defaultdict(list))
     quick = replace(suite, program=replace(suite.program, profile="smoke"))
     for one in suite.catalogue.parts:
-        for _ in range(SPREAD_PROCESSES):
-            for name, time in quick.measure(one.expression).items():
-                times[one.family][name].append(time)
-    for family, series in times.items():
-        spreads = [_robust_spread(values) for values in series.values() if len(values) == SPREAD_PROCESSES]
+        for process in range(SPREAD_PROCESSES):
+            for name, found in quick.rows(one.expression).items():
+                samples[one.family][name].append(sample(process, float(found["real_time"]), found))
+    for family, series in samples.items():
+        measured = [benchmark(benchmark_name.parse(name), tuple(own)) for name, own in series.items()]
+        values = [each.values(one) for one in measured for each in figures_of(one)]
+        spreads = [_robust_spread(own) for own in values if len(own) == SPREAD_PROCESSES]
         if not spreads:
             continue
         typical = median(spreads)

@@ -285,6 +285,12 @@ def test_few_processes_are_not_enough(tmp_path: Path, claim_id: str, verdict: st
     assert of(claim_id, make_run(tmp_path, CASES[claim_id][verdict], processes=2)).verdict == NOT_MEASURED
 
 
+def test_twice_as_much_is_not_as_much_even_where_it_is_one_cycle(tmp_path: Path) -> None:
+    one_cycle_more = {**many(10), **dict(zip((name for name in many(10) if "stack_array" in name), (0.25, 0.5)))}
+    judged = of("all-at-once", make_run(tmp_path, one_cycle_more))
+    assert (judged.verdict, judged.condition) == (HOLDS_BUT, "for a cycle or two")
+
+
 def test_one_core_says_nothing_of_threads(tmp_path: Path) -> None:
     one = make_run(tmp_path, {**CASES["own-stack"][HOLDS], **CASES["shared-heap-contends"][HOLDS]}, cores=1)
     for claim_id in ("own-stack", "shared-heap-contends"):

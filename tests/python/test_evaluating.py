@@ -523,6 +523,14 @@ def test_what_is_recorded_is_what_was_planted(tmp_path: Path) -> None:
     assert orders == {True, False}
 
 
+def test_a_delay_follows_what_its_stretch_turns_out_to_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording.recorder, "stretches", lambda self, name: [8000.0])  # it takes 4,000 cycles
+    assert recorded(tmp_path) == 0
+    made = recording.read_recording(tmp_path / "made.json.gz")
+    first, second = (made.turns[name][0].pairs[5]["chase/bytes:16384"].new.ns for name in CONDITIONS)
+    assert (first, second) == (pytest.approx(1.4), pytest.approx(1.2))
+
+
 def test_a_process_that_fails_once_costs_its_turn_only(tmp_path: Path) -> None:
     once = f"fails = {str(tmp_path / 'failed')!r}\nif not os.path.exists(fails): open(fails, 'w').close(); sys.exit(3)"
     # The first process is a calibration; there a failure ends the recording, as nothing is lost yet.

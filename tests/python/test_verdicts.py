@@ -13,7 +13,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from suite import deciding
-from suite.deciding import chances, decide, judge, rule, sign_test, signed_rank, wanted, without_ratio
+from suite.deciding import chances, cut_short, decide, judge, rule, sign_test, signed_rank, wanted, without_ratio
 from suite.results import pair, sample
 from suite.statistics import estimate_shift, signed_rank_counts
 from suite.verdicts import BETTER, CANNOT_JUDGE, NOTHING_WORSE, SAME, SOMETHING_WORSE, UNDECIDED, WORSE
@@ -88,6 +88,11 @@ def test_the_sign_test_agrees_with_scipy(values: list[int]) -> None:
 def test_two_far_outliers_do_not_hide_a_change() -> None:
     hit = np.array([0.05 + 0.0001 * i for i in range(18)] + [-0.3, -0.4])
     assert signed_rank(hit)[0] > 0.005 > 0.001 > chances(hit)[0]
+
+
+def test_the_chance_by_the_better_of_two_tests_is_twice_the_smaller() -> None:
+    up, down = chances(np.arange(1.0, 7.0))  # all six above zero: 1 of 64 by ranks and by signs
+    assert up == pytest.approx(2 / 64) and down == 1.0
 
 
 def test_signed_rank_counts_are_all_the_signs() -> None:
@@ -222,6 +227,12 @@ def test_a_few_pairs_decide_nothing() -> None:
         assert verdict_of(UP[:n]) == UNDECIDED
         assert verdict_of([0.0] * n) == UNDECIDED
     assert verdict_of([0.0] * 10) == SAME
+
+
+def test_what_ends_before_the_first_look_is_looked_at_as_it_is() -> None:
+    seven = decide({"b": UP[:7]})["b"]  # 1 of 128
+    assert seven.suspicion is not None and seven.suspicion.n == 7
+    assert decide({"b": DOWN[:7]})["b"].verdict == BETTER
 
 
 def test_pairs_are_wanted_look_by_look() -> None:
@@ -397,6 +408,19 @@ def test_what_has_no_ratio_is_told_and_not_judged() -> None:
     assert [line.partition(":")[0] for line in without_ratio(broken)] == ["overhead/none/bytes", "c"]
 
 
+def test_what_seemed_worse_when_measuring_ended_is_told_until_it_had_all_its_pairs() -> None:
+    def told(fresh: int, chosen: rule = rule()) -> list[str]:
+        logs = UP[:10] + NOISE[:fresh]
+        measured = [pair(sample(i, 20.0, {}), sample(i, 20.0 * math.exp(log), {}), True) for i, log in enumerate(logs)]
+        return cut_short({"b": measured}, chosen)
+
+    for fresh in (0, 9, 20, 39):
+        (line,) = told(fresh)
+        assert line.startswith("b: seemed worse by +5.") and f"after {fresh} fresh ones" in line
+    assert told(40) == told(20, rule(extended=False)) == []
+    assert cut_short({"b": pairs_of(1.0)}) == []
+
+
 def test_wanted_is_told_by_benchmark() -> None:
     few = {"b": pairs_of(1.0, n=3), "latency/glibc/bytes:64/op:malloc": pairs_of(1.0, n=3, p50=(1, 1), p99=(2, 2))}
     assert wanted(few) == dict.fromkeys(few, 10)
@@ -421,8 +445,3 @@ def test_exit_codes() -> None:
     quarantined = replace(whole(WORSE).judgements[0], quarantined=True)
     assert replace(whole(), judgements=(quarantined,)).exit_code() == NOTHING_WORSE
     assert replace(whole(), judgements=(quarantined,)).exit_code(strict=True) == CANNOT_JUDGE
-
-
-def test_the_chance_by_the_better_of_two_tests_is_twice_the_smaller() -> None:
-    up, down = chances(np.arange(1.0, 7.0))  # all six above zero: 1 of 64 by ranks and by signs
-    assert (up, down) == (pytest.approx(2 / 64), 1.0)

@@ -236,6 +236,20 @@ def test_a_family_whose_processes_disagree_fails() -> None:
     assert "of 2 benchmarks" in rows[0].evidence
 
 
+def test_a_family_is_measured_by_its_own_figure() -> None:
+    """A child's duration says nothing of how deep its stack was."""
+    asked: list[str] = []
+
+    def answer(only: str, preload: str) -> Rows:
+        asked.append(only)
+        return {"stack_limit/home:first/frame:64": {"real_time": float(len(asked)), "frames": 1000.0}}
+
+    limits = part("stack_limit", "limits", 0, "^stack_limit/", ())
+    tried = replace(suite(answer), catalogue=catalogue((limits,), {}, (), {}, ""))
+    [found] = verify.spread(tried)
+    assert found.verdict == verify.SHOWN and "typically 0.0%" in found.evidence
+
+
 # ---- the whole
 
 

@@ -84,7 +84,7 @@ def all_at_once(run: results.run) -> ruling:
     if grows is None:
         raise cannot_judge(f"the intervals are too wide to tell: {text}")
     if not grows:
-        return holds(text)
+        return holds_but(text, "for a cycle or two") if is_more(more) else holds(text)
     return holds_but(text, "not quite as much") if more.high < many / 4 else does_not_hold(text)
 
 
