@@ -16,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from scipy.stats import binomtest
 
 from suite import deciding
@@ -373,7 +374,7 @@ def _benchmarks(told: evaluation) -> str:
         "how often this project's rule found it. The delays were measured on the quiet machine: where "
         "the neighbour makes a benchmark itself slower, the same delay is a smaller share of it."
     )
-    return "\n".join(lines) + f"\n\n{words}\n\n{_why(told)}"
+    return "\n".join(lines) + f"\n\n{words}\n\n{_why(told)} {_luck(told.of)}"
 
 
 def spread(values: Sequence[float]) -> float:
@@ -406,6 +407,33 @@ def _why(told: evaluation) -> str:
         share = sum(missed[name] for name in worst) / total
         sentences.append(f"{condition.capitalize()}, {total} of 5 % were missed, {_percent(share)} of them in {each}.")
     return " ".join(sentences)
+
+
+def _luck(made: recording) -> str:
+    """How far processes of the unchanged program lie apart, quiet, and whether the clock does."""
+    samples = {
+        name: [one for each in made.turns[QUIET] for one in _both(each.pairs[SAME_ON_BOTH_SIDES][name])]
+        for name in made.benchmarks
+    }
+    width = {name: _width([one.ns for one in own]) for name, own in samples.items()}
+    least, most = min(width, key=lambda name: width[name]), max(width, key=lambda name: width[name])
+    additions = [one.counters["ns_per_addition"] for own in samples.values() for one in own if "ns_per_addition" in one.counters]
+    beside = f", and the addition that is timed beside each {_width(additions):.2f} times" if additions else ""
+    return (
+        f"Between quiet processes of the unchanged program the time differs, from the 5th percentile to the 95th, by "
+        f"{width[least]:.2f} times in `{least}` and by {width[most]:.2f} times in `{most}`{beside}. Where a benchmark "
+        "that keeps the core busy moves far more than one that waits for its own results, others are likely at work "
+        "on the same physical core: a virtual machine does not show them."
+    )
+
+
+def _both(one: pair) -> tuple[sample, sample]:
+    return one.old, one.new
+
+
+def _width(values: Sequence[float]) -> float:
+    low, high = np.quantile(values, (0.05, 0.95))
+    return float(high / low)
 
 
 def _sources() -> str:

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,6 +144,15 @@ def rounds_of(mutants: Sequence[mutant]) -> list[list[mutant]]:
     return sorted(rounds, key=lambda each: FAMILY.fullmatch(each[0].file) is not None)
 
 
+def by_tests(mutants: Sequence[mutant]) -> list[list[mutant]]:
+    """Those that the same tests must notice, together: these are built, and timed on the code as it is, once. The most
+    first, so that no worker has many left when the others are done."""
+    groups: dict[str, list[mutant]] = {}
+    for one in mutants:
+        groups.setdefault(one.noticed_by, []).append(one)
+    return sorted(groups.values(), key=len, reverse=True)
+
+
 @dataclass(frozen=True)
 class command_ended:
     code: int
@@ -259,6 +268,9 @@ def _is_copied(path: Path) -> bool:
     return not made and (path.parts[0] != "results" or path.parts[1:2] in ((), ("reference",)))
 
 
+Trial = Callable[[workshop, Path, Sequence[mutant]], Iterator[outcome]]
+
+
 def try_all(
     source: Path, mutants: Sequence[mutant], folder: Path, python: str, jobs: int, everything: bool = False,
     tell: Callable[[outcome], None] = lambda each: None,
@@ -270,16 +282,19 @@ def try_all(
     expect_to_apply(whole.root, mutants)
     families = [one for one in mutants if one.is_compiled and one.tests.startswith(IN_PYTHON)]
     units = [one for one in mutants if one.is_compiled and one.tests.startswith(IN_CPP)]
-    interpreted = [one for one in mutants if not one.is_compiled]
-    work = [(_try_in_program, "program", families), (_try_in_unit_tests, "units", units)]
-    work += [(_try_interpreted, f"python-{number}", interpreted[number::jobs]) for number in range(jobs)]
+    interpreted = by_tests([one for one in mutants if not one.is_compiled])
+    left = iter(interpreted)  # of which each worker takes what is next when it is done with the one before
+    work: list[tuple[Trial, str, Iterable[list[mutant]]]] = []
+    work += [(_try_in_program, "program", [families])] if families else []
+    work += [(_try_in_unit_tests, "units", by_tests(units))] if units else []
+    work += [(_try_interpreted, f"python-{number}", left) for number in range(min(jobs, len(interpreted)))]
     stop = threading.Event()
     with ThreadPoolExecutor(jobs) as workers:
         running = [
             workers.submit(
                 _all_of, of, workshop(folder / name, python, max(1, jobs // 2), everything, stop), whole.root, own, tell
             )
-            for of, name, own in work if own
+            for of, name, own in work
         ]  # fmt: skip
         try:
             found = [each for one in running for each in one.result()]
@@ -290,15 +305,12 @@ def try_all(
     return sorted(found, key=lambda each: order[each.mutant.breaks])
 
 
-Trial = Callable[[workshop, Path, Sequence[mutant]], Iterator[outcome]]
-
-
 def _all_of(
-    of: Trial, shop: workshop, source: Path, mutants: Sequence[mutant], tell: Callable[[outcome], None]
+    of: Trial, shop: workshop, source: Path, groups: Iterable[Sequence[mutant]], tell: Callable[[outcome], None]
 ) -> list[outcome]:
     shop.copy(source)
     found = []
-    for each in of(shop, source, mutants):
+    for each in (each for own in groups for each in of(shop, source, own)):
         tell(each)
         found.append(each)
     return found
@@ -329,17 +341,15 @@ def _try_interpreted(shop: workshop, source: Path, mutants: Sequence[mutant]) ->
 
 
 def _try_in_unit_tests(shop: workshop, source: Path, mutants: Sequence[mutant]) -> Iterator[outcome]:
-    for tests in dict.fromkeys(one.tests for one in mutants):
-        own = [one for one in mutants if one.tests == tests]
-        shop.keep_unit_tests(source, tests)
-        shop.configure()
-        _expect_to_build(shop, UNIT_TESTS)
-        limits = _time_limits(shop, own)
-        for one in own:
-            _apply(shop, source, one)
-            said = shop.build(UNIT_TESTS).complaint
-            yield outcome(one, UNBUILT, 0.0, said) if said else _judged(shop, one, limits)
-            _mend(shop, source, one)
+    shop.keep_unit_tests(source, mutants[0].tests)
+    shop.configure()
+    _expect_to_build(shop, UNIT_TESTS)
+    limits = _time_limits(shop, mutants)
+    for one in mutants:
+        _apply(shop, source, one)
+        said = shop.build(UNIT_TESTS).complaint
+        yield outcome(one, UNBUILT, 0.0, said) if said else _judged(shop, one, limits)
+        _mend(shop, source, one)
 
 
 def _try_in_program(shop: workshop, source: Path, mutants: Sequence[mutant]) -> Iterator[outcome]:

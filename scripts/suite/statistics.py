@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 
 CONFIDENCE = 0.95
 
@@ -117,9 +118,9 @@ def estimate_shift(differences: Sequence[float], confidence: float = CONFIDENCE)
     Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, 3rd edition, sections 3.2 and 3.3.
     """
     values = np.asarray(differences, dtype=float)
-    first, second = np.triu_indices(len(values))
+    first, second = _triangle(len(values))
     averages = np.sort((values[first] + values[second]) / 2)  # Walsh's
-    cut = _deepest_cut(signed_rank_counts(len(values)), confidence, limit=(len(averages) - 1) // 2)
+    cut = _signed_rank_cut(len(values), confidence)
     low, high = float(averages[cut.depth]), float(averages[-1 - cut.depth])
     return estimate(float(np.median(averages)), low, high, cut.coverage, len(values))
 
@@ -134,6 +135,13 @@ def signed_rank_counts(n: int) -> tuple[int, ...]:
     for rank in range(1, n + 1):
         counts = [a + b for a, b in zip(counts + [0] * rank, [0] * rank + counts)]
     return tuple(counts)
+
+
+@cache
+def _triangle(n: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """The places of all pairs of n values, each with itself among them."""
+    first, second = np.triu_indices(n)
+    return first, second
 
 
 @dataclass(frozen=True)
@@ -154,6 +162,11 @@ def _deepest_cut(counts: Sequence[int], confidence: float, limit: int) -> _cut:
             break
         deepest = _cut(depth, coverage)
     return deepest
+
+
+@cache
+def _signed_rank_cut(n: int, confidence: float) -> _cut:
+    return _deepest_cut(signed_rank_counts(n), confidence, limit=(n * (n + 1) // 2 - 1) // 2)
 
 
 def find_humps(values: Sequence[float]) -> tuple[float, float] | None:

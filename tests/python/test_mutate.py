@@ -144,6 +144,14 @@ def test_one_mutant_of_each_family_is_built_at_a_time_and_all_else_alone() -> No
     assert rounds == [[f"{harness} 1"], [f"{harness} 2"], [f"{churn} 1", f"{batch} 1"], [f"{churn} 2"]]
 
 
+def test_tests_are_timed_once_however_many_work(project: Path, tmp_path: Path) -> None:
+    counting = "\n\ndef test_counted():\n    print('run', file=open('runs', 'a'))\n"
+    (project / "tests/python/test_x.py").write_text(TEST + counting)
+    second = SURVIVING_ONE.replace("it is not", "it was").replace("says it was", "says it was once")
+    verdicts(with_mutants(project, SURVIVING_ONE, second), tmp_path / "copies", jobs=2)
+    assert sum(len(file.read_text().split()) for file in tmp_path.glob("copies/*/runs")) == 1 + 2
+
+
 @pytest.mark.parametrize(("entries", "code"), [((CAUGHT_ONE,), 0), ((CAUGHT_ONE, SURVIVING_ONE), 1)])
 def test_the_exit_code_says_whether_one_survived(
     project: Path, entries: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]

@@ -362,7 +362,7 @@ def test_a_way_of_indirection_is_as_long_and_as_scattered_as_its_name_says() -> 
     assert ns["depth:1/layout:scattered"] > 1.5 * ns["depth:1/layout:packed"], ns
 
 
-def test_own_memory_is_a_threads_own() -> None:
+def test_own_memory_of_shared_arena_is_a_threads_own() -> None:
     rows = rows_of(run("--profile=smoke", "--only=^shared_arena/", "--benchmark_format=json"))
     found = {row["name"]: row["memories"] for row in rows}
     assert found == {name: 2 if "memory:own" in name else 1 for name in found} and set(found.values()) == {1, 2}
