@@ -78,13 +78,15 @@ const family chase({
       {16 << 10, 1 << 20},
       {4 << 10, 16 << 10, 32 << 10, 128 << 10, 512 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20, 256 << 20},
       {4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10, 512 << 10, 1 << 20, 2 << 20, 4 << 20, 8 << 20,
-       16 << 20, 32 << 20, 64 << 20, 128 << 20, 256 << 20, 512 << 20, 1 << 30});
+       16 << 20, 32 << 20, 64 << 20, 128 << 20, 256 << 20, 1 << 30});
   for (const std::size_t bytes : sizes)
     for (const bool random : {true, false})
       for (const home where : every_home) {
         if (where == home::statik && bytes > static_bytes) continue;
         const bool few = where != home::heap && bytes != (16 << 10) && bytes != (1 << 20) && bytes != (64 << 20);
         const bool long_way = !random && bytes > (64 << 20);
+        // To link and walk a chain of a gigabyte takes ten seconds.
+        if (bytes > (256 << 20) && where != home::heap && (where != home::mmap_thp || !random)) continue;
         if (into.chosen() == profile::quick && (few || long_way || (where != home::heap && !random))) continue;
         enroll_chase(into, bytes, random, where);
       }
