@@ -222,27 +222,58 @@ def measure_part(
 
 def _run(command: list[str], errors: IO[bytes], limit: float, preload: str) -> tuple[int, resource.struct_rusage]:
     """Exit code (negative: the signal that ended it) and what the process and its children used."""
-    silent = subprocess.DEVNULL
-    environment = {**os.environ, "LD_PRELOAD": preload} if preload else None
-    # A session of its own: Ctrl-C in the terminal is this program's to handle, and its children can be ended with it.
-    child = subprocess.Popen([*_ends_with_this_process(), *command], stdin=silent, stdout=silent, stderr=errors, env=environment, start_new_session=True)
-    ended: queue.SimpleQueue[tuple[int, resource.struct_rusage]] = queue.SimpleQueue()
-
-    def wait() -> None:  # in a thread: wait4 knows no time limit, and asking again and again would disturb the child
-        _, status, used = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        ended.put((child.returncode, used))
-
-    waiting = threading.Thread(target=wait, daemon=True)
+    running = _process([*_ends_with_this_process(), *command], errors, preload)
     try:
-        waiting.start()
-        return ended.get(timeout=limit)
+        running.start()
+        ended = running.ended.get(timeout=limit)
     except queue.Empty:
         raise unit_hung(f"did not end within {limit:.0f} s") from None
     finally:
-        if child.returncode is None:
-            os.killpg(child.pid, signal.SIGKILL)
-            waiting.join()
+        running.stop()
+    if isinstance(ended, OSError):
+        raise ended
+    return ended
+
+
+class _process(threading.Thread):
+    """Starts a process and waits for its end, in a thread: wait4 knows no time limit, asking again and again would
+    disturb the process, and an interrupt, which comes to the main thread alone, never comes between start and end."""
+
+    def __init__(self, command: list[str], errors: IO[bytes], preload: str) -> None:
+        super().__init__(daemon=True)
+        self.command, self.errors = command, errors
+        self.environment = {**os.environ, "LD_PRELOAD": preload} if preload else None
+        self.ended: queue.SimpleQueue[tuple[int, resource.struct_rusage] | OSError] = queue.SimpleQueue()
+        self.changing = threading.Lock()  # held while the process comes into being, and while its number is given back
+        self.number: int | None = None
+        self.unwanted = False
+
+    def run(self) -> None:
+        silent = subprocess.DEVNULL
+        try:
+            with self.changing:
+                if self.unwanted:
+                    return
+                # A session of its own: Ctrl-C in the terminal is this program's to handle, and its children can be ended with it.
+                child = subprocess.Popen(self.command, stdin=silent, stdout=silent, stderr=self.errors, env=self.environment, start_new_session=True)
+                self.number = child.pid
+            os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+            with self.changing:
+                _, status, used = os.wait4(child.pid, 0)
+                self.number = None
+            child.returncode = os.waitstatus_to_exitcode(status)
+            self.ended.put((child.returncode, used))
+        except OSError as problem:
+            self.ended.put(problem)
+
+    def stop(self) -> None:
+        """Kills it with all it started, if it still runs. Afterwards nothing of it is there."""
+        with self.changing:
+            self.unwanted = True
+            if self.number is not None:
+                os.killpg(self.number, signal.SIGKILL)
+        if self.is_alive():
+            self.join()
 
 
 def _memory_limit() -> str:

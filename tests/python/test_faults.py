@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,11 @@ def forked(work: Callable[[], int], said: Path) -> int:
         code = 99
         try:
             code = work()
+        except KeyboardInterrupt:  # before the command is ready for any: suite/launch says it then
+            print("scripts/run: interrupted", file=sys.stderr)
+            code = INTERRUPTED
+        except BaseException:
+            traceback.print_exc()
         finally:
             sys.stderr.flush()
             os._exit(code)
