@@ -91,6 +91,9 @@ std::size_t resident_bytes_of(pid_t process) {
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
+/// Bytes; a child has a few hundred to say, but any library may write on its standard output too.
+constexpr std::size_t most_said = std::size_t{1} << 20;
+
 /// A child that runs, and what it has said so far.
 class running_child {
  public:
@@ -128,6 +131,7 @@ class running_child {
     char text[4096];
     const ssize_t bytes = ::read(output_, text, sizeof text);
     if (bytes > 0) said_.append(text, static_cast<std::size_t>(bytes));
+    if (said_.size() > most_said) return kill("it was ended because it wrote without end");
     if (bytes > 0 || (bytes < 0 && errno == EINTR)) return;
     report_.seconds = age();
     int status = 0;
@@ -166,16 +170,10 @@ class running_child {
   }
 
   void judge(int status) {
-    std::istringstream lines(said_);
-    for (std::string line; std::getline(lines, line);) {
-      const auto equals = line.find('=');
-      if (equals == std::string::npos) continue;
-      const std::string key = line.substr(0, equals), value = line.substr(equals + 1);
-      if (key == "wrong") return fail(value);
-      if (key == "malloc") report_.malloc_file = value;
-      else if (key == "loaded") report_.loaded.push_back(value);
-      else report_.found[key] = std::strtod(value.c_str(), nullptr);
-    }
+    const double lived = report_.seconds;
+    report_ = parse_report(said_);
+    report_.seconds = lived;
+    if (!report_.wrong.empty()) return fail(report_.wrong);
     if (WIFSIGNALED(status)) return fail(std::string("it died of ") + ::strsignal(WTERMSIG(status)));
     if (status != 0 || report_.malloc_file.empty()) return fail("it ended without saying what it found");
     if (!same_file(report_.malloc_file, order_.malloc.malloc_file))
@@ -295,6 +293,21 @@ void show(benchmark::State& state, const child_report& report) {
   state.counters["child_seconds"] = report.seconds;
   state.counters["ns_per_addition"] = ns_per_addition();
   state.SetLabel("malloc of " + report.malloc_file);
+}
+
+child_report parse_report(std::string_view said) {
+  child_report report;
+  std::istringstream lines{std::string(said)};
+  for (std::string line; std::getline(lines, line);) {
+    const auto equals = line.find('=');
+    if (equals == std::string::npos) continue;
+    const std::string key = line.substr(0, equals), value = line.substr(equals + 1);
+    if (key == "wrong") report.wrong = value;
+    else if (key == "malloc") report.malloc_file = value;
+    else if (key == "loaded") report.loaded.push_back(value);
+    else report.found[key] = std::strtod(value.c_str(), nullptr);
+  }
+  return report;
 }
 
 void measure_child(benchmark::State& state, const child_order& order) {

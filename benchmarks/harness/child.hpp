@@ -58,6 +58,9 @@ struct child_report {
   std::string wrong;                 ///< why nothing was found; empty when something was
 };
 
+/// Reads what a child wrote: lines of key=value. All it may hold is read; `wrong` is what the child said of itself.
+child_report parse_report(std::string_view said);
+
 /// Runs children at the same time, each pinned as a thread of a team would be; one that fails spoils no other.
 /// Children die with their parent, and first when memory runs out.
 std::vector<child_report> run_children(const std::vector<child_order>& orders);

@@ -5,6 +5,8 @@
 #include <fstream>
 #include <string>
 
+#include "control_groups.hpp"
+
 namespace stackheap {
 namespace {
 
@@ -42,22 +44,12 @@ std::optional<std::size_t> least(std::optional<std::size_t> one, std::optional<s
   return std::min(*one, *other);
 }
 
+/// A limit anywhere above binds as well.
 std::optional<std::size_t> left_by_groups(const fs::path& root) {
-  std::ifstream groups(root / "proc/self/cgroup");
   std::optional<std::size_t> left;
-  for (std::string line; std::getline(groups, line);) {
-    const auto first = line.find(':'), second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    if (!controllers.empty() && controllers != "memory") continue;
-    const fs::path tree = root / "sys/fs/cgroup" / controllers;
-    // A limit anywhere above binds as well; inside a container the path may not exist: the root is the group itself.
-    for (auto group = fs::path(line.substr(second + 1));; group = group.parent_path()) {
-      const fs::path here = tree / group.relative_path();
-      left = least(left, left_by(here, "memory.max", "memory.current", "inactive_file"));
-      left = least(left, left_by(here, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"));
-      if (!group.has_relative_path()) break;
-    }
+  for (const fs::path& group : control_groups("memory", root)) {
+    left = least(left, left_by(group, "memory.max", "memory.current", "inactive_file"));
+    left = least(left, left_by(group, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"));
   }
   return left;
 }

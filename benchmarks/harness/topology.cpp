@@ -14,6 +14,8 @@
 #include <stdexcept>
 #include <tuple>
 
+#include "control_groups.hpp"
+
 namespace stackheap {
 
 struct topology::loaded {
@@ -55,7 +57,7 @@ std::string count_of(int count, const std::string& what) {
 
 std::optional<double> quota_in(const std::filesystem::path& group) {
   double quota = 0, period = 0;
-  if (std::ifstream file(group / "cpu.max"); file >> quota >> period && period > 0) return quota / period;
+  if (std::ifstream file(group / "cpu.max"); file >> quota >> period && quota > 0 && period > 0) return quota / period;
   std::ifstream quota_file(group / "cpu.cfs_quota_us"), period_file(group / "cpu.cfs_period_us");
   if (quota_file >> quota && period_file >> period && quota > 0 && period > 0) return quota / period;
   return {};
@@ -116,21 +118,10 @@ std::optional<std::size_t> topology::cache_bytes(int level) const {
 
 std::string topology::description() const { return description_; }
 
-std::optional<double> cgroup_cpu_quota() {
-  std::ifstream groups("/proc/self/cgroup");
-  std::optional<double> least;
-  for (std::string line; std::getline(groups, line);) {
-    const auto first = line.find(':'), second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    if (!controllers.empty() && controllers.find("cpu") == std::string::npos) continue;
-    const std::filesystem::path root = controllers.empty() ? "/sys/fs/cgroup" : "/sys/fs/cgroup/" + controllers;
-    // A quota anywhere above binds as well; inside a container the path may not exist, and the root is the group itself.
-    for (auto group = std::filesystem::path(line.substr(second + 1));; group = group.parent_path()) {
-      if (const auto quota = quota_in(root / group.relative_path()); quota && (!least || *quota < *least)) least = quota;
-      if (!group.has_relative_path()) break;
-    }
-  }
+std::optional<double> cgroup_cpu_quota(const std::filesystem::path& root) {
+  std::optional<double> least;  // a quota anywhere above binds as well
+  for (const std::filesystem::path& group : control_groups("cpu", root))
+    if (const auto quota = quota_in(group); quota && (!least || *quota < *least)) least = quota;
   return least;
 }
 

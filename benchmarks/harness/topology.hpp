@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,7 +40,8 @@ class topology {
 };
 
 /// CPUs' worth of time that cgroups grant this process (cpu.max, cpu.cfs_quota_us); empty when there is no limit.
-std::optional<double> cgroup_cpu_quota();
+/// `root` stands before /proc and /sys, for tests.
+std::optional<double> cgroup_cpu_quota(const std::filesystem::path& root = "/");
 
 /// 1, 2, 4, ... below `2 * cores`, the number of cores itself and twice it: at least 1 and 2, ascending.
 std::vector<unsigned> thread_counts(unsigned cores);

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <iostream>
 #include <stdexcept>
 #include <thread>
 
@@ -33,6 +34,11 @@ const child_task swells("swell", [](const numbers& arguments) {
   auto* const block = static_cast<volatile char*>(std::malloc(arguments.at(0)));
   for (std::size_t at = 0; at < arguments.at(0); at += 4096) block[at] = 1;
   std::this_thread::sleep_for(std::chrono::seconds(10));
+  return findings{};
+});
+const child_task babbles("babble", [](const numbers&) {
+  const std::string line = "nothing=1\n";
+  for (;;) std::cout << line;
   return findings{};
 });
 const child_task looks_round("environment", [](const numbers&) {
@@ -109,6 +115,7 @@ TEST_F(child, that_takes_too_long_or_too_much_is_ended) {
   EXPECT_LT(late.seconds, 1);
   const child_order swelling{.task = "swell", .arguments = {64 << 20}, .most_resident_bytes = 32 << 20};
   EXPECT_TRUE(has(wrong_of(swelling), "more than the 32 MiB"));
+  EXPECT_TRUE(has(wrong_of({.task = "babble"}), "wrote without end"));
 }
 
 TEST_F(child, children_run_at_the_same_time) {

@@ -2,31 +2,19 @@
 #include "free_memory.hpp"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <fstream>
 #include <string>
+
+#include "system_files.hpp"
 
 namespace stackheap {
 namespace {
 
-namespace fs = std::filesystem;
-
-/// A /proc and /sys of our own.
-class free_bytes : public testing::Test {
+class free_bytes : public system_files {
  protected:
-  void SetUp() override { fs::create_directories(root_); }
-  void TearDown() override { fs::remove_all(root_); }
-
-  void write(const fs::path& file, const std::string& text) {
-    fs::create_directories((root_ / file).parent_path());
-    std::ofstream(root_ / file) << text;
-  }
   void machine_has(std::size_t kib) {
     write("proc/meminfo", "MemTotal: 99 kB\nMemAvailable:   " + std::to_string(kib) + " kB\n");
   }
-
-  fs::path root_ = fs::temp_directory_path() / ("free_memory." + std::to_string(::getpid()));
 };
 
 TEST_F(free_bytes, are_unknown_where_nothing_says) { EXPECT_FALSE(free_memory(root_)); }
