@@ -56,11 +56,14 @@ def of_build(label: str, chosen: choice, folder: Path, status: Console) -> conte
 
 
 def of_malloc(label: str, library: str, executable: Path, chosen: choice) -> contestant:
-    """The program with one malloc library; `library` is FILE or FILE,PREFIX."""
+    """The program with one malloc library; `library` is FILE or FILE,PREFIX, and FILE a path or a name that the system
+    knows, such as libjemalloc.so.2."""
     file, comma, prefix = library.partition(",")
-    if not Path(file).is_file():
+    if Path(file).is_file():
+        file = str(Path(file).resolve())
+    elif "/" in file:
         raise bad_input(f"--allocator {label}: {file} does not exist")
-    return _contestant(label, (chosen.program(executable, f"{MALLOC}={Path(file).resolve()}{comma}{prefix}"),))
+    return _contestant(label, (chosen.program(executable, f"{MALLOC}={file}{comma}{prefix}"),))
 
 
 def _contestant(label: str, builds: tuple[program, ...]) -> contestant:

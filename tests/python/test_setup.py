@@ -77,6 +77,7 @@ PACKAGES: dict[str, list[str]] = {
     "chromium": ["bin/chromium"],
     "chromium-driver": ["bin/chromedriver"],
     "npm": ["bin/npm"],
+    "libbenchmark-tools": ["root/usr/share/benchmark/compare.py"],
     "python3": ["root/usr/bin/python3"],
     **{f"python3-{name}": [f"root/usr/bin/python3.modules/{name}"] for name in MODULES},
 }
