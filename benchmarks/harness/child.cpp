@@ -291,7 +291,7 @@ void show(benchmark::State& state, const child_report& report) {
   if (!report.wrong.empty()) throw wrong_work(report.wrong);
   for (const auto& [name, value] : report.found) state.counters[name] = value;
   state.counters["child_seconds"] = report.seconds;
-  state.counters["ns_per_addition"] = ns_per_addition();
+  core_speed().show(state);
   state.SetLabel("malloc of " + report.malloc_file);
 }
 

@@ -18,8 +18,7 @@ class measured_process {
  public:
   /// `threads` do one operation each per iteration of the state.
   explicit measured_process(benchmark::State& state, unsigned threads = 1)
-      : state_(state), threads_(threads), addition_before_(ns_per_addition()), faults_before_(page_faults()),
-        start_(clock::now()) {}
+      : state_(state), threads_(threads), faults_before_(page_faults()), start_(clock::now()) {}
   measured_process(const measured_process&) = delete;
   measured_process& operator=(const measured_process&) = delete;
   ~measured_process() {
@@ -27,7 +26,7 @@ class measured_process {
     state_.counters["items_per_second"] = static_cast<double>(state_.iterations()) * threads_ / seconds.count();
     const double faults = (page_faults() - faults_before_) / threads_;
     state_.counters["page_faults"] = benchmark::Counter(faults, benchmark::Counter::kAvgIterations);
-    state_.counters["ns_per_addition"] = (addition_before_ + ns_per_addition()) / 2;
+    speed_before_.show(state_);
   }
 
   /// Of all threads of this process, those that ended included; minor and major.
@@ -42,7 +41,7 @@ class measured_process {
 
   benchmark::State& state_;
   unsigned threads_;
-  double addition_before_;
+  core_speed speed_before_;
   double faults_before_;
   clock::time_point start_;
 };

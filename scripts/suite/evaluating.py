@@ -21,13 +21,14 @@ from scipy.stats import binomtest
 
 from suite import deciding
 from suite.deciding import rule
+from suite.duet import ALIKE, ATTEMPTS
 from suite.other_rules import OTHER_RULES, other_rule
 from suite.program import bad_input
 from suite.readme import BLOCK, OPENING
 from suite.recording import (
     CONDITIONS, NOISY, QUIET, REPETITIONS, SAME_ON_BOTH_SIDES, SLOWDOWNS, recording, repetitions, turn,
 )  # fmt: skip
-from suite.results import pair, sample
+from suite.results import CORE_SHARE, pair, sample
 from suite.statistics import median
 from suite.verdicts import WORSE
 
@@ -417,13 +418,18 @@ def _luck(made: recording) -> str:
     }
     width = {name: _width([one.ns for one in own]) for name, own in samples.items()}
     least, most = min(width, key=lambda name: width[name]), max(width, key=lambda name: width[name])
-    additions = [one.counters["ns_per_addition"] for own in samples.values() for one in own if "ns_per_addition" in one.counters]
-    beside = f", and the addition that is timed beside each {_width(additions):.2f} times" if additions else ""
+    counted = [one.counters for own in samples.values() for one in own]
+    beside = [
+        f"; {what} timed beside, by {_width(taken):.2f} times"
+        for what, key in (("an addition", "ns_per_addition"), ("eight additions that need not wait for each other", CORE_SHARE))
+        if (taken := [one[key] for one in counted if key in one])
+    ]
     return (
         f"Between quiet processes of the unchanged program the time differs, from the 5th percentile to the 95th, by "
-        f"{width[least]:.2f} times in `{least}` and by {width[most]:.2f} times in `{most}`{beside}. Where a benchmark "
-        "that keeps the core busy moves far more than one that waits for its own results, others are likely at work "
-        "on the same physical core: a virtual machine does not show them."
+        f"{width[least]:.2f} times in `{least}` and by {width[most]:.2f} times in `{most}`{''.join(beside)}. Where what "
+        "keeps the core busy moves far more than what waits for its own results, others are likely at work on the same "
+        "physical core: a virtual machine does not show them. Processes that differ in those eight additions by more than "
+        f"{100 * ALIKE:.0f} % are no pair, and are measured again, {ATTEMPTS} times at most."
     )
 
 

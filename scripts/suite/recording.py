@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from suite import results
-from suite.duet import repeated
+from suite.duet import measured_alike, repeated
 from suite.measure import signals_as_interrupts
 from suite.program import ask, bad_input, catalogue, measure_part, part, program, unit_failed
 from suite.results import bad_result, pair, sample
@@ -59,7 +59,7 @@ CALIBRATIONS = 7  # processes that say how long a stretch of work takes, before 
 SECONDS_LIMIT = 60.0  # of one process
 MOST_FAILURES = 3  # of a process; the turn is done again
 MOST_BYTES = 1 << 26  # of a recording, unpacked: a hundred times what twenty minutes give
-COUNTED = ("ns_per_addition", "cycles", "instructions", results.WALL_NS)  # what is kept beside the time, where there is any
+COUNTED = ("ns_per_addition", results.CORE_SHARE, "cycles", "instructions", results.WALL_NS)  # kept beside the time
 
 FACTS = ("compiler", "build_flags", "topology", "counters")  # of the program's context, that a recording keeps
 
@@ -124,8 +124,9 @@ class recorder:
         with self._surroundings(condition):
             pairs: dict[int, dict[str, pair]] = {percent: {} for percent in SLOWDOWNS}
             for chain, name in self._shuffled([(chain, name) for chain in CHAINS for name in self.benchmarks]):
-                for percent, one in self._pairs(chain, name):
-                    pairs[percent][name] = one
+                made = measured_alike(lambda: self._pairs(chain, name))
+                for before, after, one in zip(chain, chain[1:], made):
+                    pairs[before + after][name] = one
             runs: dict[int, tuple[repetitions, ...]] = dict.fromkeys(SLOWDOWNS, ())
             plain = [SAME_ON_BOTH_SIDES] * (PLAIN_RUNS - 1)
             for percent in self._shuffled([*SLOWDOWNS, *plain]) if with_runs else ():
@@ -136,15 +137,17 @@ class recorder:
         """Core cycles between two delays, in several processes."""
         return [_cycles_of_a_stretch(self._sample(SAME_ON_BOTH_SIDES, name)) for _ in range(CALIBRATIONS)]
 
-    def _pairs(self, chain: Sequence[int], name: str) -> Iterator[tuple[int, pair]]:
-        """The pairs of a chain, which is measured forwards or backwards, by their slowdowns."""
+    def _pairs(self, chain: Sequence[int], name: str) -> list[pair]:
+        """The pairs of a chain, which is measured forwards or backwards."""
         forwards = self.order.random() < 0.5
         taken = [self._sample(percent, name) for percent in (chain if forwards else reversed(chain))]
         ends = list(zip(chain, taken if forwards else reversed(taken)))
-        for (before, left), (after, right) in zip(ends, ends[1:]):
+        made = []
+        for (before, left), (_, right) in zip(ends, ends[1:]):
             left_is_old = before == SAME_ON_BOTH_SIDES
             old, new = (left, right) if left_is_old else (right, left)
-            yield before + after, pair(old, new, old_first=forwards == left_is_old)
+            made.append(pair(old, new, old_first=forwards == left_is_old))
+        return made
 
     def _sample(self, percent: int, name: str) -> sample:
         chosen = program(self.of.executable(percent), PROFILE, only=f"^{name}$", options=repeated(SECONDS))

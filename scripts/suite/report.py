@@ -43,7 +43,7 @@ OTHER_CHAPTER = "others"
 HEADER = ("chapter", "question", "operation", "untimed", "heap", "unfairness")
 
 # Counters that say how a figure was taken, and no more.
-ABOUT_MEASURING = ("ns_per_addition", "child_seconds")
+ABOUT_MEASURING = ("ns_per_addition", results.CORE_SHARE, "child_seconds")
 FROM_THE_KERNEL = ("page_faults",)
 CHILD = "child_seconds"  # has it: the time is that of a child process, and only its counters say something
 

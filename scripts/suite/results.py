@@ -96,6 +96,13 @@ class pair:
     old_layout: int = 0  # which of the side's builds, that differ in layout alone
     new_layout: int = 0
 
+    @property
+    def unlike(self) -> float:
+        """How far apart the work of others on the same physical core was for its two processes: by as much, of the
+        logarithm, the time of additions differs that keep that core busy. 0 where none was timed."""
+        old, new = (each.counters.get(CORE_SHARE, 0.0) for each in (self.old, self.new))
+        return abs(math.log(new / old)) if min(old, new) > 0.0 else 0.0
+
 
 @dataclass(frozen=True)
 class side:
@@ -520,6 +527,7 @@ def ns_per_addition(document: Document) -> float | None:
 
 
 WALL_NS = "wall_ns"
+CORE_SHARE = "ns_per_eight_additions"  # goes up where a thread on the same physical core takes its share of it
 MANY_THREADS = "items_per_second"  # in the rows of benchmarks whose work is done by several threads
 LEAST_PROCESSOR_SHARE = 0.02  # of the wall clock; less is not a busy machine, but work on another thread
 

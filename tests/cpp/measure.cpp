@@ -57,6 +57,12 @@ TEST(measure, an_addition_takes_as_long_as_one_of_a_chain_made_otherwise) {
   EXPECT_LT(ratio, 1.5);
 }
 
+TEST(measure, eight_additions_that_do_not_wait_take_less_than_eight_that_do) {
+  const double adders = 8 * least_of(20, ns_per_addition) / least_of(20, ns_per_eight_additions);
+  EXPECT_GT(adders, 1.5) << "no core adds one number at a time";
+  EXPECT_LT(adders, 8.5) << "they were not made";
+}
+
 TEST(measure, each_touched_page_is_a_page_fault_and_a_second_touch_is_none) {
   if (!has_small_pages()) GTEST_SKIP() << "pages of another size here";
   counting measuring;
@@ -113,11 +119,13 @@ TEST(measure, a_row_carries_counters_per_operation_and_no_zeros_for_absent_ones)
   ASSERT_EQ(rows.size(), 1U);
   const benchmark::UserCounters& counters = rows[0].counters;
   std::vector<std::string> allowed = given_counters();
-  allowed.insert(allowed.end(), {"page_faults", "ns_per_addition"});
+  allowed.insert(allowed.end(), {"page_faults", "ns_per_addition", "ns_per_eight_additions"});
   for (const auto& [name, counter] : counters)
     EXPECT_TRUE(std::count(allowed.begin(), allowed.end(), name)) << name << " = " << counter.value;
   const double told = least_of(10, [] { return run_captured("^counted")[0].counters.at("ns_per_addition").value; });
   EXPECT_NEAR(told / least_of(20, ns_per_addition), 1, 0.3);
+  const auto eight = [] { return run_captured("^counted")[0].counters.at("ns_per_eight_additions").value; };
+  EXPECT_NEAR(least_of(10, eight) / least_of(20, ns_per_eight_additions), 1, 0.5);
   if (has_small_pages()) {
     EXPECT_NEAR(counters.at("page_faults"), 1, 0.5);
   }

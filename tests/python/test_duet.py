@@ -130,6 +130,82 @@ def test_the_number_of_pairs_can_be_chosen(play: Play) -> None:
     assert len(recorded.pairs[SCOPED]) == 2 * 32
 
 
+# ---- like with like
+
+
+def beside(*eights: float) -> Callable[[], list[pair]]:
+    """Measures pairs one after another, that differ in what eight additions take by these factors."""
+    made = iter(eights)
+
+    def measure() -> list[pair]:
+        factor = next(made)
+        old, new = (sample(0, 10.0, {results.CORE_SHARE: 0.5 * of}) for of in (1.0, factor))
+        return [pair(old, new, old_first=True)]
+
+    return measure
+
+
+@pytest.mark.parametrize(
+    ("eights", "kept"),
+    [
+        ((1.0,), 1.0),
+        ((1.04, 9.0), 1.04),
+        ((1.8, 1.0), 1.0),
+        ((0.5, 1 / 1.04), 1 / 1.04),
+        ((1.8, 1.2, 1.3, 1.4, 1.5, 1.0), 1.2),  # no more than five attempts
+    ],
+)
+def test_a_pair_whose_processes_had_unlike_shares_of_the_core_is_measured_again(
+    eights: tuple[float, ...], kept: float
+) -> None:
+    [one] = duet.measured_alike(beside(*eights))
+    assert one.unlike == pytest.approx(abs(math.log(kept)))
+
+
+def test_of_a_chain_the_most_unlike_pair_counts() -> None:
+    shares = iter([(1.0, 2.0), (1.2, 1.2), (1.0, 1.0), (9.0, 9.0)])
+
+    def measure() -> list[pair]:
+        return [beside(each)()[0] for each in next(shares)]
+
+    assert [one.unlike for one in duet.measured_alike(measure)] == [0.0, 0.0]
+
+
+def test_without_the_control_no_pair_is_unlike() -> None:
+    bare, counted = sample(0, 1.0, {}), sample(0, 1.0, {results.CORE_SHARE: 0.5})
+    assert pair(bare, counted, True).unlike == pair(counted, bare, True).unlike == 0.0
+
+
+def test_a_duet_measures_like_with_like(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The core is shared or not for some processes on end; the time follows it, and the pairs must not."""
+    number, rows = iter(range(10**6)), fake_side.row
+
+    def row(name: str, ns: float) -> dict[str, object]:
+        shared = 1.8 if next(number) // 7 % 2 else 1.0
+        return {**rows(name, ns * shared), results.CORE_SHARE: 0.5 * shared}
+
+    monkeypatch.setattr(fake_side, "row", row)
+    recorded, _ = play(steady())
+    assert all(one.unlike == 0.0 for own in recorded.pairs.values() for one in own)
+    assert [one.verdict for one in duet.verdict(recorded).judgements] == [SAME, SAME]
+    assert {0.5, 0.9} <= {round(one.old.counters[results.CORE_SHARE], 3) for own in recorded.pairs.values() for one in own}
+
+
+def test_a_side_that_always_has_less_of_the_core_is_not_trusted(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, quiet, which = fake_side.row, steady(), [""]
+
+    def ns(side_name: str, name: str) -> float:
+        which[0] = side_name
+        return quiet(side_name, name)
+
+    def row(name: str, each: float) -> dict[str, object]:
+        return {**rows(name, each), results.CORE_SHARE: 0.9 if which[0] == "new" else 0.5}
+
+    monkeypatch.setattr(fake_side, "row", row)
+    found = duet.verdict(play(ns)[0])
+    assert not found.trusted and any("share of the core control moved by +80" in one for one in found.warnings)
+
+
 # ---- what goes wrong
 
 
