@@ -186,7 +186,7 @@ def _sureness(run: results.run) -> Iterator[str]:
 def _disturbances(run: results.run) -> Iterator[str]:
     disturbed = [one for one in run.units if one.disturbed]
     if disturbed:
-        worst = max(disturbed, key=lambda one: (one.others_cpu or 0.0) + (one.steal or 0.0))
+        worst = max(disturbed, key=lambda one: one.taken_by_others)
         yield (
             f"Disturbed, kept and marked: {len(disturbed)} of {len(run.units)} processes; "
             f"the worst: {worst.family}, {', '.join(worst.reasons)}."

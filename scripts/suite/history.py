@@ -217,6 +217,8 @@ def numbers_of(run: results.run) -> numbers:
     for index, one in enumerate(measured):
         for taken in one.samples:
             for key, value in (("ns", taken.ns), *taken.counters.items()):
+                if key == results.CORE_SHARE:  # says how it was taken: nothing that a thousand runs need to keep
+                    continue
                 if abs(value) > float(np.finfo(np.float32).max):
                     raise bad_input(f"{run.path}: {one.name} has a figure that is too large to keep ({key})")
                 row = rows.setdefault(key, {}).setdefault(index, np.full(len(processes), np.nan))

@@ -31,6 +31,10 @@ PROCESSES = {"smoke": 1, "quick": 5, "full": 10}
 AGAIN_SHARE = 0.2
 MOST_ATTEMPTS = 3
 
+# A process was disturbed, too, where its core did so much less at once than in the quietest tenth of the run so far: a
+# virtual machine does not show who else uses the same physical core. Two who share one take up to half of it each.
+CORE_TAKEN = 0.2
+
 PLAN_FILE = "plan.json"
 RUN_FILE = "run.json"
 PARTS_FOLDER = "parts"
@@ -170,6 +174,7 @@ class _campaign:
     failed: dict[str, results.failure] = field(default_factory=dict)
     hung: dict[tuple[program, part], int] = field(default_factory=dict)  # the process it hung in
     attempts: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    cycles: list[float] = field(default_factory=list)  # that eight additions took in each process so far
     seconds_first: float = 0.0
     seconds_again: float = 0.0
 
@@ -184,9 +189,10 @@ class _campaign:
         for one, process in self.plan.all_units():
             file = self.parts_folder / one.file_name(process)
             with contextlib.suppress(results.bad_result):  # missing or damaged: to be measured
-                unit, _ = results.read_unit(file)
+                unit, document = results.read_unit(file)
                 self.units[file.name] = unit
                 self.attempts[file.name] = unit.attempt
+                self.core_taken(document)
 
     def measure_round(self, process: int) -> None:
         for one in self.plan.round(process):
@@ -216,13 +222,23 @@ class _campaign:
         try:
             document, beside = self.run(one, process)
             seconds = beside.seconds
-            self.keep(_unit_of(one, process, self.attempts[key], document, beside), document, key)
+            taken = self.core_taken(document)
+            self.keep(_unit_of(one, process, self.attempts[key], document, beside, taken), document, key)
         except unit_failed as failed:
             problem = str(failed)
             if key not in self.units:
                 self.failed[key] = results.failure(one.family, process, problem)
         self.watching.ends(one, process, problem)
         return seconds
+
+    def core_taken(self, document: results.Document) -> float | None:
+        """The share of its core that one more process did without; None where the program does not say."""
+        now = results.cycles_of_eight_additions(document)
+        if now is None:
+            return None
+        self.cycles.append(now)
+        quietest = sorted(self.cycles)[len(self.cycles) // 10]
+        return max(0.0, 1 - quietest / now)
 
     def run(self, one: part, process: int) -> tuple[results.Document, machine.disturbance]:
         """Measures; where that fails, once more without the user's own mallocs: the fault may be theirs alone."""
@@ -303,15 +319,18 @@ def _without_the_unfit(planned: plan) -> program:
 
 
 def _unit_of(
-    one: part, process: int, attempt: int, document: results.Document, beside: machine.disturbance
+    one: part, process: int, attempt: int, document: results.Document, beside: machine.disturbance, taken: float | None
 ) -> results.unit:
+    reasons = beside.reasons
+    if taken is not None and taken > CORE_TAKEN:
+        reasons = (*reasons, f"its core did {taken:.0%} less at once than in the quietest processes")
     return results.unit(
         family=one.family,
         chapter=one.chapter,
         part=one.expression,
         process=process,
-        disturbed=beside.disturbed,
-        reasons=beside.reasons,
+        disturbed=bool(reasons),
+        reasons=reasons,
         others_cpu=beside.others_cpu,
         steal=beside.steal,
         involuntary_switches=beside.involuntary_switches,
@@ -319,11 +338,12 @@ def _unit_of(
         seconds=beside.seconds,
         ns_per_addition=results.ns_per_addition(document),
         attempt=attempt,
+        core_taken=taken,
     )
 
 
 def _how_disturbed(unit: results.unit) -> tuple[bool, float, int]:
-    return unit.disturbed, (unit.others_cpu or 0.0) + (unit.steal or 0.0), unit.involuntary_switches
+    return unit.disturbed, unit.taken_by_others, unit.involuntary_switches
 
 
 @contextlib.contextmanager

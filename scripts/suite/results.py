@@ -174,6 +174,12 @@ class unit:
     seconds: float
     ns_per_addition: float | None
     attempt: int
+    core_taken: float | None = None  # what its core did less at once than in the quietest tenth of the run so far
+
+    @property
+    def taken_by_others(self) -> float:
+        """The shares of the machine and of its own core that others had, added up: how much it was disturbed."""
+        return (self.others_cpu or 0.0) + (self.steal or 0.0) + (self.core_taken or 0.0)
 
 
 @dataclass(frozen=True)
@@ -524,6 +530,15 @@ def ns_per_addition(document: Document) -> float | None:
     """The time of one dependent addition, one cycle of the core's clock: the median over the process's benchmarks."""
     values = [value for row in _own_rows(document) for key, value in _counters(row) if key == "ns_per_addition"]
     return median(values) if values else None
+
+
+def cycles_of_eight_additions(document: Document) -> float | None:
+    """The cycles in which the core makes eight additions that need not wait for each other: the mean over the process's
+    benchmarks. More where others use the same physical core, or on a lesser core."""
+    counted = [dict(_counters(row)) for row in _own_rows(document)]
+    timed = [(row.get(CORE_SHARE, 0.0), row.get("ns_per_addition", 0.0)) for row in counted]
+    cycles = [eight / one for eight, one in timed if min(eight, one) > 0.0]
+    return sum(cycles) / len(cycles) if cycles else None
 
 
 WALL_NS = "wall_ns"

@@ -125,7 +125,9 @@ TEST(measure, a_row_carries_counters_per_operation_and_no_zeros_for_absent_ones)
   const double told = least_of(10, [] { return run_captured("^counted")[0].counters.at("ns_per_addition").value; });
   EXPECT_NEAR(told / least_of(20, ns_per_addition), 1, 0.3);
   const auto eight = [] { return run_captured("^counted")[0].counters.at("ns_per_eight_additions").value; };
-  EXPECT_NEAR(least_of(10, eight) / least_of(20, ns_per_eight_additions), 1, 0.5);
+  const double ratio = least_of(10, eight) / least_of(20, ns_per_eight_additions);
+  EXPECT_GT(ratio, 0.3);  // a neighbour who comes or goes meanwhile doubles it
+  EXPECT_LT(ratio, 3);
   if (has_small_pages()) {
     EXPECT_NEAR(counters.at("page_faults"), 1, 0.5);
   }

@@ -145,12 +145,13 @@ def count_call(family: str) -> int:
 
 def row(name: str, ns: float, place: int, call: int, does: str) -> dict[str, object]:
     time_ns = float("nan") if does == "nan" else ns * (1 + 0.01 * (call % 5))
+    cycle = 0.5 + 0.01 * call
     wrong = {"error_occurred": True, "error_message": "the work was wrong"} if does == "error" and place == 0 else {}
     return {
         "name": name, "family_index": 0, "per_family_instance_index": place, "run_name": name, "run_type": "iteration",
         "repetitions": 1, "repetition_index": 0, "threads": 1, **wrong, "iterations": 1000,
         "real_time": 0.0 if wrong else time_ns, "cpu_time": 0.0 if wrong else time_ns, "time_unit": "ns",
-        **({} if wrong else {"ns_per_addition": 0.5 + 0.01 * call}),
+        **({} if wrong else {"ns_per_addition": cycle, "ns_per_eight_additions": cycle * (3.2 if does == "shared" else 2.0)}),
     }
 
 

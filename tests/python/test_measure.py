@@ -440,6 +440,34 @@ def test_what_is_disturbed_again_and_again_is_given_up(
     assert len([one for one in run.units if one.disturbed]) == 21
 
 
+def test_a_process_whose_core_was_shared_is_run_again(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_DOES", json.dumps({"chase": ["shared", 0]}))
+    plan = planned(executable, processes=1)
+    assert plan.round(0)[0].family != "chase"  # there was a quieter process to judge it by
+    crowded(monkeypatch)
+    run = measure.measure(plan, begin(plan, tmp_path / "out"), silent())
+    again = [one for one in run.units if one.attempt == 2]
+    assert [(one.family, one.disturbed, one.core_taken) for one in again] == [("chase", False, 0.0)]
+
+
+def test_what_always_shares_its_core_is_marked_and_a_resumed_run_still_knows_a_quiet_core(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = planned(executable, processes=1)
+    folder = begin(plan, tmp_path / "out")
+    measure.measure(plan, folder, silent())
+    for file in (folder / "parts").glob("chase*"):
+        file.unlink()
+    monkeypatch.setenv("FAKE_DOES", json.dumps({"chase": ["shared"]}))
+    run = measure.measure(plan, folder, silent())
+    (chase,) = (one for one in run.units if one.disturbed)
+    assert chase.family == "chase" and chase.core_taken == pytest.approx(1 - 2 / 3.2)
+    assert chase.reasons == ("its core did 38% less at once than in the quietest processes",)
+    assert run.disturbed_processes(run.by_name["chase/bytes:16384/order:random/home:heap"]) == (0,)
+
+
 def used(cpu: float = 10.0, switches: int = 0, faults: int = 0) -> resource.struct_rusage:
     fields = [0.0] * 16
     fields[0], fields[7], fields[15] = cpu, faults, switches

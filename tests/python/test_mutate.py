@@ -157,9 +157,10 @@ def test_the_exit_code_says_whether_one_survived(
     project: Path, entries: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert mutate.main(["--jobs", "1"], with_mutants(project, *entries)) == code
-    told = capsys.readouterr().out
+    told, meanwhile = capsys.readouterr()
     assert f"{len(entries)} mutants: 1 caught" in told
     assert ("test_x.py did not notice" in told) == (code == 1)
+    assert meanwhile.count(": says it is not\n") == code and "three times" not in meanwhile
 
 
 def test_only_and_list_choose_without_trying(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -70,7 +70,12 @@ def _mutate(options: argparse.Namespace, root: Path) -> int:
 def _progress(total: int) -> Iterator[Callable[[outcome], None]]:
     status = console_for_progress()
     if not status.is_terminal:
-        yield lambda each: None
+
+        def tell(each: outcome) -> None:  # at once: what is told at the end is lost when it does not come to that
+            if each.verdict != CAUGHT:
+                status.print(f"{each.verdict}: {each.mutant.breaks}", markup=False)
+
+        yield tell
         return
     with bar(status) as shown:
         task = shown.add_task("mutants", total=total, left="")
