@@ -28,7 +28,7 @@ PROCESSES = {"smoke": 1, "quick": 5, "full": 10}
 
 # A disturbed process is run again at the end of its round, or of a later one, as long as all such attempts together
 # stay under this share of the time measured so far.
-AGAIN_SHARE = 0.2
+AGAIN_SHARE = 0.15
 MOST_ATTEMPTS = 3
 
 # A process was disturbed, too, where its core did so much less at once than in the quietest tenth of the run so far: a

@@ -412,7 +412,7 @@ def test_what_stays_disturbed_is_kept_and_marked(
     assert [one.disturbed for one in run.units] == [True] * 7
     assert {one.attempt for one in run.units} == {1}
     assert run.units[0].reasons == ("others used 0.50 cores",)
-    assert len(watching.begun) == 8  # a fifth of seventy seconds is one more process, not seven
+    assert len(watching.begun) == 8  # the budget of seventy seconds is one more process, not seven
     assert all(run.disturbed_processes(one) == (0,) for one in run.series())
 
 
