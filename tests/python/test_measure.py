@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import fake_program
 import pytest
@@ -481,23 +482,23 @@ def at(seconds: float, busy: float | None, steal: float | None = 0.0, cores: int
 @pytest.mark.parametrize(
     ("after", "child", "reasons"),
     [
-        (at(10, 10.2), used(), 0),
-        (at(10, 12.0), used(), 1),  # a fifth of the other core
-        (at(10, 20.0), used(20.0), 0),  # both cores, but its own threads
-        (at(10, 10.0, steal=0.05), used(), 0),
-        (at(10, 10.0, steal=0.3), used(), 1),
-        (at(10, 10.5), used(switches=3000), 1),
-        (at(10, 20.5), used(20.0, switches=3000), 0),  # more threads than cores
-        (at(10, 10.0), used(switches=3000), 0),  # nobody else was there to switch to
-        (at(10, 10.0), used(faults=1000), 1),
-        (at(10, 14.0, cores=64), used(), 0),  # daemons of a large machine
-        (at(0.05, 0.07), used(0.05), 0),  # two ticks are rounding
-        (at(10, None, None), used(switches=3000), 0),
+        (at(10, 10.2), {}, 0),
+        (at(10, 12.0), {}, 1),  # a fifth of the other core
+        (at(10, 20.0), dict(cpu=20.0), 0),  # both cores, but its own threads
+        (at(10, 10.0, steal=0.05), {}, 0),
+        (at(10, 10.0, steal=0.3), {}, 1),
+        (at(10, 10.5), dict(switches=3000), 1),
+        (at(10, 20.5), dict(cpu=20.0, switches=3000), 0),  # more threads than cores
+        (at(10, 10.0), dict(switches=3000), 0),  # nobody else was there to switch to
+        (at(10, 10.0), dict(faults=1000), 1),
+        (at(10, 14.0, cores=64), {}, 0),  # daemons of a large machine
+        (at(0.05, 0.07), dict(cpu=0.05), 0),  # two ticks are rounding
+        (at(10, None, None), dict(switches=3000), 0),
     ],
 )
-def test_what_counts_as_disturbed(after: machine.snapshot, child: resource.struct_rusage, reasons: int) -> None:
+def test_what_counts_as_disturbed(after: machine.snapshot, child: dict[str, Any], reasons: int) -> None:
     before = at(0, None if after.busy is None else 0.0, None if after.steal is None else 0.0, after.cores)
-    found = machine.disturbance_between(before, after, child)
+    found = machine.disturbance_between(before, after, used(**child))
     assert len(found.reasons) == reasons, found
     assert found.disturbed == (reasons > 0)
 
