@@ -429,7 +429,7 @@ def _luck(made: recording) -> str:
         f"{width[least]:.2f} times in `{least}` and by {width[most]:.2f} times in `{most}`{''.join(beside)}. Where what "
         "keeps the core busy moves far more than what waits for its own results, others are likely at work on the same "
         "physical core: a virtual machine does not show them. Processes that differ in those eight additions by more than "
-        f"{100 * ALIKE:.0f} % are no pair, and are measured again, {ATTEMPTS} times at most."
+        f"{100 * ALIKE:.0f} % are no pair, and are measured again, {ATTEMPTS - 1} times at most."
     )
 
 
