@@ -21,7 +21,7 @@ STUBS = {
     "bin/cmake": "echo cmake version 3.22.1",
     "bin/ninja": "",
     "bin/clang++": "exit 1",  # there, but the compiler that is asked is another
-    **dict.fromkeys(("bin/chromium", "bin/chromedriver", "bin/npm"), ""),
+    **dict.fromkeys(("bin/git", "bin/chromium", "bin/chromedriver", "bin/npm"), ""),
     "bin/pkg-config": '[ -e "$MACHINE/pkgconfig/$2" ]',
     "bin/ldconfig": 'for file in "$MACHINE"/lib/*; do echo "$file (libc6,x86-64) => $file"; done',
     "bin/id": "echo ${FAKE_UID:-0}",
@@ -65,6 +65,7 @@ PACKAGES: dict[str, list[str]] = {
     "g++": ["bin/c++", "include/version"],
     "cmake": ["bin/cmake"],
     "ninja-build": ["bin/ninja"],
+    "git": ["bin/git"],
     "clang": ["bin/clang++"],
     "pkg-config": ["bin/pkg-config"],
     "libhwloc-dev": ["pkgconfig/hwloc"],
