@@ -163,6 +163,12 @@ def test_the_exit_code_says_whether_one_survived(
     assert meanwhile.count(": says it is not\n") == code and "three times" not in meanwhile
 
 
+def test_long_evidence_leaves_room_for_what_it_is_of(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "tests/python/test_x.py").write_text(TEST.replace("def test_", f"def test_{'x' * 200}_"))
+    assert mutate.main(["--jobs", "1"], with_mutants(project, CAUGHT_ONE)) == 0
+    assert "caught   three times " in capsys.readouterr().out
+
+
 def test_only_and_list_choose_without_trying(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with_mutants(project, CAUGHT_ONE, SURVIVING_ONE)
     assert mutate.main(["--list", "--only", "^three"], project) == 0

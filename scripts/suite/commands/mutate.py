@@ -105,16 +105,19 @@ def _told(found: Sequence[outcome]) -> Table:
     counts = {verdict: sum(each.verdict == verdict for each in found) for verdict in STYLES}
     caption = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
     table = Table(
-        box=None, header_style="bold", caption=f"{len(found)} mutants: {caption}", caption_justify="left", pad_edge=False
-    )
+        box=None, header_style="bold", caption=f"{len(found)} mutants: {caption}", caption_justify="left", pad_edge=False,
+        expand=True,
+    )  # fmt: skip
     table.add_column("verdict", no_wrap=True)
     table.add_column("what it breaks", min_width=40)
     table.add_column("seconds", justify="right", no_wrap=True)
-    table.add_column("evidence", no_wrap=True, overflow="ellipsis")
+    table.add_column("evidence", ratio=1)  # what the others leave
     for each in found:
         said = each.evidence or f"{each.mutant.file}: {each.mutant.noticed_by} did not notice"
         verdict = Text(each.verdict, STYLES[each.verdict])
-        table.add_row(verdict, Text(each.mutant.breaks), f"{each.seconds:.1f}", Text(said.removeprefix("FAILED ")))
+        in_brief = each.verdict == CAUGHT
+        evidence = Text(said.removeprefix("FAILED "), no_wrap=in_brief, overflow="ellipsis" if in_brief else "fold")
+        table.add_row(verdict, Text(each.mutant.breaks), f"{each.seconds:.1f}", evidence)
     return table
 
 
