@@ -118,7 +118,7 @@ TEST(threads, several_operations_a_round_are_counted_as_such) {
   const auto rows = run_captured("^sleep_in_tens");
   ASSERT_EQ(rows.size(), 1U);
   EXPECT_GE(rows[0].GetAdjustedRealTime(), 1e6);
-  EXPECT_LT(rows[0].GetAdjustedRealTime(), 4e6);
+  EXPECT_LT(rows[0].GetAdjustedRealTime(), 10e6);  // what ten at a time take counted as one
 }
 
 TEST(threads, a_round_repeats_its_work_as_often_in_every_repetition) {
