@@ -614,8 +614,8 @@ def test_no_damage_to_a_row_passes_unseen_or_ends_in_a_traceback(
     new.write_text(json.dumps(document))
     exit_code = call(base, new, "--out", folder / "said.txt")
     assert exit_code in (NOTHING_WORSE, SOMETHING_WORSE, CANNOT_JUDGE)
-    lost = {"name", "run_name", "real_time", "time_unit"} & damage.keys()
+    lost = {"run_name", "real_time", "time_unit"} & damage.keys()
     value = damage.get("real_time")
     good_time = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0
-    if lost and not (lost == {"real_time"} and good_time) and lost != {"name"}:
+    if lost and not (lost == {"real_time"} and good_time):
         assert exit_code == CANNOT_JUDGE

@@ -36,9 +36,7 @@ from suite.commands import claims, compare, duet, evaluate, export, history, plo
 from suite.program import ask, bad_input, program
 
 EXAMPLES = int(os.environ.get("STACKHEAP_FUZZ", "60"))
-FUZZED = settings(
-    max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+FUZZED = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 MOST_OUTPUT = 10_000_000
 
 # What a file or a user might say where something else is meant: for readers, terminals, pages, databases and paths.

@@ -383,9 +383,9 @@ class crowded:
         monkeypatch.setattr(machine, "take_snapshot", self.take)
 
     def take(self) -> machine.snapshot:
-        if self.inside:  # the child ran for ten seconds
-            self.clock += 10.0
-            self.busy += 10.0 * next(self.runs, 0.0)
+        if self.inside:  # the child ran for a thousand seconds: its own, of the real clock, are lost in them
+            self.clock += 1000.0
+            self.busy += 1000.0 * next(self.runs, 0.0)
         self.inside = not self.inside
         return machine.snapshot(self.clock, 0.0, self.busy, 0.0, 2)
 
@@ -393,7 +393,7 @@ class crowded:
 def test_a_disturbed_process_is_run_again_and_the_calmest_attempt_kept(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = planned(executable, processes=1)  # 7 parts of 10 seconds: the budget allows for one more
+    plan = planned(executable, processes=1)  # 7 parts of 1000 seconds: the budget allows for one more
     crowded(monkeypatch, 0.0, 0.0, 0.9)
     watching = silent()
     run = measure.measure(plan, begin(plan, tmp_path / "out"), watching)
@@ -413,7 +413,7 @@ def test_what_stays_disturbed_is_kept_and_marked(
     assert [one.disturbed for one in run.units] == [True] * 7
     assert {one.attempt for one in run.units} == {1}
     assert run.units[0].reasons == ("others used 0.50 cores",)
-    assert len(watching.begun) == 8  # the budget of seventy seconds is one more process, not seven
+    assert len(watching.begun) == 8  # the budget of 7000 seconds is one more process, not seven
     assert all(run.disturbed_processes(one) == (0,) for one in run.series())
 
 
