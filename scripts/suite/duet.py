@@ -337,9 +337,9 @@ def _of_each_round(recorded: recorded_pairs, counter: str) -> list[float]:
     rounds: dict[int, list[float]] = {}
     for own in recorded.pairs.values():
         for number, one in enumerate(own):
-            old, new = (each.counters.get(counter, 0.0) for each in (one.old, one.new))
-            if old > 0.0 and new > 0.0:
-                rounds.setdefault(number, []).append(math.log(new / old))
+            ratio = one.log_ratio(counter)
+            if ratio is not None:
+                rounds.setdefault(number, []).append(ratio)
     return [median(values) for values in rounds.values()]
 
 

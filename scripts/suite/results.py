@@ -96,12 +96,16 @@ class pair:
     old_layout: int = 0  # which of the side's builds, that differ in layout alone
     new_layout: int = 0
 
+    def log_ratio(self, counter: str) -> float | None:
+        """The logarithm of new over old, of a counter; None where one of them has none."""
+        old, new = (each.counters.get(counter, 0.0) for each in (self.old, self.new))
+        return math.log(new / old) if min(old, new) > 0.0 else None
+
     @property
     def unlike(self) -> float:
         """How far apart the work of others on the same physical core was for its two processes: by as much, of the
         logarithm, the time of additions differs that keep that core busy. 0 where none was timed."""
-        old, new = (each.counters.get(CORE_SHARE, 0.0) for each in (self.old, self.new))
-        return abs(math.log(new / old)) if min(old, new) > 0.0 else 0.0
+        return abs(self.log_ratio(CORE_SHARE) or 0.0)
 
 
 @dataclass(frozen=True)
