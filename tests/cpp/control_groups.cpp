@@ -1,10 +1,12 @@
 // Are the control groups that limit this process found, and what they grant, on machines this one is not?
 #include "control_groups.hpp"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <vector>
 
-#include "system_files.hpp"
+#include "made_up_system.hpp"
 #include "topology.hpp"
 
 namespace stackheap {
@@ -12,12 +14,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class groups : public system_files {
+class groups : public testing::Test, protected made_up_system {
  protected:
   std::vector<std::string> of(std::string_view controller) {
     std::vector<std::string> found;
-    for (const fs::path& group : control_groups(controller, root_))
-      found.push_back(group.string().substr((root_ / "sys/fs/cgroup/").string().size()));
+    for (const fs::path& group : control_groups(controller, root))
+      found.push_back(group.string().substr((root / "sys/fs/cgroup/").string().size()));
     return found;
   }
 };
@@ -38,25 +40,25 @@ TEST_F(groups, of_the_first_version_are_those_of_the_controller) {
 }
 
 TEST_F(groups, the_least_quota_of_time_binds) {
-  EXPECT_FALSE(cgroup_cpu_quota(root_));
+  EXPECT_FALSE(cgroup_cpu_quota(root));
   write("proc/self/cgroup", "0::/outer/inner\n");
   write("sys/fs/cgroup/outer/inner/cpu.max", "max 100000\n");
-  EXPECT_FALSE(cgroup_cpu_quota(root_));
+  EXPECT_FALSE(cgroup_cpu_quota(root));
   write("sys/fs/cgroup/outer/cpu.max", "150000 100000\n");
-  EXPECT_EQ(cgroup_cpu_quota(root_), 1.5);
+  EXPECT_EQ(cgroup_cpu_quota(root), 1.5);
   write("sys/fs/cgroup/outer/inner/cpu.max", "300000 100000\n");
-  EXPECT_EQ(cgroup_cpu_quota(root_), 1.5);
+  EXPECT_EQ(cgroup_cpu_quota(root), 1.5);
   write("sys/fs/cgroup/outer/inner/cpu.max", "50000 100000\n");
-  EXPECT_EQ(cgroup_cpu_quota(root_), 0.5);
+  EXPECT_EQ(cgroup_cpu_quota(root), 0.5);
 }
 
 TEST_F(groups, a_quota_of_the_first_version_is_two_files) {
   write("proc/self/cgroup", "7:cpu,cpuacct:/timed\n");
   write("sys/fs/cgroup/cpu,cpuacct/timed/cpu.cfs_period_us", "100000\n");
   write("sys/fs/cgroup/cpu,cpuacct/timed/cpu.cfs_quota_us", "-1\n");
-  EXPECT_FALSE(cgroup_cpu_quota(root_));
+  EXPECT_FALSE(cgroup_cpu_quota(root));
   write("sys/fs/cgroup/cpu,cpuacct/timed/cpu.cfs_quota_us", "250000\n");
-  EXPECT_EQ(cgroup_cpu_quota(root_), 2.5);
+  EXPECT_EQ(cgroup_cpu_quota(root), 2.5);
 }
 
 }  // namespace

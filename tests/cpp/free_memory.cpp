@@ -5,26 +5,26 @@
 
 #include <string>
 
-#include "system_files.hpp"
+#include "made_up_system.hpp"
 
 namespace stackheap {
 namespace {
 
-class free_bytes : public system_files {
+class free_bytes : public testing::Test, protected made_up_system {
  protected:
   void machine_has(std::size_t kib) {
     write("proc/meminfo", "MemTotal: 99 kB\nMemAvailable:   " + std::to_string(kib) + " kB\n");
   }
 };
 
-TEST_F(free_bytes, are_unknown_where_nothing_says) { EXPECT_FALSE(free_memory(root_)); }
+TEST_F(free_bytes, are_unknown_where_nothing_says) { EXPECT_FALSE(free_memory(root)); }
 
 TEST_F(free_bytes, are_the_machines_where_no_group_limits) {
   machine_has(1000);
   write("proc/self/cgroup", "0::/user\n");
   write("sys/fs/cgroup/user/memory.max", "max\n");
   write("sys/fs/cgroup/user/memory.current", "5000\n");
-  EXPECT_EQ(free_memory(root_), 1000U * 1024);
+  EXPECT_EQ(free_memory(root), 1000U * 1024);
 }
 
 TEST_F(free_bytes, are_what_the_tightest_group_leaves) {
@@ -34,9 +34,9 @@ TEST_F(free_bytes, are_what_the_tightest_group_leaves) {
   write("sys/fs/cgroup/outer/memory.current", "460000\n");
   write("sys/fs/cgroup/outer/inner/memory.max", "300000\n");
   write("sys/fs/cgroup/outer/inner/memory.current", "100000\n");
-  EXPECT_EQ(free_memory(root_), 40000U);
+  EXPECT_EQ(free_memory(root), 40000U);
   write("sys/fs/cgroup/outer/memory.stat", "anon 1\ninactive_file 60000\n");  // the kernel drops those when it must
-  EXPECT_EQ(free_memory(root_), 100000U);
+  EXPECT_EQ(free_memory(root), 100000U);
 }
 
 TEST_F(free_bytes, know_the_first_version_of_groups) {
@@ -44,9 +44,9 @@ TEST_F(free_bytes, know_the_first_version_of_groups) {
   write("proc/self/cgroup", "7:cpu,cpuacct:/c\n4:memory:/c\n0::/\n");
   write("sys/fs/cgroup/memory/c/memory.limit_in_bytes", "9223372036854771712\n");
   write("sys/fs/cgroup/memory/c/memory.usage_in_bytes", "5000\n");
-  EXPECT_EQ(free_memory(root_), 1000U * 1024);
+  EXPECT_EQ(free_memory(root), 1000U * 1024);
   write("sys/fs/cgroup/memory/c/memory.limit_in_bytes", "8000\n");
-  EXPECT_EQ(free_memory(root_), 3000U);
+  EXPECT_EQ(free_memory(root), 3000U);
 }
 
 TEST_F(free_bytes, are_the_roots_where_a_container_does_not_see_its_path) {
@@ -54,7 +54,7 @@ TEST_F(free_bytes, are_the_roots_where_a_container_does_not_see_its_path) {
   write("proc/self/cgroup", "0::/host/path/that/is/not/here\n");
   write("sys/fs/cgroup/memory.max", "2000\n");
   write("sys/fs/cgroup/memory.current", "3000\n");
-  EXPECT_EQ(free_memory(root_), 0U);
+  EXPECT_EQ(free_memory(root), 0U);
 }
 
 TEST(harmless, is_a_quarter_at_most) {

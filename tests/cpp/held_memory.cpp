@@ -3,13 +3,11 @@
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 
 #include "family.hpp"
+#include "made_up_system.hpp"
 
 namespace stackheap {
 namespace {
@@ -51,14 +49,12 @@ TEST(held_memory, statm_is_read_in_pages) {
 }
 
 TEST(held_memory, statm_is_the_way_out_and_nothing_is_an_error) {
-  const auto folder = std::filesystem::temp_directory_path() / ("held_memory." + std::to_string(::getpid()));
-  std::filesystem::create_directories(folder);
-  EXPECT_THROW(held_now(folder.c_str()), wrong_work);
-  std::ofstream(folder / "statm") << "765 405 377 5 0 123 0\n";
-  EXPECT_FALSE(held_now(folder.c_str()).exact);
-  std::ofstream(folder / "smaps_rollup") << rollup;
-  EXPECT_TRUE(held_now(folder.c_str()).exact);
-  std::filesystem::remove_all(folder);
+  const made_up_system here;
+  EXPECT_THROW(held_now(here.root.c_str()), wrong_work);
+  here.write("statm", "765 405 377 5 0 123 0\n");
+  EXPECT_FALSE(held_now(here.root.c_str()).exact);
+  here.write("smaps_rollup", rollup);
+  EXPECT_TRUE(held_now(here.root.c_str()).exact);
 }
 
 TEST(held_memory, grows_and_shrinks_with_what_is_written_and_given_back) {

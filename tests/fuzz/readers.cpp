@@ -1,23 +1,18 @@
 #include "readers.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <filesystem>
-#include <fstream>
 
 #include "child.hpp"
 #include "family.hpp"
 #include "free_memory.hpp"
 #include "held_memory.hpp"
 #include "loaded_malloc.hpp"
+#include "made_up_system.hpp"
 #include "topology.hpp"
 
 namespace stackheap {
 namespace {
-
-namespace fs = std::filesystem;
 
 void promise(bool kept, const char* what) {
   if (!kept) throw broken_promise(what);
@@ -73,31 +68,22 @@ void report_of_a_child_is_read(const std::string& text) {
   if (report.found.empty()) throw std::invalid_argument("nothing");
 }
 
-/// A /proc and /sys with files of the text's parts, in turn; a part ends at a bar.
-class system_of {
- public:
-  explicit system_of(const std::string& text) {
-    constexpr std::array files{"proc/self/cgroup", "proc/meminfo", "sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory.current",
-                               "sys/fs/cgroup/memory.stat", "sys/fs/cgroup/cpu.max", "sys/fs/cgroup/a/cpu.cfs_quota_us",
-                               "sys/fs/cgroup/a/cpu.cfs_period_us"};
-    std::size_t from = 0;
-    for (const char* const file : files) {
-      const std::size_t to = std::min(text.find('|', from), text.size());
-      fs::create_directories((root / file).parent_path());
-      std::ofstream(root / file) << text.substr(from, to - from);
-      from = std::min(to + 1, text.size());
-    }
+/// Files of the text's parts, in turn; a part ends at a bar.
+void write_parts(const made_up_system& here, const std::string& text) {
+  constexpr std::array files{"proc/self/cgroup", "proc/meminfo", "sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory.current",
+                             "sys/fs/cgroup/memory.stat", "sys/fs/cgroup/cpu.max", "sys/fs/cgroup/a/cpu.cfs_quota_us",
+                             "sys/fs/cgroup/a/cpu.cfs_period_us"};
+  std::size_t from = 0;
+  for (const char* const file : files) {
+    const std::size_t to = std::min(text.find('|', from), text.size());
+    here.write(file, text.substr(from, to - from));
+    from = std::min(to + 1, text.size());
   }
-
-  system_of(const system_of&) = delete;
-  system_of& operator=(const system_of&) = delete;
-  ~system_of() { fs::remove_all(root); }
-
-  const fs::path root = fs::temp_directory_path() / ("readers." + std::to_string(::getpid()));
-};
+}
 
 void limits_of_groups_are_limits(const std::string& text) {
-  const system_of here(text);
+  const made_up_system here;
+  write_parts(here, text);
   const auto memory = free_memory(here.root);
   const auto quota = cgroup_cpu_quota(here.root);
   promise(!quota || *quota > 0, "a quota of time is more than none");
