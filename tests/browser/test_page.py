@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import synthetic
-from suite import report, results
-from suite.findings import three_figures, time_text
-from suite.statistics import estimate_median
+from suite.pages import report
+from suite.pages.summary import three_figures, time_text
+from suite.results import model as results
+from suite.stats.estimates import estimate_median
+from support import synthetic
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: scripts/setup --for test")
 from selenium.webdriver.chrome.service import Service  # noqa: E402 # known to be there only now

@@ -16,8 +16,8 @@ from pathlib import Path
 import matplotlib
 from matplotlib import ft2font
 
-from suite import results
-from suite.charts.frame import FORMATS, SIZES, THEMES, drawing, look, styled
+from suite.charts.kit.frame import FORMATS, SIZES, THEMES, drawing, look, styled
+from suite.results import model as results
 
 __all__ = [
     "FORMATS", "MAKER", "SIZES", "THEMES", "chart", "charts", "draw", "draw_all", "drawing", "look", "render",

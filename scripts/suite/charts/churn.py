@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from suite import results
-from suite.charts import forms, selection, words
-from suite.charts.frame import drawing, look, page
+from suite.base import phrases as words
+from suite.charts.kit import forms
+from suite.charts.kit.frame import drawing, look, page
+from suite.results import model as results
+from suite.results import query as selection
 
 FAMILY = "churn"
 QUESTION = "What does a malloc cost in a running program, which replaces one live block after another?"

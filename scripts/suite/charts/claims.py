@@ -6,10 +6,11 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from suite import claims, results
-from suite.charts import words
-from suite.charts.frame import drawing, key, look, page
-from suite.charts.marks import QUIET, mark
+from suite import claims
+from suite.base import phrases as words
+from suite.charts.kit.frame import drawing, key, look, page
+from suite.charts.kit.marks import QUIET, mark
+from suite.results import model as results
 
 FAMILY = ""  # of all families
 QUESTION = "What of that which is said of the stack and the heap holds here?"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from suite import results
-from suite.charts import forms, selection, words
-from suite.charts.frame import drawing, look, page
-from suite.charts.marks import STRONG
-from suite.findings import bytes_text
+from suite.base import phrases as words
+from suite.charts.kit import forms
+from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.marks import STRONG
+from suite.pages.summary import bytes_text
+from suite.results import model as results
+from suite.results import query as selection
 
 FAMILY = "grow"
 QUESTION = "What does it cost to append to a block that has to grow: by realloc, by copying, in a std::vector?"

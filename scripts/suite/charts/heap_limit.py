@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from suite import results
-from suite.charts import forms, selection, words
-from suite.charts.frame import drawing, look, page
-from suite.statistics import estimate
+from suite.base import phrases as words
+from suite.charts.kit import forms
+from suite.charts.kit.frame import drawing, look, page
+from suite.results import model as results
+from suite.results import query as selection
+from suite.stats.estimates import estimate
 
 FAMILY = "heap_limit"
 QUESTION = "How much does a malloc promise at once, and what does the promise itself take?"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite import results
-from suite.charts import forms, selection, words
-from suite.charts.frame import cache_levels, drawing, look, page
-from suite.charts.marks import STRONG
-from suite.findings import bytes_text
+from suite.base import phrases as words
+from suite.charts.kit import forms
+from suite.charts.kit.frame import cache_levels, drawing, look, page
+from suite.charts.kit.marks import STRONG
+from suite.pages.summary import bytes_text
+from suite.results import model as results
+from suite.results import query as selection
 
 FAMILY = "chase"
 QUESTION = "Does a load wait longer for memory on the heap than for memory on the stack?"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite import results
-from suite.charts import forms, selection, words
-from suite.charts.frame import drawing, look, page
-from suite.findings import bytes_text
-from suite.statistics import estimate
+from suite.base import phrases as words
+from suite.charts.kit import forms
+from suite.charts.kit.frame import drawing, look, page
+from suite.pages.summary import bytes_text
+from suite.results import model as results
+from suite.results import query as selection
+from suite.stats.estimates import estimate
 
 FAMILY = "large"
 QUESTION = "What does a large block cost, and is it the block or its pages that one pays for?"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from suite import results
 from suite.charts import scaling
-from suite.charts.frame import drawing, look
+from suite.charts.kit.frame import drawing, look
+from suite.results import model as results
 
 FAMILY = "larson"
 QUESTION = "What does a malloc cost in a server, whose threads end and leave their blocks to the next?"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from suite import results
-from suite.charts import forms, selection, words
-from suite.charts.frame import drawing, look, page
-from suite.charts.marks import STRONG
+from suite.base import phrases as words
+from suite.charts.kit import forms
+from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.marks import STRONG
+from suite.results import model as results
+from suite.results import query as selection
 
 FAMILY = "layout"
 QUESTION = "How should records be laid out: as an array of structs, a struct of arrays, an array of pointers?"

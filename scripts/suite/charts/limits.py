@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 
-from suite import results
-from suite.charts import forms, selection, words
-from suite.charts.frame import drawing, look, page
-from suite.statistics import estimate
+from suite.base import phrases as words
+from suite.charts.kit import forms
+from suite.charts.kit.frame import drawing, look, page
+from suite.results import model as results
+from suite.results import query as selection
+from suite.stats.estimates import estimate
 
 FAMILY = "stack_limit"
 QUESTION = "Where does memory end: how far does the stack go, and how much does a malloc grant?"

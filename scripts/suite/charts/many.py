@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite import results
-from suite.charts import forms, selection, words
-from suite.charts.frame import drawing, look, page
+from suite.base import phrases as words
+from suite.charts.kit import forms
+from suite.charts.kit.frame import drawing, look, page
+from suite.results import model as results
+from suite.results import query as selection
 
 FAMILY = "many"
 QUESTION = "Do all locals of a frame cost as much as one, and what do as many separate blocks cost?"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite import results
-from suite.charts import forms, selection, words
-from suite.charts.frame import drawing, look, page
-from suite.charts.marks import STRONG
+from suite.base import phrases as words
+from suite.charts.kit import forms
+from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.marks import STRONG
+from suite.results import model as results
+from suite.results import query as selection
 
 FAMILY = "matrix"
 QUESTION = "Does it matter whether a matrix is walked by row or by column, in one block or in a block a row?"

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from suite import results
-from suite.charts import forms, scaling, selection, words
-from suite.charts.frame import drawing, look, page
-from suite.charts.marks import QUIET
-from suite.statistics import estimate
+from suite.base import phrases as words
+from suite.charts import scaling
+from suite.charts.kit import forms
+from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.marks import QUIET
+from suite.results import model as results
+from suite.results import query as selection
+from suite.stats.estimates import estimate
 
 FAMILY = "private"
 QUESTION = "Do threads that never share a block get in each other's way?"

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from suite import results
-from suite.charts import forms, selection, words
-from suite.charts.frame import drawing, look, page
-from suite.charts.marks import QUIET
-from suite.findings import bytes_text
-from suite.statistics import estimate
+from suite.base import phrases as words
+from suite.charts.kit import forms
+from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.marks import QUIET
+from suite.pages.summary import bytes_text
+from suite.results import model as results
+from suite.results import query as selection
+from suite.stats.estimates import estimate
 
 FAMILY = "recursion"
 QUESTION = "Is deep recursion better done with a stack on the heap?"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from suite import results
-from suite.charts import forms, scaling, selection, words
-from suite.charts.frame import drawing, look, page
-from suite.charts.marks import QUIET, STRONG, mark
-from suite.statistics import estimate_median
+from suite.base import phrases as words
+from suite.charts import scaling
+from suite.charts.kit import forms
+from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.marks import QUIET, STRONG, mark
+from suite.results import model as results
+from suite.results import query as selection
+from suite.stats.estimates import estimate_median
 
 FAMILY = "refcount"
 QUESTION = "What does it cost to copy and drop a shared_ptr, alone and when threads share the object?"

@@ -6,11 +6,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from suite import results
-from suite.charts import forms, selection, words
-from suite.charts.frame import drawing, look, page
-from suite.findings import time_text
-from suite.statistics import estimate
+from suite.base import phrases as words
+from suite.charts.kit import forms
+from suite.charts.kit.frame import drawing, look, page
+from suite.pages.summary import time_text
+from suite.results import model as results
+from suite.results import query as selection
+from suite.stats.estimates import estimate
 
 FAMILY = "returned"
 QUESTION = "Does freed memory go back to the system, and when?"

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from suite import results
-from suite.charts import forms, selection, words
-from suite.charts.frame import drawing, look, page
-from suite.charts.marks import QUIET
-from suite.statistics import estimate
+from suite.base import phrases as words
+from suite.charts.kit import forms
+from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.marks import QUIET
+from suite.results import model as results
+from suite.results import query as selection
+from suite.stats.estimates import estimate
 
 by_threads = Mapping[int, results.benchmark]
 

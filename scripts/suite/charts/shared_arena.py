@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from suite import results
-from suite.charts import forms, scaling, selection, words
-from suite.charts.frame import drawing, look, page
-from suite.charts.marks import QUIET
+from suite.base import phrases as words
+from suite.charts import scaling
+from suite.charts.kit import forms
+from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.marks import QUIET
+from suite.results import model as results
+from suite.results import query as selection
 
 FAMILY = "shared_arena"
 QUESTION = "What becomes of an arena's or a pool's low price when threads share it?"

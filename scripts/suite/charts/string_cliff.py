@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from suite import results
-from suite.charts import forms, selection, words
-from suite.charts.frame import drawing, look, page
-from suite.charts.marks import QUIET, STRONG
+from suite.base import phrases as words
+from suite.charts.kit import forms
+from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.marks import QUIET, STRONG
+from suite.results import model as results
+from suite.results import query as selection
 
 FAMILY = "string_cliff"
 QUESTION = "At which length does a string leave the stack, and what does the step cost?"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from suite import results
-from suite.charts import forms, selection, words
-from suite.charts.frame import drawing, look, page
+from suite.base import phrases as words
+from suite.charts.kit import forms
+from suite.charts.kit.frame import drawing, look, page
+from suite.results import model as results
+from suite.results import query as selection
 
 FAMILY = "strings"
 QUESTION = "What does it cost to read strings that keep their text on the heap, against short ones that keep it inside?"

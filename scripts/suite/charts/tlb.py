@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite import results
-from suite.charts import forms, selection, words
-from suite.charts.frame import cache_levels, drawing, look, page
-from suite.charts.marks import QUIET, STRONG
+from suite.base import phrases as words
+from suite.charts.kit import forms
+from suite.charts.kit.frame import cache_levels, drawing, look, page
+from suite.charts.kit.marks import QUIET, STRONG
+from suite.results import model as results
+from suite.results import query as selection
 
 FAMILY = "tlb"
 QUESTION = "What does it cost to reach many pages, when the data itself would fit the caches?"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from suite import results
 from suite.claims import access, allocation, contention, footprint, limits, ownership
-from suite.claims.ruling import DOES_NOT_HOLD, HOLDS, HOLDS_BUT, NOT_MEASURED, cannot_judge, ruling, saying, sentence
+from suite.claims.verdict import DOES_NOT_HOLD, HOLDS, HOLDS_BUT, NOT_MEASURED, cannot_judge, ruling, saying, sentence
+from suite.results import model as results
 
 __all__ = ["DOES_NOT_HOLD", "HOLDS", "HOLDS_BUT", "NOT_MEASURED", "SAYINGS", "claim", "judge"]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from suite import results
-from suite.charts import selection, words
-from suite.claims.reading import comparable, libraries, need, ratio, ratios
-from suite.claims.ruling import HOLDS, each, holds_but, is_more, names, of_all, ruling, saying, times
-from suite.findings import bytes_text
+from suite.base import phrases as words
+from suite.claims.inputs import comparable, libraries, need, ratio, ratios
+from suite.claims.verdict import HOLDS, each, holds_but, is_more, names, of_all, ruling, saying, times
+from suite.pages.summary import bytes_text
+from suite.results import model as results
+from suite.results import query as selection
 
 HOMES = ("stack", "heap")
 

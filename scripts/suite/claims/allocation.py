@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from suite import results
-from suite.charts import selection, words
-from suite.claims.reading import counter, default_of, depends, ends, fastest_of, libraries, need, ratio, ratios
-from suite.claims.ruling import (
-    MATTERS, cannot_judge, does_not_hold, each, holds, holds_but, is_more, is_no_more, names, of_all, ruling, saying,
-    times,
-)  # fmt: skip
-from suite.findings import bytes_text
-from suite.statistics import estimate, estimate_median
+from suite.base import phrases as words
+from suite.claims.inputs import counter, default_of, depends, ends, fastest_of, libraries, need, ratio, ratios
+from suite.claims.verdict import MATTERS, cannot_judge, does_not_hold, each, holds, holds_but, is_more, is_no_more, names, of_all, ruling, saying, times  # fmt: skip
+from suite.pages.summary import bytes_text
+from suite.results import model as results
+from suite.results import query as selection
+from suite.stats.estimates import estimate, estimate_median
 
 
 def _ns(one: results.benchmark) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from suite import results
-from suite.charts import words
-from suite.claims.reading import comparable, cores, depends, ends, libraries, need, ratio, ratios
-from suite.claims.ruling import (
-    cannot_judge, does_not_hold, each, holds, holds_but, is_more, is_no_more, names, of_all, ruling, saying, times,
-)  # fmt: skip
-from suite.findings import bytes_text
-from suite.statistics import estimate
+from suite.base import phrases as words
+from suite.claims.inputs import comparable, cores, depends, ends, libraries, need, ratio, ratios
+from suite.claims.verdict import cannot_judge, does_not_hold, each, holds, holds_but, is_more, is_no_more, names, of_all, ruling, saying, times  # fmt: skip
+from suite.pages.summary import bytes_text
+from suite.results import model as results
+from suite.stats.estimates import estimate
 
 
 def own_stack(run: results.run) -> ruling:

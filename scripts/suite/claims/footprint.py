@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from suite import results
-from suite.charts import selection, words
-from suite.claims.reading import counter, libraries
-from suite.claims.ruling import (
-    cannot_judge, does_not_hold, each, figures, holds, holds_but, interval, names, ruling, saying,
-)  # fmt: skip
-from suite.statistics import estimate
+from suite.base import phrases as words
+from suite.claims.inputs import counter, libraries
+from suite.claims.verdict import cannot_judge, does_not_hold, each, figures, holds, holds_but, interval, names, ruling, saying  # fmt: skip
+from suite.results import model as results
+from suite.results import query as selection
+from suite.stats.estimates import estimate
 
 HELD = "resident_bytes_per_byte"
 BOOKS = 1.01  # a hundredth more than was asked for is room for books

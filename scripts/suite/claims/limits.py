@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from suite import results
-from suite.charts import selection, words
-from suite.claims.reading import counter, default_of, libraries, ratios
-from suite.claims.ruling import cannot_judge, does_not_hold, each, holds, holds_but, of_all, ruling, saying, times
-from suite.findings import bytes_text
+from suite.base import phrases as words
+from suite.claims.inputs import counter, default_of, libraries, ratios
+from suite.claims.verdict import cannot_judge, does_not_hold, each, holds, holds_but, of_all, ruling, saying, times
+from suite.pages.summary import bytes_text
+from suite.results import model as results
+from suite.results import query as selection
 
 FAR_MORE = 100.0  # "effectively not limited": what is granted at once is so many stacks
 

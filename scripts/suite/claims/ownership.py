@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from suite import results
-from suite.charts import selection, words
-from suite.claims.reading import counter, depends, few_cycles_apart, libraries, need, ratio, ratios
-from suite.claims.ruling import (
-    cannot_judge, does_not_hold, each, holds, holds_but, is_more, is_no_more, names, of_all, ruling, saying,
-    times,
-)  # fmt: skip
-from suite.statistics import CONFIDENCE, estimate_ratio
+from suite.base import phrases as words
+from suite.claims.inputs import counter, depends, few_cycles_apart, libraries, need, ratio, ratios
+from suite.claims.verdict import cannot_judge, does_not_hold, each, holds, holds_but, is_more, is_no_more, names, of_all, ruling, saying, times  # fmt: skip
+from suite.results import model as results
+from suite.results import query as selection
+from suite.stats.estimates import CONFIDENCE, estimate_ratio
 
 
 def drop_at_once(run: results.run) -> ruling:

@@ -11,8 +11,9 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from suite import claims, results
-from suite.commandline import SUCCESS, answer, console_for_results, one_line_parser
+from suite import claims
+from suite.base.cli import SUCCESS, answer, console_for_results, one_line_parser
+from suite.results import model as results
 
 PROGRAM = "scripts/claims"
 STYLES = {

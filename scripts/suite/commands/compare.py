@@ -8,9 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite import comparing, results, telling
-from suite.commandline import answer, console_for_results, one_line_parser
-from suite.verdicts import comparison
+from suite.base.cli import answer, console_for_results, one_line_parser
+from suite.gate import two_files as comparing, formats as telling
+from suite.gate.comparison import comparison
+from suite.results import model as results
 
 PROGRAM = "scripts/compare"
 CHART_FORMATS = (".svg", ".png", ".pdf")
@@ -85,7 +86,7 @@ def tell(found: comparison, form: str, out: Path | None, strict: bool) -> None:
 def draw(found: comparison, file: Path, theme: str) -> None:
     """Writes the chart of the changes. Raises OSError."""
     from suite import charts
-    from suite.charts import change
+    from suite.charts.across import change
 
     file.write_bytes(charts.render(change.draw(found, charts.look(theme)), file.suffix[1:]))
 

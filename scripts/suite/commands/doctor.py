@@ -10,9 +10,9 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from suite import building, doctor
-from suite.commandline import ROOT, SUCCESS, answer, console_for_progress, console_for_results, one_line_parser
-from suite.program import ask, program
+from suite.base.cli import ROOT, SUCCESS, answer, console_for_progress, console_for_results, one_line_parser
+from suite.runner import build as building, doctor
+from suite.runner.program import ask, program
 
 PROGRAM = "scripts/doctor"
 STYLES = {"good": "green", "mind": "yellow", "unknown": "dim"}

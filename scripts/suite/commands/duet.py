@@ -19,16 +19,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from suite import building, contestants, duet, measure, results, telling
-from suite.commandline import (
-    REFUSED, ROOT, SUCCESS, answer, bar, console_for_progress, console_for_results, one_line_parser,
-)  # fmt: skip
+from suite.base.cli import REFUSED, ROOT, SUCCESS, answer, bar, console_for_progress, console_for_results, one_line_parser  # fmt: skip
 from suite.commands.compare import share, tell
-from suite.contestants import choice
-from suite.deciding import PAIRS, THRESHOLD, rule
-from suite.history import MACHINE_FACTS
-from suite.program import ask, bad_input, catalogue
-from suite.verdicts import comparison
+from suite.gate import sides as contestants, paired_run as duet, formats as telling
+from suite.gate.comparison import comparison
+from suite.gate.sequential_test import PAIRS, THRESHOLD, rule
+from suite.gate.sides import choice
+from suite.history.store import MACHINE_FACTS
+from suite.results import model as results
+from suite.runner import build as building, scheduler as measure
+from suite.runner.program import ask, bad_input, catalogue
 
 PROGRAM = "scripts/duet"
 FEWEST_PAIRS, MOST_PAIRS, MOST_LAYOUTS = 10, 200, 50

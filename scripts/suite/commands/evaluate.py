@@ -11,9 +11,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from suite import building, evaluating, recording
-from suite.commandline import ROOT, SUCCESS, answer, bar, console_for_progress, one_line_parser
-from suite.program import bad_input
+from suite.base.cli import ROOT, SUCCESS, answer, bar, console_for_progress, one_line_parser
+from suite.runner import build as building
+from suite.runner.program import bad_input
+from suite.selfcheck import gate_error_rates as evaluating, gate_recording as recording
 
 PROGRAM = "scripts/evaluate"
 STALE = 1

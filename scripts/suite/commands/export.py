@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite import exporting
-from suite.commandline import SUCCESS, answer, one_line_parser
+from suite.base.cli import SUCCESS, answer, one_line_parser
+from suite.results import export as exporting
 
 PROGRAM = "scripts/export"
 _SHOWN = 3

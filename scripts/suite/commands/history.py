@@ -13,11 +13,12 @@ from typing import Any
 
 from rich.table import Table
 
-from suite import change_points, history, regressions
-from suite.commandline import ROOT, SUCCESS, answer, console_for_results, one_line_parser
-from suite.history import annotation, entry, opened, record, table
-from suite.program import bad_input
-from suite.results import one_line
+from suite.base.cli import ROOT, SUCCESS, answer, console_for_results, one_line_parser
+from suite.history import store as history, check as regressions
+from suite.history.store import annotation, entry, opened, record, table
+from suite.results.model import one_line
+from suite.runner.program import bad_input
+from suite.stats import change_points
 
 PROGRAM = "scripts/history"
 WORSE = 1
@@ -223,7 +224,7 @@ def _draw(
     options: argparse.Namespace, series: table, annotations: Sequence[annotation], machine: dict[str, object]
 ) -> None:
     from suite import charts  # takes a second, which no other command needs to wait
-    from suite.charts import trend
+    from suite.charts.across import trend
 
     file: Path = options.chart
     if file.suffix[1:] not in charts.FORMATS:

@@ -15,12 +15,10 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from suite import mutating
-from suite.commandline import (
-    REFUSED, ROOT, SUCCESS, answer, bar, console_for_progress, console_for_results, one_line_parser,
-)  # fmt: skip
-from suite.mutating import CAUGHT, SURVIVED, UNBUILT, mutant, outcome
-from suite.program import bad_input
+from suite.base.cli import REFUSED, ROOT, SUCCESS, answer, bar, console_for_progress, console_for_results, one_line_parser  # fmt: skip
+from suite.runner.program import bad_input
+from suite.selfcheck import mutate as mutating
+from suite.selfcheck.mutate import CAUGHT, SURVIVED, UNBUILT, mutant, outcome
 
 PROGRAM = "scripts/mutate"
 ONE_SURVIVED = 1

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from suite import charts, results
-from suite.charts import overlay
-from suite.commandline import SUCCESS, answer, one_line_parser
-from suite.program import bad_input
+from suite import charts
+from suite.base.cli import SUCCESS, answer, one_line_parser
+from suite.charts.across import overlay
+from suite.results import model as results
+from suite.runner.program import bad_input
 
 PROGRAM = "scripts/plot"
 

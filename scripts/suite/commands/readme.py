@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite import readme
-from suite.commandline import ROOT, SUCCESS, answer, one_line_parser
+from suite.base.cli import ROOT, SUCCESS, answer, one_line_parser
+from suite.pages import docs as readme
 
 PROGRAM = "scripts/readme"
 STALE = 1

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite import report, results
-from suite.commandline import SUCCESS, answer, one_line_parser
-from suite.program import bad_input
+from suite.base.cli import SUCCESS, answer, one_line_parser
+from suite.pages import report
+from suite.results import model as results
+from suite.runner.program import bad_input
 
 PROGRAM = "scripts/report"
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from suite import building, doctor, findings, measure, results
-from suite.commandline import (
-    INTERRUPTED, ROOT, SUCCESS, answer, bar, console_for_progress, console_for_results, one_line_parser,
-)  # fmt: skip
-from suite.program import ask, bad_input, part, program, unit_failed
+from suite.base.cli import INTERRUPTED, ROOT, SUCCESS, answer, bar, console_for_progress, console_for_results, one_line_parser  # fmt: skip
+from suite.pages import summary as findings
+from suite.results import model as results
+from suite.runner import build as building, doctor, scheduler as measure
+from suite.runner.program import ask, bad_input, part, program, unit_failed
 
 PROGRAM = "scripts/run"
 GO_ON = "scripts/run --resume"
@@ -219,7 +219,7 @@ def _draw(run: results.run, unwanted: bool) -> None:
         return
     folder = run.path.parent
     try:
-        charts, report = (importlib.import_module(f"suite.{name}") for name in ("charts", "report"))
+        charts, report = (importlib.import_module(f"suite.{name}") for name in ("charts", "pages.report"))
     except ImportError as missing:
         print(f"figures and report: not made ({missing})")
         return

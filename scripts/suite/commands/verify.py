@@ -10,9 +10,10 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from suite import building, verify
-from suite.commandline import ROOT, answer, console_for_progress, console_for_results, one_line_parser
-from suite.program import ask, program
+from suite.base.cli import ROOT, answer, console_for_progress, console_for_results, one_line_parser
+from suite.runner import build as building
+from suite.runner.program import ask, program
+from suite.selfcheck import verify
 
 PROGRAM = "scripts/verify"
 STYLES = {verify.SHOWN: "green", verify.FAILED: "bold red", verify.UNKNOWN: "yellow"}

@@ -1,0 +1,1 @@
+"""What does every part of the suite use? Knows nothing of results."""

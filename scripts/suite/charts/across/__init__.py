@@ -1,0 +1,1 @@
+"""Which charts show several runs?"""

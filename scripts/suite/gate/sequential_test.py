@@ -1,0 +1,385 @@
+"""Is the new side worse? The rule of a duet: from the pairs of every benchmark to a verdict on each.
+
+What is judged is the logarithm of new over old in each pair, ns of wall clock. A benchmark goes through at most two
+stages, each looked at when 1/2, 3/4 and all of `rule.pairs` pairs are there (10, 15, 20), and what is open then, as the
+machine is too noisy for it, once more when there are twice as many (40):
+
+1. *Evidence.* Wilcoxon's signed-rank test and the sign test, one-sided and exact; twice the smaller p-value of the two.
+   Where one pair in twenty errs far, ranks alone lose one slow benchmark in forty of a suite of 36, to two outliers
+   that the signs outvote; where none does, the ranks see more. A benchmark's p-value is the smallest of p / share over
+   the looks so far, where the looks' shares (SPENT) add up to one: by Bonferroni's inequality that is a p-value however
+   often one looked (a repeated p-value: Jennison and Turnbull, Group Sequential Methods, 2000, chapter 9). A stage that
+   ends early, on a budget or an interrupt, spends all that is left at its last look. Benjamini and Hochberg (J. Royal
+   Statistical Society B 57, 1995) at `rule.suspicion` over all benchmarks of the comparison, the decided ones included.
+   *Effect.* The Hodges-Lehmann estimate is over the threshold.
+   Both: a suspect. The interval of the estimate lies within the threshold to either side: *same* (two one-sided tests:
+   Schuirmann, J. Pharmacokinetics and Biopharmaceutics 15, 1987; each at `rule.equivalence` x the look's share, so that
+   the intervals of the looks are of 98.5, 98, 96.5 and 97 %). Evidence, at `rule.improvement`, and effect the other
+   way: *better*, which fails nothing and is not confirmed.
+   Otherwise it goes on, and is *undecided* when the pairs are used up.
+2. *Confirmation*, of the suspects alone, in fresh pairs, with the same test, effect, looks, and Benjamini-Hochberg at
+   `rule.confirmation` over the suspects. *Worse* is only what is worse in both; its ratio comes from the fresh pairs
+   alone, because the pairs that raised a suspicion exaggerate it.
+
+So a comparison of a thing with itself fails with a chance of at most suspicion x confirmation = 0.5 %, whatever the
+noise is like and however many benchmarks there are, as long as a pair is as likely to err to one side as to the other
+(which the random order within pairs sees to); and of what is called worse, at most 2.5 % is not, in expectation:
+stricter than the usual 0.05. Splitting the proof between two independent stages so, rather than 0.05 first and 0.1
+then, costs some fresh pairs for false suspects, and finds more in large comparisons: one slow benchmark among a hundred
+becomes a suspect with p < 0.2 / 100 x 0.35 = 0.0007, which twenty pairs reach with one far outlier among them
+(0.00035); it would not with 0.00018.
+
+Time is judged, not cycles: what drifts, a pair has taken out already, the time that memory takes does not follow the
+core's clock, and the addition timed beside has noise of its own. Cycles and instructions stand beside the verdict.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binom, rankdata
+
+from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, judgement, pair
+from suite.results.metrics import TIME, figure, figures_of
+from suite.results.model import WALL_NS, benchmark, benchmark_name, sample
+from suite.stats.estimates import estimate, estimate_shift, find_humps, median, signed_rank_counts
+from suite.stats.permutation import discoveries
+
+PAIRS = 20
+THRESHOLD = 0.01  # the smallest change that matters, where nothing else is said
+
+# Simulated suites (tests/python/gate/test_sequential_test.py) settle these. A look after fewer than ten pairs finds nothing: a p of
+# 1/512 does not survive Benjamini-Hochberg in any comparison of size. The look at all pairs gets the most, because a
+# change of twice the threshold needs it; the first is there for changes that need no test, and to end what is *same*
+# early; the last for what noise hides, which it may spend what is left on.
+LOOKS = (1 / 2, 3 / 4, 1, 2)
+SPENT = (0.15, 0.2, 0.35)
+SUSPICION, CONFIRMATION = 0.2, 0.025  # their product bounds how often a comparison with itself fails
+IMPROVEMENT = EQUIVALENCE = 0.05
+
+INSTRUCTIONS_STAY = 0.001  # instruction counts repeat to 0.0002: beyond five times that, other code ran
+
+Series = Mapping[str, npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class rule:
+    """How to decide."""
+
+    pairs: int = PAIRS  # of each stage, for most benchmarks
+    extended: bool = True  # twice as many of those that are open then
+    threshold: float = THRESHOLD
+    thresholds: Mapping[str, float] = field(default_factory=dict)  # of those that have their own, by judgement's name
+    floors: Mapping[str, float] = field(default_factory=dict)  # of those that were calibrated, to be told
+    suspicion: float = SUSPICION  # the levels of the first stage, of the second, of *better* and of *same*
+    confirmation: float = CONFIRMATION
+    improvement: float = IMPROVEMENT
+    equivalence: float = EQUIVALENCE
+
+    def threshold_of(self, name: str) -> float:
+        """A benchmark's own threshold is that of each of its figures."""
+        return self.thresholds.get(name, self.thresholds.get(name.partition(" ")[0], self.threshold))
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        return tuple(math.ceil(share * self.pairs) for share in LOOKS if self.extended or share <= 1)
+
+    @property
+    def most(self) -> int:
+        """Pairs of a stage."""
+        return self.looks[-1]
+
+
+@dataclass(frozen=True)
+class decision:
+    """What the rule says of one benchmark."""
+
+    verdict: str
+    ratio: estimate  # of new over old
+    pairs: range  # those that the verdict and the ratio rest on
+    wanted: int  # so many pairs are needed before more can be said; 0: decided
+    suspicion: estimate | None = None  # the ratio that the first stage found worse
+
+    @property
+    def fresh(self) -> int:
+        """How many pairs came after the suspicion."""
+        return self.pairs.stop - self.suspicion.n if self.suspicion is not None else 0
+
+
+def decide(
+    log_ratios: Mapping[str, Sequence[float]], chosen: rule = rule(), over: bool = True
+) -> dict[str, decision]:
+    """The rule itself, on log(new / old) of each pair in the order of measuring; needs at least one of each benchmark.
+
+    `over`: no more pairs come, so that what they do not decide is undecided; otherwise `wanted` says what comes next.
+    """
+    series = {name: np.asarray(values, dtype=float) for name, values in log_ratios.items()}
+    first = _stage(series, chosen.suspicion, chosen, over)
+    if any(one.wanted for one in first.values()):
+        return first
+    suspects = {name: one for name, one in first.items() if one.verdict == WORSE}
+    fresh = {name: series[name][one.pairs.stop :] for name, one in suspects.items()}
+    second = _stage(fresh, chosen.confirmation, chosen, over)
+    return first | {name: _confirmed(suspects[name], second[name]) for name in suspects}
+
+
+def _confirmed(suspect: decision, fresh: decision) -> decision:
+    """The fresh pairs have the word; without any, or where they find it better, nothing is decided."""
+    start = suspect.pairs.stop
+    told = replace(fresh, suspicion=suspect.ratio, wanted=start + fresh.wanted if fresh.wanted else 0)
+    if not fresh.ratio.n:
+        return replace(told, verdict=UNDECIDED, ratio=suspect.ratio, pairs=suspect.pairs)
+    verdict = UNDECIDED if fresh.verdict == BETTER else fresh.verdict
+    return replace(told, verdict=verdict, pairs=range(start, start + fresh.pairs.stop))
+
+
+def _stage(series: Series, level: float, chosen: rule, over: bool) -> dict[str, decision]:
+    """One stage: each benchmark from its first pair, until it is decided or the pairs are used up."""
+    found: dict[str, decision] = {}
+    p_worse, p_better = dict.fromkeys(series, 1.0), dict.fromkeys(series, 1.0)
+    left = dict.fromkeys(series, 1.0)  # of the level, to spend
+
+    def look(names: Iterable[str], most: int, share: float | None) -> None:
+        shifts, sure = {}, {}
+        for name in names:
+            values = series[name][:most]
+            spent = left[name] if share is None else share
+            up, down = chances(values)
+            p_worse[name] = min(p_worse[name], up / spent)
+            p_better[name] = min(p_better[name], down / spent)
+            left[name] -= spent
+            sure[name] = 1 - 2 * chosen.equivalence * spent
+            shifts[name] = estimate_shift(values.tolist(), sure[name])
+        all_worse, all_better = _discovered(p_worse, level), _discovered(p_better, chosen.improvement)
+        for name, shift in shifts.items():
+            limit = math.log1p(chosen.threshold_of(name))
+            verdict = _verdict(shift, limit, sure[name], name in all_worse, name in all_better)
+            found[name] = decision(verdict, _as_ratio(shift), range(shift.n), 0)
+
+    def open_ones() -> list[str]:
+        return [name for name in series if name not in found or found[name].verdict == UNDECIDED]
+
+    for most, share in zip(chosen.looks, (*SPENT[: len(chosen.looks) - 1], None)):
+        there = [name for name in open_ones() if len(series[name]) >= most]
+        if not over and len(there) < len(open_ones()):
+            for name in open_ones():
+                found[name] = replace(found.get(name) or _nothing(series[name]), wanted=most)
+            return found
+        look(there, most, share)
+    unspent = [name for name in open_ones() if len(series[name]) and left[name] > 1e-9]
+    look(unspent, chosen.most, None)
+    return found | {name: _nothing(series[name]) for name in series if name not in found}
+
+
+def _nothing(values: npt.NDArray[np.float64]) -> decision:
+    ratio = _as_ratio(estimate_shift(values.tolist())) if len(values) else estimate(1.0, 0.0, math.inf, 0.0, 0)
+    return decision(UNDECIDED, ratio, range(len(values)), 0)
+
+
+def _verdict(shift: estimate, limit: float, sure: float, evidently_worse: bool, evidently_better: bool) -> str:
+    if evidently_worse and shift.median > limit:
+        return WORSE
+    if evidently_better and shift.median < -limit:
+        return BETTER
+    # Too few pairs have no interval that is as sure as it must be.
+    return SAME if shift.coverage >= sure and -limit < shift.low and shift.high < limit else UNDECIDED
+
+
+def chances(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """One-sided p-values that the differences lie above zero and that they lie below: by ranks or by signs.
+
+    Twice the smaller, by Bonferroni's inequality. Exact for any distribution symmetric about zero.
+    """
+    ranks, signs = signed_rank(differences), sign_test(differences)
+    up, down = (min(1.0, 2 * min(both)) for both in zip(ranks, signs))
+    return up, down
+
+
+def sign_test(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """The same by the sign test: how likely so many of them, or more, would fall on that side. Zeros are left out."""
+    above, below = int(np.sum(differences > 0.0)), int(np.sum(differences < 0.0))
+    return _binomial_tail(above + below, above), _binomial_tail(above + below, below)
+
+
+@cache
+def _binomial_tail(n: int, k: int) -> float:
+    return float(binom.sf(k - 1, n, 0.5))
+
+
+def signed_rank(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """One-sided p-values of Wilcoxon's signed-rank test, that they lie above zero and that they lie below: exact.
+
+    Zeros say nothing and are left out. Ties get their mean rank, and a sum that is no whole number counts as the less
+    extreme one.
+    """
+    values = differences[differences != 0.0]
+    tails = _signed_rank_tails(len(values))
+    up = float(np.sum(rankdata(np.abs(values))[values > 0.0]))
+    return tails[math.floor(up)], tails[math.floor(len(tails) - 1 - up)]
+
+
+@cache
+def _signed_rank_tails(n: int) -> tuple[float, ...]:
+    """The chance of each sum of ranks or a greater one."""
+    counts = signed_rank_counts(n)
+    sums, total = [], 0
+    for count in reversed(counts):
+        total += count
+        sums.append(total / 2**n)
+    return tuple(reversed(sums))
+
+
+def _discovered(p_values: Mapping[str, float], level: float) -> set[str]:
+    return {name for name, found in zip(p_values, discoveries(list(p_values.values()), level)) if found}
+
+
+def _as_ratio(shift: estimate) -> estimate:
+    return replace(shift, median=math.exp(shift.median), low=math.exp(shift.low), high=math.exp(shift.high))
+
+
+# ---- from pairs to judgements
+
+
+def judge(
+    pairs: Mapping[str, Sequence[pair]], chosen: rule = rule(), over: bool = True
+) -> dict[str, judgement]:
+    """What is to be said of each benchmark, by each of its figures: by `name`, or where it is a counter `name counter`.
+
+    What has no ratio is left out: see `without_ratio`.
+    """
+    figures = paired_figures(pairs)
+    decided = decide({key: one.logs for key, one in figures.items()}, chosen, over)
+    return {key: _judgement(key, one, decided[key], chosen) for key, one in figures.items()}
+
+
+def wanted(pairs: Mapping[str, Sequence[pair]], chosen: rule = rule()) -> dict[str, int]:
+    """How many pairs each benchmark needs that is not decided yet."""
+    figures = paired_figures(pairs)
+    needs: dict[str, int] = {}
+    for key, one in decide({key: one.logs for key, one in figures.items()}, chosen, over=False).items():
+        if one.wanted:
+            name = figures[key].name
+            needs[name] = max(needs.get(name, 0), one.wanted)
+    return needs
+
+
+def cut_short(pairs: Mapping[str, Sequence[pair]], chosen: rule = rule()) -> list[str]:
+    """A sentence for each benchmark that seemed worse when the measuring ended, before fresh pairs could settle it."""
+    decided = decide({key: one.logs for key, one in paired_figures(pairs).items()}, chosen)
+    open_ones = {key: one for key, one in decided.items() if one.suspicion is not None and one.verdict == UNDECIDED}
+    return [
+        f"{key}: {_suspicion(one)}, and measuring ended after {one.fresh} fresh ones, before that was settled"
+        for key, one in open_ones.items()
+        if one.fresh < chosen.most
+    ]
+
+
+def _suspicion(found: decision) -> str:
+    assert found.suspicion is not None
+    return f"seemed worse by {found.suspicion.median - 1:+.1%} in the first {found.suspicion.n} pairs"
+
+
+def without_ratio(pairs: Mapping[str, Sequence[pair]]) -> list[str]:
+    """A sentence for each benchmark that cannot be judged by what its processes reported."""
+    judged = {one.name for one in paired_figures(pairs).values()}
+    reason = "what it reports is missing or not above zero, so it has no ratio"
+    return [f"{name}: {reason}" for name in pairs if name not in judged]
+
+
+@dataclass(frozen=True)
+class paired_figure:
+    """One figure of one benchmark in all its pairs."""
+
+    name: str
+    of: figure
+    pairs: Sequence[pair]
+    old: tuple[float, ...]
+    new: tuple[float, ...]
+
+    @property
+    def logs(self) -> list[float]:
+        """Of the ratio of costs: where less is worse, turned round."""
+        sign = 1.0 if self.of.more_is_worse else -1.0
+        return [sign * math.log(new / old) for old, new in zip(self.old, self.new)]
+
+
+def paired_figures(pairs: Mapping[str, Sequence[pair]]) -> dict[str, paired_figure]:
+    """Everything that can be judged, by the name of its judgement."""
+    found = {}
+    for name, own in pairs.items():
+        sides = [benchmark(benchmark_name.parse(name), tuple(one)) for one in zip(*((one.old, one.new) for one in own))]
+        for each in figures_of(sides[0]) if sides else ():
+            old, new = (each.values(one) for one in sides)
+            if len(old) == len(new) == len(own) and min((*old, *new)) > 0.0:
+                found[each.named(name)] = paired_figure(name, each, own, old, new)
+    return found
+
+
+def _judgement(key: str, judged: paired_figure, found: decision, chosen: rule) -> judgement:
+    used = slice(found.pairs.start, found.pairs.stop)
+    threshold = chosen.threshold_of(key)
+    others = _other_ratios(judged.pairs[used]) if judged.of == TIME else {}
+    humps = _humps(judged)
+    notes = list(humps)
+    if not judged.of.more_is_worse:
+        notes.append("less is worse here: the ratio is old over new")
+    if found.suspicion is not None and found.verdict != WORSE:
+        notes.append(f"{_suspicion(found)}, which {found.fresh} fresh ones did not confirm")
+    instructions = others.get("instructions")
+    up = found.ratio.median - 1 > threshold and found.verdict in (WORSE, UNDECIDED)
+    if up and instructions is not None and abs(instructions.median - 1) < INSTRUCTIONS_STAY:
+        notes.append("layout suspect: it takes longer for the same instructions (or caches, or a neighbour)")
+    return judgement(
+        name=key,
+        verdict=UNDECIDED if humps else found.verdict,
+        ratio=found.ratio,
+        threshold=threshold,
+        old_ns=median(judged.old[used]),
+        new_ns=median(judged.new[used]),
+        others=others,
+        floor=chosen.floors.get(key),
+        notes=tuple(notes),
+        quarantined=bool(humps),
+        unit=judged.of.unit,
+    )
+
+
+def _other_ratios(pairs: Sequence[pair]) -> dict[str, estimate]:
+    """Of what was counted beside the time in every process, and of the wall clock's time where the other is judged."""
+    read: dict[str, Callable[[sample], float]] = {
+        "cycles": lambda one: one.cycles or 0.0,
+        "instructions": lambda one: one.counters.get("instructions", 0.0),
+        "wall clock": lambda one: one.counters.get(WALL_NS, 0.0),
+    }
+    found = {}
+    for key, value in read.items():
+        sides = [(value(one.old), value(one.new)) for one in pairs]
+        if min(min(both) for both in sides) > 0.0:
+            found[key] = _as_ratio(estimate_shift([math.log(new / old) for old, new in sides]))
+    return found
+
+
+def _humps(judged: paired_figure) -> list[str]:
+    """A sentence for each side whose processes fall into two groups while their partners do not.
+
+    Without the outermost tenth at each end, so that a few outliers neither make a hump nor hide one. A jump of the
+    clock moves both sides of a pair: that is no hump of one side.
+    """
+    notes = []
+    for which, own, partners in (("old", judged.old, judged.new), ("new", judged.new, judged.old)):
+        tenth = math.ceil(len(own) / 10)
+        humps = find_humps(sorted(own)[tenth : len(own) - tenth])
+        if humps is None:
+            continue
+        middle = math.sqrt(humps[0] * humps[1])
+        low = [there for here, there in zip(own, partners) if here < middle]
+        high = [there for here, there in zip(own, partners) if here >= middle]
+        if median(high) / median(low) < math.sqrt(humps[1] / humps[0]):
+            unit = judged.of.unit
+            notes.append(f"two humps in the {which} side, at {humps[0]:.3g} and {humps[1]:.3g} {unit}: not averaged")
+    return notes

@@ -1,0 +1,1 @@
+"""How did the figures of many runs change?"""

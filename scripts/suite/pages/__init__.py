@@ -1,0 +1,1 @@
+"""How is a run told in words: README, docs, report, terminal?"""

@@ -1,0 +1,233 @@
+"""What do the README and the chapters' pages say of the reference run? Their generated blocks and figures, and whether
+they are still true."""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from suite import charts, claims
+from suite.base import phrases as words
+from suite.charts.kit.frame import cache_levels
+from suite.pages import summary as findings
+from suite.results import model as results
+from suite.runner.program import bad_input
+
+README = Path("README.md")
+DOCS = Path("docs")
+REFERENCE = Path("results", "reference")
+FIGURES = REFERENCE / "figures"
+HERO = "cost_64b"
+GALLERY = ("claims", "stack_price", "chase", "latency")
+BLOCK = re.compile(r"^<!-- generated: (?P<name>[^\n]*?) -->\n(?P<text>.*?)^<!-- end -->$", re.DOTALL | re.MULTILINE)
+OPENING = "<!-- generated:"
+
+
+class bad_readme(bad_input):
+    """The README's marks cannot be followed. Its text is one line."""
+
+
+@dataclass(frozen=True)
+class page:
+    """A page as it should be."""
+
+    text: str
+    stale_blocks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class made:
+    """The pages and the figures they show, by their path."""
+
+    pages: Mapping[Path, page]
+    figures: Mapping[Path, bytes]
+
+
+def make(root: Path) -> made:
+    """What belongs to the reference run. Raises bad_result, bad_readme, OSError."""
+    run = results.read_run(root / REFERENCE / "run.json")
+    drawn = {name: charts.draw(run, name) for name in charts.charts()}
+    shown = {name: one for name, one in drawn.items() if one is not None}
+    figures = {_figure_of(name, one): charts.render(one, "svg") for name, one in shown.items()}
+    dark = charts.draw(run, HERO, charts.look("dark"))
+    if dark is not None:
+        figures[_figure_of(HERO, dark)] = charts.render(dark, "svg")
+    chapters = tuple(dict.fromkeys(one.chapter for one in run.units))
+    names = [README, *(path for chapter in chapters if (root / (path := DOCS / f"{chapter}.md")).exists())]
+    pages = {path: _filled(root, path, _blocks(run, shown, path, chapters)) for path in names}
+    return made(pages, figures)
+
+
+def _figure_of(name: str, drawn: charts.drawing) -> Path:
+    return FIGURES / f"{name}{drawn.look.suffix}.svg"
+
+
+block = Callable[[], str]
+
+
+def _blocks(
+    run: results.run, shown: Mapping[str, charts.drawing], on: Path, chapters: tuple[str, ...]
+) -> Mapping[str, block]:
+    """The blocks that the page may have; links and pictures are written as seen from it."""
+    return {
+        "hero": lambda: _hero(shown, on),
+        "claims": lambda: _claims(run),
+        "gallery": lambda: "\n\n".join(_figure(name, shown[name], on) for name in GALLERY if name in shown),
+        "machine": lambda: _machine(run),
+        "families": lambda: _families(run, on),
+        **{f"chapter {chapter}": _chapter(run, shown, chapter, on) for chapter in chapters},
+    }
+
+
+def stale(root: Path, fresh: made) -> list[str]:
+    """What differs from what was made: a line each, the block or the file."""
+    lines = [f"{path} (block {name})" for path, one in fresh.pages.items() for name in one.stale_blocks]
+    for path, content in fresh.figures.items():
+        file = root / path
+        if not file.is_file():
+            lines.append(f"{path} (missing)")
+        elif not same_figure(file.read_bytes(), content):
+            lines.append(f"{path} (differs)")
+    lines += [f"{path} (no chart draws it)" for path in _left_over(root, fresh)]
+    return lines
+
+
+def write(root: Path, fresh: made) -> None:
+    (root / FIGURES).mkdir(parents=True, exist_ok=True)
+    for path, content in fresh.figures.items():
+        (root / path).write_bytes(content)
+    for path in _left_over(root, fresh):
+        (root / path).unlink()
+    for path, one in fresh.pages.items():
+        (root / path).write_text(one.text, encoding="utf-8")
+
+
+def _left_over(root: Path, fresh: made) -> list[Path]:
+    there = {file.relative_to(root) for file in (root / FIGURES).glob("*.svg")}
+    return sorted(there - fresh.figures.keys())
+
+
+def same_figure(one: bytes, other: bytes) -> bool:
+    """Equal, or drawn by other versions of the drawing libraries and saying the same."""
+    makers = [_metadata(each, "dc:creator") for each in (one, other)]
+    said = [(_metadata(each, "dc:title"), _metadata(each, "dc:description")) for each in (one, other)]
+    return one == other or (makers[0] != makers[1] and said[0] == said[1])
+
+
+def _metadata(figure: bytes, tag: str) -> str:
+    found = re.search(rf"<{tag}>(.*?)</{tag}>".encode(), figure, re.DOTALL)
+    return re.sub(r"<[^>]*>|\s+", " ", found[1].decode(errors="replace")).strip() if found else ""
+
+
+# ---- the text around the blocks
+
+
+def _filled(root: Path, path: Path, blocks: Mapping[str, block]) -> page:
+    text = (root / path).read_text(encoding="utf-8")
+    found = list(BLOCK.finditer(text))
+    if len(found) != text.count(OPENING):
+        raise bad_readme(f"{path}: a generated block has no <!-- end -->")
+    unknown = [one["name"] for one in found if one["name"] not in blocks]
+    if unknown:
+        raise bad_readme(f"{path}: there is no generated block {unknown[0]!r}; there are: {', '.join(blocks)}")
+    fresh = {one["name"]: f"{blocks[one['name']]()}\n" for one in found}
+    stale_blocks = tuple(one["name"] for one in found if one["text"] != fresh[one["name"]])
+    filled = BLOCK.sub(lambda one: f"{OPENING} {one['name']} -->\n{fresh[one['name']]}<!-- end -->", text)
+    return page(filled, stale_blocks)
+
+
+def _link(target: Path, on: Path) -> str:
+    """The way from the page to the file."""
+    return Path(os.path.relpath(target, on.parent)).as_posix()
+
+
+# ---- the blocks
+
+
+def _hero(shown: Mapping[str, charts.drawing], on: Path) -> str:
+    if HERO not in shown:
+        raise bad_readme(f"{REFERENCE / 'run.json'} has no data for the chart {HERO}")
+    one = shown[HERO]
+    source = _link(FIGURES / f"{HERO}-dark.svg", on)
+    dark = f'<source media="(prefers-color-scheme: dark)" srcset="{source}">'
+    return f"<picture>\n  {dark}\n  {_image(HERO, one, on)}\n</picture>\n\n**{_cell(one.title)}.**"
+
+
+def _image(name: str, one: charts.drawing, on: Path) -> str:
+    return f'<img src="{_link(_figure_of(name, one), on)}" alt="{html.escape(one.alt)}">'
+
+
+def _figure(name: str, one: charts.drawing, on: Path) -> str:
+    return f"{_image(name, one, on)}\n\n**{_cell(one.title)}.** {_cell(one.caption)}"
+
+
+def _claims(run: results.run) -> str:
+    lines = ["| what is said | here | what was measured |", "|---|---|---|"]
+    for one in claims.judge(run):
+        verdict = f"**{one.verdict}**{f' {_cell(one.condition)}' if one.condition else ''}"
+        lines.append(f"| {_cell(one.said)} | {verdict} | {_cell(one.text)} |")
+    return "\n".join(lines)
+
+
+def _machine(run: results.run) -> str:
+    context = {key: str(value) for key, value in run.context.items()}
+    levels = ", ".join(f"{name} {findings.bytes_text(size)}" for name, size in cache_levels(run))
+    versions = ", ".join(f"{name} {text.partition(' ')[0]}" for name, text in sorted(run.mallocs().items()))
+    facts = (
+        context.get("cpu_model", ""),
+        context.get("topology", ""),
+        f"caches {levels}" if levels else "",
+        versions,
+        " ".join(filter(None, (context.get("compiler", ""), context.get("build_flags", "")))),
+        f"profile {context['profile']}" if "profile" in context else "",
+        words.count(run.processes, "process", "processes"),
+    )
+    date = context.get("date", "").partition("T")[0]
+    return f"Measured{f' on {_cell(date)}' if date else ''}: {_cell('; '.join(filter(None, facts)))}."
+
+
+def _families(run: results.run, on: Path) -> str:
+    """Every family by chapter, with a link to where it is told."""
+    chapters = {one.family: one.chapter for one in run.units}
+    lines = ["| chapter | family | question |", "|---|---|---|"]
+    order = list(dict.fromkeys(chapters.values()))
+    known = [family for family in run.families() if family in chapters]
+    for family in sorted(known, key=lambda name: order.index(chapters[name])):
+        chapter = chapters[family]
+        place = f"{_link(DOCS / f'{chapter}.md', on)}#{family}"
+        lines.append(f"| {_cell(chapter)} | [`{_cell(family)}`]({place}) | {_cell(_about(run, family, 'question'))} |")
+    return "\n".join(lines)
+
+
+def _chapter(run: results.run, shown: Mapping[str, charts.drawing], chapter: str, on: Path) -> block:
+    families = dict.fromkeys(one.family for one in run.units if one.chapter == chapter)
+    return lambda: "\n\n".join(part for family in families for part in _family(run, shown, family, on))
+
+
+TOLD = {
+    "operation": "One operation", "untimed": "Not timed", "heap": "The heap", "unfairness": "What is unfair about it",
+}  # fmt: skip
+
+
+def _family(run: results.run, shown: Mapping[str, charts.drawing], family: str, on: Path) -> Iterator[str]:
+    yield f"### {_cell(family)}\n\n{_cell(_about(run, family, 'question'))}"
+    for name, one in shown.items():
+        if charts.charts()[name].family == family:
+            yield _figure(name, one, on)
+    told = [(heading, _about(run, family, key)) for key, heading in TOLD.items()]
+    yield "\n".join(f"* *{heading}:* {_cell(text)}" for heading, text in told if text)
+
+
+def _about(run: results.run, family: str, key: str) -> str:
+    """What the family says of itself, in the program's own words."""
+    about = run.account.about.get("families", {})
+    return str(about.get(family, {}).get(key, ""))
+
+
+def _cell(text: str) -> str:
+    """Text that comes from a file, as text: no markup, no column of its own."""
+    return html.escape(text, quote=False).replace("|", "\\|").replace("`", "'").replace("*", "\\*")

@@ -1,0 +1,1 @@
+"""What does a result file say? The only room that knows its JSON."""

@@ -1,0 +1,112 @@
+"""Which figures does a chart read from the run? Those of one family by strategy, as medians or as ratios."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from suite.results import model as results
+from suite.stats.estimates import CONFIDENCE, estimate, estimate_median, estimate_ratio
+
+Key = TypeVar("Key")
+
+MOST_MALLOCS = 10  # more lines than these and the stack's and the arena's cannot be labelled
+
+
+def by_strategy(found: Iterable[results.benchmark]) -> dict[str, results.benchmark]:
+    return {one.name.strategy: one for one in found if one.name.strategy is not None}
+
+
+def by_number(found: Iterable[results.benchmark], key: str) -> dict[int, results.benchmark]:
+    """By the whole number that `key` has in the name, ascending."""
+    numbered = {number: one for one in found if (number := one.name.number(key)) is not None}
+    return {number: numbered[number] for number in sorted(numbered)}
+
+
+def over(run: results.run, key: str, family: str, strategy: str, **parameters: object) -> dict[int, results.benchmark]:
+    """One strategy over a quantity."""
+    return by_number(run.series(family, strategy, **parameters), key)
+
+
+def numbers(run: results.run, key: str, family: str, **parameters: object) -> list[int]:
+    """The values the quantity takes, ascending."""
+    return list(by_number(run.series(family, None, **parameters), key))
+
+
+def ends(values: Sequence[int]) -> list[int]:
+    """The first and the last; one where they are the same, none where there are none."""
+    return list(dict.fromkeys((*values[:1], *values[-1:])))
+
+
+def contending(run: results.run, threads: Iterable[int]) -> int:
+    """Of these numbers of threads the largest of which each has a core; the fewest of several where none fits."""
+    cores = run.fact("cores")
+    several = sorted(number for number in threads if number > 1)
+    fitting = [number for number in several if number <= (cores or number)]
+    return max(fitting) if fitting else several[0] if several else 1
+
+
+def mallocs(run: results.run, family: str) -> list[str]:
+    """The malloc libraries the family was measured with."""
+    available = run.mallocs()
+    return [name for name in run.strategies(family) if name in available][:MOST_MALLOCS]
+
+
+def leading(run: results.run, family: str) -> list[str]:
+    """What a chart with a line for each strategy shows: the stack, the arena and every malloc library."""
+    first = [name for name in ("stack_array", "arena") if name in run.strategies(family)]
+    return first + mallocs(run, family)
+
+
+def medians(found: Mapping[Key, results.benchmark], per: Callable[[Key], float] | None = None) -> dict[Key, estimate]:
+    """The cost of each, or a `per`-th of it."""
+    return {
+        key: estimate_median([ns / (per(key) if per else 1.0) for ns in one.times]) for key, one in found.items()
+    }
+
+
+def counted(
+    found: Mapping[Key, results.benchmark], counter: str, per: Callable[[Key], float] | None = None
+) -> dict[Key, estimate]:
+    """A counter of each that has it, or a `per`-th of it."""
+    return {
+        key: estimate_median([value / (per(key) if per else 1.0) for value in one.counter(counter)])
+        for key, one in found.items()
+        if one.counter(counter)
+    }
+
+
+def on_huge_pages(found: Mapping[str, results.benchmark]) -> list[str]:
+    """Those whose memory was granted huge pages for the most part, which is faster for that alone."""
+    return [name for name, share in counted(found, "huge_share").items() if share.median > 0.5]
+
+
+def ratios(above: Mapping[Key, results.benchmark], below: Mapping[Key, results.benchmark]) -> dict[Key, estimate]:
+    """How many times `below` each of `above` costs, where both were measured.
+
+    The more ratios, the wider each interval (Bonferroni): one of many that differs by chance is no finding.
+    """
+    both = {key: (one, below[key]) for key, one in above.items() if key in below}
+    confidence = 1 - (1 - CONFIDENCE) / max(1, len(both))
+    compared = {key: ratio_of(one, base, confidence) for key, (one, base) in both.items()}
+    return {key: ratio for key, ratio in compared.items() if ratio is not None}
+
+
+def ratio_of(above: results.benchmark, below: results.benchmark, confidence: float = CONFIDENCE) -> estimate | None:
+    """None where a time was too short to be measured: nothing can be divided by it."""
+    positive = min((*above.times, *below.times)) > 0.0
+    return estimate_ratio(above.times, below.times, confidence) if positive else None
+
+
+def against_one(found: Mapping[Key, results.benchmark], base: results.benchmark | None) -> dict[Key, estimate]:
+    return {} if base is None else ratios(found, dict.fromkeys(found, base))
+
+
+def to_stack(run: results.run, found: Mapping[str, results.benchmark]) -> list[estimate]:
+    """How many times the stack each malloc library costs; nothing where either is missing."""
+    libraries = {name: found[name] for name in run.mallocs() if name in found}
+    return list(against_one(libraries, found.get("stack_array")).values())
+
+
+def middles(found: Mapping[Key, estimate]) -> dict[Key, float]:
+    return {key: one.median for key, one in found.items()}

@@ -1,0 +1,1 @@
+"""How is the program built, started and watched?"""

@@ -1,0 +1,59 @@
+"""How is the benchmark program built? Quietly, with CMake, by one of the project's presets."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from suite.base.cli import bar
+from suite.runner.program import bad_input
+
+
+def build(root: Path, preset: str, status: Console, target: str = "stackheap") -> Path:
+    """Builds a program quietly, and shows the compiler's words only when it fails. Raises bad_input."""
+    offered = _presets(root)
+    if preset not in offered:
+        raise bad_input(f"there is no preset {preset!r}; there are: {', '.join(offered)}")
+    folder = root / "build" / preset
+    if not (folder / "build.ninja").exists():
+        status.print(f"configuring build/{preset}")
+        run_quietly(["cmake", "--preset", preset], root, status, f"configuring build/{preset}")
+    status.print(f"building build/{preset}/{target}")
+    run_quietly(["cmake", "--build", str(folder), "--target", target], root, status, f"building build/{preset}")
+    return folder / target
+
+
+def _presets(root: Path) -> list[str]:
+    try:
+        written = json.loads((root / "CMakePresets.json").read_bytes())
+        return [str(one["name"]) for one in written["configurePresets"] if not one.get("hidden")]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise bad_input(f"{root / 'CMakePresets.json'} is damaged") from None
+
+
+def run_quietly(command: list[str], root: Path, status: Console, doing: str) -> None:
+    """Runs a command, with a bar from Ninja's [3/17] on a terminal; its output is shown if it fails."""
+    try:
+        child = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    except FileNotFoundError:
+        raise bad_input(f"{command[0]} is not installed: scripts/setup installs it") from None
+    lines = []
+    with child, bar(status) as shown:
+        task = shown.add_task(doing, total=None, left="")
+        try:
+            for line in child.stdout or ():
+                lines.append(line)
+                step = re.match(r"\[(\d+)/(\d+)\]", line)
+                if step:
+                    shown.update(task, completed=int(step[1]), total=int(step[2]))
+        except KeyboardInterrupt:  # it may have been sent to this process alone
+            child.terminate()
+            raise
+    if child.returncode != 0:
+        sys.stderr.write("".join(lines))
+        raise bad_input(f"{doing} failed: see above")

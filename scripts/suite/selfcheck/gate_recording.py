@@ -1,0 +1,362 @@
+"""What does the gate see when the truth is known? Records a program compared with itself, and with planted slowdowns.
+
+The program is built from tests/planted: the same code on both sides, after each stretch of work a chain of additions,
+which is as much longer on the slower side as a slowdown wants. Quiet turns and turns beside a bad neighbour take turns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import math
+import os
+import random
+import shlex
+import subprocess
+import time
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from suite.gate.paired_run import measured_alike, repeated
+from suite.results import model as results
+from suite.results.model import bad_result, pair, sample
+from suite.runner.program import ask, bad_input, catalogue, measure_part, part, program, unit_failed
+from suite.runner.scheduler import signals_as_interrupts
+from suite.stats.estimates import median
+
+QUIET, NOISY = "quiet", "noisy"
+CONDITIONS = (QUIET, NOISY)
+SAME_ON_BOTH_SIDES = 0
+SLOWDOWNS = (SAME_ON_BOTH_SIDES, 1, 2, 5)  # percent
+# How each benchmark is measured in a turn: each two neighbours are a pair of processes that run one right after the
+# other; one that stands in the middle serves in two pairs, of which no suite holds both.
+CHAINS = ((1, 0, 0, 2), (0, 5))
+PROFILE, SECONDS = "quick", 0.05  # of a process: what scripts/duet measures
+BENCHMARKS = (
+    "arithmetic/operation:add",
+    "arithmetic/operation:multiply",
+    "chase/bytes:16384",
+    "chase/bytes:524288",
+    "chase/bytes:16777216",
+    "copy/bytes:16384",
+    "copy/bytes:1048576",
+    "pairs/glibc/bytes:64",
+    "pairs/jemalloc/bytes:64",
+    "pairs/mimalloc/bytes:64",
+    "pairs/tcmalloc/bytes:64",
+    "churn/glibc/live:1000",
+    "churn/jemalloc/live:1000",
+    "private/glibc/threads:2",
+)
+REPETITIONS = 10  # of each benchmark in the one process that other tools' rules are given
+RUNS_EVERY = 8  # turns; other rules look at whole runs, which take as long as some turns
+PLAIN_RUNS = 2  # in each such turn, so that there is a run to compare a run with
+CALIBRATIONS = 7  # processes that say how long a stretch of work takes, before the first turn
+SECONDS_LIMIT = 60.0  # of one process
+MOST_FAILURES = 3  # of a process; the turn is done again
+MOST_BYTES = 1 << 26  # of a recording, unpacked: a hundred times what twenty minutes give
+COUNTED = ("ns_per_addition", results.CORE_SHARE, "cycles", "instructions", results.WALL_NS)  # kept beside the time
+
+FACTS = ("compiler", "build_flags", "topology", "counters")  # of the program's context, that a recording keeps
+
+repetitions = Mapping[str, tuple[float, ...]]  # ns of each benchmark, in one process
+
+
+@dataclass(frozen=True)
+class turn:
+    """Everything once, close together in time."""
+
+    pairs: Mapping[int, Mapping[str, pair]]  # by slowdown in percent, then by benchmark
+    runs: Mapping[int, tuple[repetitions, ...]]  # by slowdown; empty in most turns
+
+
+@dataclass(frozen=True)
+class recording:
+    """Turns of known truth."""
+
+    seed: int
+    facts: Mapping[str, str]  # where and how it was made
+    benchmarks: tuple[str, ...]
+    turns: Mapping[str, tuple[turn, ...]]  # by condition
+
+
+# ---- measuring
+
+
+@dataclass(frozen=True)
+class sides:
+    """The program as each slowdown sees it: a folder each with a `stackheap` in it, as a build has."""
+
+    folder: Path
+    planted: Path
+
+    def make(self, additions: Mapping[int, Mapping[str, int]]) -> None:
+        """Writes each side; `additions` are those after each stretch, by slowdown and benchmark."""
+        for percent in SLOWDOWNS:
+            here = self.executable(percent)
+            here.parent.mkdir(exist_ok=True)
+            orders = here.parent / "additions"
+            lines = (f"{name} {number}\n" for name, number in additions.get(percent, {}).items())
+            orders.write_text("".join(lines), encoding="utf-8")
+            named, program_file = shlex.quote(str(orders)), shlex.quote(str(self.planted))
+            here.write_text(f'#!/bin/sh\nPLANTED={named} exec {program_file} "$@"\n', encoding="utf-8")
+            here.chmod(0o755)
+
+    def executable(self, percent: int) -> Path:
+        return self.folder / f"slower-{percent}" / "stackheap"  # paths of one length: a longer one moves the stack
+
+
+@dataclass(frozen=True)
+class recorder:
+    """Measures turns."""
+
+    of: sides
+    neighbour: Path
+    offered: catalogue
+    benchmarks: tuple[str, ...]
+    order: random.Random
+
+    def turn(self, condition: str, with_runs: bool) -> turn:
+        with self._surroundings(condition):
+            pairs: dict[int, dict[str, pair]] = {percent: {} for percent in SLOWDOWNS}
+            for chain, name in self._shuffled([(chain, name) for chain in CHAINS for name in self.benchmarks]):
+                made = measured_alike(lambda: self._pairs(chain, name))
+                for before, after, one in zip(chain, chain[1:], made):
+                    pairs[before + after][name] = one
+            runs: dict[int, tuple[repetitions, ...]] = dict.fromkeys(SLOWDOWNS, ())
+            plain = [SAME_ON_BOTH_SIDES] * (PLAIN_RUNS - 1)
+            for percent in self._shuffled([*SLOWDOWNS, *plain]) if with_runs else ():
+                runs[percent] += (self._run(percent),)
+        return turn(pairs, runs)
+
+    def stretches(self, name: str) -> list[float]:
+        """Core cycles between two delays, in several processes."""
+        return [_cycles_of_a_stretch(self._sample(SAME_ON_BOTH_SIDES, name)) for _ in range(CALIBRATIONS)]
+
+    def _pairs(self, chain: Sequence[int], name: str) -> list[pair]:
+        """The pairs of a chain, which is measured forwards or backwards."""
+        forwards = self.order.random() < 0.5
+        taken = [self._sample(percent, name) for percent in (chain if forwards else reversed(chain))]
+        ends = list(zip(chain, taken if forwards else reversed(taken)))
+        made = []
+        for (before, left), (_, right) in zip(ends, ends[1:]):
+            left_is_old = before == SAME_ON_BOTH_SIDES
+            old, new = (left, right) if left_is_old else (right, left)
+            made.append(pair(old, new, old_first=forwards == left_is_old))
+        return made
+
+    def _sample(self, percent: int, name: str) -> sample:
+        chosen = program(self.of.executable(percent), PROFILE, only=f"^{name}$", options=repeated(SECONDS))
+        document, _ = measure_part(chosen, self._part(name), self.of.folder, SECONDS_LIMIT)
+        try:
+            return results.sample_of(document, name)
+        except ValueError as error:
+            raise unit_failed(str(error)) from None
+
+    def _run(self, percent: int) -> repetitions:
+        """One process with several repetitions of everything, each as long as the profile measures."""
+        chosen = program(self.of.executable(percent), PROFILE, options=(f"--benchmark_repetitions={REPETITIONS}",))
+        everything = "^(" + "|".join(self.benchmarks) + ")$"
+        one = replace(self._part(self.benchmarks[0]), expression=everything)
+        document, _ = measure_part(chosen, one, self.of.folder, SECONDS_LIMIT)
+        try:
+            return {name: results.times_of(document, name) for name in self.benchmarks}
+        except ValueError as error:
+            raise unit_failed(str(error)) from None
+
+    def _part(self, name: str) -> part:
+        found = next(one for one in self.offered.parts if name in one.benchmarks)
+        return replace(found, expression=f"^{name}$", benchmarks=(name,))
+
+    def _shuffled(self, items: list[Any]) -> list[Any]:
+        self.order.shuffle(items)
+        return items
+
+    @contextlib.contextmanager
+    def _surroundings(self, condition: str) -> Iterator[None]:
+        """A bad neighbour, where the condition asks for one: not on the benchmark's core, if there is another."""
+        if condition == QUIET:
+            yield
+            return
+        processors = sorted(os.sched_getaffinity(0))
+        pinned = [str(processors[-1])] if len(processors) > 1 else []
+        command = [str(self.neighbour), str(self.order.randrange(1 << 32)), *pinned]
+        silent = subprocess.DEVNULL
+        with subprocess.Popen(command, stdin=silent, stdout=silent, stderr=silent) as child:
+            try:
+                yield
+                if child.poll() is not None:
+                    raise unit_failed(f"the neighbour ended with exit code {child.returncode}")
+            finally:
+                child.kill()
+
+
+def _cycles_of_a_stretch(one: sample) -> float:
+    return (one.cycles or 0.0) * one.counters["operations_per_delay"]
+
+
+watcher = Callable[[float, str], None]  # told the share of the time that is over, and what is done
+
+
+def record(planted: Path, neighbour: Path, folder: Path, minutes: float, seed: int, watch: watcher) -> recording:
+    """Records turns for so many minutes, at least one of each condition; interrupted, it keeps the whole ones.
+
+    Raises unit_failed, bad_input, OSError.
+    """
+    with signals_as_interrupts():
+        return _record(sides(folder, planted), neighbour, minutes, seed, watch)
+
+
+def _record(made: sides, neighbour: Path, minutes: float, seed: int, watch: watcher) -> recording:
+    start = time.monotonic()
+    made.make({})
+    offered = ask(program(made.executable(SAME_ON_BOTH_SIDES), PROFILE))
+    benchmarks = tuple(name for name in BENCHMARKS if name in offered.benchmarks)
+    if not benchmarks:
+        raise bad_input(f"{made.planted} offers none of the benchmarks to be recorded")
+    measuring = recorder(made, neighbour, offered, benchmarks, random.Random(seed))
+    watch(0.0, "calibrating")
+    stretches = {name: measuring.stretches(name) for name in benchmarks}
+    turns: dict[str, list[turn]] = {condition: [] for condition in CONDITIONS}
+    failures = 0
+    try:
+        while not turns[NOISY] or time.monotonic() - start < 60 * minutes:
+            condition = min(CONDITIONS, key=lambda name: len(turns[name]))
+            own = turns[condition]
+            watch((time.monotonic() - start) / (60 * minutes), f"turn {len(own) + 1}, {condition}")
+            made.make({
+                percent: {name: round(median(found) * percent / 100) for name, found in stretches.items()}
+                for percent in SLOWDOWNS
+            })  # fmt: skip
+            try:
+                own.append(measuring.turn(condition, len(own) % RUNS_EVERY == 0))
+                if condition == QUIET:  # how long a stretch is here is known the better, the longer this takes
+                    for name, itself in own[-1].pairs[SAME_ON_BOTH_SIDES].items():
+                        stretches[name] += map(_cycles_of_a_stretch, (itself.old, itself.new))
+            except unit_failed:
+                failures += 1
+                if failures > MOST_FAILURES:
+                    raise
+    except KeyboardInterrupt:
+        if not turns[NOISY]:
+            raise
+    facts = {key: offered.context[key] for key in FACTS if key in offered.context}
+    facts["date"] = time.strftime("%Y-%m-%d")
+    return recording(seed, facts, benchmarks, {condition: tuple(own) for condition, own in turns.items()})
+
+
+# ---- the file
+
+
+def write_recording(path: Path, made: recording) -> None:
+    """Writes a recording as packed JSON, whole or not at all. Raises OSError."""
+    written = {
+        "evaluation": {"seed": made.seed, "facts": dict(made.facts), "benchmarks": list(made.benchmarks)},
+        "turns": {name: [_turn_written(made.benchmarks, one) for one in own] for name, own in made.turns.items()},
+    }
+    text = json.dumps(written, allow_nan=False, separators=(",", ":"))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(gzip.compress(text.encode(), mtime=0))
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _turn_written(names: Sequence[str], one: turn) -> Any:
+    return {
+        "pairs": {str(percent): [_pair_written(pairs[name]) for name in names] for percent, pairs in one.pairs.items()},
+        "runs": {
+            str(percent): [[[_short(ns) for ns in own[name]] for name in names] for own in runs]
+            for percent, runs in one.runs.items()
+            if runs
+        },
+    }
+
+
+def _pair_written(one: pair) -> list[Any]:
+    return [_sample_written(one.old), _sample_written(one.new), int(one.old_first)]
+
+
+def _sample_written(one: sample) -> list[float | None]:
+    counted = [_short(one.counters[key]) if key in one.counters else None for key in COUNTED]
+    return [_short(one.ns), *counted]
+
+
+def _short(value: float) -> float:
+    """Six figures: the seventh is noise in any case."""
+    return float(f"{value:.6g}")
+
+
+def read_recording(path: Path) -> recording:
+    """Reads a recording back. Raises bad_result."""
+    try:
+        with gzip.open(path) as file:
+            content = file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        raise bad_result(path, "does not exist") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise bad_result(path, "is no recording: not packed by gzip, or cut off") from None
+    except OSError as error:
+        raise bad_result(path, f"cannot be read ({error.strerror})") from None
+    if len(content) > MOST_BYTES:
+        raise bad_result(path, "is too large to be a recording")
+    try:
+        return _recording_read(json.loads(content))
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        raise bad_result(path, "holds no recorded turns, or damaged ones") from None
+
+
+def _recording_read(written: Any) -> recording:
+    told = written["evaluation"]
+    names = tuple(results.one_line(str(name)) for name in told["benchmarks"])
+    facts = {results.one_line(str(key)): results.one_line(str(value)) for key, value in told["facts"].items()}
+    turns = {name: tuple(_turn_read(names, one) for one in written["turns"][name]) for name in CONDITIONS}
+    if not names or len(set(names)) < len(names) or not all(turns.values()):
+        raise ValueError("nothing was recorded, or something twice")
+    return recording(int(told["seed"]), facts, names, turns)
+
+
+def _turn_read(names: Sequence[str], written: Any) -> turn:
+    pairs, runs = written["pairs"], written["runs"]
+    return turn(
+        {percent: _by_name(names, [_pair_read(one) for one in pairs[str(percent)]]) for percent in SLOWDOWNS},
+        {percent: tuple(_repetitions_read(names, one) for one in runs.get(str(percent), ())) for percent in SLOWDOWNS},
+    )
+
+
+def _by_name(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
+    if len(values) != len(names):
+        raise ValueError("not one for each benchmark")
+    return dict(zip(names, values))
+
+
+def _pair_read(written: Any) -> pair:
+    old, new, old_first = written
+    return pair(_sample_read(old), _sample_read(new), bool(old_first))
+
+
+def _sample_read(written: Any) -> sample:
+    ns, *counted = written
+    if len(counted) != len(COUNTED):
+        raise ValueError("not what is counted")
+    counters = {key: _positive(value) for key, value in zip(COUNTED, counted) if value is not None}
+    return sample(0, _positive(ns), counters)
+
+
+def _repetitions_read(names: Sequence[str], written: Any) -> repetitions:
+    read = [tuple(_positive(ns) for ns in own) for own in written]
+    if any(len(own) != REPETITIONS for own in read):
+        raise ValueError("not so many repetitions")
+    return _by_name(names, read)
+
+
+def _positive(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value < math.inf:
+        raise ValueError("not a positive number")
+    return float(value)

@@ -1,0 +1,120 @@
+"""When would other tools call a benchmark slower? Their published rules, at their defaults, on one process each side.
+
+Each is written anew from the tool's own source or documentation, which it names. What they are given: the repetitions
+of one benchmark in an old and in a new process, and for a tool that looks back, those of the processes before.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import mannwhitneyu, t
+
+from suite.stats.estimates import median, rank_sum_counts
+
+Times = Sequence[float]
+
+CRITERION_RESAMPLES = 1000  # criterion.rs takes 100,000: p comes out the same to within 1.4 points where it is 5 %
+
+
+@dataclass(frozen=True)
+class other_rule:
+    """A tool's rule. `slower(old, new, history)`: `history` is of the old side's earlier processes, oldest first."""
+
+    name: str
+    source: str  # where the rule stands
+    slower: Callable[[Times, Times, Sequence[Times]], bool]
+
+
+def _google_benchmark(old: Times, new: Times, _: Sequence[Times]) -> bool:
+    """A two-sided U test at 0.05; which side is the slower one, the line of the medians says."""
+    return _rank_sum_p(old, new) < 0.05 and median(new) > median(old)
+
+
+def _rank_sum_p(old: Times, new: Times, method: str = "auto") -> float:
+    return float(mannwhitneyu(old, new, alternative="two-sided", method=method).pvalue)
+
+
+def _criterion(old: Times, new: Times, _: Sequence[Times]) -> bool:
+    """Welch's t, its distribution by resampling both samples from their union, at 0.05; and the mean's relative change
+    over 1 % from one end of its bootstrapped 95 % interval to the other."""
+    a, b = np.asarray(new, dtype=float), np.asarray(old, dtype=float)
+    random = np.random.default_rng(len(a) * 1000 + len(b))
+    union = random.choice(np.concatenate([a, b]), (CRITERION_RESAMPLES, len(a) + len(b)))
+    drawn = _welch_t(union[:, : len(a)], union[:, len(a) :])
+    below = float(np.mean(drawn < _welch_t(a[None], b[None])[0]))
+    if 2 * min(below, 1 - below) >= 0.05:
+        return False
+    means = (random.choice(side, (CRITERION_RESAMPLES, len(side))).mean(axis=1) for side in (a, b))
+    change = next(means) / next(means) - 1
+    return bool(np.quantile(change, 0.025) > 0.01)
+
+
+def _welch_t(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    spread = np.sqrt(a.var(axis=1, ddof=1) / a.shape[1] + b.var(axis=1, ddof=1) / b.shape[1])
+    found: npt.NDArray[np.float64] = (a.mean(axis=1) - b.mean(axis=1)) / np.where(spread > 0, spread, np.inf)
+    return found
+
+
+def _lnt(old: Times, new: Times, _: Sequence[Times]) -> bool:
+    """The new minimum against the old time nearest to it: over 1 %, a U test, and over 2.576 standard deviations.
+
+    The U test compares the *difference* of both U with the critical value of the smaller one, as LNT does, and so is
+    far more lenient than its 5 %. LNT's least change of 0.01 s, which is for whole programs, is left out.
+    """
+    best = min(new)
+    nearest = min(reversed(old), key=lambda one: abs(best - one))
+    delta = best - nearest
+    if delta < 0.01 * nearest:
+        return False
+    if len(old) >= 4 and len(new) >= 4:
+        wins = sum((a > b) + (a == b) / 2 for a in new for b in old)
+        if abs(2 * wins - len(old) * len(new)) <= _critical_u(len(old), len(new)):
+            return False
+    return delta > 2.576 * float(np.std(new))
+
+
+def _critical_u(m: int, n: int) -> int:
+    """The largest value of the smaller U that is significant at 5 %, two-sided: what the tables print."""
+    tail, total = 0, math.comb(m + n, m)
+    for value, count in enumerate(rank_sum_counts(m, n)):
+        tail += count
+        if 2 * tail > 0.05 * total:
+            return max(0, value - 1)
+    return 0
+
+
+def _asv(old: Times, new: Times, _: Sequence[Times]) -> bool:
+    """An exact U test at 0.002, and the median over the factor 1.1."""
+    return _rank_sum_p(old, new, "exact") < 0.002 and median(new) > 1.1 * median(old)
+
+
+def _bencher(_: Times, new: Times, history: Sequence[Times]) -> bool:
+    """Over the 99 % point of Student's t, with the mean and standard deviation of at most 64 earlier runs."""
+    earlier = np.array([median(one) for one in history[-64:]])
+    if len(earlier) < 2 or not earlier.std():
+        return False
+    return median(new) > float(earlier.mean() + earlier.std() * t.ppf(0.99, len(earlier) - 1))
+
+
+def _github_action_benchmark(old: Times, new: Times, _: Sequence[Times]) -> bool:
+    """Over 200 % of the time before."""
+    return median(new) > 2.0 * median(old)
+
+
+OTHER_RULES = (
+    other_rule("Google Benchmark's compare.py", "tools/gbench/report.py of google/benchmark", _google_benchmark),
+    other_rule("criterion.rs", "src/analysis/compare.rs and src/report.rs of bheisler/criterion.rs", _criterion),
+    other_rule("LNT", "lnt/server/reporting/analysis.py and lnt/util/stats.py of llvm/llvm-lnt", _lnt),
+    other_rule("asv", "asv/commands/compare.py and asv/statistics.py of airspeed-velocity/asv", _asv),
+    other_rule("Bencher, t test at 0.99", "lib/bencher_boundary of bencherdev/bencher", _bencher),
+    other_rule(
+        "github-action-benchmark at 200 %",
+        "src/write.ts and action.yml of benchmark-action/github-action-benchmark",
+        _github_action_benchmark,
+    ),
+)

@@ -1,0 +1,1 @@
+"""Which statistics does the suite use? Knows numbers alone."""

@@ -1,0 +1,231 @@
+"""Where in a series of runs did the cost change, and by how much?
+
+E-divisive (Matteson and James, Journal of the American Statistical Association 109, 2014): the place where the energy
+distance between what is before and what follows is largest divides the series, and so on in both pieces. Two choices
+are ours. The distance is taken between logarithms whose outliers were drawn in (Davies and Gather's Hampel identifier,
+same journal 88, 1993): one bad run must not say where to divide. And whether the place is a change is asked of the
+rank-sum test (Mann and Whitney, Annals of Mathematical Statistics 18, 1947) on the runs as they are, its p multiplied
+by the number of places that were searched. The paper draws random permutations, which costs time and makes two answers
+of one question; Hunter (Fleming and others, ICPE 2023) asks a t test, which takes the place it chose itself for one
+that was given, and noise for normal: that is where its false alarms come from. No random numbers here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from suite.stats.estimates import estimate, estimate_ratio
+
+ERROR_RATE = 0.05  # of a series without a change; of all series looked at together, where there are several
+LEAST_RUNS = 3  # on either side: one bad run, or two, are no new level
+LEAST_CHANGE = 0.02  # as a share: code that merely lies elsewhere in memory moves a benchmark about as far
+
+_RUNS_FOR_SIZE = 20  # on either side: what was long before says little, and the interval costs their product
+_NUMBERS_AT_ONCE = 1 << 20  # of pairwise sums, so that they stay in a cache
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class change_point:
+    """The first run of a new level. `p` is the chance of one as clear anywhere in the piece, had nothing changed."""
+
+    index: int
+    p: float
+    size: estimate  # the new level over the old
+
+
+def find_change_points(values: Sequence[float], least_change: float = LEAST_CHANGE) -> list[change_point]:
+    """The change points of one series of positive values, oldest first."""
+    return find_in_all([np.asarray(values, dtype=np.float64)], least_change)[0]
+
+
+def find_in_all(all_series: Sequence[Array], least_change: float = LEAST_CHANGE) -> list[list[change_point]]:
+    """The same for many series. Of all change points found, a share of at most ERROR_RATE is expected to be false.
+
+    Benjamini and Hochberg, Journal of the Royal Statistical Society B 57 (1995), over the clearest of each series.
+    """
+    found = _divide_all(all_series)
+    clearest = sorted(min(points.values(), default=1.0) for points in found)
+    limits = (ERROR_RATE * (rank + 1) / len(clearest) for rank in range(len(clearest)))
+    accepted = max((limit for p, limit in zip(clearest, limits) if p <= limit), default=-1.0)
+    return [
+        _sized(values, {index: p for index, p in points.items() if p <= accepted}, least_change)
+        for values, points in zip(all_series, found)
+    ]
+
+
+def fewest_runs(series: int) -> int:
+    """How long the histories of so many series must be for the clearest change in one of them to be told from noise."""
+    runs = 2 * LEAST_RUNS
+    while 2 / math.comb(runs, runs // 2) * 2 * _places(runs) > ERROR_RATE / series:
+        runs += 1
+    return runs
+
+
+# ---- dividing
+
+
+def _divide_all(all_series: Sequence[Array]) -> list[dict[int, float]]:
+    """Index and p of every division with p within ERROR_RATE. Pieces of one length are worked on together.
+
+    A division within a piece is no surer than the one that made the piece.
+    """
+    found: list[dict[int, float]] = [{} for _ in all_series]
+    calm = [_drawn_in(values) for values in all_series]
+    pieces = [_piece(which, 0, len(values), 0.0) for which, values in enumerate(all_series)]
+    while pieces:
+        by_length = defaultdict(list)
+        for one in pieces:
+            if one.end - one.start >= 2 * LEAST_RUNS:
+                by_length[one.end - one.start].append(one)
+        pieces = []
+        for alike in by_length.values():
+            block = np.stack([all_series[one.which][one.start : one.end] for one in alike])
+            drawn_in = np.stack([calm[one.which][one.start : one.end] for one in alike])
+            for one, (place, own) in zip(alike, _best_divisions(block, drawn_in)):
+                middle, p = one.start + place, max(own, one.p)
+                if p <= ERROR_RATE:
+                    found[one.which][middle] = p
+                    pieces += [_piece(one.which, one.start, middle, p), _piece(one.which, middle, one.end, p)]
+    return found
+
+
+@dataclass(frozen=True)
+class _piece:
+    which: int  # series
+    start: int
+    end: int
+    p: float  # of the divisions that made it
+
+
+def _best_divisions(block: Array, drawn_in: Array) -> list[tuple[int, float]]:
+    """For each row, where it is best divided, and the p of that.
+
+    As in the paper, what follows the division may itself end before the row does. Half of the error is for changes
+    that last to the row's end, which are fewer and matter most; half for all others.
+    """
+    rows, runs = block.shape
+    at_once = max(1, _NUMBERS_AT_ONCE // (runs * runs))
+    best = []
+    for first in range(0, rows, at_once):
+        some = block[first : first + at_once]
+        energy = _energies(drawn_in[first : first + at_once])
+        lasting = energy[:, :, -1].argmax(axis=1)
+        passing = energy[:, :, :-1].reshape(len(some), -1).argmax(axis=1)
+        for row, last, other in zip(some, lasting, passing):
+            place, end = divmod(int(other), runs - 1)
+            ways = [(int(last) + 1, runs, _places(runs)), (place + 1, end + 1, _places_and_ends(runs))]
+            tested = ((2 * number * rank_sum_p(row[:at], row[at:to]), at) for at, to, number in ways if number)
+            p, at = min(tested)
+            best.append((at, min(p, 1.0)))
+    return best
+
+
+def _places(runs: int) -> int:
+    return runs - 2 * LEAST_RUNS + 1
+
+
+def _places_and_ends(runs: int) -> int:
+    """Places with ends before the last run."""
+    return sum(_places(end) for end in range(2 * LEAST_RUNS, runs))
+
+
+def _energies(block: Array) -> Array:
+    """[row, t - 1, k - 1]: the scaled energy distance Q between the values before t and those from t to k.
+
+    Equations (5) and (6) of the paper with alpha 1, all from the sums of |x_i - x_j| over i < t and j < k.
+    """
+    runs = block.shape[1]
+    sums = np.abs(block[:, :, None] - block[:, None, :]).cumsum(axis=1).cumsum(axis=2)
+    within_all = np.einsum("rii->ri", sums)
+    within_first = within_all[:, :, None]
+    between = sums - within_first
+    within_second = within_all[:, None, :] - within_first - 2 * between
+    first = np.arange(1.0, runs + 1)[:, None]
+    second = np.arange(1.0, runs + 1)[None, :] - first
+    allowed = (first >= LEAST_RUNS) & (second >= LEAST_RUNS)
+    m, n = np.where(allowed, first, 2.0), np.where(allowed, second, 2.0)  # 2: anything that divides
+    distance = between * (2 / (m * n)) - within_first / (m * (m - 1)) - within_second / (n * (n - 1))
+    energy: Array = np.where(allowed, distance * (m * n / (m + n)), -np.inf)
+    return energy
+
+
+def _drawn_in(values: Array) -> Array:
+    """Logarithms, none further from the running median of five than three times the usual step from run to run.
+
+    Levels of three runs and more, and where they begin, stay as they are.
+    """
+    logs: Array = np.log(values)
+    if len(logs) < 2 * LEAST_RUNS:
+        return logs
+    running = np.median(sliding_window_view(np.pad(logs, 2, mode="reflect"), 5), axis=1)
+    reach = 3 * np.median(np.abs(np.diff(logs)))
+    return np.clip(logs, running - reach, running + reach)
+
+
+# ---- the test
+
+
+def rank_sum_p(before: Array, after: Array) -> float:
+    """Two-sided. Exact without ties, and too large with them: then fewer arrangements are as extreme."""
+    m, n = sorted((len(before), len(after)))
+    ordered = np.sort(after)
+    below = np.searchsorted(ordered, before, "left") + np.searchsorted(ordered, before, "right")
+    statistic = float(below.sum()) / 2
+    extreme = min(statistic, m * n - statistic)
+    tail = _tail(m, n)
+    if tail is not None:
+        return min(1.0, 2 * float(tail[math.ceil(extreme)]))
+    spread = math.sqrt(m * n * (m + n + 1) / 12)
+    return math.erfc(max(0.0, (m * n / 2 - extreme - 0.5) / spread) / math.sqrt(2))
+
+
+@cache
+def _tail(m: int, n: int) -> Array | None:
+    """The chance of each value of the statistic or a lower one; None where the arrangements are too many to count,
+    and the normal distribution is near (and gives a larger p far out, where it is not).
+
+    The coefficients of the Gaussian binomial. They are right although sums on the way may overflow: those wrap round.
+    """
+    if math.comb(m + n, m) >= 1 << 63:
+        return None
+    size = m * n + 1
+    counts = np.zeros(size, dtype=np.uint64)
+    counts[0] = 1
+    for i in range(1, m + 1):
+        if n + i < size:
+            counts[n + i :] -= counts[: size - n - i].copy()
+        padded = np.zeros(-(-size // i) * i, dtype=np.uint64)
+        padded[:size] = counts
+        counts = padded.reshape(-1, i).cumsum(axis=0, dtype=np.uint64).reshape(-1)[:size]
+    tail: Array = counts.astype(np.float64).cumsum() / math.comb(m + n, m)
+    return tail
+
+
+# ---- the size
+
+
+def _sized(values: Array, points: dict[int, float], least_change: float) -> list[change_point]:
+    """The change points with their sizes; the smallest goes, and its two levels become one, until all are large."""
+    places = sorted(points)
+    while places:
+        edges = [0, *places, len(values)]
+        sizes = [_size(values[a:b], values[b:c]) for a, b, c in zip(edges, edges[1:], edges[2:])]
+        smallest = min(range(len(places)), key=lambda which: abs(math.log(sizes[which].median)))
+        if abs(sizes[smallest].median - 1) >= least_change:
+            return [change_point(place, points[place], size) for place, size in zip(places, sizes)]
+        del places[smallest]
+    return []
+
+
+def _size(before: Array, after: Array) -> estimate:
+    return estimate_ratio(after[:_RUNS_FOR_SIZE].tolist(), before[-_RUNS_FOR_SIZE:].tolist())

@@ -1,0 +1,487 @@
+"""Can every chart be read from the last row, and is its title true whichever way the numbers fall?"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import itertools
+import multiprocessing
+import os
+import random
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.text import Text
+from suite import charts
+from suite.base import phrases as words
+from suite.charts import scaling
+from suite.charts.kit import forms, frame, marks
+from suite.commands import plot
+from suite.results import model as results
+from suite.results import query as selection
+from suite.stats.estimates import estimate
+from support import synthetic
+from support import textbook
+
+NAMES = list(charts.charts())
+CSS_POINT = 96 / 72  # pixels
+PLAIN = str.maketrans({words.NO_BREAK: " "})
+
+
+def drawn(run: results.run, name: str, theme: str = "light", size: str = "talk") -> charts.drawing:
+    found = charts.draw(run, name, charts.look(theme, size))
+    assert found is not None
+    return found
+
+
+def told_only() -> contextlib.AbstractContextManager[object]:
+    """For what a chart says: its words do not wait until the panels are placed, which is most of the work."""
+    return mock.patch.object(frame.page, "_place_panels")
+
+
+def told(run: results.run, name: str) -> charts.drawing:
+    with told_only():
+        return drawn(run, name)
+
+
+def title(run: results.run, name: str) -> str:
+    return told(run, name).title.translate(PLAIN)
+
+
+def usual_title(name: str) -> str:
+    return title(synthetic.synthetic(), name)
+
+
+def only(family: str) -> Callable[[str], bool]:
+    """Keeps what a chart of the family needs."""
+    return lambda name: name.startswith(f"{family}/")
+
+
+def texts(one: charts.drawing) -> list[Text]:
+    return [text for text in one.figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+
+
+def faults_of_layout(one: charts.drawing) -> Iterator[str]:
+    """Texts that are too small, leave the page or lie on one another."""
+    one.figure.draw_without_rendering()
+    page = one.figure.bbox
+    shown = texts(one)
+    smallest = {"talk": 18.0, "paper": 8.0, "square": 18.0}[one.look.size]
+    for text in shown:
+        if text.get_fontsize() < smallest - 1e-6:
+            yield f"{text.get_text()!r} has {text.get_fontsize()} points"
+    said = [text.get_text() for text in shown]
+    x0, y0, x1, y1 = np.array([text.get_window_extent().padded(-1).extents for text in shown]).T
+    for index in np.flatnonzero((x0 < 0) | (x1 > page.x1) | (y0 < 0) | (y1 > page.y1)):
+        yield f"{said[index]!r} leaves the page"
+    across = (x0 <= x1[:, None]) & (x0[:, None] <= x1)
+    along = (y0 <= y1[:, None]) & (y0[:, None] <= y1)
+    for first, second in np.argwhere(np.triu(across & along, 1)):
+        yield f"{said[first]!r} lies on {said[second]!r}"
+
+
+# ---- how they look
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _rare_collections() -> Iterator[None]:
+    """A figure is thousands of objects that know each other: looking for dead ones at the usual pace takes a while."""
+    usual = gc.get_threshold()
+    gc.set_threshold(200_000)
+    yield
+    gc.set_threshold(*usual)
+
+
+def machines() -> Iterator[tuple[str, int, int, str]]:
+    """Chart, cores, strategies: every pair where threads are drawn, the ends for the rest; and both themes in turn."""
+    for name, one in charts.charts().items():
+        threaded = one.family in textbook.chapters()["contention"].FAMILIES
+        pairs = itertools.product((1, 2, 64), (3, 12)) if threaded else ((1, 3), (64, 12))
+        for (cores, strategies), theme in zip(pairs, itertools.cycle(charts.THEMES)):
+            yield name, cores, strategies, theme
+
+
+@pytest.mark.parametrize(("name", "cores", "strategies", "theme"), machines())
+def test_nothing_overlaps_or_leaves_the_page_on_any_machine(
+    name: str, cores: int, strategies: int, theme: str
+) -> None:
+    run = synthetic.synthetic(mallocs=strategies - 2, cores=cores)
+    assert list(faults_of_layout(drawn(run, name, theme))) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("theme", "size"), [("light", "paper"), ("dark", "square")])
+def test_every_page_has_the_room_and_the_colours_of_its_theme(name: str, theme: str, size: str) -> None:
+    one = drawn(synthetic.synthetic(), name, theme, size)
+    assert list(faults_of_layout(one)) == []
+    assert one.figure.get_facecolor()[0] == pytest.approx(1.0 if theme == "light" else 0.08, abs=0.02)
+
+
+def test_a_talk_figure_fills_a_slide_with_letters_for_the_last_row() -> None:
+    one = drawn(synthetic.synthetic(), "cost_64b")
+    assert tuple(one.figure.bbox.size) == (1920, 1080)
+    assert min(text.get_fontsize() for text in texts(one)) * one.figure.dpi / 72 >= 18 * CSS_POINT
+
+
+def test_the_test_of_the_layout_sees_faults() -> None:
+    one = drawn(synthetic.synthetic(), "cost_64b")
+    for x, size in ((0.5, 12), (0.5, 20), (0.99, 40)):
+        one.figure.text(x, 0.5, "some words", size=size)
+    said = "; ".join(faults_of_layout(one))
+    assert all(fault in said for fault in ("12.0 points", "leaves the page", "lies on"))
+
+
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=12))
+def test_labels_are_spread_in_order_apart_and_no_further_than_needed(wanted: list[float]) -> None:
+    places = forms.spread(wanted, 5, 0, 100)
+    ranked = sorted(range(len(wanted)), key=lambda index: wanted[index])
+    assert all(places[b] - places[a] >= 5 - 1e-9 for a, b in zip(ranked, ranked[1:]))
+    assert -1e-9 <= min(places) and max(places) <= 100 + 1e-9
+    if all(wanted[b] - wanted[a] >= 5 for a, b in zip(ranked, ranked[1:])):
+        assert places == pytest.approx(wanted)
+
+
+def test_two_labels_that_want_one_place_share_the_way() -> None:
+    assert forms.spread([50, 50], 10, 0, 100) == [45, 55]
+    assert forms.spread([100, 100], 10, 0, 100) == [90, 100]
+
+
+def test_a_point_stands_by_its_place_however_far_the_next_one_is() -> None:
+    (axes,) = drawn(synthetic.synthetic(), "cleanup").figure.axes
+    places = np.log2([float(text.get_text().replace(",", "")) for text in axes.get_xticklabels()])
+    for one in axes.lines:
+        if len(one.get_xdata()) == len(places) and one.get_marker() != "None":
+            assert np.log2(one.get_xdata()) == pytest.approx(places, abs=0.03 * np.ptp(places))
+
+
+def exactly(*values: float) -> dict[int, estimate]:
+    return {place: forms.exact(value) for place, value in enumerate(values, start=1)}
+
+
+def test_an_axis_for_multiples_begins_at_one_and_ends_at_a_round_value() -> None:
+    assert forms.from_one(exactly(1.0, 4.2).values()).ends == (1.0, 5.0)
+    assert forms.from_one(exactly(0.999, 1.05).values()).ends == (1.0, 1.1)
+    assert forms.from_one(exactly(0.5, 1.5).values()).ends == (0.0, 2.0)
+
+
+def test_only_lines_that_lie_on_one_another_run_abreast() -> None:
+    series = [forms.line(name, exactly(*values)) for name, values in (("a", (1, 1)), ("b", (1, 0.5)), ("c", (1, 1)))]
+    above, alone, below = forms.lanes(forms.lines_panel("", series, forms.SHARE))
+    assert above > 0.0 and alone == 0.0 and below == -above
+
+
+@pytest.mark.parametrize(
+    ("cores", "measured", "chosen"),
+    [(4, {1, 2, 4, 8}, 4), (3, {1, 2, 4}, 2), (1, {1, 2, 4}, 2), (2, {4, 8}, 4), (2, {1}, 1), (2, set(), 1)],
+)
+def test_as_many_threads_are_compared_as_have_a_core_each(cores: int, measured: set[int], chosen: int) -> None:
+    assert selection.contending(synthetic.synthetic(cores=cores), measured) == chosen
+
+
+def test_ideal_threads_pay_what_one_pays_until_they_take_turns() -> None:
+    ideal = scaling.turns(synthetic.synthetic(cores=2), [1, 2, 4]).values
+    assert {threads: one.median for threads, one in ideal.items()} == {1: 1.0, 2: 1.0, 4: 2.0}
+
+
+# Eyes without one kind of cones: Machado, Oliveira and Fernandes 2009, severity 1, on linear light.
+SIGHT = {
+    "usual": np.eye(3),
+    "no red": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "no green": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "no blue": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+LEADING = ("stack_array", "arena", *synthetic.KNOWN)
+
+
+def linear(colour: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    value = np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)]) / 255
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+def luminance(colour: str) -> float:
+    return float(linear(colour) @ [0.2126, 0.7152, 0.0722])
+
+
+@pytest.mark.parametrize("theme", charts.THEMES)
+def test_the_leading_strategies_are_told_apart_by_every_eye(theme: str) -> None:
+    run = synthetic.synthetic()
+    used = [marks.mark_of(run, name) for name in LEADING]
+    to_cones = [[0.41222, 0.53633, 0.05145], [0.21190, 0.68070, 0.10740], [0.08830, 0.28172, 0.62998]]
+    to_oklab = [[0.21045, 0.79362, -0.00407], [1.97800, -2.42859, 0.45059], [0.02590, 0.78277, -0.80868]]
+    for sight in SIGHT.values():
+        seen = [np.clip(np.array(sight) @ linear(one.colour(theme)), 0, 1) for one in used]
+        lab = [np.array(to_oklab) @ np.cbrt(np.array(to_cones) @ colour) for colour in seen]
+        assert min(float(np.linalg.norm(a - b)) for a, b in itertools.combinations(lab, 2)) > 0.08
+    page = luminance(charts.look(theme).page)
+    for one in used:
+        lighter, darker = sorted((page, luminance(one.colour(theme))), reverse=True)
+        assert (lighter + 0.05) / (darker + 0.05) >= 3.0
+    assert len({one.marker for one in used}) == len(used)
+
+
+def test_a_strategy_has_one_mark_in_all_charts_and_unknown_mallocs_have_different_ones() -> None:
+    run = synthetic.synthetic(mallocs=8)
+    others = [name for name in run.mallocs() if name not in synthetic.KNOWN]
+    assert len({marks.mark_of(run, name).light for name in others}) == len(others) == 3
+    many = synthetic.synthetic(mallocs=20, keep=lambda name: name.startswith("handoff/"))
+    assert len({marks.mark_of(many, name) for name in many.mallocs()}) == 20
+    assert marks.mark_of(run, "glibc") == marks.mark_of(synthetic.synthetic(), "glibc")
+
+
+# ---- what they say
+
+
+def another(name: str) -> float:
+    """Another machine: everything costs something else."""
+    return synthetic.price(name) * (1 + zlib.crc32(name.encode()) % 7)
+
+
+def others(name: str) -> dict[str, float]:
+    """And its counters say something else."""
+    counted = synthetic.counters(name)
+    return {key: value * (1 + zlib.crc32(f"{name} {key}".encode()) % 7) for key, value in counted.items()}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_title_changes_with_the_data(name: str) -> None:
+    assert usual_title(name) != title(synthetic.synthetic(ns=another, counted=others), name)
+
+
+EQUAL = textbook.said("EQUAL")
+
+
+@pytest.mark.parametrize("name", EQUAL)
+def test_where_nothing_differs_the_title_says_so(name: str) -> None:
+    said = title(synthetic.synthetic(ns=synthetic.alike), name)
+    assert EQUAL[name] in said and "times" not in said
+
+
+def exact(name: str, process: int) -> float:
+    return 1.0
+
+
+def test_the_first_chart_says_what_the_data_says() -> None:
+    def said(price: Mapping[str, float], processes: int = 5) -> str:
+        def ns(name: str) -> float:
+            return price.get(str(results.benchmark_name.parse(name).strategy), 1.0)
+
+        chosen = {f"scoped/{one}/bytes:64/touch:first" for one in price}
+        run = synthetic.synthetic(ns=ns, processes=processes, keep=lambda name: name in chosen, noise=exact)
+        return title(run, "cost_64b")
+
+    dear = said({"none": 1, "stack_array": 2, "glibc": 40, "jemalloc": 20, "arena": 3})
+    assert dear == "64 bytes cost 2.0 ns on the stack and 20 to 40 ns from malloc, 10 to 20 times as much"
+    assert said({"stack_array": 2, "glibc": 40}).endswith("40 ns from malloc, 20 times as much")
+    assert said({"stack_array": 10, "glibc": 5}).endswith("5.0 ns from malloc, 0.50 times as much")
+    assert said({"stack_array": 2, "glibc": 2}).endswith("from malloc; which cannot be told from the stack")
+    some = said({"stack_array": 2, "glibc": 2, "jemalloc": 20})
+    assert some.endswith("from malloc; 1 of 2 mallocs cannot be told from the stack")
+    assert said({"arena": 2, "glibc": 40}) == "64 bytes cost 2.0 ns from arena and 40 ns from glibc"
+    assert said({"mmap": 4000}) == "64 bytes cost 4.0 µs from mmap"
+    assert said({"stack_array": 2, "glibc": 40}, processes=1).endswith("20 times as much")
+
+
+# Each number can be found in the prices of its chapter by hand.
+FOUND = textbook.said("FOUND")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_title_is_the_finding_of_the_textbooks_machine(name: str) -> None:
+    assert title(synthetic.synthetic(noise=exact), name) == FOUND[name]
+
+
+def test_extremes_are_named_only_where_their_intervals_are_apart() -> None:
+    walk = only("list_walk")
+    dear = synthetic.synthetic(keep=walk, ns=lambda name: 50.0 if "glibc/heap:aged" in name else 10.0)
+    apart = title(dear, "list_walk")
+    assert "(glibc)" in apart
+
+    def wild(name: str, process: int) -> float:
+        return 1.0 + 3 * random.Random(f"{name}{process}").random()
+
+    blurred = synthetic.synthetic(keep=walk, noise=wild, ns=lambda name: 14.0 if "heap:aged" in name else 1.0)
+    assert "times" in title(blurred, "list_walk") and "(" not in title(blurred, "list_walk")
+
+
+def test_threads_are_counted_and_one_alone_promises_nothing() -> None:
+    def only_one(name: str) -> bool:
+        return name.endswith("threads:1")
+
+    assert title(synthetic.synthetic(), "private").startswith("With malloc, 2 threads do ")
+    assert title(synthetic.synthetic(), "private").endswith("; 2 would be ideal")
+    assert title(synthetic.synthetic(cores=1), "private").endswith("; 1 would be ideal")
+    assert "not known" in title(synthetic.synthetic(keep=only_one), "private")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_process_has_no_intervals_and_says_so(name: str) -> None:
+    one = told(synthetic.synthetic(processes=1), name)
+    assert "One process: no intervals." in one.caption
+    assert "cannot be told" not in one.title
+
+
+def test_a_footer_tells_processes_disturbance_and_machine() -> None:
+    caption = told(synthetic.synthetic(cores=64, keep=only("churn")), "churn").caption.translate(PLAIN)
+    assert "Medians of 5 processes with intervals (94 %)." in caption
+    assert "64 cores · 48 KiB L1, 2 MiB L2, 32 MiB L3 · stackheap quick run" in caption
+    assert "disturbed" not in caption
+
+
+@pytest.mark.parametrize(("name", "shown"), [("scoped", 10), ("xmalloc", 13), ("refcount", 0)])
+def test_a_chart_that_leaves_out_mallocs_says_so(name: str, shown: int) -> None:
+    keep = only(charts.charts()[name].family)
+    few, many = (drawn(synthetic.synthetic(mallocs=number, keep=keep), name) for number in (10, 13))
+    assert sum(f"{words.plain(one)} " in many.alt for one in synthetic.names_of(13)) == shown
+    assert ("; 10 of 13 mallocs shown." in many.caption) == (0 < shown < 13)
+    assert "mallocs shown" not in few.caption
+    assert list(faults_of_layout(many)) == []
+
+
+def test_two_humps_are_marked_and_explained() -> None:
+    def humps(name: str, process: int) -> float:
+        return synthetic.small_noise(name, process) * (2.0 if process % 2 else 1.0)
+
+    humped = synthetic.synthetic(noise=humps, keep=only("scoped"))
+    for name in ("cost_64b", "scoped"):
+        assert "two humps" in [text.get_text() for text in texts(told(humped, name))]
+        assert "two humps" not in [text.get_text() for text in texts(told(synthetic.synthetic(), name))]
+
+
+def kept(keep: Callable[[str], bool]) -> results.run:
+    """The usual run, of which only this was measured."""
+    run = synthetic.synthetic()
+    return replace(run, by_name={name: one for name, one in run.by_name.items() if keep(name)})
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("name", NAMES)
+def test_a_chart_is_drawn_from_what_is_there_or_skipped(name: str, seed: int) -> None:
+    def some(benchmark: str) -> bool:
+        return random.Random(f"{seed}/{benchmark}").random() < (0.15, 0.5)[seed]
+
+    found = charts.draw(kept(some), name)
+    assert found is None or (list(faults_of_layout(found)) == [] and found.title and found.alt)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if charts.charts()[name].family])
+def test_a_chart_without_its_family_is_skipped(name: str) -> None:
+    family = charts.charts()[name].family
+    assert charts.draw(kept(lambda one: not one.startswith(f"{family}/")), name) is None
+
+
+def test_a_run_that_answers_no_claim_has_no_chart_of_them() -> None:
+    assert charts.draw(kept(only("handoff")), "claims") is None
+
+
+def test_a_hostile_name_stays_text_and_on_the_page(tmp_path: Path) -> None:
+    document = synthetic.document(keep=lambda name: name.startswith(("scoped/", "private/")))
+    hostile = "$\\frac{$<script>" + "long" * 40
+    for row in document["benchmarks"]:
+        for key in ("name", "run_name"):
+            row[key] = row[key].replace("jemalloc", hostile)
+    document["context"][f"malloc.{hostile}"] = document["context"].pop("malloc.jemalloc")
+    results.write_whole(tmp_path / "run.json", document)
+    run = results.read_run(tmp_path / "run.json")
+    for name in ("cost_64b", "private"):
+        one = drawn(run, name)
+        assert list(faults_of_layout(one)) == []
+        assert b"<script>" not in charts.render(one, "svg")
+
+
+# ---- the files
+
+
+def test_a_file_depends_on_the_data_only_and_tells_what_it_shows(tmp_path: Path) -> None:
+    run = synthetic.synthetic(keep=only("handoff"))
+    for file_format in charts.FORMATS:
+        first, second = (charts.render(drawn(run, "handoff"), file_format) for _ in range(2))
+        assert first == second
+    one = drawn(run, "handoff")
+    svg = charts.render(one, "svg").decode()
+    assert one.title in svg and "<text" not in svg and "<dc:date>" not in svg
+    assert "glibc" in one.alt and "ns" in one.alt
+
+
+def test_files_are_the_same_on_one_core_and_on_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = synthetic.synthetic(mallocs=1, keep=lambda name: name.startswith(("churn/", "handoff/", "chase/")))
+    names = ["homes", "handoff", "scoped", "churn"]
+    found = []
+    for cores in (1, 2):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))  # noqa: B023
+        files = charts.draw_all(run, tmp_path / str(cores), ("svg",), names=names)
+        found.append([(file.name, file.read_bytes()) for file in files])
+    assert found[0] == found[1]
+    assert [name for name, _ in found[1]] == ["homes.svg", "handoff.svg", "churn.svg"]
+
+
+def faulty(name: str, how: charts.look) -> charts.drawing | None:
+    if name == "faulty":
+        raise results.bad_result(Path("run.json"), "has a fault")
+    if name == "ending" and multiprocessing.parent_process():
+        os._exit(9)  # as a worker ends that the system has killed
+    return drawn(synthetic.synthetic(mallocs=1, keep=only("churn")), "churn")
+
+
+def test_what_fails_in_a_worker_fails_as_it_would_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    with pytest.raises(results.bad_result, match="run.json: has a fault"):
+        charts.write_all(faulty, ["good", "faulty", "never"], tmp_path, ("svg",), charts.look())
+    assert [file.name for file in tmp_path.iterdir()] == ["good.svg"]
+    assert not multiprocessing.active_children()
+    files = charts.write_all(faulty, ["ending", "good"], tmp_path, ("svg",), charts.look())
+    assert [file.name for file in files] == ["ending.svg", "good.svg"]
+
+
+def test_an_interrupt_ends_all_drawing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_bytes", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        charts.write_all(faulty, ["good"] * 40, tmp_path, ("svg",), charts.look())
+    assert not multiprocessing.active_children() and not list(tmp_path.iterdir())
+
+
+def test_plot_writes_what_is_asked_for_and_looks_do_not_overwrite_each_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results.write_whole(tmp_path / "run.json", synthetic.document(keep=lambda name: name.startswith("churn/")))
+    file = str(tmp_path / "run.json")
+    assert plot.main([file]) == 0
+    assert plot.main([file, "--chart", "churn", "--theme", "dark", "--size", "paper", "--format", "pdf"]) == 0
+    names = sorted(path.name for path in (tmp_path / "figures").iterdir())
+    assert names == ["churn-dark-paper.pdf", "churn.png", "churn.svg"]
+    assert capsys.readouterr().out.splitlines()[0] == str(tmp_path / "figures" / "churn.svg")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run.json", "--chart", "no_such"], "cost_64b"),
+        (["run.json", "--format", "svg,gif"], "svg, png, pdf"),
+        (["run.json", "--theme", "pink"], "light"),
+        (["run.json", "--chart", "chase"], "no data for chase"),
+        (["missing.json"], "missing.json: does not exist"),
+        (["run.json", "--out", "run.json"], "run.json"),
+    ],
+)
+def test_plot_refuses_bad_input_in_one_line(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    results.write_whole(tmp_path / "run.json", synthetic.document(keep=lambda name: name.startswith("churn/")))
+    try:
+        status = plot.main(arguments)
+    except SystemExit as exit_of_the_parser:
+        status = int(str(exit_of_the_parser.code))
+    lines = capsys.readouterr().err.splitlines()
+    assert status == 2 and said in lines[-1] and len(lines) == 1

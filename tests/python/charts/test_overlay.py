@@ -1,0 +1,323 @@
+"""Can runs be told apart in one chart, and does its title say what their figures allow, whichever way they fall?"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from suite import charts
+from suite.charts.across import overlay
+from suite.charts.kit import marks
+from suite.commands import plot
+from suite.results import model as results
+from support import synthetic
+from test_charts import PLAIN, SIGHT, exact, faults_of_layout, linear, luminance, texts, told_only
+
+HOSTS = ("otto", "emma", "ida", "a-host-with-a-long-name.example.org", "karl", "w")
+Factor = Callable[[str], float]
+
+
+def priced(run: results.run, factor: Factor, path: str = "run.json", **context: Any) -> results.run:
+    """The same measured where everything costs so many times as much."""
+
+    def dearer(one: results.benchmark) -> results.benchmark:
+        by = factor(one.name.text)
+        samples = tuple(
+            replace(taken, ns=taken.ns * by, counters={key: value * by for key, value in taken.counters.items()})
+            for taken in one.samples
+        )
+        return replace(one, samples=samples)
+
+    found = {name: dearer(one) for name, one in run.by_name.items()}
+    return replace(run, path=Path(path), by_name=found, context={**run.context, **context})
+
+
+def times(factor: float) -> Factor:
+    return lambda name: factor
+
+
+@cache
+def usual(mallocs: int = 5, processes: int = 5) -> results.run:
+    return synthetic.synthetic(mallocs=mallocs, processes=processes, noise=exact)
+
+
+@cache
+def machines(number: int, mallocs: int) -> tuple[results.run, ...]:
+    """Everything is dearer on each next machine, whose caches are smaller."""
+    run = synthetic.synthetic(mallocs=mallocs, cores=64)
+    return tuple(
+        priced(run, times(1 + 0.3 * place), host_name=host, l2_bytes=str((2 << 20) >> place))
+        for place, host in enumerate(HOSTS[:number])
+    )
+
+
+def keeping(run: results.run, keep: Callable[[str], object]) -> results.run:
+    return replace(run, by_name={name: one for name, one in run.by_name.items() if keep(name)})
+
+
+def title(name: str, *runs: results.run) -> str:
+    with told_only():
+        found = overlay.draw(runs, name)
+    assert found is not None
+    return found.title.translate(PLAIN)
+
+
+def pair(factor: Factor, processes: int = 5) -> tuple[results.run, results.run]:
+    run = usual(processes=processes)
+    return priced(run, lambda name: 1.0, host_name="otto"), priced(run, factor, host_name="emma")
+
+
+# ---- how they look
+
+
+def looks() -> Iterator[tuple[str, str, str, int, int]]:
+    """Every chart on every page, with the fewest and the most to show; every page in both themes."""
+    for name, (place, size) in itertools.product(overlay.NAMES, enumerate(charts.SIZES)):
+        yield name, charts.THEMES[place % 2], size, 2, 3
+        yield name, charts.THEMES[1 - place % 2], size, 6, 12
+
+
+@pytest.mark.parametrize(("name", "theme", "size", "runs", "strategies"), looks())
+def test_nothing_overlaps_or_leaves_the_page(name: str, theme: str, size: str, runs: int, strategies: int) -> None:
+    one = overlay.draw(machines(runs, strategies - 2), name, charts.look(theme, size))
+    assert one is not None and list(faults_of_layout(one)) == []
+
+
+@pytest.mark.parametrize(("runs", "strategies"), [(2, 12), (6, 3)])
+def test_few_runs_of_many_and_many_runs_of_few_have_room(runs: int, strategies: int) -> None:
+    for name in ("cost_64b", "homes", "claims"):
+        one = overlay.draw(machines(runs, strategies - 2), name)
+        assert one is not None and list(faults_of_layout(one)) == []
+
+
+def test_the_theme_moves_nothing() -> None:
+    light, dark = (overlay.draw(machines(2, 1), "chase", charts.look(theme)) for theme in charts.THEMES)
+    assert light is not None and dark is not None
+    places = [[tuple(text.get_window_extent().extents) for text in texts(one)] for one in (light, dark)]
+    assert places[0] == places[1]
+
+
+@pytest.mark.parametrize("theme", charts.THEMES)
+def test_runs_are_told_apart_by_every_eye_and_never_taken_for_strategies(theme: str) -> None:
+    runs = machines(6, 1)
+    used = [one.style for one in overlay.sides(runs)]
+    to_cones = [[0.41222, 0.53633, 0.05145], [0.21190, 0.68070, 0.10740], [0.08830, 0.28172, 0.62998]]
+    to_oklab = [[0.21045, 0.79362, -0.00407], [1.97800, -2.42859, 0.45059], [0.02590, 0.78277, -0.80868]]
+    for sight in SIGHT.values():
+        seen = [np.clip(np.array(sight) @ linear(one.colour(theme)), 0, 1) for one in used]
+        lab = [np.array(to_oklab) @ np.cbrt(np.array(to_cones) @ colour) for colour in seen]
+        assert min(float(np.linalg.norm(a - b)) for a, b in itertools.combinations(lab, 2)) > 0.12
+    grey = [float(np.cbrt(luminance(one.colour(theme)))) for one in used]
+    assert min(abs(a - b) for a, b in itertools.combinations(grey, 2)) > 0.05
+    page = luminance(charts.look(theme).page)
+    for one in used:
+        lighter, darker = sorted((page, luminance(one.colour(theme))), reverse=True)
+        assert (lighter + 0.05) / (darker + 0.05) >= 3.0
+    assert len({one.marker for one in used}) == len(used)
+    strategies = {marks.mark_of(runs[0], name).colour(theme) for name in runs[0].strategies()}
+    assert strategies.isdisjoint(one.colour(theme) for one in used)
+
+
+def test_the_footer_names_each_machine_and_its_caches() -> None:
+    one = overlay.draw(machines(2, 1), "chase")
+    assert one is not None
+    assert "otto: 64 cores, 48 KiB L1, 2 MiB L2, 32 MiB L3 · emma: 64 cores, 48 KiB L1, 1 MiB L2" in one.caption
+    assert "dotted: each run's caches" in one.caption
+    alike = overlay.draw(pair(lambda name: 2.0), "chase")
+    assert alike is not None and "otto, emma: 2 cores" in alike.caption
+    assert any(text.get_text() == "L2 2 MiB" for text in texts(alike)) and "dotted" not in alike.caption
+
+
+# ---- what they say
+
+
+@pytest.mark.parametrize("name", overlay.OVERLAYS)
+def test_the_same_run_twice_cannot_be_told_apart_and_none_wins(name: str) -> None:
+    said = title(name, synthetic.synthetic(), synthetic.synthetic())
+    assert said.endswith("in run 1 and in run 2 cannot be told apart")
+
+
+def test_the_same_run_three_times_has_no_winner_either() -> None:
+    said = title("cost_64b", *[synthetic.synthetic()] * 3)
+    assert said == "What 64 bytes cost in the 3 runs cannot be told apart"
+
+
+@pytest.mark.parametrize("name", overlay.OVERLAYS)
+def test_a_title_says_where_it_is_dearer_in_whichever_order_the_runs_come(name: str) -> None:
+    otto, emma = pair(lambda name: 2.0)
+    if name == "stack_price":  # malloc and stack both double
+        assert title(name, otto, emma).endswith("on otto and on emma cannot be told apart")
+    else:
+        assert "2.0 times as much on emma as on otto" in title(name, otto, emma)
+        assert title(name, emma, otto) == title(name, otto, emma)
+
+
+def test_titles_with_numbers_to_be_checked_by_hand() -> None:
+    otto, emma = pair(lambda name: 3.0 if "glibc" in name else 1.5)
+    said = title("cost_64b", otto, emma)
+    average, ends = said.split("; ")
+    assert re.fullmatch(r"64 bytes cost on average 1\.\d times as much on emma as on otto", average)
+    assert re.fullmatch(r"by strategy, 1\.5 \([a-z ]+\) to 3\.0 \(glibc\) times", ends)
+    ida = priced(otto, lambda name: 4.0, host_name="ida")
+    both = priced(otto, lambda name: 2.0, host_name="emma")
+    least = "64 bytes cost least on otto, on average; 2.0 to 4.0 times as much in the others"
+    assert {title("cost_64b", *order) for order in itertools.permutations((otto, both, ida))} == {least}
+    again = priced(otto, lambda name: 1.0, host_name="karl")
+    far = title("cost_64b", otto, again, ida)
+    assert re.search(r"4\.0 times as much on ida as on (otto|karl), which are farthest apart of 3 runs$", far)
+    assert title("cost_64b", *pair(lambda name: 1.03)).endswith("cost on average 3.0 % more on emma than on otto")
+
+
+def test_what_is_alike_on_average_but_not_one_by_one_is_said_so() -> None:
+    otto, emma = pair(lambda name: 3.0 if "/glibc/" in name else 1 / 3 if "/jemalloc/" in name else 1.0)
+    said = title("cost_64b", otto, emma)
+    average, apart = said.split("; ")
+    assert average == "On average, what 64 bytes cost on otto and on emma cannot be told apart"
+    assert re.fullmatch(r"by strategy, 2 differences of \d+ can, by up to 3\.0 times", apart)
+
+
+@pytest.mark.parametrize("name", overlay.OVERLAYS)
+def test_one_process_promises_nothing(name: str) -> None:
+    found = overlay.draw(pair(lambda name: 2.0, processes=1), name)
+    assert found is not None and "One process: no intervals." in found.caption
+    assert "cannot be told" not in found.title and "least" not in found.title
+
+
+def test_claims_are_told_by_how_they_come_out() -> None:
+    otto, emma = pair(lambda name: 1.0)
+    alike = title("claims", otto, emma)
+    subject, found = alike.split(", ")
+    assert re.fullmatch(r"Of \d+ things said of the stack and the heap and judged in both runs", subject)
+    assert found == "none come out otherwise on otto than on emma"
+    flat = priced(synthetic.synthetic(ns=synthetic.alike), lambda name: 1.0, host_name="emma")
+    assert re.search(r", \d+ comes? out otherwise on otto than on emma$", title("claims", otto, flat))
+    assert re.search(r"two or more of the 3 runs, \d+ comes? out unlike$", title("claims", otto, flat, emma))
+
+
+def test_the_more_is_compared_the_wider_are_the_intervals() -> None:
+    one, other = ({process: factor + 0.1 * process for process in range(8)} for factor in (1.0, 1.7))
+    alone, among_many = (overlay._ratio(one, other, compared) for compared in (1, 20))
+    assert among_many.low < alone.low and alone.high < among_many.high
+
+
+# ---- what they are called
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "labels"),
+    [
+        ({"host_name": "otto"}, {"host_name": "emma"}, ["on otto", "on emma"]),
+        ({"compiler": "GNU 12.2.0"}, {"compiler": "Clang 17.0.1"}, ["with GNU 12.2.0", "with Clang 17.0.1"]),
+        ({"process_malloc": "glibc"}, {"process_malloc": "jemalloc"}, ["with glibc", "with jemalloc"]),
+        ({"malloc.glibc": "2.36 /lib/a"}, {"malloc.glibc": "2.39 /lib/b"}, ["with glibc 2.36", "with glibc 2.39"]),
+        ({"cores": "2"}, {"cores": "1"}, ["on 2 cores", "on 1 core"]),
+        ({"date": "2026-01-02T03:04:05"}, {"date": "2026-01-03T03:04:05"}, ["on 2026-01-02", "on 2026-01-03"]),
+        ({"host_name": "_a\n<b>"}, {"host_name": "$" + "x" * 90}, ["on a <b>", "on $" + "x" * 22 + "…"]),
+        ({"host_name": "\u6f22"}, {"host_name": "\u5b57"}, ["in run 1", "in run 2"]),  # letters no font here has
+        ({"host_name": 5}, {"host_name": ["x"]}, ["on 5", "on ['x']"]),
+    ],
+)
+def test_runs_are_called_by_the_shortest_fact_that_differs(first: Any, second: Any, labels: list[str]) -> None:
+    runs = [priced(usual(), lambda name: 1.0, **context) for context in (first, second)]
+    assert [one.said for one in overlay.sides(runs)] == labels
+
+
+def test_where_no_single_fact_tells_all_apart_two_do_and_else_files_or_numbers() -> None:
+    facts = [{"host_name": host, "compiler": compiler} for host in ("otto", "emma") for compiler in ("GNU 1", "GNU 2")]
+    runs = [priced(usual(), lambda name: 1.0, **each) for each in facts]
+    assert [one.label for one in overlay.sides(runs)] == ["otto GNU 1", "otto GNU 2", "emma GNU 1", "emma GNU 2"]
+    files = [priced(usual(), lambda name: 1.0, path) for path in ("before/run.json", "after/run.json")]
+    assert [one.said for one in overlay.sides(files)] == ["in before", "in after"]
+
+
+def test_what_else_differs_is_said() -> None:
+    runs = pair(lambda name: 2.0)
+    assert (found := overlay.draw(runs, "handoff"))
+    assert "also differ" not in found.caption
+    other = [runs[0], priced(runs[1], lambda name: 1.0, compiler="Clang 17.0.1", process_malloc="jemalloc")]
+    assert (found := overlay.draw(other, "handoff"))
+    assert "the runs also differ in compiler and default malloc" in found.caption
+    facts = [{"host_name": f"a-long-host-name-{each}", "compiler": f"GNU {each}"} for each in (1, 2)]
+    versions = [priced(runs[0], lambda name: 1.0, **each) for each in facts]
+    assert (found := overlay.draw(versions, "handoff"))
+    assert "with GNU 1" in found.title and "the runs also differ in machine" in found.caption
+
+
+def test_hostile_names_stay_text_and_on_the_page() -> None:
+    hosts = ["<script>alert(1)</script>" + "W" * 60, "$\\frac{$" + "W" * 60]
+    runs = [priced(usual(), times(factor), host_name=host) for factor, host in zip((1.0, 2.0), hosts)]
+    for name in ("cost_64b", "chase", "claims"):
+        found = overlay.draw(runs, name, charts.look("dark", "square"))
+        assert found is not None and list(faults_of_layout(found)) == []
+        assert b"<script" not in charts.render(found, "svg")
+
+
+# ---- what they need
+
+
+def test_a_chart_is_drawn_of_the_runs_that_have_its_data() -> None:
+    otto, emma = pair(lambda name: 2.0)
+    ida = priced(otto, lambda name: 1.0, host_name="ida")
+    without = keeping(emma, lambda name: not name.startswith("chase/"))
+    assert overlay.draw([otto, without], "chase") is None
+    assert overlay.draw([otto, without], "cost_64b") is not None
+    found = overlay.draw([otto, without, ida], "chase")
+    assert found is not None
+    assert found.title == "What a load at random costs on otto and on ida cannot be told apart"
+    assert "emma" not in {text.get_text() for text in texts(found)}
+
+
+def test_runs_with_too_little_in_common_are_not_compared() -> None:
+    otto, emma = pair(lambda name: 2.0)
+    ida = priced(otto, lambda name: 1.0, host_name="ida")
+    chains = ("/(glibc|arena)/", "/(arena|alloca)/", "/(alloca|glibc)/")
+    runs = [keeping(one, re.compile(kept).search) for one, kept in zip((otto, emma, ida), chains)]
+    said = title("cost_64b", *runs)
+    assert said == "64 bytes cost something else in each run: they have too little in common to be compared"
+
+
+def written(folder: Path, families: tuple[str, ...] = ("scoped", "handoff")) -> list[str]:
+    files = []
+    for place, host in enumerate(("otto", "emma")):
+        document = synthetic.document(mallocs=1, keep=lambda name: name.partition("/")[0] in families)
+        document["context"]["host_name"] = host
+        (folder / host).mkdir()
+        files.append(str(folder / host / "run.json"))
+        results.write_whole(Path(files[place]), document)
+    return files
+
+
+def test_plot_writes_overlays_beside_the_first_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = written(tmp_path)
+    assert plot.main([*files, "--format", "svg"]) == 0
+    names = [f"overlay-{name}.svg" for name in ("claims", "cost_64b", "handoff", "scoped", "stack_price")]
+    assert sorted(path.name for path in (tmp_path / "otto" / "figures").iterdir()) == names
+    assert not (tmp_path / "emma" / "figures").exists()
+    assert [Path(line).name for line in capsys.readouterr().out.splitlines()] == names
+    out = ["--out", str(tmp_path / "x")]
+    assert plot.main([*files, "--chart", "handoff", "--format", "svg", "--theme", "dark", *out]) == 0
+    assert [path.name for path in (tmp_path / "x").iterdir()] == ["overlay-handoff-dark.svg"]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--chart", "churn"], "churn is drawn of one run alone; of several there are chase, claims, "),
+        (["--chart", "chase"], "no two of the runs have data for chase"),
+        (["run.json"] * 5, "at most 6 runs"),
+        (["missing.json"], "missing.json: does not exist"),
+    ],
+)
+def test_plot_refuses_what_cannot_be_overlaid_in_one_line(
+    more: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert plot.main([*written(tmp_path), *more]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line

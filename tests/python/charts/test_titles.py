@@ -1,0 +1,172 @@
+"""Is a chart's title true where the textbook's machine does not lead: at other ends, steps and orders?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pytest
+from suite import charts
+from suite.base import phrases as words
+from suite.results import query as selection
+from suite.results.model import benchmark, benchmark_name, sample
+from support import synthetic
+
+MIB = 1 << 20
+
+
+def title(
+    name: str,
+    ns: Callable[[benchmark_name], float] = lambda one: synthetic.price(one.text),
+    counted: Callable[[benchmark_name], Mapping[str, float]] = lambda one: synthetic.counters(one.text),
+    keep: Callable[[benchmark_name], bool] = lambda one: True,
+    processes: int = 5,
+) -> str:
+    """Of the chart on a machine that differs from the textbook's in these prices or counters. None is noisy."""
+    run = synthetic.synthetic(
+        processes=processes,
+        ns=lambda text: ns(benchmark_name.parse(text)),
+        counted=lambda text: counted(benchmark_name.parse(text)),
+        keep=lambda text: text.startswith(OF[name]) and keep(benchmark_name.parse(text)),
+        noise=lambda text, process: 1.0,
+    )
+    drawn = charts.draw(run, name)
+    assert drawn is not None
+    return drawn.title.replace(words.NO_BREAK, " ")
+
+
+OF = {name: (f"{one.family}/",) for name, one in charts.charts().items()} | {"limits": ("stack_limit/", "heap_limit/")}
+
+
+# ---- ownership
+
+
+def test_a_struct_is_dearer_by_value_only_from_where_it_stays_so() -> None:
+    def dear(*sizes: int) -> str:
+        def ns(one: benchmark_name) -> float:
+            return 9.0 if one.parameters["how"] == "value" and one.number("bytes") in sizes else 2.0
+
+        return title("argument", ns)
+
+    assert dear(1024, 4096).startswith("From 1 KiB on, a struct is dearer by value than by reference")
+    assert dear(8, 4096) == "A struct of 4 KiB by value costs 4.5 times one by reference"
+    assert dear(8, 16) == "A struct of 4 KiB by value cannot be told from one by reference"
+
+
+def test_a_struct_that_is_cheaper_by_value_is_not_called_dearer() -> None:
+    said = title("argument", lambda one: 1.0 if one.parameters["how"] == "value" else 2.0)
+    assert said == "A struct of 4 KiB by value costs 0.50 times one by reference"
+
+
+def test_one_process_does_not_say_from_where_on_a_struct_is_dearer() -> None:
+    assert title("argument", processes=1) == "A struct of 4 KiB by value costs 130 times one by reference"
+
+
+def test_a_copy_that_is_cheaper_than_a_move_is_said_to_be() -> None:
+    said = title("pass", lambda one: 1.0 if one.parameters["how"] == "copy" else 2.0)
+    assert said in {f"Copying {kind} costs 0.50 times moving it" for kind in ("an int", "a vector of 1,000 ints")}
+
+
+def test_what_was_not_moved_is_not_compared() -> None:
+    only = title("pass", keep=lambda one: one.parameters["how"] == "borrow")
+    assert only == "A vector of 1,000 ints costs 2.0 ns lent"
+
+
+def test_a_unique_ptr_that_costs_something_is_said_to() -> None:
+    said = title("smart_pointer", lambda one: 3.0 if one.parameters["kind"] == "unique_ptr" else 2.0)
+    assert said.endswith("a unique_ptr costs 1.5 times a plain pointer; a shared_ptr cannot be told from one")
+
+
+def test_one_malloc_drops_in_one_time() -> None:
+    said = title("cleanup", keep=lambda one: one.strategy in ("glibc", "arena"))
+    assert said == "An arena drops 10,000 objects at once in 50 ns, malloc one by one in 100 µs"
+    assert title("cleanup", keep=lambda one: one.strategy == "arena") == "Dropping 10,000 objects takes 50 ns"
+
+
+def strings(longest_inside: int, keep: Callable[[int], bool] = lambda length: True) -> str:
+    def on_heap(one: benchmark_name) -> dict[str, float]:
+        return {"on_heap": float((one.number("length") or 0) > longest_inside)} if one.strategy == "string" else {}
+
+    return title("string_cliff", counted=on_heap, keep=lambda one: keep(one.number("length") or 0))
+
+
+def test_the_step_of_a_string_is_where_its_address_says() -> None:
+    assert strings(22).startswith("From 23 characters on, a string leaves the stack")
+    assert strings(22).endswith("one of 23 cannot be told from one of 22")
+    assert strings(15, lambda length: length % 8 == 0).startswith("Between 8 and 16 characters, a string leaves")
+
+
+@pytest.mark.parametrize("longest_inside", [0, 64])
+def test_a_step_that_was_not_seen_is_not_claimed(longest_inside: int) -> None:
+    assert strings(longest_inside) == "A string of 64 characters costs 12 ns"
+
+
+# ---- limits
+
+
+def ends(stack: int, ends_there: Mapping[str, bool], heap_at_least: float = 1.0) -> str:
+    def counted(one: benchmark_name) -> dict[str, float]:
+        if one.family == "stack_limit":
+            return {"usable_bytes": float(stack), "at_least": float(not ends_there[one.parameters["stack"]])}
+        if one.parameters["limit"] == "touched":
+            return {"touched_bytes": 100.0 * MIB, "at_least": heap_at_least}
+        return {"granted_bytes": 300.0 * MIB, "at_least": 0.0}
+
+    return title("limits", counted=counted, keep=lambda one: one.parameters.get("stack", "main") in ends_there)
+
+
+def test_a_stack_ends_only_where_it_was_seen_to_end() -> None:
+    heap = "; malloc grants 300 MiB in one block; at least 100 MiB of heap could be written to"
+    assert ends(8 * MIB, {"main": True, "thread": True}) == f"A stack ends after 8 MiB{heap}"
+    assert ends(64 * MIB, {"main": False, "thread": False}) == f"A stack goes on beyond 64 MiB{heap}"
+    assert ends(64 * MIB, {"main": False, "thread": True}) == f"A thread's stack ends after 64 MiB{heap}"
+    assert ends(2 * MIB, {"main": True}) == f"Main's stack ends after 2 MiB{heap}"
+
+
+def test_a_heap_that_was_used_up_has_no_more() -> None:
+    assert ends(8 * MIB, {"main": True}, 0.0).endswith("; 100 MiB of heap could be written to")
+
+
+def test_a_grant_that_was_not_refused_is_a_bound() -> None:
+    def counted(one: benchmark_name) -> dict[str, float]:
+        granted = {"glibc": 900.0, "jemalloc": 300.0}.get(str(one.strategy), 600.0) * MIB
+        return {"usable_bytes": 8.0 * MIB, "granted_bytes": granted, "at_least": float(one.strategy == "glibc")}
+
+    said = title("limits", counted=counted, keep=lambda one: one.parameters.get("limit") != "touched")
+    assert said == "A stack ends after 8 MiB; malloc grants at least 300 MiB in one block"
+
+
+def test_a_promise_without_books_or_end_claims_neither() -> None:
+    def counted(one: benchmark_name) -> dict[str, float]:
+        return {"granted_bytes": (2.0 if one.strategy == "glibc" else 3.0) * MIB, "at_least": 1.0}
+
+    assert title("heap_limit", counted=counted) == "Malloc grants at least 2 MiB in one block"
+    free = title("heap_limit", counted=lambda one: {"granted_bytes": 3.0 * MIB, "books_bytes": 0.0})
+    assert free == "Malloc grants 3 MiB in one block, for which it takes 0 B itself"
+
+
+def test_recursion_is_compared_both_ways() -> None:
+    said = title("recursion", lambda one: {"calls": 4.0, "heap_kept": 2.0}.get(one.parameters["by"], 8.0))
+    assert said == (
+        "10,000 deep, a stack kept on the heap costs 0.50 times recursion; a fresh one costs 2.0 times recursion"
+    )
+    alike = title("recursion", lambda one: 3.0)
+    assert alike == "10,000 deep, a stack on the heap, kept or fresh, cannot be told from recursion"
+
+
+# ---- what titles are made of
+
+
+def test_a_span_goes_from_the_least_to_the_most() -> None:
+    assert words.span([12.0, 3.6], words.two_figures).replace(words.NO_BREAK, " ") == "3.6 to 12"
+
+
+def test_each_of_many_ratios_has_a_wider_interval_than_one_alone() -> None:
+    def measured(ns: float) -> benchmark:
+        samples = tuple(sample(process, ns + 0.1 * process, {}) for process in range(10))
+        return benchmark(benchmark_name.parse("pass/type:int/how:copy"), samples)
+
+    def width(count: int) -> float:
+        found = selection.ratios({i: measured(9.0) for i in range(count)}, {i: measured(3.0) for i in range(count)})
+        return found[0].high - found[0].low
+
+    assert width(50) > 1.05 * width(1)

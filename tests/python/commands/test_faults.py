@@ -1,0 +1,586 @@
+"""What if it is killed, the disk is full, a malloc is hostile, the system hides or forbids? Nothing measured is lost,
+every file on the disk is whole, and one line says what happened."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from support import fake_program
+import pytest
+from support.measuring_program import ROOT, listed, names, parsed, program
+from suite.results import model as results
+from suite.runner import scheduler as measure
+from suite.base.cli import INTERRUPTED
+from suite.commands import run as command
+from suite.runner.program import ask
+from suite.runner.program import program as chosen_program
+
+KILLS = int(os.environ.get("STACKHEAP_KILLS", "25"))  # more: STACKHEAP_KILLS=100
+ONE = "--only=^scoped/none/bytes:64/touch:first$"
+RUN = ROOT / "results" / "reference" / "run.json"
+
+
+@pytest.fixture
+def executable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "log").mkdir()
+    monkeypatch.setenv("FAKE_LOG", str(tmp_path / "log"))
+    monkeypatch.delenv("FAKE_DOES", raising=False)
+    return fake_program.write_program(tmp_path)
+
+
+def forked(work: Callable[[], int], said: Path) -> int:
+    """Does the work in a process of its own, which has imported all it needs; returns its number."""
+    child = os.fork()
+    if child == 0:
+        nowhere, file = os.open(os.devnull, os.O_WRONLY), os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(nowhere, 1)
+        os.dup2(file, 2)
+        sys.stdout = open(1, "w", closefd=False)  # pytest has its own in its place
+        sys.stderr = open(2, "w", closefd=False)
+        code = 99
+        try:
+            code = work()
+        except KeyboardInterrupt:  # before the command is ready for any: suite/launch says it then
+            print("scripts/run: interrupted", file=sys.stderr)
+            code = INTERRUPTED
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    return child
+
+
+def start(executable: Path, folder: Path, *arguments: str) -> int:
+    """scripts/run on the fake program, begun or resumed, as a process."""
+    resumed = ["--resume"] if (folder / "plan.json").exists() else list(arguments)
+    words = [*resumed, "--out", str(folder), "--no-figures"]
+    return forked(lambda: command.main(words, folder.parent, lambda *_: executable), folder.parent / "said")
+
+
+def end_of(child: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def whole_files(folder: Path) -> set[str]:
+    """The names of the finished units; every result file on the disk is read as what it is."""
+    if (folder / "plan.json").exists():
+        measure.read_plan(folder)
+    if (folder / "run.json").exists():
+        results.read_run(folder / "run.json")
+    units = {file.name for file in (folder / "parts").glob("[!.]*.json")}
+    for name in units:
+        results.read_unit(folder / "parts" / name)
+    return units
+
+
+# ---- killed
+
+
+def test_a_run_killed_again_and_again_keeps_every_finished_process(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure, "MOST_ATTEMPTS", 1)  # so that nothing is measured twice but what was lost
+    folder, draw = tmp_path / "run", random.Random(7)
+    finished: dict[str, bytes] = {}
+    for _ in range(KILLS):
+        child = start(executable, folder, "--only", "^(traverse|handoff)/", "--processes", "10")
+        time.sleep(draw.uniform(0.0, 0.35))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        now = {name: (folder / "parts" / name).read_bytes() for name in whole_files(folder)}
+        assert now.items() >= finished.items(), "a finished process was lost or measured again"
+        finished = now
+    assert end_of(start(executable, folder, "--only", "^(traverse|handoff)/", "--processes", "10")) == 0
+    run = results.read_run(folder / "run.json")
+    assert (run.complete, run.processes, len(run.units), run.failed) == (True, 10, 20, ())
+    assert all((folder / "parts" / name).read_bytes() == written for name, written in finished.items())
+    assert not list(folder.rglob(".*.tmp"))
+
+
+def test_an_interrupt_at_any_moment_ends_in_one_line(executable: Path, tmp_path: Path) -> None:
+    folder, draw = tmp_path / "run", random.Random(11)
+    codes = []
+    for number in (signal.SIGINT, signal.SIGTERM) * 4:
+        (tmp_path / "said").unlink(missing_ok=True)
+        child = start(executable, folder, "--only", "^(traverse|handoff)/", "--processes", "40")
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "said").exists() and time.monotonic() < deadline:
+            time.sleep(0.002)
+        time.sleep(draw.uniform(0.0, 0.3))
+        os.kill(child, number)
+        codes.append(end_of(child))
+        said = (tmp_path / "said").read_text()
+        assert "Traceback" not in said
+        assert codes[-1] in (0, -signal.SIGTERM) or said.splitlines()[-1].startswith("scripts/run: interrupted")
+        units = whole_files(folder)
+        if codes[-1] == INTERRUPTED and (folder / "run.json").exists():
+            assert {f"{unit.family}-0-{unit.process}.json" for unit in results.read_run(folder / "run.json").units} == units
+    # A signal in the first milliseconds, before the command is ready for any, ends the process as signals do.
+    assert set(codes) <= {0, INTERRUPTED, -signal.SIGTERM} and INTERRUPTED in codes
+
+
+def test_what_it_measures_dies_with_a_killed_run(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not shutil.which("setpriv"):
+        pytest.skip("needs setpriv")
+    monkeypatch.setenv("FAKE_DOES", '{"traverse": ["hang"]}')
+    child = start(executable, tmp_path / "run", "--only", "^traverse/", "--profile", "smoke")
+    deadline = time.monotonic() + 30
+    while not (begun := list((tmp_path / "log").glob("traverse.0.*"))) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    measuring = Path("/proc", begun[0].suffix.lstrip("."), "cmdline")
+    while measuring.exists() and measuring.read_bytes() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not measuring.exists() or not measuring.read_bytes()
+
+
+# ---- two at once
+
+
+def test_two_runs_cannot_work_in_one_folder(
+    executable: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    assert command.main(["--profile", "smoke", "--only", "^traverse/", "--out", str(folder), "--no-figures"],
+                        tmp_path, lambda *_: executable) == 0  # fmt: skip
+    leftover = folder / "parts" / ".traverse-0-0.json.1.tmp"
+    leftover.touch()
+    capsys.readouterr()
+    with open(folder / "plan.json", "rb") as other:  # as the other run holds it
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert command.main(["--resume", "--out", str(folder)], tmp_path, lambda *_: executable) == 2
+        assert capsys.readouterr().err.splitlines()[-1] == f"scripts/run: {folder}: another run is at work in this folder"
+        assert leftover.exists(), "the other run may be writing it"
+    assert command.main(["--resume", "--out", str(folder), "--no-figures"], tmp_path, lambda *_: executable) == 0
+    assert not leftover.exists()
+
+
+def test_runs_beside_each_other_share_the_link(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    children = []
+    for name in ("a", "b"):
+
+        def point(folder: Path = tmp_path / name) -> int:
+            for _ in range(300):
+                command._point(tmp_path / "latest", folder)
+            return 0
+
+        children.append(forked(point, tmp_path / f"said-{name}"))
+    assert [end_of(child) for child in children] == [0, 0]
+    assert os.readlink(tmp_path / "latest") in ("a", "b")
+    assert not list(tmp_path.glob(".latest*"))
+
+
+# ---- hostile mallocs
+
+HOSTILE_AT_ONCE = {
+    "null": "malloc(1) gave no memory",
+    "misaligned": "gave a block that is not aligned",
+    "overlapping": "two live blocks of malloc overlapped, or it wrote into one",
+    "corrupting": "two live blocks of malloc overlapped, or it wrote into one",
+    "dirty_calloc": "calloc gave no zeroed memory",
+    "forgetful_realloc": "realloc did not keep what was in the block",
+    "aborting": "it died of Aborted",
+    "crash_at_load": "it died of Aborted",
+    "exit_at_load": "it ended the process",
+    "hang_at_load": "it hung for 10 s",
+    "hang_at_exit": "it hung for 10 s",
+}
+
+
+def hostile(fault: str) -> str:
+    """--allocator's value for the library with this fault."""
+    built = program().with_name(f"libhostile_{fault}.so")
+    if not built.exists():
+        pytest.skip("the hostile libraries are not built: build the target unit_tests")
+    return f"evil={built},hostile_"
+
+
+def started(*arguments: str) -> subprocess.Popen[str]:
+    words = [str(program()), "--profile=smoke", *arguments]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
+
+
+def test_a_hostile_malloc_is_not_available_and_the_others_are_measured() -> None:
+    only = "--only=^scoped/(none|evil)/bytes:64/touch:first"
+    running = {
+        fault: started(f"--allocator={hostile(fault)}", only, "--benchmark_format=json") for fault in HOSTILE_AT_ONCE
+    }
+    for fault, process in running.items():
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, (fault, err)
+        assert names(parsed(out)["benchmarks"]) == ["scoped/none/bytes:64/touch:first"]
+        said = str(parsed(out)["context"]["malloc.evil"])
+        assert said.startswith("not available: on trial ") and said.endswith(HOSTILE_AT_ONCE[fault]), (fault, said)
+        assert f"not available: evil: on trial {said.partition('on trial ')[2]}" in err.splitlines()
+
+
+def test_a_malloc_without_fault_passes_its_trial() -> None:
+    out, err = started(f"--allocator={hostile('none')}", "--only=^scoped/evil/bytes:64/touch:first$").communicate(timeout=60)
+    assert "scoped/evil/bytes:64/touch:first" in out and "not available: evil" not in err
+
+
+def test_where_nothing_but_a_hostile_malloc_is_asked_for_it_is_said_why() -> None:
+    process = started(f"--allocator={hostile('null')}", "--only=^scoped/evil/")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert err.splitlines()[-1].endswith("; evil is not available: on trial malloc(1) gave no memory")
+
+
+@pytest.mark.parametrize("fault", ["null", "late_abort"])
+def test_a_run_with_a_hostile_malloc_keeps_what_the_others_cost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], fault: str
+) -> None:
+    folder = tmp_path / "run"
+    words = ["--profile", "smoke", "--only", "^scoped/(none|glibc|evil)/bytes:64/touch:first", "--no-figures"]
+    code = command.main([*words, "--allocator", hostile(fault), "--out", str(folder)], tmp_path, lambda *_: program())
+    run, said = results.read_run(folder / "run.json"), capsys.readouterr()
+    assert [one.name.strategy for one in run.series()] == ["none", "glibc"]
+    if fault == "null":  # found out before
+        assert code == 0 and run.unavailable_mallocs()["evil"] == "on trial malloc(1) gave no memory"
+        assert "not available: evil: on trial malloc(1) gave no memory" in said.err
+    else:  # only found out while measuring
+        assert code == 1
+        assert run.failed[0].reason.startswith("crashed (SIGABRT)")
+        assert run.failed[0].reason.endswith(f"; measured again without --allocator {hostile(fault)}")
+        assert run.failed[1].reason == "scoped/evil/bytes:64/touch:first: has no result"
+        assert "failed: scoped, process 0: crashed (SIGABRT)" in said.err
+        assert (tmp_path / "run" / "parts" / "scoped-0-0.json").exists()
+
+
+def test_a_malloc_that_hangs_costs_its_part_one_limit(executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fake hangs whenever it is given a malloc, as one that deadlocks in its loop would."""
+    script = executable.read_text().replace(
+        "    if does in (\"hang\", \"slow\"):", "    if any('--allocator' in one for one in sys.argv):\n        time.sleep(600)\n"
+        "    if does in (\"hang\", \"slow\"):")  # fmt: skip
+    executable.write_text(script)
+    chosen = chosen_program(executable, "quick", "^(traverse|handoff)/", ("evil=/lib/x.so",))
+    planned = measure.plan(chosen, ask(chosen), 3, 1)
+    folder = tmp_path / "run"
+    planned.write(folder)
+    before = time.monotonic()
+    run = measure.measure(planned, folder, silent(), measure.limits(seconds=1.0, times_median=0.0))
+    assert time.monotonic() - before < 12
+    assert (run.complete, run.processes, len(run.failed)) == (True, 3, 6)
+    reasons = sorted({one.reason.partition(";")[0] for one in run.failed})
+    assert reasons == ["did not end within 1 s", "left out: it hung in process 0"]
+
+
+class silent:
+    def begins(self, what: Any, process: int, done: int, seconds_left: float | None) -> None: ...
+
+    def ends(self, what: Any, process: int, problem: str) -> None: ...
+
+    def round_ends(self, process: int, disturbed: int, seconds_left: float | None) -> None: ...
+
+
+# ---- the disk
+
+
+def in_own_mounts(script: str, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs a shell script where mounts are its own; skips where the system does not allow that."""
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode != 0:
+        pytest.skip("this system does not let a test mount anything")
+    words = ["unshare", "-m", "sh", "-ec", script, "sh", *arguments]
+    return subprocess.run(words, capture_output=True, text=True, timeout=120, env=environment, check=False)
+
+
+RUN_THERE = """
+import sys
+from pathlib import Path
+from suite.commands import run
+sys.exit(run.main(sys.argv[2:], Path(sys.argv[1]).parent, lambda *_: Path(sys.argv[1])))
+"""
+
+
+def run_there(script: str, executable: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """scripts/run on the fake program in a folder that the script mounts ($1) before it starts what follows."""
+    folder.mkdir()
+    there = [sys.executable, "-c", RUN_THERE, str(executable), "--out", str(folder / "run"), "--no-figures", *arguments]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return in_own_mounts(f'at=$1; shift; {script}', str(folder), *there, environment=environment)
+
+
+def test_a_disk_that_is_full_in_the_middle_is_one_line_and_what_was_measured_stays(executable: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    script = f'mount -t tmpfs -o size=200k none "$at"; code=0; "$@" || code=$?; cp -r "$at/run" {kept}; exit $code'
+    done = run_there(script, executable, tmp_path / "disk", "--only", "^traverse/", "--processes", "200")
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1].endswith("No space left on device") and "Traceback" not in done.stderr
+    run = results.read_run(kept / "run.json")
+    assert not run.complete and 1 < run.processes < 200
+    assert len(whole_files(kept)) >= run.processes
+
+
+def test_a_results_folder_that_cannot_be_written_is_one_line(executable: Path, tmp_path: Path) -> None:
+    done = run_there('mount -t tmpfs -o ro none "$at"; "$@"', executable, tmp_path / "disk", "--only", "^traverse/")
+    assert done.returncode == 2
+    assert done.stderr == f"scripts/run: {tmp_path}/disk/run: Read-only file system\n"
+
+
+def test_results_that_become_read_only_in_the_middle_are_one_line(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_DOES", '{"traverse": ["slow"]}')
+    kept = tmp_path / "kept"
+    script = (
+        'mount -t tmpfs none "$at"; code=0; "$@" & run=$!; until [ -e "$at/run/run.json" ]; do sleep 0.02; done; '
+        f'until mount -o remount,ro "$at"; do sleep 0.02; done; wait $run || code=$?; cp -r "$at/run" {kept}; exit $code'
+    )
+    done = run_there(script, executable, tmp_path / "disk", "--only", "^traverse/", "--processes", "50")
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1].endswith("Read-only file system") and "Traceback" not in done.stderr
+    assert whole_files(kept) and not results.read_run(kept / "run.json").complete
+
+
+# ---- the machine
+
+
+def limited(limits: dict[int, int], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The real program under limits of the system."""
+
+    def limit() -> None:
+        for kind, most in limits.items():
+            resource.setrlimit(kind, (most, most))
+
+    words = [str(program()), "--profile=smoke", *arguments]
+    return subprocess.run(words, capture_output=True, text=True, timeout=120, preexec_fn=limit, check=False)
+
+
+@pytest.mark.parametrize("most", [64 << 10, 256 << 10, resource.RLIM_INFINITY])
+def test_any_stack_limit_will_do(most: int) -> None:
+    only = "--only=^(scoped/(stack_array|alloca)|many/alloca|recursion|stack_limit|stack_growth)/"
+    done = limited({resource.RLIMIT_STACK: most}, only, "--benchmark_format=json")
+    assert done.returncode == 0, done.stderr
+    rows = parsed(done.stdout)["benchmarks"]
+    assert rows and not [row["error_message"] for row in rows if row.get("error_occurred")]
+
+
+def test_a_small_address_space_costs_what_does_not_fit_and_no_more() -> None:
+    """The static home's memory is part of the program: it must leave room for systems that grant little."""
+    bytes_granted = 700 << 20
+    assert limited({resource.RLIMIT_AS: bytes_granted}, "--list=json").returncode == 0
+    done = limited({resource.RLIMIT_AS: bytes_granted}, "--only=^(chase|list_walk)/", "--benchmark_format=json")
+    assert done.returncode == 0, done.stderr
+    rows = parsed(done.stdout)["benchmarks"]
+    assert [row for row in rows if row["name"] == "chase/bytes:16384/order:random/home:static"][0]["real_time"] > 0
+
+
+def test_a_program_that_is_not_even_started_names_the_limit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (6 << 30, before[1]))
+    killed = tmp_path / "killed"
+    killed.write_text("#!/bin/sh\nkill -SEGV $$\n")
+    killed.chmod(0o755)
+    try:
+        assert command.main(["--profile", "smoke"], tmp_path, lambda *_: killed) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+    said = capsys.readouterr().err
+    assert said.endswith("--list=json crashed (SIGSEGV); it is granted 6144 MiB of memory (ulimit -v)\n")
+
+
+@pytest.mark.parametrize("hidden", ["/proc", "/sys", "/proc /sys"])
+def test_what_the_system_hides_is_absent_and_the_rest_is_measured(hidden: str) -> None:
+    only = "--only=^(scoped/(none|glibc)/bytes:64/touch:first|chase/bytes:16384/order:random|overhead/glibc)"
+    script = 'for at in $1; do mount -t tmpfs none $at; done; shift; "$@" --list=json >/dev/null; exec "$@" --benchmark_format=json'
+    done = in_own_mounts(script, hidden, str(program()), "--profile=smoke", only)
+    assert done.returncode == 0, done.stderr
+    rows = {row["name"]: row for row in parsed(done.stdout)["benchmarks"]}
+    assert rows["scoped/glibc/bytes:64/touch:first"]["real_time"] > 0
+    assert rows["chase/bytes:16384/order:random/home:static"]["real_time"] > 0
+    if "/proc" in hidden:  # a program that may not execute itself has no children
+        assert "did not start" in rows["overhead/glibc/bytes:64"]["error_message"]
+        assert "huge_share" not in rows["chase/bytes:16384/order:random/home:mmap_thp"]
+
+
+def test_without_huge_pages_their_share_is_none_and_no_error() -> None:
+    def never() -> None:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE, which an executed program keeps
+
+    only = "--only=^(chase|tlb|first_touch|large|stream)/"
+    words = [str(program()), "--profile=smoke", only, "--benchmark_format=json"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, preexec_fn=never, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = parsed(done.stdout)["benchmarks"]
+    assert not [row["error_message"] for row in rows if row.get("error_occurred")]
+    assert {row["huge_share"] for row in rows if "huge_share" in row} <= {0.0}
+
+
+def test_a_clock_that_is_set_back_changes_no_figure() -> None:
+    built = program().with_name("libclock_back.so")
+    if not built.exists():
+        pytest.skip("the library is not built: build the target unit_tests")
+    words = [str(program()), "--profile=smoke", "--only=^(scoped|private|latency)/glibc/", "--benchmark_format=json"]
+    environment = {**os.environ, "LD_PRELOAD": str(built)}
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    written = parsed(done.stdout)
+    day = subprocess.run(["date"], capture_output=True, text=True, env=environment, check=True).stdout
+    assert day != "" and written["benchmarks"]
+    assert all(0.1 < row["real_time"] < 1e9 for row in written["benchmarks"])
+
+
+def test_processors_that_go_away_in_the_middle_are_said_or_done_without(tmp_path: Path) -> None:
+    """As taskset or a smaller cpuset do, from one process to the next."""
+    allowed = os.sched_getaffinity(0)
+    if len(allowed) < 2:
+        pytest.skip("needs two processors")
+    chosen = chosen_program(program(), "smoke", "^(scoped/none/bytes:64/touch:first|private/stack_array)")
+    planned = measure.plan(chosen, ask(chosen), 2, 1)
+    folder = tmp_path / "run"
+    planned.write(folder)
+
+    class shrinking(silent):
+        def round_ends(self, process: int, disturbed: int, seconds_left: float | None) -> None:
+            os.sched_setaffinity(0, {min(allowed)})
+
+    try:
+        run = measure.measure(planned, folder, shrinking())
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert run.complete and [one.process for one in run.series("scoped")[0].samples] == [0, 1]
+    # What needs more processors than are left is missing, and said to be.
+    for reason in (one.reason for one in run.failed):
+        assert reason.endswith(": has no result")
+    for one in run.series("private"):
+        missing = f"{one.name}: has no result" in [failed.reason for failed in run.failed]
+        assert len(one.samples) == (1 if missing else 2)
+
+
+def test_a_running_program_outlives_the_loss_of_a_processor() -> None:
+    allowed = os.sched_getaffinity(0)
+    if len(allowed) < 2:
+        pytest.skip("needs two processors")
+    running = started("--only=^private/stack_array", "--benchmark_min_time=0.2", "--benchmark_format=json")
+    time.sleep(0.2)
+    os.sched_setaffinity(running.pid, {max(allowed)})
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == 0, err
+    assert all(row["real_time"] > 0 for row in parsed(out)["benchmarks"])
+
+
+# ---- paths, languages and streams
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The scripts, in a folder with a difficult name, and a run beside them."""
+    there = tmp_path_factory.mktemp("Ein Ordner für größere Läufe 'n' \"Co\"") / "stack heap"
+    shutil.copytree(ROOT / "scripts", there / "scripts")
+    shutil.copy(program(), there / "mein stackheap")
+    from support.synthetic import document
+
+    results.write_whole(there / "läuft.json", document(keep=lambda name: name.startswith(("scoped/", "chase/"))))
+    return there
+
+
+def scripted(checkout: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "STACKHEAP_PYTHON": sys.executable, **variables}
+    return subprocess.run([str(checkout / "scripts" / words[0]), *words[1:]], capture_output=True, text=True, timeout=120,
+                          env=environment, cwd=checkout, check=False, encoding="utf-8")  # fmt: skip
+
+
+def test_a_path_may_hold_spaces_quotes_and_any_letters(checkout: Path, tmp_path: Path) -> None:
+    assert scripted(checkout, "claims", "läuft.json").returncode == 0
+    drawn = scripted(checkout, "plot", "läuft.json", "--chart", "chase", "--format", "svg")
+    assert drawn.returncode == 0, drawn.stderr
+    assert (checkout / "figures" / "chase.svg").exists()
+    shutil.copy(hostile("none").split("=")[1].split(",")[0], checkout / "läufer.so")
+    words = ["--profile", "smoke", "--only", "^scoped/evil/bytes:64/touch:first", "--no-figures", "--out", str(checkout / "ö")]
+    code = command.main([*words, "--allocator", f"evil={checkout / 'läufer.so'},hostile_"], tmp_path,
+                        lambda *_: checkout / "mein stackheap")  # fmt: skip
+    run = results.read_run(checkout / "ö" / "run.json")
+    assert code == 0 and run.mallocs()["evil"].endswith("läufer.so")
+
+
+@pytest.mark.parametrize("variables", [{"LC_ALL": "C"}, {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+                                       {"PYTHONIOENCODING": "ascii"}])  # fmt: skip
+def test_any_language_and_its_letters_will_do(checkout: Path, variables: dict[str, str]) -> None:
+    done = scripted(checkout, "claims", "läuft.json", **variables)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "holds" in done.stdout
+
+
+def test_numbers_are_written_with_a_point_in_every_language(tmp_path: Path) -> None:
+    made = subprocess.run(["localedef", "-i", "de_DE", "-f", "UTF-8", str(tmp_path / "de_DE.UTF-8")], capture_output=True)
+    if made.returncode > 1:
+        pytest.skip("the sources of locales are not installed")
+    environment = {**os.environ, "LC_ALL": "de_DE.UTF-8", "LOCPATH": str(tmp_path)}
+    words = [str(program()), "--profile=smoke", "--only=^overhead/glibc/", "--benchmark_format=json"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    assert done.returncode == 0 and 0 < parsed(done.stdout)["benchmarks"][0]["real_time"] < 60
+
+
+STREAMS = {
+    "stdin closed": ("<&-", 0),
+    "stdout closed": (">&-", 2),
+    "stdout full": (">/dev/full", 2),
+    "stderr closed": ("2>&-", 0),
+    "stderr full": ("2>/dev/full", 0),
+    "all closed": ("<&- >&- 2>&-", 2),
+}
+
+
+@pytest.mark.parametrize("what", STREAMS)
+def test_a_closed_or_full_stream_is_no_traceback_and_never_success(checkout: Path, what: str) -> None:
+    redirection, code = STREAMS[what]
+    for words in (["claims", "läuft.json"], ["claims", "--help"]):
+        called = " ".join(f"'{word}'" for word in (f"./scripts/{words[0]}", *words[1:]))
+        done = subprocess.run(["sh", "-c", f"{called} {redirection}"], cwd=checkout, capture_output=True, text=True,
+                              env={**os.environ, "STACKHEAP_PYTHON": sys.executable}, timeout=60, check=False)  # fmt: skip
+        assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+        assert len(done.stderr.splitlines()) == (1 if what in ("stdout closed", "stdout full") else 0), done.stderr
+
+
+def test_a_refusal_that_nobody_can_read_is_still_a_refusal(checkout: Path) -> None:
+    """1 would say: something is worse."""
+    for redirection in ("2>/dev/full", "2>&-", ">&- 2>&-"):
+        done = subprocess.run(["sh", "-c", f"./scripts/compare nothing.json nothing.json {redirection}"], cwd=checkout,
+                              env={**os.environ, "STACKHEAP_PYTHON": sys.executable}, timeout=60, check=False)  # fmt: skip
+        assert done.returncode == 2
+
+
+@pytest.mark.parametrize("arguments", ["--list", "--list=json", ONE])
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
+def test_the_program_says_that_nobody_could_read_it(arguments: str, redirection: str) -> None:
+    words = f"{program()} --profile=smoke '{arguments}' {redirection}"
+    done = subprocess.run(["sh", "-c", words], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "stackheap: could not write all to standard output: is it closed, or its disk full?"
+
+
+def test_what_is_said_on_the_screen_never_goes_into_the_result(tmp_path: Path) -> None:
+    for redirection in (">&-", "2>&-", "<&- >&- 2>&-"):
+        out = tmp_path / "run.json"
+        subprocess.run(["sh", "-c", f"{program()} --profile=smoke '{ONE}' --benchmark_out={out} {redirection}"], timeout=60,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)  # fmt: skip
+        assert [row["name"] for row in results.read_program_output(out)["benchmarks"]] == [ONE[8:-1]]
+
+
+def test_the_list_is_the_same_whatever_is_asked_of_it() -> None:
+    """The trial of a malloc leaves nothing behind in the process that measures."""
+    tried = json.loads(subprocess.run([str(program()), "--list=json", f"--allocator={hostile('null')}"],
+                                      capture_output=True, timeout=60, check=True).stdout)  # fmt: skip
+    known = [one for one in tried["strategies"] if one["name"] != "evil"]
+    assert known == listed()["strategies"]

@@ -1,0 +1,372 @@
+"""Can any input make a command fail in another way than it documents? Damaged results, records and words of a command.
+
+More of the same: STACKHEAP_FUZZ=1000. What was found once stands here as a test of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import json
+import math
+import os
+import random
+import re
+import resource
+import shlex
+import sqlite3
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from support import fake_program
+import pytest
+from support import synthetic
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from suite.history import store as history_file
+from suite.results import model as results
+from suite.runner import scheduler as measure
+from suite.commands import claims, compare, duet, evaluate, export, history, plot, report, run
+from suite.runner.program import ask, bad_input, program
+
+EXAMPLES = int(os.environ.get("STACKHEAP_FUZZ", "60"))
+FUZZED = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MOST_OUTPUT = 10_000_000
+
+# What a file or a user might say where something else is meant: for readers, terminals, pages, databases and paths.
+HOSTILE: tuple[Any, ...] = (
+    None, [], {}, True, -1, 0, 1e308, 5e-324, math.inf, math.nan, 10**30, 2**63, "", "..", "../../escaped", "/etc/escaped",
+    "<script>alert(1)</script>", "\x1b[2J", "|a|`b`|", "'; DROP TABLE run;--", "a" * 10_000, "\u202eabc", "\ud800", "\x00",
+    "a\nb", "[bold]x[/bold][/x]", "$\\frac{", "%s{0}", "9" * 400, "2026-13-45T99:99", [[1] * 5], {"a": {"b": 1}},
+)  # fmt: skip
+Main = Callable[[list[str]], int]
+
+
+@cache
+def sound() -> str:
+    """A small run, as JSON: everything below begins with it."""
+    few = re.compile(r"(scoped/.*/bytes:64/|private/|latency/|overhead/)")
+    return json.dumps(synthetic.document(mallocs=2, processes=5, keep=lambda name: few.match(name) is not None))
+
+
+def places(inside: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place of a document; of long lists, the first few."""
+    keys = inside if isinstance(inside, dict) else range(min(3, len(inside))) if isinstance(inside, list) else ()
+    for key in keys:
+        yield (*at, key)
+        yield from places(inside[key], (*at, key))
+
+
+@cache
+def all_places() -> tuple[tuple[Any, ...], ...]:
+    return tuple(places(json.loads(sound())))
+
+
+def damage(document: Any, at: tuple[Any, ...], how: str, value: Any) -> None:
+    *way, last = at
+    inside = document
+    for key in way:
+        inside = inside[key]
+    if how == "drop":
+        del inside[last]
+    elif how == "rename" and isinstance(inside, dict):
+        inside[str(value)] = inside.pop(last)
+    else:
+        inside[last] = copy.deepcopy(value)
+
+
+@st.composite
+def damaged_runs(draw: st.DrawFn) -> Any:
+    document = json.loads(sound())
+    if draw(st.booleans()):  # a whole benchmark, or family, under a hostile name
+        old, new = draw(st.sampled_from(["scoped", "private", "glibc", "64"])), str(draw(st.sampled_from(HOSTILE)))
+        for row in document["benchmarks"]:
+            row["run_name"] = row["name"] = row["run_name"].replace(old, new)
+    for at, how, value in draw(st.lists(st.tuples(st.sampled_from(all_places()), st.sampled_from(["set", "set", "drop", "rename"]),
+                                                  st.sampled_from(HOSTILE)), max_size=4)):  # fmt: skip
+        with contextlib.suppress(KeyError, IndexError, TypeError):  # an earlier damage took the place away
+            damage(document, at, how, value)
+    return document
+
+
+def answered(main: Main, words: list[str], codes: frozenset[int] = frozenset({0, 2})) -> str:
+    """The command ends as it documents, says one line when it refuses, and not too much; what it printed."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = main(words)
+        except SystemExit as end:
+            code = int(end.code or 0)
+    assert code in codes, (code, words, err.getvalue())
+    said = err.getvalue()
+    if code == 2 and not out.getvalue() and "--out" not in words:  # compare tells there why it cannot judge
+        assert len(said.splitlines()) == 1 and said.isprintable() is False and said[:-1].isprintable(), (words, said)
+    assert "Traceback" not in said and len(out.getvalue()) + len(said) < MOST_OUTPUT
+    return out.getvalue()
+
+
+# ---- results
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the commands work; nothing may appear outside `inner`."""
+    inner = tmp_path / "outer" / "inner"
+    inner.mkdir(parents=True)
+    monkeypatch.chdir(inner)
+    (inner / "sound.json").write_text(sound())
+    return inner
+
+
+def assert_nothing_escaped(folder: Path) -> None:
+    assert [file.name for file in folder.parent.iterdir()] == ["inner"]
+    assert [file.name for file in folder.parent.parent.iterdir()] == ["outer"]
+    assert not Path("/etc/escaped").exists()
+
+
+@FUZZED
+@given(written=damaged_runs(), form=st.sampled_from(["text", "markdown", "json", "junit", "sarif"]),
+       to=st.sampled_from(["github-action-benchmark", "bencher", "otava", "otava-config"]))  # fmt: skip
+def test_a_damaged_run_is_read_or_refused_by_every_command(folder: Path, written: Any, form: str, to: str) -> None:
+    Path("run.json").write_text(json.dumps(written))
+    answered(claims.main, ["run.json"])
+    any_verdict = frozenset({0, 1, 2})
+    answered(compare.main, ["sound.json", "run.json", "--across", "--allow-missing", "--format", form], any_verdict)
+    answered(compare.main, ["run.json", "sound.json", "--format", form, "--out", "compared"], any_verdict)
+    answered(export.main, ["run.json", "--to", to])
+    answered(history.main, ["--file", "kept.sqlite", "add", "run.json"])
+    answered(history.main, ["--file", "kept.sqlite", "list"])
+    answered(history.main, ["--file", "kept.sqlite", "export"])
+    answered(history.main, ["--file", "kept.sqlite", "check", "--allow-short"], any_verdict)
+    assert_nothing_escaped(folder)
+
+
+@settings(FUZZED, max_examples=max(6, EXAMPLES // 10))
+@given(written=damaged_runs(), name=st.sampled_from(["scoped", "private", "latency", "cost_64b", "overhead"]))
+def test_a_damaged_run_is_drawn_or_refused(folder: Path, written: Any, name: str) -> None:
+    Path("run.json").write_text(json.dumps(written))
+    answered(plot.main, ["run.json", "--format", "svg", "--chart", name])
+    assert_nothing_escaped(folder)
+    for drawn in folder.glob("figures/*.svg"):
+        assert "<script" not in drawn.read_text()
+
+
+def test_a_hostile_run_makes_a_page_of_text(folder: Path) -> None:
+    document = json.loads(sound())
+    for at in all_places():
+        if at[0] == "context" and isinstance(at[-1], str):
+            with contextlib.suppress(KeyError, IndexError, TypeError):
+                if isinstance(document["context"].get(at[1]), str):
+                    document["context"][at[1]] = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+    document["context"]["suite_version"] = "1"
+    for row in document["benchmarks"]:
+        row["run_name"] = row["name"] = row["run_name"].replace("glibc", "<img src=x onerror=alert(1)>")
+    Path("run.json").write_text(json.dumps(document))
+    answered(report.main, ["run.json", "-o", "page.html"])
+    page = Path("page.html").read_text()
+    assert "onerror" in page and not re.search(r"<(img|script)[^>]*(onerror|alert)|<script>alert", page)
+
+
+def test_a_number_that_is_none_in_the_context_is_refused(folder: Path) -> None:
+    """JSON has no such number, so that nothing that takes the context over could be written."""
+    for number in ("NaN", "Infinity", "1e999"):
+        Path("run.json").write_text(sound().replace('"num_cpus": 2', f'"num_cpus": {number}'))
+        for main, words in ((export.main, ["run.json", "--to", "github-action-benchmark"]), (claims.main, ["run.json"])):
+            with contextlib.redirect_stderr(io.StringIO()) as said:
+                assert main(words) == 2
+            assert said.getvalue().endswith(": run.json: has a number in its context that is none\n")
+
+
+def test_an_expression_in_a_file_cannot_take_for_ever(folder: Path) -> None:
+    document = json.loads(sound())
+    for one in document["context"]["suite"]["units"]:
+        one.update(part="(.*)*(.*)*!", disturbed=True, reasons=["x"])
+    Path("run.json").write_text(json.dumps(document))
+    before = time.process_time()
+    made = results.read_run(Path("run.json"))
+    assert all(made.disturbed_processes(one) for one in made.series())
+    assert time.process_time() - before < 5
+
+
+def test_the_largest_file_that_is_read_fits_a_gigabyte_or_two(tmp_path: Path) -> None:
+    """The worst that so many bytes can be: nothing but empty lists."""
+    file = tmp_path / "run.json"
+    file.write_text("[" + "[]," * (results.MOST_BYTES // 12) + "[]]")  # a quarter: the test is to be short
+    code = f"import sys; sys.path[:0] = {sys.path!r}; from suite.commands import claims; sys.exit(claims.main([{str(file)!r}]))"
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert child.stderr is not None
+    said = child.stderr.read()
+    child.stderr.close()
+    _, status, used = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    assert (child.returncode, said) == (2, f"scripts/claims: {file}: is JSON, but not a result: not an object\n")
+    assert used.ru_maxrss < 1 << 20
+
+
+# ---- records
+
+
+@cache
+def sound_record(folder: Path) -> bytes:  # a folder is one test's
+    for number in range(3):
+        document = json.loads(sound())
+        document["context"]["date"] = f"2026-01-0{number + 2}T03:04:05+00:00"
+        (folder / "run.json").write_text(json.dumps(document))
+        answered(history.main, ["--file", str(folder / "sound.sqlite"), "add", str(folder / "run.json")])
+    answered(history.main, ["--file", str(folder / "sound.sqlite"), "annotate", "1", "said"])
+    return (folder / "sound.sqlite").read_bytes()
+
+
+@FUZZED
+@given(seed=st.integers(0, 10_000), kind=st.sampled_from(["bytes", "cut", "page"]))
+def test_a_damaged_record_is_read_or_refused(folder: Path, seed: int, kind: str) -> None:
+    draw, content = random.Random(seed), bytearray(sound_record(folder))
+    if kind == "cut":
+        del content[draw.randrange(len(content)) :]
+    elif kind == "page":
+        at = draw.randrange(0, len(content), 4096)
+        content[at : at + 4096] = draw.randbytes(4096)
+    else:
+        for _ in range(draw.choice([1, 10, 1000])):
+            content[draw.randrange(len(content))] = draw.randrange(256)
+    for left in folder.glob("kept.sqlite*"):  # a journal that the example before left would be of this one
+        left.unlink()
+    Path("kept.sqlite").write_bytes(bytes(content))
+    for words in (["list"], ["trend", "."], ["export"], ["export", "--samples"], ["check", "--allow-short"],
+                  ["annotate", "2", "x"], ["add", "sound.json"]):  # fmt: skip
+        answered(history.main, ["--file", "kept.sqlite", *words], frozenset({0, 1, 2}))
+
+
+def test_a_few_bytes_that_would_fill_the_memory_are_refused(folder: Path) -> None:
+    Path("kept.sqlite").write_bytes(sound_record(folder))
+    bomb = zlib.compress(bytes(history_file.MOST_BYTES + 1))
+    with contextlib.closing(sqlite3.connect("kept.sqlite")) as record:
+        record.execute("UPDATE run SET samples = ?, medians = ?", (bomb, bomb))
+        record.commit()
+    for words in (["export"], ["export", "--samples"], ["check"], ["trend", "."]):
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            assert history.main(["--file", "kept.sqlite", *words]) == 2
+        assert said.getvalue() == "scripts/history: kept.sqlite: is damaged (cut off, or too large)\n"
+
+
+@pytest.mark.parametrize("text", [each for each in HOSTILE if isinstance(each, str)])
+def test_what_is_kept_is_text_and_nothing_else(folder: Path, text: str) -> None:
+    record = ["--file", "kept.sqlite"]
+    answered(history.main, [*record, "add", "sound.json", "--commit", text])
+    answered(history.main, [*record, "annotate", "1", text])
+    answered(history.main, [*record, "annotate", text, "x"])
+    answered(history.main, [*record, "trend", text])
+    answered(history.main, [*record, "export", "--like", text])
+    said = answered(history.main, [*record, "list"])
+    assert "\x1b" not in said and "\u202e" not in said
+    assert "sound" not in said and history.main([*record, "export"]) == 0  # the tables are still there
+
+
+# ---- the words of a command
+
+OPTIONS: dict[str, tuple[Main, list[str]]] = {
+    "claims": (claims.main, ["--claim"]),
+    "compare": (compare.main, ["--threshold", "--only", "--format", "--out", "--chart", "--theme", "--across", "--strict"]),
+    "export": (export.main, ["--to", "-o"]),
+    "history": (history.main, ["--file", "add", "list", "trend", "check", "export", "annotate", "--like", "--last", "--only",
+                               "--commit", "--reference", "--threshold", "--format", "--samples", "--chart"]),
+    "plot": (plot.main, ["--chart", "--theme", "--size"]),
+    "report": (report.main, []),
+    "duet": (duet.main, ["--judge", "--floors", "--threshold", "--only", "--seed", "--format", "--strict", "--pairs"]),
+    "evaluate": (evaluate.main, ["--from", "--check", "--suites", "--seed"]),
+}  # fmt: skip
+WORDS = st.one_of(
+    st.sampled_from(["missing.json", ".", "sound.json", "", "-", "--", "-1", "0", "1e999", "nan", "5%", "5", "[", "(", "^scoped/",
+                     "(a*)*b", "text", "json", "otava", "1", "9" * 30, "a=b", "x" * 5000, "../up", "/dev/full", "\u202e", "١"]),
+    st.text(max_size=8).filter(lambda text: "\0" not in text and not any(0xD800 <= ord(one) < 0xE000 for one in text)),
+)  # fmt: skip
+
+
+@settings(FUZZED, max_examples=4 * EXAMPLES)
+@given(of=st.sampled_from(sorted(OPTIONS)), data=st.data())
+def test_any_words_are_answered_or_refused_in_one_line(folder: Path, of: str, data: st.DataObject) -> None:
+    main, options = OPTIONS[of]
+    words = data.draw(st.lists(st.one_of(WORDS, st.sampled_from([*options, "--nonsense"])), max_size=5))
+    if of in ("duet", "evaluate") and not {"--judge", "--from"} & set(words):
+        words = ["--judge" if of == "duet" else "--from", "missing.json", *words]  # without, they would measure
+    if of == "history":
+        words = ["--file", "kept.sqlite", *words]
+    answered(main, words, frozenset({0, 1, 2}))
+    for made in folder.parent.glob("up*"):  # asked for, by that name
+        made.unlink()
+    assert_nothing_escaped(folder)
+
+
+@settings(FUZZED)
+@given(words=st.lists(st.one_of(WORDS, st.sampled_from(["--profile", "--only", "--allocator", "--resume", "--processes",
+                                                        "--build", "--no-figures", "smoke"])), max_size=5))  # fmt: skip
+def test_any_words_to_run_are_answered_or_refused(folder: Path, words: list[str]) -> None:
+    """With a program that refuses all it is asked for, so that nothing is measured."""
+    refusing = folder / "refusing"
+    refusing.write_text("#!/bin/sh\necho 'stackheap: no' >&2\nexit 2\n")
+    refusing.chmod(0o755)
+    answered(lambda said: run.main(said, folder, lambda *_: refusing), words, frozenset({0, 2}))
+
+
+# ---- what the program says of itself
+
+
+@pytest.mark.parametrize("name", ["..", "../x", "a/b", "", "a\nb", ".hidden", "a b", "-x"])
+def test_a_familys_name_is_no_path(tmp_path: Path, name: str) -> None:
+    """It becomes part of a file's name."""
+    listed = fake_program.catalogue(re.compile("^traverse/"))
+    listed["families"][0]["name"] = name  # type: ignore[index]
+    telling = tmp_path / "telling"
+    (tmp_path / "list").write_text(json.dumps(listed))
+    telling.write_text(f"#!/bin/sh\ncat {shlex.quote(str(tmp_path))}/list\n")
+    telling.chmod(0o755)
+    with pytest.raises(bad_input, match="gave a list that cannot be read"):
+        ask(program(telling, "smoke"))
+
+
+@FUZZED
+@given(seed=st.integers(0, 10_000))
+def test_a_damaged_list_is_read_or_refused(folder: Path, seed: int) -> None:
+    draw, listed = random.Random(seed), json.loads(json.dumps(fake_program.catalogue(re.compile("^(traverse|handoff)/"))))
+    every = list(places(listed))
+    for _ in range(draw.choice([1, 1, 3])):
+        with contextlib.suppress(KeyError, IndexError, TypeError):
+            damage(listed, draw.choice(every), draw.choice(["set", "drop", "rename"]), draw.choice(HOSTILE))
+    (folder / "list").write_text(json.dumps(listed))
+    telling = folder / "telling"
+    if not telling.exists():
+        telling.write_text(f"#!/bin/sh\ncat {folder}/list\n")
+        telling.chmod(0o755)
+    try:
+        offered = ask(program(telling, "smoke"))
+    except bad_input as refused:
+        assert len(str(refused).splitlines()) == 1
+        return
+    assert all(re.fullmatch(r"\w+-\d+-0\.json", one.file_name(0)) for one in offered.parts)
+    assert all(line.isprintable() for line in offered.unavailable)
+
+
+@FUZZED
+@given(at=st.sampled_from(["executable", "profile", "only", "allocators", "processes", "benchmarks_and_mallocs", "order_seed"]),
+       value=st.sampled_from(HOSTILE))  # fmt: skip
+def test_a_damaged_plan_is_refused_in_one_line_or_is_another(folder: Path, at: str, value: Any) -> None:
+    written: dict[str, Any] = {"executable": "0", "profile": "smoke", "only": None, "allocators": [], "processes": 1,
+               "benchmarks_and_mallocs": "0", "order_seed": 1}  # fmt: skip
+    (folder / measure.PLAN_FILE).write_text(json.dumps({**written, at: value}))
+    try:
+        read = measure.read_plan(folder)
+    except bad_input as refused:
+        assert len(str(refused).splitlines()) == 1
+        return
+    assert read.profile in measure.PROCESSES and read.processes >= 1
+
+
+def test_no_test_here_leaves_a_limit_behind() -> None:
+    assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY

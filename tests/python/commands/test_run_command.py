@@ -1,0 +1,368 @@
+"""Does scripts/run do what it says, refuse what it cannot do in one line, and lose nothing?"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from support import fake_program
+import pytest
+from rich.console import Console
+from suite.results import model as results
+from suite.runner import build as building
+from suite.commands import run as command
+
+Call = Callable[..., int]
+
+
+@pytest.fixture
+def executable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "log").mkdir()
+    monkeypatch.setenv("FAKE_LOG", str(tmp_path / "log"))
+    monkeypatch.delenv("FAKE_DOES", raising=False)
+    return fake_program.write_program(tmp_path)
+
+
+@pytest.fixture
+def call(executable: Path, tmp_path: Path) -> Call:
+    """scripts/run in a project of its own, with the fake program in place of a build."""
+
+    def run(*arguments: str) -> int:
+        try:
+            return command.main(arguments, tmp_path, lambda *_: executable)
+        except SystemExit as end:
+            return int(end.code or 0)
+
+    return run
+
+
+@pytest.fixture(autouse=True)
+def no_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What draws is tested elsewhere, and takes seconds."""
+    monkeypatch.setitem(sys.modules, "suite.charts", charts_that(lambda run, folder: []))
+    report = types.ModuleType("suite.pages.report")
+    report.__dict__.update(make=lambda runs: f"a page of {len(runs)}", write=write_page)
+    monkeypatch.setitem(sys.modules, "suite.pages.report", report)
+
+
+def write_page(page: str, file: Path) -> Path:
+    file.write_text(page)
+    return file
+
+
+def charts_that(draw: Callable[[results.run, Path], list[Path]]) -> types.ModuleType:
+    charts = types.ModuleType("suite.charts")
+    charts.__dict__["draw_all"] = draw
+    return charts
+
+
+def latest(tmp_path: Path) -> results.run:
+    return results.read_run(tmp_path / "results" / "latest" / "run.json")
+
+
+def refused(capsys: pytest.CaptureFixture[str], said: str) -> None:
+    """One line, no traceback; the program's own lines as they are."""
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.startswith(said if said.startswith("stackheap: ") else "scripts/run: ")
+    assert len(error.splitlines()) == 1, error
+
+
+# ---- it does what it says
+
+
+def test_a_run_ends_with_results_findings_and_a_link(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("--profile", "smoke") == 0
+    said = capsys.readouterr()
+    run = latest(tmp_path)
+    assert (run.context["profile"], run.complete, run.processes) == ("smoke", True, 1)
+    folder = (tmp_path / "results" / "latest").resolve()
+    assert os.readlink(tmp_path / "results" / "latest") == folder.name
+    assert folder.name.endswith("-smoke")
+    assert "stack_array" in said.out and f"results: {folder}/run.json" in said.out
+    assert f"seed {run.account.order_seed}" in said.err
+    assert "not available: mimalloc: not found (install: libmimalloc2.0)" in said.err
+    assert "\x1b" not in said.out + said.err
+
+
+def test_quick_is_the_default_with_five_processes(call: Call, tmp_path: Path) -> None:
+    assert call("--only", "^traverse/") == 0
+    run = latest(tmp_path)
+    assert (run.context["profile"], run.processes, run.families()) == ("quick", 5, ("traverse",))
+
+
+def test_the_number_of_processes_can_be_given(call: Call, tmp_path: Path) -> None:
+    assert call("--only", "^traverse/", "--processes", "3") == 0
+    assert latest(tmp_path).processes == 3
+
+
+def test_the_latest_run_is_the_linked_one(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert call("--profile", "smoke", "--only", "^traverse/") == 0
+    monkeypatch.setattr(time, "strftime", lambda form: form.replace("%Y%m%d-%H%M%S", "later"))
+    assert call("--profile", "smoke", "--only", "^handoff/") == 0
+    assert latest(tmp_path).families() == ("handoff",)
+    assert len([one for one in (tmp_path / "results").iterdir() if not one.is_symlink()]) == 2
+
+
+def test_another_folder_leaves_the_link_alone(call: Call, tmp_path: Path) -> None:
+    assert call("--profile", "smoke", "--out", str(tmp_path / "mine")) == 0
+    assert results.read_run(tmp_path / "mine" / "run.json").complete
+    assert not (tmp_path / "results").exists()
+
+
+def test_figures_are_drawn_from_the_run_unless_not_wanted(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn = []
+
+    def draw(run: results.run, folder: Path) -> list[Path]:
+        drawn.append((run.families(), folder))
+        return [folder / "one.svg"]
+
+    monkeypatch.setitem(sys.modules, "suite.charts", charts_that(draw))
+    assert call("--profile", "smoke", "--only", "^traverse/", "--out", str(tmp_path / "a")) == 0
+    assert drawn == [(("traverse",), tmp_path / "a" / "figures")]
+    assert "figures: 1 in " in capsys.readouterr().out
+    assert (tmp_path / "a" / "report.html").read_text() == "a page of 1"
+    assert call("--profile", "smoke", "--no-figures", "--out", str(tmp_path / "b")) == 0
+    assert len(drawn) == 1 and not (tmp_path / "b" / "report.html").exists()
+
+
+def test_without_what_draws_the_run_still_ends_well(
+    call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing: Any = None  # what Python takes for a module that cannot be imported
+    monkeypatch.setitem(sys.modules, "suite.charts", missing)
+    assert call("--profile", "smoke", "--only", "^traverse/") == 0
+    assert "figures and report: not made (" in capsys.readouterr().out
+
+
+# ---- what went wrong inside
+
+
+def test_some_failed_processes_are_named_and_the_rest_is_kept(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FAKE_DOES", '{"chase": ["crash"]}')
+    assert call("--profile", "smoke") == 1
+    said = capsys.readouterr()
+    assert "failed: chase, process 0: crashed (SIGSEGV)" in said.err
+    assert "1 failed; the first: chase, process 0: crashed (SIGSEGV)" in said.out
+    assert "scoped" in latest(tmp_path).families()
+
+
+def test_a_run_without_any_result_is_refused(
+    call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FAKE_DOES", '{"traverse": ["crash"]}')
+    assert call("--only", "^traverse/") == 2
+    assert "scripts/run: crashed (SIGSEGV)" in capsys.readouterr().err
+
+
+def test_a_run_of_nothing_but_wrong_work_is_refused(
+    call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FAKE_DOES", '{"traverse": ["error"]}')
+    assert call("--only", "^traverse/vector", "--profile", "smoke") == 2
+    assert "no benchmark gave a result: traverse/vector" in capsys.readouterr().err
+
+
+# ---- bad input
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--profile", "fast"], "invalid choice: 'fast' (choose from 'smoke', 'quick', 'full')"),
+        (["--only", "["], "stackheap: --only: '[' is no regular expression"),
+        (["--only", "^nothing/"], "stackheap: no benchmark's name matches --only=^nothing/"),
+        (["--allocator", "mine"], "stackheap: --allocator needs NAME=FILE[,PREFIX], not 'mine'"),
+        (["--processes", "0"], "'0' is not a number from 1 to 1000"),
+        (["--processes", "9" * 30], "is not a number from 1 to 1000"),
+        (["--processes", "five"], "'five' is not a number from 1 to 1000"),
+        (["--resume"], "there is no run to resume: "),
+        (["--resume", "--out", "/nowhere"], "there is no run to resume: /nowhere does not exist"),
+        (["--faster"], "unrecognized arguments: --faster"),
+    ],
+)
+def test_bad_input_is_one_line(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert call(*arguments) == 2
+    refused(capsys, said)
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_folder_that_is_a_file_is_one_line(call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("mine")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert call("--out", str(out)) == 2
+        refused(capsys, f"scripts/run: {out}")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_run_is_never_overwritten(call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("--profile", "smoke", "--out", str(tmp_path / "mine")) == 0
+    before = (tmp_path / "mine" / "run.json").read_bytes()
+    capsys.readouterr()
+    assert call("--profile", "smoke", "--out", str(tmp_path / "mine")) == 2
+    refused(capsys, "holds a run already: add --resume to go on with it, or choose another folder")
+    assert (tmp_path / "mine" / "run.json").read_bytes() == before
+
+
+def test_a_full_disk_is_one_line_and_what_is_there_stays(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_unit = results.write_unit
+
+    def full_in_the_second_round(path: Path, one: results.unit, document: results.Document) -> None:
+        if one.process == 1:
+            raise OSError(28, "No space left on device", str(path))
+        write_unit(path, one, document)
+
+    monkeypatch.setattr(results, "write_unit", full_in_the_second_round)
+    assert call("--only", "^traverse/") == 2
+    error = capsys.readouterr().err.splitlines()
+    assert error[-1].startswith("scripts/run: ") and error[-1].endswith("No space left on device")
+    run = latest(tmp_path)
+    assert (run.processes, run.complete) == (1, False)
+
+
+# ---- going on
+
+
+def test_going_on_with_a_complete_run_measures_nothing(call: Call, tmp_path: Path) -> None:
+    assert call("--profile", "smoke", "--only", "^traverse/") == 0
+    calls = len(list((tmp_path / "log").iterdir()))
+    assert call("--resume") == 0
+    assert len(list((tmp_path / "log").iterdir())) == calls
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changed"),
+    [
+        (["--profile", "full"], "profile"),
+        (["--only", "^chase/"], "only, benchmarks_and_mallocs"),
+        (["--allocator", "mine=/lib/x.so"], "allocators"),
+        (["--processes", "9"], "processes"),
+    ],
+)
+def test_another_run_cannot_go_on_as_this_one(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], changed: str
+) -> None:
+    assert call("--profile", "smoke", "--only", "^traverse/") == 0
+    capsys.readouterr()
+    assert call("--resume", *arguments) == 2
+    refused(capsys, f"cannot be resumed: changed since it was begun: {changed}")
+
+
+def test_another_build_cannot_go_on_as_this_one(
+    call: Call, executable: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("--profile", "smoke", "--only", "^traverse/") == 0
+    capsys.readouterr()
+    executable.write_text(executable.read_text() + "# another build\n")
+    assert call("--resume") == 2
+    refused(capsys, "changed since it was begun: executable")
+
+
+def test_a_run_begun_with_choices_goes_on_with_them(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_DOES", '{"traverse": ["crash", 1]}')
+    assert call("--only", "^traverse/", "--allocator", "mine=/lib/x.so", "--processes", "2") == 1
+    assert call("--resume") == 0
+    run = latest(tmp_path)
+    assert (run.processes, run.failed, run.families()) == (2, (), ("traverse",))
+
+
+RUNNER = """
+import sys
+from pathlib import Path
+from suite.commands import run
+root = Path({root!r})
+sys.exit(run.main(sys.argv[1:], root, lambda *_: root / "stackheap"))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_how_to_go_on(call: Call, tmp_path: Path, number: int) -> None:
+    """The whole program, as a process of its own."""
+    environment = {**os.environ, "FAKE_DOES": '{"scoped": ["hang", 1]}', "PYTHONPATH": os.pathsep.join(sys.path)}
+    program = [sys.executable, "-c", textwrap.dedent(RUNNER.format(root=str(tmp_path))), "--only", "^scoped/"]
+    child = subprocess.Popen(program, env=environment, stderr=subprocess.PIPE, text=True)
+    hanging = list[Path]()
+    deadline = time.monotonic() + 60
+    while not hanging and time.monotonic() < deadline:
+        hanging = list((tmp_path / "log").glob("scoped.1.*"))
+        time.sleep(0.05)
+    child.send_signal(number)
+    _, error = child.communicate(timeout=60)
+    assert child.returncode == 130
+    last = error.splitlines()[-1]
+    assert last.startswith("scripts/run: interrupted; what was measured is in ")
+    assert last.endswith(": go on with scripts/run --resume")
+    assert not Path("/proc", hanging[0].suffix.lstrip(".")).exists()
+    assert (latest(tmp_path).complete, latest(tmp_path).processes) == (False, 1)
+    assert call("--resume") == 0
+    assert (latest(tmp_path).complete, latest(tmp_path).processes) == (True, 5)
+
+
+# ---- building
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with presets and a cmake that notes how it is called."""
+    presets = [{"name": "base", "hidden": True}, {"name": "release"}, {"name": "clang"}]
+    (tmp_path / "CMakePresets.json").write_text(json.dumps({"configurePresets": presets}))
+    cmake = tmp_path / "bin" / "cmake"
+    cmake.parent.mkdir()
+    cmake.write_text(
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n'
+        'if [ "$1" = --preset ]; then mkdir -p build/$2 && touch build/$2/build.ninja; fi\n'
+        f"echo '[1/2] compiling'; [ ! -e {tmp_path}/broken ] || {{ echo 'error: here'; exit 1; }}\n"
+    )
+    cmake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{cmake.parent}{os.pathsep}{os.environ['PATH']}")
+    return tmp_path
+
+
+def test_a_build_is_configured_once_and_quiet(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        built = building.build(project, "clang", Console(stderr=True))
+        assert built == project / "build" / "clang" / "stackheap"
+    built_alone = f"--build {project}/build/clang --target stackheap"
+    assert (project / "calls").read_text().splitlines() == ["--preset clang", built_alone, built_alone]
+    assert "compiling" not in capsys.readouterr().err
+
+
+def test_a_failed_build_shows_the_compilers_words(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "broken").touch()
+    assert command.main([], project) == 2
+    said = capsys.readouterr().err
+    assert "error: here" in said and said.splitlines()[-1].endswith("failed: see above")
+
+
+def test_an_unknown_preset_is_one_line(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--build", "base"], project) == 2
+    refused(capsys, "scripts/run: there is no preset 'base'; there are: release, clang")
+
+
+def test_a_missing_cmake_is_one_line(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert command.main([], project) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "scripts/run: cmake is not installed: scripts/setup installs it"

@@ -1,0 +1,136 @@
+"""Does it still work on a machine with 256 cores, and on a result file of 100,000 rows?
+
+The tests are a scaled-down check; `test_scale.py ROWS` measures every command on a file of so many rows.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests/python"), str(ROOT / "tests/python/charts")]
+
+import pytest  # noqa: E402
+from suite import charts  # noqa: E402
+from suite.results import model as results
+from suite.runner import scheduler as measure
+from support import synthetic  # noqa: E402
+from support import textbook  # noqa: E402
+from support.measuring_program import parsed, program  # noqa: E402
+from test_charts import drawn, faults_of_layout  # noqa: E402
+
+CORES, STRATEGIES = 256, 12
+THREADED = textbook.chapters()["contention"].FAMILIES
+
+
+# ---- 256 cores
+
+
+@pytest.mark.parametrize("name", [name for name, one in charts.charts().items() if one.family in THREADED])
+def test_every_chart_of_threads_can_be_read_with_256_cores(name: str) -> None:
+    run = synthetic.synthetic(mallocs=STRATEGIES - 2, cores=CORES, processes=2, keep=of_threads)
+    assert list(faults_of_layout(drawn(run, name))) == []
+
+
+def of_threads(name: str) -> bool:
+    return name.partition("/")[0] in THREADED
+
+
+def test_a_machine_of_256_cores_is_planned_for() -> None:
+    environment = {**os.environ, "HWLOC_SYNTHETIC": f"package:4 core:{CORES // 4} pu:2"}
+    for profile in measure.PROCESSES:
+        words = [str(program()), "--list=json", f"--profile={profile}"]
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=True)
+        planned = parsed(done.stdout)
+        if planned["context"]["cores"] != str(CORES):
+            pytest.skip("this hwloc simulates no machine for a whole program")
+        assert planned["context"]["processing_units"] == str(2 * CORES)
+        threads = {name.rpartition("threads:")[2] for one in planned["families"] for name in one["benchmarks"] if "threads:" in name}
+        counted = {int(text) for text in threads if text.isdigit()}
+        assert max(counted) == (2 * CORES if profile != "smoke" else 2)
+        assert sum(len(one["benchmarks"]) for one in planned["families"]) < 10_000
+
+
+def test_processors_that_are_not_there_are_no_reason_to_fail() -> None:
+    """A simulated machine's processors cannot be pinned to: as cores that went offline."""
+    environment = {**os.environ, "HWLOC_SYNTHETIC": f"package:4 core:{CORES // 4} pu:2"}
+    words = [str(program()), "--profile=smoke", "--only=^(private|handoff)/glibc", "--benchmark_format=json"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = parsed(done.stdout)["benchmarks"]
+    assert rows and not [row["error_message"] for row in rows if row.get("error_occurred")]
+
+
+# ---- many rows
+
+
+def write_runs(folder: Path, rows: int, names: list[str]) -> tuple[Path, Path]:
+    """Two runs of the same names, each with so many rows of single processes."""
+    made = []
+    for number, name in enumerate(("old.json", "new.json")):
+        kept = set(names)
+
+        def noise(benchmark: str, process: int, number: int = number) -> float:
+            return 1 + 0.02 * random.Random(f"{number}/{benchmark}/{process}").uniform(-1, 1)
+
+        document = synthetic.document(mallocs=STRATEGIES, cores=CORES, processes=-(-rows // len(names)), noise=noise,
+                                      keep=kept.__contains__)  # fmt: skip
+        document["context"]["date"] = f"2026-01-0{number + 2}T03:04:05+00:00"
+        made.append(folder / name)
+        results.write_whole(made[-1], document)
+    return made[0], made[1]
+
+
+def calls(old: Path, new: Path, folder: Path) -> Iterator[list[str]]:
+    record = ["history", "--file", str(folder / "history.sqlite")]
+    yield ["claims", str(old)]
+    yield ["compare", str(old), str(new), "--format", "json", "--out", str(folder / "compared.json")]
+    yield ["export", str(old), "--to", "bencher", "--out", str(folder / "exported.json")]
+    yield [*record, "add", str(old), str(new)]
+    yield [*record, "check", "--allow-short"]
+    yield ["plot", str(old), "--format", "svg"]
+    yield ["report", str(old), "--out", str(folder / "report.html")]
+
+
+def measured(call: list[str]) -> tuple[int, float, float, float]:
+    """Exit code, seconds, seconds of a processor, and the most MiB in memory."""
+    begun = time.monotonic()
+    environment = {**os.environ, "STACKHEAP_PYTHON": sys.executable}
+    words = [str(ROOT / "scripts" / call[0]), *call[1:]]
+    child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    _, status, used = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    return child.returncode, time.monotonic() - begun, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+
+
+def test_a_large_result_file_goes_through_every_command(tmp_path: Path) -> None:
+    """A tenth of the rows: within a fifth of the minute, of a processor's time, and half of the gigabyte."""
+    names = list(synthetic.benchmarks(synthetic.names_of(STRATEGIES), CORES))
+    some = [name for name in names if name.startswith(("scoped/", "private/", "larson/"))]
+    old, new = write_runs(tmp_path, 10_000, some)
+    for call in calls(old, new, tmp_path):
+        code, _, seconds, mib = measured(call)
+        assert code == 0, call
+        assert seconds < 20 and mib < 1000, call
+
+
+def main(rows: int, folder: Path) -> None:
+    names = list(synthetic.benchmarks(synthetic.names_of(STRATEGIES), CORES))
+    old, new = write_runs(folder, rows, names)
+    print(f"{len(names)} benchmarks, {old.stat().st_size >> 20} MiB a file")
+    for call in calls(old, new, folder):
+        code, wall, seconds, mib = measured(call)
+        print(f"{call[0]} {call[3] if call[0] == 'history' else ''}: exit {code}, {wall:.1f} s, of a processor {seconds:.1f} s, {mib:.0f} MiB")
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as there:
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000, Path(there))

@@ -1,0 +1,307 @@
+"""Is a comparison told truly in every form, and does a hostile name stay a name?"""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as xml
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from suite.gate import formats as telling
+from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, comparison, judgement, side
+from suite.stats.estimates import estimate
+
+
+def ratio(middle: float, half: float = 0.02) -> estimate:
+    return estimate(middle, middle * (1 - half), middle * (1 + half), 0.968, 5)
+
+
+def judged(name: str, verdict: str, middle: float = 1.0, **more: Any) -> judgement:
+    values: dict[str, Any] = {"others": {"cycles": ratio(middle)}, "threshold": 0.05, **more}
+    return judgement(name, verdict, ratio(middle), old_ns=10.0, new_ns=10.0 * middle, **values)
+
+
+MIXED = comparison(
+    method="two files",
+    old=side("base.json", {"compiler": "GNU 12", "profile": "quick"}),
+    new=side("new.json", {"compiler": "GNU 13", "profile": "quick"}),
+    judgements=(
+        judged("scoped/glibc/bytes:8", WORSE, 1.12),
+        judged("scoped/glibc/bytes:64", WORSE, 1.5, notes=("layout suspect: instructions stayed",), floor=0.02),
+        judged("batch/jemalloc/count:100", BETTER, 0.8),
+        judged("chase/bytes:4096", SAME),
+        judged("stream/bytes:4096", UNDECIDED, 1.03),
+        judged("churn/glibc/live:1000", UNDECIDED, 2.5, quarantined=True, notes=("two humps in new",)),
+        judged("overhead/glibc/bytes:8 resident_bytes_per_byte", BETTER, 0.5, unit="bytes per byte", others={}),
+    ),
+    warnings=("the files were measured 3 hours apart",),
+)
+PROBLEM = replace(MIXED, problems=("many/glibc/count:2: missing in new.json",))
+UNTRUSTED = replace(MIXED, trusted=False)
+QUIET = replace(MIXED, judgements=(judged("chase/bytes:4096", SAME), judged("stream/bytes:4096", UNDECIDED)))
+EMPTY = replace(MIXED, judgements=(), problems=("nothing is left to judge",))
+ALL = {"mixed": MIXED, "problem": PROBLEM, "untrusted": UNTRUSTED, "quiet": QUIET, "empty": EMPTY}
+
+HOSTILE = [
+    "a|b", "a`b``c", "<script>alert(1)</script>", "</details><img src=x onerror=y>", "[x](http://e.example)",
+    "@everyone #1", "*b* _i_ ~s~ $m$ :smile:", "]]>", "&amp;lt;", "a\x1b[31mred", "a\u202eb", "a\nb\r\nc", "\udc80",
+    "\x00\x0b\ufffe", "'\"", "{{x}}",
+    "- [ ] list", "# title", "www.e.example", "[bold]rich[/bold]", "%s %d {0}", "\\|", "é ü 中 🙂",
+]  # fmt: skip
+
+
+def hostile(text: str) -> comparison:
+    return replace(
+        MIXED,
+        old=side(text, {text: text}),
+        judgements=tuple(judged(f"{text}/{index}", verdict, 1.3, notes=(text,)) for index, verdict in
+                         enumerate((WORSE, BETTER, SAME, UNDECIDED))),
+        problems=(text,),
+        warnings=(text,),
+    )  # fmt: skip
+
+
+# ---- words
+
+
+@pytest.mark.parametrize(("value", "text"), [(1.0, "+0.0 %"), (1.123, "+12.3 %"), (0.5, "-50.0 %"), (2.0, "2 times"),
+                                             (1.999, "+99.9 %"), (1500.0, "1,500 times")])  # fmt: skip
+def test_a_change_is_said_with_its_sign(value: float, text: str) -> None:
+    assert telling.change(value) == text
+
+
+@pytest.mark.parametrize(("of", "strict", "text"), [
+    (MIXED, False, "Something is worse: 2 worse, 2 better, 1 same, 1 undecided, 1 with two humps"),
+    (PROBLEM, False, "Cannot be judged as a whole: 2 worse"),
+    (UNTRUSTED, False, "Not to be trusted: the controls moved: 2 worse"),
+    (QUIET, False, "Nothing is shown to be worse: 0 worse"),
+    (QUIET, True, "Cannot be judged: not everything is decided: 0 worse"),
+])  # fmt: skip
+def test_the_headline_says_what_the_exit_code_says(of: comparison, strict: bool, text: str) -> None:
+    assert telling.headline(of, strict).startswith(text)
+
+
+# ---- text
+
+
+def test_text_tells_what_changed_worst_first_and_the_rest_in_numbers() -> None:
+    text = telling.as_text(MIXED)
+    order = ("worse", "bytes:64 ", "scoped/glibc/bytes:8 ", "better", "batch/jemalloc", "undecided: 1;")
+    assert [text.index(each) for each in order] == sorted(text.index(each) for each in order)
+    assert "chase" not in text  # the same
+    for each in ("+50.0 %", "+47.0 % to +53.0 %", "10 ns to 15 ns", "layout suspect"):
+        assert each in text
+    assert "two humps, so no verdict: 1; churn/glibc/live:1000" in text
+    assert text.rstrip().endswith(telling.headline(MIXED))
+    assert "\x1b" not in text and "\x1b[" in telling.as_text(MIXED, colour=True)
+
+
+def test_long_lists_are_cut_for_people() -> None:
+    many = replace(PROBLEM, problems=tuple(f"problem number {index}" for index in range(500)))
+    for told in (telling.as_text(many), telling.as_markdown(many)):
+        assert told.count("problem number") == 10 and "and 490 more" in told
+    assert len(json.loads(telling.as_json(many))["problems"]) == 500
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_terminal_gets_no_control_characters(text: str) -> None:
+    told = telling.as_text(hostile(text))
+    assert all(letter.isprintable() or letter == "\n" for letter in told)
+    if text == "[bold]rich[/bold]":
+        assert text in told
+
+
+# ---- Markdown
+
+
+def test_markdown_shows_what_is_worse_and_folds_the_rest() -> None:
+    told = telling.as_markdown(MIXED)
+    before, folded = told.split("<details>", 1)
+    assert "`scoped/glibc/bytes:64`" in before and "`scoped/glibc/bytes:8`" in before
+    assert "batch/jemalloc" not in before and "batch/jemalloc" in folded
+    assert told.count("<details>") == told.count("</details>") == 5
+    assert told.index("bytes:64`") < told.index("bytes:8`")
+
+
+def test_markdown_fits_a_comment() -> None:
+    many = tuple(judged(f"scoped/glibc/bytes:{index}/touch:first{'x' * 60}", verdict, 1.2, notes=("a note " * 10,))
+                 for index in range(2000) for verdict in (WORSE, BETTER, UNDECIDED))  # fmt: skip
+    assert len(telling.as_markdown(replace(MIXED, judgements=many))) < 65536
+
+
+class _tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=False)
+        self.found: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.found.add(tag)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_markdown_reads_a_hostile_name_as_text(text: str) -> None:
+    told = telling.as_markdown(hostile(text))
+    tags = _tags()
+    tags.feed(told)
+    assert tags.found <= {"details", "summary", "code"}
+    for line in told.splitlines():
+        if line.startswith("|"):
+            cells = line.count("|") - 1
+            assert cells in (3, 6), line
+    outside = re.sub(r"`[^`\n]*`|</?(?:details|summary|code)>|\*\*|&#\d+;", "", told)
+    assert not re.search(r"[`@#\[\]<>*~$\\!]|https?:|www\.|:smile:", outside), outside
+    assert told.count("<details>") == told.count("</details>")
+
+
+# ---- JSON
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("strict", [False, True])
+def test_json_holds_everything(name: str, strict: bool) -> None:
+    of = ALL[name]
+    told = json.loads(telling.as_json(of, strict))
+    assert told["form"] == "stackheap-comparison/1"
+    assert (told["exit_code"], told["trusted"]) == (of.exit_code(strict), of.trusted)
+    assert [one["name"] for one in told["judgements"]] == [one.name for one in of.judgements]
+    assert told["problems"] == list(of.problems) and told["warnings"] == list(of.warnings)
+    assert sum(told["counts"].values()) == len(of.judgements)
+    for one, judged_one in zip(told["judgements"], of.judgements):
+        assert one["time"]["ratio"] == judged_one.ratio.median and one["verdict"] == judged_one.verdict
+        assert ("cycles" in one) == ("cycles" in judged_one.others)
+
+
+def test_json_has_no_number_that_is_none() -> None:
+    nowhere = estimate(float("inf"), 0.0, float("nan"), 0.9, 5)
+    told = json.loads(telling.as_json(replace(MIXED, judgements=(replace(judged("a", WORSE), ratio=nowhere),))))
+    assert (told["judgements"][0]["time"]["ratio"], told["judgements"][0]["time"]["high"]) == (None, None)
+
+
+# ---- JUnit XML
+
+# What the readers' schemas (Jenkins' junit-10.xsd, Ant's JUnit.xsd) have in common.
+CHILDREN: dict[str, set[str]] = {
+    "testsuites": {"testsuite"}, "testsuite": {"properties", "testcase", "system-out", "system-err"},
+    "properties": {"property"}, "testcase": {"skipped", "error", "failure", "system-out", "system-err"},
+    "property": set(), "skipped": set(), "error": set(), "failure": set(), "system-out": set(), "system-err": set(),
+}  # fmt: skip
+ATTRIBUTES: dict[str, set[str]] = {
+    "testsuites": {"name", "tests", "failures", "errors", "skipped", "time"},
+    "testsuite": {"name", "tests", "failures", "errors", "skipped", "time"}, "properties": set(),
+    "property": {"name", "value"}, "testcase": {"classname", "name", "time"}, "skipped": {"message"},
+    "error": {"message", "type"}, "failure": {"message", "type"}, "system-out": set(), "system-err": set(),
+}  # fmt: skip
+
+
+def check_junit(told: str) -> xml.Element:
+    root = xml.fromstring(told)
+    for element in root.iter():
+        assert {child.tag for child in element} <= CHILDREN[element.tag]
+        assert set(element.attrib) == ATTRIBUTES[element.tag]
+    for suite in root:
+        tags = [child.tag for child in suite]
+        assert tags == sorted(tags, key=("properties", "testcase", "system-out").index)
+        cases = suite.findall("testcase")
+        assert len({(case.get("classname"), case.get("name")) for case in cases}) == len(cases)
+        for count, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+            counted = str(sum(case.find(tag) is not None for case in cases))
+            assert suite.get(count) == root.get(count) == counted
+        assert int(str(suite.get("tests"))) == len(cases)
+        assert all(len(case) <= 1 for case in cases)
+    return root
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("strict", [False, True])
+def test_junit_fails_if_and_only_if_the_comparison_does(name: str, strict: bool) -> None:
+    of = ALL[name]
+    root = check_junit(telling.as_junit(of, strict))
+    failures, errors = int(str(root.get("failures"))), int(str(root.get("errors")))
+    assert (failures > 0) == bool(of.with_verdict(WORSE))
+    assert (errors > 0) == (of.exit_code(strict) == 2)
+
+
+def test_junit_says_each_verdict_in_its_own_way() -> None:
+    root = check_junit(telling.as_junit(PROBLEM))
+    kinds = {case.get("name"): case[0].tag if len(case) else "passed" for case in root.iter("testcase")}
+    assert kinds["scoped/glibc/bytes:8"] == "failure"
+    assert kinds["batch/jemalloc/count:100"] == kinds["chase/bytes:4096"] == "system-out"
+    assert kinds["stream/bytes:4096"] == kinds["churn/glibc/live:1000"] == "skipped"
+    assert kinds["problem 1"] == "error"
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_junit_stays_xml_whatever_a_name_holds(text: str) -> None:
+    told = telling.as_junit(hostile(text))
+    names = {case.get("name") for case in check_junit(told).iter("testcase")}
+    assert f"{telling.plain(text)}/0" in names
+    told.encode("utf-8")
+
+
+# ---- SARIF: what the standard's schema (2.1.0) requires of the objects that are used here
+
+URI = re.compile(r"[A-Za-z0-9._~/-]+")
+
+
+def check_sarif(told: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(told)
+    assert document["version"] == "2.1.0" and set(document) == {"$schema", "version", "runs"}
+    (run,) = document["runs"]
+    assert set(run) <= {"tool", "invocations", "results"} and "tool" in run
+    rules = run["tool"]["driver"]["rules"]
+    assert run["tool"]["driver"]["name"]
+    assert len({rule["id"] for rule in rules}) == len(rules) and all(rule["shortDescription"]["text"] for rule in rules)
+    for invocation in run["invocations"]:
+        assert isinstance(invocation["executionSuccessful"], bool) and isinstance(invocation["exitCode"], int)
+        for said in invocation["toolExecutionNotifications"]:
+            assert said["level"] in ("none", "note", "warning", "error") and isinstance(said["message"]["text"], str)
+    for result in run["results"]:
+        assert result["level"] in ("none", "note", "warning", "error") and isinstance(result["message"]["text"], str)
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+        assert all(isinstance(text, str) for text in result["partialFingerprints"].values())
+        for location in result["locations"]:  # GitHub shows a result only with one, and only a path of the repository
+            uri = location["physicalLocation"]["artifactLocation"]["uri"]
+            assert URI.fullmatch(uri) and not uri.startswith("/") and ".." not in uri
+            assert location["physicalLocation"]["region"]["startLine"] >= 1
+    return document
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("strict", [False, True])
+def test_sarif_has_a_result_for_what_is_worse_and_for_what_cannot_be_judged(name: str, strict: bool) -> None:
+    of = ALL[name]
+    (run,) = check_sarif(telling.as_sarif(of, strict))["runs"]
+    found = [result["ruleId"] for result in run["results"]]
+    assert found.count("worse") == len(of.with_verdict(WORSE))
+    assert ("cannot-judge" in found) == (of.exit_code(strict) == 2)
+    assert bool(found) == (of.exit_code(strict) != 0)
+    assert run["invocations"][0]["exitCode"] == of.exit_code(strict)
+
+
+def test_sarif_points_at_the_familys_source() -> None:
+    (run,) = check_sarif(telling.as_sarif(MIXED))["runs"]
+    first = run["results"][0]
+    assert first["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "benchmarks/allocation/scoped.cpp"
+    assert first["locations"][0]["logicalLocations"] == [{"fullyQualifiedName": "scoped/glibc/bytes:64"}]
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "../../etc/passwd", "*"])
+def test_sarif_stays_sound_whatever_a_name_holds(text: str) -> None:
+    check_sarif(telling.as_sarif(hostile(text)))
+
+
+# ---- all forms
+
+
+@pytest.mark.parametrize("form", telling.FORMS)
+@settings(deadline=None, max_examples=25)
+@given(text=st.text(max_size=30))
+def test_every_form_takes_every_text_and_can_be_written(form: str, text: str) -> None:
+    tell: Callable[[comparison, bool], str] = telling.FORMS[form]
+    tell(hostile(text), False).encode("utf-8")

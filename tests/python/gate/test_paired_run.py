@@ -1,0 +1,632 @@
+"""Does a duet measure in turn, survive crashes and interrupts, know its floors, and tell what is worse?"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import signal
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from support import fake_side
+import numpy as np
+import pytest
+from rich.console import Console
+from suite.gate import sides as contestants, sequential_test as deciding, paired_run as duet
+from suite.results import model as results
+from suite.runner import build as building, interference as machine
+from suite.base.cli import ROOT
+from suite.commands import duet as command
+from suite.gate.sequential_test import rule
+from suite.runner.program import bad_input, part, program, unit_failed
+from suite.results.model import pair, recorded_pairs, sample, side
+from suite.gate.comparison import CANNOT_JUDGE, NOTHING_WORSE, SAME, SOMETHING_WORSE, UNDECIDED, WORSE
+
+SCOPED, GLIBC, L1, MEMORY = fake_side.NAMES
+OLD, NEW = (duet.contestant(side(name), (program(Path(name), "quick"),)) for name in ("old", "new"))
+CALM = machine.disturbance(0.1, 0.0, 0.0, 0, 0, ())
+
+Ns = Callable[[str, str], float]  # side and benchmark
+
+
+class stage:
+    """Stands in for the processes: answers at once, and remembers who was asked."""
+
+    def __init__(self, ns: Ns) -> None:
+        self.ns = ns
+        self.asked: list[tuple[str, str]] = []
+        self.standings: list[duet.standing] = []
+
+    def measure_part(
+        self, chosen: program, one: part, folder: Path, limit: float
+    ) -> tuple[results.Document, machine.disturbance]:
+        name = one.benchmarks[0]
+        self.asked.append((chosen.executable.name, name))
+        ns = self.ns(chosen.executable.name, name)
+        return {"context": {"suite_version": "1"}, "benchmarks": [fake_side.row(name, ns)]}, CALM
+
+
+def steady(slower: float = 1.0, which: str = SCOPED) -> Ns:
+    draw = random.Random(1)
+
+    def ns(side_name: str, name: str) -> float:
+        factor = slower if side_name.startswith("new") and name == which else 1.0
+        return 10 * factor * draw.lognormvariate(0, 0.002)
+
+    return ns
+
+
+@pytest.fixture
+def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[recorded_pairs, stage]]:
+    def run(ns: Ns, **more: object) -> tuple[recorded_pairs, stage]:
+        on = stage(ns)
+        monkeypatch.setattr(duet, "measure_part", on.measure_part)
+        planned = replace(duet.match(OLD, NEW, (SCOPED, GLIBC), {"L1": L1}, seed=5), **more)
+        return duet.play(planned, on.standings.append), on
+
+    return run
+
+
+Play = Callable[..., tuple[recorded_pairs, stage]]
+
+
+# ---- measuring in turn
+
+
+def test_old_stands_next_to_new_and_the_order_is_drawn(play: Play) -> None:
+    recorded, on = play(steady())
+    turns = list(zip(on.asked[::2], on.asked[1::2]))
+    assert all(first[1] == second[1] and {first[0], second[0]} == {"old", "new"} for first, second in turns)
+    first = [one.old_first for one in recorded.pairs[SCOPED] + recorded.pairs[GLIBC] + recorded.controls["L1"]]
+    assert 0 < sum(first) < len(first)
+    assert sum(first) == sum(turn[0][0] == "old" for turn in turns)
+
+
+def test_the_seed_fixes_the_order(play: Play) -> None:
+    assert play(steady())[1].asked == play(steady())[1].asked
+    assert play(steady())[1].asked != play(steady(), seed=6)[1].asked
+
+
+def test_benchmarks_take_turns(play: Play) -> None:
+    """Pair i of all comes before pair i + 1 of any, so that a drift hits all."""
+    _, on = play(steady())
+    rounds = [tuple(name for _, name in on.asked[start : start + 6]) for start in range(0, len(on.asked), 6)]
+    assert all(set(one) == {SCOPED, GLIBC, L1} for one in rounds)
+    assert len(set(rounds)) > 1  # each round has an order of its own
+
+
+def test_what_is_decided_is_measured_no_more(play: Play) -> None:
+    noisy, quiet = random.Random(2), steady()
+
+    def ns(side_name: str, name: str) -> float:
+        return quiet(side_name, name) * (noisy.lognormvariate(0, 0.2) if name == GLIBC else 1)
+
+    recorded, _ = play(ns)
+    assert (len(recorded.pairs[SCOPED]), len(recorded.pairs[GLIBC])) == (10, 40)
+    assert len(recorded.controls["L1"]) == 40
+
+
+def test_a_slower_side_is_confirmed_and_told(play: Play) -> None:
+    recorded, on = play(steady(1.05))
+    found = duet.verdict(recorded)
+    assert {one.name: one.verdict for one in found.judgements} == {SCOPED: WORSE, GLIBC: SAME}
+    assert found.exit_code() == SOMETHING_WORSE
+    assert len(recorded.pairs[SCOPED]) == 20 and len(recorded.pairs[GLIBC]) == 10
+    assert on.standings[-1].pairs_left == 0
+
+
+def test_the_same_side_twice_is_the_same(play: Play) -> None:
+    found = duet.verdict(play(steady())[0])
+    assert [one.verdict for one in found.judgements] == [SAME, SAME]
+    assert (found.exit_code(strict=True), found.trusted) == (NOTHING_WORSE, True)
+
+
+def test_the_number_of_pairs_can_be_chosen(play: Play) -> None:
+    noisy = random.Random(3)
+    recorded, _ = play(lambda side_name, name: 10 * noisy.lognormvariate(0, 0.2), chosen=rule(pairs=32))
+    assert len(recorded.pairs[SCOPED]) == 2 * 32
+
+
+# ---- like with like
+
+
+def beside(*eights: float) -> Callable[[], list[pair]]:
+    """Measures pairs one after another, that differ in what eight additions take by these factors."""
+    made = iter(eights)
+
+    def measure() -> list[pair]:
+        factor = next(made)
+        old, new = (sample(0, 10.0, {results.CORE_SHARE: 0.5 * of}) for of in (1.0, factor))
+        return [pair(old, new, old_first=True)]
+
+    return measure
+
+
+@pytest.mark.parametrize(
+    ("eights", "kept"),
+    [
+        ((1.0,), 1.0),
+        ((1.04, 9.0), 1.04),
+        ((1.8, 1.0), 1.0),
+        ((0.5, 1 / 1.04), 1 / 1.04),
+        ((1.8, 1.2, 1.3, 1.4, 1.5, 1.0), 1.2),  # no more than five attempts
+    ],
+)
+def test_a_pair_whose_processes_had_unlike_shares_of_the_core_is_measured_again(
+    eights: tuple[float, ...], kept: float
+) -> None:
+    [one] = duet.measured_alike(beside(*eights))
+    assert one.unlike == pytest.approx(abs(math.log(kept)))
+
+
+def test_of_a_chain_the_most_unlike_pair_counts() -> None:
+    shares = iter([(1.0, 2.0), (1.2, 1.2), (1.0, 1.0), (9.0, 9.0)])
+
+    def measure() -> list[pair]:
+        return [beside(each)()[0] for each in next(shares)]
+
+    assert [one.unlike for one in duet.measured_alike(measure)] == [0.0, 0.0]
+
+
+def test_without_the_control_no_pair_is_unlike() -> None:
+    bare, counted = sample(0, 1.0, {}), sample(0, 1.0, {results.CORE_SHARE: 0.5})
+    assert pair(bare, counted, True).unlike == pair(counted, bare, True).unlike == 0.0
+
+
+def test_a_duet_measures_like_with_like(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The core is shared or not for some processes on end; the time follows it, and the pairs must not."""
+    number, rows = iter(range(10**6)), fake_side.row
+
+    def row(name: str, ns: float) -> dict[str, object]:
+        shared = 1.8 if next(number) // 7 % 2 else 1.0
+        return {**rows(name, ns * shared), results.CORE_SHARE: 0.5 * shared}
+
+    monkeypatch.setattr(fake_side, "row", row)
+    recorded, _ = play(steady())
+    assert all(one.unlike == 0.0 for own in recorded.pairs.values() for one in own)
+    assert [one.verdict for one in duet.verdict(recorded).judgements] == [SAME, SAME]
+    assert {0.5, 0.9} <= {round(one.old.counters[results.CORE_SHARE], 3) for own in recorded.pairs.values() for one in own}
+
+
+def test_a_side_that_always_has_less_of_the_core_is_not_trusted(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, quiet, which = fake_side.row, steady(), [""]
+
+    def ns(side_name: str, name: str) -> float:
+        which[0] = side_name
+        return quiet(side_name, name)
+
+    def row(name: str, each: float) -> dict[str, object]:
+        return {**rows(name, each), results.CORE_SHARE: 0.9 if which[0] == "new" else 0.5}
+
+    monkeypatch.setattr(fake_side, "row", row)
+    found = duet.verdict(play(ns)[0])
+    assert not found.trusted and any("share of the core control moved by +80" in one for one in found.warnings)
+
+
+# ---- what goes wrong
+
+
+def test_a_side_that_crashes_is_a_problem_and_the_rest_goes_on(play: Play) -> None:
+    quiet = steady()
+
+    def ns(side_name: str, name: str) -> float:
+        if (side_name, name) == ("new", SCOPED):
+            raise unit_failed("crashed (SIGSEGV)")
+        return quiet(side_name, name)
+
+    recorded, on = play(ns)
+    assert recorded.problems == (f"{SCOPED}: failed in the new side: crashed (SIGSEGV)",)
+    assert on.asked.count(("new", SCOPED)) == 1
+    found = duet.verdict(recorded, expected=(SCOPED, GLIBC))
+    assert [one.name for one in found.judgements] == [GLIBC]
+    assert (found.exit_code(), found.problems) == (CANNOT_JUDGE, recorded.problems)
+
+
+@pytest.mark.parametrize("time_ns", (0.0, math.nan))
+def test_a_time_that_is_none_is_a_problem(play: Play, time_ns: float) -> None:
+    quiet = steady()
+    recorded, _ = play(lambda side_name, name: time_ns if name == SCOPED else quiet(side_name, name))
+    assert len(recorded.problems) == 1 and SCOPED in recorded.problems[0]
+
+
+def test_a_failing_control_cannot_be_trusted(play: Play) -> None:
+    quiet = steady()
+
+    def ns(side_name: str, name: str) -> float:
+        if name == L1:
+            raise unit_failed("crashed (SIGILL)")
+        return quiet(side_name, name)
+
+    assert duet.verdict(play(ns)[0]).exit_code() == CANNOT_JUDGE
+
+
+def test_an_interrupt_keeps_the_pairs_and_judges_them(play: Play) -> None:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        pytest.skip("ignored here, as under nohup")
+    quiet, left = steady(1.5), [40]
+
+    def ns(side_name: str, name: str) -> float:
+        left[0] -= 1
+        if not left[0]:
+            os.kill(os.getpid(), signal.SIGINT)
+        return quiet(side_name, name)
+
+    recorded, _ = play(ns)
+    assert 5 <= len(recorded.pairs[SCOPED]) <= 7
+    assert any("interrupted" in one for one in recorded.warnings)
+    found = duet.verdict(recorded, expected=(SCOPED, GLIBC))
+    assert {one.name: one.verdict for one in found.judgements} == {SCOPED: UNDECIDED, GLIBC: SAME}
+    assert found.exit_code() == CANNOT_JUDGE  # it seems worse, and that is no pass
+    assert len(found.problems) == 1 and found.problems[0].startswith(f"{SCOPED}: seemed worse by +")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_without_a_suspicion_is_no_failure(play: Play) -> None:
+    quiet, left = steady(), [40]
+
+    def ns(side_name: str, name: str) -> float:
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+        return quiet(side_name, name)
+
+    found = duet.verdict(play(ns)[0], expected=(SCOPED, GLIBC))
+    assert [one.verdict for one in found.judgements] == [SAME, SAME] and found.exit_code() == NOTHING_WORSE
+
+
+def test_interrupted_before_anything_was_measured_nothing_can_be_judged(play: Play) -> None:
+    def ns(side_name: str, name: str) -> float:
+        raise KeyboardInterrupt
+
+    found = duet.verdict(play(ns)[0], expected=(SCOPED, GLIBC))
+    assert found.exit_code() == CANNOT_JUDGE and len(found.problems) == 2
+
+
+def test_the_budget_ends_it_and_is_told(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(100_000))
+    monkeypatch.setattr("suite.gate.paired_run.time.monotonic", lambda: float(next(clock)))
+    recorded, on = play(steady(1.5), budget=30.0)
+    assert any("budget" in one for one in recorded.warnings)
+    assert 10 < len(on.asked) < 60
+
+
+# ---- controls
+
+
+def moved_control(ratio: float) -> recorded_pairs:
+    draw = random.Random(4)
+
+    def pairs(factor: float) -> tuple[pair, ...]:
+        def one_side(i: int, of: float) -> sample:
+            return sample(i, 10 * of * draw.lognormvariate(0, 0.003), {"ns_per_addition": 0.25})
+
+        return tuple(pair(one_side(i, 1.0), one_side(i, factor), i % 2 == 0) for i in range(20))
+
+    return recorded_pairs(OLD.side, NEW.side, 1, {SCOPED: pairs(1.0)}, {"L1": pairs(ratio), "memory": pairs(1.0)})
+
+
+def test_a_control_that_moves_makes_it_untrustworthy() -> None:
+    found = duet.verdict(moved_control(1.03))
+    assert (found.trusted, found.exit_code()) == (False, CANNOT_JUDGE)
+    assert any("L1 control moved by +3" in one for one in found.warnings)
+    assert duet.verdict(moved_control(0.97)).trusted is False
+    assert duet.verdict(moved_control(1.005)).trusted is True
+
+
+def test_the_clock_is_a_control() -> None:
+    recorded = moved_control(1.0)
+    clocked = {"ns_per_addition": 0.2}
+    faster = tuple(replace(one, new=replace(one.new, counters=clocked)) for one in recorded.pairs[SCOPED])
+    found = duet.verdict(replace(recorded, pairs={SCOPED: faster}))
+    assert not found.trusted and any("arithmetic control moved by -20" in one for one in found.warnings)
+
+
+# ---- layouts
+
+
+def test_layouts_are_drawn_and_their_share_is_told(play: Play) -> None:
+    draw = random.Random(6)
+    sides = [
+        replace(one, builds=tuple(program(Path(f"{one.side.label}{i}"), "quick") for i in range(3)))
+        for one in (OLD, NEW)
+    ]
+
+    def ns(side_name: str, name: str) -> float:
+        return 10 * draw.lognormvariate(0, 0.001) * (1.04 if side_name == "new2" and name == SCOPED else 1.0)
+
+    recorded, on = play(ns, old=sides[0], new=sides[1])
+    assert {one.new_layout for one in recorded.pairs[SCOPED]} == {0, 1, 2}
+    assert {name for name, _ in on.asked} == {f"{which}{i}" for which in ("old", "new") for i in range(3)}
+    notes = {one.name: one.notes[-1] for one in duet.verdict(recorded).judgements}
+    share = float(notes[SCOPED].rpartition("the new by ")[2].rstrip("%"))
+    assert 3.0 < share < 5.0
+    assert float(notes[GLIBC].rpartition("the new by ")[2].rstrip("%")) < 1.0
+
+
+def test_one_layout_tells_nothing_of_layout(play: Play) -> None:
+    assert all(not one.notes for one in duet.verdict(play(steady())[0]).judgements)
+
+
+# ---- recorded pairs
+
+
+def test_recorded_pairs_make_the_same_verdict_again(play: Play, tmp_path: Path) -> None:
+    recorded, _ = play(steady(1.05))
+    results.write_pairs(tmp_path / "pairs.json", recorded)
+    again = results.read_pairs(tmp_path / "pairs.json")
+    assert duet.verdict(again) == duet.verdict(recorded)
+    assert again.pairs[SCOPED][3].old_first == recorded.pairs[SCOPED][3].old_first
+
+
+@pytest.mark.parametrize(
+    "damage",
+    (
+        lambda text: "",
+        lambda text: text[:-30],
+        lambda text: "[]",
+        lambda text: "{}",
+        lambda text: text.replace('"ns": ', '"ns": -', 1),
+        lambda text: text.replace('"ns": ', '"ns": NaN, "was": ', 1),
+        lambda text: text.replace('"ns"', '"none"', 1),
+        lambda text: text.replace('"seed"', '"sown"', 1),
+        lambda text: text.replace('"controls"', '"control"', 1),
+    ),
+)
+def test_damaged_pairs_are_one_line_and_no_verdict(
+    play: Play, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[str], str]
+) -> None:
+    file = tmp_path / "pairs.json"
+    results.write_pairs(file, play(steady())[0])
+    file.write_text(damage(file.read_text()))
+    assert command.main(["--judge", str(file)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+# ---- calibration
+
+
+def test_calibration_knows_the_floors_and_what_would_be_found(play: Play) -> None:
+    draw = random.Random(7)
+    noise = {SCOPED: 0.003, GLIBC: 0.03, L1: 0.003}
+    recorded, on = play(lambda side_name, name: 10 * draw.lognormvariate(0, noise[name]), to_the_end=True)
+    assert {len(own) for own in recorded.pairs.values()} == {20}
+    found = duet.calibrate(recorded, rule())
+    assert found.floors[SCOPED] < 0.006 < 0.012 < found.floors[GLIBC] < 0.06
+    assert found.false_alarms <= 2 and found.simulated >= 100
+    assert found.least_found is not None and 0.015 <= found.least_found <= 0.15
+
+
+def test_calibration_admits_when_nothing_would_be_found(play: Play) -> None:
+    draw = random.Random(8)
+    recorded, _ = play(lambda side_name, name: 10 * draw.lognormvariate(0, 5.0), to_the_end=True)
+    assert duet.calibrate(recorded, rule()).least_found is None
+
+
+# ---- what is compared
+
+
+def test_the_core_set_exists(reference_names: tuple[str, ...]) -> None:
+    for expression in duet.CORE:
+        pattern = expression.replace("malloc", "glibc")
+        assert any(results.selects(pattern, name) for name in reference_names), expression
+    chosen = [name for name in reference_names if any(results.selects(one, name) for one in duet.CORE)]
+    assert 30 <= len(chosen) <= 60
+
+
+@pytest.fixture(scope="module")
+def reference_names() -> tuple[str, ...]:
+    return tuple(results.read_run(ROOT / "results" / "reference" / "run.json").by_name)
+
+
+# ---- the command
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project without anything; nobody else is on this machine."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def no_build(root: Path, preset: str, status: Console) -> Path:
+    return root / "build" / preset / "stackheap"
+
+
+def run(root: Path, *arguments: str, build: contestants.builder = no_build) -> int:
+    return command.main([*arguments, "--seed", "1"], root, build)
+
+
+def test_two_builds(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fake_side.write_side(root / "old")
+    fake_side.write_side(root / "new", {**fake_side.NAMES, SCOPED: 2.2})
+    assert run(root, "old", "new", "--only", "^scoped/", "--format", "json", "--out", "pairs.json") == SOMETHING_WORSE
+    told = capsys.readouterr()
+    assert json.loads(told.out)["exit_code"] == SOMETHING_WORSE
+    assert "seed 1" in told.err and "about" in told.err
+    assert set(results.read_pairs(root / "pairs.json").controls) == {"L1", "memory"}
+    assert run(root, "--judge", "pairs.json") == SOMETHING_WORSE
+    assert run(root, "--judge", "pairs.json", "--threshold", "scoped/none=20%") == NOTHING_WORSE
+    assert run(root, "--judge", "pairs.json", "--threshold", "scoped/glibc=20%") == SOMETHING_WORSE
+
+
+def test_two_mallocs_go_by_one_name(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fake_side.write_side(root / "build" / "release")
+    for name, factor in (("a.so", 1.0), ("b.so", 1.3)):
+        (root / name).write_text(str(factor))
+    sides = ("--allocator", "old=a.so", "--allocator", "new=b.so")
+    assert run(root, *sides, "--only", "scoped", "--out", "pairs.json") == SOMETHING_WORSE
+    assert list(results.read_pairs(root / "pairs.json").pairs) == ["scoped/malloc/bytes:64/touch:first"]
+    assert run(root, "--allocator", "old=a.so", "--allocator", "new=./gone.so") == 2
+    assert "gone.so does not exist" in capsys.readouterr().err
+
+
+def test_a_malloc_may_be_named_as_the_system_knows_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contestants, "_contestant", lambda label, builds: duet.contestant(side(label), builds))
+    (root / "here.so").touch()
+    for named, given in (("libknown.so.1,je_", "libknown.so.1,je_"), ("here.so,je_", f"{root / 'here.so'},je_")):
+        made = contestants.of_malloc("new", named, Path("any"), contestants.choice("quick", 0.05))
+        assert made.builds[0].allocators == (f"malloc={given}",)
+
+
+def test_floors_are_stored_and_lower_thresholds_refused(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fake_side.write_side(root / "old", noise=0.02)
+    common = ("--only", "^scoped/none", "--out", "pairs.json")
+    assert run(root, "old", "--calibrate", *common) == 0
+    stored = list((root / "results" / "calibration").iterdir())
+    assert len(stored) == 1 and "resampled" in capsys.readouterr().out
+    floor = results.read_calibration(stored[0]).floors[SCOPED]
+    assert 0.005 < floor < 0.05
+    assert run(root, "old", "old", *common, "--threshold", f"{floor / 2:.6f}") == 2
+    assert "is below its floor" in capsys.readouterr().err
+    assert run(root, "--judge", "pairs.json", "--floors", str(stored[0]), "--threshold", f"{floor / 2:.6f}") == 2
+    capsys.readouterr()
+    assert run(root, "--judge", "pairs.json", "--floors", str(stored[0]), "--format", "json") == NOTHING_WORSE
+    assert f'"threshold": {floor + 0.01:.6f}'[:-2] in capsys.readouterr().out
+
+
+def test_a_missing_benchmark_is_refused_unless_allowed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fake_side.write_side(root / "old")
+    fake_side.write_side(root / "new", {name: ns for name, ns in fake_side.NAMES.items() if name != GLIBC})
+    assert run(root, "old", "new", "--only", "^scoped/") == 2
+    assert f"{GLIBC}: only in the old side" in capsys.readouterr().err
+    assert run(root, "old", "new", "--only", "^scoped/", "--allow-missing") == NOTHING_WORSE
+    assert "only in the old side" in capsys.readouterr().out
+
+
+def test_a_side_against_itself_is_told_to_be_one(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fake_side.write_side(root / "old")
+    assert run(root, "old", "old", "--only", "^scoped/none") == NOTHING_WORSE
+    assert duet.SAME_SIDES in capsys.readouterr().out
+    (root / "file").write_text("")
+    assert run(root, "old", "old", "--only", "^scoped/none", "--out", str(root / "file" / "pairs.json")) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_crashing_side_is_told_and_cannot_be_judged(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fake_side.write_side(root / "old")
+    fake_side.write_side(root / "new", crash=(SCOPED,))
+    assert run(root, "old", "new", "--only", "^scoped/none") == CANNOT_JUDGE
+    assert "crashed (SIGSEGV)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    (
+        ((), "give either two builds"),
+        (("old",), "1 given"),
+        (("old", "old", "old"), "3 given"),
+        (("old", "old", "--rev", "a"), "give either"),
+        (("--rev", "a"), "1 given"),
+        (("old", "old", "--calibrate"), "2 given"),
+        (("old", "nowhere"), "nowhere is no build"),
+        (("old", "old", "--only", "("), "no regular expression"),
+        (("old", "old", "--only", "nothing"), "no benchmark in common"),
+        (("old", "old", "--layouts", "3"), "needs a build folder of CMake"),
+        (("--judge", "nowhere.json"), "does not exist"),
+        (("old", "old", "--floors", "nowhere.json"), "does not exist"),
+    ),
+)
+def test_bad_input_is_one_line(
+    root: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+) -> None:
+    fake_side.write_side(root / "old")
+    assert run(root, *arguments) == 2
+    errors = capsys.readouterr().err
+    assert said in errors and errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    (
+        ("--threshold", "x"), ("--threshold", "(=1%"), ("--threshold", "0%"), ("--pairs", "5"), ("--budget", "-1"),
+        ("--budget", "nan"), ("--seconds", "0"), ("--layouts", "1"), ("--allocator", "a.so"), ("--format", "pdf"),
+    ),
+)  # fmt: skip
+def test_bad_options_are_one_line(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main(["old", "new", *arguments])
+    assert ended.value.code == 2 and capsys.readouterr().err.count("\n") == 1
+
+
+# ---- revisions
+
+
+@pytest.fixture
+def repository(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two commits of a project, and a cmake that builds it by copying the program it holds."""
+    where = root / "project"
+    where.mkdir()
+    (where / "CMakePresets.json").write_text('{"configurePresets": [{"name": "release"}]}')
+    git(where, "init", "--quiet", "--initial-branch=main")
+    for number, ns in enumerate((2.0, 2.4)):
+        side_folder = fake_side.write_side(root / f"side{number}", {**fake_side.NAMES, SCOPED: ns})
+        (where / "program").write_bytes((side_folder / "stackheap").read_bytes())
+        (where / "program").chmod(0o755)
+        git(where, "add", ".")
+        git(where, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "-m", "change")
+        git(where, "tag", f"v{number}")
+    tools = root / "tools"
+    tools.mkdir()
+    (tools / "cmake").write_text(
+        "#!/bin/sh\ncase $1 in\n--preset) mkdir -p build/$2 && : > build/$2/build.ninja ;;\n"
+        "--build) cp program $2/stackheap ;;\nesac\n"
+    )
+    (tools / "cmake").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    return where
+
+
+def git(where: Path, *arguments: str) -> str:
+    ended = subprocess.run(["git", "-C", str(where), *arguments], capture_output=True, text=True, check=True)
+    return ended.stdout
+
+
+def test_two_revisions_are_built_in_folders_of_their_own_and_cleaned_up(repository: Path, root: Path) -> None:
+    revisions = ("--rev", "v0", "--rev", "HEAD", "--only", "^scoped/none", "--out", str(root / "pairs.json"))
+    assert run(repository, *revisions, build=building.build) == SOMETHING_WORSE
+    recorded = results.read_pairs(root / "pairs.json")
+    assert recorded.old.facts["commit"] == git(repository, "rev-parse", "v0").strip()
+    assert list((repository / "build" / "revisions").iterdir()) == []
+    assert len(git(repository, "worktree", "list").splitlines()) == 1
+    assert git(repository, "status", "--porcelain", "--", "program") == ""
+
+
+def test_a_revision_that_does_not_build_or_exist_leaves_nothing(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(root: Path, preset: str, status: Console) -> Path:
+        raise bad_input("building failed: see above")
+
+    assert run(repository, "--rev", "v0", "--rev", "v1", build=broken) == 2
+    assert len(git(repository, "worktree", "list").splitlines()) == 1
+    assert run(repository, "--rev", "v0", "--rev", "v9", build=building.build) == 2
+    assert "no git revision 'v9'" in capsys.readouterr().err
+    assert run(repository, "--rev", "v1", "--rev", "main", build=building.build) == 2
+    assert "the same commit" in capsys.readouterr().err
+    assert not list((repository / "build" / "revisions").iterdir())
+
+
+def test_padding_moves_code_and_layouts_that_do_not_differ_are_refused(root: Path) -> None:
+    """A build folder whose cmake writes the padding into the program, and one whose cmake does not know it."""
+    tools = root / "tools"
+    tools.mkdir()
+    tree = fake_side.write_side(root / "tree")
+    (tree / "CMakeCache.txt").write_text("")
+    script = 'case $1 in -DSTACKHEAP_PADDING=*) echo "# $1" > padding;; esac\n'
+    append = "[ $1 != --build ] || { sed -i '/^# -D/d' stackheap; cat padding >> stackheap; }\n"
+    status = Console(quiet=True)
+    chosen = contestants.choice("quick", 0.05, layouts=3, seed=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+        (tools / "cmake").write_text(f"#!/bin/sh\n{script}{append}")
+        (tools / "cmake").chmod(0o755)
+        made = contestants.of_build(str(tree), chosen, root, status)
+        assert len({contestants.digest(one.executable) for one in made.builds}) == 3
+        assert (tree / "stackheap").read_text().endswith("# -DSTACKHEAP_PADDING=0\n")
+        (tools / "cmake").write_text("#!/bin/sh\n")
+        with pytest.raises(bad_input, match="does not know STACKHEAP_PADDING"):
+            contestants.of_build(str(tree), chosen, root, status)

@@ -1,0 +1,449 @@
+"""Does the rule of a duet find what is there, and nothing else? Planted changes, simulated suites, a broken rule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from suite.gate import sequential_test as deciding
+from suite.gate.comparison import BETTER, CANNOT_JUDGE, NOTHING_WORSE, SAME, SOMETHING_WORSE, UNDECIDED, WORSE
+from suite.gate.comparison import comparison, judgement, side
+from suite.gate.sequential_test import (
+    chances, cut_short, decide, judge, rule, sign_test, signed_rank, wanted, without_ratio,
+)
+from suite.results.model import pair, sample
+from suite.stats.estimates import estimate_shift, signed_rank_counts
+
+MOST = 80  # pairs: two stages of forty
+Noise = npt.NDArray[np.float64]
+Draw = Callable[[np.random.Generator, int], Noise]
+
+
+def quiet(draw: np.random.Generator, n: int) -> Noise:
+    """Log ratios of pairs on a quiet machine: 1 %, and one in twenty ten times as far."""
+    return np.asarray(draw.normal(0.0, 0.01, n) * np.where(draw.random(n) < 0.05, 10.0, 1.0))
+
+
+def disturbed(draw: np.random.Generator, n: int) -> Noise:
+    """Beside a neighbour: 2.8 %, and a quarter of the pairs three times as far."""
+    return np.asarray(draw.normal(0.0, 0.028, n) * np.where(draw.random(n) < 0.27, 3.0, 1.0))
+
+
+def cauchy(draw: np.random.Generator, n: int) -> Noise:
+    """No variance at all: what no test on means survives."""
+    return np.asarray(0.01 * draw.standard_cauchy(n))
+
+
+def suite_of(
+    draw: np.random.Generator, noise: Draw, number: int, slow: float = 0.0, slowed: int = 0
+) -> dict[str, list[float]]:
+    return {
+        f"b{i}": (noise(draw, MOST) + (math.log1p(slow) if i < slowed else 0.0)).tolist() for i in range(number)
+    }
+
+
+def failing(noise: Draw, suites: int, seed: int, chosen: rule = rule(), number: int = 14) -> int:
+    """How many of so many suites of a thing against itself fail."""
+    draw = np.random.default_rng(seed)
+    found = (decide(suite_of(draw, noise, number), chosen) for _ in range(suites))
+    return sum(any(one.verdict == WORSE for one in decided.values()) for decided in found)
+
+
+def finding(noise: Draw, slow: float, suites: int, seed: int, number: int = 14) -> float:
+    """How often the one slow benchmark of a suite is called worse."""
+    draw = np.random.default_rng(seed)
+    return sum(decide(suite_of(draw, noise, number, slow, 1))["b0"].verdict == WORSE for _ in range(suites)) / suites
+
+
+# ---- the parts
+
+
+@given(st.lists(st.integers(-1000, 1000).filter(bool), min_size=1, max_size=25, unique_by=abs))
+def test_signed_rank_agrees_with_scipy(values: list[int]) -> None:
+    array = np.array(values, dtype=float)
+    for ours, side_ in zip(signed_rank(array), ("greater", "less")):
+        assert ours == pytest.approx(scipy.stats.wilcoxon(array, alternative=side_, mode="exact").pvalue)
+
+
+def test_signed_rank_of_zeros_and_ties() -> None:
+    assert signed_rank(np.zeros(10)) == (1.0, 1.0)
+    assert signed_rank(np.array([0.0, 1.0, 1.0, 1.0])) == (1 / 8, 1.0)
+    up, down = signed_rank(np.array([1.0, 1.0, -1.0]))  # the ranks are 2, 2, 2: at least 4 comes with 1+3, 4, 5 and 6
+    assert (up, down) == (3 / 8, 6 / 8)
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=25))
+def test_the_sign_test_agrees_with_scipy(values: list[int]) -> None:
+    above, told = sum(one > 0 for one in values), sum(one != 0 for one in values)
+    up, down = sign_test(np.array(values, dtype=float))
+    assert up == pytest.approx(scipy.stats.binomtest(above, told, alternative="greater").pvalue if told else 1.0)
+    assert down == pytest.approx(scipy.stats.binomtest(above, told, alternative="less").pvalue if told else 1.0)
+
+
+def test_two_far_outliers_do_not_hide_a_change() -> None:
+    hit = np.array([0.05 + 0.0001 * i for i in range(18)] + [-0.3, -0.4])
+    assert signed_rank(hit)[0] > 0.005 > 0.001 > chances(hit)[0]
+
+
+def test_the_chance_by_the_better_of_two_tests_is_twice_the_smaller() -> None:
+    up, down = chances(np.arange(1.0, 7.0))  # all six above zero: 1 of 64 by ranks and by signs
+    assert up == pytest.approx(2 / 64) and down == 1.0
+
+
+def test_signed_rank_counts_are_all_the_signs() -> None:
+    assert signed_rank_counts(0) == (1,)
+    assert signed_rank_counts(3) == (1, 1, 1, 2, 1, 1, 1)
+    assert sum(signed_rank_counts(40)) == 2**40
+
+
+def test_the_shift_of_paired_differences_is_textbook() -> None:
+    """Hollander, Wolfe and Chicken, example 3.1, 3.3 and 3.4: the Hamilton depression scale of nine patients."""
+    x = (1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30)
+    y = (0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29)
+    shift = estimate_shift([b - a for a, b in zip(x, y)])
+    assert shift.median == pytest.approx(-0.46)
+    assert shift.low == pytest.approx(-0.786) and shift.high == pytest.approx(-0.010)
+    assert shift.coverage == pytest.approx(0.961, abs=1e-3)
+
+
+def test_the_interval_of_a_shift_holds_it_as_often_as_it_says() -> None:
+    draw = np.random.default_rng(7)
+    held = sum(estimate_shift(one.tolist()).holds(0.0) for one in draw.standard_t(2, (2000, 10)))
+    assert 0.94 < held / 2000 < 0.97  # 95.2 %
+
+
+# ---- how often it errs, and how much it finds
+
+
+@pytest.mark.parametrize("noise", (quiet, disturbed, cauchy))
+def test_a_thing_against_itself_hardly_ever_fails(noise: Draw) -> None:
+    assert failing(noise, suites=300, seed=11) <= 2
+
+
+def test_looking_as_one_goes_does_not_raise_the_false_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Single benchmarks, one test, no threshold, no confirmation: what is left is its looks, at 5 %."""
+    monkeypatch.setattr(deciding, "chances", signed_rank)
+    bare = rule(threshold=1e-9, suspicion=0.05, confirmation=1.0)
+    alarms = failing(quiet, suites=3000, seed=12, chosen=bare, number=1)
+    assert alarms / 3000 < 0.05  # standard error 0.4 %
+    assert alarms / 3000 > 0.02  # and the level is used
+
+
+def test_what_slows_is_found() -> None:
+    assert finding(quiet, 0.05, suites=150, seed=13) >= 0.98
+    assert finding(quiet, 0.02, suites=150, seed=14) >= 0.93
+    assert finding(disturbed, 0.05, suites=100, seed=15) >= 0.85
+
+
+def test_a_change_below_the_threshold_is_not_worse() -> None:
+    assert finding(quiet, 0.004, suites=150, seed=16) <= 0.02
+
+
+def test_same_is_seldom_said_of_a_change_as_large_as_the_threshold() -> None:
+    draw = np.random.default_rng(17)
+    suites = [decide(suite_of(draw, quiet, 20, slow=0.01, slowed=20)) for _ in range(50)]
+    same = sum(one.verdict == SAME for decided in suites for one in decided.values())
+    assert same / 1000 <= 0.055
+
+
+def test_most_of_a_thing_against_itself_is_same() -> None:
+    decided = decide(suite_of(np.random.default_rng(18), quiet, 100))
+    assert sum(one.verdict == SAME for one in decided.values()) > 75
+
+
+def test_of_what_is_called_worse_little_is_not() -> None:
+    """Half of the suite is slower by 5 %: among so many discoveries, few are false."""
+    draw = np.random.default_rng(19)
+    suites = [decide(suite_of(draw, disturbed, 20, 0.05, 10)) for _ in range(40)]
+    worse = [name for decided in suites for name, one in decided.items() if one.verdict == WORSE]
+    false = sum(int(name[1:]) >= 10 for name in worse)
+    assert len(worse) > 250 and false <= 0.05 * len(worse)
+
+
+# ---- single cases
+
+UP = [0.05 + 0.0001 * i for i in range(MOST)]  # slower by 5 % in every pair
+DOWN = [-one for one in UP]
+NOTHING = [0.0004 * (-1) ** i * (1 + i / 100) for i in range(MOST)]
+NOISE = [0.2 * (-1) ** i * (1 + i / 100) for i in range(MOST)]
+
+
+def verdict_of(logs: Sequence[float], chosen: rule = rule()) -> str:
+    return decide({"b": logs}, chosen)["b"].verdict
+
+
+def test_the_four_verdicts() -> None:
+    assert [verdict_of(one) for one in (UP, DOWN, NOTHING, NOISE)] == [WORSE, BETTER, SAME, UNDECIDED]
+
+
+def test_a_change_without_evidence_is_not_the_same() -> None:
+    assert verdict_of(UP, rule(suspicion=1e-12)) == UNDECIDED
+    assert verdict_of(DOWN, rule(improvement=1e-12)) == UNDECIDED
+
+
+def test_the_sign_is_new_over_old() -> None:
+    decided = decide({"b": UP})["b"]
+    assert decided.ratio.median > 1.04 and decided.ratio.low > 1.04
+
+
+def test_worse_rests_on_fresh_pairs_alone() -> None:
+    decided = decide({"b": UP})["b"]
+    assert (decided.pairs, decided.wanted) == (range(10, 20), 0)
+    assert decided.suspicion is not None and decided.suspicion.n == 10
+    exaggerated = decide({"b": [0.5] * 10 + UP[10:]})["b"]
+    assert exaggerated.verdict == WORSE and exaggerated.ratio.median < 1.06
+
+
+def test_what_is_not_confirmed_does_not_fail() -> None:
+    for rest, verdict in ((NOISE, UNDECIDED), (NOTHING, SAME), (DOWN, UNDECIDED), ([], UNDECIDED)):
+        decided = decide({"b": UP[:10] + list(rest[:20])})["b"]
+        assert decided.verdict == verdict
+        assert decided.suspicion is not None
+
+
+def test_many_benchmarks_need_more_evidence() -> None:
+    """Ten pairs, one against: enough for a single benchmark, not for one among two hundred."""
+    almost = UP[:9] + [-0.01]
+    assert decide({"b": almost}, over=True)["b"].suspicion is not None
+    crowd = {f"b{i}": NOTHING[:10] for i in range(200)}
+    assert decide({**crowd, "b": almost}, over=True)["b"].suspicion is None
+
+
+def test_an_effect_below_the_threshold_is_no_matter_how_sure() -> None:
+    half_a_percent = [0.005 + 0.00001 * i for i in range(MOST)]
+    assert verdict_of(half_a_percent) == SAME
+    assert verdict_of(half_a_percent, rule(threshold=0.003)) == WORSE
+    assert verdict_of(half_a_percent, rule(thresholds={"b": 0.003})) == WORSE
+    assert verdict_of(half_a_percent, rule(thresholds={"other": 0.003})) == SAME
+
+
+def test_a_few_pairs_decide_nothing() -> None:
+    for n in range(1, 5):
+        assert verdict_of(UP[:n]) == UNDECIDED
+        assert verdict_of([0.0] * n) == UNDECIDED
+    assert verdict_of([0.0] * 10) == SAME
+
+
+def test_what_ends_before_the_first_look_is_looked_at_as_it_is() -> None:
+    seven = decide({"b": UP[:7]})["b"]  # 1 of 128
+    assert seven.suspicion is not None and seven.suspicion.n == 7
+    assert decide({"b": DOWN[:7]})["b"].verdict == BETTER
+
+
+def test_pairs_are_wanted_look_by_look() -> None:
+    def wanted_after(logs: Sequence[float], others: Sequence[float]) -> tuple[int, int]:
+        decided = decide({"b": logs, "other": others}, over=False)
+        return decided["b"].wanted, decided["other"].wanted
+
+    assert wanted_after(NOISE[:9], NOISE[:10]) == (10, 10)
+    assert wanted_after(NOISE[:10], NOISE[:10]) == (15, 15)
+    assert wanted_after(NOTHING[:10], NOISE[:10]) == (0, 15)
+    assert wanted_after(UP[:10], NOISE[:15]) == (0, 20)  # confirmed when all else is decided
+    assert wanted_after(UP[:10], NOISE[:20]) == (0, 40)
+    assert wanted_after(UP[:10], NOISE[:40]) == (20, 0)
+    assert wanted_after(UP[:10] + NOISE[:10], NOISE[:40]) == (25, 0)
+    assert wanted_after(UP[:10] + NOISE[:20], NOISE[:40]) == (50, 0)
+    assert wanted_after(UP[:20], NOISE[:40]) == (0, 0)
+
+
+def test_the_number_of_pairs_sets_the_looks() -> None:
+    assert rule().looks == (10, 15, 20, 40)
+    assert rule(pairs=12).looks == (6, 9, 12, 24)
+    assert rule(pairs=40, extended=False).looks == (20, 30, 40)
+    assert decide({"b": NOISE}, rule(pairs=40, extended=False))["b"].ratio.n == 40
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.lists(st.floats(-1, 1), min_size=1, max_size=MOST), min_size=1, max_size=4), st.booleans())
+def test_a_mirrored_comparison_has_mirrored_ratios(logs: list[list[float]], over: bool) -> None:
+    """And no input breaks the rule: each benchmark gets exactly one of the verdicts, or waits."""
+    decided = decide({str(i): one for i, one in enumerate(logs)}, over=over)
+    assert all(one.verdict in (WORSE, BETTER, SAME, UNDECIDED) for one in decided.values())
+    assert over <= all(one.wanted == 0 for one in decided.values())
+    forth, back = estimate_shift(logs[0]), estimate_shift([-one for one in logs[0]])
+    assert forth.median == pytest.approx(-back.median, abs=1e-12) and forth.low == pytest.approx(-back.high, abs=1e-12)
+
+
+# ---- the rule broken: each part is needed
+
+
+def mutations() -> dict[str, Callable[[pytest.MonkeyPatch], None]]:
+    def flip(patch: pytest.MonkeyPatch) -> None:
+        original = deciding.chances
+        patch.setattr(deciding, "chances", lambda values: original(-values))
+
+    def no_correction(patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(deciding, "discoveries", lambda chances, level: [one <= level for one in chances])
+
+    def no_spending(patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(deciding, "SPENT", (1.0, 1.0, 1.0))
+
+    return {"flip": flip, "no_correction": no_correction, "no_spending": no_spending}
+
+
+def test_without_the_right_sign_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    mutations()["flip"](monkeypatch)
+    assert verdict_of(UP) != WORSE
+
+
+def test_without_benjamini_hochberg_suspects_abound(monkeypatch: pytest.MonkeyPatch) -> None:
+    suite = suite_of(np.random.default_rng(21), quiet, 300)
+    bare = rule(threshold=1e-9)
+    few = sum(one.suspicion is not None for one in decide(suite, bare).values())
+    mutations()["no_correction"](monkeypatch)
+    many = sum(one.suspicion is not None for one in decide(suite, bare).values())
+    assert few <= 5 and many > 15
+
+
+def test_without_confirmation_a_thing_against_itself_fails() -> None:
+    careless = rule(threshold=1e-9, confirmation=1.0)
+    assert failing(disturbed, suites=100, seed=22, chosen=careless) >= 4
+    assert failing(disturbed, suites=100, seed=22, chosen=rule(threshold=1e-9)) <= 2
+
+
+def test_without_alpha_spending_looking_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = rule(threshold=1e-9, suspicion=0.05, confirmation=1.0)
+    mutations()["no_spending"](monkeypatch)
+    monkeypatch.setattr(deciding, "chances", signed_rank)
+    assert failing(quiet, suites=1500, seed=12, chosen=bare, number=1) / 1500 > 0.06
+
+
+def test_without_a_threshold_what_does_not_matter_fails() -> None:
+    draw = np.random.default_rng(23)
+    suites = [suite_of(draw, quiet, 5, slow=0.006, slowed=5) for _ in range(40)]
+
+    def worse(chosen: rule) -> int:
+        return sum(one.verdict == WORSE for suite in suites for one in decide(suite, chosen).values())
+
+    assert worse(rule(threshold=1e-9)) > 20 and worse(rule()) <= 5
+
+
+# ---- from pairs to judgements
+
+
+def pairs_of(ratio: float, n: int = MOST, old: float = 20.0, **counters: tuple[float, float]) -> list[pair]:
+    return [
+        pair(
+            sample(i, old * (1 + 0.0001 * i), {key: one[0] for key, one in counters.items()}),
+            sample(i, old * ratio * (1 + 0.0001 * (i % 7)), {key: one[1] for key, one in counters.items()}),
+            old_first=i % 2 == 0,
+        )
+        for i in range(n)
+    ]
+
+
+def test_a_judgement_tells_time_cycles_and_instructions() -> None:
+    found = judge({"b": pairs_of(1.05, cycles=(40, 42), instructions=(100, 101))})["b"]
+    assert (found.verdict, found.unit, found.threshold) == (WORSE, "ns", 0.01)
+    assert found.old_ns == pytest.approx(20, rel=0.01) and found.new_ns == pytest.approx(21, rel=0.01)
+    assert found.others["cycles"].median == pytest.approx(1.05)
+    assert found.others["instructions"].median == pytest.approx(1.01)
+    assert found.notes == ()
+
+
+def test_cycles_come_from_the_addition_where_none_are_counted() -> None:
+    found = judge({"b": pairs_of(1.05, ns_per_addition=(0.25, 0.26))})["b"]
+    assert set(found.others) == {"cycles"}
+    assert found.others["cycles"].median == pytest.approx(1.05 * 0.25 / 0.26, rel=0.005)
+    assert judge({"b": pairs_of(1.05)})["b"].others == {}
+
+
+def test_more_time_for_the_same_instructions_is_suspected_to_be_layout() -> None:
+    assert any("layout suspect" in note for note in judge({"b": pairs_of(1.05, instructions=(100, 100))})["b"].notes)
+    assert judge({"b": pairs_of(1.0, instructions=(100, 100))})["b"].notes == ()
+    assert judge({"b": pairs_of(0.9, instructions=(100, 100))})["b"].notes == ()
+
+
+def test_two_humps_in_one_side_are_quarantined() -> None:
+    def jumping(i: int, one: pair) -> pair:
+        return replace(one, new=replace(one.new, ns=one.new.ns * (1.5 if i % 2 else 1.0)))
+
+    humped = [jumping(i, one) for i, one in enumerate(pairs_of(1.2))]  # worse, were it not for the humps
+    for n in (10, 20, 40):
+        found = judge({"b": humped[:n]})["b"]
+        assert found.quarantined and found.verdict == UNDECIDED
+        assert "two humps in the new side" in found.notes[0]
+
+
+def test_a_jump_of_the_clock_is_no_hump() -> None:
+    """Both sides of a pair jump; the ratio does not."""
+    jumped = [
+        replace(one, old=replace(one.old, ns=one.old.ns * factor), new=replace(one.new, ns=one.new.ns * factor))
+        for i, one in enumerate(pairs_of(1.0))
+        for factor in (1.5 if i > 6 else 1.0,)
+    ]
+    found = judge({"b": jumped})["b"]
+    assert (found.quarantined, found.verdict) == (False, SAME)
+
+
+def test_outliers_make_no_humps() -> None:
+    draw = np.random.default_rng(24)
+
+    def noisy() -> list[pair]:
+        factors = np.exp(np.stack([quiet(draw, 20), quiet(draw, 20)]))
+        return [pair(sample(i, 20 * a, {}), sample(i, 20 * b, {}), True) for i, (a, b) in enumerate(factors.T)]
+
+    assert sum(judge({"b": noisy()})["b"].quarantined for _ in range(300)) <= 3
+
+
+def test_families_that_report_in_counters_are_judged_by_them() -> None:
+    found = judge({"latency/glibc/bytes:64/op:malloc": pairs_of(1.0, p50=(20, 20.0), p99=(50, 60))})
+    assert {key.partition(" ")[2]: one.verdict for key, one in found.items()} == {"p50": SAME, "p99": WORSE}
+    lenient = rule(thresholds={"latency/glibc/bytes:64/op:malloc": 0.3})
+    pairs = {"latency/glibc/bytes:64/op:malloc": pairs_of(1.0, p50=(20, 20.0), p99=(50, 60))}
+    assert {one.verdict for one in judge(pairs, lenient).values()} == {SAME}
+    less = judge({"stack_limit/stack:main/frame:64": pairs_of(1.0, frames=(1000, 900))})
+    assert [one.verdict for one in less.values()] == [WORSE]
+
+
+def test_what_has_no_ratio_is_told_and_not_judged() -> None:
+    nothing = pair(sample(0, 0.0, {}), sample(0, 1.0, {}), True)
+    broken = {"overhead/none/bytes:8": pairs_of(1.0), "b": pairs_of(1.0), "c": [nothing]}
+    assert set(judge(broken)) == {"b"}
+    assert [line.partition(":")[0] for line in without_ratio(broken)] == ["overhead/none/bytes", "c"]
+
+
+def test_what_seemed_worse_when_measuring_ended_is_told_until_it_had_all_its_pairs() -> None:
+    def told(fresh: int, chosen: rule = rule()) -> list[str]:
+        logs = UP[:10] + NOISE[:fresh]
+        measured = [pair(sample(i, 20.0, {}), sample(i, 20.0 * math.exp(log), {}), True) for i, log in enumerate(logs)]
+        return cut_short({"b": measured}, chosen)
+
+    for fresh in (0, 9, 20, 39):
+        (line,) = told(fresh)
+        assert line.startswith("b: seemed worse by +5.") and f"after {fresh} fresh ones" in line
+    assert told(40) == told(20, rule(extended=False)) == []
+    assert cut_short({"b": pairs_of(1.0)}) == []
+
+
+def test_wanted_is_told_by_benchmark() -> None:
+    few = {"b": pairs_of(1.0, n=3), "latency/glibc/bytes:64/op:malloc": pairs_of(1.0, n=3, p50=(1, 1), p99=(2, 2))}
+    assert wanted(few) == dict.fromkeys(few, 10)
+
+
+# ---- exit codes
+
+
+def whole(*verdicts: str, **more: object) -> comparison:
+    ratio = decide({"b": NOTHING})["b"].ratio
+    made = tuple(judgement(f"b{i}", verdict, ratio, 0.01, 1.0, 1.0) for i, verdict in enumerate(verdicts))
+    return replace(comparison("duet", side("a"), side("b"), made), **more)
+
+
+def test_exit_codes() -> None:
+    assert whole(SAME, BETTER, UNDECIDED).exit_code() == NOTHING_WORSE
+    assert whole(SAME, BETTER, UNDECIDED).exit_code(strict=True) == CANNOT_JUDGE
+    assert whole(SAME, WORSE).exit_code() == SOMETHING_WORSE
+    assert whole(SAME, WORSE, UNDECIDED).exit_code(strict=True) == SOMETHING_WORSE
+    assert whole(SAME, problems=("gone",)).exit_code() == CANNOT_JUDGE
+    assert whole(SAME, trusted=False).exit_code() == CANNOT_JUDGE
+    quarantined = replace(whole(WORSE).judgements[0], quarantined=True)
+    assert replace(whole(), judgements=(quarantined,)).exit_code() == NOTHING_WORSE
+    assert replace(whole(), judgements=(quarantined,)).exit_code(strict=True) == CANNOT_JUDGE

@@ -1,0 +1,622 @@
+"""Does comparing two files find what changed, call nothing else a change, and refuse what cannot be judged?"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import random
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from suite import charts
+from suite.charts.across import change
+from suite.commands import compare as command
+from suite.gate import two_files as comparing
+from suite.gate.comparison import BETTER, CANNOT_JUDGE, NOTHING_WORSE, SAME, SOMETHING_WORSE, UNDECIDED, WORSE, comparison, judgement  # fmt: skip
+from suite.results import metrics as figures, model as results
+from suite.runner.program import bad_input
+from suite.stats import permutation as evidence
+
+NAMES = [f"scoped/{who}/bytes:{size}/touch:first" for who in ("none", "arena", "glibc") for size in range(8, 168, 8)]
+SLOW = "scoped/glibc/bytes:64/touch:first"
+CONTEXT = {
+    "suite_version": "1", "profile": "quick", "compiler": "GNU 12.2.0", "topology": "1 package, 2 cores", "cores": "2",
+    "l2_bytes": "2097152", "host_name": "here", "date": "2026-01-02T03:04:05+00:00",
+    "malloc.glibc": "2.36 /lib/libc.so",
+}  # fmt: skip
+ADDITION = 0.25
+
+Times = Mapping[str, Sequence[float]]
+
+
+def noisy(seed: int, names: Sequence[str] = NAMES, processes: int = 5, spread: float = 0.01) -> dict[str, list[float]]:
+    """Times with heavy tails, between processes."""
+    draw = random.Random(seed)
+
+    def one() -> float:
+        return 10.0 * math.exp(spread * draw.gauss(0, 1) / math.sqrt(draw.gammavariate(2, 0.5)))
+
+    return {name: [one() for _ in range(processes)] for name in names}
+
+
+def times_of(times: Times, factor: float, *names: str) -> dict[str, list[float]]:
+    return {name: [ns * (factor if name in names else 1.0) for ns in values] for name, values in times.items()}
+
+
+def run_of(
+    times: Times,
+    path: str = "new.json",
+    counters: Mapping[str, Mapping[str, Sequence[float]]] = {},
+    addition: float = ADDITION,
+    units: Sequence[results.unit] = (),
+    errors: Mapping[str, tuple[str, ...]] = {},
+    context: Mapping[str, str] = {},
+) -> results.run:
+    by_name = {}
+    for name, values in times.items():
+        own = counters.get(name, {})
+        samples = tuple(
+            results.sample(index, ns, {"ns_per_addition": addition, **{key: each[index] for key, each in own.items()}})
+            for index, ns in enumerate(values)
+        )
+        by_name[name] = results.benchmark(results.benchmark_name.parse(name), samples, errors.get(name, ()))
+    return results.run(Path(path), {**CONTEXT, **context}, by_name, results.account(True, 5, 1, tuple(units)))
+
+
+def compared(old: Times, new: Times, by: comparing.rules = comparing.rules(), **more: Any) -> comparison:
+    return comparing.compare(run_of(old, "base.json"), run_of(new, **more), by)
+
+
+def verdict_on(name: str, of: comparison) -> str:
+    return {one.name: one for one in of.judgements}[name].verdict
+
+
+# ---- the decision
+
+
+def test_a_slowdown_of_one_among_many_is_found_with_five_processes() -> None:
+    found = compared(noisy(1), times_of(noisy(2), 1.2, SLOW))
+    assert [one.name for one in found.with_verdict(WORSE)] == [SLOW]
+    assert found.with_verdict(WORSE)[0].ratio.median == pytest.approx(1.2, abs=0.05)
+    assert found.exit_code() == SOMETHING_WORSE
+
+
+def test_a_speed_up_is_better_and_fails_nothing() -> None:
+    found = compared(noisy(1), times_of(noisy(2), 1 / 1.2, SLOW))
+    assert [one.name for one in found.with_verdict(BETTER)] == [SLOW]
+    assert found.exit_code() == NOTHING_WORSE
+
+
+def test_what_did_not_change_is_never_called_worse_or_better() -> None:
+    """Forty comparisons of sixty benchmarks with themselves: one in fifty may find something worse or better."""
+    flagged = 0
+    for seed in range(40):
+        found = compared(noisy(seed, spread=0.04), noisy(seed + 1000, spread=0.04))
+        flagged += any(one.verdict in (WORSE, BETTER) for one in found.judgements)
+    assert flagged <= 3
+
+
+def test_same_is_only_what_is_shown_to_be_within_the_threshold() -> None:
+    calm = compared(noisy(1, spread=0.002), noisy(2, spread=0.002))
+    assert {one.verdict for one in calm.judgements} == {SAME}
+    rough = compared(noisy(1, spread=0.08), noisy(2, spread=0.08))
+    assert UNDECIDED in {one.verdict for one in rough.judgements}
+    for one in (*calm.judgements, *rough.judgements):
+        within = 1 / 1.05 <= one.ratio.low and one.ratio.high <= 1.05
+        assert (one.verdict == SAME) <= within
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1.03, SAME), (1.2, WORSE), (1 / 1.03, SAME), (1 / 1.2, BETTER)])
+def test_an_effect_under_the_threshold_is_no_change_however_sure(factor: float, verdict: str) -> None:
+    calm = noisy(1, spread=0.0005)
+    assert verdict_on(SLOW, compared(calm, times_of(noisy(2, spread=0.0005), factor, SLOW))) == verdict
+
+
+def test_the_threshold_is_the_users() -> None:
+    old, new = noisy(1, spread=0.0005), times_of(noisy(2, spread=0.0005), 1.03, SLOW)
+    assert verdict_on(SLOW, compared(old, new, comparing.rules(threshold=0.01))) == WORSE
+    assert verdict_on(SLOW, compared(old, new, comparing.rules(threshold=0.1))) == SAME
+
+
+def test_a_change_of_the_clock_is_no_change_of_the_code() -> None:
+    """All that the core computes is slower in time, and as fast in cycles."""
+    slower = times_of(noisy(2, spread=0.002), 1.2, *NAMES)
+    found = compared(noisy(1, spread=0.002), slower, addition=ADDITION * 1.2)
+    assert not found.with_verdict(WORSE)
+    assert any("the clock, rather than the code" in note for one in found.judgements for note in one.notes)
+    assert any("one addition" in line for line in found.warnings)
+
+
+def test_more_cycles_in_the_same_time_are_no_change_either() -> None:
+    """Memory does not run by the core's clock: the same time is more cycles of a faster one."""
+    found = compared(noisy(1, spread=0.002), noisy(2, spread=0.002), addition=ADDITION / 1.2)
+    assert {one.verdict for one in found.judgements} == {UNDECIDED}
+
+
+def test_a_change_must_be_sure_in_time_and_in_cycles() -> None:
+    """1.2 times in both, and beyond doubt in one of them only."""
+    rough = {SLOW: {"ns_per_addition": [0.05, 0.9, 0.25, 0.6, 0.1]}}
+    base, steady = run_of(noisy(1), "base.json"), run_of(times_of(noisy(2), 1.2, SLOW))
+    assert verdict_on(SLOW, comparing.compare(base, steady)) == WORSE
+    unsure = run_of(times_of(noisy(2), 1.2, SLOW), counters=rough)
+    found = {one.name: one for one in comparing.compare(base, unsure).judgements}[SLOW]
+    assert found.others["cycles"].median > 1.05 and found.verdict == UNDECIDED
+    rough = {SLOW: {"ns_per_addition": [5.0, 0.1, 0.26, 0.15, 0.9]}}
+    faster = run_of(times_of(noisy(2), 1 / 1.2, SLOW), counters=rough)
+    found = {one.name: one for one in comparing.compare(base, faster).judgements}[SLOW]
+    assert found.others["cycles"].median < 0.95 and found.verdict == UNDECIDED
+
+
+@pytest.mark.parametrize(("time", "cycles"), [(1.08, 1.02), (1.02, 1.08), (1 / 1.08, 1 / 1.02)])
+def test_the_effect_must_be_over_the_threshold_in_both(time: float, cycles: float) -> None:
+    old, new = noisy(1, spread=0.0005), times_of(noisy(2, spread=0.0005), time, SLOW)
+    own = {SLOW: {"ns_per_addition": [ADDITION * time / cycles] * 5}}
+    found = comparing.compare(run_of(old, "base.json"), run_of(new, counters=own))
+    assert verdict_on(SLOW, found) == UNDECIDED
+
+
+def test_without_cycles_time_decides() -> None:
+    def bare(times: Times, path: str) -> results.run:
+        full = run_of(times, path)
+        bared = {}
+        for name, one in full.by_name.items():
+            samples = tuple(dataclasses.replace(each, counters={}) for each in one.samples)
+            bared[name] = dataclasses.replace(one, samples=samples)
+        return dataclasses.replace(full, by_name=bared)
+
+    found = comparing.compare(bare(noisy(1), "old"), bare(times_of(noisy(2), 1.3, SLOW), "new"))
+    assert [one.name for one in found.with_verdict(WORSE)] == [SLOW]
+
+
+def test_a_small_change_of_a_steady_one_is_found_among_unsteady_ones() -> None:
+    old = {**noisy(1, spread=0.05), **noisy(3, [SLOW], spread=0.002)}
+    new = {**noisy(2, spread=0.05), **times_of(noisy(4, [SLOW], spread=0.002), 1.1, SLOW)}
+    assert [one.name for one in compared(old, new).with_verdict(WORSE)] == [SLOW]
+
+
+def test_a_benchmarks_own_ranks_must_say_it_too() -> None:
+    """However unlikely the comparison with the others says it is."""
+    low, mixed, high = [1.0, 2.0, 3.0, 4.0, 5.0], [1.5, 2.5, 3.5, 4.5, 5.5], [6.0, 7.0, 8.0, 9.0, 10.0]
+    unlikely = evidence.chances(0.001, 0.002)
+    overlapping, apart = comparing._measured_one(low, mixed, unlikely), comparing._measured_one(low, high, unlikely)
+    assert (overlapping.worse, overlapping.better) == (1.0, 1.0)
+    assert (apart.worse, apart.better) == (0.001, 1.0)
+    assert comparing._measured_one(high, low, unlikely).better == 0.002
+
+
+def test_two_humps_are_quarantined_not_averaged() -> None:
+    new = noisy(2)
+    new[SLOW] = [10.0, 10.1, 30.0, 30.1, 30.2]
+    found = compared(noisy(1), new)
+    one = {each.name: each for each in found.judgements}[SLOW]
+    assert (one.quarantined, one.verdict, one.notes[0]) == (True, UNDECIDED, "two humps in new")
+    assert found.exit_code() == NOTHING_WORSE
+    assert found.exit_code(strict=True) == CANNOT_JUDGE
+
+
+def test_a_benchmark_mostly_measured_while_disturbed_gets_no_verdict_of_change() -> None:
+    def unit(process: int) -> results.unit:
+        return results.unit(
+            "scoped", "allocation", "^scoped/", process, process < 3, (), 0.0, 0.0, 0, 0, 1.0, ADDITION, 1
+        )
+
+    old, new = noisy(1), times_of(noisy(2), 1.5, SLOW)
+    assert verdict_on(SLOW, compared(old, new)) == WORSE
+    found = compared(old, new, units=[unit(process) for process in range(5)])
+    one = {each.name: each for each in found.judgements}[SLOW]
+    assert one.verdict == UNDECIDED
+    assert "3 of 5 processes of the new side were disturbed" in one.notes
+
+
+def test_undecided_is_no_pass_where_one_is_strict() -> None:
+    found = compared(noisy(1, spread=0.08), noisy(2, spread=0.08))
+    assert (found.exit_code(), found.exit_code(strict=True)) == (NOTHING_WORSE, CANNOT_JUDGE)
+
+
+# ---- the controls
+
+
+def test_moved_controls_are_not_trusted() -> None:
+    new = times_of(noisy(2), 1.2, *NAMES)
+    found = compared(noisy(1), new)
+    assert not found.trusted and found.exit_code() == CANNOT_JUDGE
+    assert any("the controls, which make no block, moved by +" in line for line in found.warnings)
+
+
+def test_controls_that_move_in_time_one_way_and_in_cycles_the_other_tell_of_the_clock_alone() -> None:
+    new = times_of(noisy(2, spread=0.002), 1.2, *NAMES)
+    assert compared(noisy(1, spread=0.002), new, addition=ADDITION * 1.4).trusted
+
+
+def test_controls_that_stay_are_trusted() -> None:
+    found = compared(noisy(1), times_of(noisy(2), 1.2, *NAMES[20:]))
+    assert found.trusted and found.exit_code() == SOMETHING_WORSE
+
+
+# ---- figures that are counters
+
+
+def counted(family: str, counter: str, old: Sequence[float], new: Sequence[float]) -> judgement:
+    name = f"{family}/glibc/bytes:8"
+    base = run_of({**noisy(1), name: [1.0] * 5}, "base.json", {name: {counter: old}})
+    other = run_of({**noisy(2), name: [9.0] * 5}, "new.json", {name: {counter: new}})
+    found = comparing.compare(base, other)
+    return {one.name: one for one in found.judgements}[f"{name} {counter}"]
+
+
+def test_a_childs_duration_is_no_figure() -> None:
+    """Nine times longer, with the same counter."""
+    one = counted("overhead", "resident_bytes_per_byte", [1.25] * 5, [1.25] * 5)
+    assert (one.verdict, one.unit, one.ratio.median) == (SAME, "bytes per byte", 1.0)
+
+
+def test_more_memory_is_worse() -> None:
+    one = counted("overhead", "resident_bytes_per_byte", [1.0] * 5, [1.1] * 5)
+    assert (one.verdict, one.old_ns, one.new_ns) == (WORSE, 1.0, 1.1)
+
+
+def test_dropping_is_judged_without_the_making() -> None:
+    one = counted("cleanup", "drop_ns", [4.0] * 5, [6.0] * 5)
+    assert (one.verdict, one.unit, one.old_ns, one.new_ns) == (WORSE, "ns", 4.0, 6.0)
+
+
+def test_fewer_calls_are_worse() -> None:
+    one = counted("stack_limit", "frames", [1000.0] * 5, [500.0] * 5)
+    assert one.verdict == WORSE and one.ratio.median == pytest.approx(2.0)
+    assert "less is worse here: the ratio is old over new" in one.notes
+    assert counted("stack_limit", "frames", [500.0] * 5, [1000.0] * 5).verdict == BETTER
+
+
+def test_a_share_may_be_nothing() -> None:
+    one = counted("returned", "resident_share_1000ms", [0.0] * 5, [1.0] * 5)
+    assert one.verdict == WORSE and one.ratio.median == pytest.approx(100.0)
+    assert counted("returned", "resident_share_1000ms", [0.0] * 5, [0.0] * 5).verdict == SAME
+
+
+def test_every_family_of_the_table_has_the_counters_it_names() -> None:
+    """A counter renamed in a family's source would silently be judged no more."""
+    sources = Path(__file__).resolve().parents[3] / "benchmarks"
+    for family, own in figures._OF_FAMILY.items():
+        (source,) = sources.glob(f"*/{family}.cpp")
+        written = "".join(each.read_text() for each in (source, *source.parent.glob("*.hpp")))
+        for each in own:
+            name = re.sub(r"\d+ms$", "", each.counter)  # the source puts the milliseconds there
+            assert f'"{name}"' in written, f"{family} has no {each.counter}"
+
+
+def test_a_benchmark_without_a_figure_is_said_not_passed_over() -> None:
+    name = "heap_limit/glibc/limit:touched"
+    found = compared({**noisy(1), name: [1.0] * 5}, {**noisy(2), name: [1.0] * 5})
+    assert any(name in line for line in found.warnings)
+    assert not any(one.name.startswith(name) for one in found.judgements)
+
+
+def test_nothing_to_judge_is_no_pass() -> None:
+    only = {"heap_limit/glibc/limit:touched": [1.0] * 5}
+    assert compared(only, only).exit_code() == CANNOT_JUDGE
+
+
+# ---- what cannot be judged
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("topology", "2 packages"), ("l2_bytes", "1"), ("cores", "4"), ("compiler", "Clang 14"), ("profile", "full"),
+        ("build_flags", "-O0"), ("malloc.glibc", "2.37 /lib/libc.so"), ("pinning", "none"), ("suite_version", "2"),
+        ("process_malloc", "jemalloc"), ("transparent_hugepages", "[always]"),
+    ],
+)  # fmt: skip
+def test_what_differs_is_refused_unless_across(key: str, value: str) -> None:
+    base, new = run_of(noisy(1), "base.json"), run_of(noisy(2), context={key: value})
+    with pytest.raises(bad_input, match="cannot be compared") as refused:
+        comparing.compare(base, new)
+    assert "\n" not in str(refused.value)
+    found = comparing.compare(base, new, comparing.rules(across=True))
+    assert any(line.startswith("compared across: ") for line in found.warnings)
+
+
+@pytest.mark.parametrize("key", ["host_name", "date", "mhz_per_cpu", "load_avg", "malloc.other"])
+def test_what_drifts_is_not_refused(key: str) -> None:
+    found = comparing.compare(run_of(noisy(1), "base.json"), run_of(noisy(2), context={key: "something else"}))
+    assert found.exit_code() == NOTHING_WORSE
+
+
+def test_a_malloc_in_another_place_is_the_same_malloc() -> None:
+    found = comparing.compare(run_of(noisy(1)), run_of(noisy(2), context={"malloc.glibc": "2.36 /opt/libc.so"}))
+    assert not found.problems
+
+
+@pytest.mark.parametrize("processes", [1, 2, 4])
+def test_too_few_processes_cannot_be_judged_at_all(processes: int) -> None:
+    few = noisy(2, processes=processes)
+    for by in (comparing.rules(), comparing.rules(allow_missing=True)):
+        for found in (compared(noisy(1), few, by), compared(few, noisy(1), by)):
+            assert found.exit_code() == CANNOT_JUDGE
+            assert not found.judgements
+
+
+def test_missing_is_no_pass() -> None:
+    new = noisy(2)
+    del new[SLOW]
+    found = compared(noisy(1), new)
+    assert found.exit_code() == CANNOT_JUDGE
+    assert found.problems == (f"{SLOW}: missing in new.json",)
+    allowed = compared(noisy(1), new, comparing.rules(allow_missing=True))
+    assert allowed.exit_code() == NOTHING_WORSE
+    assert f"left out: {SLOW}: missing in new.json" in allowed.warnings
+
+
+def test_a_likely_new_name_is_said() -> None:
+    new = noisy(2)
+    new["scoped/glibc/bytes:64/touch:once"] = new.pop(SLOW)
+    assert compared(noisy(1), new).problems == (
+        f"{SLOW}: missing in new.json; renamed to scoped/glibc/bytes:64/touch:once?",
+    )
+
+
+def test_a_benchmark_of_another_family_is_no_new_name() -> None:
+    new = noisy(2)
+    new[SLOW.replace("scoped", "large")] = new.pop(SLOW)
+    assert compared(noisy(1), new).problems == (f"{SLOW}: missing in new.json",)
+
+
+def test_one_that_is_new_is_said_and_judged_by_nothing() -> None:
+    found = compared(noisy(1), {**noisy(2), "scoped/new/bytes:1": [1.0] * 5})
+    assert found.exit_code() == NOTHING_WORSE
+    assert "only in new.json, and not compared: scoped/new/bytes:1" in found.warnings
+
+
+@pytest.mark.parametrize("which", ["base", "new"])
+def test_a_failure_on_either_side_is_no_pass(which: str) -> None:
+    wrong = {SLOW: ("two objects overlap",)}
+    base = run_of(noisy(1), "base.json", errors=wrong if which == "base" else {})
+    new = run_of(noisy(2), errors=wrong if which == "new" else {})
+    found = comparing.compare(base, new)
+    assert found.exit_code() == CANNOT_JUDGE
+    assert found.problems == (f"{SLOW}: failed in {which}.json: two objects overlap",)
+
+
+def test_a_time_of_zero_is_no_pass() -> None:
+    new = noisy(2)
+    new[SLOW] = [0.0] * 5
+    found = compared(noisy(1), new)
+    assert found.exit_code() == CANNOT_JUDGE
+    assert found.problems == (f"{SLOW}: a time is not above zero, so it has no ratio",)
+
+
+def test_a_figure_that_some_processes_lack_is_no_pass() -> None:
+    name = "overhead/glibc/bytes:8"
+    base = run_of({name: [1.0] * 5, **noisy(1)}, "base.json", {name: {"resident_bytes_per_byte": [1.0] * 5}})
+    new = run_of({name: [1.0] * 5, **noisy(2)})
+    found = comparing.compare(base, new)
+    assert found.exit_code() == CANNOT_JUDGE
+    assert "not finite in some processes" in found.problems[0]
+
+
+def test_only_selects_and_a_choice_of_nothing_is_refused() -> None:
+    found = compared(noisy(1), noisy(2), comparing.rules(only="glibc/bytes:64/"))
+    assert [one.name for one in found.judgements] == [SLOW]
+    for only in ("nowhere", "("):
+        with pytest.raises(bad_input):
+            compared(noisy(1), noisy(2), comparing.rules(only=only))
+
+
+# ---- the tests themselves
+
+
+def test_the_rank_sum_test_is_exact() -> None:
+    """By hand: of the 252 orders of five and five, one has all above; with a tie, it is as if that pair were lost."""
+    low, high = [1.0, 2.0, 3.0, 4.0, 5.0], [6.0, 7.0, 8.0, 9.0, 10.0]
+    assert evidence.rank_sum_p(high, low) == pytest.approx(1 / 252)
+    assert evidence.rank_sum_p(low, high) == 1.0
+    assert evidence.rank_sum_p([5.0, *high[1:]], low) == pytest.approx(2 / 252)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.floats(0.001, 0.5))
+def test_discoveries_are_benjamini_hochbergs(chances: list[float], rate: float) -> None:
+    """Against the definition: the largest k whose k-th smallest chance is at most k times rate over their number."""
+    ordered = sorted(chances)
+    k = max((rank for rank in range(1, len(ordered) + 1) if ordered[rank - 1] <= rank * rate / len(ordered)), default=0)
+    expected = [p <= ordered[k - 1] if k else False for p in chances]
+    assert evidence.discoveries(chances, rate) == expected
+
+
+def test_pooled_chances_of_one_alone_are_the_permutation_tests() -> None:
+    low, high = [1.0, 1.1, 1.2, 1.3, 1.4], [2.0, 2.1, 2.2, 2.3, 2.4]
+    (one,) = evidence.pooled_chances([(low, high)])
+    assert one.rise == pytest.approx(1 / 252) and one.fall == 1.0
+    (one,) = evidence.pooled_chances([(high, low)])
+    assert one.rise == 1.0 and one.fall == pytest.approx(1 / 252)
+
+
+def test_drawn_relabellings_never_make_a_chance_of_nothing() -> None:
+    (one,) = evidence.pooled_chances([([1.0 + i / 100 for i in range(9)], [2.0 + i / 100 for i in range(9)])])
+    assert one.rise == pytest.approx(1 / 1001)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10**6), st.integers(1, 12), st.sampled_from([(5, 5), (6, 5), (9, 9)]))
+def test_pooled_chances_are_chances_and_turn_with_the_sides(seed: int, number: int, sizes: tuple[int, int]) -> None:
+    draw = random.Random(seed)
+    def series(size: int) -> list[float]:
+        return [draw.lognormvariate(0, 1) for _ in range(size)]
+
+    pairs = [(series(sizes[0]), series(sizes[1])) for _ in range(number)]
+    found = evidence.pooled_chances(pairs)
+    assert all(0.0 < each.rise <= 1.0 and 0.0 < each.fall <= 1.0 for each in found)
+    if math.comb(sum(sizes), sizes[0]) <= 1000:
+        turned = evidence.pooled_chances([(new, old) for old, new in pairs])
+        assert [each.rise for each in turned] == pytest.approx([each.fall for each in found])
+
+
+# ---- files
+
+
+def write(tmp_path: Path, times: Times, name: str = "new.json", **context: str) -> Path:
+    rows = [
+        {"name": name, "run_name": name, "run_type": "iteration", "repetition_index": index, "real_time": ns,
+         "cpu_time": ns, "time_unit": "ns", "iterations": 1, "threads": 1, "ns_per_addition": ADDITION}
+        for name, values in times.items() for index, ns in enumerate(values)
+    ]  # fmt: skip
+    path = tmp_path / name
+    path.write_text(json.dumps({"context": {**CONTEXT, **context}, "benchmarks": rows}))
+    return path
+
+
+def call(*arguments: object) -> int:
+    try:
+        return command.main([str(one) for one in arguments])
+    except SystemExit as end:
+        return int(end.code or 0)
+
+
+def test_the_command_exits_by_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    base = write(tmp_path, noisy(1), "base.json")
+    assert call(base, write(tmp_path, noisy(2))) == NOTHING_WORSE
+    assert "Nothing is shown to be worse" in capsys.readouterr().out
+    worse = write(tmp_path, times_of(noisy(2), 1.3, SLOW))
+    assert call(base, worse) == SOMETHING_WORSE
+    assert SLOW in capsys.readouterr().out
+    assert call(base, worse, "--threshold", "50%", "--out", tmp_path / "said.txt") == NOTHING_WORSE
+    assert "Nothing is shown to be worse" in (tmp_path / "said.txt").read_text()
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("file_format", ["svg", "png", "pdf"])
+def test_the_chart_is_drawn(tmp_path: Path, file_format: str) -> None:
+    base, new = write(tmp_path, noisy(1), "base.json"), write(tmp_path, times_of(noisy(2), 1.3, SLOW))
+    chart = tmp_path / f"change.{file_format}"
+    assert call(base, new, "--chart", chart) == SOMETHING_WORSE
+    assert chart.read_bytes()[:5] in (b"<?xml", b"\x89PNG\r", b"%PDF-")
+
+
+@pytest.mark.parametrize(("kind", "theme"), [("changed", "light"), ("nothing", "dark"), ("hostile", "dark")])
+def test_the_chart_takes_every_comparison(kind: str, theme: str) -> None:
+    """Warnings of the drawing library are errors here."""
+    name = "x/" + "very_long_name/" * 20 + "$a_b$<&>" if kind == "hostile" else SLOW
+    found = compared({**noisy(1), name: [10.0] * 5}, {**noisy(2), name: [30.0] * 5})
+    if kind == "nothing":
+        found = dataclasses.replace(found, judgements=(), problems=("nothing is left to judge",))
+    drawn = change.draw(found, charts.look(theme))
+    assert b"<svg" in charts.render(drawn, "svg")
+    title = "Cannot be judged" if kind == "nothing" else f"{name[:30]}"
+    assert drawn.title.startswith(title) and (kind == "nothing") != (drawn.title.endswith(": 3 times, worse"))
+
+
+def test_the_chart_of_a_comparison_is_no_chart_of_a_run() -> None:
+    assert "change" not in charts.charts()
+
+
+BAD_FILES: Mapping[str, str | bytes] = {
+    "empty": "",
+    "cut off": '{"context": {"suite_version": "1"}, "benchmarks": [{"name": "a"',
+    "foreign": '{"context": {}, "benchmarks": [{"name": "a", "real_time": 1, "time_unit": "ns"}]}',
+    "not text": b"\xff\xfe\x00",
+    "a list": "[]",
+}
+
+
+def test_a_huge_file_is_refused_unread(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    huge = tmp_path / "huge.json"
+    huge.touch()
+    os.truncate(huge, results.MOST_BYTES + 1)
+    assert call(huge, huge) == CANNOT_JUDGE
+    assert "is too large" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", BAD_FILES)
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_bad_file_is_one_line_and_no_pass(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, place: int
+) -> None:
+    bad = tmp_path / "bad.json"
+    content = BAD_FILES[kind]
+    bad.write_bytes(content if isinstance(content, bytes) else content.encode())
+    files = [write(tmp_path, noisy(1), "good.json")]
+    files.insert(place, bad)
+    assert call(*files) == CANNOT_JUDGE
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.startswith("scripts/compare: ") and told.err.count("\n") == 1
+
+
+def damaged(**change: object) -> str:
+    row = {"name": SLOW, "run_type": "iteration", "real_time": 1.0, "cpu_time": 1.0, "time_unit": "ns", **change}
+    return json.dumps({"context": CONTEXT, "benchmarks": [row]})
+
+
+@pytest.mark.parametrize("damage", [
+    {"real_time": math.nan}, {"real_time": -1}, {"real_time": math.inf}, {"time_unit": "h"}, {"real_time": "1"},
+    {"name": ""}, {"run_type": "aggregate"},
+])  # fmt: skip
+def test_a_bad_row_is_no_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: dict[str, object]) -> None:
+    bad = tmp_path / "bad.json"
+    bad.write_text(damaged(**damage))
+    assert call(write(tmp_path, noisy(1), "good.json"), bad) == CANNOT_JUDGE
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_name_that_stands_twice_is_no_pass(tmp_path: Path) -> None:
+    document = json.loads(damaged())
+    document["benchmarks"] *= 2
+    bad = tmp_path / "bad.json"
+    bad.write_text(json.dumps(document))
+    assert call(bad, bad) == CANNOT_JUDGE
+
+
+def test_units_may_be_mixed(tmp_path: Path) -> None:
+    """A microsecond is a thousand nanoseconds, on either side."""
+    base, new = write(tmp_path, noisy(1), "base.json"), write(tmp_path, noisy(2))
+    document = json.loads(new.read_text())
+    for row in document["benchmarks"]:
+        row.update(real_time=row["real_time"] / 1000, cpu_time=row["cpu_time"] / 1000, time_unit="us")
+    new.write_text(json.dumps(document))
+    assert call(base, new) == NOTHING_WORSE
+
+
+@pytest.mark.parametrize("options", [
+    ["--threshold", "0"], ["--threshold", "x"], ["--threshold", "-1%"], ["--threshold", "nan"], ["--format", "word"],
+    ["--chart", "x.gif"], ["--only", "["],
+])  # fmt: skip
+def test_a_bad_option_is_one_line_and_no_pass(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    base = write(tmp_path, noisy(1), "base.json")
+    assert call(base, base, *options) == CANNOT_JUDGE
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_thresholds_two_ways_to_write_are_one() -> None:
+    assert command.share("5%") == command.share("0.05") == 0.05
+
+
+_KEYS = ("name", "run_name", "run_type", "repetition_index", "real_time", "cpu_time", "time_unit", "error_occurred",
+         "error_message", "ns_per_addition")  # fmt: skip
+_VALUES = st.one_of(st.floats(), st.integers(-5, 5), st.none(), st.text(max_size=5), st.booleans())
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.dictionaries(st.sampled_from(_KEYS), _VALUES), st.integers(0, 4))
+def test_no_damage_to_a_row_passes_unseen_or_ends_in_a_traceback(
+    tmp_path_factory: pytest.TempPathFactory, damage: dict[str, object], place: int
+) -> None:
+    folder = tmp_path_factory.mktemp("damage")
+    names = NAMES[:3]
+    base, new = write(folder, noisy(1, names), "base.json"), write(folder, noisy(2, names))
+    document = json.loads(new.read_text())
+    document["benchmarks"][place].update(damage)
+    new.write_text(json.dumps(document))
+    exit_code = call(base, new, "--out", folder / "said.txt")
+    assert exit_code in (NOTHING_WORSE, SOMETHING_WORSE, CANNOT_JUDGE)
+    lost = {"run_name", "real_time", "time_unit"} & damage.keys()
+    value = damage.get("real_time")
+    good_time = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+    if lost and not (lost == {"real_time"} and good_time):
+        assert exit_code == CANNOT_JUDGE

@@ -1,0 +1,717 @@
+"""Does the record of runs keep everything, tell where costs changed, and refuse what it cannot use in one line?"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from support import history_scale
+import numpy as np
+import pytest
+from support import synthetic
+from suite import charts
+from suite.history import store as history, check as regressions
+from suite.results import model as results
+from suite.stats import change_points
+from suite.commands import history as command
+
+ROOT = Path(__file__).resolve().parents[3]
+NAME = "scoped/glibc/bytes:64/touch:none"
+OTHER = "scoped/jemalloc/bytes:64/touch:none"
+
+Call = Callable[..., int]
+
+
+@cache
+def document() -> str:
+    """A run of a few benchmarks, and one of each kind that tells a counter instead of a time."""
+    made = synthetic.document(3, processes=5, keep=lambda name: name.startswith("scoped/") and "bytes:64/" in name)
+    return json.dumps(made)
+
+
+def run_file(
+    folder: Path,
+    day: int,
+    factors: Mapping[str, float] | None = None,
+    context: Mapping[str, Any] | None = None,
+    clock: float = 1.0,
+    noise: float = 0.005,
+) -> Path:
+    """A run of that day; `factors` by name, and the clock, by which all times and the addition's are longer."""
+    made = json.loads(document())
+    drawn = random.Random(f"{day}")
+    of_run: dict[str, float] = {}
+    made["context"] |= {"date": history_scale.day(day), **(context or {})}
+    rows = [row for row in made["benchmarks"] if row["run_type"] == "iteration"]
+    for row in rows:
+        level = of_run.setdefault(row["name"], drawn.gauss(1, noise))
+        row["real_time"] *= level * drawn.gauss(1, noise) * (factors or {}).get(row["name"], 1.0) * clock
+        row["ns_per_addition"] *= clock
+    for process in range(5):
+        more = {"name": "overhead/glibc/bytes:8", "resident_bytes_per_byte": drawn.gauss(4, 0.01), "child_seconds": 1.0}
+        rows.append({**rows[process], **more, "run_name": more["name"], "real_time": 1e9})
+    file = folder / f"{day}.json"
+    results.write_whole(file, {**made, "benchmarks": rows})
+    return file
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Call:
+    """scripts/history on a record of its own."""
+
+    def run(*arguments: object) -> int:
+        try:
+            return command.main(["--file", str(tmp_path / "history.sqlite"), *(str(one) for one in arguments)])
+        except SystemExit as end:
+            return int(end.code or 0)
+
+    return run
+
+
+@pytest.fixture
+def kept(tmp_path: Path, call: Call) -> Callable[..., list[Path]]:
+    """Keeps a run a day, of those whose factors are given; commits are c0000, c0001, ..."""
+
+    def keep(*of_days: Mapping[str, float], first: int = 0, **more: Any) -> list[Path]:
+        files = [run_file(tmp_path, first + day, factors, **more) for day, factors in enumerate(of_days)]
+        with history.opened(tmp_path / "history.sqlite", to_write=True) as record:
+            for day, file in enumerate(files):
+                record.add(history.prepare(file), f"c{first + day:04}")
+        return files
+
+    return keep
+
+
+def refused(capsys: pytest.CaptureFixture[str], said: str) -> None:
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.startswith("scripts/history")
+    assert len(error.splitlines()) == 1, error
+
+
+SAME: Mapping[str, float] = {}
+WORSE = {NAME: 1.06}
+
+
+# ---- what is kept
+
+
+def test_a_run_is_kept_once(call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = run_file(tmp_path, 0)
+    assert call("add", file) == 0
+    again = tmp_path / "again.json"
+    again.write_text(json.dumps(json.loads(file.read_text()), indent=3))  # the same, written otherwise
+    assert call("add", file, again) == 0
+    said = capsys.readouterr().out
+    assert said.count(": added") == 1 and said.count("in the record already") == 2
+    with history.opened(tmp_path / "history.sqlite") as record:
+        assert len(record.runs()) == 1
+
+
+def test_a_commit_can_be_told_later_but_not_changed(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = run_file(tmp_path, 0)
+    assert [call("add", file), call("add", file, "--commit", "abc123"), call("add", file)] == [0, 0, 0]
+    with history.opened(tmp_path / "history.sqlite") as record:
+        assert [one.revision for one in record.runs()] == ["abc123"]
+    capsys.readouterr()
+    assert call("add", file, "--commit", "def456") == 2
+    refused(capsys, "is run 1 already, of commit abc123")
+
+
+def test_every_sample_comes_back_but_for_how_it_was_taken(kept: Callable[..., list[Path]], tmp_path: Path) -> None:
+    (file,) = kept(SAME)
+    run = results.read_run(file)
+    with history.opened(tmp_path / "history.sqlite") as record:
+        own, beside = record.samples(record.runs()[0])
+    assert beside is None
+    back = {
+        (own.of.names[index], counter, process): value
+        for counter, indices in own.of.columns.items()
+        for index, row in zip(indices, own.arrays[counter])
+        for process, value in zip(own.of.processes, row)
+        if np.isfinite(value)
+    }
+    said = {
+        (name, counter, taken.process): value
+        for name, one in run.by_name.items()
+        for taken in one.samples
+        for counter, value in (("ns", taken.ns), *taken.counters.items())
+        if counter != results.CORE_SHARE
+    }
+    assert back.keys() == said.keys()
+    assert list(back.values()) == pytest.approx([said[key] for key in back], rel=1e-7)
+
+
+def test_a_run_of_processes_that_failed_in_part_comes_back(call: Call, tmp_path: Path) -> None:
+    file = run_file(tmp_path, 0)
+    made = json.loads(file.read_text())
+    made["benchmarks"] = [row for row in made["benchmarks"] if row["name"] != NAME or row["repetition_index"] % 2]
+    results.write_whole(file, made)
+    assert call("add", file) == 0
+    with history.opened(tmp_path / "history.sqlite") as record:
+        own, _ = record.samples(record.runs()[0])
+        series = record.table(record.runs())
+    row = own.arrays["ns"][own.of.names.index(NAME)]
+    assert np.isfinite(row).tolist() == [False, True, False, True, False]
+    assert np.isfinite(series.values[0, series.names.index(NAME)])
+
+
+def test_series_are_in_cycles_and_the_clock_falls_out(kept: Callable[..., list[Path]], tmp_path: Path) -> None:
+    kept(SAME)
+    kept(SAME, first=1, clock=1.3)
+    with history.opened(tmp_path / "history.sqlite") as record:
+        series = record.table(record.runs())
+        assert {one.unit for one in record.runs()} == {"cycles"}
+    slow, fast = series.values[:, series.names.index(NAME)]
+    assert slow == pytest.approx(fast, rel=0.05)
+
+
+def test_a_child_s_time_is_no_series_but_its_counter_is(kept: Callable[..., list[Path]], tmp_path: Path) -> None:
+    kept(SAME)
+    with history.opened(tmp_path / "history.sqlite") as record:
+        series = record.table(record.runs())
+    about = [name for name in series.names if name.startswith("overhead/")]
+    assert about == ["overhead/glibc/bytes:8 resident_bytes_per_byte"]
+    assert series.values[0, series.names.index(about[0])] == pytest.approx(4, rel=0.05)
+
+
+def test_without_the_addition_a_series_is_in_ns(call: Call, tmp_path: Path) -> None:
+    file = run_file(tmp_path, 0)
+    made = json.loads(file.read_text())
+    for row in made["benchmarks"]:
+        del row["ns_per_addition"]
+    results.write_whole(file, made)
+    assert call("add", file) == 0
+    with history.opened(tmp_path / "history.sqlite") as record:
+        assert [one.unit for one in record.runs()] == ["ns"]
+
+
+def test_with_a_reference_the_series_is_the_ratio(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "reference").mkdir()
+    for day in range(4):  # a machine that gets slower, by what the clock does not tell
+        slower = {NAME: 1.0 + day / 10}
+        file = run_file(tmp_path, day, slower, clock=1 + day)
+        reference = run_file(tmp_path / "reference", day + 100, {NAME: slower[NAME] / 2}, clock=1.5)
+        assert call("add", file, "--reference", reference) == 0
+    with history.opened(tmp_path / "history.sqlite") as record:
+        series = record.table(record.runs())
+        assert {one.unit for one in record.runs()} == {"ratio"}
+        own, beside = record.samples(record.runs()[0])
+    assert series.values[:, series.names.index(NAME)] == pytest.approx([2.0] * 4, rel=0.03)
+    assert beside is not None and beside.of.names == own.of.names
+
+
+def test_runs_of_another_machine_or_profile_are_other_series(
+    call: Call, kept: Callable[..., list[Path]], tmp_path: Path
+) -> None:
+    kept(SAME, SAME)
+    for day, context in ((2, {"l2_bytes": "12345"}), (3, {"profile": "full"}), (4, {"cpu_model": "other"})):
+        assert call("add", run_file(tmp_path, day, context=context)) == 0
+    another_clock = {"mhz_per_cpu": 1, "host_name": "runner-77", "load_avg": [9.0]}
+    assert call("add", run_file(tmp_path, 5, context=another_clock)) == 0
+    with history.opened(tmp_path / "history.sqlite") as record:
+        assert [len(record.like(str(run))) for run in range(1, 7)] == [3, 3, 1, 1, 1, 3]
+
+
+def test_runs_stand_in_the_order_in_which_they_were_measured(
+    kept: Callable[..., list[Path]], tmp_path: Path
+) -> None:
+    kept(SAME, first=5)
+    kept(SAME, first=2)
+    with history.opened(tmp_path / "history.sqlite") as record:
+        assert [one.revision for one in record.runs()] == ["c0002", "c0005"]
+
+
+# ---- check
+
+
+def test_a_change_for_the_worse_fails_and_is_named(
+    call: Call, kept: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept(*[SAME] * 20, *[WORSE] * 8)
+    assert call("check") == 1
+    said = capsys.readouterr().out
+    assert f"worse: {NAME}: +" in said and "since run 21 (c0020), 2024-01-21" in said
+    assert call("check", "--format", "json") == 1
+    found = json.loads(capsys.readouterr().out)
+    (change,) = found["changes"]
+    assert (change["name"], change["first"]["commit"], change["last_before"]["commit"]) == (NAME, "c0020", "c0019")
+    assert change["low"] < 1.06 < change["high"] and change["p"] < 1e-4
+    assert call("check", "--format", "markdown") == 1
+    assert f"| worse | `{NAME}` | +" in capsys.readouterr().out
+
+
+def test_nothing_changed_or_something_got_better_is_a_pass(
+    call: Call, kept: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept(*[SAME] * 20, *[{NAME: 0.9}] * 8)
+    assert call("check") == 0
+    assert "0 worse, 1 better" in capsys.readouterr().out
+    assert call("check", "--all") == 0
+    assert f"better: {NAME}: -" in capsys.readouterr().out
+
+
+def test_more_of_what_there_should_be_much_of_is_better(tmp_path: Path, call: Call) -> None:
+    name = "heap_limit/glibc/limit:granted"
+    for day in range(24):
+        file = run_file(tmp_path, day)
+        made = json.loads(file.read_text())
+        granted = (2e9 if day >= 12 else 1e9) * random.Random(day).gauss(1, 0.001)
+        more = {"name": name, "run_name": name, "granted_bytes": granted, "repetition_index": 0}
+        made["benchmarks"].append({**made["benchmarks"][0], **more})
+        results.write_whole(file, made)
+        assert call("add", file) == 0
+    assert call("check", "--only", "^heap_limit/") == 0
+    with history.opened(tmp_path / "history.sqlite") as record:
+        (change,) = regressions.judge(record.table(record.runs()), [], 0.02).changes
+    assert (change.name, change.worse) == (f"{name} granted_bytes", False)
+
+
+@pytest.mark.parametrize("bad", ({NAME: 3.0}, {NAME: 1.06}))
+def test_one_bad_run_is_a_pass(call: Call, kept: Callable[..., list[Path]], bad: Mapping[str, float]) -> None:
+    kept(*[SAME] * 27, bad)
+    assert call("check") == 0
+
+
+def test_what_was_undone_is_a_pass(call: Call, kept: Callable[..., list[Path]]) -> None:
+    kept(*[SAME] * 14, *[WORSE] * 14, *[SAME] * 14)
+    assert call("check") == 0
+    kept(*[WORSE] * 10, first=42)
+    assert call("check") == 1
+
+
+def test_what_is_older_than_the_last_runs_is_no_news(call: Call, kept: Callable[..., list[Path]]) -> None:
+    kept(*[SAME] * 16, *[WORSE] * 24)
+    assert call("check") == 1
+    assert call("check", "--last", "23") == 0
+
+
+@pytest.mark.parametrize(
+    ("annotate", "code"),
+    (
+        (("21", "compiler 13"), 0),
+        (("c0020", "compiler 13"), 0),
+        (("2024-01-21", "compiler 13"), 0),
+        (("2024-01-20T18:00:00+00:00", "compiler 13"), 0),
+        (("23", "compiler 13"), 0),
+        (("25", "four runs later"), 1),
+        (("21", "only a note", "--note"), 1),
+        (("21", "of another", "--only", "jemalloc"), 1),
+        (("21", "of this one", "--only", "^scoped/glibc/"), 0),
+        (("2030-01-01", "of times to come"), 1),
+    ),
+)
+def test_an_annotation_accepts_the_changes_it_speaks_of(
+    call: Call, kept: Callable[..., list[Path]], annotate: tuple[str, ...], code: int
+) -> None:
+    kept(*[SAME] * 20, *[WORSE] * 8)
+    assert call("annotate", *annotate) == 0
+    assert call("check") == code
+
+
+def test_an_accepted_change_is_told_and_the_next_one_fails(
+    call: Call, kept: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept(*[SAME] * 20, *[WORSE] * 12)
+    assert call("annotate", "21", "compiler 13") == 0
+    assert call("check", "--all") == 0
+    said = capsys.readouterr().out
+    assert f"accepted: {NAME}: +" in said and "said: compiler 13" in said
+    kept(*[{NAME: 1.06 * 1.06}] * 10, first=32)
+    assert call("check") == 1
+
+
+def test_what_else_changed_is_told(
+    call: Call, kept: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept(*[SAME] * 20)
+    kept(*[WORSE] * 8, first=20, context={"compiler": "GNU 13.1.0"})
+    assert call("check") == 1
+    assert "also changed there: compiler: GNU 12.2.0, now GNU 13.1.0" in capsys.readouterr().out
+
+
+def test_too_short_a_history_is_no_pass(
+    call: Call, kept: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept(*[SAME] * 8, *[WORSE] * 3)
+    assert call("check") == 2
+    refused(capsys, "too short a history: 11 runs like the newest")
+    assert call("check", "--allow-short") == 0
+    assert "too short a history" in capsys.readouterr().out
+    needed = change_points.fewest_runs(1)
+    kept(*[WORSE] * (needed - 11), first=11)
+    assert call("check", "--only", f"^{NAME}$") in (0, 1)
+
+
+def test_check_judges_the_machine_of_the_run_added_last(
+    call: Call, kept: Callable[..., list[Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept(*[SAME] * 20, *[WORSE] * 8)
+    assert call("add", run_file(tmp_path, 100, context={"cores": "64"})) == 0
+    assert call("check") == 2
+    refused_line = capsys.readouterr().err
+    assert "1 runs like the newest" in refused_line
+    assert call("check", "--like", "3") == 1
+
+
+def test_a_vanished_benchmark_is_told(
+    call: Call, kept: Callable[..., list[Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept(*[SAME] * 24)
+    file = run_file(tmp_path, 24)
+    made = json.loads(file.read_text())
+    made["benchmarks"] = [row for row in made["benchmarks"] if row["name"] != NAME]
+    results.write_whole(file, made)
+    assert call("add", file) == 0
+    assert call("check") == 0
+    assert f"not in the newest run: {NAME}" in capsys.readouterr().out
+
+
+# ---- list, trend, export
+
+
+def test_list_shows_runs_and_annotations(
+    call: Call, kept: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept(SAME, SAME)
+    assert call("annotate", "c0001", "new [runner]", "--note") == 0
+    assert call("list") == 0
+    said = capsys.readouterr().out
+    assert "c0000" in said and "c0001: new [runner] (a note)" in said and "machine 1: 1 package, 2 cores" in said
+
+
+def test_trend_tells_the_change_points(
+    call: Call, kept: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept(*[SAME] * 20, *[WORSE] * 8)
+    assert call("annotate", "21", "compiler 13") == 0
+    assert call("trend", "^scoped/(glibc|jemalloc)/.*none") == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith(f"{NAME}, cycles, 28 runs, the newest ")
+    assert "run 21 (c0020): +" in said[1] and said[1].endswith("; compiler 13")
+    assert said[2].startswith(OTHER) and len(said) == 3
+
+
+@pytest.mark.parametrize("form", charts.FORMATS)
+@pytest.mark.parametrize("theme", charts.THEMES)
+def test_a_chart_is_drawn(
+    call: Call, kept: Callable[..., list[Path]], tmp_path: Path, form: str, theme: str
+) -> None:
+    kept(*[SAME] * 10, *[WORSE] * 8)
+    assert call("annotate", "11", "compiler 13") == 0
+    file = tmp_path / "figures" / f"trend.{form}"
+    assert call("trend", NAME, "--chart", file, "--theme", theme) == 0
+    content = file.read_bytes()
+    assert len(content) > 5000
+    if form == "svg":
+        text = content.decode()
+        assert f"{NAME}: " in text and "more since c0010" in text and "compiler 13 at run 11" in text
+
+
+def test_a_chart_shows_a_series_with_one_run_and_an_outlier(
+    call: Call, kept: Callable[..., list[Path]], tmp_path: Path
+) -> None:
+    kept(SAME)
+    assert call("trend", NAME, "--chart", tmp_path / "one.svg") == 0
+    assert "no change in 1 run" in (tmp_path / "one.svg").read_text()
+    kept(*[SAME] * 60, {NAME: 40.0}, first=1)
+    assert call("trend", NAME, "--chart", tmp_path / "outlier.svg") == 0
+
+
+def test_export_gives_the_values_back(
+    call: Call, kept: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept(SAME, SAME)
+    assert call("export", "--only", "^overhead") == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["commit"] for row in rows] == ["c0000", "c0001"]
+    assert {row["unit"] for row in rows} == {"bytes per byte"}
+    assert call("export", "--samples", "--only", f"^{NAME}$", "--format", "json", "--last", "1") == 0
+    samples = json.loads(capsys.readouterr().out)
+    assert {row["counter"] for row in samples} == {"ns", "ns_per_addition"}
+    assert [row["process"] for row in samples if row["counter"] == "ns"] == [0, 1, 2, 3, 4]
+
+
+# ---- what cannot be used
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    (
+        ("check",), ("list",), ("trend", "x"), ("export",),
+    ),
+)  # fmt: skip
+def test_a_record_that_is_not_there(call: Call, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
+    assert call(*arguments) == 2
+    refused(capsys, "does not exist")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    (
+        ((), "required: COMMAND"),
+        (("check", "--only", "("), "is no regular expression"),
+        (("check", "--threshold", "much"), "is not a share"),
+        (("check", "--last", "0"), "is not a number"),
+        (("check", "--like", "99"), "has no run '99'"),
+        (("check", "--like", "zzzz"), "has no run 'zzzz'"),
+        (("trend", "("), "is no regular expression"),
+        (("trend", "^nothing$"), "no series matches"),
+        (("trend", "scoped", "--chart", "x.svg"), "a chart shows one"),
+        (("trend", NAME, "--chart", "x.bmp"), "a chart ends in one of"),
+        (("annotate", "some day", "text"), "is no date, and no run or commit"),
+        (("annotate", "99", "text"), "is no date, and no run or commit"),
+        (("annotate", "1", " \n "), "needs a text"),
+        (("add", "nothing.json"), "does not exist"),
+        (("add", "a.json", "b.json", "--reference", "c.json"), "--reference is of one run"),
+    ),
+)
+def test_bad_arguments_are_refused(
+    call: Call,
+    kept: Callable[..., list[Path]],
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    said: str,
+) -> None:
+    kept(SAME)
+    capsys.readouterr()
+    assert call(*arguments) == 2
+    refused(capsys, said)
+
+
+@pytest.mark.parametrize("date", ("", "yesterday", "9999-99-99"))
+def test_a_run_without_a_date_is_refused(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str], date: str
+) -> None:
+    assert call("add", run_file(tmp_path, 0, context={"date": date})) == 2
+    refused(capsys, "does not say when it was measured")
+
+
+def test_a_figure_too_large_to_keep_is_refused(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("add", run_file(tmp_path, 0, {NAME: 1e60})) == 2
+    refused(capsys, f"{NAME} has a figure that is too large to keep (ns)")
+
+
+def test_one_bad_file_keeps_none_of_them(call: Call, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.json"
+    bad.write_text("{")
+    assert call("add", run_file(tmp_path, 0), bad) == 2
+    assert not (tmp_path / "history.sqlite").exists()
+
+
+def test_another_machine_s_reference_is_refused(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, reference = run_file(tmp_path, 0), run_file(tmp_path, 1, context={"cores": "8"})
+    assert call("add", file, "--reference", reference) == 2
+    refused(capsys, "was not measured on the machine")
+
+
+def test_another_reference_of_a_kept_run_is_refused(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, reference = run_file(tmp_path, 0), run_file(tmp_path, 1)
+    assert [call("add", file), call("add", file, "--reference", reference)] == [0, 2]
+    refused(capsys, "is run 1 already, with another reference")
+
+
+def foreign(file: Path) -> None:
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE somebody_else (x)")
+
+
+def newer(file: Path) -> None:
+    with sqlite3.connect(file) as connection:
+        connection.execute(f"PRAGMA user_version = {history.VERSION + 1}")
+
+
+def cut(file: Path) -> None:
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+
+
+def flipped(file: Path) -> None:
+    """One bit of the samples and of the medians, which SQLite itself would not notice."""
+    with sqlite3.connect(file) as connection:
+        for column in ("samples", "medians"):
+            (kept,) = connection.execute(f"SELECT {column} FROM run").fetchone()
+            changed = bytearray(kept)
+            changed[len(changed) // 2] ^= 16
+            connection.execute(f"UPDATE run SET {column} = ?", (bytes(changed),))
+
+
+@pytest.mark.parametrize("arguments", (("trend", NAME), ("export", "--samples"), ("check",), ("add",)))
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    (
+        (lambda file: file.write_text("some text, long enough to be one" * 100), "is not a history of this suite"),
+        (foreign, "is not a history of this suite"),
+        (newer, "was written by a newer suite"),
+        (cut, "is damaged"),
+        (flipped, "is damaged"),
+        (lambda file: (file.unlink(), file.mkdir()), "is not a file"),
+    ),
+    ids=("text", "foreign", "newer", "cut", "flipped", "folder"),
+)
+def test_a_file_that_is_no_record_is_refused_and_left_alone(
+    call: Call,
+    kept: Callable[..., list[Path]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    damage: Callable[[Path], None],
+    said: str,
+) -> None:
+    kept(SAME)
+    file = tmp_path / "history.sqlite"
+    if damage is foreign:
+        file.unlink()
+    damage(file)
+    before = file.read_bytes() if file.is_file() else b""
+    if arguments == ("add",):
+        if damage is flipped:
+            return  # adds beside it: what is there is not read
+        arguments = ("add", str(run_file(tmp_path, 1)))
+    capsys.readouterr()
+    assert call(*arguments) == 2
+    refused(capsys, said)
+    assert before == (file.read_bytes() if file.is_file() else b"")
+
+
+def test_a_locked_record_is_told_and_loses_nothing(
+    call: Call,
+    kept: Callable[..., list[Path]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept(SAME)
+    file = run_file(tmp_path, 1)
+    monkeypatch.setattr(history, "WAIT_SECONDS", 0.1)
+    other = sqlite3.connect(tmp_path / "history.sqlite", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    for arguments in (("add", file), ("annotate", "1", "text"), ("check",)):
+        capsys.readouterr()
+        assert call(*arguments) == 2
+        refused(capsys, "is in use by another program: nothing was changed")
+    other.execute("ROLLBACK")
+    assert call("add", file) == 0
+
+
+def test_a_second_writer_waits(
+    kept: Callable[..., list[Path]], call: Call, tmp_path: Path
+) -> None:
+    kept(SAME)
+    file = run_file(tmp_path, 1)
+    other = sqlite3.connect(tmp_path / "history.sqlite", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    later = threading.Timer(0.5, lambda: other.execute("ROLLBACK"))
+    begun = time.monotonic()
+    later.start()
+    assert call("add", file) == 0
+    assert time.monotonic() - begun >= 0.5
+
+
+def test_two_writers_at_once_lose_nothing(tmp_path: Path) -> None:
+    files = [run_file(tmp_path, day) for day in range(6)]
+    environment = {"PYTHONPATH": str(ROOT / "scripts"), "PATH": "/usr/bin:/bin"}
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "suite.commands.history", "--file", tmp_path / "history.sqlite", "add", *own],
+            env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )
+        for own in (files[0:3], files[2:5], files[3:6])
+    ]  # fmt: skip
+    for one in writers:
+        _, error = one.communicate(timeout=60)
+        assert one.returncode == 0, error
+    with history.opened(tmp_path / "history.sqlite") as record:
+        assert len(record.runs()) == 6
+
+
+def test_a_full_disk_is_told_and_loses_nothing(
+    call: Call,
+    kept: Callable[..., list[Path]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept(SAME)
+    connect = history._connect
+
+    def small(file: Path, to_write: bool) -> sqlite3.Connection:
+        connection = connect(file, to_write)
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        return connection
+
+    files = [run_file(tmp_path, day) for day in range(1, 10)]
+    monkeypatch.setattr(history, "_connect", small)
+    assert call("add", *files) == 2
+    refused(capsys, "the disk is full: nothing was changed")
+    with history.opened(tmp_path / "history.sqlite") as record:
+        assert len(record.runs()) == 1
+
+
+def test_a_file_system_that_takes_no_more_is_told_and_loses_nothing(
+    kept: Callable[..., list[Path]], tmp_path: Path
+) -> None:
+    """The real thing: writing fails with EFBIG, as it would with ENOSPC."""
+    kept(SAME)
+    size = (tmp_path / "history.sqlite").stat().st_size
+    files = [str(run_file(tmp_path, day)) for day in range(1, 10)]
+    limited = (
+        "import resource, signal, sys; from suite.commands import history; "
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size})); "
+        f"sys.exit(history.main(['--file', {str(tmp_path / 'history.sqlite')!r}, 'add', *{files}]))"
+    )
+    environment = {"PYTHONPATH": str(ROOT / "scripts"), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([sys.executable, "-c", limited], env=environment, capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert "nothing was changed" in done.stderr and len(done.stderr.splitlines()) == 1
+    with history.opened(tmp_path / "history.sqlite") as record:
+        assert len(record.runs()) == 1
+
+
+def test_a_crash_in_the_middle_of_adding_loses_nothing(kept: Callable[..., list[Path]], tmp_path: Path) -> None:
+    kept(SAME)
+    with pytest.raises(KeyboardInterrupt):
+        with history.opened(tmp_path / "history.sqlite", to_write=True) as record:
+            record.add(history.prepare(run_file(tmp_path, 1)), "")
+            raise KeyboardInterrupt
+    with history.opened(tmp_path / "history.sqlite") as record:
+        assert len(record.runs()) == 1
+
+
+# ---- a long history
+
+
+def test_a_long_history_stays_small_and_is_judged_soon(tmp_path: Path, call: Call) -> None:
+    """A tenth of what history_scale.py measures, with room for a busy machine."""
+    run = tmp_path / "run.json"
+    shutil.copy(ROOT / "results" / "reference" / "run.json", run)
+    file = tmp_path / "history.sqlite"
+    slow = history_scale.fill(file, run, 40, step_at=30, step=1.1)
+    assert file.stat().st_size < 40 * 200e3
+    begun = time.monotonic()
+    with history.opened(file) as record:
+        said = regressions.judge(record.table(record.runs()), [], change_points.LEAST_CHANGE)
+    assert slow in [one.name for one in said.new_and_worse]
+    assert time.monotonic() - begun < 10

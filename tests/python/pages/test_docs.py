@@ -1,0 +1,176 @@
+"""Does the README say what the reference run says, and is it noticed when it does not?"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from suite import charts, claims
+from suite.commands import readme as command
+from suite.pages import docs as readme
+from suite.results import model as results
+from support import synthetic
+
+PROJECT = Path(__file__).resolve().parents[3]
+FEW = ("scoped/", "churn/", "private/")
+WRITTEN = "# A title\n\n{}\nBetween.\n\n{}\nAfter.\n"
+BLOCK = "<!-- generated: {} -->\nbefore\n<!-- end -->\n"
+
+
+def few(name: str) -> bool:
+    return name.startswith(FEW)
+
+
+def dearer(name: str) -> float:
+    return 3 * synthetic.price(name)
+
+
+@pytest.fixture
+def few_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing all of them takes seconds."""
+    some = {name: one for name, one in charts.charts().items() if name in ("cost_64b", "scoped", "churn", "private")}
+    monkeypatch.setattr(charts, "charts", lambda: some)
+
+
+@pytest.fixture
+def root(tmp_path: Path, few_charts: None) -> Path:
+    """A project with a reference run, whose README and figures are fresh."""
+    measure_again(tmp_path)
+    (tmp_path / "README.md").write_text(WRITTEN.format(BLOCK.format("hero"), BLOCK.format("claims")))
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "allocation.md").write_text(BLOCK.format("chapter allocation"))
+    (tmp_path / "docs" / "other.md").write_text(BLOCK.format("of another command"))
+    assert command.main([], tmp_path) == 0
+    return tmp_path
+
+
+def measure_again(root: Path, price: synthetic.Price = synthetic.price) -> None:
+    (root / readme.REFERENCE).mkdir(parents=True, exist_ok=True)
+    results.write_whole(root / readme.REFERENCE / "run.json", synthetic.document(keep=few, ns=price))
+
+
+def contents(root: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(root)): file.read_bytes() for file in root.rglob("*") if file.is_file()}
+
+
+def check(root: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
+    """The check's answer; whatever it is, nothing is changed."""
+    before = contents(root)
+    capsys.readouterr()
+    status = command.main(["--check"], root)
+    assert contents(root) == before
+    return status, [line.removeprefix("stale: ") for line in capsys.readouterr().out.splitlines()]
+
+
+def test_what_was_written_is_fresh_and_stays_as_it_is(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(root, capsys) == (0, [])
+    before = contents(root)
+    assert command.main([], root) == 0
+    assert contents(root) == before
+
+
+def test_the_blocks_hold_the_figure_its_finding_and_the_numbers_and_the_text_around_stays(root: Path) -> None:
+    text = (root / "README.md").read_text()
+    run = results.read_run(root / readme.REFERENCE / "run.json")
+    assert text.startswith("# A title\n\n<!-- generated: hero -->\n<picture>")
+    assert "\nBetween.\n" in text and text.endswith("\nAfter.\n") and "\nbefore\n" not in text
+    for source in re.findall(r'(?:src|srcset)="([^"]*)"', text):
+        assert (root / source).is_file()
+    assert "**64 bytes cost 1.0\u00a0ns on the stack" in text
+    assert "| Taking memory from the stack is faster than from the heap. | **holds** | 64 bytes take " in text
+    judged = {one.said: one for one in claims.judge(run)}
+    assert all(f"| {said} | **{one.verdict}**" in text for said, one in judged.items())
+
+
+def test_a_chapters_page_shows_its_families_with_figures_that_are_there(root: Path) -> None:
+    text = (root / "docs" / "allocation.md").read_text()
+    assert "### churn\n\nWhat does churn ask?" in text and "### scoped" in text and "### private" not in text
+    sources = re.findall(r'src="([^"]*)"', text)
+    assert "../results/reference/figures/churn.svg" in sources
+    assert all((root / "docs" / source).is_file() for source in sources)
+
+
+def test_a_new_run_makes_blocks_and_figures_stale(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    measure_again(root, dearer)
+    status, said = check(root, capsys)
+    assert status == 1
+    assert {"README.md (block hero)", "README.md (block claims)", "docs/allocation.md (block chapter allocation)"} <= set(said)
+    assert "results/reference/figures/churn.svg (differs)" in said
+    assert command.main([], root) == 0
+    assert check(root, capsys) == (0, [])
+
+
+def test_an_edited_block_is_stale_and_the_rest_is_not(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = root / "README.md"
+    file.write_text(file.read_text().replace("| **holds** |", "| **holds!** |", 1).replace("Between.", "Beside."))
+    assert check(root, capsys) == (1, ["README.md (block claims)"])
+
+
+def test_missing_changed_and_left_over_figures_are_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = root / readme.FIGURES
+    (folder / "churn.svg").unlink()
+    shutil.copy(folder / "scoped.svg", folder / "retired.svg")
+    changed = folder / "scoped.svg"
+    changed.write_bytes(changed.read_bytes().replace(b"<g id=", b"<g class='edited' id=", 1))
+    said = [f"{readme.FIGURES / name}" for name in ("churn.svg (missing)", "scoped.svg (differs)")]
+    assert check(root, capsys) == (1, [*said, f"{readme.FIGURES / 'retired.svg'} (no chart draws it)"])
+    assert command.main([], root) == 0
+    assert not (folder / "retired.svg").exists()
+    assert check(root, capsys) == (0, [])
+
+
+def test_another_drawing_library_may_set_letters_differently_but_not_say_something_else(root: Path) -> None:
+    figure = (root / readme.FIGURES / "churn.svg").read_bytes()
+    elsewhere = figure.replace(b"Matplotlib ", b"Matplotlib 99.").replace(b"<g id=", b"<g  id=", 1)
+    assert readme.same_figure(figure, elsewhere)
+    assert not readme.same_figure(figure, elsewhere.replace(b"<dc:description>", b"<dc:description>Else. "))
+    assert not readme.same_figure(figure, figure.replace(b"<g id=", b"<g  id=", 1))
+
+
+def test_every_block_can_be_asked_for(root: Path) -> None:
+    names = ("hero", "claims", "gallery", "machine", "families", "chapter contention")
+    (root / "README.md").write_text("".join(BLOCK.format(name) for name in names))
+    assert command.main([], root) == 0
+    text = (root / "README.md").read_text()
+    assert "Measured on 2026-01-02: 1 package, 2 cores" in text and "glibc 0.10.2" in text
+    assert "| allocation | [`churn`](docs/allocation.md#churn) | What does churn ask? |" in text
+    assert "### private" in text and 'src="results/reference/figures/private.svg"' in text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (BLOCK.format("nonsense"), "no generated block 'nonsense'; there are: hero"),
+        ("<!-- generated: hero -->\nno end", "has no <!-- end -->"),
+    ],
+)
+def test_marks_that_cannot_be_followed_are_refused(
+    text: str, said: str, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (root / "README.md").write_text(text)
+    before = contents(root)
+    assert command.main([], root) == 2
+    assert said in capsys.readouterr().err
+    assert contents(root) == before
+
+
+def test_without_a_reference_run_one_line_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--check"], tmp_path) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_text_of_a_result_file_stays_text(root: Path) -> None:
+    document = synthetic.document(keep=few)
+    document["context"]["topology"] = "<script>|`*"
+    results.write_whole(root / readme.REFERENCE / "run.json", document)
+    (root / "README.md").write_text(BLOCK.format("machine"))
+    assert command.main([], root) == 0
+    assert "&lt;script&gt;\\|'\\*" in (root / "README.md").read_text()
+
+
+def test_this_projects_own_readme_is_fresh(capsys: pytest.CaptureFixture[str]) -> None:
+    status = command.main(["--check"], PROJECT)
+    answer = capsys.readouterr()
+    assert (status, answer.out + answer.err) == (0, "")

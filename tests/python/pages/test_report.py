@@ -1,0 +1,354 @@
+"""Does the page say what the runs say, whatever state they are in, and does text from a file stay text?"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from suite import charts, claims
+from suite.commands import report as command
+from suite.pages import font_subset as glyphs, inline_svg, report
+from suite.pages.summary import time_text
+from suite.results import model as results
+from suite.runner.program import bad_input
+from suite.stats.estimates import estimate_median
+from support import synthetic
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}</script>"
+VOID = frozenset("meta link input br img hr wbr".split())
+
+
+class parsed(HTMLParser):
+    """A page's elements and its text outside of scripts and styles."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.open: list[str] = []
+        self.pieces: list[str] = []
+        self.data: dict[str, str] = {}
+        self.reading = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.tags.append(tag)
+        self.ids += [str(given["id"])] if "id" in given else []
+        self.links += [str(given[key]) for key in ("href", "src") if key in given]
+        self.reading = str(given.get("id", tag)) if tag in ("script", "style") else ""
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag, f"</{tag}> closes something else"
+        self.reading = ""
+
+    def handle_data(self, data: str) -> None:
+        if self.reading:
+            self.data[self.reading] = data
+        else:
+            self.pieces.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.pieces).split())
+
+
+def few(name: str) -> bool:
+    return name.startswith("handoff/")
+
+
+def page_of(*runs: results.run) -> parsed:
+    made = parsed(report.make(runs))
+    assert made.open == []
+    return made
+
+
+def changed(tmp_path: Path, change: Callable[[results.Document], object], **how: Any) -> results.run:
+    """A synthetic run whose file was changed."""
+    document = synthetic.document(keep=few, **how)
+    change(document)
+    results.write_whole(tmp_path / "run.json", document)
+    return results.read_run(tmp_path / "run.json")
+
+
+def rows(page: parsed) -> list[report.Row]:
+    return list(json.loads(page.data["data"])["rows"])
+
+
+# ---- what it says
+
+
+def test_claims_charts_and_families_words_stand_in_the_page() -> None:
+    run = synthetic.synthetic(keep=few)
+    page = page_of(run)
+    drawn = charts.draw(run, "handoff")
+    assert drawn is not None
+    for said in ("What does handoff ask?", drawn.title, drawn.caption, *(spot.text for spot in drawn.spots)):
+        assert " ".join(said.split()) in page.text
+    for one in claims.judge(run):
+        assert one.verdict in page.text and " ".join(one.text.split()) in page.text
+
+
+def test_the_machine_and_its_checks_are_told(tmp_path: Path) -> None:
+    check = {"name": "turbo", "state": "mind", "value": "on", "effect": "heat decides", "remedy": "turn it off"}
+    machine = {"verdict": "Keep in mind: turbo.", "findings": [check]}
+    run = changed(tmp_path, lambda document: document["context"]["suite"]["about"].update(machine=machine))
+    text = page_of(run).text
+    assert "Keep in mind: turbo." in text and "Heat decides. turn it off" in text
+    assert "GNU 12.2.0 -O3" in text and "L1 48 KiB, L2 2 MiB, L3 32 MiB" in text
+
+
+def test_every_figure_is_in_the_table_with_interval_and_cycles() -> None:
+    run = synthetic.synthetic(keep=few)
+    table = {(name, counter): cells for name, counter, cells, _ in rows(page_of(run))}
+    for one in run.series():
+        figure, (cell,) = estimate_median(one.times), table[one.name.text, ""]
+        assert cell[:3] == [pytest.approx(value, rel=1e-3) for value in (figure.median, figure.low, figure.high)]
+        assert cell[3] == pytest.approx(figure.median / 0.25, rel=1e-3)
+        assert cell[6:] == [0, 0, 5, 5]
+
+
+def test_a_childs_duration_is_no_figure(tmp_path: Path) -> None:
+    def in_a_child(document: results.Document) -> None:
+        for row in document["benchmarks"]:
+            row.update(child_seconds=1.0, peak=3.0)
+
+    found = rows(page_of(changed(tmp_path, in_a_child)))
+    assert {counter for _, counter, _, _ in found} == {"peak"}
+
+
+def test_chapters_are_in_order_and_an_unknown_one_comes_last(tmp_path: Path) -> None:
+    def rename(document: results.Document) -> None:
+        document["context"]["suite"]["about"]["families"]["handoff"]["chapter"] = "astrology"
+
+    sides = [report.side(changed(tmp_path, rename), "")]
+    sides.append(report.side(synthetic.synthetic(keep=lambda name: name.startswith(("many/", "private/"))), ""))
+    chapters = report._chapters(sides, report.drawn_charts())
+    assert [one.name for one in chapters] == ["allocation", "contention", "astrology"]
+
+
+# ---- runs in every state
+
+
+def test_a_run_that_is_not_whole_says_so(tmp_path: Path) -> None:
+    def interrupt(document: results.Document) -> None:
+        failed = [{"family": "scoped", "process": 3, "reason": "crashed with signal 11"}]
+        document["context"]["suite"].update(complete=False, failed=failed)
+
+    text = page_of(changed(tmp_path, interrupt)).text
+    assert "it was interrupted, or is still going on; 1 process failed" in text
+    assert "scoped , process 3: crashed with signal 11" in text
+    assert "not whole" not in page_of(synthetic.synthetic(keep=few)).text
+
+
+def test_disturbed_processes_are_listed_and_marked(tmp_path: Path) -> None:
+    def disturb(document: results.Document) -> None:
+        document["context"]["suite"]["units"][0].update(disturbed=True, reasons=["others used 0.5 cores"])
+
+    page = page_of(changed(tmp_path, disturb))
+    assert "handoff , process 0: others used 0.5 cores" in page.text
+    assert {cell[7] for _, _, (cell,), _ in rows(page)} == {1}
+
+
+def test_one_process_gives_no_intervals() -> None:
+    page = page_of(synthetic.synthetic(keep=few, processes=1))
+    assert "there are no intervals" in page.text
+    assert {tuple(cell[1:3]) for _, _, (cell,), _ in rows(page)} == {(None, None)}
+
+
+@pytest.mark.parametrize(
+    "about", [{}, {"machine": "fast", "families": ["handoff"]}, {"machine": {"findings": [1, {}]}}]
+)
+def test_a_run_that_says_nothing_of_machine_or_families_has_a_page(tmp_path: Path, about: dict[str, Any]) -> None:
+    page = page_of(changed(tmp_path, lambda document: document["context"]["suite"].update(about=about)))
+    assert "How fit the machine was is not recorded in this result." in page.text
+    assert "handoff" in page.text and "How it was measured" not in page.text
+
+
+def test_what_a_single_process_wrote_has_a_page(tmp_path: Path) -> None:
+    run = changed(tmp_path, lambda document: document["context"].pop("suite"), processes=1)
+    assert "Allocate" in page_of(run).text
+
+
+def test_several_runs_stand_side_by_side() -> None:
+    one = synthetic.synthetic(keep=few)
+    other = synthetic.synthetic(keep=few, ns=lambda name: 2 * synthetic.price(name), processes=6)
+    page = page_of(one, other, one)
+    assert {"chart-handoff-A", "chart-handoff-B", "chart-handoff-C"} <= set(page.ids)
+    for _, counter, cells, ratios in rows(page):
+        assert len(cells) == 3 and (counter or [round(ratio[0], 1) for ratio in ratios] == [2.0, 1.0])
+    controls = [each for run in (one, other) for each in run.series("handoff", "none", pairs=1)]
+    assert len(controls) == 2
+    assert all(time_text(estimate_median(each.times).median) in page.text for each in controls)
+
+
+def test_a_family_that_only_one_run_has_is_shown() -> None:
+    only_many = synthetic.synthetic(keep=lambda name: name.startswith("many/"))
+    page = page_of(synthetic.synthetic(keep=few), only_many)
+    assert {"family-handoff", "family-many"} <= set(page.ids)
+    assert {tuple(cell is None for cell in cells) for _, _, cells, _ in rows(page)} == {(False, True), (True, False)}
+
+
+def test_more_runs_than_can_be_read_are_refused() -> None:
+    with pytest.raises(bad_input, match="at most 6 runs"):
+        report.make([synthetic.synthetic(keep=few)] * 7)
+
+
+# ---- text from a file stays text
+
+
+def test_hostile_text_makes_no_elements(tmp_path: Path) -> None:
+    def poison(document: results.Document) -> None:
+        context = document["context"]
+        for key in ("host_name", "date", "compiler", "topology", "profile", "process_malloc", "malloc.glibc"):
+            context[key] = HOSTILE
+        check = dict.fromkeys(("name", "state", "value", "effect", "remedy"), HOSTILE)
+        context["suite"]["about"]["machine"] = {"verdict": HOSTILE, "findings": [check]}
+        context["suite"]["about"]["families"]["handoff"] = dict.fromkeys(report.HEADER, HOSTILE)
+        context["suite"]["failed"] = [{"family": HOSTILE, "process": 0, "reason": HOSTILE}]
+        for row in document["benchmarks"]:
+            if row["run_name"] == "handoff/glibc/pairs:1":
+                row.update(name=HOSTILE, run_name=HOSTILE)
+
+    honest, page = page_of(synthetic.synthetic(keep=few)), page_of(changed(tmp_path, poison))
+    assert page.tags.count("script") == honest.tags.count("script") and "img" not in page.tags
+    assert "{{ 7 * 7 }}" in page.text
+    assert HOSTILE in {row[0] for row in rows(page)}
+    assert all(link.startswith(("#", "data:")) for link in page.links)
+
+
+def test_marks_that_turn_writing_and_endless_text_are_cut(tmp_path: Path) -> None:
+    def poison(document: results.Document) -> None:
+        document["context"].update(host_name="a\u202eb\x07c", compiler="x" * 1_000_000)
+
+    made = report.make([changed(tmp_path, poison)])
+    assert "\u202e" not in made and "\x07" not in made and "a b c" in made
+    assert "x" * 4000 in made and "x" * 4100 not in made
+
+
+def test_only_the_pages_own_script_may_run() -> None:
+    made = report.make([synthetic.synthetic(keep=few)])
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', made)
+    (allowed,) = re.findall(r"script-src 'sha256-([^']*)'", policy)
+    (script,) = re.findall(r"<script>(.*?)</script>", made, re.DOTALL)
+    assert base64.b64decode(allowed) == hashlib.sha256(script.encode()).digest()
+    assert policy.startswith("default-src 'none'") and "http" not in policy
+
+
+# ---- charts in a page
+
+
+@pytest.fixture(scope="module")
+def both() -> tuple[charts.drawing, charts.drawing]:
+    light, dark = (charts.draw(synthetic.synthetic(keep=few), "handoff", charts.look(theme)) for theme in charts.THEMES)
+    assert light is not None and dark is not None
+    return light, dark
+
+
+def test_one_picture_serves_both_themes(both: tuple[charts.drawing, charts.drawing]) -> None:
+    colours = inline_svg.palette()
+    made = inline_svg.inline(*both, "a-", colours)
+    assert not re.search(r"#[0-9a-f]{6}\b", made.markup)
+    for drawn, theme in zip(both, charts.THEMES):
+        declared = dict(re.findall(r"(--c\d+):(#[0-9a-f]{6});", colours.declared(theme)))
+        shown = {declared[name] for name in re.findall(r"var\((--c\d+)\)", made.markup)}
+        assert shown == set(re.findall(r"#[0-9a-f]{6}\b", charts.render(drawn, "svg").decode()))
+
+
+def test_ids_do_not_clash_and_all_that_is_meant_is_there(both: tuple[charts.drawing, charts.drawing]) -> None:
+    made = [inline_svg.inline(*both, prefix, inline_svg.palette()).markup for prefix in ("a-", "b-")]
+    ids = [set(re.findall(r'\bid="([^"]*)"', markup)) for markup in made]
+    assert ids[0] and not ids[0] & ids[1]
+    for markup, own in zip(made, ids):
+        assert set(re.findall(r'(?:url\(|href=")#([^)"]*)', markup)) == own
+
+
+def test_pictures_that_differ_in_more_than_colour_are_both_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, part = synthetic.synthetic(keep=few), synthetic.synthetic(keep=few, mallocs=2)
+    draw = charts.draw
+
+    def by_theme(run: results.run, name: str, how: charts.look) -> charts.drawing | None:
+        return draw(whole if how.theme == "light" else part, name, how)
+
+    monkeypatch.setattr(charts, "draw", by_theme)
+    made = report.make([whole])
+    assert made.count('class="view light-view"') == made.count('class="view dark-view"') == 1
+    page = parsed(made)
+    assert len(page.ids) == len(set(page.ids))
+
+
+def test_the_panels_are_shown_and_the_words_kept_for_the_file(both: tuple[charts.drawing, charts.drawing]) -> None:
+    made = inline_svg.inline(*both, "a-", inline_svg.palette())
+    tree = ElementTree.fromstring(f"<svg>{made.markup}</svg>")
+    left, top, width, height = made.panels
+    words = {text for group in tree.iter("g") if group.get("class") == inline_svg.WORDS for text in group.iter("text")}
+    inside = {True: 0, False: 0}
+    for text in tree.iter("text"):
+        inside[text in words] += top <= float(text.get("y", "0")) <= top + height
+    assert words
+    assert inside[True] == 0 and inside[False] > 5
+    assert made.whole == (1152.0, 648.0) and left + width <= 1152 and top + height <= 648
+
+
+def test_the_font_holds_each_letter_that_charts_set() -> None:
+    font = glyphs.carry("bold", "aµ☃\u00a0")
+    assert set(font.outlines) == {"a", "µ", "☃", "\u00a0"}
+    assert font.outlines["a"][1].startswith("M") and font.outlines["\u00a0"][1] == ""
+    assert base64.b64decode(font.woff).startswith(b"wOFF")
+    assert glyphs.carry("normal", "a\ue000").outlines.keys() == {"a"}  # what the font has not, it does not claim
+
+
+# ---- the command
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    results.write_whole(tmp_path / "run.json", synthetic.document(keep=few))
+    return tmp_path / "run.json"
+
+
+def test_the_page_is_written_beside_the_run(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main([str(file)]) == 0
+    page = file.with_name("report.html")
+    assert capsys.readouterr().out == f"{page}\n"
+    assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert sorted(path.name for path in file.parent.iterdir()) == ["report.html", "run.json"]
+
+
+def test_the_same_runs_make_the_same_page(file: Path) -> None:
+    run = results.read_run(file)
+    assert report.make([run]) == report.make([run])
+
+
+def test_bad_input_is_one_line(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    empty = file.with_name("empty.json")
+    empty.write_text("")
+    nowhere = ([str(empty)], [str(file.with_name("none.json"))])
+    for arguments in (*nowhere, [str(file), "-o", str(file)], [str(file), "-o", "/no/such/x"]):
+        assert command.main(arguments) == 2
+        told = capsys.readouterr()
+        assert told.out == "" and told.err.count("\n") == 1 and told.err.startswith("scripts/report: ")
+    assert results.read_run(file).series()  # still the run
+
+
+def test_without_a_run_the_command_refuses(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main([])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1

@@ -1,0 +1,239 @@
+"""Do the findings say what the data says, whichever way it falls, and nothing where there is no data?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from support import fake_program
+import pytest
+from rich.console import Console
+from suite.pages import summary as findings
+from suite.results import model as results
+
+KIB, MIB = 1 << 10, 1 << 20
+ALL = {name: ns for _, _, benchmarks in fake_program.FAMILIES.values() for name, ns in benchmarks.items()}
+CONTEXT = fake_program.context("quick")
+
+Change = Callable[[str, float, int], float]  # name, time, process: another time
+
+
+def make_run(
+    folder: Path,
+    times: dict[str, float] | None = None,
+    processes: int = 5,
+    change: Change = lambda _, ns, process: ns * (1 + 0.01 * process),
+    context: dict[str, Any] | None = None,
+    **account: Any,
+) -> results.run:
+    """A run of the fake program's benchmarks, or of the given ones."""
+    measured = ALL if times is None else times
+    pieces = []
+    for process in range(processes):
+        disturbed = process in account.get("disturbed", ())
+        rows = [
+            {**fake_program.row(name, 1.0, 0, 0, ""), **at(change(name, ns, process))} for name, ns in measured.items()
+        ]
+        reasons = ("others used 1.00 cores",) if disturbed else ()
+        unit = results.unit(
+            "scoped", "allocation", "^scoped/", process, disturbed, reasons, 0.5 * disturbed, 0.0, 0, 0, 1.0,
+            account.get("additions", [0.5] * processes)[process], 1,
+        )  # fmt: skip
+        pieces.append((unit, {"context": CONTEXT if context is None else context, "benchmarks": rows}))
+    units = tuple(unit for unit, _ in pieces)
+    planned = account.get("planned", processes)
+    how_it_went = results.account(account.get("complete", True), planned, 1, units, account.get("failed", ()))
+    results.write_whole(folder / "run.json", results.merge(pieces, how_it_went, list(measured)))
+    return results.read_run(folder / "run.json")
+
+
+def at(ns: float) -> dict[str, float]:
+    return {"real_time": ns, "cpu_time": ns}
+
+
+def of(run: results.run, topic: str) -> dict[str, findings.finding]:
+    return {one.subject: one for one in findings.findings(run) if one.topic.startswith(topic)}
+
+
+def test_64_bytes_are_told_for_the_stack_the_arena_and_each_malloc(tmp_path: Path) -> None:
+    told = of(make_run(tmp_path), "Taking 64 bytes")
+    assert list(told) == ["none", "stack_array", "alloca", "arena", "glibc", "jemalloc"]
+    glibc = told["glibc"]
+    assert glibc.value is not None and glibc.value.median == pytest.approx(20.4)
+    assert (glibc.value.low, glibc.value.high) == pytest.approx((20.0, 20.8))
+    assert glibc.cycles == pytest.approx(20.4 / 0.5)
+    assert glibc.words == "10 times stack_array (9.71 to 10.3)"
+    assert told["stack_array"].words == ""
+
+
+def test_what_is_not_different_is_not_called_dearer(tmp_path: Path) -> None:
+    assert of(make_run(tmp_path), "Taking")["alloca"].words == "not told apart from stack_array (0.971 to 1.03 times)"
+
+
+def test_a_stack_that_is_dearer_is_told_as_well(tmp_path: Path) -> None:
+    times = {"scoped/stack_array/bytes:64/touch:first": 50.0, "scoped/glibc/bytes:64/touch:first": 5.0}
+    assert of(make_run(tmp_path, times), "Taking")["glibc"].words == "0.1 times stack_array (0.0971 to 0.103)"
+
+
+def test_latency_is_told_by_the_largest_size_in_half_of_each_cache(tmp_path: Path) -> None:
+    told = of(make_run(tmp_path), "One load")
+    assert list(told) == [
+        "L1 cache (16 KiB of data)",
+        "L2 cache (512 KiB of data)",
+        "L3 cache (8 MiB of data)",
+        "memory (64 MiB of data)",
+    ]
+    assert told["memory (64 MiB of data)"].words.startswith("66.7 times the L1 cache")
+
+
+def test_a_size_that_fills_a_cache_does_not_stand_for_it(tmp_path: Path) -> None:
+    run = make_run(tmp_path, {f"chase/bytes:{size * KIB}/order:random/home:heap": 1.0 for size in (8, 32, 1024, 9216)})
+    assert list(of(run, "One load")) == ["L1 cache (8 KiB of data)", "memory"]
+
+
+def test_memory_that_was_not_reached_is_said_to_be_not_reached(tmp_path: Path) -> None:
+    run = make_run(tmp_path, context={**CONTEXT, "l3_bytes": str(48 * MIB)})
+    memory = of(run, "One load")["memory"]
+    assert memory.value is None
+    assert memory.words == "not reached: the last cache has 48 MiB, the largest data here 64 MiB"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "told"),
+    [
+        ({}, ["64 MiB of data"]),  # a machine that does not say
+        ({"l1d_bytes": "32768"}, ["L1 cache (16 KiB of data)", "memory (64 MiB of data)"]),
+        ({"l2_bytes": str(MIB)}, ["L2 cache (512 KiB of data)", "memory (64 MiB of data)"]),
+        ({"l1d_bytes": "1024", "l2_bytes": "2048"}, ["memory (64 MiB of data)"]),  # no size fits
+        ({"l1d_bytes": "unknown"}, ["64 MiB of data"]),
+    ],
+)
+def test_cache_levels_that_are_unknown_are_not_made_up(tmp_path: Path, sizes: dict[str, str], told: list[str]) -> None:
+    context = {key: value for key, value in CONTEXT.items() if not key.endswith("_bytes")}
+    assert list(of(make_run(tmp_path, context={**context, **sizes}), "One load")) == told
+
+
+def test_pointers_are_told_at_the_largest_common_size(tmp_path: Path) -> None:
+    times = {name: ns for name, ns in ALL.items() if name != f"chase/bytes:{64 * MIB}/order:sequential/home:heap"}
+    told = of(make_run(tmp_path, times), "Following pointers")
+    assert told["8 MiB of nodes, at random"].words.startswith("13.3 times the walk in order")
+    assert told["element of a shuffled list"].words.startswith("10 times the vector")
+
+
+def test_scaling_is_told_for_the_most_threads_that_have_a_core(tmp_path: Path) -> None:
+    told = of(make_run(tmp_path), "Threads")
+    assert list(told) == ["stack_array, 2 threads", "glibc, 2 threads", "jemalloc, 2 threads"]
+    assert told["glibc, 2 threads"].words == "2 times one thread (1.94 to 2.06); 1 is ideal"
+    assert told["jemalloc, 2 threads"].words.startswith("not told apart from one thread")
+
+
+@pytest.mark.parametrize("cores", ["1", "", "many"])
+def test_on_one_core_nothing_is_said_of_scaling(tmp_path: Path, cores: str) -> None:
+    assert of(make_run(tmp_path, context={**CONTEXT, "cores": cores}), "Threads") == {}
+
+
+def test_a_hand_off_is_told_beside_the_queue_alone(tmp_path: Path) -> None:
+    told = of(make_run(tmp_path), "Allocating in one thread")
+    assert told["none"].words == "the control: the queue alone"
+    assert told["glibc"].words.startswith("not told apart from the queue alone")
+
+
+def test_nothing_is_said_without_data(tmp_path: Path) -> None:
+    assert findings.findings(make_run(tmp_path, {"matrix/n:8": 1.0})) == []
+
+
+def test_one_process_has_no_interval_and_that_is_said(tmp_path: Path) -> None:
+    run = make_run(tmp_path, processes=1)
+    glibc = of(run, "Taking")["glibc"]
+    assert glibc.value is not None and findings.interval_text(glibc.value) == ""
+    assert glibc.words == "10 times stack_array"
+    assert findings.caveats(run)[0].startswith("One process measured each figure: there are no intervals")
+
+
+def test_two_humps_are_marked(tmp_path: Path) -> None:
+    run = make_run(tmp_path, change=lambda name, ns, process: ns * (3 if process % 2 and "glibc" in name else 1))
+    told = of(run, "Taking")
+    assert told["glibc"].notes == ("two humps, 20 ns and 60 ns: the median lies in one of them",)
+    assert told["jemalloc"].notes == ()
+    assert any("have two humps" in line for line in findings.caveats(run))
+
+
+def test_disturbed_processes_are_marked_and_counted(tmp_path: Path) -> None:
+    run = make_run(tmp_path, disturbed=(1, 3))
+    assert of(run, "Taking")["glibc"].notes == ("2 of 5 disturbed",)
+    assert of(run, "Following")["element of a shuffled list"].notes == ()
+    said = "Disturbed, kept and marked: 2 of 5 processes; the worst: scoped, others used 1.00 cores."
+    assert said in findings.caveats(run)
+
+
+def test_an_incomplete_run_says_so(tmp_path: Path) -> None:
+    failed = (results.failure("chase", 1, "crashed (SIGSEGV)"), results.failure("chase", 2, "crashed (SIGSEGV)"))
+    run = make_run(tmp_path, processes=3, planned=5, complete=False, failed=failed)
+    assert of(run, "Taking")["glibc"].notes == ("3 of 5 processes",)
+    said = findings.caveats(run)
+    assert "The run is incomplete: it was interrupted, or is still going on." in said
+    assert "2 failed; the first: chase, process 1: crashed (SIGSEGV)" in said
+
+
+@pytest.mark.parametrize(("slowest", "told"), [(0.505, False), (0.6, True)])
+def test_a_clock_that_moved_is_told(tmp_path: Path, slowest: float, told: bool) -> None:
+    said = findings.caveats(make_run(tmp_path, additions=[0.5, 0.5, slowest, 0.5, 0.5]))
+    assert any(line.startswith("The cores' clock moved by 20.0%") for line in said) == told
+
+
+def test_the_interval_and_its_certainty_are_explained(tmp_path: Path) -> None:
+    five = findings.caveats(make_run(tmp_path))[0]
+    assert "from smallest to largest, and holds the true median with 93.8% chance" in five
+    assert "that of a comparison holds the true ratio with 96.8%" in five
+    ten = findings.caveats(make_run(tmp_path, processes=10))[0]
+    assert "without the 1 smallest and the 1 largest, and holds the true median with 97.9% chance" in ten
+
+
+def test_missing_mallocs_are_named_with_the_reason(tmp_path: Path) -> None:
+    assert "Not available: mimalloc: not found (install: libmimalloc2.0)" in findings.caveats(make_run(tmp_path))
+
+
+def test_times_of_zero_are_not_divided_by(tmp_path: Path) -> None:
+    run = make_run(tmp_path, {name: 0.0 for name in ALL})
+    assert all(one.words.count(" times ") == 0 for one in findings.findings(run))
+    assert findings.caveats(run)
+
+
+def test_the_tables_show_every_figure(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    console = Console(width=200, record=True, file=(tmp_path / "out").open("w"))
+    for table in findings.as_tables(findings.findings(run)):
+        console.print(table)
+    console.file.close()
+    shown = console.export_text()
+    for one in findings.findings(run):
+        assert one.topic in shown and one.subject in shown and one.words in shown
+        assert one.value is None or findings.time_text(one.value.median) in shown
+
+
+def test_text_that_looks_like_markup_is_shown_as_it_is(tmp_path: Path) -> None:
+    context = json.loads(json.dumps(CONTEXT).replace("jemalloc", "[red]"))
+    run = make_run(tmp_path, {"scoped/[red]/bytes:64/touch:first": 1.0}, context=context)
+    console = Console(width=200, record=True, file=(tmp_path / "out").open("w"))
+    for table in findings.as_tables(findings.findings(run)):
+        console.print(table)
+    console.file.close()
+    assert "[red]" in console.export_text()
+
+
+@pytest.mark.parametrize(
+    ("ns", "text"),
+    [
+        (0.25, "0.25 ns"),
+        (1.234, "1.23 ns"),
+        (99.96, "100 ns"),
+        (999.6, "1,000 ns"),
+        (1234.0, "1.23 µs"),
+        (2e9, "2 s"),
+        (5e12, "5,000 s"),
+    ],
+)
+def test_times_read_well(ns: float, text: str) -> None:
+    assert findings.time_text(ns) == text

@@ -1,0 +1,337 @@
+"""Does the measuring program do what its users and the scripts rely on: names, results, context, and clear refusals?"""
+
+from __future__ import annotations
+
+import os
+import re
+import resource
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.measuring_program import Answer, available_mallocs, listed, measure, names, parsed, program, run
+
+PROFILES = ("smoke", "quick", "full")
+HARDWARE_COUNTERS = {"instructions", "cycles", "branch_misses", "cache_misses", "dtlb_misses"}
+ONE_BENCHMARK = "--only=^scoped/none/bytes:64/touch:first$"
+
+
+def benchmarks(*arguments: str) -> dict[str, list[str]]:
+    return {family["name"]: family["benchmarks"] for family in listed(*arguments)["families"]}
+
+
+def refused(answer: Answer) -> str:
+    """The one line of a refusal."""
+    assert answer.status == 2
+    assert len(answer.complaints) == 1, answer.err
+    assert answer.out == ""
+    assert not re.search(r"terminate called|Aborted|Assertion|core dumped|what\(\)", answer.err)
+    return answer.complaints[0]
+
+
+# --list
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_names_are_unique_and_well_formed(profile: str) -> None:
+    families = benchmarks(f"--profile={profile}")
+    everything = [name for family in families.values() for name in family]
+    assert [name for name, count in Counter(everything).items() if count > 1] == []
+    for family, its_benchmarks in families.items():
+        assert its_benchmarks
+        form = re.compile(rf"{family}(/[a-z0-9_.-]+)?(/[a-z0-9_]+:[a-z0-9_]+)+")
+        assert [name for name in its_benchmarks if not form.fullmatch(name)] == []
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_benchmark_belongs_to_one_part_of_its_family(profile: str) -> None:
+    for family in listed(f"--profile={profile}")["families"]:
+        parts = [re.compile(part) for part in family["parts"]]
+        assert [name for name in family["benchmarks"] if sum(bool(part.search(name)) for part in parts) != 1] == []
+    everything = [name for family in benchmarks(f"--profile={profile}").values() for name in family]
+    for family in listed(f"--profile={profile}")["families"]:
+        for part in family["parts"]:
+            matched = [name for name in everything if re.search(part, name)]
+            assert set(matched) <= set(family["benchmarks"]), f"{part} runs benchmarks of another family"
+
+
+def test_each_family_says_what_a_reader_must_know() -> None:
+    for family in listed()["families"]:
+        assert family["question"].endswith("?")
+        assert all(family[fact] for fact in ("name", "chapter", "operation", "untimed", "heap"))
+
+
+def test_each_strategy_is_available_or_says_why_not() -> None:
+    strategies = listed()["strategies"]
+    assert len(set(names(strategies))) == len(strategies)
+    assert {"none", "stack_array", "alloca", "arena", "pool", "new_delete", "mmap", "glibc"} <= set(names(strategies))
+    for one in strategies:
+        assert one["what"]
+        assert bool(one["reason"]) != one["available"]
+    assert names([one for one in strategies if one["process"]]) == ["glibc"]
+
+
+def test_the_text_names_what_the_json_names() -> None:
+    text = run("--list")
+    assert text.status == 0
+    for one in [*listed()["families"], *listed()["strategies"]]:
+        assert re.search(rf"^  {re.escape(one['name'])} ", text.out, re.MULTILINE), one["name"]
+
+
+def test_only_chooses_what_is_listed_and_run() -> None:
+    assert benchmarks(ONE_BENCHMARK) == {"scoped": ["scoped/none/bytes:64/touch:first"]}
+    assert names(measure(ONE_BENCHMARK).rows) == ["scoped/none/bytes:64/touch:first"]
+
+
+# Results
+
+
+def test_every_benchmark_of_the_smoke_profile_runs_and_none_is_wrong() -> None:
+    for family in listed("--profile=smoke")["families"]:
+        rows: list[dict[str, Any]] = []
+        for part in family["parts"]:
+            rows += measure(f"--benchmark_filter={part}").rows
+        assert sorted(names(rows)) == sorted(family["benchmarks"])
+        assert [row["error_message"] for row in rows if row.get("error_occurred")] == []
+        for row in rows:
+            assert row["real_time"] > 0 and row["time_unit"] == "ns" and row["run_type"] == "iteration"
+            assert 0.05 < row["ns_per_addition"] < 5
+            assert row.get("page_faults", 0) >= 0  # absent where the work is done in a child process
+
+
+def test_the_context_holds_the_facts() -> None:
+    context = measure(ONE_BENCHMARK).context
+    facts = {
+        "suite_version", "profile", "seed", "compiler", "build_type", "build_flags", "library_build_type_note", "cores",
+        "processing_units", "pinning", "topology", "counters", "process_malloc", "preloaded", "transparent_hugepages",
+        "page_bytes",
+    }  # fmt: skip
+    assert facts <= context.keys()
+    assert all(isinstance(context[fact], str) for fact in facts)
+    assert context["profile"] == "smoke"
+    assert context["preloaded"] == ""
+    assert context["process_malloc"] == "glibc"
+    assert 1 <= int(context["cores"]) <= int(context["processing_units"])
+    assert {"date", "host_name", "executable", "num_cpus", "caches", "load_avg"} <= context.keys()
+    for malloc in (one for one in listed()["strategies"] if one["file"] or one["reason"]):
+        said = context[f"malloc.{malloc['name']}"]
+        if malloc["available"]:
+            assert said.endswith(f" {malloc['file']}") and os.path.exists(malloc["file"])
+        else:
+            assert said.startswith("not available: ") and malloc["reason"] in said
+
+
+def test_counters_that_the_kernel_does_not_give_are_in_no_row() -> None:
+    answer = measure("--only=^scoped/(none|glibc)/bytes:64/")
+    said = answer.context["counters"]
+    given = set() if said.startswith("none: ") else set(said.split(","))
+    assert given <= HARDWARE_COUNTERS
+    for row in answer.rows:
+        assert row.keys() & HARDWARE_COUNTERS <= given
+        assert 0 not in [row[name] for name in ("instructions", "cycles") if name in row]
+
+
+def test_the_file_holds_what_the_screen_shows(tmp_path: Path) -> None:
+    out = tmp_path / "run.json"
+    answer = measure(ONE_BENCHMARK, f"--benchmark_out={out}", "--benchmark_out_format=json")
+    assert parsed(out.read_text()) == answer.results
+
+
+@pytest.mark.parametrize("pin", ["none", "0"])
+def test_pinning_stands_in_the_context(pin: str) -> None:
+    if pin not in ("none", *map(str, os.sched_getaffinity(0))):
+        pytest.skip("this process may not use that processor")
+    assert measure(ONE_BENCHMARK, f"--pin={pin}").context["pinning"] == pin
+
+
+def test_help_names_the_options_of_both() -> None:
+    answer = run("--help")
+    assert answer.status == 0
+    for option in ("--profile", "--allocator", "--only", "--pin", "--list", "--benchmark_filter"):
+        assert option in answer.out
+
+
+# Bad input
+
+BAD = {
+    "unknown option": (["--nope"], "--nope"),
+    "stray word": (["scoped"], "scoped"),
+    "unknown profile": (["--profile=slow"], "smoke, quick, full"),
+    "profile without value": (["--profile"], "--profile"),
+    "unknown processor": (["--pin=100000"], "100000"),
+    "pin that is no list": (["--pin=0,x"], "0,x"),
+    "pin that is empty": (["--pin="], "--pin="),
+    "list of what": (["--list=xml"], "xml"),
+    "only that matches nothing": (["--only=^no such family/"], "no such family"),
+    "only that is no pattern": (["--only=("], "--only=("),
+    "only that is too long": (["--only=" + "(" * 20_000], "--only: longer than 1000 characters"),
+    "filter that matches nothing": (["--benchmark_filter=^no such family/"], "no such family"),
+    "filter that is no pattern": (["--benchmark_filter=("], "("),
+    "unknown benchmark option": (["--benchmark_nope=1"], "--benchmark_nope=1"),
+    "benchmark option of no number": (["--benchmark_min_time=long"], "long"),
+    "format that is none": (["--benchmark_format=xml"], "xml"),
+    "allocator without value": (["--allocator"], "--allocator"),
+    "allocator without file": (["--allocator=mine"], "NAME=FILE"),
+    "allocator of empty file": (["--allocator=mine="], "NAME=FILE"),
+    "allocator of no name": (["--allocator==/lib/x.so"], "NAME=FILE"),
+    "allocator of a bad name": (["--allocator=My Malloc=/lib/x.so"], "NAME=FILE"),
+    "allocator of a taken name": (["--allocator=glibc=libc.so.6"], "taken"),
+    "allocator named twice": (["--allocator=a=libc.so.6", "--allocator=a=libc.so.6"], "taken"),
+    "allocator that is not there": (["--allocator=mine=/no/such/file.so"], "/no/such/file.so"),
+    "allocator that is no library": (["--allocator=mine=/etc/passwd"], "/etc/passwd"),
+    "library that is no malloc": (["--allocator=mine=libm.so.6"], "libm.so.6"),
+    "prefix the library does not have": (["--allocator=mine=libc.so.6,je_"], "je_malloc"),
+    "output into no folder": ([ONE_BENCHMARK, "--benchmark_out=/no/such/folder/run.json"], "/no/such/folder/run.json"),
+    "output onto a folder": ([ONE_BENCHMARK, "--benchmark_out=/"], "cannot write /"),
+    "output of no format": ([ONE_BENCHMARK, "--benchmark_out=/dev/null", "--benchmark_out_format=xml"], "xml"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_refused_with_one_clear_line(case: str) -> None:
+    arguments, said = BAD[case]
+    assert said in refused(run(*arguments))
+
+
+def test_a_file_that_cannot_be_replaced_is_refused_and_kept(tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("the superuser may write everywhere")
+    kept = tmp_path / "run.json"
+    kept.write_text("precious")
+    kept.chmod(0o400)
+    assert str(kept) in refused(run(ONE_BENCHMARK, f"--benchmark_out={kept}"))
+    assert kept.read_text() == "precious"
+
+
+def test_a_refused_run_leaves_no_file(tmp_path: Path) -> None:
+    refused(run(f"--benchmark_out={tmp_path / 'run.json'}", "--benchmark_filter=^no such family/"))
+    assert not (tmp_path / "run.json").exists() or (tmp_path / "run.json").stat().st_size == 0
+
+
+def test_a_full_disk_is_noticed(tmp_path: Path) -> None:
+    def no_more_than_a_kilobyte() -> None:  # a write past the limit fails as one on a full disk does
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+
+    out = tmp_path / "run.json"
+    done = subprocess.run(
+        [program(), "--profile=smoke", ONE_BENCHMARK, f"--benchmark_out={out}"],
+        preexec_fn=no_more_than_a_kilobyte,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert [line for line in done.stderr.splitlines() if line.startswith("stackheap: ") and str(out) in line]
+
+
+# Mallocs
+
+
+def a_malloc() -> dict[str, Any]:
+    """One that is neither glibc's nor prefixed."""
+    found = [one for name, one in available_mallocs().items() if name in ("jemalloc", "mimalloc", "tcmalloc")]
+    if not found:
+        pytest.skip("needs jemalloc, mimalloc or tcmalloc")
+    return found[0]
+
+
+def test_any_other_malloc_is_a_strategy_of_that_name() -> None:
+    file = a_malloc()["file"]
+    only = "--only=^scoped/mine.*/bytes:64/touch:first"
+    answer = measure(f"--allocator=mine={file}", "--allocator", f"mine-2={file}", only)
+    assert names(answer.rows) == ["scoped/mine/bytes:64/touch:first", "scoped/mine-2/bytes:64/touch:first"]
+    assert answer.context["malloc.mine"].endswith(f" {file}")
+
+
+def test_a_malloc_of_this_folder_is_that_and_not_the_systems(tmp_path: Path) -> None:
+    (tmp_path / "libm.so.6").write_text("no library")
+    done = subprocess.run(
+        [program(), "--allocator=mine=libm.so.6"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "invalid ELF header" in done.stderr or "file too short" in done.stderr
+
+
+@pytest.mark.parametrize("broken", [1, 2, 3])
+def test_a_malloc_that_cannot_be_loaded_is_said_once_and_the_run_goes_on(tmp_path: Path, broken: int) -> None:
+    # An empty file that is found before the real one stands for a library that is damaged.
+    for soname in ("libmimalloc.so.3", "libmimalloc.so.2", "libmimalloc.so")[:broken]:
+        (tmp_path / soname).touch()
+    only = "--only=^scoped/(none|mimalloc)/bytes:64/touch:first"
+    answer = measure(only, environment={"LD_LIBRARY_PATH": str(tmp_path)})
+    said = [line for line in answer.err.splitlines() if line.startswith("not available: mimalloc: ")]
+    if broken < 3 and "scoped/mimalloc/bytes:64/touch:first" in names(answer.rows):
+        assert said == []  # one of the other names serves
+        return
+    assert len(said) == 1
+    assert "file too short" in said[0] and said[0].endswith("(install: libmimalloc2.0)")
+    assert names(answer.rows) == ["scoped/none/bytes:64/touch:first"]
+    assert answer.context["malloc.mimalloc"] == said[0].replace("not available: mimalloc: ", "not available: ")
+
+
+def test_a_preloaded_malloc_is_said_and_is_the_processs_own() -> None:
+    malloc = a_malloc()
+    only = f"--only=^scoped/({malloc['name']}|glibc|process)/bytes:64/touch:first"
+    answer = measure(only, environment={"LD_PRELOAD": malloc["file"]})
+    assert malloc["file"] in answer.err
+    assert answer.context["preloaded"] == malloc["file"]
+    assert answer.context["process_malloc"] == malloc["name"]
+    assert set(names(answer.rows)) == {f"scoped/{name}/bytes:64/touch:first" for name in ("glibc", malloc["name"])}
+    assert answer.context["malloc.glibc"] == measure(ONE_BENCHMARK).context["malloc.glibc"]
+
+
+def test_a_preloaded_malloc_that_is_no_row_gets_one() -> None:
+    only, file = "--only=^scoped/process/bytes:64/touch:first", "libtcmalloc_minimal_debug.so.4"
+    answer = run("--profile=smoke", "--benchmark_format=json", only, environment={"LD_PRELOAD": file})
+    if "cannot be preloaded" in answer.err:
+        pytest.skip(f"needs {file}")
+    assert answer.context["process_malloc"] == "process"
+    assert file in answer.context["malloc.process"]
+    assert names(answer.rows) == ["scoped/process/bytes:64/touch:first"]
+
+
+def tunables_of(process: int) -> str:
+    try:
+        words = Path(f"/proc/{process}/environ").read_text().split("\0")
+    except OSError:  # it is just executing itself
+        return ""
+    # glibc before 2.39 ends each tunable in place with a zero instead of a colon.
+    text = ":".join(words)
+    found = re.search(r"(?:^|:)GLIBC_TUNABLES=((glibc\.[^:]*:?)*)", text)
+    return found[1].strip(":") if found else ""
+
+
+def tunables_once_running(tunables: str | None) -> str:
+    """GLIBC_TUNABLES of a process that measures, after it has executed itself once more."""
+    environment = {name: value for name, value in os.environ.items() if name != "GLIBC_TUNABLES"}
+    if tunables is not None:
+        environment["GLIBC_TUNABLES"] = tunables
+    long_lasting = [str(program()), "--only=^scoped/none/bytes:1048576/touch:all$", "--benchmark_min_time=600"]
+    nowhere = subprocess.DEVNULL
+    with subprocess.Popen(long_lasting, env=environment, stdout=nowhere, stderr=nowhere) as running:
+        try:
+            until = time.monotonic() + 20
+            while time.monotonic() < until and running.poll() is None:
+                if "glibc.rtld.optional_static_tls=" in (found := tunables_of(running.pid)):
+                    return found
+                time.sleep(0.01)
+            return "never set"
+        finally:
+            running.kill()
+
+
+def test_the_tunables_of_the_user_are_kept() -> None:
+    added = r"glibc\.rtld\.optional_static_tls=\d+"
+    assert re.fullmatch(added, tunables_once_running(None))
+    kept = "glibc.malloc.tcache_count=3:glibc.malloc.perturb=0"
+    assert re.fullmatch(f"{kept}:{added}", tunables_once_running(kept))
+    chosen = "glibc.rtld.optional_static_tls=131072"
+    assert tunables_once_running(chosen) == chosen
+
+
+def test_no_malloc_is_refused_for_want_of_static_storage() -> None:
+    assert [one for one in listed()["strategies"] if "static TLS" in one["reason"]] == []

@@ -1,0 +1,322 @@
+"""Do the jobs that users copy still work? Reads every workflow here and in docs/ci.md, and runs their commands.
+
+They run as they stand, in folders like those of a CI: git and history are real, duet is real on a program that answers
+at once, and scripts/run reads its options as ever but writes a run that is ready.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from support import fake_side
+import pytest
+import yaml
+from suite.history import store as history
+from suite.commands import history as history_command
+
+ROOT = Path(__file__).resolve().parents[3]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+DOCUMENT = (ROOT / "docs" / "ci.md").read_text()
+BLOCKS = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", DOCUMENT, re.DOTALL)]
+ON_GITHUB = [block for block in BLOCKS if "jobs" in block]
+ON_GITLAB = [block for block in BLOCKS if "jobs" not in block]
+
+ACTIONS = {
+    "actions/checkout": {"repository", "path", "fetch-depth", "persist-credentials"},
+    "actions/cache/restore": {"path", "key", "restore-keys"},
+    "actions/cache/save": {"path", "key"},
+    "actions/upload-artifact": {"name", "path", "if-no-files-found"},
+}
+
+
+def workflows() -> list[Any]:
+    ours = [pytest.param(yaml.safe_load(file.read_text()), id=file.stem) for file in WORKFLOWS]
+    return ours + [pytest.param(one, id=f"docs-{one['name'].replace(' ', '-')}") for one in ON_GITHUB]
+
+
+def steps_of(workflow: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for job in workflow["jobs"].values():
+        yield from job["steps"]
+
+
+# ---- what they say
+
+
+def test_every_job_is_found() -> None:
+    assert [file.name for file in WORKFLOWS] == ["benchmark-gate.yml", "ci.yml"]
+    assert (len(ON_GITHUB), [list(block) for block in ON_GITLAB]) == (2, [["benchmark-gate", "benchmark-history"]])
+
+
+@pytest.mark.parametrize("workflow", workflows())
+def test_a_workflow_is_well_formed_and_asks_for_little(workflow: dict[Any, Any]) -> None:
+    assert set(workflow) <= {"name", True, "permissions", "concurrency", "jobs"}  # YAML 1.1 reads "on" as true
+    assert workflow["permissions"] == {"contents": "read"}
+    assert "secrets" not in json.dumps({str(key): value for key, value in workflow.items()})
+    for job in workflow["jobs"].values():
+        assert set(job) <= {"if", "runs-on", "timeout-minutes", "concurrency", "steps"}
+        assert 0 < job["timeout-minutes"] <= 120
+        assert all(("uses" in step) != ("run" in step) for step in job["steps"])
+
+
+@pytest.mark.parametrize("workflow", workflows())
+def test_actions_are_pinned_by_major_version_and_known(workflow: dict[Any, Any]) -> None:
+    for step in steps_of(workflow):
+        if "uses" in step:
+            action, _, version = step["uses"].partition("@")
+            assert re.fullmatch(r"v\d+", version), step
+            assert set(step.get("with", {})) <= ACTIONS[action], step
+            if action == "actions/checkout":
+                assert step["with"]["persist-credentials"] is False
+
+
+@pytest.mark.parametrize("workflow", workflows())
+def test_nothing_from_outside_is_pasted_into_a_command(workflow: dict[Any, Any]) -> None:
+    """What a pull request's title or branch says must not become shell."""
+    assert all("${{" not in step.get("run", "") for step in steps_of(workflow))
+
+
+@pytest.mark.parametrize("block", ON_GITLAB)
+def test_a_gitlab_job_is_well_formed(block: dict[str, Any]) -> None:
+    known = {"image", "timeout", "rules", "variables", "script", "artifacts", "cache", "resource_group"}
+    for job in block.values():
+        assert set(job) <= known
+        assert all(isinstance(line, str) for line in job["script"])
+        assert all(isinstance(value, str) for value in job["variables"].values())
+        assert set(job["artifacts"]) <= {"when", "paths", "reports"}
+
+
+def test_the_shell_finds_nothing_to_say_of_the_scripts() -> None:
+    for script in scripts():
+        done = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True)
+        assert done.returncode == 0, done.stderr
+
+
+def scripts() -> list[str]:
+    runs = [step["run"] for block in (*ON_GITHUB, *(one.values[0] for one in workflows()[:2]))
+            for step in steps_of(block) if "run" in step]  # fmt: skip
+    return runs + ["\n".join(job["script"]) for block in ON_GITLAB for job in block.values()]
+
+
+@pytest.mark.parametrize("command", re.findall(r"^(scripts/history .*)$", DOCUMENT, re.MULTILINE))
+def test_the_commands_in_the_text_are_understood(command: str) -> None:
+    words = subprocess.run(
+        ["bash", "-c", f"printf '%s\\n' {command.partition('#')[0]}"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    history_command.parse(words[1:])
+
+
+# ---- what they do
+
+
+@dataclass(frozen=True)
+class place:
+    """A folder like a CI's: a repository of this project, one of a malloc, and commands that are quick."""
+
+    folder: Path
+    environment: Mapping[str, str]
+
+    def run(self, script: str, inside: Path) -> int:
+        """As GitHub does: bash, which ends at the first command that fails."""
+        command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
+        done = subprocess.run(command, cwd=inside, env=self.environment, capture_output=True, text=True, timeout=120)
+        print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
+        return done.returncode
+
+    def job(self, steps: list[dict[str, Any]]) -> dict[str, int]:
+        """Runs the steps that run until one fails; exit codes by name."""
+        codes: dict[str, int] = {}
+        for step in steps:
+            if "run" in step:
+                codes[step["name"]] = self.run(step["run"], self.folder / step.get("working-directory", "."))
+                if codes[step["name"]]:
+                    break
+        return codes
+
+    @property
+    def summary(self) -> str:
+        return (self.folder / "summary.md").read_text()
+
+
+MEASURED = "scoped/glibc/bytes:64/touch:first"
+
+# Each with the options of the real one, in the folder of the CI.
+SHIMS = {
+    "setup": """
+        import sys
+        sys.exit(0 if sys.argv[1:] == ["--for", "run"] else 2)
+        """,
+    "duet": """
+        import pathlib, sys
+        from suite.commands import duet
+        def build(where, preset, status):
+            assert preset == "release", preset
+            return pathlib.Path({root!r}, "program-" + pathlib.Path(where, "cost").read_text().strip(), "stackheap")
+        sys.exit(duet.main(sys.argv[1:], pathlib.Path.cwd(), build))
+        """,
+    "run": """
+        import json, pathlib, random, sys
+        sys.path.insert(0, {tests!r})
+        import synthetic
+        from suite import results
+        from suite.commands import run
+        options = run.parse(sys.argv[1:])
+        assert options.out and options.no_figures
+        kept = synthetic.document(0, keep=lambda name: name.startswith("scoped/stack_array/bytes:64/"))
+        text = json.dumps(kept)
+        if options.allocator:
+            name, _, file = options.allocator[0].partition("=")
+            assert pathlib.Path(file).is_file(), file
+            text = text.replace("/stack_array/", "/%s/" % name)
+            assert options.only in text
+        made = json.loads(text)
+        made["context"]["load_avg"] = [random.random()]
+        options.out.mkdir()
+        results.write_whole(options.out / "run.json", made)
+        """,
+    "history": """
+        import sys
+        from suite.commands import history
+        sys.exit(history.main(sys.argv[1:]))
+        """,
+}
+
+
+def write_executable(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    file.chmod(0o755)
+
+
+def write_scripts(folder: Path, root: Path) -> None:
+    for name, source in SHIMS.items():
+        body = textwrap.dedent(source).format(root=str(root), tests=str(ROOT / "tests" / "python"))
+        write_executable(folder / "scripts" / name, f"#!{sys.executable}\n{body}")
+
+
+def commit(folder: Path, cost: str) -> None:
+    """A commit whose program, and whose malloc, costs so much."""
+    folder.mkdir(exist_ok=True)
+    (folder / "cost").write_text(f"{cost}\n")
+    git = ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "-m", cost], check=True)
+    subprocess.run([*git, "tag", "--force", "v1.0"] if cost == "1.0" else ["true"], check=True, capture_output=True)
+
+
+def make_place(tmp_path: Path, new_cost: str) -> place:
+    for cost in ("1.0", new_cost):
+        fake_side.write_side(tmp_path / f"program-{cost}", {MEASURED: 20.0 * float(cost)})
+    write_scripts(tmp_path / "ours", tmp_path)
+    write_scripts(tmp_path / "stackheap", tmp_path)
+    commit(tmp_path / "stackheap", "1.0")
+    for cost in ("1.0", new_cost):
+        commit(tmp_path / "ours", cost)
+        commit(tmp_path / "malloc", cost)
+    tools = tmp_path / "tools"
+    write_executable(tools / "make", "#!/bin/sh\ncp cost libmine.so\n")
+    write_executable(tools / "apt-get", "#!/bin/sh\nexit 0\n")
+    # A build is the program of old or of new; of the real arguments, those that name what to make must be there.
+    write_executable(
+        tools / "cmake",
+        f"#!/bin/sh\ncase \"$*\" in\n-S*-G\\ Ninja*BUILD_TYPE=Release*CXX_COMPILER=*) ;;\n"
+        f"--build\\ *--target\\ stackheap) mkdir -p build\n"
+        f"[ \"$2\" = build/new ] && cost={new_cost} || cost=1.0\n"
+        f"cp -r {tmp_path}/program-$cost \"$2\" ;;\n*) exit 9 ;;\nesac\n",
+    )
+    environment = {
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "PYTHONPATH": str(ROOT / "scripts"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
+        "GITHUB_SHA": "0123456789abcdef",
+        "CI_COMMIT_SHA": "0123456789abcdef",
+    }
+    return place(tmp_path, environment)
+
+
+CASES = pytest.mark.parametrize(("cost", "code"), (("1.0", 0), ("1.3", 1)))
+WORSE = pytest.mark.parametrize(("cost", "code"), (("1.3", 1),))
+
+
+@CASES
+def test_our_own_gate(tmp_path: Path, cost: str, code: int) -> None:
+    here = make_place(tmp_path, cost)
+    steps = yaml.safe_load(WORKFLOWS[0].read_text())["jobs"]["gate"]["steps"]
+    in_ours = [{**step, "working-directory": "ours"} for step in steps]
+    assert here.job(in_ours) == {"Install what is missing": 0, "Compare": code}
+    assert MEASURED in here.summary or code == 0
+    assert (tmp_path / "ours" / "gate" / "pairs.json").is_file() and here.summary
+
+
+def test_our_own_history(tmp_path: Path) -> None:
+    here = make_place(tmp_path, "1.3")
+    steps = yaml.safe_load(WORKFLOWS[0].read_text())["jobs"]["history"]["steps"]
+    in_ours = [{**step, "working-directory": "ours"} for step in steps]
+    assert here.job(in_ours) == {"Measure": 0, "Keep": 0, "Check": 0}
+    assert "too short a history" in here.summary
+    with history.opened(tmp_path / "ours" / "history.sqlite") as kept:
+        assert [(one.revision, one.unit) for one in kept.runs()] == [("0123456789abcdef", "cycles")]
+
+
+@CASES
+def test_the_gate_of_a_malloc(tmp_path: Path, cost: str, code: int) -> None:
+    here = make_place(tmp_path, cost)
+    codes = here.job(ON_GITHUB[0]["jobs"]["gate"]["steps"])
+    assert codes == {"Build both": 0, "Install what is missing": 0, "Compare": code}
+    assert (tmp_path / "stackheap" / "gate" / "pairs.json").is_file() and here.summary
+
+
+def test_the_history_of_a_malloc(tmp_path: Path) -> None:
+    here = make_place(tmp_path, "1.3")
+    codes = here.job(ON_GITHUB[0]["jobs"]["history"]["steps"])
+    assert set(codes.values()) == {0} and list(codes)[-1] == "Check"
+    with history.opened(tmp_path / "stackheap" / "history.sqlite") as kept:
+        assert [(one.revision, one.unit) for one in kept.runs()] == [("0123456789abcdef", "ratio")]
+
+
+@WORSE
+def test_the_gate_of_a_compiler(tmp_path: Path, cost: str, code: int) -> None:
+    here = make_place(tmp_path, cost)
+    steps = ON_GITHUB[1]["jobs"]["gate"]["steps"]
+    compare = steps[-2]
+    assert "--layouts 5 " in compare["run"]  # which link anew: more than a stand-in can do
+    without = [{**step, "run": step["run"].replace("--layouts 5 ", "")} if "run" in step else step for step in steps]
+    in_ours = [{**step, "working-directory": "ours"} for step in without]
+    assert here.job(in_ours) == {"Install what is missing": 0, "Build with each": 0, "Compare": code}
+
+
+@WORSE
+def test_the_gate_on_gitlab(tmp_path: Path, cost: str, code: int) -> None:
+    here = make_place(tmp_path, cost)
+    assert gitlab(here, "benchmark-gate") == code
+    assert (tmp_path / "malloc" / "gate" / "pairs.json").is_file()
+    assert "<testsuite" in (tmp_path / "malloc" / "gate" / "junit.xml").read_text()
+
+
+def test_the_history_on_gitlab(tmp_path: Path) -> None:
+    here = make_place(tmp_path, "1.3")
+    assert gitlab(here, "benchmark-history") == 0
+    with history.opened(tmp_path / "malloc" / "history.sqlite") as kept:
+        assert [(one.revision, one.unit) for one in kept.runs()] == [("0123456789abcdef", "ratio")]
+
+
+def gitlab(here: place, job: str) -> int:
+    """As GitLab does: the lines of a script one after another in one shell, in the repository."""
+    asked = ON_GITLAB[0][job]
+    base = subprocess.run(
+        ["git", "-C", str(here.folder / "malloc"), "rev-parse", "HEAD^1"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    told = {**asked["variables"], "STACKHEAP": str(here.folder / "stackheap"), "CI_MERGE_REQUEST_DIFF_BASE_SHA": base}
+    environment = {**here.environment, **told}
+    return place(here.folder, environment).run("\n".join(asked["script"]), here.folder / "malloc")

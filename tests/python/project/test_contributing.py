@@ -1,0 +1,136 @@
+"""Does what CONTRIBUTING.md tells newcomers to add work as it stands there?"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[3]
+GUIDE = PROJECT / "CONTRIBUTING.md"
+NEEDED = ("allocators", "benchmarks/harness", "scripts", "CMakeLists.txt", "CMakePresets.json", "tests/planted")
+FAMILIES_KEPT = ("benchmarks/allocation/scoped.cpp", "benchmarks/allocation/scoped.hpp")  # the rest would take minutes
+
+
+@dataclass(frozen=True)
+class addition:
+    """A piece of code of the guide: a file of its own, or lines before or after a mark in one that is there."""
+
+    path: str
+    code: str
+    place: str = ""
+    mark: str = ""
+
+
+def additions() -> Iterator[addition]:
+    """Each code block, by the words that lead to it."""
+    path = ""
+    for before, language, code in re.findall(r"(.*?)^```(\w+)\n(.*?)^```$", GUIDE.read_text(), re.DOTALL | re.MULTILINE):
+        lead = " ".join(before.strip().split("\n\n")[-1].split())
+        if language == "sh":
+            continue
+        if inside := re.search(r"In `([^`]+)`, (after|before) `([^`]+)`:$", lead):
+            path = inside[1]
+            yield addition(path, code, inside[2], inside[3])
+        elif again := re.search(r"^and (after|before) `([^`]+)`:$", lead):
+            yield addition(path, code, again[1], again[2])
+        else:
+            new = re.search(r"`([^`]+)`:$", lead)
+            assert new, f"it is not said where this goes: {lead[-80:]}"
+            path = new[1]
+            yield addition(path, code)
+
+
+def carry_out(one: addition, root: Path) -> None:
+    file = root / one.path
+    if not one.mark:
+        assert not file.exists()
+        file.write_text(one.code)
+        return
+    text = file.read_text()
+    assert text.count(one.mark) == 1, f"{one.mark} is not once in {one.path}"
+    pieces = (one.code, one.mark) if one.place == "before" else (f"{one.mark}\n", one.code.removesuffix("\n"))
+    file.write_text(text.replace(one.mark, "".join(pieces)))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project, with few families, and with everything that the guide adds."""
+    root = tmp_path_factory.mktemp("project")
+    for name in (*NEEDED, *FAMILIES_KEPT):
+        source, target = PROJECT / name, root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    for one in additions():
+        carry_out(one, root)
+    return root
+
+
+def run(root: Path, *command: str) -> str:
+    ended = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=600)
+    assert ended.returncode == 0, ended.stdout[-4000:] + ended.stderr[-4000:]
+    return ended.stdout
+
+
+@pytest.fixture(scope="module")
+def program(project: Path) -> Path:
+    build = project / "build"
+    options = ("-DCMAKE_BUILD_TYPE=Debug", "-DBUILD_TESTING=OFF", "-DSTACKHEAP_WARNINGS_ARE_ERRORS=ON")
+    run(project, "cmake", "-G", "Ninja", "-S", str(project), "-B", str(build), *options)
+    run(project, "cmake", "--build", str(build), "--target", "stackheap")
+    return build / "stackheap"
+
+
+def test_every_kind_of_thing_is_added_once() -> None:
+    paths = [one.path for one in additions()]
+    assert [path.split("/")[0] for path in paths] == ["allocators", "allocators", "benchmarks", *["scripts"] * 3]
+    assert sum(bool(one.mark) for one in additions()) == 3
+
+
+def test_the_program_has_the_strategy_the_malloc_and_the_family(program: Path, project: Path) -> None:
+    told = json.loads(run(project, str(program), "--list=json", "--profile=smoke"))
+    family = next(one for one in told["families"] if one["name"] == "two")
+    assert (family["chapter"], family["question"]) == ("allocation", "Do two blocks cost twice what one costs?")
+    assert {"two/c_calloc/bytes:64", "two/glibc/bytes:64"} <= set(family["benchmarks"])
+    strategies = {one["name"]: one for one in told["strategies"]}
+    assert strategies["c_calloc"]["what"] == "calloc of the process: memory that is zero"
+    assert strategies["rpmalloc"]["available"] or strategies["rpmalloc"]["reason"]
+
+
+LOOK = """
+import sys
+from pathlib import Path
+from suite import charts, claims
+from suite.results import model as results
+run = results.read_run(Path(sys.argv[1]))
+drawn = charts.draw(run, "two")
+judged = next(one for one in claims.judge(run) if one.id == "two-cost-double")
+print(drawn.title, judged.verdict, judged.text, sep="\\n")
+"""
+
+
+def test_the_chart_and_the_claim_read_what_the_family_measured(program: Path, project: Path) -> None:
+    written = project / "two.json"
+    run(
+        project, str(program), "--profile=smoke", "--benchmark_filter=^(two|scoped)/", "--benchmark_min_time=0.001",
+        "--benchmark_repetitions=5", f"--benchmark_out={written}", "--benchmark_out_format=json",
+    )  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(project / "scripts"), "PYTHONDONTWRITEBYTECODE": "1"}
+    ended = subprocess.run(
+        [sys.executable, "-c", LOOK, str(written)], capture_output=True, text=True, env=environment, cwd=project
+    )
+    assert ended.returncode == 0, ended.stderr
+    title, verdict, text = ended.stdout.splitlines()
+    assert title.startswith("Two blocks of 64 B cost ")
+    assert verdict in ("holds", "holds, but", "does not hold", "not measured here") and "glibc" in text

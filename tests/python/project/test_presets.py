@@ -1,0 +1,26 @@
+"""Does each preset of CMake say what it is for, and does one that only measures do without what tests need?"""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parents[3]
+PRESETS: dict[str, Any] = json.loads((PROJECT / "CMakePresets.json").read_text())
+NAMES = [each["name"] for each in PRESETS["configurePresets"] if not each.get("hidden")]
+
+
+def test_each_preset_says_what_it_is_for_and_can_be_built() -> None:
+    for each in PRESETS["configurePresets"]:
+        assert each.get("hidden") or len(each["description"].split()) > 3, each["name"]
+    assert [each["name"] for each in PRESETS["buildPresets"]] == NAMES
+    assert {"release", "test", "asan", "tsan", "aarch64"} <= set(NAMES)
+
+
+def test_what_is_measured_with_is_configured_without_the_tests_library(tmp_path: Path) -> None:
+    """A fresh machine on which scripts/setup --for run was the only help has no GTest."""
+    answer = subprocess.run(
+        ["cmake", "--preset", "release", "-B", tmp_path / "build", "-DCMAKE_DISABLE_FIND_PACKAGE_GTest=ON"],
+        cwd=PROJECT, capture_output=True, text=True, timeout=120)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert (tmp_path / "build/build.ninja").exists()

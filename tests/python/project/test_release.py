@@ -1,0 +1,127 @@
+"""Is what is installed and what is released whole, and does it say which version it is?"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+from support.measuring_program import program
+
+PROJECT = Path(__file__).resolve().parents[3]
+# Enough to configure: the whole project has thirty megabytes of results and figures.
+COPIED = ("CMakeLists.txt", "README.md", "LICENSE", "CHANGELOG.md", "allocators", "benchmarks", "tests/planted")
+REFERENCE = "results/reference/run.json"
+
+
+def run(*command: str | Path, folder: Path) -> str:
+    commit = {f"GIT_{who}_{what}": "nobody" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    dates = {"GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z"}
+    ended = subprocess.run(
+        command, cwd=folder, env={**os.environ, **commit, **dates}, capture_output=True, text=True, timeout=120
+    )
+    assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr[-2000:]
+    return ended.stdout
+
+
+def version() -> str:
+    found = re.search(r"project\(stackheap VERSION ([0-9.]+) ", (PROJECT / "CMakeLists.txt").read_text())
+    assert found
+    return found[1]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy in a repository of its own, configured."""
+    if shutil.which("git") is None:
+        pytest.skip("needs git")
+    root = tmp_path_factory.mktemp("a project")
+    for name in COPIED:
+        if (PROJECT / name).is_dir():
+            shutil.copytree(PROJECT / name, root / name)
+        else:
+            shutil.copy(PROJECT / name, root / name)
+    (root / REFERENCE).parent.mkdir(parents=True)
+    (root / REFERENCE).write_text("{}\n")
+    run("git", "init", "--quiet", folder=root)
+    run("git", "add", "--all", folder=root)
+    run("git", "commit", "--quiet", "--message", "all", folder=root)
+    (root / "allocators/not_committed.txt").write_text("no part of it")
+    run("cmake", "-G", "Ninja", "-S", ".", "-B", "build", "-DBUILD_TESTING=OFF", folder=root)
+    return root
+
+
+def archive_of(root: Path) -> bytes:
+    run("cmake", "--build", "build", "--target", "archive", folder=root)
+    return (root / f"build/stackheap-{version()}.tar.gz").read_bytes()
+
+
+def test_the_archive_is_the_last_commit_under_its_version(project: Path) -> None:
+    archive_of(project)
+    top = f"stackheap-{version()}"
+    with tarfile.open(project / f"build/{top}.tar.gz") as archive:
+        names = set(archive.getnames())
+    wanted = {"CMakeLists.txt", "LICENSE", "README.md", "CHANGELOG.md", "benchmarks/harness/main.cpp", REFERENCE}
+    assert {f"{top}/{name}" for name in wanted} <= names
+    assert all(name == top or name.startswith(f"{top}/") for name in names)
+    assert not [name for name in names if "not_committed" in name or "/build" in name]
+
+
+def test_the_archive_is_the_same_every_time(project: Path) -> None:
+    first = archive_of(project)
+    run("touch", "CMakeLists.txt", folder=project)
+    assert archive_of(project) == first
+
+
+def test_what_is_released_is_committed_here() -> None:
+    if not (PROJECT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("this is no git repository")
+    tracked = set(run("git", "ls-files", folder=PROJECT).splitlines())
+    assert {REFERENCE, "README.md", "scripts/run", "CMakeLists.txt"} <= tracked
+
+
+def test_the_installed_program_runs_and_its_papers_lie_beside_it(project: Path) -> None:
+    shutil.copy(program(), project / "build/stackheap")  # to build it again would take minutes
+    prefix = project / "installed here"
+    run("cmake", "--install", "build", "--prefix", prefix, folder=project)
+    found = {str(file.relative_to(prefix)) for file in prefix.rglob("*") if file.is_file()}
+    assert found == {"bin/stackheap", "share/doc/stackheap/LICENSE", "share/doc/stackheap/README.md"}
+    assert "usage: stackheap" in run(prefix / "bin/stackheap", "--help", folder=prefix)
+    assert f'"suite_version":"{version()}"' in run(prefix / "bin/stackheap", "--list=json", folder=prefix)
+
+
+def test_the_changelog_tells_of_this_version_and_of_what_comes() -> None:
+    headings = re.findall(r"^## \[(.+?)\]", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[:2] == ["Unreleased", version()]
+
+
+def test_the_licence_is_one_that_lets_everybody_use_it() -> None:
+    words = " ".join((PROJECT / "LICENSE").read_text().split())
+    assert words.startswith("MIT License Copyright (c) 2026 the stackheap authors Permission is hereby granted")
+    assert "to deal in the Software without restriction" in words and 'PROVIDED "AS IS"' in words
+
+
+def test_the_hooks_before_a_commit_are_commands_of_this_project() -> None:
+    yaml = pytest.importorskip("yaml", reason="needs PyYAML to read them")
+    [repository] = yaml.safe_load((PROJECT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert repository["repo"] == "local"
+    tools = (PROJECT / "scripts/lint").read_text()
+    for hook in repository["hooks"]:
+        assert hook["language"] == "system"
+        command, *arguments = hook["entry"].split()
+        assert command in ("git", "shellcheck") or os.access(PROJECT / command, os.X_OK), hook["entry"]
+        if command == "scripts/lint":
+            assert f"\n  {arguments[0]} " in tools, hook["entry"]
+
+
+@pytest.mark.parametrize("paper", ["SECURITY.md", "CHANGELOG.md"])
+def test_what_the_papers_name_is_there(paper: str) -> None:
+    text = (PROJECT / paper).read_text()
+    for command in re.findall(r"`(scripts/\w+)", text):
+        assert os.access(PROJECT / command, os.X_OK), command
+    for link in re.findall(r"\]\(((?!https:)[^)]+)\)", text):
+        assert (PROJECT / link).exists(), link

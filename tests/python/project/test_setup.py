@@ -1,0 +1,486 @@
+"""Does scripts/setup install exactly what is missing, and say so first, on any kind of machine?"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[3]
+MODULES = ("matplotlib", "numpy", "scipy", "rich", "jinja2", "pytest", "hypothesis", "yaml", "selenium")
+TOOLS = ("sh", "env", "awk", "sed", "tr", "cat", "cp", "dirname", "mkdir", "readlink", "rm", "touch")
+
+# The stand-ins for commands. What the machine has are files under $MACHINE; what it was told to do is in $MACHINE/log.
+STUBS = {
+    "bin/c++": 'header=$(sed -n "s/.*<\\(.*\\)>.*/\\1/p"); [ -e "$MACHINE/include/$header" ]',
+    "bin/cmake": "echo cmake version 3.22.1",
+    "bin/ninja": "",
+    "bin/clang++": "exit 1",  # there, but the compiler that is asked is another
+    **dict.fromkeys(("bin/git", "bin/chromium", "bin/chromedriver", "bin/npm"), ""),
+    "bin/pkg-config": '[ -e "$MACHINE/pkgconfig/$2" ]',
+    "bin/ldconfig": 'for file in "$MACHINE"/lib/*; do echo "$file (libc6,x86-64) => $file"; done',
+    "bin/id": "echo ${FAKE_UID:-0}",
+    "bin/uname": "echo ${FAKE_KERNEL:-Linux}",
+    "bin/sudo": 'echo "sudo $*" >>"$MACHINE/log"; exec "$@"',
+    "bin/sleep": 'echo "sleep $*" >>"$MACHINE/log"; rm -f "$MACHINE/lists.lock"',
+    "bin/apt-cache": """
+[ "$1" = madison ] || exit 100
+shift
+for name; do [ ! -e "$MACHINE/index/$name" ] || echo " $name | 1.0 | http://mirror.invalid Packages"; done""",
+    "bin/apt-get": """
+echo "apt-get $*" >>"$MACHINE/log"
+echo "apt-get is at work ($DEBIAN_FRONTEND)"
+for last; do :; done
+if [ "$last" = update ]; then
+    [ ! -e "$MACHINE/lists.lock" ] || exit 100
+    [ -e "$MACHINE/offline" ] || cp -r "$MACHINE/mirror/." "$MACHINE/index"
+    exit
+fi
+for package; do
+    case $package in -* | DPkg* | install) continue ;; esac
+    [ ! -e "$MACHINE/offline" ] && [ -e "$MACHINE/index/$package" ] || exit 100
+    while read -r file; do
+        mkdir -p "$MACHINE/$(dirname "$file")"
+        cp "$MACHINE/stock/$file" "$MACHINE/$file"
+    done <"$MACHINE/index/$package"
+done""",
+    "root/usr/bin/python3": """
+case "$1 $2" in
+    "-m venv") mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
+    "-m pip")
+        echo "pip $*" >>"$MACHINE/log"
+        [ ! -e "$MACHINE/offline" ] || exit 1
+        cp -r "$MACHINE/pypi" "$0.modules" ;;
+    *) shift 2; for module; do [ -e "$0.modules/$module" ] || printf '%s ' "$module"; done ;;
+esac""",
+}
+
+# What each Debian package brings.
+PACKAGES: dict[str, list[str]] = {
+    "g++": ["bin/c++", "include/version"],
+    "cmake": ["bin/cmake"],
+    "ninja-build": ["bin/ninja"],
+    "git": ["bin/git"],
+    "clang": ["bin/clang++"],
+    "pkg-config": ["bin/pkg-config"],
+    "libhwloc-dev": ["pkgconfig/hwloc"],
+    "libbenchmark-dev": ["include/benchmark/benchmark.h"],
+    "libgtest-dev": ["include/gtest/gtest.h"],
+    "libmimalloc2.0": ["lib/libmimalloc.so.2"],
+    "libjemalloc2": ["lib/libjemalloc.so.2"],
+    "libtcmalloc-minimal4": ["lib/libtcmalloc_minimal.so.4"],
+    "libtbbmalloc2": ["lib/libtbbmalloc.so.2"],
+    "chromium": ["bin/chromium"],
+    "chromium-driver": ["bin/chromedriver"],
+    "npm": ["bin/npm"],
+    "libbenchmark-tools": ["root/usr/share/benchmark/compare.py"],
+    "python3": ["root/usr/bin/python3"],
+    **{f"python3-{name}": [f"root/usr/bin/python3.modules/{name}"] for name in MODULES},
+}
+
+JEMALLOC, MIMALLOC = "lib/libjemalloc.so.2", "lib/libmimalloc.so.2"
+APT_INSTALL = "apt-get -o DPkg::Lock::Timeout=300 install --yes --no-install-recommends"
+
+
+def write_command(path: Path, script: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A Debian with everything on it, to take things from. Its project stands in a folder with an awkward name."""
+
+    folder: Path
+
+    @property
+    def project(self) -> Path:
+        return self.folder / "mein Gerät"
+
+    def lacks(self, *files: str) -> None:
+        for file in files:
+            (self.folder / file).unlink()
+
+    def has_no_index(self) -> None:
+        for listing in (self.folder / "index").iterdir():
+            listing.unlink()
+
+    def is_a(self, os_release: str) -> None:
+        (self.folder / "root/etc/os-release").write_text(os_release)
+
+    def setup(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        environment = {"PATH": str(self.folder / "bin"), "MACHINE": str(self.folder),
+                       "STACKHEAP_ROOT": str(self.folder / "root")} | variables
+        return subprocess.run([str(self.folder / "link to setup"), *arguments], env=environment, cwd="/", text=True,
+                              encoding="utf-8", capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
+
+    @property
+    def log(self) -> list[str]:
+        log = self.folder / "log"
+        return log.read_text().splitlines() if log.exists() else []
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    stock = tmp_path / "stock"
+    for file in {file for files in PACKAGES.values() for file in files} - STUBS.keys():
+        (stock / file).parent.mkdir(parents=True, exist_ok=True)
+        (stock / file).touch()
+    for name, script in STUBS.items():
+        write_command(stock / name, script)
+    shutil.copytree(stock, tmp_path, dirs_exist_ok=True)
+    for tool in TOOLS:
+        (tmp_path / "bin" / tool).symlink_to(str(shutil.which(tool)))
+    for folder in ("index", "mirror", "pypi", "root/etc"):
+        (tmp_path / folder).mkdir()
+    for name, files in PACKAGES.items():
+        for listing in ("index", "mirror"):
+            (tmp_path / listing / name).write_text("".join(f"{file}\n" for file in files))
+    for module in MODULES:
+        (tmp_path / "pypi" / module).touch()
+    made = Machine(tmp_path)
+    made.is_a("ID=debian\n")
+    shutil.copytree(PROJECT / "scripts", made.project / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(PROJECT / "requirements.txt", made.project)
+    (tmp_path / "link to setup").symlink_to("mein Gerät/scripts/setup")
+    return made
+
+
+def test_nothing_missing_runs_nothing_and_says_one_line(machine: Machine) -> None:
+    done = machine.setup()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "scripts/setup: everything is there\n", "")
+    assert machine.log == []
+
+
+def test_quiet_says_nothing_when_nothing_is_missing(machine: Machine) -> None:
+    done = machine.setup("--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_missing_need_is_announced_then_installed(machine: Machine) -> None:
+    machine.lacks("include/benchmark/benchmark.h", "bin/ninja", JEMALLOC)
+    done = machine.setup("--quiet")
+    assert done.returncode == 0, done.stderr
+    assert machine.log == ["apt-get -o DPkg::Lock::Timeout=300 update", f"{APT_INSTALL} ninja-build libbenchmark-dev",
+                           f"{APT_INSTALL} libjemalloc2"]
+    announcements = [f"scripts/setup: env DEBIAN_FRONTEND=noninteractive {call}" for call in machine.log]
+    at_work = "apt-get is at work (noninteractive)"
+    told = [line for announcement in announcements for line in (announcement, at_work)]
+    missing = "scripts/setup: missing: command ninja, header benchmark/benchmark.h, malloc jemalloc"
+    assert done.stdout.splitlines() == [missing, *told]
+
+
+def test_everything_missing_is_all_installed(machine: Machine) -> None:
+    machine.lacks(*(file for files in PACKAGES.values() for file in files))
+    machine.has_no_index()
+    done = machine.setup()
+    assert done.returncode == 0, done.stdout + done.stderr
+    installed = {word for call in machine.log for word in call.split() if word in PACKAGES}
+    assert installed == PACKAGES.keys()
+    assert done.stdout.splitlines()[-1] == "scripts/setup: everything is there"
+
+
+@pytest.mark.parametrize("gone", sorted({file for files in PACKAGES.values() for file in files}))
+def test_each_need_alone_is_seen_and_installed(machine: Machine, gone: str) -> None:
+    machine.lacks(gone)
+    package = next(name for name, files in PACKAGES.items() if gone in files)
+    assert machine.setup().returncode == 0
+    assert any(package in call.split() for call in machine.log)
+
+
+def test_an_old_cmake_is_a_missing_one(machine: Machine) -> None:
+    write_command(machine.folder / "bin/cmake", "echo cmake version 3.18.4")
+    done = machine.setup()
+    assert machine.log[-1] == f"{APT_INSTALL} cmake" and done.returncode == 0
+    for version, status in (("3.21.9", 2), ("3.22.0", 0), ("3.100.1", 0), ("4.0.2", 0), ("2.30.0", 2)):
+        write_command(machine.folder / "bin/cmake", f"echo cmake version {version}")
+        assert machine.setup(FAKE_KERNEL="Darwin").returncode == status, version
+
+
+def test_a_malloc_library_built_by_hand_counts(machine: Machine) -> None:
+    machine.lacks(JEMALLOC, MIMALLOC)
+    by_hand = machine.folder / "by hand"
+    for library in (by_hand / "libjemalloc.so.2", machine.folder / "root/usr/local/lib/libmimalloc.so.3"):
+        library.parent.mkdir(parents=True)
+        library.touch()
+    done = machine.setup(LD_LIBRARY_PATH=f"/nowhere:{by_hand}")
+    assert (done.returncode, done.stderr, machine.log) == (0, "", [])
+
+
+def test_a_user_installs_with_sudo(machine: Machine) -> None:
+    machine.lacks("bin/cmake")
+    assert machine.setup(FAKE_UID="1000").returncode == 0
+    sudo = [call for call in machine.log if call.startswith("sudo ")]
+    assert sudo[-1] == f"sudo env DEBIAN_FRONTEND=noninteractive {APT_INSTALL} cmake"
+    assert len(sudo) == len(machine.log) / 2
+
+
+def test_a_user_without_sudo_is_told_the_command(machine: Machine) -> None:
+    machine.lacks("bin/cmake", "pkgconfig/hwloc", JEMALLOC, "bin/sudo")
+    done = machine.setup(FAKE_UID="1000")
+    assert (done.returncode, done.stdout, machine.log) == (2, "", [])
+    assert done.stderr == (
+        "scripts/setup: missing: cmake 3.22, pkg_config hwloc, malloc jemalloc; to install, as root: apt-get update && "
+        "apt-get install --no-install-recommends cmake libhwloc-dev libjemalloc2\n")
+
+
+@pytest.mark.parametrize(("os_release", "kernel", "uid", "command"), [
+    ("ID=fedora\n", "Linux", "1000", "sudo dnf install ninja-build gtest-devel tbb"),
+    ('ID="rocky"\nID_LIKE="rhel centos fedora"\n', "Linux", "0", "dnf install ninja-build gtest-devel tbb"),
+    ("ID=arch\n", "Linux", "1000", "sudo pacman -S --needed ninja gtest onetbb"),
+    ("", "Darwin", "501", "brew install ninja googletest tbb"),
+    ("ID=haiku\n", "Haiku", "0", "by hand, no package of it is known here"),
+])
+def test_other_systems_are_told_the_command(machine: Machine, os_release: str, kernel: str, uid: str,
+                                            command: str) -> None:
+    machine.is_a(os_release)
+    machine.lacks("bin/ninja", "include/gtest/gtest.h", "lib/libtbbmalloc.so.2")
+    done = machine.setup(FAKE_KERNEL=kernel, FAKE_UID=uid)
+    assert (done.returncode, done.stdout, machine.log) == (2, "", [])
+    assert done.stderr == ("scripts/setup: missing: command ninja, header gtest/gtest.h, malloc tbbmalloc; "
+                           f"to install: {command}\n")
+
+
+def test_a_malloc_no_one_has_is_a_warning_and_asks_no_network(machine: Machine) -> None:
+    machine.lacks(MIMALLOC, "index/libmimalloc2.0")
+    done = machine.setup("--quiet")
+    assert (done.returncode, done.stdout, machine.log) == (0, "", [])
+    assert done.stderr.startswith("scripts/setup: warning: missing, done without: malloc mimalloc; ")
+
+
+def test_a_malloc_is_looked_for_in_a_fresh_index(machine: Machine) -> None:
+    machine.lacks(MIMALLOC)
+    machine.has_no_index()
+    (machine.folder / "mirror/libmimalloc2.0").rename(machine.folder / "mirror/libmimalloc3")
+    assert machine.setup().returncode == 0
+    assert machine.log == ["apt-get -o DPkg::Lock::Timeout=300 update", f"{APT_INSTALL} libmimalloc3"]
+
+
+def test_a_malloc_that_cannot_be_installed_spares_the_others(machine: Machine) -> None:
+    machine.lacks(JEMALLOC, MIMALLOC)
+    (machine.folder / "index/libmimalloc2.0").write_text("no/such/file\n")
+    (machine.folder / "bin/apt-get").write_text((machine.folder / "bin/apt-get").read_text().replace(
+        "for package;", "case $* in *mimalloc*) exit 100 ;; esac\nfor package;"))
+    done = machine.setup("--quiet")
+    assert done.returncode == 0
+    assert (machine.folder / JEMALLOC).exists()
+    assert "warning: missing, done without: malloc mimalloc; to install: apt-get update" in done.stderr
+    assert "apt-get install --no-install-recommends libmimalloc2.0" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["libmimalloc2", "libmimalloc3"])
+def test_a_package_is_taken_under_its_newer_name(machine: Machine, name: str) -> None:
+    machine.is_a("ID=linuxmint\nID_LIKE=ubuntu\n")
+    machine.lacks(MIMALLOC)
+    (machine.folder / "index/libmimalloc2.0").rename(machine.folder / "index" / name)
+    assert machine.setup().returncode == 0
+    assert machine.log == [f"{APT_INSTALL} {name}"]
+
+
+def test_without_network_what_is_needed_stays_missing(machine: Machine) -> None:
+    machine.lacks("bin/ninja")
+    (machine.folder / "offline").touch()
+    done = machine.setup()
+    assert done.returncode == 2
+    assert done.stderr.startswith("scripts/setup: missing: command ninja; to install: apt-get update && apt-get ")
+
+
+def test_an_index_in_use_is_waited_for(machine: Machine) -> None:
+    machine.lacks("bin/ninja")
+    (machine.folder / "lists.lock").touch()
+    assert machine.setup().returncode == 0
+    assert "sleep 20" in machine.log
+
+
+def test_dry_run_tells_and_does_nothing(machine: Machine) -> None:
+    machine.lacks("bin/ninja", JEMALLOC)
+    done = machine.setup("--dry-run")
+    assert (done.returncode, machine.log) == (0, [])
+    assert f"{APT_INSTALL} ninja-build\n" in done.stdout and f"{APT_INSTALL} libjemalloc2\n" in done.stdout
+    assert not (machine.folder / "bin/ninja").exists()
+
+
+def test_a_run_needs_no_test_libraries(machine: Machine) -> None:
+    machine.lacks("include/gtest/gtest.h", "root/usr/bin/python3.modules/pytest")
+    assert machine.setup("--for", "run").stdout == "scripts/setup: everything is there\n"
+    assert machine.log == []
+    assert machine.setup("--for", "test").returncode == 0
+    assert machine.log[-1] == f"{APT_INSTALL} libgtest-dev python3-pytest"
+
+
+def test_a_python_without_the_modules_is_passed_over(machine: Machine) -> None:
+    poor, good = machine.folder / "bin/python3", machine.folder / "root/usr/bin/python3"
+    shutil.copy(good, poor)
+    done = machine.setup("--print-python")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{good}\n", "")
+    write_command(poor, "exit 1  # too old")
+    assert machine.setup("--print-python").stdout == f"{good}\n"
+    shutil.copytree(f"{good}.modules", f"{poor}.modules")
+    shutil.copy(good, poor)
+    assert machine.setup("--print-python").stdout == f"{poor}\n"
+
+
+def test_a_real_python_without_the_modules_is_passed_over(machine: Machine) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(machine.folder / "empty")], check=True)
+    poor = machine.folder / "bin/python3"
+    write_command(poor, f"exec '{machine.folder}/empty/bin/python' \"$@\"")
+    assert subprocess.run([str(poor), "-c", "import scipy"], capture_output=True).returncode == 1
+    assert machine.setup("--print-python").stdout == f"{machine.folder / 'root/usr/bin/python3'}\n"
+
+
+def test_the_preferred_python_is_used_or_said_to_be_unfit(machine: Machine) -> None:
+    preferred = machine.folder / "preferred"
+    write_command(preferred, "true")
+    assert machine.setup("--print-python", STACKHEAP_PYTHON=str(preferred)).stdout == f"{preferred}\n"
+    write_command(preferred, "exit 1")
+    done = machine.setup(STACKHEAP_PYTHON=str(preferred))
+    assert done.returncode == 0
+    assert done.stderr.startswith(f"scripts/setup: warning: STACKHEAP_PYTHON={preferred} is not used")
+
+
+def test_no_python_prints_none(machine: Machine) -> None:
+    machine.lacks("root/usr/bin/python3")
+    done = machine.setup("--print-python")
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
+
+
+def test_modules_come_from_pypi_where_apt_cannot_be_used(machine: Machine) -> None:
+    machine.is_a("ID=fedora\n")
+    machine.lacks("root/usr/bin/python3.modules/rich")
+    done = machine.setup()
+    assert done.returncode == 0, done.stderr
+    assert len(machine.log) == 1 and machine.log[0].endswith("-r requirements.txt")
+    assert machine.setup("--print-python").stdout == f"{machine.project / '.venv/bin/python'}\n"
+    assert machine.setup().stdout == "scripts/setup: everything is there\n"
+
+
+def test_modules_that_pypi_does_not_give_are_named_with_the_command(machine: Machine) -> None:
+    machine.is_a("ID=fedora\n")
+    machine.lacks("root/usr/bin/python3.modules/rich")
+    (machine.folder / "offline").touch()
+    done = machine.setup()
+    assert done.returncode == 2
+    assert done.stderr == "scripts/setup: missing: module rich; to install: dnf install python3-rich\n"
+
+
+@pytest.mark.parametrize("arguments", [("--frobnicate",), ("--for",), ("--for", "fun"), ("--for=",), ("extra",)])
+def test_a_bad_option_is_one_line_and_status_2(machine: Machine, arguments: tuple[str, ...]) -> None:
+    machine.lacks("bin/ninja")
+    done = machine.setup(*arguments)
+    assert (done.returncode, done.stdout, machine.log) == (2, "", [])
+    assert re.fullmatch(r"scripts/setup: .+\n", done.stderr)
+
+
+def test_help_works_on_a_bare_machine(machine: Machine) -> None:
+    machine.lacks("bin/ninja", "bin/c++")
+    done = machine.setup("--help")
+    assert (done.returncode, done.stderr, machine.log) == (0, "", [])
+    assert done.stdout.startswith("usage: scripts/setup")
+
+
+def test_the_mallocs_set_up_are_those_that_are_loaded() -> None:
+    loaded = set(re.findall(r'"lib(\w+)\.so"', (PROJECT / "allocators/libraries.hpp").read_text()))
+    set_up = set(re.findall(r"malloc:(\w+)", (PROJECT / "scripts/setup").read_text()))
+    assert loaded and set_up == loaded
+
+
+# The way from a command to its Python, with this Python standing in for the one found.
+
+@pytest.fixture
+def launched(machine: Machine) -> Iterator[Machine]:
+    """A machine whose suite has one command, and which works in a folder full of modules of the same names."""
+    suite = machine.project / "scripts/suite"
+    for folder in (suite, suite / "commands"):
+        folder.mkdir(exist_ok=True)
+        (folder / "__init__.py").touch()
+    (suite / "commands/hello.py").write_text(
+        "import os, sys, suite\n"
+        "if __name__ == '__main__':\n"
+        "    print(ascii(sys.argv[1:]), os.path.dirname(suite.__file__), sys.flags.dont_write_bytecode, os.getcwd(),\n"
+        "          os.environ['PYTHONPATH'], sep='\\n')\n"
+        "    sys.exit(3)\n")
+    elsewhere = machine.folder / "elsewhere"
+    (elsewhere / "suite/commands").mkdir(parents=True)
+    for decoy in ("suite/__init__.py", "suite/commands/__init__.py", "suite/commands/hello.py", "runpy.py", "os.py"):
+        (elsewhere / decoy).write_text("raise SystemExit('the wrong module')\n")
+    yield machine
+
+
+def launch(machine: Machine, command: Path | str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C", "STACKHEAP_PYTHON": sys.executable} | variables
+    return subprocess.run([str(command), "hello", "two words", "ä*"], cwd=machine.folder / "elsewhere", text=True,
+                          encoding="utf-8", capture_output=True, timeout=60, env=environment)
+
+
+@pytest.mark.parametrize("through", ["path", "symlink"])
+def test_launch_works_from_any_folder(launched: Machine, through: str) -> None:
+    command = launched.project / "scripts/suite/launch"
+    if through == "symlink":
+        link = launched.folder / "a link"
+        link.symlink_to(os.path.relpath(command, launched.folder))
+        command = link
+    done = launch(launched, command, PYTHONPATH="/nowhere")
+    assert done.returncode == 3, done.stderr
+    scripts = launched.project / "scripts"
+    assert done.stdout.splitlines() == [ascii(["two words", "ä*"]), str(scripts / "suite"), "1",
+                                        str(launched.folder / "elsewhere"), f"{scripts}:/nowhere"]
+    assert not list(scripts.rglob("__pycache__"))
+
+
+def test_launch_without_python_says_what_to_run(launched: Machine) -> None:
+    launched.lacks("root/usr/bin/python3")
+    done = launch(launched, launched.project / "scripts/suite/launch", PATH=str(launched.folder / "bin"),
+                  STACKHEAP_ROOT=str(launched.folder / "root"), STACKHEAP_PYTHON="")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(r"scripts/hello: .*run scripts/setup first\n", done.stderr)
+
+
+def test_run_asks_for_help_without_setting_up(launched: Machine) -> None:
+    launched.lacks("bin/ninja")
+    (launched.project / "scripts/suite/commands/run.py").write_text("print('usage: scripts/run')\n")
+    environment = {"PATH": str(launched.folder / "bin"), "MACHINE": str(launched.folder),
+                   "STACKHEAP_ROOT": str(launched.folder / "root"), "STACKHEAP_PYTHON": sys.executable}
+    run = str(launched.project / "scripts/run")
+    done = subprocess.run([run, "--help"], env=environment, text=True, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout, launched.log) == (0, "usage: scripts/run\n", [])
+    done = subprocess.run([run], env=environment, text=True, capture_output=True, timeout=60)
+    assert done.returncode == 0 and f"{APT_INSTALL} ninja-build" in launched.log
+    assert done.stdout.endswith("usage: scripts/run\n")
+
+
+# What scripts/test makes of the tests that it runs.
+
+CTEST_LINES = {0: "100% tests passed, 0 tests failed out of 7", 8: "86% tests passed, 1 tests failed out of 7"}
+PYTEST_LINES = {0: "===== 9 passed in 0.10s =====", 1: "===== 1 failed, 8 passed in 0.10s ====="}
+
+
+@pytest.mark.parametrize(("build", "ctest", "pytest_status", "status"), [
+    (0, 0, 0, 0), (0, 8, 0, 1), (0, 0, 1, 1), (0, 8, 1, 1), (1, 0, 0, 1)])
+def test_test_runs_both_and_ends_on_their_closing_lines(machine: Machine, build: int, ctest: int, pytest_status: int,
+                                                        status: int) -> None:
+    for tool in ("bash", "grep", "mktemp", "tail", "tee"):
+        (machine.folder / "bin" / tool).symlink_to(str(shutil.which(tool)))
+    write_command(machine.folder / "bin/cmake", f"""
+case $1 in
+    --version) echo cmake version 3.22.1 ;;
+    --build) exit {build} ;;
+esac""")
+    write_command(machine.folder / "bin/ctest", f"echo '{CTEST_LINES[ctest]}'; echo 'Total Test time'; exit {ctest}")
+    write_command(machine.folder / "root/usr/bin/python3", f"""
+[ "$2" != pytest ] || [ "$4" = "some name" ] || exit 5
+[ "$2" != pytest ] || {{ echo '{PYTEST_LINES[pytest_status]}'; exit {pytest_status}; }}""")
+    environment = {"PATH": str(machine.folder / "bin"), "MACHINE": str(machine.folder),
+                   "STACKHEAP_ROOT": str(machine.folder / "root")}
+    done = subprocess.run([str(machine.project / "scripts/test"), "-k", "some name"], env=environment, cwd="/",
+                          text=True, capture_output=True, timeout=60)
+    assert done.returncode == status, done.stdout + done.stderr
+    if build:
+        assert done.stderr == "scripts/test: the build failed, nothing was tested\n"
+    else:
+        assert done.stdout.splitlines()[-2:] == [CTEST_LINES[ctest], PYTEST_LINES[pytest_status]]

@@ -1,0 +1,302 @@
+"""Do other tools read what is exported? Each form is read by its consumer's own rules, written down here as they are
+documented or in its source: github-action-benchmark (src/extract.ts), Bencher (cpp/google.rs; Bencher Metric Format's
+schema, https://bencher.dev/bmf.json), Apache Otava (importer.py, test_config.py).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from suite.commands import export as command
+from suite.results import export as exporting
+
+COMPARE = Path("/usr/share/benchmark/compare.py")  # of the package libbenchmark-tools
+
+TIMES = {"scoped/glibc/bytes:8": [3.0, 1.0, 2.0, 5.0, 4.0], "scoped/none/bytes:8": [1.0] * 5}
+CHILD = "overhead/glibc/bytes:8"
+FEWER = "stack_limit/stack:main/frame:64"
+PERCENTILES = "latency/glibc/bytes:64/op:malloc"
+
+
+def row(name: str, process: int, ns: float, **more: object) -> dict[str, object]:
+    return {
+        "name": name, "family_index": 0, "per_family_instance_index": 0, "run_name": name, "run_type": "iteration",
+        "repetitions": 5, "repetition_index": process, "threads": 1, "iterations": 10, "real_time": ns,
+        "cpu_time": ns / 2, "time_unit": "ns", **more,
+    }  # fmt: skip
+
+
+def rows() -> list[dict[str, object]]:
+    found = [row(name, process, ns) for name, values in TIMES.items() for process, ns in enumerate(values)]
+    found += [row(CHILD, process, 0.01, resident_bytes_per_byte=1.25) for process in range(5)]
+    found += [row(FEWER, process, 0.01, frames=1000.0 + process) for process in range(5)]
+    found += [row(PERCENTILES, process, 60.0, p50=20.0, p99=30.0 + process, p99_9=40.0) for process in range(5)]
+    return found
+
+
+def write(folder: Path, found: Sequence[Mapping[str, object]], name: str = "run.json", **context: object) -> Path:
+    told: dict[str, object] = {
+        "suite_version": "1", "date": "2026-01-02T03:04:05+00:00", "host_name": "here", "caches": [{"level": 1}],
+        **context,
+    }  # fmt: skip
+    path = folder / name
+    path.write_text(json.dumps({"context": told, "benchmarks": found}))
+    return path
+
+
+def call(*arguments: object) -> int:
+    try:
+        return command.main([str(one) for one in arguments])
+    except SystemExit as end:
+        return int(end.code or 0)
+
+
+def exported(form: str, *files: Path) -> str:
+    return exporting.write(form, files).text
+
+
+def no_such_number(text: str) -> float:
+    raise AssertionError(f"{text} is no JSON")
+
+
+def strict_json(text: str) -> Any:
+    """As JavaScript and Rust read it: no NaN, no Infinity, and no name twice in an object."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        assert len({key for key, _ in pairs}) == len(pairs)
+        return dict(pairs)
+
+    return json.loads(text, parse_constant=no_such_number, object_pairs_hook=unique)
+
+
+# ---- github-action-benchmark: every row of `benchmarks` is a result, whatever its run_type; the unit is part of it
+
+
+def read_as_github_action_benchmark(text: str) -> dict[str, tuple[float, str]]:
+    found: dict[str, tuple[float, str]] = {}
+    for one in strict_json(text)["benchmarks"]:
+        for key in ("iterations", "cpu_time", "threads"):  # shown beside the result
+            assert isinstance(one[key], (int, float))
+        assert one["name"] not in found  # it compares by name, and would take the first
+        found[one["name"]] = (one["real_time"], f"{one['time_unit']}/iter")
+    return found
+
+
+def test_github_action_benchmark_reads_a_median_for_each(tmp_path: Path) -> None:
+    found = read_as_github_action_benchmark(exported("github-action-benchmark", write(tmp_path, rows())))
+    assert found["scoped/glibc/bytes:8"] == (3.0, "ns/iter")
+    assert found[f"{PERCENTILES} p99"] == (32.0, "ns/iter")
+    assert PERCENTILES not in found  # its real_time is that of two calls and two readings of the clock
+    assert CHILD not in found and not any(name.startswith(CHILD) for name in found)
+
+
+def test_the_processors_time_is_its_own_median(tmp_path: Path) -> None:
+    document = json.loads(exported("github-action-benchmark", write(tmp_path, rows())))
+    assert document["benchmarks"][0]["cpu_time"] == 1.5
+
+
+@pytest.mark.parametrize("form", ["github-action-benchmark", "bencher", "otava"])
+def test_aggregates_failures_and_complexities_are_left_out(tmp_path: Path, form: str) -> None:
+    name = "scoped/glibc/bytes:8"
+    aggregates: list[dict[str, object]] = [
+        row(name, 0, 9.0) | {"name": f"{name}_{kind}", "run_type": "aggregate", "aggregate_name": kind}
+        for kind in ("mean", "stddev", "cv")
+    ]
+    complexity: dict[str, object] = {
+        "name": "scoped_BigO", "run_name": "scoped", "run_type": "aggregate", "aggregate_name": "BigO",
+        "cpu_coefficient": 1.0, "real_coefficient": 1.0, "big_o": "N", "time_unit": "ns",
+    }  # fmt: skip
+    failed: dict[str, object] = row("scoped/bad/bytes:8", 0, 0.0, error_occurred=True, error_message="wrong work")
+    text = exported(form, write(tmp_path, [*rows(), *aggregates, complexity, failed]))
+    for absent in ("_mean", "_stddev", "_cv", "BigO", "aggregate", "scoped/bad", "error"):
+        assert absent not in text
+
+
+def test_a_figure_that_is_not_finite_is_left_out_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = rows() + [row("overhead/x/bytes:8", 0, 1.0, resident_bytes_per_byte=math.nan)]
+    assert call(write(tmp_path, found), "--to", "bencher") == 0
+    told = capsys.readouterr()
+    assert "overhead/x" not in told.out
+    assert "left out: overhead/x/bytes:8: has no figure of its own" in told.err
+    strict_json(told.out)
+
+
+def test_units_become_one(tmp_path: Path) -> None:
+    slow = [row("scoped/none/bytes:8", process, 2.0, time_unit="us") for process in range(5)]
+    found = read_as_github_action_benchmark(exported("github-action-benchmark", write(tmp_path, slow)))
+    assert found == {"scoped/none/bytes:8": (2000.0, "ns/iter")}
+
+
+# ---- Bencher's cpp_google: `context.caches` is a list; a row's name has 1 to 1024 letters, its unit is one of four
+
+
+@pytest.mark.parametrize("caches", [[{"level": 1}], None, "unknown"])
+def test_bencher_reads_the_slim_file(tmp_path: Path, caches: object) -> None:
+    document = strict_json(exported("github-action-benchmark", write(tmp_path, rows(), caches=caches)))
+    assert isinstance(document["context"]["caches"], list)
+    if isinstance(caches, list):
+        assert document["context"]["caches"] == caches
+    for one in document["benchmarks"]:
+        assert 1 <= len(one["name"]) <= 1024
+        assert one["time_unit"] in ("ns", "us", "ms", "s") and isinstance(one["real_time"], float)
+
+
+def test_the_account_of_the_run_is_not_in_the_slim_file(tmp_path: Path) -> None:
+    account = {"complete": True, "processes_planned": 5, "units": [], "failed": []}
+    document = json.loads(exported("github-action-benchmark", write(tmp_path, rows(), suite=account)))
+    assert "suite" not in document["context"]
+
+
+# ---- Bencher Metric Format: {benchmark: {measure: {value, lower_value?, upper_value?}}}, all numbers
+
+
+def test_bencher_metric_format(tmp_path: Path) -> None:
+    document = strict_json(exported("bencher", write(tmp_path, rows())))
+    for name, measures in document.items():
+        assert 1 <= len(name) <= 1024
+        for measure, metric in measures.items():
+            assert 1 <= len(measure) <= 64
+            assert {"value"} <= set(metric) <= {"value", "lower_value", "upper_value"}
+            assert all(isinstance(number, float) and math.isfinite(number) for number in metric.values())
+            assert metric["lower_value"] <= metric["value"] <= metric["upper_value"]
+    assert document["scoped/glibc/bytes:8"] == {"latency": {"value": 3.0, "lower_value": 1.0, "upper_value": 5.0}}
+    assert document[CHILD]["resident-bytes-per-byte"]["value"] == 1.25
+    assert document[f"{PERCENTILES} p50"]["latency"]["value"] == 20.0
+
+
+def test_one_process_has_no_bounds(tmp_path: Path) -> None:
+    document = strict_json(exported("bencher", write(tmp_path, [row("scoped/none/bytes:8", 0, 2.0)])))
+    assert document == {"scoped/none/bytes:8": {"latency": {"value": 2.0}}}
+
+
+# ---- Otava: the columns that the configuration names are in the header; each value is a number, each time a date
+
+
+def read_as_otava(table: str, configuration: str) -> tuple[list[datetime], dict[str, tuple[int, list[float]]]]:
+    test = strict_json(configuration)["tests"]["stackheap"]  # JSON is YAML
+    assert test["type"] == "csv"
+    header, *lines = list(csv.reader(io.StringIO(table), delimiter=",", quotechar='"'))
+    assert all(len(line) == len(header) for line in lines) and len(set(header)) == len(header)
+    assert set(test["attributes"]) <= set(header) and "branch" not in header
+    times = [datetime.fromisoformat(line[header.index(test["time_column"])]) for line in lines]
+    assert all(time.tzinfo for time in times)
+    metrics = {
+        name: (int(metric.get("direction", "1")), [float(line[header.index(metric["column"])]) for line in lines])
+        for name, metric in test["metrics"].items()
+    }
+    return times, metrics
+
+
+def test_otava_reads_a_row_a_run_oldest_first_and_knows_that_less_is_better(tmp_path: Path) -> None:
+    later = write(tmp_path, rows(), "later.json", date="2026-03-02T03:04:05+01:00")
+    earlier = write(tmp_path, [{**one, "real_time": 7.0} for one in rows()], "earlier.json")
+    times, metrics = read_as_otava(exported("otava", later, earlier), exported("otava-config", later, earlier))
+    assert times == sorted(times) and len(times) == 2
+    assert metrics["scoped/glibc/bytes:8"] == (-1, [7.0, 3.0])
+    assert metrics[f"{FEWER} frames"][0] == 1  # fewer calls are worse
+    assert metrics[f"{CHILD} resident_bytes_per_byte"] == (-1, [1.25, 1.25])
+
+
+def test_otava_gets_only_what_every_run_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty cell would end its import."""
+    whole, part = write(tmp_path, rows()), write(tmp_path, rows()[:5], "part.json")
+    assert call(whole, part, "--to", "otava") == 0
+    told = capsys.readouterr()
+    assert told.out.splitlines()[0] == "time,host,scoped/glibc/bytes:8"
+    assert told.err.count("left out: ") == 4  # three, and how many more
+    assert "scoped/none/bytes:8: is not in every run" in exporting.write("otava", [whole, part]).left_out
+
+
+def test_a_comma_in_a_name_stays_in_its_cell(tmp_path: Path) -> None:
+    path = write(tmp_path, [row('scoped/a,b"c/bytes:8', 0, 1.0)])
+    _, metrics = read_as_otava(exported("otava", path), exported("otava-config", path))
+    assert list(metrics) == ['scoped/a,b"c/bytes:8']
+
+
+# ---- Google Benchmark's own
+
+
+def test_google_benchmarks_compare_reads_the_slim_file(tmp_path: Path) -> None:
+    slim = tmp_path / "slim.json"
+    assert call(write(tmp_path, rows()), "--to", "github-action-benchmark", "-o", slim) == 0
+    for module in ("numpy", "scipy"):
+        pytest.importorskip(module)
+    if not COMPARE.exists():
+        pytest.skip(f"{COMPARE} is not installed (libbenchmark-tools)")
+    ended = subprocess.run([sys.executable, COMPARE, "benchmarks", slim, slim], capture_output=True, text=True,
+                           env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert "scoped/glibc/bytes:8" in ended.stdout
+
+
+# ---- bad input
+
+BAD: Mapping[str, object] = {
+    "empty": "", "cut off": '{"context": {', "foreign": {"context": {}, "benchmarks": [row("a", 0, 1.0)]},
+    "NaN": {"context": {"suite_version": "1"}, "benchmarks": [row("a", 0, math.nan)]},
+    "negative": {"context": {"suite_version": "1"}, "benchmarks": [row("a", 0, -1.0)]},
+    "twice": {"context": {"suite_version": "1"}, "benchmarks": [row("a", 0, 1.0)] * 2},
+    "only failures": {"context": {"suite_version": "1"}, "benchmarks": [row("a", 0, 0.0, error_occurred=True)]},
+    "only aggregates": {"context": {"suite_version": "1"}, "benchmarks": [row("a", 0, 1.0, run_type="aggregate")]},
+    "a name too long": {"context": {"suite_version": "1"}, "benchmarks": [row("a" * 2000, 0, 1.0)]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", exporting.FORMS)
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str, kind: str) -> None:
+    path = tmp_path / "run.json"
+    content = BAD[kind]
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    assert call(path, "--to", form) == 2
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.startswith("scripts/export: ") and told.err.count("\n") == 1
+
+
+def test_what_cannot_be_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, undated = write(tmp_path, rows()), write(tmp_path, rows(), "undated.json", date="yesterday")
+    other = write(tmp_path, [row("other/none/bytes:1", 0, 1.0)], "other.json")
+    only_counters = write(tmp_path, rows()[10:15], "counters.json")
+    for arguments in (
+        (path, path, "--to", "bencher"),
+        (undated, "--to", "otava"),
+        (path, other, "--to", "otava"),
+        (path, "--to", "csv"),
+        (only_counters, "--to", "github-action-benchmark"),
+        (path, "--to", "bencher", "-o", tmp_path / "no/where"),
+    ):
+        assert call(*arguments) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+@settings(deadline=None, max_examples=50)
+@given(name=st.text(st.characters(blacklist_categories=("C", "Z")), min_size=1, max_size=40), ns=st.floats(0, 1e12))
+def test_every_name_and_time_comes_through(tmp_path_factory: pytest.TempPathFactory, name: str, ns: float) -> None:
+    path = write(tmp_path_factory.mktemp("any"), [row(f"x/{name}", 0, ns)])
+    assert read_as_github_action_benchmark(exported("github-action-benchmark", path)) == {f"x/{name}": (ns, "ns/iter")}
+    assert strict_json(exported("bencher", path)) == {f"x/{name}": {"latency": {"value": ns}}}
+    _, metrics = read_as_otava(exported("otava", path), exported("otava-config", path))
+    assert metrics == {f"x/{name}": (-1, [ns])}
+
+
+def test_what_failed_in_one_process_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "scoped/bad/bytes:8"
+    failed = row(name, 5, 0.0, error_occurred=True, error_message="wrong work")
+    found = rows() + [row(name, process, 1.0) for process in range(5)] + [failed]
+    assert call(write(tmp_path, found), "--to", "bencher") == 0
+    told = capsys.readouterr()
+    assert name not in told.out
+    assert f"left out: {name}: failed: wrong work" in told.err

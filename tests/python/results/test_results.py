@@ -1,0 +1,438 @@
+"""Does the reader read what is there and refuse all else, and is what is written what Google Benchmark would write?"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from suite.base.cli import REFUSED, answer
+from suite.results import model as results
+from suite.runner.program import bad_input
+
+COMPARE = Path("/usr/share/benchmark/compare.py")  # of the package libbenchmark-tools
+
+
+def row(name: str = "scoped/none/bytes:8", ns: float = 1.5, **more: object) -> dict[str, object]:
+    return {
+        "name": name, "family_index": 0, "per_family_instance_index": 0, "run_name": name, "run_type": "iteration",
+        "repetitions": 1, "repetition_index": 0, "threads": 1, "iterations": 10, "real_time": ns, "cpu_time": ns,
+        "time_unit": "ns", **more,
+    }  # fmt: skip
+
+
+def document(*rows: object, **context: object) -> dict[str, Any]:
+    return {"context": {"suite_version": "1", **context}, "benchmarks": list(rows)}
+
+
+def unit(process: int, family: str = "scoped", **more: Any) -> results.unit:
+    values: dict[str, Any] = {
+        "family": family, "chapter": "allocation", "part": f"^{family}/", "process": process, "disturbed": False,
+        "reasons": (), "others_cpu": 0.0, "steal": None, "involuntary_switches": 0, "major_faults": 0, "seconds": 1.0,
+        "ns_per_addition": 0.5, "attempt": 1,
+    }  # fmt: skip
+    return results.unit(**{**values, **more})
+
+
+def merged(*documents: dict[str, Any], **more: Any) -> dict[str, Any]:
+    pieces = [(unit(process), one) for process, one in enumerate(documents)]
+    account = results.account(True, len(documents), 7, tuple(one for one, _ in pieces), **more)
+    return results.merge(pieces, account, [])
+
+
+def read(tmp_path: Path, written: object) -> results.run:
+    path = tmp_path / "run.json"
+    path.write_text(written if isinstance(written, str) else json.dumps(written))
+    return results.read_run(path)
+
+
+# ---- names
+
+
+def test_a_name_has_family_strategy_and_parameters_in_order() -> None:
+    name = results.benchmark_name.parse("batch/jemalloc/order:lifo/count:100")
+    assert (name.family, name.strategy, list(name.parameters)) == ("batch", "jemalloc", ["order", "count"])
+    assert (name.number("count"), name.number("order"), name.number("bytes")) == (100, None, None)
+
+
+def test_a_family_without_strategies_has_none() -> None:
+    name = results.benchmark_name.parse("chase/bytes:4096/order:random/home:heap")
+    assert (name.family, name.strategy, name.parameters["home"]) == ("chase", None, "heap")
+
+
+# ---- reading
+
+
+@pytest.mark.parametrize(("unit_name", "factor"), [("ns", 1), ("us", 1e3), ("ms", 1e6), ("s", 1e9)])
+def test_every_unit_of_time_becomes_nanoseconds(tmp_path: Path, unit_name: str, factor: float) -> None:
+    run = read(tmp_path, document(row(ns=2.0, time_unit=unit_name)))
+    assert run.series()[0].times == (2.0 * factor,)
+
+
+def test_processes_are_told_apart_and_aggregates_are_not_samples(tmp_path: Path) -> None:
+    mean = row(name="x_mean", run_type="aggregate", aggregate_name="mean")
+    rows = [row(ns=3.0, repetition_index=1), row(ns=1.0), mean]
+    (one,) = read(tmp_path, document(*rows)).series()
+    assert one.times == (1.0, 3.0)
+    assert [sample.process for sample in one.samples] == [0, 1]
+
+
+def test_an_error_is_no_figure(tmp_path: Path) -> None:
+    wrong = row("scoped/a/bytes:8", 0.0, error_occurred=True, error_message="wrong\nwork")
+    run = read(tmp_path, document(row(), wrong))
+    assert run.by_name["scoped/a/bytes:8"].errors == ("wrong work",)
+    assert [one.name.text for one in run.series()] == ["scoped/none/bytes:8"]
+    assert run.get("scoped/a/bytes:8") is None
+
+
+def test_cycles_are_counted_or_else_taken_from_the_addition(tmp_path: Path) -> None:
+    rows = [row("a/b", 10.0, cycles=33.0, ns_per_addition=0.5), row("a/c", 10.0, ns_per_addition=0.5), row("a/d", 10.0)]
+    run = read(tmp_path, document(*rows))
+    assert [one.cycles for one in run.series()] == [(33.0,), (20.0,), ()]
+
+
+def test_a_counter_that_is_no_number_is_absent_not_zero(tmp_path: Path) -> None:
+    text = json.dumps(document(row(cycles=math.nan, page_faults=math.inf, instructions=4.0)))
+    (one,) = read(tmp_path, text).series()
+    assert dict(one.samples[0].counters) == {"instructions": 4.0}
+
+
+def test_selection_is_by_family_strategy_and_parameters(tmp_path: Path) -> None:
+    names = ["scoped/a/bytes:8", "scoped/a/bytes:64", "scoped/b/bytes:8", "batch/a/bytes:8", "chase/bytes:8"]
+    run = read(tmp_path, document(*(row(name) for name in names)))
+    assert [str(one.name) for one in run.series("scoped", bytes=8)] == ["scoped/a/bytes:8", "scoped/b/bytes:8"]
+    assert [str(one.name) for one in run.series(strategy="a", bytes="8")] == ["scoped/a/bytes:8", "batch/a/bytes:8"]
+    assert run.families() == ("scoped", "batch", "chase")
+    assert run.strategies("scoped") == ("a", "b")
+    assert run.strategies("chase") == ()
+
+
+def test_mallocs_and_facts_come_from_the_context(tmp_path: Path) -> None:
+    mallocs = {"malloc.glibc": "2.36 /lib/libc.so.6", "malloc.x": "not available: no file (install: libx)"}
+    run = read(tmp_path, document(row(), **mallocs, cores="2"))
+    assert run.mallocs() == {"glibc": "2.36 /lib/libc.so.6"}
+    assert run.unavailable_mallocs() == {"x": "no file (install: libx)"}
+    assert (run.fact("cores"), run.fact("l3_bytes")) == (2, None)
+
+
+def test_a_disturbed_process_is_found_by_its_part(tmp_path: Path) -> None:
+    units = (unit(0, disturbed=True, part="^scoped/a/"), unit(1, disturbed=True, part="^scoped/b/"))
+    pieces = [(one, document(row("scoped/a/x:1"), row("scoped/b/x:1"))) for one in units]
+    run = read(tmp_path, results.merge(pieces, results.account(True, 2, 1, units), []))
+    assert [run.disturbed_processes(one) for one in run.series()] == [(0,), (1,)]
+
+
+BAD = {
+    "empty": "",
+    "blank": "  \n",
+    "cut off": json.dumps(document(row()))[:-20],
+    "not JSON": "stack and heap",
+    "not UTF-8": None,
+    "a number": "7",
+    "a list": "[]",
+    "foreign JSON": '{"name": "a package", "version": 1}',
+    "another program's results": json.dumps({"context": {"date": "x"}, "benchmarks": [row()]}),
+    "no benchmarks": json.dumps(document()),
+    "rows that are none": json.dumps(document(3)),
+    "only aggregates": json.dumps(document(row(run_type="aggregate"))),
+    "a NaN time": json.dumps(document(row(ns=math.nan))),
+    "an infinite time": json.dumps(document(row(ns=math.inf))),
+    "a negative time": json.dumps(document(row(ns=-1.0))),
+    "a time too long": json.dumps(document(row())).replace("1.5", "1" + "0" * 400),
+    "a time that is text": json.dumps(document(row(real_time="1.5"))),
+    "a time that is true": json.dumps(document(row(real_time=True))),
+    "a strange unit": json.dumps(document(row(time_unit="h"))),
+    "a unit that is a list": json.dumps(document(row(time_unit=[]))),
+    "no name": json.dumps(document(row(name=""))),
+    "a name that moves the cursor": json.dumps(document(row(name="a\x1b[2J"))),
+    "a name twice": json.dumps(document(row(), row())),
+    "a process that is none": json.dumps(document(row(repetition_index=-1))),
+    "a number of too many digits": "9" * 5000,
+    "nesting without end": "[" * 100_000,
+    "a damaged account": json.dumps(document(row(), suite=3)),
+    "a damaged unit": json.dumps(document(row(), suite={"complete": True, "processes_planned": 1, "units": [{}]})),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_a_bad_file_is_refused_in_one_line_that_names_it(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "run.json"
+    path.write_bytes((BAD[what] or "").encode() if what != "not UTF-8" else b'{"a": "\xff\xfe"}')
+    with pytest.raises(results.bad_result) as refused:
+        results.read_run(path)
+    assert str(refused.value).startswith(f"{path}: ")
+    assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("path", ["missing.json", ".", "nul\0byte", "x" * 5000, "missing/run.json"])
+def test_what_is_no_file_is_refused(tmp_path: Path, path: str) -> None:
+    with pytest.raises(results.bad_result):
+        results.read_run(tmp_path / path)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(results.bad_result, match="is not a file"):
+        results.read_run(tmp_path / "pipe")
+
+
+def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    with path.open("wb") as file:
+        file.truncate(results.MOST_BYTES + 1)  # takes no room on the disk
+    with pytest.raises(results.bad_result, match="too large"):
+        results.read_run(path)
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+ROW_KEYS = sorted(results.ROW_FIELDS | {"cycles"})
+ANY_ROW = st.dictionaries(st.sampled_from(ROW_KEYS), ANY_JSON, max_size=2).map(lambda changed: row() | changed)
+SUITE_KEYS = ["complete", "processes_planned", "units", "failed", "order_seed"]
+ANY_SUITE = st.dictionaries(st.sampled_from(SUITE_KEYS), ANY_JSON | st.lists(ANY_JSON), max_size=2).map(
+    lambda changed: dict({"complete": True, "processes_planned": 1}, **changed)
+)
+ANY_DOCUMENT = st.builds(
+    lambda rows, suite: document(*rows, suite=suite), st.lists(ANY_ROW | ANY_JSON, max_size=4), ANY_SUITE
+)
+
+
+def read_or_refuse(path: Path) -> None:
+    """What a reader may do: give a run whose every part can be used, or refuse."""
+    try:
+        run = results.read_run(path)
+    except results.bad_result:
+        return
+    for one in run.series():
+        assert one.times and all(math.isfinite(ns) and ns >= 0 for ns in one.times)
+        run.disturbed_processes(one)
+    assert run.mallocs() is not None and run.strategies() is not None and run.account.clock is not None
+
+
+@settings(deadline=None)
+@given(content=st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "any-bytes.json"
+    path.write_bytes(content)
+    read_or_refuse(path)
+
+
+@settings(deadline=None)
+@given(written=ANY_JSON | ANY_DOCUMENT)
+def test_any_json_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, written: object) -> None:
+    path = tmp_path_factory.getbasetemp() / "any-json.json"
+    path.write_text(json.dumps(written))
+    read_or_refuse(path)
+
+
+# ---- merging: what Google Benchmark 1.7.1 itself wrote for three repetitions of one benchmark
+
+REPETITIONS = (
+    (1.8359533465662268, 1.8361406583368507, 5.4462058528009796e08),
+    (1.8061759012236409, 1.8063952869270474, 5.5358868971649706e08),
+    (1.8124546955661833, 1.8127972452334924, 5.5163367145959985e08),
+)
+AGGREGATES = {
+    "mean": (1.8181946477853499, 1.8184443968324635, 5.4994764881873155e08),
+    "median": (1.8124546955661831, 1.8127972452334922, 5.5163367145959985e08),
+    "stddev": (1.5696635034046429e-02, 1.5656133653048295e-02, 4.7157956438675327e06),
+    "cv": (8.6330883512200970e-03, 8.6096301213936556e-03, 8.5749900995065586e-03),
+}
+AGGREGATE_KEYS = [
+    "name", "family_index", "per_family_instance_index", "run_name", "run_type", "repetitions", "threads",
+    "aggregate_name", "aggregate_unit", "iterations", "real_time", "cpu_time", "time_unit", "items_per_second", "label",
+]  # fmt: skip
+
+
+def repetitions() -> list[dict[str, Any]]:
+    return [
+        document(row("fam/x/bytes:1", real, cpu_time=cpu, items_per_second=items, label="lab"))
+        for real, cpu, items in REPETITIONS
+    ]
+
+
+def test_aggregates_are_those_of_google_benchmark() -> None:
+    rows = merged(*repetitions())["benchmarks"]
+    assert [one["run_type"] for one in rows] == ["iteration"] * 3 + ["aggregate"] * 4
+    for one, (name, figures) in zip(rows[3:], AGGREGATES.items()):
+        assert list(one) == AGGREGATE_KEYS
+        assert (one["name"], one["run_name"], one["aggregate_name"]) == (f"fam/x/bytes:1_{name}", "fam/x/bytes:1", name)
+        assert one["aggregate_unit"] == ("percentage" if name == "cv" else "time")
+        assert (one["iterations"], one["repetitions"], one["threads"], one["label"]) == (3, 3, 1, "lab")
+        # Google Benchmark takes the difference of squares, which costs it digits of the deviation
+        assert [one[key] for key in ("real_time", "cpu_time", "items_per_second")] == pytest.approx(figures, rel=1e-6)
+
+
+def test_each_process_is_a_repetition_and_keeps_what_it_wrote() -> None:
+    rows = merged(*repetitions())["benchmarks"][:3]
+    assert [(one["repetition_index"], one["repetitions"], one["items_per_second"]) for one in rows] == [
+        (process, 3, items) for process, (_, _, items) in enumerate(REPETITIONS)
+    ]
+
+
+def test_rows_come_in_the_given_order_and_are_numbered_by_family() -> None:
+    names = ["b/x/n:1", "a/x/n:1", "b/y/n:1"]
+    pieces = [(unit(0), document(*(row(name) for name in sorted(names))))]
+    rows = results.merge(pieces, results.account(True, 1, 7), names)["benchmarks"]
+    assert [one["name"] for one in rows] == names
+    assert [(one["family_index"], one["per_family_instance_index"]) for one in rows] == [(0, 0), (1, 0), (0, 1)]
+
+
+def test_one_process_has_no_aggregates_and_neither_have_errors() -> None:
+    wrong = document(row(error_occurred=True, error_message="wrong"))
+    assert len(merged(document(row()))["benchmarks"]) == 1
+    assert [one["run_type"] for one in merged(document(row()), wrong)["benchmarks"]] == ["iteration"] * 2
+    good = merged(document(row(ns=1.0)), wrong, document(row(ns=3.0)))["benchmarks"]
+    assert good[3]["aggregate_name"] == "mean" and good[3]["real_time"] == 2.0
+
+
+def test_a_run_is_in_nanoseconds_and_without_nan_whatever_the_program_wrote() -> None:
+    (one,) = merged(document(row(ns=2.0, time_unit="us", cycles=math.nan)))["benchmarks"]
+    assert (one["real_time"], one["cpu_time"], one["time_unit"], "cycles" in one) == (2000.0, 2000.0, "ns", False)
+
+
+def test_a_merged_run_reads_back_whole(tmp_path: Path) -> None:
+    failed = (results.failure("chase", 1, "crashed (SIGSEGV)"),)
+    path = tmp_path / "run.json"
+    results.write_whole(path, merged(*repetitions(), failed=failed))
+    run = results.read_run(path)
+    assert run.series()[0].times == tuple(real for real, _, _ in REPETITIONS)
+    assert (run.units[1], run.failed, run.complete, run.account.order_seed) == (unit(1), failed, True, 7)
+
+
+def test_how_far_the_clock_moved_is_in_the_account() -> None:
+    units = (unit(0, ns_per_addition=0.5), unit(1, ns_per_addition=0.6), unit(2, ns_per_addition=None))
+    clock = results.account(True, 3, units=units).clock
+    assert clock == {"ns_per_addition_min": 0.5, "ns_per_addition_max": 0.6, "moved": pytest.approx(0.2)}
+    assert results.account(True, 1).clock == {}
+
+
+def test_compare_py_finds_all_it_reads() -> None:
+    """Its rules: a name, times and unit in each row, each name with one unit, families and instances to sort by."""
+    rows = merged(*repetitions())["benchmarks"]
+    for one in rows:
+        assert {"name", "run_type", "real_time", "cpu_time", "time_unit"} <= one.keys()
+        assert {"family_index", "per_family_instance_index"} <= one.keys()
+        assert one["run_type"] == "aggregate" or "repetition_index" in one
+    assert len({(one["name"], one["time_unit"]) for one in rows}) == len({one["name"] for one in rows})
+
+
+@pytest.mark.skipif(not COMPARE.exists(), reason="the package libbenchmark-tools is not installed")
+def test_compare_py_itself_reads_a_run(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    results.write_whole(path, merged(*repetitions()))
+    command = [sys.executable, str(COMPARE), "--no-color", "benchmarks", str(path), str(path)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "fam/x/bytes:1_pvalue" in said and "OVERALL_GEOMEAN" in said
+
+
+# ---- units
+
+
+def test_a_unit_reads_back_with_its_document(tmp_path: Path) -> None:
+    path = tmp_path / "scoped-0-1.json"
+    results.write_unit(path, unit(1, reasons=("others used 1 core",), disturbed=True), document(row(cycles=math.nan)))
+    one, written = results.read_unit(path)
+    assert one == unit(1, reasons=("others used 1 core",), disturbed=True)
+    assert "NaN" not in path.read_text() and written["benchmarks"][0]["real_time"] == 1.5
+
+
+def test_a_run_is_no_unit(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    results.write_whole(path, document(row()))
+    with pytest.raises(results.bad_result, match="damaged record of a unit"):
+        results.read_unit(path)
+
+
+def test_errors_and_missing_benchmarks_are_failures() -> None:
+    wrong = document(row("a/b"), row("a/c", error_occurred=True, error_message="wrong"))
+    assert results.failures_in(wrong, ["a/b", "a/c", "a/d"]) == ["a/c: wrong", "a/d: has no result"]
+
+
+# ---- writing
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "run.json"
+    results.write_whole(path, {"old": True})
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        results.write_whole(path, {"new": True})
+    assert json.loads(path.read_text()) == {"old": True}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_json_cannot_say_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError):
+        results.write_whole(tmp_path / "run.json", {"x": math.nan})
+    assert list(tmp_path.iterdir()) == []
+
+
+# ---- the figure of one process in a duet
+
+
+def repeated(*real_and_cpu: tuple[float, float], **counters: float) -> dict[str, Any]:
+    rows: list[dict[str, object]] = []
+    for number, (real, cpu) in enumerate(real_and_cpu):
+        rows.append(row(ns=real) | {"cpu_time": cpu, "repetition_index": number})
+        rows[-1].update(counters)
+    return document(*rows)
+
+
+NAME = "scoped/none/bytes:8"
+
+
+def test_a_process_counts_by_the_median_of_its_repetitions_of_processor_time() -> None:
+    one = results.sample_of(repeated((9.0, 2.0), (5.0, 1.0), (90.0, 30.0), ns_per_addition=0.5), NAME)
+    assert (one.ns, one.counters) == (2.0, {"ns_per_addition": 0.5, results.WALL_NS: 9.0})
+
+
+def test_the_wall_clock_tells_where_several_threads_or_another_one_did_the_work() -> None:
+    many = results.sample_of(repeated((9.0, 4.0), (7.0, 4.0), (8.0, 4.0), items_per_second=5.0), NAME)
+    elsewhere = results.sample_of(repeated((9.0, 0.01), (7.0, 0.01), (8.0, 0.01)), NAME)
+    for one in (many, elsewhere):
+        assert one.ns == 8.0 and results.WALL_NS not in one.counters
+
+
+@pytest.mark.parametrize("wrong", [{"error_occurred": True, "error_message": "wrong sum"}, {"real_time": 0.0}])
+def test_a_process_without_a_figure_says_why(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="wrong sum|not positive"):
+        results.sample_of(document({**row(), **wrong}), NAME)
+    with pytest.raises(ValueError, match="has no result"):
+        results.sample_of(document(row()), "another")
+
+
+def test_processes_stand_in_their_order_in_whatever_order_they_ended() -> None:
+    pieces = [(unit(process), document(row(ns=process + 1.0))) for process in (2, 0, 1)]
+    rows = results.merge(pieces, results.account(True, 3, 7), [])["benchmarks"]
+    assert [one["real_time"] for one in rows if one["run_type"] == "iteration"] == [1.0, 2.0, 3.0]
+
+
+def test_where_the_program_lies_is_not_told() -> None:
+    assert merged(document(row(), executable="/home/someone/stackheap"))["context"]["executable"] == "stackheap"
+
+
+WRONG = [results.bad_result(Path("run.json"), "no run"), bad_input("no run"), OSError("no run")]
+
+
+@pytest.mark.parametrize("problem", WRONG)
+def test_what_is_wrong_is_one_line_and_no_traceback(capsys: pytest.CaptureFixture[str], problem: Exception) -> None:
+    def work() -> int:
+        raise problem
+
+    assert answer("scripts/some", work) == REFUSED
+    assert capsys.readouterr().err.count("\n") == 1

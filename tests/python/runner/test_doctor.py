@@ -1,0 +1,105 @@
+"""Does the doctor tell what a machine is like, whatever machine is put before it?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from support import fake_program
+import pytest
+
+from suite.commands import doctor as command
+from suite.runner import build as building, doctor
+from suite.runner.program import malloc
+
+
+def machine(root: Path, files: dict[str, str], **facts: str) -> doctor.machine:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+    return doctor.machine(root, facts)
+
+
+def states(found: list[doctor.finding]) -> dict[str, str]:
+    return {each.name: each.state for each in found}
+
+
+QUIET = {
+    "proc/loadavg": "0.02 0.10 0.20 1/200 4242",
+    "proc/cpuinfo": "flags\t\t: fpu vme sse2",
+    "proc/stat": "cpu  1000 0 500 90000 10 0 5 0 0 0",
+    "proc/sys/kernel/randomize_va_space": "2",
+    "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "performance",
+    "sys/devices/system/cpu/intel_pstate/no_turbo": "1",
+    "sys/devices/system/cpu/smt/active": "0",
+    "sys/devices/system/clocksource/clocksource0/current_clocksource": "tsc",
+    "sys/kernel/mm/transparent_hugepage/enabled": "always [madvise] never",
+}
+
+BUSY = {
+    "proc/loadavg": "7.50 6.00 5.00 9/900 4242",
+    "proc/cpuinfo": "flags\t\t: fpu hypervisor sse2",
+    "proc/stat": "cpu  1000 0 500 90000 10 0 5 4000 0 0",
+    "proc/sys/kernel/randomize_va_space": "0",
+    "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor": "powersave",
+    "sys/devices/system/cpu/intel_pstate/no_turbo": "0",
+    "sys/devices/system/cpu/smt/active": "1",
+    "sys/devices/system/clocksource/clocksource0/current_clocksource": "hpet",
+    "sys/kernel/mm/transparent_hugepage/enabled": "[always] madvise never",
+    "sys/fs/cgroup/cpu.max": "150000 100000",
+    "sys/fs/cgroup/memory.max": "1073741824",
+}
+
+
+def test_a_quiet_machine_is_fit(tmp_path: Path) -> None:
+    found = doctor.examine(machine(tmp_path, QUIET, counters="instructions,cycles"), [])
+    assert set(states(found).values()) == {"good"}
+    assert doctor.verdict(found) == "Nothing here stands in the way of measuring."
+
+
+def test_everything_that_shapes_results_is_said_with_its_effect(tmp_path: Path) -> None:
+    found = doctor.examine(machine(tmp_path, BUSY, counters="none: perf_event_open says Permission denied"), [])
+    assert set(states(found).values()) == {"mind"}
+    assert all(each.effect and each.remedy for each in found)
+    limits = next(each for each in found if each.name == "container limits")
+    assert limits.value == "time of 1.5 processors and 1.0 GiB of memory"
+
+
+def test_a_machine_that_shows_nothing_is_unknown_not_fit(tmp_path: Path) -> None:
+    found = states(doctor.examine(machine(tmp_path, {}), []))
+    assert set(found.values()) == {"unknown", "good"}
+    assert {name for name, state in found.items() if state == "good"} == {"container limits"}
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "cpu", "cpu x", "cpu 1 2"])
+def test_damaged_files_are_no_disaster(tmp_path: Path, text: str) -> None:
+    at = machine(tmp_path, dict.fromkeys(BUSY, text))
+    assert "good" not in {each.state for each in (doctor.load(at), doctor.huge_pages(at), doctor.turbo(at))}
+    doctor.examine(at, [])
+
+
+def test_mallocs_are_named_with_version_and_file(tmp_path: Path) -> None:
+    own = malloc("glibc", "/lib/libc.so.6", "2.36", "", "libc6", process=True)
+    missing = malloc("jemalloc", "", "", "no such file", "libjemalloc2", process=False)
+    found = list(doctor.mallocs([own, missing]))
+    assert [each.name for each in found] == ["malloc glibc", "malloc jemalloc"]
+    assert found[0].value == "2.36 from /lib/libc.so.6, the process's own"
+    assert found[1].state == "mind" and "libjemalloc2" in found[1].remedy
+
+
+def test_the_command_prints_what_it_found_as_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    executable = fake_program.write_program(tmp_path)
+    monkeypatch.setattr(building, "build", lambda *_: executable)
+    monkeypatch.setattr(doctor, "CHECKS", (lambda at: doctor.finding("load", "mind", "[bold]7", "[b]slow", "[i]wait"),))
+    assert command.main([], tmp_path) == 0
+    shown = capsys.readouterr().out
+    assert all(text in shown for text in ("[bold]7", "[b]slow", "[i]wait", "malloc glibc", "2.36 from /nowhere"))
+    assert shown.rstrip().endswith("Keep in mind: load, malloc mimalloc.")
+
+
+def test_a_program_that_cannot_be_built_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "CMakePresets.json").write_text("{")
+    assert command.main([], tmp_path) == 2
+    assert capsys.readouterr().err == f"scripts/doctor: {tmp_path / 'CMakePresets.json'} is damaged\n"

@@ -1,0 +1,548 @@
+"""Does a run survive crashes, hangs, damage, interrupts and a full disk, and does it tell what was disturbed?"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from support import fake_program
+import pytest
+from suite.results import model as results
+from suite.runner import interference as machine, scheduler as measure
+from suite.runner.program import ask, bad_input, measure_part, part, program, unit_failed, unit_hung
+
+
+class silent:
+    """A watcher that remembers, and can act when a process begins."""
+
+    def __init__(self) -> None:
+        self.begun: list[tuple[str, int]] = []
+        self.problems: list[str] = []
+        self.left: list[float | None] = []
+        self.rounds: list[int] = []
+
+    def begins(self, what: part, process: int, done: int, seconds_left: float | None) -> None:
+        self.begun.append((what.file_name(process), done))
+        self.left.append(seconds_left)
+
+    def ends(self, what: part, process: int, problem: str) -> None:
+        self.problems += [problem] if problem else []
+
+    def round_ends(self, process: int, disturbed: int, seconds_left: float | None) -> None:
+        self.rounds.append(disturbed)
+
+
+@pytest.fixture
+def executable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "log").mkdir()
+    monkeypatch.setenv("FAKE_LOG", str(tmp_path / "log"))
+    monkeypatch.delenv("FAKE_DOES", raising=False)
+    return fake_program.write_program(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def calm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else is on this machine, unless the test says so."""
+    monkeypatch.setattr(machine, "take_snapshot", lambda: machine.snapshot(time.monotonic(), 0.0, 0.0, 0.0, 2))
+
+
+def planned(executable: Path, only: str | None = None, processes: int = 2, seed: int = 1) -> measure.plan:
+    chosen = program(executable, "quick", only)
+    return measure.plan(chosen, ask(chosen), processes, seed)
+
+
+def begin(plan: measure.plan, folder: Path) -> Path:
+    plan.write(folder)
+    return folder
+
+
+def does(monkeypatch: pytest.MonkeyPatch, **what: list[str | int]) -> None:
+    monkeypatch.setenv("FAKE_DOES", json.dumps(what))
+
+
+def calls(tmp_path: Path) -> int:
+    return len(list((tmp_path / "log").iterdir()))
+
+
+def leftovers(folder: Path) -> list[Path]:
+    return [*folder.glob(".*"), *folder.glob("parts/.*")]
+
+
+# ---- what the program offers
+
+
+def test_the_program_is_asked_once_for_all_it_has(executable: Path) -> None:
+    offered = ask(program(executable, "quick"))
+    assert offered.families == tuple(fake_program.FAMILIES)
+    assert [one.file_name(3) for one in offered.parts if one.family == "heap_state"] == [
+        "heap_state-0-3.json",
+        "heap_state-1-3.json",
+    ]
+    assert offered.unavailable == ("mimalloc: not found (install: libmimalloc2.0)",)
+
+
+def test_parts_without_a_benchmark_left_are_not_run(executable: Path) -> None:
+    assert [one.index for one in ask(program(executable, "quick", "heap_state/glibc/state:aged")).parts] == [1]
+
+
+@pytest.mark.parametrize(
+    ("only", "allocators", "says"),
+    [
+        ("[", (), "stackheap: --only: '[' is no regular expression"),
+        ("^nothing/", (), "stackheap: no benchmark's name matches --only=^nothing/"),
+        (None, ("mine",), "stackheap: --allocator needs NAME=FILE[,PREFIX], not 'mine'"),
+    ],
+)
+def test_what_the_program_refuses_is_said_in_its_words(
+    executable: Path, only: str | None, allocators: tuple[str, ...], says: str
+) -> None:
+    with pytest.raises(bad_input) as refused:
+        ask(program(executable, "quick", only, allocators))
+    assert str(refused.value).startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("script", "says"),
+    [
+        ("#!/bin/sh\necho '{'", "did not print JSON"),
+        ("#!/bin/sh\necho '{\"families\": 3}'", "cannot be read"),
+        ("#!/bin/sh\necho '{\"families\": [], \"strategies\": [], \"context\": {}}'", "offers no benchmarks"),
+        ("#!/bin/sh\nkill -9 $$", "SIGKILL"),
+        ("no program", "cannot be run"),
+    ],
+)
+def test_a_program_that_is_none_is_refused(tmp_path: Path, script: str, says: str) -> None:
+    broken = tmp_path / "broken"
+    broken.write_text(script)
+    broken.chmod(0o755)
+    with pytest.raises(bad_input, match=says):
+        ask(program(broken, "quick"))
+
+
+# ---- a run
+
+
+def test_a_run_has_every_benchmark_in_every_process(executable: Path, tmp_path: Path) -> None:
+    plan, watching = planned(executable, processes=3), silent()
+    run = measure.measure(plan, begin(plan, tmp_path / "out"), watching)
+    assert [str(one.name) for one in run.series()] == list(plan.catalogue.benchmarks)
+    assert {tuple(sample.process for sample in one.samples) for one in run.series()} == {(0, 1, 2)}
+    assert (run.complete, run.failed, run.account.processes_planned, run.account.order_seed) == (True, (), 3, 1)
+    assert len(run.units) == calls(tmp_path) == 3 * len(plan.catalogue.parts)
+    assert watching.left[0] is None and all(left is not None for left in watching.left[1:])
+    assert leftovers(tmp_path / "out") == []
+
+
+def test_the_order_is_drawn_anew_each_round_from_the_seed(executable: Path) -> None:
+    plan = planned(executable)
+    assert plan.round(0) == planned(executable).round(0)
+    assert plan.round(0) != plan.round(1)
+    assert plan.round(0) != planned(executable, seed=2).round(0)
+    assert sorted(one.file_name(0) for one in plan.round(1)) == sorted(one.file_name(0) for one in plan.catalogue.parts)
+
+
+def test_each_round_leaves_a_run_that_can_be_read(executable: Path, tmp_path: Path) -> None:
+    plan = planned(executable, "^scoped/", processes=3)
+    begin(plan, tmp_path / "out")
+    seen = []
+
+    class reads(silent):
+        def begins(self, what: part, process: int, done: int, seconds_left: float | None) -> None:
+            if process:
+                run = results.read_run(tmp_path / "out" / measure.RUN_FILE)
+                seen.append((run.processes, run.complete))
+
+    measure.measure(plan, tmp_path / "out", reads())
+    assert seen == [(1, False), (2, False)]
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ("crash", "crashed (SIGSEGV)"),
+        ("exit", "ended with exit code 2 (stackheap: wrong in the middle)"),
+        ("garbage", "its result is not JSON, or was cut off (Expecting value: line 1 column 1 (char 0))"),
+        ("truncated", "its result is not JSON, or was cut off"),
+        ("empty", "its result is empty"),
+        ("nan", "its result gives chase/bytes:16384/order:sequential/home:heap a real_time that is no time: 'nan'"),
+    ],
+)
+def test_a_failed_process_is_recorded_and_the_run_goes_on(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, reason: str
+) -> None:
+    does(monkeypatch, chase=[what, 1])  # in the second of three processes
+    plan, watching = planned(executable, processes=3), silent()
+    run = measure.measure(plan, begin(plan, tmp_path / "out"), watching)
+    (failed,) = run.failed
+    assert (failed.family, failed.process) == ("chase", 1)
+    assert failed.reason.startswith(reason)
+    assert watching.problems == [failed.reason]
+    assert {len(one.samples) for one in run.series("chase")} == {2}
+    assert {len(one.samples) for one in run.series("scoped")} == {3}
+    assert run.complete
+    assert leftovers(tmp_path / "out") == []
+
+
+def test_a_hang_is_ended_and_its_part_left_out_from_then_on(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    does(monkeypatch, handoff=["hang"])
+    plan = planned(executable, "^(handoff|traverse)/", processes=3)
+    run = measure.measure(plan, begin(plan, tmp_path / "out"), silent(), measure.limits(1.0, 0.0))
+    assert [one.reason for one in run.failed] == [
+        "did not end within 1 s",
+        "left out: it hung in process 0",
+        "left out: it hung in process 0",
+    ]
+    assert run.families() == ("traverse",)
+    (begun,) = (tmp_path / "log").glob("handoff.*")
+    assert not Path("/proc", begun.suffix.lstrip(".")).exists()
+
+
+def test_the_limit_grows_with_what_units_take() -> None:
+    assert measure.limits(120.0, 20.0).after([]) == 120.0
+    assert measure.limits(120.0, 20.0).after([1.0, 2.0, 30.0]) == 160.0
+
+
+def test_wrong_work_is_no_figure_and_is_told(executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    does(monkeypatch, traverse=["error"], handoff=["missing"])
+    plan = planned(executable, "^(traverse|handoff)/", processes=1)
+    run = measure.measure(plan, begin(plan, tmp_path / "out"), silent())
+    assert sorted(one.reason for one in run.failed) == [
+        "handoff/jemalloc/pairs:1: has no result",
+        "traverse/vector/count:100000/payload:8: the work was wrong",
+    ]
+    assert len(run.series("traverse")) == 1 and len(run.series("handoff")) == 2
+
+
+def test_a_run_in_which_all_failed_says_why(executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    does(monkeypatch, traverse=["crash"])
+    plan = planned(executable, "^traverse/")
+    with pytest.raises(unit_failed, match=r"crashed \(SIGSEGV\)"):
+        measure.measure(plan, begin(plan, tmp_path / "out"), silent())
+
+
+def test_children_of_a_hanging_program_end_with_it(tmp_path: Path) -> None:
+    parent = tmp_path / "parent"
+    parent.write_text(f"#!/bin/sh\nsleep 600 & echo $! > {tmp_path}/pid\nwait\n")
+    parent.chmod(0o755)
+    with pytest.raises(unit_hung):
+        measure_part(program(parent, "quick"), part("f", "c", 0, "^f/", ()), tmp_path, 0.5)
+    child = Path("/proc", (tmp_path / "pid").read_text().strip())
+    deadline = time.monotonic() + 10
+    while child.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not child.exists() or "\nState:\tZ" in (child / "status").read_text()
+
+
+# ---- interrupts and going on
+
+
+class interrupting(silent):
+    """Sends a signal to this very process while a child is at work."""
+
+    def __init__(self, number: int, at: int) -> None:
+        super().__init__()
+        self.number, self.at = number, at
+
+    def begins(self, what: part, process: int, done: int, seconds_left: float | None) -> None:
+        super().begins(what, process, done, seconds_left)
+        if len(self.begun) == self.at:
+            threading.Timer(0.2, os.kill, (os.getpid(), self.number)).start()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_keeps_what_was_measured_and_the_rest_follows(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        pytest.skip("ignored here, as under nohup")
+    plan, out = planned(executable, processes=2), tmp_path / "out"
+    begin(plan, out)
+    handlers = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    slow: dict[str, list[str | int]] = {name: ["slow"] for name in fake_program.FAMILIES}
+    does(monkeypatch, **slow)
+    with pytest.raises(KeyboardInterrupt):
+        measure.measure(plan, out, interrupting(number, at=3))
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == handlers
+    run = results.read_run(out / measure.RUN_FILE)
+    assert (run.complete, len(run.units), leftovers(out)) == (False, 2, [])
+
+    monkeypatch.delenv("FAKE_DOES")
+    watching = silent()
+    run = measure.measure(plan, out, watching)
+    assert (run.complete, run.processes) == (True, 2)
+    assert len(watching.begun) == 2 * len(plan.catalogue.parts) - 2
+    assert watching.begun[0] == (plan.round(0)[2].file_name(0), 2)
+
+
+def test_a_run_that_was_killed_loses_one_process(executable: Path, tmp_path: Path) -> None:
+    plan, out = planned(executable, processes=2), tmp_path / "out"
+    begin(plan, out)
+    (out / "parts" / ".chase-0-0.json.99.tmp").write_text("{")  # what kill -9 leaves
+    first = plan.catalogue.parts[0].file_name(0)
+    measure.measure(plan, out, silent())
+    (out / "parts" / first).write_text('{"half')
+    before = calls(tmp_path)
+    run = measure.measure(plan, out, silent())
+    assert (run.complete, calls(tmp_path) - before, leftovers(out)) == (True, 1, [])
+
+
+def test_a_failed_process_is_tried_again_when_the_run_goes_on(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, out = planned(executable, processes=2), tmp_path / "out"
+    does(monkeypatch, chase=["crash", 0])
+    assert len(measure.measure(plan, begin(plan, out), silent()).failed) == 1
+    assert measure.measure(plan, out, silent()).failed == ()
+
+
+def test_a_plan_reads_back_and_shows_what_changed(executable: Path, tmp_path: Path) -> None:
+    plan = planned(executable, "^scoped/")
+    begun = measure.read_plan(begin(plan, tmp_path / "out"))
+    assert begun == plan.record()
+    executable.write_text(executable.read_text() + "# another build\n")
+    assert begun.differences(planned(executable, "^chase/", 3).record()) == [
+        "executable",
+        "only",
+        "processes",
+        "benchmarks_and_mallocs",
+    ]
+
+
+@pytest.mark.parametrize("written", ["", "{", "[]", "{}", '{"profile": 3}', "[" * 100_000, "\xff"])
+def test_a_damaged_plan_is_refused(tmp_path: Path, written: str) -> None:
+    (tmp_path / measure.PLAN_FILE).write_text(written, encoding="latin-1")
+    with pytest.raises(bad_input, match="is damaged"):
+        measure.read_plan(tmp_path)
+
+
+# ---- no room
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_full_disk_stops_the_run_and_what_is_there_stays(executable: Path, tmp_path: Path) -> None:
+    out = tmp_path / "disk"
+    out.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(out)], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("mounting is not allowed here")
+    try:
+        plan = planned(executable, processes=2)
+        begin(plan, out)
+        measure.measure(planned(executable, processes=1), out, silent())
+        run = (out / measure.RUN_FILE).read_bytes()
+        with (out / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError, match="No space left"):
+            while True:
+                filler.write(b"x" * 4096)
+        with pytest.raises(OSError, match="No space left"):
+            measure.measure(plan, out, silent())
+        assert (out / measure.RUN_FILE).read_bytes() == run
+        (out / "filler").unlink()
+        assert measure.measure(plan, out, silent()).complete
+    finally:
+        subprocess.run(["umount", str(out)], check=True)
+
+
+def test_a_damaged_result_on_a_full_disk_is_the_disks_fault(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    does(monkeypatch, traverse=["truncated"])
+    plan = planned(executable, "^traverse/")
+    begin(plan, tmp_path / "out")
+
+    class usage:
+        free = 0
+
+    monkeypatch.setattr("suite.runner.program.shutil.disk_usage", lambda _: usage)
+    with pytest.raises(OSError, match="No space left"):
+        measure.measure(plan, tmp_path / "out", silent())
+
+
+def test_an_output_folder_that_is_a_file_is_an_oserror(executable: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    with pytest.raises(OSError):
+        planned(executable).write(tmp_path / "out")
+
+
+# ---- disturbance
+
+
+class crowded:
+    """A machine on which others take `cores` cores while chosen processes run."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *busy_runs: float) -> None:
+        self.runs = iter(busy_runs)
+        self.clock, self.busy, self.inside = 0.0, 0.0, False
+        monkeypatch.setattr(machine, "take_snapshot", self.take)
+
+    def take(self) -> machine.snapshot:
+        if self.inside:  # the child ran for a thousand seconds: its own, of the real clock, are lost in them
+            self.clock += 1000.0
+            self.busy += 1000.0 * next(self.runs, 0.0)
+        self.inside = not self.inside
+        return machine.snapshot(self.clock, 0.0, self.busy, 0.0, 2)
+
+
+def test_a_disturbed_process_is_run_again_and_the_calmest_attempt_kept(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = planned(executable, processes=1)  # 7 parts of 1000 seconds: the budget allows for one more
+    crowded(monkeypatch, 0.0, 0.0, 0.9)
+    watching = silent()
+    run = measure.measure(plan, begin(plan, tmp_path / "out"), watching)
+    third = plan.round(0)[2]
+    again = [one for one in run.units if one.attempt == 2]
+    assert [(one.part, one.disturbed) for one in again] == [(third.expression, False)]
+    assert (len(watching.begun), watching.rounds) == (8, [0])
+
+
+def test_what_stays_disturbed_is_kept_and_marked(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = planned(executable, processes=1)
+    crowded(monkeypatch, *[0.5] * 7, 0.9)  # the second attempt is worse
+    watching = silent()
+    run = measure.measure(plan, begin(plan, tmp_path / "out"), watching)
+    assert [one.disturbed for one in run.units] == [True] * 7
+    assert {one.attempt for one in run.units} == {1}
+    assert run.units[0].reasons == ("others used 0.50 cores",)
+    assert len(watching.begun) == 8  # the budget of 7000 seconds is one more process, not seven
+    assert all(run.disturbed_processes(one) == (0,) for one in run.series())
+
+
+def test_a_later_round_pays_for_what_an_earlier_one_could_not(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = planned(executable, processes=2)
+    crowded(monkeypatch, 0.5, 0.5)  # two in the first round, whose budget is one
+    watching = silent()
+    run = measure.measure(plan, begin(plan, tmp_path / "out"), watching)
+    assert watching.rounds == [1, 0]
+    assert [one.attempt for one in run.units if one.process == 0].count(2) == 2
+    assert not any(one.disturbed for one in run.units)
+
+
+def test_what_is_disturbed_again_and_again_is_given_up(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = planned(executable, processes=3)
+    monkeypatch.setattr(measure, "AGAIN_SHARE", 100.0)
+    crowded(monkeypatch, *[0.5] * 1000)
+    watching = silent()
+    run = measure.measure(plan, begin(plan, tmp_path / "out"), watching)
+    assert len(watching.begun) == 21 * measure.MOST_ATTEMPTS
+    assert len([one for one in run.units if one.disturbed]) == 21
+
+
+def test_a_process_whose_core_was_shared_is_run_again(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_DOES", json.dumps({"chase": ["shared", 0]}))
+    plan = planned(executable, processes=1)
+    assert plan.round(0)[0].family != "chase"  # there was a quieter process to judge it by
+    crowded(monkeypatch)
+    run = measure.measure(plan, begin(plan, tmp_path / "out"), silent())
+    again = [one for one in run.units if one.attempt == 2]
+    assert [(one.family, one.disturbed, one.core_taken) for one in again] == [("chase", False, 0.0)]
+
+
+def test_what_always_shares_its_core_is_marked_and_a_resumed_run_still_knows_a_quiet_core(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = planned(executable, processes=1)
+    folder = begin(plan, tmp_path / "out")
+    measure.measure(plan, folder, silent())
+    for file in (folder / "parts").glob("chase*"):
+        file.unlink()
+    monkeypatch.setenv("FAKE_DOES", json.dumps({"chase": ["shared"]}))
+    run = measure.measure(plan, folder, silent())
+    (chase,) = (one for one in run.units if one.disturbed)
+    assert chase.family == "chase" and chase.core_taken == pytest.approx(1 - 2 / 3.2)
+    assert chase.reasons == ("its core did 38% less at once than in the quietest processes",)
+    assert run.disturbed_processes(run.by_name["chase/bytes:16384/order:random/home:heap"]) == (0,)
+
+
+def used(cpu: float = 10.0, switches: int = 0, faults: int = 0) -> resource.struct_rusage:
+    fields = [0.0] * 16
+    fields[0], fields[7], fields[15] = cpu, faults, switches
+    return resource.struct_rusage(fields)
+
+
+def at(seconds: float, busy: float | None, steal: float | None = 0.0, cores: int = 2) -> machine.snapshot:
+    return machine.snapshot(seconds, 0.0, busy, steal, cores)
+
+
+@pytest.mark.parametrize(
+    ("after", "child", "reasons"),
+    [
+        (at(10, 10.2), {}, 0),
+        (at(10, 12.0), {}, 1),  # a fifth of the other core
+        (at(10, 20.0), dict(cpu=20.0), 0),  # both cores, but its own threads
+        (at(10, 10.0, steal=0.05), {}, 0),
+        (at(10, 10.0, steal=0.3), {}, 1),
+        (at(10, 10.5), dict(switches=3000), 1),
+        (at(10, 20.5), dict(cpu=20.0, switches=3000), 0),  # more threads than cores
+        (at(10, 10.0), dict(switches=3000), 0),  # nobody else was there to switch to
+        (at(10, 10.0), dict(faults=1000), 1),
+        (at(10, 14.0, cores=64), {}, 0),  # daemons of a large machine
+        (at(0.05, 0.07), dict(cpu=0.05), 0),  # two ticks are rounding
+        (at(10, None, None), dict(switches=3000), 0),
+    ],
+)
+def test_what_counts_as_disturbed(after: machine.snapshot, child: dict[str, Any], reasons: int) -> None:
+    before = at(0, None if after.busy is None else 0.0, None if after.steal is None else 0.0, after.cores)
+    found = machine.disturbance_between(before, after, used(**child))
+    assert len(found.reasons) == reasons, found
+    assert found.disturbed == (reasons > 0)
+
+
+def test_shares_are_of_all_cores_and_absent_where_the_system_says_nothing() -> None:
+    found = machine.disturbance_between(at(0, 0.0), at(10, 12.0, 0.5), used())
+    assert found.others_cpu == pytest.approx(0.1)
+    assert found.steal == pytest.approx(0.025)
+    found = machine.disturbance_between(at(0, None, None), at(10, None, None), used(switches=3))
+    assert (found.others_cpu, found.steal, found.involuntary_switches) == (None, None, 3)
+
+
+@pytest.mark.parametrize("content", [None, "", "cpu 1 2\n", "cpu a b c d e f g h\n", "intr 5\n"])
+def test_a_system_without_proc_stat_is_read_as_silent(tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "stat"
+    if content is not None:
+        file.write_text(content)
+    taken = REAL_SNAPSHOT(file)
+    assert (taken.busy, taken.steal) == (None, None)
+    assert taken.cores >= 1
+
+
+def test_proc_stat_is_read_in_seconds(tmp_path: Path) -> None:
+    tick = os.sysconf("SC_CLK_TCK")
+    fields = f"{3 * tick} {tick} {2 * tick} {99 * tick} 5 6 7 {4 * tick} 0 0"
+    (tmp_path / "stat").write_text(f"cpu  {fields}\ncpu0 {fields}\ncpu1 {fields}\ncpu2 {fields}\nintr 1\n")
+    taken = REAL_SNAPSHOT(tmp_path / "stat")
+    assert (taken.busy, taken.steal, taken.cores) == (6.0, 4.0, 3)
+
+
+@pytest.mark.skipif(not machine.PROC_STAT.exists(), reason="there is no /proc/stat")
+def test_a_neighbour_at_work_is_seen() -> None:
+    """One program is measured while another works beside it."""
+    spin = ["/bin/sh", "-c", "while :; do :; done"]
+    neighbour = subprocess.Popen(spin)
+    try:
+        before = REAL_SNAPSHOT()
+        time.sleep(1.0)
+        found = machine.disturbance_between(before, REAL_SNAPSHOT(), used(0.0))
+    finally:
+        neighbour.kill()
+        neighbour.wait()
+    assert found.disturbed and found.others_cpu is not None and found.others_cpu > 0.1 / (os.cpu_count() or 1)
+
+
+REAL_SNAPSHOT = machine.take_snapshot  # as it is before any test replaces it

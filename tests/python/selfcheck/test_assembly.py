@@ -1,0 +1,326 @@
+"""Does the machine code do what the timed loops say, from each compiler there is?
+
+The stack's take must make no call that the control does not make, a malloc's exactly its own two, and no loop may be
+empty or optimised away. Each kind of check is shown to fail on code that is broken on purpose.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+
+import pytest
+from support.measuring_program import ROOT, program
+
+pytestmark = [
+    pytest.mark.skipif(platform.machine() != "x86_64", reason="this test reads x86-64 machine code only"),
+    pytest.mark.skipif(shutil.which("objdump") is None, reason="needs objdump (install: binutils)"),
+]
+
+COMPILERS = [name for name in ("g++", "clang++") if shutil.which(name)]
+TOUCHES = ("none", "first", "all")
+
+# The calls of one take, besides the borrower's; "*" is a call through a pointer.
+CALLS_OF_A_TAKE: dict[str, list[str]] = {
+    "none": [],
+    "stack_array<64ul>": [],
+    "stack_array<4096ul>": [],
+    "stack_array<1048576ul>": [],
+    "alloca_": [],
+    "arena": [],
+    "pool": [],
+    "small_buffer": ["free", "malloc"],
+    "new_delete": ["operator delete(void*, unsigned long)", "operator new(unsigned long)"],
+    "mmap_": ["mmap", "munmap"],
+    "loaded_malloc": ["*", "*"],
+}
+
+
+@dataclass(frozen=True)
+class TimedLoop:
+    """A loop that a family's machine code must hold."""
+
+    family: str
+    function: str  # a regular expression over demangled names
+    what: str
+    calls: list[str]  # all calls in it
+    has: str  # an instruction that does the work
+    is_chain: bool = False  # its accesses to memory are loads, each of the address that the one before loaded
+
+
+LOAD = r"mov (?:0x0)?\((%\w+)\),(%\w+)"
+FIRST_BYTE_WRITTEN = r"movb \$0x1,"
+TIMED_LOOPS = [
+    TimedLoop("allocation/churn", "replace_blocks<.*loaded_malloc>", "free and malloc", ["*", "*"], FIRST_BYTE_WRITTEN),
+    TimedLoop("allocation/churn", "replace_blocks<.*none>", "the control", [], FIRST_BYTE_WRITTEN),
+    TimedLoop("allocation/batch", "loaded_malloc.*State", "take all", ["*"], r"mov %rax,(0x0)?\(%\w+\)"),
+    TimedLoop("allocation/batch", "loaded_malloc.*State", "give all back", ["*"], r"mov \(%\w+,%\w+,8\),%rdi"),
+    TimedLoop("allocation/batch", "arena.*State", "bump all", [], r"mov %\w+,(0x0)?\(%\w+(,%\w+,8)?\)"),
+    TimedLoop("access/chase", "State", "the chain", [], LOAD, is_chain=True),
+    TimedLoop("access/stream", "State|sum", "the sum", [], r"v?paddq |add .*\("),
+    TimedLoop("locality/list_walk", "walk<.*loaded_malloc>", "the walk", [], LOAD),
+]
+FAMILIES = ["allocation/scoped", *dict.fromkeys(loop.family for loop in TIMED_LOOPS)]
+
+
+@dataclass(frozen=True)
+class Instruction:
+    address: int
+    text: str  # name and operands
+    symbol: str  # what a relocation puts in
+
+    @property
+    def target(self) -> int | None:
+        """Where a jump within the function goes."""
+        found = re.match(r"j\w+ ([0-9a-f]+) <", self.text)
+        return int(found[1], 16) if found and not self.symbol else None
+
+    @property
+    def call(self) -> str | None:
+        """The function that is called, or jumped to instead of returning; "*" when a pointer says which."""
+        found = re.match(r"(call|jmp) +(\*?)(?:[0-9a-f]+ <(.*)>)?", self.text)
+        if not found or self.symbol.startswith("."):
+            return None
+        if found[2]:
+            return "*"
+        return self.symbol or (found[3] if found[1] == "call" else None)
+
+
+@dataclass
+class Function:
+    name: str
+    code: list[Instruction] = field(default_factory=list)
+
+    @cached_property
+    def calls(self) -> list[str]:
+        return calls_in(self.code)
+
+    @cached_property
+    def loops(self) -> list[list[Instruction]]:
+        """The code from the target of each jump backwards to that jump."""
+        at = {one.address: index for index, one in enumerate(self.code)}
+        jumps = [(index, at.get(one.target)) for index, one in enumerate(self.code) if one.target is not None]
+        return [self.code[start : end + 1] for end, start in jumps if start is not None and start <= end]
+
+
+def calls_in(code: list[Instruction]) -> list[str]:
+    """A function called on several paths stands there once; calls through pointers, which may differ, all do."""
+    calls = [one.call for one in code if one.call]
+    # A stack protector's check is no call unless the stack was smashed.
+    return sorted({one for one in calls if one not in ("*", "__stack_chk_fail")}) + ["*"] * calls.count("*")
+
+
+def disassembled(file: Path) -> list[Function]:
+    command = ["objdump", "--disassemble", "--reloc", "--demangle", "--no-show-raw-insn", str(file)]
+    functions: list[Function] = []
+    for line in subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines():
+        if found := re.match(r"[0-9a-f]+ <(.*)>:$", line):
+            functions.append(Function(found[1]))
+        elif found := re.match(r"\s+([0-9a-f]+):\t(\S+) *(.*)", line):
+            functions[-1].code.append(Instruction(int(found[1], 16), f"{found[2]} {found[3]}".strip(), ""))
+        elif found := re.match(r"\s+[0-9a-f]+: R_X86_64_\S+\s+(.*?)([-+]0x[0-9a-f]+)?$", line):
+            last = functions[-1].code[-1]
+            functions[-1].code[-1] = Instruction(last.address, last.text, found[1])
+    return functions
+
+
+@cache
+def build_command() -> tuple[str, tuple[str, ...]]:
+    """The compiler of the build, and its flags without warnings and files."""
+    commands = json.loads((program().parent / "compile_commands.json").read_text())
+    words = shlex.split(next(one["command"] for one in commands if one["file"].endswith("allocation/scoped.cpp")))
+    flags = (word for word in words[1 : words.index("-o")] if not word.startswith("-W"))
+    return words[0], tuple(flags)
+
+
+def compile_family(compiler: str, family: str, root: Path, into: Path) -> Path:
+    """Compiles as the build does. `root` holds allocators/ and benchmarks/: the project itself or a changed copy."""
+    ours = re.compile(rf"^-I{re.escape(str(ROOT))}/(allocators|benchmarks)\b")
+    flags = [ours.sub(rf"-I{root}/\1", one) for one in build_command()[1]]
+    if "clang" in compiler:
+        flags.append("-fsized-deallocation")  # on by default from Clang 19
+    target = into / f"{family.replace('/', '.')}.{compiler}.o"
+    source = root / "benchmarks" / f"{family}.cpp"
+    done = subprocess.run([compiler, *flags, "-w", "-c", source, "-o", target], capture_output=True, text=True)
+    assert done.returncode == 0, f"{compiler} does not compile {family}: {done.stderr[:2000]}"
+    return target
+
+
+def object_of(compiler: str, family: str, into: Path) -> Path:
+    """The build's own object where the build used this compiler: the very code that is measured. Else a new one."""
+    if Path(shutil.which(compiler) or "").resolve() == Path(shutil.which(build_command()[0]) or "").resolve():
+        return program().parent / "CMakeFiles/stackheap.dir/benchmarks" / f"{family}.cpp.o"
+    return compile_family(compiler, family, ROOT, into)
+
+
+Objects = dict[tuple[str, str], list[Function]]
+
+
+@pytest.fixture(scope="module")
+def objects(tmp_path_factory: pytest.TempPathFactory) -> Objects:
+    into = tmp_path_factory.mktemp("objects")
+    wanted = [(compiler, family) for compiler in COMPILERS for family in FAMILIES]
+    with ThreadPoolExecutor(os.cpu_count()) as workers:
+        files = workers.map(lambda one: object_of(one[0], one[1], into), wanted)
+        return {one: disassembled(file) for one, file in zip(wanted, files)}
+
+
+def takes(functions: list[Function], strategy: str, touch: str) -> list[Function]:
+    """The functions that take, lend and give back: the strategy's own lend, or the one of all that own."""
+    either = rf"({re.escape(strategy)}::lend<|lend<stackheap::{re.escape(strategy)}, )stackheap::touch_{touch}>\("
+    return [one for one in functions if re.match(rf"void stackheap::{either}", one.name) and ".cold]" not in one.name]
+
+
+def is_take_loop(loop: list[Instruction], take: Function) -> bool:
+    """Nothing is called but the take (several times where the compiler unrolled the loop)."""
+    return calls_in(loop) == [take.name]
+
+
+def fault_of_take(functions: list[Function], strategy: str, touch: str) -> str:
+    """What is wrong with the code that takes memory of a strategy; empty when it is as it must be."""
+    found = takes(functions, strategy, touch)
+    if len(found) != 1:
+        return f"{len(found)} functions take and lend"
+    take = found[0]
+    wanted = (["memset"] if touch == "all" else []) + CALLS_OF_A_TAKE[strategy]
+    if sorted(take.calls) != sorted(wanted):
+        return f"calls {take.calls}, should call {wanted}"
+    if all(re.match("ret|nop|endbr|xchg %ax,%ax|data16|cs nop", one.text) for one in take.code):
+        return "is empty"
+    if touch == "first" and not any(re.match(FIRST_BYTE_WRITTEN, one.text) for one in take.code):
+        return "does not write the first byte"
+    callers = [one for one in functions if take.name in one.calls]
+    if not any(is_take_loop(loop, take) for caller in callers for loop in caller.loops):
+        return "no loop calls it"
+    return ""
+
+
+@pytest.mark.parametrize("touch", TOUCHES)
+@pytest.mark.parametrize("strategy", CALLS_OF_A_TAKE)
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_a_take_calls_what_it_must_and_nothing_else(objects: Objects, compiler: str, strategy: str, touch: str) -> None:
+    assert fault_of_take(objects[compiler, "allocation/scoped"], strategy, touch) == ""
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_every_stack_array_and_alloca_is_free_of_calls(objects: Objects, compiler: str) -> None:
+    name = re.compile(r"(stack_array<\d+ul>|alloca_)::lend<stackheap::touch_")
+    lends = [one for one in objects[compiler, "allocation/scoped"] if name.search(one.name)]
+    assert len(lends) > 3 * 20
+    for lend in lends:
+        assert lend.calls == (["memset"] if "touch_all" in lend.name else []), lend.name
+
+
+def timed_loop_is_there(functions: list[Function], wanted: TimedLoop) -> bool:
+    return any(
+        calls_in(loop) == wanted.calls
+        and any(re.match(wanted.has, one.text) for one in loop)
+        and (not wanted.is_chain or is_chain(loop))
+        for function in functions
+        if re.search(wanted.function, function.name)
+        for loop in function.loops
+    )
+
+
+def is_chain(loop: list[Instruction]) -> bool:
+    accesses = [one.text for one in loop if "(%" in one.text and not one.text.startswith(("lea", "nop", "cs nop"))]
+    loads = [found.groups() for one in accesses if (found := re.fullmatch(LOAD, one))]
+    followers = loads[1:] + loads[:1]  # the loop goes on with the first
+    return len(loads) == len(accesses) and all(one[1] == next[0] for one, next in zip(loads, followers))
+
+
+@pytest.mark.parametrize("wanted", TIMED_LOOPS, ids=lambda loop: f"{loop.family}: {loop.what}")
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_the_timed_loop_does_its_work(objects: Objects, compiler: str, wanted: TimedLoop) -> None:
+    assert timed_loop_is_there(objects[compiler, wanted.family], wanted)
+
+
+# The project, broken on purpose: in a file, this is replaced by that.
+BROKEN = {
+    "a barrier that is none": [
+        (
+            "benchmarks/harness/measure.hpp",
+            'asm volatile("" : : "r"(pointer) : "memory");',
+            "static_cast<void>(pointer);",
+        )
+    ],
+    "takes that do something else": [
+        (
+            "allocators/stack_array.hpp",
+            "alignas(block_alignment) std::byte block[Bytes];",
+            "auto* const block = new std::byte[Bytes];",
+        ),
+        ("allocators/arena.hpp", "[[gnu::noinline]] void lend", "[[gnu::always_inline]] void lend"),
+        ("allocators/strategy.hpp", "bytes);\n  strategy.deallocate(block, bytes);", "bytes);"),
+    ],
+}
+# What must be said of it, by strategy.
+FAULTS = [
+    ("a barrier that is none", "stack_array<64ul>", "^(0 functions|is empty|no loop)"),
+    ("a barrier that is none", "none", "^(0 functions|is empty|no loop)"),
+    ("takes that do something else", "stack_array<64ul>", r"^calls \['operator new"),
+    ("takes that do something else", "arena", "^0 functions"),
+    ("takes that do something else", "loaded_malloc", r"^calls \['\*'\], should"),
+    ("takes that do something else", "alloca_", "^$"),
+]
+
+
+def changed(text: str, old: str, new: str) -> str:
+    assert text.count(old) == 1, f"'{old}' should stand here once: this test must follow the code"
+    return text.replace(old, new)
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], list[Function]]:
+    """The family `scoped`, broken; with small stack arrays and one touch only, to take the compilers less time."""
+
+    def compiled(one: tuple[str, str]) -> Path:
+        name, compiler = one
+        root = tmp_path_factory.mktemp("broken")
+        for folder in ("allocators", "benchmarks"):
+            shutil.copytree(ROOT / folder, root / folder)
+        smaller = [
+            ("allocators/stack_array.hpp", "std::size_t{256} << 20", "64"),
+            ("benchmarks/allocation/scoped.cpp", "enroll_scoped(into, bytes, touch_all{});", ""),
+            ("benchmarks/allocation/scoped.cpp", "enroll_scoped(into, bytes, touch_first{});", ";"),
+        ]
+        for file, old, new in smaller + BROKEN[name]:
+            (root / file).write_text(changed((root / file).read_text(), old, new))
+        return compile_family(compiler, "allocation/scoped", root, root)
+
+    wanted = [(name, compiler) for name in BROKEN for compiler in COMPILERS]
+    with ThreadPoolExecutor(os.cpu_count()) as workers:
+        return {one: disassembled(file) for one, file in zip(wanted, workers.map(compiled, wanted))}
+
+
+@pytest.mark.parametrize(("name", "strategy", "fault"), FAULTS)
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_broken_code_is_noticed(
+    broken: dict[tuple[str, str], list[Function]], compiler: str, name: str, strategy: str, fault: str
+) -> None:
+    assert re.search(fault, fault_of_take(broken[name, compiler], strategy, "none"))
+
+
+def test_a_loop_without_its_work_is_noticed() -> None:
+    def loop_of(*work: str) -> list[Function]:
+        code = [*work, "add $0x1,%rax", "jne 0 <walk>"]
+        return [Function("walk", [Instruction(address, text, "") for address, text in enumerate(code)])]
+
+    chain = TimedLoop("a/b", "walk", "the chain", [], LOAD, is_chain=True)
+    assert timed_loop_is_there(loop_of("mov (%rax),%rbx", "mov (%rbx),%rax"), chain)
+    assert not timed_loop_is_there(loop_of(), chain)
+    assert not timed_loop_is_there(loop_of("mov (%rax),%rbx"), chain)
+    assert not timed_loop_is_there(loop_of("mov (%rax),%rbx", "mov 0x8(%rbx),%rax"), chain)
+
+
+def test_there_is_a_compiler_to_look_at() -> None:
+    assert COMPILERS

@@ -1,0 +1,657 @@
+"""Does the evaluation count rightly? The other tools' rules on cases made by hand, suites, recordings, and the page."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+from support.measuring_program import ROOT, program
+
+from suite.commands import duet, evaluate
+from suite.gate import sequential_test as deciding
+from suite.results.model import pair, sample
+from suite.runner.program import catalogue
+from suite.selfcheck import gate_error_rates as evaluating, other_tools as other_rules, gate_recording as recording
+from suite.selfcheck.gate_recording import CONDITIONS, NOISY, QUIET, SLOWDOWNS, turn
+
+NAMES = ("steady", "noisy", "third")
+TEN = tuple(100.0 + 0.01 * i for i in range(10))  # ns, close together
+
+
+@pytest.fixture(autouse=True)
+def few_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluating, "RUN_SUITES", 4)
+
+
+def slower(by: float, times: Sequence[float] = TEN) -> tuple[float, ...]:
+    return tuple(one * (1 + by) for one in times)
+
+
+# ---- recordings of any machine
+
+
+def a_sample(ns: float, cycles: bool = True) -> sample:
+    return sample(0, float(f"{ns:.6g}"), {"ns_per_addition": 0.25} if cycles else {})
+
+
+def a_turn(draw: random.Random, spread: float, with_runs: bool, cycles: bool = True) -> turn:
+    def ns(percent: int) -> float:
+        return 20 * (1 + percent / 100) * math.exp(draw.gauss(0, spread / math.sqrt(2)))
+
+    def a_run(percent: int) -> dict[str, tuple[float, ...]]:
+        return {name: tuple(float(f"{ns(percent):.6g}") for _ in range(recording.REPETITIONS)) for name in NAMES}
+
+    def a_pair(percent: int) -> pair:
+        return pair(a_sample(ns(0), cycles), a_sample(ns(percent), cycles), draw.random() < 0.5)
+
+    pairs = {percent: {name: a_pair(percent) for name in NAMES} for percent in SLOWDOWNS}
+    times = {percent: recording.PLAIN_RUNS if percent == 0 else 1 for percent in SLOWDOWNS} if with_runs else {}
+    return turn(pairs, {percent: tuple(a_run(percent) for _ in range(times.get(percent, 0))) for percent in SLOWDOWNS})
+
+
+@cache
+def a_recording(turns: int = 48, quiet: float = 0.005, noisy: float = 0.06, cycles: bool = True) -> recording.recording:
+    draw = random.Random(1)
+    spreads = {QUIET: quiet, NOISY: noisy}
+    made = {name: tuple(a_turn(draw, spreads[name], i % 4 == 0, cycles) for i in range(turns)) for name in CONDITIONS}
+    facts = {"date": "2026-01-02", "topology": "2 cores", "counters": "none: not here"}
+    return recording.recording(7, facts, NAMES, made)
+
+
+def kept(folder: Path, made: recording.recording | None = None) -> Path:
+    path = folder / "recording.json.gz"
+    recording.write_recording(path, made or a_recording())
+    return path
+
+
+# ---- the other rules
+
+
+def says(rule: str, old: Sequence[float], new: Sequence[float], history: Sequence[Sequence[float]] = ()) -> bool:
+    [asked] = [one for one in other_rules.OTHER_RULES if one.name.startswith(rule)]
+    return asked.slower(old, new, history)
+
+
+@pytest.mark.parametrize("rule", ["Google", "criterion", "LNT", "asv", "github"])
+def test_no_rule_calls_the_same_times_or_faster_ones_slower(rule: str) -> None:
+    assert not says(rule, TEN, TEN)
+    assert not says(rule, TEN, slower(-0.6))
+
+
+def test_google_benchmark_needs_no_effect() -> None:
+    assert says("Google", TEN, slower(0.002))
+    assert not says("Google", TEN, (*TEN[:5], *slower(0.002)[5:]))
+
+
+def test_criterion_needs_the_whole_interval_over_one_percent() -> None:
+    assert says("criterion", TEN, slower(0.05))
+    assert not says("criterion", TEN, slower(0.008))
+    wide = tuple(100.0 + 3 * i for i in range(10))
+    assert not says("criterion", wide, slower(0.02, wide))
+
+
+def test_lnt_compares_the_least_time_with_the_nearest_and_the_scatter() -> None:
+    assert says("LNT", TEN, slower(0.05))
+    assert not says("LNT", TEN, slower(0.009))
+    scattered = tuple(102.0 + 2 * i for i in range(10))  # a standard deviation of 5.7: 2 to 3 % over is within it
+    assert not says("LNT", TEN, scattered)
+
+
+@pytest.mark.parametrize(("m", "n", "critical"), [(4, 4, 0), (5, 5, 2), (8, 8, 13), (10, 10, 23), (5, 10, 8)])
+def test_critical_values_are_those_of_the_published_tables(m: int, n: int, critical: int) -> None:
+    assert other_rules._critical_u(m, n) == critical
+
+
+def test_asv_needs_a_factor() -> None:
+    assert says("asv", TEN, slower(0.11))
+    assert not says("asv", TEN, slower(0.09))
+    overlapping = (*slower(1e-5, TEN[:2]), *slower(0.3, TEN[2:]))
+    assert not says("asv", TEN, overlapping)  # far over the factor, but p = 0.0115
+
+
+def test_bencher_looks_at_the_history() -> None:
+    history = [(9.0,), (10.0,), (11.0,)]  # mean 10, standard deviation sqrt(2/3), two degrees of freedom: 6.9646
+    limit = 10 + math.sqrt(2 / 3) * 6.9646
+    assert says("Bencher", TEN, (limit + 0.01,), history)
+    assert not says("Bencher", TEN, (limit - 0.01,), history)
+    assert not says("Bencher", TEN, (1e9,), [(10.0,), (10.0,)])  # no scatter: it does not judge
+
+
+def test_github_action_benchmark_needs_the_double() -> None:
+    assert says("github", TEN, slower(1.01))
+    assert not says("github", TEN, slower(0.99))
+
+
+# ---- suites
+
+
+@pytest.mark.parametrize(("turns", "wanted"), [(100, 40), (41, 40), (40, 40), (7, 40)])
+def test_a_suite_is_of_blocks_that_follow_each_other_and_has_no_turn_twice(turns: int, wanted: int) -> None:
+    draw = random.Random(3)
+    first_turns = set()
+    for _ in range(50):
+        chosen = evaluating.draw_turns(turns, wanted, draw)
+        assert len(chosen) == min(turns, wanted)
+        assert len(set(chosen)) == len(chosen)
+        assert set(chosen) <= set(range(turns))
+        breaks = sum(b != a + 1 for a, b in zip(chosen, chosen[1:]))
+        assert breaks <= math.ceil(len(chosen) / evaluating.BLOCK_TURNS) + 1
+        first_turns.add(chosen[0])
+    assert len(first_turns) > 3
+
+
+def test_a_suite_takes_turns_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each benchmark's ratio tells its turn: the rule must be given the same turns of each, in the same order."""
+
+    def told(number: int) -> turn:
+        a_pair = pair(a_sample(1.0), a_sample(1.0 + number), True)
+        return turn({percent: dict.fromkeys(NAMES, a_pair) for percent in SLOWDOWNS}, dict.fromkeys(SLOWDOWNS, ()))
+
+    asked_about: list[Mapping[str, Sequence[float]]] = []
+
+    def watch(logs: Mapping[str, Sequence[float]], chosen: deciding.rule) -> dict[str, deciding.decision]:
+        asked_about.append(logs)
+        return {}
+
+    monkeypatch.setattr(deciding, "decide", watch)
+    made = replace(a_recording(), turns={name: tuple(told(i) for i in range(90)) for name in CONDITIONS})
+    evaluating.score_paired(made, QUIET, evaluating.PAIRED_RULES[0], 1, suites=5)
+    assert len(asked_about) == 10
+    for logs in asked_about:
+        assert list(logs) == list(NAMES)
+        assert len({tuple(values) for values in logs.values()}) == 1
+        assert len(set(logs[NAMES[0]])) == 80
+
+
+def test_planted_slowdowns_are_found_and_nothing_is_found_where_none_is() -> None:
+    found = evaluating.score_paired(a_recording(), QUIET, evaluating.PAIRED_RULES[0], 1, suites=30)
+    assert found is not None
+    assert found.suites.of == 30 and found.comparisons.of == 90
+    assert found.suites.hits == 0
+    assert found.of(5) == evaluating.tally(30, 30)
+    assert found.of(1).share < found.of(2).share
+    assert {name for _, name in found.found} == set(NAMES)
+
+
+def test_noise_hides_what_quiet_shows() -> None:
+    asked = evaluating.PAIRED_RULES[0]
+    quiet, noisy = (evaluating.score_paired(a_recording(), name, asked, 1, suites=30) for name in CONDITIONS)
+    assert quiet is not None and noisy is not None
+    assert noisy.of(2).share < quiet.of(2).share - 0.3
+
+
+def test_a_rule_on_cycles_is_not_asked_where_there_are_none() -> None:
+    assert evaluating.score_paired(a_recording(cycles=False), QUIET, evaluating.PAIRED_RULES[1], 1, suites=2) is None
+
+
+def test_what_the_gate_sets_aside_is_not_found() -> None:
+    """Two humps in the new side: the gate gives no verdict, however much slower the side is."""
+
+    def humped(number: int) -> turn:
+        old, new = a_sample(20 + number % 7 / 100), a_sample((24, 40)[number % 2] + number % 5 / 100)
+        both = dict.fromkeys(NAMES, pair(old, new, True))
+        return turn(dict.fromkeys(SLOWDOWNS, both), dict.fromkeys(SLOWDOWNS, ()))
+
+    made = replace(a_recording(), turns={name: tuple(humped(i) for i in range(60)) for name in CONDITIONS})
+    found = evaluating.score_paired(made, QUIET, evaluating.PAIRED_RULES[0], 1, suites=3)
+    assert found is not None
+    assert found.of(5).hits == 0
+
+
+def test_other_rules_are_given_runs_that_lie_close_together() -> None:
+    turns = [one for one in a_recording().turns[QUIET] if one.runs[0]]
+    place = {id(run): number for number, one in enumerate(turns) for runs in one.runs.values() for run in runs}
+    plain = list(evaluating._plain_runs(turns))
+    planted = list(evaluating._planted_runs(turns, 2))
+    assert plain and planted
+    for old, new, before in plain + planted:
+        assert 0 <= place[id(new)] - place[id(old)] <= 1
+        assert old is not new
+        assert len(before) >= evaluating.LEAST_HISTORY
+        assert all(place[id(one)] <= place[id(new)] for one in before)
+        assert all(one is not new for one in before)
+    assert all(any(new is run for one in turns for run in one.runs[2]) for _, new, _ in planted)
+
+
+def test_intervals_are_exact() -> None:
+    low, high = evaluating.tally(0, 300).interval
+    assert low == 0.0
+    assert high == pytest.approx(1 - 0.025 ** (1 / 300))
+    assert evaluating.tally(8, 10).interval == pytest.approx((0.4439, 0.9748), abs=1e-4)
+
+
+def test_a_suite_with_two_false_alarms_is_one_suite() -> None:
+    counted = evaluating.score("rule", QUIET)
+    counted.count_itself(2, 14)
+    counted.count_itself(0, 14)
+    assert (counted.comparisons, counted.suites) == (evaluating.tally(2, 28), evaluating.tally(1, 2))
+
+
+@pytest.mark.parametrize(
+    ("false_alarms", "reached"),
+    [(0, "yes |"), (2, "yes, though the interval reaches beyond |"), (20, "no, missed by 3.0 points |")],
+)
+def test_the_goal_of_few_false_alarms(false_alarms: int, reached: str) -> None:
+    counted = evaluating.score(evaluating.PAIRED_RULES[0].name, QUIET, suites=evaluating.tally(false_alarms, 500))
+    told = evaluating.evaluation(a_recording(), 1, 500, (counted,))
+    [line] = [line for line in evaluating._goals(told).splitlines() if line.startswith("| A/A suites flagged |")]
+    assert line.endswith(reached)
+
+
+# ---- the table and the page
+
+
+def test_the_same_seed_gives_the_same_table_and_another_one_another() -> None:
+    one, again, other = (evaluating.table(evaluating.evaluate(a_recording(), seed, suites=9)) for seed in (1, 1, 2))
+    assert one == again
+    assert one.replace("of the resampling 1", "of the resampling 2") != other
+
+
+def test_the_table_says_what_was_missed_and_by_how_much() -> None:
+    table = evaluating.table(evaluating.evaluate(a_recording(noisy=0.2), 1, suites=9))
+    assert re.search(r"\| 5 % slowdown found within 20 pairs \| at least 99.0 % \| 100 % .* \| yes", table)
+    assert re.search(r"\| 5 % slowdown found beside the neighbour \|.*\| no, missed by \d+\.\d points \|", table)
+    assert "1 % slowdown found, by cycles | at least 90 % | | cannot be said: no counters here |" in table
+    assert re.search(r"Noisy, \d+ of 5 % were missed, .*spread \d+\.\d %", table)
+    for name in [rule.name for rule in evaluating.PAIRED_RULES] + [rule.name for rule in other_rules.OTHER_RULES]:
+        assert table.count(f"| {name} |") == len(CONDITIONS)
+    assert all(rule.source in table for rule in other_rules.OTHER_RULES)
+    assert "Seed of the recording 7, of the resampling 1" in table
+
+
+PAGE = "# Page\n\nbefore\n\n<!-- generated: evaluation -->\nold\n<!-- end -->\n\nafter\n"
+
+
+def command(*arguments: str | Path) -> int:
+    return evaluate.main([str(one) for one in arguments])
+
+
+def test_a_stale_page_is_found_and_refreshed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(PAGE)
+    given = ("--from", kept(tmp_path), "--suites", "6")
+    assert command(*given, "--check", page) == 1
+    assert "stale" in capsys.readouterr().out
+    assert page.read_text() == PAGE
+    assert command(*given, "--write", page) == 0
+    assert command(*given, "--check", page) == 0
+    written = page.read_text()
+    assert written.startswith(PAGE.partition("old")[0]) and written.endswith("<!-- end -->\n\nafter\n")
+    page.write_text(written.replace("100 %", "99 %", 1))
+    assert command(*given, "--check", page) == 1
+
+
+def one_line(capsys: pytest.CaptureFixture[str]) -> str:
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "Traceback" not in err, err
+    return err
+
+
+@pytest.mark.parametrize("text", ["# no block\n", PAGE.replace("<!-- end -->", ""), PAGE + PAGE])
+def test_a_page_without_the_block_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    assert command("--from", kept(tmp_path), "--suites", "3", "--write", page) == 2
+    assert "block" in one_line(capsys)
+    assert page.read_text() == text
+
+
+def test_the_committed_page_is_fresh(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.undo()  # all the runs
+    committed = ROOT / evaluate.COMMITTED
+    if not committed.exists():
+        pytest.skip(f"no {evaluate.COMMITTED} yet: scripts/evaluate --record")
+    assert committed.stat().st_size < 1 << 20
+    assert command("--from", committed, "--check", ROOT / "docs" / "statistics.md") == 0, capsys.readouterr().out
+
+
+def test_too_few_turns_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("--from", kept(tmp_path, a_recording(turns=19))) == 2
+    assert "19 turns" in one_line(capsys)
+
+
+# ---- recordings
+
+
+def test_a_recording_comes_back_as_it_was(tmp_path: Path) -> None:
+    assert recording.read_recording(kept(tmp_path)) == a_recording()
+    assert recording.read_recording(kept(tmp_path, a_recording(cycles=False))) == a_recording(cycles=False)
+
+
+def damaged(change: str) -> bytes:
+    turns = {
+        name: [recording._turn_written(NAMES, one) for one in own] for name, own in a_recording(turns=20).turns.items()
+    }
+    told: dict[str, Any] = {"seed": 7, "facts": {}, "benchmarks": list(NAMES)}
+    written = {"evaluation": told, "turns": turns}
+    first = turns[QUIET][0]
+    match change:
+        case "negative":
+            first["pairs"]["0"][1][0][0] = -1.0
+        case "zero":
+            first["runs"]["0"][0][0][0] = 0
+        case "nan":
+            first["pairs"]["5"][0][1][0] = math.nan
+        case "infinite":
+            first["pairs"]["5"][0][1][0] = math.inf
+        case "word":
+            first["pairs"]["5"][0][1][0] = "20"
+        case "boolean":
+            first["pairs"]["5"][0][1][0] = True
+        case "no turns":
+            turns[QUIET] = []
+        case "no condition":
+            del turns[NOISY]
+        case "a pair too few":
+            del first["pairs"]["1"][0]
+        case "a slowdown too few":
+            del first["pairs"]["1"]
+        case "a repetition too few":
+            del first["runs"]["0"][0][0][0]
+        case "twice":
+            told["benchmarks"] = ["a", "a", "b"]
+        case "foreign":
+            return gzip.compress(b'{"context": {}, "benchmarks": []}')
+        case "a list":
+            return gzip.compress(b"[]")
+        case "deep":
+            return gzip.compress(b"[" * 100_000)
+        case "no JSON":
+            return gzip.compress(b"recording")
+        case "not packed":
+            return json.dumps(written).encode()
+        case "empty":
+            return b""
+        case "cut off":
+            return gzip.compress(json.dumps(written).encode())[:-500]
+        case "huge":
+            return gzip.compress(b" " * (recording.MOST_BYTES + 1), compresslevel=1)
+    return gzip.compress(json.dumps(written).encode())
+
+
+DAMAGES = (
+    "negative", "zero", "nan", "infinite", "word", "boolean", "no turns", "no condition", "a pair too few",
+    "a slowdown too few", "a repetition too few", "twice", "foreign", "a list", "deep", "no JSON", "not packed",
+    "empty", "cut off", "huge",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("change", DAMAGES)
+def test_damaged_recordings_are_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str
+) -> None:
+    path = tmp_path / "damaged.json.gz"
+    path.write_bytes(damaged(change))
+    assert command("--from", path) == 2
+    said = one_line(capsys)
+    assert str(path) in said
+    assert ("too large" in said) == (change == "huge")
+
+
+def test_what_the_damages_are_made_from_is_sound(tmp_path: Path) -> None:
+    path = tmp_path / "sound.json.gz"
+    path.write_bytes(damaged("nothing"))
+    assert recording.read_recording(path).benchmarks == NAMES
+
+
+def test_no_file_and_a_folder_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in (tmp_path / "none.gz", tmp_path):
+        assert command("--from", path) == 2
+        assert str(path) in one_line(capsys)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--from", "x", "--record"), ("--from", "x", "--quick"), ("--from", "x", "--out", "y"), ("--check", "page.md"),
+        ("--minutes", "0"), ("--minutes", "nan"), ("--minutes", "many"), ("--seed", "-1"), ("--suites", "0"),
+        ("--surprise",),
+    ],
+)  # fmt: skip
+def test_bad_arguments_are_refused_in_one_line(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command(*arguments)
+    assert ended.value.code == 2
+    one_line(capsys)
+
+
+# ---- recording
+
+
+def test_pairs_are_measured_as_a_duet_measures_them() -> None:
+    chosen = duet.parse(["old", "new"])
+    assert (recording.PROFILE, recording.SECONDS) == (chosen.profile, chosen.seconds)
+
+
+def test_chains_hold_each_pair_once_and_one_side_of_each_is_plain() -> None:
+    pairs = [two for chain in recording.CHAINS for two in zip(chain, chain[1:])]
+    assert sorted(max(two) for two in pairs) == list(SLOWDOWNS)
+    assert all(min(two) == recording.SAME_ON_BOTH_SIDES for two in pairs)
+
+
+def test_a_pair_is_of_neighbours_and_knows_which_came_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each process measures its own number, and its slowdown."""
+    numbers = iter(range(1, 1000))
+
+    def numbered(self: recording.recorder, percent: int, name: str) -> sample:
+        return sample(0, float(next(numbers)), {"percent": float(percent)})
+
+    monkeypatch.setattr(recording.recorder, "_sample", numbered)
+    sides = recording.sides(Path("unused"), Path("unused"))
+    nothing = catalogue((), {}, (), {}, "")
+    measuring = recording.recorder(sides, Path("unused"), nothing, NAMES, random.Random(1))
+    seen = set()
+    for _ in range(20):
+        for chain in recording.CHAINS:
+            for two, one in zip(zip(chain, chain[1:]), measuring._pairs(chain, "any"), strict=True):
+                percent = max(two)
+                assert (one.old.counters["percent"], one.new.counters["percent"]) == (0.0, percent)
+                assert abs(one.old.ns - one.new.ns) == 1
+                assert one.old_first == (one.old.ns < one.new.ns)
+                seen.add((percent, one.old_first))
+    assert len(seen) == 2 * len(SLOWDOWNS)
+
+
+FAKE = """#!{python} -SE
+import json, os, sys
+names = ["arithmetic/operation:add", "chase/bytes:16384"]
+given = dict(one[2:].partition("=")[::2] for one in sys.argv[1:])
+orders = dict(line.split() for line in open(os.environ["PLANTED"]))
+if "list" in given:
+    family = {{"chapter": "planted", "question": "", "operation": "", "untimed": "", "heap": "", "unfairness": ""}}
+    families = [dict(family, name=name.partition("/")[0], parts=["^" + name.partition("/")[0] + "/"], benchmarks=[name])
+                for name in names]
+    print(json.dumps({{"families": families, "strategies": [], "context": {{"topology": "1 core"}}}}))
+    sys.exit()
+{trouble}
+rows = []
+for name in names:
+    if name in given["benchmark_filter"]:
+        ns = 1.0 + int(orders.get(name, 0)) / 1000  # 1,000 operations of 4 cycles between delays: 4,000 cycles
+        rows += [{{"name": name, "run_name": name, "run_type": "iteration", "repetition_index": i, "iterations": 1,
+                  "real_time": ns, "cpu_time": ns, "time_unit": "ns", "ns_per_addition": 0.25,
+                  "operations_per_delay": 1000.0}} for i in range(int(given.get("benchmark_repetitions", 1)))]
+json.dump({{"context": {{"suite_version": "0"}}, "benchmarks": rows}}, open(given["benchmark_out"], "w"))
+"""
+
+
+def a_builder(folder: Path, trouble: str = "", neighbour: str = "exec sleep 60") -> evaluate.builder:
+    def build(root: Path, preset: str, status: Console, target: str) -> Path:
+        path = folder / target
+        fake = FAKE.format(python=sys.executable, trouble=trouble)
+        path.write_text(fake if target == "planted" else f"#!/bin/sh\n{neighbour}\n")
+        path.chmod(0o755)
+        return path
+
+    return build
+
+
+def recorded(folder: Path, *arguments: str, trouble: str = "", neighbour: str = "exec sleep 60") -> int:
+    given = ["--record", "--out", str(folder / "made.json.gz"), "--minutes", "0.001", "--seed", "3", *arguments]
+    return evaluate.main(given, folder, a_builder(folder, trouble, neighbour))
+
+
+def test_what_is_recorded_is_what_was_planted(tmp_path: Path) -> None:
+    assert recorded(tmp_path) == 0
+    made = recording.read_recording(tmp_path / "made.json.gz")
+    assert made.seed == 3
+    assert made.facts["topology"] == "1 core"
+    assert made.benchmarks == ("arithmetic/operation:add", "chase/bytes:16384")
+    assert {name: len(own) for name, own in made.turns.items()} == {QUIET: 1, NOISY: 1}
+    for one in (made.turns[QUIET][0], made.turns[NOISY][0]):
+        for percent in SLOWDOWNS:
+            for name in made.benchmarks:
+                measured = one.pairs[percent][name]
+                assert measured.old.ns == 1.0
+                # 4,000 cycles between delays: 40 additions are 1 %, and the fake takes 1/1000 ns for each.
+                assert measured.new.ns == pytest.approx(1.0 + 40 * percent / 1000)
+            assert len(one.runs[percent]) == (2 if percent == 0 else 1)
+            assert all(len(times) == 10 for run in one.runs[percent] for times in run.values())
+    every_pair = [each for own in made.turns.values() for by_name in own[0].pairs.values() for each in by_name.values()]
+    orders = {measured.old_first for measured in every_pair}
+    assert orders == {True, False}
+
+
+def test_a_delay_follows_what_its_stretch_turns_out_to_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording.recorder, "stretches", lambda self, name: [8000.0])  # it takes 4,000 cycles
+    assert recorded(tmp_path) == 0
+    made = recording.read_recording(tmp_path / "made.json.gz")
+    first, second = (made.turns[name][0].pairs[5]["chase/bytes:16384"].new.ns for name in CONDITIONS)
+    assert first == pytest.approx(1.4) and second == pytest.approx(1.2)
+
+
+def test_a_process_that_fails_once_costs_its_turn_only(tmp_path: Path) -> None:
+    once = f"fails = {str(tmp_path / 'failed')!r}\nif not os.path.exists(fails): open(fails, 'w').close(); sys.exit(3)"
+    # The first process is a calibration; there a failure ends the recording, as nothing is lost yet.
+    (tmp_path / "failed").touch()
+    assert recorded(tmp_path, trouble=once + "\nif 'repetitions=10' in str(sys.argv) and not os.path.exists(fails + '2'):"
+                    " open(fails + '2', 'w').close(); sys.exit(3)") == 0  # fmt: skip
+    assert (tmp_path / "failed2").exists()
+    assert len(recording.read_recording(tmp_path / "made.json.gz").turns[QUIET]) == 1
+
+
+@pytest.mark.parametrize(
+    ("trouble", "neighbour", "reason"),
+    [
+        ("sys.exit(3)", "exec sleep 60", "exit code 3"),
+        ("names = []", "exec sleep 60", "holds no benchmarks"),
+        ("", "exit 4", "neighbour ended"),
+    ],
+)
+def test_what_fails_again_and_again_ends_the_recording_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], trouble: str, neighbour: str, reason: str
+) -> None:
+    assert recorded(tmp_path, trouble=trouble, neighbour=neighbour) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert reason in last and last.startswith("scripts/evaluate: ")
+    assert not (tmp_path / "made.json.gz").exists()
+
+
+def test_an_interrupt_keeps_the_turns_that_are_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made_turns = 0
+    whole = recording.recorder.turn
+
+    def third_is_interrupted(self: recording.recorder, condition: str, with_runs: bool) -> turn:
+        nonlocal made_turns
+        made_turns += 1
+        if made_turns == 3:
+            raise KeyboardInterrupt
+        return whole(self, condition, with_runs)
+
+    monkeypatch.setattr(recording.recorder, "turn", third_is_interrupted)
+    assert recorded(tmp_path, "--minutes", "60") == 0
+    assert {len(own) for own in recording.read_recording(tmp_path / "made.json.gz").turns.values()} == {1}
+
+
+def test_a_folder_that_is_not_there_is_refused_before_anything_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate.main(["--out", str(tmp_path / "none" / "x.gz")], tmp_path, a_builder(tmp_path)) == 2
+    assert "is no folder" in one_line(capsys)
+
+
+# ---- what is planted
+
+
+def built(target: str) -> Path:
+    """What the build makes beside the program."""
+    return program().parent / target
+
+
+def planted(*arguments: str, orders: str | None = None, folder: Path) -> subprocess.CompletedProcess[str]:
+    file = folder / "orders"
+    if orders is not None:
+        file.write_text(orders)
+    environment = {"PATH": "/usr/bin:/bin", **({"PLANTED": str(file)} if orders is not None else {})}
+    command_line = [str(built("planted")), "--profile=full", "--benchmark_format=json", *arguments]
+    return subprocess.run(command_line, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def ns_of(done: subprocess.CompletedProcess[str]) -> float:
+    assert done.returncode == 0, done.stderr
+    [row] = json.loads(done.stdout)["benchmarks"]
+    return float(row["cpu_time"])  # which goes on counting right where others use the core
+
+
+@pytest.mark.parametrize("name", ["arithmetic/operation:add", "chase/bytes:16384", "pairs/glibc/bytes:64"])
+def test_a_planted_delay_takes_the_time_of_its_additions(name: str, tmp_path: Path) -> None:
+    """A delay of 200,000 additions, one cycle each, dwarfs the stretch of some thousand cycles before it."""
+    done = planted(f"--only=^{name}$", orders=f"another 5\n{name} 200000\n", folder=tmp_path)
+    slow = ns_of(done)
+    [row] = json.loads(done.stdout)["benchmarks"]
+    additions = slow * row["operations_per_delay"] / row["ns_per_addition"]
+    assert 150_000 < additions < 500_000
+    assert ns_of(planted(f"--only=^{name}$", orders="another 200000\n", folder=tmp_path)) < slow / 5
+
+
+@pytest.mark.parametrize("orders", ["arithmetic/operation:add\n", "arithmetic/operation:add many\n", "x -3\n"])
+def test_orders_that_cannot_be_read_are_refused(orders: str, tmp_path: Path) -> None:
+    done = planted("--list", orders=orders, folder=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and "no name and additions" in done.stderr
+
+
+def test_what_is_recorded_is_offered(tmp_path: Path) -> None:
+    listed = json.loads(planted("--list=json", folder=tmp_path).stdout)
+    offered = {name for family in listed["families"] for name in family["benchmarks"]}
+    missing = [one["name"] for one in listed["strategies"] if not one["available"]]
+    assert {name for name in recording.BENCHMARKS if not any(f"/{one}/" in name for one in missing)} <= offered
+    assert {family["chapter"] for family in listed["families"]} == {"planted"}
+
+
+def test_the_delayed_malloc_takes_the_time_of_its_additions(tmp_path: Path) -> None:
+    """By 20,000 cycles a call, where a malloc takes tens: the same library, with an order beside it and without."""
+    for name in ("plain", "slow"):
+        (tmp_path / f"{name}.so").write_bytes(built("libdelayed_malloc.so").read_bytes())
+    (tmp_path / "slow.so.delay").write_text("20000 libc.so.6\n")
+    ns = {
+        name: ns_of(planted(f"--allocator={name}={tmp_path}/{name}.so", f"--only=^pairs/{name}/", folder=tmp_path))
+        for name in ("plain", "slow")
+    }
+    assert ns["plain"] < 1000
+    assert 5_000 < ns["slow"] < 100_000
+
+
+def test_a_bad_neighbour_says_what_it_wants() -> None:
+    for arguments in ("", "x", "1 100000", "1 2 3"):
+        done = subprocess.run([str(built("neighbour")), *arguments.split()], capture_output=True, text=True, timeout=10)
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+
+
+def test_numbers_are_kept_to_six_figures() -> None:
+    assert recording._short(123.4567891) == 123.457
+    assert np.isclose(recording._short(1e-9 / 3), 1e-9 / 3, rtol=1e-5)

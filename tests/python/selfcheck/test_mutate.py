@@ -1,0 +1,236 @@
+"""Does every mutant still apply, and is what scripts/mutate says of one true?"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from suite.commands import mutate
+from suite.selfcheck import mutate as mutating
+from suite.selfcheck.mutate import CAUGHT, SURVIVED, UNBUILT
+
+PROJECT = Path(__file__).resolve().parents[3]
+
+DOUBLED = "def doubled(x):\n    return 2 * x\n\n\ndef said(x):\n    return f'it is {x}'\n"
+TEST = "from x import doubled\n\n\ndef test_doubled():\n    assert doubled(3) == 6\n\n\ndef test_idle():\n    pass\n"
+CMAKE = """cmake_minimum_required(VERSION 3.22)
+project(tiny LANGUAGES CXX)
+file(GLOB tests CONFIGURE_DEPENDS tests/cpp/*.cpp)
+add_executable(unit_tests ${tests})
+file(GLOB families CONFIGURE_DEPENDS benchmarks/*/*.cpp)
+add_executable(stackheap ${families})
+"""
+# A unit test as googletest would run it; nothing is installed for this one.
+UNIT = """#include <cstdio>
+#include "../../allocators/twice.hpp"
+int main() { std::puts("[==========] Running 1 test"); return twice(3) != 6; }
+"""
+ASK = """import os, subprocess
+def test_one(): assert ask("1") == 1
+def test_two(): assert ask("2") == 2
+def ask(which): return subprocess.run([os.environ["STACKHEAP_PROGRAM"], which]).returncode
+"""
+FILES = {
+    "scripts/x.py": DOUBLED,
+    "tests/python/room/test_x.py": TEST,
+    "pytest.ini": "[pytest]\npythonpath = scripts\n",
+    "CMakeLists.txt": CMAKE,
+    "allocators/twice.hpp": "inline int twice(int x) { return 2 * x; }\ninline int idle() { return 0; }\n",
+    "tests/cpp/main.cpp": "",
+    "tests/cpp/twice.cpp": UNIT,
+    "tests/cpp/broken.cpp": "this is not compiled where only twice.cpp is wanted",
+    "benchmarks/chapter/one.cpp": "int one() { return 1; }\n",
+    "benchmarks/chapter/two.cpp": "int one();\nint two() { return 2; }\n"
+    "int main(int, char** given) { return given[1][0] == '1' ? one() : two(); }\n",
+    "tests/python/program/test_program.py": ASK,
+}
+
+
+def entry(breaks: str, file: str, old: str, new: str, tests: str) -> str:
+    return f"== {breaks}\nin {file}\nnoticed by {tests}\n-{old}\n+{new}\n"
+
+
+IN_SCRIPT = ("scripts/x.py", "tests/python/room/test_x.py")
+CAUGHT_ONE = entry("three times", IN_SCRIPT[0], "2 * x", "3 * x", IN_SCRIPT[1])
+SURVIVING_ONE = entry("says it is not", IN_SCRIPT[0], "it is {x}", "it is not {x}", IN_SCRIPT[1])
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    root = tmp_path / "project"
+    for name, text in FILES.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    (root / "tests/mutants").mkdir()
+    return root
+
+
+def with_mutants(project: Path, *entries: str) -> Path:
+    (project / "tests/mutants/all.txt").write_text("# a comment\n\n" + "\n".join(entries))
+    return project
+
+
+def verdicts(project: Path, folder: Path, jobs: int = 2) -> dict[str, str]:
+    found = mutating.try_all(project, mutating.read_mutants(project), folder, sys.executable, jobs)
+    return {each.mutant.breaks: each.verdict for each in found}
+
+
+# ---- the project's own mutants
+
+
+def test_every_mutant_applies_to_the_code_as_it_is() -> None:
+    assert mutating.stale(PROJECT, mutating.read_mutants(PROJECT)) == []
+
+
+def test_every_family_and_every_strategy_is_broken_in_some_way() -> None:
+    broken = {one.file for one in mutating.read_mutants(PROJECT)}
+    families = {str(file.relative_to(PROJECT)) for file in PROJECT.glob("benchmarks/*/*.cpp")}
+    families = {file for file in families if "/harness/" not in file} - {"benchmarks/allocation/scoped.cpp"}  # scoped.hpp
+    strategies = {str(file.relative_to(PROJECT)) for file in PROJECT.glob("allocators/*.hpp")}
+    assert (families | strategies) - broken == set()
+
+
+def test_a_familys_mutants_are_noticed_by_tests_of_that_family_alone() -> None:
+    """Other families are broken at the same time."""
+    for one in mutating.read_mutants(PROJECT):
+        family = mutating.FAMILY.fullmatch(one.file)
+        if family and one.tests.startswith("tests/python/"):
+            assert one.noticed_by.split()[1] == family[1], one.breaks
+
+
+# ---- on a tiny project
+
+
+def test_a_mutant_is_caught_or_survives(project: Path, tmp_path: Path) -> None:
+    with_mutants(project, CAUGHT_ONE, SURVIVING_ONE)
+    assert verdicts(project, tmp_path / "copies") == {"three times": CAUGHT, "says it is not": SURVIVED}
+    assert (project / "scripts/x.py").read_text() == DOUBLED
+
+
+def test_one_that_hangs_is_caught(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mutating, "MOST_SECONDS_MORE", 1.0)
+    with_mutants(project, entry("never ends", IN_SCRIPT[0], "    return 2 * x", "    while True: pass", IN_SCRIPT[1]))
+    assert verdicts(project, tmp_path / "copies") == {"never ends": CAUGHT}
+
+
+def test_compiled_ones_are_built_and_one_that_cannot_be_is_told(project: Path, tmp_path: Path) -> None:
+    twice, unit = "allocators/twice.hpp", "tests/cpp/twice.cpp"
+    one, two, program = "benchmarks/chapter/one.cpp", "benchmarks/chapter/two.cpp", "tests/python/program/test_program.py"
+    with_mutants(
+        project,
+        entry("adds", twice, "2 * x", "2 + x", unit),
+        entry("idles", twice, "return 0;", "return 1;", unit),
+        entry("no code", twice, "2 * x", "2 ** int", unit),
+        entry("one is three", one, "return 1;", "return 3;", f"{program} one"),
+        entry("one is no number", one, "return 1;", "return one two;", f"{program} one"),
+        entry("two is four", two, "return 2;", "return 4;", f"{program} two"),
+        entry("two is looked for in one", two, "two(); }", "2; }", f"{program} two"),
+    )
+    assert verdicts(project, tmp_path / "copies") == {
+        "adds": CAUGHT, "idles": SURVIVED, "no code": UNBUILT, "one is three": CAUGHT, "one is no number": UNBUILT,
+        "two is four": CAUGHT, "two is looked for in one": SURVIVED,
+    }  # fmt: skip
+
+
+def test_one_mutant_of_each_family_is_built_at_a_time_and_all_else_alone() -> None:
+    def of(file: str, number: int) -> mutating.mutant:
+        return mutating.mutant(f"{file} {number}", file, "a", "b", "tests/python/room/test_x.py")
+
+    churn, batch, harness = "benchmarks/allocation/churn.cpp", "benchmarks/allocation/batch.cpp", "benchmarks/harness/main.cpp"
+    mutants = [of(churn, 1), of(harness, 1), of(batch, 1), of(churn, 2), of(harness, 2)]
+    rounds = [[one.breaks for one in together] for together in mutating.rounds_of(mutants)]
+    assert rounds == [[f"{harness} 1"], [f"{harness} 2"], [f"{churn} 1", f"{batch} 1"], [f"{churn} 2"]]
+
+
+def test_tests_are_timed_once_however_many_work(project: Path, tmp_path: Path) -> None:
+    counting = "\n\ndef test_counted():\n    print('run', file=open('runs', 'a'))\n"
+    (project / "tests/python/room/test_x.py").write_text(TEST + counting)
+    second = SURVIVING_ONE.replace("it is not", "it was").replace("says it was", "says it was once")
+    verdicts(with_mutants(project, SURVIVING_ONE, second), tmp_path / "copies", jobs=2)
+    assert sum(len(file.read_text().split()) for file in tmp_path.glob("copies/*/runs")) == 1 + 2
+
+
+@pytest.mark.parametrize(("entries", "code"), [((CAUGHT_ONE,), 0), ((CAUGHT_ONE, SURVIVING_ONE), 1)])
+def test_the_exit_code_says_whether_one_survived(
+    project: Path, entries: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert mutate.main(["--jobs", "1"], with_mutants(project, *entries)) == code
+    told, meanwhile = capsys.readouterr()
+    assert f"{len(entries)} mutants: 1 caught" in told
+    assert ("test_x.py did not notice" in told) == (code == 1)
+    assert meanwhile.count(": says it is not\n") == code and "three times" not in meanwhile
+
+
+def test_long_evidence_leaves_room_for_what_it_is_of(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "tests/python/room/test_x.py").write_text(TEST.replace("def test_", f"def test_{'x' * 200}_"))
+    assert mutate.main(["--jobs", "1"], with_mutants(project, CAUGHT_ONE)) == 0
+    assert "caught   three times " in capsys.readouterr().out
+
+
+def test_only_and_list_choose_without_trying(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with_mutants(project, CAUGHT_ONE, SURVIVING_ONE)
+    assert mutate.main(["--list", "--only", "^three"], project) == 0
+    told = capsys.readouterr().out
+    assert "three times" in told and "says it is not" not in told
+
+
+def test_all_tests_may_notice_what_the_named_do_not(project: Path, tmp_path: Path) -> None:
+    with_mutants(project, CAUGHT_ONE.replace("test_x.py", "test_x.py idle"))
+    (project / "tests/python/program/test_program.py").unlink()
+    assert mutate.main([], project) == 1
+    assert mutate.main(["--all"], project) == 0
+
+
+GONE = entry("gone", "scripts/x.py", "no such text", "y", IN_SCRIPT[1])
+BAD: dict[str, tuple[list[str], list[str], str]] = {  # mutants, arguments, what is said
+    "old text that is gone": ([GONE], [], "gone: its old text stands 0 times in scripts/x.py"),
+    "old text that stands twice": ([entry("many", "scripts/x.py", "return", "yield", IN_SCRIPT[1])], [], "stands 2 times"),
+    "no such file": ([entry("no file", "scripts/y.py", "a", "b", IN_SCRIPT[1])], [], "0 times in scripts/y.py"),
+    "no such tests": ([entry("no tests", "scripts/x.py", "2 * x", "3", "tests/python/room/test_y.py")], [], "no tests/python/test_y.py"),
+    "tests that are none": ([entry("odd", "scripts/x.py", "2 * x", "3", "scripts/test")], [], "neither|no file of"),
+    "tests that are not there": ([CAUGHT_ONE.replace("test_x.py", "test_x.py nothing_of_that_name")], [], "tests nothing"),
+    "nothing changed": ([entry("same", "scripts/x.py", "2 * x", "2 * x", IN_SCRIPT[1])], [], "changes nothing"),
+    "the same name twice": ([CAUGHT_ONE, CAUGHT_ONE], [], "two mutants are called 'three times'"),
+    "a line of no kind": ([f"{CAUGHT_ONE}what is this\n"], [], "line 8: what is 'what is this'"),
+    "an entry without a file": (["== nowhere\nnoticed by tests/python/room/test_x.py\n-a\n"], [], "no line begins with 'in'"),
+    "none at all": ([], [], "has no mutant"),
+    "a list of what is gone": ([GONE], ["--list"], "gone: its old text stands 0 times"),
+    "only that matches none": ([CAUGHT_ONE], ["--only", "four times"], "no mutant has such a name"),
+    "only that is no pattern": ([CAUGHT_ONE], ["--only", "("], "--only ("),
+    "no jobs": ([CAUGHT_ONE], ["--jobs", "0"], "at least one"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_refused_in_one_line(project: Path, case: str, capsys: pytest.CaptureFixture[str]) -> None:
+    entries, arguments, said = BAD[case]
+    assert mutate.main(arguments, with_mutants(project, *entries)) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("scripts/mutate: ") and any(part in line for part in said.split("|"))
+
+
+def test_tests_that_fail_anyway_notice_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "tests/python/room/test_x.py").write_text("def test_x():\n    assert False\n")
+    assert mutate.main([], with_mutants(project, CAUGHT_ONE)) == 2
+    assert "fails on the code as it is" in capsys.readouterr().err
+
+
+def test_kept_copies_follow_the_code(project: Path, tmp_path: Path) -> None:
+    with_mutants(project, CAUGHT_ONE)
+    copies = tmp_path / "copies"
+    assert verdicts(project, copies) == {"three times": CAUGHT}
+    (project / "scripts/x.py").write_text(DOUBLED.replace("2 * x", "x + x"))
+    (project / "tests/python/room/test_x.py").unlink()
+    (project / "tests/python/room/test_z.py").write_text(TEST)
+    with_mutants(project, entry("thrice", "scripts/x.py", "x + x", "x + x + x", "tests/python/room/test_z.py"))
+    assert verdicts(project, copies) == {"thrice": CAUGHT}
+    assert not list(copies.rglob("test_x.py"))
+
+
+def test_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        mutate.main(["--help"])
+    assert ended.value.code == 0
+    assert re.search(r"0 all are caught, 1 a mutant survives,\s+2 bad input", capsys.readouterr().out)

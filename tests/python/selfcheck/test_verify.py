@@ -1,0 +1,284 @@
+"""Does the suite's proof of itself fail when the suite is wrong?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from support import fake_program
+from support import measuring_program
+import pytest
+from suite.runner import build as building
+from suite.selfcheck import assembly, verify
+from suite.commands import verify as command
+from suite.runner.program import ask, bad_input, catalogue, malloc, part, program, unit_failed
+
+Rows = dict[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class told(verify.suite_under_test):
+    """A suite that measures what the test says."""
+
+    answer: Callable[[str, str], Rows]
+
+    def rows(self, only: str, preload: str = "") -> Rows:
+        return self.answer(only, preload)
+
+
+def nothing(only: str, preload: str) -> Rows:
+    return {}
+
+
+def suite(answer: Callable[[str, str], Rows] = nothing, *mallocs: malloc, parts: int = 0) -> told:
+    its_parts = tuple(part(f"family{number}", "chapter", 0, f"^family{number}/", ()) for number in range(parts))
+    return told(program(Path("/nowhere"), "quick"), catalogue(its_parts, {}, mallocs, {}, ""), Path("/"), answer)
+
+
+def verdicts(rows: Iterator[verify.row]) -> list[str]:
+    return [each.verdict for each in rows]
+
+
+def timed(**ns: float) -> Rows:
+    return {name: {"real_time": each, "ns_per_addition": 0.25} for name, each in ns.items()}
+
+
+# ---- mallocs
+
+
+def test_a_malloc_that_is_missing_is_unknown_and_not_shown() -> None:
+    here = malloc("jemalloc", "/lib/libjemalloc.so.2", "5.3", "", "", process=False)
+    rows = list(verify.mallocs(suite(nothing, here, replace(here, name="mimalloc", reason="not found"))))
+    assert [each.verdict for each in rows] == [verify.SHOWN, verify.UNKNOWN]
+    assert "/lib/libjemalloc.so.2" in rows[0].evidence and rows[1].evidence == "not found"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "verdict"),
+    [
+        ("", verify.FAILED),
+        ("/lib/libtbbmalloc.so.2 is no malloc library: its malloc is that of /lib/libc.so.6", verify.SHOWN),
+        ("cannot be run", verify.FAILED),
+    ],
+)  # what the program says when it is given the library without its prefix
+def test_a_library_that_measures_anothers_malloc_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, refusal: str, verdict: str
+) -> None:
+    tbb = malloc("tbbmalloc", "/lib/libtbbmalloc.so.2", "2.8", "", "", process=False)
+    asked: list[program] = []
+
+    def ask(chosen: program) -> catalogue:
+        asked.append(chosen)
+        if refusal:
+            raise bad_input(refusal)
+        return catalogue((), {}, (tbb, replace(tbb, name="wrong")), {}, "")
+
+    monkeypatch.setattr(verify, "ask", ask)
+    assert verdicts(verify.refusals(suite(nothing, tbb))) == [verdict]
+    assert asked[0].allocators == ("wrong=/lib/libtbbmalloc.so.2",)
+    assert verdicts(verify.refusals(suite())) == [verify.UNKNOWN]
+
+
+def test_this_program_refuses_a_library_that_measures_anothers_malloc(tmp_path: Path) -> None:
+    here = program(measuring_program.program(), "smoke")
+    [found] = verify.refusals(verify.suite_under_test(here, ask(here), tmp_path))
+    assert found.verdict in (verify.SHOWN, verify.UNKNOWN), found
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, verify.SHOWN), (1.1, verify.SHOWN), (2.0, verify.FAILED), (0.5, verify.FAILED)])
+def test_a_malloc_that_costs_something_else_when_preloaded_fails(tmp_path: Path, factor: float, verdict: str) -> None:
+    library = tmp_path / "libjemalloc.so.2"
+    library.touch()
+    names = ("scoped/jemalloc/bytes:64/touch:first", "churn/jemalloc/live:1000/sizes:uniform")
+
+    def answer(only: str, preload: str) -> Rows:
+        assert preload in ("", str(library))
+        return timed(**dict.fromkeys(names, 10.0 * (factor if preload else 1.0)))
+
+    its = malloc("jemalloc", str(library), "5.3", "", "", process=False)
+    assert verdicts(verify.preloaded(suite(answer, its))) == [verdict]
+
+
+def test_a_proxy_that_is_not_there_is_unknown_and_the_process_malloc_needs_none(tmp_path: Path) -> None:
+    tbb = malloc("tbbmalloc", str(tmp_path / "libtbbmalloc.so.2"), "2.8", "", "", process=False)
+    own = malloc("glibc", "/lib/libc.so.6", "2.36", "", "", process=True)
+    assert verdicts(verify.preloaded(suite(nothing, tbb, own))) == [verify.UNKNOWN]
+
+    (tmp_path / "libtbbmalloc_proxy.so.2").touch()
+
+    def answer(only: str, preload: str) -> Rows:
+        price = 20.0 if preload else 12.0  # the proxy's own call is no fault of the library
+        who = "process" if preload else "tbbmalloc"
+        assert f"scoped/{who}/" in only and preload in ("", str(tmp_path / "libtbbmalloc_proxy.so.2"))
+        return timed(**{f"scoped/{who}/bytes:64/touch:first": price})
+
+    assert verdicts(verify.preloaded(suite(answer, tbb))) == [verify.SHOWN]
+
+    def dearer_when_loaded(only: str, preload: str) -> Rows:
+        return timed(**{f"scoped/{'process' if preload else 'tbbmalloc'}/bytes:64/touch:first": 9.0 if preload else 12.0})
+
+    assert verdicts(verify.preloaded(suite(dearer_when_loaded, tbb))) == [verify.FAILED]
+
+
+# ---- loops
+
+
+CONTROL = "std::uint64_t stackheap::none::lend<stackheap::touch_first>(unsigned long)"
+CALLER = assembly.function("loop", ((16, f"call   400 <{CONTROL}>"), (21, "jne    10 <loop>")))
+
+
+def of_code(*functions: assembly.function) -> Callable[[Path], Mapping[str, assembly.function]]:
+    return lambda file: {each.name: each for each in functions}
+
+
+@pytest.mark.parametrize(
+    ("taken", "caller", "expected"),
+    [
+        ("ret", CALLER, [verify.SHOWN, verify.SHOWN]),
+        ("call   500 <malloc>", CALLER, [verify.FAILED, verify.SHOWN]),
+        ("ret", replace(CALLER, instructions=CALLER.instructions[:1]), [verify.SHOWN, verify.FAILED]),
+    ],
+)
+def test_a_take_that_calls_or_stands_outside_a_loop_fails(
+    monkeypatch: pytest.MonkeyPatch, taken: str, caller: assembly.function, expected: list[str]
+) -> None:
+    take = assembly.function(CONTROL, ((1024, taken),))
+    monkeypatch.setattr(assembly, "disassemble", of_code(take, caller))
+    assert verdicts(verify.loops(suite())) == expected
+
+
+def test_code_that_cannot_be_read_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assembly, "disassemble", of_code())
+    assert verdicts(verify.loops(suite())) == [verify.UNKNOWN, verify.UNKNOWN]
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.undo()
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert verdicts(verify.loops(suite())) == [verify.UNKNOWN]
+
+
+# ---- chase and controls
+
+
+def chase(ns: tuple[float, float, float], in_order: float = 1.5, **counters: tuple[float, ...]) -> Rows:
+    rows: Rows = {}
+    for number, (size, each) in enumerate(zip((16 << 10, 1 << 20, 64 << 20), ns)):
+        its = {key: values[number] for key, values in counters.items()}
+        rows[f"chase/bytes:{size}/order:random/home:heap"] = {"real_time": each, "ns_per_addition": 0.25, **its}
+    rows[f"chase/bytes:{64 << 20}/order:sequential/home:heap"] = {"real_time": in_order, "ns_per_addition": 0.25}
+    return rows
+
+
+CYCLE, LEVELS, PREFETCHER, CYCLES, MISSES = range(5)
+
+
+@pytest.mark.parametrize(
+    ("rows", "failed"),
+    [
+        (chase((1.25, 4.0, 80.0)), None),
+        (chase((1.25, 1.2, 80.0)), LEVELS),
+        (chase((0.2, 4.0, 80.0)), LEVELS),  # less than a cycle: the loads did not wait for each other
+        (chase((1.25, 4.0, 80.0), in_order=60.0), PREFETCHER),
+    ],
+)
+def test_a_chase_that_does_not_reach_what_it_claims_fails(rows: Rows, failed: int | None) -> None:
+    found = verdicts(verify.chase(suite(lambda *_: rows)))
+    expected = [verify.SHOWN] * 3 + [verify.UNKNOWN] * 2
+    if failed is not None:
+        expected[failed] = verify.FAILED
+    assert found == expected
+
+
+def test_the_counters_own_story_is_heard() -> None:
+    def story(cycles: tuple[float, ...], misses: tuple[float, ...]) -> list[str]:
+        rows = chase((1.25, 4.0, 80.0), cycles=cycles, cache_misses=misses)
+        return verdicts(verify.chase(suite(lambda *_: rows)))[CYCLES:]
+
+    assert story((5.1, 15.9, 320.0), (0.0, 0.0, 0.9)) == [verify.SHOWN, verify.SHOWN]
+    assert story((10.0, 15.9, 320.0), (0.0, 0.0, 0.9)) == [verify.FAILED, verify.SHOWN]
+    assert story((5.1, 15.9, 320.0), (0.5, 0.5, 0.4)) == [verify.SHOWN, verify.FAILED]
+
+
+def test_a_chase_that_was_refused_is_a_failure() -> None:
+    assert verdicts(verify.chase(suite())) == [verify.FAILED]
+
+
+@pytest.mark.parametrize(
+    ("control", "expected"),
+    [
+        ({"real_time": 0.5, "ns_per_addition": 0.25}, [verify.SHOWN, verify.UNKNOWN]),
+        ({"real_time": 5.0, "ns_per_addition": 0.25}, [verify.FAILED, verify.UNKNOWN]),
+        ({"real_time": 0.5, "ns_per_addition": 0.25, "instructions": 7.001}, [verify.SHOWN, verify.SHOWN]),
+        ({"real_time": 0.5, "ns_per_addition": 0.25, "instructions": 7.4}, [verify.SHOWN, verify.FAILED]),
+        (None, [verify.FAILED]),
+    ],
+)
+def test_a_control_that_costs_or_counts_wrongly_fails(control: Mapping[str, float] | None, expected: list[str]) -> None:
+    rows = {"scoped/none/bytes:64/touch:none": control} if control else {}
+    assert verdicts(verify.controls(suite(lambda *_: rows))) == expected
+
+
+# ---- spread
+
+
+def test_a_family_whose_processes_disagree_fails() -> None:
+    asked: list[str] = []
+
+    def answer(only: str, preload: str) -> Rows:
+        asked.append(only)
+        wild = 10.0 if only == "^family1/" and len(asked) % 2 else 1.0
+        return timed(**{f"{only[1:]}one": 5.0 * wild, f"{only[1:]}two": 7.0 * wild})
+
+    rows = list(verify.spread(suite(answer, parts=2)))
+    assert [each.verdict for each in rows] == [verify.SHOWN, verify.FAILED]
+    assert [each.claim.partition(":")[0] for each in rows] == ["family0", "family1"]
+    assert asked.count("^family0/") == verify.SPREAD_PROCESSES
+    assert "of 2 benchmarks" in rows[0].evidence
+
+
+def test_a_family_is_measured_by_its_own_figure() -> None:
+    """A child's duration says nothing of how deep its stack was."""
+    asked: list[str] = []
+
+    def answer(only: str, preload: str) -> Rows:
+        asked.append(only)
+        return {"stack_limit/home:first/frame:64": {"real_time": float(len(asked)), "frames": 1000.0}}
+
+    limits = part("stack_limit", "limits", 0, "^stack_limit/", ())
+    tried = replace(suite(answer), catalogue=catalogue((limits,), {}, (), {}, ""))
+    [found] = verify.spread(tried)
+    assert found.verdict == verify.SHOWN and "typically 0.0%" in found.evidence
+
+
+# ---- the whole
+
+
+def test_a_check_that_cannot_be_carried_out_is_a_failed_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(suite: verify.suite_under_test) -> Iterator[verify.row]:
+        yield verify.row("before it broke", verify.SHOWN, "")
+        raise unit_failed("crashed (SIGSEGV)")
+
+    monkeypatch.setattr(verify, "CHECKS", (broken,))
+    rows = list(verify.verify(suite().program, suite().catalogue))
+    assert [(each.verdict, each.evidence) for each in rows[1:]] == [(verify.FAILED, "crashed (SIGSEGV)")]
+    assert verify.exit_code(rows) == 1 and verify.exit_code(rows[:1]) == 0
+    assert verify.exit_code([verify.row("", verify.UNKNOWN, "")]) == 0
+
+
+@pytest.mark.parametrize(("verdict", "status"), [(verify.SHOWN, 0), (verify.UNKNOWN, 0), (verify.FAILED, 1)])
+def test_the_command_prints_every_row_and_fails_with_a_failed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verdict: str, status: int
+) -> None:
+    executable = fake_program.write_program(tmp_path)
+    monkeypatch.setattr(building, "build", lambda *_: executable)
+    monkeypatch.setattr(verify, "CHECKS", (lambda suite: iter([verify.row("[bold]a claim", verdict, "[red]why")]),))
+    assert command.main([], tmp_path) == status
+    shown = capsys.readouterr().out
+    assert "[bold]a claim" in shown and verdict in shown and "[red]why" in shown
+
+
+def test_a_program_that_cannot_be_built_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "CMakePresets.json").write_text('{"configurePresets": [{"name": "release"}]}')
+    assert command.main(["--build", "no_such"], tmp_path) == 2
+    assert capsys.readouterr().err == "scripts/verify: there is no preset 'no_such'; there are: release\n"

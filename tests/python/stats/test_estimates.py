@@ -1,0 +1,145 @@
+"""Do the intervals hold what they say they hold, and are humps seen only where there are some?"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from suite.stats import estimates as statistics
+
+POSITIVE = st.floats(1e-3, 1e9)
+DRAWS = 4000
+# four standard errors of a share seen in so many draws
+SLACK = 4 * 0.5 / math.sqrt(DRAWS)
+
+
+@pytest.mark.parametrize(("values", "middle"), [([3.0], 3.0), ([2.0, 1.0], 1.5), ([5.0, 1.0, 2.0], 2.0)])
+def test_median(values: list[float], middle: float) -> None:
+    assert statistics.median(values) == middle
+
+
+def test_the_median_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError):
+        statistics.median([])
+
+
+@pytest.mark.parametrize(
+    ("n", "low", "high", "coverage"),
+    [
+        (1, 0, 0, 0.0),
+        (2, 0, 1, 0.5),
+        (5, 0, 4, 0.9375),
+        (6, 0, 5, 0.96875),
+        (9, 1, 7, 0.9609375),
+        (10, 1, 8, 0.978515625),
+    ],
+)
+def test_the_interval_of_a_median_is_the_tabled_one(n: int, low: int, high: int, coverage: float) -> None:
+    assert statistics.median_interval(n)[:2] == (low, high)
+    assert statistics.median_interval(n)[2] == pytest.approx(coverage)
+
+
+@pytest.mark.parametrize("n", [2, 5, 10, 20])
+def test_the_interval_of_a_median_covers_as_often_as_it_says(n: int) -> None:
+    draws = np.random.default_rng(n).lognormal(size=(DRAWS, n))  # skewed; the true median is 1
+    known = [statistics.estimate_median(list(draw)) for draw in draws]
+    covered = sum(one.low <= 1.0 <= one.high for one in known) / DRAWS
+    assert covered == pytest.approx(known[0].coverage, abs=SLACK)
+
+
+@pytest.mark.parametrize(("m", "n"), [(2, 2), (5, 5), (5, 10), (3, 7)])
+def test_the_interval_of_a_ratio_covers_as_often_as_it_says(m: int, n: int) -> None:
+    random = np.random.default_rng(m * n)
+    covered = 0
+    for above, below in zip(random.lognormal(size=(DRAWS, m)), random.lognormal(size=(DRAWS, n))):
+        one = statistics.estimate_ratio([3.0 * value for value in above], list(below))
+        covered += one.low <= 3.0 <= one.high
+    assert covered / DRAWS == pytest.approx(one.coverage, abs=SLACK)
+
+
+def test_five_against_five_reach_the_published_level() -> None:
+    one = statistics.estimate_ratio([1.0, 2.0, 3.0, 4.0, 5.0], [1.1, 2.1, 3.1, 4.1, 5.1])
+    assert one.coverage == pytest.approx(1 - 2 * 4 / 252)
+
+
+@pytest.mark.parametrize(("m", "n"), [(1, 1), (2, 3), (5, 5), (10, 4)])
+def test_the_rank_sum_distribution_is_scipys(m: int, n: int) -> None:
+    counts = statistics.rank_sum_counts(m, n)
+    assert sum(counts) == math.comb(m + n, m)
+    for low in range(min(n + 1, 4)):  # the first `low` of the lower sample lie above the other sample's first value
+        lower = [float(value) for value in range(n)]
+        upper = [low - 0.5, *(100.0 + value for value in range(m - 1))]
+        result = stats.mannwhitneyu(upper, lower, alternative="less", method="exact")
+        assert sum(counts[: int(result.statistic) + 1]) / sum(counts) == pytest.approx(result.pvalue)
+
+
+@given(st.lists(POSITIVE, min_size=1, max_size=12))
+def test_the_interval_holds_the_median(values: list[float]) -> None:
+    one = statistics.estimate_median(values)
+    assert min(values) <= one.low <= one.median <= one.high <= max(values)
+
+
+@given(st.lists(POSITIVE, min_size=1, max_size=8), st.lists(POSITIVE, min_size=1, max_size=8))
+def test_a_ratio_and_its_reverse_agree(above: list[float], below: list[float]) -> None:
+    one, reverse = statistics.estimate_ratio(above, below), statistics.estimate_ratio(below, above)
+    assert one.low <= one.median * (1 + 1e-9) and one.median <= one.high * (1 + 1e-9)
+    assert one.median * reverse.median == pytest.approx(1.0)
+    assert one.low * reverse.high == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("above", "below"), [([0.0], [1.0]), ([1.0], []), ([1.0], [-1.0])])
+def test_a_ratio_of_what_is_not_positive_is_refused(above: list[float], below: list[float]) -> None:
+    with pytest.raises(ValueError):
+        statistics.estimate_ratio(above, below)
+
+
+def test_without_an_interval_nothing_is_told_apart() -> None:
+    assert statistics.estimate_ratio([5.0], [1.0]).holds(1.0)
+    assert not statistics.estimate_ratio([5.0, 5.1, 5.2], [1.0, 1.1, 1.2]).holds(1.0)
+
+
+# ---- humps
+
+
+@pytest.mark.parametrize(
+    ("values", "humps"),
+    [
+        ([10.0, 10.1, 10.2, 10.1, 30.0], None),  # one odd process is an outlier
+        ([10.0, 10.1, 10.2, 30.0, 30.5], (10.1, 30.25)),
+        ([30.0, 10.1, 10.2, 10.0, 30.5], (10.1, 30.25)),
+        ([10.0, 10.001, 10.5, 10.501, 10.502], None),  # apart, but by less than matters
+        ([10.0, 13.0, 17.0, 22.0, 28.0], None),  # spread, not split
+        ([10.0, 10.0, 20.0, 20.0], None),  # too few to say
+        ([0.0, 0.0, 1.0, 1.0, 1.0], None),
+        ([10.0] * 5, None),
+        ([10.0, 10.0, 10.0, 20.0, 20.0], (10.0, 20.0)),
+    ],
+)
+def test_humps(values: list[float], humps: tuple[float, float] | None) -> None:
+    assert statistics.find_humps(values) == (None if humps is None else pytest.approx(humps))
+
+
+@pytest.mark.parametrize(("n", "most"), [(5, 0.02), (10, 0.001)])
+def test_one_hump_is_seldom_called_two(n: int, most: float) -> None:
+    draws = np.exp(0.5 * np.random.default_rng(n).normal(size=(5 * DRAWS, n)))
+    found = sum(statistics.find_humps(list(draw)) is not None for draw in draws) / len(draws)
+    assert found <= most
+
+
+# ---- noise
+
+
+def test_noise_is_half_the_interval_against_the_median() -> None:
+    quiet, loud = [100.0, 99.0, 101.0, 100.0, 100.0], [100.0, 50.0, 150.0, 100.0, 100.0]
+    found = statistics.noise_of([quiet] * 9 + [loud, []])
+    assert found is not None
+    assert (found.typical, found.worst_tenth) == pytest.approx((0.01, 0.5))
+    assert found.benchmarks == 10
+
+
+def test_one_process_says_nothing_of_noise() -> None:
+    assert statistics.noise_of([[1.0], [2.0]]) is None

@@ -1,0 +1,86 @@
+"""Where is the measuring program, and what does it say? For the tests that run it as a user would."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@cache
+def program() -> Path:
+    """STACKHEAP_PROGRAM, else what scripts/test builds. Its folder is that of the build."""
+    return Path(os.environ.get("STACKHEAP_PROGRAM") or ROOT / "build" / "test" / "stackheap").resolve(strict=True)
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    out: str
+    err: str
+
+    @property
+    def complaints(self) -> list[str]:
+        return [line for line in self.err.splitlines() if line.startswith("stackheap: ")]
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """What was measured, from --benchmark_format=json; NaN and the like, which are no JSON, are refused."""
+        return parsed(self.out)
+
+    @property
+    def context(self) -> dict[str, Any]:
+        return dict(self.results["context"])
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        return list(self.results["benchmarks"])
+
+
+def parsed(text: str) -> dict[str, Any]:
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is not JSON")
+
+    return dict(json.loads(text, parse_constant=refuse))
+
+
+def run(*arguments: str, environment: Mapping[str, str] | None = None, timeout: float = 60) -> Answer:
+    done = subprocess.run(
+        [program(), *arguments],
+        env={**os.environ, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def measure(*arguments: str, environment: Mapping[str, str] | None = None) -> Answer:
+    """A run that must end well, its results as JSON; short, unless the arguments say otherwise."""
+    answer = run("--profile=smoke", "--benchmark_format=json", *arguments, environment=environment)
+    assert answer.status == 0, answer.err
+    return answer
+
+
+@cache
+def listed(*arguments: str) -> dict[str, Any]:
+    answer = run("--list=json", *arguments)
+    assert answer.status == 0, answer.err
+    return parsed(answer.out)
+
+
+def available_mallocs() -> dict[str, dict[str, Any]]:
+    """The malloc libraries that can be measured here, by name."""
+    return {one["name"]: one for one in listed()["strategies"] if one["file"] and one["available"]}
+
+
+def names(list_of: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [str(one["name"]) for one in list_of]

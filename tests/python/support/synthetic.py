@@ -1,0 +1,108 @@
+"""A run of any machine: every family the charts read, with as many cores, mallocs and processes as a test wants."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from suite.results import model as results
+from support import textbook
+
+KNOWN = ("glibc", "mimalloc", "jemalloc", "tcmalloc", "tbbmalloc")
+
+# What a benchmark of this name costs, in ns.
+Price = Callable[[str], float]
+# What its counters say.
+Counted = Callable[[str], Mapping[str, float]]
+
+
+def price(name: str) -> float:
+    """On the textbook's machine."""
+    one = results.benchmark_name.parse(name)
+    return textbook.families()[one.family].price(one)
+
+
+def counters(name: str) -> Mapping[str, float]:
+    """On the textbook's machine."""
+    one = results.benchmark_name.parse(name)
+    return textbook.families()[one.family].counters(one)
+
+
+def alike(name: str) -> float:
+    """A machine on which nothing costs more than anything else."""
+    return 10.0
+
+
+@cache
+def synthetic(
+    mallocs: int = 5,
+    cores: int = 2,
+    processes: int = 5,
+    ns: Price = price,
+    keep: Callable[[str], bool] = lambda name: True,
+    noise: Callable[[str, int], float] | None = None,
+    counted: Counted = counters,
+) -> results.run:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "run.json")
+        results.write_whole(file, document(mallocs, cores, processes, ns, keep, noise, counted), indent=None)
+        return results.read_run(file)
+
+
+def document(
+    mallocs: int = 5,
+    cores: int = 2,
+    processes: int = 5,
+    ns: Price = price,
+    keep: Callable[[str], bool] = lambda name: True,
+    noise: Callable[[str, int], float] | None = None,
+    counted: Counted = counters,
+) -> results.Document:
+    """A result file. `noise` is a factor for each benchmark and process; by default up to 2 % to either side."""
+    libraries = names_of(mallocs)
+    names = [name for name in benchmarks(libraries, cores) if keep(name)]
+    told = context(libraries, cores)
+    pieces = []
+    for process in range(processes):
+        rows = [row(name, ns(name) * (noise or small_noise)(name, process), counted(name)) for name in names]
+        for family in dict.fromkeys(name.partition("/")[0] for name in names):
+            unit = results.unit(family, textbook.chapter_of(family), f"^{family}/", process, False, (), 0, 0, 0, 0, 1.0, 0.25, 1)
+            own = [one for one in rows if one["name"].startswith(f"{family}/")]
+            pieces.append((unit, {"context": told, "benchmarks": own}))
+    words = {unit.family: {"question": f"What does {unit.family} ask?"} for unit, _ in pieces}
+    how_it_went = results.account(True, processes, 1, tuple(unit for unit, _ in pieces), about={"families": words})
+    return results.merge(pieces, how_it_went, names)
+
+
+def names_of(mallocs: int) -> tuple[str, ...]:
+    return (*KNOWN, *(f"other_malloc_{number}" for number in range(mallocs)))[:mallocs]
+
+
+def small_noise(name: str, process: int) -> float:
+    return 1 + 0.02 * random.Random(f"{name}/{process}").uniform(-1, 1)
+
+
+def row(name: str, ns: float, counted: Mapping[str, float]) -> dict[str, Any]:
+    return {
+        "name": name, "run_name": name, "run_type": "iteration", "iterations": 1, "real_time": ns, "cpu_time": ns,
+        "time_unit": "ns", "ns_per_addition": 0.25, "ns_per_eight_additions": 0.5, **counted,
+    }  # fmt: skip
+
+
+def context(libraries: tuple[str, ...], cores: int) -> dict[str, Any]:
+    return {
+        "date": "2026-01-02T03:04:05+00:00", "host_name": "somewhere", "num_cpus": cores, "suite_version": "1",
+        "profile": "quick", "compiler": "GNU 12.2.0", "build_flags": "-O3", "cores": str(cores), "page_bytes": "4096",
+        "topology": f"1 package, {cores} cores, {cores} processing units", "process_malloc": "glibc",
+        "l1d_bytes": str(48 << 10), "l2_bytes": str(2 << 20), "l3_bytes": str(32 << 20),
+        **{f"malloc.{name}": f"{number}.10.2 /lib/lib{name}.so" for number, name in enumerate(libraries)},
+    }  # fmt: skip
+
+
+def benchmarks(libraries: tuple[str, ...], cores: int) -> Iterator[str]:
+    for one in textbook.families().values():
+        yield from one.names(libraries, cores)

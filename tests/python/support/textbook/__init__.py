@@ -1,0 +1,71 @@
+"""The textbook's machine, a chapter a file: which benchmarks there are, what each costs there, and what charts then say.
+
+The stack is cheap, malloc dear, memory far, the aged heap scattered, lines shared. A new family is an entry of FAMILIES
+in its chapter's file, a new chart one of FOUND (its title with these prices) and of EQUAL (what its title says where
+nothing costs more than anything else).
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+
+from suite.results.model import benchmark_name
+
+KIB, MIB = 1 << 10, 1 << 20
+
+OF_64_BYTES = {
+    "none": 0.5, "stack_array": 1.0, "arena": 2.0, "mmap": 4000.0,
+    "glibc": 20.0, "mimalloc": 8.0, "jemalloc": 10.0, "tcmalloc": 9.0, "tbbmalloc": 40.0,
+}  # fmt: skip
+
+
+def usual_price(one: benchmark_name, factors: Mapping[str, float] = {}) -> float:  # noqa: B006 (only read)
+    """What the strategy takes for 64 bytes, times the factors of the parameters' values, dearer with each thread."""
+    ns = OF_64_BYTES.get(str(one.strategy), 16.0)
+    return ns * math.prod(factors.get(value, 1.0) for value in one.parameters.values()) * with_threads(one)
+
+
+def with_threads(one: benchmark_name) -> float:
+    return 1 + 0.25 * ((one.number("threads") or 1) - 1)
+
+
+def nothing(one: benchmark_name) -> Mapping[str, float]:
+    return {}
+
+
+def threads_of(cores: int) -> list[int]:
+    """As the program chooses them: powers of two, the cores and twice the cores."""
+    return sorted({1, 2, *(1 << step for step in range(9) if 1 << step < 2 * cores), cores, 2 * cores})
+
+
+@dataclass(frozen=True)
+class family:
+    names: Callable[[Sequence[str], int], Iterator[str]]  # of the malloc libraries, on so many cores
+    price: Callable[[benchmark_name], float] = usual_price  # ns
+    counters: Callable[[benchmark_name], Mapping[str, float]] = nothing
+
+
+@cache
+def chapters() -> dict[str, ModuleType]:
+    return {one.name: importlib.import_module(f"{__name__}.{one.name}") for one in pkgutil.iter_modules(__path__)}
+
+
+@cache
+def families() -> dict[str, family]:
+    return {name: one for chapter in chapters().values() for name, one in chapter.FAMILIES.items()}
+
+
+@cache
+def chapter_of(family_name: str) -> str:
+    return next(name for name, chapter in chapters().items() if family_name in chapter.FAMILIES)
+
+
+def said(table: str) -> dict[str, str]:
+    """FOUND or EQUAL of all chapters, by chart."""
+    return {name: text for chapter in chapters().values() for name, text in getattr(chapter, table).items()}

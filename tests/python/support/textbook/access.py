@@ -1,0 +1,100 @@
+"""Access on the textbook's machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from suite.results.model import benchmark_name
+from support.textbook import KIB, MIB, family
+
+HOMES = ("stack", "static", "heap", "mmap_4k", "mmap_thp")
+
+
+def chase(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for size in (4 * KIB << 2 * step for step in range(9)):
+        yield from (f"chase/bytes:{size}/order:{order}/home:heap" for order in ("random", "sequential"))
+    for size in (16 * KIB, 64 * KIB, MIB, 4 * MIB, 64 * MIB):
+        yield from (f"chase/bytes:{size}/order:random/home:{home}" for home in HOMES if home != "heap")
+
+
+def price_of_chase(one: benchmark_name) -> float:
+    return 1.0 + ((one.number("bytes") or 0) / (64 * KIB) if one.parameters["order"] == "random" else 0.5)
+
+
+def huge_pages(one: benchmark_name) -> Mapping[str, float]:
+    """Granted to who asks for them, if a whole one fits."""
+    asked = one.parameters.get("home") in ("mmap_thp", "thp")
+    return {"huge_share": 1.0 if asked and (one.number("bytes") or 64 * MIB) > 2 * MIB else 0.0}
+
+
+def stream(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for size in (16 * KIB, MIB, 64 * MIB):
+        yield from (f"stream/bytes:{size}/home:{home}" for home in HOMES)
+
+
+def parallel_chase(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for size in (256 * KIB, 64 * MIB):
+        yield from (f"parallel_chase/bytes:{size}/chains:{chains}" for chains in (1, 2, 4, 8, 16))
+
+
+def price_of_parallel_chase(one: benchmark_name) -> float:
+    """Eight loads can be under way at once."""
+    return (160.0 if one.number("bytes") == 64 * MIB else 4.0) / min(8, one.number("chains") or 0)
+
+
+def indirection(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    yield "indirection/depth:0/layout:packed"
+    yield from (f"indirection/depth:{depth}/layout:{how}" for how in ("packed", "scattered") for depth in (1, 2, 3))
+
+
+def price_of_indirection(one: benchmark_name) -> float:
+    return 0.2 + (one.number("depth") or 0) * (10.0 if one.parameters["layout"] == "scattered" else 2.0)
+
+
+def tlb(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for pages in (16, 64, 256, 1024, 4096, 16384):
+        yield from (f"tlb/pages:{pages}/layout:{layout}" for layout in ("pages", "lines"))
+
+
+def price_of_tlb(one: benchmark_name) -> float:
+    return 1.0 + ((one.number("pages") or 0) / 1024 if one.parameters["layout"] == "pages" else 0.0)
+
+
+def first_touch(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for home in ("stack", "malloc", "calloc", "mmap", "thp"):
+        yield from (f"first_touch/home:{home}/touch:{touch}" for touch in ("first", "second"))
+
+
+def price_of_first_touch(one: benchmark_name) -> float:
+    return 1000.0 if one.parameters["touch"] == "first" else 2.0 if one.parameters["home"] == "thp" else 4.0
+
+
+FAMILIES = {
+    "chase": family(chase, price_of_chase, huge_pages),
+    "stream": family(stream, lambda one: (one.number("bytes") or 0) / 32),
+    "parallel_chase": family(parallel_chase, price_of_parallel_chase),
+    "indirection": family(indirection, price_of_indirection),
+    "tlb": family(tlb, price_of_tlb),
+    "first_touch": family(first_touch, price_of_first_touch, huge_pages),
+}
+
+FOUND = {
+    "chase": "A load at random costs 1.1 ns in 4 KiB and 4.1 µs in 256 MiB, 2,700 times one in order",
+    "first_touch": "The first write to a page costs 1.0 µs, 250 to 500 times as much as the second",
+    "homes": "A load from 16 KiB, 1 MiB and 64 MiB on the heap cannot be told from one from the stack",
+    "indirection": "Through 3 pointers, a value costs 30 ns where they are scattered, "
+    "4.9 times as much as where they are packed",
+    "parallel_chase": "Through 64 MiB, 16 chains at once do 8.0 times the loads of one: 20 ns a load instead of 160 ns",
+    "stream": "Reading 16 KiB, 1 MiB and 64 MiB on the heap cannot be told from reading them on the stack",
+    "tlb": "On 16,384 pages, a line each, a load costs 17 ns, 17 times as much as on as many lines in a row",
+}
+
+EQUAL = {
+    "chase": "cannot be told from",
+    "first_touch": "the same, within the intervals, as the second",
+    "homes": "cannot be told from one from the stack",
+    "indirection": "the same, within the intervals, as where they are packed",
+    "parallel_chase": "cannot be told from one: 10 ns a load",
+    "stream": "cannot be told from",
+    "tlb": "the same, within the intervals, as on as many lines",
+}

@@ -1,0 +1,162 @@
+"""Allocation on the textbook's machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from suite.results.model import benchmark_name
+from support.textbook import KIB, MIB, family, usual_price
+
+LENDERS = ("none", "stack_array", "arena", "mmap")
+
+
+def scoped(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for touch in ("none", "first", "all"):
+        for size in (8, 64, 4 * KIB, 256 * KIB, MIB):
+            yield from (f"scoped/{who}/bytes:{size}/touch:{touch}" for who in (*LENDERS, *libraries))
+
+
+def price_of_scoped(one: benchmark_name) -> float:
+    return usual_price(one) + ((one.number("bytes") or 0) / 32 if one.parameters["touch"] == "all" else 0.0)
+
+
+def large(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for size in (64 * KIB, MIB, 16 * MIB, 64 * MIB):
+        yield from (f"large/{who}/bytes:{size}/touch:all" for who in (*LENDERS, *libraries))
+
+
+def price_of_large(one: benchmark_name) -> float:
+    return (one.number("bytes") or 0) / 32 * (3.0 if takes_fresh_pages(one) else 1.0)
+
+
+def takes_fresh_pages(one: benchmark_name) -> bool:
+    return (one.number("bytes") or 0) > 16 * MIB and one.strategy not in ("none", "arena", "stack_array")
+
+
+def faults_of_large(one: benchmark_name) -> Mapping[str, float]:
+    return {"page_faults": (one.number("bytes") or 0) / 4096 if takes_fresh_pages(one) else 0.0}
+
+
+def batch(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for size in (64, 1024):
+        for order in ("lifo", "fifo", "random", "butterfly"):
+            yield from (f"batch/{who}/count:1000/bytes:{size}/order:{order}" for who in ("none", *libraries))
+        yield f"batch/arena/count:1000/bytes:{size}/order:reset"
+
+
+def churn(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for live in (1000, 100000):
+        for sizes in ("uniform", "power_law"):
+            yield from (f"churn/{who}/live:{live}/sizes:{sizes}" for who in ("none", *libraries))
+
+
+def heap_state(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for size in (64, 2048):
+        for state in ("empty", "resident", "aged"):
+            for threads in ("never", "ever"):
+                names = (f"{who}/bytes:{size}/state:{state}/threads:{threads}" for who in (*LENDERS, *libraries))
+                yield from (f"heap_state/{name}" for name in names)
+
+
+def many(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for count in (1, 8, 64):
+        yield from (f"many/{who}/count:{count}/taken:together" for who in ("none", "stack_array"))
+        yield from (f"many/{who}/count:{count}/taken:apart" for who in ("none", "arena", *libraries))
+
+
+def price_of_many(one: benchmark_name) -> float:
+    return usual_price(one) * ((one.number("count") or 0) if one.parameters["taken"] == "apart" else 1)
+
+
+def grow(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for size in (KIB, 64 * KIB, 4 * MIB):
+        yield f"grow/none/bytes:{size}/way:reserved"
+        yield f"grow/vector/bytes:{size}/way:push_back"
+        yield from (f"grow/{who}/bytes:{size}/way:{way}" for who in libraries for way in ("copy", "realloc"))
+
+
+def price_of_grow(one: benchmark_name) -> float:
+    by_realloc = {"glibc": 0.5, "tbbmalloc": 2.0}.get(str(one.strategy), 1.0)
+    return usual_price(one, {"realloc": by_realloc}) * (one.number("bytes") or 0) / 64
+
+
+def zeroed(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for size in (4 * KIB, 256 * KIB, 32 * MIB):
+        yield f"zeroed/none/bytes:{size}/way:memset/touch:first"
+        for way in ("way:calloc/touch:first", "way:calloc/touch:all", "way:memset/touch:first"):
+            yield from (f"zeroed/{who}/bytes:{size}/{way}" for who in libraries)
+
+
+def price_of_zeroed(one: benchmark_name) -> float:
+    size = one.number("bytes") or 0
+    if one.parameters["touch"] == "all":
+        return size / 16
+    return 4000 if one.strategy == "glibc" and one.parameters["way"] == "calloc" and size > MIB else size / 32
+
+
+def aligned(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for alignment in (16, 64, 4096):
+        for size in (64, 1024):
+            yield from (f"aligned/{who}/bytes:{size}/alignment:{alignment}" for who in ("none", *libraries))
+
+
+def price_of_aligned(one: benchmark_name) -> float:
+    return usual_price(one, {"4096": {"glibc": 5.0, "mimalloc": 1.0}.get(str(one.strategy), 1.5)})
+
+
+def latency(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for blocks in ("bytes:64", "mix:power_law"):
+        for op in ("malloc", "free"):
+            yield from (f"latency/{who}/{blocks}/op:{op}" for who in ("none", *libraries))
+
+
+def percentiles(one: benchmark_name) -> Mapping[str, float]:
+    usual = 20.0 if one.strategy == "none" else 20.0 + usual_price(one)
+    rare = 1.5 if one.strategy == "none" else 10.0
+    return {"p50": usual, "p90": usual, "p99": usual, "p99_9": usual, "p99_99": usual * rare, "max": 10_000.0}
+
+
+FAMILIES = {
+    "scoped": family(scoped, price_of_scoped),
+    "large": family(large, price_of_large, faults_of_large),
+    "batch": family(batch, lambda one: usual_price(one, {"random": 1.5})),
+    "churn": family(churn, lambda one: usual_price(one, {"100000": 3.0})),
+    "heap_state": family(heap_state, lambda one: usual_price(one, {"never": 0.5})),
+    "many": family(many, price_of_many),
+    "grow": family(grow, price_of_grow),
+    "zeroed": family(zeroed, price_of_zeroed),
+    "aligned": family(aligned, price_of_aligned),
+    "latency": family(latency, usual_price, percentiles),
+}
+
+FOUND = {
+    "aligned": "64 B aligned to 4 KiB cost 1.0 (mimalloc) to 5.0 (glibc) times what they cost aligned to 16 B",
+    "batch": "By malloc, giving blocks back at random costs 1.5 times giving back last in, first out",
+    "churn": "With malloc, replacing a block costs 8.0 to 40 ns among 1,000 and 24 to 120 ns among 100,000",
+    "cost_64b": "64 bytes cost 1.0 ns on the stack and 8.0 to 40 ns from malloc, 8.0 to 40 times as much",
+    "grow": "Growing a block to 4 MiB by realloc costs 0.50 (glibc) to 2.0 (tbbmalloc) times growing it by copying",
+    "heap_state": "With malloc, 2 KiB cost 2.0 times as much once a thread has existed; "
+    "no effect of an empty heap is seen beyond the intervals",
+    "large": "64 MiB cost 6.3 ms where their pages are fresh, 2.1 ms where they are kept",
+    "latency": "The median malloc takes 28 to 60 ns, one in 10,000 over 280 to 600 ns; "
+    "the timer alone, 20 ns and 30 ns",
+    "many": "A frame with 64 blocks cannot be told from a frame with one; "
+    "taking 64 from malloc costs 64 times taking one",
+    "scoped": "Written in full, a malloc costs 6.6 to 32 times the stack at 8 B and costs 1.0 times the stack at 1 MiB",
+    "stack_price": "Written in full, a block from malloc costs 3.3 to 14 times the stack at 64 B; "
+    "from 256 KiB on, it costs under 1.1 times the stack",
+    "zeroed": "With 1 of 5 mallocs, a calloc of 32 MiB costs 4.0 µs, malloc and memset 1.0 ms; "
+    "written in full, calloc costs 2.1 ms",
+}
+
+EQUAL = {
+    "aligned": "cannot be told from 64 B aligned to 16 B",
+    "batch": "cannot be told from",
+    "cost_64b": "5 of 5 mallocs cannot be told from",
+    "grow": "by realloc cannot be told from growing it by copying",
+    "heap_state": "no effect",
+    "many": "taking 64 from malloc cannot be told from taking one",
+    "scoped": "cannot be told from",
+    "stack_price": "cannot be told from the stack, whatever its size",
+    "zeroed": "cannot be told from malloc and memset",
+}

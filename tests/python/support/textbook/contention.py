@@ -1,0 +1,137 @@
+"""Contention on the textbook's machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from suite.results.model import benchmark_name
+from support.textbook import KIB, MIB, OF_64_BYTES, family, threads_of, usual_price
+
+
+def private(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for number in threads_of(cores):
+        yield from (f"private/{who}/threads:{number}" for who in ("stack_array", "arena", *libraries))
+
+
+def handoff(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for pairs in sorted({1, max(1, cores // 2)}):
+        yield from (f"handoff/{who}/pairs:{pairs}" for who in ("none", *libraries))
+
+
+def false_sharing(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for number in threads_of(cores):
+        for mode in ("passive", "active", "padded") if number > 1 else ("padded",):
+            for write in ("plain", "atomic"):
+                names = (f"{who}/mode:{mode}/write:{write}/threads:{number}" for who in libraries)
+                yield from (f"false_sharing/{name}" for name in names)
+
+
+def sharing(one: benchmark_name) -> Mapping[str, float]:
+    return {"sharing_threads": 1.0 if one.parameters["mode"] == "passive" else 0.0}
+
+
+def larson(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for number in threads_of(cores):
+        yield from (f"larson/{who}/threads:{number}" for who in ("none", *libraries))
+
+
+def price_of_larson(one: benchmark_name) -> float:
+    """Each further thread adds half of the price of one; much with glibc, little with mimalloc."""
+    further = (one.number("threads") or 1) - 1
+    added = {"none": 0.0, "glibc": 2.0, "mimalloc": 0.1}.get(str(one.strategy), 0.5)
+    return OF_64_BYTES.get(str(one.strategy), 16.0) * (1 + added * further)
+
+
+def threadtest(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for number in threads_of(cores):
+        yield from (f"threadtest/{who}/threads:{number}" for who in ("none", *libraries))
+
+
+def xmalloc(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for number in threads_of(cores):
+        for sizes in ("64", "mixed") if number % 2 == 0 else ():
+            yield from (f"xmalloc/{who}/bytes:{sizes}/threads:{number}" for who in ("none", *libraries))
+
+
+def shared_arena(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    arenas = ("arena", "none", "pmr_monotonic", "pmr_pool", "pool")
+    for number in threads_of(cores):
+        yield from (f"shared_arena/{who}/memory:own/threads:{number}" for who in arenas)
+        for who in (*arenas, "new_delete", "pmr_sync_pool"):
+            yield f"shared_arena/{who}/memory:shared/threads:{number}"
+
+
+def price_of_shared_arena(one: benchmark_name) -> float:
+    waiting = {1: 1.0}.get(one.number("threads") or 1, 4.0) if one.parameters["memory"] == "shared" else 1.0
+    return usual_price(one, {"shared": 5.0}) * waiting
+
+
+def refcount(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for number in threads_of(cores):
+        yield from (f"refcount/object:{which}/threads:{number}" for which in ("none", "own", "shared"))
+
+
+def price_of_refcount(one: benchmark_name) -> float:
+    return {"none": 0.25, "own": 4.0, "shared": 4.0 * (one.number("threads") or 1) ** 2}[one.parameters["object"]]
+
+
+def thread_start(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for size in (64 * KIB, MIB, 8 * MIB, 64 * MIB):
+        for touch in ("none", "all") if size <= 8 * MIB else ("none",):
+            for stack in ("none", "cached_stack", "fresh_stack"):
+                yield f"thread_start/{stack}/bytes:{size}/touch:{touch}"
+
+
+def price_of_thread_start(one: benchmark_name) -> float:
+    """The C library keeps no stacks of 64 MiB."""
+    kept = one.strategy == "cached_stack" and one.number("bytes") != 64 * MIB
+    start = 0.0 if one.strategy == "none" else 8000.0 if kept else 16000.0
+    touching = 0.25 * (one.number("bytes") or 0) if one.parameters["touch"] == "all" else 0.5
+    return start + touching
+
+
+def stack_of_thread(one: benchmark_name) -> Mapping[str, float]:
+    size = float(one.number("bytes") or 0)
+    resident = 16.0 * KIB + (size if one.parameters["touch"] == "all" else 0.0)
+    return {} if one.strategy == "none" else {"stack_reserved": size + 40 * KIB, "stack_resident": resident}
+
+
+FAMILIES = {
+    "larson": family(larson, price_of_larson),
+    "threadtest": family(threadtest, lambda one: OF_64_BYTES.get(str(one.strategy), 16.0)),
+    "xmalloc": family(xmalloc, lambda one: usual_price(one, {"mixed": 1.5})),
+    "shared_arena": family(shared_arena, price_of_shared_arena),
+    "refcount": family(refcount, price_of_refcount),
+    "thread_start": family(thread_start, price_of_thread_start, stack_of_thread),
+    "private": family(private),
+    "handoff": family(handoff),
+    "false_sharing": family(
+        false_sharing, lambda one: usual_price(one, {"active": 1.1, "passive": 6.0, "atomic": 9.0}), sharing
+    ),
+}
+
+FOUND = {
+    "larson": "With 2 threads, replacing a server's block costs 1.1 (mimalloc) to 3.0 (glibc) times "
+    "what it costs with one; 1 would be ideal",
+    "refcount": "With 2 threads, a copy of a shared_ptr that all share costs 16 ns, 4.0 times as much as of one's own",
+    "shared_arena": "Shared by 2 threads behind a mutex, an arena or a pool costs 20 times one of each thread's own",
+    "thread_start": "A thread starts in 8.0 µs with 64 KiB and 16 µs with 64 MiB of stack, 2.0 times as much; "
+    "in 2.1 ms if it touches 8 MiB",
+    "threadtest": "With 2 threads, a block of 8 B costs the same, within the intervals, as with one",
+    "xmalloc": "A block of 64 B that another thread frees costs 10 to 50 ns by malloc; "
+    "one of mixed size costs 1.5 times that",
+    "false_sharing": "Taken by one thread, blocks share a line with 5 of 5 mallocs; "
+    "there an atomic write costs 6.0 times one that stands apart",
+    "handoff": "Handing a block to another thread costs 8.0 to 40 ns with malloc, 0.50 ns by the queue alone",
+    "private": "With malloc, 2 threads do 1.6 times the work of one; 2 would be ideal",
+}
+
+EQUAL = {
+    "false_sharing": "cannot be told from",
+    "larson": "the same, within the intervals, as with one",
+    "refcount": "the same, within the intervals, as of one's own",
+    "shared_arena": "cannot be told from",
+    "thread_start": "the same, within the intervals; in",
+    "threadtest": "the same, within the intervals, as with one",
+    "xmalloc": "cannot be told from",
+}

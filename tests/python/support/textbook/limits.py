@@ -1,0 +1,72 @@
+"""Limits on the textbook's machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from suite.results.model import benchmark_name
+from support.textbook import KIB, MIB, family
+
+GIB, TIB = 1 << 30, 1 << 40
+
+
+def recursion(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for shape, depths in (("chain", (100, 10000)), ("balanced", (14,))):
+        for depth in depths:
+            for frame in (64, 1024):
+                ways = ("loop", "calls", "heap_kept", "heap_fresh")
+                yield from (f"recursion/shape:{shape}/depth:{depth}/frame:{frame}/by:{way}" for way in ways)
+
+
+def price_of_recursion(one: benchmark_name) -> float:
+    frame = {"64": 1.0, "1024": 10.0}[one.parameters["frame"]]
+    growing = {"64": 18.0, "1024": 3.0}[one.parameters["frame"]]
+    return frame * {"loop": 0.5, "heap_fresh": 2.0 * growing}.get(one.parameters["by"], 2.0)
+
+
+def stack_limit(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    yield from (f"stack_limit/stack:{stack}/frame:{frame}" for stack in ("main", "thread") for frame in (64, 1024))
+
+
+def heap_limit(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    yield from (f"heap_limit/{who}/limit:granted" for who in libraries)
+    yield "heap_limit/glibc/limit:touched"
+
+
+def heap_ends(one: benchmark_name) -> Mapping[str, float]:
+    if one.parameters["limit"] == "touched":
+        return {"touched_bytes": 256.0 * MIB, "at_least": 1.0}
+    granted = 80.0 * TIB if one.strategy == "mimalloc" else 24.0 * GIB
+    books = 24.0 * MIB if one.strategy == "tcmalloc" else 72.0 * KIB
+    return {"granted_bytes": granted, "books_bytes": books, "at_least": 0.0}
+
+
+def price_of_page(one: benchmark_name) -> float:
+    again = 4.0 if one.number("bytes") == 8 * MIB else 2.0
+    return 1000.0 if one.parameters["touch"] == "first" else again
+
+
+def stack_growth(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for size in (64 * KIB, MIB, 8 * MIB):
+        yield from (f"stack_growth/bytes:{size}/touch:{touch}" for touch in ("first", "second"))
+
+
+FAMILIES = {
+    "recursion": family(recursion, price_of_recursion),
+    "stack_limit": family(stack_limit, counters=lambda one: {"usable_bytes": 8.0 * MIB, "at_least": 0.0}),
+    "heap_limit": family(heap_limit, counters=heap_ends),
+    "stack_growth": family(stack_growth, price_of_page),
+}
+
+FOUND = {
+    "heap_limit": "Malloc grants 24 GiB (glibc) to 80 TiB (mimalloc) in one block, "
+    "for which it takes 72 KiB (glibc) to 24 MiB (tcmalloc) itself",
+    "limits": "A stack ends after 8 MiB; malloc grants 24 GiB to 80 TiB in one block; "
+    "at least 256 MiB of heap could be written to",
+    "recursion": "10,000 deep, a stack kept on the heap cannot be told from recursion; "
+    "a fresh one costs 3.0 to 18 times recursion",
+    "stack_growth": "Going where the stack has never been costs 1.0 µs a page, "
+    "250 to 500 times as much as going there again",
+}
+
+EQUAL = {"recursion": "cannot be told from", "stack_growth": "cannot be told from"}

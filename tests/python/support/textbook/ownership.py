@@ -1,0 +1,94 @@
+"""Ownership on the textbook's machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from suite.results.model import benchmark_name
+from support.textbook import family, usual_price
+
+CONTENT = {"int": 0.0, "short_string": 2.0, "long_string": 8.0, "vector_1000": 46.0}  # ns to copy
+
+
+def passed(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    yield from (f"pass/type:{kind}/how:{how}" for kind in CONTENT for how in ("none", "borrow", "copy", "move"))
+
+
+def price_of_passing(one: benchmark_name) -> float:
+    """Moving a short string copies what lies in it."""
+    kind, how = one.parameters["type"], one.parameters["how"]
+    kept = {"copy": CONTENT[kind], "move": min(CONTENT[kind], 2.0)}
+    return 1.0 if how == "none" else 2.0 + kept.get(how, 0.0)
+
+
+HOLDERS = {"value": 0.5, "raw": 20.0, "unique_ptr": 20.0, "make_shared": 24.0, "shared_ptr": 40.0}  # ns to make, drop
+
+
+def smart_pointer(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    yield from (f"smart_pointer/op:{operation}/kind:{kind}" for operation in ("make", "use") for kind in HOLDERS)
+
+
+def argument(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for size in (8, 16, 64, 256, 1024, 4096):
+        yield from (f"argument/bytes:{size}/how:{how}" for how in ("none", "value", "reference", "unique_ptr"))
+
+
+def price_of_argument(one: benchmark_name) -> float:
+    """Up to 16 bytes go by register."""
+    size = one.number("bytes") or 0
+    return {"value": 2.0 if size <= 16 else size / 16, "unique_ptr": 3.0}.get(one.parameters["how"], 2.0)
+
+
+def cleanup(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for count in (100, 10000):
+        yield from (f"cleanup/{who}/count:{count}/drop:each" for who in ("none", "pool", *libraries))
+        yield from (f"cleanup/{who}/count:{count}/drop:at_once" for who in ("none", "arena", "pmr_monotonic"))
+
+
+def dropping(one: benchmark_name) -> Mapping[str, float]:
+    """All at once takes 50 ns, of which 20 are the clock's."""
+    at_once = {"none": 20.0}.get(str(one.strategy), 50.0) / (one.number("count") or 1)
+    return {"drop_ns": at_once if one.parameters["drop"] == "at_once" else usual_price(one) / 2}
+
+
+def string_cliff(libraries: Sequence[str], cores: int) -> Iterator[str]:
+    for length in (1, 4, 8, 12, 14, 15, 16, 17, 20, 22, 23, 24, 32, 48, 64):
+        yield from (f"string_cliff/{who}/length:{length}" for who in ("none", "string"))
+
+
+def is_long(one: benchmark_name) -> bool:
+    return one.strategy == "string" and (one.number("length") or 0) > 15
+
+
+FAMILIES = {
+    "pass": family(passed, price_of_passing),
+    "smart_pointer": family(
+        smart_pointer, lambda one: HOLDERS[one.parameters["kind"]] if one.parameters["op"] == "make" else 2.0
+    ),
+    "argument": family(argument, price_of_argument),
+    "cleanup": family(cleanup, counters=dropping),
+    "string_cliff": family(
+        string_cliff,
+        lambda one: 12.0 if is_long(one) else 1.5,
+        lambda one: {"on_heap": float(is_long(one))} if one.strategy == "string" else {},
+    ),
+}
+
+FOUND = {
+    "argument": "From 64 B on, a struct is dearer by value than by reference: "
+    "at 4 KiB it costs 130 times one by reference",
+    "cleanup": "An arena drops 10,000 objects at once in 50 ns, malloc one by one in 40 to 200 µs",
+    "pass": "Copying a vector of 1,000 ints costs 12 times moving it; "
+    "for an int and a short string, no difference is seen",
+    "smart_pointer": "To make and drop, a unique_ptr cannot be told from a plain pointer; "
+    "a shared_ptr costs 1.2 to 2.0 times one",
+    "string_cliff": "From 16 characters on, a string leaves the stack for the heap: "
+    "one of 16 costs 8.0 times one of 15",
+}
+
+EQUAL = {
+    "argument": "cannot be told from",
+    "pass": "cannot be told from",
+    "smart_pointer": "neither a unique_ptr nor a shared_ptr can be told from",
+    "string_cliff": "cannot be told from",
+}
