@@ -39,7 +39,7 @@ MOST_TO_FIRST_PAINT = 1000.0  # milliseconds, on a machine that does nothing els
 SLACK = 3  # for one that tests in parallel
 
 
-class browser:
+class Browser:
     """A page from disk in a headless Chromium, and what a reader does there."""
 
     def __init__(self, driver: Any, downloads: Path) -> None:
@@ -109,7 +109,7 @@ class browser:
 
 
 @pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser]:
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     binary = next(filter(None, map(shutil.which, BROWSERS)), None)
     driver = shutil.which("chromedriver")
     if not binary or not driver:
@@ -122,7 +122,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[browser]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     running = webdriver.Chrome(service=Service(driver), options=options)
     try:
-        made = browser(running, downloads)
+        made = Browser(running, downloads)
         made.command("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(downloads))
         yield made
     finally:
@@ -156,7 +156,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # ---- the whole page
 
 
-def test_a_full_run_is_under_3_mb_and_asks_nothing_of_the_network(chromium: browser, full_page: Path) -> None:
+def test_a_full_run_is_under_3_mb_and_asks_nothing_of_the_network(chromium: Browser, full_page: Path) -> None:
     assert full_page.stat().st_size < MOST_BYTES
     chromium.requests()
     chromium.open(full_page)
@@ -165,7 +165,7 @@ def test_a_full_run_is_under_3_mb_and_asks_nothing_of_the_network(chromium: brow
     assert chromium.complaints() == []
 
 
-def test_a_full_run_is_painted_within_a_second(chromium: browser, full_page: Path) -> None:
+def test_a_full_run_is_painted_within_a_second(chromium: Browser, full_page: Path) -> None:
     paints = []
     for _ in range(3):  # the best of three: other work on this machine is not the page's
         chromium.open(full_page)
@@ -175,7 +175,7 @@ def test_a_full_run_is_painted_within_a_second(chromium: browser, full_page: Pat
     assert min(paints) < SLACK * MOST_TO_FIRST_PAINT
 
 
-def test_the_page_never_scrolls_sideways(chromium: browser, full_page: Path) -> None:
+def test_the_page_never_scrolls_sideways(chromium: Browser, full_page: Path) -> None:
     chromium.open(full_page)
     chromium.run("for (const one of document.querySelectorAll('details')) one.open = true")
     for width in (1440, 820, 390, 320):
@@ -183,7 +183,7 @@ def test_the_page_never_scrolls_sideways(chromium: browser, full_page: Path) -> 
         assert chromium.run("return document.documentElement.scrollWidth") <= width
 
 
-def test_an_address_leads_to_its_place(chromium: browser, full_page: Path) -> None:
+def test_an_address_leads_to_its_place(chromium: Browser, full_page: Path) -> None:
     chromium.open(full_page, fragment="#figures")
     top = "return document.getElementById('figures').getBoundingClientRect().top"
     chromium.wait(lambda: 0 <= chromium.run(top) < 200)
@@ -192,17 +192,17 @@ def test_an_address_leads_to_its_place(chromium: browser, full_page: Path) -> No
 # ---- the table
 
 
-def names(chromium: browser) -> list[str]:
+def names(chromium: Browser) -> list[str]:
     return chromium.texts("#table tbody th")
 
 
-def search(chromium: browser, text: str) -> None:
+def search(chromium: Browser, text: str) -> None:
     field = chromium.find("#search")
     field.send_keys(Keys.CONTROL, "a")
     field.send_keys(Keys.BACKSPACE, text)
 
 
-def test_search_finds_what_has_every_word(chromium: browser, page: Path) -> None:
+def test_search_finds_what_has_every_word(chromium: Browser, page: Path) -> None:
     chromium.open(page)
     everything = len(names(chromium))
     search(chromium, "PRIVATE glibc threads:1")
@@ -214,7 +214,7 @@ def test_search_finds_what_has_every_word(chromium: browser, page: Path) -> None
     assert len(names(chromium)) >= everything
 
 
-def test_sorting_orders_by_value_and_says_so(chromium: browser, page: Path) -> None:
+def test_sorting_orders_by_value_and_says_so(chromium: Browser, page: Path) -> None:
     chromium.open(page)
     search(chromium, "private threads:1")
     run = results.read_run(page.with_name("0.json"))
@@ -230,7 +230,7 @@ def test_sorting_orders_by_value_and_says_so(chromium: browser, page: Path) -> N
     assert chromium.find("#table thead th").get_attribute("aria-sort") is None
 
 
-def test_the_unit_can_be_chosen(chromium: browser, page: Path) -> None:
+def test_the_unit_can_be_chosen(chromium: Browser, page: Path) -> None:
     chromium.open(page)
     search(chromium, "chase bytes:4096 random heap")
     median = "#table tbody td"
@@ -251,14 +251,14 @@ def test_the_unit_can_be_chosen(chromium: browser, page: Path) -> None:
     assert float(told("rate").removesuffix(" M/s")) == pytest.approx(1000 / ns, abs=1)
 
 
-def test_more_rows_come_when_asked_for(chromium: browser, page: Path) -> None:
+def test_more_rows_come_when_asked_for(chromium: Browser, page: Path) -> None:
     chromium.open(page)
     assert len(names(chromium)) == 100
     chromium.click("#more")
     assert len(names(chromium)) > 100
 
 
-def test_a_family_opens_its_own_figures(chromium: browser, page: Path) -> None:
+def test_a_family_opens_its_own_figures(chromium: Browser, page: Path) -> None:
     chromium.open(page)
     chromium.click("#family-handoff .of-family summary")
     chromium.wait(lambda: chromium.texts("#family-handoff tbody th"))
@@ -268,7 +268,7 @@ def test_a_family_opens_its_own_figures(chromium: browser, page: Path) -> None:
 # ---- charts
 
 
-def place_of(chromium: browser, spot: int) -> tuple[float, float]:
+def place_of(chromium: Browser, spot: int) -> tuple[float, float]:
     """On the screen, in CSS pixels."""
     script = """
         const figure = document.querySelector(arguments[0]), svg = figure.querySelector('svg');
@@ -280,7 +280,7 @@ def place_of(chromium: browser, spot: int) -> tuple[float, float]:
     return float(x), float(y)
 
 
-def test_pointing_at_a_point_tells_its_value(chromium: browser, page: Path) -> None:
+def test_pointing_at_a_point_tells_its_value(chromium: Browser, page: Path) -> None:
     chromium.open(page)
     x, y = place_of(chromium, 1)
     chromium.point(x + 3, y - 3)
@@ -292,7 +292,7 @@ def test_pointing_at_a_point_tells_its_value(chromium: browser, page: Path) -> N
     chromium.wait(lambda: not chromium.find(value).is_displayed())
 
 
-def test_a_ring_lies_on_the_mark_that_it_tells_of(chromium: browser, page: Path) -> None:
+def test_a_ring_lies_on_the_mark_that_it_tells_of(chromium: Browser, page: Path) -> None:
     """The spot's place is where the chart drew the point: some mark of the SVG is there."""
     chromium.open(page)
     for spot in (0, 2):
@@ -302,7 +302,7 @@ def test_a_ring_lies_on_the_mark_that_it_tells_of(chromium: browser, page: Path)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_saved_svg_stands_alone(chromium: browser, page: Path, theme: str) -> None:
+def test_a_saved_svg_stands_alone(chromium: Browser, page: Path, theme: str) -> None:
     chromium.open(page, color_scheme=theme)
     (chromium.downloads / "chart-handoff.svg").unlink(missing_ok=True)
     chromium.click(f"{CHART} [data-save=svg]")
@@ -316,7 +316,7 @@ def test_a_saved_svg_stands_alone(chromium: browser, page: Path, theme: str) -> 
     assert len(list(tree.iter("{http://www.w3.org/2000/svg}path"))) > 200  # the outlines of the letters
 
 
-def test_a_saved_png_is_sharp_on_a_projector(chromium: browser, page: Path) -> None:
+def test_a_saved_png_is_sharp_on_a_projector(chromium: Browser, page: Path) -> None:
     chromium.open(page)
     chromium.click(f"{CHART} [data-save=png]")
     saved = chromium.downloaded("chart-handoff.png")
@@ -328,11 +328,11 @@ def test_a_saved_png_is_sharp_on_a_projector(chromium: browser, page: Path) -> N
 # ---- light and dark
 
 
-def background(chromium: browser) -> Any:
+def background(chromium: Browser) -> Any:
     return chromium.style("body", "backgroundColor")
 
 
-def test_the_theme_is_the_systems_until_the_reader_chooses(chromium: browser, page: Path) -> None:
+def test_the_theme_is_the_systems_until_the_reader_chooses(chromium: Browser, page: Path) -> None:
     chromium.open(page, color_scheme="dark")
     dark, dark_line = background(chromium), chromium.style(f"{CHART} svg text", "fill")
     chromium.media(color_scheme="light")
@@ -347,7 +347,7 @@ def test_the_theme_is_the_systems_until_the_reader_chooses(chromium: browser, pa
     assert background(chromium) == light
 
 
-def test_a_dark_page_is_printed_light_and_whole(chromium: browser, page: Path) -> None:
+def test_a_dark_page_is_printed_light_and_whole(chromium: Browser, page: Path) -> None:
     chromium.open(page, color_scheme="dark")
     chromium.click("[name=theme][value=dark]")
     chromium.media("print", color_scheme="dark")
@@ -363,7 +363,7 @@ def test_a_dark_page_is_printed_light_and_whole(chromium: browser, page: Path) -
 # ---- the keyboard
 
 
-def test_the_keyboard_reaches_everything(chromium: browser, page: Path) -> None:
+def test_the_keyboard_reaches_everything(chromium: Browser, page: Path) -> None:
     chromium.open(page)
     chromium.press(Keys.TAB)
     assert chromium.driver.switch_to.active_element.get_attribute("class") == "skip"
@@ -381,7 +381,7 @@ def test_the_keyboard_reaches_everything(chromium: browser, page: Path) -> None:
     assert {("DIV", "plot"), ("BUTTON", "button")} <= reached  # charts, and what saves and sorts
 
 
-def test_arrow_keys_walk_through_a_charts_values(chromium: browser, page: Path) -> None:
+def test_arrow_keys_walk_through_a_charts_values(chromium: Browser, page: Path) -> None:
     chromium.open(page)
     spots, value = chromium.texts(f"{CHART} .spots li"), f"{CHART} .value"
     chromium.run("document.querySelector(arguments[0]).focus()", f"{CHART} .plot")
@@ -393,14 +393,14 @@ def test_arrow_keys_walk_through_a_charts_values(chromium: browser, page: Path) 
     assert not chromium.find(value).is_displayed()
 
 
-def test_a_header_sorts_by_the_keyboard(chromium: browser, page: Path) -> None:
+def test_a_header_sorts_by_the_keyboard(chromium: Browser, page: Path) -> None:
     chromium.open(page)
     chromium.run("document.querySelector('#table thead button').focus()")
     chromium.press(Keys.ENTER)
     assert chromium.find("#table thead th").get_attribute("aria-sort") == "ascending"
 
 
-def test_who_wants_no_motion_gets_none(chromium: browser, page: Path) -> None:
+def test_who_wants_no_motion_gets_none(chromium: Browser, page: Path) -> None:
     chromium.open(page, reduced_motion="reduce")
     assert chromium.style("html", "scrollBehavior") == "auto"
 
@@ -409,7 +409,7 @@ def test_who_wants_no_motion_gets_none(chromium: browser, page: Path) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_no_serious_problem(chromium: browser, page: Path, theme: str) -> None:
+def test_axe_finds_no_serious_problem(chromium: Browser, page: Path, theme: str) -> None:
     if not AXE.exists():
         pytest.skip(f"axe-core is not installed: npm ci --prefix {AXE.parents[2].relative_to(PROJECT)}")
     chromium.open(page, color_scheme=theme)
@@ -423,7 +423,7 @@ def test_axe_finds_no_serious_problem(chromium: browser, page: Path, theme: str)
     assert [one for one in violations if one[0] in ("serious", "critical")] == []
 
 
-def test_headings_are_in_order_and_ids_are_unique(chromium: browser, full_page: Path) -> None:
+def test_headings_are_in_order_and_ids_are_unique(chromium: Browser, full_page: Path) -> None:
     chromium.open(full_page)
     levels = chromium.run("return [...document.querySelectorAll('h1,h2,h3,h4')].map(one => Number(one.tagName[1]))")
     assert levels[0] == 1 and levels.count(1) == 1
@@ -435,7 +435,7 @@ def test_headings_are_in_order_and_ids_are_unique(chromium: browser, full_page: 
 # ---- a phone, several runs, hostile text
 
 
-def test_on_a_phone_a_chart_scrolls_in_its_own_box(chromium: browser, page: Path) -> None:
+def test_on_a_phone_a_chart_scrolls_in_its_own_box(chromium: Browser, page: Path) -> None:
     chromium.open(page, NARROW)
     box = "const box = document.querySelector(arguments[0]); return [box.scrollWidth, box.clientWidth, innerWidth]"
     content, shown, screen = chromium.run(box, f"{CHART} .plot")
@@ -443,7 +443,7 @@ def test_on_a_phone_a_chart_scrolls_in_its_own_box(chromium: browser, page: Path
     assert chromium.run("return document.querySelector('.contents details').open") is False
 
 
-def test_two_runs_stand_side_by_side(chromium: browser, tmp_path: Path) -> None:
+def test_two_runs_stand_side_by_side(chromium: Browser, tmp_path: Path) -> None:
     def dearer(name: str) -> float:
         return 2 * synthetic.price(name)
 
@@ -463,7 +463,7 @@ HOSTILE = (
 )
 
 
-def test_hostile_text_stays_text(chromium: browser, tmp_path: Path) -> None:
+def test_hostile_text_stays_text(chromium: Browser, tmp_path: Path) -> None:
     document = synthetic.document(keep=lambda name: name.startswith("handoff/"))
     context = document["context"]
     for key in ("host_name", "date", "compiler", "topology", "process_malloc", "malloc.glibc"):

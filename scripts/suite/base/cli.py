@@ -12,8 +12,8 @@ from typing import NoReturn
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from suite.results.model import bad_result, one_line
-from suite.runner.program import bad_input, unit_failed
+from suite.results.model import BadResult, one_line
+from suite.runner.program import BadInput, UnitFailed
 
 ROOT = Path(__file__).resolve().parents[3]
 SUCCESS, REFUSED, INTERRUPTED = 0, 2, 130
@@ -21,7 +21,7 @@ LONGEST = 4000  # letters in a line that refuses: room for a path
 PLAIN_WIDTH = 140  # of the tables where there is no terminal to fit
 
 
-class one_line_parser(argparse.ArgumentParser):
+class OneLineParser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
     def error(self, message: str) -> NoReturn:
@@ -32,7 +32,7 @@ def answer(command: str, work: Callable[[], int]) -> int:
     """Does the work of a command and returns its exit code; what was wrong is one line on stderr, and the code 2."""
     try:
         return work()
-    except (bad_input, bad_result, unit_failed) as problem:
+    except (BadInput, BadResult, UnitFailed) as problem:
         return _refuse(command, str(problem))
     except BrokenPipeError:  # who read the output has gone: nothing more to say, and nobody to say it to
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

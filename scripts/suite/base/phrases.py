@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from suite.pages.summary import bytes_text, three_figures, time_text
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
 NO_BREAK = "\u00a0"  # a space at which no line may end
 
@@ -40,31 +40,31 @@ def span(values: Iterable[float], text: Callable[[float], str] = short_time) -> 
     return f"{number if unit and high.endswith(NO_BREAK + unit) else low}{NO_BREAK}to{NO_BREAK}{high}"
 
 
-def told_apart(ratio: estimate) -> bool:
+def told_apart(ratio: Estimate) -> bool:
     """Whether the two sides of the ratio differ beyond its interval; without an interval nothing is known."""
     return ratio.has_interval and not ratio.holds(1.0)
 
 
-def none_apart(ratios: Sequence[estimate]) -> bool:
+def none_apart(ratios: Sequence[Estimate]) -> bool:
     """Whether every ratio is known, and none of them differs from one."""
     return all(one.has_interval and not told_apart(one) for one in ratios)
 
 
-def against(ratios: Sequence[estimate], base: str) -> str:
+def against(ratios: Sequence[Estimate], base: str) -> str:
     """`costs 3.6 to 12 times BASE`, or that no difference can be seen."""
     return f"cannot be told from {base}" if none_apart(ratios) else f"costs {_multiple(ratios)} {base}"
 
 
-def as_much(ratios: Sequence[estimate]) -> str:
+def as_much(ratios: Sequence[Estimate]) -> str:
     """`3.6 to 12 times as much`, or that no difference can be seen."""
     return "the same, within the intervals," if none_apart(ratios) else f"{_multiple(ratios)} as much"
 
 
-def _multiple(ratios: Sequence[estimate]) -> str:
+def _multiple(ratios: Sequence[Estimate]) -> str:
     return f"{span((one.median for one in ratios), two_figures)} times"
 
 
-def with_extremes(values: Mapping[str, estimate], text: Callable[[float], str] = two_figures) -> str:
+def with_extremes(values: Mapping[str, Estimate], text: Callable[[float], str] = two_figures) -> str:
     """`1.0 (mimalloc) to 12 (glibc)`: the least and the most, and whose they are if their intervals are apart."""
     ordered = sorted(values, key=lambda name: values[name].median)
     least, most = values[ordered[0]], values[ordered[-1]]

@@ -16,11 +16,11 @@ from pathlib import Path
 import matplotlib
 from matplotlib import ft2font
 
-from suite.charts.kit.frame import FORMATS, SIZES, THEMES, drawing, look, styled
+from suite.charts.kit.frame import FORMATS, SIZES, THEMES, Drawing, Look, styled
 from suite.results import model as results
 
 __all__ = [
-    "FORMATS", "MAKER", "SIZES", "THEMES", "chart", "charts", "draw", "draw_all", "drawing", "look", "render",
+    "FORMATS", "MAKER", "SIZES", "THEMES", "Chart", "charts", "draw", "draw_all", "Drawing", "Look", "render",
     "write_all",
 ]  # fmt: skip
 
@@ -29,33 +29,33 @@ MAKER = f"Matplotlib {matplotlib.__version__}, FreeType {ft2font.__freetype_vers
 
 
 @dataclass(frozen=True)
-class chart:
+class Chart:
     """One question about one family, and the function that draws the answer, or None where the run has no data."""
 
     name: str  # of its module and its files
     family: str
     question: str
-    draw: Callable[[results.run, look], drawing | None]
+    draw: Callable[[results.Run, Look], Drawing | None]
 
 
 @cache
-def charts() -> dict[str, chart]:
+def charts() -> dict[str, Chart]:
     """Every chart by name."""
     modules = {one.name: importlib.import_module(f"{__name__}.{one.name}") for one in pkgutil.iter_modules(__path__)}
     return {
-        name: chart(name, module.FAMILY, module.QUESTION, module.draw)
+        name: Chart(name, module.FAMILY, module.QUESTION, module.draw)
         for name, module in sorted(modules.items())
         if hasattr(module, "QUESTION")
     }
 
 
-def draw(run: results.run, name: str, how: look = look()) -> drawing | None:
+def draw(run: results.Run, name: str, how: Look = Look()) -> Drawing | None:
     """The chart of this name; None where the run has no data for it."""
     with styled(how):
         return charts()[name].draw(run, how)
 
 
-def render(drawn: drawing, file_format: str) -> bytes:
+def render(drawn: Drawing, file_format: str) -> bytes:
     """The file's content: the same for the same data, whenever it is drawn."""
     content = io.BytesIO()
     with styled(drawn.look):
@@ -64,7 +64,7 @@ def render(drawn: drawing, file_format: str) -> bytes:
 
 
 def draw_all(
-    run: results.run,
+    run: results.Run,
     folder: Path,
     formats: Sequence[str] = ("svg", "png"),
     theme: str = "light",
@@ -73,15 +73,15 @@ def draw_all(
 ) -> list[Path]:
     """Draws the charts the run has data for into the folder, and returns the files. Raises OSError."""
     wanted = list(charts() if names is None else names)
-    return write_all(partial(draw, run), wanted, folder, formats, look(theme, size))
+    return write_all(partial(draw, run), wanted, folder, formats, Look(theme, size))
 
 
-Drawer = Callable[[str, look], "drawing | None"]  # of the chart of a name
-files = list[tuple[str, bytes]]  # names and contents
+Drawer = Callable[[str, Look], "Drawing | None"]  # of the chart of a name
+Files = list[tuple[str, bytes]]  # names and contents
 
 
 def write_all(
-    drawer: Drawer, names: Sequence[str], folder: Path, formats: Sequence[str], how: look, prefix: str = ""
+    drawer: Drawer, names: Sequence[str], folder: Path, formats: Sequence[str], how: Look, prefix: str = ""
 ) -> list[Path]:
     """Draws each on as many cores as there are, writes the files in the order of the names, and returns them."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def write_all(
     return written
 
 
-def _rendered(drawer: Drawer, names: Sequence[str], formats: Sequence[str], how: look) -> Iterator[tuple[str, bytes]]:
+def _rendered(drawer: Drawer, names: Sequence[str], formats: Sequence[str], how: Look) -> Iterator[tuple[str, bytes]]:
     workers = min(len(names), len(os.sched_getaffinity(0)))
     if workers < 2:
         for name in names:
@@ -111,7 +111,7 @@ def _rendered(drawer: Drawer, names: Sequence[str], formats: Sequence[str], how:
         pool.shutdown(cancel_futures=True)
 
 
-def _render_one(drawer: Drawer, name: str, formats: Sequence[str], how: look) -> files:
+def _render_one(drawer: Drawer, name: str, formats: Sequence[str], how: Look) -> Files:
     drawn = drawer(name, how)
     if drawn is None:
         return []
@@ -126,11 +126,11 @@ def _begin_work(drawer: Drawer) -> None:
     _drawer_of_the_worker[:] = [drawer]
 
 
-def _work(name: str, formats: Sequence[str], how: look) -> files:
+def _work(name: str, formats: Sequence[str], how: Look) -> Files:
     return _render_one(_drawer_of_the_worker[0], name, formats, how)
 
 
-def _metadata(drawn: drawing, file_format: str) -> dict[str, str | None]:
+def _metadata(drawn: Drawing, file_format: str) -> dict[str, str | None]:
     if file_format == "svg":
         return {"Title": drawn.title, "Description": drawn.alt, "Date": None, "Creator": MAKER}
     if file_format == "pdf":

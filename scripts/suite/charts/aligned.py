@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.pages.summary import bytes_text
 from suite.results import model as results
 from suite.results import query as selection
@@ -13,25 +13,25 @@ FAMILY = "aligned"
 QUESTION = "What does a block cost that must begin at a multiple of 64, or of a page?"
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     sizes = selection.ends(selection.numbers(run, "bytes", FAMILY))
-    panels = [forms.lines_panel(f"Blocks of {bytes_text(size)}", _lines(run, size)) for size in sizes]
+    panels = [forms.LinesPanel(f"Blocks of {bytes_text(size)}", _lines(run, size)) for size in sizes]
     panels = [one for one in panels if one.series]
     if not panels:
         return None
-    on = page(run, how, FAMILY)
+    on = Page(run, how, FAMILY)
     forms.lines(on, *panels)
     subtitle = "Take a block that begins at a multiple of so many bytes, give it back: time per block, log scales"
     return on.finish(_title(run, sizes), subtitle)
 
 
-def _lines(run: results.run, size: int) -> list[forms.line]:
+def _lines(run: results.Run, size: int) -> list[forms.Line]:
     names = selection.mallocs(run, FAMILY)
     found = {name: selection.over(run, "alignment", FAMILY, name, bytes=size) for name in names}
-    return [forms.line(name, selection.medians(each)) for name, each in found.items() if each]
+    return [forms.Line(name, selection.medians(each)) for name, each in found.items() if each]
 
 
-def _title(run: results.run, sizes: list[int]) -> str:
+def _title(run: results.Run, sizes: list[int]) -> str:
     alignments = selection.ends(selection.numbers(run, "alignment", FAMILY))
     libraries = selection.mallocs(run, FAMILY)
     for size in sizes:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET, STRONG
 from suite.pages.summary import bytes_text
 from suite.results import model as results
 from suite.results import query as selection
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
 FAMILY = "argument"
 QUESTION = "From which size on should a struct not be passed by value?"
@@ -19,15 +19,15 @@ QUESTION = "From which size on should a struct not be passed by value?"
 WAYS = {"none": "the call alone", "value": "by value", "reference": "by reference", "unique_ptr": "by unique_ptr"}
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     found = {way: selection.by_number(run.series(FAMILY, how=way), "bytes") for way in WAYS}
-    on = page(run, how, FAMILY, WAYS)
+    on = Page(run, how, FAMILY, WAYS)
     heap = on.mark(str(run.context.get("process_malloc")))
     styles = {"none": QUIET, "value": on.mark("stack_array"), "reference": STRONG, "unique_ptr": heap}
-    series = [forms.line(way, selection.medians(each), styles[way]) for way, each in found.items() if each]
+    series = [forms.Line(way, selection.medians(each), styles[way]) for way, each in found.items() if each]
     if not series:
         return None
-    (axes,) = forms.lines(on, forms.lines_panel("", series))
+    (axes,) = forms.lines(on, forms.LinesPanel("", series))
     ratios = selection.ratios(found["value"], found["reference"])
     start = _dearer_from(ratios)
     if start is not None:
@@ -36,7 +36,7 @@ def draw(run: results.run, how: look) -> drawing | None:
     return on.finish(_title(found, ratios, start), subtitle)
 
 
-def _dearer_from(ratios: Mapping[int, estimate]) -> int | None:
+def _dearer_from(ratios: Mapping[int, Estimate]) -> int | None:
     """The least size from which on every one is dearer by value, beyond the interval."""
     start = None
     for size in sorted(ratios, reverse=True):
@@ -47,7 +47,7 @@ def _dearer_from(ratios: Mapping[int, estimate]) -> int | None:
 
 
 def _title(
-    found: Mapping[str, Mapping[int, results.benchmark]], ratios: Mapping[int, estimate], start: int | None
+    found: Mapping[str, Mapping[int, results.Benchmark]], ratios: Mapping[int, Estimate], start: int | None
 ) -> str:
     if not ratios:
         way, sizes = next((way, sizes) for way, sizes in found.items() if sizes)

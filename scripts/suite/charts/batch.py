@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.pages.summary import bytes_text
 from suite.results import model as results
 from suite.results import query as selection
@@ -16,30 +16,30 @@ ORDERS = {"lifo": "v", "fifo": "^", "random": "o", "butterfly": "D", "reset": "s
 USUAL_COUNT = 1000
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     counts = selection.numbers(run, "count", FAMILY)
     if not counts:
         return None
     count = USUAL_COUNT if USUAL_COUNT in counts else counts[-1]
     sizes = selection.numbers(run, "bytes", FAMILY, count=count)[:2]
-    panels = [forms.rows_panel(f"Blocks of {bytes_text(size)}", _columns(run, count, size)) for size in sizes]
+    panels = [forms.RowsPanel(f"Blocks of {bytes_text(size)}", _columns(run, count, size)) for size in sizes]
     wanted = {"none", "arena", "pool", "pmr_monotonic", *selection.mallocs(run, FAMILY)}
     costs = {name: one for each in reversed(panels[0].columns) for name, one in each.values.items() if name in wanted}
-    on = page(run, how, FAMILY)
+    on = Page(run, how, FAMILY)
     forms.dots(on, forms.cheapest_first(costs), *panels)
     subtitle = f"Take {count:,} blocks, then give all back in some order: time per block, log scale"
     return on.finish(_title(run, count), subtitle)
 
 
-def _columns(run: results.run, count: int, size: int) -> list[forms.column]:
+def _columns(run: results.Run, count: int, size: int) -> list[forms.Column]:
     found = {order: selection.by_strategy(run.series(FAMILY, count=count, bytes=size, order=order)) for order in ORDERS}
     return [
-        forms.column(order, selection.medians(each), ORDERS[order], lane=1.5 if order == "reset" else lane)
+        forms.Column(order, selection.medians(each), ORDERS[order], lane=1.5 if order == "reset" else lane)
         for lane, (order, each) in enumerate(found.items())
     ]
 
 
-def _title(run: results.run, count: int) -> str:
+def _title(run: results.Run, count: int) -> str:
     usual, shuffled = (_by_name(run, count, order) for order in ("lifo", "random"))
     libraries = {name: one for name, one in shuffled.items() if name.partition("/")[0] in run.mallocs()}
     ratios = list(selection.ratios(libraries, usual).values())
@@ -51,7 +51,7 @@ def _title(run: results.run, count: int) -> str:
     return f"By malloc, giving blocks back at random {words.against(ratios, 'giving back last in, first out')}"
 
 
-def _by_name(run: results.run, count: int, order: str) -> dict[str, results.benchmark]:
+def _by_name(run: results.Run, count: int, order: str) -> dict[str, results.Benchmark]:
     """By strategy and size."""
     found = run.series(FAMILY, count=count, order=order)
     return {f"{one.name.strategy}/{one.name.parameters['bytes']}": one for one in found}

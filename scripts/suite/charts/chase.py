@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET, STRONG
 from suite.pages.summary import bytes_text
 from suite.results import model as results
@@ -19,23 +19,23 @@ ORDERS = {"random": ("at random", STRONG), "sequential": ("in order", QUIET)}
 HOME = "heap"
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     found = {order: selection.by_number(run.series(FAMILY, order=order, home=HOME), "bytes") for order in ORDERS}
     series = [
-        forms.line(name, selection.medians(found[order]), style)
+        forms.Line(name, selection.medians(found[order]), style)
         for order, (name, style) in ORDERS.items()
         if found[order]
     ]
     if not series:
         return None
-    on = page(run, how, FAMILY)
-    (axes,) = forms.lines(on, forms.lines_panel("", series))
+    on = Page(run, how, FAMILY)
+    (axes,) = forms.lines(on, forms.LinesPanel("", series))
     forms.guide_caches(on, axes)
     subtitle = "Loads that each wait for the one before: time per load over the memory walked, log scales"
     return on.finish(_title(found["random"], found["sequential"]), subtitle)
 
 
-def _title(shuffled: Mapping[int, results.benchmark], in_order: Mapping[int, results.benchmark]) -> str:
+def _title(shuffled: Mapping[int, results.Benchmark], in_order: Mapping[int, results.Benchmark]) -> str:
     ratios = selection.ratios(shuffled, in_order)
     order, found = ("random", shuffled) if shuffled else ("sequential", in_order)
     sizes = selection.ends(sorted(ratios or found))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.results import model as results
 from suite.results import query as selection
 
@@ -14,28 +14,28 @@ QUESTION = "What does a malloc cost in a running program, which replaces one liv
 SIZES = {"uniform": "All sizes alike, 16 to 1,024 B", "power_law": "Mostly small sizes, as in a server"}
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     lives = selection.ends(selection.numbers(run, "live", FAMILY))
     all_panels = (
-        forms.rows_panel(title, [_column(run, live, sizes, live == lives[-1]) for live in lives])
+        forms.RowsPanel(title, [_column(run, live, sizes, live == lives[-1]) for live in lives])
         for sizes, title in SIZES.items()
     )
     panels = [one for one in all_panels if any(each.values for each in one.columns)]
     if not panels:
         return None
     rows = {name: one for panel in reversed(panels) for each in panel.columns for name, one in each.values.items()}
-    on = page(run, how, FAMILY)
+    on = Page(run, how, FAMILY)
     forms.dots(on, forms.cheapest_first(rows), *panels)
     subtitle = "Free one of the live blocks, drawn at random, and take a new one: time per replacement, log scale"
     return on.finish(_title(run, lives), subtitle)
 
 
-def _column(run: results.run, live: int, sizes: str, filled: bool) -> forms.column:
+def _column(run: results.Run, live: int, sizes: str, filled: bool) -> forms.Column:
     found = selection.medians(selection.by_strategy(run.series(FAMILY, live=live, sizes=sizes)))
-    return forms.column(f"{live:,} live blocks", found, "o", filled)
+    return forms.Column(f"{live:,} live blocks", found, "o", filled)
 
 
-def _title(run: results.run, lives: list[int]) -> str:
+def _title(run: results.Run, lives: list[int]) -> str:
     libraries = selection.mallocs(run, FAMILY)
     said = []
     for live in lives:

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 
 from suite import claims
 from suite.base import phrases as words
-from suite.charts.kit.frame import drawing, key, look, page
-from suite.charts.kit.marks import QUIET, mark
+from suite.charts.kit.frame import Drawing, LegendEntry, Look, Page
+from suite.charts.kit.marks import QUIET, Mark
 from suite.results import model as results
 
 FAMILY = ""  # of all families
 QUESTION = "What of that which is said of the stack and the heap holds here?"
 
-_TRUE, _FALSE = mark("#3f9a80", "#77d1a9"), mark("#ce5404", "#fd822e")
+_TRUE, _FALSE = Mark("#3f9a80", "#77d1a9"), Mark("#ce5404", "#fd822e")
 SIGNS = {  # shape, whether it is filled, and colour
     claims.HOLDS: ("o", True, _TRUE),
     claims.HOLDS_BUT: ("o", False, _TRUE),
@@ -25,18 +25,18 @@ SIGNS = {  # shape, whether it is filled, and colour
 NARROWEST = 300.0  # points for a claim's mark and name
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     judged = sorted(claims.judge(run), key=lambda one: list(SIGNS).index(one.verdict))
     if all(one.verdict == claims.NOT_MEASURED for one in judged):
         return None
-    on = page(run, how, FAMILY)
+    on = Page(run, how, FAMILY)
     _grid(on, judged)
     subtitle = "Each put to the test by its own benchmarks; the numbers and conditions stand in the report"
     method = f"Intervals over {run.processes} processes." if run.processes > 1 else ""
     return on.finish(_title(judged), subtitle, method)
 
 
-def _grid(on: page, judged: Sequence[claims.claim]) -> None:
+def _grid(on: Page, judged: Sequence[claims.JudgedClaim]) -> None:
     """The claims by verdict, in columns from top to bottom."""
     columns = math.floor(on.look.sheet.width / NARROWEST)
     rows = math.ceil(len(judged) / columns)
@@ -57,10 +57,10 @@ def _grid(on: page, judged: Sequence[claims.claim]) -> None:
         on.point_out(axes, x + 0.03, y, f"{one.said} {one.verdict}: {one.condition or one.text}")
         on.facts.append(f"{one.short}: {one.verdict}")
     for verdict in dict.fromkeys(one.verdict for one in judged):
-        on.add_key(key(verdict, SIGNS[verdict][0], SIGNS[verdict][1]))
+        on.add_key(LegendEntry(verdict, SIGNS[verdict][0], SIGNS[verdict][1]))
 
 
-def _title(judged: Sequence[claims.claim]) -> str:
+def _title(judged: Sequence[claims.JudgedClaim]) -> str:
     found = Counter(one.verdict for one in judged)
     number = found[claims.HOLDS], found[claims.HOLDS_BUT], found[claims.DOES_NOT_HOLD]
     parts = [

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET
 from suite.results import model as results
 from suite.results import query as selection
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
 FAMILY = "cleanup"
 QUESTION = "What does it cost to drop many objects: one by one, or all at once?"
@@ -19,7 +19,7 @@ DROPPING = "drop_ns"  # the dropping alone: the time of a row holds the making t
 CONTROL, ARENA = "none", "arena"
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     ways = {CONTROL: "at_once", ARENA: "at_once", **dict.fromkeys(selection.mallocs(run, FAMILY), "each")}
     costs = {
         name: selection.counted(selection.over(run, "count", FAMILY, name, drop=way), DROPPING)
@@ -28,14 +28,14 @@ def draw(run: results.run, how: look) -> drawing | None:
     costs = {name: counts for name, counts in costs.items() if counts}
     if not costs:
         return None
-    on = page(run, how, FAMILY, {CONTROL: "the clock alone", ARENA: "arena, at once"})
-    series = [forms.line(name, counts, QUIET if name == CONTROL else None) for name, counts in costs.items()]
-    forms.lines(on, forms.lines_panel("", series), over=lambda count: f"{int(count):,}")
+    on = Page(run, how, FAMILY, {CONTROL: "the clock alone", ARENA: "arena, at once"})
+    series = [forms.Line(name, counts, QUIET if name == CONTROL else None) for name, counts in costs.items()]
+    forms.lines(on, forms.LinesPanel("", series), over=lambda count: f"{int(count):,}")
     subtitle = "Drop objects of 64 B: time per object, the clock's two readings included, over their number, log scales"
     return on.finish(_title(run, costs), subtitle)
 
 
-def _title(run: results.run, costs: Mapping[str, Mapping[int, estimate]]) -> str:
+def _title(run: results.Run, costs: Mapping[str, Mapping[int, Estimate]]) -> str:
     most = max(count for counts in costs.values() for count in counts)
     together = {name: counts[most].median * most for name, counts in costs.items() if most in counts}
     libraries = [ns for name, ns in together.items() if name in run.mallocs()]

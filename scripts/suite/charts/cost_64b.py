@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.results import model as results
 from suite.results import query as selection
 
@@ -16,22 +16,22 @@ QUESTION = "What do 64 bytes cost, by who gives them?"
 BYTES, TOUCH = 64, "first"
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     found = selection.by_strategy(run.series(FAMILY, bytes=BYTES, touch=TOUCH))
     costs = selection.medians(found)
     control = costs.pop("none", None)
     if not costs:
         return None
-    on = page(run, how, FAMILY)
-    axis = forms.scale(also=(control.median,) if control else ())
-    panel = forms.rows_panel("", [forms.column("", costs)], axis)
+    on = Page(run, how, FAMILY)
+    axis = forms.Scale(also=(control.median,) if control else ())
+    panel = forms.RowsPanel("", [forms.Column("", costs)], axis)
     (axes,) = forms.dots(on, forms.cheapest_first(costs), panel, valued=True)
     if control:
         forms.control_line(on, axes, control, "asking alone")
     return on.finish(_title(run, found), "Take 64 bytes, write the first, give them back: time per block, log scale")
 
 
-def _title(run: results.run, found: Mapping[str, results.benchmark]) -> str:
+def _title(run: results.Run, found: Mapping[str, results.Benchmark]) -> str:
     costs = selection.middles(selection.medians(found))
     costs.pop("none", None)
     ratios = selection.to_stack(run, found)

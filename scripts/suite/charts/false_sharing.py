@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.results import model as results
 from suite.results import query as selection
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
 FAMILY = "false_sharing"
 QUESTION = "Does a malloc put blocks of two threads on one cache line, and what does that cost?"
@@ -17,10 +17,10 @@ QUESTION = "Does a malloc put blocks of two threads on one cache line, and what 
 MODES = {"passive": ("taken by one thread", "o"), "active": ("taken by each", "^"), "padded": ("padded apart", "s")}
 WRITES = {"plain": False, "atomic": True}  # filled: atomic
 
-by_write = Mapping[tuple[str, str], Mapping[str, results.benchmark]]
+ByWrite = Mapping[tuple[str, str], Mapping[str, results.Benchmark]]
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     threads = selection.contending(run, selection.numbers(run, "threads", FAMILY))
     if threads == 1:
         return None
@@ -34,10 +34,10 @@ def draw(run: results.run, how: look) -> drawing | None:
     rows = {name: one for each in reversed(costs) for name, one in each.values.items()}
     if not rows:
         return None
-    panels = [forms.rows_panel("Time per write, log scale", costs)]
+    panels = [forms.RowsPanel("Time per write, log scale", costs)]
     if any(one.values for one in together):
-        panels.append(forms.rows_panel("Threads that share a line", together, forms.SHARE))
-    on = page(run, how, FAMILY)
+        panels.append(forms.RowsPanel("Threads that share a line", together, forms.SHARE))
+    on = Page(run, how, FAMILY)
     forms.dots(on, forms.cheapest_first(rows), *panels)
     number = words.count(threads, "thread")
     subtitle = f"{number}, each adding to a number in an 8-byte block of its own, atomically (hollow: plainly)"
@@ -45,16 +45,16 @@ def draw(run: results.run, how: look) -> drawing | None:
 
 
 def _columns(
-    found: by_write, figures: Callable[[Mapping[str, results.benchmark]], dict[str, estimate]]
-) -> list[forms.column]:
+    found: ByWrite, figures: Callable[[Mapping[str, results.Benchmark]], dict[str, Estimate]]
+) -> list[forms.Column]:
     lanes = {mode: lane for lane, mode in enumerate(MODES)}
     return [
-        forms.column(MODES[mode][0] if WRITES[write] else "", figures(each), MODES[mode][1], WRITES[write], lanes[mode])
+        forms.Column(MODES[mode][0] if WRITES[write] else "", figures(each), MODES[mode][1], WRITES[write], lanes[mode])
         for (mode, write), each in found.items()
     ]
 
 
-def _title(run: results.run, found: by_write) -> str:
+def _title(run: results.Run, found: ByWrite) -> str:
     write = "atomic" if found["passive", "atomic"] else "plain"
     libraries = selection.mallocs(run, FAMILY)
     passive = {name: one for name, one in found["passive", write].items() if name in libraries}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
 from suite.pages.summary import bytes_text
 from suite.results import model as results
@@ -16,19 +16,19 @@ QUESTION = "When is memory really taken: on asking for it, or on the first write
 TOUCHES = {"first": "first write", "second": "second write"}  # filled: first
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     found = {touch: _by_home(run, touch) for touch in TOUCHES}
     homes = list(dict.fromkeys(home for each in found.values() for home in each))
     if not homes:
         return None
     columns = [
-        forms.column(TOUCHES[touch], selection.medians(each), "o", touch == "first", lane)
+        forms.Column(TOUCHES[touch], selection.medians(each), "o", touch == "first", lane)
         for lane, (touch, each) in enumerate(found.items())
     ]
-    on = page(run, how, FAMILY)
+    on = Page(run, how, FAMILY)
     malloc = on.mark(str(run.context.get("process_malloc")))
     colours = {"stack": on.mark("stack_array"), "malloc": malloc, "calloc": malloc}
-    panel = forms.rows_panel("", columns)
+    panel = forms.RowsPanel("", columns)
     forms.dots(on, homes, panel, valued=True, colour_of=lambda home: colours.get(home, STRONG))
     page_bytes = bytes_text(run.fact("page_bytes") or 4096)
     huge = words.joined(selection.on_huge_pages(found["second"])) or "none"
@@ -36,12 +36,12 @@ def draw(run: results.run, how: look) -> drawing | None:
     return on.finish(_title(run), subtitle)
 
 
-def _by_home(run: results.run, touch: str) -> dict[str, results.benchmark]:
+def _by_home(run: results.Run, touch: str) -> dict[str, results.Benchmark]:
     found = run.series(FAMILY, None, touch=touch)
     return {one.name.parameters["home"]: one for one in found if "home" in one.name.parameters}
 
 
-def _title(run: results.run) -> str:
+def _title(run: results.Run) -> str:
     first, second = _by_home(run, "first"), _by_home(run, "second")
     ratios = list(selection.ratios(first, second).values())
     if ratios:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.results import model as results
 from suite.results import query as selection
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
 FAMILY = "fragmentation"
 QUESTION = "How much more memory than is live does a malloc hold once the sizes a program needs have changed?"
@@ -18,7 +18,7 @@ SIZES = {"mixed": "the same sizes, mixed", "drifting": "sizes that drift from 64
 PEAK = "peak_resident_per_live_byte"
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     found = {
         sizes: selection.counted(selection.by_strategy(run.series(FAMILY, sizes=sizes)), PEAK) for sizes in SIZES
     }
@@ -26,16 +26,16 @@ def draw(run: results.run, how: look) -> drawing | None:
     if not rows:
         return None
     columns = [
-        forms.column(SIZES[sizes], each, "o", filled=sizes == "drifting") for sizes, each in found.items() if each
+        forms.Column(SIZES[sizes], each, "o", filled=sizes == "drifting") for sizes, each in found.items() if each
     ]
     axis = forms.from_one(one for each in found.values() for one in each.values())
-    on = page(run, how, FAMILY)
-    forms.dots(on, forms.cheapest_first(rows), forms.rows_panel("", columns, axis, joined=True))
+    on = Page(run, how, FAMILY)
+    forms.dots(on, forms.cheapest_first(rows), forms.RowsPanel("", columns, axis, joined=True))
     subtitle = "Replace random blocks while as many bytes stay live: most memory held, as a multiple of live bytes"
     return on.finish(_title(found), subtitle)
 
 
-def _title(found: Mapping[str, Mapping[str, estimate]]) -> str:
+def _title(found: Mapping[str, Mapping[str, Estimate]]) -> str:
     said = {sizes: f"{words.with_extremes(each)} times the live bytes" for sizes, each in found.items() if each}
     if "drifting" not in said:
         return f"With sizes that do not drift, a malloc holds {said['mixed']}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
 from suite.pages.summary import bytes_text
 from suite.results import model as results
@@ -17,32 +17,32 @@ PIECE_BYTES = 64
 WAYS = {"realloc": "By realloc", "copy": "By a copy into twice the room"}
 
 
-def draw(run: results.run, how: look) -> drawing | None:
-    panels = [forms.lines_panel(title, _lines(run, way)) for way, title in WAYS.items()]
+def draw(run: results.Run, how: Look) -> Drawing | None:
+    panels = [forms.LinesPanel(title, _lines(run, way)) for way, title in WAYS.items()]
     panels = [one for one in panels if one.series]
     if not panels:
         return None
-    on = page(run, how, FAMILY)
+    on = Page(run, how, FAMILY)
     forms.lines(on, *panels)
     subtitle = "Append 64 B until the block has so many bytes: time per append, log scales; control: never grown"
     return on.finish(_title(run), subtitle)
 
 
-def _lines(run: results.run, way: str) -> list[forms.line]:
+def _lines(run: results.Run, way: str) -> list[forms.Line]:
     found = {name: selection.over(run, "bytes", FAMILY, name, way=way) for name in selection.mallocs(run, FAMILY)}
-    series = [forms.line(name, selection.medians(sizes, _pieces)) for name, sizes in found.items() if sizes]
+    series = [forms.Line(name, selection.medians(sizes, _pieces)) for name, sizes in found.items() if sizes]
     vector = selection.over(run, "bytes", FAMILY, "vector") if way == "copy" else {}
     if vector:
-        series.append(forms.line("std::vector", selection.medians(vector, _pieces), STRONG))
+        series.append(forms.Line("std::vector", selection.medians(vector, _pieces), STRONG))
     reserved = selection.over(run, "bytes", FAMILY, "none")
-    return [forms.line("none", selection.medians(reserved, _pieces)), *series] if series and reserved else series
+    return [forms.Line("none", selection.medians(reserved, _pieces)), *series] if series and reserved else series
 
 
 def _pieces(size: int) -> float:
     return size / PIECE_BYTES
 
 
-def _title(run: results.run) -> str:
+def _title(run: results.Run) -> str:
     libraries = selection.mallocs(run, FAMILY)
     for size in reversed(selection.numbers(run, "bytes", FAMILY, way="realloc")):
         found = {way: selection.by_strategy(run.series(FAMILY, bytes=size, way=way)) for way in WAYS}

@@ -7,16 +7,16 @@ from dataclasses import replace
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.results import model as results
 from suite.results import query as selection
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
 FAMILY = "heap_limit"
 QUESTION = "How much does a malloc promise at once, and what does the promise itself take?"
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     found = selection.by_strategy(run.series(FAMILY, limit="granted"))
     found = {name: found[name] for name in selection.mallocs(run, FAMILY) if name in found}
     granted, books = (selection.counted(found, counter) for counter in ("granted_bytes", "books_bytes"))
@@ -25,20 +25,20 @@ def draw(run: results.run, how: look) -> drawing | None:
     panels = [_panel("Largest block granted", granted)]
     if any(one.low > 0.0 for one in books.values()):
         panels.append(_panel("Taken by malloc itself", books))
-    on = page(run, how, FAMILY)
+    on = Page(run, how, FAMILY)
     forms.dots(on, forms.cheapest_first(granted), *panels, valued=True)
     subtitle = "Ask malloc for one block, ever larger, in a process of its own: bytes, log scales"
     return on.finish(_title(run, granted, books), subtitle)
 
 
-def _panel(title: str, values: Mapping[str, estimate]) -> forms.rows_panel:
+def _panel(title: str, values: Mapping[str, Estimate]) -> forms.RowsPanel:
     """With ends of its own: what is promised and what is taken for it are far apart."""
     shown = {name: one for name, one in values.items() if one.low > 0.0}
     axis = replace(forms.SIZE, also=tuple(selection.middles(shown).values()))
-    return forms.rows_panel(title, [forms.column("", shown)], axis)
+    return forms.RowsPanel(title, [forms.Column("", shown)], axis)
 
 
-def _title(run: results.run, granted: Mapping[str, estimate], books: Mapping[str, estimate]) -> str:
+def _title(run: results.Run, granted: Mapping[str, Estimate], books: Mapping[str, Estimate]) -> str:
     at_least = any(any(one.counter("at_least")) for one in run.series(FAMILY, limit="granted"))
     least = min(selection.middles(granted).values())
     said = f"at least {words.size(least)}" if at_least else words.with_extremes(granted, words.size)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.pages.summary import bytes_text
 from suite.results import model as results
 from suite.results import query as selection
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
 FAMILY = "heap_state"
 QUESTION = "Does taking memory cost more on an empty, a lived-in or an aged heap, or once a thread has existed?"
@@ -17,34 +17,34 @@ STATES = {"empty": "o", "resident": "s", "aged": "^"}
 THREADS = {"never": False, "ever": True}  # filled: once a thread has existed
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     names = selection.leading(run, FAMILY)
     sizes = selection.ends(selection.numbers(run, "bytes", FAMILY))
-    panels = [forms.rows_panel(f"Blocks of {bytes_text(size)}", _columns(run, size, names)) for size in sizes]
+    panels = [forms.RowsPanel(f"Blocks of {bytes_text(size)}", _columns(run, size, names)) for size in sizes]
     rows = {name: one for panel in reversed(panels) for each in panel.columns for name, one in each.values.items()}
     if not rows:
         return None
-    on = page(run, how, FAMILY)
+    on = Page(run, how, FAMILY)
     forms.dots(on, forms.cheapest_first(rows), *panels)
     subtitle = "Take a block, write its first byte, give it back: time per block, log scale; hollow: before any thread"
     return on.finish(_title(run, sizes), subtitle)
 
 
-def _columns(run: results.run, size: int, names: list[str]) -> list[forms.column]:
+def _columns(run: results.Run, size: int, names: list[str]) -> list[forms.Column]:
     return [
-        forms.column(f"{state} heap" if filled else "", selection.medians(found), marker, filled, lane)
+        forms.Column(f"{state} heap" if filled else "", selection.medians(found), marker, filled, lane)
         for lane, (state, marker) in enumerate(STATES.items())
         for threads, filled in THREADS.items()
         if (found := _found(run, names, bytes=size, state=state, threads=threads))
     ]
 
 
-def _found(run: results.run, names: list[str], **parameters: object) -> dict[str, results.benchmark]:
+def _found(run: results.Run, names: list[str], **parameters: object) -> dict[str, results.Benchmark]:
     found = selection.by_strategy(run.series(FAMILY, None, **parameters))
     return {name: one for name, one in found.items() if name in names}
 
 
-def _title(run: results.run, sizes: list[int]) -> str:
+def _title(run: results.Run, sizes: list[int]) -> str:
     small, large = sizes[0], sizes[-1]
     of_state = _ratios(run, small, {"state": "empty", "threads": "ever"}, {"state": "resident", "threads": "ever"})
     of_thread = _ratios(run, large, {"state": "resident", "threads": "ever"}, {"state": "resident", "threads": "never"})
@@ -61,7 +61,7 @@ def _title(run: results.run, sizes: list[int]) -> str:
     return f"{bytes_text(small)} cost {words.cheapest_and_dearest(costs)}"
 
 
-def _ratios(run: results.run, size: int, above: dict[str, str], below: dict[str, str]) -> list[estimate]:
+def _ratios(run: results.Run, size: int, above: dict[str, str], below: dict[str, str]) -> list[Estimate]:
     libraries = selection.mallocs(run, FAMILY)
     one, base = (_found(run, libraries, bytes=size, **each) for each in (above, below))
     return list(selection.ratios(one, base).values())

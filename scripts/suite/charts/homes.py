@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import cache_levels, drawing, look, page
+from suite.charts.kit.frame import cache_levels, Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
 from suite.pages.summary import bytes_text
 from suite.results import model as results
@@ -15,23 +15,23 @@ from suite.results import query as selection
 FAMILY = "chase"
 QUESTION = "Does a load wait longer for memory on the heap than for memory on the stack?"
 
-by_home = Mapping[str, results.benchmark]
+ByHome = Mapping[str, results.Benchmark]
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     found = _by_size(run)
     if not found:
         return None
     costs = {size: selection.medians(homes) for size, homes in found.items()}
     panels = [
-        forms.rows_panel(
+        forms.RowsPanel(
             f"{bytes_text(size)}, {_level(run, size)}",
-            [forms.column("", each)],
-            forms.scale(also=(each[min(each)].median,)),  # its own: what differs between sizes is not asked here
+            [forms.Column("", each)],
+            forms.Scale(also=(each[min(each)].median,)),  # its own: what differs between sizes is not asked here
         )
         for size, each in costs.items()
     ]
-    on = page(run, how, FAMILY)
+    on = Page(run, how, FAMILY)
     colours = {"stack": on.mark("stack_array"), "heap": on.mark(str(run.context.get("process_malloc")))}
     homes = list(dict.fromkeys(home for each in costs.values() for home in each))
     forms.dots(on, homes, *panels, valued=True, colour_of=lambda home: colours.get(home, STRONG))
@@ -42,9 +42,9 @@ def draw(run: results.run, how: look) -> drawing | None:
     return on.finish(_title(found), subtitle)
 
 
-def _by_size(run: results.run) -> dict[int, by_home]:
+def _by_size(run: results.Run) -> dict[int, ByHome]:
     """What fits half of the first and of the second cache, and the largest, of what was walked in several homes."""
-    found: dict[int, dict[str, results.benchmark]] = {}
+    found: dict[int, dict[str, results.Benchmark]] = {}
     for size in selection.numbers(run, "bytes", FAMILY, order="random"):
         of_size = run.series(FAMILY, None, order="random", bytes=size)
         found[size] = {one.name.parameters["home"]: one for one in of_size if "home" in one.name.parameters}
@@ -53,12 +53,12 @@ def _by_size(run: results.run) -> dict[int, by_home]:
     return {size: found[size] for level in (*fitting, sizes[-1:]) for size in level}
 
 
-def _level(run: results.run, size: int) -> str:
+def _level(run: results.Run, size: int) -> str:
     """The first cache that holds it."""
     return next((f"in {name}" for name, level in cache_levels(run) if size <= level), "in memory")
 
 
-def _title(found: Mapping[int, by_home]) -> str:
+def _title(found: Mapping[int, ByHome]) -> str:
     heap, stack = ({size: homes[home] for size, homes in found.items() if home in homes} for home in ("heap", "stack"))
     ratios = selection.ratios(heap, stack)
     if ratios:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
 from suite.results import model as results
 from suite.results import query as selection
@@ -17,13 +17,13 @@ QUESTION = "What does a pointer on the way to a value cost: following it, or whe
 LAYOUTS = {"packed": "packed, in order", "scattered": "scattered over 64 MiB"}  # filled: scattered
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     found = {layout: selection.by_number(run.series(FAMILY, layout=layout), "depth") for layout in LAYOUTS}
     depths = sorted({depth for each in found.values() for depth in each})
     if not depths:
         return None
     columns = [
-        forms.column(
+        forms.Column(
             LAYOUTS[layout],
             {_way(depth): one for depth, one in selection.medians(each).items()},
             "o",
@@ -32,9 +32,9 @@ def draw(run: results.run, how: look) -> drawing | None:
         )
         for lane, (layout, each) in enumerate(found.items())
     ]
-    on = page(run, how, FAMILY)
+    on = Page(run, how, FAMILY)
     rows = [_way(depth) for depth in depths]
-    forms.dots(on, rows, forms.rows_panel("", columns), valued=True, colour_of=lambda way: STRONG)
+    forms.dots(on, rows, forms.RowsPanel("", columns), valued=True, colour_of=lambda way: STRONG)
     subtitle = "Reach one value after another through pointers, none waiting for the last: time per value, log scale"
     return on.finish(_title(found), subtitle)
 
@@ -43,7 +43,7 @@ def _way(depth: int) -> str:
     return words.count(depth, "pointer") if depth else "value itself"
 
 
-def _title(found: Mapping[str, Mapping[int, results.benchmark]]) -> str:
+def _title(found: Mapping[str, Mapping[int, results.Benchmark]]) -> str:
     ratios = selection.ratios(found["scattered"], found["packed"])
     if not ratios:
         layout, by_depth = next((layout, each) for layout, each in found.items() if each)

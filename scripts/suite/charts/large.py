@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.pages.summary import bytes_text
 from suite.results import model as results
 from suite.results import query as selection
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
 FAMILY = "large"
 QUESTION = "What does a large block cost, and is it the block or its pages that one pays for?"
@@ -18,7 +18,7 @@ QUESTION = "What does a large block cost, and is it the block or its pages that 
 FRESH = 0.5  # a block of which more than this share of pages faults is a fresh one
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     names = ["none", *selection.leading(run, FAMILY)]
     found = {name: selection.over(run, "bytes", FAMILY, name, touch="all") for name in names}
     found = {name: sizes for name, sizes in found.items() if sizes}
@@ -26,19 +26,19 @@ def draw(run: results.run, how: look) -> drawing | None:
         return None
     page_bytes = run.fact("page_bytes") or 4096
     pages = {size: -(-size // page_bytes) for sizes in found.values() for size in sizes}
-    costs = [forms.line(name, selection.medians(sizes, pages.__getitem__)) for name, sizes in found.items()]
+    costs = [forms.Line(name, selection.medians(sizes, pages.__getitem__)) for name, sizes in found.items()]
     fresh = {name: selection.counted(sizes, "page_faults", pages.__getitem__) for name, sizes in found.items()}
-    faults = [forms.line(name, shares) for name, shares in fresh.items() if shares]
-    panels = [forms.lines_panel(f"Time per page of {bytes_text(page_bytes)}, log scale", costs)]
+    faults = [forms.Line(name, shares) for name, shares in fresh.items() if shares]
+    panels = [forms.LinesPanel(f"Time per page of {bytes_text(page_bytes)}, log scale", costs)]
     if faults:
-        panels.append(forms.lines_panel("Share of pages fresh each time", faults, forms.SHARE))
-    on = page(run, how, FAMILY)
+        panels.append(forms.LinesPanel("Share of pages fresh each time", faults, forms.SHARE))
+    on = Page(run, how, FAMILY)
     forms.lines(on, *panels)
     return on.finish(_title(found, fresh), "Take a large block, write every byte, give it back: over the block's size")
 
 
 def _title(
-    found: Mapping[str, Mapping[int, results.benchmark]], fresh: Mapping[str, Mapping[int, estimate]]
+    found: Mapping[str, Mapping[int, results.Benchmark]], fresh: Mapping[str, Mapping[int, Estimate]]
 ) -> str:
     largest = max(size for sizes in found.values() for size in sizes)
     at_largest = {name: sizes[largest] for name, sizes in found.items() if largest in sizes}

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET
 from suite.pages.summary import bytes_text
 from suite.results import model as results
 from suite.results import query as selection
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
 FAMILY = "latency"
 QUESTION = "How long does one single malloc take: the usual one, and the one in ten thousand?"
@@ -27,20 +27,20 @@ RARITIES = {
 }
 USUAL, SLOWEST = min(RARITIES), max(RARITIES)
 TIMER = "timer alone"
-by_rarity = Mapping[int, estimate]
+ByRarity = Mapping[int, Estimate]
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     blocks = _blocks(run)
     names = ["none", *selection.mallocs(run, FAMILY)]
     found = {name: _percentiles(run, name, op="malloc", **blocks) for name in names}
     found = {name: each for name, each in found.items() if each}
     if not found:
         return None
-    on = page(run, how, FAMILY)
-    timer = forms.line(TIMER, found["none"], QUIET) if "none" in found else None
-    series = [forms.line(name, each) for name, each in found.items() if name != "none"]
-    panel = forms.lines_panel("", [timer, *series] if timer else series)
+    on = Page(run, how, FAMILY)
+    timer = forms.Line(TIMER, found["none"], QUIET) if "none" in found else None
+    series = [forms.Line(name, each) for name, each in found.items() if name != "none"]
+    panel = forms.LinesPanel("", [timer, *series] if timer else series)
     (axes,) = forms.lines(on, panel, over=lambda rarity: RARITIES[int(rarity)][1])
     if timer:
         forms.shade_under(on, axes, timer)
@@ -49,20 +49,20 @@ def draw(run: results.run, how: look) -> drawing | None:
     return on.finish(_title(found), subtitle)
 
 
-def _blocks(run: results.run) -> dict[str, str]:
+def _blocks(run: results.Run) -> dict[str, str]:
     """A server's mix where it was measured, else the smallest blocks."""
     mixes = [mix for mix in ("power_law", "uniform") if run.series(FAMILY, mix=mix, op="malloc")]
     sizes = selection.numbers(run, "bytes", FAMILY, op="malloc")
     return {"mix": mixes[0]} if mixes else {"bytes": str(sizes[0])} if sizes else {}
 
 
-def _percentiles(run: results.run, name: str, **parameters: str) -> dict[int, estimate]:
+def _percentiles(run: results.Run, name: str, **parameters: str) -> dict[int, Estimate]:
     found = selection.by_strategy(run.series(FAMILY, name, **parameters))
     counted = {rarity: selection.counted(found, counter) for rarity, (counter, _) in RARITIES.items()}
     return {rarity: each[name] for rarity, each in counted.items() if each}
 
 
-def _title(found: Mapping[str, by_rarity]) -> str:
+def _title(found: Mapping[str, ByRarity]) -> str:
     """The usual call, and the rarest that every malloc tells of."""
     libraries = [each for name, each in found.items() if name != "none"]
     if not libraries:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
 from suite.results import model as results
 from suite.results import query as selection
@@ -17,28 +17,28 @@ SUBJECTS = {"one": "one field costs", "all": "all fields together cost"}
 LAYOUTS = ("struct_of_arrays", "array_of_structs", "array_of_pointers")
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     counts = selection.ends(selection.numbers(run, "count", FAMILY))
     if not counts:
         return None
-    panels = [forms.rows_panel(f"{count:,} records", _columns(run, count)) for count in counts]
+    panels = [forms.RowsPanel(f"{count:,} records", _columns(run, count)) for count in counts]
     measured = run.strategies(FAMILY)
-    on = page(run, how, FAMILY)
+    on = Page(run, how, FAMILY)
     rows = [layout for layout in LAYOUTS if layout in measured]
     forms.dots(on, rows, *panels, valued=True, colour_of=lambda layout: STRONG)
     subtitle = "Read 8 B fields of one record after another: time per field, log scale"
     return on.finish(_title(run, counts[-1]), subtitle)
 
 
-def _columns(run: results.run, count: int) -> list[forms.column]:
+def _columns(run: results.Run, count: int) -> list[forms.Column]:
     found = {fields: selection.by_strategy(run.series(FAMILY, count=count, fields=fields)) for fields in FIELDS}
     return [
-        forms.column(FIELDS[fields], selection.medians(each), "o", fields == "one", lane)
+        forms.Column(FIELDS[fields], selection.medians(each), "o", fields == "one", lane)
         for lane, (fields, each) in enumerate(found.items())
     ]
 
 
-def _title(run: results.run, count: int) -> str:
+def _title(run: results.Run, count: int) -> str:
     structs, arrays = (
         {one.name.parameters["fields"]: one for one in run.series(FAMILY, layout, count=count)}
         for layout in ("array_of_structs", "struct_of_arrays")

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Set
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.results import model as results
 from suite.results import query as selection
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
 FAMILY = "stack_limit"
 QUESTION = "Where does memory end: how far does the stack go, and how much does a malloc grant?"
@@ -18,7 +18,7 @@ HEAP = "heap_limit"
 STACKS = {"main": "main's stack", "thread": "a thread's stack"}
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     stacks, used, granted = _stacks(run), _used(run), selection.by_strategy(run.series(HEAP, limit="granted"))
     granted = {name: granted[name] for name in selection.mallocs(run, HEAP) if name in granted}
     ends = selection.counted(stacks, "usable_bytes")
@@ -29,32 +29,32 @@ def draw(run: results.run, how: look) -> drawing | None:
     figures = {**ends, **written, **promises}
     reached = figures.keys() - beyond
     columns = [
-        forms.column("used to the end", _only(reached - promises.keys(), figures), "o"),
-        forms.column("granted, not used", _only(reached & promises.keys(), figures), "o", filled=False),
-        forms.column("at least: the run stopped here", _only(beyond, figures), ">"),
+        forms.Column("used to the end", _only(reached - promises.keys(), figures), "o"),
+        forms.Column("granted, not used", _only(reached & promises.keys(), figures), "o", filled=False),
+        forms.Column("at least: the run stopped here", _only(beyond, figures), ">"),
     ]
-    on = page(run, how, HEAP if granted else FAMILY)
+    on = Page(run, how, HEAP if granted else FAMILY)
     owners = {**dict.fromkeys(ends, "stack_array"), **{name: str(one.name.strategy) for name, one in used.items()}}
     rows = [*ends, *written, *forms.cheapest_first(promises)]
-    panel = forms.rows_panel("", columns, forms.SIZE)
+    panel = forms.RowsPanel("", columns, forms.SIZE)
     forms.dots(on, rows, panel, valued=True, colour_of=lambda name: on.mark(owners.get(name, name)))
     subtitle = "Bytes of stack until it ends, of heap written to, of the largest block each malloc grants; log scale"
     return on.finish(_title(ends, written, promises, beyond), subtitle)
 
 
-def _stacks(run: results.run) -> dict[str, results.benchmark]:
+def _stacks(run: results.Run) -> dict[str, results.Benchmark]:
     """By whose stack it is; with the smallest frames, which come nearest to the end."""
     by_frame = ((stack, selection.by_number(run.series(FAMILY, stack=stack), "frame")) for stack in STACKS)
     return {STACKS[stack]: next(iter(frames.values())) for stack, frames in by_frame if frames}
 
 
-def _used(run: results.run) -> dict[str, results.benchmark]:
+def _used(run: results.Run) -> dict[str, results.Benchmark]:
     found = run.series(HEAP, limit="touched")[:1]
     return {f"{words.plain(str(one.name.strategy))}, written to": one for one in found}
 
 
 def _title(
-    ends: Mapping[str, estimate], written: Mapping[str, estimate], promises: Mapping[str, estimate], beyond: Set[str]
+    ends: Mapping[str, Estimate], written: Mapping[str, Estimate], promises: Mapping[str, Estimate], beyond: Set[str]
 ) -> str:
     ended = _only(ends.keys() - beyond, ends)
     whose = "A stack" if len(ended or ends) > 1 else next(iter(ended or ends)).capitalize()
@@ -70,9 +70,9 @@ def _title(
     return said
 
 
-def _only(names: Set[str], figures: Mapping[str, estimate]) -> dict[str, estimate]:
+def _only(names: Set[str], figures: Mapping[str, Estimate]) -> dict[str, Estimate]:
     return {name: one for name, one in figures.items() if name in names}
 
 
-def _span(sizes: Mapping[str, estimate]) -> str:
+def _span(sizes: Mapping[str, Estimate]) -> str:
     return words.span(selection.middles(sizes).values(), words.size)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.results import model as results
 from suite.results import query as selection
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
 FAMILY = "list_walk"
 QUESTION = "Does an aged heap scatter the nodes of a list that is built on it?"
@@ -17,26 +17,26 @@ QUESTION = "Does an aged heap scatter the nodes of a list that is built on it?"
 HEAPS = {"empty": "fresh heap", "aged": "aged heap"}  # filled: aged
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     found = {heap: selection.by_strategy(run.series(FAMILY, heap=heap)) for heap in HEAPS}
     costs = {heap: selection.medians(each) for heap, each in found.items()}
     rows = forms.cheapest_first({**costs["empty"], **costs["aged"]})
     if not rows:
         return None
     near = {heap: selection.counted(each, "neighbours") for heap, each in found.items()}
-    panels = [forms.rows_panel("Time per node, log scale", _columns(costs))]
+    panels = [forms.RowsPanel("Time per node, log scale", _columns(costs))]
     if any(near.values()):
-        panels.append(forms.rows_panel("Steps of at most 256 B", _columns(near), forms.SHARE))
-    on = page(run, how, FAMILY)
+        panels.append(forms.RowsPanel("Steps of at most 256 B", _columns(near), forms.SHARE))
+    on = Page(run, how, FAMILY)
     forms.dots(on, rows, *panels)
     return on.finish(_title(run, found), "Walk a list of 100,000 nodes of 64 B, built in order by each malloc")
 
 
-def _columns(values: Mapping[str, Mapping[str, estimate]]) -> list[forms.column]:
-    return [forms.column(HEAPS[heap], each, "o", filled=heap == "aged") for heap, each in values.items()]
+def _columns(values: Mapping[str, Mapping[str, Estimate]]) -> list[forms.Column]:
+    return [forms.Column(HEAPS[heap], each, "o", filled=heap == "aged") for heap, each in values.items()]
 
 
-def _title(run: results.run, found: Mapping[str, Mapping[str, results.benchmark]]) -> str:
+def _title(run: results.Run, found: Mapping[str, Mapping[str, results.Benchmark]]) -> str:
     ratios = selection.ratios(found["aged"], found["empty"])
     ratios = {name: ratio for name, ratio in ratios.items() if name in run.mallocs()} or ratios
     if not ratios:

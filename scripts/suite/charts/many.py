@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.results import model as results
 from suite.results import query as selection
 
@@ -14,24 +14,24 @@ FAMILY = "many"
 QUESTION = "Do all locals of a frame cost as much as one, and what do as many separate blocks cost?"
 
 TOGETHER = ("none", "stack_array")  # the others take block by block
-by_count = Mapping[int, results.benchmark]
+ByCount = Mapping[int, results.Benchmark]
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     names = ["none", *selection.leading(run, FAMILY)]
     taken = {name: "together" if name in TOGETHER else "apart" for name in names}
     found = {name: selection.over(run, "count", FAMILY, name, taken=way) for name, way in taken.items()}
     found = {name: counts for name, counts in found.items() if counts}
     if not found:
         return None
-    on = page(run, how, FAMILY)
-    series = [forms.line(name, selection.medians(counts)) for name, counts in found.items()]
-    forms.lines(on, forms.lines_panel("", series), over=lambda number: words.count(int(number), "block"))
+    on = Page(run, how, FAMILY)
+    series = [forms.Line(name, selection.medians(counts)) for name, counts in found.items()]
+    forms.lines(on, forms.LinesPanel("", series), over=lambda number: words.count(int(number), "block"))
     subtitle = "Take blocks of 64 B, give all back: time for all of them, log scales; stack: as locals of one frame"
     return on.finish(_title(run, found), subtitle)
 
 
-def _title(run: results.run, found: Mapping[str, by_count]) -> str:
+def _title(run: results.Run, found: Mapping[str, ByCount]) -> str:
     most = max(number for counts in found.values() for number in counts)
     blocks = words.count(most, "block")
     libraries = [name for name in run.mallocs() if name in found]

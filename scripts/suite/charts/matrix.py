@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
 from suite.results import model as results
 from suite.results import query as selection
@@ -17,19 +17,19 @@ QUESTION = "Does it matter whether a matrix is walked by row or by column, in on
 BLOCKS = {"one_block": "All rows in one block", "block_a_row": "A block a row"}
 WITH = {"one_block": "in one block", "block_a_row": "with a block a row"}
 WALKS = {"row": "by row", "column": "by column"}  # filled: by column
-by_side = Mapping[int, results.benchmark]
+BySide = Mapping[int, results.Benchmark]
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     sides = selection.numbers(run, "n", FAMILY)
     found = {
         (block, walk): selection.over(run, "n", FAMILY, block, by=walk) for block in BLOCKS for walk in WALKS
     }
-    panels = [forms.rows_panel(title, _columns(found, block)) for block, title in BLOCKS.items()]
+    panels = [forms.RowsPanel(title, _columns(found, block)) for block, title in BLOCKS.items()]
     panels = [one for one in panels if any(each.values for each in one.columns)]
     if not panels:
         return None
-    on = page(run, how, FAMILY)
+    on = Page(run, how, FAMILY)
     forms.dots(on, [_shape(side) for side in sides], *panels, valued=True, colour_of=lambda shape: STRONG)
     subtitle = "Add up all elements of a matrix of 8 B numbers: time per element, log scale"
     return on.finish(_title(found), subtitle)
@@ -39,9 +39,9 @@ def _shape(side: int) -> str:
     return f"{side:,} × {side:,}"
 
 
-def _columns(found: Mapping[tuple[str, str], by_side], block: str) -> list[forms.column]:
+def _columns(found: Mapping[tuple[str, str], BySide], block: str) -> list[forms.Column]:
     return [
-        forms.column(
+        forms.Column(
             label,
             {_shape(side): one for side, one in selection.medians(found[block, walk]).items()},
             "o",
@@ -52,7 +52,7 @@ def _columns(found: Mapping[tuple[str, str], by_side], block: str) -> list[forms
     ]
 
 
-def _title(found: Mapping[tuple[str, str], by_side]) -> str:
+def _title(found: Mapping[tuple[str, str], BySide]) -> str:
     """Of the shape in which columns cost most."""
     by_shape = {
         (block, side): ratio

@@ -6,17 +6,17 @@ from collections.abc import Mapping
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.pages.summary import bytes_text
 from suite.results import model as results
 from suite.results import query as selection
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
 FAMILY = "overhead"
 QUESTION = "How much memory does a malloc take for each byte one asks for?"
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     names = ["none", *selection.mallocs(run, FAMILY)]
     found = {
         name: selection.counted(selection.over(run, "bytes", FAMILY, name), "resident_bytes_per_byte")
@@ -25,9 +25,9 @@ def draw(run: results.run, how: look) -> drawing | None:
     found = {name: sizes for name, sizes in found.items() if sizes}
     if not found:
         return None
-    on = page(run, how, FAMILY)
+    on = Page(run, how, FAMILY)
     axis = forms.from_one(one for sizes in found.values() for one in sizes.values())
-    panel = forms.lines_panel("", [forms.line(name, sizes) for name, sizes in found.items()], axis)
+    panel = forms.LinesPanel("", [forms.Line(name, sizes) for name, sizes in found.items()], axis)
     (axes,) = forms.lines(on, panel, over=_size)
     forms.name_peaks(on, axes, panel)
     subtitle = "Resident memory as a multiple of the bytes asked for, over the size of the blocks (log scale)"
@@ -39,7 +39,7 @@ def _size(count: float) -> str:
     return bytes_text(int(count)) if count % 1024 == 0 else f"{count:,.0f} B"
 
 
-def _title(found: Mapping[str, Mapping[int, estimate]]) -> str:
+def _title(found: Mapping[str, Mapping[int, Estimate]]) -> str:
     libraries = {name: sizes for name, sizes in found.items() if name != "none"} or found
     largest = max(size for sizes in libraries.values() for size in sizes)
     worst = {name: max(sizes.values(), key=lambda one: one.median) for name, sizes in libraries.items()}

@@ -6,42 +6,42 @@ from collections.abc import Mapping
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
-from suite.charts.kit.marks import QUIET, STRONG, mark
+from suite.charts.kit.frame import Drawing, Look, Page
+from suite.charts.kit.marks import QUIET, STRONG, Mark
 from suite.pages.summary import bytes_text
 from suite.results import model as results
 from suite.results import query as selection
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
 FAMILY = "parallel_chase"
 QUESTION = "How many loads can be under way at once, and how much does it help not to wait for each?"
 
-STYLES = (mark(STRONG.light, STRONG.dark, "s", "--"), STRONG)  # of the smallest and of the largest memory
+STYLES = (Mark(STRONG.light, STRONG.dark, "s", "--"), STRONG)  # of the smallest and of the largest memory
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     sizes = selection.ends(selection.numbers(run, "bytes", FAMILY))
     found = {size: selection.by_number(run.series(FAMILY, bytes=size), "chains") for size in sizes}
     found = {size: chains for size, chains in found.items() if chains}
     if not found:
         return None
     costs = {size: selection.medians(chains) for size, chains in found.items()}
-    series = [forms.line(bytes_text(size), costs[size], style) for size, style in zip(costs, STYLES[-len(costs) :])]
+    series = [forms.Line(bytes_text(size), costs[size], style) for size, style in zip(costs, STYLES[-len(costs) :])]
     ideal = _ideal(costs[max(costs)])
-    on = page(run, how, FAMILY)
-    panel = forms.lines_panel("", [forms.line("ideal", ideal, QUIET), *series] if ideal else series)
+    on = Page(run, how, FAMILY)
+    panel = forms.LinesPanel("", [forms.Line("ideal", ideal, QUIET), *series] if ideal else series)
     forms.lines(on, panel, over=lambda chains: words.count(int(chains), "chain"))
     subtitle = "Loads at random that wait for the one before in their own chain only: time per load, log scales"
     return on.finish(_title(max(found), found[max(found)]), subtitle)
 
 
-def _ideal(costs: Mapping[int, estimate]) -> dict[int, estimate]:
+def _ideal(costs: Mapping[int, Estimate]) -> dict[int, Estimate]:
     """Twice the chains, half the time."""
     alone = costs.get(1)
     return {chains: forms.exact(alone.median / chains) for chains in costs} if alone and len(costs) > 1 else {}
 
 
-def _title(size: int, found: Mapping[int, results.benchmark]) -> str:
+def _title(size: int, found: Mapping[int, results.Benchmark]) -> str:
     most = max(found)
     costs = selection.middles(selection.medians(found))
     each = f"{words.short_time(costs[most])} a load"

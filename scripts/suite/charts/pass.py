@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
 from suite.results import model as results
 from suite.results import query as selection
@@ -20,18 +20,18 @@ TYPES = {
 WAYS = {"copy": ("copied", "o", True), "move": ("moved", "D", False), "borrow": ("lent", "v", False)}
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     found = {way: _by_type(run, way) for way in ("none", *WAYS)}
     columns = [
-        forms.column(label, selection.medians(found[way]), marker, filled, lane)
+        forms.Column(label, selection.medians(found[way]), marker, filled, lane)
         for lane, (way, (label, marker, filled)) in enumerate(WAYS.items())
     ]
     control = next(iter(selection.medians(found["none"]).values()), None)
     rows = [name for name in TYPES if any(name in one.values for one in columns)]
     if not rows:
         return None
-    on = page(run, how, FAMILY, TYPES)
-    panel = forms.rows_panel("", columns, forms.scale(also=(control.median,) if control else ()))
+    on = Page(run, how, FAMILY, TYPES)
+    panel = forms.RowsPanel("", columns, forms.Scale(also=(control.median,) if control else ()))
     (axes,) = forms.dots(on, rows, panel, valued=True, colour_of=lambda name: STRONG)
     if control:
         forms.control_line(on, axes, control, "the call alone")
@@ -39,11 +39,11 @@ def draw(run: results.run, how: look) -> drawing | None:
     return on.finish(_title(found, rows), subtitle)
 
 
-def _by_type(run: results.run, way: str) -> dict[str, results.benchmark]:
+def _by_type(run: results.Run, way: str) -> dict[str, results.Benchmark]:
     return {one.name.parameters["type"]: one for one in run.series(FAMILY, how=way) if "type" in one.name.parameters}
 
 
-def _title(found: Mapping[str, Mapping[str, results.benchmark]], rows: list[str]) -> str:
+def _title(found: Mapping[str, Mapping[str, results.Benchmark]], rows: list[str]) -> str:
     ratios = selection.ratios(found["copy"], found["move"])
     apart = {name: one for name, one in ratios.items() if words.told_apart(one) or not one.has_interval}
     alike = words.joined([_with_article(name) for name in TYPES if name in ratios.keys() - apart.keys()])

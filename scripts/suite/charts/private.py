@@ -8,17 +8,17 @@ from dataclasses import replace
 from suite.base import phrases as words
 from suite.charts import scaling
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET
 from suite.results import model as results
 from suite.results import query as selection
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
 FAMILY = "private"
 QUESTION = "Do threads that never share a block get in each other's way?"
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     found = {name: selection.over(run, "threads", FAMILY, name) for name in selection.leading(run, FAMILY)}
     work = {name: _work(threads) for name, threads in found.items() if 1 in threads}
     if not work:
@@ -26,16 +26,16 @@ def draw(run: results.run, how: look) -> drawing | None:
     cores = run.fact("cores")
     threads = sorted({number for each in work.values() for number in each})
     ideal = {number: forms.exact(min(number, cores or number)) for number in threads}
-    series = [forms.line("ideal", ideal, QUIET), *(forms.line(name, each) for name, each in work.items())]
-    on = page(run, how, FAMILY)
-    panel = forms.lines_panel("", series, forms.scale(words.times))
+    series = [forms.Line("ideal", ideal, QUIET), *(forms.Line(name, each) for name, each in work.items())]
+    on = Page(run, how, FAMILY)
+    panel = forms.LinesPanel("", series, forms.Scale(words.times))
     (axes,) = forms.lines(on, panel, over=scaling.threads_text)
     scaling.guide_cores(on, axes)
     subtitle = "Work done by all threads, each with blocks of its own, as a multiple of one thread's; log scales"
     return on.finish(_title(run, work, cores), subtitle)
 
 
-def _work(by_threads: Mapping[int, results.benchmark]) -> dict[int, estimate]:
+def _work(by_threads: Mapping[int, results.Benchmark]) -> dict[int, Estimate]:
     """Operations of n threads in the time one thread takes for one: n where they do not get in each other's way."""
     alone = by_threads[1]
     ratios = {number: selection.ratio_of(alone, one) for number, one in by_threads.items() if number > 1}
@@ -47,7 +47,7 @@ def _work(by_threads: Mapping[int, results.benchmark]) -> dict[int, estimate]:
     return {1: forms.exact(1.0), **scaled}
 
 
-def _title(run: results.run, work: Mapping[str, Mapping[int, estimate]], cores: int | None) -> str:
+def _title(run: results.Run, work: Mapping[str, Mapping[int, Estimate]], cores: int | None) -> str:
     most = selection.contending(run, {number for each in work.values() for number in each})
     if most == 1:
         return "One thread alone was measured: how malloc scales is not known from this run"

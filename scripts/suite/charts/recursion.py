@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET
 from suite.pages.summary import bytes_text
 from suite.results import model as results
 from suite.results import query as selection
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
 FAMILY = "recursion"
 QUESTION = "Is deep recursion better done with a stack on the heap?"
@@ -20,22 +20,22 @@ QUESTION = "Is deep recursion better done with a stack on the heap?"
 SHAPE = "chain"
 WAYS = {"loop": "loop, no stack", "calls": "recursion", "heap_kept": "heap, kept", "heap_fresh": "heap, fresh"}
 
-by_way = Mapping[str, Mapping[int, results.benchmark]]
+ByWay = Mapping[str, Mapping[int, results.Benchmark]]
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     frames = selection.ends(selection.numbers(run, "frame", FAMILY, shape=SHAPE))
     found = {frame: _found(run, frame) for frame in frames}
     if not any(each for ways in found.values() for each in ways.values()):
         return None
-    on = page(run, how, FAMILY, WAYS)
+    on = Page(run, how, FAMILY, WAYS)
     heap = on.mark(str(run.context.get("process_malloc")))
     styles = {"loop": QUIET, "calls": on.mark("stack_array"), "heap_kept": heap}
     styles["heap_fresh"] = replace(heap, marker="X", dashes="--")
     panels = [
-        forms.lines_panel(
+        forms.LinesPanel(
             f"{bytes_text(frame)} of locals a visit",
-            [forms.line(way, selection.medians(each), styles[way]) for way, each in ways.items() if each],
+            [forms.Line(way, selection.medians(each), styles[way]) for way, each in ways.items() if each],
         )
         for frame, ways in found.items()
     ]
@@ -44,11 +44,11 @@ def draw(run: results.run, how: look) -> drawing | None:
     return on.finish(_title(found), subtitle)
 
 
-def _found(run: results.run, frame: int) -> by_way:
+def _found(run: results.Run, frame: int) -> ByWay:
     return {way: selection.by_number(run.series(FAMILY, shape=SHAPE, frame=frame, by=way), "depth") for way in WAYS}
 
 
-def _title(found: Mapping[int, by_way]) -> str:
+def _title(found: Mapping[int, ByWay]) -> str:
     depth = max(depth for ways in found.values() for each in ways.values() for depth in each)
     subject = f"{depth:,} deep"
     ratios = {way: _to_calls(found, way, depth) for way in ("heap_kept", "heap_fresh")}
@@ -64,7 +64,7 @@ def _title(found: Mapping[int, by_way]) -> str:
     return f"{subject}, a node costs {words.span(selection.middles(selection.medians(there)).values())}"
 
 
-def _to_calls(found: Mapping[int, by_way], way: str, depth: int) -> list[estimate]:
+def _to_calls(found: Mapping[int, ByWay], way: str, depth: int) -> list[Estimate]:
     """How many times recursion it costs, with each size of frame."""
     one, base = (
         {frame: ways[which][depth] for frame, ways in found.items() if depth in ways[which]}

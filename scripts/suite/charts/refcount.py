@@ -5,8 +5,8 @@ from __future__ import annotations
 from suite.base import phrases as words
 from suite.charts import scaling
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
-from suite.charts.kit.marks import QUIET, STRONG, mark
+from suite.charts.kit.frame import Drawing, Look, Page
+from suite.charts.kit.marks import QUIET, STRONG, Mark
 from suite.results import model as results
 from suite.results import query as selection
 from suite.stats.estimates import estimate_median
@@ -16,28 +16,28 @@ QUESTION = "What does it cost to copy and drop a shared_ptr, alone and when thre
 
 OBJECTS = {
     "shared": ("one object for all", STRONG),
-    "own": ("an object each", mark(STRONG.light, STRONG.dark, "^", ":")),
+    "own": ("an object each", Mark(STRONG.light, STRONG.dark, "^", ":")),
     "none": ("plain pointer", QUIET),
 }
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     found = {which: selection.by_number(run.series(FAMILY, object=which), "threads") for which in OBJECTS}
     series = [
-        forms.line(name, selection.medians(found[which]), style)
+        forms.Line(name, selection.medians(found[which]), style)
         for which, (name, style) in OBJECTS.items()
         if found[which]
     ]
     if not series:
         return None
-    on = page(run, how, FAMILY)
-    (axes,) = forms.lines(on, forms.lines_panel("", series), over=scaling.threads_text)
+    on = Page(run, how, FAMILY)
+    (axes,) = forms.lines(on, forms.LinesPanel("", series), over=scaling.threads_text)
     scaling.guide_cores(on, axes)
     subtitle = "Copy a shared_ptr and drop the copy, by each thread at once: time per copy over threads, log scales"
     return on.finish(_title(run), subtitle)
 
 
-def _title(run: results.run) -> str:
+def _title(run: results.Run) -> str:
     threads = selection.contending(run, selection.numbers(run, "threads", FAMILY))
     shared, own = (run.series(FAMILY, object=which, threads=threads) for which in ("shared", "own"))
     found = (*shared, *own, *run.series(FAMILY, threads=threads))[0]
@@ -47,6 +47,6 @@ def _title(run: results.run) -> str:
     return f"{subject}, {words.as_much([ratio])} as of one's own" if ratio else subject
 
 
-def _what(one: results.benchmark) -> str:
+def _what(one: results.Benchmark) -> str:
     named = {"shared": "a shared_ptr that all share", "own": "a shared_ptr of one's own", "none": "a plain pointer"}
     return named.get(one.name.parameters.get("object", ""), "a pointer")

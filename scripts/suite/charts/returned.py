@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.pages.summary import time_text
 from suite.results import model as results
 from suite.results import query as selection
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
 FAMILY = "returned"
 QUESTION = "Does freed memory go back to the system, and when?"
@@ -21,10 +21,10 @@ SIZES = {"small": "Small blocks", "mixed": "Mixed blocks", "large": "Large block
 LOOKS_MS = (0, 10, 100, 1000)  # after the last block was freed
 AT_ONCE = 100  # microseconds: where the look after no time stands on a logarithmic axis
 
-by_time = Mapping[int, estimate]
+ByTime = Mapping[int, Estimate]
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     found = {
         sizes: {name: each for name in selection.mallocs(run, FAMILY) if (each := _held(run, name, sizes))}
         for sizes in SIZES
@@ -35,16 +35,16 @@ def draw(run: results.run, how: look) -> drawing | None:
     most = max(one.high for each in found.values() for held in each.values() for one in held.values())
     axis = forms.SHARE if most < 1.02 else replace(forms.SHARE, ends=(0.0, float(math.ceil(most))))
     panels = [
-        forms.lines_panel(SIZES[sizes], [forms.line(name, held) for name, held in each.items()], axis)
+        forms.LinesPanel(SIZES[sizes], [forms.Line(name, held) for name, held in each.items()], axis)
         for sizes, each in found.items()
     ]
-    on = page(run, how, FAMILY)
+    on = Page(run, how, FAMILY)
     forms.lines(on, *panels, over=_time, abreast=True)
     subtitle = "Share of memory still held after all blocks were freed and malloc is not called again; time: log scale"
     return on.finish(_title(found), subtitle)
 
 
-def _held(run: results.run, malloc: str, sizes: str) -> dict[int, estimate]:
+def _held(run: results.Run, malloc: str, sizes: str) -> dict[int, Estimate]:
     """The share that is still resident, by microseconds after the last block was freed."""
     measured = selection.by_strategy(run.series(FAMILY, malloc, sizes=sizes))
     looks = {ms * 1000 or AT_ONCE: selection.counted(measured, f"resident_share_{ms}ms") for ms in LOOKS_MS}
@@ -55,7 +55,7 @@ def _time(microseconds: float) -> str:
     return "at once" if microseconds == AT_ONCE else time_text(microseconds * 1e3)
 
 
-def _title(found: Mapping[str, Mapping[str, by_time]]) -> str:
+def _title(found: Mapping[str, Mapping[str, ByTime]]) -> str:
     last = max(time for each in found.values() for held in each.values() for time in held)
     shares = {
         sizes: [held[last].median for held in each.values() if last in held] for sizes, each in found.items()

@@ -7,29 +7,29 @@ from typing import Any
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET
 from suite.results import model as results
 from suite.results import query as selection
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
-by_threads = Mapping[int, results.benchmark]
+ByThreads = Mapping[int, results.Benchmark]
 
 
-def draw(run: results.run, how: look, family: str, operation: str, subtitle: str) -> drawing | None:
+def draw(run: results.Run, how: Look, family: str, operation: str, subtitle: str) -> Drawing | None:
     """One thread's price of the family's operation by control and malloc, and what several threads make of it."""
     names = [name for name in ("none",) if name in run.strategies(family)] + selection.mallocs(run, family)
     found = {name: selection.over(run, "threads", family, name) for name in names}
     if not found:
         return None
-    costs = [forms.line(name, selection.medians(each)) for name, each in found.items()]
-    panels = [forms.lines_panel("Time, log scale", costs)]
+    costs = [forms.Line(name, selection.medians(each)) for name, each in found.items()]
+    panels = [forms.LinesPanel("Time, log scale", costs)]
     growth = {name: _growth(each) for name, each in found.items() if 1 in each}
     if any(len(each) > 1 for each in growth.values()):
         threads = sorted({number for each in growth.values() for number in each})
-        series = [turns(run, threads), *(forms.line(name, each) for name, each in growth.items())]
-        panels.append(forms.lines_panel("As a multiple of one thread's, log scale", series, forms.scale(words.times)))
-    on = page(run, how, family)
+        series = [turns(run, threads), *(forms.Line(name, each) for name, each in growth.items())]
+        panels.append(forms.LinesPanel("As a multiple of one thread's, log scale", series, forms.Scale(words.times)))
+    on = Page(run, how, family)
     for axes in forms.lines(on, *panels, over=threads_text):
         guide_cores(on, axes)
     return on.finish(_title(run, operation, found), subtitle)
@@ -39,25 +39,25 @@ def threads_text(value: float) -> str:
     return words.count(int(value), "thread")
 
 
-def guide_cores(on: page, axes: Any) -> None:
+def guide_cores(on: Page, axes: Any) -> None:
     """Where threads begin to take turns, across a panel whose quantity is threads."""
     cores = on.run.fact("cores")
     if cores and cores > 1:
         forms.guide(on, axes, [(float(cores), words.count(cores, "core"))])
 
 
-def turns(run: results.run, threads: Iterable[int]) -> forms.line:
+def turns(run: results.Run, threads: Iterable[int]) -> forms.Line:
     """The ideal: each thread pays what one pays alone, and waits for its turn where there are more than cores."""
     cores = run.fact("cores")
-    return forms.line("ideal", {each: forms.exact(max(1.0, each / (cores or each))) for each in threads}, QUIET)
+    return forms.Line("ideal", {each: forms.exact(max(1.0, each / (cores or each))) for each in threads}, QUIET)
 
 
-def _growth(found: by_threads) -> dict[int, estimate]:
+def _growth(found: ByThreads) -> dict[int, Estimate]:
     several = {number: selection.ratio_of(one, found[1]) for number, one in found.items() if number > 1}
     return {1: forms.exact(1.0), **{number: ratio for number, ratio in several.items() if ratio is not None}}
 
 
-def _title(run: results.run, operation: str, found: Mapping[str, by_threads]) -> str:
+def _title(run: results.Run, operation: str, found: Mapping[str, ByThreads]) -> str:
     libraries = {name: each for name, each in found.items() if name != "none"} or found
     threads = selection.contending(run, {number for each in libraries.values() for number in each})
     several, alone = (

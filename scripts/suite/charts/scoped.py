@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.pages.summary import bytes_text
 from suite.results import model as results
 from suite.results import query as selection
@@ -15,24 +15,24 @@ QUESTION = "How does the cost of a block grow with its size?"
 TOUCHES = {"none": "Not touched", "all": "Every byte written"}
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     series = {touch: _lines(run, touch) for touch in TOUCHES}
-    panels = [forms.lines_panel(TOUCHES[touch], found) for touch, found in series.items() if found]
+    panels = [forms.LinesPanel(TOUCHES[touch], found) for touch, found in series.items() if found]
     if not panels:
         return None
-    on = page(run, how, FAMILY)
+    on = Page(run, how, FAMILY)
     forms.lines(on, *panels)
     subtitle = "Take a block, use it, give it back: time per block over its size, log scales"
     return on.finish(_title(run, "all" if series["all"] else "none"), subtitle)
 
 
-def _lines(run: results.run, touch: str) -> list[forms.line]:
+def _lines(run: results.Run, touch: str) -> list[forms.Line]:
     names = ["none", *selection.leading(run, FAMILY)]
     found = {name: selection.over(run, "bytes", FAMILY, name, touch=touch) for name in names}
-    return [forms.line(name, selection.medians(sizes)) for name, sizes in found.items() if sizes]
+    return [forms.Line(name, selection.medians(sizes)) for name, sizes in found.items() if sizes]
 
 
-def _title(run: results.run, touch: str) -> str:
+def _title(run: results.Run, touch: str) -> str:
     sizes = selection.ends(selection.numbers(run, "bytes", FAMILY, touch=touch))
     found = {size: selection.by_strategy(run.series(FAMILY, bytes=size, touch=touch)) for size in sizes}
     ratios = {size: selection.to_stack(run, each) for size, each in found.items()}

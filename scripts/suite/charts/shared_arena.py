@@ -5,7 +5,7 @@ from __future__ import annotations
 from suite.base import phrases as words
 from suite.charts import scaling
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET
 from suite.results import model as results
 from suite.results import query as selection
@@ -17,27 +17,27 @@ OWN = ("arena", "pool", "pmr_monotonic", "pmr_pool")
 SHARED = (*OWN, "pmr_sync_pool", "new_delete")
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     own, shared = _lines(run, "own", OWN), _lines(run, "shared", SHARED)
     mutex = selection.medians(selection.over(run, "threads", FAMILY, "none", memory="shared"))
     if mutex:
-        shared.append(forms.line("mutex alone", mutex, QUIET))
+        shared.append(forms.Line("mutex alone", mutex, QUIET))
     titles = {"Each thread has its own": own, "All threads share one": shared}
-    panels = [forms.lines_panel(title, each) for title, each in titles.items() if each]
+    panels = [forms.LinesPanel(title, each) for title, each in titles.items() if each]
     if not panels:
         return None
-    on = page(run, how, FAMILY)
+    on = Page(run, how, FAMILY)
     for axes in forms.lines(on, *panels, over=scaling.threads_text):
         scaling.guide_cores(on, axes)
     return on.finish(_title(run), "Take 64 B and give them back, shared behind a mutex: time per block, log scales")
 
 
-def _lines(run: results.run, memory: str, names: tuple[str, ...]) -> list[forms.line]:
+def _lines(run: results.Run, memory: str, names: tuple[str, ...]) -> list[forms.Line]:
     found = {name: selection.over(run, "threads", FAMILY, name, memory=memory) for name in names}
-    return [forms.line(name, selection.medians(each)) for name, each in found.items() if each]
+    return [forms.Line(name, selection.medians(each)) for name, each in found.items() if each]
 
 
-def _title(run: results.run) -> str:
+def _title(run: results.Run) -> str:
     threads = selection.contending(run, selection.numbers(run, "threads", FAMILY))
     own, shared = (
         selection.by_strategy(run.series(FAMILY, memory=memory, threads=threads)) for memory in ("own", "shared")

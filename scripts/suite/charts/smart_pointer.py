@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
 from suite.results import model as results
 from suite.results import query as selection
@@ -21,29 +21,29 @@ KINDS = {
 }  # fmt: skip
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     found = {operation: _by_kind(run, operation) for operation in OPERATIONS}
     panels = [
-        forms.rows_panel(title, [forms.column("", selection.medians(found[operation]), "o")])
+        forms.RowsPanel(title, [forms.Column("", selection.medians(found[operation]), "o")])
         for operation, title in OPERATIONS.items()
         if found[operation]
     ]
     if not panels:
         return None
     rows = [kind for kind in KINDS if any(kind in each for each in found.values())]
-    on = page(run, how, FAMILY, KINDS)
+    on = Page(run, how, FAMILY, KINDS)
     forms.dots(
         on, rows, *panels, valued=True, colour_of=lambda kind: on.mark("stack_array") if kind == "value" else STRONG
     )
     return on.finish(_title(found), "A thing of 64 B, by what holds it: time per thing, log scales with the same ends")
 
 
-def _by_kind(run: results.run, operation: str) -> dict[str, results.benchmark]:
+def _by_kind(run: results.Run, operation: str) -> dict[str, results.Benchmark]:
     found = {one.name.parameters.get("kind"): one for one in run.series(FAMILY, op=operation)}
     return {kind: found[kind] for kind in KINDS if kind in found}
 
 
-def _title(found: Mapping[str, Mapping[str, results.benchmark]]) -> str:
+def _title(found: Mapping[str, Mapping[str, results.Benchmark]]) -> str:
     operation = next(each for each in OPERATIONS if found[each])
     deed = {"make": "To make and drop", "use": "To use"}[operation]
     ratios = selection.against_one(found[operation], found[operation].get("raw"))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
 from suite.pages.summary import bytes_text
 from suite.results import model as results
@@ -18,19 +18,19 @@ QUESTION = "What does it cost to go where the stack has never been?"
 TOUCHES = {"first": "first time", "second": "again"}
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     found = {touch: selection.by_number(run.series(FAMILY, touch=touch), "bytes") for touch in TOUCHES}
-    on = page(run, how, FAMILY, TOUCHES)
+    on = Page(run, how, FAMILY, TOUCHES)
     styles = {"first": STRONG, "second": on.mark("stack_array")}
-    series = [forms.line(touch, selection.medians(each), styles[touch]) for touch, each in found.items() if each]
+    series = [forms.Line(touch, selection.medians(each), styles[touch]) for touch, each in found.items() if each]
     if not series:
         return None
-    forms.lines(on, forms.lines_panel("", series))
+    forms.lines(on, forms.LinesPanel("", series))
     subtitle = "Go down the stack page by page, 4 KiB each: time per page over how far down one goes, log scales"
     return on.finish(_title(found), subtitle)
 
 
-def _title(found: Mapping[str, Mapping[int, results.benchmark]]) -> str:
+def _title(found: Mapping[str, Mapping[int, results.Benchmark]]) -> str:
     ratios = list(selection.ratios(found["first"], found["second"]).values())
     touch = "first" if found["first"] else "second"
     costs = selection.middles(selection.medians(found[touch]))

@@ -6,36 +6,36 @@ from collections.abc import Mapping
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.pages.summary import bytes_text
 from suite.results import model as results
 from suite.results import query as selection
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
 FAMILY = "scoped"
 QUESTION = "From which size on does writing a block hide what it cost to get it from malloc?"
 
 USUAL_BYTES = 64
 HIDDEN = 1.1  # times the stack
-by_size = Mapping[int, estimate]
+BySize = Mapping[int, Estimate]
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     ratios = _ratios(run)
     if not ratios:
         return None
     sizes = sorted({size for each in ratios.values() for size in each})
-    stack = forms.line("stack_array", dict.fromkeys(sizes, forms.exact(1.0)))
-    on = page(run, how, FAMILY)
-    series = [stack, *(forms.line(name, each) for name, each in ratios.items())]
-    (axes,) = forms.lines(on, forms.lines_panel("", series, forms.scale(words.times)))
+    stack = forms.Line("stack_array", dict.fromkeys(sizes, forms.exact(1.0)))
+    on = Page(run, how, FAMILY)
+    series = [stack, *(forms.Line(name, each) for name, each in ratios.items())]
+    (axes,) = forms.lines(on, forms.LinesPanel("", series, forms.Scale(words.times)))
     hidden = _hidden_from(ratios, sizes)
     forms.guide(on, axes, [(float(hidden), f"under {words.times(HIDDEN)}")] if hidden else [])
     subtitle = "Take a block, write every byte, give it back: time as a multiple of the stack's, log scales"
     return on.finish(_title(ratios, sizes, hidden), subtitle)
 
 
-def _ratios(run: results.run) -> dict[str, dict[int, estimate]]:
+def _ratios(run: results.Run) -> dict[str, dict[int, Estimate]]:
     """Of every malloc by size. All are compared at once, so all intervals are as wide as their number asks."""
     stack = selection.over(run, "bytes", FAMILY, "stack_array", touch="all")
     names = selection.mallocs(run, FAMILY)
@@ -48,7 +48,7 @@ def _ratios(run: results.run) -> dict[str, dict[int, estimate]]:
     return {name: each for name, each in both.items() if each}
 
 
-def _hidden_from(ratios: Mapping[str, by_size], sizes: list[int]) -> int | None:
+def _hidden_from(ratios: Mapping[str, BySize], sizes: list[int]) -> int | None:
     """The size from which on no malloc's figure reaches HIDDEN; None where the largest does."""
     hidden = None
     for size in reversed(sizes):
@@ -58,7 +58,7 @@ def _hidden_from(ratios: Mapping[str, by_size], sizes: list[int]) -> int | None:
     return hidden
 
 
-def _title(ratios: Mapping[str, by_size], sizes: list[int], hidden: int | None) -> str:
+def _title(ratios: Mapping[str, BySize], sizes: list[int], hidden: int | None) -> str:
     what = "Written in full, a block from malloc"
     if hidden == sizes[0]:
         return f"{what} {_while_hidden(ratios, hidden)}, whatever its size"
@@ -71,7 +71,7 @@ def _title(ratios: Mapping[str, by_size], sizes: list[int], hidden: int | None) 
     return f"{what} {words.joined(said)}"
 
 
-def _while_hidden(ratios: Mapping[str, by_size], hidden: int) -> str:
+def _while_hidden(ratios: Mapping[str, BySize], hidden: int) -> str:
     """What the intervals allow to be said of the sizes whose medians are all under HIDDEN."""
     there = [one for each in ratios.values() for size, one in each.items() if size >= hidden]
     if words.none_apart(there):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
 from suite.pages.summary import bytes_text
 from suite.results import model as results
@@ -18,38 +18,38 @@ LINE_BYTES = 64
 MARKERS = ("o", "s", "D")
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     sizes = selection.numbers(run, "bytes", FAMILY)
     if not sizes:
         return None
     sizes = list(dict.fromkeys((sizes[0], sizes[len(sizes) // 2], sizes[-1])))
     read = [_column(run, FAMILY, size, marker, size / LINE_BYTES) for size, marker in zip(sizes, MARKERS)]
     walk = [_column(run, WALK, size, marker, 1.0, order="random") for size, marker in zip(sizes, MARKERS)]
-    panels = [forms.rows_panel("Summed in order: time per 64 B line", read)]
+    panels = [forms.RowsPanel("Summed in order: time per 64 B line", read)]
     if any(len(one.values) > 1 for one in walk):
-        panels.append(forms.rows_panel("Walked at random: time per load", walk))
+        panels.append(forms.RowsPanel("Walked at random: time per load", walk))
 
-    on = page(run, how, FAMILY)
+    on = Page(run, how, FAMILY)
     homes = list(dict.fromkeys(home for one in read for home in one.values))
     colours = {"stack": on.mark("stack_array"), "heap": on.mark(str(run.context.get("process_malloc")))}
     forms.dots(on, homes, *panels, colour_of=lambda home: colours.get(home, STRONG))
     return on.finish(_title(run, sizes), "The same memory used in the same way, by where it lives; log scales")
 
 
-def _by_home(run: results.run, family: str, size: int, **parameters: object) -> dict[str, results.benchmark]:
+def _by_home(run: results.Run, family: str, size: int, **parameters: object) -> dict[str, results.Benchmark]:
     found = run.series(family, None, bytes=size, **parameters)
     return {one.name.parameters["home"]: one for one in found if "home" in one.name.parameters}
 
 
 def _column(
-    run: results.run, family: str, size: int, marker: str, per: float, **parameters: object
-) -> forms.column:
+    run: results.Run, family: str, size: int, marker: str, per: float, **parameters: object
+) -> forms.Column:
     found = _by_home(run, family, size, **parameters)
     costs = selection.medians(found, lambda home: per)
-    return forms.column(bytes_text(size), costs, marker, lane=MARKERS.index(marker))
+    return forms.Column(bytes_text(size), costs, marker, lane=MARKERS.index(marker))
 
 
-def _title(run: results.run, sizes: list[int]) -> str:
+def _title(run: results.Run, sizes: list[int]) -> str:
     found = {size: _by_home(run, FAMILY, size) for size in sizes}
     heap, stack = ({size: each[home] for size, each in found.items() if home in each} for home in ("heap", "stack"))
     ratios = list(selection.ratios(heap, stack).values())

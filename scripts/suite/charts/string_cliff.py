@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET, STRONG
 from suite.results import model as results
 from suite.results import query as selection
@@ -18,13 +18,13 @@ QUESTION = "At which length does a string leave the stack, and what does the ste
 LINES = {"none": ("array on the stack", QUIET), "string": ("string", STRONG)}
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     found = {name: selection.over(run, "length", FAMILY, name) for name in LINES}
-    series = [forms.line(name, selection.medians(each), LINES[name][1]) for name, each in found.items() if each]
+    series = [forms.Line(name, selection.medians(each), LINES[name][1]) for name, each in found.items() if each]
     if not series:
         return None
-    on = page(run, how, FAMILY, {name: label for name, (label, _) in LINES.items()})
-    (axes,) = forms.lines(on, forms.lines_panel("", series), over=lambda length: str(int(length)))
+    on = Page(run, how, FAMILY, {name: label for name, (label, _) in LINES.items()})
+    (axes,) = forms.lines(on, forms.LinesPanel("", series), over=lambda length: str(int(length)))
     step = _step(found["string"])
     if step is not None:
         label = f"stack up to {step[0]}, heap from {step[1]}"
@@ -33,19 +33,19 @@ def draw(run: results.run, how: look) -> drawing | None:
     return on.finish(_title(found, step), subtitle)
 
 
-def _on_heap(strings: Mapping[int, results.benchmark]) -> dict[int, bool]:
+def _on_heap(strings: Mapping[int, results.Benchmark]) -> dict[int, bool]:
     counted = selection.counted(strings, "on_heap")
     return {length: one.median > 0.5 for length, one in counted.items()}
 
 
-def _step(strings: Mapping[int, results.benchmark]) -> tuple[int, int] | None:
+def _step(strings: Mapping[int, results.Benchmark]) -> tuple[int, int] | None:
     """The last length whose characters lie within the string, and the first whose do not."""
     where = _on_heap(strings)
     inside, outside = ([length for length, heap in where.items() if heap == wanted] for wanted in (False, True))
     return (max(inside), min(outside)) if inside and outside and max(inside) < min(outside) else None
 
 
-def _title(found: Mapping[str, Mapping[int, results.benchmark]], step: tuple[int, int] | None) -> str:
+def _title(found: Mapping[str, Mapping[int, results.Benchmark]], step: tuple[int, int] | None) -> str:
     strings = found["string"]
     if step is not None:
         last, first = step

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.results import model as results
 from suite.results import query as selection
 
@@ -14,19 +14,19 @@ QUESTION = "What does it cost to read strings that keep their text on the heap, 
 PLACES = ("inline", "heap", "heap_shuffled")
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     counts = selection.ends(selection.numbers(run, "count", FAMILY))
     if not counts:
         return None
     found = {count: selection.by_strategy(run.series(FAMILY, count=count)) for count in counts}
     columns = [
-        forms.column(f"among {count:,}", selection.medians(each), "o", count == counts[-1], lane)
+        forms.Column(f"among {count:,}", selection.medians(each), "o", count == counts[-1], lane)
         for lane, (count, each) in enumerate(found.items())
     ]
-    on = page(run, how, FAMILY)
+    on = Page(run, how, FAMILY)
     malloc = on.mark(str(run.context.get("process_malloc")))
     rows = [place for place in PLACES if any(place in each for each in found.values())]
-    panel = forms.rows_panel("", columns)
+    panel = forms.RowsPanel("", columns)
     forms.dots(
         on, rows, panel, valued=True, colour_of=lambda place: on.mark("stack_array") if place == "inline" else malloc
     )
@@ -34,7 +34,7 @@ def draw(run: results.run, how: look) -> drawing | None:
     return on.finish(_title(counts[-1], found[counts[-1]]), subtitle)
 
 
-def _title(count: int, found: dict[str, results.benchmark]) -> str:
+def _title(count: int, found: dict[str, results.Benchmark]) -> str:
     on_heap = {place: one for place, one in found.items() if place != "inline"}
     ratios = list(selection.against_one(on_heap, found.get("inline")).values())
     if ratios:

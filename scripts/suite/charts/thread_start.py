@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
-from suite.charts.kit.marks import QUIET, STRONG, mark
+from suite.charts.kit.frame import Drawing, Look, Page
+from suite.charts.kit.marks import QUIET, STRONG, Mark
 from suite.pages.summary import bytes_text
 from suite.results import model as results
 from suite.results import query as selection
@@ -19,10 +19,10 @@ TOUCHES = {"all": "touched", "none": "untouched"}
 STACKS = {"cached_stack": "kept", "fresh_stack": "fresh"}
 MARKERS = {"cached_stack": ("o", "-"), "fresh_stack": ("D", ":")}
 
-by_bytes = Mapping[int, results.benchmark]
+ByBytes = Mapping[int, results.Benchmark]
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     found = {
         (touch, stack): selection.over(run, "bytes", FAMILY, stack, touch=touch)
         for touch in TOUCHES
@@ -31,27 +31,27 @@ def draw(run: results.run, how: look) -> drawing | None:
     found = {which: sizes for which, sizes in found.items() if sizes}
     if not found:
         return None
-    on = page(run, how, FAMILY)
+    on = Page(run, how, FAMILY)
     colours = {"all": on.mark("stack_array"), "none": STRONG}
 
-    def line(which: tuple[str, str], counter: str = "") -> forms.line:
+    def line(which: tuple[str, str], counter: str = "") -> forms.Line:
         touch, stack = which
         figures = selection.counted(found[which], counter) if counter else selection.medians(found[which])
-        style = mark(colours[touch].light, colours[touch].dark, *MARKERS[stack])
-        return forms.line(f"{TOUCHES[touch]}, {STACKS[stack]}", figures, style)
+        style = Mark(colours[touch].light, colours[touch].dark, *MARKERS[stack])
+        return forms.Line(f"{TOUCHES[touch]}, {STACKS[stack]}", figures, style)
 
-    panels = [forms.lines_panel("Time to start and join, log scale", [line(which) for which in found])]
+    panels = [forms.LinesPanel("Time to start and join, log scale", [line(which) for which in found])]
     resident = [one for which in found if (one := line(which, "stack_resident")).values]
     if resident:
         reserved = max((line(which, "stack_reserved") for which in found), key=lambda one: len(one.values))
-        memory = [forms.line("reserved", reserved.values, QUIET), *resident]
-        panels.append(forms.lines_panel("Stack reserved and resident, log scale", memory, forms.SIZE))
+        memory = [forms.Line("reserved", reserved.values, QUIET), *resident]
+        panels.append(forms.LinesPanel("Stack reserved and resident, log scale", memory, forms.SIZE))
     forms.lines(on, *panels)
     subtitle = "Start a thread and join it, over the size of its stack, kept by the C library or fresh"
     return on.finish(_title(found), subtitle)
 
 
-def _title(found: Mapping[tuple[str, str], by_bytes]) -> str:
+def _title(found: Mapping[tuple[str, str], ByBytes]) -> str:
     stack = "cached_stack" if any(stack == "cached_stack" for _, stack in found) else "fresh_stack"
     untouched, touched = (found.get((touch, stack), {}) for touch in ("none", "all"))
     said = []
@@ -70,5 +70,5 @@ def _size(count: int) -> str:
     return bytes_text(count).replace(" ", words.NO_BREAK)
 
 
-def _cost(found: by_bytes, size: int) -> str:
+def _cost(found: ByBytes, size: int) -> str:
     return words.short_time(selection.medians(found)[size].median)

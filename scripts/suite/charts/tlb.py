@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import cache_levels, drawing, look, page
+from suite.charts.kit.frame import cache_levels, Drawing, Look, Page
 from suite.charts.kit.marks import QUIET, STRONG
 from suite.results import model as results
 from suite.results import query as selection
@@ -18,23 +18,23 @@ LAYOUTS = {"pages": ("a page each", STRONG), "lines": ("in a row", QUIET)}
 LINE_BYTES = 64
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     found = {layout: selection.by_number(run.series(FAMILY, layout=layout), "pages") for layout in LAYOUTS}
     series = [
-        forms.line(name, selection.medians(found[layout]), style)
+        forms.Line(name, selection.medians(found[layout]), style)
         for layout, (name, style) in LAYOUTS.items()
         if found[layout]
     ]
     if not series:
         return None
-    on = page(run, how, FAMILY)
-    (axes,) = forms.lines(on, forms.lines_panel("", series), over=lambda number: f"{int(number):,}")
+    on = Page(run, how, FAMILY)
+    (axes,) = forms.lines(on, forms.LinesPanel("", series), over=lambda number: f"{int(number):,}")
     forms.guide(on, axes, [(size / LINE_BYTES, f"lines fill {name}") for name, size in cache_levels(run)])
     subtitle = "Walk at random through so many 64 B lines, one on each page or in a row: time per load, log scales"
     return on.finish(_title(found), subtitle)
 
 
-def _title(found: Mapping[str, Mapping[int, results.benchmark]]) -> str:
+def _title(found: Mapping[str, Mapping[int, results.Benchmark]]) -> str:
     ratios = selection.ratios(found["pages"], found["lines"])
     if not ratios:
         layout = "pages" if found["pages"] else "lines"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.results import model as results
 from suite.results import query as selection
 
@@ -14,27 +14,27 @@ QUESTION = "What does it cost to visit elements, by the container that placed th
 MARKERS = ("o", "s")
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     counts, payloads = (selection.ends(selection.numbers(run, key, FAMILY)) for key in ("count", "payload"))
-    panels = [forms.rows_panel(f"{count:,} elements", _columns(run, count, payloads)) for count in counts]
+    panels = [forms.RowsPanel(f"{count:,} elements", _columns(run, count, payloads)) for count in counts]
     rows = {name: one for panel in panels for each in reversed(panel.columns) for name, one in each.values.items()}
     if not rows:
         return None
-    on = page(run, how, FAMILY)
+    on = Page(run, how, FAMILY)
     forms.dots(on, forms.cheapest_first(rows), *panels)
     subtitle = "Visit every element in the container's order: time per element, log scale"
     return on.finish(_title(run, counts[-1], payloads[0]), subtitle)
 
 
-def _columns(run: results.run, count: int, payloads: list[int]) -> list[forms.column]:
+def _columns(run: results.Run, count: int, payloads: list[int]) -> list[forms.Column]:
     found = {size: selection.by_strategy(run.series(FAMILY, count=count, payload=size)) for size in payloads}
     return [
-        forms.column(f"elements of {size} B", selection.medians(each), marker, filled=marker == MARKERS[0], lane=lane)
+        forms.Column(f"elements of {size} B", selection.medians(each), marker, filled=marker == MARKERS[0], lane=lane)
         for lane, ((size, each), marker) in enumerate(zip(found.items(), MARKERS))
     ]
 
 
-def _title(run: results.run, count: int, payload: int) -> str:
+def _title(run: results.Run, count: int, payload: int) -> str:
     found = selection.by_strategy(run.series(FAMILY, count=count, payload=payload))
     subject = f"Among {count:,}, an element of {payload} B costs"
     costs = selection.middles(selection.medians(found))

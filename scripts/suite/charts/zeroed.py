@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from suite.base import phrases as words
 from suite.charts.kit import forms
-from suite.charts.kit.frame import drawing, look, page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.pages.summary import bytes_text
 from suite.results import model as results
 from suite.results import query as selection
@@ -21,35 +21,35 @@ WAYS = {  # by way and touch
     ("calloc", "all"): ("calloc, all bytes written", "o", True),
     ("memset", "first"): ("malloc and memset", "s", True),
 }
-by_name = Mapping[str, results.benchmark]
+ByName = Mapping[str, results.Benchmark]
 
 
-def draw(run: results.run, how: look) -> drawing | None:
+def draw(run: results.Run, how: Look) -> Drawing | None:
     sizes = selection.numbers(run, "bytes", FAMILY)
     if not sizes:
         return None
     sizes = list(dict.fromkeys((sizes[0], sizes[len(sizes) // 2], sizes[-1])))
     found = {size: _found(run, size) for size in sizes}
-    panels = [forms.rows_panel(bytes_text(size), _columns(each, size / PAGE_BYTES)) for size, each in found.items()]
+    panels = [forms.RowsPanel(bytes_text(size), _columns(each, size / PAGE_BYTES)) for size, each in found.items()]
     rows = {name: one for panel in panels for each in reversed(panel.columns) for name, one in each.values.items()}
-    on = page(run, how, FAMILY)
+    on = Page(run, how, FAMILY)
     forms.dots(on, forms.cheapest_first(rows), *panels)
     subtitle = "Take a block of zeros, write to it, give it back: time per 4 KiB, log scale; control: memset alone"
     return on.finish(_title(run, sizes[-1], found[sizes[-1]]), subtitle)
 
 
-def _found(run: results.run, size: int) -> dict[tuple[str, str], by_name]:
+def _found(run: results.Run, size: int) -> dict[tuple[str, str], ByName]:
     return {key: selection.by_strategy(run.series(FAMILY, bytes=size, way=key[0], touch=key[1])) for key in WAYS}
 
 
-def _columns(found: Mapping[tuple[str, str], by_name], pages: float) -> list[forms.column]:
+def _columns(found: Mapping[tuple[str, str], ByName], pages: float) -> list[forms.Column]:
     return [
-        forms.column(label, selection.medians(found[way], lambda name: pages), marker, filled, lane)
+        forms.Column(label, selection.medians(found[way], lambda name: pages), marker, filled, lane)
         for lane, (way, (label, marker, filled)) in enumerate(WAYS.items())
     ]
 
 
-def _title(run: results.run, size: int, found: Mapping[tuple[str, str], by_name]) -> str:
+def _title(run: results.Run, size: int, found: Mapping[tuple[str, str], ByName]) -> str:
     """Who leaves the zeros to the system is cheaper until the bytes are written."""
     libraries = run.mallocs()
     times = {

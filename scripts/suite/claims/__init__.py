@@ -8,19 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from suite.claims import access, allocation, contention, footprint, limits, ownership
-from suite.claims.verdict import DOES_NOT_HOLD, HOLDS, HOLDS_BUT, NOT_MEASURED, cannot_judge, ruling, saying, sentence
+from suite.claims.verdict import DOES_NOT_HOLD, HOLDS, HOLDS_BUT, NOT_MEASURED, CannotJudge, Verdict, Claim, sentence
 from suite.results import model as results
 
-__all__ = ["DOES_NOT_HOLD", "HOLDS", "HOLDS_BUT", "NOT_MEASURED", "SAYINGS", "claim", "judge"]
+__all__ = ["DOES_NOT_HOLD", "HOLDS", "HOLDS_BUT", "NOT_MEASURED", "CLAIMS", "JudgedClaim", "judge"]
 
 # In the order in which they are told.
-SAYINGS: tuple[saying, ...] = (
-    *allocation.SAYINGS, *access.SAYINGS, *contention.SAYINGS, *ownership.SAYINGS, *limits.SAYINGS, *footprint.SAYINGS,
+CLAIMS: tuple[Claim, ...] = (
+    *allocation.CLAIMS, *access.CLAIMS, *contention.CLAIMS, *ownership.CLAIMS, *limits.CLAIMS, *footprint.CLAIMS,
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class claim:
+class JudgedClaim:
     """What is said, and what the run says to it. `text` is a sentence with the numbers and their intervals."""
 
     id: str
@@ -32,16 +32,16 @@ class claim:
     condition: str = ""
 
 
-def judge(run: results.run) -> list[claim]:
+def judge(run: results.Run) -> list[JudgedClaim]:
     """Every claim's verdict on the machine of this run."""
-    return [_judged(run, one) for one in SAYINGS]
+    return [_judged(run, one) for one in CLAIMS]
 
 
-def _judged(run: results.run, one: saying) -> claim:
+def _judged(run: results.Run, one: Claim) -> JudgedClaim:
     try:
         found = one.judge(run)
-    except cannot_judge as reason:
-        found = ruling(NOT_MEASURED, str(reason))
-    return claim(
+    except CannotJudge as reason:
+        found = Verdict(NOT_MEASURED, str(reason))
+    return JudgedClaim(
         one.id, one.short, one.said, one.families, found.verdict, sentence(found.text), found.condition
     )  # fmt: skip

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from suite.base import phrases as words
-from suite.claims.inputs import comparable, libraries, need, ratio, ratios
-from suite.claims.verdict import HOLDS, each, holds_but, is_more, names, of_all, ruling, saying, times
+from suite.claims.inputs import ComparedPair, libraries, need, ratio, ratios
+from suite.claims.verdict import HOLDS, each, holds_but, is_more, names, of_all, Verdict, Claim, times
 from suite.pages.summary import bytes_text
 from suite.results import model as results
 from suite.results import query as selection
@@ -12,8 +12,8 @@ from suite.results import query as selection
 HOMES = ("stack", "heap")
 
 
-def heap_access_slower(run: results.run) -> ruling:
-    pairs: dict[str, comparable] = {}
+def heap_access_slower(run: results.Run) -> Verdict:
+    pairs: dict[str, ComparedPair] = {}
     for family, what in (("stream", "reading"), ("chase", "chasing")):
         stack, heap = (_random_or_whole(run, family, home) for home in HOMES)
         pairs |= {f"{what} {bytes_text(size)}": (heap[size], stack[size]) for size in stack if size in heap}
@@ -22,13 +22,13 @@ def heap_access_slower(run: results.run) -> ruling:
     return of_all(compared, text, lambda rest: f"not for {words.joined(rest)}")
 
 
-def _random_or_whole(run: results.run, family: str, home: str) -> dict[int, results.benchmark]:
+def _random_or_whole(run: results.Run, family: str, home: str) -> dict[int, results.Benchmark]:
     """By bytes: every array that is read as a whole, and of those that are chased the ones at random."""
     found = run.series(family, home=home)
     return selection.by_number((one for one in found if one.name.parameters.get("order") != "sequential"), "bytes")
 
 
-def pointer_costs(run: results.run) -> ruling:
+def pointer_costs(run: results.Run) -> Verdict:
     direct = need(run, "indirection/depth:0/layout:packed")
     near, far = (need(run, f"indirection/depth:1/layout:{layout}") for layout in ("packed", "scattered"))
     compared = ratios({"one pointer to a neighbour": (near, direct), "one to anywhere": (far, direct)})
@@ -40,7 +40,7 @@ def pointer_costs(run: results.run) -> ruling:
     return ruled
 
 
-def jumping_costs(run: results.run) -> ruling:
+def jumping_costs(run: results.Run) -> Verdict:
     random, in_order = (
         selection.by_number(run.series("chase", order=order, home="heap"), "bytes")
         for order in ("random", "sequential")
@@ -52,7 +52,7 @@ def jumping_costs(run: results.run) -> ruling:
     return of_all(compared, text, lambda rest: f"not in {words.joined(rest)}")
 
 
-def _level(run: results.run, size: int) -> str:
+def _level(run: results.Run, size: int) -> str:
     """The cache that holds that much; half of one at most, as other data wants room too."""
     for name in ("l1d", "l2", "l3"):
         held = run.fact(f"{name}_bytes")
@@ -61,8 +61,8 @@ def _level(run: results.run, size: int) -> str:
     return "memory"
 
 
-def neighbours_help(run: results.run) -> ruling:
-    pairs: dict[str, comparable] = {}
+def neighbours_help(run: results.Run) -> Verdict:
+    pairs: dict[str, ComparedPair] = {}
     traverse = selection.numbers(run, "count", "traverse")
     payloads = selection.numbers(run, "payload", "traverse")
     if traverse and payloads:
@@ -77,28 +77,28 @@ def neighbours_help(run: results.run) -> ruling:
     return of_all(compared, text, lambda rest: f"not in {words.joined(rest)}")
 
 
-def _both(run: results.run, name: str, *fillings: str) -> comparable:
+def _both(run: results.Run, name: str, *fillings: str) -> ComparedPair:
     above, below = (need(run, name.format(each_one)) for each_one in fillings)
     return above, below
 
 
-def heap_ages(run: results.run) -> ruling:
+def heap_ages(run: results.Run) -> Verdict:
     aged, fresh = (libraries(run, "list_walk", heap=heap) for heap in ("aged", "empty"))
     compared = ratios({name: (aged[name], fresh[name]) for name in aged if name in fresh})
     text = f"a list that is built on an aged heap costs, against one on a fresh heap: {each(compared, times)} to walk"
     return of_all(compared, text, lambda rest: f"not beyond doubt with {names(rest)}")
 
 
-SAYINGS = (
-    saying("heap-access-slower", "heap data is slower to use",
+CLAIMS = (
+    Claim("heap-access-slower", "heap data is slower to use",
            "Data on the heap is slower to use.", ("stream", "chase"), heap_access_slower),
-    saying("pointer-costs", "following pointers costs",
+    Claim("pointer-costs", "following pointers costs",
            "What costs is following the pointer.", ("indirection",), pointer_costs),
-    saying("jumping-costs", "jumping around costs",
+    Claim("jumping-costs", "jumping around costs",
            "Processors are faster when they jump around less.", ("chase",), jumping_costs),
-    saying("neighbours-help", "neighbours help",
+    Claim("neighbours-help", "neighbours help",
            "Data that lies close together is processed faster.", ("traverse", "matrix"),
            neighbours_help),
-    saying("heap-ages", "an aged heap scatters",
+    Claim("heap-ages", "an aged heap scatters",
            "An aged heap scatters what is allocated later.", ("list_walk",), heap_ages),
 )  # fmt: skip

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from suite.base import phrases as words
 from suite.claims.inputs import counter, default_of, depends, ends, fastest_of, libraries, need, ratio, ratios
-from suite.claims.verdict import MATTERS, cannot_judge, does_not_hold, each, holds, holds_but, is_more, is_no_more, names, of_all, ruling, saying, times  # fmt: skip
+from suite.claims.verdict import MATTERS, CannotJudge, does_not_hold, each, holds, holds_but, is_more, is_no_more, names, of_all, Verdict, Claim, times  # fmt: skip
 from suite.pages.summary import bytes_text
 from suite.results import model as results
 from suite.results import query as selection
-from suite.stats.estimates import estimate, estimate_median
+from suite.stats.estimates import Estimate, estimate_median
 
 
-def _ns(one: results.benchmark) -> str:
+def _ns(one: results.Benchmark) -> str:
     return words.short_time(estimate_median(one.times).median)
 
 
-def stack_is_faster(run: results.run) -> ruling:
+def stack_is_faster(run: results.Run) -> Verdict:
     stack = need(run, "scoped/stack_array/bytes:64/touch:first")
     mallocs = libraries(run, "scoped", bytes=64, touch="first")
     compared = ratios({name: (mallocs[name], stack) for name in (default_of(run, mallocs), fastest_of(mallocs))})
@@ -23,12 +23,12 @@ def stack_is_faster(run: results.run) -> ruling:
     return of_all(compared, text, lambda rest: f"not beyond doubt than from {names(rest)}")
 
 
-def stack_is_flat(run: results.run) -> ruling:
+def stack_is_flat(run: results.Run) -> Verdict:
     small, large = ends(run, "bytes", "scoped", touch="none")
     mallocs = libraries(run, "scoped", bytes=large, touch="none")
     default = default_of(run, mallocs)
 
-    def pair(who: str, touch: str) -> tuple[results.benchmark, results.benchmark]:
+    def pair(who: str, touch: str) -> tuple[results.Benchmark, results.Benchmark]:
         ends_of = [need(run, f"scoped/{who}/bytes:{size}/touch:{touch}") for size in (large, small)]
         return ends_of[0], ends_of[1]
 
@@ -38,7 +38,7 @@ def stack_is_flat(run: results.run) -> ruling:
     )
     stack_grows, heap_grows = depends(*pair("stack_array", "none")), depends(*pair(default, "none"))
     if stack_grows is None or heap_grows is None:
-        raise cannot_judge(f"the intervals are too wide to tell: {text}")
+        raise CannotJudge(f"the intervals are too wide to tell: {text}")
     if stack_grows:
         return does_not_hold(text)
     if not heap_grows:
@@ -49,7 +49,7 @@ def stack_is_flat(run: results.run) -> ruling:
     return holds(text)
 
 
-def no_search(run: results.run) -> ruling:
+def no_search(run: results.Run) -> Verdict:
     states = ("aged", "empty")
     stack = [need(run, f"heap_state/stack_array/bytes:64/state:{state}/threads:ever") for state in states]
     aged, empty = (libraries(run, "heap_state", bytes=64, state=state, threads="ever") for state in states)
@@ -58,7 +58,7 @@ def no_search(run: results.run) -> ruling:
     beside = f"; by malloc: {each(heaps, times)}" if heaps else ""
     text = f"on an aged heap, 64 bytes of stack cost {times(ratio(stack[0], stack[1]))} what they cost on an empty one"
     if searches is None:
-        raise cannot_judge(f"the interval is too wide to tell: {text}")
+        raise CannotJudge(f"the interval is too wide to tell: {text}")
     if searches:
         return does_not_hold(text + beside)
     dearer = [name for name, one in heaps.items() if is_more(one)]
@@ -67,7 +67,7 @@ def no_search(run: results.run) -> ruling:
     return holds(text + beside)
 
 
-def all_at_once(run: results.run) -> ruling:
+def all_at_once(run: results.Run) -> Verdict:
     one, many = ends(run, "count", "many", taken="together")
     stack = [need(run, f"many/stack_array/count:{count}/taken:together") for count in (many, one)]
     apart = libraries(run, "many", count=many, taken="apart")
@@ -80,17 +80,17 @@ def all_at_once(run: results.run) -> ruling:
     )
     grows = depends(stack[0], stack[1])
     if grows is None:
-        raise cannot_judge(f"the intervals are too wide to tell: {text}")
+        raise CannotJudge(f"the intervals are too wide to tell: {text}")
     if not grows:
         return holds_but(text, "for a cycle or two") if is_more(more) else holds(text)
     return holds_but(text, "not quite as much") if more.high < many / 4 else does_not_hold(text)
 
 
-def large_takes_time(run: results.run) -> ruling:
+def large_takes_time(run: results.Run) -> Verdict:
     sizes = selection.numbers(run, "bytes", "large")
     mallocs = libraries(run, "large", bytes=sizes[-1], touch="first") if sizes else {}
     if len(sizes) < 2 or not mallocs:
-        raise cannot_judge("the run has no large over bytes")
+        raise CannotJudge("the run has no large over bytes")
     default = default_of(run, mallocs)
     costs = {
         touch: ratio(*(need(run, f"large/{default}/bytes:{size}/touch:{touch}") for size in (sizes[-1], sizes[0])))
@@ -106,10 +106,10 @@ def large_takes_time(run: results.run) -> ruling:
         return holds_but(text, "the time goes into touching it, not into asking")
     if all(is_no_more(one) for one in costs.values()):
         return does_not_hold(text)
-    raise cannot_judge(f"the intervals are too wide to tell: {text}")
+    raise CannotJudge(f"the intervals are too wide to tell: {text}")
 
 
-def touch_dominates(run: results.run) -> ruling:
+def touch_dominates(run: results.Run) -> Verdict:
     sizes = selection.numbers(run, "bytes", "scoped", touch="all")
     stack = selection.over(run, "bytes", "scoped", "stack_array", touch="all")
     default = default_of(run, libraries(run, "scoped", bytes=sizes[-1], touch="all")) if sizes else ""
@@ -117,7 +117,7 @@ def touch_dominates(run: results.run) -> ruling:
     pairs = {str(size): (heap[size], stack[size]) for size in sizes if size in heap and size in stack}
     compared = {int(size): one for size, one in ratios(pairs).items()}
     if len(compared) < 2:
-        raise cannot_judge("the run has no scoped over bytes, written in full")
+        raise CannotJudge("the run has no scoped over bytes, written in full")
     hidden: list[int] = []
     for size in sorted(compared, reverse=True):
         if not is_no_more(compared[size]):
@@ -136,12 +136,12 @@ def touch_dominates(run: results.run) -> ruling:
         return holds_but(text, f"not with {names(seen)}") if seen else holds(text)
     if is_more(compared[most]):
         return does_not_hold(text)
-    raise cannot_judge(f"the intervals are too wide to tell: {text}")
+    raise CannotJudge(f"the intervals are too wide to tell: {text}")
 
 
-def unknown_size_needs_heap(run: results.run) -> ruling:
+def unknown_size_needs_heap(run: results.Run) -> Verdict:
     sizes = selection.numbers(run, "bytes", "scoped", touch="first")
-    found: dict[str, estimate] = {}
+    found: dict[str, Estimate] = {}
     for size in selection.ends(sizes):
         alloca = need(run, f"scoped/alloca/bytes:{size}/touch:first")
         mallocs = libraries(run, "scoped", bytes=size, touch="first")
@@ -149,7 +149,7 @@ def unknown_size_needs_heap(run: results.run) -> ruling:
         found[f"{words.plain(fastest)} at {bytes_text(size)}"] = ratio(mallocs[fastest], alloca)
     text = f"by alloca the stack lends a size that is known only at run time; against that, {each(found, times)}"
     if not found:
-        raise cannot_judge("the run has no scoped")
+        raise CannotJudge("the run has no scoped")
     cheaper = [name for name, one in found.items() if is_more(one)]
     if len(cheaper) == len(found):
         return does_not_hold(text)
@@ -157,10 +157,10 @@ def unknown_size_needs_heap(run: results.run) -> ruling:
         return holds_but(text, "not for all sizes")
     if all(is_no_more(one) for one in found.values()):
         return holds(text)
-    raise cannot_judge(f"the intervals are too wide to tell: {text}")
+    raise CannotJudge(f"the intervals are too wide to tell: {text}")
 
 
-def os_finds_room(run: results.run) -> ruling:
+def os_finds_room(run: results.Run) -> Verdict:
     mallocs = libraries(run, "scoped", bytes=64, touch="first")
     system = need(run, "scoped/mmap/bytes:64/touch:first")
     faults = {name: counter(one, "page_faults") for name, one in mallocs.items()}
@@ -177,26 +177,26 @@ def os_finds_room(run: results.run) -> ruling:
     return holds(text) if len(asked) == len(mallocs) else holds_but(text, f"only with {names(asked)}")
 
 
-SAYINGS = (
-    saying("stack-is-faster", "the stack is faster",
+CLAIMS = (
+    Claim("stack-is-faster", "the stack is faster",
            "Taking memory from the stack is faster than from the heap.", ("scoped",),
            stack_is_faster),
-    saying("stack-is-flat", "the stack's price is flat",
+    Claim("stack-is-flat", "the stack's price is flat",
            "What the stack charges does not depend on the size; what the heap charges does.",
            ("scoped",), stack_is_flat),
-    saying("no-search", "the stack never searches",
+    Claim("no-search", "the stack never searches",
            "The stack never searches: it costs the same whatever else is live.", ("heap_state",),
            no_search),
-    saying("all-at-once", "all locals cost as one",
+    Claim("all-at-once", "all locals cost as one",
            "All locals of a frame together cost as much as one.", ("many",), all_at_once),
-    saying("large-takes-time", "large blocks take time",
+    Claim("large-takes-time", "large blocks take time",
            "Allocating much at once takes time.", ("large",), large_takes_time),
-    saying("touch-dominates", "touching hides who provided",
+    Claim("touch-dominates", "touching hides who provided",
            "From some size on, touching the memory hides who provided it.", ("scoped",),
            touch_dominates),
-    saying("unknown-size-needs-heap", "unknown size needs the heap",
+    Claim("unknown-size-needs-heap", "unknown size needs the heap",
            "Data whose size is unknown at compile time must live on the heap.",
            ("scoped",), unknown_size_needs_heap),
-    saying("os-finds-room", "the system finds the room",
+    Claim("os-finds-room", "the system finds the room",
            "The operating system finds the room for each allocation.", ("scoped",), os_finds_room),
 )  # fmt: skip

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from suite.base import phrases as words
-from suite.claims.inputs import comparable, cores, depends, ends, libraries, need, ratio, ratios
-from suite.claims.verdict import cannot_judge, does_not_hold, each, holds, holds_but, is_more, is_no_more, names, of_all, ruling, saying, times  # fmt: skip
+from suite.claims.inputs import ComparedPair, cores, depends, ends, libraries, need, ratio, ratios
+from suite.claims.verdict import CannotJudge, does_not_hold, each, holds, holds_but, is_more, is_no_more, names, of_all, Verdict, Claim, times  # fmt: skip
 from suite.pages.summary import bytes_text
 from suite.results import model as results
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
 
-def own_stack(run: results.run) -> ruling:
+def own_stack(run: results.Run) -> Verdict:
     number = cores(run, "private")
     many, one = (need(run, f"private/stack_array/threads:{threads}") for threads in (number, 1))
     risen = ratio(many, one)
@@ -18,20 +18,20 @@ def own_stack(run: results.run) -> ruling:
     if is_no_more(risen):
         return holds(text)
     if not is_more(risen):
-        raise cannot_judge(f"the interval is too wide to tell: {text}")
+        raise CannotJudge(f"the interval is too wide to tell: {text}")
     if risen.high >= number:
         return does_not_hold(text)
     return holds_but(text, f"{number} cores do {words.two_figures(number / risen.median)} times the work of one")
 
 
-def shared_heap_contends(run: results.run) -> ruling:
+def shared_heap_contends(run: results.Run) -> Verdict:
     """A malloc contends where its price rises from one thread to one on each core, in any of the families."""
-    pairs: dict[str, comparable] = {}
+    pairs: dict[str, ComparedPair] = {}
     for family in ("private", "larson"):
         number = cores(run, family)
         many, one = (libraries(run, family, threads=threads) for threads in (number, 1))
         pairs |= {f"{family}/{name}": (many[name], one[name]) for name in many if name in one}
-    worst: dict[str, estimate] = {}
+    worst: dict[str, Estimate] = {}
     for family_and_name, found in ratios(pairs).items():
         name = family_and_name.partition("/")[2]
         if name not in worst or found.low > worst[name].low:
@@ -40,7 +40,7 @@ def shared_heap_contends(run: results.run) -> ruling:
     return of_all(worst, text, lambda rest: f"not with {names(rest)} as far as can be told")
 
 
-def stack_costs_at_start(run: results.run) -> ruling:
+def stack_costs_at_start(run: results.Run) -> Verdict:
     small, large = ends(run, "bytes", "thread_start", touch="none")
     untouched = [need(run, f"thread_start/fresh_stack/bytes:{size}/touch:none") for size in (large, small)]
     its_size = ratio(untouched[0], untouched[1])
@@ -54,20 +54,20 @@ def stack_costs_at_start(run: results.run) -> ruling:
     )
     by_size = depends(untouched[0], untouched[1])
     if by_size is None:
-        raise cannot_judge(f"the interval is too wide to tell: {text}")
+        raise CannotJudge(f"the interval is too wide to tell: {text}")
     if not by_size:
         return does_not_hold(text)
     return holds_but(text, "touching it costs far more") if is_more(touched, 2 * its_size.high) else holds(text)
 
 
-SAYINGS = (
-    saying("own-stack", "stacks scale with the cores",
+CLAIMS = (
+    Claim("own-stack", "stacks scale with the cores",
            "Each thread has a stack of its own, so work on it scales with the cores.", ("private",),
            own_stack),
-    saying("shared-heap-contends", "a shared heap contends",
+    Claim("shared-heap-contends", "a shared heap contends",
            "The heap is shared, so threads get in each other's way.", ("private", "larson"),
            shared_heap_contends),
-    saying("stack-costs-at-start", "stacks are paid for at start",
+    Claim("stack-costs-at-start", "stacks are paid for at start",
            "A thread's stack is paid for when the thread starts.", ("thread_start",),
            stack_costs_at_start),
 )  # fmt: skip

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from suite.base import phrases as words
 from suite.claims.inputs import counter, libraries
-from suite.claims.verdict import cannot_judge, does_not_hold, each, figures, holds, holds_but, interval, names, ruling, saying  # fmt: skip
+from suite.claims.verdict import CannotJudge, does_not_hold, each, figures, holds, holds_but, interval, names, Verdict, Claim  # fmt: skip
 from suite.results import model as results
 from suite.results import query as selection
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
 HELD = "resident_bytes_per_byte"
 BOOKS = 1.01  # a hundredth more than was asked for is room for books
 RETURNED = 0.9
 
 
-def bookkeeping(run: results.run) -> ruling:
+def bookkeeping(run: results.Run) -> Verdict:
     sizes = selection.numbers(run, "bytes", "overhead")
     if not sizes:
-        raise cannot_judge("the run has no overhead")
+        raise CannotJudge("the run has no overhead")
     small, large = (
         {name: counter(one, HELD) for name, one in libraries(run, "overhead", bytes=size).items()}
         for size in (sizes[0], sizes[-1])
@@ -34,14 +34,14 @@ def bookkeeping(run: results.run) -> ruling:
     return holds(text)
 
 
-def _per_byte(one: estimate) -> str:
+def _per_byte(one: Estimate) -> str:
     return f"{figures(one.median)}{interval(one)}"
 
 
-def freed_is_returned(run: results.run) -> ruling:
+def freed_is_returned(run: results.Run) -> Verdict:
     kinds = list(dict.fromkeys(one.name.parameters["sizes"] for one in run.series("returned")))
     if not kinds:
-        raise cannot_judge("the run has no returned")
+        raise CannotJudge("the run has no returned")
     shares = {
         f"{words.plain(name)}, {kind} blocks": counter(one, "returned_share_after_1s")
         for kind in kinds
@@ -60,12 +60,12 @@ def freed_is_returned(run: results.run) -> ruling:
         return holds_but(text, f"only with {words.joined(gave)}")
     if len(kept) == len(shares):
         return does_not_hold(text)
-    raise cannot_judge(f"the intervals are too wide to tell: {text}")
+    raise CannotJudge(f"the intervals are too wide to tell: {text}")
 
 
-SAYINGS = (
-    saying("bookkeeping", "the heap keeps books",
+CLAIMS = (
+    Claim("bookkeeping", "the heap keeps books",
            "The heap needs room for its books.", ("overhead",), bookkeeping),
-    saying("freed-is-returned", "freed memory is returned",
+    Claim("freed-is-returned", "freed memory is returned",
            "Freed memory goes back to the system.", ("returned",), freed_is_returned),
 )  # fmt: skip

@@ -4,73 +4,73 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from suite.claims.verdict import FEW_CYCLES, cannot_judge, is_more, is_no_more
+from suite.claims.verdict import FEW_CYCLES, CannotJudge, is_more, is_no_more
 from suite.results import model as results
 from suite.results import query as selection
-from suite.stats.estimates import estimate, estimate_median
+from suite.stats.estimates import Estimate, estimate_median
 
 LEAST_PROCESSES = 4  # fewer give no interval in which to believe
 
 
-def need(run: results.run, name: str) -> results.benchmark:
-    """The benchmark of this name. Raises cannot_judge."""
+def need(run: results.Run, name: str) -> results.Benchmark:
+    """The benchmark of this name. Raises CannotJudge."""
     found = run.get(name)
     if found is None:
-        raise cannot_judge(f"the run has no {name}")
+        raise CannotJudge(f"the run has no {name}")
     return found
 
 
-def libraries(run: results.run, family: str, **parameters: object) -> dict[str, results.benchmark]:
-    """The malloc libraries' benchmarks, by name. Raises cannot_judge."""
+def libraries(run: results.Run, family: str, **parameters: object) -> dict[str, results.Benchmark]:
+    """The malloc libraries' benchmarks, by name. Raises CannotJudge."""
     found = selection.by_strategy(run.series(family, None, **parameters))
     mallocs = {name: found[name] for name in run.mallocs() if name in found}
     if not mallocs:
         given = "/".join(f"{key}:{value}" for key, value in parameters.items())
-        raise cannot_judge(f"the run has no malloc's {family}/{given}")
+        raise CannotJudge(f"the run has no malloc's {family}/{given}")
     return mallocs
 
 
-def default_of(run: results.run, mallocs: Mapping[str, results.benchmark]) -> str:
+def default_of(run: results.Run, mallocs: Mapping[str, results.Benchmark]) -> str:
     """The malloc a program gets that asks for none: the process's own, where it was measured."""
     own = str(run.context.get("process_malloc", ""))
     return own if own in mallocs else next(iter(mallocs))
 
 
-def fastest_of(mallocs: Mapping[str, results.benchmark]) -> str:
+def fastest_of(mallocs: Mapping[str, results.Benchmark]) -> str:
     costs = selection.middles(selection.medians(mallocs))
     return min(costs, key=lambda name: costs[name])
 
 
-def ends(run: results.run, key: str, family: str, **parameters: object) -> tuple[int, int]:
-    """The least and the greatest value of a parameter. Raises cannot_judge where they are the same."""
+def ends(run: results.Run, key: str, family: str, **parameters: object) -> tuple[int, int]:
+    """The least and the greatest value of a parameter. Raises CannotJudge where they are the same."""
     values = selection.numbers(run, key, family, **parameters)
     if len(values) < 2:
-        raise cannot_judge(f"the run does not have {family} over {key}")
+        raise CannotJudge(f"the run does not have {family} over {key}")
     return values[0], values[-1]
 
 
-comparable = tuple[results.benchmark, results.benchmark]  # what is compared, and with what
+ComparedPair = tuple[results.Benchmark, results.Benchmark]  # what is compared, and with what
 
 
-def ratio(above: results.benchmark, below: results.benchmark) -> estimate:
-    """Raises cannot_judge."""
+def ratio(above: results.Benchmark, below: results.Benchmark) -> Estimate:
+    """Raises CannotJudge."""
     found = selection.ratio_of(above, below)
     if found is None:
-        raise cannot_judge(f"no time could be measured of {below.name}")
+        raise CannotJudge(f"no time could be measured of {below.name}")
     if min(len(above.times), len(below.times)) < LEAST_PROCESSES:
-        raise cannot_judge(f"{min(len(above.times), len(below.times))} of the {LEAST_PROCESSES} processes it takes")
+        raise CannotJudge(f"{min(len(above.times), len(below.times))} of the {LEAST_PROCESSES} processes it takes")
     return found
 
 
-def ratios(pairs: Mapping[str, comparable]) -> dict[str, estimate]:
-    """The first of each pair over the second; the more there are, the wider each interval. Raises cannot_judge."""
+def ratios(pairs: Mapping[str, ComparedPair]) -> dict[str, Estimate]:
+    """The first of each pair over the second; the more there are, the wider each interval. Raises CannotJudge."""
     for above, below in pairs.values():
         ratio(above, below)
     firsts = {name: above for name, (above, _) in pairs.items()}
     return selection.ratios(firsts, {name: below for name, (_, below) in pairs.items()})
 
 
-def few_cycles_apart(above: results.benchmark, below: results.benchmark) -> bool:
+def few_cycles_apart(above: results.Benchmark, below: results.Benchmark) -> bool:
     """Whether the one costs but a few cycles more than the other, at the least favourable ends of their intervals."""
     if not above.cycles or not below.cycles:
         return False
@@ -78,7 +78,7 @@ def few_cycles_apart(above: results.benchmark, below: results.benchmark) -> bool
     return dearer.has_interval and cheaper.has_interval and dearer.high - cheaper.low <= FEW_CYCLES
 
 
-def depends(above: results.benchmark, below: results.benchmark) -> bool | None:
+def depends(above: results.Benchmark, below: results.Benchmark) -> bool | None:
     """Whether the one costs more than the other by what matters; None where that is open."""
     compared = ratio(above, below)
     if is_no_more(compared) or few_cycles_apart(above, below):
@@ -86,18 +86,18 @@ def depends(above: results.benchmark, below: results.benchmark) -> bool | None:
     return True if is_more(compared) else None
 
 
-def counter(one: results.benchmark, key: str) -> estimate:
-    """A counter's median with its interval. Raises cannot_judge."""
+def counter(one: results.Benchmark, key: str) -> Estimate:
+    """A counter's median with its interval. Raises CannotJudge."""
     values: Sequence[float] = one.counter(key)
     if not values:
-        raise cannot_judge(f"the run has no {key} of {one.name}")
+        raise CannotJudge(f"the run has no {key} of {one.name}")
     return estimate_median(values)
 
 
-def cores(run: results.run, family: str) -> int:
-    """As many threads as have a core of their own. Raises cannot_judge where that is one."""
+def cores(run: results.Run, family: str) -> int:
+    """As many threads as have a core of their own. Raises CannotJudge where that is one."""
     measured = selection.numbers(run, "threads", family)
     fitting = [number for number in measured if number <= (run.fact("cores") or number)]
     if not fitting or fitting[-1] < 2 or fitting[0] != 1:
-        raise cannot_judge("it takes two cores, and one thread to compare with")
+        raise CannotJudge("it takes two cores, and one thread to compare with")
     return fitting[-1]

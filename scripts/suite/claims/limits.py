@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from suite.base import phrases as words
 from suite.claims.inputs import counter, default_of, libraries, ratios
-from suite.claims.verdict import cannot_judge, does_not_hold, each, holds, holds_but, of_all, ruling, saying, times
+from suite.claims.verdict import CannotJudge, does_not_hold, each, holds, holds_but, of_all, Verdict, Claim, times
 from suite.pages.summary import bytes_text
 from suite.results import model as results
 from suite.results import query as selection
@@ -12,10 +12,10 @@ from suite.results import query as selection
 FAR_MORE = 100.0  # "effectively not limited": what is granted at once is so many stacks
 
 
-def stack_is_small(run: results.run) -> ruling:
+def stack_is_small(run: results.Run) -> Verdict:
     stacks = run.series("stack_limit", stack="main")
     if not stacks:
-        raise cannot_judge("the run has no stack_limit")
+        raise CannotJudge("the run has no stack_limit")
     usable = counter(stacks[0], "usable_bytes")
     unlimited = any(counter(one, "at_least").median > 0.5 for one in stacks)
     granted = libraries(run, "heap_limit", limit="granted")
@@ -37,10 +37,10 @@ def stack_is_small(run: results.run) -> ruling:
     return holds(text) if kept.low > usable.high else holds_but(text, "the promise was not kept when it was touched")
 
 
-def recursion_or_heap(run: results.run) -> ruling:
+def recursion_or_heap(run: results.Run) -> Verdict:
     depths = selection.numbers(run, "depth", "recursion", shape="chain")
     if not depths:
-        raise cannot_judge("recursion was not measured on a chain")
+        raise CannotJudge("recursion was not measured on a chain")
     kept, calls = (
         {f"frames of {size} B": one for size, one in selection.by_number(
             run.series("recursion", shape="chain", depth=depths[-1], by=by), "frame").items()}
@@ -51,11 +51,11 @@ def recursion_or_heap(run: results.run) -> ruling:
     return of_all(compared, text, lambda rest: f"not with {words.joined(rest)}")
 
 
-SAYINGS = (
-    saying("stack-is-small", "the stack is small",
+CLAIMS = (
+    Claim("stack-is-small", "the stack is small",
            "The stack is limited; the heap is in effect not.", ("stack_limit", "heap_limit"),
            stack_is_small),
-    saying("recursion-or-heap", "recursion is better on the heap",
+    Claim("recursion-or-heap", "recursion is better on the heap",
            "Deep recursion is better done with a stack on the heap.", ("recursion",),
            recursion_or_heap),
 )  # fmt: skip

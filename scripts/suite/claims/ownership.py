@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from suite.base import phrases as words
 from suite.claims.inputs import counter, depends, few_cycles_apart, libraries, need, ratio, ratios
-from suite.claims.verdict import cannot_judge, does_not_hold, each, holds, holds_but, is_more, is_no_more, names, of_all, ruling, saying, times  # fmt: skip
+from suite.claims.verdict import CannotJudge, does_not_hold, each, holds, holds_but, is_more, is_no_more, names, of_all, Verdict, Claim, times  # fmt: skip
 from suite.results import model as results
 from suite.results import query as selection
 from suite.stats.estimates import CONFIDENCE, estimate_ratio
 
 
-def drop_at_once(run: results.run) -> ruling:
+def drop_at_once(run: results.Run) -> Verdict:
     counts = selection.numbers(run, "count", "cleanup")
     if not counts:
-        raise cannot_judge("the run has no cleanup")
+        raise CannotJudge("the run has no cleanup")
     at_once = _drop_ns(need(run, f"cleanup/arena/count:{counts[-1]}/drop:at_once"))
     one_by_one = libraries(run, "cleanup", count=counts[-1], drop="each")
     apart = {name: _drop_ns(one) for name, one in one_by_one.items()}
     if min(at_once) <= 0.0 or any(min(values) <= 0.0 for values in apart.values()):
-        raise cannot_judge("dropping took no measurable time")
+        raise CannotJudge("dropping took no measurable time")
     confidence = 1 - (1 - CONFIDENCE) / len(apart)
     compared = {name: estimate_ratio(values, at_once, confidence) for name, values in apart.items()}
     text = (
@@ -28,12 +28,12 @@ def drop_at_once(run: results.run) -> ruling:
     return of_all(compared, text, lambda rest: f"not beyond doubt with {names(rest)}")
 
 
-def _drop_ns(one: results.benchmark) -> tuple[float, ...]:
+def _drop_ns(one: results.Benchmark) -> tuple[float, ...]:
     counter(one, "drop_ns")
     return one.counter("drop_ns")
 
 
-def simple_copies_cheap(run: results.run) -> ruling:
+def simple_copies_cheap(run: results.Run) -> Verdict:
     simple = ratio(need(run, "pass/type:int/how:copy"), need(run, "pass/type:int/how:move"))
     alike = is_no_more(simple) or few_cycles_apart(
         need(run, "pass/type:int/how:copy"), need(run, "pass/type:int/how:move")
@@ -45,13 +45,13 @@ def simple_copies_cheap(run: results.run) -> ruling:
     })  # fmt: skip
     text = f"a copy costs, against a move: an int {times(simple)}, {each(better, times)}"
     if not alike and not is_more(simple):
-        raise cannot_judge(f"the intervals are too wide to tell: {text}")
+        raise CannotJudge(f"the intervals are too wide to tell: {text}")
     if not alike:
         return does_not_hold(text)
     return of_all(better, text, lambda rest: f"not {words.joined(rest)}")
 
 
-def borrow_is_free(run: results.run) -> ruling:
+def borrow_is_free(run: results.Run) -> Verdict:
     """Free is what costs no more than the call itself, but for a few cycles."""
     lent = {}
     for one in run.series("pass", how="borrow"):
@@ -61,7 +61,7 @@ def borrow_is_free(run: results.run) -> ruling:
         names_of = [need(run, f"argument/bytes:{size}/how:{how}") for how in ("reference", "none")]
         lent[f"struct of {size:,} B"] = (names_of[0], names_of[1])
     if not lent:
-        raise cannot_judge("the run has no pass")
+        raise CannotJudge("the run has no pass")
     compared = ratios(lent)
     costs = {name: depends(*both) for name, both in lent.items()}
     text = f"to lend a value costs, against the call alone: {words.with_extremes(compared)} times"
@@ -71,11 +71,11 @@ def borrow_is_free(run: results.run) -> ruling:
     if paid:
         return holds_but(text, f"not of {words.joined(paid)}")
     if None in costs.values():
-        raise cannot_judge(f"the intervals are too wide to tell: {text}")
+        raise CannotJudge(f"the intervals are too wide to tell: {text}")
     return holds(f"{text}, a few cycles at most")
 
 
-def automatic_is_free(run: results.run) -> ruling:
+def automatic_is_free(run: results.Run) -> Verdict:
     both = {
         what: (need(run, f"smart_pointer/op:{op}/kind:unique_ptr"), need(run, f"smart_pointer/op:{op}/kind:raw"))
         for what, op in (("making and dropping", "make"), ("use", "use"))
@@ -90,15 +90,15 @@ def automatic_is_free(run: results.run) -> ruling:
     if paid:
         return holds_but(text, f"not {words.joined(paid)}")
     if None in costs.values():
-        raise cannot_judge(f"the intervals are too wide to tell: {text}")
+        raise CannotJudge(f"the intervals are too wide to tell: {text}")
     return holds_but(text, "a shared_ptr is not") if is_more(shared) else holds(text)
 
 
-def strings_on_heap(run: results.run) -> ruling:
+def strings_on_heap(run: results.Run) -> Verdict:
     built = selection.over(run, "length", "string_cliff", "string")
     where = selection.counted(built, "on_heap")
     if len(where) < 2:
-        raise cannot_judge("the run has no string_cliff over length")
+        raise CannotJudge("the run has no string_cliff over length")
     heap = [length for length, one in where.items() if one.median >= 0.5]
     if not heap:
         return does_not_hold(f"strings of up to {max(where)} characters are kept inside")
@@ -113,17 +113,17 @@ def strings_on_heap(run: results.run) -> ruling:
     return holds_but(text, f"only from {heap[0]} characters on")
 
 
-SAYINGS = (
-    saying("drop-at-once", "dropping all at once is cheaper",
+CLAIMS = (
+    Claim("drop-at-once", "dropping all at once is cheaper",
            "Throwing everything away at once is cheaper than one by one.", ("cleanup",), drop_at_once),
-    saying("simple-copies-cheap", "simple copies are cheap",
+    Claim("simple-copies-cheap", "simple copies are cheap",
            "Simple values are copied; what owns heap memory is better moved.", ("pass",),
            simple_copies_cheap),
-    saying("borrow-is-free", "lending is free",
+    Claim("borrow-is-free", "lending is free",
            "Lending costs nothing.", ("pass", "argument"), borrow_is_free),
-    saying("automatic-is-free", "automatic cleanup is free",
+    Claim("automatic-is-free", "automatic cleanup is free",
            "Cleaning up by scope costs no more than by hand.", ("smart_pointer",),
            automatic_is_free),
-    saying("strings-on-heap", "strings live on the heap",
+    Claim("strings-on-heap", "strings live on the heap",
            "Strings live on the heap.", ("string_cliff",), strings_on_heap),
 )  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from suite.base import phrases as words
 from suite.pages.summary import three_figures
 from suite.results import model as results
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
 HOLDS, HOLDS_BUT, DOES_NOT_HOLD, NOT_MEASURED = "holds", "holds, but", "does not hold", "not measured here"
 
@@ -19,55 +19,55 @@ LONGEST_LABEL = 40  # letters of a name that stands in a sentence
 
 
 @dataclass(frozen=True)
-class ruling:
+class Verdict:
     verdict: str
     text: str  # the numbers with their intervals; where nothing could be judged, why
     condition: str = ""  # of "holds, but"
 
 
 @dataclass(frozen=True)
-class saying:
+class Claim:
     """What is said of the stack and the heap, and how it is put to the test."""
 
     id: str
     short: str  # in a few words, for a chart
     said: str
     families: tuple[str, ...]
-    judge: Callable[[results.run], ruling]
+    judge: Callable[[results.Run], Verdict]
 
 
-class cannot_judge(Exception):
+class CannotJudge(Exception):
     """The run cannot answer. Its text is the reason."""
 
 
-def holds(text: str) -> ruling:
-    return ruling(HOLDS, text)
+def holds(text: str) -> Verdict:
+    return Verdict(HOLDS, text)
 
 
-def holds_but(text: str, condition: str) -> ruling:
-    return ruling(HOLDS_BUT, text, condition)
+def holds_but(text: str, condition: str) -> Verdict:
+    return Verdict(HOLDS_BUT, text, condition)
 
 
-def does_not_hold(text: str) -> ruling:
-    return ruling(DOES_NOT_HOLD, text)
+def does_not_hold(text: str) -> Verdict:
+    return Verdict(DOES_NOT_HOLD, text)
 
 
 # ---- what a ratio says
 
 
-def is_more(ratio: estimate, bound: float = MATTERS) -> bool:
+def is_more(ratio: Estimate, bound: float = MATTERS) -> bool:
     """Beyond doubt: the whole interval is."""
     return ratio.has_interval and ratio.low > bound
 
 
-def is_no_more(ratio: estimate, bound: float = MATTERS) -> bool:
+def is_no_more(ratio: Estimate, bound: float = MATTERS) -> bool:
     return ratio.has_interval and ratio.high <= bound
 
 
-def of_all(ratios: Mapping[str, estimate], text: str, but_not: Callable[[list[str]], str]) -> ruling:
+def of_all(ratios: Mapping[str, Estimate], text: str, but_not: Callable[[list[str]], str]) -> Verdict:
     """Whether every ratio is more than one, beyond doubt; where some are not, `but_not` says so of them."""
     if not ratios:
-        raise cannot_judge("nothing to compare was measured")
+        raise CannotJudge("nothing to compare was measured")
     more = [name for name, ratio in ratios.items() if is_more(ratio)]
     rest = [name for name in ratios if name not in more]
     if not rest:
@@ -76,18 +76,18 @@ def of_all(ratios: Mapping[str, estimate], text: str, but_not: Callable[[list[st
         return holds_but(text, but_not(rest))
     if all(is_no_more(ratio) for ratio in ratios.values()):
         return does_not_hold(text)
-    raise cannot_judge(f"the intervals are too wide to tell: {text}")
+    raise CannotJudge(f"the intervals are too wide to tell: {text}")
 
 
 # ---- how it is said
 
 
-def times(ratio: estimate) -> str:
+def times(ratio: Estimate) -> str:
     """`13.8 times (13.3 to 19.8)`."""
     return f"{figures(ratio.median)} times{interval(ratio)}"
 
 
-def interval(one: estimate) -> str:
+def interval(one: Estimate) -> str:
     low, high = figures(one.low), figures(one.high)
     return "" if low == high or not one.has_interval else f" ({low} to {high})"
 
@@ -97,7 +97,7 @@ def figures(value: float) -> str:
     return f"{value:#.3g}" if 0.0 < value < 99.95 else three_figures(value)
 
 
-def each(told: Mapping[str, estimate], text: Callable[[estimate], str]) -> str:
+def each(told: Mapping[str, Estimate], text: Callable[[Estimate], str]) -> str:
     """`glibc 13.8 times (13.3 to 19.8), jemalloc ...`."""
     return ", ".join(f"{_label(name)} {text(one)}" for name, one in told.items())
 

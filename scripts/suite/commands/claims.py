@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from suite import claims
-from suite.base.cli import SUCCESS, answer, console_for_results, one_line_parser
+from suite.base.cli import SUCCESS, answer, console_for_results, OneLineParser
 from suite.results import model as results
 
 PROGRAM = "scripts/claims"
@@ -23,7 +23,7 @@ STYLES = {
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = one_line_parser(
+    parser = OneLineParser(
         prog=PROGRAM,
         description="Puts what textbooks say of the stack and the heap to the test of a run: for each claim the "
         "verdict (holds; holds, but; does not hold; not measured here) and a sentence with the numbers and their "
@@ -32,7 +32,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("run", metavar="RUN.json", type=Path, help="the result file of a run")
-    ids = [one.id for one in claims.SAYINGS]
+    ids = [one.id for one in claims.CLAIMS]
     add("--claim", metavar="ID", action="append", choices=ids, help=f"only this one; several times: {', '.join(ids)}")
     return parser.parse_args(arguments)
 

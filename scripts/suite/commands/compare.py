@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite.base.cli import answer, console_for_results, one_line_parser
+from suite.base.cli import answer, console_for_results, OneLineParser
 from suite.gate import two_files as comparing, formats as telling
-from suite.gate.comparison import comparison
+from suite.gate.comparison import Comparison
 from suite.results import model as results
 
 PROGRAM = "scripts/compare"
@@ -18,7 +18,7 @@ CHART_FORMATS = (".svg", ".png", ".pdf")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = one_line_parser(
+    parser = OneLineParser(
         prog=PROGRAM,
         description="Compares two runs by their files, process by process: what is worse, better, the same (shown to "
         "be within the threshold) or undecided. A change counts when it shows in nanoseconds and in cycles. Files that "
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    by = comparing.rules(options.threshold, options.only, options.across, options.allow_missing)
+    by = comparing.Rules(options.threshold, options.only, options.across, options.allow_missing)
     found = comparing.compare(results.read_run(options.base), results.read_run(options.new), by)
     if options.chart is not None:
         draw(found, options.chart, options.theme)
@@ -73,7 +73,7 @@ def _compare(options: argparse.Namespace) -> int:
     return found.exit_code(options.strict)
 
 
-def tell(found: comparison, form: str, out: Path | None, strict: bool) -> None:
+def tell(found: Comparison, form: str, out: Path | None, strict: bool) -> None:
     """Prints the comparison in one of its forms, or writes it to a file. Raises OSError."""
     if out is not None:
         out.write_text(telling.FORMS[form](found, strict), encoding="utf-8", errors="replace")
@@ -83,12 +83,12 @@ def tell(found: comparison, form: str, out: Path | None, strict: bool) -> None:
         sys.stdout.write(telling.FORMS[form](found, strict))
 
 
-def draw(found: comparison, file: Path, theme: str) -> None:
+def draw(found: Comparison, file: Path, theme: str) -> None:
     """Writes the chart of the changes. Raises OSError."""
     from suite import charts
     from suite.charts.across import change
 
-    file.write_bytes(charts.render(change.draw(found, charts.look(theme)), file.suffix[1:]))
+    file.write_bytes(charts.render(change.draw(found, charts.Look(theme)), file.suffix[1:]))
 
 
 if __name__ == "__main__":

@@ -10,16 +10,16 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from suite.base.cli import ROOT, SUCCESS, answer, console_for_progress, console_for_results, one_line_parser
+from suite.base.cli import ROOT, SUCCESS, answer, console_for_progress, console_for_results, OneLineParser
 from suite.runner import build as building, doctor
-from suite.runner.program import ask, program
+from suite.runner.program import ask, Program
 
 PROGRAM = "scripts/doctor"
 STYLES = {"good": "green", "mind": "yellow", "unknown": "dim"}
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = one_line_parser(
+    parser = OneLineParser(
         prog=PROGRAM,
         description="Tells how fit this machine is to measure, what that does to results, and what would change it. "
         "Changes nothing itself.",
@@ -35,8 +35,8 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
 
 
 def _tell(root: Path, preset: str) -> int:
-    offered = ask(program(building.build(root, preset, console_for_progress()), "quick"))
-    found = doctor.examine(doctor.machine(facts=offered.context), offered.mallocs)
+    offered = ask(Program(building.build(root, preset, console_for_progress()), "quick"))
+    found = doctor.examine(doctor.SystemView(facts=offered.context), offered.mallocs)
     console = console_for_results()
     table = Table("what", "", "found", "what it does to results", "what would change it", box=None, header_style="bold")
     for each in found:

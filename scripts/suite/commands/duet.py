@@ -19,16 +19,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from suite.base.cli import REFUSED, ROOT, SUCCESS, answer, bar, console_for_progress, console_for_results, one_line_parser  # fmt: skip
+from suite.base.cli import REFUSED, ROOT, SUCCESS, answer, bar, console_for_progress, console_for_results, OneLineParser  # fmt: skip
 from suite.commands.compare import share, tell
 from suite.gate import sides as contestants, paired_run as duet, formats as telling
-from suite.gate.comparison import comparison
-from suite.gate.sequential_test import PAIRS, THRESHOLD, rule
-from suite.gate.sides import choice
+from suite.gate.comparison import Comparison
+from suite.gate.sequential_test import PAIRS, THRESHOLD, Rule
+from suite.gate.sides import SideOptions
 from suite.history.store import MACHINE_FACTS
 from suite.results import model as results
 from suite.runner import build as building, scheduler as measure
-from suite.runner.program import ask, bad_input, catalogue
+from suite.runner.program import ask, BadInput, Catalogue
 
 PROGRAM = "scripts/duet"
 FEWEST_PAIRS, MOST_PAIRS, MOST_LAYOUTS = 10, 200, 50
@@ -55,7 +55,7 @@ made until then.
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = one_line_parser(
+    parser = OneLineParser(
         prog=PROGRAM,
         description="Tells whether the new side is worse: two builds (folders or programs), two git revisions, or two\n"
         "mallocs, measured in turn on this machine.",
@@ -132,12 +132,12 @@ def _positive(text: str) -> float:
     return value
 
 
-def main(arguments: Sequence[str] | None = None, root: Path = ROOT, build: contestants.builder | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT, build: contestants.Builder | None = None) -> int:
     options = parse(arguments)
     return answer(PROGRAM, lambda: _duet(options, root, build or building.build))
 
 
-def _duet(options: argparse.Namespace, root: Path, build: contestants.builder) -> int:
+def _duet(options: argparse.Namespace, root: Path, build: contestants.Builder) -> int:
     _check(options)
     status = console_for_progress()
     if options.judge:
@@ -148,17 +148,17 @@ def _duet(options: argparse.Namespace, root: Path, build: contestants.builder) -
     seed = secrets.randbits(32) if options.seed is None else options.seed
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        of_sides = choice(options.profile, options.seconds, options.layouts, seed)
+        of_sides = SideOptions(options.profile, options.seconds, options.layouts, seed)
         sides = stack.enter_context(_sides(options, root, build, of_sides, folder, status))
         offered = [ask(one.builds[0]) for one in (sides.old, sides.new)]
         strategy = contestants.MALLOC if options.allocator else None
         names, missing = duet.select(offered[0], offered[1], options.only, strategy)
         if missing and not options.allow_missing:
-            raise bad_input(f"not on both sides: {_few(missing)} (--allow-missing compares the others)")
+            raise BadInput(f"not on both sides: {_few(missing)} (--allow-missing compares the others)")
         kept = root / "results" / "calibration" / f"{machine_key(offered[0])}.json"
         chosen = _rule(options, names, {} if options.calibrate else _floors(options, kept, status))
         controls = duet.controls_among(*offered)
-        planned = duet.match(
+        planned = duet.PairedRun(
             sides.old, sides.new, names, controls, seed, chosen, options.budget, to_the_end=options.calibrate
         )
         file = options.out or root / "results" / time.strftime("%Y%m%d-%H%M%S-duet") / "pairs.json"
@@ -177,15 +177,15 @@ def _duet(options: argparse.Namespace, root: Path, build: contestants.builder) -
 def _check(options: argparse.Namespace) -> None:
     given = [one for one in (options.builds, options.rev, options.allocator, options.judge) if one]
     if len(given) != 1:
-        raise bad_input("give either two builds, or --rev twice, or --allocator twice, or --judge (see --help)")
+        raise BadInput("give either two builds, or --rev twice, or --allocator twice, or --judge (see --help)")
     wanted = 1 if options.calibrate else 2
     if not options.judge and len(given[0]) != wanted:
         what = "one side: it is compared with itself" if options.calibrate else "two sides, the old and the new"
-        raise bad_input(f"give {what}; {len(given[0])} given")
+        raise BadInput(f"give {what}; {len(given[0])} given")
     if options.layouts > 1 and options.allocator:
-        raise bad_input("--layouts is for builds and revisions: two mallocs share one program")
+        raise BadInput("--layouts is for builds and revisions: two mallocs share one program")
     if options.judge and options.calibrate:
-        raise bad_input("--calibrate measures, --judge does not")
+        raise BadInput("--calibrate measures, --judge does not")
 
 
 # ---- the two sides
@@ -193,19 +193,19 @@ def _check(options: argparse.Namespace) -> None:
 
 @dataclass(frozen=True)
 class _both:
-    old: duet.contestant
-    new: duet.contestant
+    old: duet.SideBuilds
+    new: duet.SideBuilds
 
 
 @contextlib.contextmanager
 def _sides(
-    options: argparse.Namespace, root: Path, build: contestants.builder, chosen: choice, folder: Path, status: Console
+    options: argparse.Namespace, root: Path, build: contestants.Builder, chosen: SideOptions, folder: Path, status: Console
 ) -> Iterator[_both]:
     with contextlib.ExitStack() as stack:
         if options.rev:
             commits = [contestants.commit_of(label, root) for label in options.rev]
             if len(commits) > len(set(commits)):
-                raise bad_input(f"{' and '.join(options.rev)} are the same commit, {commits[0]}")
+                raise BadInput(f"{' and '.join(options.rev)} are the same commit, {commits[0]}")
             found = [
                 stack.enter_context(
                     contestants.of_revision(label, root, options.build, build, chosen, folder, status)
@@ -220,7 +220,7 @@ def _sides(
         yield _both(found[0], found[-1])
 
 
-def machine_key(offered: catalogue) -> str:
+def machine_key(offered: Catalogue) -> str:
     """The same for the same kind of machine, whatever its clock does or its host is called."""
     facts = {key: offered.context[key] for key in MACHINE_FACTS if key in offered.context}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
@@ -238,9 +238,9 @@ def _floors(options: argparse.Namespace, kept: Path, status: Console) -> Mapping
     return floors
 
 
-def _rule(options: argparse.Namespace, names: Collection[str], floors: Mapping[str, float]) -> rule:
-    """Raises bad_input for a threshold below a benchmark's floor: what nothing does cannot fail something."""
-    default = rule(pairs=options.pairs)
+def _rule(options: argparse.Namespace, names: Collection[str], floors: Mapping[str, float]) -> Rule:
+    """Raises BadInput for a threshold below a benchmark's floor: what nothing does cannot fail something."""
+    default = Rule(pairs=options.pairs)
     thresholds = dict(duet.thresholds_over(floors, default))
     for key in {*names, *floors}:
         given = [share for expression, share in options.threshold if re.search(expression, key)]
@@ -248,14 +248,14 @@ def _rule(options: argparse.Namespace, names: Collection[str], floors: Mapping[s
             thresholds[key] = given[-1]
         floor = floors.get(key, 0.0)
         if given and given[-1] < floor and key.partition(" ")[0] in names:
-            raise bad_input(f"the threshold of {key}, {given[-1]:.2%}, is below its floor on this machine, {floor:.2%}")
+            raise BadInput(f"the threshold of {key}, {given[-1]:.2%}, is below its floor on this machine, {floor:.2%}")
     return replace(default, thresholds=thresholds, floors=floors)
 
 
 # ---- measuring
 
 
-def _announce(planned: duet.match, options: argparse.Namespace, status: Console) -> None:
+def _announce(planned: duet.PairedRun, options: argparse.Namespace, status: Console) -> None:
     turns = len(planned.names) + len(planned.controls)
     chosen = planned.chosen
     first, last = (chosen.pairs, chosen.pairs) if planned.to_the_end else (chosen.looks[0], chosen.most)
@@ -275,11 +275,11 @@ def _minutes(seconds: float) -> str:
     return f"{math.ceil(seconds)} s" if seconds < 90 else f"{round(seconds / 60)} min"
 
 
-def _play(planned: duet.match, status: Console) -> results.recorded_pairs:
+def _play(planned: duet.PairedRun, status: Console) -> results.RecordedPairs:
     with bar(status) as shown:
         task = shown.add_task("", total=None, left="")
 
-        def watching(now: duet.standing) -> None:
+        def watching(now: duet.Progress) -> None:
             decided = ", ".join(f"{number} {verdict}" for verdict, number in sorted(now.verdicts.items()))
             shown.update(
                 task,
@@ -295,12 +295,12 @@ def _play(planned: duet.match, status: Console) -> results.recorded_pairs:
 # ---- telling
 
 
-def _tell(found: comparison, options: argparse.Namespace) -> int:
+def _tell(found: Comparison, options: argparse.Namespace) -> int:
     tell(found, options.format, None, options.strict)
     return found.exit_code(options.strict)
 
 
-def _calibrate(recorded: results.recorded_pairs, chosen: rule, file: Path) -> int:
+def _calibrate(recorded: results.RecordedPairs, chosen: Rule, file: Path) -> int:
     console = console_for_results()
     if not recorded.pairs:
         for problem in recorded.problems:

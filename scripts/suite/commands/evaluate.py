@@ -11,9 +11,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from suite.base.cli import ROOT, SUCCESS, answer, bar, console_for_progress, one_line_parser
+from suite.base.cli import ROOT, SUCCESS, answer, bar, console_for_progress, OneLineParser
 from suite.runner import build as building
-from suite.runner.program import bad_input
+from suite.runner.program import BadInput
 from suite.selfcheck import gate_error_rates as evaluating, gate_recording as recording
 
 PROGRAM = "scripts/evaluate"
@@ -24,7 +24,7 @@ RESAMPLING_SEED = 20260101
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = one_line_parser(
+    parser = OneLineParser(
         prog=PROGRAM,
         description="How often the gate errs: records comparisons of a program with itself and with planted slowdowns, "
         "quiet and beside a bad neighbour, and prints what this project's rule and those of other tools say of them.",
@@ -66,15 +66,15 @@ def _count(text: str) -> int:
     return int(text)
 
 
-builder = Callable[[Path, str, Console, str], Path]
+PlantedBuilder = Callable[[Path, str, Console, str], Path]
 
 
-def main(arguments: Sequence[str] | None = None, root: Path = ROOT, build: builder = building.build) -> int:
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT, build: PlantedBuilder = building.build) -> int:
     options = parse(arguments)
     return answer(PROGRAM, lambda: _evaluate(options, root, build, console_for_progress()))
 
 
-def _evaluate(options: argparse.Namespace, root: Path, build: builder, status: Console) -> int:
+def _evaluate(options: argparse.Namespace, root: Path, build: PlantedBuilder, status: Console) -> int:
     made = recording.read_recording(options.recorded) if options.recorded else _record(options, root, build, status)
     if options.record:
         return SUCCESS
@@ -93,7 +93,7 @@ def _evaluate(options: argparse.Namespace, root: Path, build: builder, status: C
     return STALE if stale and options.check else SUCCESS
 
 
-def _judge(made: recording.recording, suites: int, status: Console) -> evaluating.evaluation:
+def _judge(made: recording.Recording, suites: int, status: Console) -> evaluating.Evaluation:
     if not status.is_terminal:
         return evaluating.evaluate(made, RESAMPLING_SEED, suites)
     with bar(status) as shown:
@@ -103,10 +103,10 @@ def _judge(made: recording.recording, suites: int, status: Console) -> evaluatin
         )
 
 
-def _record(options: argparse.Namespace, root: Path, build: builder, status: Console) -> recording.recording:
+def _record(options: argparse.Namespace, root: Path, build: PlantedBuilder, status: Console) -> recording.Recording:
     out = options.out or (root / COMMITTED if options.record else None)
     if options.out and not options.out.parent.is_dir():
-        raise bad_input(f"{options.out.parent} is no folder")
+        raise BadInput(f"{options.out.parent} is no folder")
     planted, neighbour = (build(root, options.build, status, target) for target in ("planted", "neighbour"))
     seed = options.seed or secrets.randbelow(1 << 32) or 1
     minutes = options.minutes or (QUICK_MINUTES if options.quick else MINUTES)

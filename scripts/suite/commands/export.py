@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite.base.cli import SUCCESS, answer, one_line_parser
+from suite.base.cli import SUCCESS, answer, OneLineParser
 from suite.results import export as exporting
 
 PROGRAM = "scripts/export"
@@ -15,7 +15,7 @@ _SHOWN = 3
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = one_line_parser(
+    parser = OneLineParser(
         prog=PROGRAM,
         description="Writes a run for other tools: the median of each benchmark over its processes.",
         formatter_class=argparse.RawDescriptionHelpFormatter,

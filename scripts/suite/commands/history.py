@@ -13,11 +13,11 @@ from typing import Any
 
 from rich.table import Table
 
-from suite.base.cli import ROOT, SUCCESS, answer, console_for_results, one_line_parser
+from suite.base.cli import ROOT, SUCCESS, answer, console_for_results, OneLineParser
 from suite.history import store as history, check as regressions
-from suite.history.store import annotation, entry, opened, record, table
+from suite.history.store import Annotation, Entry, opened, History, SeriesTable
 from suite.results.model import one_line
-from suite.runner.program import bad_input
+from suite.runner.program import BadInput
 from suite.stats import change_points
 
 PROGRAM = "scripts/history"
@@ -36,7 +36,7 @@ Exit codes: 0 done, check: nothing worse; 1 check found something worse; 2 bad i
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = one_line_parser(
+    parser = OneLineParser(
         prog=PROGRAM,
         description="Keeps the record of many runs in one file, and says where the cost changed.",
         epilog=EPILOG,
@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _add(options: argparse.Namespace) -> int:
     if options.reference is not None and len(options.runs) > 1:
-        raise bad_input("--reference is of one run: add the others by themselves")
+        raise BadInput("--reference is of one run: add the others by themselves")
     prepared = [history.prepare(file, options.reference) for file in options.runs]
     with opened(options.file, to_write=True) as kept:
         new = [kept.add(one, one_line(options.commit)) for one in prepared]
@@ -152,7 +152,7 @@ def _annotate(options: argparse.Namespace) -> int:
         moment = None if run else history.moment_of(
             options.when, f"{options.file}: {options.when!r} is no date, and no run or commit in it"
         )  # fmt: skip
-        said = annotation(
+        said = Annotation(
             run=run.id if run and by_number else None,
             revision=options.when if run and not by_number else None,
             moment=moment,
@@ -161,15 +161,15 @@ def _annotate(options: argparse.Namespace) -> int:
             text=one_line(options.text),
         )
         if not said.text:
-            raise bad_input("an annotation needs a text")
+            raise BadInput("an annotation needs a text")
         kept.annotate(said)
     return SUCCESS
 
 
-def _table(options: argparse.Namespace, kept: record, only: re.Pattern[str] | None) -> table:
+def _table(options: argparse.Namespace, kept: History, only: re.Pattern[str] | None) -> SeriesTable:
     found = kept.table(kept.like(options.like)[-(options.last or 0) :], only)
     if not found.names:
-        raise bad_input(f"{options.file}: no series matches {only.pattern if only else '.'!r}")
+        raise BadInput(f"{options.file}: no series matches {only.pattern if only else '.'!r}")
     return found
 
 
@@ -184,7 +184,7 @@ def _check(options: argparse.Namespace) -> int:
             f"a change in one can be told from noise from {needed} runs on"
         )
         if not options.allow_short:
-            raise bad_input(too_short)
+            raise BadInput(too_short)
         print(json.dumps({"too_short": too_short}) if options.format == "json" else too_short)
         return SUCCESS
     print(regressions.FORMS[options.format](said, options.all))
@@ -195,7 +195,7 @@ def _trend(options: argparse.Namespace) -> int:
     with opened(options.file) as kept:
         try:
             series = _table(options, kept, re.compile(f"^{re.escape(options.name)}$"))
-        except bad_input:
+        except BadInput:
             series = _table(options, kept, _named(options.name))
         annotations, machine = kept.annotations(), kept.machine(series.runs[0].machine)
     if options.chart is not None:
@@ -217,21 +217,21 @@ def _named(text: str) -> re.Pattern[str]:
     try:
         return re.compile(text)
     except re.error as problem:
-        raise bad_input(f"{text!r} is no regular expression ({problem})") from None
+        raise BadInput(f"{text!r} is no regular expression ({problem})") from None
 
 
 def _draw(
-    options: argparse.Namespace, series: table, annotations: Sequence[annotation], machine: dict[str, object]
+    options: argparse.Namespace, series: SeriesTable, annotations: Sequence[Annotation], machine: dict[str, object]
 ) -> None:
     from suite import charts  # takes a second, which no other command needs to wait
     from suite.charts.across import trend
 
     file: Path = options.chart
     if file.suffix[1:] not in charts.FORMATS:
-        raise bad_input(f"{file}: a chart ends in one of .{', .'.join(charts.FORMATS)}")
+        raise BadInput(f"{file}: a chart ends in one of .{', .'.join(charts.FORMATS)}")
     if len(series.names) > 1:
-        raise bad_input(f"{options.name!r} names {len(series.names)} series, a chart shows one: {series.names[0]}, ...")
-    drawn = trend.draw(series, annotations, machine, options.threshold, charts.look(options.theme, options.size))
+        raise BadInput(f"{options.name!r} names {len(series.names)} series, a chart shows one: {series.names[0]}, ...")
+    drawn = trend.draw(series, annotations, machine, options.threshold, charts.Look(options.theme, options.size))
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(charts.render(drawn, file.suffix[1:]))
     print(file)
@@ -253,7 +253,7 @@ def _export(options: argparse.Namespace) -> int:
 Row = dict[str, Any]
 
 
-def _values(options: argparse.Namespace, kept: record) -> Iterator[Row]:
+def _values(options: argparse.Namespace, kept: History) -> Iterator[Row]:
     series = _table(options, kept, options.only)
     for one, values in zip(series.runs, series.values.tolist()):
         for name, value in zip(series.names, values):
@@ -261,7 +261,7 @@ def _values(options: argparse.Namespace, kept: record) -> Iterator[Row]:
                 yield {**_about(one), "series": name, "unit": history.unit_of(name, one.unit), "value": value}
 
 
-def _samples(options: argparse.Namespace, kept: record) -> Iterator[Row]:
+def _samples(options: argparse.Namespace, kept: History) -> Iterator[Row]:
     for one in kept.like(options.like)[-(options.last or 0) :]:
         for of, own in zip(("run", "reference"), kept.samples(one)):
             if own is None:
@@ -275,7 +275,7 @@ def _samples(options: argparse.Namespace, kept: record) -> Iterator[Row]:
                         yield from ({**about, "process": at, "value": value} for at, value in places if value == value)
 
 
-def _about(one: entry) -> Row:
+def _about(one: Entry) -> Row:
     return {
         "run": one.id, "measured": one.measured, "commit": one.revision, "machine": one.machine, "profile": one.profile
     }  # fmt: skip

@@ -15,10 +15,10 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from suite.base.cli import REFUSED, ROOT, SUCCESS, answer, bar, console_for_progress, console_for_results, one_line_parser  # fmt: skip
-from suite.runner.program import bad_input
+from suite.base.cli import REFUSED, ROOT, SUCCESS, answer, bar, console_for_progress, console_for_results, OneLineParser  # fmt: skip
+from suite.runner.program import BadInput
 from suite.selfcheck import mutate as mutating
-from suite.selfcheck.mutate import CAUGHT, SURVIVED, UNBUILT, mutant, outcome
+from suite.selfcheck.mutate import CAUGHT, SURVIVED, UNBUILT, Mutant, Outcome
 
 PROGRAM = "scripts/mutate"
 ONE_SURVIVED = 1
@@ -26,7 +26,7 @@ STYLES = {CAUGHT: "green", SURVIVED: "bold red", UNBUILT: "yellow"}
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = one_line_parser(
+    parser = OneLineParser(
         prog=PROGRAM,
         description="Breaks a copy of the project in each of the ways that stand in tests/mutants/, builds it, and "
         "looks whether the tests that must notice do.",
@@ -55,7 +55,7 @@ def _mutate(options: argparse.Namespace, root: Path) -> int:
         console_for_results().print(_listed(chosen))
         return SUCCESS
     if options.jobs is not None and options.jobs < 1:
-        raise bad_input(f"--jobs {options.jobs}: at least one is needed")
+        raise BadInput(f"--jobs {options.jobs}: at least one is needed")
     jobs = options.jobs or len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory(prefix="mutants-") as temporary, _progress(len(chosen)) as tell:
         folder = options.folder or Path(temporary)
@@ -65,11 +65,11 @@ def _mutate(options: argparse.Namespace, root: Path) -> int:
 
 
 @contextlib.contextmanager
-def _progress(total: int) -> Iterator[Callable[[outcome], None]]:
+def _progress(total: int) -> Iterator[Callable[[Outcome], None]]:
     status = console_for_progress()
     if not status.is_terminal:
 
-        def tell(each: outcome) -> None:  # at once: what is told at the end is lost when it does not come to that
+        def tell(each: Outcome) -> None:  # at once: what is told at the end is lost when it does not come to that
             if each.verdict != CAUGHT:
                 status.print(f"{each.verdict}: {each.mutant.breaks}", markup=False)
 
@@ -80,25 +80,25 @@ def _progress(total: int) -> Iterator[Callable[[outcome], None]]:
         yield lambda each: shown.update(task, advance=1, left=f"{each.verdict}: {each.mutant.breaks}")
 
 
-def _chosen(mutants: Sequence[mutant], only: str) -> list[mutant]:
+def _chosen(mutants: Sequence[Mutant], only: str) -> list[Mutant]:
     try:
         wanted = re.compile(only)
     except re.error as problem:
-        raise bad_input(f"--only {only}: {problem}") from None
+        raise BadInput(f"--only {only}: {problem}") from None
     found = [one for one in mutants if wanted.search(one.breaks) or wanted.search(one.file)]
     if not found:
-        raise bad_input(f"--only {only}: no mutant has such a name or file (--list shows all)")
+        raise BadInput(f"--only {only}: no mutant has such a name or file (--list shows all)")
     return found
 
 
-def _listed(mutants: Sequence[mutant]) -> Table:
+def _listed(mutants: Sequence[Mutant]) -> Table:
     table = Table("file", "what it breaks", "noticed by", box=None, header_style="bold")
     for one in mutants:
         table.add_row(*map(Text, (one.file, one.breaks, one.noticed_by)))
     return table
 
 
-def _told(found: Sequence[outcome]) -> Table:
+def _told(found: Sequence[Outcome]) -> Table:
     """The caught in brief, the others with what is known of them."""
     counts = {verdict: sum(each.verdict == verdict for each in found) for verdict in STYLES}
     caption = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
@@ -119,7 +119,7 @@ def _told(found: Sequence[outcome]) -> Table:
     return table
 
 
-def _exit_code(found: Sequence[outcome]) -> int:
+def _exit_code(found: Sequence[Outcome]) -> int:
     if any(each.verdict == UNBUILT for each in found):
         return REFUSED
     return ONE_SURVIVED if any(each.verdict == SURVIVED for each in found) else SUCCESS

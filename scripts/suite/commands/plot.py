@@ -9,16 +9,16 @@ from functools import partial
 from pathlib import Path
 
 from suite import charts
-from suite.base.cli import SUCCESS, answer, one_line_parser
+from suite.base.cli import SUCCESS, answer, OneLineParser
 from suite.charts.across import overlay
 from suite.results import model as results
-from suite.runner.program import bad_input
+from suite.runner.program import BadInput
 
 PROGRAM = "scripts/plot"
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = one_line_parser(
+    parser = OneLineParser(
         prog=PROGRAM,
         description="Draws every chart the run has data for, and prints the files. Of several runs (machines, "
         "versions), it draws the charts that compare them: overlay-NAME, a line or a column a run.",
@@ -54,13 +54,13 @@ def _plot(options: argparse.Namespace) -> int:
     runs = [results.read_run(file) for file in options.runs]
     folder = options.out or options.runs[0].parent / "figures"
     if several:
-        names, how = options.chart or overlay.NAMES, charts.look(options.theme, options.size)
+        names, how = options.chart or overlay.NAMES, charts.Look(options.theme, options.size)
         files = charts.write_all(partial(overlay.draw, runs), names, folder, options.format, how, "overlay-")
     else:
         files = charts.draw_all(runs[0], folder, options.format, options.theme, options.size, options.chart)
     if not files:
         whose = "no two of the runs have data" if several else f"{options.runs[0]} has no data"
-        raise bad_input(f"{whose} for {', '.join(options.chart or ['any chart'])}")
+        raise BadInput(f"{whose} for {', '.join(options.chart or ['any chart'])}")
     for file in files:
         print(file)
     return SUCCESS
@@ -68,11 +68,11 @@ def _plot(options: argparse.Namespace) -> int:
 
 def _check_overlays(options: argparse.Namespace) -> None:
     if len(options.runs) > overlay.MOST_RUNS:
-        raise bad_input(f"at most {overlay.MOST_RUNS} runs are drawn in one chart, not {len(options.runs)}")
+        raise BadInput(f"at most {overlay.MOST_RUNS} runs are drawn in one chart, not {len(options.runs)}")
     single = [name for name in options.chart or () if name not in overlay.NAMES]
     if single:
         known = ", ".join(overlay.NAMES)
-        raise bad_input(f"{', '.join(single)} is drawn of one run alone; of several there are {known}")
+        raise BadInput(f"{', '.join(single)} is drawn of one run alone; of several there are {known}")
 
 
 if __name__ == "__main__":

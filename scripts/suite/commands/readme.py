@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite.base.cli import ROOT, SUCCESS, answer, one_line_parser
+from suite.base.cli import ROOT, SUCCESS, answer, OneLineParser
 from suite.pages import docs as readme
 
 PROGRAM = "scripts/readme"
@@ -15,7 +15,7 @@ STALE = 1
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = one_line_parser(
+    parser = OneLineParser(
         prog=PROGRAM,
         description="Rewrites the generated blocks of README.md and of the chapters in docs/, and "
         "results/reference/figures, from results/reference/run.json.",

@@ -7,16 +7,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite.base.cli import SUCCESS, answer, one_line_parser
+from suite.base.cli import SUCCESS, answer, OneLineParser
 from suite.pages import report
 from suite.results import model as results
-from suite.runner.program import bad_input
+from suite.runner.program import BadInput
 
 PROGRAM = "scripts/report"
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = one_line_parser(
+    parser = OneLineParser(
         prog=PROGRAM,
         description="Makes one HTML page that needs no network: findings, the machine, every chart, and all figures to "
         "search and sort. Several runs stand side by side. Prints the file's path.",
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _report(files: Sequence[Path], out: Path | None) -> int:
     file = out or files[0].parent / "report.html"
     if any(file.resolve() == each.resolve() for each in files):
-        raise bad_input(f"{file} is the run itself: choose another file for the page")
+        raise BadInput(f"{file} is the run itself: choose another file for the page")
     print(report.write(report.make([results.read_run(each) for each in files]), file))
     return SUCCESS
 

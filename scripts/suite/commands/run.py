@@ -15,11 +15,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from suite.base.cli import INTERRUPTED, ROOT, SUCCESS, answer, bar, console_for_progress, console_for_results, one_line_parser  # fmt: skip
+from suite.base.cli import INTERRUPTED, ROOT, SUCCESS, answer, bar, console_for_progress, console_for_results, OneLineParser  # fmt: skip
 from suite.pages import summary as findings
 from suite.results import model as results
 from suite.runner import build as building, doctor, scheduler as measure
-from suite.runner.program import ask, bad_input, part, program, unit_failed
+from suite.runner.program import ask, BadInput, Part, Program, UnitFailed
 
 PROGRAM = "scripts/run"
 GO_ON = "scripts/run --resume"
@@ -29,7 +29,7 @@ MOST_PROCESSES = 1000
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = one_line_parser(
+    parser = OneLineParser(
         prog=PROGRAM,
         description="Builds, measures, draws, and prints the findings. Results go to results/<time>-<profile>/.",
         epilog="Exit codes: 0 all went well, 1 some processes failed (the rest is kept), 2 bad input or no result, "
@@ -59,20 +59,20 @@ def _count(text: str) -> int:
     return int(text)
 
 
-builder = Callable[[Path, str, Console], Path]
+Builder = Callable[[Path, str, Console], Path]
 
 
-def main(arguments: Sequence[str] | None = None, root: Path = ROOT, build: builder | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT, build: Builder | None = None) -> int:
     options = parse(arguments)
     return answer(PROGRAM, lambda: _interruptible(options, root, build or building.build))
 
 
-def _interruptible(options: argparse.Namespace, root: Path, build: builder) -> int:
+def _interruptible(options: argparse.Namespace, root: Path, build: Builder) -> int:
     with measure.signals_as_interrupts():  # before and after measuring as well
         return _run(options, root, build, console_for_progress())
 
 
-def _run(options: argparse.Namespace, root: Path, build: builder, status: Console) -> int:
+def _run(options: argparse.Namespace, root: Path, build: Builder, status: Console) -> int:
     if options.resume:
         measure.read_plan(_folder_to_resume(options, root))  # before the build: is there anything to resume?
     executable = build(root, options.build, status)
@@ -88,7 +88,7 @@ def _run(options: argparse.Namespace, root: Path, build: builder, status: Consol
         print(_how_to_go_on(folder, options), file=sys.stderr)
         return INTERRUPTED
     if not run.series():
-        raise unit_failed(f"no benchmark gave a result: {run.failed[0].reason}; see {run.path}")
+        raise UnitFailed(f"no benchmark gave a result: {run.failed[0].reason}; see {run.path}")
     _tell(run)
     _draw(run, options.no_figures)
     return SOME_FAILED if run.failed else SUCCESS
@@ -97,37 +97,37 @@ def _run(options: argparse.Namespace, root: Path, build: builder, status: Consol
 # ---- what to measure, and where to
 
 
-def _begun(options: argparse.Namespace, root: Path, executable: Path) -> tuple[measure.plan, Path]:
+def _begun(options: argparse.Namespace, root: Path, executable: Path) -> tuple[measure.Plan, Path]:
     profile = options.profile or "quick"
-    chosen = program(executable, profile, options.only, tuple(options.allocator))
+    chosen = Program(executable, profile, options.only, tuple(options.allocator))
     processes = options.processes or measure.PROCESSES[profile]
     offered = ask(chosen)
-    planned = measure.plan(chosen, offered, processes, secrets.randbits(32), doctor.fitness(offered))
+    planned = measure.Plan(chosen, offered, processes, secrets.randbits(32), doctor.fitness(offered))
     folder = options.out or root / "results" / time.strftime(f"%Y%m%d-%H%M%S-{profile}")
     if any((folder / name).exists() for name in (measure.PLAN_FILE, measure.RUN_FILE)):
-        raise bad_input(f"{folder} holds a run already: add --resume to go on with it, or choose another folder")
+        raise BadInput(f"{folder} holds a run already: add --resume to go on with it, or choose another folder")
     planned.write(folder)
     return planned, folder
 
 
-def _resumed(options: argparse.Namespace, root: Path, executable: Path) -> tuple[measure.plan, Path]:
+def _resumed(options: argparse.Namespace, root: Path, executable: Path) -> tuple[measure.Plan, Path]:
     folder = _folder_to_resume(options, root)
     begun = measure.read_plan(folder)
     only = begun.only if options.only is None else options.only
-    chosen = program(executable, options.profile or begun.profile, only, tuple(options.allocator) or begun.allocators)
+    chosen = Program(executable, options.profile or begun.profile, only, tuple(options.allocator) or begun.allocators)
     offered = ask(chosen)
     processes = options.processes or begun.processes
-    planned = measure.plan(chosen, offered, processes, begun.order_seed, doctor.fitness(offered))
+    planned = measure.Plan(chosen, offered, processes, begun.order_seed, doctor.fitness(offered))
     changed = begun.differences(planned.record())
     if changed:
-        raise bad_input(f"{folder} cannot be resumed: changed since it was begun: {', '.join(changed)}")
+        raise BadInput(f"{folder} cannot be resumed: changed since it was begun: {', '.join(changed)}")
     return planned, folder
 
 
 def _folder_to_resume(options: argparse.Namespace, root: Path) -> Path:
     folder: Path = options.out or root / "results" / "latest"
     if not folder.is_dir():
-        raise bad_input(f"there is no run to resume: {folder} does not exist")
+        raise BadInput(f"there is no run to resume: {folder} does not exist")
     return folder.resolve()
 
 
@@ -152,7 +152,7 @@ def _how_to_go_on(folder: Path, options: argparse.Namespace) -> str:
 # ---- showing how it goes
 
 
-def _announce(planned: measure.plan, folder: Path, status: Console) -> None:
+def _announce(planned: measure.Plan, folder: Path, status: Console) -> None:
     offered = planned.catalogue
     status.print(
         f"measuring, {planned.program.profile}: benchmarks {len(offered.benchmarks)}, "
@@ -166,15 +166,15 @@ def _announce(planned: measure.plan, folder: Path, status: Console) -> None:
 class _reporter:
     """A bar on a terminal, else a line a round; and a line for every failure."""
 
-    def __init__(self, planned: measure.plan, status: Console, bar: Progress, kept: Callable[[], None]) -> None:
+    def __init__(self, planned: measure.Plan, status: Console, bar: Progress, kept: Callable[[], None]) -> None:
         self.planned, self.status, self.bar, self.kept = planned, status, bar, kept
         self.task = bar.add_task("", total=planned.processes * len(planned.catalogue.parts), left="")
 
-    def begins(self, what: part, process: int, done: int, seconds_left: float | None) -> None:
+    def begins(self, what: Part, process: int, done: int, seconds_left: float | None) -> None:
         description = f"round {process + 1} of {self.planned.processes}: {what.chapter}, {what.family}"
         self.bar.update(self.task, description=description, completed=done, left=_left(seconds_left))
 
-    def ends(self, what: part, process: int, problem: str) -> None:
+    def ends(self, what: Part, process: int, problem: str) -> None:
         if problem:
             self.status.print(f"failed: {what.family}, process {process}: {problem}", markup=False, soft_wrap=True)
         else:
@@ -189,7 +189,7 @@ class _reporter:
 
 
 @contextlib.contextmanager
-def _watching(planned: measure.plan, status: Console, kept: Callable[[], None]) -> Iterator[_reporter]:
+def _watching(planned: measure.Plan, status: Console, kept: Callable[[], None]) -> Iterator[_reporter]:
     with bar(status) as shown:
         yield _reporter(planned, status, shown, kept)
 
@@ -203,7 +203,7 @@ def _left(seconds: float | None) -> str:
 # ---- telling what was found
 
 
-def _tell(run: results.run) -> None:
+def _tell(run: results.Run) -> None:
     console = console_for_results()
     for table in findings.as_tables(findings.findings(run)):
         console.print(table)
@@ -213,7 +213,7 @@ def _tell(run: results.run) -> None:
     console.print(f"results: {run.path}", markup=False, soft_wrap=True)
 
 
-def _draw(run: results.run, unwanted: bool) -> None:
+def _draw(run: results.Run, unwanted: bool) -> None:
     """Charts and page beside the result. What draws may be missing: what was measured is kept all the same."""
     if unwanted:
         return

@@ -10,9 +10,9 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from suite.base.cli import ROOT, answer, console_for_progress, console_for_results, one_line_parser
+from suite.base.cli import ROOT, answer, console_for_progress, console_for_results, OneLineParser
 from suite.runner import build as building
-from suite.runner.program import ask, program
+from suite.runner.program import ask, Program
 from suite.selfcheck import verify
 
 PROGRAM = "scripts/verify"
@@ -20,7 +20,7 @@ STYLES = {verify.SHOWN: "green", verify.FAILED: "bold red", verify.UNKNOWN: "yel
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = one_line_parser(
+    parser = OneLineParser(
         prog=PROGRAM,
         description="Puts the suite's claims about itself to the test on this machine, in under two minutes.",
         epilog="Exit codes: 0 no row failed, 1 a row failed, 2 bad input or the program cannot be built.",
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
 
 def _verify(root: Path, preset: str) -> int:
     status = console_for_progress()
-    chosen = program(building.build(root, preset, status), "quick")
+    chosen = Program(building.build(root, preset, status), "quick")
     rows = []
     with status.status("verifying") as shown:
         for row in verify.verify(chosen, ask(chosen)):

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from suite.results.model import pair as pair, side as side  # what a file of pairs holds
-from suite.stats.estimates import estimate
+from suite.results.model import Pair as Pair, Side as Side  # what a file of pairs holds
+from suite.stats.estimates import Estimate
 
 WORSE, BETTER, SAME, UNDECIDED = "worse", "better", "same", "undecided"
 NOTHING_WORSE, SOMETHING_WORSE, CANNOT_JUDGE = 0, 1, 2  # exit codes
 
 
 @dataclass(frozen=True)
-class judgement:
+class Judgement:
     """What is said of one benchmark. Ratios are new over old: above one costs more."""
 
     name: str
     verdict: str
-    ratio: estimate  # of time
+    ratio: Estimate  # of time
     threshold: float  # the smallest change that matters, as a share: 0.01 is 1 %
     old_ns: float  # medians, for the reader
     new_ns: float
-    others: Mapping[str, estimate] = field(default_factory=dict)  # the ratios of cycles and of instructions
+    others: Mapping[str, Estimate] = field(default_factory=dict)  # the ratios of cycles and of instructions
     floor: float | None = None  # how far this benchmark moves against itself here, where that was calibrated
     notes: tuple[str, ...] = ()  # "two humps in the new side", "layout suspect: ...": each one sentence
     quarantined: bool = False  # two humps: no verdict counts
@@ -30,18 +30,18 @@ class judgement:
 
 
 @dataclass(frozen=True)
-class comparison:
+class Comparison:
     """Everything a comparison has to say, whatever form it is told in."""
 
     method: str  # "duet" or "two files"
-    old: side
-    new: side
-    judgements: tuple[judgement, ...]
+    old: Side
+    new: Side
+    judgements: tuple[Judgement, ...]
     problems: tuple[str, ...] = ()  # why it cannot be judged in whole: missing, failed, renamed, not finite
     warnings: tuple[str, ...] = ()  # what to keep in mind: moved controls, another machine, few processes
     trusted: bool = True  # False: the controls moved
 
-    def with_verdict(self, verdict: str) -> tuple[judgement, ...]:
+    def with_verdict(self, verdict: str) -> tuple[Judgement, ...]:
         """Those that count, the largest change first."""
         found = [one for one in self.judgements if one.verdict == verdict and not one.quarantined]
         return tuple(sorted(found, key=lambda one: abs(one.ratio.median - 1), reverse=True))

@@ -19,9 +19,9 @@ from rich.table import Table
 from rich.text import Text
 
 from suite.base.cli import PLAIN_WIDTH, ROOT
-from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, comparison, judgement
+from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, Comparison, Judgement
 from suite.pages.summary import three_figures, time_text
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
 JSON_FORM = "stackheap-comparison/1"
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -35,12 +35,12 @@ _STYLES = {WORSE: "bold red", BETTER: "green"}
 # ---- in words
 
 
-def headline(of: comparison, strict: bool = False) -> str:
+def headline(of: Comparison, strict: bool = False) -> str:
     """The whole in a sentence."""
     return f"{_outcome(of, strict)}: {counts(of)}"
 
 
-def _outcome(of: comparison, strict: bool) -> str:
+def _outcome(of: Comparison, strict: bool) -> str:
     if of.problems:
         return "Cannot be judged as a whole"
     if not of.trusted:
@@ -50,7 +50,7 @@ def _outcome(of: comparison, strict: bool) -> str:
     return "Cannot be judged: not everything is decided" if of.exit_code(strict) else "Nothing is shown to be worse"
 
 
-def counts(of: comparison) -> str:
+def counts(of: Comparison) -> str:
     """`3 worse, 1 better, 20 same, 5 undecided`; what is quarantined is not among the undecided."""
     number = Counter(one.verdict for one in of.judgements if not one.quarantined)
     quarantined = sum(one.quarantined for one in of.judgements)
@@ -65,21 +65,21 @@ def change(ratio: float) -> str:
     return f"{100 * (ratio - 1):+.1f} %"
 
 
-def interval(ratio: estimate) -> str:
+def interval(ratio: Estimate) -> str:
     return f"{change(ratio.low)} to {change(ratio.high)}" if ratio.has_interval else "no interval"
 
 
-def _was_and_is(one: judgement) -> str:
+def _was_and_is(one: Judgement) -> str:
     if one.unit == "ns":
         return f"{time_text(one.old_ns)} to {time_text(one.new_ns)}"
     return f"{three_figures(one.old_ns)} to {three_figures(one.new_ns)} {one.unit}"
 
 
-def _others(one: judgement) -> str:
+def _others(one: Judgement) -> str:
     return ", ".join(f"{key} {change(ratio.median)}" for key, ratio in one.others.items())
 
 
-def _sentence(one: judgement) -> str:
+def _sentence(one: Judgement) -> str:
     """All that is said of one benchmark."""
     limit = f"threshold {_share(one.threshold)}" + ("" if one.floor is None else f", floor {_share(one.floor)}")
     parts = (f"{change(one.ratio.median)} ({interval(one.ratio)})", _was_and_is(one), _others(one), limit, *one.notes)
@@ -90,7 +90,7 @@ def _share(part: float) -> str:
     return f"{100 * part:.3g} %"
 
 
-def _facts(of: comparison) -> list[tuple[str, str, str]]:
+def _facts(of: Comparison) -> list[tuple[str, str, str]]:
     """What tells the sides apart, or is said of either: key, old, new."""
     keys = dict.fromkeys((*of.old.facts, *of.new.facts))
     return [(key, of.old.facts.get(key, ""), of.new.facts.get(key, "")) for key in keys]
@@ -108,7 +108,7 @@ def plain(text: str) -> str:
 # ---- on a terminal
 
 
-def as_text(of: comparison, strict: bool = False, width: int = PLAIN_WIDTH, colour: bool = False) -> str:
+def as_text(of: Comparison, strict: bool = False, width: int = PLAIN_WIDTH, colour: bool = False) -> str:
     """What changed, the largest first; the rest in numbers."""
     written = io.StringIO()
     console = Console(
@@ -139,11 +139,11 @@ def as_text(of: comparison, strict: bool = False, width: int = PLAIN_WIDTH, colo
     return written.getvalue()
 
 
-def _in_short(one: judgement) -> str:
+def _in_short(one: Judgement) -> str:
     return f"{one.name} {change(one.ratio.median)} ({interval(one.ratio)})"
 
 
-def _table(verdict: str, found: Iterable[judgement]) -> Table:
+def _table(verdict: str, found: Iterable[Judgement]) -> Table:
     table = Table(title=verdict, title_justify="left", title_style=_STYLES[verdict], box=None, pad_edge=False)
     table.add_column("", overflow="fold")
     for name in ("change", "interval"):
@@ -159,7 +159,7 @@ def _table(verdict: str, found: Iterable[judgement]) -> Table:
 # ---- in a pull request
 
 
-def as_markdown(of: comparison, strict: bool = False) -> str:
+def as_markdown(of: Comparison, strict: bool = False) -> str:
     """Short: what is worse first, the rest folded. At most about 40,000 letters."""
     worse = of.with_verdict(WORSE)
     pieces = [f"**{_escaped(headline(of, strict))}**", _sides_in_markdown(of)]
@@ -185,11 +185,11 @@ def as_markdown(of: comparison, strict: bool = False) -> str:
     return "\n\n".join(pieces) + "\n"
 
 
-def _sides_in_markdown(of: comparison) -> str:
+def _sides_in_markdown(of: Comparison) -> str:
     return f"{_escaped(of.method)}: {_code(of.old.label)} (old) and {_code(of.new.label)} (new)"
 
 
-def _markdown_table(found: Iterable[judgement]) -> str:
+def _markdown_table(found: Iterable[Judgement]) -> str:
     rows = (
         f"| {_code(one.name)} | {change(one.ratio.median)} | {interval(one.ratio)} | {_escaped(_others(one))} "
         f"| {_escaped(_was_and_is(one))} | {_escaped('; '.join(one.notes))} |"
@@ -221,7 +221,7 @@ def _as_number(found: re.Match[str]) -> str:
 # ---- for programs
 
 
-def as_json(of: comparison, strict: bool = False) -> str:
+def as_json(of: Comparison, strict: bool = False) -> str:
     """Everything, as one object:
 
     form: "stackheap-comparison/1"; method; exit_code (0 nothing worse, 1 worse, 2 cannot judge); trusted;
@@ -251,7 +251,7 @@ def as_json(of: comparison, strict: bool = False) -> str:
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
 
-def _judgement_as_json(one: judgement) -> dict[str, Any]:
+def _judgement_as_json(one: Judgement) -> dict[str, Any]:
     ratios = {"time": one.ratio, **one.others}
     return {
         "name": one.name,
@@ -267,7 +267,7 @@ def _judgement_as_json(one: judgement) -> dict[str, Any]:
     }
 
 
-def _ratio_as_json(ratio: estimate) -> dict[str, Any]:
+def _ratio_as_json(ratio: Estimate) -> dict[str, Any]:
     numbers = {"ratio": ratio.median, "low": ratio.low, "high": ratio.high, "coverage": ratio.coverage}
     return {**{key: _finite(number) for key, number in numbers.items()}, "n": ratio.n}
 
@@ -276,7 +276,7 @@ def _finite(number: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def as_junit(of: comparison, strict: bool = False) -> str:
+def as_junit(of: Comparison, strict: bool = False) -> str:
     """JUnit's XML as Jenkins and GitLab read it: worse fails, what cannot be judged is an error, undecided is skipped.
 
     Each benchmark is a test case of its family; each problem of the whole is one of `comparison`.
@@ -305,12 +305,12 @@ def as_junit(of: comparison, strict: bool = False) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + xml.tostring(suites, encoding="unicode") + "\n"
 
 
-def _sided_facts(of: comparison) -> list[tuple[str, str]]:
+def _sided_facts(of: Comparison) -> list[tuple[str, str]]:
     sides = (("old", of.old), ("new", of.new))
     return [(f"{which}.{key}", text) for which, side in sides for key, text in side.facts.items()]
 
 
-def _case(one: judgement) -> xml.Element:
+def _case(one: Judgement) -> xml.Element:
     family = one.name.partition("/")[0]
     case = xml.Element("testcase", {"classname": plain(f"stackheap.{family}"), "name": plain(one.name), "time": "0"})
     said = plain(_sentence(one))
@@ -337,7 +337,7 @@ _RULES: Mapping[str, str] = {
 }
 
 
-def as_sarif(of: comparison, strict: bool = False) -> str:
+def as_sarif(of: Comparison, strict: bool = False) -> str:
     """SARIF 2.1.0 (OASIS standard of 27 March 2020): a result for each that is worse, and each problem.
 
     Undecided ones are no findings: they are counted in the invocation's notification. GitHub shows a result only with
@@ -383,7 +383,7 @@ def _source_of(name: str) -> str:
     return found[0].relative_to(ROOT).as_posix() if found else "benchmarks"
 
 
-FORMS: Mapping[str, Callable[[comparison, bool], str]] = {
+FORMS: Mapping[str, Callable[[Comparison, bool], str]] = {
     "text": as_text,
     "markdown": as_markdown,
     "json": as_json,

@@ -21,11 +21,11 @@ from pathlib import Path
 import numpy as np
 
 from suite.gate import sequential_test as deciding
-from suite.gate.comparison import WORSE, comparison, judgement
-from suite.gate.sequential_test import rule
+from suite.gate.comparison import WORSE, Comparison, Judgement
+from suite.gate.sequential_test import Rule
 from suite.results import model as results
-from suite.results.model import pair, recorded_pairs, sample, side
-from suite.runner.program import bad_input, catalogue, measure_part, part, program, unit_failed
+from suite.results.model import Pair, RecordedPairs, Sample, Side
+from suite.runner.program import BadInput, Catalogue, measure_part, Part, Program, UnitFailed
 from suite.runner.scheduler import signals_as_interrupts
 from suite.stats.estimates import estimate_shift, median
 
@@ -75,29 +75,29 @@ ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
-class contestant:
+class SideBuilds:
     """One side, and the programs that stand for it: one, or one of each layout."""
 
-    side: side
-    builds: tuple[program, ...]
+    side: Side
+    builds: tuple[Program, ...]
 
 
 @dataclass(frozen=True)
-class match:
+class PairedRun:
     """What is to be measured."""
 
-    old: contestant
-    new: contestant
+    old: SideBuilds
+    new: SideBuilds
     names: tuple[str, ...]
     controls: Mapping[str, str]  # by what they control: the benchmark that does
     seed: int
-    chosen: rule = rule()
+    chosen: Rule = Rule()
     budget: float = math.inf  # seconds
     to_the_end: bool = False  # as many pairs of each benchmark as a stage may have, decided or not
 
 
 @dataclass(frozen=True)
-class standing:
+class Progress:
     """How a duet goes, after each pair."""
 
     pairs: int
@@ -107,7 +107,7 @@ class standing:
     seconds_left: float | None
 
 
-watcher = Callable[[standing], None]
+PairObserver = Callable[[Progress], None]
 
 
 def repeated(seconds: float) -> tuple[str, ...]:
@@ -118,16 +118,16 @@ def repeated(seconds: float) -> tuple[str, ...]:
 # ---- what is compared
 
 
-def select(old: catalogue, new: catalogue, only: str | None, strategy: str | None) -> tuple[tuple[str, ...], list[str]]:
-    """The benchmarks that both sides have, and a sentence for each that one side lacks. Raises bad_input for none."""
+def select(old: Catalogue, new: Catalogue, only: str | None, strategy: str | None) -> tuple[tuple[str, ...], list[str]]:
+    """The benchmarks that both sides have, and a sentence for each that one side lacks. Raises BadInput for none."""
     expressions = CORE if only is None else (only,)
     try:
         patterns = [re.compile(one) for one in expressions]
     except re.error as error:
-        raise bad_input(f"--only: {only!r} is no regular expression ({error})") from None
+        raise BadInput(f"--only: {only!r} is no regular expression ({error})") from None
 
     def chosen(names: Iterable[str]) -> list[str]:
-        parsed = [results.benchmark_name.parse(name) for name in names]
+        parsed = [results.BenchmarkName.parse(name) for name in names]
         return [
             one.text
             for one in parsed
@@ -139,19 +139,19 @@ def select(old: catalogue, new: catalogue, only: str | None, strategy: str | Non
     both = tuple(name for name in olds if name in set(news))
     if not both:
         wanted = "the core set" if only is None else repr(only)
-        raise bad_input(f"the sides have no benchmark in common that matches {wanted}")
+        raise BadInput(f"the sides have no benchmark in common that matches {wanted}")
     missing = [f"{name}: only in the old side" for name in olds if name not in set(news)]
     missing += [f"{name}: only in the new side" for name in news if name not in set(olds)]
     return both, missing
 
 
-def controls_among(old: catalogue, new: catalogue) -> dict[str, str]:
+def controls_among(old: Catalogue, new: Catalogue) -> dict[str, str]:
     """L1 and memory: the smallest and the largest random chase that both sides have."""
     there = set(old.benchmarks) & set(new.benchmarks)
     chases = {
         bytes_: name
         for name in there
-        if (one := results.benchmark_name.parse(name)).family == CONTROL_FAMILY
+        if (one := results.BenchmarkName.parse(name)).family == CONTROL_FAMILY
         and one.parameters.get("order") == "random"
         and one.parameters.get("home") == "heap"
         and (bytes_ := one.number("bytes") or 0) <= MEMORY_CONTROL_BYTES
@@ -162,10 +162,10 @@ def controls_among(old: catalogue, new: catalogue) -> dict[str, str]:
 # ---- measuring
 
 
-def measured_alike(measure: Callable[[], Sequence[pair]]) -> Sequence[pair]:
+def measured_alike(measure: Callable[[], Sequence[Pair]]) -> Sequence[Pair]:
     """Measures pairs, and again where any of them is too unlike; of several attempts, the least unlike."""
 
-    def unlike(pairs: Sequence[pair]) -> float:
+    def unlike(pairs: Sequence[Pair]) -> float:
         return max(one.unlike for one in pairs)
 
     best = measure()
@@ -176,7 +176,7 @@ def measured_alike(measure: Callable[[], Sequence[pair]]) -> Sequence[pair]:
     return best
 
 
-def play(planned: match, watching: watcher) -> recorded_pairs:
+def play(planned: PairedRun, watching: PairObserver) -> RecordedPairs:
     """Measures until everything is decided, the budget is spent, or it is interrupted: that keeps the pairs made."""
     work = _campaign(planned, watching)
     warnings = []
@@ -189,7 +189,7 @@ def play(planned: match, watching: watcher) -> recorded_pairs:
             warnings.append(f"the budget of {planned.budget:.0f} s was spent before everything was decided")
     if work.processes and work.disturbed > DISTURBED_SHARE * work.processes:
         warnings.append(f"others used the machine during {work.disturbed} of {work.processes} processes")
-    return recorded_pairs(
+    return RecordedPairs(
         old=planned.old.side,
         new=planned.new.side,
         seed=planned.seed,
@@ -208,10 +208,10 @@ class _budget_spent(Exception):
 class _campaign:
     """A duet under way."""
 
-    match: match
-    watching: watcher
-    pairs: dict[str, list[pair]] = field(init=False)
-    controls: dict[str, list[pair]] = field(init=False)
+    match: PairedRun
+    watching: PairObserver
+    pairs: dict[str, list[Pair]] = field(init=False)
+    controls: dict[str, list[Pair]] = field(init=False)
     problems: list[str] = field(default_factory=list)
     processes: int = 0
     disturbed: int = 0
@@ -252,7 +252,7 @@ class _campaign:
                 self.controls.pop(key, None)
             self.tell(wanted, decided)
 
-    def pair_of(self, name: str, folder: Path) -> pair:
+    def pair_of(self, name: str, folder: Path) -> Pair:
         draw = self.random
         old_first = draw.random() < 0.5
         layouts = {"old": draw.randrange(len(self.match.old.builds)), "new": draw.randrange(len(self.match.new.builds))}
@@ -260,19 +260,19 @@ class _campaign:
         for which in ("old", "new") if old_first else ("new", "old"):
             builds = (self.match.old if which == "old" else self.match.new).builds
             taken[which] = self.sample_of(which, builds[layouts[which]], name, folder)
-        return pair(taken["old"], taken["new"], old_first, layouts["old"], layouts["new"])
+        return Pair(taken["old"], taken["new"], old_first, layouts["old"], layouts["new"])
 
-    def sample_of(self, which: str, build: program, name: str, folder: Path) -> sample:
+    def sample_of(self, which: str, build: Program, name: str, folder: Path) -> Sample:
         """One benchmark in a process of its own, that registers no other."""
         expression = f"^{re.escape(name)}$"
-        family = results.benchmark_name.parse(name).family
-        alone = part(family, "", 0, expression, (name,))
+        family = results.BenchmarkName.parse(name).family
+        alone = Part(family, "", 0, expression, (name,))
         self.processes += 1
         try:
             document, beside = measure_part(replace(build, only=expression), alone, folder, PROCESS_LIMIT)
             self.disturbed += beside.disturbed
             return results.sample_of(document, name)
-        except unit_failed as problem:
+        except UnitFailed as problem:
             raise _side_failed(f"{name}: failed in the {which} side: {problem}") from None
         except ValueError as problem:
             raise _side_failed(f"failed in the {which} side: {problem}") from None
@@ -289,7 +289,7 @@ class _campaign:
         done = sum(map(len, self.pairs.values()))
         left = sum(max(0, most - len(self.pairs[name])) for name, most in wanted.items() if name in self.pairs)
         seconds = (time.monotonic() - self.start) / done * left if done else None
-        self.watching(standing(done, left, decided, len(wanted), seconds))
+        self.watching(Progress(done, left, decided, len(wanted), seconds))
 
 
 class _side_failed(Exception):
@@ -299,7 +299,7 @@ class _side_failed(Exception):
 # ---- what it comes to
 
 
-def verdict(recorded: recorded_pairs, chosen: rule = rule(), expected: Sequence[str] = ()) -> comparison:
+def verdict(recorded: RecordedPairs, chosen: Rule = Rule(), expected: Sequence[str] = ()) -> Comparison:
     """Everything that recorded pairs have to say. `expected` are the benchmarks that must be among them."""
     judged = deciding.judge(recorded.pairs, chosen)
     judgements = tuple(replace(one, notes=one.notes + _layout_notes(recorded.pairs, one)) for one in judged.values())
@@ -310,10 +310,10 @@ def verdict(recorded: recorded_pairs, chosen: rule = rule(), expected: Sequence[
     moved, told = _controls(recorded)
     itself = bool(recorded.old.facts) and recorded.old.facts == recorded.new.facts
     warnings = recorded.warnings + (told,) * bool(told) + moved + (SAME_SIDES,) * itself
-    return comparison("duet", recorded.old, recorded.new, judgements, problems, warnings, trusted=not moved)
+    return Comparison("duet", recorded.old, recorded.new, judgements, problems, warnings, trusted=not moved)
 
 
-def _controls(recorded: recorded_pairs) -> tuple[tuple[str, ...], str]:
+def _controls(recorded: RecordedPairs) -> tuple[tuple[str, ...], str]:
     """A sentence for each control that moved between the sides, and one that tells all of them."""
     series = {what: [math.log(one.new.ns / one.old.ns) for one in own] for what, own in recorded.controls.items()}
     series[ARITHMETIC] = _of_each_round(recorded, "ns_per_addition")
@@ -333,7 +333,7 @@ def _controls(recorded: recorded_pairs) -> tuple[tuple[str, ...], str]:
     return tuple(moved), f"controls, new against old: {', '.join(told)}" if told else ""
 
 
-def _of_each_round(recorded: recorded_pairs, counter: str) -> list[float]:
+def _of_each_round(recorded: RecordedPairs, counter: str) -> list[float]:
     """What was timed beside every benchmark, new against old: of each round the median over its benchmarks."""
     rounds: dict[int, list[float]] = {}
     for own in recorded.pairs.values():
@@ -344,7 +344,7 @@ def _of_each_round(recorded: recorded_pairs, counter: str) -> list[float]:
     return [median(values) for values in rounds.values()]
 
 
-def _layout_notes(recorded: Mapping[str, Sequence[pair]], judged: judgement) -> tuple[str, ...]:
+def _layout_notes(recorded: Mapping[str, Sequence[Pair]], judged: Judgement) -> tuple[str, ...]:
     """How far layout alone moves each side's time: the medians of the pairs that share a build, least to most."""
     pairs = recorded.get(judged.name, ())
     ratios = [math.log(one.new.ns / one.old.ns) for one in pairs]
@@ -366,7 +366,7 @@ FOUND_SHARE = 0.9
 SLOWDOWNS = (0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
 
 
-def calibrate(recorded: recorded_pairs, chosen: rule) -> results.calibration:
+def calibrate(recorded: RecordedPairs, chosen: Rule) -> results.Calibration:
     """What this gate does on this machine, from pairs of a side with itself.
 
     A floor is the far end of the interval: a benchmark moves no further against itself. How often the gate errs comes
@@ -380,20 +380,20 @@ def calibrate(recorded: recorded_pairs, chosen: rule) -> results.calibration:
     draw = np.random.default_rng(recorded.seed)
     false = sum(bool(_found_worse(measured, gate, draw, 0.0)) for _ in range(SIMULATED_SUITES))
     least = next((size for size in SLOWDOWNS if _found_share(measured, gate, draw, size) >= FOUND_SHARE), None)
-    return results.calibration(floors, false, SIMULATED_SUITES, least, recorded.seed)
+    return results.Calibration(floors, false, SIMULATED_SUITES, least, recorded.seed)
 
 
-def thresholds_over(floors: Mapping[str, float], chosen: rule) -> dict[str, float]:
+def thresholds_over(floors: Mapping[str, float], chosen: Rule) -> dict[str, float]:
     """The threshold of each calibrated benchmark where none was asked for: the default over the benchmark's floor."""
     return {name: chosen.threshold + floor for name, floor in floors.items()}
 
 
-def _found_share(measured: deciding.Series, gate: rule, draw: np.random.Generator, size: float) -> float:
+def _found_share(measured: deciding.Series, gate: Rule, draw: np.random.Generator, size: float) -> float:
     tries = SIMULATED_SUITES // 4
     return sum(WORSE in _found_worse(measured, gate, draw, size) for _ in range(tries)) / tries
 
 
-def _found_worse(measured: deciding.Series, gate: rule, draw: np.random.Generator, size: float) -> set[str]:
+def _found_worse(measured: deciding.Series, gate: Rule, draw: np.random.Generator, size: float) -> set[str]:
     """The verdicts `worse` of one resampled suite: of the slowed benchmark, or of any where none is slowed."""
     slowed = draw.choice(list(measured)) if size else None
     suite = {}

@@ -44,10 +44,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binom, rankdata
 
-from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, judgement, pair
-from suite.results.metrics import TIME, figure, figures_of
-from suite.results.model import WALL_NS, benchmark, benchmark_name, sample
-from suite.stats.estimates import estimate, estimate_shift, find_humps, median, signed_rank_counts
+from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, Judgement, Pair
+from suite.results.metrics import TIME, Metric, metrics_of
+from suite.results.model import WALL_NS, Benchmark, BenchmarkName, Sample
+from suite.stats.estimates import Estimate, estimate_shift, find_humps, median, signed_rank_counts
 from suite.stats.permutation import discoveries
 
 PAIRS = 20
@@ -68,7 +68,7 @@ Series = Mapping[str, npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
-class rule:
+class Rule:
     """How to decide."""
 
     pairs: int = PAIRS  # of each stage, for most benchmarks
@@ -96,14 +96,14 @@ class rule:
 
 
 @dataclass(frozen=True)
-class decision:
+class Decision:
     """What the rule says of one benchmark."""
 
     verdict: str
-    ratio: estimate  # of new over old
+    ratio: Estimate  # of new over old
     pairs: range  # those that the verdict and the ratio rest on
     wanted: int  # so many pairs are needed before more can be said; 0: decided
-    suspicion: estimate | None = None  # the ratio that the first stage found worse
+    suspicion: Estimate | None = None  # the ratio that the first stage found worse
 
     @property
     def fresh(self) -> int:
@@ -112,8 +112,8 @@ class decision:
 
 
 def decide(
-    log_ratios: Mapping[str, Sequence[float]], chosen: rule = rule(), over: bool = True
-) -> dict[str, decision]:
+    log_ratios: Mapping[str, Sequence[float]], chosen: Rule = Rule(), over: bool = True
+) -> dict[str, Decision]:
     """The rule itself, on log(new / old) of each pair in the order of measuring; needs at least one of each benchmark.
 
     `over`: no more pairs come, so that what they do not decide is undecided; otherwise `wanted` says what comes next.
@@ -128,7 +128,7 @@ def decide(
     return first | {name: _confirmed(suspects[name], second[name]) for name in suspects}
 
 
-def _confirmed(suspect: decision, fresh: decision) -> decision:
+def _confirmed(suspect: Decision, fresh: Decision) -> Decision:
     """The fresh pairs have the word; without any, or where they find it better, nothing is decided."""
     start = suspect.pairs.stop
     told = replace(fresh, suspicion=suspect.ratio, wanted=start + fresh.wanted if fresh.wanted else 0)
@@ -138,9 +138,9 @@ def _confirmed(suspect: decision, fresh: decision) -> decision:
     return replace(told, verdict=verdict, pairs=range(start, start + fresh.pairs.stop))
 
 
-def _stage(series: Series, level: float, chosen: rule, over: bool) -> dict[str, decision]:
+def _stage(series: Series, level: float, chosen: Rule, over: bool) -> dict[str, Decision]:
     """One stage: each benchmark from its first pair, until it is decided or the pairs are used up."""
-    found: dict[str, decision] = {}
+    found: dict[str, Decision] = {}
     p_worse, p_better = dict.fromkeys(series, 1.0), dict.fromkeys(series, 1.0)
     left = dict.fromkeys(series, 1.0)  # of the level, to spend
 
@@ -159,7 +159,7 @@ def _stage(series: Series, level: float, chosen: rule, over: bool) -> dict[str, 
         for name, shift in shifts.items():
             limit = math.log1p(chosen.threshold_of(name))
             verdict = _verdict(shift, limit, sure[name], name in all_worse, name in all_better)
-            found[name] = decision(verdict, _as_ratio(shift), range(shift.n), 0)
+            found[name] = Decision(verdict, _as_ratio(shift), range(shift.n), 0)
 
     def open_ones() -> list[str]:
         return [name for name in series if name not in found or found[name].verdict == UNDECIDED]
@@ -176,12 +176,12 @@ def _stage(series: Series, level: float, chosen: rule, over: bool) -> dict[str, 
     return found | {name: _nothing(series[name]) for name in series if name not in found}
 
 
-def _nothing(values: npt.NDArray[np.float64]) -> decision:
-    ratio = _as_ratio(estimate_shift(values.tolist())) if len(values) else estimate(1.0, 0.0, math.inf, 0.0, 0)
-    return decision(UNDECIDED, ratio, range(len(values)), 0)
+def _nothing(values: npt.NDArray[np.float64]) -> Decision:
+    ratio = _as_ratio(estimate_shift(values.tolist())) if len(values) else Estimate(1.0, 0.0, math.inf, 0.0, 0)
+    return Decision(UNDECIDED, ratio, range(len(values)), 0)
 
 
-def _verdict(shift: estimate, limit: float, sure: float, evidently_worse: bool, evidently_better: bool) -> str:
+def _verdict(shift: Estimate, limit: float, sure: float, evidently_worse: bool, evidently_better: bool) -> str:
     if evidently_worse and shift.median > limit:
         return WORSE
     if evidently_better and shift.median < -limit:
@@ -238,7 +238,7 @@ def _discovered(p_values: Mapping[str, float], level: float) -> set[str]:
     return {name for name, found in zip(p_values, discoveries(list(p_values.values()), level)) if found}
 
 
-def _as_ratio(shift: estimate) -> estimate:
+def _as_ratio(shift: Estimate) -> Estimate:
     return replace(shift, median=math.exp(shift.median), low=math.exp(shift.low), high=math.exp(shift.high))
 
 
@@ -246,8 +246,8 @@ def _as_ratio(shift: estimate) -> estimate:
 
 
 def judge(
-    pairs: Mapping[str, Sequence[pair]], chosen: rule = rule(), over: bool = True
-) -> dict[str, judgement]:
+    pairs: Mapping[str, Sequence[Pair]], chosen: Rule = Rule(), over: bool = True
+) -> dict[str, Judgement]:
     """What is to be said of each benchmark, by each of its figures: by `name`, or where it is a counter `name counter`.
 
     What has no ratio is left out: see `without_ratio`.
@@ -257,7 +257,7 @@ def judge(
     return {key: _judgement(key, one, decided[key], chosen) for key, one in figures.items()}
 
 
-def wanted(pairs: Mapping[str, Sequence[pair]], chosen: rule = rule()) -> dict[str, int]:
+def wanted(pairs: Mapping[str, Sequence[Pair]], chosen: Rule = Rule()) -> dict[str, int]:
     """How many pairs each benchmark needs that is not decided yet."""
     figures = paired_figures(pairs)
     needs: dict[str, int] = {}
@@ -268,7 +268,7 @@ def wanted(pairs: Mapping[str, Sequence[pair]], chosen: rule = rule()) -> dict[s
     return needs
 
 
-def cut_short(pairs: Mapping[str, Sequence[pair]], chosen: rule = rule()) -> list[str]:
+def cut_short(pairs: Mapping[str, Sequence[Pair]], chosen: Rule = Rule()) -> list[str]:
     """A sentence for each benchmark that seemed worse when the measuring ended, before fresh pairs could settle it."""
     decided = decide({key: one.logs for key, one in paired_figures(pairs).items()}, chosen)
     open_ones = {key: one for key, one in decided.items() if one.suspicion is not None and one.verdict == UNDECIDED}
@@ -279,12 +279,12 @@ def cut_short(pairs: Mapping[str, Sequence[pair]], chosen: rule = rule()) -> lis
     ]
 
 
-def _suspicion(found: decision) -> str:
+def _suspicion(found: Decision) -> str:
     assert found.suspicion is not None
     return f"seemed worse by {found.suspicion.median - 1:+.1%} in the first {found.suspicion.n} pairs"
 
 
-def without_ratio(pairs: Mapping[str, Sequence[pair]]) -> list[str]:
+def without_ratio(pairs: Mapping[str, Sequence[Pair]]) -> list[str]:
     """A sentence for each benchmark that cannot be judged by what its processes reported."""
     judged = {one.name for one in paired_figures(pairs).values()}
     reason = "what it reports is missing or not above zero, so it has no ratio"
@@ -292,12 +292,12 @@ def without_ratio(pairs: Mapping[str, Sequence[pair]]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class paired_figure:
+class PairedMetric:
     """One figure of one benchmark in all its pairs."""
 
     name: str
-    of: figure
-    pairs: Sequence[pair]
+    of: Metric
+    pairs: Sequence[Pair]
     old: tuple[float, ...]
     new: tuple[float, ...]
 
@@ -308,19 +308,19 @@ class paired_figure:
         return [sign * math.log(new / old) for old, new in zip(self.old, self.new)]
 
 
-def paired_figures(pairs: Mapping[str, Sequence[pair]]) -> dict[str, paired_figure]:
+def paired_figures(pairs: Mapping[str, Sequence[Pair]]) -> dict[str, PairedMetric]:
     """Everything that can be judged, by the name of its judgement."""
     found = {}
     for name, own in pairs.items():
-        sides = [benchmark(benchmark_name.parse(name), tuple(one)) for one in zip(*((one.old, one.new) for one in own))]
-        for each in figures_of(sides[0]) if sides else ():
+        sides = [Benchmark(BenchmarkName.parse(name), tuple(one)) for one in zip(*((one.old, one.new) for one in own))]
+        for each in metrics_of(sides[0]) if sides else ():
             old, new = (each.values(one) for one in sides)
             if len(old) == len(new) == len(own) and min((*old, *new)) > 0.0:
-                found[each.named(name)] = paired_figure(name, each, own, old, new)
+                found[each.named(name)] = PairedMetric(name, each, own, old, new)
     return found
 
 
-def _judgement(key: str, judged: paired_figure, found: decision, chosen: rule) -> judgement:
+def _judgement(key: str, judged: PairedMetric, found: Decision, chosen: Rule) -> Judgement:
     used = slice(found.pairs.start, found.pairs.stop)
     threshold = chosen.threshold_of(key)
     others = _other_ratios(judged.pairs[used]) if judged.of == TIME else {}
@@ -334,7 +334,7 @@ def _judgement(key: str, judged: paired_figure, found: decision, chosen: rule) -
     up = found.ratio.median - 1 > threshold and found.verdict in (WORSE, UNDECIDED)
     if up and instructions is not None and abs(instructions.median - 1) < INSTRUCTIONS_STAY:
         notes.append("layout suspect: it takes longer for the same instructions (or caches, or a neighbour)")
-    return judgement(
+    return Judgement(
         name=key,
         verdict=UNDECIDED if humps else found.verdict,
         ratio=found.ratio,
@@ -349,9 +349,9 @@ def _judgement(key: str, judged: paired_figure, found: decision, chosen: rule) -
     )
 
 
-def _other_ratios(pairs: Sequence[pair]) -> dict[str, estimate]:
+def _other_ratios(pairs: Sequence[Pair]) -> dict[str, Estimate]:
     """Of what was counted beside the time in every process, and of the wall clock's time where the other is judged."""
-    read: dict[str, Callable[[sample], float]] = {
+    read: dict[str, Callable[[Sample], float]] = {
         "cycles": lambda one: one.cycles or 0.0,
         "instructions": lambda one: one.counters.get("instructions", 0.0),
         "wall clock": lambda one: one.counters.get(WALL_NS, 0.0),
@@ -364,7 +364,7 @@ def _other_ratios(pairs: Sequence[pair]) -> dict[str, estimate]:
     return found
 
 
-def _humps(judged: paired_figure) -> list[str]:
+def _humps(judged: PairedMetric) -> list[str]:
     """A sentence for each side whose processes fall into two groups while their partners do not.
 
     Without the outermost tenth at each end, so that a few outliers neither make a hump nor hide one. A jump of the

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from suite.gate.paired_run import contestant, repeated
-from suite.results.model import side
+from suite.gate.paired_run import SideBuilds, repeated
+from suite.results.model import Side
 from suite.runner.build import run_quietly
-from suite.runner.program import ask, bad_input, program
+from suite.runner.program import ask, BadInput, Program
 
 EXECUTABLE = "stackheap"
 MALLOC = "malloc"  # what each side's library is called in the names, so that they are the same
@@ -28,11 +28,11 @@ PADDING_STEP, PADDING_STEPS = 16, 256
 
 FACTS = ("compiler", "build_type", "build_flags", "suite_version", f"malloc.{MALLOC}")
 
-builder = Callable[[Path, str, Console], Path]
+Builder = Callable[[Path, str, Console], Path]
 
 
 @dataclass(frozen=True)
-class choice:
+class SideOptions:
     """What all programs of a duet are started with."""
 
     profile: str
@@ -40,36 +40,36 @@ class choice:
     layouts: int = 1
     seed: int = 0  # of the layouts
 
-    def program(self, executable: Path, *allocators: str) -> program:
-        return program(executable, self.profile, None, allocators, options=repeated(self.seconds))
+    def program(self, executable: Path, *allocators: str) -> Program:
+        return Program(executable, self.profile, None, allocators, options=repeated(self.seconds))
 
 
-def of_build(label: str, chosen: choice, folder: Path, status: Console) -> contestant:
+def of_build(label: str, chosen: SideOptions, folder: Path, status: Console) -> SideBuilds:
     """A build folder, or the program itself. `folder` takes the padded programs."""
     path = Path(label)
     executable = path / EXECUTABLE if path.is_dir() else path
     if not executable.is_file() or not os.access(executable, os.X_OK):
-        raise bad_input(f"{label} is no build: {executable} cannot be run")
+        raise BadInput(f"{label} is no build: {executable} cannot be run")
     executable = executable.resolve()
     executables = _layouts(executable, chosen, folder, status) if chosen.layouts > 1 else [executable]
     return _contestant(label, tuple(chosen.program(one) for one in executables))
 
 
-def of_malloc(label: str, library: str, executable: Path, chosen: choice) -> contestant:
+def of_malloc(label: str, library: str, executable: Path, chosen: SideOptions) -> SideBuilds:
     """The program with one malloc library; `library` is FILE or FILE,PREFIX, and FILE a path or a name that the system
     knows, such as libjemalloc.so.2."""
     file, comma, prefix = library.partition(",")
     if Path(file).is_file():
         file = str(Path(file).resolve())
     elif "/" in file:
-        raise bad_input(f"--allocator {label}: {file} does not exist")
+        raise BadInput(f"--allocator {label}: {file} does not exist")
     return _contestant(label, (chosen.program(executable, f"{MALLOC}={file}{comma}{prefix}"),))
 
 
-def _contestant(label: str, builds: tuple[program, ...]) -> contestant:
+def _contestant(label: str, builds: tuple[Program, ...]) -> SideBuilds:
     context = ask(builds[0]).context
     facts = {key: context[key] for key in FACTS if key in context}
-    return contestant(side(label, facts | {"program": digest(builds[0].executable)[:12]}), builds)
+    return SideBuilds(Side(label, facts | {"program": digest(builds[0].executable)[:12]}), builds)
 
 
 def digest(file: Path) -> str:
@@ -85,13 +85,13 @@ def commit_of(label: str, root: Path) -> str:
 
 @contextlib.contextmanager
 def of_revision(
-    label: str, root: Path, preset: str, build: builder, chosen: choice, folder: Path, status: Console
-) -> Iterator[contestant]:
+    label: str, root: Path, preset: str, build: Builder, chosen: SideOptions, folder: Path, status: Console
+) -> Iterator[SideBuilds]:
     """A git revision, checked out and built in a folder of its own, which goes when the duet ends."""
     commit = commit_of(label, root)
     where = root / "build" / "revisions" / commit
     if where.exists():
-        raise bad_input(f"{where} is in use by another duet; if none runs: git worktree remove --force {where}")
+        raise BadInput(f"{where} is in use by another duet; if none runs: git worktree remove --force {where}")
     _git(root, "worktree", "prune", problem="git worktree prune failed")
     where.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -99,7 +99,7 @@ def of_revision(
         status.print(f"{label} is {commit[:12]}", markup=False)
         built = of_build(str(build(where, preset, status)), chosen, folder, status)
         facts = {**built.side.facts, "commit": commit}
-        yield contestant(side(label, facts), built.builds)
+        yield SideBuilds(Side(label, facts), built.builds)
     finally:
         subprocess.run(["git", "-C", str(root), "worktree", "remove", "--force", str(where)], capture_output=True)
         shutil.rmtree(where, ignore_errors=True)
@@ -109,21 +109,21 @@ def _git(root: Path, *arguments: str, problem: str) -> str:
     try:
         ended = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True)
     except FileNotFoundError:
-        raise bad_input("git is not installed") from None
+        raise BadInput("git is not installed") from None
     if ended.returncode != 0:
         said = ended.stderr.strip().splitlines()
-        raise bad_input(problem + (f" ({said[-1]})" if said else ""))
+        raise BadInput(problem + (f" ({said[-1]})" if said else ""))
     return ended.stdout.strip()
 
 
 # ---- layouts
 
 
-def _layouts(executable: Path, chosen: choice, folder: Path, status: Console) -> list[Path]:
+def _layouts(executable: Path, chosen: SideOptions, folder: Path, status: Console) -> list[Path]:
     """The program linked behind paddings of several sizes, none among them; the build folder is left as it was."""
     tree = executable.parent
     if not (tree / "CMakeCache.txt").is_file():
-        raise bad_input(f"--layouts needs a build folder of CMake, to link anew: {tree} is none")
+        raise BadInput(f"--layouts needs a build folder of CMake, to link anew: {tree} is none")
     draw = random.Random(chosen.seed)
     paddings = [0, *(PADDING_STEP * step for step in draw.sample(range(1, PADDING_STEPS), chosen.layouts - 1))]
     into = Path(tempfile.mkdtemp(dir=folder))
@@ -135,7 +135,7 @@ def _layouts(executable: Path, chosen: choice, folder: Path, status: Console) ->
     finally:
         _link(tree, 0, status)
     if len({digest(Path(one)) for one in made}) < len(made):
-        raise bad_input(f"--layouts: the program in {tree} does not know STACKHEAP_PADDING: no layout differs")
+        raise BadInput(f"--layouts: the program in {tree} does not know STACKHEAP_PADDING: no layout differs")
     return [Path(one) for one in made]
 
 

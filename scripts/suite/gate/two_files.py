@@ -14,12 +14,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, comparison, judgement, side
-from suite.results.metrics import TIME, figure, figures_of
-from suite.results.model import benchmark, one_line, run
-from suite.runner.program import bad_input
-from suite.stats.estimates import estimate, estimate_ratio, find_humps, median
-from suite.stats.permutation import chances, discoveries, pooled_chances, rank_sum_p
+from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, Comparison, Judgement, Side
+from suite.results.metrics import TIME, Metric, metrics_of
+from suite.results.model import Benchmark, one_line, Run
+from suite.runner.program import BadInput
+from suite.stats.estimates import Estimate, estimate_ratio, find_humps, median
+from suite.stats.permutation import PValues, discoveries, pooled_chances, rank_sum_p
 
 METHOD = "two files"
 FEWEST_PROCESSES = 5
@@ -43,7 +43,7 @@ _MOST_RENAMES = 50
 
 
 @dataclass(frozen=True)
-class rules:
+class Rules:
     """How strictly two files are compared."""
 
     threshold: float = THRESHOLD  # the smallest change that matters, as a share
@@ -52,16 +52,16 @@ class rules:
     allow_missing: bool = False
 
 
-def compare(base: run, new: run, by: rules = rules()) -> comparison:
-    """The verdict on each figure that both files have. Raises bad_input when they cannot be compared at all."""
+def compare(base: Run, new: Run, by: Rules = Rules()) -> Comparison:
+    """The verdict on each figure that both files have. Raises BadInput when they cannot be compared at all."""
     differences = list(_differences(base, new))
     if differences and not by.across:
-        raise bad_input(
+        raise BadInput(
             f"{new.path} cannot be compared with {base.path}: {'; '.join(differences)} (--across compares all the same)"
         )
     olds, news = _chosen(base, by.only), _chosen(new, by.only)
     if not olds and not news:
-        raise bad_input(f"neither {base.path} nor {new.path} has a benchmark that matches {by.only!r}")
+        raise BadInput(f"neither {base.path} nor {new.path} has a benchmark that matches {by.only!r}")
     gaps = list(_gaps(base, new, olds, news))
     rows, unjudged = _rows(base, new, olds, news)
     judgements = _judge([one for one in rows if not one.problem], by.threshold)
@@ -71,7 +71,7 @@ def compare(base: run, new: run, by: rules = rules()) -> comparison:
     problems = [] if by.allow_missing else gaps
     if not judgements:
         problems = gaps + ["nothing is left to judge"]
-    return comparison(
+    return Comparison(
         method=METHOD,
         old=_side(base),
         new=_side(new),
@@ -90,7 +90,7 @@ def compare(base: run, new: run, by: rules = rules()) -> comparison:
 # ---- may they be compared?
 
 
-def _differences(base: run, new: run) -> Iterator[str]:
+def _differences(base: Run, new: Run) -> Iterator[str]:
     for key in (*_MACHINE, *_BUILD, *_METHOD):
         old_text, new_text = (one_line(str(one.context.get(key, "not told"))) for one in (base, new))
         if old_text != new_text:
@@ -102,17 +102,17 @@ def _differences(base: run, new: run) -> Iterator[str]:
             yield f"malloc {one_line(name)} was {old_text}, is {new_text}"
 
 
-def _chosen(of: run, only: str | None) -> dict[str, benchmark]:
+def _chosen(of: Run, only: str | None) -> dict[str, Benchmark]:
     if only is None:
         return dict(of.by_name)
     try:
         wanted = re.compile(only)
     except (re.error, RecursionError) as error:
-        raise bad_input(f"--only {only!r} is no regular expression: {error}") from None
+        raise BadInput(f"--only {only!r} is no regular expression: {error}") from None
     return {name: one for name, one in of.by_name.items() if wanted.search(name)}
 
 
-def _gaps(base: run, new: run, olds: Mapping[str, benchmark], news: Mapping[str, benchmark]) -> Iterator[str]:
+def _gaps(base: Run, new: Run, olds: Mapping[str, Benchmark], news: Mapping[str, Benchmark]) -> Iterator[str]:
     """What stands in one file only, or failed in one."""
     missing = [name for name in olds if name not in news]
     added = [name for name in news if name not in olds]
@@ -138,7 +138,7 @@ def _family(name: str) -> str:
 
 # ---- the figures
 
-_sides = tuple[tuple[float, ...], tuple[float, ...]]  # old and new, by process
+_Samples = tuple[tuple[float, ...], tuple[float, ...]]  # old and new, by process
 
 
 @dataclass(frozen=True)
@@ -146,14 +146,14 @@ class _row:
     """One figure of one benchmark on both sides."""
 
     name: str
-    of: figure
+    of: Metric
     old: tuple[float, ...]
     new: tuple[float, ...]
-    others: Mapping[str, _sides] = field(default_factory=dict)  # cycles and instructions
+    others: Mapping[str, _Samples] = field(default_factory=dict)  # cycles and instructions
     disturbed: str = ""  # which side mostly was, when it was measured
     problem: str = ""
 
-    def measures(self) -> Iterator[tuple[str, _sides]]:
+    def measures(self) -> Iterator[tuple[str, _Samples]]:
         """What decides, as costs: where less is worse, old and new change places."""
         yield "time", (self.old, self.new) if self.of.more_is_worse else (self.new, self.old)
         if "cycles" in self.others:
@@ -161,7 +161,7 @@ class _row:
 
 
 def _rows(
-    base: run, new_run: run, olds: Mapping[str, benchmark], news: Mapping[str, benchmark]
+    base: Run, new_run: Run, olds: Mapping[str, Benchmark], news: Mapping[str, Benchmark]
 ) -> tuple[list[_row], list[str]]:
     """Every figure of the benchmarks that both sides measured, and what is to be said of those without any."""
     rows, without = [], []
@@ -169,7 +169,7 @@ def _rows(
         new = news.get(name)
         if new is None or not old.samples or not new.samples:
             continue  # said by _gaps
-        found = list(dict.fromkeys((*figures_of(old), *figures_of(new))))
+        found = list(dict.fromkeys((*metrics_of(old), *metrics_of(new))))
         disturbed = _disturbed(base, old, "old") or _disturbed(new_run, new, "new")
         rows += [_row_of(each, old, new, disturbed) for each in found]
         without += [] if found else [name]
@@ -177,13 +177,13 @@ def _rows(
     return rows, said
 
 
-def _disturbed(of: run, one: benchmark, which: str) -> str:
+def _disturbed(of: Run, one: Benchmark, which: str) -> str:
     disturbed = len(of.disturbed_processes(one))
     mostly = 2 * disturbed > len(one.samples)
     return f"{disturbed} of {len(one.samples)} processes of the {which} side were disturbed" if mostly else ""
 
 
-def _row_of(each: figure, old: benchmark, new: benchmark, disturbed: str) -> _row:
+def _row_of(each: Metric, old: Benchmark, new: Benchmark, disturbed: str) -> _row:
     values = each.values(old), each.values(new)
     name = each.named(old.name.text)
     fewest = min(len(one) for one in values)
@@ -195,14 +195,14 @@ def _row_of(each: figure, old: benchmark, new: benchmark, disturbed: str) -> _ro
     return _row(name, each, *values, others, disturbed)
 
 
-def _too_few(values: _sides, old: benchmark, new: benchmark) -> str:
+def _too_few(values: _Samples, old: Benchmark, new: Benchmark) -> str:
     if min(len(old.samples), len(new.samples)) >= FEWEST_PROCESSES:
         return f"the figure is missing or not finite in some processes ({len(values[0])} and {len(values[1])} have it)"
     processes = f"{len(values[0])} and {len(values[1])} processes"
     return f"{processes}: {FEWEST_PROCESSES} a side are the fewest that can be judged"
 
 
-def _counted(old: benchmark, new: benchmark) -> Iterator[tuple[str, _sides]]:
+def _counted(old: Benchmark, new: Benchmark) -> Iterator[tuple[str, _Samples]]:
     """What else tells a change: cycles by the addition timed beside, which count the kernel's work too."""
     additions = old.counter("ns_per_addition"), new.counter("ns_per_addition")
     for key, values in (
@@ -227,12 +227,12 @@ def _per(times: Sequence[float], additions: Sequence[float]) -> tuple[float, ...
 class _measured:
     """One figure in one measure (time, or cycles): its ratio, and how often chance would do as much."""
 
-    ratio: estimate
+    ratio: Estimate
     worse: float
     better: float
 
 
-def _judge(rows: Sequence[_row], threshold: float) -> list[judgement]:
+def _judge(rows: Sequence[_row], threshold: float) -> list[Judgement]:
     """Worse and better need evidence in every measure and an effect over the threshold; same needs equivalence."""
     measures = _measure(rows)
     worse = discoveries([max(one.worse for one in each.values()) for each in measures], FALSE_DISCOVERIES)
@@ -246,7 +246,7 @@ def _judge(rows: Sequence[_row], threshold: float) -> list[judgement]:
 def _measure(rows: Sequence[_row]) -> list[dict[str, _measured]]:
     """Each row in time (or its counter), and where it can be, in cycles."""
     found: list[dict[str, _measured]] = [{} for _ in rows]
-    groups: defaultdict[tuple[str, int, int], list[tuple[int, _sides]]] = defaultdict(list)
+    groups: defaultdict[tuple[str, int, int], list[tuple[int, _Samples]]] = defaultdict(list)
     for index, row in enumerate(rows):
         for measure, (old, new) in row.measures():
             groups[measure, len(old), len(new)].append((index, (old, new)))
@@ -257,7 +257,7 @@ def _measure(rows: Sequence[_row]) -> list[dict[str, _measured]]:
     return found
 
 
-def _measured_one(old: Sequence[float], new: Sequence[float], pooled: chances) -> _measured:
+def _measured_one(old: Sequence[float], new: Sequence[float], pooled: PValues) -> _measured:
     """A benchmark's own ranks must say it as well as the comparison with all others."""
     worse = pooled.rise if rank_sum_p(new, old) <= OWN_CHANCE else 1.0
     better = pooled.fall if rank_sum_p(old, new) <= OWN_CHANCE else 1.0
@@ -266,7 +266,7 @@ def _measured_one(old: Sequence[float], new: Sequence[float], pooled: chances) -
 
 def _judgement(
     row: _row, measures: Mapping[str, _measured], threshold: float, worse: bool, better: bool
-) -> judgement:
+) -> Judgement:
     ratios = {key: one.ratio for key, one in measures.items()}
     if worse and not row.disturbed and all(one.median > 1 + threshold for one in ratios.values()):
         verdict = WORSE
@@ -278,7 +278,7 @@ def _judgement(
         verdict = UNDECIDED
     humps = [f"two humps in {which}" for which, values in (("old", row.old), ("new", row.new)) if find_humps(values)]
     counted = {key: estimate_ratio(new, old) for key, (old, new) in row.others.items()}
-    return judgement(
+    return Judgement(
         name=row.name,
         verdict=UNDECIDED if humps else verdict,
         ratio=ratios["time"],
@@ -292,11 +292,11 @@ def _judgement(
     )
 
 
-def _equivalent(ratio: estimate, threshold: float) -> bool:
+def _equivalent(ratio: Estimate, threshold: float) -> bool:
     return ratio.has_interval and 1 / (1 + threshold) <= ratio.low and ratio.high <= 1 + threshold
 
 
-def _notes(row: _row, ratios: Mapping[str, estimate], threshold: float) -> Iterator[str]:
+def _notes(row: _row, ratios: Mapping[str, Estimate], threshold: float) -> Iterator[str]:
     if not row.of.more_is_worse:
         yield "less is worse here: the ratio is old over new"
     if row.disturbed:
@@ -306,14 +306,14 @@ def _notes(row: _row, ratios: Mapping[str, estimate], threshold: float) -> Itera
         yield "in time but not in cycles: the clock, rather than the code"
 
 
-def _moved(ratio: estimate, threshold: float) -> bool:
+def _moved(ratio: Estimate, threshold: float) -> bool:
     return not ratio.holds(1.0) and abs(math.log(ratio.median)) > math.log1p(threshold)
 
 
 # ---- what to keep in mind
 
 
-def _control_move(judgements: Sequence[judgement]) -> float | None:
+def _control_move(judgements: Sequence[Judgement]) -> float | None:
     """How much the controls, which make no block, moved in time and in cycles alike; None where there are none."""
     controls = [one for one in judgements if "/none/" in one.name and one.unit == "ns"]
     if not controls:
@@ -324,10 +324,10 @@ def _control_move(judgements: Sequence[judgement]) -> float | None:
 
 
 def _caveats(
-    base: run,
-    new: run,
-    olds: Mapping[str, benchmark],
-    news: Mapping[str, benchmark],
+    base: Run,
+    new: Run,
+    olds: Mapping[str, Benchmark],
+    news: Mapping[str, Benchmark],
     moved: float | None,
     trusted: bool,
 ) -> Iterator[str]:
@@ -355,14 +355,14 @@ def _caveats(
     )
 
 
-def _clock_move(olds: Mapping[str, benchmark], news: Mapping[str, benchmark]) -> float | None:
+def _clock_move(olds: Mapping[str, Benchmark], news: Mapping[str, Benchmark]) -> float | None:
     both = [(olds[name], news[name]) for name in olds if name in news]
     pairs = [(old.counter("ns_per_addition"), new.counter("ns_per_addition")) for old, new in both]
     moves = [median(new) / median(old) for old, new in pairs if old and new and min((*old, *new)) > 0.0]
     return median(moves) if moves else None
 
 
-def _apart(base: run, new: run) -> str:
+def _apart(base: Run, new: Run) -> str:
     try:
         first, second = (datetime.fromisoformat(str(one.context.get("date"))) for one in (base, new))
         minutes = (second - first).total_seconds() / 60
@@ -380,8 +380,8 @@ def _few(names: Sequence[str], most: int = 3) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
 
 
-def _side(of: run) -> side:
+def _side(of: Run) -> Side:
     keys = ("date", "host_name", "compiler", "build_flags", "profile")
     facts = {key: one_line(str(of.context[key])) for key in keys if key in of.context}
     mallocs = {f"malloc {one_line(name)}": one_line(text.partition(" ")[0]) for name, text in of.mallocs().items()}
-    return side(str(of.path), {**facts, "processes": str(of.processes), **mallocs})
+    return Side(str(of.path), {**facts, "processes": str(of.processes), **mallocs})

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from suite.history import store as history
-from suite.history.store import annotation, entry, table
-from suite.results.metrics import figure_of
+from suite.history.store import Annotation, Entry, SeriesTable
+from suite.results.metrics import metric_of
 from suite.stats import change_points
-from suite.stats.change_points import change_point
-from suite.stats.estimates import estimate
+from suite.stats.change_points import ChangePoint
+from suite.stats.estimates import Estimate
 
 LAST_RUNS = 100  # that are looked at: what changed before them is no news
 # The place of a change is not known to the run: an annotation speaks of the changes up to so many runs beside it.
@@ -19,13 +19,13 @@ RUNS_BESIDE = 2
 
 
 @dataclass(frozen=True)
-class change:
+class Change:
     """A change of one series that lasts: what came after it has not undone it."""
 
     name: str
-    first: entry  # the first run of the new level
-    last_before: entry
-    size: estimate  # the new level over the old
+    first: Entry  # the first run of the new level
+    last_before: Entry
+    size: Estimate  # the new level over the old
     p: float
     facts: tuple[str, ...]  # what else changed between the two runs
     said: tuple[str, ...]  # the annotations that speak of it
@@ -33,26 +33,26 @@ class change:
 
     @property
     def worse(self) -> bool:
-        return (self.size.median > 1) == figure_of(self.name).more_is_worse
+        return (self.size.median > 1) == metric_of(self.name).more_is_worse
 
 
 @dataclass(frozen=True)
-class verdict:
+class SeriesVerdict:
     """What is said of the series of one machine."""
 
-    newest: entry
+    newest: Entry
     runs: int
     judged: int  # series
     too_short: int  # series
-    changes: tuple[change, ...]  # the largest first
+    changes: tuple[Change, ...]  # the largest first
     gone: tuple[str, ...]  # series that the run before the newest has, and the newest has not
 
     @property
-    def new_and_worse(self) -> list[change]:
+    def new_and_worse(self) -> list[Change]:
         return [one for one in self.changes if one.worse and not one.accepted]
 
 
-def judge(series: table, annotations: Sequence[annotation], least_change: float) -> verdict:
+def judge(series: SeriesTable, annotations: Sequence[Annotation], least_change: float) -> SeriesVerdict:
     """Series too short for a change to be told from noise are left out, and counted."""
     every = [(name, *series.series(which)) for which, name in enumerate(series.names)]
     needed = change_points.fewest_runs(max(1, len(every)))
@@ -65,16 +65,16 @@ def judge(series: table, annotations: Sequence[annotation], least_change: float)
     ]
     changes.sort(key=lambda one: abs(one.size.median - 1), reverse=True)
     newest = series.runs[-1]
-    return verdict(newest, len(series.runs), len(long), len(every) - len(long), tuple(changes), _gone(every, series))
+    return SeriesVerdict(newest, len(series.runs), len(long), len(every) - len(long), tuple(changes), _gone(every, series))
 
 
-def _gone(every: Sequence[tuple[str, tuple[entry, ...], history.Array]], series: table) -> tuple[str, ...]:
+def _gone(every: Sequence[tuple[str, tuple[Entry, ...], history.Array]], series: SeriesTable) -> tuple[str, ...]:
     if len(series.runs) < 2:
         return ()
     return tuple(name for name, runs, _ in every if series.runs[-2] in runs[-2:] and runs[-1] != series.runs[-1])
 
 
-def _lasting(points: Sequence[change_point], least_change: float) -> list[change_point]:
+def _lasting(points: Sequence[ChangePoint], least_change: float) -> list[ChangePoint]:
     """The changes that later ones have not undone: what is left of them at the end is still a change."""
     lasting = []
     for index, point in enumerate(points):
@@ -88,16 +88,16 @@ def _lasting(points: Sequence[change_point], least_change: float) -> list[change
     return lasting
 
 
-def _change(name: str, runs: Sequence[entry], point: change_point, annotations: Sequence[annotation]) -> change:
+def _change(name: str, runs: Sequence[Entry], point: ChangePoint, annotations: Sequence[Annotation]) -> Change:
     first, last_before = runs[point.index], runs[point.index - 1]
     speaking = [one for one in annotations if one.speaks_of(name) and _is_beside(one, runs, point.index)]
-    return change(
+    return Change(
         name, first, last_before, point.size, point.p, tuple(history.changed_facts(last_before, first)),
         tuple(one.text for one in speaking), any(one.accepts for one in speaking),
     )  # fmt: skip
 
 
-def _is_beside(one: annotation, runs: Sequence[entry], index: int) -> bool:
+def _is_beside(one: Annotation, runs: Sequence[Entry], index: int) -> bool:
     place = one.place_in(runs)
     return place is not None and abs(place - index) <= RUNS_BESIDE
 
@@ -105,13 +105,13 @@ def _is_beside(one: annotation, runs: Sequence[entry], index: int) -> bool:
 # ---- how it is said
 
 
-def size_text(size: estimate) -> str:
+def size_text(size: Estimate) -> str:
     """`+5.1 % (+4.2 % to +6.3 %)`."""
     middle, low, high = (f"{100 * (value - 1):+.1f} %" for value in (size.median, size.low, size.high))
     return f"{middle} ({low} to {high})" if size.has_interval else middle
 
 
-def as_text(said: verdict, everything: bool) -> str:
+def as_text(said: SeriesVerdict, everything: bool) -> str:
     lines = []
     for one in _shown(said, everything):
         lines.append(f"{_kind(one)}: {one.name}: {size_text(one.size)} since {one.first.label}, {one.first.measured}")
@@ -120,7 +120,7 @@ def as_text(said: verdict, everything: bool) -> str:
     return "\n".join([*lines, *_sums(said)])
 
 
-def as_markdown(said: verdict, everything: bool) -> str:
+def as_markdown(said: SeriesVerdict, everything: bool) -> str:
     title = "Slower than before" if said.new_and_worse else "Nothing slower than before"
     lines = [f"### {title}", ""]
     shown = _shown(said, everything)
@@ -133,7 +133,7 @@ def as_markdown(said: verdict, everything: bool) -> str:
     return "\n".join([*lines, *([""] if shown else []), *(f"{line}  " for line in _sums(said))])
 
 
-def as_json(said: verdict, everything: bool) -> str:
+def as_json(said: SeriesVerdict, everything: bool) -> str:
     return json.dumps(
         {
             "newest": _run_as_json(said.newest),
@@ -148,11 +148,11 @@ def as_json(said: verdict, everything: bool) -> str:
     )
 
 
-def _run_as_json(one: entry) -> dict[str, object]:
+def _run_as_json(one: Entry) -> dict[str, object]:
     return {"run": one.id, "commit": one.revision, "measured": one.measured}
 
 
-def _change_as_json(one: change) -> dict[str, object]:
+def _change_as_json(one: Change) -> dict[str, object]:
     return {
         "name": one.name,
         "kind": _kind(one),
@@ -171,17 +171,17 @@ def _change_as_json(one: change) -> dict[str, object]:
 FORMS = {"text": as_text, "markdown": as_markdown, "json": as_json}
 
 
-def _kind(one: change) -> str:
+def _kind(one: Change) -> str:
     return "better" if not one.worse else "accepted" if one.accepted else "worse"
 
 
-def _shown(said: verdict, everything: bool) -> list[change]:
+def _shown(said: SeriesVerdict, everything: bool) -> list[Change]:
     """What is new and worse, and with `everything` also what is accepted or better."""
     new = said.new_and_worse
     return new + [one for one in said.changes if one not in new] if everything else new
 
 
-def _sums(said: verdict) -> list[str]:
+def _sums(said: SeriesVerdict) -> list[str]:
     better = sum(not one.worse for one in said.changes)
     accepted = sum(one.worse and one.accepted for one in said.changes)
     parts = [f"{said.judged} series over {said.runs} runs: {len(said.new_and_worse)} worse"]

@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suite.results import model as results
-from suite.results.metrics import figure, figure_of, figures_of
-from suite.runner.program import bad_input
+from suite.results.metrics import Metric, metric_of, metrics_of
+from suite.runner.program import BadInput
 
 APPLICATION = 0x73746B68  # "stkh" in the file's header: whose database it is
 VERSION = 1
@@ -82,7 +82,7 @@ CREATE TABLE annotation (
 
 
 @dataclass(frozen=True)
-class entry:
+class Entry:
     """A run as the record knows it."""
 
     id: int
@@ -105,7 +105,7 @@ class entry:
 
 
 @dataclass(frozen=True)
-class annotation:
+class Annotation:
     """What someone said of a run, a revision or a moment."""
 
     run: int | None
@@ -115,7 +115,7 @@ class annotation:
     accepts: bool  # the changes there are known, and no reason to fail
     text: str
 
-    def place_in(self, runs: Sequence[entry]) -> int | None:
+    def place_in(self, runs: Sequence[Entry]) -> int | None:
         """The index of the first run it speaks of."""
         for index, one in enumerate(runs):
             if self.run is not None and one.id == self.run:
@@ -131,14 +131,14 @@ class annotation:
 
 
 @dataclass(frozen=True)
-class table:
+class SeriesTable:
     """Series over the same runs, oldest first. Values are runs times series, NaN where a run has no such figure."""
 
-    runs: tuple[entry, ...]
+    runs: tuple[Entry, ...]
     names: tuple[str, ...]
     values: Array
 
-    def series(self, which: int) -> tuple[tuple[entry, ...], Array]:
+    def series(self, which: int) -> tuple[tuple[Entry, ...], Array]:
         """The runs that have the figure, and it."""
         column = self.values[:, which]
         has = np.flatnonzero(np.isfinite(column))
@@ -149,7 +149,7 @@ class table:
 
 
 @dataclass(frozen=True)
-class layout:
+class Layout:
     """Which numbers a run has: the benchmarks, by counter the indices of those that have it, and the series."""
 
     names: tuple[str, ...]
@@ -161,20 +161,20 @@ class layout:
         return json.dumps(dataclasses.astuple(self), separators=(",", ":")).encode()
 
     @staticmethod
-    def read(written: bytes) -> layout:
+    def read(written: bytes) -> Layout:
         names, processes, columns, series = json.loads(written)
         by_counter = {key: tuple(indices) for key, indices in columns.items()}
-        return layout(tuple(names), tuple(processes), by_counter, tuple((index, counter) for index, counter in series))
+        return Layout(tuple(names), tuple(processes), by_counter, tuple((index, counter) for index, counter in series))
 
     def series_names(self) -> tuple[str, ...]:
-        return tuple(figure(counter).named(self.names[index]) for index, counter in self.series)
+        return tuple(Metric(counter).named(self.names[index]) for index, counter in self.series)
 
 
 @dataclass(frozen=True)
-class numbers:
+class Numbers:
     """Every process's numbers of a run; an array of benchmarks times processes for each column of the layout."""
 
-    of: layout
+    of: Layout
     arrays: Mapping[str, Array]
 
     def packed(self) -> bytes:
@@ -182,7 +182,7 @@ class numbers:
         return zlib.compress(together.view(np.uint8).reshape(-1, 4).T.tobytes(), 6)
 
     @staticmethod
-    def unpacked(of: layout, packed: bytes) -> numbers:
+    def unpacked(of: Layout, packed: bytes) -> Numbers:
         raw = np.frombuffer(_unpacked(packed), dtype=np.uint8).reshape(4, -1).T
         together = np.ascontiguousarray(raw).view("<f4").ravel().astype(np.float64)
         arrays, start = {}, 0
@@ -190,7 +190,7 @@ class numbers:
             end = start + len(indices) * len(of.processes)
             arrays[key] = together[start:end].reshape(len(indices), len(of.processes))
             start = end
-        return numbers(of, arrays)
+        return Numbers(of, arrays)
 
     def have_cycles(self) -> bool:
         return self.of.columns.get("ns_per_addition") == self.of.columns["ns"] and bool(
@@ -202,14 +202,14 @@ class numbers:
         rows = {key: dict(zip(indices, self.arrays[key])) for key, indices in self.of.columns.items()}
         found = {}
         for name, (index, counter) in zip(self.of.series_names(), self.of.series):
-            of, values = figure_of(name), rows[counter or "ns"][index]
+            of, values = metric_of(name), rows[counter or "ns"][index]
             is_cycles = in_cycles and of.is_time
             found[name] = values / rows["ns_per_addition"][index] if is_cycles else np.maximum(values, of.least)
         return found
 
 
-def numbers_of(run: results.run) -> numbers:
-    """Raises bad_input where a figure is too large to be kept."""
+def numbers_of(run: results.Run) -> Numbers:
+    """Raises BadInput where a figure is too large to be kept."""
     measured = run.series()
     processes = tuple(sorted({taken.process for one in measured for taken in one.samples}))
     place = {process: index for index, process in enumerate(processes)}
@@ -220,19 +220,19 @@ def numbers_of(run: results.run) -> numbers:
                 if key == results.CORE_SHARE:  # says how it was taken: nothing that a thousand runs need to keep
                     continue
                 if abs(value) > float(np.finfo(np.float32).max):
-                    raise bad_input(f"{run.path}: {one.name} has a figure that is too large to keep ({key})")
+                    raise BadInput(f"{run.path}: {one.name} has a figure that is too large to keep ({key})")
                 row = rows.setdefault(key, {}).setdefault(index, np.full(len(processes), np.nan))
                 row[place[taken.process]] = value
-    of = layout(
+    of = Layout(
         names=tuple(one.name.text for one in measured),
         processes=processes,
         columns={key: tuple(rows[key]) for key in sorted(rows)},
-        series=tuple((index, each.counter) for index, one in enumerate(measured) for each in figures_of(one)),
+        series=tuple((index, each.counter) for index, one in enumerate(measured) for each in metrics_of(one)),
     )
-    return numbers(of, {key: np.stack(list(rows[key].values())) for key in of.columns})
+    return Numbers(of, {key: np.stack(list(rows[key].values())) for key in of.columns})
 
 
-def medians_of(unit: str, of: numbers, reference: numbers | None) -> Array:
+def medians_of(unit: str, of: Numbers, reference: Numbers | None) -> Array:
     """The value of each series: the median over the processes, of a ratio that of every process to every other."""
     own = of.series(in_cycles=unit == CYCLES or (reference is not None and _both_in_cycles(of, reference)))
     if reference is None:
@@ -243,7 +243,7 @@ def medians_of(unit: str, of: numbers, reference: numbers | None) -> Array:
     return np.array([_median(values) for values in ratios])
 
 
-def _both_in_cycles(one: numbers, other: numbers) -> bool:
+def _both_in_cycles(one: Numbers, other: Numbers) -> bool:
     return one.have_cycles() and other.have_cycles()
 
 
@@ -257,7 +257,7 @@ def _median(values: Array) -> float:
 
 
 @dataclass(frozen=True)
-class prepared:
+class PreparedRun:
     """A run with all that the record keeps of it."""
 
     path: Path
@@ -269,27 +269,27 @@ class prepared:
     unit: str
     complete: bool
     facts: str
-    own: numbers
-    beside: numbers | None
+    own: Numbers
+    beside: Numbers | None
     medians: bytes
 
 
-def prepare(path: Path, reference: Path | None = None) -> prepared:
-    """Reads a run, and the one of the reference build that was measured beside it. Raises bad_input, bad_result."""
+def prepare(path: Path, reference: Path | None = None) -> PreparedRun:
+    """Reads a run, and the one of the reference build that was measured beside it. Raises BadInput, BadResult."""
     run = _read(path)
     own, context = numbers_of(run), dict(run.context)
     beside, facts = None, _facts(run)
     if reference is not None:
         other = _read(reference)
         if _machine(other) != _machine(run) or _profile(other) != _profile(run):
-            raise bad_input(f"{reference}: was not measured on the machine and in the profile of {path}")
+            raise BadInput(f"{reference}: was not measured on the machine and in the profile of {path}")
         beside = numbers_of(other)
         facts |= {f"reference: {key}": value for key, value in _facts(other).items()}
     unit = RATIO if beside is not None else CYCLES if own.have_cycles() else NS
     medians = medians_of(unit, own, beside)
     if not np.isfinite(medians).any():
-        raise bad_input(f"{path}: has no figure for a series" + (f" that {reference} has too" if reference else ""))
-    return prepared(
+        raise BadInput(f"{path}: has no figure for a series" + (f" that {reference} has too" if reference else ""))
+    return PreparedRun(
         path=path,
         digest=_digest(own, context),
         reference_digest=_digest(beside, dict(other.context)) if beside is not None else None,
@@ -305,37 +305,37 @@ def prepare(path: Path, reference: Path | None = None) -> prepared:
     )
 
 
-def _read(path: Path) -> results.run:
+def _read(path: Path) -> results.Run:
     run = results.read_run(path)
     if not run.series():
-        raise bad_input(f"{path}: no benchmark in it gave a result")
+        raise BadInput(f"{path}: no benchmark in it gave a result")
     return run
 
 
 def moment_of(text: str, otherwise: str) -> str:
-    """A date or a date and time as UTC; without a zone it is UTC. Raises bad_input, which says `otherwise`."""
+    """A date or a date and time as UTC; without a zone it is UTC. Raises BadInput, which says `otherwise`."""
     try:
         parsed = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
         moment = parsed.astimezone(timezone.utc) if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
     except (ValueError, OverflowError):
-        raise bad_input(otherwise) from None
+        raise BadInput(otherwise) from None
     return moment.isoformat(timespec="seconds")
 
 
-def _machine(run: results.run) -> str:
+def _machine(run: results.Run) -> str:
     return json.dumps({key: run.context[key] for key in MACHINE_FACTS if key in run.context}, sort_keys=True)
 
 
-def _profile(run: results.run) -> str:
+def _profile(run: results.Run) -> str:
     return results.one_line(str(run.context.get("profile", "")))
 
 
-def _facts(run: results.run) -> dict[str, str]:
+def _facts(run: results.Run) -> dict[str, str]:
     left_out = {*MACHINE_FACTS, *PASSING_FACTS}
     return {key: results.one_line(str(value)) for key, value in run.context.items() if key not in left_out}
 
 
-def _digest(of: numbers, context: Mapping[str, Any]) -> str:
+def _digest(of: Numbers, context: Mapping[str, Any]) -> str:
     """Of what the file says, however it is written."""
     told = {key: value for key, value in context.items() if key != "suite"}
     content = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode())
@@ -349,10 +349,10 @@ def _digest(of: numbers, context: Mapping[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def opened(file: Path, to_write: bool = False) -> Iterator[record]:
+def opened(file: Path, to_write: bool = False) -> Iterator[History]:
     """The record in a file; to write, it is made where it is missing, and all that is written is kept or nothing.
 
-    Raises bad_input: missing, another program's, damaged, of a newer suite, locked, not writable.
+    Raises BadInput: missing, another program's, damaged, of a newer suite, locked, not writable.
     """
     try:
         with contextlib.closing(_connect(file, to_write)) as connection:
@@ -361,21 +361,21 @@ def opened(file: Path, to_write: bool = False) -> Iterator[record]:
                 connection.execute("BEGIN IMMEDIATE")  # now: to find out after the work that another writes is late
                 if not connection.execute("PRAGMA user_version").fetchone()[0]:
                     _make(connection)
-            yield record(file, connection)
+            yield History(file, connection)
             if to_write:
                 connection.execute("COMMIT")
     # What a damaged file holds may also be text that is none, or of another type than was written.
     except (sqlite3.Error, zlib.error, ValueError, TypeError, LookupError) as problem:
-        raise bad_input(f"{file}: {_reason(problem)}") from None
+        raise BadInput(f"{file}: {_reason(problem)}") from None
 
 
 def _connect(file: Path, to_write: bool) -> sqlite3.Connection:
     if to_write:
         file.parent.mkdir(parents=True, exist_ok=True)
     elif not file.exists():
-        raise bad_input(f"{file}: does not exist; scripts/history add RUN.json makes it")
+        raise BadInput(f"{file}: does not exist; scripts/history add RUN.json makes it")
     if file.exists() and not file.is_file():
-        raise bad_input(f"{file}: is not a file")
+        raise BadInput(f"{file}: is not a file")
     mode = "rwc" if to_write else "ro"
     # No write-ahead log: this file alone is the record, so that it can be copied, cached and kept as an artifact.
     address = f"{file.absolute().as_uri()}?mode={mode}"
@@ -385,10 +385,10 @@ def _connect(file: Path, to_write: bool) -> sqlite3.Connection:
 def _check_whose(file: Path, connection: sqlite3.Connection, to_write: bool) -> None:
     whose, version = (connection.execute(f"PRAGMA {key}").fetchone()[0] for key in ("application_id", "user_version"))
     if whose == APPLICATION and version > VERSION:
-        raise bad_input(f"{file}: was written by a newer suite (its version is {version}, this one's {VERSION})")
+        raise BadInput(f"{file}: was written by a newer suite (its version is {version}, this one's {VERSION})")
     empty = not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if not (whose == APPLICATION and version == VERSION or to_write and empty and not whose):
-        raise bad_input(f"{file}: is not a history of this suite")
+        raise BadInput(f"{file}: is not a history of this suite")
 
 
 def _make(connection: sqlite3.Connection) -> None:
@@ -419,7 +419,7 @@ def _reason(problem: Exception) -> str:
 
 
 @dataclass(frozen=True)
-class record:
+class History:
     """The runs of one file."""
 
     file: Path
@@ -427,8 +427,8 @@ class record:
 
     # -- writing
 
-    def add(self, one: prepared, revision: str) -> bool:
-        """Keeps a run; False where it is kept already. Raises bad_input where what is kept of it differs."""
+    def add(self, one: PreparedRun, revision: str) -> bool:
+        """Keeps a run; False where it is kept already. Raises BadInput where what is kept of it differs."""
         known = self.connection.execute(
             "SELECT id, revision, reference_digest FROM run WHERE digest = ?", (one.digest,)
         ).fetchone()
@@ -437,14 +437,14 @@ class record:
             return True
         run, kept_revision, kept_reference = known
         if one.reference_digest is not None and one.reference_digest != kept_reference:
-            raise bad_input(f"{one.path}: is run {run} already, with another reference")
+            raise BadInput(f"{one.path}: is run {run} already, with another reference")
         if revision and kept_revision and revision != kept_revision:
-            raise bad_input(f"{one.path}: is run {run} already, of commit {kept_revision}")
+            raise BadInput(f"{one.path}: is run {run} already, of commit {kept_revision}")
         if revision:
             self.connection.execute("UPDATE run SET revision = ? WHERE id = ?", (revision, run))
         return False
 
-    def _insert(self, one: prepared, revision: str) -> None:
+    def _insert(self, one: PreparedRun, revision: str) -> None:
         beside = one.beside
         values = {
             "digest": one.digest,
@@ -465,7 +465,7 @@ class record:
         places = ", ".join(f":{key}" for key in values)
         self.connection.execute(f"INSERT INTO run ({', '.join(values)}) VALUES ({places})", values)
 
-    def _layout_id(self, one: layout) -> int:
+    def _layout_id(self, one: Layout) -> int:
         written = one.written()
         return self._id("layout", {"digest": hashlib.sha256(written).hexdigest(), "content": zlib.compress(written)})
 
@@ -477,7 +477,7 @@ class record:
         )
         return int(self.connection.execute(f"SELECT id FROM {kind} WHERE {key} = ?", (values[key],)).fetchone()[0])
 
-    def annotate(self, one: annotation) -> None:
+    def annotate(self, one: Annotation) -> None:
         self.connection.execute(
             "INSERT INTO annotation (run, revision, moment, only_names, accepts, text) VALUES (?, ?, ?, ?, ?, ?)",
             (one.run, one.revision, one.moment, one.only_names, one.accepts, one.text),
@@ -485,13 +485,13 @@ class record:
 
     # -- reading
 
-    def runs(self) -> list[entry]:
+    def runs(self) -> list[Entry]:
         """All of them, in the order in which they were measured."""
         rows = self.connection.execute(
             "SELECT id, measured, revision, machine, profile, unit, complete, facts FROM run ORDER BY measured, id"
         )
         return [
-            entry(id, measured, revision, machine, profile, unit, bool(complete), json.loads(facts))
+            Entry(id, measured, revision, machine, profile, unit, bool(complete), json.loads(facts))
             for id, measured, revision, machine, profile, unit, complete, facts in rows
         ]
 
@@ -500,33 +500,33 @@ class record:
         facts = self.connection.execute("SELECT facts FROM machine WHERE id = ?", (id,)).fetchone()[0]
         return dict(json.loads(facts))
 
-    def annotations(self) -> list[annotation]:
+    def annotations(self) -> list[Annotation]:
         rows = self.connection.execute(
             "SELECT run, revision, moment, only_names, accepts, text FROM annotation ORDER BY id"
         )
         return [
-            annotation(run, revision, moment, only_names, bool(accepts), text)
+            Annotation(run, revision, moment, only_names, bool(accepts), text)
             for run, revision, moment, only_names, accepts, text in rows
         ]
 
-    def find_run(self, text: str) -> entry | None:
+    def find_run(self, text: str) -> Entry | None:
         """By its number, or the beginning of its commit (the first measured)."""
         runs = self.runs()
         if text.isascii() and text.isdigit() and len(text) < 7:
             return next((one for one in runs if one.id == int(text)), None)
         return next((one for one in runs if len(text) >= 4 and one.revision.startswith(text)), None)
 
-    def like(self, text: str | None) -> list[entry]:
+    def like(self, text: str | None) -> list[Entry]:
         """The runs that share their series with this one; with none named, with the one that was added last."""
         runs = self.runs()
         if not runs:
-            raise bad_input(f"{self.file}: holds no run")
+            raise BadInput(f"{self.file}: holds no run")
         chosen = max(runs, key=lambda one: one.id) if text is None else self.find_run(text)
         if chosen is None:
-            raise bad_input(f"{self.file}: has no run {text!r}; scripts/history list shows them")
+            raise BadInput(f"{self.file}: has no run {text!r}; scripts/history list shows them")
         return [one for one in runs if one.line == chosen.line]
 
-    def table(self, runs: Sequence[entry], only: re.Pattern[str] | None = None) -> table:
+    def table(self, runs: Sequence[Entry], only: re.Pattern[str] | None = None) -> SeriesTable:
         """The series of these runs, those of the newest run first."""
         layouts: dict[int, list[str]] = {}
         places: dict[str, int] = {}
@@ -549,28 +549,28 @@ class record:
                 columns[id(names)] = [place for place, _ in here], [place for _, place in here]
             own, there = columns[id(names)]
             values[index, there] = medians[own]
-        return table(tuple(runs), tuple(places), values)
+        return SeriesTable(tuple(runs), tuple(places), values)
 
-    def samples(self, one: entry) -> tuple[numbers, numbers | None]:
+    def samples(self, one: Entry) -> tuple[Numbers, Numbers | None]:
         """The raw figures of a run, and those of its reference."""
         of, samples, reference_of, reference_samples = self.connection.execute(
             "SELECT layout, samples, reference_layout, reference_samples FROM run WHERE id = ?", (one.id,)
         ).fetchone()
-        own = numbers.unpacked(self._layout(of), samples)
-        return own, numbers.unpacked(self._layout(reference_of), reference_samples) if reference_of else None
+        own = Numbers.unpacked(self._layout(of), samples)
+        return own, Numbers.unpacked(self._layout(reference_of), reference_samples) if reference_of else None
 
-    def _layout(self, id: int) -> layout:
+    def _layout(self, id: int) -> Layout:
         content = self.connection.execute("SELECT content FROM layout WHERE id = ?", (id,)).fetchone()[0]
-        return layout.read(_unpacked(content))
+        return Layout.read(_unpacked(content))
 
 
 def unit_of(name: str, of_runs: str) -> str:
     """The unit of a series: an amount is none in cycles."""
-    own = figure_of(name)
+    own = metric_of(name)
     return of_runs if own.is_time or of_runs == RATIO else own.unit
 
 
-def changed_facts(before: entry, after: entry) -> list[str]:
+def changed_facts(before: Entry, after: Entry) -> list[str]:
     """What is said of the second run that is not said of the first: `compiler: GNU 12.2.0, now GNU 13.1.0`."""
     keys: Iterable[str] = dict.fromkeys((*before.facts, *after.facts))
     pairs = ((key, before.facts.get(key, "none"), after.facts.get(key, "none")) for key in keys)

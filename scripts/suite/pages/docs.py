@@ -15,7 +15,7 @@ from suite.base import phrases as words
 from suite.charts.kit.frame import cache_levels
 from suite.pages import summary as findings
 from suite.results import model as results
-from suite.runner.program import bad_input
+from suite.runner.program import BadInput
 
 README = Path("README.md")
 DOCS = Path("docs")
@@ -27,12 +27,12 @@ BLOCK = re.compile(r"^<!-- generated: (?P<name>[^\n]*?) -->\n(?P<text>.*?)^<!-- 
 OPENING = "<!-- generated:"
 
 
-class bad_readme(bad_input):
+class BadDocument(BadInput):
     """The README's marks cannot be followed. Its text is one line."""
 
 
 @dataclass(frozen=True)
-class page:
+class DocumentPage:
     """A page as it should be."""
 
     text: str
@@ -40,38 +40,38 @@ class page:
 
 
 @dataclass(frozen=True)
-class made:
+class GeneratedDocuments:
     """The pages and the figures they show, by their path."""
 
-    pages: Mapping[Path, page]
+    pages: Mapping[Path, DocumentPage]
     figures: Mapping[Path, bytes]
 
 
-def make(root: Path) -> made:
-    """What belongs to the reference run. Raises bad_result, bad_readme, OSError."""
+def make(root: Path) -> GeneratedDocuments:
+    """What belongs to the reference run. Raises BadResult, BadDocument, OSError."""
     run = results.read_run(root / REFERENCE / "run.json")
     drawn = {name: charts.draw(run, name) for name in charts.charts()}
     shown = {name: one for name, one in drawn.items() if one is not None}
     figures = {_figure_of(name, one): charts.render(one, "svg") for name, one in shown.items()}
-    dark = charts.draw(run, HERO, charts.look("dark"))
+    dark = charts.draw(run, HERO, charts.Look("dark"))
     if dark is not None:
         figures[_figure_of(HERO, dark)] = charts.render(dark, "svg")
     chapters = tuple(dict.fromkeys(one.chapter for one in run.units))
     names = [README, *(path for chapter in chapters if (root / (path := DOCS / f"{chapter}.md")).exists())]
     pages = {path: _filled(root, path, _blocks(run, shown, path, chapters)) for path in names}
-    return made(pages, figures)
+    return GeneratedDocuments(pages, figures)
 
 
-def _figure_of(name: str, drawn: charts.drawing) -> Path:
+def _figure_of(name: str, drawn: charts.Drawing) -> Path:
     return FIGURES / f"{name}{drawn.look.suffix}.svg"
 
 
-block = Callable[[], str]
+BlockText = Callable[[], str]
 
 
 def _blocks(
-    run: results.run, shown: Mapping[str, charts.drawing], on: Path, chapters: tuple[str, ...]
-) -> Mapping[str, block]:
+    run: results.Run, shown: Mapping[str, charts.Drawing], on: Path, chapters: tuple[str, ...]
+) -> Mapping[str, BlockText]:
     """The blocks that the page may have; links and pictures are written as seen from it."""
     return {
         "hero": lambda: _hero(shown, on),
@@ -83,7 +83,7 @@ def _blocks(
     }
 
 
-def stale(root: Path, fresh: made) -> list[str]:
+def stale(root: Path, fresh: GeneratedDocuments) -> list[str]:
     """What differs from what was made: a line each, the block or the file."""
     lines = [f"{path} (block {name})" for path, one in fresh.pages.items() for name in one.stale_blocks]
     for path, content in fresh.figures.items():
@@ -96,7 +96,7 @@ def stale(root: Path, fresh: made) -> list[str]:
     return lines
 
 
-def write(root: Path, fresh: made) -> None:
+def write(root: Path, fresh: GeneratedDocuments) -> None:
     (root / FIGURES).mkdir(parents=True, exist_ok=True)
     for path, content in fresh.figures.items():
         (root / path).write_bytes(content)
@@ -106,7 +106,7 @@ def write(root: Path, fresh: made) -> None:
         (root / path).write_text(one.text, encoding="utf-8")
 
 
-def _left_over(root: Path, fresh: made) -> list[Path]:
+def _left_over(root: Path, fresh: GeneratedDocuments) -> list[Path]:
     there = {file.relative_to(root) for file in (root / FIGURES).glob("*.svg")}
     return sorted(there - fresh.figures.keys())
 
@@ -126,18 +126,18 @@ def _metadata(figure: bytes, tag: str) -> str:
 # ---- the text around the blocks
 
 
-def _filled(root: Path, path: Path, blocks: Mapping[str, block]) -> page:
+def _filled(root: Path, path: Path, blocks: Mapping[str, BlockText]) -> DocumentPage:
     text = (root / path).read_text(encoding="utf-8")
     found = list(BLOCK.finditer(text))
     if len(found) != text.count(OPENING):
-        raise bad_readme(f"{path}: a generated block has no <!-- end -->")
+        raise BadDocument(f"{path}: a generated block has no <!-- end -->")
     unknown = [one["name"] for one in found if one["name"] not in blocks]
     if unknown:
-        raise bad_readme(f"{path}: there is no generated block {unknown[0]!r}; there are: {', '.join(blocks)}")
+        raise BadDocument(f"{path}: there is no generated block {unknown[0]!r}; there are: {', '.join(blocks)}")
     fresh = {one["name"]: f"{blocks[one['name']]()}\n" for one in found}
     stale_blocks = tuple(one["name"] for one in found if one["text"] != fresh[one["name"]])
     filled = BLOCK.sub(lambda one: f"{OPENING} {one['name']} -->\n{fresh[one['name']]}<!-- end -->", text)
-    return page(filled, stale_blocks)
+    return DocumentPage(filled, stale_blocks)
 
 
 def _link(target: Path, on: Path) -> str:
@@ -148,24 +148,24 @@ def _link(target: Path, on: Path) -> str:
 # ---- the blocks
 
 
-def _hero(shown: Mapping[str, charts.drawing], on: Path) -> str:
+def _hero(shown: Mapping[str, charts.Drawing], on: Path) -> str:
     if HERO not in shown:
-        raise bad_readme(f"{REFERENCE / 'run.json'} has no data for the chart {HERO}")
+        raise BadDocument(f"{REFERENCE / 'run.json'} has no data for the chart {HERO}")
     one = shown[HERO]
     source = _link(FIGURES / f"{HERO}-dark.svg", on)
     dark = f'<source media="(prefers-color-scheme: dark)" srcset="{source}">'
     return f"<picture>\n  {dark}\n  {_image(HERO, one, on)}\n</picture>\n\n**{_cell(one.title)}.**"
 
 
-def _image(name: str, one: charts.drawing, on: Path) -> str:
+def _image(name: str, one: charts.Drawing, on: Path) -> str:
     return f'<img src="{_link(_figure_of(name, one), on)}" alt="{html.escape(one.alt)}">'
 
 
-def _figure(name: str, one: charts.drawing, on: Path) -> str:
+def _figure(name: str, one: charts.Drawing, on: Path) -> str:
     return f"{_image(name, one, on)}\n\n**{_cell(one.title)}.** {_cell(one.caption)}"
 
 
-def _claims(run: results.run) -> str:
+def _claims(run: results.Run) -> str:
     lines = ["| what is said | here | what was measured |", "|---|---|---|"]
     for one in claims.judge(run):
         verdict = f"**{one.verdict}**{f' {_cell(one.condition)}' if one.condition else ''}"
@@ -173,7 +173,7 @@ def _claims(run: results.run) -> str:
     return "\n".join(lines)
 
 
-def _machine(run: results.run) -> str:
+def _machine(run: results.Run) -> str:
     context = {key: str(value) for key, value in run.context.items()}
     levels = ", ".join(f"{name} {findings.bytes_text(size)}" for name, size in cache_levels(run))
     versions = ", ".join(f"{name} {text.partition(' ')[0]}" for name, text in sorted(run.mallocs().items()))
@@ -190,7 +190,7 @@ def _machine(run: results.run) -> str:
     return f"Measured{f' on {_cell(date)}' if date else ''}: {_cell('; '.join(filter(None, facts)))}."
 
 
-def _families(run: results.run, on: Path) -> str:
+def _families(run: results.Run, on: Path) -> str:
     """Every family by chapter, with a link to where it is told."""
     chapters = {one.family: one.chapter for one in run.units}
     lines = ["| chapter | family | question |", "|---|---|---|"]
@@ -203,7 +203,7 @@ def _families(run: results.run, on: Path) -> str:
     return "\n".join(lines)
 
 
-def _chapter(run: results.run, shown: Mapping[str, charts.drawing], chapter: str, on: Path) -> block:
+def _chapter(run: results.Run, shown: Mapping[str, charts.Drawing], chapter: str, on: Path) -> BlockText:
     families = dict.fromkeys(one.family for one in run.units if one.chapter == chapter)
     return lambda: "\n\n".join(part for family in families for part in _family(run, shown, family, on))
 
@@ -213,7 +213,7 @@ TOLD = {
 }  # fmt: skip
 
 
-def _family(run: results.run, shown: Mapping[str, charts.drawing], family: str, on: Path) -> Iterator[str]:
+def _family(run: results.Run, shown: Mapping[str, charts.Drawing], family: str, on: Path) -> Iterator[str]:
     yield f"### {_cell(family)}\n\n{_cell(_about(run, family, 'question'))}"
     for name, one in shown.items():
         if charts.charts()[name].family == family:
@@ -222,7 +222,7 @@ def _family(run: results.run, shown: Mapping[str, charts.drawing], family: str, 
     yield "\n".join(f"* *{heading}:* {_cell(text)}" for heading, text in told if text)
 
 
-def _about(run: results.run, family: str, key: str) -> str:
+def _about(run: results.Run, family: str, key: str) -> str:
     """What the family says of itself, in the program's own words."""
     about = run.account.about.get("families", {})
     return str(about.get(family, {}).get(key, ""))

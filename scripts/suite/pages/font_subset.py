@@ -15,14 +15,14 @@ FAMILY = "DejaVu Sans"  # that of suite.mplstyle; it comes with matplotlib
 
 
 @dataclass(frozen=True)
-class carried_font:
+class EmbeddedFont:
     weight: str  # normal or bold
     woff: str  # base64
     units: int  # of the font in one em
     outlines: dict[str, tuple[int, str]]  # of each character: its width in units, and its path, upwards
 
 
-def carry(weight: str, letters: str) -> carried_font:
+def carry(weight: str, letters: str) -> EmbeddedFont:
     """The font with these letters only."""
     file = font_manager.findfont(font_manager.FontProperties(family=FAMILY, weight=weight))
     with TTFont(file, lazy=True, recalcTimestamp=False) as font:
@@ -35,7 +35,7 @@ def carry(weight: str, letters: str) -> carried_font:
         content = io.BytesIO()
         font.flavor = "woff"
         font.save(content)
-        return carried_font(
+        return EmbeddedFont(
             weight, base64.b64encode(content.getvalue()).decode(), font["head"].unitsPerEm, _outlines(font, letters)
         )
 

@@ -13,7 +13,7 @@ import matplotlib
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.transforms import Bbox
 
-from suite.charts.kit.frame import drawing, styled
+from suite.charts.kit.frame import Drawing, styled
 
 WORDS = "words"  # the class of title, subtitle and footer: the page says them itself, a saved chart needs them
 _SVG = "{http://www.w3.org/2000/svg}"
@@ -26,7 +26,7 @@ _BESIDE_PANELS = 10.0  # points
 
 
 @dataclass
-class palette:
+class Palette:
     """The colours of all charts of a page: a number for each pair of a light and a dark one."""
 
     numbers: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -41,24 +41,24 @@ class palette:
 
 
 @dataclass(frozen=True)
-class inline_svg:
+class InlineSvg:
     markup: str  # the content of an svg element
     whole: tuple[float, float]  # width and height
     panels: tuple[float, float, float, float]  # the view box without title, subtitle and footer
     letters: frozenset[tuple[str, str]]  # each weight and character that it sets
 
 
-class unlike_themes(ValueError):
+class UnlikeThemes(ValueError):
     """The drawings for the light and the dark page differ in more than their colours."""
 
 
-def inline(light: drawing, dark: drawing, prefix: str, colours: palette) -> inline_svg:
-    """The chart as part of a page. `prefix` begins its ids. Raises unlike_themes."""
+def inline(light: Drawing, dark: Drawing, prefix: str, colours: Palette) -> InlineSvg:
+    """The chart as part of a page. `prefix` begins its ids. Raises UnlikeThemes."""
     panels = _panels(light)
     tree, other = _parsed(light), _parsed(dark)
     pairs = list(itertools.zip_longest(tree.iter(), other.iter()))
     if any(a is None or b is None or a.tag != b.tag for a, b in pairs):
-        raise unlike_themes(light.title)
+        raise UnlikeThemes(light.title)
     for element, twin in pairs:
         for name in ("style", "fill", "stroke"):
             if name in element.attrib:
@@ -66,10 +66,10 @@ def inline(light: drawing, dark: drawing, prefix: str, colours: palette) -> inli
     _tidy(tree, prefix)
     width, height = (float(each) for each in tree.attrib["viewBox"].split()[2:])
     markup = "".join(ElementTree.tostring(child, encoding="unicode") for child in tree)
-    return inline_svg(markup, (width, height), panels, frozenset(_letters(tree)))
+    return InlineSvg(markup, (width, height), panels, frozenset(_letters(tree)))
 
 
-def _parsed(drawn: drawing) -> ElementTree.Element:
+def _parsed(drawn: Drawing) -> ElementTree.Element:
     figure = drawn.figure
     for text in figure.texts:
         text.set_gid(WORDS)
@@ -83,9 +83,9 @@ def _parsed(drawn: drawing) -> ElementTree.Element:
     return ElementTree.fromstring(content.getvalue())
 
 
-def _merged(light: str, dark: str, colours: palette) -> str:
+def _merged(light: str, dark: str, colours: Palette) -> str:
     if _COLOUR.sub("", light) != _COLOUR.sub("", dark):
-        raise unlike_themes(f"{light} and {dark}")
+        raise UnlikeThemes(f"{light} and {dark}")
     others = iter(_COLOUR.findall(dark))
     merged = _COLOUR.sub(lambda found: colours.variable(found[0], next(others)), light)
     return re.sub(r"([:;]) ", r"\1", merged)
@@ -145,7 +145,7 @@ def _shorter(number: re.Match[str]) -> str:
     return "0" if text == "-0" else text
 
 
-def _panels(drawn: drawing) -> tuple[float, float, float, float]:
+def _panels(drawn: Drawing) -> tuple[float, float, float, float]:
     """As wide as the page's margins leave, so that text is as large in every chart; as high as the panels and keys."""
     figure = drawn.figure
     renderer = figure.canvas.get_renderer()
@@ -164,7 +164,7 @@ def _letters(tree: ElementTree.Element) -> Iterator[tuple[str, str]]:
         yield from ((weight, letter) for letter in element.text or "")
 
 
-def letters_of(found: Iterable[inline_svg]) -> dict[str, str]:
+def letters_of(found: Iterable[InlineSvg]) -> dict[str, str]:
     """The characters of each weight."""
     by_weight: dict[str, set[str]] = {"normal": set(), "bold": set()}
     for one in found:

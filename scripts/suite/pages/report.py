@@ -20,13 +20,13 @@ from markupsafe import Markup
 
 from suite import charts, claims
 from suite.base import phrases as words
-from suite.charts.kit.frame import cache_levels, spot
+from suite.charts.kit.frame import cache_levels, Spot
 from suite.pages import summary as findings, font_subset as glyphs
-from suite.pages.inline_svg import inline, inline_svg, letters_of, palette, unlike_themes
+from suite.pages.inline_svg import inline, InlineSvg, letters_of, Palette, UnlikeThemes
 from suite.pages.summary import bytes_text, interval_text, three_figures, time_text
 from suite.results import model as results
-from suite.runner.program import bad_input
-from suite.stats.estimates import estimate, estimate_median, estimate_ratio
+from suite.runner.program import BadInput
+from suite.stats.estimates import Estimate, estimate_median, estimate_ratio
 
 PAGE = Path(__file__).with_name("template")
 MOST_RUNS = 6  # more columns than that nobody can read side by side
@@ -53,11 +53,11 @@ CHILD = "child_seconds"  # has it: the time is that of a child process, and only
 # ---- one file
 
 
-def make(runs: Sequence[results.run]) -> str:
-    """The page. Raises bad_input where the runs are too many."""
+def make(runs: Sequence[results.Run]) -> str:
+    """The page. Raises BadInput where the runs are too many."""
     if len(runs) > MOST_RUNS:
-        raise bad_input(f"at most {MOST_RUNS} runs stand side by side, not {len(runs)}")
-    sides = [side(run, letter if len(runs) > 1 else "") for run, letter in zip(runs, "ABCDEF")]
+        raise BadInput(f"at most {MOST_RUNS} runs stand side by side, not {len(runs)}")
+    sides = [ReportedRun(run, letter if len(runs) > 1 else "") for run, letter in zip(runs, "ABCDEF")]
     drawn = _drawn(sides)
     chapters = _chapters(sides, drawn)
     judged = [claims.judge(one.run) for one in sides]
@@ -124,10 +124,10 @@ def write(page: str, file: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class side:
+class ReportedRun:
     """One run of the page; a letter tells several apart."""
 
-    run: results.run
+    run: results.Run
     letter: str
 
     @property
@@ -208,7 +208,7 @@ class side:
         return findings.caveats(self.run)
 
     @property
-    def disturbed(self) -> list[results.unit]:
+    def disturbed(self) -> list[results.Unit]:
         return [one for one in self.run.units if one.disturbed]
 
     def header(self, family: str) -> dict[str, str]:
@@ -226,34 +226,34 @@ class side:
 
 
 @dataclass(frozen=True)
-class chart:
+class ReportChart:
     """One chart of one side, ready for the page. `views` has one picture, or one for each theme."""
 
     id: str
     name: str
-    side: side
+    side: ReportedRun
     question: str
     title: str
     caption: str
     alt: str
-    spots: tuple[spot, ...]
-    views: Mapping[str, inline_svg]
+    spots: tuple[Spot, ...]
+    views: Mapping[str, InlineSvg]
 
     @property
-    def picture(self) -> inline_svg:
+    def picture(self) -> InlineSvg:
         return next(iter(self.views.values()))
 
 
 @dataclass
-class drawn_charts:
-    colours: palette = field(default_factory=palette)
-    by_family: dict[str, list[chart]] = field(default_factory=dict)
-    overview: list[chart] = field(default_factory=list)  # those that are about no single family
-    fonts: list[glyphs.carried_font] = field(default_factory=list)
+class DrawnCharts:
+    colours: Palette = field(default_factory=Palette)
+    by_family: dict[str, list[ReportChart]] = field(default_factory=dict)
+    overview: list[ReportChart] = field(default_factory=list)  # those that are about no single family
+    fonts: list[glyphs.EmbeddedFont] = field(default_factory=list)
 
 
-def _drawn(sides: Sequence[side]) -> drawn_charts:
-    drawn = drawn_charts()
+def _drawn(sides: Sequence[ReportedRun]) -> DrawnCharts:
+    drawn = DrawnCharts()
     families = {family for one in sides for family in one.run.families()}
     for name, kind in charts.charts().items():
         for one in sides:
@@ -267,51 +267,51 @@ def _drawn(sides: Sequence[side]) -> drawn_charts:
     return drawn
 
 
-def _chart(of: side, name: str, question: str, colours: palette) -> chart | None:
-    light, dark = (charts.draw(of.run, name, charts.look(theme)) for theme in charts.THEMES)
+def _chart(of: ReportedRun, name: str, question: str, colours: Palette) -> ReportChart | None:
+    light, dark = (charts.draw(of.run, name, charts.Look(theme)) for theme in charts.THEMES)
     if light is None or dark is None:
         return None
     mark = "-".join(filter(None, (name, of.letter)))
     try:
         views = {"both": inline(light, dark, f"{mark}-", colours)}
-    except unlike_themes:
+    except UnlikeThemes:
         views = {one.look.theme: inline(one, one, f"{mark}-{one.look.theme}-", colours) for one in (light, dark)}
-    return chart(f"chart-{mark}", name, of, question, light.title, light.caption, light.alt, light.spots, views)
+    return ReportChart(f"chart-{mark}", name, of, question, light.title, light.caption, light.alt, light.spots, views)
 
 
 # ---- chapters
 
 
 @dataclass(frozen=True)
-class family:
+class ReportFamily:
     id: str
     name: str
     words: Mapping[str, str]
-    charts: Sequence[chart]
+    charts: Sequence[ReportChart]
     benchmarks: int
 
 
 @dataclass(frozen=True)
-class chapter:
+class ReportChapter:
     id: str
     name: str
     question: str
-    families: Sequence[family]
+    families: Sequence[ReportFamily]
 
 
-def _chapters(sides: Sequence[side], drawn: drawn_charts) -> list[chapter]:
-    found: dict[str, list[family]] = {}
+def _chapters(sides: Sequence[ReportedRun], drawn: DrawnCharts) -> list[ReportChapter]:
+    found: dict[str, list[ReportFamily]] = {}
     names = dict.fromkeys(name for one in sides for name in one.run.families())
     for number, name in enumerate(names):
         first = next(one for one in sides if name in one.run.families())
         header = first.header(name)
         benchmarks = len({each.name.text for one in sides for each in one.run.series(name)})
-        made = family(_id("family", name, number), name, header, drawn.by_family.get(name, []), benchmarks)
+        made = ReportFamily(_id("family", name, number), name, header, drawn.by_family.get(name, []), benchmarks)
         found.setdefault(first.chapter(name), []).append(made)
     known = [name for name in CHAPTERS if name in found]
     ordered = [*known, *(name for name in found if name not in CHAPTERS)]
     return [
-        chapter(_id("chapter", name, number), name, CHAPTERS.get(name, ""), found[name])
+        ReportChapter(_id("chapter", name, number), name, CHAPTERS.get(name, ""), found[name])
         for number, name in enumerate(ordered)
     ]
 
@@ -327,23 +327,23 @@ VERDICTS = (claims.HOLDS, claims.HOLDS_BUT, claims.DOES_NOT_HOLD, claims.NOT_MEA
 
 
 @dataclass(frozen=True)
-class put_to_the_test:
+class ReportClaim:
     """What is said, what each side says to it, and the families that it was read from."""
 
     said: str
-    judged: Sequence[claims.claim]
-    families: Sequence[family]
+    judged: Sequence[claims.JudgedClaim]
+    families: Sequence[ReportFamily]
 
 
-def _claims(by_side: Sequence[Sequence[claims.claim]], chapters: Sequence[chapter]) -> list[put_to_the_test]:
+def _claims(by_side: Sequence[Sequence[claims.JudgedClaim]], chapters: Sequence[ReportChapter]) -> list[ReportClaim]:
     shown = {one.name: one for each in chapters for one in each.families}
     return [
-        put_to_the_test(judged[0].said, judged, [shown[name] for name in judged[0].families if name in shown])
+        ReportClaim(judged[0].said, judged, [shown[name] for name in judged[0].families if name in shown])
         for judged in zip(*by_side)
     ]
 
 
-def _tally(judged: Iterable[claims.claim]) -> list[tuple[str, int]]:
+def _tally(judged: Iterable[claims.JudgedClaim]) -> list[tuple[str, int]]:
     found = Counter(one.verdict for one in judged)
     return [(verdict, found[verdict]) for verdict in VERDICTS if found[verdict]]
 
@@ -356,18 +356,18 @@ def _css_class(verdict: str) -> str:
 
 
 @dataclass(frozen=True)
-class subject:
+class ReportSubject:
     name: str
-    cells: Sequence[findings.finding | None]  # one a side
+    cells: Sequence[findings.Finding | None]  # one a side
 
 
-def _topics(sides: Sequence[side]) -> dict[str, list[subject]]:
+def _topics(sides: Sequence[ReportedRun]) -> dict[str, list[ReportSubject]]:
     """The findings of each topic, a row for each subject."""
     by_side = [{(one.topic, one.subject): one for one in findings.findings(each.run)} for each in sides]
-    topics: dict[str, list[subject]] = {}
+    topics: dict[str, list[ReportSubject]] = {}
     for topic, name in dict.fromkeys(key for found in by_side for key in found):
         cells = [found.get((topic, name)) for found in by_side]
-        topics.setdefault(topic, []).append(subject(name, cells))
+        topics.setdefault(topic, []).append(ReportSubject(name, cells))
     return topics
 
 
@@ -376,7 +376,7 @@ def _topics(sides: Sequence[side]) -> dict[str, list[subject]]:
 Row = list[Any]
 
 
-def _rows(sides: Sequence[side]) -> Iterator[Row]:
+def _rows(sides: Sequence[ReportedRun]) -> Iterator[Row]:
     """Each as [name, counter or "", for each side its figures or null, for each side after the first its ratio].
 
     Figures: median, low, high, the same in cycles, the humps, disturbed processes, processes, processes planned.
@@ -393,13 +393,13 @@ def _rows(sides: Sequence[side]) -> Iterator[Row]:
             yield [name, key, cells, [None] * (len(sides) - 1)]
 
 
-def _times(run: results.run, one: results.benchmark) -> Row:
+def _times(run: results.Run, one: results.Benchmark) -> Row:
     figure = estimate_median(one.times)
     cycles = estimate_median(one.cycles) if len(one.cycles) == len(one.samples) else None
     return [*_short(figure), *(_short(cycles) if cycles else [None] * 3), *_sureness(run, one, figure)]
 
 
-def _counted(run: results.run, one: results.benchmark, key: str) -> Row | None:
+def _counted(run: results.Run, one: results.Benchmark, key: str) -> Row | None:
     values = one.counter(key)
     if not values:
         return None
@@ -407,23 +407,23 @@ def _counted(run: results.run, one: results.benchmark, key: str) -> Row | None:
     return [*_short(figure), None, None, None, *_sureness(run, one, figure)]
 
 
-def _short(figure: estimate) -> Row:
+def _short(figure: Estimate) -> Row:
     """Four figures are more than any run knows. Without an interval its ends are left out."""
     ends = (figure.low, figure.high) if figure.has_interval else (None, None)
     return [None if value is None else float(f"{value:.4g}") for value in (figure.median, *ends)]
 
 
-def _sureness(run: results.run, one: results.benchmark, figure: estimate) -> Row:
+def _sureness(run: results.Run, one: results.Benchmark, figure: Estimate) -> Row:
     humps = [float(f"{each:.4g}") for each in figure.humps] if figure.humps else 0
     return [humps, len(run.disturbed_processes(one)), len(one.samples), run.account.processes_planned]
 
 
-def _counters(measured: Iterable[results.benchmark]) -> list[str]:
+def _counters(measured: Iterable[results.Benchmark]) -> list[str]:
     keys = dict.fromkeys(key for one in measured for each in one.samples for key in each.counters)
     return [key for key in keys if key not in ABOUT_MEASURING]
 
 
-def _ratio(one: results.benchmark | None, base: results.benchmark | None) -> Row | None:
+def _ratio(one: results.Benchmark | None, base: results.Benchmark | None) -> Row | None:
     if one is None or base is None or min((*one.times, *base.times)) <= 0.0:
         return None
     return _short(estimate_ratio(one.times, base.times))

@@ -12,25 +12,25 @@ from rich.table import Table
 from rich.text import Text
 
 from suite.results import model as results
-from suite.stats.estimates import estimate, estimate_median, estimate_ratio, median, median_interval, noise_of
+from suite.stats.estimates import Estimate, estimate_median, estimate_ratio, median, median_interval, noise_of
 
 BLOCK = "bytes:64/touch:first"
 SMALLEST_CLOCK_MOVE = 0.02  # under this the drift of the clock is smaller than most intervals
 
 
 @dataclass(frozen=True)
-class finding:
+class Finding:
     """One figure: `subject` costs `value`. Without a value, `words` say why there is none."""
 
     topic: str
     subject: str
-    value: estimate | None = None  # in ns
+    value: Estimate | None = None  # in ns
     cycles: float | None = None
     words: str = ""  # the comparison
     notes: tuple[str, ...] = ()
 
 
-def findings(run: results.run) -> list[finding]:
+def findings(run: results.Run) -> list[Finding]:
     """Everything the run has the data for, by topic."""
     return [*_block_of_64_bytes(run), *_latency(run), *_pointers(run), *_scaling(run), *_handoff(run)]
 
@@ -38,7 +38,7 @@ def findings(run: results.run) -> list[finding]:
 # ---- the topics
 
 
-def _block_of_64_bytes(run: results.run) -> Iterator[finding]:
+def _block_of_64_bytes(run: results.Run) -> Iterator[Finding]:
     stack = run.get(f"scoped/stack_array/{BLOCK}")
     for name in ("none", "stack_array", "alloca", "arena", *run.mallocs()):
         one = run.get(f"scoped/{name}/{BLOCK}")
@@ -47,7 +47,7 @@ def _block_of_64_bytes(run: results.run) -> Iterator[finding]:
             yield _figure(run, "Taking 64 bytes, touching them and giving them back", name, one, words)
 
 
-def _latency(run: results.run) -> Iterator[finding]:
+def _latency(run: results.Run) -> Iterator[Finding]:
     topic = "One load that must wait for the one before it, in random order"
     by_bytes = _chase(run, "random")
     if not by_bytes:
@@ -66,10 +66,10 @@ def _latency(run: results.run) -> Iterator[finding]:
         yield _figure(run, topic, f"memory ({bytes_text(largest)} of data)", by_bytes[largest], words)
     else:
         caches = f"the last cache has {bytes_text(last)}, the largest data here {bytes_text(largest)}"
-        yield finding(topic, "memory", words=f"not reached: {caches}")
+        yield Finding(topic, "memory", words=f"not reached: {caches}")
 
 
-def _cache_levels(run: results.run, sizes: Sequence[int]) -> list[tuple[str, int]]:
+def _cache_levels(run: results.Run, sizes: Sequence[int]) -> list[tuple[str, int]]:
     """Each cache level with the largest measured size that fits half of it, and not the level below."""
     levels, below = [], 0
     for name, key in (("L1 cache", "l1d_bytes"), ("L2 cache", "l2_bytes"), ("L3 cache", "l3_bytes")):
@@ -81,12 +81,12 @@ def _cache_levels(run: results.run, sizes: Sequence[int]) -> list[tuple[str, int
     return levels
 
 
-def _chase(run: results.run, order: str) -> dict[int, results.benchmark]:
+def _chase(run: results.Run, order: str) -> dict[int, results.Benchmark]:
     found = ((one.name.number("bytes"), one) for one in run.series("chase", order=order, home="heap"))
     return {size: one for size, one in found if size is not None}
 
 
-def _pointers(run: results.run) -> Iterator[finding]:
+def _pointers(run: results.Run) -> Iterator[Finding]:
     topic = "Following pointers"
     in_order, at_random = _chase(run, "sequential"), _chase(run, "random")
     common = in_order.keys() & at_random.keys()
@@ -103,7 +103,7 @@ def _pointers(run: results.run) -> Iterator[finding]:
         yield _figure(run, topic, "element of a shuffled list", shuffled, compared(shuffled, vector, "the vector"))
 
 
-def _scaling(run: results.run) -> Iterator[finding]:
+def _scaling(run: results.Run) -> Iterator[Finding]:
     topic = "Threads that each replace blocks of their own"
     cores = run.fact("cores")
     for name in ("stack_array", *run.mallocs()):
@@ -116,7 +116,7 @@ def _scaling(run: results.run) -> Iterator[finding]:
             yield _figure(run, topic, f"{name}, {most} threads", together, words)
 
 
-def _handoff(run: results.run) -> Iterator[finding]:
+def _handoff(run: results.Run) -> Iterator[Finding]:
     control = run.get("handoff/none/pairs:1")
     for name in ("none", *run.mallocs()):
         one = run.get(f"handoff/{name}/pairs:1")
@@ -125,12 +125,12 @@ def _handoff(run: results.run) -> Iterator[finding]:
             yield _figure(run, "Allocating in one thread, freeing in another", name, one, words)
 
 
-def _figure(run: results.run, topic: str, subject: str, one: results.benchmark, words: str = "") -> finding:
+def _figure(run: results.Run, topic: str, subject: str, one: results.Benchmark, words: str = "") -> Finding:
     cycles = median(one.cycles) if one.cycles else None
-    return finding(topic, subject, estimate_median(one.times), cycles, words, tuple(_notes(run, one)))
+    return Finding(topic, subject, estimate_median(one.times), cycles, words, tuple(_notes(run, one)))
 
 
-def _notes(run: results.run, one: results.benchmark) -> Iterator[str]:
+def _notes(run: results.Run, one: results.Benchmark) -> Iterator[str]:
     humps = estimate_median(one.times).humps
     if humps is not None:
         yield f"two humps, {time_text(humps[0])} and {time_text(humps[1])}: the median lies in one of them"
@@ -141,7 +141,7 @@ def _notes(run: results.run, one: results.benchmark) -> Iterator[str]:
         yield f"{len(one.samples)} of {run.account.processes_planned} processes"
 
 
-def compared(one: results.benchmark, base: results.benchmark | None, base_name: str) -> str:
+def compared(one: results.Benchmark, base: results.Benchmark | None, base_name: str) -> str:
     """`one` as a multiple of `base`, in words; nothing where there is no base, or `one` is it."""
     if base is None or base is one or min((*one.times, *base.times)) <= 0.0:
         return ""
@@ -157,12 +157,12 @@ def compared(one: results.benchmark, base: results.benchmark | None, base_name: 
 # ---- what to keep in mind
 
 
-def caveats(run: results.run) -> list[str]:
+def caveats(run: results.Run) -> list[str]:
     """What limits the figures: how sure they are, what disturbed the run, and what is missing from it."""
     return [*_sureness(run), *_disturbances(run), *_missing(run)]
 
 
-def _sureness(run: results.run) -> Iterator[str]:
+def _sureness(run: results.Run) -> Iterator[str]:
     if run.processes < 2:
         yield "One process measured each figure: there are no intervals, and nothing is said of how it varies."
         return
@@ -183,7 +183,7 @@ def _sureness(run: results.run) -> Iterator[str]:
         )
 
 
-def _disturbances(run: results.run) -> Iterator[str]:
+def _disturbances(run: results.Run) -> Iterator[str]:
     disturbed = [one for one in run.units if one.disturbed]
     if disturbed:
         worst = max(disturbed, key=lambda one: one.taken_by_others)
@@ -196,7 +196,7 @@ def _disturbances(run: results.run) -> Iterator[str]:
         yield f"The cores' clock moved by {moved:.1%} between processes: cycles are steadier than nanoseconds."
 
 
-def _missing(run: results.run) -> Iterator[str]:
+def _missing(run: results.Run) -> Iterator[str]:
     if not run.complete:
         yield "The run is incomplete: it was interrupted, or is still going on."
     if run.failed:
@@ -209,7 +209,7 @@ def _missing(run: results.run) -> Iterator[str]:
 # ---- in the terminal
 
 
-def as_tables(found: Iterable[finding]) -> list[Table]:
+def as_tables(found: Iterable[Finding]) -> list[Table]:
     """A table for each topic, with columns of one width."""
     tables: dict[str, Table] = {}
     for one in found:
@@ -229,7 +229,7 @@ def _empty_table(topic: str) -> Table:
     return table
 
 
-def _cells(one: finding) -> tuple[str, ...]:
+def _cells(one: Finding) -> tuple[str, ...]:
     median_text = interval = ""
     if one.value is not None:
         median_text = time_text(one.value.median)
@@ -256,7 +256,7 @@ def time_text(ns: float) -> str:
     return f"{three_figures(ns / scale)} {unit}"
 
 
-def interval_text(value: estimate) -> str:
+def interval_text(value: Estimate) -> str:
     """The interval in the unit of its median; nothing where one process cannot give any."""
     if not value.has_interval:
         return ""

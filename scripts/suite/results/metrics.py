@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from suite.results.model import benchmark, benchmark_name
+from suite.results.model import Benchmark, BenchmarkName
 
 
 @dataclass(frozen=True)
-class figure:
+class Metric:
     """A number that a benchmark is judged by."""
 
     counter: str = ""  # empty: the time of one operation
@@ -29,37 +29,37 @@ class figure:
         """The benchmark's name, and the counter's where it is one."""
         return f"{name} {self.counter}" if self.counter else name
 
-    def values(self, one: benchmark) -> tuple[float, ...]:
+    def values(self, one: Benchmark) -> tuple[float, ...]:
         """In each process that has it."""
         found = one.counter(self.counter) if self.counter else one.times
         return tuple(max(value, self.least) for value in found)
 
 
-TIME = figure()
+TIME = Metric()
 
-_OF_FAMILY: Mapping[str, tuple[figure, ...]] = {
-    "cleanup": (figure("drop_ns"),),
-    "latency": (figure("p50"), figure("p99"), figure("p99_9")),
-    "overhead": (figure("resident_bytes_per_byte", "bytes per byte"),),
-    "fragmentation": (figure("peak_resident_per_live_byte", "bytes per byte"),),
+_OF_FAMILY: Mapping[str, tuple[Metric, ...]] = {
+    "cleanup": (Metric("drop_ns"),),
+    "latency": (Metric("p50"), Metric("p99"), Metric("p99_9")),
+    "overhead": (Metric("resident_bytes_per_byte", "bytes per byte"),),
+    "fragmentation": (Metric("peak_resident_per_live_byte", "bytes per byte"),),
     "returned": (
-        figure("resident_share_0ms", "of the peak", least=0.01),
-        figure("resident_share_1000ms", "of the peak", least=0.01),
+        Metric("resident_share_0ms", "of the peak", least=0.01),
+        Metric("resident_share_1000ms", "of the peak", least=0.01),
     ),
     # Not touched_bytes: how much memory is free is a matter of the moment, not of the malloc.
-    "heap_limit": (figure("granted_bytes", "bytes", more_is_worse=False),),
-    "stack_limit": (figure("frames", "calls", more_is_worse=False),),
+    "heap_limit": (Metric("granted_bytes", "bytes", more_is_worse=False),),
+    "stack_limit": (Metric("frames", "calls", more_is_worse=False),),
 }
 
 
-def figures_of(one: benchmark) -> tuple[figure, ...]:
+def metrics_of(one: Benchmark) -> tuple[Metric, ...]:
     """The figures this benchmark was measured for; none where it has nothing that can be judged."""
     own = _OF_FAMILY.get(one.name.family, (TIME,))
     return tuple(each for each in own if not each.counter or one.counter(each.counter))
 
 
-def figure_of(named: str) -> figure:
+def metric_of(named: str) -> Metric:
     """The figure of a name that `figure.named` made; of a counter that is no figure any more, what is known of it."""
     name, _, counter = named.partition(" ")
-    own = _OF_FAMILY.get(benchmark_name.parse(name).family, (TIME,))
-    return next((each for each in own if each.counter == counter), figure(counter))
+    own = _OF_FAMILY.get(BenchmarkName.parse(name).family, (TIME,))
+    return next((each for each in own if each.counter == counter), Metric(counter))

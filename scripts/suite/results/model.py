@@ -35,7 +35,7 @@ ROW_FIELDS = frozenset(
 Document = dict[str, Any]  # a JSON object as read
 
 
-class bad_result(Exception):
+class BadResult(Exception):
     """A file that holds no readable result. Its text is one line: the file and the reason."""
 
     def __init__(self, path: Path, reason: str) -> None:
@@ -45,7 +45,7 @@ class bad_result(Exception):
 
 
 @dataclass(frozen=True)
-class benchmark_name:
+class BenchmarkName:
     """`family/strategy/key:value/...`, or `family/key:value/...` in families without strategies."""
 
     text: str
@@ -54,11 +54,11 @@ class benchmark_name:
     parameters: Mapping[str, str] = field(compare=False)  # in the order of the name
 
     @staticmethod
-    def parse(text: str) -> benchmark_name:
+    def parse(text: str) -> BenchmarkName:
         family, *rest = text.split("/")
         strategy = rest.pop(0) if rest and ":" not in rest[0] else None
         pairs = (piece.partition(":") for piece in rest)
-        return benchmark_name(text, family, strategy, {key: value for key, _, value in pairs})
+        return BenchmarkName(text, family, strategy, {key: value for key, _, value in pairs})
 
     def number(self, key: str) -> int | None:
         """The parameter as a whole number; None where there is none, or it is a word."""
@@ -70,7 +70,7 @@ class benchmark_name:
 
 
 @dataclass(frozen=True)
-class sample:
+class Sample:
     """One process's figure for one benchmark."""
 
     process: int
@@ -87,11 +87,11 @@ class sample:
 
 
 @dataclass(frozen=True)
-class pair:
+class Pair:
     """One turn of a duet: two fresh processes, one of each side, one right after the other."""
 
-    old: sample
-    new: sample
+    old: Sample
+    new: Sample
     old_first: bool
     old_layout: int = 0  # which of the side's builds, that differ in layout alone
     new_layout: int = 0
@@ -109,7 +109,7 @@ class pair:
 
 
 @dataclass(frozen=True)
-class side:
+class Side:
     """What was measured: a build, a revision, a malloc or a file."""
 
     label: str  # as the user names it
@@ -117,20 +117,20 @@ class side:
 
 
 @dataclass(frozen=True)
-class recorded_pairs:
+class RecordedPairs:
     """All that a duet measured, so that its verdict can be made again."""
 
-    old: side
-    new: side
+    old: Side
+    new: Side
     seed: int  # of the order within pairs
-    pairs: Mapping[str, tuple[pair, ...]]  # by benchmark
-    controls: Mapping[str, tuple[pair, ...]] = field(default_factory=dict)  # by what they control
+    pairs: Mapping[str, tuple[Pair, ...]]  # by benchmark
+    controls: Mapping[str, tuple[Pair, ...]] = field(default_factory=dict)  # by what they control
     problems: tuple[str, ...] = ()  # what could not be measured, and why
     warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class calibration:
+class Calibration:
     """What a machine's gate does when a side is compared with itself."""
 
     floors: Mapping[str, float]  # by benchmark: it moves no further against itself, as a share
@@ -141,11 +141,11 @@ class calibration:
 
 
 @dataclass(frozen=True)
-class benchmark:
+class Benchmark:
     """All processes' figures for one benchmark."""
 
-    name: benchmark_name
-    samples: tuple[sample, ...]  # by process; empty where every process reported an error
+    name: BenchmarkName
+    samples: tuple[Sample, ...]  # by process; empty where every process reported an error
     errors: tuple[str, ...] = ()
 
     @property
@@ -162,7 +162,7 @@ class benchmark:
 
 
 @dataclass(frozen=True)
-class unit:
+class Unit:
     """How one process of a run went. Shares are of all cores' time; None where the system does not say."""
 
     family: str
@@ -187,7 +187,7 @@ class unit:
 
 
 @dataclass(frozen=True)
-class failure:
+class Failure:
     """What a run could not measure, and why."""
 
     family: str
@@ -196,14 +196,14 @@ class failure:
 
 
 @dataclass(frozen=True)
-class account:
+class Account:
     """The suite's own account of how a run went."""
 
     complete: bool
     processes_planned: int
     order_seed: int | None = None
-    units: tuple[unit, ...] = ()
-    failed: tuple[failure, ...] = ()
+    units: tuple[Unit, ...] = ()
+    failed: tuple[Failure, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)  # the families in words, and how fit the machine was
 
     @property
@@ -217,24 +217,24 @@ class account:
 
 
 @dataclass(frozen=True)
-class run:
+class Run:
     """Everything one result file says."""
 
     path: Path
     context: Mapping[str, Any]
-    by_name: Mapping[str, benchmark]  # in the order of the file
-    account: account
+    by_name: Mapping[str, Benchmark]  # in the order of the file
+    account: Account
 
     @property
     def complete(self) -> bool:
         return self.account.complete
 
     @property
-    def units(self) -> tuple[unit, ...]:
+    def units(self) -> tuple[Unit, ...]:
         return self.account.units
 
     @property
-    def failed(self) -> tuple[failure, ...]:
+    def failed(self) -> tuple[Failure, ...]:
         return self.account.failed
 
     @property
@@ -244,7 +244,7 @@ class run:
 
     def series(
         self, family: str | None = None, strategy: str | None = None, **parameters: object
-    ) -> tuple[benchmark, ...]:
+    ) -> tuple[Benchmark, ...]:
         """The measured benchmarks that fit: `series("scoped", bytes=64)`. What is not given may be anything."""
         wanted = {key: str(value) for key, value in parameters.items()}
         return tuple(
@@ -256,7 +256,7 @@ class run:
             and wanted.items() <= dict(one.name.parameters).items()
         )
 
-    def get(self, name: str) -> benchmark | None:
+    def get(self, name: str) -> Benchmark | None:
         """The benchmark of this exact name, if it was measured."""
         found = self.by_name.get(name)
         return found if found is not None and found.samples else None
@@ -287,7 +287,7 @@ class run:
         value = str(self.context.get(key, ""))
         return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
 
-    def disturbed_processes(self, one: benchmark) -> tuple[int, ...]:
+    def disturbed_processes(self, one: Benchmark) -> tuple[int, ...]:
         """The processes that were disturbed while they measured this benchmark."""
         measured = {taken.process for taken in one.samples}
         return tuple(
@@ -316,23 +316,23 @@ def selects(part: str, name: str) -> bool:
 # ---- reading
 
 
-def read_run(path: Path) -> run:
-    """Reads a run, or what one process of the program wrote. Raises bad_result."""
+def read_run(path: Path) -> Run:
+    """Reads a run, or what one process of the program wrote. Raises BadResult."""
     document = _read_document(path)
     by_name = _read_benchmarks(path, document["benchmarks"])
     context = document["context"]
-    return run(path, context, by_name, _read_account(path, context.get("suite"), by_name.values()))
+    return Run(path, context, by_name, _read_account(path, context.get("suite"), by_name.values()))
 
 
-def read_unit(path: Path) -> tuple[unit, Document]:
-    """Reads a unit's file back. Raises bad_result."""
+def read_unit(path: Path) -> tuple[Unit, Document]:
+    """Reads a unit's file back. Raises BadResult."""
     document = _read_document(path)
     _read_benchmarks(path, document["benchmarks"])
-    return read_record(path, unit, document.get("unit"), "unit"), document
+    return read_record(path, Unit, document.get("unit"), "unit"), document
 
 
 def read_program_output(path: Path) -> Document:
-    """Reads what the program wrote, and checks every figure. Raises bad_result."""
+    """Reads what the program wrote, and checks every figure. Raises BadResult."""
     document = _read_document(path)
     _read_benchmarks(path, document["benchmarks"])
     return document
@@ -342,26 +342,26 @@ def _read_json(path: Path) -> Any:
     try:
         return json.loads(_read_bytes(path))
     except RecursionError:
-        raise bad_result(path, "is nested too deeply to be a result") from None
+        raise BadResult(path, "is nested too deeply to be a result") from None
     except ValueError as error:  # not JSON, not UTF-8, or a number too long to read
-        raise bad_result(path, f"is not JSON, or was cut off ({_first_line(error)})") from None
+        raise BadResult(path, f"is not JSON, or was cut off ({_first_line(error)})") from None
 
 
 def _read_document(path: Path) -> Document:
     document = _read_json(path)
     if not isinstance(document, dict):
-        raise bad_result(path, "is JSON, but not a result: not an object")
+        raise BadResult(path, "is JSON, but not a result: not an object")
     context, rows = document.get("context"), document.get("benchmarks")
     if not isinstance(context, dict) or not isinstance(rows, list):
-        raise bad_result(path, "is JSON, but not a result of Google Benchmark: context or benchmarks are missing")
+        raise BadResult(path, "is JSON, but not a result of Google Benchmark: context or benchmarks are missing")
     if MADE_BY_THIS_SUITE not in context:
-        raise bad_result(path, f"was not made by this suite: no {MADE_BY_THIS_SUITE} in its context")
+        raise BadResult(path, f"was not made by this suite: no {MADE_BY_THIS_SUITE} in its context")
     if not rows:
-        raise bad_result(path, "holds no benchmarks")
+        raise BadResult(path, "holds no benchmarks")
     try:
         json.dumps(context, allow_nan=False)
     except (ValueError, RecursionError):
-        raise bad_result(path, "has a number in its context that is none") from None
+        raise BadResult(path, "has a number in its context that is none") from None
     return document
 
 
@@ -369,16 +369,16 @@ def _read_bytes(path: Path) -> bytes:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise bad_result(path, "is not a file")
+            raise BadResult(path, "is not a file")
         if status.st_size > MOST_BYTES:
-            raise bad_result(path, f"is too large to be a result ({status.st_size} bytes)")
+            raise BadResult(path, f"is too large to be a result ({status.st_size} bytes)")
         content = path.read_bytes()
     except FileNotFoundError:
-        raise bad_result(path, "does not exist") from None
+        raise BadResult(path, "does not exist") from None
     except (OSError, ValueError) as error:  # a ValueError: the path itself is none
-        raise bad_result(path, f"cannot be read ({_first_line(error)})") from None
+        raise BadResult(path, f"cannot be read ({_first_line(error)})") from None
     if not content.strip():
-        raise bad_result(path, "is empty")
+        raise BadResult(path, "is empty")
     return content
 
 
@@ -387,12 +387,12 @@ def _first_line(error: Exception) -> str:
     return text.partition("\n")[0][:200]
 
 
-def _read_benchmarks(path: Path, rows: Sequence[object]) -> dict[str, benchmark]:
-    samples: dict[str, dict[int, sample]] = {}
+def _read_benchmarks(path: Path, rows: Sequence[object]) -> dict[str, Benchmark]:
+    samples: dict[str, dict[int, Sample]] = {}
     errors: dict[str, list[str]] = {}
     for row in rows:
         if not isinstance(row, dict):
-            raise bad_result(path, "has a row that is not an object")
+            raise BadResult(path, "has a row that is not an object")
         if row.get("run_type") == "aggregate":
             continue
         name, process = _row_name(path, row), _row_process(path, row)
@@ -401,13 +401,13 @@ def _read_benchmarks(path: Path, rows: Sequence[object]) -> dict[str, benchmark]
         if row.get("error_occurred"):
             failed.append(_error_of(row))
         elif process in taken:
-            raise bad_result(path, f"has {name} twice for process {process}")
+            raise BadResult(path, f"has {name} twice for process {process}")
         else:
-            taken[process] = sample(process, ns, dict(_counters(row)))
+            taken[process] = Sample(process, ns, dict(_counters(row)))
     if not samples:
-        raise bad_result(path, "holds only aggregates: no figures of single processes")
+        raise BadResult(path, "holds only aggregates: no figures of single processes")
     return {
-        name: benchmark(benchmark_name.parse(name), tuple(taken[key] for key in sorted(taken)), tuple(errors[name]))
+        name: Benchmark(BenchmarkName.parse(name), tuple(taken[key] for key in sorted(taken)), tuple(errors[name]))
         for name, taken in samples.items()
     }
 
@@ -415,25 +415,25 @@ def _read_benchmarks(path: Path, rows: Sequence[object]) -> dict[str, benchmark]
 def _row_name(path: Path, row: Document) -> str:
     name = row.get("run_name", row.get("name"))
     if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
-        raise bad_result(path, f"has a row without a readable name: {str(name)[:80]!a}")
+        raise BadResult(path, f"has a row without a readable name: {str(name)[:80]!a}")
     return name
 
 
 def _row_process(path: Path, row: Document) -> int:
     process = row.get("repetition_index", 0)
     if not _is_count(process):
-        raise bad_result(path, f"has a repetition_index that is no count: {str(process)[:80]!a}")
+        raise BadResult(path, f"has a repetition_index that is no count: {str(process)[:80]!a}")
     return int(process)
 
 
 def _row_ns(path: Path, row: Document, name: str, key: str) -> float:
     unit_name = row.get("time_unit")
     if not isinstance(unit_name, str) or unit_name not in NS_PER_UNIT:
-        raise bad_result(path, f"gives {name} in an unknown unit of time: {str(unit_name)[:80]!a}")
+        raise BadResult(path, f"gives {name} in an unknown unit of time: {str(unit_name)[:80]!a}")
     value = _finite(row.get(key))
     ns = math.inf if value is None else value * NS_PER_UNIT[unit_name]
     if not 0.0 <= ns < math.inf:
-        raise bad_result(path, f"gives {name} a {key} that is no time: {str(row.get(key))[:80]!a}")
+        raise BadResult(path, f"gives {name} a {key} that is no time: {str(row.get(key))[:80]!a}")
     return ns
 
 
@@ -468,21 +468,21 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1_000_000
 
 
-def _read_account(path: Path, written: object, measured: Iterable[benchmark]) -> account:
+def _read_account(path: Path, written: object, measured: Iterable[Benchmark]) -> Account:
     if written is None:  # what a single process wrote
-        return account(True, max((len(one.samples) + len(one.errors) for one in measured), default=1))
+        return Account(True, max((len(one.samples) + len(one.errors) for one in measured), default=1))
     if not isinstance(written, dict) or not isinstance(written.get("complete"), bool):
-        raise bad_result(path, "has a damaged account of the run (context.suite)")
+        raise BadResult(path, "has a damaged account of the run (context.suite)")
     planned, seed = written.get("processes_planned"), written.get("order_seed")
     units, failed = written.get("units", []), written.get("failed", [])
     if not _is_count(planned) or not isinstance(units, list) or not isinstance(failed, list):
-        raise bad_result(path, "has a damaged account of the run (context.suite)")
-    return account(
+        raise BadResult(path, "has a damaged account of the run (context.suite)")
+    return Account(
         complete=written["complete"],
         processes_planned=int(str(planned)),
         order_seed=seed if isinstance(seed, int) else None,
-        units=tuple(read_record(path, unit, one, "unit") for one in units),
-        failed=tuple(read_record(path, failure, one, "failure") for one in failed),
+        units=tuple(read_record(path, Unit, one, "unit") for one in units),
+        failed=tuple(read_record(path, Failure, one, "failure") for one in failed),
         about=about if isinstance(about := written.get("about"), dict) else {},
     )
 
@@ -493,7 +493,7 @@ def read_record(path: Path, kind: type[Any], written: object, what: str) -> Any:
     for one in dataclasses.fields(kind):
         value = written.get(one.name) if isinstance(written, dict) else None
         if not _fits(value, str(one.type)):
-            raise bad_result(path, f"has a damaged record of a {what}: {one.name}")
+            raise BadResult(path, f"has a damaged record of a {what}: {one.name}")
         values[one.name] = tuple(value) if isinstance(value, list) else value
     return kind(**values)
 
@@ -551,7 +551,7 @@ MANY_THREADS = "items_per_second"  # in the rows of benchmarks whose work is don
 LEAST_PROCESSOR_SHARE = 0.02  # of the wall clock; less is not a busy machine, but work on another thread
 
 
-def sample_of(document: Document, name: str, process: int = 0) -> sample:
+def sample_of(document: Document, name: str, process: int = 0) -> Sample:
     """The one figure of a benchmark in one process: the median over its repetitions, of the time and of each counter.
 
     The time is that of the processor where one thread did the work: what others take of the machine meanwhile, ten
@@ -570,8 +570,8 @@ def sample_of(document: Document, name: str, process: int = 0) -> sample:
     all_counters = [dict(_counters(row)) for row in rows]
     counted = {key: median(each[key] for each in all_counters if key in each) for key in all_counters[0]}
     if MANY_THREADS in counted or not LEAST_PROCESSOR_SHARE * wall <= processor < math.inf:
-        return sample(process, wall, counted)
-    return sample(process, processor, {**counted, WALL_NS: wall})
+        return Sample(process, wall, counted)
+    return Sample(process, processor, {**counted, WALL_NS: wall})
 
 
 def times_of(document: Document, name: str) -> tuple[float, ...]:
@@ -585,7 +585,7 @@ def times_of(document: Document, name: str) -> tuple[float, ...]:
 # ---- the pairs of a duet
 
 
-def write_pairs(path: Path, recorded: recorded_pairs) -> None:
+def write_pairs(path: Path, recorded: RecordedPairs) -> None:
     """Writes a duet's pairs, each as [old, new, old was first, old's layout, new's layout]. Raises OSError."""
     told = {"old": dataclasses.asdict(recorded.old), "new": dataclasses.asdict(recorded.new), "seed": recorded.seed}
     told |= {"problems": recorded.problems, "warnings": recorded.warnings}
@@ -593,8 +593,8 @@ def write_pairs(path: Path, recorded: recorded_pairs) -> None:
     write_whole(path, {"duet": told, **pairs}, indent=None)
 
 
-def _pairs_written(all_pairs: Mapping[str, Sequence[pair]]) -> Document:
-    def side_of(one: sample) -> Document:
+def _pairs_written(all_pairs: Mapping[str, Sequence[Pair]]) -> Document:
+    def side_of(one: Sample) -> Document:
         return {"ns": one.ns, **one.counters}
 
     return {
@@ -603,14 +603,14 @@ def _pairs_written(all_pairs: Mapping[str, Sequence[pair]]) -> Document:
     }
 
 
-def read_pairs(path: Path) -> recorded_pairs:
-    """Reads a duet's pairs back. Raises bad_result."""
+def read_pairs(path: Path) -> RecordedPairs:
+    """Reads a duet's pairs back. Raises BadResult."""
     document = _read_json(path)
     told = document.get("duet") if isinstance(document, dict) else None
     if not isinstance(told, dict):
-        raise bad_result(path, "is JSON, but holds no pairs of a duet")
+        raise BadResult(path, "is JSON, but holds no pairs of a duet")
     try:
-        return recorded_pairs(
+        return RecordedPairs(
             old=_side_read(told["old"]),
             new=_side_read(told["new"]),
             seed=int(told["seed"]),
@@ -620,54 +620,54 @@ def read_pairs(path: Path) -> recorded_pairs:
             warnings=tuple(one_line(str(text)) for text in told["warnings"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise bad_result(path, "holds pairs of a duet that are damaged") from None
+        raise BadResult(path, "holds pairs of a duet that are damaged") from None
 
 
-def write_calibration(path: Path, found: calibration) -> None:
+def write_calibration(path: Path, found: Calibration) -> None:
     write_whole(path, {"calibration": dataclasses.asdict(found)})
 
 
-def read_calibration(path: Path) -> calibration:
-    """Reads a calibration back. Raises bad_result."""
+def read_calibration(path: Path) -> Calibration:
+    """Reads a calibration back. Raises BadResult."""
     document = _read_json(path)
     told = document.get("calibration") if isinstance(document, dict) else None
     if not isinstance(told, dict):
-        raise bad_result(path, "is JSON, but no calibration of a duet")
+        raise BadResult(path, "is JSON, but no calibration of a duet")
     try:
         floors = {one_line(str(name)): float(floor) for name, floor in told["floors"].items()}
         least = None if told["least_found"] is None else float(told["least_found"])
-        found = calibration(floors, int(told["false_alarms"]), int(told["simulated"]), least, int(told["seed"]))
+        found = Calibration(floors, int(told["false_alarms"]), int(told["simulated"]), least, int(told["seed"]))
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise bad_result(path, "holds a calibration that is damaged") from None
+        raise BadResult(path, "holds a calibration that is damaged") from None
     if not all(0.0 <= floor < math.inf for floor in floors.values()):
-        raise bad_result(path, "holds a floor that is no share")
+        raise BadResult(path, "holds a floor that is no share")
     return found
 
 
-def _side_read(written: Document) -> side:
+def _side_read(written: Document) -> Side:
     facts = {one_line(str(key)): one_line(str(value)) for key, value in written["facts"].items()}
-    return side(one_line(str(written["label"])), facts)
+    return Side(one_line(str(written["label"])), facts)
 
 
-def _pair_read(written: Sequence[Any]) -> pair:
+def _pair_read(written: Sequence[Any]) -> Pair:
     old, new, old_first, *layouts = written
     old_layout, new_layout = map(int, layouts)
-    return pair(_sample_read(old), _sample_read(new), bool(old_first), old_layout, new_layout)
+    return Pair(_sample_read(old), _sample_read(new), bool(old_first), old_layout, new_layout)
 
 
-def _sample_read(written: Document) -> sample:
+def _sample_read(written: Document) -> Sample:
     counters = {str(key): float(value) for key, value in written.items()}
     ns = counters.pop("ns")
     if not 0.0 < ns < math.inf or not all(map(math.isfinite, counters.values())):
         raise ValueError("not a positive time, or no number")
-    return sample(0, ns, counters)
+    return Sample(0, ns, counters)
 
 
 # ---- merging
 
 
 def merge(
-    units: Sequence[tuple[unit, Document]], how_it_went: account, order: Sequence[str], facts: Mapping[str, str] = {}
+    units: Sequence[tuple[Unit, Document]], how_it_went: Account, order: Sequence[str], facts: Mapping[str, str] = {}
 ) -> Document:
     """The document of a run: rows by benchmark in the given order, then by process, then aggregates over processes.
 
@@ -695,7 +695,7 @@ def _places(names: Iterable[str]) -> Iterator[tuple[int, int]]:
     families: dict[str, int] = {}
     members: dict[str, int] = {}
     for name in names:
-        family = benchmark_name.parse(name).family
+        family = BenchmarkName.parse(name).family
         members[family] = members.get(family, -1) + 1
         yield families.setdefault(family, len(families)), members[family]
 
@@ -775,7 +775,7 @@ def _cv(values: Sequence[float]) -> float:
 # ---- writing
 
 
-def write_unit(path: Path, one: unit, document: Document) -> None:
+def write_unit(path: Path, one: Unit, document: Document) -> None:
     finite_rows = [
         {key: value for key, value in row.items() if not isinstance(value, float) or math.isfinite(value)}
         for row in document["benchmarks"]

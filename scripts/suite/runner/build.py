@@ -11,14 +11,14 @@ from pathlib import Path
 from rich.console import Console
 
 from suite.base.cli import bar
-from suite.runner.program import bad_input
+from suite.runner.program import BadInput
 
 
 def build(root: Path, preset: str, status: Console, target: str = "stackheap") -> Path:
-    """Builds a program quietly, and shows the compiler's words only when it fails. Raises bad_input."""
+    """Builds a program quietly, and shows the compiler's words only when it fails. Raises BadInput."""
     offered = _presets(root)
     if preset not in offered:
-        raise bad_input(f"there is no preset {preset!r}; there are: {', '.join(offered)}")
+        raise BadInput(f"there is no preset {preset!r}; there are: {', '.join(offered)}")
     folder = root / "build" / preset
     if not (folder / "build.ninja").exists():
         status.print(f"configuring build/{preset}")
@@ -33,7 +33,7 @@ def _presets(root: Path) -> list[str]:
         written = json.loads((root / "CMakePresets.json").read_bytes())
         return [str(one["name"]) for one in written["configurePresets"] if not one.get("hidden")]
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise bad_input(f"{root / 'CMakePresets.json'} is damaged") from None
+        raise BadInput(f"{root / 'CMakePresets.json'} is damaged") from None
 
 
 def run_quietly(command: list[str], root: Path, status: Console, doing: str) -> None:
@@ -41,7 +41,7 @@ def run_quietly(command: list[str], root: Path, status: Console, doing: str) -> 
     try:
         child = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     except FileNotFoundError:
-        raise bad_input(f"{command[0]} is not installed: scripts/setup installs it") from None
+        raise BadInput(f"{command[0]} is not installed: scripts/setup installs it") from None
     lines = []
     with child, bar(status) as shown:
         task = shown.add_task(doing, total=None, left="")
@@ -56,4 +56,4 @@ def run_quietly(command: list[str], root: Path, status: Console, doing: str) -> 
             raise
     if child.returncode != 0:
         sys.stderr.write("".join(lines))
-        raise bad_input(f"{doing} failed: see above")
+        raise BadInput(f"{doing} failed: see above")

@@ -30,7 +30,7 @@ MAJOR_FAULTS = 200
 
 
 @dataclass(frozen=True)
-class snapshot:
+class Snapshot:
     """The machine's and this process's clocks at one moment, in seconds. None where the system does not say."""
 
     wall: float
@@ -41,7 +41,7 @@ class snapshot:
 
 
 @dataclass(frozen=True)
-class disturbance:
+class Interference:
     """What happened beside a child process. Shares are of all cores' time; None where the system does not say."""
 
     seconds: float
@@ -56,10 +56,10 @@ class disturbance:
         return bool(self.reasons)
 
 
-def take_snapshot(proc_stat: Path = PROC_STAT) -> snapshot:
+def take_snapshot(proc_stat: Path = PROC_STAT) -> Snapshot:
     own = resource.getrusage(resource.RUSAGE_SELF)
     busy, steal, cores = _read_stat(proc_stat)
-    return snapshot(time.monotonic(), own.ru_utime + own.ru_stime, busy, steal, cores)
+    return Snapshot(time.monotonic(), own.ru_utime + own.ru_stime, busy, steal, cores)
 
 
 def _read_stat(proc_stat: Path) -> tuple[float | None, float | None, int]:
@@ -74,7 +74,7 @@ def _read_stat(proc_stat: Path) -> tuple[float | None, float | None, int]:
     return (user + nice + system) * tick, steal * tick, max(1, len(lines) - 1)
 
 
-def disturbance_between(before: snapshot, after: snapshot, child: resource.struct_rusage) -> disturbance:
+def disturbance_between(before: Snapshot, after: Snapshot, child: resource.struct_rusage) -> Interference:
     """What disturbed `child` (as os.wait4 reports it), which ran between the two snapshots."""
     seconds = max(after.wall - before.wall, 1e-9)
     child_cpu = child.ru_utime + child.ru_stime
@@ -94,7 +94,7 @@ def disturbance_between(before: snapshot, after: snapshot, child: resource.struc
         _over(float(child.ru_majflt), MAJOR_FAULTS, "{:.0f} pages came from the disk", 1.0),
     )
     capacity = seconds * after.cores
-    return disturbance(
+    return Interference(
         seconds=seconds,
         others_cpu=None if others is None else others / capacity,
         steal=None if steal is None else steal / capacity,
@@ -104,7 +104,7 @@ def disturbance_between(before: snapshot, after: snapshot, child: resource.struc
     )
 
 
-def _others_seconds(before: snapshot, after: snapshot, child_cpu: float) -> float | None:
+def _others_seconds(before: Snapshot, after: Snapshot, child_cpu: float) -> float | None:
     """CPU seconds of everyone but the child and this process; None where the system does not say."""
     if before.busy is None or after.busy is None:
         return None

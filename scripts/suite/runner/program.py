@@ -31,20 +31,20 @@ LIST_SECONDS = 60.0  # listing takes a fraction of a second: more is a hang
 LEAST_FREE_BYTES = 1 << 20
 
 
-class bad_input(Exception):
+class BadInput(Exception):
     """Something the user gave cannot be used. Its text is one line."""
 
 
-class unit_failed(Exception):
+class UnitFailed(Exception):
     """A process gave no result. Its text is the reason."""
 
 
-class unit_hung(unit_failed):
+class UnitHung(UnitFailed):
     """A process did not end in time."""
 
 
 @dataclass(frozen=True)
-class program:
+class Program:
     """The benchmark program with what the user chose."""
 
     executable: Path
@@ -62,7 +62,7 @@ class program:
 
 
 @dataclass(frozen=True)
-class part:
+class Part:
     """What one process measures: a family, or where a family needs several processes, one of its parts."""
 
     family: str
@@ -76,7 +76,7 @@ class part:
 
 
 @dataclass(frozen=True)
-class malloc:
+class Malloc:
     """A malloc library, as the program found it. `reason` says why it is not available; empty when it is."""
 
     name: str
@@ -92,12 +92,12 @@ class malloc:
 
 
 @dataclass(frozen=True)
-class catalogue:
+class Catalogue:
     """What the program offers for the user's choice."""
 
-    parts: tuple[part, ...]
+    parts: tuple[Part, ...]
     about: Mapping[str, Mapping[str, str]]  # by family: question, operation, untimed, heap, unfairness
-    mallocs: tuple[malloc, ...]
+    mallocs: tuple[Malloc, ...]
     context: Mapping[str, str]  # what the program knows of itself and the machine
     digest: str  # changes with the benchmarks, the mallocs and their versions
 
@@ -119,8 +119,8 @@ class catalogue:
 # ---- what it offers
 
 
-def ask(chosen: program) -> catalogue:
-    """Asks the program what it would measure. Raises bad_input with the program's own line when it refuses."""
+def ask(chosen: Program) -> Catalogue:
+    """Asks the program what it would measure. Raises BadInput with the program's own line when it refuses."""
     answer = _list_json(chosen)
     try:
         about = {_named(one): _about(one) for one in answer["families"]}
@@ -128,26 +128,26 @@ def ask(chosen: program) -> catalogue:
         mallocs = tuple(_malloc(one) for one in answer["strategies"] if one["file"] or not one["available"])
         context = {str(key): results.one_line(str(value)) for key, value in answer["context"].items()}
     except (KeyError, TypeError, AttributeError):
-        raise bad_input(f"{chosen.executable} --list=json gave a list that cannot be read") from None
+        raise BadInput(f"{chosen.executable} --list=json gave a list that cannot be read") from None
     if not parts:
-        raise bad_input(f"{chosen.executable} --list=json offers no benchmarks")
-    return catalogue(parts, about, mallocs, context, _digest(answer))
+        raise BadInput(f"{chosen.executable} --list=json offers no benchmarks")
+    return Catalogue(parts, about, mallocs, context, _digest(answer))
 
 
-def _list_json(chosen: program) -> Any:
+def _list_json(chosen: Program) -> Any:
     try:
         command = chosen.command("--list=json")
         ended = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=LIST_SECONDS)
     except OSError as error:
-        raise bad_input(f"{chosen.executable} cannot be run ({error.strerror})") from None
+        raise BadInput(f"{chosen.executable} cannot be run ({error.strerror})") from None
     except subprocess.TimeoutExpired:
-        raise bad_input(f"{chosen.executable} --list=json did not end") from None
+        raise BadInput(f"{chosen.executable} --list=json did not end") from None
     if ended.returncode != 0:
-        raise bad_input(_last_line(ended.stderr) or f"{chosen.executable} --list=json {_end_of(ended.returncode)}{_memory_limit()}")
+        raise BadInput(_last_line(ended.stderr) or f"{chosen.executable} --list=json {_end_of(ended.returncode)}{_memory_limit()}")
     try:
         return json.loads(ended.stdout)
     except (ValueError, RecursionError):
-        raise bad_input(f"{chosen.executable} --list=json did not print JSON") from None
+        raise BadInput(f"{chosen.executable} --list=json did not print JSON") from None
 
 
 def _digest(answer: Any) -> str:
@@ -171,12 +171,12 @@ def _named(family: Any) -> str:
     return name
 
 
-def _parts(family: Any) -> Iterator[part]:
+def _parts(family: Any) -> Iterator[Part]:
     """The family's parts that have a benchmark left after the user's choice."""
     for index, expression in enumerate(family["parts"]):
         names = tuple(str(name) for name in family["benchmarks"] if results.selects(expression, name))
         if names:
-            yield part(_named(family), str(family["chapter"]), index, str(expression), names)
+            yield Part(_named(family), str(family["chapter"]), index, str(expression), names)
 
 
 def _about(family: Any) -> dict[str, str]:
@@ -184,20 +184,20 @@ def _about(family: Any) -> dict[str, str]:
     return {key: results.one_line(str(family[key]), longest=4000) for key in keys}
 
 
-def _malloc(strategy: Any) -> malloc:
+def _malloc(strategy: Any) -> Malloc:
     words = {key: results.one_line(str(strategy[key])) for key in ("name", "file", "version", "reason", "package")}
-    return malloc(**words, process=bool(strategy["process"]))
+    return Malloc(**words, process=bool(strategy["process"]))
 
 
 # ---- one process
 
 
 def measure_part(
-    chosen: program, one: part, folder: Path, limit: float
-) -> tuple[results.Document, machine.disturbance]:
+    chosen: Program, one: Part, folder: Path, limit: float
+) -> tuple[results.Document, machine.Interference]:
     """Runs one part in a process of its own: what it wrote, and what happened beside it.
 
-    Raises unit_failed when it crashes, hangs for `limit` seconds or writes no sound result; OSError on a full disk.
+    Raises UnitFailed when it crashes, hangs for `limit` seconds or writes no sound result; OSError on a full disk.
     """
     output = folder / f".{one.file_name(0)}.{os.getpid()}.tmp"
     command = chosen.command(
@@ -209,13 +209,13 @@ def measure_part(
             exit_code, used = _run(command, errors, limit, chosen.preload)
             beside = machine.disturbance_between(before, machine.take_snapshot(), used)
             if exit_code != 0:
-                raise unit_failed(" ".join(filter(None, (_end_of(exit_code), _quoted_end(errors)))) + _memory_limit())
+                raise UnitFailed(" ".join(filter(None, (_end_of(exit_code), _quoted_end(errors)))) + _memory_limit())
         return results.read_program_output(output), beside
-    except (unit_failed, results.bad_result) as problem:
+    except (UnitFailed, results.BadResult) as problem:
         if shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
-        if isinstance(problem, results.bad_result):
-            raise unit_failed(f"its result {problem.reason}") from None
+        if isinstance(problem, results.BadResult):
+            raise UnitFailed(f"its result {problem.reason}") from None
         raise
     finally:
         output.unlink(missing_ok=True)
@@ -228,7 +228,7 @@ def _run(command: list[str], errors: IO[bytes], limit: float, preload: str) -> t
         running.start()
         ended = running.ended.get(timeout=limit)
     except queue.Empty:
-        raise unit_hung(f"did not end within {limit:.0f} s") from None
+        raise UnitHung(f"did not end within {limit:.0f} s") from None
     finally:
         running.stop()
     if isinstance(ended, OSError):

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from suite.results import model as results
 from suite.runner import interference as machine
-from suite.runner.program import bad_input, catalogue, measure_part, part, program, unit_failed, unit_hung
+from suite.runner.program import BadInput, Catalogue, measure_part, Part, Program, UnitFailed, UnitHung
 from suite.stats.estimates import median
 
 PROCESSES = {"smoke": 1, "quick": 5, "full": 10}
@@ -45,26 +45,26 @@ PARTS_FOLDER = "parts"
 
 
 @dataclass(frozen=True)
-class plan:
+class Plan:
     """What is to be measured, fixed before the first process, so that an interrupted run can go on as the same run."""
 
-    program: program
-    catalogue: catalogue
+    program: Program
+    catalogue: Catalogue
     processes: int
     order_seed: int
     fitness: Mapping[str, Any] = field(default_factory=dict)  # of the machine, when the run began (suite.doctor)
 
-    def round(self, process: int) -> list[part]:
+    def round(self, process: int) -> list[Part]:
         order = list(self.catalogue.parts)
         random.Random(f"{self.order_seed}/{process}").shuffle(order)
         return order
 
-    def all_units(self) -> Iterator[tuple[part, int]]:
+    def all_units(self) -> Iterator[tuple[Part, int]]:
         """Every part and process, round by round, families in the program's order."""
         return ((one, process) for process in range(self.processes) for one in self.catalogue.parts)
 
-    def record(self) -> plan_record:
-        return plan_record(
+    def record(self) -> PlanRecord:
+        return PlanRecord(
             executable=_digest(self.program.executable),
             profile=self.program.profile,
             only=self.program.only,
@@ -80,7 +80,7 @@ class plan:
 
 
 @dataclass(frozen=True)
-class plan_record:
+class PlanRecord:
     """The plan as the run's folder keeps it: all that must be the same for two processes to be of one run."""
 
     executable: str
@@ -91,21 +91,21 @@ class plan_record:
     benchmarks_and_mallocs: str
     order_seed: int
 
-    def differences(self, other: plan_record) -> list[str]:
+    def differences(self, other: PlanRecord) -> list[str]:
         return [one.name for one in dataclasses.fields(self) if getattr(self, one.name) != getattr(other, one.name)]
 
 
-def read_plan(folder: Path) -> plan_record:
-    """The plan of the run that was begun in the folder. Raises bad_input when there is none."""
+def read_plan(folder: Path) -> PlanRecord:
+    """The plan of the run that was begun in the folder. Raises BadInput when there is none."""
     file = folder / PLAN_FILE
     try:
-        begun: plan_record = results.read_record(file, plan_record, json.loads(file.read_bytes()), "plan")
+        begun: PlanRecord = results.read_record(file, PlanRecord, json.loads(file.read_bytes()), "plan")
     except OSError:
-        raise bad_input(f"{folder} cannot be resumed: no run was begun there (no {PLAN_FILE})") from None
-    except (results.bad_result, ValueError, RecursionError):
-        raise bad_input(f"{folder} cannot be resumed: its {PLAN_FILE} is damaged") from None
+        raise BadInput(f"{folder} cannot be resumed: no run was begun there (no {PLAN_FILE})") from None
+    except (results.BadResult, ValueError, RecursionError):
+        raise BadInput(f"{folder} cannot be resumed: its {PLAN_FILE} is damaged") from None
     if begun.profile not in PROCESSES or begun.processes < 1:
-        raise bad_input(f"{folder} cannot be resumed: its {PLAN_FILE} is damaged")
+        raise BadInput(f"{folder} cannot be resumed: its {PLAN_FILE} is damaged")
     return begun
 
 
@@ -117,7 +117,7 @@ def _digest(file: Path) -> str:
 
 
 @dataclass(frozen=True)
-class limits:
+class Limits:
     """When a process that does not end is given up: far beyond the slowest family, so only a hang meets it."""
 
     seconds: float = 120.0
@@ -127,24 +127,24 @@ class limits:
         return self.seconds + self.times_median * (median(seconds_of_units) if seconds_of_units else 0.0)
 
 
-class watcher(Protocol):
+class RunObserver(Protocol):
     """Who wants to know how the run goes."""
 
-    def begins(self, what: part, process: int, done: int, seconds_left: float | None) -> None:
+    def begins(self, what: Part, process: int, done: int, seconds_left: float | None) -> None:
         """A process starts, so many are done; the time left is None until there is something to judge it by."""
 
-    def ends(self, what: part, process: int, problem: str) -> None:
+    def ends(self, what: Part, process: int, problem: str) -> None:
         """It ended and its result is kept, or it failed with a problem."""
 
     def round_ends(self, process: int, disturbed: int, seconds_left: float | None) -> None:
         """Every part was measured once more; so many of the round's processes were disturbed."""
 
 
-def measure(planned: plan, folder: Path, watching: watcher, patience: limits = limits()) -> results.run:
+def measure(planned: Plan, folder: Path, watching: RunObserver, patience: Limits = Limits()) -> results.Run:
     """Measures what the plan has and the folder has not yet, and returns the run.
 
     An interrupt (Ctrl-C, SIGTERM, SIGHUP) writes what was measured, marked incomplete, and leaves as KeyboardInterrupt.
-    Raises OSError where the folder cannot be written, bad_input where another run is at work in it, and unit_failed where
+    Raises OSError where the folder cannot be written, BadInput where another run is at work in it, and UnitFailed where
     not a single process gave a result.
     """
     work = _campaign(planned, folder, watching, patience)
@@ -159,7 +159,7 @@ def measure(planned: plan, folder: Path, watching: watcher, patience: limits = l
                 work.write(complete=False)
             raise
     if not work.units:
-        raise unit_failed(next(iter(work.failed.values())).reason)
+        raise UnitFailed(next(iter(work.failed.values())).reason)
     return results.read_run(folder / RUN_FILE)
 
 
@@ -167,13 +167,13 @@ def measure(planned: plan, folder: Path, watching: watcher, patience: limits = l
 class _campaign:
     """A run under way: what is measured, what failed, what time that took. Keys are the names of the units' files."""
 
-    plan: plan
+    plan: Plan
     folder: Path
-    watching: watcher
-    patience: limits
-    units: dict[str, results.unit] = field(default_factory=dict)
-    failed: dict[str, results.failure] = field(default_factory=dict)
-    hung: dict[tuple[program, part], int] = field(default_factory=dict)  # the process it hung in
+    watching: RunObserver
+    patience: Limits
+    units: dict[str, results.Unit] = field(default_factory=dict)
+    failed: dict[str, results.Failure] = field(default_factory=dict)
+    hung: dict[tuple[Program, Part], int] = field(default_factory=dict)  # the process it hung in
     attempts: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     cycles: list[float] = field(default_factory=list)  # that eight additions took in each process so far
     seconds_first: float = 0.0
@@ -189,7 +189,7 @@ class _campaign:
             leftover.unlink()
         for one, process in self.plan.all_units():
             file = self.parts_folder / one.file_name(process)
-            with contextlib.suppress(results.bad_result):  # missing or damaged: to be measured
+            with contextlib.suppress(results.BadResult):  # missing or damaged: to be measured
                 unit, document = results.read_unit(file)
                 self.units[file.name] = unit
                 self.attempts[file.name] = unit.attempt
@@ -214,7 +214,7 @@ class _campaign:
             if self.seconds_again + unit.seconds <= AGAIN_SHARE * self.seconds_first:
                 self.seconds_again += self.attempt(one, process)
 
-    def attempt(self, one: part, process: int) -> float:
+    def attempt(self, one: Part, process: int) -> float:
         """Runs one process, keeps its result if none before was disturbed less, and returns the seconds it took."""
         key = one.file_name(process)
         self.attempts[key] += 1
@@ -225,10 +225,10 @@ class _campaign:
             seconds = beside.seconds
             taken = self.core_taken(document)
             self.keep(_unit_of(one, process, self.attempts[key], document, beside, taken), document, key)
-        except unit_failed as failed:
+        except UnitFailed as failed:
             problem = str(failed)
             if key not in self.units:
-                self.failed[key] = results.failure(one.family, process, problem)
+                self.failed[key] = results.Failure(one.family, process, problem)
         self.watching.ends(one, process, problem)
         return seconds
 
@@ -241,35 +241,35 @@ class _campaign:
         quietest = sorted(self.cycles)[len(self.cycles) // 10]
         return max(0.0, 1 - quietest / now)
 
-    def run(self, one: part, process: int) -> tuple[results.Document, machine.disturbance]:
+    def run(self, one: Part, process: int) -> tuple[results.Document, machine.Interference]:
         """Measures; where that fails, once more without the user's own mallocs: the fault may be theirs alone."""
         chosen = _without_the_unfit(self.plan)
         without = dataclasses.replace(chosen, allocators=())
         try:
             return self.run_with(chosen, one, process)
-        except unit_failed as failed:
+        except UnitFailed as failed:
             if chosen == without:
                 raise
             try:
                 measured = self.run_with(without, one, process)
-            except unit_failed:
+            except UnitFailed:
                 raise failed from None
             said = f"{failed}; measured again without --allocator {' '.join(chosen.allocators)}"
-        self.failed[one.file_name(process)] = results.failure(one.family, process, said)
+        self.failed[one.file_name(process)] = results.Failure(one.family, process, said)
         self.watching.ends(one, process, said)
         return measured
 
-    def run_with(self, chosen: program, one: part, process: int) -> tuple[results.Document, machine.disturbance]:
+    def run_with(self, chosen: Program, one: Part, process: int) -> tuple[results.Document, machine.Interference]:
         if (chosen, one) in self.hung:  # it would take the whole limit again
-            raise unit_failed(f"left out: it hung in process {self.hung[chosen, one]}")
+            raise UnitFailed(f"left out: it hung in process {self.hung[chosen, one]}")
         limit = self.patience.after([unit.seconds for unit in self.units.values()])
         try:
             return measure_part(chosen, one, self.parts_folder, limit)
-        except unit_hung:
+        except UnitHung:
             self.hung[chosen, one] = process
             raise
 
-    def keep(self, now: results.unit, document: results.Document, key: str) -> None:
+    def keep(self, now: results.Unit, document: results.Document, key: str) -> None:
         before = self.units.get(key)
         if before is None or _how_disturbed(now) <= _how_disturbed(before):
             results.write_unit(self.parts_folder / key, now, document)
@@ -297,10 +297,10 @@ class _campaign:
                 unit, document = results.read_unit(self.parts_folder / one.file_name(process))
                 measured.append((unit, document))
                 wrong = results.failures_in(document, one.benchmarks)
-                failed += [results.failure(one.family, process, reason) for reason in wrong]
+                failed += [results.Failure(one.family, process, reason) for reason in wrong]
         if not measured:
             return
-        how_it_went = results.account(
+        how_it_went = results.Account(
             complete=complete,
             processes_planned=self.plan.processes,
             order_seed=self.plan.order_seed,
@@ -312,7 +312,7 @@ class _campaign:
         results.write_whole(self.folder / RUN_FILE, results.merge(measured, how_it_went, order, self.plan.catalogue.context))
 
 
-def _without_the_unfit(planned: plan) -> program:
+def _without_the_unfit(planned: Plan) -> Program:
     """The program without the mallocs that the user gave it and that it found unfit: each start would try them again."""
     unfit = {one.name for one in planned.catalogue.mallocs if not one.available}
     fit = (one for one in planned.program.allocators if one.partition("=")[0] not in unfit)
@@ -320,12 +320,12 @@ def _without_the_unfit(planned: plan) -> program:
 
 
 def _unit_of(
-    one: part, process: int, attempt: int, document: results.Document, beside: machine.disturbance, taken: float | None
-) -> results.unit:
+    one: Part, process: int, attempt: int, document: results.Document, beside: machine.Interference, taken: float | None
+) -> results.Unit:
     reasons = beside.reasons
     if taken is not None and taken > CORE_TAKEN:
         reasons = (*reasons, f"its core did {taken:.0%} less at once than in the quietest processes")
-    return results.unit(
+    return results.Unit(
         family=one.family,
         chapter=one.chapter,
         part=one.expression,
@@ -343,7 +343,7 @@ def _unit_of(
     )
 
 
-def _how_disturbed(unit: results.unit) -> tuple[bool, float, int]:
+def _how_disturbed(unit: results.Unit) -> tuple[bool, float, int]:
     return unit.disturbed, unit.taken_by_others, unit.involuntary_switches
 
 
@@ -354,7 +354,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise bad_input(f"{folder}: another run is at work in this folder") from None
+            raise BadInput(f"{folder}: another run is at work in this folder") from None
         yield
 
 

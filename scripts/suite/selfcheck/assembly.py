@@ -15,12 +15,12 @@ _JUMP = re.compile(r"^(?:bnd |notrack )?(?P<kind>j\w+|b(?:\.\w+)?|cbn?z|tbn?z)\s
 _CALL = re.compile(r"^(?:bnd )?(?:call|bl|blr)\b")
 
 
-class no_disassembly(Exception):
+class NoDisassembly(Exception):
     """There is no objdump, or it cannot read the file. Its text is one line."""
 
 
 @dataclass(frozen=True)
-class function:
+class Function:
     """One function's instructions, as (address, text)."""
 
     name: str
@@ -39,26 +39,26 @@ class function:
                 yield [body for at, body in self.instructions if start <= at <= address]
 
 
-def disassemble(file: Path) -> Mapping[str, function]:
-    """The functions of a file by their demangled name. Raises no_disassembly."""
+def disassemble(file: Path) -> Mapping[str, Function]:
+    """The functions of a file by their demangled name. Raises NoDisassembly."""
     objdump = shutil.which("objdump")
     if objdump is None:
-        raise no_disassembly("objdump is not installed (package binutils)")
+        raise NoDisassembly("objdump is not installed (package binutils)")
     command = [objdump, "--disassemble", "--demangle", "--no-show-raw-insn", str(file)]
     ended = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
     if ended.returncode != 0:
-        raise no_disassembly((ended.stderr.strip().splitlines() or [f"objdump cannot read {file}"])[-1])
+        raise NoDisassembly((ended.stderr.strip().splitlines() or [f"objdump cannot read {file}"])[-1])
     return {each.name: each for each in _functions(ended.stdout)}
 
 
-def _functions(text: str) -> Iterator[function]:
+def _functions(text: str) -> Iterator[Function]:
     name, body = "", list[tuple[int, str]]()
     for line in text.splitlines():
         if header := _HEADER.match(line):
             if name:
-                yield function(name, tuple(body))
+                yield Function(name, tuple(body))
             name, body = header["name"], []
         elif instruction := _INSTRUCTION.match(line):
             body.append((int(instruction["address"], 16), instruction["text"]))
     if name:
-        yield function(name, tuple(body))
+        yield Function(name, tuple(body))

@@ -9,13 +9,13 @@ from pathlib import Path
 from suite.results import model as results
 
 
-def told(run: results.run, expected: Set[str]) -> tuple[str, ...]:
+def told(run: results.Run, expected: Set[str]) -> tuple[str, ...]:
     """A line for each reason that a family gave; those of a family that is not expected to fail begin with FAILED."""
     failed = sorted({(one.family, one.reason) for one in run.failed})
     return tuple(f"{'not run' if family in expected else 'FAILED'}: {family} {reason}" for family, reason in failed)
 
 
-def only(run: results.run, expected: Set[str]) -> bool:
+def only(run: results.Run, expected: Set[str]) -> bool:
     return {one.family for one in run.failed} <= expected
 
 

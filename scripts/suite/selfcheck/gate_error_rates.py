@@ -22,12 +22,12 @@ from scipy.stats import binomtest
 from suite.gate import sequential_test as deciding
 from suite.gate.comparison import WORSE
 from suite.gate.paired_run import ALIKE, ATTEMPTS
-from suite.gate.sequential_test import rule
+from suite.gate.sequential_test import Rule
 from suite.pages.docs import BLOCK, OPENING
-from suite.results.model import CORE_SHARE, pair, sample
-from suite.runner.program import bad_input
-from suite.selfcheck.gate_recording import CONDITIONS, NOISY, QUIET, REPETITIONS, SAME_ON_BOTH_SIDES, SLOWDOWNS, recording, repetitions, turn  # fmt: skip
-from suite.selfcheck.other_tools import OTHER_RULES, other_rule
+from suite.results.model import CORE_SHARE, Pair, Sample
+from suite.runner.program import BadInput
+from suite.selfcheck.gate_recording import CONDITIONS, NOISY, QUIET, REPETITIONS, SAME_ON_BOTH_SIDES, SLOWDOWNS, Recording, Repetitions, Turn  # fmt: skip
+from suite.selfcheck.other_tools import OTHER_RULES, OtherRule
 from suite.stats.estimates import median
 
 PLANTED = tuple(percent for percent in SLOWDOWNS if percent != SAME_ON_BOTH_SIDES)
@@ -40,14 +40,14 @@ BLOCK_NAME = "evaluation"
 
 
 @dataclass(frozen=True)
-class tally:
+class Tally:
     """How many of how many."""
 
     hits: int = 0
     of: int = 0
 
-    def plus(self, hits: int, of: int = 1) -> tally:
-        return tally(self.hits + hits, self.of + of)
+    def plus(self, hits: int, of: int = 1) -> Tally:
+        return Tally(self.hits + hits, self.of + of)
 
     @property
     def share(self) -> float:
@@ -61,44 +61,44 @@ class tally:
 
 
 @dataclass
-class score:
+class Score:
     """What a rule said in one condition."""
 
     rule: str
     condition: str
-    comparisons: tally = tally()  # of a benchmark with itself that were called slower
-    suites: tally = tally()  # of a program with itself in which any was
-    found: dict[tuple[int, str], tally] = field(default_factory=dict)  # by slowdown and benchmark
+    comparisons: Tally = Tally()  # of a benchmark with itself that were called slower
+    suites: Tally = Tally()  # of a program with itself in which any was
+    found: dict[tuple[int, str], Tally] = field(default_factory=dict)  # by slowdown and benchmark
 
-    def of(self, percent: int) -> tally:
+    def of(self, percent: int) -> Tally:
         own = [one for (slower, _), one in self.found.items() if slower == percent]
-        return tally(sum(one.hits for one in own), sum(one.of for one in own))
+        return Tally(sum(one.hits for one in own), sum(one.of for one in own))
 
     def count_itself(self, flagged: int, benchmarks: int) -> None:
         self.comparisons = self.comparisons.plus(flagged, benchmarks)
         self.suites = self.suites.plus(bool(flagged))
 
     def count_planted(self, percent: int, name: str, found: bool) -> None:
-        self.found[percent, name] = self.found.get((percent, name), tally()).plus(found)
+        self.found[percent, name] = self.found.get((percent, name), Tally()).plus(found)
 
 
 # ---- this project's rule
 
 
 @dataclass(frozen=True)
-class paired_rule:
+class PairedRule:
     """The rule of a duet, on time or on another figure of a process."""
 
     name: str
-    figure: Callable[[sample], float | None]
-    chosen: rule
+    figure: Callable[[Sample], float | None]
+    chosen: Rule
 
 
 PAIRED_RULES = (
-    paired_rule("**this project's**", lambda one: one.ns, rule()),
-    paired_rule("the same, in cycles", lambda one: one.cycles, rule()),
-    paired_rule("the same, 20 pairs at most", lambda one: one.ns, rule(extended=False)),
-    paired_rule("the same, 10 pairs at most", lambda one: one.ns, rule(pairs=10, extended=False)),
+    PairedRule("**this project's**", lambda one: one.ns, Rule()),
+    PairedRule("the same, in cycles", lambda one: one.cycles, Rule()),
+    PairedRule("the same, 20 pairs at most", lambda one: one.ns, Rule(extended=False)),
+    PairedRule("the same, 10 pairs at most", lambda one: one.ns, Rule(pairs=10, extended=False)),
 )
 THE_RULE, IN_CYCLES, WITHIN_20, _ = (asked.name for asked in PAIRED_RULES)
 LEAST_TURNS = STAGES * min(asked.chosen.most for asked in PAIRED_RULES)
@@ -112,7 +112,7 @@ def draw_turns(turns: int, wanted: int, draw: random.Random, block: int = BLOCK_
     return [index for one in blocks for index in one][:wanted]
 
 
-def score_paired(made: recording, condition: str, asked: paired_rule, seed: int, suites: int = SUITES) -> score | None:
+def score_paired(made: Recording, condition: str, asked: PairedRule, seed: int, suites: int = SUITES) -> Score | None:
     """What the rule says; in each planted suite one benchmark has each slowdown, and the others have none.
 
     None where the figure was not taken in every process.
@@ -123,7 +123,7 @@ def score_paired(made: recording, condition: str, asked: paired_rule, seed: int,
     if any(own is None for by_name in series.values() for own in by_name.values()):
         return None
     draw = random.Random(f"{seed} {condition}")
-    result = score(asked.name, condition)
+    result = Score(asked.name, condition)
     itself = series[SAME_ON_BOTH_SIDES]
     apart = max(1, len(made.benchmarks) // len(PLANTED))
     for number in range(suites):
@@ -140,18 +140,18 @@ def score_paired(made: recording, condition: str, asked: paired_rule, seed: int,
 class _pairs:
     """A benchmark's pairs in all turns, and their log ratios."""
 
-    pairs: tuple[pair, ...]
+    pairs: tuple[Pair, ...]
     logs: tuple[float, ...]
 
 
-def _series(turns: Sequence[turn], percent: int, name: str, asked: paired_rule) -> _pairs | None:
+def _series(turns: Sequence[Turn], percent: int, name: str, asked: PairedRule) -> _pairs | None:
     pairs = tuple(one.pairs[percent][name] for one in turns)
     figures = [(asked.figure(one.old), asked.figure(one.new)) for one in pairs]
     logs = tuple(math.log(new / old) for old, new in figures if old and new)
     return _pairs(pairs, logs) if len(logs) == len(pairs) else None
 
 
-def _worse(series: Mapping[str, _pairs | None], chosen: Sequence[int], asked: paired_rule) -> set[str]:
+def _worse(series: Mapping[str, _pairs | None], chosen: Sequence[int], asked: PairedRule) -> set[str]:
     """Those that the rule calls worse, without those it sets aside for their two humps."""
     there = {name: one for name, one in series.items() if one is not None}
     decided = deciding.decide({name: [one.logs[i] for i in chosen] for name, one in there.items()}, asked.chosen)
@@ -163,12 +163,12 @@ def _worse(series: Mapping[str, _pairs | None], chosen: Sequence[int], asked: pa
 # ---- the rules of others
 
 
-_two_runs = tuple[repetitions, repetitions, list[repetitions]]  # old, new, and the old side's runs before
+_TwoRuns = tuple[Repetitions, Repetitions, list[Repetitions]]  # old, new, and the old side's runs before
 
-def score_other(made: recording, condition: str, asked: other_rule, seed: int) -> score:
+def score_other(made: Recording, condition: str, asked: OtherRule, seed: int) -> Score:
     """What the rule says of two runs that lie close together."""
     draw = random.Random(f"{seed} {condition}")  # the same suites for every rule
-    result = score(asked.name, condition)
+    result = Score(asked.name, condition)
     turns = [one for one in made.turns[condition] if one.runs[SAME_ON_BOTH_SIDES]]
     for old, new, before in _some(_plain_runs(turns), draw):
         flagged = [asked.slower(old[name], new[name], [one[name] for one in before]) for name in made.benchmarks]
@@ -181,12 +181,12 @@ def score_other(made: recording, condition: str, asked: other_rule, seed: int) -
     return result
 
 
-def _some(suites: Iterable[_two_runs], draw: random.Random) -> list[_two_runs]:
+def _some(suites: Iterable[_TwoRuns], draw: random.Random) -> list[_TwoRuns]:
     all_suites = list(suites)
     return draw.sample(all_suites, min(RUN_SUITES, len(all_suites)))
 
 
-def _plain_runs(turns: Sequence[turn]) -> Iterator[_two_runs]:
+def _plain_runs(turns: Sequence[Turn]) -> Iterator[_TwoRuns]:
     plain = [(number, one) for number, each in enumerate(turns) for one in each.runs[SAME_ON_BOTH_SIDES]]
     for at, (new_turn, new) in enumerate(plain):
         before = [one for _, one in plain[:at]]
@@ -195,9 +195,9 @@ def _plain_runs(turns: Sequence[turn]) -> Iterator[_two_runs]:
                 yield old, new, before
 
 
-def _planted_runs(turns: Sequence[turn], percent: int) -> Iterator[_two_runs]:
-    before: list[repetitions] = []
-    last: tuple[repetitions, ...] = ()
+def _planted_runs(turns: Sequence[Turn], percent: int) -> Iterator[_TwoRuns]:
+    before: list[Repetitions] = []
+    last: tuple[Repetitions, ...] = ()
     for one in turns:
         here = one.runs[SAME_ON_BOTH_SIDES]
         before = [*before, *here]
@@ -211,26 +211,26 @@ def _planted_runs(turns: Sequence[turn], percent: int) -> Iterator[_two_runs]:
 
 
 @dataclass(frozen=True)
-class evaluation:
+class Evaluation:
     """Every rule's score, in every condition."""
 
-    of: recording
+    of: Recording
     seed: int
     suites: int
-    scores: tuple[score, ...]
+    scores: tuple[Score, ...]
 
-    def get(self, name: str, condition: str) -> score | None:
+    def get(self, name: str, condition: str) -> Score | None:
         return next((one for one in self.scores if (one.rule, one.condition) == (name, condition)), None)
 
 
-watcher = Callable[[int, int], None]  # told how many of how many rules are asked
+RuleObserver = Callable[[int, int], None]  # told how many of how many rules are asked
 
 
-def evaluate(made: recording, seed: int, suites: int = SUITES, watch: watcher | None = None) -> evaluation:
-    """Asks every rule, on all cores. Raises bad_input for too few turns."""
+def evaluate(made: Recording, seed: int, suites: int = SUITES, watch: RuleObserver | None = None) -> Evaluation:
+    """Asks every rule, on all cores. Raises BadInput for too few turns."""
     least = min(len(own) for own in made.turns.values())
     if least < LEAST_TURNS:
-        raise bad_input(f"{least} turns of a condition are too few: {LEAST_TURNS} at least are wanted")
+        raise BadInput(f"{least} turns of a condition are too few: {LEAST_TURNS} at least are wanted")
     asked = [(condition, number) for condition in CONDITIONS for number in range(len(PAIRED_RULES) + len(OTHER_RULES))]
     with ProcessPoolExecutor() as pool:
         scored = [pool.submit(_score, made, condition, number, seed, suites) for condition, number in asked]
@@ -238,10 +238,10 @@ def evaluate(made: recording, seed: int, suites: int = SUITES, watch: watcher | 
             if watch is not None:
                 watch(done, len(asked))
     found = [one.result() for one in scored]
-    return evaluation(made, seed, suites, tuple(one for one in found if one is not None))
+    return Evaluation(made, seed, suites, tuple(one for one in found if one is not None))
 
 
-def _score(made: recording, condition: str, number: int, seed: int, suites: int) -> score | None:
+def _score(made: Recording, condition: str, number: int, seed: int, suites: int) -> Score | None:
     if number < len(PAIRED_RULES):
         return score_paired(made, condition, PAIRED_RULES[number], seed, suites)
     return score_other(made, condition, OTHER_RULES[number - len(PAIRED_RULES)], seed)
@@ -250,7 +250,7 @@ def _score(made: recording, condition: str, number: int, seed: int, suites: int)
 # ---- in words
 
 
-def table(told: evaluation) -> str:
+def table(told: Evaluation) -> str:
     """The whole evaluation as Markdown."""
     parts = [_made_from(told), _goals(told)]
     parts += [f"### {condition.capitalize()}\n\n{_rules(told, condition)}" for condition in CONDITIONS]
@@ -258,7 +258,7 @@ def table(told: evaluation) -> str:
     return "\n\n".join(parts)
 
 
-def _made_from(told: evaluation) -> str:
+def _made_from(told: Evaluation) -> str:
     made = told.of
     turns = {condition: len(own) for condition, own in made.turns.items()}
     runs = {condition: sum(len(one.runs[0]) for one in own) for condition, own in made.turns.items()}
@@ -283,7 +283,7 @@ def _listed(texts: Iterator[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _rules(told: evaluation, condition: str) -> str:
+def _rules(told: Evaluation, condition: str) -> str:
     head = "| rule | A/A comparisons flagged | A/A suites with one |" + "".join(f" {p} % found |" for p in PLANTED)
     lines = [head, "|---|--:|--:|" + "--:|" * len(PLANTED)]
     for one in (score for score in told.scores if score.condition == condition):
@@ -292,7 +292,7 @@ def _rules(told: evaluation, condition: str) -> str:
     return "\n".join(lines)
 
 
-def _cell(counted: tally) -> str:
+def _cell(counted: Tally) -> str:
     if not counted.of:
         return "not asked"
     low, high = counted.interval
@@ -304,7 +304,7 @@ def _percent(share: float, unit: str = " %") -> str:
     return f"{value:.1f}{unit}" if 0.0 < value < 10.0 or 90.0 < value < 100.0 else f"{value:.0f}{unit}"
 
 
-def _goals(told: evaluation) -> str:
+def _goals(told: Evaluation) -> str:
     counted = "cycles" in told.of.facts.get("counters", "")
     lines = ["| goal | wanted | here | reached |", "|---|--:|--:|---|"]
     goals = [
@@ -332,7 +332,7 @@ def _goals(told: evaluation) -> str:
     return "\n".join(lines) + f"\n\n{_planted(told.of)}"
 
 
-def _planted(made: recording) -> str:
+def _planted(made: Recording) -> str:
     """What the slowdowns really came to: they are work that is done, so the machine has a say in how long it takes."""
     came_to = (
         f"{percent} % came to {100 * math.expm1(median(_middle(made, QUIET, percent))):.1f} % quiet and "
@@ -342,7 +342,7 @@ def _planted(made: recording) -> str:
     return f"In the median benchmark, {'; '.join(came_to)}."
 
 
-def _middle(made: recording, condition: str, percent: int) -> list[float]:
+def _middle(made: Recording, condition: str, percent: int) -> list[float]:
     """The median log ratio of each benchmark."""
     return [median(_logs(made, condition, percent, name)) for name in made.benchmarks]
 
@@ -353,7 +353,7 @@ def _reached(in_figure: bool, in_interval: bool, missed_by: float) -> str:
     return "yes" if in_interval else "yes, though the interval reaches beyond"
 
 
-def _benchmarks(told: evaluation) -> str:
+def _benchmarks(told: Evaluation) -> str:
     """How far each benchmark's pairs scatter, what the planted slowdowns came to, and how many of them were found."""
     heads = [f"{condition}: spread of a pair | {' | '.join(f'{p} %' for p in PLANTED)}" for condition in CONDITIONS]
     lines = [f"| benchmark | {' | '.join(heads)} |", "|---|" + "--:|" * (len(CONDITIONS) * (1 + len(PLANTED)))]
@@ -364,7 +364,7 @@ def _benchmarks(told: evaluation) -> str:
             own = told.get(THE_RULE, condition)
             for percent in PLANTED:
                 came_to = 100 * math.expm1(median(_logs(told.of, condition, percent, name)))
-                found = own.found.get((percent, name), tally()) if own else tally()
+                found = own.found.get((percent, name), Tally()) if own else Tally()
                 cells.append(f"{came_to:+.1f} %: {_percent(found.share) if found.of else 'not asked'}")
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
     words = (
@@ -382,12 +382,12 @@ def spread(values: Sequence[float]) -> float:
     return 1.4826 * median(abs(value - middle) for value in values)
 
 
-def _logs(made: recording, condition: str, percent: int, name: str) -> list[float]:
+def _logs(made: Recording, condition: str, percent: int, name: str) -> list[float]:
     pairs = (one.pairs[percent][name] for one in made.turns[condition])
     return [math.log(one.new.ns / one.old.ns) for one in pairs]
 
 
-def _why(told: evaluation) -> str:
+def _why(told: Evaluation) -> str:
     """Which benchmarks the missed slowdowns of 5 % are in, and how much those scatter."""
     sentences = []
     for condition in CONDITIONS:
@@ -408,7 +408,7 @@ def _why(told: evaluation) -> str:
     return " ".join(sentences)
 
 
-def _luck(made: recording) -> str:
+def _luck(made: Recording) -> str:
     """How far processes of the unchanged program lie apart, quiet, and whether the clock does."""
     samples = {
         name: [one for each in made.turns[QUIET] for one in _both(each.pairs[SAME_ON_BOTH_SIDES][name])]
@@ -431,7 +431,7 @@ def _luck(made: recording) -> str:
     )
 
 
-def _both(one: pair) -> tuple[sample, sample]:
+def _both(one: Pair) -> tuple[Sample, Sample]:
     return one.old, one.new
 
 
@@ -448,10 +448,10 @@ def _sources() -> str:
 
 
 def filled(path: Path, block: str) -> tuple[str, bool]:
-    """The page with its generated block replaced, and whether that changed anything. Raises bad_input, OSError."""
+    """The page with its generated block replaced, and whether that changed anything. Raises BadInput, OSError."""
     written = path.read_text(encoding="utf-8")
     found = [one for one in BLOCK.finditer(written) if one["name"] == BLOCK_NAME]
     if len(found) != 1:
-        raise bad_input(f"{path}: has no block that begins with {OPENING} {BLOCK_NAME} --> and ends with <!-- end -->")
+        raise BadInput(f"{path}: has no block that begins with {OPENING} {BLOCK_NAME} --> and ends with <!-- end -->")
     start, end = found[0].span("text")
     return f"{written[:start]}{block}\n{written[end:]}", found[0]["text"] != f"{block}\n"

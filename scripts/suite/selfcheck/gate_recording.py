@@ -23,8 +23,8 @@ from typing import Any
 
 from suite.gate.paired_run import measured_alike, repeated
 from suite.results import model as results
-from suite.results.model import bad_result, pair, sample
-from suite.runner.program import ask, bad_input, catalogue, measure_part, part, program, unit_failed
+from suite.results.model import BadResult, Pair, Sample
+from suite.runner.program import ask, BadInput, Catalogue, measure_part, Part, Program, UnitFailed
 from suite.runner.scheduler import signals_as_interrupts
 from suite.stats.estimates import median
 
@@ -63,32 +63,32 @@ COUNTED = ("ns_per_addition", results.CORE_SHARE, "cycles", "instructions", resu
 
 FACTS = ("compiler", "build_flags", "topology", "counters")  # of the program's context, that a recording keeps
 
-repetitions = Mapping[str, tuple[float, ...]]  # ns of each benchmark, in one process
+Repetitions = Mapping[str, tuple[float, ...]]  # ns of each benchmark, in one process
 
 
 @dataclass(frozen=True)
-class turn:
+class Turn:
     """Everything once, close together in time."""
 
-    pairs: Mapping[int, Mapping[str, pair]]  # by slowdown in percent, then by benchmark
-    runs: Mapping[int, tuple[repetitions, ...]]  # by slowdown; empty in most turns
+    pairs: Mapping[int, Mapping[str, Pair]]  # by slowdown in percent, then by benchmark
+    runs: Mapping[int, tuple[Repetitions, ...]]  # by slowdown; empty in most turns
 
 
 @dataclass(frozen=True)
-class recording:
+class Recording:
     """Turns of known truth."""
 
     seed: int
     facts: Mapping[str, str]  # where and how it was made
     benchmarks: tuple[str, ...]
-    turns: Mapping[str, tuple[turn, ...]]  # by condition
+    turns: Mapping[str, tuple[Turn, ...]]  # by condition
 
 
 # ---- measuring
 
 
 @dataclass(frozen=True)
-class sides:
+class PlantedPrograms:
     """The program as each slowdown sees it: a folder each with a `stackheap` in it, as a build has."""
 
     folder: Path
@@ -111,33 +111,33 @@ class sides:
 
 
 @dataclass(frozen=True)
-class recorder:
+class Recorder:
     """Measures turns."""
 
-    of: sides
+    of: PlantedPrograms
     neighbour: Path
-    offered: catalogue
+    offered: Catalogue
     benchmarks: tuple[str, ...]
     order: random.Random
 
-    def turn(self, condition: str, with_runs: bool) -> turn:
+    def turn(self, condition: str, with_runs: bool) -> Turn:
         with self._surroundings(condition):
-            pairs: dict[int, dict[str, pair]] = {percent: {} for percent in SLOWDOWNS}
+            pairs: dict[int, dict[str, Pair]] = {percent: {} for percent in SLOWDOWNS}
             for chain, name in self._shuffled([(chain, name) for chain in CHAINS for name in self.benchmarks]):
                 made = measured_alike(lambda: self._pairs(chain, name))
                 for before, after, one in zip(chain, chain[1:], made):
                     pairs[before + after][name] = one
-            runs: dict[int, tuple[repetitions, ...]] = dict.fromkeys(SLOWDOWNS, ())
+            runs: dict[int, tuple[Repetitions, ...]] = dict.fromkeys(SLOWDOWNS, ())
             plain = [SAME_ON_BOTH_SIDES] * (PLAIN_RUNS - 1)
             for percent in self._shuffled([*SLOWDOWNS, *plain]) if with_runs else ():
                 runs[percent] += (self._run(percent),)
-        return turn(pairs, runs)
+        return Turn(pairs, runs)
 
     def stretches(self, name: str) -> list[float]:
         """Core cycles between two delays, in several processes."""
         return [_cycles_of_a_stretch(self._sample(SAME_ON_BOTH_SIDES, name)) for _ in range(CALIBRATIONS)]
 
-    def _pairs(self, chain: Sequence[int], name: str) -> list[pair]:
+    def _pairs(self, chain: Sequence[int], name: str) -> list[Pair]:
         """The pairs of a chain, which is measured forwards or backwards."""
         forwards = self.order.random() < 0.5
         taken = [self._sample(percent, name) for percent in (chain if forwards else reversed(chain))]
@@ -146,29 +146,29 @@ class recorder:
         for (before, left), (_, right) in zip(ends, ends[1:]):
             left_is_old = before == SAME_ON_BOTH_SIDES
             old, new = (left, right) if left_is_old else (right, left)
-            made.append(pair(old, new, old_first=forwards == left_is_old))
+            made.append(Pair(old, new, old_first=forwards == left_is_old))
         return made
 
-    def _sample(self, percent: int, name: str) -> sample:
-        chosen = program(self.of.executable(percent), PROFILE, only=f"^{name}$", options=repeated(SECONDS))
+    def _sample(self, percent: int, name: str) -> Sample:
+        chosen = Program(self.of.executable(percent), PROFILE, only=f"^{name}$", options=repeated(SECONDS))
         document, _ = measure_part(chosen, self._part(name), self.of.folder, SECONDS_LIMIT)
         try:
             return results.sample_of(document, name)
         except ValueError as error:
-            raise unit_failed(str(error)) from None
+            raise UnitFailed(str(error)) from None
 
-    def _run(self, percent: int) -> repetitions:
+    def _run(self, percent: int) -> Repetitions:
         """One process with several repetitions of everything, each as long as the profile measures."""
-        chosen = program(self.of.executable(percent), PROFILE, options=(f"--benchmark_repetitions={REPETITIONS}",))
+        chosen = Program(self.of.executable(percent), PROFILE, options=(f"--benchmark_repetitions={REPETITIONS}",))
         everything = "^(" + "|".join(self.benchmarks) + ")$"
         one = replace(self._part(self.benchmarks[0]), expression=everything)
         document, _ = measure_part(chosen, one, self.of.folder, SECONDS_LIMIT)
         try:
             return {name: results.times_of(document, name) for name in self.benchmarks}
         except ValueError as error:
-            raise unit_failed(str(error)) from None
+            raise UnitFailed(str(error)) from None
 
-    def _part(self, name: str) -> part:
+    def _part(self, name: str) -> Part:
         found = next(one for one in self.offered.parts if name in one.benchmarks)
         return replace(found, expression=f"^{name}$", benchmarks=(name,))
 
@@ -190,38 +190,38 @@ class recorder:
             try:
                 yield
                 if child.poll() is not None:
-                    raise unit_failed(f"the neighbour ended with exit code {child.returncode}")
+                    raise UnitFailed(f"the neighbour ended with exit code {child.returncode}")
             finally:
                 child.kill()
 
 
-def _cycles_of_a_stretch(one: sample) -> float:
+def _cycles_of_a_stretch(one: Sample) -> float:
     return (one.cycles or 0.0) * one.counters["operations_per_delay"]
 
 
-watcher = Callable[[float, str], None]  # told the share of the time that is over, and what is done
+ShareObserver = Callable[[float, str], None]  # told the share of the time that is over, and what is done
 
 
-def record(planted: Path, neighbour: Path, folder: Path, minutes: float, seed: int, watch: watcher) -> recording:
+def record(planted: Path, neighbour: Path, folder: Path, minutes: float, seed: int, watch: ShareObserver) -> Recording:
     """Records turns for so many minutes, at least one of each condition; interrupted, it keeps the whole ones.
 
-    Raises unit_failed, bad_input, OSError.
+    Raises UnitFailed, BadInput, OSError.
     """
     with signals_as_interrupts():
-        return _record(sides(folder, planted), neighbour, minutes, seed, watch)
+        return _record(PlantedPrograms(folder, planted), neighbour, minutes, seed, watch)
 
 
-def _record(made: sides, neighbour: Path, minutes: float, seed: int, watch: watcher) -> recording:
+def _record(made: PlantedPrograms, neighbour: Path, minutes: float, seed: int, watch: ShareObserver) -> Recording:
     start = time.monotonic()
     made.make({})
-    offered = ask(program(made.executable(SAME_ON_BOTH_SIDES), PROFILE))
+    offered = ask(Program(made.executable(SAME_ON_BOTH_SIDES), PROFILE))
     benchmarks = tuple(name for name in BENCHMARKS if name in offered.benchmarks)
     if not benchmarks:
-        raise bad_input(f"{made.planted} offers none of the benchmarks to be recorded")
-    measuring = recorder(made, neighbour, offered, benchmarks, random.Random(seed))
+        raise BadInput(f"{made.planted} offers none of the benchmarks to be recorded")
+    measuring = Recorder(made, neighbour, offered, benchmarks, random.Random(seed))
     watch(0.0, "calibrating")
     stretches = {name: measuring.stretches(name) for name in benchmarks}
-    turns: dict[str, list[turn]] = {condition: [] for condition in CONDITIONS}
+    turns: dict[str, list[Turn]] = {condition: [] for condition in CONDITIONS}
     failures = 0
     try:
         while not turns[NOISY] or time.monotonic() - start < 60 * minutes:
@@ -237,7 +237,7 @@ def _record(made: sides, neighbour: Path, minutes: float, seed: int, watch: watc
                 if condition == QUIET:  # how long a stretch is here is known the better, the longer this takes
                     for name, itself in own[-1].pairs[SAME_ON_BOTH_SIDES].items():
                         stretches[name] += map(_cycles_of_a_stretch, (itself.old, itself.new))
-            except unit_failed:
+            except UnitFailed:
                 failures += 1
                 if failures > MOST_FAILURES:
                     raise
@@ -246,13 +246,13 @@ def _record(made: sides, neighbour: Path, minutes: float, seed: int, watch: watc
             raise
     facts = {key: offered.context[key] for key in FACTS if key in offered.context}
     facts["date"] = time.strftime("%Y-%m-%d")
-    return recording(seed, facts, benchmarks, {condition: tuple(own) for condition, own in turns.items()})
+    return Recording(seed, facts, benchmarks, {condition: tuple(own) for condition, own in turns.items()})
 
 
 # ---- the file
 
 
-def write_recording(path: Path, made: recording) -> None:
+def write_recording(path: Path, made: Recording) -> None:
     """Writes a recording as packed JSON, whole or not at all. Raises OSError."""
     written = {
         "evaluation": {"seed": made.seed, "facts": dict(made.facts), "benchmarks": list(made.benchmarks)},
@@ -268,7 +268,7 @@ def write_recording(path: Path, made: recording) -> None:
         raise
 
 
-def _turn_written(names: Sequence[str], one: turn) -> Any:
+def _turn_written(names: Sequence[str], one: Turn) -> Any:
     return {
         "pairs": {str(percent): [_pair_written(pairs[name]) for name in names] for percent, pairs in one.pairs.items()},
         "runs": {
@@ -279,11 +279,11 @@ def _turn_written(names: Sequence[str], one: turn) -> Any:
     }
 
 
-def _pair_written(one: pair) -> list[Any]:
+def _pair_written(one: Pair) -> list[Any]:
     return [_sample_written(one.old), _sample_written(one.new), int(one.old_first)]
 
 
-def _sample_written(one: sample) -> list[float | None]:
+def _sample_written(one: Sample) -> list[float | None]:
     counted = [_short(one.counters[key]) if key in one.counters else None for key in COUNTED]
     return [_short(one.ns), *counted]
 
@@ -293,38 +293,38 @@ def _short(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def read_recording(path: Path) -> recording:
-    """Reads a recording back. Raises bad_result."""
+def read_recording(path: Path) -> Recording:
+    """Reads a recording back. Raises BadResult."""
     try:
         with gzip.open(path) as file:
             content = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
-        raise bad_result(path, "does not exist") from None
+        raise BadResult(path, "does not exist") from None
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise bad_result(path, "is no recording: not packed by gzip, or cut off") from None
+        raise BadResult(path, "is no recording: not packed by gzip, or cut off") from None
     except OSError as error:
-        raise bad_result(path, f"cannot be read ({error.strerror})") from None
+        raise BadResult(path, f"cannot be read ({error.strerror})") from None
     if len(content) > MOST_BYTES:
-        raise bad_result(path, "is too large to be a recording")
+        raise BadResult(path, "is too large to be a recording")
     try:
         return _recording_read(json.loads(content))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
-        raise bad_result(path, "holds no recorded turns, or damaged ones") from None
+        raise BadResult(path, "holds no recorded turns, or damaged ones") from None
 
 
-def _recording_read(written: Any) -> recording:
+def _recording_read(written: Any) -> Recording:
     told = written["evaluation"]
     names = tuple(results.one_line(str(name)) for name in told["benchmarks"])
     facts = {results.one_line(str(key)): results.one_line(str(value)) for key, value in told["facts"].items()}
     turns = {name: tuple(_turn_read(names, one) for one in written["turns"][name]) for name in CONDITIONS}
     if not names or len(set(names)) < len(names) or not all(turns.values()):
         raise ValueError("nothing was recorded, or something twice")
-    return recording(int(told["seed"]), facts, names, turns)
+    return Recording(int(told["seed"]), facts, names, turns)
 
 
-def _turn_read(names: Sequence[str], written: Any) -> turn:
+def _turn_read(names: Sequence[str], written: Any) -> Turn:
     pairs, runs = written["pairs"], written["runs"]
-    return turn(
+    return Turn(
         {percent: _by_name(names, [_pair_read(one) for one in pairs[str(percent)]]) for percent in SLOWDOWNS},
         {percent: tuple(_repetitions_read(names, one) for one in runs.get(str(percent), ())) for percent in SLOWDOWNS},
     )
@@ -336,20 +336,20 @@ def _by_name(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
     return dict(zip(names, values))
 
 
-def _pair_read(written: Any) -> pair:
+def _pair_read(written: Any) -> Pair:
     old, new, old_first = written
-    return pair(_sample_read(old), _sample_read(new), bool(old_first))
+    return Pair(_sample_read(old), _sample_read(new), bool(old_first))
 
 
-def _sample_read(written: Any) -> sample:
+def _sample_read(written: Any) -> Sample:
     ns, *counted = written
     if len(counted) != len(COUNTED):
         raise ValueError("not what is counted")
     counters = {key: _positive(value) for key, value in zip(COUNTED, counted) if value is not None}
-    return sample(0, _positive(ns), counters)
+    return Sample(0, _positive(ns), counters)
 
 
-def _repetitions_read(names: Sequence[str], written: Any) -> repetitions:
+def _repetitions_read(names: Sequence[str], written: Any) -> Repetitions:
     read = [tuple(_positive(ns) for ns in own) for own in written]
     if any(len(own) != REPETITIONS for own in read):
         raise ValueError("not so many repetitions")

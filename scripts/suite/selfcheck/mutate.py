@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from suite.runner.program import bad_input
+from suite.runner.program import BadInput
 
 CAUGHT, SURVIVED, UNBUILT = "caught", "survived", "does not build"
 
@@ -38,7 +38,7 @@ MAIN = "tests/cpp/main.cpp"
 
 
 @dataclass(frozen=True)
-class mutant:
+class Mutant:
     """One way to break the code."""
 
     breaks: str  # what is then wrong, in words: its name
@@ -57,50 +57,50 @@ class mutant:
 
 
 @dataclass(frozen=True)
-class outcome:
+class Outcome:
     """What became of one mutant."""
 
-    mutant: mutant
+    mutant: Mutant
     verdict: str
     seconds: float
     evidence: str = ""  # the first test that failed, or the compiler's error
 
 
-def read_mutants(root: Path) -> list[mutant]:
-    """All mutants of the project, in the order of their files. Raises bad_input."""
+def read_mutants(root: Path) -> list[Mutant]:
+    """All mutants of the project, in the order of their files. Raises BadInput."""
     found = [one for table in sorted((root / TABLES).glob("*.txt")) for one in _parsed(table)]
     if not found:
-        raise bad_input(f"{root / TABLES} has no mutant")
+        raise BadInput(f"{root / TABLES} has no mutant")
     names = [one.breaks for one in found]
     for name in names:
         if names.count(name) > 1:
-            raise bad_input(f"{TABLES}: two mutants are called {name!r}")
+            raise BadInput(f"{TABLES}: two mutants are called {name!r}")
     return found
 
 
-def _parsed(table: Path) -> Iterator[mutant]:
+def _parsed(table: Path) -> Iterator[Mutant]:
     """Entries of the form: == WHAT IT BREAKS, in FILE, noticed by TESTS, -OLD LINES, +NEW LINES."""
     entry: dict[str, list[str]] = {}
 
-    def complete() -> mutant:
+    def complete() -> Mutant:
         where = f"{table.name}: {entry['== '][0]}"
         for part in ("in ", "noticed by ", "-"):
             if part not in entry:
-                raise bad_input(f"{where}: no line begins with {part.strip()!r}")
+                raise BadInput(f"{where}: no line begins with {part.strip()!r}")
         tests = entry["noticed by "][0]
         if not re.match(rf"{IN_CPP}\w+\.cpp$|{IN_PYTHON}\w+/test_\w+\.py($| )", tests):
-            raise bad_input(f"{where}: noticed by {tests!r}, which is no file of {IN_CPP} or {IN_PYTHON}")
+            raise BadInput(f"{where}: noticed by {tests!r}, which is no file of {IN_CPP} or {IN_PYTHON}")
         old, new = ("\n".join(entry.get(sign, [])) for sign in "-+")
         if old == new:
-            raise bad_input(f"{where}: changes nothing")
-        return mutant(entry["== "][0], entry["in "][0], old, new, tests)
+            raise BadInput(f"{where}: changes nothing")
+        return Mutant(entry["== "][0], entry["in "][0], old, new, tests)
 
     for number, line in enumerate(table.read_text(encoding="utf-8").splitlines(), 1):
         if not line or line.startswith("#"):
             continue
         kind = next((one for one in ("== ", "in ", "noticed by ", "-", "+") if line.startswith(one)), None)
         if kind is None or (kind != "== " and not entry):
-            raise bad_input(f"{table.name}, line {number}: what is {line!r}?")
+            raise BadInput(f"{table.name}, line {number}: what is {line!r}?")
         if kind == "== " and entry:
             yield complete()
             entry = {}
@@ -109,7 +109,7 @@ def _parsed(table: Path) -> Iterator[mutant]:
         yield complete()
 
 
-def stale(root: Path, mutants: Sequence[mutant]) -> list[str]:
+def stale(root: Path, mutants: Sequence[Mutant]) -> list[str]:
     """Those that the code has left behind: one line each."""
     said = []
     for one in mutants:
@@ -122,16 +122,16 @@ def stale(root: Path, mutants: Sequence[mutant]) -> list[str]:
     return said
 
 
-def expect_to_apply(root: Path, mutants: Sequence[mutant]) -> None:
-    """Raises bad_input, which names those that no longer do."""
+def expect_to_apply(root: Path, mutants: Sequence[Mutant]) -> None:
+    """Raises BadInput, which names those that no longer do."""
     if said := stale(root, mutants):
-        raise bad_input("; ".join(said))
+        raise BadInput("; ".join(said))
 
 
-def rounds_of(mutants: Sequence[mutant]) -> list[list[mutant]]:
+def rounds_of(mutants: Sequence[Mutant]) -> list[list[Mutant]]:
     """Which mutants of the program are built together: families know nothing of each other, so one mutant of each. All
     else is built by itself, or one mutant might be caught for another's sake; and first, while the families are whole."""
-    rounds: list[list[mutant]] = []
+    rounds: list[list[Mutant]] = []
     for one in mutants:
         fitting = (
             each for each in rounds
@@ -144,17 +144,17 @@ def rounds_of(mutants: Sequence[mutant]) -> list[list[mutant]]:
     return sorted(rounds, key=lambda each: FAMILY.fullmatch(each[0].file) is not None)
 
 
-def by_tests(mutants: Sequence[mutant]) -> list[list[mutant]]:
+def by_tests(mutants: Sequence[Mutant]) -> list[list[Mutant]]:
     """Those that the same tests must notice, together: these are built, and timed on the code as it is, once. The most
     first, so that no worker has many left when the others are done."""
-    groups: dict[str, list[mutant]] = {}
+    groups: dict[str, list[Mutant]] = {}
     for one in mutants:
         groups.setdefault(one.noticed_by, []).append(one)
     return sorted(groups.values(), key=len, reverse=True)
 
 
 @dataclass(frozen=True)
-class command_ended:
+class CompletedCommand:
     code: int
     output: str
     seconds: float
@@ -171,7 +171,7 @@ class command_ended:
 
 
 @dataclass(frozen=True)
-class workshop:
+class WorkingCopy:
     """A copy of the project to break, and how its tests are run."""
 
     root: Path
@@ -197,12 +197,12 @@ class workshop:
             left.unlink()
 
     def configure(self) -> None:
-        """Raises bad_input."""
+        """Raises BadInput."""
         command = ["cmake", *CONFIGURE, "-S", str(self.root), "-B", str(self.build_folder)]
         if said := self._run(command).complaint:
-            raise bad_input(f"the copy cannot be configured: {said}")
+            raise BadInput(f"the copy cannot be configured: {said}")
 
-    def build(self, target: str) -> command_ended:
+    def build(self, target: str) -> CompletedCommand:
         """Goes on after an error, so that one mutant that does not compile says nothing of the others."""
         options = ["--target", target, "--", "-j", str(self.jobs), "-k", "0"]
         return self._run(["cmake", "--build", str(self.build_folder), *options])
@@ -216,8 +216,8 @@ class workshop:
             elif not here.exists():
                 shutil.copy(file, here)
 
-    def test(self, one: mutant, limit: float | None = None) -> command_ended:
-        """Runs the tests that must notice; they have when this failed, or took longer than the limit. Raises bad_input
+    def test(self, one: Mutant, limit: float | None = None) -> CompletedCommand:
+        """Runs the tests that must notice; they have when this failed, or took longer than the limit. Raises BadInput
         when nothing was tested."""
         place, _, chosen = one.noticed_by.partition(" ")
         if place.startswith(IN_CPP):
@@ -228,10 +228,10 @@ class workshop:
             ended = self._run([self.python, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *select], limit)
             ran = ended.code in (0, 1) and re.search(r"\d (passed|failed|error)", ended.output) is not None
         if not ran and not ended.timed_out:
-            raise bad_input(f"{one.breaks}: {one.noticed_by!r} tests nothing here: {ended.complaint}")
+            raise BadInput(f"{one.breaks}: {one.noticed_by!r} tests nothing here: {ended.complaint}")
         return ended
 
-    def _run(self, command: Sequence[str], limit: float | None = None) -> command_ended:
+    def _run(self, command: Sequence[str], limit: float | None = None) -> CompletedCommand:
         environment = {
             **os.environ,
             "STACKHEAP_PROGRAM": str(self.build_folder / PROGRAM),
@@ -246,11 +246,11 @@ class workshop:
                 while True:
                     with contextlib.suppress(subprocess.TimeoutExpired):
                         output, _ = started.communicate(timeout=0.5)
-                        return command_ended(started.returncode, output, time.monotonic() - start)
+                        return CompletedCommand(started.returncode, output, time.monotonic() - start)
                     if self.stop.is_set():
-                        raise bad_input("stopped")
+                        raise BadInput("stopped")
                     if limit is not None and time.monotonic() - start > limit:
-                        return command_ended(1, f"not done after {limit:.0f} s", limit, timed_out=True)
+                        return CompletedCommand(1, f"not done after {limit:.0f} s", limit, timed_out=True)
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(started.pid, signal.SIGKILL)
@@ -268,23 +268,23 @@ def _is_copied(path: Path) -> bool:
     return not made and (path.parts[0] != "results" or path.parts[1:2] in ((), ("reference",)))
 
 
-Trial = Callable[[workshop, Path, Sequence[mutant]], Iterator[outcome]]
+Trial = Callable[[WorkingCopy, Path, Sequence[Mutant]], Iterator[Outcome]]
 
 
 def try_all(
-    source: Path, mutants: Sequence[mutant], folder: Path, python: str, jobs: int, everything: bool = False,
-    tell: Callable[[outcome], None] = lambda each: None,
-) -> list[outcome]:  # fmt: skip
+    source: Path, mutants: Sequence[Mutant], folder: Path, python: str, jobs: int, everything: bool = False,
+    tell: Callable[[Outcome], None] = lambda each: None,
+) -> list[Outcome]:  # fmt: skip
     """Breaks copies of `source` in `folder` and returns what came of each mutant, calling `tell` as they come. Raises
-    bad_input when a mutant no longer applies, or when its tests fail on the code as it is."""
-    whole = workshop(folder / "whole", python)  # from here on, whatever is edited meanwhile
+    BadInput when a mutant no longer applies, or when its tests fail on the code as it is."""
+    whole = WorkingCopy(folder / "whole", python)  # from here on, whatever is edited meanwhile
     whole.copy(source)
     expect_to_apply(whole.root, mutants)
     families = [one for one in mutants if one.is_compiled and one.tests.startswith(IN_PYTHON)]
     units = [one for one in mutants if one.is_compiled and one.tests.startswith(IN_CPP)]
     interpreted = by_tests([one for one in mutants if not one.is_compiled])
     left = iter(interpreted)  # of which each worker takes what is next when it is done with the one before
-    work: list[tuple[Trial, str, Iterable[list[mutant]]]] = []
+    work: list[tuple[Trial, str, Iterable[list[Mutant]]]] = []
     work += [(_try_in_program, "program", [families])] if families else []
     work += [(_try_in_unit_tests, "units", by_tests(units))] if units else []
     work += [(_try_interpreted, f"python-{number}", left) for number in range(min(jobs, len(interpreted)))]
@@ -292,7 +292,7 @@ def try_all(
     with ThreadPoolExecutor(jobs) as workers:
         running = [
             workers.submit(
-                _all_of, of, workshop(folder / name, python, max(1, jobs // 2), everything, stop), whole.root, own, tell
+                _all_of, of, WorkingCopy(folder / name, python, max(1, jobs // 2), everything, stop), whole.root, own, tell
             )
             for of, name, own in work
         ]  # fmt: skip
@@ -306,8 +306,8 @@ def try_all(
 
 
 def _all_of(
-    of: Trial, shop: workshop, source: Path, groups: Iterable[Sequence[mutant]], tell: Callable[[outcome], None]
-) -> list[outcome]:
+    of: Trial, shop: WorkingCopy, source: Path, groups: Iterable[Sequence[Mutant]], tell: Callable[[Outcome], None]
+) -> list[Outcome]:
     shop.copy(source)
     found = []
     for each in (each for own in groups for each in of(shop, source, own)):
@@ -316,23 +316,23 @@ def _all_of(
     return found
 
 
-def _time_limits(shop: workshop, mutants: Sequence[mutant]) -> dict[str, float]:
-    """By tests, how long they may take. Raises bad_input where they fail on the code as it is: they would notice anything."""
+def _time_limits(shop: WorkingCopy, mutants: Sequence[Mutant]) -> dict[str, float]:
+    """By tests, how long they may take. Raises BadInput where they fail on the code as it is: they would notice anything."""
     limits = {}
     for one in {each.noticed_by: each for each in mutants}.values():
         ended = shop.test(one)
         if ended.complaint:
-            raise bad_input(f"{one.noticed_by} fails on the code as it is: {ended.complaint}")
+            raise BadInput(f"{one.noticed_by} fails on the code as it is: {ended.complaint}")
         limits[one.noticed_by] = MOST_SECONDS_MORE + MOST_TIMES * ended.seconds
     return limits
 
 
-def _expect_to_build(shop: workshop, target: str) -> None:
+def _expect_to_build(shop: WorkingCopy, target: str) -> None:
     if said := shop.build(target).complaint:
-        raise bad_input(f"the code as it is does not build: {said}")
+        raise BadInput(f"the code as it is does not build: {said}")
 
 
-def _try_interpreted(shop: workshop, source: Path, mutants: Sequence[mutant]) -> Iterator[outcome]:
+def _try_interpreted(shop: WorkingCopy, source: Path, mutants: Sequence[Mutant]) -> Iterator[Outcome]:
     limits = _time_limits(shop, mutants)
     for one in mutants:
         _apply(shop, source, one)
@@ -340,7 +340,7 @@ def _try_interpreted(shop: workshop, source: Path, mutants: Sequence[mutant]) ->
         _mend(shop, source, one)
 
 
-def _try_in_unit_tests(shop: workshop, source: Path, mutants: Sequence[mutant]) -> Iterator[outcome]:
+def _try_in_unit_tests(shop: WorkingCopy, source: Path, mutants: Sequence[Mutant]) -> Iterator[Outcome]:
     shop.keep_unit_tests(source, mutants[0].tests)
     shop.configure()
     _expect_to_build(shop, UNIT_TESTS)
@@ -348,11 +348,11 @@ def _try_in_unit_tests(shop: workshop, source: Path, mutants: Sequence[mutant]) 
     for one in mutants:
         _apply(shop, source, one)
         said = shop.build(UNIT_TESTS).complaint
-        yield outcome(one, UNBUILT, 0.0, said) if said else _judged(shop, one, limits)
+        yield Outcome(one, UNBUILT, 0.0, said) if said else _judged(shop, one, limits)
         _mend(shop, source, one)
 
 
-def _try_in_program(shop: workshop, source: Path, mutants: Sequence[mutant]) -> Iterator[outcome]:
+def _try_in_program(shop: WorkingCopy, source: Path, mutants: Sequence[Mutant]) -> Iterator[Outcome]:
     shop.configure()
     _expect_to_build(shop, PROGRAM)
     limits = _time_limits(shop, mutants)
@@ -362,7 +362,7 @@ def _try_in_program(shop: workshop, source: Path, mutants: Sequence[mutant]) -> 
         said = shop.build(PROGRAM)
         unbuilt = [one for one in together if said.code != 0 and (len(together) == 1 or _failed(one, said.output))]
         for one in unbuilt:
-            yield outcome(one, UNBUILT, 0.0, _failed(one, said.output) or said.complaint)
+            yield Outcome(one, UNBUILT, 0.0, _failed(one, said.output) or said.complaint)
             _mend(shop, source, one)
         if unbuilt and len(together) > len(unbuilt):
             _expect_to_build(shop, PROGRAM)
@@ -374,26 +374,26 @@ def _try_in_program(shop: workshop, source: Path, mutants: Sequence[mutant]) -> 
         _mend(shop, source, one)
 
 
-def _failed(one: mutant, said: str) -> str:
+def _failed(one: Mutant, said: str) -> str:
     """The compiler's first error in the mutant's file; empty when it compiled."""
     if not re.search(rf"^FAILED: \S*{re.escape(one.file)}\.o", said, re.MULTILINE):
         return ""
     return next((line for line in said.splitlines() if f"{Path(one.file).name}:" in line and "error: " in line), "an error")
 
 
-def _apply(shop: workshop, source: Path, one: mutant) -> None:
+def _apply(shop: WorkingCopy, source: Path, one: Mutant) -> None:
     """Breaks the file; whatever else it was broken in is mended."""
     whole = (source / one.file).read_text(encoding="utf-8")
     (shop.root / one.file).write_text(whole.replace(one.old, one.new), encoding="utf-8")
 
 
-def _mend(shop: workshop, source: Path, one: mutant) -> None:
+def _mend(shop: WorkingCopy, source: Path, one: Mutant) -> None:
     """Where it is whole already it stays as it is, and so does what was built of it."""
     here, whole = shop.root / one.file, (source / one.file).read_bytes()
     if here.read_bytes() != whole:
         here.write_bytes(whole)
 
 
-def _judged(shop: workshop, one: mutant, limits: Mapping[str, float]) -> outcome:
+def _judged(shop: WorkingCopy, one: Mutant, limits: Mapping[str, float]) -> Outcome:
     ended = shop.test(one, limits[one.noticed_by])
-    return outcome(one, CAUGHT if ended.complaint else SURVIVED, ended.seconds, ended.complaint)
+    return Outcome(one, CAUGHT if ended.complaint else SURVIVED, ended.seconds, ended.complaint)

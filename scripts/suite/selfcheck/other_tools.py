@@ -22,7 +22,7 @@ CRITERION_RESAMPLES = 1000  # criterion.rs takes 100,000: p comes out the same t
 
 
 @dataclass(frozen=True)
-class other_rule:
+class OtherRule:
     """A tool's rule. `slower(old, new, history)`: `history` is of the old side's earlier processes, oldest first."""
 
     name: str
@@ -107,12 +107,12 @@ def _github_action_benchmark(old: Times, new: Times, _: Sequence[Times]) -> bool
 
 
 OTHER_RULES = (
-    other_rule("Google Benchmark's compare.py", "tools/gbench/report.py of google/benchmark", _google_benchmark),
-    other_rule("criterion.rs", "src/analysis/compare.rs and src/report.rs of bheisler/criterion.rs", _criterion),
-    other_rule("LNT", "lnt/server/reporting/analysis.py and lnt/util/stats.py of llvm/llvm-lnt", _lnt),
-    other_rule("asv", "asv/commands/compare.py and asv/statistics.py of airspeed-velocity/asv", _asv),
-    other_rule("Bencher, t test at 0.99", "lib/bencher_boundary of bencherdev/bencher", _bencher),
-    other_rule(
+    OtherRule("Google Benchmark's compare.py", "tools/gbench/report.py of google/benchmark", _google_benchmark),
+    OtherRule("criterion.rs", "src/analysis/compare.rs and src/report.rs of bheisler/criterion.rs", _criterion),
+    OtherRule("LNT", "lnt/server/reporting/analysis.py and lnt/util/stats.py of llvm/llvm-lnt", _lnt),
+    OtherRule("asv", "asv/commands/compare.py and asv/statistics.py of airspeed-velocity/asv", _asv),
+    OtherRule("Bencher, t test at 0.99", "lib/bencher_boundary of bencherdev/bencher", _bencher),
+    OtherRule(
         "github-action-benchmark at 200 %",
         "src/write.ts and action.yml of benchmark-action/github-action-benchmark",
         _github_action_benchmark,

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from suite.results.metrics import figures_of
-from suite.results.model import benchmark, benchmark_name, sample
-from suite.runner.program import ask, bad_input, catalogue, measure_part, part, program, unit_failed
+from suite.results.metrics import metrics_of
+from suite.results.model import Benchmark, BenchmarkName, Sample
+from suite.runner.program import ask, BadInput, Catalogue, measure_part, Part, Program, UnitFailed
 from suite.selfcheck import assembly
 from suite.stats.estimates import estimate_ratio, median
 
@@ -35,7 +35,7 @@ PROXIES = {"tbbmalloc": "libtbbmalloc_proxy.so.2"}
 
 
 @dataclass(frozen=True)
-class row:
+class Row:
     """One claim, its verdict and the evidence."""
 
     claim: str
@@ -44,52 +44,52 @@ class row:
 
 
 @dataclass(frozen=True)
-class suite_under_test:
+class SuiteUnderTest:
     """The program, what it offers, and a folder for its results."""
 
-    program: program
-    catalogue: catalogue
+    program: Program
+    catalogue: Catalogue
     folder: Path
 
     def measure(self, only: str, preload: str = "") -> dict[str, float]:
-        """One process: the time of each benchmark that matches, in ns. Raises unit_failed."""
+        """One process: the time of each benchmark that matches, in ns. Raises UnitFailed."""
         return {name: float(row["real_time"]) for name, row in self.rows(only, preload).items()}
 
     def rows(self, only: str, preload: str = "") -> dict[str, Mapping[str, Any]]:
-        """One process: time and counters of each benchmark that matches. Raises unit_failed."""
+        """One process: time and counters of each benchmark that matches. Raises UnitFailed."""
         chosen = replace(self.program, only=only, preload=preload)
-        whole = part("verify", "verify", 0, ".", ())
+        whole = Part("verify", "verify", 0, ".", ())
         document, _ = measure_part(chosen, whole, self.folder, TIME_LIMIT)
         return {row["run_name"]: row for row in document["benchmarks"] if not row.get("error_occurred")}
 
 
-def mallocs(suite: suite_under_test) -> Iterator[row]:
+def mallocs(suite: SuiteUnderTest) -> Iterator[Row]:
     """Each malloc is the one it claims to be."""
     for each in suite.catalogue.mallocs:
         claim = f"{each.name} is itself"
         if not each.available:
-            yield row(claim, UNKNOWN, each.reason)
+            yield Row(claim, UNKNOWN, each.reason)
             continue
         evidence = f"version {each.version or 'not said'}, every function stands in {each.file}"
-        yield row(claim, SHOWN, evidence)
+        yield Row(claim, SHOWN, evidence)
 
 
-def refusals(suite: suite_under_test) -> Iterator[row]:
+def refusals(suite: SuiteUnderTest) -> Iterator[Row]:
     """A library without a malloc of its own is refused, where a careless look-up would find another library's."""
     claim = "a library without a malloc is not measured as one"
     without = next((each for each in suite.catalogue.mallocs if each.name in PROXIES and each.available), None)
     if without is None:
-        yield row(claim, UNKNOWN, f"none of {', '.join(PROXIES)} is here to try it with")
+        yield Row(claim, UNKNOWN, f"none of {', '.join(PROXIES)} is here to try it with")
         return
     try:
         ask(replace(suite.program, allocators=(f"wrong={without.file}",)))
-    except bad_input as refused:
-        yield row(claim, SHOWN if without.file in str(refused) else FAILED, str(refused))
+    except BadInput as refused:
+        yield Row(claim, SHOWN if without.file in str(refused) else FAILED, str(refused))
     else:
-        yield row(claim, FAILED, f"{without.file} was taken for one")
+        yield Row(claim, FAILED, f"{without.file} was taken for one")
 
 
-def preloaded(suite: suite_under_test) -> Iterator[row]:
+def preloaded(suite: SuiteUnderTest) -> Iterator[Row]:
     """The price in the shared process is the price of the same malloc preloaded, as deployed."""
     for each in suite.catalogue.mallocs:
         if not each.available or each.process:
@@ -99,12 +99,12 @@ def preloaded(suite: suite_under_test) -> Iterator[row]:
         if each.name in PROXIES:  # which adds a call of its own to each malloc and free
             claim = f"{each.name} loaded costs no more than preloaded through its proxy"
         if not file.exists():
-            yield row(claim, UNKNOWN, f"{file.name} is not installed beside it")
+            yield Row(claim, UNKNOWN, f"{file.name} is not installed beside it")
             continue
         yield _agreement(suite, each.name, claim, str(file))
 
 
-def _agreement(suite: suite_under_test, name: str, claim: str, file: str) -> row:
+def _agreement(suite: SuiteUnderTest, name: str, claim: str, file: str) -> Row:
     only = f"^(scoped/{name}/bytes:64/touch:first|churn/{name}/live:1000/sizes:uniform)$"
     # Preloaded through a proxy, the process's malloc has no row of that name: its own row is called `process`.
     there = only if name not in PROXIES else only.replace(f"/{name}/", "/process/")
@@ -116,29 +116,29 @@ def _agreement(suite: suite_under_test, name: str, claim: str, file: str) -> row
             deployed[benchmark.split("/")[0]].append(time)
     ratios = {family: estimate_ratio(loaded[family], deployed[family]) for family in loaded if deployed[family]}
     if not ratios:
-        return row(claim, UNKNOWN, "the preloaded process has no such benchmark")
+        return Row(claim, UNKNOWN, "the preloaded process has no such benchmark")
     least = 0.0 if name in PROXIES else 1 / AGREEMENT
     agree = all(ratio.low <= AGREEMENT and ratio.high >= least for ratio in ratios.values())
     evidence = "; ".join(f"{family} {one.median:.2f} ({one.low:.2f} to {one.high:.2f})" for family, one in ratios.items())
-    return row(claim, SHOWN if agree else FAILED, f"loaded over preloaded: {evidence}")
+    return Row(claim, SHOWN if agree else FAILED, f"loaded over preloaded: {evidence}")
 
 
-def loops(suite: suite_under_test) -> Iterator[row]:
+def loops(suite: SuiteUnderTest) -> Iterator[Row]:
     """The timed loops hold what they should."""
     try:
         functions = assembly.disassemble(suite.program.executable)
-    except assembly.no_disassembly as problem:
-        yield row("the timed loops hold what they should", UNKNOWN, str(problem))
+    except assembly.NoDisassembly as problem:
+        yield Row("the timed loops hold what they should", UNKNOWN, str(problem))
         return
     takes = [each for each in functions.values() if _TAKE.search(each.name)]
     native = [each for each in takes if re.search(r"\b(stack_array<\d+u?l*>|alloca_|none)::lend<", each.name)]
     calling = [each for each in native if any("__stack_chk_fail" not in call for call in each.calls())]
-    yield row("the stack's take makes no call beyond the control's",
+    yield Row("the stack's take makes no call beyond the control's",
               UNKNOWN if not native else FAILED if calling else SHOWN,
               f"{len(native)} takes of stack_array, alloca and none: {len(calling)} with a call")
     looped = {taken[1] for each in functions.values() for body in each.loops() for text in body if (taken := _CALLED.search(text))}
     idle = [each for each in takes if each.name not in looped]
-    yield row("no take stands outside a loop", UNKNOWN if not takes else FAILED if idle else SHOWN,
+    yield Row("no take stands outside a loop", UNKNOWN if not takes else FAILED if idle else SHOWN,
               f"{len(takes)} takes of all strategies: {len(idle)} not called from a loop")
 
 
@@ -147,72 +147,72 @@ _TAKE = re.compile(r"^(?!.*(?:::{lambda|\[clone \.cold\])).*\blend<.*stackheap::
 _CALLED = re.compile(r"^(?:bnd )?call\s+[0-9a-f]+ <(.+)>$")
 
 
-def chase(suite: suite_under_test) -> Iterator[row]:
+def chase(suite: SuiteUnderTest) -> Iterator[Row]:
     """The chase reaches what it claims."""
     sizes = (16 << 10, 1 << 20, 64 << 20)
     rows = suite.rows(f"^chase/bytes:({'|'.join(map(str, sizes))})/order:(random|sequential)/home:heap$")
     random = [rows.get(f"chase/bytes:{size}/order:random/home:heap") for size in sizes]
     in_order = rows.get(f"chase/bytes:{sizes[-1]}/order:sequential/home:heap")
     if any(each is None for each in random) or in_order is None:
-        yield row("the chase visits every line in one cycle", FAILED, "a chain was no full cycle: the program refused to time it")
+        yield Row("the chase visits every line in one cycle", FAILED, "a chain was no full cycle: the program refused to time it")
         return
-    yield row("the chase visits every line in one cycle", SHOWN, "each chain was walked once whole before it was timed")
+    yield Row("the chase visits every line in one cycle", SHOWN, "each chain was walked once whole before it was timed")
     cycles = [each["real_time"] / each["ns_per_addition"] for each in random if each]
     rises = all(low < high for low, high in zip(cycles, cycles[1:]))
-    yield row("a load takes longer the further away it is", SHOWN if rises and 2 <= cycles[0] <= 10 else FAILED,
+    yield Row("a load takes longer the further away it is", SHOWN if rises and 2 <= cycles[0] <= 10 else FAILED,
               ", ".join(f"{size >> 10} KiB: {count:.1f} cycles" for size, count in zip(sizes, cycles)))
     ratio = random[-1]["real_time"] / in_order["real_time"] if random[-1] else 0.0
-    yield row("the random order defeats the prefetcher", SHOWN if ratio > 2 else FAILED,
+    yield Row("the random order defeats the prefetcher", SHOWN if ratio > 2 else FAILED,
               f"64 MiB at random takes {ratio:.1f} times as long as in order")
     counted = [each["cycles"] for each in random if each and "cycles" in each]
     if len(counted) < len(cycles):
-        yield row("cycles counted are the cycles timed", UNKNOWN, "no hardware counters")
+        yield Row("cycles counted are the cycles timed", UNKNOWN, "no hardware counters")
     else:
         apart = max(abs(one / other - 1) for one, other in zip(counted, cycles))
-        yield row("cycles counted are the cycles timed", SHOWN if apart < SAME_CYCLES else FAILED,
+        yield Row("cycles counted are the cycles timed", SHOWN if apart < SAME_CYCLES else FAILED,
                   "per load, counted and timed: " + ", ".join(f"{one:.1f} and {other:.1f}" for one, other in zip(counted, cycles)))
     misses = [each.get("cache_misses") for each in random if each]
     if any(count is None for count in misses):
-        yield row("the counters tell the same story", UNKNOWN, "no hardware counters")
+        yield Row("the counters tell the same story", UNKNOWN, "no hardware counters")
     else:
         small, large = float(misses[0] or 0), float(misses[-1] or 0)
-        yield row("the counters tell the same story", SHOWN if small < 0.05 and large > small else FAILED,
+        yield Row("the counters tell the same story", SHOWN if small < 0.05 and large > small else FAILED,
                   f"cache misses per load: {small:.3f} in the L1 cache's size, {large:.3f} in 64 MiB")
 
 
-def controls(suite: suite_under_test) -> Iterator[row]:
+def controls(suite: SuiteUnderTest) -> Iterator[Row]:
     """What is not the subject costs next to nothing."""
     rows = suite.rows("^scoped/(none|glibc|process)/bytes:64/touch:none$")
     control = rows.get("scoped/none/bytes:64/touch:none")
     if control is None:
-        yield row("the control is near zero", FAILED, "the control could not be measured")
+        yield Row("the control is near zero", FAILED, "the control could not be measured")
         return
     cycles = control["real_time"] / control["ns_per_addition"]
-    yield row("the control is near zero", SHOWN if cycles < 10 else FAILED, f"a call and a loop: {cycles:.1f} cycles")
+    yield Row("the control is near zero", SHOWN if cycles < 10 else FAILED, f"a call and a loop: {cycles:.1f} cycles")
     instructions = control.get("instructions")
     if instructions is None:
-        yield row("a fixed loop has a whole number of instructions", UNKNOWN, "no hardware counters")
+        yield Row("a fixed loop has a whole number of instructions", UNKNOWN, "no hardware counters")
     else:
         off = abs(instructions - round(instructions))
-        yield row("a fixed loop has a whole number of instructions", SHOWN if off < WHOLE else FAILED, f"{instructions:.3f} a round")
+        yield Row("a fixed loop has a whole number of instructions", SHOWN if off < WHOLE else FAILED, f"{instructions:.3f} a round")
 
 
-def spread(suite: suite_under_test) -> Iterator[row]:
+def spread(suite: SuiteUnderTest) -> Iterator[Row]:
     """How far processes of one program lie apart, by family: in what the family is measured for."""
-    samples: dict[str, dict[str, list[sample]]] = defaultdict(lambda: defaultdict(list))
+    samples: dict[str, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
     quick = replace(suite, program=replace(suite.program, profile="smoke"))
     for one in suite.catalogue.parts:
         for process in range(SPREAD_PROCESSES):
             for name, found in quick.rows(one.expression).items():
-                samples[one.family][name].append(sample(process, float(found["real_time"]), found))
+                samples[one.family][name].append(Sample(process, float(found["real_time"]), found))
     for family, series in samples.items():
-        measured = [benchmark(benchmark_name.parse(name), tuple(own)) for name, own in series.items()]
-        values = [each.values(one) for one in measured for each in figures_of(one)]
+        measured = [Benchmark(BenchmarkName.parse(name), tuple(own)) for name, own in series.items()]
+        values = [each.values(one) for one in measured for each in metrics_of(one)]
         spreads = [_robust_spread(own) for own in values if len(own) == SPREAD_PROCESSES]
         if not spreads:
             continue
         typical = median(spreads)
-        yield row(f"{family}: processes agree", SHOWN if typical < LARGEST_SPREAD else FAILED,
+        yield Row(f"{family}: processes agree", SHOWN if typical < LARGEST_SPREAD else FAILED,
                   f"between {SPREAD_PROCESSES} processes: typically {typical:.1%}, at worst {max(spreads):.0%}, of {len(spreads)} benchmarks")
 
 
@@ -222,19 +222,19 @@ def _robust_spread(values: Sequence[float]) -> float:
     return 1.4826 * median(abs(value - middle) for value in values) / middle if middle else 0.0
 
 
-CHECKS: tuple[Callable[[suite_under_test], Iterator[row]], ...] = (mallocs, refusals, preloaded, loops, chase, controls, spread)
+CHECKS: tuple[Callable[[SuiteUnderTest], Iterator[Row]], ...] = (mallocs, refusals, preloaded, loops, chase, controls, spread)
 
 
-def verify(chosen: program, offered: catalogue) -> Iterator[row]:
+def verify(chosen: Program, offered: Catalogue) -> Iterator[Row]:
     """All rows, each as soon as it is known. A check that cannot be carried out is a failed row, not an exception."""
     with tempfile.TemporaryDirectory(prefix="verify-") as folder:
-        suite = suite_under_test(chosen, offered, Path(folder))
+        suite = SuiteUnderTest(chosen, offered, Path(folder))
         for check in CHECKS:
             try:
                 yield from check(suite)
-            except unit_failed as problem:
-                yield row(f"{check.__name__} can be checked", FAILED, str(problem))
+            except UnitFailed as problem:
+                yield Row(f"{check.__name__} can be checked", FAILED, str(problem))
 
 
-def exit_code(rows: Sequence[row]) -> int:
+def exit_code(rows: Sequence[Row]) -> int:
     return 1 if any(each.verdict == FAILED for each in rows) else os.EX_OK

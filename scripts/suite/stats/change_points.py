@@ -22,7 +22,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from suite.stats.estimates import estimate, estimate_ratio
+from suite.stats.estimates import Estimate, estimate_ratio
 
 ERROR_RATE = 0.05  # of a series without a change; of all series looked at together, where there are several
 LEAST_RUNS = 3  # on either side: one bad run, or two, are no new level
@@ -35,20 +35,20 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class change_point:
+class ChangePoint:
     """The first run of a new level. `p` is the chance of one as clear anywhere in the piece, had nothing changed."""
 
     index: int
     p: float
-    size: estimate  # the new level over the old
+    size: Estimate  # the new level over the old
 
 
-def find_change_points(values: Sequence[float], least_change: float = LEAST_CHANGE) -> list[change_point]:
+def find_change_points(values: Sequence[float], least_change: float = LEAST_CHANGE) -> list[ChangePoint]:
     """The change points of one series of positive values, oldest first."""
     return find_in_all([np.asarray(values, dtype=np.float64)], least_change)[0]
 
 
-def find_in_all(all_series: Sequence[Array], least_change: float = LEAST_CHANGE) -> list[list[change_point]]:
+def find_in_all(all_series: Sequence[Array], least_change: float = LEAST_CHANGE) -> list[list[ChangePoint]]:
     """The same for many series. Of all change points found, a share of at most ERROR_RATE is expected to be false.
 
     Benjamini and Hochberg, Journal of the Royal Statistical Society B 57 (1995), over the clearest of each series.
@@ -214,7 +214,7 @@ def _tail(m: int, n: int) -> Array | None:
 # ---- the size
 
 
-def _sized(values: Array, points: dict[int, float], least_change: float) -> list[change_point]:
+def _sized(values: Array, points: dict[int, float], least_change: float) -> list[ChangePoint]:
     """The change points with their sizes; the smallest goes, and its two levels become one, until all are large."""
     places = sorted(points)
     while places:
@@ -222,10 +222,10 @@ def _sized(values: Array, points: dict[int, float], least_change: float) -> list
         sizes = [_size(values[a:b], values[b:c]) for a, b, c in zip(edges, edges[1:], edges[2:])]
         smallest = min(range(len(places)), key=lambda which: abs(math.log(sizes[which].median)))
         if abs(sizes[smallest].median - 1) >= least_change:
-            return [change_point(place, points[place], size) for place, size in zip(places, sizes)]
+            return [ChangePoint(place, points[place], size) for place, size in zip(places, sizes)]
         del places[smallest]
     return []
 
 
-def _size(before: Array, after: Array) -> estimate:
+def _size(before: Array, after: Array) -> Estimate:
     return estimate_ratio(after[:_RUNS_FOR_SIZE].tolist(), before[-_RUNS_FOR_SIZE:].tolist())

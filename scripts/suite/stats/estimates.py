@@ -24,7 +24,7 @@ HUMP_LEAST_RATIO = 1.1
 
 
 @dataclass(frozen=True)
-class estimate:
+class Estimate:
     """A median with its interval. `coverage` is the exact chance that such an interval holds the true median."""
 
     median: float
@@ -70,14 +70,14 @@ def median_interval(n: int, confidence: float = CONFIDENCE) -> tuple[int, int, f
     return cut.depth, n - 1 - cut.depth, cut.coverage
 
 
-def estimate_median(values: Sequence[float], confidence: float = CONFIDENCE) -> estimate:
+def estimate_median(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
     ordered = sorted(values)
     middle = median(ordered)
     low, high, coverage = median_interval(len(ordered), confidence)
-    return estimate(middle, ordered[low], ordered[high], coverage, len(ordered), find_humps(ordered))
+    return Estimate(middle, ordered[low], ordered[high], coverage, len(ordered), find_humps(ordered))
 
 
-def estimate_ratio(above: Sequence[float], below: Sequence[float], confidence: float = CONFIDENCE) -> estimate:
+def estimate_ratio(above: Sequence[float], below: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
     """How many times `below` is `above`: the Hodges-Lehmann estimate on logarithms, and the rank-sum test's interval.
 
     Exact for any distribution if the two differ by a factor only. Five against five processes reach 96.8 %.
@@ -87,7 +87,7 @@ def estimate_ratio(above: Sequence[float], below: Sequence[float], confidence: f
         raise ValueError("a ratio needs positive values on both sides")
     ratios = sorted(math.log(a) - math.log(b) for a in above for b in below)
     cut = _deepest_cut(rank_sum_counts(len(above), len(below)), confidence, limit=(len(ratios) - 1) // 2)
-    return estimate(
+    return Estimate(
         math.exp(median(ratios)),
         math.exp(ratios[cut.depth]),
         math.exp(ratios[-1 - cut.depth]),
@@ -111,7 +111,7 @@ def rank_sum_counts(m: int, n: int) -> list[int]:
     return counts
 
 
-def estimate_shift(differences: Sequence[float], confidence: float = CONFIDENCE) -> estimate:
+def estimate_shift(differences: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
     """Where paired differences lie: the Hodges-Lehmann estimate, and the signed-rank test's interval.
 
     Exact for any distribution symmetric about its centre. Ten pairs reach 95.2 %, six 96.9 %, five 93.8 %.
@@ -122,7 +122,7 @@ def estimate_shift(differences: Sequence[float], confidence: float = CONFIDENCE)
     averages = np.sort((values[first] + values[second]) / 2)  # Walsh's
     cut = _signed_rank_cut(len(values), confidence)
     low, high = float(averages[cut.depth]), float(averages[-1 - cut.depth])
-    return estimate(float(np.median(averages)), low, high, cut.coverage, len(values))
+    return Estimate(float(np.median(averages)), low, high, cut.coverage, len(values))
 
 
 @cache
@@ -184,7 +184,7 @@ def find_humps(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 @dataclass(frozen=True)
-class noise:
+class Noise:
     """How far a run's figures scatter from process to process: half of each interval, relative to its median."""
 
     typical: float  # half of the benchmarks scatter less
@@ -193,11 +193,11 @@ class noise:
     benchmarks: int
 
 
-def noise_of(all_series: Iterable[Sequence[float]]) -> noise | None:
+def noise_of(all_series: Iterable[Sequence[float]]) -> Noise | None:
     """None where no benchmark has an interval: one process says nothing of the scatter."""
     known = [one for one in (estimate_median(times) for times in all_series if times) if one.has_interval]
     if not known:
         return None
     widths = sorted(one.half_width for one in known)
     worst_tenth = widths[min(len(widths) - 1, math.floor(0.9 * len(widths)))]
-    return noise(median(widths), worst_tenth, sum(one.two_humped for one in known), len(known))
+    return Noise(median(widths), worst_tenth, sum(one.two_humped for one in known), len(known))

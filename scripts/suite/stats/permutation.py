@@ -37,7 +37,7 @@ def _tails(m: int, n: int) -> tuple[float, ...]:
 
 
 @dataclass(frozen=True)
-class chances:
+class PValues:
     """How often chance alone would give a rise, or a fall, as large as this one."""
 
     rise: float
@@ -46,7 +46,7 @@ class chances:
 
 def pooled_chances(
     pairs: Sequence[tuple[Sequence[float], Sequence[float]]], kinds: Sequence[str] = ()
-) -> list[chances]:
+) -> list[PValues]:
     """For each (old, new) pair of positive series, all of the same two lengths: new against old.
 
     `kinds`: what each measures, where the usual scatter differs (times and bytes).
@@ -79,7 +79,7 @@ def pooled_chances(
     place = np.searchsorted(ordered, observed, side="left")
     last = np.searchsorted(ordered, observed, side="right") - 1
     return [
-        chances(float((reached[low] + itself) / number), float((undercut[high] + itself) / number))
+        PValues(float((reached[low] + itself) / number), float((undercut[high] + itself) / number))
         for low, high in zip(place, last)
     ]
 

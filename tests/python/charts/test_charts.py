@@ -26,7 +26,7 @@ from suite.charts.kit import forms, frame, marks
 from suite.commands import plot
 from suite.results import model as results
 from suite.results import query as selection
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 from support import synthetic
 from support import textbook
 
@@ -35,23 +35,23 @@ CSS_POINT = 96 / 72  # pixels
 PLAIN = str.maketrans({words.NO_BREAK: " "})
 
 
-def drawn(run: results.run, name: str, theme: str = "light", size: str = "talk") -> charts.drawing:
-    found = charts.draw(run, name, charts.look(theme, size))
+def drawn(run: results.Run, name: str, theme: str = "light", size: str = "talk") -> charts.Drawing:
+    found = charts.draw(run, name, charts.Look(theme, size))
     assert found is not None
     return found
 
 
 def told_only() -> contextlib.AbstractContextManager[object]:
     """For what a chart says: its words do not wait until the panels are placed, which is most of the work."""
-    return mock.patch.object(frame.page, "_place_panels")
+    return mock.patch.object(frame.Page, "_place_panels")
 
 
-def told(run: results.run, name: str) -> charts.drawing:
+def told(run: results.Run, name: str) -> charts.Drawing:
     with told_only():
         return drawn(run, name)
 
 
-def title(run: results.run, name: str) -> str:
+def title(run: results.Run, name: str) -> str:
     return told(run, name).title.translate(PLAIN)
 
 
@@ -64,11 +64,11 @@ def only(family: str) -> Callable[[str], bool]:
     return lambda name: name.startswith(f"{family}/")
 
 
-def texts(one: charts.drawing) -> list[Text]:
+def texts(one: charts.Drawing) -> list[Text]:
     return [text for text in one.figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
 
 
-def faults_of_layout(one: charts.drawing) -> Iterator[str]:
+def faults_of_layout(one: charts.Drawing) -> Iterator[str]:
     """Texts that are too small, leave the page or lie on one another."""
     one.figure.draw_without_rendering()
     page = one.figure.bbox
@@ -161,7 +161,7 @@ def test_a_point_stands_by_its_place_however_far_the_next_one_is() -> None:
             assert np.log2(one.get_xdata()) == pytest.approx(places, abs=0.03 * np.ptp(places))
 
 
-def exactly(*values: float) -> dict[int, estimate]:
+def exactly(*values: float) -> dict[int, Estimate]:
     return {place: forms.exact(value) for place, value in enumerate(values, start=1)}
 
 
@@ -172,8 +172,8 @@ def test_an_axis_for_multiples_begins_at_one_and_ends_at_a_round_value() -> None
 
 
 def test_only_lines_that_lie_on_one_another_run_abreast() -> None:
-    series = [forms.line(name, exactly(*values)) for name, values in (("a", (1, 1)), ("b", (1, 0.5)), ("c", (1, 1)))]
-    above, alone, below = forms.lanes(forms.lines_panel("", series, forms.SHARE))
+    series = [forms.Line(name, exactly(*values)) for name, values in (("a", (1, 1)), ("b", (1, 0.5)), ("c", (1, 1)))]
+    above, alone, below = forms.lanes(forms.LinesPanel("", series, forms.SHARE))
     assert above > 0.0 and alone == 0.0 and below == -above
 
 
@@ -219,7 +219,7 @@ def test_the_leading_strategies_are_told_apart_by_every_eye(theme: str) -> None:
         seen = [np.clip(np.array(sight) @ linear(one.colour(theme)), 0, 1) for one in used]
         lab = [np.array(to_oklab) @ np.cbrt(np.array(to_cones) @ colour) for colour in seen]
         assert min(float(np.linalg.norm(a - b)) for a, b in itertools.combinations(lab, 2)) > 0.08
-    page = luminance(charts.look(theme).page)
+    page = luminance(charts.Look(theme).page)
     for one in used:
         lighter, darker = sorted((page, luminance(one.colour(theme))), reverse=True)
         assert (lighter + 0.05) / (darker + 0.05) >= 3.0
@@ -270,7 +270,7 @@ def exact(name: str, process: int) -> float:
 def test_the_first_chart_says_what_the_data_says() -> None:
     def said(price: Mapping[str, float], processes: int = 5) -> str:
         def ns(name: str) -> float:
-            return price.get(str(results.benchmark_name.parse(name).strategy), 1.0)
+            return price.get(str(results.BenchmarkName.parse(name).strategy), 1.0)
 
         chosen = {f"scoped/{one}/bytes:64/touch:first" for one in price}
         run = synthetic.synthetic(ns=ns, processes=processes, keep=lambda name: name in chosen, noise=exact)
@@ -354,7 +354,7 @@ def test_two_humps_are_marked_and_explained() -> None:
         assert "two humps" not in [text.get_text() for text in texts(told(synthetic.synthetic(), name))]
 
 
-def kept(keep: Callable[[str], bool]) -> results.run:
+def kept(keep: Callable[[str], bool]) -> results.Run:
     """The usual run, of which only this was measured."""
     run = synthetic.synthetic()
     return replace(run, by_name={name: one for name, one in run.by_name.items() if keep(name)})
@@ -421,9 +421,9 @@ def test_files_are_the_same_on_one_core_and_on_several(tmp_path: Path, monkeypat
     assert [name for name, _ in found[1]] == ["homes.svg", "handoff.svg", "churn.svg"]
 
 
-def faulty(name: str, how: charts.look) -> charts.drawing | None:
+def faulty(name: str, how: charts.Look) -> charts.Drawing | None:
     if name == "faulty":
-        raise results.bad_result(Path("run.json"), "has a fault")
+        raise results.BadResult(Path("run.json"), "has a fault")
     if name == "ending" and multiprocessing.parent_process():
         os._exit(9)  # as a worker ends that the system has killed
     return drawn(synthetic.synthetic(mallocs=1, keep=only("churn")), "churn")
@@ -431,11 +431,11 @@ def faulty(name: str, how: charts.look) -> charts.drawing | None:
 
 def test_what_fails_in_a_worker_fails_as_it_would_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
-    with pytest.raises(results.bad_result, match="run.json: has a fault"):
-        charts.write_all(faulty, ["good", "faulty", "never"], tmp_path, ("svg",), charts.look())
+    with pytest.raises(results.BadResult, match="run.json: has a fault"):
+        charts.write_all(faulty, ["good", "faulty", "never"], tmp_path, ("svg",), charts.Look())
     assert [file.name for file in tmp_path.iterdir()] == ["good.svg"]
     assert not multiprocessing.active_children()
-    files = charts.write_all(faulty, ["ending", "good"], tmp_path, ("svg",), charts.look())
+    files = charts.write_all(faulty, ["ending", "good"], tmp_path, ("svg",), charts.Look())
     assert [file.name for file in files] == ["ending.svg", "good.svg"]
 
 
@@ -447,7 +447,7 @@ def test_an_interrupt_ends_all_drawing(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Path, "write_bytes", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        charts.write_all(faulty, ["good"] * 40, tmp_path, ("svg",), charts.look())
+        charts.write_all(faulty, ["good"] * 40, tmp_path, ("svg",), charts.Look())
     assert not multiprocessing.active_children() and not list(tmp_path.iterdir())
 
 

@@ -24,10 +24,10 @@ HOSTS = ("otto", "emma", "ida", "a-host-with-a-long-name.example.org", "karl", "
 Factor = Callable[[str], float]
 
 
-def priced(run: results.run, factor: Factor, path: str = "run.json", **context: Any) -> results.run:
+def priced(run: results.Run, factor: Factor, path: str = "run.json", **context: Any) -> results.Run:
     """The same measured where everything costs so many times as much."""
 
-    def dearer(one: results.benchmark) -> results.benchmark:
+    def dearer(one: results.Benchmark) -> results.Benchmark:
         by = factor(one.name.text)
         samples = tuple(
             replace(taken, ns=taken.ns * by, counters={key: value * by for key, value in taken.counters.items()})
@@ -44,12 +44,12 @@ def times(factor: float) -> Factor:
 
 
 @cache
-def usual(mallocs: int = 5, processes: int = 5) -> results.run:
+def usual(mallocs: int = 5, processes: int = 5) -> results.Run:
     return synthetic.synthetic(mallocs=mallocs, processes=processes, noise=exact)
 
 
 @cache
-def machines(number: int, mallocs: int) -> tuple[results.run, ...]:
+def machines(number: int, mallocs: int) -> tuple[results.Run, ...]:
     """Everything is dearer on each next machine, whose caches are smaller."""
     run = synthetic.synthetic(mallocs=mallocs, cores=64)
     return tuple(
@@ -58,18 +58,18 @@ def machines(number: int, mallocs: int) -> tuple[results.run, ...]:
     )
 
 
-def keeping(run: results.run, keep: Callable[[str], object]) -> results.run:
+def keeping(run: results.Run, keep: Callable[[str], object]) -> results.Run:
     return replace(run, by_name={name: one for name, one in run.by_name.items() if keep(name)})
 
 
-def title(name: str, *runs: results.run) -> str:
+def title(name: str, *runs: results.Run) -> str:
     with told_only():
         found = overlay.draw(runs, name)
     assert found is not None
     return found.title.translate(PLAIN)
 
 
-def pair(factor: Factor, processes: int = 5) -> tuple[results.run, results.run]:
+def pair(factor: Factor, processes: int = 5) -> tuple[results.Run, results.Run]:
     run = usual(processes=processes)
     return priced(run, lambda name: 1.0, host_name="otto"), priced(run, factor, host_name="emma")
 
@@ -86,7 +86,7 @@ def looks() -> Iterator[tuple[str, str, str, int, int]]:
 
 @pytest.mark.parametrize(("name", "theme", "size", "runs", "strategies"), looks())
 def test_nothing_overlaps_or_leaves_the_page(name: str, theme: str, size: str, runs: int, strategies: int) -> None:
-    one = overlay.draw(machines(runs, strategies - 2), name, charts.look(theme, size))
+    one = overlay.draw(machines(runs, strategies - 2), name, charts.Look(theme, size))
     assert one is not None and list(faults_of_layout(one)) == []
 
 
@@ -98,7 +98,7 @@ def test_few_runs_of_many_and_many_runs_of_few_have_room(runs: int, strategies: 
 
 
 def test_the_theme_moves_nothing() -> None:
-    light, dark = (overlay.draw(machines(2, 1), "chase", charts.look(theme)) for theme in charts.THEMES)
+    light, dark = (overlay.draw(machines(2, 1), "chase", charts.Look(theme)) for theme in charts.THEMES)
     assert light is not None and dark is not None
     places = [[tuple(text.get_window_extent().extents) for text in texts(one)] for one in (light, dark)]
     assert places[0] == places[1]
@@ -116,7 +116,7 @@ def test_runs_are_told_apart_by_every_eye_and_never_taken_for_strategies(theme: 
         assert min(float(np.linalg.norm(a - b)) for a, b in itertools.combinations(lab, 2)) > 0.12
     grey = [float(np.cbrt(luminance(one.colour(theme)))) for one in used]
     assert min(abs(a - b) for a, b in itertools.combinations(grey, 2)) > 0.05
-    page = luminance(charts.look(theme).page)
+    page = luminance(charts.Look(theme).page)
     for one in used:
         lighter, darker = sorted((page, luminance(one.colour(theme))), reverse=True)
         assert (lighter + 0.05) / (darker + 0.05) >= 3.0
@@ -254,7 +254,7 @@ def test_hostile_names_stay_text_and_on_the_page() -> None:
     hosts = ["<script>alert(1)</script>" + "W" * 60, "$\\frac{$" + "W" * 60]
     runs = [priced(usual(), times(factor), host_name=host) for factor, host in zip((1.0, 2.0), hosts)]
     for name in ("cost_64b", "chase", "claims"):
-        found = overlay.draw(runs, name, charts.look("dark", "square"))
+        found = overlay.draw(runs, name, charts.Look("dark", "square"))
         assert found is not None and list(faults_of_layout(found)) == []
         assert b"<script" not in charts.render(found, "svg")
 

@@ -8,7 +8,7 @@ import pytest
 from suite import charts
 from suite.base import phrases as words
 from suite.results import query as selection
-from suite.results.model import benchmark, benchmark_name, sample
+from suite.results.model import Benchmark, BenchmarkName, Sample
 from support import synthetic
 
 MIB = 1 << 20
@@ -16,17 +16,17 @@ MIB = 1 << 20
 
 def title(
     name: str,
-    ns: Callable[[benchmark_name], float] = lambda one: synthetic.price(one.text),
-    counted: Callable[[benchmark_name], Mapping[str, float]] = lambda one: synthetic.counters(one.text),
-    keep: Callable[[benchmark_name], bool] = lambda one: True,
+    ns: Callable[[BenchmarkName], float] = lambda one: synthetic.price(one.text),
+    counted: Callable[[BenchmarkName], Mapping[str, float]] = lambda one: synthetic.counters(one.text),
+    keep: Callable[[BenchmarkName], bool] = lambda one: True,
     processes: int = 5,
 ) -> str:
     """Of the chart on a machine that differs from the textbook's in these prices or counters. None is noisy."""
     run = synthetic.synthetic(
         processes=processes,
-        ns=lambda text: ns(benchmark_name.parse(text)),
-        counted=lambda text: counted(benchmark_name.parse(text)),
-        keep=lambda text: text.startswith(OF[name]) and keep(benchmark_name.parse(text)),
+        ns=lambda text: ns(BenchmarkName.parse(text)),
+        counted=lambda text: counted(BenchmarkName.parse(text)),
+        keep=lambda text: text.startswith(OF[name]) and keep(BenchmarkName.parse(text)),
         noise=lambda text, process: 1.0,
     )
     drawn = charts.draw(run, name)
@@ -42,7 +42,7 @@ OF = {name: (f"{one.family}/",) for name, one in charts.charts().items()} | {"li
 
 def test_a_struct_is_dearer_by_value_only_from_where_it_stays_so() -> None:
     def dear(*sizes: int) -> str:
-        def ns(one: benchmark_name) -> float:
+        def ns(one: BenchmarkName) -> float:
             return 9.0 if one.parameters["how"] == "value" and one.number("bytes") in sizes else 2.0
 
         return title("argument", ns)
@@ -83,7 +83,7 @@ def test_one_malloc_drops_in_one_time() -> None:
 
 
 def strings(longest_inside: int, keep: Callable[[int], bool] = lambda length: True) -> str:
-    def on_heap(one: benchmark_name) -> dict[str, float]:
+    def on_heap(one: BenchmarkName) -> dict[str, float]:
         return {"on_heap": float((one.number("length") or 0) > longest_inside)} if one.strategy == "string" else {}
 
     return title("string_cliff", counted=on_heap, keep=lambda one: keep(one.number("length") or 0))
@@ -104,7 +104,7 @@ def test_a_step_that_was_not_seen_is_not_claimed(longest_inside: int) -> None:
 
 
 def ends(stack: int, ends_there: Mapping[str, bool], heap_at_least: float = 1.0) -> str:
-    def counted(one: benchmark_name) -> dict[str, float]:
+    def counted(one: BenchmarkName) -> dict[str, float]:
         if one.family == "stack_limit":
             return {"usable_bytes": float(stack), "at_least": float(not ends_there[one.parameters["stack"]])}
         if one.parameters["limit"] == "touched":
@@ -127,7 +127,7 @@ def test_a_heap_that_was_used_up_has_no_more() -> None:
 
 
 def test_a_grant_that_was_not_refused_is_a_bound() -> None:
-    def counted(one: benchmark_name) -> dict[str, float]:
+    def counted(one: BenchmarkName) -> dict[str, float]:
         granted = {"glibc": 900.0, "jemalloc": 300.0}.get(str(one.strategy), 600.0) * MIB
         return {"usable_bytes": 8.0 * MIB, "granted_bytes": granted, "at_least": float(one.strategy == "glibc")}
 
@@ -136,7 +136,7 @@ def test_a_grant_that_was_not_refused_is_a_bound() -> None:
 
 
 def test_a_promise_without_books_or_end_claims_neither() -> None:
-    def counted(one: benchmark_name) -> dict[str, float]:
+    def counted(one: BenchmarkName) -> dict[str, float]:
         return {"granted_bytes": (2.0 if one.strategy == "glibc" else 3.0) * MIB, "at_least": 1.0}
 
     assert title("heap_limit", counted=counted) == "Malloc grants at least 2 MiB in one block"
@@ -161,9 +161,9 @@ def test_a_span_goes_from_the_least_to_the_most() -> None:
 
 
 def test_each_of_many_ratios_has_a_wider_interval_than_one_alone() -> None:
-    def measured(ns: float) -> benchmark:
-        samples = tuple(sample(process, ns + 0.1 * process, {}) for process in range(10))
-        return benchmark(benchmark_name.parse("pass/type:int/how:copy"), samples)
+    def measured(ns: float) -> Benchmark:
+        samples = tuple(Sample(process, ns + 0.1 * process, {}) for process in range(10))
+        return Benchmark(BenchmarkName.parse("pass/type:int/how:copy"), samples)
 
     def width(count: int) -> float:
         found = selection.ratios({i: measured(9.0) for i in range(count)}, {i: measured(3.0) for i in range(count)})

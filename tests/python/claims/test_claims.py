@@ -30,7 +30,7 @@ def a_lot(name: str, process: int) -> float:
 
 def make_run(
     folder: Path, figures: Figures, processes: int = 5, noise: Noise = a_little, cores: int = 2, mallocs: int = 2
-) -> results.run:
+) -> results.Run:
     rows = []
     for name, told in figures.items():
         ns, counters = (1.0, told) if isinstance(told, Mapping) else told if isinstance(told, tuple) else (told, {})
@@ -42,7 +42,7 @@ def make_run(
     return results.read_run(folder / "run.json")
 
 
-def of(claim_id: str, run: results.run) -> claims.claim:
+def of(claim_id: str, run: results.Run) -> claims.JudgedClaim:
     return next(one for one in claims.judge(run) if one.id == claim_id)
 
 
@@ -259,7 +259,7 @@ def test_every_claim_comes_out_as_the_numbers_fall(tmp_path: Path, claim_id: str
 
 
 def test_every_claim_has_every_case() -> None:
-    assert set(CASES) == {one.id for one in claims.SAYINGS}
+    assert set(CASES) == {one.id for one in claims.CLAIMS}
     assert all(set(ways) == {HOLDS, HOLDS_BUT, DOES_NOT_HOLD} for ways in CASES.values())
 
 
@@ -318,7 +318,7 @@ def test_the_command_tells_all_or_the_one_that_is_asked_for(
     assert command.main([file]) == 0
     everything = capsys.readouterr().out
     assert "only from 16 characters on" in everything
-    assert everything.splitlines()[-1] == f"holds, but: 1; not measured here: {len(claims.SAYINGS) - 1}"
+    assert everything.splitlines()[-1] == f"holds, but: 1; not measured here: {len(claims.CLAIMS) - 1}"
     assert command.main([file, "--claim", "strings-on-heap"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "holds, but: 1"
 
@@ -330,9 +330,9 @@ def test_the_command_refuses_what_is_no_run(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_two_cycles_are_few_and_three_are_not() -> None:
-    def of_cycles(count: float) -> results.benchmark:
-        samples = tuple(results.sample(process, count, {"cycles": count}) for process in range(8))
-        return results.benchmark(results.benchmark_name.parse("pass/type:int/how:copy"), samples)
+    def of_cycles(count: float) -> results.Benchmark:
+        samples = tuple(results.Sample(process, count, {"cycles": count}) for process in range(8))
+        return results.Benchmark(results.BenchmarkName.parse("pass/type:int/how:copy"), samples)
 
     assert few_cycles_apart(of_cycles(11.5), of_cycles(10.0))
     assert not few_cycles_apart(of_cycles(13.0), of_cycles(10.0))

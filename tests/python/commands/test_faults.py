@@ -26,7 +26,7 @@ from suite.runner import scheduler as measure
 from suite.base.cli import INTERRUPTED
 from suite.commands import run as command
 from suite.runner.program import ask
-from suite.runner.program import program as chosen_program
+from suite.runner.program import Program as chosen_program
 
 KILLS = int(os.environ.get("STACKHEAP_KILLS", "25"))  # more: STACKHEAP_KILLS=100
 ONE = "--only=^scoped/none/bytes:64/touch:first$"
@@ -273,18 +273,18 @@ def test_a_malloc_that_hangs_costs_its_part_one_limit(executable: Path, tmp_path
         "    if does in (\"hang\", \"slow\"):")  # fmt: skip
     executable.write_text(script)
     chosen = chosen_program(executable, "quick", "^(traverse|handoff)/", ("evil=/lib/x.so",))
-    planned = measure.plan(chosen, ask(chosen), 3, 1)
+    planned = measure.Plan(chosen, ask(chosen), 3, 1)
     folder = tmp_path / "run"
     planned.write(folder)
     before = time.monotonic()
-    run = measure.measure(planned, folder, silent(), measure.limits(seconds=1.0, times_median=0.0))
+    run = measure.measure(planned, folder, Silent(), measure.Limits(seconds=1.0, times_median=0.0))
     assert time.monotonic() - before < 12
     assert (run.complete, run.processes, len(run.failed)) == (True, 3, 6)
     reasons = sorted({one.reason.partition(";")[0] for one in run.failed})
     assert reasons == ["did not end within 1 s", "left out: it hung in process 0"]
 
 
-class silent:
+class Silent:
     def begins(self, what: Any, process: int, done: int, seconds_left: float | None) -> None: ...
 
     def ends(self, what: Any, process: int, problem: str) -> None: ...
@@ -447,11 +447,11 @@ def test_processors_that_go_away_in_the_middle_are_said_or_done_without(tmp_path
     if len(allowed) < 2:
         pytest.skip("needs two processors")
     chosen = chosen_program(program(), "smoke", "^(scoped/none/bytes:64/touch:first|private/stack_array)")
-    planned = measure.plan(chosen, ask(chosen), 2, 1)
+    planned = measure.Plan(chosen, ask(chosen), 2, 1)
     folder = tmp_path / "run"
     planned.write(folder)
 
-    class shrinking(silent):
+    class shrinking(Silent):
         def round_ends(self, process: int, disturbed: int, seconds_left: float | None) -> None:
             os.sched_setaffinity(0, {min(allowed)})
 

@@ -34,7 +34,7 @@ from suite.history import store as history_file
 from suite.results import model as results
 from suite.runner import scheduler as measure
 from suite.commands import claims, compare, duet, evaluate, export, history, plot, report, run
-from suite.runner.program import ask, bad_input, program
+from suite.runner.program import ask, BadInput, Program
 
 EXAMPLES = int(os.environ.get("STACKHEAP_FUZZ", "60"))
 FUZZED = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -327,8 +327,8 @@ def test_a_familys_name_is_no_path(tmp_path: Path, name: str) -> None:
     (tmp_path / "list").write_text(json.dumps(listed))
     telling.write_text(f"#!/bin/sh\ncat {shlex.quote(str(tmp_path))}/list\n")
     telling.chmod(0o755)
-    with pytest.raises(bad_input, match="gave a list that cannot be read"):
-        ask(program(telling, "smoke"))
+    with pytest.raises(BadInput, match="gave a list that cannot be read"):
+        ask(Program(telling, "smoke"))
 
 
 @FUZZED
@@ -345,8 +345,8 @@ def test_a_damaged_list_is_read_or_refused(folder: Path, seed: int) -> None:
         telling.write_text(f"#!/bin/sh\ncat {folder}/list\n")
         telling.chmod(0o755)
     try:
-        offered = ask(program(telling, "smoke"))
-    except bad_input as refused:
+        offered = ask(Program(telling, "smoke"))
+    except BadInput as refused:
         assert len(str(refused).splitlines()) == 1
         return
     assert all(re.fullmatch(r"\w+-\d+-0\.json", one.file_name(0)) for one in offered.parts)
@@ -362,7 +362,7 @@ def test_a_damaged_plan_is_refused_in_one_line_or_is_another(folder: Path, at: s
     (folder / measure.PLAN_FILE).write_text(json.dumps({**written, at: value}))
     try:
         read = measure.read_plan(folder)
-    except bad_input as refused:
+    except BadInput as refused:
         assert len(str(refused).splitlines()) == 1
         return
     assert read.profile in measure.PROCESSES and read.processes >= 1

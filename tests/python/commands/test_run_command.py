@@ -59,13 +59,13 @@ def write_page(page: str, file: Path) -> Path:
     return file
 
 
-def charts_that(draw: Callable[[results.run, Path], list[Path]]) -> types.ModuleType:
+def charts_that(draw: Callable[[results.Run, Path], list[Path]]) -> types.ModuleType:
     charts = types.ModuleType("suite.charts")
     charts.__dict__["draw_all"] = draw
     return charts
 
 
-def latest(tmp_path: Path) -> results.run:
+def latest(tmp_path: Path) -> results.Run:
     return results.read_run(tmp_path / "results" / "latest" / "run.json")
 
 
@@ -126,7 +126,7 @@ def test_figures_are_drawn_from_the_run_unless_not_wanted(
 ) -> None:
     drawn = []
 
-    def draw(run: results.run, folder: Path) -> list[Path]:
+    def draw(run: results.Run, folder: Path) -> list[Path]:
         drawn.append((run.families(), folder))
         return [folder / "one.svg"]
 
@@ -226,7 +226,7 @@ def test_a_full_disk_is_one_line_and_what_is_there_stays(
 ) -> None:
     write_unit = results.write_unit
 
-    def full_in_the_second_round(path: Path, one: results.unit, document: results.Document) -> None:
+    def full_in_the_second_round(path: Path, one: results.Unit, document: results.Document) -> None:
         if one.process == 1:
             raise OSError(28, "No space left on device", str(path))
         write_unit(path, one, document)

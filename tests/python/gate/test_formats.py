@@ -14,23 +14,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from suite.gate import formats as telling
-from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, comparison, judgement, side
-from suite.stats.estimates import estimate
+from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, Comparison, Judgement, Side
+from suite.stats.estimates import Estimate
 
 
-def ratio(middle: float, half: float = 0.02) -> estimate:
-    return estimate(middle, middle * (1 - half), middle * (1 + half), 0.968, 5)
+def ratio(middle: float, half: float = 0.02) -> Estimate:
+    return Estimate(middle, middle * (1 - half), middle * (1 + half), 0.968, 5)
 
 
-def judged(name: str, verdict: str, middle: float = 1.0, **more: Any) -> judgement:
+def judged(name: str, verdict: str, middle: float = 1.0, **more: Any) -> Judgement:
     values: dict[str, Any] = {"others": {"cycles": ratio(middle)}, "threshold": 0.05, **more}
-    return judgement(name, verdict, ratio(middle), old_ns=10.0, new_ns=10.0 * middle, **values)
+    return Judgement(name, verdict, ratio(middle), old_ns=10.0, new_ns=10.0 * middle, **values)
 
 
-MIXED = comparison(
+MIXED = Comparison(
     method="two files",
-    old=side("base.json", {"compiler": "GNU 12", "profile": "quick"}),
-    new=side("new.json", {"compiler": "GNU 13", "profile": "quick"}),
+    old=Side("base.json", {"compiler": "GNU 12", "profile": "quick"}),
+    new=Side("new.json", {"compiler": "GNU 13", "profile": "quick"}),
     judgements=(
         judged("scoped/glibc/bytes:8", WORSE, 1.12),
         judged("scoped/glibc/bytes:64", WORSE, 1.5, notes=("layout suspect: instructions stayed",), floor=0.02),
@@ -56,10 +56,10 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-def hostile(text: str) -> comparison:
+def hostile(text: str) -> Comparison:
     return replace(
         MIXED,
-        old=side(text, {text: text}),
+        old=Side(text, {text: text}),
         judgements=tuple(judged(f"{text}/{index}", verdict, 1.3, notes=(text,)) for index, verdict in
                          enumerate((WORSE, BETTER, SAME, UNDECIDED))),
         problems=(text,),
@@ -83,7 +83,7 @@ def test_a_change_is_said_with_its_sign(value: float, text: str) -> None:
     (QUIET, False, "Nothing is shown to be worse: 0 worse"),
     (QUIET, True, "Cannot be judged: not everything is decided: 0 worse"),
 ])  # fmt: skip
-def test_the_headline_says_what_the_exit_code_says(of: comparison, strict: bool, text: str) -> None:
+def test_the_headline_says_what_the_exit_code_says(of: Comparison, strict: bool, text: str) -> None:
     assert telling.headline(of, strict).startswith(text)
 
 
@@ -178,7 +178,7 @@ def test_json_holds_everything(name: str, strict: bool) -> None:
 
 
 def test_json_has_no_number_that_is_none() -> None:
-    nowhere = estimate(float("inf"), 0.0, float("nan"), 0.9, 5)
+    nowhere = Estimate(float("inf"), 0.0, float("nan"), 0.9, 5)
     told = json.loads(telling.as_json(replace(MIXED, judgements=(replace(judged("a", WORSE), ratio=nowhere),))))
     assert (told["judgements"][0]["time"]["ratio"], told["judgements"][0]["time"]["high"]) == (None, None)
 
@@ -303,5 +303,5 @@ def test_sarif_stays_sound_whatever_a_name_holds(text: str) -> None:
 @settings(deadline=None, max_examples=25)
 @given(text=st.text(max_size=30))
 def test_every_form_takes_every_text_and_can_be_written(form: str, text: str) -> None:
-    tell: Callable[[comparison, bool], str] = telling.FORMS[form]
+    tell: Callable[[Comparison, bool], str] = telling.FORMS[form]
     tell(hostile(text), False).encode("utf-8")

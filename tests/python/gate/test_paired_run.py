@@ -21,29 +21,29 @@ from suite.results import model as results
 from suite.runner import build as building, interference as machine
 from suite.base.cli import ROOT
 from suite.commands import duet as command
-from suite.gate.sequential_test import rule
-from suite.runner.program import bad_input, part, program, unit_failed
-from suite.results.model import pair, recorded_pairs, sample, side
+from suite.gate.sequential_test import Rule
+from suite.runner.program import BadInput, Part, Program, UnitFailed
+from suite.results.model import Pair, RecordedPairs, Sample, Side
 from suite.gate.comparison import CANNOT_JUDGE, NOTHING_WORSE, SAME, SOMETHING_WORSE, UNDECIDED, WORSE
 
 SCOPED, GLIBC, L1, MEMORY = fake_side.NAMES
-OLD, NEW = (duet.contestant(side(name), (program(Path(name), "quick"),)) for name in ("old", "new"))
-CALM = machine.disturbance(0.1, 0.0, 0.0, 0, 0, ())
+OLD, NEW = (duet.SideBuilds(Side(name), (Program(Path(name), "quick"),)) for name in ("old", "new"))
+CALM = machine.Interference(0.1, 0.0, 0.0, 0, 0, ())
 
 Ns = Callable[[str, str], float]  # side and benchmark
 
 
-class stage:
+class Stage:
     """Stands in for the processes: answers at once, and remembers who was asked."""
 
     def __init__(self, ns: Ns) -> None:
         self.ns = ns
         self.asked: list[tuple[str, str]] = []
-        self.standings: list[duet.standing] = []
+        self.standings: list[duet.Progress] = []
 
     def measure_part(
-        self, chosen: program, one: part, folder: Path, limit: float
-    ) -> tuple[results.Document, machine.disturbance]:
+        self, chosen: Program, one: Part, folder: Path, limit: float
+    ) -> tuple[results.Document, machine.Interference]:
         name = one.benchmarks[0]
         self.asked.append((chosen.executable.name, name))
         ns = self.ns(chosen.executable.name, name)
@@ -61,17 +61,17 @@ def steady(slower: float = 1.0, which: str = SCOPED) -> Ns:
 
 
 @pytest.fixture
-def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[recorded_pairs, stage]]:
-    def run(ns: Ns, **more: object) -> tuple[recorded_pairs, stage]:
-        on = stage(ns)
+def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[RecordedPairs, Stage]]:
+    def run(ns: Ns, **more: object) -> tuple[RecordedPairs, Stage]:
+        on = Stage(ns)
         monkeypatch.setattr(duet, "measure_part", on.measure_part)
-        planned = replace(duet.match(OLD, NEW, (SCOPED, GLIBC), {"L1": L1}, seed=5), **more)
+        planned = replace(duet.PairedRun(OLD, NEW, (SCOPED, GLIBC), {"L1": L1}, seed=5), **more)
         return duet.play(planned, on.standings.append), on
 
     return run
 
 
-Play = Callable[..., tuple[recorded_pairs, stage]]
+Play = Callable[..., tuple[RecordedPairs, Stage]]
 
 
 # ---- measuring in turn
@@ -127,21 +127,21 @@ def test_the_same_side_twice_is_the_same(play: Play) -> None:
 
 def test_the_number_of_pairs_can_be_chosen(play: Play) -> None:
     noisy = random.Random(3)
-    recorded, _ = play(lambda side_name, name: 10 * noisy.lognormvariate(0, 0.2), chosen=rule(pairs=32))
+    recorded, _ = play(lambda side_name, name: 10 * noisy.lognormvariate(0, 0.2), chosen=Rule(pairs=32))
     assert len(recorded.pairs[SCOPED]) == 2 * 32
 
 
 # ---- like with like
 
 
-def beside(*eights: float) -> Callable[[], list[pair]]:
+def beside(*eights: float) -> Callable[[], list[Pair]]:
     """Measures pairs one after another, that differ in what eight additions take by these factors."""
     made = iter(eights)
 
-    def measure() -> list[pair]:
+    def measure() -> list[Pair]:
         factor = next(made)
-        old, new = (sample(0, 10.0, {results.CORE_SHARE: 0.5 * of}) for of in (1.0, factor))
-        return [pair(old, new, old_first=True)]
+        old, new = (Sample(0, 10.0, {results.CORE_SHARE: 0.5 * of}) for of in (1.0, factor))
+        return [Pair(old, new, old_first=True)]
 
     return measure
 
@@ -166,15 +166,15 @@ def test_a_pair_whose_processes_had_unlike_shares_of_the_core_is_measured_again(
 def test_of_a_chain_the_most_unlike_pair_counts() -> None:
     shares = iter([(1.0, 2.0), (1.2, 1.2), (1.0, 1.0), (9.0, 9.0)])
 
-    def measure() -> list[pair]:
+    def measure() -> list[Pair]:
         return [beside(each)()[0] for each in next(shares)]
 
     assert [one.unlike for one in duet.measured_alike(measure)] == [0.0, 0.0]
 
 
 def test_without_the_control_no_pair_is_unlike() -> None:
-    bare, counted = sample(0, 1.0, {}), sample(0, 1.0, {results.CORE_SHARE: 0.5})
-    assert pair(bare, counted, True).unlike == pair(counted, bare, True).unlike == 0.0
+    bare, counted = Sample(0, 1.0, {}), Sample(0, 1.0, {results.CORE_SHARE: 0.5})
+    assert Pair(bare, counted, True).unlike == Pair(counted, bare, True).unlike == 0.0
 
 
 def test_a_duet_measures_like_with_like(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,7 +215,7 @@ def test_a_side_that_crashes_is_a_problem_and_the_rest_goes_on(play: Play) -> No
 
     def ns(side_name: str, name: str) -> float:
         if (side_name, name) == ("new", SCOPED):
-            raise unit_failed("crashed (SIGSEGV)")
+            raise UnitFailed("crashed (SIGSEGV)")
         return quiet(side_name, name)
 
     recorded, on = play(ns)
@@ -238,7 +238,7 @@ def test_a_failing_control_cannot_be_trusted(play: Play) -> None:
 
     def ns(side_name: str, name: str) -> float:
         if name == L1:
-            raise unit_failed("crashed (SIGILL)")
+            raise UnitFailed("crashed (SIGILL)")
         return quiet(side_name, name)
 
     assert duet.verdict(play(ns)[0]).exit_code() == CANNOT_JUDGE
@@ -297,16 +297,16 @@ def test_the_budget_ends_it_and_is_told(play: Play, monkeypatch: pytest.MonkeyPa
 # ---- controls
 
 
-def moved_control(ratio: float) -> recorded_pairs:
+def moved_control(ratio: float) -> RecordedPairs:
     draw = random.Random(4)
 
-    def pairs(factor: float) -> tuple[pair, ...]:
-        def one_side(i: int, of: float) -> sample:
-            return sample(i, 10 * of * draw.lognormvariate(0, 0.003), {"ns_per_addition": 0.25})
+    def pairs(factor: float) -> tuple[Pair, ...]:
+        def one_side(i: int, of: float) -> Sample:
+            return Sample(i, 10 * of * draw.lognormvariate(0, 0.003), {"ns_per_addition": 0.25})
 
-        return tuple(pair(one_side(i, 1.0), one_side(i, factor), i % 2 == 0) for i in range(20))
+        return tuple(Pair(one_side(i, 1.0), one_side(i, factor), i % 2 == 0) for i in range(20))
 
-    return recorded_pairs(OLD.side, NEW.side, 1, {SCOPED: pairs(1.0)}, {"L1": pairs(ratio), "memory": pairs(1.0)})
+    return RecordedPairs(OLD.side, NEW.side, 1, {SCOPED: pairs(1.0)}, {"L1": pairs(ratio), "memory": pairs(1.0)})
 
 
 def test_a_control_that_moves_makes_it_untrustworthy() -> None:
@@ -331,7 +331,7 @@ def test_the_clock_is_a_control() -> None:
 def test_layouts_are_drawn_and_their_share_is_told(play: Play) -> None:
     draw = random.Random(6)
     sides = [
-        replace(one, builds=tuple(program(Path(f"{one.side.label}{i}"), "quick") for i in range(3)))
+        replace(one, builds=tuple(Program(Path(f"{one.side.label}{i}"), "quick") for i in range(3)))
         for one in (OLD, NEW)
     ]
 
@@ -394,7 +394,7 @@ def test_calibration_knows_the_floors_and_what_would_be_found(play: Play) -> Non
     noise = {SCOPED: 0.003, GLIBC: 0.03, L1: 0.003}
     recorded, on = play(lambda side_name, name: 10 * draw.lognormvariate(0, noise[name]), to_the_end=True)
     assert {len(own) for own in recorded.pairs.values()} == {20}
-    found = duet.calibrate(recorded, rule())
+    found = duet.calibrate(recorded, Rule())
     assert found.floors[SCOPED] < 0.006 < 0.012 < found.floors[GLIBC] < 0.06
     assert found.false_alarms <= 2 and found.simulated >= 100
     assert found.least_found is not None and 0.015 <= found.least_found <= 0.15
@@ -403,7 +403,7 @@ def test_calibration_knows_the_floors_and_what_would_be_found(play: Play) -> Non
 def test_calibration_admits_when_nothing_would_be_found(play: Play) -> None:
     draw = random.Random(8)
     recorded, _ = play(lambda side_name, name: 10 * draw.lognormvariate(0, 5.0), to_the_end=True)
-    assert duet.calibrate(recorded, rule()).least_found is None
+    assert duet.calibrate(recorded, Rule()).least_found is None
 
 
 # ---- what is compared
@@ -436,7 +436,7 @@ def no_build(root: Path, preset: str, status: Console) -> Path:
     return root / "build" / preset / "stackheap"
 
 
-def run(root: Path, *arguments: str, build: contestants.builder = no_build) -> int:
+def run(root: Path, *arguments: str, build: contestants.Builder = no_build) -> int:
     return command.main([*arguments, "--seed", "1"], root, build)
 
 
@@ -465,10 +465,10 @@ def test_two_mallocs_go_by_one_name(root: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_a_malloc_may_be_named_as_the_system_knows_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contestants, "_contestant", lambda label, builds: duet.contestant(side(label), builds))
+    monkeypatch.setattr(contestants, "_contestant", lambda label, builds: duet.SideBuilds(Side(label), builds))
     (root / "here.so").touch()
     for named, given in (("libknown.so.1,je_", "libknown.so.1,je_"), ("here.so,je_", f"{root / 'here.so'},je_")):
-        made = contestants.of_malloc("new", named, Path("any"), contestants.choice("quick", 0.05))
+        made = contestants.of_malloc("new", named, Path("any"), contestants.SideOptions("quick", 0.05))
         assert made.builds[0].allocators == (f"malloc={given}",)
 
 
@@ -599,7 +599,7 @@ def test_a_revision_that_does_not_build_or_exist_leaves_nothing(
     repository: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken(root: Path, preset: str, status: Console) -> Path:
-        raise bad_input("building failed: see above")
+        raise BadInput("building failed: see above")
 
     assert run(repository, "--rev", "v0", "--rev", "v1", build=broken) == 2
     assert len(git(repository, "worktree", "list").splitlines()) == 1
@@ -619,7 +619,7 @@ def test_padding_moves_code_and_layouts_that_do_not_differ_are_refused(root: Pat
     script = 'case $1 in -DSTACKHEAP_PADDING=*) echo "# $1" > padding;; esac\n'
     append = "[ $1 != --build ] || { sed -i '/^# -D/d' stackheap; cat padding >> stackheap; }\n"
     status = Console(quiet=True)
-    chosen = contestants.choice("quick", 0.05, layouts=3, seed=1)
+    chosen = contestants.SideOptions("quick", 0.05, layouts=3, seed=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
         (tools / "cmake").write_text(f"#!/bin/sh\n{script}{append}")
@@ -628,5 +628,5 @@ def test_padding_moves_code_and_layouts_that_do_not_differ_are_refused(root: Pat
         assert len({contestants.digest(one.executable) for one in made.builds}) == 3
         assert (tree / "stackheap").read_text().endswith("# -DSTACKHEAP_PADDING=0\n")
         (tools / "cmake").write_text("#!/bin/sh\n")
-        with pytest.raises(bad_input, match="does not know STACKHEAP_PADDING"):
+        with pytest.raises(BadInput, match="does not know STACKHEAP_PADDING"):
             contestants.of_build(str(tree), chosen, root, status)

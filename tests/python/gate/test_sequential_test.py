@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from suite.gate import sequential_test as deciding
 from suite.gate.comparison import BETTER, CANNOT_JUDGE, NOTHING_WORSE, SAME, SOMETHING_WORSE, UNDECIDED, WORSE
-from suite.gate.comparison import comparison, judgement, side
+from suite.gate.comparison import Comparison, Judgement, Side
 from suite.gate.sequential_test import (
-    chances, cut_short, decide, judge, rule, sign_test, signed_rank, wanted, without_ratio,
+    chances, cut_short, decide, judge, Rule, sign_test, signed_rank, wanted, without_ratio,
 )
-from suite.results.model import pair, sample
+from suite.results.model import Pair, Sample
 from suite.stats.estimates import estimate_shift, signed_rank_counts
 
 MOST = 80  # pairs: two stages of forty
@@ -49,7 +49,7 @@ def suite_of(
     }
 
 
-def failing(noise: Draw, suites: int, seed: int, chosen: rule = rule(), number: int = 14) -> int:
+def failing(noise: Draw, suites: int, seed: int, chosen: Rule = Rule(), number: int = 14) -> int:
     """How many of so many suites of a thing against itself fail."""
     draw = np.random.default_rng(seed)
     found = (decide(suite_of(draw, noise, number), chosen) for _ in range(suites))
@@ -130,7 +130,7 @@ def test_a_thing_against_itself_hardly_ever_fails(noise: Draw) -> None:
 def test_looking_as_one_goes_does_not_raise_the_false_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
     """Single benchmarks, one test, no threshold, no confirmation: what is left is its looks, at 5 %."""
     monkeypatch.setattr(deciding, "chances", signed_rank)
-    bare = rule(threshold=1e-9, suspicion=0.05, confirmation=1.0)
+    bare = Rule(threshold=1e-9, suspicion=0.05, confirmation=1.0)
     alarms = failing(quiet, suites=3000, seed=12, chosen=bare, number=1)
     assert alarms / 3000 < 0.05  # standard error 0.4 %
     assert alarms / 3000 > 0.02  # and the level is used
@@ -175,7 +175,7 @@ NOTHING = [0.0004 * (-1) ** i * (1 + i / 100) for i in range(MOST)]
 NOISE = [0.2 * (-1) ** i * (1 + i / 100) for i in range(MOST)]
 
 
-def verdict_of(logs: Sequence[float], chosen: rule = rule()) -> str:
+def verdict_of(logs: Sequence[float], chosen: Rule = Rule()) -> str:
     return decide({"b": logs}, chosen)["b"].verdict
 
 
@@ -184,8 +184,8 @@ def test_the_four_verdicts() -> None:
 
 
 def test_a_change_without_evidence_is_not_the_same() -> None:
-    assert verdict_of(UP, rule(suspicion=1e-12)) == UNDECIDED
-    assert verdict_of(DOWN, rule(improvement=1e-12)) == UNDECIDED
+    assert verdict_of(UP, Rule(suspicion=1e-12)) == UNDECIDED
+    assert verdict_of(DOWN, Rule(improvement=1e-12)) == UNDECIDED
 
 
 def test_the_sign_is_new_over_old() -> None:
@@ -219,9 +219,9 @@ def test_many_benchmarks_need_more_evidence() -> None:
 def test_an_effect_below_the_threshold_is_no_matter_how_sure() -> None:
     half_a_percent = [0.005 + 0.00001 * i for i in range(MOST)]
     assert verdict_of(half_a_percent) == SAME
-    assert verdict_of(half_a_percent, rule(threshold=0.003)) == WORSE
-    assert verdict_of(half_a_percent, rule(thresholds={"b": 0.003})) == WORSE
-    assert verdict_of(half_a_percent, rule(thresholds={"other": 0.003})) == SAME
+    assert verdict_of(half_a_percent, Rule(threshold=0.003)) == WORSE
+    assert verdict_of(half_a_percent, Rule(thresholds={"b": 0.003})) == WORSE
+    assert verdict_of(half_a_percent, Rule(thresholds={"other": 0.003})) == SAME
 
 
 def test_a_few_pairs_decide_nothing() -> None:
@@ -254,10 +254,10 @@ def test_pairs_are_wanted_look_by_look() -> None:
 
 
 def test_the_number_of_pairs_sets_the_looks() -> None:
-    assert rule().looks == (10, 15, 20, 40)
-    assert rule(pairs=12).looks == (6, 9, 12, 24)
-    assert rule(pairs=40, extended=False).looks == (20, 30, 40)
-    assert decide({"b": NOISE}, rule(pairs=40, extended=False))["b"].ratio.n == 40
+    assert Rule().looks == (10, 15, 20, 40)
+    assert Rule(pairs=12).looks == (6, 9, 12, 24)
+    assert Rule(pairs=40, extended=False).looks == (20, 30, 40)
+    assert decide({"b": NOISE}, Rule(pairs=40, extended=False))["b"].ratio.n == 40
 
 
 @settings(max_examples=30, deadline=None)
@@ -295,7 +295,7 @@ def test_without_the_right_sign_nothing_is_found(monkeypatch: pytest.MonkeyPatch
 
 def test_without_benjamini_hochberg_suspects_abound(monkeypatch: pytest.MonkeyPatch) -> None:
     suite = suite_of(np.random.default_rng(21), quiet, 300)
-    bare = rule(threshold=1e-9)
+    bare = Rule(threshold=1e-9)
     few = sum(one.suspicion is not None for one in decide(suite, bare).values())
     mutations()["no_correction"](monkeypatch)
     many = sum(one.suspicion is not None for one in decide(suite, bare).values())
@@ -303,13 +303,13 @@ def test_without_benjamini_hochberg_suspects_abound(monkeypatch: pytest.MonkeyPa
 
 
 def test_without_confirmation_a_thing_against_itself_fails() -> None:
-    careless = rule(threshold=1e-9, confirmation=1.0)
+    careless = Rule(threshold=1e-9, confirmation=1.0)
     assert failing(disturbed, suites=100, seed=22, chosen=careless) >= 4
-    assert failing(disturbed, suites=100, seed=22, chosen=rule(threshold=1e-9)) <= 2
+    assert failing(disturbed, suites=100, seed=22, chosen=Rule(threshold=1e-9)) <= 2
 
 
 def test_without_alpha_spending_looking_costs(monkeypatch: pytest.MonkeyPatch) -> None:
-    bare = rule(threshold=1e-9, suspicion=0.05, confirmation=1.0)
+    bare = Rule(threshold=1e-9, suspicion=0.05, confirmation=1.0)
     mutations()["no_spending"](monkeypatch)
     monkeypatch.setattr(deciding, "chances", signed_rank)
     assert failing(quiet, suites=1500, seed=12, chosen=bare, number=1) / 1500 > 0.06
@@ -319,20 +319,20 @@ def test_without_a_threshold_what_does_not_matter_fails() -> None:
     draw = np.random.default_rng(23)
     suites = [suite_of(draw, quiet, 5, slow=0.006, slowed=5) for _ in range(40)]
 
-    def worse(chosen: rule) -> int:
+    def worse(chosen: Rule) -> int:
         return sum(one.verdict == WORSE for suite in suites for one in decide(suite, chosen).values())
 
-    assert worse(rule(threshold=1e-9)) > 20 and worse(rule()) <= 5
+    assert worse(Rule(threshold=1e-9)) > 20 and worse(Rule()) <= 5
 
 
 # ---- from pairs to judgements
 
 
-def pairs_of(ratio: float, n: int = MOST, old: float = 20.0, **counters: tuple[float, float]) -> list[pair]:
+def pairs_of(ratio: float, n: int = MOST, old: float = 20.0, **counters: tuple[float, float]) -> list[Pair]:
     return [
-        pair(
-            sample(i, old * (1 + 0.0001 * i), {key: one[0] for key, one in counters.items()}),
-            sample(i, old * ratio * (1 + 0.0001 * (i % 7)), {key: one[1] for key, one in counters.items()}),
+        Pair(
+            Sample(i, old * (1 + 0.0001 * i), {key: one[0] for key, one in counters.items()}),
+            Sample(i, old * ratio * (1 + 0.0001 * (i % 7)), {key: one[1] for key, one in counters.items()}),
             old_first=i % 2 == 0,
         )
         for i in range(n)
@@ -362,7 +362,7 @@ def test_more_time_for_the_same_instructions_is_suspected_to_be_layout() -> None
 
 
 def test_two_humps_in_one_side_are_quarantined() -> None:
-    def jumping(i: int, one: pair) -> pair:
+    def jumping(i: int, one: Pair) -> Pair:
         return replace(one, new=replace(one.new, ns=one.new.ns * (1.5 if i % 2 else 1.0)))
 
     humped = [jumping(i, one) for i, one in enumerate(pairs_of(1.2))]  # worse, were it not for the humps
@@ -386,9 +386,9 @@ def test_a_jump_of_the_clock_is_no_hump() -> None:
 def test_outliers_make_no_humps() -> None:
     draw = np.random.default_rng(24)
 
-    def noisy() -> list[pair]:
+    def noisy() -> list[Pair]:
         factors = np.exp(np.stack([quiet(draw, 20), quiet(draw, 20)]))
-        return [pair(sample(i, 20 * a, {}), sample(i, 20 * b, {}), True) for i, (a, b) in enumerate(factors.T)]
+        return [Pair(Sample(i, 20 * a, {}), Sample(i, 20 * b, {}), True) for i, (a, b) in enumerate(factors.T)]
 
     assert sum(judge({"b": noisy()})["b"].quarantined for _ in range(300)) <= 3
 
@@ -396,7 +396,7 @@ def test_outliers_make_no_humps() -> None:
 def test_families_that_report_in_counters_are_judged_by_them() -> None:
     found = judge({"latency/glibc/bytes:64/op:malloc": pairs_of(1.0, p50=(20, 20.0), p99=(50, 60))})
     assert {key.partition(" ")[2]: one.verdict for key, one in found.items()} == {"p50": SAME, "p99": WORSE}
-    lenient = rule(thresholds={"latency/glibc/bytes:64/op:malloc": 0.3})
+    lenient = Rule(thresholds={"latency/glibc/bytes:64/op:malloc": 0.3})
     pairs = {"latency/glibc/bytes:64/op:malloc": pairs_of(1.0, p50=(20, 20.0), p99=(50, 60))}
     assert {one.verdict for one in judge(pairs, lenient).values()} == {SAME}
     less = judge({"stack_limit/stack:main/frame:64": pairs_of(1.0, frames=(1000, 900))})
@@ -404,22 +404,22 @@ def test_families_that_report_in_counters_are_judged_by_them() -> None:
 
 
 def test_what_has_no_ratio_is_told_and_not_judged() -> None:
-    nothing = pair(sample(0, 0.0, {}), sample(0, 1.0, {}), True)
+    nothing = Pair(Sample(0, 0.0, {}), Sample(0, 1.0, {}), True)
     broken = {"overhead/none/bytes:8": pairs_of(1.0), "b": pairs_of(1.0), "c": [nothing]}
     assert set(judge(broken)) == {"b"}
     assert [line.partition(":")[0] for line in without_ratio(broken)] == ["overhead/none/bytes", "c"]
 
 
 def test_what_seemed_worse_when_measuring_ended_is_told_until_it_had_all_its_pairs() -> None:
-    def told(fresh: int, chosen: rule = rule()) -> list[str]:
+    def told(fresh: int, chosen: Rule = Rule()) -> list[str]:
         logs = UP[:10] + NOISE[:fresh]
-        measured = [pair(sample(i, 20.0, {}), sample(i, 20.0 * math.exp(log), {}), True) for i, log in enumerate(logs)]
+        measured = [Pair(Sample(i, 20.0, {}), Sample(i, 20.0 * math.exp(log), {}), True) for i, log in enumerate(logs)]
         return cut_short({"b": measured}, chosen)
 
     for fresh in (0, 9, 20, 39):
         (line,) = told(fresh)
         assert line.startswith("b: seemed worse by +5.") and f"after {fresh} fresh ones" in line
-    assert told(40) == told(20, rule(extended=False)) == []
+    assert told(40) == told(20, Rule(extended=False)) == []
     assert cut_short({"b": pairs_of(1.0)}) == []
 
 
@@ -431,10 +431,10 @@ def test_wanted_is_told_by_benchmark() -> None:
 # ---- exit codes
 
 
-def whole(*verdicts: str, **more: object) -> comparison:
+def whole(*verdicts: str, **more: object) -> Comparison:
     ratio = decide({"b": NOTHING})["b"].ratio
-    made = tuple(judgement(f"b{i}", verdict, ratio, 0.01, 1.0, 1.0) for i, verdict in enumerate(verdicts))
-    return replace(comparison("duet", side("a"), side("b"), made), **more)
+    made = tuple(Judgement(f"b{i}", verdict, ratio, 0.01, 1.0, 1.0) for i, verdict in enumerate(verdicts))
+    return replace(Comparison("duet", Side("a"), Side("b"), made), **more)
 
 
 def test_exit_codes() -> None:

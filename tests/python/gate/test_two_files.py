@@ -19,9 +19,9 @@ from suite import charts
 from suite.charts.across import change
 from suite.commands import compare as command
 from suite.gate import two_files as comparing
-from suite.gate.comparison import BETTER, CANNOT_JUDGE, NOTHING_WORSE, SAME, SOMETHING_WORSE, UNDECIDED, WORSE, comparison, judgement  # fmt: skip
+from suite.gate.comparison import BETTER, CANNOT_JUDGE, NOTHING_WORSE, SAME, SOMETHING_WORSE, UNDECIDED, WORSE, Comparison, Judgement  # fmt: skip
 from suite.results import metrics as figures, model as results
-from suite.runner.program import bad_input
+from suite.runner.program import BadInput
 from suite.stats import permutation as evidence
 
 NAMES = [f"scoped/{who}/bytes:{size}/touch:first" for who in ("none", "arena", "glibc") for size in range(8, 168, 8)]
@@ -55,26 +55,26 @@ def run_of(
     path: str = "new.json",
     counters: Mapping[str, Mapping[str, Sequence[float]]] = {},
     addition: float = ADDITION,
-    units: Sequence[results.unit] = (),
+    units: Sequence[results.Unit] = (),
     errors: Mapping[str, tuple[str, ...]] = {},
     context: Mapping[str, str] = {},
-) -> results.run:
+) -> results.Run:
     by_name = {}
     for name, values in times.items():
         own = counters.get(name, {})
         samples = tuple(
-            results.sample(index, ns, {"ns_per_addition": addition, **{key: each[index] for key, each in own.items()}})
+            results.Sample(index, ns, {"ns_per_addition": addition, **{key: each[index] for key, each in own.items()}})
             for index, ns in enumerate(values)
         )
-        by_name[name] = results.benchmark(results.benchmark_name.parse(name), samples, errors.get(name, ()))
-    return results.run(Path(path), {**CONTEXT, **context}, by_name, results.account(True, 5, 1, tuple(units)))
+        by_name[name] = results.Benchmark(results.BenchmarkName.parse(name), samples, errors.get(name, ()))
+    return results.Run(Path(path), {**CONTEXT, **context}, by_name, results.Account(True, 5, 1, tuple(units)))
 
 
-def compared(old: Times, new: Times, by: comparing.rules = comparing.rules(), **more: Any) -> comparison:
+def compared(old: Times, new: Times, by: comparing.Rules = comparing.Rules(), **more: Any) -> Comparison:
     return comparing.compare(run_of(old, "base.json"), run_of(new, **more), by)
 
 
-def verdict_on(name: str, of: comparison) -> str:
+def verdict_on(name: str, of: Comparison) -> str:
     return {one.name: one for one in of.judgements}[name].verdict
 
 
@@ -121,8 +121,8 @@ def test_an_effect_under_the_threshold_is_no_change_however_sure(factor: float, 
 
 def test_the_threshold_is_the_users() -> None:
     old, new = noisy(1, spread=0.0005), times_of(noisy(2, spread=0.0005), 1.03, SLOW)
-    assert verdict_on(SLOW, compared(old, new, comparing.rules(threshold=0.01))) == WORSE
-    assert verdict_on(SLOW, compared(old, new, comparing.rules(threshold=0.1))) == SAME
+    assert verdict_on(SLOW, compared(old, new, comparing.Rules(threshold=0.01))) == WORSE
+    assert verdict_on(SLOW, compared(old, new, comparing.Rules(threshold=0.1))) == SAME
 
 
 def test_a_change_of_the_clock_is_no_change_of_the_code() -> None:
@@ -163,7 +163,7 @@ def test_the_effect_must_be_over_the_threshold_in_both(time: float, cycles: floa
 
 
 def test_without_cycles_time_decides() -> None:
-    def bare(times: Times, path: str) -> results.run:
+    def bare(times: Times, path: str) -> results.Run:
         full = run_of(times, path)
         bared = {}
         for name, one in full.by_name.items():
@@ -184,7 +184,7 @@ def test_a_small_change_of_a_steady_one_is_found_among_unsteady_ones() -> None:
 def test_a_benchmarks_own_ranks_must_say_it_too() -> None:
     """However unlikely the comparison with the others says it is."""
     low, mixed, high = [1.0, 2.0, 3.0, 4.0, 5.0], [1.5, 2.5, 3.5, 4.5, 5.5], [6.0, 7.0, 8.0, 9.0, 10.0]
-    unlikely = evidence.chances(0.001, 0.002)
+    unlikely = evidence.PValues(0.001, 0.002)
     overlapping, apart = comparing._measured_one(low, mixed, unlikely), comparing._measured_one(low, high, unlikely)
     assert (overlapping.worse, overlapping.better) == (1.0, 1.0)
     assert (apart.worse, apart.better) == (0.001, 1.0)
@@ -202,8 +202,8 @@ def test_two_humps_are_quarantined_not_averaged() -> None:
 
 
 def test_a_benchmark_mostly_measured_while_disturbed_gets_no_verdict_of_change() -> None:
-    def unit(process: int) -> results.unit:
-        return results.unit(
+    def unit(process: int) -> results.Unit:
+        return results.Unit(
             "scoped", "allocation", "^scoped/", process, process < 3, (), 0.0, 0.0, 0, 0, 1.0, ADDITION, 1
         )
 
@@ -243,7 +243,7 @@ def test_controls_that_stay_are_trusted() -> None:
 # ---- figures that are counters
 
 
-def counted(family: str, counter: str, old: Sequence[float], new: Sequence[float]) -> judgement:
+def counted(family: str, counter: str, old: Sequence[float], new: Sequence[float]) -> Judgement:
     name = f"{family}/glibc/bytes:8"
     base = run_of({**noisy(1), name: [1.0] * 5}, "base.json", {name: {counter: old}})
     other = run_of({**noisy(2), name: [9.0] * 5}, "new.json", {name: {counter: new}})
@@ -316,10 +316,10 @@ def test_nothing_to_judge_is_no_pass() -> None:
 )  # fmt: skip
 def test_what_differs_is_refused_unless_across(key: str, value: str) -> None:
     base, new = run_of(noisy(1), "base.json"), run_of(noisy(2), context={key: value})
-    with pytest.raises(bad_input, match="cannot be compared") as refused:
+    with pytest.raises(BadInput, match="cannot be compared") as refused:
         comparing.compare(base, new)
     assert "\n" not in str(refused.value)
-    found = comparing.compare(base, new, comparing.rules(across=True))
+    found = comparing.compare(base, new, comparing.Rules(across=True))
     assert any(line.startswith("compared across: ") for line in found.warnings)
 
 
@@ -337,7 +337,7 @@ def test_a_malloc_in_another_place_is_the_same_malloc() -> None:
 @pytest.mark.parametrize("processes", [1, 2, 4])
 def test_too_few_processes_cannot_be_judged_at_all(processes: int) -> None:
     few = noisy(2, processes=processes)
-    for by in (comparing.rules(), comparing.rules(allow_missing=True)):
+    for by in (comparing.Rules(), comparing.Rules(allow_missing=True)):
         for found in (compared(noisy(1), few, by), compared(few, noisy(1), by)):
             assert found.exit_code() == CANNOT_JUDGE
             assert not found.judgements
@@ -349,7 +349,7 @@ def test_missing_is_no_pass() -> None:
     found = compared(noisy(1), new)
     assert found.exit_code() == CANNOT_JUDGE
     assert found.problems == (f"{SLOW}: missing in new.json",)
-    allowed = compared(noisy(1), new, comparing.rules(allow_missing=True))
+    allowed = compared(noisy(1), new, comparing.Rules(allow_missing=True))
     assert allowed.exit_code() == NOTHING_WORSE
     assert f"left out: {SLOW}: missing in new.json" in allowed.warnings
 
@@ -402,11 +402,11 @@ def test_a_figure_that_some_processes_lack_is_no_pass() -> None:
 
 
 def test_only_selects_and_a_choice_of_nothing_is_refused() -> None:
-    found = compared(noisy(1), noisy(2), comparing.rules(only="glibc/bytes:64/"))
+    found = compared(noisy(1), noisy(2), comparing.Rules(only="glibc/bytes:64/"))
     assert [one.name for one in found.judgements] == [SLOW]
     for only in ("nowhere", "("):
-        with pytest.raises(bad_input):
-            compared(noisy(1), noisy(2), comparing.rules(only=only))
+        with pytest.raises(BadInput):
+            compared(noisy(1), noisy(2), comparing.Rules(only=only))
 
 
 # ---- the tests themselves
@@ -505,7 +505,7 @@ def test_the_chart_takes_every_comparison(kind: str, theme: str) -> None:
     found = compared({**noisy(1), name: [10.0] * 5}, {**noisy(2), name: [30.0] * 5})
     if kind == "nothing":
         found = dataclasses.replace(found, judgements=(), problems=("nothing is left to judge",))
-    drawn = change.draw(found, charts.look(theme))
+    drawn = change.draw(found, charts.Look(theme))
     assert b"<svg" in charts.render(drawn, "svg")
     title = "Cannot be judged" if kind == "nothing" else f"{name[:30]}"
     assert drawn.title.startswith(title) and (kind == "nothing") != (drawn.title.endswith(": 3 times, worse"))

@@ -18,7 +18,7 @@ from suite.commands import report as command
 from suite.pages import font_subset as glyphs, inline_svg, report
 from suite.pages.summary import time_text
 from suite.results import model as results
-from suite.runner.program import bad_input
+from suite.runner.program import BadInput
 from suite.stats.estimates import estimate_median
 from support import synthetic
 
@@ -26,7 +26,7 @@ HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}<
 VOID = frozenset("meta link input br img hr wbr".split())
 
 
-class parsed(HTMLParser):
+class ParsedPage(HTMLParser):
     """A page's elements and its text outside of scripts and styles."""
 
     def __init__(self, page: str) -> None:
@@ -73,13 +73,13 @@ def few(name: str) -> bool:
     return name.startswith("handoff/")
 
 
-def page_of(*runs: results.run) -> parsed:
-    made = parsed(report.make(runs))
+def page_of(*runs: results.Run) -> ParsedPage:
+    made = ParsedPage(report.make(runs))
     assert made.open == []
     return made
 
 
-def changed(tmp_path: Path, change: Callable[[results.Document], object], **how: Any) -> results.run:
+def changed(tmp_path: Path, change: Callable[[results.Document], object], **how: Any) -> results.Run:
     """A synthetic run whose file was changed."""
     document = synthetic.document(keep=few, **how)
     change(document)
@@ -87,7 +87,7 @@ def changed(tmp_path: Path, change: Callable[[results.Document], object], **how:
     return results.read_run(tmp_path / "run.json")
 
 
-def rows(page: parsed) -> list[report.Row]:
+def rows(page: ParsedPage) -> list[report.Row]:
     return list(json.loads(page.data["data"])["rows"])
 
 
@@ -137,9 +137,9 @@ def test_chapters_are_in_order_and_an_unknown_one_comes_last(tmp_path: Path) -> 
     def rename(document: results.Document) -> None:
         document["context"]["suite"]["about"]["families"]["handoff"]["chapter"] = "astrology"
 
-    sides = [report.side(changed(tmp_path, rename), "")]
-    sides.append(report.side(synthetic.synthetic(keep=lambda name: name.startswith(("many/", "private/"))), ""))
-    chapters = report._chapters(sides, report.drawn_charts())
+    sides = [report.ReportedRun(changed(tmp_path, rename), "")]
+    sides.append(report.ReportedRun(synthetic.synthetic(keep=lambda name: name.startswith(("many/", "private/"))), ""))
+    chapters = report._chapters(sides, report.DrawnCharts())
     assert [one.name for one in chapters] == ["allocation", "contention", "astrology"]
 
 
@@ -206,7 +206,7 @@ def test_a_family_that_only_one_run_has_is_shown() -> None:
 
 
 def test_more_runs_than_can_be_read_are_refused() -> None:
-    with pytest.raises(bad_input, match="at most 6 runs"):
+    with pytest.raises(BadInput, match="at most 6 runs"):
         report.make([synthetic.synthetic(keep=few)] * 7)
 
 
@@ -255,14 +255,14 @@ def test_only_the_pages_own_script_may_run() -> None:
 
 
 @pytest.fixture(scope="module")
-def both() -> tuple[charts.drawing, charts.drawing]:
-    light, dark = (charts.draw(synthetic.synthetic(keep=few), "handoff", charts.look(theme)) for theme in charts.THEMES)
+def both() -> tuple[charts.Drawing, charts.Drawing]:
+    light, dark = (charts.draw(synthetic.synthetic(keep=few), "handoff", charts.Look(theme)) for theme in charts.THEMES)
     assert light is not None and dark is not None
     return light, dark
 
 
-def test_one_picture_serves_both_themes(both: tuple[charts.drawing, charts.drawing]) -> None:
-    colours = inline_svg.palette()
+def test_one_picture_serves_both_themes(both: tuple[charts.Drawing, charts.Drawing]) -> None:
+    colours = inline_svg.Palette()
     made = inline_svg.inline(*both, "a-", colours)
     assert not re.search(r"#[0-9a-f]{6}\b", made.markup)
     for drawn, theme in zip(both, charts.THEMES):
@@ -271,8 +271,8 @@ def test_one_picture_serves_both_themes(both: tuple[charts.drawing, charts.drawi
         assert shown == set(re.findall(r"#[0-9a-f]{6}\b", charts.render(drawn, "svg").decode()))
 
 
-def test_ids_do_not_clash_and_all_that_is_meant_is_there(both: tuple[charts.drawing, charts.drawing]) -> None:
-    made = [inline_svg.inline(*both, prefix, inline_svg.palette()).markup for prefix in ("a-", "b-")]
+def test_ids_do_not_clash_and_all_that_is_meant_is_there(both: tuple[charts.Drawing, charts.Drawing]) -> None:
+    made = [inline_svg.inline(*both, prefix, inline_svg.Palette()).markup for prefix in ("a-", "b-")]
     ids = [set(re.findall(r'\bid="([^"]*)"', markup)) for markup in made]
     assert ids[0] and not ids[0] & ids[1]
     for markup, own in zip(made, ids):
@@ -283,18 +283,18 @@ def test_pictures_that_differ_in_more_than_colour_are_both_shown(monkeypatch: py
     whole, part = synthetic.synthetic(keep=few), synthetic.synthetic(keep=few, mallocs=2)
     draw = charts.draw
 
-    def by_theme(run: results.run, name: str, how: charts.look) -> charts.drawing | None:
+    def by_theme(run: results.Run, name: str, how: charts.Look) -> charts.Drawing | None:
         return draw(whole if how.theme == "light" else part, name, how)
 
     monkeypatch.setattr(charts, "draw", by_theme)
     made = report.make([whole])
     assert made.count('class="view light-view"') == made.count('class="view dark-view"') == 1
-    page = parsed(made)
+    page = ParsedPage(made)
     assert len(page.ids) == len(set(page.ids))
 
 
-def test_the_panels_are_shown_and_the_words_kept_for_the_file(both: tuple[charts.drawing, charts.drawing]) -> None:
-    made = inline_svg.inline(*both, "a-", inline_svg.palette())
+def test_the_panels_are_shown_and_the_words_kept_for_the_file(both: tuple[charts.Drawing, charts.Drawing]) -> None:
+    made = inline_svg.inline(*both, "a-", inline_svg.Palette())
     tree = ElementTree.fromstring(f"<svg>{made.markup}</svg>")
     left, top, width, height = made.panels
     words = {text for group in tree.iter("g") if group.get("class") == inline_svg.WORDS for text in group.iter("text")}

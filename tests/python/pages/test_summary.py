@@ -27,7 +27,7 @@ def make_run(
     change: Change = lambda _, ns, process: ns * (1 + 0.01 * process),
     context: dict[str, Any] | None = None,
     **account: Any,
-) -> results.run:
+) -> results.Run:
     """A run of the fake program's benchmarks, or of the given ones."""
     measured = ALL if times is None else times
     pieces = []
@@ -37,14 +37,14 @@ def make_run(
             {**fake_program.row(name, 1.0, 0, 0, ""), **at(change(name, ns, process))} for name, ns in measured.items()
         ]
         reasons = ("others used 1.00 cores",) if disturbed else ()
-        unit = results.unit(
+        unit = results.Unit(
             "scoped", "allocation", "^scoped/", process, disturbed, reasons, 0.5 * disturbed, 0.0, 0, 0, 1.0,
             account.get("additions", [0.5] * processes)[process], 1,
         )  # fmt: skip
         pieces.append((unit, {"context": CONTEXT if context is None else context, "benchmarks": rows}))
     units = tuple(unit for unit, _ in pieces)
     planned = account.get("planned", processes)
-    how_it_went = results.account(account.get("complete", True), planned, 1, units, account.get("failed", ()))
+    how_it_went = results.Account(account.get("complete", True), planned, 1, units, account.get("failed", ()))
     results.write_whole(folder / "run.json", results.merge(pieces, how_it_went, list(measured)))
     return results.read_run(folder / "run.json")
 
@@ -53,7 +53,7 @@ def at(ns: float) -> dict[str, float]:
     return {"real_time": ns, "cpu_time": ns}
 
 
-def of(run: results.run, topic: str) -> dict[str, findings.finding]:
+def of(run: results.Run, topic: str) -> dict[str, findings.Finding]:
     return {one.subject: one for one in findings.findings(run) if one.topic.startswith(topic)}
 
 
@@ -169,7 +169,7 @@ def test_disturbed_processes_are_marked_and_counted(tmp_path: Path) -> None:
 
 
 def test_an_incomplete_run_says_so(tmp_path: Path) -> None:
-    failed = (results.failure("chase", 1, "crashed (SIGSEGV)"), results.failure("chase", 2, "crashed (SIGSEGV)"))
+    failed = (results.Failure("chase", 1, "crashed (SIGSEGV)"), results.Failure("chase", 2, "crashed (SIGSEGV)"))
     run = make_run(tmp_path, processes=3, planned=5, complete=False, failed=failed)
     assert of(run, "Taking")["glibc"].notes == ("3 of 5 processes",)
     said = findings.caveats(run)

@@ -118,7 +118,7 @@ def test_the_commands_in_the_text_are_understood(command: str) -> None:
 
 
 @dataclass(frozen=True)
-class place:
+class Place:
     """A folder like a CI's: a repository of this project, one of a malloc, and commands that are quick."""
 
     folder: Path
@@ -213,7 +213,7 @@ def commit(folder: Path, cost: str) -> None:
     subprocess.run([*git, "tag", "--force", "v1.0"] if cost == "1.0" else ["true"], check=True, capture_output=True)
 
 
-def make_place(tmp_path: Path, new_cost: str) -> place:
+def make_place(tmp_path: Path, new_cost: str) -> Place:
     for cost in ("1.0", new_cost):
         fake_side.write_side(tmp_path / f"program-{cost}", {MEASURED: 20.0 * float(cost)})
     write_scripts(tmp_path / "ours", tmp_path)
@@ -242,7 +242,7 @@ def make_place(tmp_path: Path, new_cost: str) -> place:
         "GITHUB_SHA": "0123456789abcdef",
         "CI_COMMIT_SHA": "0123456789abcdef",
     }
-    return place(tmp_path, environment)
+    return Place(tmp_path, environment)
 
 
 CASES = pytest.mark.parametrize(("cost", "code"), (("1.0", 0), ("1.3", 1)))
@@ -311,7 +311,7 @@ def test_the_history_on_gitlab(tmp_path: Path) -> None:
         assert [(one.revision, one.unit) for one in kept.runs()] == [("0123456789abcdef", "ratio")]
 
 
-def gitlab(here: place, job: str) -> int:
+def gitlab(here: Place, job: str) -> int:
     """As GitLab does: the lines of a script one after another in one shell, in the repository."""
     asked = ON_GITLAB[0][job]
     base = subprocess.run(
@@ -319,4 +319,4 @@ def gitlab(here: place, job: str) -> int:
     ).stdout.strip()
     told = {**asked["variables"], "STACKHEAP": str(here.folder / "stackheap"), "CI_MERGE_REQUEST_DIFF_BASE_SHA": base}
     environment = {**here.environment, **told}
-    return place(here.folder, environment).run("\n".join(asked["script"]), here.folder / "malloc")
+    return Place(here.folder, environment).run("\n".join(asked["script"]), here.folder / "malloc")

@@ -21,7 +21,7 @@ FAMILIES_KEPT = ("benchmarks/allocation/scoped.cpp", "benchmarks/allocation/scop
 
 
 @dataclass(frozen=True)
-class addition:
+class Addition:
     """A piece of code of the guide: a file of its own, or lines before or after a mark in one that is there."""
 
     path: str
@@ -30,7 +30,7 @@ class addition:
     mark: str = ""
 
 
-def additions() -> Iterator[addition]:
+def additions() -> Iterator[Addition]:
     """Each code block, by the words that lead to it."""
     path = ""
     for before, language, code in re.findall(r"(.*?)^```(\w+)\n(.*?)^```$", GUIDE.read_text(), re.DOTALL | re.MULTILINE):
@@ -39,17 +39,17 @@ def additions() -> Iterator[addition]:
             continue
         if inside := re.search(r"In `([^`]+)`, (after|before) `([^`]+)`:$", lead):
             path = inside[1]
-            yield addition(path, code, inside[2], inside[3])
+            yield Addition(path, code, inside[2], inside[3])
         elif again := re.search(r"^and (after|before) `([^`]+)`:$", lead):
-            yield addition(path, code, again[1], again[2])
+            yield Addition(path, code, again[1], again[2])
         else:
             new = re.search(r"`([^`]+)`:$", lead)
             assert new, f"it is not said where this goes: {lead[-80:]}"
             path = new[1]
-            yield addition(path, code)
+            yield Addition(path, code)
 
 
-def carry_out(one: addition, root: Path) -> None:
+def carry_out(one: Addition, root: Path) -> None:
     file = root / one.path
     if not one.mark:
         assert not file.exists()

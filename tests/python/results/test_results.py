@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from suite.base.cli import REFUSED, answer
 from suite.results import model as results
-from suite.runner.program import bad_input
+from suite.runner.program import BadInput
 
 COMPARE = Path("/usr/share/benchmark/compare.py")  # of the package libbenchmark-tools
 
@@ -32,22 +32,22 @@ def document(*rows: object, **context: object) -> dict[str, Any]:
     return {"context": {"suite_version": "1", **context}, "benchmarks": list(rows)}
 
 
-def unit(process: int, family: str = "scoped", **more: Any) -> results.unit:
+def unit(process: int, family: str = "scoped", **more: Any) -> results.Unit:
     values: dict[str, Any] = {
         "family": family, "chapter": "allocation", "part": f"^{family}/", "process": process, "disturbed": False,
         "reasons": (), "others_cpu": 0.0, "steal": None, "involuntary_switches": 0, "major_faults": 0, "seconds": 1.0,
         "ns_per_addition": 0.5, "attempt": 1,
     }  # fmt: skip
-    return results.unit(**{**values, **more})
+    return results.Unit(**{**values, **more})
 
 
 def merged(*documents: dict[str, Any], **more: Any) -> dict[str, Any]:
     pieces = [(unit(process), one) for process, one in enumerate(documents)]
-    account = results.account(True, len(documents), 7, tuple(one for one, _ in pieces), **more)
+    account = results.Account(True, len(documents), 7, tuple(one for one, _ in pieces), **more)
     return results.merge(pieces, account, [])
 
 
-def read(tmp_path: Path, written: object) -> results.run:
+def read(tmp_path: Path, written: object) -> results.Run:
     path = tmp_path / "run.json"
     path.write_text(written if isinstance(written, str) else json.dumps(written))
     return results.read_run(path)
@@ -57,13 +57,13 @@ def read(tmp_path: Path, written: object) -> results.run:
 
 
 def test_a_name_has_family_strategy_and_parameters_in_order() -> None:
-    name = results.benchmark_name.parse("batch/jemalloc/order:lifo/count:100")
+    name = results.BenchmarkName.parse("batch/jemalloc/order:lifo/count:100")
     assert (name.family, name.strategy, list(name.parameters)) == ("batch", "jemalloc", ["order", "count"])
     assert (name.number("count"), name.number("order"), name.number("bytes")) == (100, None, None)
 
 
 def test_a_family_without_strategies_has_none() -> None:
-    name = results.benchmark_name.parse("chase/bytes:4096/order:random/home:heap")
+    name = results.BenchmarkName.parse("chase/bytes:4096/order:random/home:heap")
     assert (name.family, name.strategy, name.parameters["home"]) == ("chase", None, "heap")
 
 
@@ -125,7 +125,7 @@ def test_mallocs_and_facts_come_from_the_context(tmp_path: Path) -> None:
 def test_a_disturbed_process_is_found_by_its_part(tmp_path: Path) -> None:
     units = (unit(0, disturbed=True, part="^scoped/a/"), unit(1, disturbed=True, part="^scoped/b/"))
     pieces = [(one, document(row("scoped/a/x:1"), row("scoped/b/x:1"))) for one in units]
-    run = read(tmp_path, results.merge(pieces, results.account(True, 2, 1, units), []))
+    run = read(tmp_path, results.merge(pieces, results.Account(True, 2, 1, units), []))
     assert [run.disturbed_processes(one) for one in run.series()] == [(0,), (1,)]
 
 
@@ -165,7 +165,7 @@ BAD = {
 def test_a_bad_file_is_refused_in_one_line_that_names_it(tmp_path: Path, what: str) -> None:
     path = tmp_path / "run.json"
     path.write_bytes((BAD[what] or "").encode() if what != "not UTF-8" else b'{"a": "\xff\xfe"}')
-    with pytest.raises(results.bad_result) as refused:
+    with pytest.raises(results.BadResult) as refused:
         results.read_run(path)
     assert str(refused.value).startswith(f"{path}: ")
     assert len(str(refused.value).splitlines()) == 1
@@ -173,13 +173,13 @@ def test_a_bad_file_is_refused_in_one_line_that_names_it(tmp_path: Path, what: s
 
 @pytest.mark.parametrize("path", ["missing.json", ".", "nul\0byte", "x" * 5000, "missing/run.json"])
 def test_what_is_no_file_is_refused(tmp_path: Path, path: str) -> None:
-    with pytest.raises(results.bad_result):
+    with pytest.raises(results.BadResult):
         results.read_run(tmp_path / path)
 
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(results.bad_result, match="is not a file"):
+    with pytest.raises(results.BadResult, match="is not a file"):
         results.read_run(tmp_path / "pipe")
 
 
@@ -187,7 +187,7 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     with path.open("wb") as file:
         file.truncate(results.MOST_BYTES + 1)  # takes no room on the disk
-    with pytest.raises(results.bad_result, match="too large"):
+    with pytest.raises(results.BadResult, match="too large"):
         results.read_run(path)
 
 
@@ -211,7 +211,7 @@ def read_or_refuse(path: Path) -> None:
     """What a reader may do: give a run whose every part can be used, or refuse."""
     try:
         run = results.read_run(path)
-    except results.bad_result:
+    except results.BadResult:
         return
     for one in run.series():
         assert one.times and all(math.isfinite(ns) and ns >= 0 for ns in one.times)
@@ -283,7 +283,7 @@ def test_each_process_is_a_repetition_and_keeps_what_it_wrote() -> None:
 def test_rows_come_in_the_given_order_and_are_numbered_by_family() -> None:
     names = ["b/x/n:1", "a/x/n:1", "b/y/n:1"]
     pieces = [(unit(0), document(*(row(name) for name in sorted(names))))]
-    rows = results.merge(pieces, results.account(True, 1, 7), names)["benchmarks"]
+    rows = results.merge(pieces, results.Account(True, 1, 7), names)["benchmarks"]
     assert [one["name"] for one in rows] == names
     assert [(one["family_index"], one["per_family_instance_index"]) for one in rows] == [(0, 0), (1, 0), (0, 1)]
 
@@ -302,7 +302,7 @@ def test_a_run_is_in_nanoseconds_and_without_nan_whatever_the_program_wrote() ->
 
 
 def test_a_merged_run_reads_back_whole(tmp_path: Path) -> None:
-    failed = (results.failure("chase", 1, "crashed (SIGSEGV)"),)
+    failed = (results.Failure("chase", 1, "crashed (SIGSEGV)"),)
     path = tmp_path / "run.json"
     results.write_whole(path, merged(*repetitions(), failed=failed))
     run = results.read_run(path)
@@ -312,9 +312,9 @@ def test_a_merged_run_reads_back_whole(tmp_path: Path) -> None:
 
 def test_how_far_the_clock_moved_is_in_the_account() -> None:
     units = (unit(0, ns_per_addition=0.5), unit(1, ns_per_addition=0.6), unit(2, ns_per_addition=None))
-    clock = results.account(True, 3, units=units).clock
+    clock = results.Account(True, 3, units=units).clock
     assert clock == {"ns_per_addition_min": 0.5, "ns_per_addition_max": 0.6, "moved": pytest.approx(0.2)}
-    assert results.account(True, 1).clock == {}
+    assert results.Account(True, 1).clock == {}
 
 
 def test_compare_py_finds_all_it_reads() -> None:
@@ -350,7 +350,7 @@ def test_a_unit_reads_back_with_its_document(tmp_path: Path) -> None:
 def test_a_run_is_no_unit(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     results.write_whole(path, document(row()))
-    with pytest.raises(results.bad_result, match="damaged record of a unit"):
+    with pytest.raises(results.BadResult, match="damaged record of a unit"):
         results.read_unit(path)
 
 
@@ -418,7 +418,7 @@ def test_a_process_without_a_figure_says_why(wrong: dict[str, object]) -> None:
 
 def test_processes_stand_in_their_order_in_whatever_order_they_ended() -> None:
     pieces = [(unit(process), document(row(ns=process + 1.0))) for process in (2, 0, 1)]
-    rows = results.merge(pieces, results.account(True, 3, 7), [])["benchmarks"]
+    rows = results.merge(pieces, results.Account(True, 3, 7), [])["benchmarks"]
     assert [one["real_time"] for one in rows if one["run_type"] == "iteration"] == [1.0, 2.0, 3.0]
 
 
@@ -426,7 +426,7 @@ def test_where_the_program_lies_is_not_told() -> None:
     assert merged(document(row(), executable="/home/someone/stackheap"))["context"]["executable"] == "stackheap"
 
 
-WRONG = [results.bad_result(Path("run.json"), "no run"), bad_input("no run"), OSError("no run")]
+WRONG = [results.BadResult(Path("run.json"), "no run"), BadInput("no run"), OSError("no run")]
 
 
 @pytest.mark.parametrize("problem", WRONG)

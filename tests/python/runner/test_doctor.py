@@ -9,18 +9,18 @@ import pytest
 
 from suite.commands import doctor as command
 from suite.runner import build as building, doctor
-from suite.runner.program import malloc
+from suite.runner.program import Malloc
 
 
-def machine(root: Path, files: dict[str, str], **facts: str) -> doctor.machine:
+def machine(root: Path, files: dict[str, str], **facts: str) -> doctor.SystemView:
     for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text + "\n")
-    return doctor.machine(root, facts)
+    return doctor.SystemView(root, facts)
 
 
-def states(found: list[doctor.finding]) -> dict[str, str]:
+def states(found: list[doctor.Diagnosis]) -> dict[str, str]:
     return {each.name: each.state for each in found}
 
 
@@ -79,8 +79,8 @@ def test_damaged_files_are_no_disaster(tmp_path: Path, text: str) -> None:
 
 
 def test_mallocs_are_named_with_version_and_file(tmp_path: Path) -> None:
-    own = malloc("glibc", "/lib/libc.so.6", "2.36", "", "libc6", process=True)
-    missing = malloc("jemalloc", "", "", "no such file", "libjemalloc2", process=False)
+    own = Malloc("glibc", "/lib/libc.so.6", "2.36", "", "libc6", process=True)
+    missing = Malloc("jemalloc", "", "", "no such file", "libjemalloc2", process=False)
     found = list(doctor.mallocs([own, missing]))
     assert [each.name for each in found] == ["malloc glibc", "malloc jemalloc"]
     assert found[0].value == "2.36 from /lib/libc.so.6, the process's own"
@@ -92,7 +92,7 @@ def test_the_command_prints_what_it_found_as_it_stands(
 ) -> None:
     executable = fake_program.write_program(tmp_path)
     monkeypatch.setattr(building, "build", lambda *_: executable)
-    monkeypatch.setattr(doctor, "CHECKS", (lambda at: doctor.finding("load", "mind", "[bold]7", "[b]slow", "[i]wait"),))
+    monkeypatch.setattr(doctor, "CHECKS", (lambda at: doctor.Diagnosis("load", "mind", "[bold]7", "[b]slow", "[i]wait"),))
     assert command.main([], tmp_path) == 0
     shown = capsys.readouterr().out
     assert all(text in shown for text in ("[bold]7", "[b]slow", "[i]wait", "malloc glibc", "2.36 from /nowhere"))

@@ -16,10 +16,10 @@ from support import fake_program
 import pytest
 from suite.results import model as results
 from suite.runner import interference as machine, scheduler as measure
-from suite.runner.program import ask, bad_input, measure_part, part, program, unit_failed, unit_hung
+from suite.runner.program import ask, BadInput, measure_part, Part, Program, UnitFailed, UnitHung
 
 
-class silent:
+class Silent:
     """A watcher that remembers, and can act when a process begins."""
 
     def __init__(self) -> None:
@@ -28,11 +28,11 @@ class silent:
         self.left: list[float | None] = []
         self.rounds: list[int] = []
 
-    def begins(self, what: part, process: int, done: int, seconds_left: float | None) -> None:
+    def begins(self, what: Part, process: int, done: int, seconds_left: float | None) -> None:
         self.begun.append((what.file_name(process), done))
         self.left.append(seconds_left)
 
-    def ends(self, what: part, process: int, problem: str) -> None:
+    def ends(self, what: Part, process: int, problem: str) -> None:
         self.problems += [problem] if problem else []
 
     def round_ends(self, process: int, disturbed: int, seconds_left: float | None) -> None:
@@ -50,15 +50,15 @@ def executable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def calm(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody else is on this machine, unless the test says so."""
-    monkeypatch.setattr(machine, "take_snapshot", lambda: machine.snapshot(time.monotonic(), 0.0, 0.0, 0.0, 2))
+    monkeypatch.setattr(machine, "take_snapshot", lambda: machine.Snapshot(time.monotonic(), 0.0, 0.0, 0.0, 2))
 
 
-def planned(executable: Path, only: str | None = None, processes: int = 2, seed: int = 1) -> measure.plan:
-    chosen = program(executable, "quick", only)
-    return measure.plan(chosen, ask(chosen), processes, seed)
+def planned(executable: Path, only: str | None = None, processes: int = 2, seed: int = 1) -> measure.Plan:
+    chosen = Program(executable, "quick", only)
+    return measure.Plan(chosen, ask(chosen), processes, seed)
 
 
-def begin(plan: measure.plan, folder: Path) -> Path:
+def begin(plan: measure.Plan, folder: Path) -> Path:
     plan.write(folder)
     return folder
 
@@ -79,7 +79,7 @@ def leftovers(folder: Path) -> list[Path]:
 
 
 def test_the_program_is_asked_once_for_all_it_has(executable: Path) -> None:
-    offered = ask(program(executable, "quick"))
+    offered = ask(Program(executable, "quick"))
     assert offered.families == tuple(fake_program.FAMILIES)
     assert [one.file_name(3) for one in offered.parts if one.family == "heap_state"] == [
         "heap_state-0-3.json",
@@ -89,7 +89,7 @@ def test_the_program_is_asked_once_for_all_it_has(executable: Path) -> None:
 
 
 def test_parts_without_a_benchmark_left_are_not_run(executable: Path) -> None:
-    assert [one.index for one in ask(program(executable, "quick", "heap_state/glibc/state:aged")).parts] == [1]
+    assert [one.index for one in ask(Program(executable, "quick", "heap_state/glibc/state:aged")).parts] == [1]
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ def test_parts_without_a_benchmark_left_are_not_run(executable: Path) -> None:
 def test_what_the_program_refuses_is_said_in_its_words(
     executable: Path, only: str | None, allocators: tuple[str, ...], says: str
 ) -> None:
-    with pytest.raises(bad_input) as refused:
-        ask(program(executable, "quick", only, allocators))
+    with pytest.raises(BadInput) as refused:
+        ask(Program(executable, "quick", only, allocators))
     assert str(refused.value).startswith(says)
 
 
@@ -122,15 +122,15 @@ def test_a_program_that_is_none_is_refused(tmp_path: Path, script: str, says: st
     broken = tmp_path / "broken"
     broken.write_text(script)
     broken.chmod(0o755)
-    with pytest.raises(bad_input, match=says):
-        ask(program(broken, "quick"))
+    with pytest.raises(BadInput, match=says):
+        ask(Program(broken, "quick"))
 
 
 # ---- a run
 
 
 def test_a_run_has_every_benchmark_in_every_process(executable: Path, tmp_path: Path) -> None:
-    plan, watching = planned(executable, processes=3), silent()
+    plan, watching = planned(executable, processes=3), Silent()
     run = measure.measure(plan, begin(plan, tmp_path / "out"), watching)
     assert [str(one.name) for one in run.series()] == list(plan.catalogue.benchmarks)
     assert {tuple(sample.process for sample in one.samples) for one in run.series()} == {(0, 1, 2)}
@@ -153,8 +153,8 @@ def test_each_round_leaves_a_run_that_can_be_read(executable: Path, tmp_path: Pa
     begin(plan, tmp_path / "out")
     seen = []
 
-    class reads(silent):
-        def begins(self, what: part, process: int, done: int, seconds_left: float | None) -> None:
+    class reads(Silent):
+        def begins(self, what: Part, process: int, done: int, seconds_left: float | None) -> None:
             if process:
                 run = results.read_run(tmp_path / "out" / measure.RUN_FILE)
                 seen.append((run.processes, run.complete))
@@ -178,7 +178,7 @@ def test_a_failed_process_is_recorded_and_the_run_goes_on(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, reason: str
 ) -> None:
     does(monkeypatch, chase=[what, 1])  # in the second of three processes
-    plan, watching = planned(executable, processes=3), silent()
+    plan, watching = planned(executable, processes=3), Silent()
     run = measure.measure(plan, begin(plan, tmp_path / "out"), watching)
     (failed,) = run.failed
     assert (failed.family, failed.process) == ("chase", 1)
@@ -195,7 +195,7 @@ def test_a_hang_is_ended_and_its_part_left_out_from_then_on(
 ) -> None:
     does(monkeypatch, handoff=["hang"])
     plan = planned(executable, "^(handoff|traverse)/", processes=3)
-    run = measure.measure(plan, begin(plan, tmp_path / "out"), silent(), measure.limits(1.0, 0.0))
+    run = measure.measure(plan, begin(plan, tmp_path / "out"), Silent(), measure.Limits(1.0, 0.0))
     assert [one.reason for one in run.failed] == [
         "did not end within 1 s",
         "left out: it hung in process 0",
@@ -207,14 +207,14 @@ def test_a_hang_is_ended_and_its_part_left_out_from_then_on(
 
 
 def test_the_limit_grows_with_what_units_take() -> None:
-    assert measure.limits(120.0, 20.0).after([]) == 120.0
-    assert measure.limits(120.0, 20.0).after([1.0, 2.0, 30.0]) == 160.0
+    assert measure.Limits(120.0, 20.0).after([]) == 120.0
+    assert measure.Limits(120.0, 20.0).after([1.0, 2.0, 30.0]) == 160.0
 
 
 def test_wrong_work_is_no_figure_and_is_told(executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     does(monkeypatch, traverse=["error"], handoff=["missing"])
     plan = planned(executable, "^(traverse|handoff)/", processes=1)
-    run = measure.measure(plan, begin(plan, tmp_path / "out"), silent())
+    run = measure.measure(plan, begin(plan, tmp_path / "out"), Silent())
     assert sorted(one.reason for one in run.failed) == [
         "handoff/jemalloc/pairs:1: has no result",
         "traverse/vector/count:100000/payload:8: the work was wrong",
@@ -225,16 +225,16 @@ def test_wrong_work_is_no_figure_and_is_told(executable: Path, tmp_path: Path, m
 def test_a_run_in_which_all_failed_says_why(executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     does(monkeypatch, traverse=["crash"])
     plan = planned(executable, "^traverse/")
-    with pytest.raises(unit_failed, match=r"crashed \(SIGSEGV\)"):
-        measure.measure(plan, begin(plan, tmp_path / "out"), silent())
+    with pytest.raises(UnitFailed, match=r"crashed \(SIGSEGV\)"):
+        measure.measure(plan, begin(plan, tmp_path / "out"), Silent())
 
 
 def test_children_of_a_hanging_program_end_with_it(tmp_path: Path) -> None:
     parent = tmp_path / "parent"
     parent.write_text(f"#!/bin/sh\nsleep 600 & echo $! > {tmp_path}/pid\nwait\n")
     parent.chmod(0o755)
-    with pytest.raises(unit_hung):
-        measure_part(program(parent, "quick"), part("f", "c", 0, "^f/", ()), tmp_path, 0.5)
+    with pytest.raises(UnitHung):
+        measure_part(Program(parent, "quick"), Part("f", "c", 0, "^f/", ()), tmp_path, 0.5)
     child = Path("/proc", (tmp_path / "pid").read_text().strip())
     deadline = time.monotonic() + 10
     while child.exists() and time.monotonic() < deadline:
@@ -245,14 +245,14 @@ def test_children_of_a_hanging_program_end_with_it(tmp_path: Path) -> None:
 # ---- interrupts and going on
 
 
-class interrupting(silent):
+class interrupting(Silent):
     """Sends a signal to this very process while a child is at work."""
 
     def __init__(self, number: int, at: int) -> None:
         super().__init__()
         self.number, self.at = number, at
 
-    def begins(self, what: part, process: int, done: int, seconds_left: float | None) -> None:
+    def begins(self, what: Part, process: int, done: int, seconds_left: float | None) -> None:
         super().begins(what, process, done, seconds_left)
         if len(self.begun) == self.at:
             threading.Timer(0.2, os.kill, (os.getpid(), self.number)).start()
@@ -276,7 +276,7 @@ def test_an_interrupt_keeps_what_was_measured_and_the_rest_follows(
     assert (run.complete, len(run.units), leftovers(out)) == (False, 2, [])
 
     monkeypatch.delenv("FAKE_DOES")
-    watching = silent()
+    watching = Silent()
     run = measure.measure(plan, out, watching)
     assert (run.complete, run.processes) == (True, 2)
     assert len(watching.begun) == 2 * len(plan.catalogue.parts) - 2
@@ -288,10 +288,10 @@ def test_a_run_that_was_killed_loses_one_process(executable: Path, tmp_path: Pat
     begin(plan, out)
     (out / "parts" / ".chase-0-0.json.99.tmp").write_text("{")  # what kill -9 leaves
     first = plan.catalogue.parts[0].file_name(0)
-    measure.measure(plan, out, silent())
+    measure.measure(plan, out, Silent())
     (out / "parts" / first).write_text('{"half')
     before = calls(tmp_path)
-    run = measure.measure(plan, out, silent())
+    run = measure.measure(plan, out, Silent())
     assert (run.complete, calls(tmp_path) - before, leftovers(out)) == (True, 1, [])
 
 
@@ -300,8 +300,8 @@ def test_a_failed_process_is_tried_again_when_the_run_goes_on(
 ) -> None:
     plan, out = planned(executable, processes=2), tmp_path / "out"
     does(monkeypatch, chase=["crash", 0])
-    assert len(measure.measure(plan, begin(plan, out), silent()).failed) == 1
-    assert measure.measure(plan, out, silent()).failed == ()
+    assert len(measure.measure(plan, begin(plan, out), Silent()).failed) == 1
+    assert measure.measure(plan, out, Silent()).failed == ()
 
 
 def test_a_plan_reads_back_and_shows_what_changed(executable: Path, tmp_path: Path) -> None:
@@ -320,7 +320,7 @@ def test_a_plan_reads_back_and_shows_what_changed(executable: Path, tmp_path: Pa
 @pytest.mark.parametrize("written", ["", "{", "[]", "{}", '{"profile": 3}', "[" * 100_000, "\xff"])
 def test_a_damaged_plan_is_refused(tmp_path: Path, written: str) -> None:
     (tmp_path / measure.PLAN_FILE).write_text(written, encoding="latin-1")
-    with pytest.raises(bad_input, match="is damaged"):
+    with pytest.raises(BadInput, match="is damaged"):
         measure.read_plan(tmp_path)
 
 
@@ -337,16 +337,16 @@ def test_a_full_disk_stops_the_run_and_what_is_there_stays(executable: Path, tmp
     try:
         plan = planned(executable, processes=2)
         begin(plan, out)
-        measure.measure(planned(executable, processes=1), out, silent())
+        measure.measure(planned(executable, processes=1), out, Silent())
         run = (out / measure.RUN_FILE).read_bytes()
         with (out / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError, match="No space left"):
             while True:
                 filler.write(b"x" * 4096)
         with pytest.raises(OSError, match="No space left"):
-            measure.measure(plan, out, silent())
+            measure.measure(plan, out, Silent())
         assert (out / measure.RUN_FILE).read_bytes() == run
         (out / "filler").unlink()
-        assert measure.measure(plan, out, silent()).complete
+        assert measure.measure(plan, out, Silent()).complete
     finally:
         subprocess.run(["umount", str(out)], check=True)
 
@@ -363,7 +363,7 @@ def test_a_damaged_result_on_a_full_disk_is_the_disks_fault(
 
     monkeypatch.setattr("suite.runner.program.shutil.disk_usage", lambda _: usage)
     with pytest.raises(OSError, match="No space left"):
-        measure.measure(plan, tmp_path / "out", silent())
+        measure.measure(plan, tmp_path / "out", Silent())
 
 
 def test_an_output_folder_that_is_a_file_is_an_oserror(executable: Path, tmp_path: Path) -> None:
@@ -375,7 +375,7 @@ def test_an_output_folder_that_is_a_file_is_an_oserror(executable: Path, tmp_pat
 # ---- disturbance
 
 
-class crowded:
+class Crowded:
     """A machine on which others take `cores` cores while chosen processes run."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *busy_runs: float) -> None:
@@ -383,20 +383,20 @@ class crowded:
         self.clock, self.busy, self.inside = 0.0, 0.0, False
         monkeypatch.setattr(machine, "take_snapshot", self.take)
 
-    def take(self) -> machine.snapshot:
+    def take(self) -> machine.Snapshot:
         if self.inside:  # the child ran for a thousand seconds: its own, of the real clock, are lost in them
             self.clock += 1000.0
             self.busy += 1000.0 * next(self.runs, 0.0)
         self.inside = not self.inside
-        return machine.snapshot(self.clock, 0.0, self.busy, 0.0, 2)
+        return machine.Snapshot(self.clock, 0.0, self.busy, 0.0, 2)
 
 
 def test_a_disturbed_process_is_run_again_and_the_calmest_attempt_kept(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = planned(executable, processes=1)  # 7 parts of 1000 seconds: the budget allows for one more
-    crowded(monkeypatch, 0.0, 0.0, 0.9)
-    watching = silent()
+    Crowded(monkeypatch, 0.0, 0.0, 0.9)
+    watching = Silent()
     run = measure.measure(plan, begin(plan, tmp_path / "out"), watching)
     third = plan.round(0)[2]
     again = [one for one in run.units if one.attempt == 2]
@@ -408,8 +408,8 @@ def test_what_stays_disturbed_is_kept_and_marked(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = planned(executable, processes=1)
-    crowded(monkeypatch, *[0.5] * 7, 0.9)  # the second attempt is worse
-    watching = silent()
+    Crowded(monkeypatch, *[0.5] * 7, 0.9)  # the second attempt is worse
+    watching = Silent()
     run = measure.measure(plan, begin(plan, tmp_path / "out"), watching)
     assert [one.disturbed for one in run.units] == [True] * 7
     assert {one.attempt for one in run.units} == {1}
@@ -422,8 +422,8 @@ def test_a_later_round_pays_for_what_an_earlier_one_could_not(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = planned(executable, processes=2)
-    crowded(monkeypatch, 0.5, 0.5)  # two in the first round, whose budget is one
-    watching = silent()
+    Crowded(monkeypatch, 0.5, 0.5)  # two in the first round, whose budget is one
+    watching = Silent()
     run = measure.measure(plan, begin(plan, tmp_path / "out"), watching)
     assert watching.rounds == [1, 0]
     assert [one.attempt for one in run.units if one.process == 0].count(2) == 2
@@ -435,8 +435,8 @@ def test_what_is_disturbed_again_and_again_is_given_up(
 ) -> None:
     plan = planned(executable, processes=3)
     monkeypatch.setattr(measure, "AGAIN_SHARE", 100.0)
-    crowded(monkeypatch, *[0.5] * 1000)
-    watching = silent()
+    Crowded(monkeypatch, *[0.5] * 1000)
+    watching = Silent()
     run = measure.measure(plan, begin(plan, tmp_path / "out"), watching)
     assert len(watching.begun) == 21 * measure.MOST_ATTEMPTS
     assert len([one for one in run.units if one.disturbed]) == 21
@@ -448,8 +448,8 @@ def test_a_process_whose_core_was_shared_is_run_again(
     monkeypatch.setenv("FAKE_DOES", json.dumps({"chase": ["shared", 0]}))
     plan = planned(executable, processes=1)
     assert plan.round(0)[0].family != "chase"  # there was a quieter process to judge it by
-    crowded(monkeypatch)
-    run = measure.measure(plan, begin(plan, tmp_path / "out"), silent())
+    Crowded(monkeypatch)
+    run = measure.measure(plan, begin(plan, tmp_path / "out"), Silent())
     again = [one for one in run.units if one.attempt == 2]
     assert [(one.family, one.disturbed, one.core_taken) for one in again] == [("chase", False, 0.0)]
 
@@ -459,11 +459,11 @@ def test_what_always_shares_its_core_is_marked_and_a_resumed_run_still_knows_a_q
 ) -> None:
     plan = planned(executable, processes=1)
     folder = begin(plan, tmp_path / "out")
-    measure.measure(plan, folder, silent())
+    measure.measure(plan, folder, Silent())
     for file in (folder / "parts").glob("chase*"):
         file.unlink()
     monkeypatch.setenv("FAKE_DOES", json.dumps({"chase": ["shared"]}))
-    run = measure.measure(plan, folder, silent())
+    run = measure.measure(plan, folder, Silent())
     (chase,) = (one for one in run.units if one.disturbed)
     assert chase.family == "chase" and chase.core_taken == pytest.approx(1 - 2 / 3.2)
     assert chase.reasons == ("its core did 38% less at once than in the quietest processes",)
@@ -476,8 +476,8 @@ def used(cpu: float = 10.0, switches: int = 0, faults: int = 0) -> resource.stru
     return resource.struct_rusage(fields)
 
 
-def at(seconds: float, busy: float | None, steal: float | None = 0.0, cores: int = 2) -> machine.snapshot:
-    return machine.snapshot(seconds, 0.0, busy, steal, cores)
+def at(seconds: float, busy: float | None, steal: float | None = 0.0, cores: int = 2) -> machine.Snapshot:
+    return machine.Snapshot(seconds, 0.0, busy, steal, cores)
 
 
 @pytest.mark.parametrize(
@@ -497,7 +497,7 @@ def at(seconds: float, busy: float | None, steal: float | None = 0.0, cores: int
         (at(10, None, None), dict(switches=3000), 0),
     ],
 )
-def test_what_counts_as_disturbed(after: machine.snapshot, child: dict[str, Any], reasons: int) -> None:
+def test_what_counts_as_disturbed(after: machine.Snapshot, child: dict[str, Any], reasons: int) -> None:
     before = at(0, None if after.busy is None else 0.0, None if after.steal is None else 0.0, after.cores)
     found = machine.disturbance_between(before, after, used(**child))
     assert len(found.reasons) == reasons, found

@@ -22,10 +22,10 @@ from support.measuring_program import ROOT, program
 
 from suite.commands import duet, evaluate
 from suite.gate import sequential_test as deciding
-from suite.results.model import pair, sample
-from suite.runner.program import catalogue
+from suite.results.model import Pair, Sample
+from suite.runner.program import Catalogue
 from suite.selfcheck import gate_error_rates as evaluating, other_tools as other_rules, gate_recording as recording
-from suite.selfcheck.gate_recording import CONDITIONS, NOISY, QUIET, SLOWDOWNS, turn
+from suite.selfcheck.gate_recording import CONDITIONS, NOISY, QUIET, SLOWDOWNS, Turn
 
 NAMES = ("steady", "noisy", "third")
 TEN = tuple(100.0 + 0.01 * i for i in range(10))  # ns, close together
@@ -43,35 +43,35 @@ def slower(by: float, times: Sequence[float] = TEN) -> tuple[float, ...]:
 # ---- recordings of any machine
 
 
-def a_sample(ns: float, cycles: bool = True) -> sample:
-    return sample(0, float(f"{ns:.6g}"), {"ns_per_addition": 0.25} if cycles else {})
+def a_sample(ns: float, cycles: bool = True) -> Sample:
+    return Sample(0, float(f"{ns:.6g}"), {"ns_per_addition": 0.25} if cycles else {})
 
 
-def a_turn(draw: random.Random, spread: float, with_runs: bool, cycles: bool = True) -> turn:
+def a_turn(draw: random.Random, spread: float, with_runs: bool, cycles: bool = True) -> Turn:
     def ns(percent: int) -> float:
         return 20 * (1 + percent / 100) * math.exp(draw.gauss(0, spread / math.sqrt(2)))
 
     def a_run(percent: int) -> dict[str, tuple[float, ...]]:
         return {name: tuple(float(f"{ns(percent):.6g}") for _ in range(recording.REPETITIONS)) for name in NAMES}
 
-    def a_pair(percent: int) -> pair:
-        return pair(a_sample(ns(0), cycles), a_sample(ns(percent), cycles), draw.random() < 0.5)
+    def a_pair(percent: int) -> Pair:
+        return Pair(a_sample(ns(0), cycles), a_sample(ns(percent), cycles), draw.random() < 0.5)
 
     pairs = {percent: {name: a_pair(percent) for name in NAMES} for percent in SLOWDOWNS}
     times = {percent: recording.PLAIN_RUNS if percent == 0 else 1 for percent in SLOWDOWNS} if with_runs else {}
-    return turn(pairs, {percent: tuple(a_run(percent) for _ in range(times.get(percent, 0))) for percent in SLOWDOWNS})
+    return Turn(pairs, {percent: tuple(a_run(percent) for _ in range(times.get(percent, 0))) for percent in SLOWDOWNS})
 
 
 @cache
-def a_recording(turns: int = 48, quiet: float = 0.005, noisy: float = 0.06, cycles: bool = True) -> recording.recording:
+def a_recording(turns: int = 48, quiet: float = 0.005, noisy: float = 0.06, cycles: bool = True) -> recording.Recording:
     draw = random.Random(1)
     spreads = {QUIET: quiet, NOISY: noisy}
     made = {name: tuple(a_turn(draw, spreads[name], i % 4 == 0, cycles) for i in range(turns)) for name in CONDITIONS}
     facts = {"date": "2026-01-02", "topology": "2 cores", "counters": "none: not here"}
-    return recording.recording(7, facts, NAMES, made)
+    return recording.Recording(7, facts, NAMES, made)
 
 
-def kept(folder: Path, made: recording.recording | None = None) -> Path:
+def kept(folder: Path, made: recording.Recording | None = None) -> Path:
     path = folder / "recording.json.gz"
     recording.write_recording(path, made or a_recording())
     return path
@@ -156,13 +156,13 @@ def test_a_suite_is_of_blocks_that_follow_each_other_and_has_no_turn_twice(turns
 def test_a_suite_takes_turns_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each benchmark's ratio tells its turn: the rule must be given the same turns of each, in the same order."""
 
-    def told(number: int) -> turn:
-        a_pair = pair(a_sample(1.0), a_sample(1.0 + number), True)
-        return turn({percent: dict.fromkeys(NAMES, a_pair) for percent in SLOWDOWNS}, dict.fromkeys(SLOWDOWNS, ()))
+    def told(number: int) -> Turn:
+        a_pair = Pair(a_sample(1.0), a_sample(1.0 + number), True)
+        return Turn({percent: dict.fromkeys(NAMES, a_pair) for percent in SLOWDOWNS}, dict.fromkeys(SLOWDOWNS, ()))
 
     asked_about: list[Mapping[str, Sequence[float]]] = []
 
-    def watch(logs: Mapping[str, Sequence[float]], chosen: deciding.rule) -> dict[str, deciding.decision]:
+    def watch(logs: Mapping[str, Sequence[float]], chosen: deciding.Rule) -> dict[str, deciding.Decision]:
         asked_about.append(logs)
         return {}
 
@@ -181,7 +181,7 @@ def test_planted_slowdowns_are_found_and_nothing_is_found_where_none_is() -> Non
     assert found is not None
     assert found.suites.of == 30 and found.comparisons.of == 90
     assert found.suites.hits == 0
-    assert found.of(5) == evaluating.tally(30, 30)
+    assert found.of(5) == evaluating.Tally(30, 30)
     assert found.of(1).share < found.of(2).share
     assert {name for _, name in found.found} == set(NAMES)
 
@@ -200,10 +200,10 @@ def test_a_rule_on_cycles_is_not_asked_where_there_are_none() -> None:
 def test_what_the_gate_sets_aside_is_not_found() -> None:
     """Two humps in the new side: the gate gives no verdict, however much slower the side is."""
 
-    def humped(number: int) -> turn:
+    def humped(number: int) -> Turn:
         old, new = a_sample(20 + number % 7 / 100), a_sample((24, 40)[number % 2] + number % 5 / 100)
-        both = dict.fromkeys(NAMES, pair(old, new, True))
-        return turn(dict.fromkeys(SLOWDOWNS, both), dict.fromkeys(SLOWDOWNS, ()))
+        both = dict.fromkeys(NAMES, Pair(old, new, True))
+        return Turn(dict.fromkeys(SLOWDOWNS, both), dict.fromkeys(SLOWDOWNS, ()))
 
     made = replace(a_recording(), turns={name: tuple(humped(i) for i in range(60)) for name in CONDITIONS})
     found = evaluating.score_paired(made, QUIET, evaluating.PAIRED_RULES[0], 1, suites=3)
@@ -227,17 +227,17 @@ def test_other_rules_are_given_runs_that_lie_close_together() -> None:
 
 
 def test_intervals_are_exact() -> None:
-    low, high = evaluating.tally(0, 300).interval
+    low, high = evaluating.Tally(0, 300).interval
     assert low == 0.0
     assert high == pytest.approx(1 - 0.025 ** (1 / 300))
-    assert evaluating.tally(8, 10).interval == pytest.approx((0.4439, 0.9748), abs=1e-4)
+    assert evaluating.Tally(8, 10).interval == pytest.approx((0.4439, 0.9748), abs=1e-4)
 
 
 def test_a_suite_with_two_false_alarms_is_one_suite() -> None:
-    counted = evaluating.score("rule", QUIET)
+    counted = evaluating.Score("rule", QUIET)
     counted.count_itself(2, 14)
     counted.count_itself(0, 14)
-    assert (counted.comparisons, counted.suites) == (evaluating.tally(2, 28), evaluating.tally(1, 2))
+    assert (counted.comparisons, counted.suites) == (evaluating.Tally(2, 28), evaluating.Tally(1, 2))
 
 
 @pytest.mark.parametrize(
@@ -245,8 +245,8 @@ def test_a_suite_with_two_false_alarms_is_one_suite() -> None:
     [(0, "yes |"), (2, "yes, though the interval reaches beyond |"), (20, "no, missed by 3.0 points |")],
 )
 def test_the_goal_of_few_false_alarms(false_alarms: int, reached: str) -> None:
-    counted = evaluating.score(evaluating.PAIRED_RULES[0].name, QUIET, suites=evaluating.tally(false_alarms, 500))
-    told = evaluating.evaluation(a_recording(), 1, 500, (counted,))
+    counted = evaluating.Score(evaluating.PAIRED_RULES[0].name, QUIET, suites=evaluating.Tally(false_alarms, 500))
+    told = evaluating.Evaluation(a_recording(), 1, 500, (counted,))
     [line] = [line for line in evaluating._goals(told).splitlines() if line.startswith("| A/A suites flagged |")]
     assert line.endswith(reached)
 
@@ -446,13 +446,13 @@ def test_a_pair_is_of_neighbours_and_knows_which_came_first(monkeypatch: pytest.
     """Each process measures its own number, and its slowdown."""
     numbers = iter(range(1, 1000))
 
-    def numbered(self: recording.recorder, percent: int, name: str) -> sample:
-        return sample(0, float(next(numbers)), {"percent": float(percent)})
+    def numbered(self: recording.Recorder, percent: int, name: str) -> Sample:
+        return Sample(0, float(next(numbers)), {"percent": float(percent)})
 
-    monkeypatch.setattr(recording.recorder, "_sample", numbered)
-    sides = recording.sides(Path("unused"), Path("unused"))
-    nothing = catalogue((), {}, (), {}, "")
-    measuring = recording.recorder(sides, Path("unused"), nothing, NAMES, random.Random(1))
+    monkeypatch.setattr(recording.Recorder, "_sample", numbered)
+    sides = recording.PlantedPrograms(Path("unused"), Path("unused"))
+    nothing = Catalogue((), {}, (), {}, "")
+    measuring = recording.Recorder(sides, Path("unused"), nothing, NAMES, random.Random(1))
     seen = set()
     for _ in range(20):
         for chain in recording.CHAINS:
@@ -488,7 +488,7 @@ json.dump({{"context": {{"suite_version": "0"}}, "benchmarks": rows}}, open(give
 """
 
 
-def a_builder(folder: Path, trouble: str = "", neighbour: str = "exec sleep 60") -> evaluate.builder:
+def a_builder(folder: Path, trouble: str = "", neighbour: str = "exec sleep 60") -> evaluate.PlantedBuilder:
     def build(root: Path, preset: str, status: Console, target: str) -> Path:
         path = folder / target
         fake = FAKE.format(python=sys.executable, trouble=trouble)
@@ -526,7 +526,7 @@ def test_what_is_recorded_is_what_was_planted(tmp_path: Path) -> None:
 
 
 def test_a_delay_follows_what_its_stretch_turns_out_to_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording.recorder, "stretches", lambda self, name: [8000.0])  # it takes 4,000 cycles
+    monkeypatch.setattr(recording.Recorder, "stretches", lambda self, name: [8000.0])  # it takes 4,000 cycles
     assert recorded(tmp_path) == 0
     made = recording.read_recording(tmp_path / "made.json.gz")
     first, second = (made.turns[name][0].pairs[5]["chase/bytes:16384"].new.ns for name in CONDITIONS)
@@ -562,16 +562,16 @@ def test_what_fails_again_and_again_ends_the_recording_in_one_line(
 
 def test_an_interrupt_keeps_the_turns_that_are_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made_turns = 0
-    whole = recording.recorder.turn
+    whole = recording.Recorder.turn
 
-    def third_is_interrupted(self: recording.recorder, condition: str, with_runs: bool) -> turn:
+    def third_is_interrupted(self: recording.Recorder, condition: str, with_runs: bool) -> Turn:
         nonlocal made_turns
         made_turns += 1
         if made_turns == 3:
             raise KeyboardInterrupt
         return whole(self, condition, with_runs)
 
-    monkeypatch.setattr(recording.recorder, "turn", third_is_interrupted)
+    monkeypatch.setattr(recording.Recorder, "turn", third_is_interrupted)
     assert recorded(tmp_path, "--minutes", "60") == 0
     assert {len(own) for own in recording.read_recording(tmp_path / "made.json.gz").turns.values()} == {1}
 

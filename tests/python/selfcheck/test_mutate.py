@@ -135,8 +135,8 @@ def test_compiled_ones_are_built_and_one_that_cannot_be_is_told(project: Path, t
 
 
 def test_one_mutant_of_each_family_is_built_at_a_time_and_all_else_alone() -> None:
-    def of(file: str, number: int) -> mutating.mutant:
-        return mutating.mutant(f"{file} {number}", file, "a", "b", "tests/python/room/test_x.py")
+    def of(file: str, number: int) -> mutating.Mutant:
+        return mutating.Mutant(f"{file} {number}", file, "a", "b", "tests/python/room/test_x.py")
 
     churn, batch, harness = "benchmarks/allocation/churn.cpp", "benchmarks/allocation/batch.cpp", "benchmarks/harness/main.cpp"
     mutants = [of(churn, 1), of(harness, 1), of(batch, 1), of(churn, 2), of(harness, 2)]
@@ -188,7 +188,7 @@ BAD: dict[str, tuple[list[str], list[str], str]] = {  # mutants, arguments, what
     "old text that is gone": ([GONE], [], "gone: its old text stands 0 times in scripts/x.py"),
     "old text that stands twice": ([entry("many", "scripts/x.py", "return", "yield", IN_SCRIPT[1])], [], "stands 2 times"),
     "no such file": ([entry("no file", "scripts/y.py", "a", "b", IN_SCRIPT[1])], [], "0 times in scripts/y.py"),
-    "no such tests": ([entry("no tests", "scripts/x.py", "2 * x", "3", "tests/python/room/test_y.py")], [], "no tests/python/test_y.py"),
+    "no such tests": ([entry("no tests", "scripts/x.py", "2 * x", "3", "tests/python/room/test_y.py")], [], "no tests/python/room/test_y.py"),
     "tests that are none": ([entry("odd", "scripts/x.py", "2 * x", "3", "scripts/test")], [], "neither|no file of"),
     "tests that are not there": ([CAUGHT_ONE.replace("test_x.py", "test_x.py nothing_of_that_name")], [], "tests nothing"),
     "nothing changed": ([entry("same", "scripts/x.py", "2 * x", "2 * x", IN_SCRIPT[1])], [], "changes nothing"),

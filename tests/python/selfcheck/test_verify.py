@@ -13,13 +13,13 @@ import pytest
 from suite.runner import build as building
 from suite.selfcheck import assembly, verify
 from suite.commands import verify as command
-from suite.runner.program import ask, bad_input, catalogue, malloc, part, program, unit_failed
+from suite.runner.program import ask, BadInput, Catalogue, Malloc, Part, Program, UnitFailed
 
 Rows = dict[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class told(verify.suite_under_test):
+class ProgramOutput(verify.SuiteUnderTest):
     """A suite that measures what the test says."""
 
     answer: Callable[[str, str], Rows]
@@ -32,12 +32,12 @@ def nothing(only: str, preload: str) -> Rows:
     return {}
 
 
-def suite(answer: Callable[[str, str], Rows] = nothing, *mallocs: malloc, parts: int = 0) -> told:
-    its_parts = tuple(part(f"family{number}", "chapter", 0, f"^family{number}/", ()) for number in range(parts))
-    return told(program(Path("/nowhere"), "quick"), catalogue(its_parts, {}, mallocs, {}, ""), Path("/"), answer)
+def suite(answer: Callable[[str, str], Rows] = nothing, *mallocs: Malloc, parts: int = 0) -> ProgramOutput:
+    its_parts = tuple(Part(f"family{number}", "chapter", 0, f"^family{number}/", ()) for number in range(parts))
+    return ProgramOutput(Program(Path("/nowhere"), "quick"), Catalogue(its_parts, {}, mallocs, {}, ""), Path("/"), answer)
 
 
-def verdicts(rows: Iterator[verify.row]) -> list[str]:
+def verdicts(rows: Iterator[verify.Row]) -> list[str]:
     return [each.verdict for each in rows]
 
 
@@ -49,7 +49,7 @@ def timed(**ns: float) -> Rows:
 
 
 def test_a_malloc_that_is_missing_is_unknown_and_not_shown() -> None:
-    here = malloc("jemalloc", "/lib/libjemalloc.so.2", "5.3", "", "", process=False)
+    here = Malloc("jemalloc", "/lib/libjemalloc.so.2", "5.3", "", "", process=False)
     rows = list(verify.mallocs(suite(nothing, here, replace(here, name="mimalloc", reason="not found"))))
     assert [each.verdict for each in rows] == [verify.SHOWN, verify.UNKNOWN]
     assert "/lib/libjemalloc.so.2" in rows[0].evidence and rows[1].evidence == "not found"
@@ -66,14 +66,14 @@ def test_a_malloc_that_is_missing_is_unknown_and_not_shown() -> None:
 def test_a_library_that_measures_anothers_malloc_is_a_failure(
     monkeypatch: pytest.MonkeyPatch, refusal: str, verdict: str
 ) -> None:
-    tbb = malloc("tbbmalloc", "/lib/libtbbmalloc.so.2", "2.8", "", "", process=False)
-    asked: list[program] = []
+    tbb = Malloc("tbbmalloc", "/lib/libtbbmalloc.so.2", "2.8", "", "", process=False)
+    asked: list[Program] = []
 
-    def ask(chosen: program) -> catalogue:
+    def ask(chosen: Program) -> Catalogue:
         asked.append(chosen)
         if refusal:
-            raise bad_input(refusal)
-        return catalogue((), {}, (tbb, replace(tbb, name="wrong")), {}, "")
+            raise BadInput(refusal)
+        return Catalogue((), {}, (tbb, replace(tbb, name="wrong")), {}, "")
 
     monkeypatch.setattr(verify, "ask", ask)
     assert verdicts(verify.refusals(suite(nothing, tbb))) == [verdict]
@@ -82,8 +82,8 @@ def test_a_library_that_measures_anothers_malloc_is_a_failure(
 
 
 def test_this_program_refuses_a_library_that_measures_anothers_malloc(tmp_path: Path) -> None:
-    here = program(measuring_program.program(), "smoke")
-    [found] = verify.refusals(verify.suite_under_test(here, ask(here), tmp_path))
+    here = Program(measuring_program.program(), "smoke")
+    [found] = verify.refusals(verify.SuiteUnderTest(here, ask(here), tmp_path))
     assert found.verdict in (verify.SHOWN, verify.UNKNOWN), found
 
 
@@ -97,13 +97,13 @@ def test_a_malloc_that_costs_something_else_when_preloaded_fails(tmp_path: Path,
         assert preload in ("", str(library))
         return timed(**dict.fromkeys(names, 10.0 * (factor if preload else 1.0)))
 
-    its = malloc("jemalloc", str(library), "5.3", "", "", process=False)
+    its = Malloc("jemalloc", str(library), "5.3", "", "", process=False)
     assert verdicts(verify.preloaded(suite(answer, its))) == [verdict]
 
 
 def test_a_proxy_that_is_not_there_is_unknown_and_the_process_malloc_needs_none(tmp_path: Path) -> None:
-    tbb = malloc("tbbmalloc", str(tmp_path / "libtbbmalloc.so.2"), "2.8", "", "", process=False)
-    own = malloc("glibc", "/lib/libc.so.6", "2.36", "", "", process=True)
+    tbb = Malloc("tbbmalloc", str(tmp_path / "libtbbmalloc.so.2"), "2.8", "", "", process=False)
+    own = Malloc("glibc", "/lib/libc.so.6", "2.36", "", "", process=True)
     assert verdicts(verify.preloaded(suite(nothing, tbb, own))) == [verify.UNKNOWN]
 
     (tmp_path / "libtbbmalloc_proxy.so.2").touch()
@@ -126,10 +126,10 @@ def test_a_proxy_that_is_not_there_is_unknown_and_the_process_malloc_needs_none(
 
 
 CONTROL = "std::uint64_t stackheap::none::lend<stackheap::touch_first>(unsigned long)"
-CALLER = assembly.function("loop", ((16, f"call   400 <{CONTROL}>"), (21, "jne    10 <loop>")))
+CALLER = assembly.Function("loop", ((16, f"call   400 <{CONTROL}>"), (21, "jne    10 <loop>")))
 
 
-def of_code(*functions: assembly.function) -> Callable[[Path], Mapping[str, assembly.function]]:
+def of_code(*functions: assembly.Function) -> Callable[[Path], Mapping[str, assembly.Function]]:
     return lambda file: {each.name: each for each in functions}
 
 
@@ -142,9 +142,9 @@ def of_code(*functions: assembly.function) -> Callable[[Path], Mapping[str, asse
     ],
 )
 def test_a_take_that_calls_or_stands_outside_a_loop_fails(
-    monkeypatch: pytest.MonkeyPatch, taken: str, caller: assembly.function, expected: list[str]
+    monkeypatch: pytest.MonkeyPatch, taken: str, caller: assembly.Function, expected: list[str]
 ) -> None:
-    take = assembly.function(CONTROL, ((1024, taken),))
+    take = assembly.Function(CONTROL, ((1024, taken),))
     monkeypatch.setattr(assembly, "disassemble", of_code(take, caller))
     assert verdicts(verify.loops(suite())) == expected
 
@@ -245,8 +245,8 @@ def test_a_family_is_measured_by_its_own_figure() -> None:
         asked.append(only)
         return {"stack_limit/home:first/frame:64": {"real_time": float(len(asked)), "frames": 1000.0}}
 
-    limits = part("stack_limit", "limits", 0, "^stack_limit/", ())
-    tried = replace(suite(answer), catalogue=catalogue((limits,), {}, (), {}, ""))
+    limits = Part("stack_limit", "limits", 0, "^stack_limit/", ())
+    tried = replace(suite(answer), catalogue=Catalogue((limits,), {}, (), {}, ""))
     [found] = verify.spread(tried)
     assert found.verdict == verify.SHOWN and "typically 0.0%" in found.evidence
 
@@ -255,15 +255,15 @@ def test_a_family_is_measured_by_its_own_figure() -> None:
 
 
 def test_a_check_that_cannot_be_carried_out_is_a_failed_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(suite: verify.suite_under_test) -> Iterator[verify.row]:
-        yield verify.row("before it broke", verify.SHOWN, "")
-        raise unit_failed("crashed (SIGSEGV)")
+    def broken(suite: verify.SuiteUnderTest) -> Iterator[verify.Row]:
+        yield verify.Row("before it broke", verify.SHOWN, "")
+        raise UnitFailed("crashed (SIGSEGV)")
 
     monkeypatch.setattr(verify, "CHECKS", (broken,))
     rows = list(verify.verify(suite().program, suite().catalogue))
     assert [(each.verdict, each.evidence) for each in rows[1:]] == [(verify.FAILED, "crashed (SIGSEGV)")]
     assert verify.exit_code(rows) == 1 and verify.exit_code(rows[:1]) == 0
-    assert verify.exit_code([verify.row("", verify.UNKNOWN, "")]) == 0
+    assert verify.exit_code([verify.Row("", verify.UNKNOWN, "")]) == 0
 
 
 @pytest.mark.parametrize(("verdict", "status"), [(verify.SHOWN, 0), (verify.UNKNOWN, 0), (verify.FAILED, 1)])
@@ -272,7 +272,7 @@ def test_the_command_prints_every_row_and_fails_with_a_failed_one(
 ) -> None:
     executable = fake_program.write_program(tmp_path)
     monkeypatch.setattr(building, "build", lambda *_: executable)
-    monkeypatch.setattr(verify, "CHECKS", (lambda suite: iter([verify.row("[bold]a claim", verdict, "[red]why")]),))
+    monkeypatch.setattr(verify, "CHECKS", (lambda suite: iter([verify.Row("[bold]a claim", verdict, "[red]why")]),))
     assert command.main([], tmp_path) == status
     shown = capsys.readouterr().out
     assert "[bold]a claim" in shown and verdict in shown and "[red]why" in shown

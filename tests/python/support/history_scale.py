@@ -29,15 +29,15 @@ def day(number: int) -> str:
 
 
 def redrawn(
-    like: history.prepared, number: int, levels: dict[str, float], random: np.random.Generator
-) -> history.prepared:
+    like: history.PreparedRun, number: int, levels: dict[str, float], random: np.random.Generator
+) -> history.PreparedRun:
     """The run as it might have come out on another day: 2 % between processes, 1 % between runs; `levels` by figure."""
     arrays = {}
     for key, values in like.own.arrays.items():
         of_run = random.normal(0, 0.01, (len(values), 1))
         factors = np.exp(of_run + random.normal(0, 0.02, values.shape))
         arrays[key] = values * (factors if key != "ns_per_addition" else np.exp(random.normal(0, 0.002, values.shape)))
-    own = history.numbers(like.own.of, arrays)
+    own = history.Numbers(like.own.of, arrays)
     names = own.of.series_names()
     medians = history.medians_of(like.unit, own, None) * np.array([levels.get(name, 1.0) for name in names])
     packed = zlib.compress(medians.astype("<f4").tobytes())

@@ -22,13 +22,13 @@ Counted = Callable[[str], Mapping[str, float]]
 
 def price(name: str) -> float:
     """On the textbook's machine."""
-    one = results.benchmark_name.parse(name)
+    one = results.BenchmarkName.parse(name)
     return textbook.families()[one.family].price(one)
 
 
 def counters(name: str) -> Mapping[str, float]:
     """On the textbook's machine."""
-    one = results.benchmark_name.parse(name)
+    one = results.BenchmarkName.parse(name)
     return textbook.families()[one.family].counters(one)
 
 
@@ -46,7 +46,7 @@ def synthetic(
     keep: Callable[[str], bool] = lambda name: True,
     noise: Callable[[str, int], float] | None = None,
     counted: Counted = counters,
-) -> results.run:
+) -> results.Run:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "run.json")
         results.write_whole(file, document(mallocs, cores, processes, ns, keep, noise, counted), indent=None)
@@ -70,11 +70,11 @@ def document(
     for process in range(processes):
         rows = [row(name, ns(name) * (noise or small_noise)(name, process), counted(name)) for name in names]
         for family in dict.fromkeys(name.partition("/")[0] for name in names):
-            unit = results.unit(family, textbook.chapter_of(family), f"^{family}/", process, False, (), 0, 0, 0, 0, 1.0, 0.25, 1)
+            unit = results.Unit(family, textbook.chapter_of(family), f"^{family}/", process, False, (), 0, 0, 0, 0, 1.0, 0.25, 1)
             own = [one for one in rows if one["name"].startswith(f"{family}/")]
             pieces.append((unit, {"context": told, "benchmarks": own}))
     words = {unit.family: {"question": f"What does {unit.family} ask?"} for unit, _ in pieces}
-    how_it_went = results.account(True, processes, 1, tuple(unit for unit, _ in pieces), about={"families": words})
+    how_it_went = results.Account(True, processes, 1, tuple(unit for unit, _ in pieces), about={"families": words})
     return results.merge(pieces, how_it_went, names)
 
 

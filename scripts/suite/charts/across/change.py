@@ -15,13 +15,13 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from suite.base import phrases as words
-from suite.charts.kit.forms import column, dots, rows_panel, scale
-from suite.charts.kit.frame import drawing, key, look, page, styled
-from suite.charts.kit.marks import QUIET, mark
+from suite.charts.kit.forms import Column, dots, RowsPanel, Scale
+from suite.charts.kit.frame import Drawing, LegendEntry, Look, Page, styled
+from suite.charts.kit.marks import QUIET, Mark
 from suite.gate import formats as telling
-from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, comparison, judgement
+from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, Comparison, Judgement
 from suite.results import model as results
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
 MOST_ROWS = 16
 _LONGEST_NAME, _LONGEST_IN_TITLE = 52, 70
@@ -29,21 +29,21 @@ _LEAST_REACH = math.log(1.1)  # a shorter axis would make a small change look la
 _MOST_REACH = math.log(8.0)
 
 # Told apart by shape as well as by colour, which are those of two strategies that are told apart by everyone.
-_MARKS: Mapping[str, mark] = {
-    WORSE: mark("#ce5404", "#fd822e", ">"),
-    BETTER: mark("#0d4dc7", "#4b7eff", "<"),
-    SAME: mark(QUIET.light, QUIET.dark, "D"),
-    UNDECIDED: mark(QUIET.light, QUIET.dark, "o"),
+_MARKS: Mapping[str, Mark] = {
+    WORSE: Mark("#ce5404", "#fd822e", ">"),
+    BETTER: Mark("#0d4dc7", "#4b7eff", "<"),
+    SAME: Mark(QUIET.light, QUIET.dark, "D"),
+    UNDECIDED: Mark(QUIET.light, QUIET.dark, "o"),
 }
 # Those that matter most first.
 _TICKS = (1.0, 0.5, 2.0, 0.25, 4.0, 0.125, 8.0, 0.8, 1.25, 0.9, 1.1, 0.95, 1.05, 0.98, 1.02, 1.5, 1 / 1.5, 3.0)
 
 
-class _change_page(page):
+class _change_page(Page):
     """A page whose rows are benchmarks and whose footer speaks of two sides."""
 
-    def __init__(self, of: comparison, how: look) -> None:
-        super().__init__(results.run(Path(), {}, {}, results.account(True, 1)), how, "")
+    def __init__(self, of: Comparison, how: Look) -> None:
+        super().__init__(results.Run(Path(), {}, {}, results.Account(True, 1)), how, "")
         self.of = of
 
     def name(self, name: str) -> str:
@@ -62,7 +62,7 @@ class _change_page(page):
         return telling.plain(f"{self.of.method}: {self.of.old.label} (old), {self.of.new.label} (new)")
 
 
-def draw(of: comparison, how: look = look()) -> drawing:
+def draw(of: Comparison, how: Look = Look()) -> Drawing:
     """The largest changes: what is worse, then better, then what is undecided."""
     shown = _chosen(of)
     with styled(how):
@@ -74,37 +74,37 @@ def draw(of: comparison, how: look = look()) -> drawing:
         return on.finish(_title(of), _subtitle(of, shown))
 
 
-def _rows(on: page, shown: Sequence[judgement]) -> None:
+def _rows(on: Page, shown: Sequence[Judgement]) -> None:
     reach = _reach(shown)
     verdicts = {one.name: _verdict(one) for one in shown}
     columns = [_column(verdict, shown, reach) for verdict in _MARKS]
-    axis = scale(_change_text, (-reach, reach))
-    axes = dots(on, list(verdicts), rows_panel("", columns, axis), colour_of=lambda name: _MARKS[verdicts[name]])[0]
+    axis = Scale(_change_text, (-reach, reach))
+    axes = dots(on, list(verdicts), RowsPanel("", columns, axis), colour_of=lambda name: _MARKS[verdicts[name]])[0]
     _ticks(on, axes, reach)
     _band(on, axes, shown, reach)
 
 
-def _chosen(of: comparison) -> list[judgement]:
+def _chosen(of: Comparison) -> list[Judgement]:
     found = [one for verdict in (WORSE, BETTER, UNDECIDED, SAME) for one in of.with_verdict(verdict)]
     return found[:MOST_ROWS]
 
 
-def _verdict(one: judgement) -> str:
+def _verdict(one: Judgement) -> str:
     return one.verdict if one.verdict in _MARKS else UNDECIDED
 
 
-def _column(verdict: str, shown: Sequence[judgement], reach: float) -> column:
+def _column(verdict: str, shown: Sequence[Judgement], reach: float) -> Column:
     values = {one.name: _as_log(one.ratio, reach) for one in shown if _verdict(one) == verdict}
-    return column(verdict, values, _MARKS[verdict].marker, filled=verdict != UNDECIDED)
+    return Column(verdict, values, _MARKS[verdict].marker, filled=verdict != UNDECIDED)
 
 
-def _as_log(ratio: estimate, reach: float) -> estimate:
+def _as_log(ratio: Estimate, reach: float) -> Estimate:
     """Halving and doubling look alike; what lies beyond the axis ends at its edge."""
     low, middle, high = (min(max(math.log(each), -reach), reach) for each in (ratio.low, ratio.median, ratio.high))
     return replace(ratio, low=low, median=middle, high=high, humps=None)
 
 
-def _reach(shown: Sequence[judgement]) -> float:
+def _reach(shown: Sequence[Judgement]) -> float:
     """How far the axis goes to both sides: to the farthest change, and most of the intervals."""
     wanted = [abs(math.log(one.ratio.median)) * 1.15 for one in shown]
     ends = sorted(abs(math.log(end)) for one in shown for end in (one.ratio.low, one.ratio.high))
@@ -117,7 +117,7 @@ def _change_text(log_ratio: float) -> str:
     return telling.change(math.exp(log_ratio))
 
 
-def _ticks(on: page, axes: Any, reach: float) -> None:
+def _ticks(on: Page, axes: Any, reach: float) -> None:
     """At round changes, those first that matter most, as many as have room."""
 
     def settle() -> None:
@@ -144,21 +144,21 @@ def _tick_text(ratio: float) -> str:
     return f"{ratio:g}×" if ratio >= 2.0 else f"{100 * (ratio - 1):+.0f} %".replace("-", "\u2212")
 
 
-def _band_of(one: judgement) -> float:
+def _band_of(one: Judgement) -> float:
     return one.threshold if one.floor is None else one.floor
 
 
-def _band(on: page, axes: Any, shown: Sequence[judgement], reach: float) -> None:
+def _band(on: Page, axes: Any, shown: Sequence[Judgement], reach: float) -> None:
     """How far each benchmark moves against itself where that was calibrated, else what is too little to matter."""
     for index, one in enumerate(shown):
         half = min(math.log1p(_band_of(one)), reach)
         colour = QUIET.colour(on.look.theme)
         axes.add_patch(Rectangle((-half, index - 0.5), 2 * half, 1, color=colour, alpha=0.22, linewidth=0, zorder=0.5))
     calibrated = any(one.floor is not None for one in shown)
-    on.add_key(key("noise floor" if calibrated else "within the threshold", "s"))
+    on.add_key(LegendEntry("noise floor" if calibrated else "within the threshold", "s"))
 
 
-def _title(of: comparison) -> str:
+def _title(of: Comparison) -> str:
     for verdict in (WORSE, BETTER):
         found = of.with_verdict(verdict)
         if found:
@@ -171,7 +171,7 @@ def _title(of: comparison) -> str:
     return telling.headline(of).partition(":")[0]
 
 
-def _subtitle(of: comparison, shown: Sequence[judgement]) -> str:
+def _subtitle(of: Comparison, shown: Sequence[Judgement]) -> str:
     left = len(of.judgements) - len(shown)
     more = f"; {left:,} more not shown" if left else ""
     return f"Change in cost, new against old: to the right is worse{more}"

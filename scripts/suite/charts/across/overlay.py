@@ -18,56 +18,56 @@ from suite.charts import chase, cost_64b, first_touch, handoff, homes, larson, l
 from suite.charts import private, scaling, scoped, string_cliff, thread_start, traverse
 from suite.charts.claims import NARROWEST, SIGNS
 from suite.charts.kit import forms
-from suite.charts.kit.frame import cache_levels, drawing, key, look, page, styled
-from suite.charts.kit.marks import STRONG, mark
+from suite.charts.kit.frame import cache_levels, Drawing, LegendEntry, Look, Page, styled
+from suite.charts.kit.marks import STRONG, Mark
 from suite.pages.summary import bytes_text
 from suite.results import model as results
 from suite.results import query as selection
-from suite.stats.estimates import CONFIDENCE, estimate, estimate_median, estimate_ratio, median
+from suite.stats.estimates import CONFIDENCE, Estimate, estimate_median, estimate_ratio, median
 
 FEWEST_RUNS, MOST_RUNS = 2, 6
 CLAIMS = "claims"
 
 Key = str | int  # a row, or a place of the quantity
-figures = Mapping[Key, Mapping[int, float]]  # what each process measured
+PerProcess = Mapping[Key, Mapping[int, float]]  # what each process measured
 
 # Found by search, as the strategies' colours were, and none of them: told apart by every eye and in grey.
 _MARKS = (
-    mark("#02a0c1", "#1befde", "o", "-"),
-    mark("#732d2b", "#aa7535", "s", "--"),
-    mark("#6727f8", "#509df8", "^", "-."),
-    mark("#927402", "#bfbc1a", "D", ":"),
-    mark("#070989", "#456895", "v", "--"),
-    mark("#0d0908", "#fbfc58", "P", "-"),
+    Mark("#02a0c1", "#1befde", "o", "-"),
+    Mark("#732d2b", "#aa7535", "s", "--"),
+    Mark("#6727f8", "#509df8", "^", "-."),
+    Mark("#927402", "#bfbc1a", "D", ":"),
+    Mark("#070989", "#456895", "v", "--"),
+    Mark("#0d0908", "#fbfc58", "P", "-"),
 )
 GROWTH = "As a multiple of one thread's, log scale"
-MULTIPLES = forms.scale(words.times)
+MULTIPLES = forms.Scale(words.times)
 _LONGEST_LABEL = 24
 _MACHINES_A_LINE = 3
 _SIGN_WIDTH = 26.0  # points
 
 
 @dataclass(frozen=True)
-class overlay:
+class Overlay:
     """Which figures of each run, and how their comparison is told."""
 
     subject: str  # of the title's sentence, with its verb
     subtitle: str
-    panels: Callable[[results.run], Mapping[str, figures]]  # by the panel's title; the chart's title compares the first
+    panels: Callable[[results.Run], Mapping[str, PerProcess]]  # by the panel's title; the chart's title compares the first
     by: str  # what the figures differ in
     over: forms.Number | None = None  # a line for each run over a quantity that is told so; None: a row for each key
-    axes: Mapping[str, forms.scale] = field(default_factory=dict)  # by the panel's title, where it is no time
+    axes: Mapping[str, forms.Scale] = field(default_factory=dict)  # by the panel's title, where it is no time
     caches: bool = False  # the quantity is bytes of memory that is walked
 
 
 @dataclass(frozen=True)
-class side:
+class OverlaidRun:
     """One run among others, and what it is called."""
 
-    run: results.run
+    run: results.Run
     label: str
     said: str  # the label within a sentence
-    style: mark
+    style: Mark
 
 
 # ---- what the runs are called
@@ -82,16 +82,16 @@ class _fact:
     text: str
 
 
-def sides(runs: Sequence[results.run]) -> list[side]:
+def sides(runs: Sequence[results.Run]) -> list[OverlaidRun]:
     """The runs by the shortest fact that differs; their dates or files tell runs of one machine and version apart."""
     labels = _labels(runs)
     return [
-        side(run, text, f"{preposition} {text}", style)
+        OverlaidRun(run, text, f"{preposition} {text}", style)
         for run, (_, preposition, text), style in zip(runs, labels, _MARKS)
     ]
 
 
-def _labels(runs: Sequence[results.run]) -> list[tuple[str, str, str]]:
+def _labels(runs: Sequence[results.Run]) -> list[tuple[str, str, str]]:
     """Group, preposition and text for each run."""
     what = [_what(run) for run in runs]
     when = [_when(run) for run in runs]
@@ -108,7 +108,7 @@ def _labels(runs: Sequence[results.run]) -> list[tuple[str, str, str]]:
     return [("", "in", f"run {number}") for number, _ in enumerate(runs, 1)]
 
 
-def _what(run: results.run) -> dict[str, _fact]:
+def _what(run: results.Run) -> dict[str, _fact]:
     """What was measured, and where."""
     said, cores = run.context.get, run.fact("cores")
     caches = ", ".join(f"{name} {bytes_text(size)}" for name, size in cache_levels(run))
@@ -129,7 +129,7 @@ def _what(run: results.run) -> dict[str, _fact]:
     return _readable(facts)
 
 
-def _when(run: results.run) -> dict[str, _fact]:
+def _when(run: results.Run) -> dict[str, _fact]:
     date = str(run.context.get("date", ""))
     facts = {
         "day": _fact("", "on", date[:10]),
@@ -150,7 +150,7 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"
 
 
-def _also_unlike(shown: Sequence[side]) -> str:
+def _also_unlike(shown: Sequence[OverlaidRun]) -> str:
     """What the subtitle says of facts that differ and are not in the runs' names: it may be those that matter."""
     named = {group for group, _, _ in _labels([one.run for one in shown])}
     facts = [_what(one.run) for one in shown]
@@ -163,36 +163,36 @@ def _also_unlike(shown: Sequence[side]) -> str:
 # ---- which figures
 
 
-def _times(found: Mapping[Any, results.benchmark]) -> figures:
+def _times(found: Mapping[Any, results.Benchmark]) -> PerProcess:
     return {name: {taken.process: taken.ns for taken in one.samples} for name, one in found.items()}
 
 
-def _counted(one: results.benchmark, counter: str) -> Mapping[int, float]:
+def _counted(one: results.Benchmark, counter: str) -> Mapping[int, float]:
     return {taken.process: taken.counters[counter] for taken in one.samples if counter in taken.counters}
 
 
-def _malloc(run: results.run, family: str) -> str:
+def _malloc(run: results.Run, family: str) -> str:
     """The one that a program gets which does not ask for another."""
     own = str(run.context.get("process_malloc"))
     return own if own in run.strategies(family) else "new_delete"
 
 
-def _strategies(run: results.run, family: str, **parameters: object) -> figures:
+def _strategies(run: results.Run, family: str, **parameters: object) -> PerProcess:
     return _times(selection.by_strategy(run.series(family, None, **parameters)))
 
 
-def _cost_64b(run: results.run) -> Mapping[str, figures]:
+def _cost_64b(run: results.Run) -> Mapping[str, PerProcess]:
     return {"": _strategies(run, cost_64b.FAMILY, bytes=cost_64b.BYTES, touch=cost_64b.TOUCH)}
 
 
-def _scoped(run: results.run) -> Mapping[str, figures]:
+def _scoped(run: results.Run) -> Mapping[str, PerProcess]:
     who = {"From the default malloc": _malloc(run, scoped.FAMILY), "On the stack": "stack_array"}
     return {
         title: _times(selection.over(run, "bytes", scoped.FAMILY, name, touch="all")) for title, name in who.items()
     }
 
 
-def _stack_price(run: results.run) -> Mapping[str, figures]:
+def _stack_price(run: results.Run) -> Mapping[str, PerProcess]:
     """What malloc costs as a multiple of the stack, process by process."""
     malloc, stack = _scoped(run).values()
     return {
@@ -204,19 +204,19 @@ def _stack_price(run: results.run) -> Mapping[str, figures]:
     }
 
 
-def _chase(run: results.run) -> Mapping[str, figures]:
+def _chase(run: results.Run) -> Mapping[str, PerProcess]:
     found = run.series(chase.FAMILY, order="random", home=chase.HOME)
     return {"": _times(selection.by_number(found, "bytes"))}
 
 
-def _homes(run: results.run) -> Mapping[str, figures]:
+def _homes(run: results.Run) -> Mapping[str, PerProcess]:
     return {
         f"On the {home}": _times(selection.by_number(run.series(homes.FAMILY, order="random", home=home), "bytes"))
         for home in ("stack", "heap")
     }
 
 
-def _traverse(run: results.run) -> Mapping[str, figures]:
+def _traverse(run: results.Run) -> Mapping[str, PerProcess]:
     counts, payloads = (selection.numbers(run, name, traverse.FAMILY)[-1:] for name in ("count", "payload"))
     both = list(zip(counts, payloads))
     return {
@@ -225,15 +225,15 @@ def _traverse(run: results.run) -> Mapping[str, figures]:
     }
 
 
-def _list_walk(run: results.run) -> Mapping[str, figures]:
+def _list_walk(run: results.Run) -> Mapping[str, PerProcess]:
     heaps = {"On an aged heap": "aged", "On a fresh heap": "empty"}
     return {title: _strategies(run, list_walk.FAMILY, heap=heap) for title, heap in heaps.items()}
 
 
-def _over_threads(family: str) -> Callable[[results.run], Mapping[str, figures]]:
+def _over_threads(family: str) -> Callable[[results.Run], Mapping[str, PerProcess]]:
     """Of the default malloc: an operation of one thread, while so many do the same."""
 
-    def panels(run: results.run) -> Mapping[str, figures]:
+    def panels(run: results.Run) -> Mapping[str, PerProcess]:
         found = _times(selection.over(run, "threads", family, _malloc(run, family)))
         alone = found.get(1, {})
         growth = {
@@ -245,12 +245,12 @@ def _over_threads(family: str) -> Callable[[results.run], Mapping[str, figures]]
     return panels
 
 
-def _handoff(run: results.run) -> Mapping[str, figures]:
+def _handoff(run: results.Run) -> Mapping[str, PerProcess]:
     pairs = selection.numbers(run, "pairs", handoff.FAMILY)[:1]
     return {f"{words.count(each, 'pair')} of threads": _strategies(run, handoff.FAMILY, pairs=each) for each in pairs}
 
 
-def _latency(run: results.run) -> Mapping[str, figures]:
+def _latency(run: results.Run) -> Mapping[str, PerProcess]:
     family = latency.FAMILY
     found = run.series(family, _malloc(run, family), op="malloc", mix="power_law")
     return {
@@ -263,13 +263,13 @@ def _latency(run: results.run) -> Mapping[str, figures]:
     }
 
 
-def _overhead(run: results.run) -> Mapping[str, figures]:
+def _overhead(run: results.Run) -> Mapping[str, PerProcess]:
     found = selection.over(run, "bytes", overhead.FAMILY, _malloc(run, overhead.FAMILY))
     counted = {size: _counted(one, "resident_bytes_per_byte") for size, one in found.items()}
     return {"": {size: each for size, each in counted.items() if each}}
 
 
-def _first_touch(run: results.run) -> Mapping[str, figures]:
+def _first_touch(run: results.Run) -> Mapping[str, PerProcess]:
     found = {}
     for touch, title in first_touch.TOUCHES.items():
         own = run.series(first_touch.FAMILY, None, touch=touch)
@@ -277,14 +277,14 @@ def _first_touch(run: results.run) -> Mapping[str, figures]:
     return found
 
 
-def _thread_start(run: results.run) -> Mapping[str, figures]:
+def _thread_start(run: results.Run) -> Mapping[str, PerProcess]:
     return {
         f"Stack {name}": _times(selection.over(run, "bytes", thread_start.FAMILY, "cached_stack", touch=touch))
         for touch, name in reversed(thread_start.TOUCHES.items())
     }
 
 
-def _string_cliff(run: results.run) -> Mapping[str, figures]:
+def _string_cliff(run: results.Run) -> Mapping[str, PerProcess]:
     return {"": _times(selection.over(run, "length", string_cliff.FAMILY, "string"))}
 
 
@@ -296,75 +296,75 @@ def _percentile(rarity: float) -> str:
     return latency.RARITIES[int(rarity)][1]
 
 
-OVERLAYS: Mapping[str, overlay] = {
-    "cost_64b": overlay(
+OVERLAYS: Mapping[str, Overlay] = {
+    "cost_64b": Overlay(
         "64 bytes cost", "Take 64 bytes, write the first, give them back: time per block, log scale",
         _cost_64b, "strategy",
     ),
-    "scoped": overlay(
+    "scoped": Overlay(
         "A block from the default malloc costs",
         "Take a block, write every byte, give it back: time per block over its size, log scales",
         _scoped, "size", over=_size,
     ),
-    "stack_price": overlay(
+    "stack_price": Overlay(
         "A block from the default malloc, against the stack, costs",
         "Take a block, write every byte, give it back: malloc's time as a multiple of the stack's, log scales",
         _stack_price, "size", over=_size, axes={"": MULTIPLES},
     ),
-    "chase": overlay(
+    "chase": Overlay(
         "A load at random costs",
         "Loads that each wait for the one before: time per load over the memory walked, log scales",
         _chase, "size", over=_size, caches=True,
     ),
-    "homes": overlay(
+    "homes": Overlay(
         "A load from the stack costs",
         "Loads at random that each wait for the last: time per load over the memory, log scales",
         _homes, "size", over=_size, caches=True,
     ),
-    "traverse": overlay(
+    "traverse": Overlay(
         "Visiting an element costs", "Visit every element in the container's order: time per element, log scale",
         _traverse, "container",
     ),
-    "list_walk": overlay(
+    "list_walk": Overlay(
         "A step along a list on an aged heap costs",
         "Walk a list of 100,000 nodes of 64 B, built in order by each malloc: time per node, log scale",
         _list_walk, "malloc",
     ),
-    "private": overlay(
+    "private": Overlay(
         "Threads with blocks of their own pay",
         "The default malloc, each thread with blocks of its own: per block of a thread",
         _over_threads(private.FAMILY), "number of threads", over=scaling.threads_text, axes={GROWTH: MULTIPLES},
     ),
-    "larson": overlay(
+    "larson": Overlay(
         "Replacing a server's block costs",
         "The default malloc in a server whose threads end and leave their blocks to new ones",
         _over_threads(larson.FAMILY), "number of threads", over=scaling.threads_text, axes={GROWTH: MULTIPLES},
     ),
-    "handoff": overlay(
+    "handoff": Overlay(
         "Handing over a block costs",
         "Allocate 64 B in one thread, free it in another: time per block, log scale; control: the queue alone",
         _handoff, "strategy",
     ),
-    "latency": overlay(
+    "latency": Overlay(
         "A call of the default malloc takes",
         "Each call timed alone, the timer included, among 1,000 live blocks of mixed sizes: by percentile, log scales",
         _latency, "percentile", over=_percentile,
     ),
-    "overhead": overlay(
+    "overhead": Overlay(
         "A byte from the default malloc takes",
         "Resident memory as a multiple of the bytes asked for, over the size of the blocks (log scale)",
         _overhead, "size", over=_size, axes={"": MULTIPLES},
     ),
-    "first_touch": overlay(
+    "first_touch": Overlay(
         "The first write to a page costs", "Write one byte to each page: time per page, log scale",
         _first_touch, "home",
     ),
-    "thread_start": overlay(
+    "thread_start": Overlay(
         "Starting a thread that leaves its stack untouched costs",
         "Start a thread and join it, over the size of its stack: time, log scales",
         _thread_start, "size", over=_size,
     ),
-    "string_cliff": overlay(
+    "string_cliff": Overlay(
         "A string costs",
         "Build a string from characters that are there, drop it: time over its characters, log scales",
         _string_cliff, "length", over=lambda length: words.count(int(length), "character"),
@@ -377,18 +377,18 @@ NAMES = tuple(sorted((*OVERLAYS, CLAIMS)))
 # ---- drawing
 
 
-def draw(runs: Sequence[results.run], name: str, how: look = look()) -> drawing | None:
+def draw(runs: Sequence[results.Run], name: str, how: Look = Look()) -> Drawing | None:
     """The figures of this chart of 2 to 6 runs; None where no two of the runs have any in common."""
     with styled(how):
         found = sides(runs)
         return _draw_claims(found, how) if name == CLAIMS else _draw_figures(found, name, how)
 
 
-class _overlay_page(page):
+class _overlay_page(Page):
     """A page of several runs: the footer names each run's machine."""
 
     def __init__(
-        self, shown: Sequence[side], how: look, family: str, names: Mapping[str, str] = MappingProxyType({})
+        self, shown: Sequence[OverlaidRun], how: Look, family: str, names: Mapping[str, str] = MappingProxyType({})
     ) -> None:
         first = shown[0].run
         units = tuple(unit for one in shown for unit in one.run.units)
@@ -414,7 +414,7 @@ class _overlay_page(page):
         return short
 
 
-def _machines(shown: Sequence[side]) -> list[str]:
+def _machines(shown: Sequence[OverlaidRun]) -> list[str]:
     """What is known of each run's machine; those of which the same is known stand together."""
     alike: dict[str, list[str]] = {}
     for one in shown:
@@ -425,7 +425,7 @@ def _machines(shown: Sequence[side]) -> list[str]:
     return [f"{', '.join(labels)}: {machine}" for machine, labels in alike.items()]
 
 
-def _draw_figures(found: Sequence[side], name: str, how: look) -> drawing | None:
+def _draw_figures(found: Sequence[OverlaidRun], name: str, how: Look) -> Drawing | None:
     what = OVERLAYS[name]
     panels = _panels([what.panels(one.run) for one in found])
     if not panels:
@@ -440,9 +440,9 @@ def _draw_figures(found: Sequence[side], name: str, how: look) -> drawing | None
     return on.finish(title, f"{what.subtitle}{remark}{_also_unlike(list(shown.values()))}")
 
 
-def _panels(of_runs: Sequence[Mapping[str, figures]]) -> dict[str, dict[int, figures]]:
+def _panels(of_runs: Sequence[Mapping[str, PerProcess]]) -> dict[str, dict[int, PerProcess]]:
     """By panel and run, the figures that two runs or more have; panels without any are left out."""
-    panels: dict[str, dict[int, figures]] = {}
+    panels: dict[str, dict[int, PerProcess]] = {}
     for title in dict.fromkeys(title for each in of_runs for title in each):
         own = [_positive(each.get(title, {})) for each in of_runs]
         several = {name for each in own for name in each if sum(name in other for other in own) > 1}
@@ -452,12 +452,12 @@ def _panels(of_runs: Sequence[Mapping[str, figures]]) -> dict[str, dict[int, fig
     return panels
 
 
-def _positive(found: figures) -> figures:
+def _positive(found: PerProcess) -> PerProcess:
     """What took no time at all cannot be compared."""
     return {name: each for name, each in found.items() if each and min(each.values()) > 0.0}
 
 
-def _medians(found: figures) -> dict[Key, estimate]:
+def _medians(found: PerProcess) -> dict[Key, Estimate]:
     return {name: estimate_median(list(each.values())) for name, each in found.items()}
 
 
@@ -465,18 +465,18 @@ def _line_name(place: int) -> str:
     return f"run {place}"
 
 
-by_run = Mapping[int, Mapping[Key, estimate]]
+ByRun = Mapping[int, Mapping[Key, Estimate]]
 
 
-def _draw_rows(on: page, shown: Mapping[int, side], medians: Mapping[str, by_run]) -> str:
-    def columns(of: by_run) -> list[forms.column]:
+def _draw_rows(on: Page, shown: Mapping[int, OverlaidRun], medians: Mapping[str, ByRun]) -> str:
+    def columns(of: ByRun) -> list[forms.Column]:
         told = {place: {str(name): one for name, one in own.items()} for place, own in of.items()}
         return [
-            forms.column(one.label, told.get(place, {}), one.style.marker, lane=lane, style=one.style)
+            forms.Column(one.label, told.get(place, {}), one.style.marker, lane=lane, style=one.style)
             for lane, (place, one) in enumerate(shown.items())
         ]
 
-    panels = [forms.rows_panel(title, columns(of)) for title, of in medians.items()]
+    panels = [forms.RowsPanel(title, columns(of)) for title, of in medians.items()]
     columns_of_all = [one for panel in panels for one in panel.columns]
     rows = {name: figure for one in reversed(columns_of_all) for name, figure in one.values.items()}
     forms.dots(on, forms.cheapest_first(rows), *panels)
@@ -484,17 +484,17 @@ def _draw_rows(on: page, shown: Mapping[int, side], medians: Mapping[str, by_run
 
 
 def _draw_lines(
-    on: page, shown: Mapping[int, side], what: overlay, over: forms.Number, medians: Mapping[str, by_run]
+    on: Page, shown: Mapping[int, OverlaidRun], what: Overlay, over: forms.Number, medians: Mapping[str, ByRun]
 ) -> str:
     """Returns what the subtitle has to say of the guides."""
     panels = [
-        forms.lines_panel(
+        forms.LinesPanel(
             title,
             [
-                forms.line(_line_name(place), {int(name): one for name, one in own.items()}, shown[place].style)
+                forms.Line(_line_name(place), {int(name): one for name, one in own.items()}, shown[place].style)
                 for place, own in of.items()
             ],
-            what.axes.get(title, forms.scale()),
+            what.axes.get(title, forms.Scale()),
         )
         for title, of in medians.items()
     ]
@@ -502,7 +502,7 @@ def _draw_lines(
     return max(_guide_caches(on, axes, list(shown.values())) for axes in all_axes) if what.caches else ""
 
 
-def _guide_caches(on: page, axes: Any, shown: Sequence[side]) -> str:
+def _guide_caches(on: Page, axes: Any, shown: Sequence[OverlaidRun]) -> str:
     levels = [cache_levels(one.run) for one in shown]
     if all(each == levels[0] for each in levels):
         forms.guide_caches(on, axes)
@@ -519,7 +519,7 @@ def _guide_caches(on: page, axes: Any, shown: Sequence[side]) -> str:
 # ---- the finding
 
 
-def _title(what: overlay, shown: Mapping[int, side], found: Mapping[int, figures]) -> str:
+def _title(what: Overlay, shown: Mapping[int, OverlaidRun], found: Mapping[int, PerProcess]) -> str:
     """What one run costs against another, on average (the geometric mean) over what all have, and the ends of that."""
     common = _in_all(list(found.values()))
     means = {place: _means(own, common) for place, own in found.items()} if common else {}
@@ -542,28 +542,28 @@ def _title(what: overlay, shown: Mapping[int, side], found: Mapping[int, figures
     return f"On average, what {subject} cannot be told apart; by {what.by}, {found_apart}, by up to {most} times"
 
 
-def _in_all(found: Sequence[figures]) -> list[Key]:
+def _in_all(found: Sequence[PerProcess]) -> list[Key]:
     """What every run has."""
     return [name for name in found[0] if all(name in each for each in found)]
 
 
-def _means(own: figures, common: Sequence[Key]) -> dict[int, float]:
+def _means(own: PerProcess, common: Sequence[Key]) -> dict[int, float]:
     """Each process's geometric mean over what all runs have, of the processes that measured all of it."""
     processes = set.intersection(*(set(own[name]) for name in common))
     logs = {process: [math.log(own[name][process]) for name in common] for process in sorted(processes)}
     return {process: math.exp(math.fsum(each) / len(each)) for process, each in logs.items()}
 
 
-def _ratio(above: Mapping[int, float], below: Mapping[int, float], compared: int) -> estimate:
+def _ratio(above: Mapping[int, float], below: Mapping[int, float], compared: int) -> Estimate:
     """The more are compared, the wider each interval (Bonferroni)."""
     return estimate_ratio(list(above.values()), list(below.values()), 1 - (1 - CONFIDENCE) / compared)
 
 
 def _of_unlike(
-    what: overlay,
-    shown: Mapping[int, side],
-    found: Mapping[int, figures],
-    overall: Mapping[tuple[int, int], estimate],
+    what: Overlay,
+    shown: Mapping[int, OverlaidRun],
+    found: Mapping[int, PerProcess],
+    overall: Mapping[tuple[int, int], Estimate],
     common: Sequence[Key],
 ) -> str:
     """Of several runs the cheapest where it is told from every other, else the two that are farthest apart."""
@@ -584,11 +584,11 @@ def _of_unlike(
     return f"{told}; by {what.by}, {ends} times" if "to" in ends else told
 
 
-def _key_text(what: overlay, name: Key) -> str:
+def _key_text(what: Overlay, name: Key) -> str:
     return what.over(float(name)) if what.over else str(name)
 
 
-def _more(ratios: Sequence[estimate]) -> tuple[str, str]:
+def _more(ratios: Sequence[Estimate]) -> tuple[str, str]:
     """`1.2 to 3.4 times as much` and `as`, or `2.3 % more` and `than`."""
     found = [one.median for one in ratios]
     if max(found) >= 1.095:
@@ -600,12 +600,12 @@ def _more(ratios: Sequence[estimate]) -> tuple[str, str]:
 # ---- claims
 
 
-def _draw_claims(found: Sequence[side], how: look) -> drawing | None:
+def _draw_claims(found: Sequence[OverlaidRun], how: Look) -> Drawing | None:
     """A row for each claim that two runs or more can judge, with a sign for each run."""
     judged = [[one.verdict for one in claims.judge(each.run)] for each in found]
     shown = [side for side, own in zip(found, judged) if set(own) - {claims.NOT_MEASURED}]
     rows = []
-    for number, saying in enumerate(claims.SAYINGS):
+    for number, saying in enumerate(claims.CLAIMS):
         verdicts = [own[number] for own in judged if set(own) - {claims.NOT_MEASURED}]
         if sum(one != claims.NOT_MEASURED for one in verdicts) > 1:
             rows.append(_row(saying.short, verdicts))
@@ -631,7 +631,7 @@ class _row:
         return len(set(self.verdicts) - {claims.NOT_MEASURED}) == 1
 
 
-def _grid(on: page, rows: Sequence[_row], shown: Sequence[side]) -> None:
+def _grid(on: Page, rows: Sequence[_row], shown: Sequence[OverlaidRun]) -> None:
     """From top to bottom in columns, as in the chart of one run's claims."""
     room = on.look.sheet.width
     columns = math.floor(room / (NARROWEST + _SIGN_WIDTH * len(shown)))
@@ -656,10 +656,10 @@ def _grid(on: page, rows: Sequence[_row], shown: Sequence[side]) -> None:
         on.facts.append(f"{row.short}: {', '.join(row.verdicts)}")
     for verdict in SIGNS:
         if any(verdict in row.verdicts for row in rows):
-            on.add_key(key(verdict, SIGNS[verdict][0], SIGNS[verdict][1]))
+            on.add_key(LegendEntry(verdict, SIGNS[verdict][0], SIGNS[verdict][1]))
 
 
-def _title_of_claims(rows: Sequence[_row], shown: Sequence[side]) -> str:
+def _title_of_claims(rows: Sequence[_row], shown: Sequence[OverlaidRun]) -> str:
     unlike = sum(not one.alike for one in rows)
     both = "both runs" if len(shown) == 2 else f"two or more of the {len(shown)} runs"
     subject = f"Of {words.count(len(rows), 'thing')} said of the stack and the heap and judged in {both}"

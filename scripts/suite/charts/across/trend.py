@@ -11,15 +11,15 @@ import numpy as np
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator
 
 from suite.base import phrases as words
-from suite.charts.kit.frame import drawing, key, look, page, styled
+from suite.charts.kit.frame import Drawing, LegendEntry, Look, Page, styled
 from suite.charts.kit.marks import QUIET
 from suite.history import store as history, check as regressions
-from suite.history.store import annotation, entry, table
+from suite.history.store import Annotation, Entry, SeriesTable
 from suite.pages.summary import three_figures
 from suite.results import model as results
-from suite.results.metrics import figure_of
+from suite.results.metrics import metric_of
 from suite.stats import change_points
-from suite.stats.change_points import change_point
+from suite.stats.change_points import ChangePoint
 
 UNITS = {
     history.RATIO: "times the reference build's",
@@ -34,8 +34,8 @@ _MANY_RUNS = 300  # are drawn with smaller points
 
 
 def draw(
-    series: table, annotations: Sequence[annotation], machine: Mapping[str, Any], least_change: float, how: look
-) -> drawing:
+    series: SeriesTable, annotations: Sequence[Annotation], machine: Mapping[str, Any], least_change: float, how: Look
+) -> Drawing:
     """The one series of the table."""
     name = series.names[0]
     runs, values = series.series(0)
@@ -43,7 +43,7 @@ def draw(
     newest = runs[-1]
     context = {**newest.facts, **machine, "profile": newest.profile}
     with styled(how):
-        on = page(results.run(Path(), context, {}, results.account(newest.complete, 1)), how, name)
+        on = Page(results.Run(Path(), context, {}, results.Account(newest.complete, 1)), how, name)
         axes = on.panels("")[0]
         _values(on, axes, name, values, points)
         _dates(axes, runs)
@@ -57,7 +57,7 @@ def draw(
 
 
 def _what(name: str, unit: str) -> str:
-    own, counter = history.unit_of(name, unit), figure_of(name).counter
+    own, counter = history.unit_of(name, unit), metric_of(name).counter
     return f"{counter.replace('_', ' ').capitalize() if counter else 'Time per operation'}, {UNITS.get(own, own)}"
 
 
@@ -65,7 +65,7 @@ def _signed(text: str) -> str:
     return text.replace("-", "\u2212")
 
 
-def _title(name: str, runs: Sequence[entry], points: Sequence[change_point]) -> str:
+def _title(name: str, runs: Sequence[Entry], points: Sequence[ChangePoint]) -> str:
     if not points:
         return f"{name}: no change in {words.count(len(runs), 'run')}"
     last = points[-1]
@@ -75,8 +75,8 @@ def _title(name: str, runs: Sequence[entry], points: Sequence[change_point]) -> 
     return f"{name}: {100 * share:.1f} % {'more' if last.size.median > 1 else 'less'} since {since}"
 
 
-def _values(on: page, axes: Any, name: str, values: history.Array, points: Sequence[change_point]) -> None:
-    colour = on.mark(results.benchmark_name.parse(name.partition(" ")[0]).strategy or "none").colour(on.look.theme)
+def _values(on: Page, axes: Any, name: str, values: history.Array, points: Sequence[ChangePoint]) -> None:
+    colour = on.mark(results.BenchmarkName.parse(name.partition(" ")[0]).strategy or "none").colour(on.look.theme)
     edges = [0, *(one.index for one in points), len(values)]
     levels = [float(np.median(values[a:b])) for a, b in zip(edges, edges[1:])]
     low, high = _reach(values, levels)
@@ -89,7 +89,7 @@ def _values(on: page, axes: Any, name: str, values: history.Array, points: Seque
     for beyond, marker, edge in ((values > high, "^", high), (values < low, "v", low)):
         if beyond.any():
             axes.plot(at[beyond], np.full(beyond.sum(), edge), marker, color=on.look.quiet, clip_on=False, zorder=3)
-            on.add_key(key("beyond the axis", marker))
+            on.add_key(LegendEntry("beyond the axis", marker))
     for start, end, level in zip(edges, edges[1:], levels):
         axes.plot((start - 0.5, end - 0.5), (level, level), "-", color=on.look.text, zorder=3)
     axes.yaxis.set_major_locator(MaxNLocator(6))
@@ -103,13 +103,13 @@ def _reach(values: history.Array, levels: Sequence[float]) -> tuple[float, float
     return min(low - room, min(levels) * (1 - LEAST_REACH)), max(high + room, max(levels) * (1 + LEAST_REACH))
 
 
-def _dates(axes: Any, runs: Sequence[entry]) -> None:
+def _dates(axes: Any, runs: Sequence[Entry]) -> None:
     places = sorted({round(place) for place in np.linspace(0, len(runs) - 1, min(_DATES, len(runs)))})
     axes.xaxis.set_major_locator(FixedLocator(places))
     axes.xaxis.set_major_formatter(FixedFormatter([runs[place].measured[:10] for place in places]))
 
 
-def _changes(on: page, axes: Any, values: history.Array, points: Sequence[change_point]) -> None:
+def _changes(on: Page, axes: Any, values: history.Array, points: Sequence[ChangePoint]) -> None:
     """Each change point as a line, its size above the panel where there is room."""
     taken = -1.0
     for one in points:
@@ -132,7 +132,7 @@ _REMARK_SHARE = 0.08  # of the panel's height, for each row of them
 _REMARK_ROWS = 3
 
 
-def _remarks(on: page, axes: Any, remarks: Sequence[tuple[int, str]]) -> None:
+def _remarks(on: Page, axes: Any, remarks: Sequence[tuple[int, str]]) -> None:
     """What was said, at the foot of the panel beside the run it speaks of; one above another where they overlap."""
     first, last = axes.get_xlim()
     ends = [first] * _REMARK_ROWS

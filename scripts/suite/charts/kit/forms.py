@@ -12,10 +12,10 @@ from matplotlib import transforms
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from suite.base import phrases as words
-from suite.charts.kit.frame import cache_levels, key, look, page
-from suite.charts.kit.marks import QUIET, mark
+from suite.charts.kit.frame import cache_levels, LegendEntry, Look, Page
+from suite.charts.kit.marks import QUIET, Mark
 from suite.pages.summary import bytes_text, time_text
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
 Number = Callable[[float], str]
 
@@ -32,7 +32,7 @@ _ROUND: Mapping[int, Sequence[tuple[int, ...]]] = {  # steps within a power of t
 
 
 @dataclass(frozen=True)
-class scale:
+class Scale:
     """An axis for costs: logarithmic, unless its ends are given."""
 
     text: Number = time_text
@@ -45,51 +45,51 @@ class scale:
         return self.ends is None
 
 
-SHARE = scale(words.percent, (0.0, 1.0))
-SIZE = scale(lambda value: bytes_text(int(value)), base=1024)
+SHARE = Scale(words.percent, (0.0, 1.0))
+SIZE = Scale(lambda value: bytes_text(int(value)), base=1024)
 
 
-def from_one(shown: Iterable[estimate]) -> scale:
+def from_one(shown: Iterable[Estimate]) -> Scale:
     """An axis for multiples, not logarithmic, from one (or nought, where less is shown) to a round value over all."""
     reached = [bound for one in shown for bound in (one.low, one.median, one.high)]
     low = 1.0 if min(reached) > 0.95 else 0.0
     spans = (4 * step * 10.0**power for power in range(-2, 300) for step in (2.5, 5, 10))
-    return scale(words.times, (low, next(low + span for span in spans if low + span >= max(reached))))
+    return Scale(words.times, (low, next(low + span for span in spans if low + span >= max(reached))))
 
 
 # ---- points in rows
 
 
 @dataclass(frozen=True)
-class column:
+class Column:
     """One figure for each row, all of one shape. Columns of one lane stand on one height within the row."""
 
     label: str
-    values: Mapping[str, estimate]
+    values: Mapping[str, Estimate]
     marker: str | None = None  # the strategy's own
     filled: bool = True
     lane: float = 0.0
-    style: mark | None = None  # else the rows'
+    style: Mark | None = None  # else the rows'
 
 
 @dataclass(frozen=True)
-class rows_panel:
+class RowsPanel:
     title: str
-    columns: Sequence[column]
-    axis: scale = scale()
+    columns: Sequence[Column]
+    axis: Scale = Scale()
     joined: bool = False  # a line from the first column's point to the last's
 
 
-def cheapest_first(values: Mapping[str, estimate]) -> list[str]:
+def cheapest_first(values: Mapping[str, Estimate]) -> list[str]:
     return sorted(values, key=lambda name: values[name].median)
 
 
 def dots(
-    on: page,
+    on: Page,
     rows: Sequence[str],
-    *panels: rows_panel,
+    *panels: RowsPanel,
     valued: bool = False,
-    colour_of: Callable[[str], mark] | None = None,
+    colour_of: Callable[[str], Mark] | None = None,
 ) -> list[Any]:
     """A row for each name, from top to bottom, side by side in panels; those with one axis have the same ends.
 
@@ -114,18 +114,18 @@ def dots(
 
 
 def _column(
-    on: page,
+    on: Page,
     axes: Any,
     rows: Sequence[str],
-    one: column,
-    panel: rows_panel,
+    one: Column,
+    panel: RowsPanel,
     valued: bool,
-    colour_of: Callable[[str], mark],
+    colour_of: Callable[[str], Mark],
 ) -> None:
     lanes = 1 + max(other.lane for other in panel.columns)
     shown = [(index, row, one.values[row]) for index, row in enumerate(rows) if row in one.values]
     if one.label and shown and len(panel.columns) > 1:
-        on.add_key(key(one.label, one.marker or "o", one.filled, one.style))
+        on.add_key(LegendEntry(one.label, one.marker or "o", one.filled, one.style))
     for index, row, figure in shown:
         y = index + (one.lane - (lanes - 1) / 2) * 0.8 / lanes
         _dot(on, axes, figure, y, one, one.style or colour_of(row))
@@ -138,26 +138,26 @@ def _column(
     on.facts.append(f"{about}: {', '.join(said)}" if about else ", ".join(said))
 
 
-def _join(axes: Any, rows: Sequence[str], panel: rows_panel, colour_of: Callable[[str], mark], how: look) -> None:
+def _join(axes: Any, rows: Sequence[str], panel: RowsPanel, colour_of: Callable[[str], Mark], how: Look) -> None:
     for y, row in enumerate(rows):
         ends = [one.values[row].median for one in panel.columns if row in one.values]
         colour = colour_of(row).colour(how.theme)
         axes.plot(ends, [y] * len(ends), "-", color=colour, linewidth=6 * how.scale, alpha=0.35)
 
 
-def _told(one: estimate, axis: scale) -> str:
+def _told(one: Estimate, axis: Scale) -> str:
     """A figure with its interval and its humps."""
     interval = f" ({axis.text(one.low)} to {axis.text(one.high)})" if one.has_interval else ""
     humps = f", two humps: {' and '.join(map(axis.text, one.humps))}" if one.humps else ""
     return f"{axis.text(one.median)}{interval}{humps}"
 
 
-def _stripe(on: page, axes: Any, rows: int) -> None:
+def _stripe(on: Page, axes: Any, rows: int) -> None:
     for index in range(0, rows, 2):
         axes.axhspan(index - 0.5, index + 0.5, color=on.look.grid, alpha=0.45, linewidth=0, zorder=0)
 
 
-def _dot(on: page, axes: Any, one: estimate, y: float, of: column, style: mark) -> None:
+def _dot(on: Page, axes: Any, one: Estimate, y: float, of: Column, style: Mark) -> None:
     on.keep(one, "|")
     colour = style.colour(on.look.theme)
     if one.has_interval:
@@ -168,7 +168,7 @@ def _dot(on: page, axes: Any, one: estimate, y: float, of: column, style: mark) 
         axes.plot(one.humps, (y, y), "|", color=colour, markersize=_marker_size(on) * 1.7, zorder=3)
 
 
-def _value(on: page, axes: Any, one: estimate, y: float, axis: scale) -> None:
+def _value(on: Page, axes: Any, one: Estimate, y: float, axis: Scale) -> None:
     far = one.high if one.has_interval else one.median
     text = words.short_time(one.median) if axis.text is time_text else axis.text(one.median)
     axes.annotate(
@@ -176,7 +176,7 @@ def _value(on: page, axes: Any, one: estimate, y: float, axis: scale) -> None:
     )
 
 
-def control_line(on: page, axes: Any, one: estimate, label: str) -> None:
+def control_line(on: Page, axes: Any, one: Estimate, label: str) -> None:
     """The control of a chart in rows: what everyone pays, as a line from top to bottom."""
     on.keep(one)
     colour = QUIET.colour(on.look.theme)
@@ -190,18 +190,18 @@ def control_line(on: page, axes: Any, one: estimate, label: str) -> None:
 # ---- lines over a quantity
 
 
-def exact(value: float) -> estimate:
+def exact(value: float) -> Estimate:
     """A figure that was not measured: an ideal."""
-    return estimate(value, value, value, 0.0, 0)
+    return Estimate(value, value, value, 0.0, 0)
 
 
 @dataclass(frozen=True)
-class line:
+class Line:
     """One line: who or what, and its figures over the quantity."""
 
     name: str
-    values: Mapping[int, estimate]
-    style: mark | None = None  # else the strategy's own
+    values: Mapping[int, Estimate]
+    style: Mark | None = None  # else the strategy's own
 
     @property
     def measured(self) -> bool:
@@ -209,15 +209,15 @@ class line:
 
 
 @dataclass(frozen=True)
-class lines_panel:
+class LinesPanel:
     title: str
-    series: Sequence[line]
-    axis: scale = scale()
+    series: Sequence[Line]
+    axis: Scale = Scale()
 
 
 def lines(
-    on: page,
-    *panels: lines_panel,
+    on: Page,
+    *panels: LinesPanel,
     over: Number = lambda value: bytes_text(int(value)),
     abreast: bool = False,
 ) -> list[Any]:
@@ -241,7 +241,7 @@ def lines(
     return all_axes
 
 
-def lanes(panel: lines_panel) -> list[float]:
+def lanes(panel: LinesPanel) -> list[float]:
     """How far (in points) each line runs above its height: those that read the same everywhere run abreast."""
     text = panel.axis.text
     read = [tuple((place, text(value.median)) for place, value in one.values.items()) for one in panel.series]
@@ -249,7 +249,7 @@ def lanes(panel: lines_panel) -> list[float]:
     return [min(_LANE, _LANES / number) * ((number - 1) / 2 - rank) for rank, number in ranks]
 
 
-def _shifts(panel: lines_panel) -> list[float]:
+def _shifts(panel: LinesPanel) -> list[float]:
     """How far (in doublings) each line's points stand beside their place, so that the intervals can be told apart."""
     places = sorted({place for one in panel.series for place in one.values})
     nearest = min((math.log2(b / a) for a, b in zip(places, places[1:])), default=1.0)
@@ -258,7 +258,7 @@ def _shifts(panel: lines_panel) -> list[float]:
     return [step * (index - (len(panel.series) - 1) / 2) * one.measured for index, one in enumerate(panel.series)]
 
 
-def _quantity_axis(on: page, axes: Any, panel: lines_panel, over: Number, length: float) -> None:
+def _quantity_axis(on: Page, axes: Any, panel: LinesPanel, over: Number, length: float) -> None:
     places = sorted({place for one in panel.series for place in one.values})
     ticks = _thinned(on, places, over, length)
     axes.set_xscale("log", base=2)
@@ -271,7 +271,7 @@ def _quantity_axis(on: page, axes: Any, panel: lines_panel, over: Number, length
     axes.tick_params(axis="x", pad=below)  # clear of a label at the lower end of the other axis
 
 
-def _line(on: page, axes: Any, one: line, shift: float, over: Number, axis: scale, off: float) -> None:
+def _line(on: Page, axes: Any, one: Line, shift: float, over: Number, axis: Scale, off: float) -> None:
     style = one.style or on.mark(one.name)
     colour = style.colour(on.look.theme)
     places = sorted(one.values)
@@ -296,11 +296,11 @@ def _line(on: page, axes: Any, one: line, shift: float, over: Number, axis: scal
     on.facts.append(f"{on.name(one.name)} {ends}")
 
 
-def _ends(one: line) -> list[tuple[int, estimate]]:
+def _ends(one: Line) -> list[tuple[int, Estimate]]:
     return [(place, one.values[place]) for place in dict.fromkeys((min(one.values), max(one.values)))]
 
 
-def _label_ends(on: page, axes: Any, panel: lines_panel) -> None:
+def _label_ends(on: Page, axes: Any, panel: LinesPanel) -> None:
     """Names beside the lines' ends, each tied to its end; the heights are settled when the panel stands."""
     beside = transforms.blended_transform_factory(axes.transAxes, axes.transData)
     gap = _LEADER * on.look.scale
@@ -352,7 +352,7 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
     return places
 
 
-def shade_under(on: page, axes: Any, one: line) -> None:
+def shade_under(on: Page, axes: Any, one: Line) -> None:
     """The control of a chart in lines: what everyone pays, as the ground under its line."""
     places = sorted(one.values)
     colour = (one.style or on.mark(one.name)).colour(on.look.theme)
@@ -360,12 +360,12 @@ def shade_under(on: page, axes: Any, one: line) -> None:
     axes.fill_between(places, axes.get_ylim()[0], heights, color=colour, alpha=0.15, linewidth=0, zorder=1)
 
 
-def guide_caches(on: page, axes: Any) -> None:
+def guide_caches(on: Page, axes: Any) -> None:
     """The machine's cache levels, across a panel whose quantity is bytes."""
     guide(on, axes, [(float(size), f"{name} {bytes_text(size)}") for name, size in cache_levels(on.run)])
 
 
-def guide(on: page, axes: Any, places: Sequence[tuple[float, str]]) -> None:
+def guide(on: Page, axes: Any, places: Sequence[tuple[float, str]]) -> None:
     """Quiet lines at places of the quantity, with labels on top; places outside the panel are left out."""
     low, high = axes.get_xlim()
     within = [(place, label) for place, label in places if low < place < high]
@@ -374,7 +374,7 @@ def guide(on: page, axes: Any, places: Sequence[tuple[float, str]]) -> None:
     _on_top(on, axes, within)
 
 
-def _on_top(on: page, axes: Any, labels: Sequence[tuple[float, str]]) -> None:
+def _on_top(on: Page, axes: Any, labels: Sequence[tuple[float, str]]) -> None:
     """Quiet labels over the panel, above their places, and its title over them."""
     title = axes.get_title("left")
     if title and labels:
@@ -387,7 +387,7 @@ def _on_top(on: page, axes: Any, labels: Sequence[tuple[float, str]]) -> None:
         )  # fmt: skip
 
 
-def name_peaks(on: page, axes: Any, panel: lines_panel) -> None:
+def name_peaks(on: Page, axes: Any, panel: LinesPanel) -> None:
     """Names beside the lines' own highest points where no other line is higher, as far as there is room."""
     peaks = []
     for one in panel.series:
@@ -416,15 +416,15 @@ def name_peaks(on: page, axes: Any, panel: lines_panel) -> None:
 # ---- axes
 
 
-def _panels_width(on: page) -> float:
+def _panels_width(on: Page) -> float:
     return on.look.sheet.width - _BESIDE_PANELS
 
 
-def _marker_size(on: page) -> float:
+def _marker_size(on: Page) -> float:
     return 10 * on.look.scale
 
 
-def _limits(axis: scale, shown: Sequence[estimate]) -> tuple[float, float]:
+def _limits(axis: Scale, shown: Sequence[Estimate]) -> tuple[float, float]:
     if axis.ends is not None:
         room = 0.04 * (axis.ends[1] - axis.ends[0])
         return axis.ends[0] - room, axis.ends[1] + room
@@ -436,7 +436,7 @@ def _limits(axis: scale, shown: Sequence[estimate]) -> tuple[float, float]:
     return 10 ** (low - missing - room), 10 ** (high + missing + room)
 
 
-def _value_axis(on: page, axis_of: Any, axis: scale, limits: tuple[float, float], length: float) -> None:
+def _value_axis(on: Page, axis_of: Any, axis: Scale, limits: tuple[float, float], length: float) -> None:
     """Ticks at round values, as many as have room, with a quiet line each."""
     if axis.logarithmic:
         axis_of._set_axes_scale("log")
@@ -450,7 +450,7 @@ def _value_axis(on: page, axis_of: Any, axis: scale, limits: tuple[float, float]
     axis_of.grid(True)
 
 
-def _log_ticks(on: page, axis: scale, limits: tuple[float, float], length: float, across: bool) -> list[float]:
+def _log_ticks(on: Page, axis: Scale, limits: tuple[float, float], length: float, across: bool) -> list[float]:
     powers = range(math.floor(math.log(limits[0], axis.base)), math.ceil(math.log(limits[1], axis.base)) + 1)
     ticks: list[float] = []
     for steps in _ROUND[axis.base]:
@@ -464,12 +464,12 @@ def _log_ticks(on: page, axis: scale, limits: tuple[float, float], length: float
     return ticks[::every]
 
 
-def _has_room(on: page, ticks: Sequence[float], text: Number, length: float, across: bool) -> bool:
+def _has_room(on: Page, ticks: Sequence[float], text: Number, length: float, across: bool) -> bool:
     each = 1.5 * max((on.text_width(text(tick)) for tick in ticks), default=0.0) if across else 1.8 * _LABEL_HEIGHT
     return len(ticks) < 2 or len(ticks) * each <= length
 
 
-def _thinned(on: page, places: Sequence[int], text: Number, length: float) -> list[int]:
+def _thinned(on: Page, places: Sequence[int], text: Number, length: float) -> list[int]:
     """Every second, third, ... place, counted from the last, so that their labels have room on a logarithmic axis."""
     widest = 1.35 * max(on.text_width(text(place)) for place in places)
     span = math.log2(places[-1] / places[0]) or 1.0

@@ -20,10 +20,10 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from suite.base import phrases as words
-from suite.charts.kit.marks import QUIET, STRONG, mark, mark_of
+from suite.charts.kit.marks import QUIET, STRONG, Mark, mark_of
 from suite.pages.summary import bytes_text
 from suite.results import model as results
-from suite.stats.estimates import estimate
+from suite.stats.estimates import Estimate
 
 FORMATS = ("svg", "png", "pdf")
 THEMES = ("light", "dark")
@@ -36,7 +36,7 @@ _LONGEST_VERSION = 8
 
 
 @dataclass(frozen=True)
-class sheet:
+class Sheet:
     """The page a chart is drawn on. Its points are those of a talk page; `scale` makes them those of the file."""
 
     width: float
@@ -50,20 +50,20 @@ class sheet:
 
 
 # The smallest letters have 18 points; on paper, 8.
-SIZES: Mapping[str, sheet] = {
-    "talk": sheet(16 * 72, 9 * 72, 1920),
-    "paper": sheet(16 * 72, 9 * 72, 1920, scale=8 / 18),
-    "square": sheet(14 * 72, 14 * 72, 1400),
+SIZES: Mapping[str, Sheet] = {
+    "talk": Sheet(16 * 72, 9 * 72, 1920),
+    "paper": Sheet(16 * 72, 9 * 72, 1920, scale=8 / 18),
+    "square": Sheet(14 * 72, 14 * 72, 1400),
 }
 
 
 @dataclass(frozen=True)
-class look:
+class Look:
     theme: str = "light"
     size: str = "talk"
 
     @property
-    def sheet(self) -> sheet:
+    def sheet(self) -> Sheet:
         return SIZES[self.size]
 
     @property
@@ -93,7 +93,7 @@ class look:
 
 
 @dataclass(frozen=True)
-class spot:
+class Spot:
     """Where one figure stands, in shares of the page's width and height from its top left, and what it says."""
 
     x: float
@@ -102,19 +102,19 @@ class spot:
 
 
 @dataclass(frozen=True)
-class drawing:
+class Drawing:
     """A chart, and what it says to those who cannot see it."""
 
     figure: Figure
-    look: look
+    look: Look
     title: str  # the finding
     caption: str  # what is shown, how sure it is, and where it was measured
     alt: str
-    spots: tuple[spot, ...] = ()
+    spots: tuple[Spot, ...] = ()
 
 
 @contextlib.contextmanager
-def styled(how: look) -> Iterator[None]:
+def styled(how: Look) -> Iterator[None]:
     """matplotlib's settings for everything that is made or written inside."""
     style = dict(matplotlib.rc_params_from_file(STYLE, use_default_template=False))
     lengths = {
@@ -140,29 +140,29 @@ def styled(how: look) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class key:
+class LegendEntry:
     """What a shape means."""
 
     label: str
     marker: str
     filled: bool = True
-    style: mark | None = None  # where it has a colour of its own
+    style: Mark | None = None  # where it has a colour of its own
 
 
-class page:
+class Page:
     """A figure under construction: take panels, draw on them, finish."""
 
     def __init__(
-        self, run: results.run, how: look, family: str, names: Mapping[str, str] = MappingProxyType({})
+        self, run: results.Run, how: Look, family: str, names: Mapping[str, str] = MappingProxyType({})
     ) -> None:
         """`names`: what rows and lines are called that are no strategies."""
         self.run, self.look, self.family, self.names = run, how, family, names
         self.figure = Figure(figsize=how.sheet.inches, dpi=how.sheet.pixels / how.sheet.inches[0])
         self.canvas = FigureCanvasAgg(self.figure)
-        self.mark: Callable[[str], mark] = cache(partial(mark_of, run))
-        self.keys: list[key] = []
-        self.humps: key | None = None
-        self.drawn: list[estimate] = []
+        self.mark: Callable[[str], Mark] = cache(partial(mark_of, run))
+        self.keys: list[LegendEntry] = []
+        self.humps: LegendEntry | None = None
+        self.drawn: list[Estimate] = []
         self.facts: list[str] = []  # what is drawn, in words
         self.named: set[str] = set()  # the strategies that are shown
         self.when_placed: list[Callable[[], None]] = []  # what needs to know where the panels came to stand
@@ -189,23 +189,23 @@ class page:
         measured = Text(0, 0, text, figure=self.figure, **font)
         return float(measured.get_window_extent(self.canvas.get_renderer()).width) / self.unit
 
-    def keep(self, one: estimate, hump_marker: str = "") -> None:
+    def keep(self, one: Estimate, hump_marker: str = "") -> None:
         """Notes that this figure is shown, for the footer and the key."""
         self.drawn.append(one)
         if one.humps and hump_marker:
-            self.humps = key("two humps", hump_marker)
+            self.humps = LegendEntry("two humps", hump_marker)
 
     def point_out(self, axes: Any, x: float, y: float, text: str) -> None:
         """Notes what the figure drawn at these data coordinates says, for those who point at it."""
         self.pointed_out.append((axes, x, y, text))
 
-    def _spots(self) -> Iterator[spot]:
+    def _spots(self) -> Iterator[Spot]:
         width, height = float(self.figure.bbox.width), float(self.figure.bbox.height)
         for axes, x, y, text in self.pointed_out:
             right, up = axes.transData.transform((x, y))
-            yield spot(float(right) / width, 1 - float(up) / height, text)
+            yield Spot(float(right) / width, 1 - float(up) / height, text)
 
-    def add_key(self, one: key) -> None:
+    def add_key(self, one: LegendEntry) -> None:
         if one not in self.keys:
             self.keys.append(one)
 
@@ -223,7 +223,7 @@ class page:
         shown = mallocs & self.named
         return f"; {len(shown)} of {len(mallocs)} mallocs shown" if shown and shown < mallocs else ""
 
-    def finish(self, title: str, subtitle: str, method: str = "") -> drawing:
+    def finish(self, title: str, subtitle: str, method: str = "") -> Drawing:
         """Sets title, subtitle, key and footer, gives the panels the room between, and completes them.
 
         `method` says how sure it is where no estimates are drawn.
@@ -240,7 +240,7 @@ class page:
         self._place_panels(bottom, top)
         caption = f"{subtitle}. {method} {machine}"
         alt = f"{title}. {subtitle}. {'; '.join(self.facts)}."
-        return drawing(self.figure, self.look, title, caption, alt, tuple(self._spots()))
+        return Drawing(self.figure, self.look, title, caption, alt, tuple(self._spots()))
 
     def _write(self, text: str, at: float, size_key: str, colour: str, upwards: bool = False, **font: Any) -> float:
         """Writes a block across the page, and returns where it ends."""
@@ -280,7 +280,7 @@ class page:
             lines.append(short)
         return lines
 
-    def _write_keys(self, keys: Sequence[key], top: float) -> float:
+    def _write_keys(self, keys: Sequence[LegendEntry], top: float) -> float:
         handles = [_handle(one, self.look) for one in keys]
         x, y = _MARGIN / self.look.sheet.width, top / self.look.sheet.height
         labels = [one.label for one in keys]
@@ -324,13 +324,13 @@ class page:
         return " · ".join(facts)
 
 
-def cache_levels(run: results.run) -> list[tuple[str, int]]:
+def cache_levels(run: results.Run) -> list[tuple[str, int]]:
     """The machine's data caches, those it told of."""
     levels = (("L1", run.fact("l1d_bytes")), ("L2", run.fact("l2_bytes")), ("L3", run.fact("l3_bytes")))
     return [(name, size) for name, size in levels if size]
 
 
-def _handle(one: key, how: look) -> Line2D:
+def _handle(one: LegendEntry, how: Look) -> Line2D:
     colour = one.style.colour(how.theme) if one.style else how.quiet
     face = colour if one.filled else how.page
     size = matplotlib.rcParams["lines.markersize"] * (1.6 if one.marker in "|_" else 1.0)

@@ -13,7 +13,7 @@ from suite.results import model as results
 
 
 @dataclass(frozen=True)
-class mark:
+class Mark:
     """Colour on a light and on a dark page, shape of the points, dashes of the line."""
 
     light: str
@@ -25,30 +25,30 @@ class mark:
         return self.light if theme == "light" else self.dark
 
 
-STRONG = mark("#1c2026", "#eceff4")
-QUIET = mark("#5b6470", "#a3acb9", "s", "--")
+STRONG = Mark("#1c2026", "#eceff4")
+QUIET = Mark("#5b6470", "#a3acb9", "s", "--")
 
 _BLUE = ("#0d4dc7", "#4b7eff")  # the stack and what borrows its idea
 _GREEN = ("#3f9a80", "#77d1a9")  # arenas and pools
 
-_MARKS: Mapping[str, mark] = {
+_MARKS: Mapping[str, Mark] = {
     "none": QUIET,
-    "stack_array": mark(*_BLUE, "o"),
-    "alloca": mark(*_BLUE, "v"),
-    "thread_local": mark(*_BLUE, "D"),
-    "small_buffer": mark(*_BLUE, "^"),
-    "arena": mark(*_GREEN, "s"),
-    "pool": mark(*_GREEN, "h", "--"),
-    "pmr_monotonic": mark(*_GREEN, "d", ":"),
-    "pmr_pool": mark(*_GREEN, "p", "-."),
-    "pmr_sync_pool": mark(*_GREEN, "8"),
-    "glibc": mark("#ce5404", "#fd822e", "^"),
-    "mimalloc": mark("#673a00", "#fed53d", "D", "--"),
-    "jemalloc": mark("#d06ae6", "#a677a9", "v"),
-    "tcmalloc": mark("#a73662", "#e54252", "P", "-."),
-    "tbbmalloc": mark("#4c057d", "#baa6fc", "X", ":"),
-    "new_delete": mark(STRONG.light, STRONG.dark, "<"),
-    "mmap": mark(STRONG.light, STRONG.dark, "*", ":"),
+    "stack_array": Mark(*_BLUE, "o"),
+    "alloca": Mark(*_BLUE, "v"),
+    "thread_local": Mark(*_BLUE, "D"),
+    "small_buffer": Mark(*_BLUE, "^"),
+    "arena": Mark(*_GREEN, "s"),
+    "pool": Mark(*_GREEN, "h", "--"),
+    "pmr_monotonic": Mark(*_GREEN, "d", ":"),
+    "pmr_pool": Mark(*_GREEN, "p", "-."),
+    "pmr_sync_pool": Mark(*_GREEN, "8"),
+    "glibc": Mark("#ce5404", "#fd822e", "^"),
+    "mimalloc": Mark("#673a00", "#fed53d", "D", "--"),
+    "jemalloc": Mark("#d06ae6", "#a677a9", "v"),
+    "tcmalloc": Mark("#a73662", "#e54252", "P", "-."),
+    "tbbmalloc": Mark("#4c057d", "#baa6fc", "X", ":"),
+    "new_delete": Mark(STRONG.light, STRONG.dark, "<"),
+    "mmap": Mark(STRONG.light, STRONG.dark, "*", ":"),
 }
 
 # For mallocs the suite does not know: --allocator NAME=FILE.
@@ -57,7 +57,7 @@ _SPARE_MARKERS = (">", "H", "p", "8", "d")
 _SPARE_DASHES = ("--", "-.", ":")
 
 
-def mark_of(run: results.run, name: str) -> mark:
+def mark_of(run: results.Run, name: str) -> Mark:
     """The strategy's own mark; spare ones go to the run's other mallocs in the order of their names."""
     if name in _MARKS:
         return _MARKS[name]
@@ -66,4 +66,4 @@ def mark_of(run: results.run, name: str) -> mark:
         return STRONG
     index = others.index(name)
     colour, marker, dashes = (each[index % len(each)] for each in (_SPARE_COLOURS, _SPARE_MARKERS, _SPARE_DASHES))
-    return mark(colour[0], colour[1], str(marker), str(dashes))
+    return Mark(colour[0], colour[1], str(marker), str(dashes))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 
-from suite.results.model import benchmark_name
+from suite.results.model import BenchmarkName
 
 KIB, MIB = 1 << 10, 1 << 20
 
@@ -25,17 +25,17 @@ OF_64_BYTES = {
 }  # fmt: skip
 
 
-def usual_price(one: benchmark_name, factors: Mapping[str, float] = {}) -> float:  # noqa: B006 (only read)
+def usual_price(one: BenchmarkName, factors: Mapping[str, float] = {}) -> float:  # noqa: B006 (only read)
     """What the strategy takes for 64 bytes, times the factors of the parameters' values, dearer with each thread."""
     ns = OF_64_BYTES.get(str(one.strategy), 16.0)
     return ns * math.prod(factors.get(value, 1.0) for value in one.parameters.values()) * with_threads(one)
 
 
-def with_threads(one: benchmark_name) -> float:
+def with_threads(one: BenchmarkName) -> float:
     return 1 + 0.25 * ((one.number("threads") or 1) - 1)
 
 
-def nothing(one: benchmark_name) -> Mapping[str, float]:
+def nothing(one: BenchmarkName) -> Mapping[str, float]:
     return {}
 
 
@@ -45,10 +45,10 @@ def threads_of(cores: int) -> list[int]:
 
 
 @dataclass(frozen=True)
-class family:
+class Family:
     names: Callable[[Sequence[str], int], Iterator[str]]  # of the malloc libraries, on so many cores
-    price: Callable[[benchmark_name], float] = usual_price  # ns
-    counters: Callable[[benchmark_name], Mapping[str, float]] = nothing
+    price: Callable[[BenchmarkName], float] = usual_price  # ns
+    counters: Callable[[BenchmarkName], Mapping[str, float]] = nothing
 
 
 @cache
@@ -57,7 +57,7 @@ def chapters() -> dict[str, ModuleType]:
 
 
 @cache
-def families() -> dict[str, family]:
+def families() -> dict[str, Family]:
     return {name: one for chapter in chapters().values() for name, one in chapter.FAMILIES.items()}
 
 

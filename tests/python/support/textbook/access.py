@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from suite.results.model import benchmark_name
-from support.textbook import KIB, MIB, family
+from suite.results.model import BenchmarkName
+from support.textbook import KIB, MIB, Family
 
 HOMES = ("stack", "static", "heap", "mmap_4k", "mmap_thp")
 
@@ -17,11 +17,11 @@ def chase(libraries: Sequence[str], cores: int) -> Iterator[str]:
         yield from (f"chase/bytes:{size}/order:random/home:{home}" for home in HOMES if home != "heap")
 
 
-def price_of_chase(one: benchmark_name) -> float:
+def price_of_chase(one: BenchmarkName) -> float:
     return 1.0 + ((one.number("bytes") or 0) / (64 * KIB) if one.parameters["order"] == "random" else 0.5)
 
 
-def huge_pages(one: benchmark_name) -> Mapping[str, float]:
+def huge_pages(one: BenchmarkName) -> Mapping[str, float]:
     """Granted to who asks for them, if a whole one fits."""
     asked = one.parameters.get("home") in ("mmap_thp", "thp")
     return {"huge_share": 1.0 if asked and (one.number("bytes") or 64 * MIB) > 2 * MIB else 0.0}
@@ -37,7 +37,7 @@ def parallel_chase(libraries: Sequence[str], cores: int) -> Iterator[str]:
         yield from (f"parallel_chase/bytes:{size}/chains:{chains}" for chains in (1, 2, 4, 8, 16))
 
 
-def price_of_parallel_chase(one: benchmark_name) -> float:
+def price_of_parallel_chase(one: BenchmarkName) -> float:
     """Eight loads can be under way at once."""
     return (160.0 if one.number("bytes") == 64 * MIB else 4.0) / min(8, one.number("chains") or 0)
 
@@ -47,7 +47,7 @@ def indirection(libraries: Sequence[str], cores: int) -> Iterator[str]:
     yield from (f"indirection/depth:{depth}/layout:{how}" for how in ("packed", "scattered") for depth in (1, 2, 3))
 
 
-def price_of_indirection(one: benchmark_name) -> float:
+def price_of_indirection(one: BenchmarkName) -> float:
     return 0.2 + (one.number("depth") or 0) * (10.0 if one.parameters["layout"] == "scattered" else 2.0)
 
 
@@ -56,7 +56,7 @@ def tlb(libraries: Sequence[str], cores: int) -> Iterator[str]:
         yield from (f"tlb/pages:{pages}/layout:{layout}" for layout in ("pages", "lines"))
 
 
-def price_of_tlb(one: benchmark_name) -> float:
+def price_of_tlb(one: BenchmarkName) -> float:
     return 1.0 + ((one.number("pages") or 0) / 1024 if one.parameters["layout"] == "pages" else 0.0)
 
 
@@ -65,17 +65,17 @@ def first_touch(libraries: Sequence[str], cores: int) -> Iterator[str]:
         yield from (f"first_touch/home:{home}/touch:{touch}" for touch in ("first", "second"))
 
 
-def price_of_first_touch(one: benchmark_name) -> float:
+def price_of_first_touch(one: BenchmarkName) -> float:
     return 1000.0 if one.parameters["touch"] == "first" else 2.0 if one.parameters["home"] == "thp" else 4.0
 
 
 FAMILIES = {
-    "chase": family(chase, price_of_chase, huge_pages),
-    "stream": family(stream, lambda one: (one.number("bytes") or 0) / 32),
-    "parallel_chase": family(parallel_chase, price_of_parallel_chase),
-    "indirection": family(indirection, price_of_indirection),
-    "tlb": family(tlb, price_of_tlb),
-    "first_touch": family(first_touch, price_of_first_touch, huge_pages),
+    "chase": Family(chase, price_of_chase, huge_pages),
+    "stream": Family(stream, lambda one: (one.number("bytes") or 0) / 32),
+    "parallel_chase": Family(parallel_chase, price_of_parallel_chase),
+    "indirection": Family(indirection, price_of_indirection),
+    "tlb": Family(tlb, price_of_tlb),
+    "first_touch": Family(first_touch, price_of_first_touch, huge_pages),
 }
 
 FOUND = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from suite.results.model import benchmark_name
-from support.textbook import KIB, MIB, family, usual_price
+from suite.results.model import BenchmarkName
+from support.textbook import KIB, MIB, Family, usual_price
 
 LENDERS = ("none", "stack_array", "arena", "mmap")
 
@@ -16,7 +16,7 @@ def scoped(libraries: Sequence[str], cores: int) -> Iterator[str]:
             yield from (f"scoped/{who}/bytes:{size}/touch:{touch}" for who in (*LENDERS, *libraries))
 
 
-def price_of_scoped(one: benchmark_name) -> float:
+def price_of_scoped(one: BenchmarkName) -> float:
     return usual_price(one) + ((one.number("bytes") or 0) / 32 if one.parameters["touch"] == "all" else 0.0)
 
 
@@ -25,15 +25,15 @@ def large(libraries: Sequence[str], cores: int) -> Iterator[str]:
         yield from (f"large/{who}/bytes:{size}/touch:all" for who in (*LENDERS, *libraries))
 
 
-def price_of_large(one: benchmark_name) -> float:
+def price_of_large(one: BenchmarkName) -> float:
     return (one.number("bytes") or 0) / 32 * (3.0 if takes_fresh_pages(one) else 1.0)
 
 
-def takes_fresh_pages(one: benchmark_name) -> bool:
+def takes_fresh_pages(one: BenchmarkName) -> bool:
     return (one.number("bytes") or 0) > 16 * MIB and one.strategy not in ("none", "arena", "stack_array")
 
 
-def faults_of_large(one: benchmark_name) -> Mapping[str, float]:
+def faults_of_large(one: BenchmarkName) -> Mapping[str, float]:
     return {"page_faults": (one.number("bytes") or 0) / 4096 if takes_fresh_pages(one) else 0.0}
 
 
@@ -64,7 +64,7 @@ def many(libraries: Sequence[str], cores: int) -> Iterator[str]:
         yield from (f"many/{who}/count:{count}/taken:apart" for who in ("none", "arena", *libraries))
 
 
-def price_of_many(one: benchmark_name) -> float:
+def price_of_many(one: BenchmarkName) -> float:
     return usual_price(one) * ((one.number("count") or 0) if one.parameters["taken"] == "apart" else 1)
 
 
@@ -75,7 +75,7 @@ def grow(libraries: Sequence[str], cores: int) -> Iterator[str]:
         yield from (f"grow/{who}/bytes:{size}/way:{way}" for who in libraries for way in ("copy", "realloc"))
 
 
-def price_of_grow(one: benchmark_name) -> float:
+def price_of_grow(one: BenchmarkName) -> float:
     by_realloc = {"glibc": 0.5, "tbbmalloc": 2.0}.get(str(one.strategy), 1.0)
     return usual_price(one, {"realloc": by_realloc}) * (one.number("bytes") or 0) / 64
 
@@ -87,7 +87,7 @@ def zeroed(libraries: Sequence[str], cores: int) -> Iterator[str]:
             yield from (f"zeroed/{who}/bytes:{size}/{way}" for who in libraries)
 
 
-def price_of_zeroed(one: benchmark_name) -> float:
+def price_of_zeroed(one: BenchmarkName) -> float:
     size = one.number("bytes") or 0
     if one.parameters["touch"] == "all":
         return size / 16
@@ -100,7 +100,7 @@ def aligned(libraries: Sequence[str], cores: int) -> Iterator[str]:
             yield from (f"aligned/{who}/bytes:{size}/alignment:{alignment}" for who in ("none", *libraries))
 
 
-def price_of_aligned(one: benchmark_name) -> float:
+def price_of_aligned(one: BenchmarkName) -> float:
     return usual_price(one, {"4096": {"glibc": 5.0, "mimalloc": 1.0}.get(str(one.strategy), 1.5)})
 
 
@@ -110,23 +110,23 @@ def latency(libraries: Sequence[str], cores: int) -> Iterator[str]:
             yield from (f"latency/{who}/{blocks}/op:{op}" for who in ("none", *libraries))
 
 
-def percentiles(one: benchmark_name) -> Mapping[str, float]:
+def percentiles(one: BenchmarkName) -> Mapping[str, float]:
     usual = 20.0 if one.strategy == "none" else 20.0 + usual_price(one)
     rare = 1.5 if one.strategy == "none" else 10.0
     return {"p50": usual, "p90": usual, "p99": usual, "p99_9": usual, "p99_99": usual * rare, "max": 10_000.0}
 
 
 FAMILIES = {
-    "scoped": family(scoped, price_of_scoped),
-    "large": family(large, price_of_large, faults_of_large),
-    "batch": family(batch, lambda one: usual_price(one, {"random": 1.5})),
-    "churn": family(churn, lambda one: usual_price(one, {"100000": 3.0})),
-    "heap_state": family(heap_state, lambda one: usual_price(one, {"never": 0.5})),
-    "many": family(many, price_of_many),
-    "grow": family(grow, price_of_grow),
-    "zeroed": family(zeroed, price_of_zeroed),
-    "aligned": family(aligned, price_of_aligned),
-    "latency": family(latency, usual_price, percentiles),
+    "scoped": Family(scoped, price_of_scoped),
+    "large": Family(large, price_of_large, faults_of_large),
+    "batch": Family(batch, lambda one: usual_price(one, {"random": 1.5})),
+    "churn": Family(churn, lambda one: usual_price(one, {"100000": 3.0})),
+    "heap_state": Family(heap_state, lambda one: usual_price(one, {"never": 0.5})),
+    "many": Family(many, price_of_many),
+    "grow": Family(grow, price_of_grow),
+    "zeroed": Family(zeroed, price_of_zeroed),
+    "aligned": Family(aligned, price_of_aligned),
+    "latency": Family(latency, usual_price, percentiles),
 }
 
 FOUND = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from suite.results.model import benchmark_name
-from support.textbook import KIB, MIB, OF_64_BYTES, family, threads_of, usual_price
+from suite.results.model import BenchmarkName
+from support.textbook import KIB, MIB, OF_64_BYTES, Family, threads_of, usual_price
 
 
 def private(libraries: Sequence[str], cores: int) -> Iterator[str]:
@@ -26,7 +26,7 @@ def false_sharing(libraries: Sequence[str], cores: int) -> Iterator[str]:
                 yield from (f"false_sharing/{name}" for name in names)
 
 
-def sharing(one: benchmark_name) -> Mapping[str, float]:
+def sharing(one: BenchmarkName) -> Mapping[str, float]:
     return {"sharing_threads": 1.0 if one.parameters["mode"] == "passive" else 0.0}
 
 
@@ -35,7 +35,7 @@ def larson(libraries: Sequence[str], cores: int) -> Iterator[str]:
         yield from (f"larson/{who}/threads:{number}" for who in ("none", *libraries))
 
 
-def price_of_larson(one: benchmark_name) -> float:
+def price_of_larson(one: BenchmarkName) -> float:
     """Each further thread adds half of the price of one; much with glibc, little with mimalloc."""
     further = (one.number("threads") or 1) - 1
     added = {"none": 0.0, "glibc": 2.0, "mimalloc": 0.1}.get(str(one.strategy), 0.5)
@@ -61,7 +61,7 @@ def shared_arena(libraries: Sequence[str], cores: int) -> Iterator[str]:
             yield f"shared_arena/{who}/memory:shared/threads:{number}"
 
 
-def price_of_shared_arena(one: benchmark_name) -> float:
+def price_of_shared_arena(one: BenchmarkName) -> float:
     waiting = {1: 1.0}.get(one.number("threads") or 1, 4.0) if one.parameters["memory"] == "shared" else 1.0
     return usual_price(one, {"shared": 5.0}) * waiting
 
@@ -71,7 +71,7 @@ def refcount(libraries: Sequence[str], cores: int) -> Iterator[str]:
         yield from (f"refcount/object:{which}/threads:{number}" for which in ("none", "own", "shared"))
 
 
-def price_of_refcount(one: benchmark_name) -> float:
+def price_of_refcount(one: BenchmarkName) -> float:
     return {"none": 0.25, "own": 4.0, "shared": 4.0 * (one.number("threads") or 1) ** 2}[one.parameters["object"]]
 
 
@@ -82,7 +82,7 @@ def thread_start(libraries: Sequence[str], cores: int) -> Iterator[str]:
                 yield f"thread_start/{stack}/bytes:{size}/touch:{touch}"
 
 
-def price_of_thread_start(one: benchmark_name) -> float:
+def price_of_thread_start(one: BenchmarkName) -> float:
     """The C library keeps no stacks of 64 MiB."""
     kept = one.strategy == "cached_stack" and one.number("bytes") != 64 * MIB
     start = 0.0 if one.strategy == "none" else 8000.0 if kept else 16000.0
@@ -90,22 +90,22 @@ def price_of_thread_start(one: benchmark_name) -> float:
     return start + touching
 
 
-def stack_of_thread(one: benchmark_name) -> Mapping[str, float]:
+def stack_of_thread(one: BenchmarkName) -> Mapping[str, float]:
     size = float(one.number("bytes") or 0)
     resident = 16.0 * KIB + (size if one.parameters["touch"] == "all" else 0.0)
     return {} if one.strategy == "none" else {"stack_reserved": size + 40 * KIB, "stack_resident": resident}
 
 
 FAMILIES = {
-    "larson": family(larson, price_of_larson),
-    "threadtest": family(threadtest, lambda one: OF_64_BYTES.get(str(one.strategy), 16.0)),
-    "xmalloc": family(xmalloc, lambda one: usual_price(one, {"mixed": 1.5})),
-    "shared_arena": family(shared_arena, price_of_shared_arena),
-    "refcount": family(refcount, price_of_refcount),
-    "thread_start": family(thread_start, price_of_thread_start, stack_of_thread),
-    "private": family(private),
-    "handoff": family(handoff),
-    "false_sharing": family(
+    "larson": Family(larson, price_of_larson),
+    "threadtest": Family(threadtest, lambda one: OF_64_BYTES.get(str(one.strategy), 16.0)),
+    "xmalloc": Family(xmalloc, lambda one: usual_price(one, {"mixed": 1.5})),
+    "shared_arena": Family(shared_arena, price_of_shared_arena),
+    "refcount": Family(refcount, price_of_refcount),
+    "thread_start": Family(thread_start, price_of_thread_start, stack_of_thread),
+    "private": Family(private),
+    "handoff": Family(handoff),
+    "false_sharing": Family(
         false_sharing, lambda one: usual_price(one, {"active": 1.1, "passive": 6.0, "atomic": 9.0}), sharing
     ),
 }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from suite.results.model import benchmark_name
-from support.textbook import KIB, family
+from suite.results.model import BenchmarkName
+from support.textbook import KIB, Family
 
 BOOKS = {"none": 0.0, "glibc": 8.0, "mimalloc": 0.5, "jemalloc": 2.0}  # bytes for each block
 GROWTH = {"glibc": 1.5, "mimalloc": 4.0}  # once sizes have drifted
@@ -18,7 +18,7 @@ def overhead(libraries: Sequence[str], cores: int) -> Iterator[str]:
         yield from (f"overhead/{who}/bytes:{size}" for who in ("none", *libraries))
 
 
-def resident_of_blocks(one: benchmark_name) -> Mapping[str, float]:
+def resident_of_blocks(one: BenchmarkName) -> Mapping[str, float]:
     size = one.number("bytes") or 1
     return {"resident_bytes_per_byte": 1 + BOOKS.get(str(one.strategy), 4.0) / size}
 
@@ -28,7 +28,7 @@ def fragmentation(libraries: Sequence[str], cores: int) -> Iterator[str]:
         yield from (f"fragmentation/{who}/sizes:{sizes}" for who in libraries)
 
 
-def peak(one: benchmark_name) -> Mapping[str, float]:
+def peak(one: BenchmarkName) -> Mapping[str, float]:
     drifted = one.parameters["sizes"] == "drifting"
     return {"peak_resident_per_live_byte": GROWTH.get(str(one.strategy), 2.0) if drifted else 1.4}
 
@@ -38,7 +38,7 @@ def returned(libraries: Sequence[str], cores: int) -> Iterator[str]:
         yield from (f"returned/{who}/sizes:{sizes}" for who in libraries)
 
 
-def still_held(one: benchmark_name) -> Mapping[str, float]:
+def still_held(one: BenchmarkName) -> Mapping[str, float]:
     """jemalloc gives half of it back after a tenth of a second."""
     share = AT_ONCE[one.parameters["sizes"]]
     late = 0.5 if one.strategy == "jemalloc" else 1.0
@@ -46,9 +46,9 @@ def still_held(one: benchmark_name) -> Mapping[str, float]:
 
 
 FAMILIES = {
-    "overhead": family(overhead, lambda one: 1.0, resident_of_blocks),
-    "fragmentation": family(fragmentation, lambda one: 1.0, peak),
-    "returned": family(returned, lambda one: 1.0, still_held),
+    "overhead": Family(overhead, lambda one: 1.0, resident_of_blocks),
+    "fragmentation": Family(fragmentation, lambda one: 1.0, peak),
+    "returned": Family(returned, lambda one: 1.0, still_held),
 }
 
 FOUND = {

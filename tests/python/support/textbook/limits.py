@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from suite.results.model import benchmark_name
-from support.textbook import KIB, MIB, family
+from suite.results.model import BenchmarkName
+from support.textbook import KIB, MIB, Family
 
 GIB, TIB = 1 << 30, 1 << 40
 
@@ -18,7 +18,7 @@ def recursion(libraries: Sequence[str], cores: int) -> Iterator[str]:
                 yield from (f"recursion/shape:{shape}/depth:{depth}/frame:{frame}/by:{way}" for way in ways)
 
 
-def price_of_recursion(one: benchmark_name) -> float:
+def price_of_recursion(one: BenchmarkName) -> float:
     frame = {"64": 1.0, "1024": 10.0}[one.parameters["frame"]]
     growing = {"64": 18.0, "1024": 3.0}[one.parameters["frame"]]
     return frame * {"loop": 0.5, "heap_fresh": 2.0 * growing}.get(one.parameters["by"], 2.0)
@@ -33,7 +33,7 @@ def heap_limit(libraries: Sequence[str], cores: int) -> Iterator[str]:
     yield "heap_limit/glibc/limit:touched"
 
 
-def heap_ends(one: benchmark_name) -> Mapping[str, float]:
+def heap_ends(one: BenchmarkName) -> Mapping[str, float]:
     if one.parameters["limit"] == "touched":
         return {"touched_bytes": 256.0 * MIB, "at_least": 1.0}
     granted = 80.0 * TIB if one.strategy == "mimalloc" else 24.0 * GIB
@@ -41,7 +41,7 @@ def heap_ends(one: benchmark_name) -> Mapping[str, float]:
     return {"granted_bytes": granted, "books_bytes": books, "at_least": 0.0}
 
 
-def price_of_page(one: benchmark_name) -> float:
+def price_of_page(one: BenchmarkName) -> float:
     again = 4.0 if one.number("bytes") == 8 * MIB else 2.0
     return 1000.0 if one.parameters["touch"] == "first" else again
 
@@ -52,10 +52,10 @@ def stack_growth(libraries: Sequence[str], cores: int) -> Iterator[str]:
 
 
 FAMILIES = {
-    "recursion": family(recursion, price_of_recursion),
-    "stack_limit": family(stack_limit, counters=lambda one: {"usable_bytes": 8.0 * MIB, "at_least": 0.0}),
-    "heap_limit": family(heap_limit, counters=heap_ends),
-    "stack_growth": family(stack_growth, price_of_page),
+    "recursion": Family(recursion, price_of_recursion),
+    "stack_limit": Family(stack_limit, counters=lambda one: {"usable_bytes": 8.0 * MIB, "at_least": 0.0}),
+    "heap_limit": Family(heap_limit, counters=heap_ends),
+    "stack_growth": Family(stack_growth, price_of_page),
 }
 
 FOUND = {

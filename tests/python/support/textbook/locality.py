@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from suite.results.model import benchmark_name
-from support.textbook import family, usual_price
+from suite.results.model import BenchmarkName
+from support.textbook import Family, usual_price
 
 LAYOUTS = {"struct_of_arrays": 0.0, "array_of_structs": 2.0, "array_of_pointers": 3.0}  # ns more for a field alone
 PLACES = {"inline": 0.5, "heap": 2.0, "heap_shuffled": 4.0}  # ns
@@ -18,7 +18,7 @@ def traverse(libraries: Sequence[str], cores: int) -> Iterator[str]:
             yield from (f"traverse/{container}/count:{count}/payload:{payload}" for container in CONTAINERS)
 
 
-def price_of_traverse(one: benchmark_name) -> float:
+def price_of_traverse(one: BenchmarkName) -> float:
     return usual_price(one, {"100000": 3.0}) * (5.0 if one.strategy == "list_shuffled" else 1.0)
 
 
@@ -27,7 +27,7 @@ def list_walk(libraries: Sequence[str], cores: int) -> Iterator[str]:
         yield from (f"list_walk/{who}/heap:{heap}" for who in libraries)
 
 
-def neighbours(one: benchmark_name) -> Mapping[str, float]:
+def neighbours(one: BenchmarkName) -> Mapping[str, float]:
     return {"neighbours": 0.4 if one.parameters["heap"] == "aged" else 1.0}
 
 
@@ -37,7 +37,7 @@ def matrix(libraries: Sequence[str], cores: int) -> Iterator[str]:
             yield from (f"matrix/{block}/n:{n}/by:{walk}" for walk in ("row", "column"))
 
 
-def price_of_matrix(one: benchmark_name) -> float:
+def price_of_matrix(one: BenchmarkName) -> float:
     conflicts = 10.0 if one.strategy == "one_block" and one.number("n") == 1024 else 1.0
     return 0.5 * conflicts if one.parameters["by"] == "column" else 0.25
 
@@ -48,7 +48,7 @@ def layout(libraries: Sequence[str], cores: int) -> Iterator[str]:
             yield from (f"layout/{how}/count:{count}/fields:{fields}" for how in LAYOUTS)
 
 
-def price_of_layout(one: benchmark_name) -> float:
+def price_of_layout(one: BenchmarkName) -> float:
     return LAYOUTS[str(one.strategy)] * (0.125 if one.parameters["fields"] == "all" else 1.0) + 0.125
 
 
@@ -58,11 +58,11 @@ def strings(libraries: Sequence[str], cores: int) -> Iterator[str]:
 
 
 FAMILIES = {
-    "traverse": family(traverse, price_of_traverse),
-    "list_walk": family(list_walk, lambda one: usual_price(one, {"aged": 4.0}), neighbours),
-    "matrix": family(matrix, price_of_matrix),
-    "layout": family(layout, price_of_layout),
-    "strings": family(strings, lambda one: PLACES[str(one.strategy)]),
+    "traverse": Family(traverse, price_of_traverse),
+    "list_walk": Family(list_walk, lambda one: usual_price(one, {"aged": 4.0}), neighbours),
+    "matrix": Family(matrix, price_of_matrix),
+    "layout": Family(layout, price_of_layout),
+    "strings": Family(strings, lambda one: PLACES[str(one.strategy)]),
 }
 
 FOUND = {

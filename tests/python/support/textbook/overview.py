@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from support.textbook import family
+from support.textbook import Family
 
-FAMILIES: Mapping[str, family] = {}
+FAMILIES: Mapping[str, Family] = {}
 
 FOUND = {"claims": "Of 25 things said of the stack and the heap, 9 hold here, 9 with a condition and 3 do not"}
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from suite.results.model import benchmark_name
-from support.textbook import family, usual_price
+from suite.results.model import BenchmarkName
+from support.textbook import Family, usual_price
 
 CONTENT = {"int": 0.0, "short_string": 2.0, "long_string": 8.0, "vector_1000": 46.0}  # ns to copy
 
@@ -14,7 +14,7 @@ def passed(libraries: Sequence[str], cores: int) -> Iterator[str]:
     yield from (f"pass/type:{kind}/how:{how}" for kind in CONTENT for how in ("none", "borrow", "copy", "move"))
 
 
-def price_of_passing(one: benchmark_name) -> float:
+def price_of_passing(one: BenchmarkName) -> float:
     """Moving a short string copies what lies in it."""
     kind, how = one.parameters["type"], one.parameters["how"]
     kept = {"copy": CONTENT[kind], "move": min(CONTENT[kind], 2.0)}
@@ -33,7 +33,7 @@ def argument(libraries: Sequence[str], cores: int) -> Iterator[str]:
         yield from (f"argument/bytes:{size}/how:{how}" for how in ("none", "value", "reference", "unique_ptr"))
 
 
-def price_of_argument(one: benchmark_name) -> float:
+def price_of_argument(one: BenchmarkName) -> float:
     """Up to 16 bytes go by register."""
     size = one.number("bytes") or 0
     return {"value": 2.0 if size <= 16 else size / 16, "unique_ptr": 3.0}.get(one.parameters["how"], 2.0)
@@ -45,7 +45,7 @@ def cleanup(libraries: Sequence[str], cores: int) -> Iterator[str]:
         yield from (f"cleanup/{who}/count:{count}/drop:at_once" for who in ("none", "arena", "pmr_monotonic"))
 
 
-def dropping(one: benchmark_name) -> Mapping[str, float]:
+def dropping(one: BenchmarkName) -> Mapping[str, float]:
     """All at once takes 50 ns, of which 20 are the clock's."""
     at_once = {"none": 20.0}.get(str(one.strategy), 50.0) / (one.number("count") or 1)
     return {"drop_ns": at_once if one.parameters["drop"] == "at_once" else usual_price(one) / 2}
@@ -56,18 +56,18 @@ def string_cliff(libraries: Sequence[str], cores: int) -> Iterator[str]:
         yield from (f"string_cliff/{who}/length:{length}" for who in ("none", "string"))
 
 
-def is_long(one: benchmark_name) -> bool:
+def is_long(one: BenchmarkName) -> bool:
     return one.strategy == "string" and (one.number("length") or 0) > 15
 
 
 FAMILIES = {
-    "pass": family(passed, price_of_passing),
-    "smart_pointer": family(
+    "pass": Family(passed, price_of_passing),
+    "smart_pointer": Family(
         smart_pointer, lambda one: HOLDERS[one.parameters["kind"]] if one.parameters["op"] == "make" else 2.0
     ),
-    "argument": family(argument, price_of_argument),
-    "cleanup": family(cleanup, counters=dropping),
-    "string_cliff": family(
+    "argument": Family(argument, price_of_argument),
+    "cleanup": Family(cleanup, counters=dropping),
+    "string_cliff": Family(
         string_cliff,
         lambda one: 12.0 if is_long(one) else 1.5,
         lambda one: {"on_heap": float(is_long(one))} if one.strategy == "string" else {},
