@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from suite.base.files import write_whole
+from suite.base.text import three_figures, time_text
 from suite.pages import report
-from suite.pages.summary import three_figures, time_text
-from suite.results import model as results
+from suite.results.model import Document
+from suite.results.read import read_run
 from suite.stats.estimates import estimate_median
 from support import synthetic
 
@@ -132,16 +135,16 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def full_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a run of all families: the reference run's."""
-    run = results.read_run(PROJECT / "results" / "reference" / "run.json")
+    run = read_run(PROJECT / "results" / "reference" / "run.json")
     return report.write(report.make([run]), tmp_path_factory.mktemp("full") / "report.html")
 
 
-def page_of(folder: Path, *documents: results.Document) -> Path:
+def page_of(folder: Path, *documents: Document) -> Path:
     files = []
     for number, document in enumerate(documents):
         files.append(folder / f"{number}.json")
-        results.write_whole(files[-1], document)
-    return report.write(report.make([results.read_run(file) for file in files]), folder / "report.html")
+        write_whole(files[-1], document)
+    return report.write(report.make([read_run(file) for file in files]), folder / "report.html")
 
 
 def few(name: str) -> bool:
@@ -217,7 +220,7 @@ def test_search_finds_what_has_every_word(chromium: Browser, page: Path) -> None
 def test_sorting_orders_by_value_and_says_so(chromium: Browser, page: Path) -> None:
     chromium.open(page)
     search(chromium, "private threads:1")
-    run = results.read_run(page.with_name("0.json"))
+    run = read_run(page.with_name("0.json"))
     by_cost = sorted(run.series("private", threads=1), key=lambda one: estimate_median(one.times).median)
     expected = [one.name.text for one in by_cost]
     header = "#table thead th:nth-child(2)"
@@ -242,7 +245,7 @@ def test_the_unit_can_be_chosen(chromium: Browser, page: Path) -> None:
         )  # fmt: skip
         return chromium.texts(median)[0]
 
-    run = results.read_run(page.with_name("0.json"))
+    run = read_run(page.with_name("0.json"))
     (one,) = run.series("chase", bytes=4096, order="random", home="heap")
     ns = estimate_median(one.times).median
     assert told("time") == time_text(ns)

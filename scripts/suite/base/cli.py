@@ -12,8 +12,8 @@ from typing import NoReturn
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from suite.results.model import BadResult, one_line
-from suite.runner.program import BadInput, UnitFailed
+from suite.base.errors import BadInput, UnitFailed
+from suite.base.text import one_line
 
 ROOT = Path(__file__).resolve().parents[3]
 SUCCESS, REFUSED, INTERRUPTED = 0, 2, 130
@@ -32,7 +32,7 @@ def answer(command: str, work: Callable[[], int]) -> int:
     """Does the work of a command and returns its exit code; what was wrong is one line on stderr, and the code 2."""
     try:
         return work()
-    except (BadInput, BadResult, UnitFailed) as problem:
+    except (BadInput, UnitFailed) as problem:
         return _refuse(command, str(problem))
     except BrokenPipeError:  # who read the output has gone: nothing more to say, and nobody to say it to
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

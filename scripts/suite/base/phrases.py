@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from suite.pages.summary import bytes_text, three_figures, time_text
+from suite.base.text import bytes_text, three_figures, time_text
 from suite.stats.estimates import Estimate
 
 NO_BREAK = "\u00a0"  # a space at which no line may end

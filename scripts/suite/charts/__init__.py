@@ -17,7 +17,7 @@ import matplotlib
 from matplotlib import ft2font
 
 from suite.charts.kit.frame import FORMATS, SIZES, THEMES, Drawing, Look, styled
-from suite.results import model as results
+from suite.results.model import Run
 
 __all__ = [
     "FORMATS", "MAKER", "SIZES", "THEMES", "Chart", "charts", "draw", "draw_all", "Drawing", "Look", "render",
@@ -35,7 +35,7 @@ class Chart:
     name: str  # of its module and its files
     family: str
     question: str
-    draw: Callable[[results.Run, Look], Drawing | None]
+    draw: Callable[[Run, Look], Drawing | None]
 
 
 @cache
@@ -49,7 +49,7 @@ def charts() -> dict[str, Chart]:
     }
 
 
-def draw(run: results.Run, name: str, how: Look = Look()) -> Drawing | None:
+def draw(run: Run, name: str, how: Look = Look()) -> Drawing | None:
     """The chart of this name; None where the run has no data for it."""
     with styled(how):
         return charts()[name].draw(run, how)
@@ -64,7 +64,7 @@ def render(drawn: Drawing, file_format: str) -> bytes:
 
 
 def draw_all(
-    run: results.Run,
+    run: Run,
     folder: Path,
     formats: Sequence[str] = ("svg", "png"),
     theme: str = "light",

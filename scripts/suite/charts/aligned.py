@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.pages.summary import bytes_text
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Run
 
 FAMILY = "aligned"
 QUESTION = "What does a block cost that must begin at a multiple of 64, or of a page?"
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    sizes = selection.ends(selection.numbers(run, "bytes", FAMILY))
+def draw(run: Run, how: Look) -> Drawing | None:
+    sizes = query.ends(query.numbers(run, "bytes", FAMILY))
     panels = [forms.LinesPanel(f"Blocks of {bytes_text(size)}", _lines(run, size)) for size in sizes]
     panels = [one for one in panels if one.series]
     if not panels:
@@ -25,28 +25,28 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     return on.finish(_title(run, sizes), subtitle)
 
 
-def _lines(run: results.Run, size: int) -> list[forms.Line]:
-    names = selection.mallocs(run, FAMILY)
-    found = {name: selection.over(run, "alignment", FAMILY, name, bytes=size) for name in names}
-    return [forms.Line(name, selection.medians(each)) for name, each in found.items() if each]
+def _lines(run: Run, size: int) -> list[forms.Line]:
+    names = query.mallocs(run, FAMILY)
+    found = {name: query.over(run, "alignment", FAMILY, name, bytes=size) for name in names}
+    return [forms.Line(name, query.medians(each)) for name, each in found.items() if each]
 
 
-def _title(run: results.Run, sizes: list[int]) -> str:
-    alignments = selection.ends(selection.numbers(run, "alignment", FAMILY))
-    libraries = selection.mallocs(run, FAMILY)
+def _title(run: Run, sizes: list[int]) -> str:
+    alignments = query.ends(query.numbers(run, "alignment", FAMILY))
+    libraries = query.mallocs(run, FAMILY)
     for size in sizes:
         least, most = (
-            selection.by_strategy(run.series(FAMILY, bytes=size, alignment=alignment))
+            query.by_strategy(run.series(FAMILY, bytes=size, alignment=alignment))
             for alignment in (alignments[0], alignments[-1])
         )
-        ratios = selection.ratios({name: most[name] for name in libraries if name in most}, least)
+        ratios = query.ratios({name: most[name] for name in libraries if name in most}, least)
         if not ratios or len(alignments) < 2:
             continue
         subject, base = f"{bytes_text(size)} aligned to {bytes_text(alignments[-1])}", bytes_text(alignments[0])
-        if words.none_apart(list(ratios.values())):
+        if phrases.none_apart(list(ratios.values())):
             return f"{subject} cannot be told from {bytes_text(size)} aligned to {base}, with any malloc"
-        return f"{subject} cost {words.with_extremes(ratios)} times what they cost aligned to {base}"
-    found = selection.by_strategy(run.series(FAMILY, alignment=alignments[-1]))
-    costs = selection.middles(selection.medians(found))
+        return f"{subject} cost {phrases.with_extremes(ratios)} times what they cost aligned to {base}"
+    found = query.by_strategy(run.series(FAMILY, alignment=alignments[-1]))
+    costs = query.middles(query.medians(found))
     costs = {name: ns for name, ns in costs.items() if name in libraries} or costs
-    return f"A block aligned to {bytes_text(alignments[-1])} costs {words.cheapest_and_dearest(costs)}"
+    return f"A block aligned to {bytes_text(alignments[-1])} costs {phrases.cheapest_and_dearest(costs)}"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET, STRONG
-from suite.pages.summary import bytes_text
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate
 
 FAMILY = "argument"
@@ -19,16 +19,16 @@ QUESTION = "From which size on should a struct not be passed by value?"
 WAYS = {"none": "the call alone", "value": "by value", "reference": "by reference", "unique_ptr": "by unique_ptr"}
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    found = {way: selection.by_number(run.series(FAMILY, how=way), "bytes") for way in WAYS}
+def draw(run: Run, how: Look) -> Drawing | None:
+    found = {way: query.by_number(run.series(FAMILY, how=way), "bytes") for way in WAYS}
     on = Page(run, how, FAMILY, WAYS)
     heap = on.mark(str(run.context.get("process_malloc")))
     styles = {"none": QUIET, "value": on.mark("stack_array"), "reference": STRONG, "unique_ptr": heap}
-    series = [forms.Line(way, selection.medians(each), styles[way]) for way, each in found.items() if each]
+    series = [forms.Line(way, query.medians(each), styles[way]) for way, each in found.items() if each]
     if not series:
         return None
     (axes,) = forms.lines(on, forms.LinesPanel("", series))
-    ratios = selection.ratios(found["value"], found["reference"])
+    ratios = query.ratios(found["value"], found["reference"])
     start = _dearer_from(ratios)
     if start is not None:
         forms.guide(on, axes, [(float(start), f"dearer by value from {bytes_text(start)} on")])
@@ -40,22 +40,22 @@ def _dearer_from(ratios: Mapping[int, Estimate]) -> int | None:
     """The least size from which on every one is dearer by value, beyond the interval."""
     start = None
     for size in sorted(ratios, reverse=True):
-        if not (words.told_apart(ratios[size]) and ratios[size].median > 1.0):
+        if not (phrases.told_apart(ratios[size]) and ratios[size].median > 1.0):
             break
         start = size
     return start
 
 
 def _title(
-    found: Mapping[str, Mapping[int, results.Benchmark]], ratios: Mapping[int, Estimate], start: int | None
+    found: Mapping[str, Mapping[int, Benchmark]], ratios: Mapping[int, Estimate], start: int | None
 ) -> str:
     if not ratios:
         way, sizes = next((way, sizes) for way, sizes in found.items() if sizes)
         largest = max(sizes)
-        cost = selection.medians({largest: sizes[largest]})[largest]
-        return f"{bytes_text(largest)} cost {words.short_time(cost.median)} {WAYS[way]}"
+        cost = query.medians({largest: sizes[largest]})[largest]
+        return f"{bytes_text(largest)} cost {phrases.short_time(cost.median)} {WAYS[way]}"
     largest = max(ratios)
-    at_largest = words.against([ratios[largest]], "one by reference")
+    at_largest = phrases.against([ratios[largest]], "one by reference")
     if start is None or start == largest:
         return f"A struct of {bytes_text(largest)} by value {at_largest}"
     said = f"From {bytes_text(start)} on, a struct is dearer by value than by reference"

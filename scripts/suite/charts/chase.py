@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET, STRONG
-from suite.pages.summary import bytes_text
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run
 
 FAMILY = "chase"
 QUESTION = "What does it cost to reach memory, by how much of it there is and in which order?"
@@ -19,10 +19,10 @@ ORDERS = {"random": ("at random", STRONG), "sequential": ("in order", QUIET)}
 HOME = "heap"
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    found = {order: selection.by_number(run.series(FAMILY, order=order, home=HOME), "bytes") for order in ORDERS}
+def draw(run: Run, how: Look) -> Drawing | None:
+    found = {order: query.by_number(run.series(FAMILY, order=order, home=HOME), "bytes") for order in ORDERS}
     series = [
-        forms.Line(name, selection.medians(found[order]), style)
+        forms.Line(name, query.medians(found[order]), style)
         for order, (name, style) in ORDERS.items()
         if found[order]
     ]
@@ -35,16 +35,16 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     return on.finish(_title(found["random"], found["sequential"]), subtitle)
 
 
-def _title(shuffled: Mapping[int, results.Benchmark], in_order: Mapping[int, results.Benchmark]) -> str:
-    ratios = selection.ratios(shuffled, in_order)
+def _title(shuffled: Mapping[int, Benchmark], in_order: Mapping[int, Benchmark]) -> str:
+    ratios = query.ratios(shuffled, in_order)
     order, found = ("random", shuffled) if shuffled else ("sequential", in_order)
-    sizes = selection.ends(sorted(ratios or found))
-    costs = selection.middles(selection.medians(found))
-    said = words.joined([f"{words.short_time(costs[size])} in {bytes_text(size)}" for size in sizes])
+    sizes = query.ends(sorted(ratios or found))
+    costs = query.middles(query.medians(found))
+    said = phrases.joined([f"{phrases.short_time(costs[size])} in {bytes_text(size)}" for size in sizes])
     subject = f"A load {ORDERS[order][0]} costs {said}"
     if not ratios:
         return subject
     at_largest = ratios[sizes[-1]]
-    if words.none_apart([at_largest]):
+    if phrases.none_apart([at_largest]):
         return f"{subject}; there, one in order cannot be told from it"
-    return f"{subject}, {words.two_figures(at_largest.median)} times one in order"
+    return f"{subject}, {phrases.two_figures(at_largest.median)} times one in order"

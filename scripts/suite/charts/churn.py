@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from suite.base import phrases as words
+from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Run
 
 FAMILY = "churn"
 QUESTION = "What does a malloc cost in a running program, which replaces one live block after another?"
@@ -14,8 +14,8 @@ QUESTION = "What does a malloc cost in a running program, which replaces one liv
 SIZES = {"uniform": "All sizes alike, 16 to 1,024 B", "power_law": "Mostly small sizes, as in a server"}
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    lives = selection.ends(selection.numbers(run, "live", FAMILY))
+def draw(run: Run, how: Look) -> Drawing | None:
+    lives = query.ends(query.numbers(run, "live", FAMILY))
     all_panels = (
         forms.RowsPanel(title, [_column(run, live, sizes, live == lives[-1]) for live in lives])
         for sizes, title in SIZES.items()
@@ -30,19 +30,19 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     return on.finish(_title(run, lives), subtitle)
 
 
-def _column(run: results.Run, live: int, sizes: str, filled: bool) -> forms.Column:
-    found = selection.medians(selection.by_strategy(run.series(FAMILY, live=live, sizes=sizes)))
+def _column(run: Run, live: int, sizes: str, filled: bool) -> forms.Column:
+    found = query.medians(query.by_strategy(run.series(FAMILY, live=live, sizes=sizes)))
     return forms.Column(f"{live:,} live blocks", found, "o", filled)
 
 
-def _title(run: results.Run, lives: list[int]) -> str:
-    libraries = selection.mallocs(run, FAMILY)
+def _title(run: Run, lives: list[int]) -> str:
+    libraries = query.mallocs(run, FAMILY)
     said = []
     for live in lives:
         found = [one for one in run.series(FAMILY, live=live) if one.name.strategy in libraries]
-        costs = selection.middles(selection.medians(dict(enumerate(found))))
-        said += [f"{words.span(costs.values())} among {live:,}"] if costs else []
+        costs = query.middles(query.medians(dict(enumerate(found))))
+        said += [f"{phrases.span(costs.values())} among {live:,}"] if costs else []
     if said:
-        return f"With malloc, replacing a block costs {words.joined(said)}"
-    others = selection.middles(selection.medians(selection.by_strategy(run.series(FAMILY, live=lives[-1]))))
-    return f"Among {lives[-1]:,}, replacing a block costs {words.cheapest_and_dearest(others)}"
+        return f"With malloc, replacing a block costs {phrases.joined(said)}"
+    others = query.middles(query.medians(query.by_strategy(run.series(FAMILY, live=lives[-1]))))
+    return f"Among {lives[-1]:,}, replacing a block costs {phrases.cheapest_and_dearest(others)}"

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from suite import claims
-from suite.base import phrases as words
+from suite.base import phrases
 from suite.charts.kit.frame import Drawing, LegendEntry, Look, Page
 from suite.charts.kit.marks import QUIET, Mark
-from suite.results import model as results
+from suite.results.model import Run
 
 FAMILY = ""  # of all families
 QUESTION = "What of that which is said of the stack and the heap holds here?"
@@ -25,7 +25,7 @@ SIGNS = {  # shape, whether it is filled, and colour
 NARROWEST = 300.0  # points for a claim's mark and name
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
+def draw(run: Run, how: Look) -> Drawing | None:
     judged = sorted(claims.judge(run), key=lambda one: list(SIGNS).index(one.verdict))
     if all(one.verdict == claims.NOT_MEASURED for one in judged):
         return None
@@ -68,5 +68,5 @@ def _title(judged: Sequence[claims.JudgedClaim]) -> str:
         f"{number[1]} with a condition",
         f"{number[2]} {'does' if number[2] == 1 else 'do'} not",
     ]
-    told = words.joined([part for part, count in zip(parts, number) if count])
+    told = phrases.joined([part for part, count in zip(parts, number) if count])
     return f"Of {len(judged)} things said of the stack and the heap, {told}"

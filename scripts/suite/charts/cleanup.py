@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite.base import phrases as words
+from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Run
 from suite.stats.estimates import Estimate
 
 FAMILY = "cleanup"
@@ -19,10 +19,10 @@ DROPPING = "drop_ns"  # the dropping alone: the time of a row holds the making t
 CONTROL, ARENA = "none", "arena"
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    ways = {CONTROL: "at_once", ARENA: "at_once", **dict.fromkeys(selection.mallocs(run, FAMILY), "each")}
+def draw(run: Run, how: Look) -> Drawing | None:
+    ways = {CONTROL: "at_once", ARENA: "at_once", **dict.fromkeys(query.mallocs(run, FAMILY), "each")}
     costs = {
-        name: selection.counted(selection.over(run, "count", FAMILY, name, drop=way), DROPPING)
+        name: query.counted(query.over(run, "count", FAMILY, name, drop=way), DROPPING)
         for name, way in ways.items()
     }
     costs = {name: counts for name, counts in costs.items() if counts}
@@ -35,11 +35,11 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     return on.finish(_title(run, costs), subtitle)
 
 
-def _title(run: results.Run, costs: Mapping[str, Mapping[int, Estimate]]) -> str:
+def _title(run: Run, costs: Mapping[str, Mapping[int, Estimate]]) -> str:
     most = max(count for counts in costs.values() for count in counts)
     together = {name: counts[most].median * most for name, counts in costs.items() if most in counts}
     libraries = [ns for name, ns in together.items() if name in run.mallocs()]
     if libraries and ARENA in together:
-        at_once, each = words.short_time(together[ARENA]), words.span(libraries)
+        at_once, each = phrases.short_time(together[ARENA]), phrases.span(libraries)
         return f"An arena drops {most:,} objects at once in {at_once}, malloc one by one in {each}"
-    return f"Dropping {most:,} objects takes {words.span(together.values())}"
+    return f"Dropping {most:,} objects takes {phrases.span(together.values())}"

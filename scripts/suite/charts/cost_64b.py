@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite.base import phrases as words
+from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run
 
 FAMILY = "scoped"
 QUESTION = "What do 64 bytes cost, by who gives them?"
@@ -16,9 +16,9 @@ QUESTION = "What do 64 bytes cost, by who gives them?"
 BYTES, TOUCH = 64, "first"
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    found = selection.by_strategy(run.series(FAMILY, bytes=BYTES, touch=TOUCH))
-    costs = selection.medians(found)
+def draw(run: Run, how: Look) -> Drawing | None:
+    found = query.by_strategy(run.series(FAMILY, bytes=BYTES, touch=TOUCH))
+    costs = query.medians(found)
     control = costs.pop("none", None)
     if not costs:
         return None
@@ -31,16 +31,16 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     return on.finish(_title(run, found), "Take 64 bytes, write the first, give them back: time per block, log scale")
 
 
-def _title(run: results.Run, found: Mapping[str, results.Benchmark]) -> str:
-    costs = selection.middles(selection.medians(found))
+def _title(run: Run, found: Mapping[str, Benchmark]) -> str:
+    costs = query.middles(query.medians(found))
     costs.pop("none", None)
-    ratios = selection.to_stack(run, found)
+    ratios = query.to_stack(run, found)
     if not ratios:
-        return f"64 bytes cost {words.cheapest_and_dearest(costs)}"
-    stack = words.short_time(costs["stack_array"])
-    malloc = words.span(costs[name] for name in run.mallocs() if name in costs)
-    alike = [one for one in ratios if one.has_interval and not words.told_apart(one)]
+        return f"64 bytes cost {phrases.cheapest_and_dearest(costs)}"
+    stack = phrases.short_time(costs["stack_array"])
+    malloc = phrases.span(costs[name] for name in run.mallocs() if name in costs)
+    alike = [one for one in ratios if one.has_interval and not phrases.told_apart(one)]
     if not alike:
-        return f"64 bytes cost {stack} on the stack and {malloc} from malloc, {words.as_much(ratios)}"
-    who = f"{len(alike)} of {words.count(len(ratios), 'malloc')}" if len(ratios) > 1 else "which"
+        return f"64 bytes cost {stack} on the stack and {malloc} from malloc, {phrases.as_much(ratios)}"
+    who = f"{len(alike)} of {phrases.count(len(ratios), 'malloc')}" if len(ratios) > 1 else "which"
     return f"64 bytes cost {stack} on the stack and {malloc} from malloc; {who} cannot be told from the stack"

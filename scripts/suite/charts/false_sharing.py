@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from suite.base import phrases as words
+from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate
 
 FAMILY = "false_sharing"
@@ -17,20 +17,20 @@ QUESTION = "Does a malloc put blocks of two threads on one cache line, and what 
 MODES = {"passive": ("taken by one thread", "o"), "active": ("taken by each", "^"), "padded": ("padded apart", "s")}
 WRITES = {"plain": False, "atomic": True}  # filled: atomic
 
-ByWrite = Mapping[tuple[str, str], Mapping[str, results.Benchmark]]
+ByWrite = Mapping[tuple[str, str], Mapping[str, Benchmark]]
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    threads = selection.contending(run, selection.numbers(run, "threads", FAMILY))
+def draw(run: Run, how: Look) -> Drawing | None:
+    threads = query.contending(run, query.numbers(run, "threads", FAMILY))
     if threads == 1:
         return None
     found = {
-        (mode, write): selection.by_strategy(run.series(FAMILY, mode=mode, write=write, threads=threads))
+        (mode, write): query.by_strategy(run.series(FAMILY, mode=mode, write=write, threads=threads))
         for mode in MODES
         for write in WRITES
     }
-    costs = _columns(found, selection.medians)
-    together = _columns(found, lambda each: selection.counted(each, "sharing_threads"))
+    costs = _columns(found, query.medians)
+    together = _columns(found, lambda each: query.counted(each, "sharing_threads"))
     rows = {name: one for each in reversed(costs) for name, one in each.values.items()}
     if not rows:
         return None
@@ -39,13 +39,13 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
         panels.append(forms.RowsPanel("Threads that share a line", together, forms.SHARE))
     on = Page(run, how, FAMILY)
     forms.dots(on, forms.cheapest_first(rows), *panels)
-    number = words.count(threads, "thread")
+    number = phrases.count(threads, "thread")
     subtitle = f"{number}, each adding to a number in an 8-byte block of its own, atomically (hollow: plainly)"
     return on.finish(_title(run, found), subtitle)
 
 
 def _columns(
-    found: ByWrite, figures: Callable[[Mapping[str, results.Benchmark]], dict[str, Estimate]]
+    found: ByWrite, figures: Callable[[Mapping[str, Benchmark]], dict[str, Estimate]]
 ) -> list[forms.Column]:
     lanes = {mode: lane for lane, mode in enumerate(MODES)}
     return [
@@ -54,18 +54,18 @@ def _columns(
     ]
 
 
-def _title(run: results.Run, found: ByWrite) -> str:
+def _title(run: Run, found: ByWrite) -> str:
     write = "atomic" if found["passive", "atomic"] else "plain"
-    libraries = selection.mallocs(run, FAMILY)
+    libraries = query.mallocs(run, FAMILY)
     passive = {name: one for name, one in found["passive", write].items() if name in libraries}
-    shares = selection.counted(passive, "sharing_threads")
+    shares = query.counted(passive, "sharing_threads")
     if not shares:
-        costs = selection.middles(selection.medians(next(each for each in found.values() if each)))
-        return f"A write costs {words.cheapest_and_dearest(costs)}"
+        costs = query.middles(query.medians(next(each for each in found.values() if each)))
+        return f"A write costs {phrases.cheapest_and_dearest(costs)}"
     sharing = {name: passive[name] for name, share in shares.items() if share.median > 0.0}
-    subject = f"Taken by one thread, blocks share a line with {len(sharing)} of {words.count(len(shares), 'malloc')}"
-    ratios = list(selection.ratios(sharing, found["padded", write]).values())
+    subject = f"Taken by one thread, blocks share a line with {len(sharing)} of {phrases.count(len(shares), 'malloc')}"
+    ratios = list(query.ratios(sharing, found["padded", write]).values())
     if not ratios:
         return subject
     article = "an atomic" if write == "atomic" else "a plain"
-    return f"{subject}; there {article} write {words.against(ratios, 'one that stands apart')}"
+    return f"{subject}; there {article} write {phrases.against(ratios, 'one that stands apart')}"

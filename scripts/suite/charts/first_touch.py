@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
-from suite.pages.summary import bytes_text
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run
 
 FAMILY = "first_touch"
 QUESTION = "When is memory really taken: on asking for it, or on the first write to each page?"
@@ -16,13 +16,13 @@ QUESTION = "When is memory really taken: on asking for it, or on the first write
 TOUCHES = {"first": "first write", "second": "second write"}  # filled: first
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
+def draw(run: Run, how: Look) -> Drawing | None:
     found = {touch: _by_home(run, touch) for touch in TOUCHES}
     homes = list(dict.fromkeys(home for each in found.values() for home in each))
     if not homes:
         return None
     columns = [
-        forms.Column(TOUCHES[touch], selection.medians(each), "o", touch == "first", lane)
+        forms.Column(TOUCHES[touch], query.medians(each), "o", touch == "first", lane)
         for lane, (touch, each) in enumerate(found.items())
     ]
     on = Page(run, how, FAMILY)
@@ -31,21 +31,21 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     panel = forms.RowsPanel("", columns)
     forms.dots(on, homes, panel, valued=True, colour_of=lambda home: colours.get(home, STRONG))
     page_bytes = bytes_text(run.fact("page_bytes") or 4096)
-    huge = words.joined(selection.on_huge_pages(found["second"])) or "none"
+    huge = phrases.joined(query.on_huge_pages(found["second"])) or "none"
     subtitle = f"Write one byte to each page: time per {page_bytes}, log scale; huge pages granted: {huge}"
     return on.finish(_title(run), subtitle)
 
 
-def _by_home(run: results.Run, touch: str) -> dict[str, results.Benchmark]:
+def _by_home(run: Run, touch: str) -> dict[str, Benchmark]:
     found = run.series(FAMILY, None, touch=touch)
     return {one.name.parameters["home"]: one for one in found if "home" in one.name.parameters}
 
 
-def _title(run: results.Run) -> str:
+def _title(run: Run) -> str:
     first, second = _by_home(run, "first"), _by_home(run, "second")
-    ratios = list(selection.ratios(first, second).values())
+    ratios = list(query.ratios(first, second).values())
     if ratios:
-        cost = words.span(one.median for one in selection.medians(first).values())
-        return f"The first write to a page costs {cost}, {words.as_much(ratios)} as the second"
+        cost = phrases.span(one.median for one in query.medians(first).values())
+        return f"The first write to a page costs {cost}, {phrases.as_much(ratios)} as the second"
     touch, found = ("first", first) if first else ("second", second)
-    return f"The {touch} write to a page costs {words.span(selection.middles(selection.medians(found)).values())}"
+    return f"The {touch} write to a page costs {phrases.span(query.middles(query.medians(found)).values())}"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite.base import phrases as words
+from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Run
 from suite.stats.estimates import Estimate
 
 FAMILY = "fragmentation"
@@ -18,9 +18,9 @@ SIZES = {"mixed": "the same sizes, mixed", "drifting": "sizes that drift from 64
 PEAK = "peak_resident_per_live_byte"
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
+def draw(run: Run, how: Look) -> Drawing | None:
     found = {
-        sizes: selection.counted(selection.by_strategy(run.series(FAMILY, sizes=sizes)), PEAK) for sizes in SIZES
+        sizes: query.counted(query.by_strategy(run.series(FAMILY, sizes=sizes)), PEAK) for sizes in SIZES
     }
     rows = {**found["mixed"], **found["drifting"]}
     if not rows:
@@ -36,9 +36,9 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
 
 
 def _title(found: Mapping[str, Mapping[str, Estimate]]) -> str:
-    said = {sizes: f"{words.with_extremes(each)} times the live bytes" for sizes, each in found.items() if each}
+    said = {sizes: f"{phrases.with_extremes(each)} times the live bytes" for sizes, each in found.items() if each}
     if "drifting" not in said:
         return f"With sizes that do not drift, a malloc holds {said['mixed']}"
     mixed = [one.median for one in found["mixed"].values()]
-    control = f"; with the same sizes mixed, {words.span(mixed, words.two_figures)}" if mixed else ""
+    control = f"; with the same sizes mixed, {phrases.span(mixed, phrases.two_figures)}" if mixed else ""
     return f"Once sizes have drifted, a malloc holds {said['drifting']}{control}"

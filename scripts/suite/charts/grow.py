@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
-from suite.pages.summary import bytes_text
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Run
 
 FAMILY = "grow"
 QUESTION = "What does it cost to append to a block that has to grow: by realloc, by copying, in a std::vector?"
@@ -17,7 +17,7 @@ PIECE_BYTES = 64
 WAYS = {"realloc": "By realloc", "copy": "By a copy into twice the room"}
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
+def draw(run: Run, how: Look) -> Drawing | None:
     panels = [forms.LinesPanel(title, _lines(run, way)) for way, title in WAYS.items()]
     panels = [one for one in panels if one.series]
     if not panels:
@@ -28,31 +28,31 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     return on.finish(_title(run), subtitle)
 
 
-def _lines(run: results.Run, way: str) -> list[forms.Line]:
-    found = {name: selection.over(run, "bytes", FAMILY, name, way=way) for name in selection.mallocs(run, FAMILY)}
-    series = [forms.Line(name, selection.medians(sizes, _pieces)) for name, sizes in found.items() if sizes]
-    vector = selection.over(run, "bytes", FAMILY, "vector") if way == "copy" else {}
+def _lines(run: Run, way: str) -> list[forms.Line]:
+    found = {name: query.over(run, "bytes", FAMILY, name, way=way) for name in query.mallocs(run, FAMILY)}
+    series = [forms.Line(name, query.medians(sizes, _pieces)) for name, sizes in found.items() if sizes]
+    vector = query.over(run, "bytes", FAMILY, "vector") if way == "copy" else {}
     if vector:
-        series.append(forms.Line("std::vector", selection.medians(vector, _pieces), STRONG))
-    reserved = selection.over(run, "bytes", FAMILY, "none")
-    return [forms.Line("none", selection.medians(reserved, _pieces)), *series] if series and reserved else series
+        series.append(forms.Line("std::vector", query.medians(vector, _pieces), STRONG))
+    reserved = query.over(run, "bytes", FAMILY, "none")
+    return [forms.Line("none", query.medians(reserved, _pieces)), *series] if series and reserved else series
 
 
 def _pieces(size: int) -> float:
     return size / PIECE_BYTES
 
 
-def _title(run: results.Run) -> str:
-    libraries = selection.mallocs(run, FAMILY)
-    for size in reversed(selection.numbers(run, "bytes", FAMILY, way="realloc")):
-        found = {way: selection.by_strategy(run.series(FAMILY, bytes=size, way=way)) for way in WAYS}
+def _title(run: Run) -> str:
+    libraries = query.mallocs(run, FAMILY)
+    for size in reversed(query.numbers(run, "bytes", FAMILY, way="realloc")):
+        found = {way: query.by_strategy(run.series(FAMILY, bytes=size, way=way)) for way in WAYS}
         by_realloc = {name: one for name, one in found["realloc"].items() if name in libraries}
-        ratios = selection.ratios(by_realloc, found["copy"])
-        if ratios and words.none_apart(list(ratios.values())):
+        ratios = query.ratios(by_realloc, found["copy"])
+        if ratios and phrases.none_apart(list(ratios.values())):
             return f"Growing a block to {bytes_text(size)} by realloc cannot be told from growing it by copying"
         if ratios:
-            said = words.with_extremes(ratios)
+            said = phrases.with_extremes(ratios)
             return f"Growing a block to {bytes_text(size)} by realloc costs {said} times growing it by copying"
-    size = selection.numbers(run, "bytes", FAMILY)[-1]
-    costs = selection.middles(selection.medians(selection.by_strategy(run.series(FAMILY, bytes=size))))
-    return f"Growing a block to {bytes_text(size)} costs {words.cheapest_and_dearest(costs)}"
+    size = query.numbers(run, "bytes", FAMILY)[-1]
+    costs = query.middles(query.medians(query.by_strategy(run.series(FAMILY, bytes=size))))
+    return f"Growing a block to {bytes_text(size)} costs {phrases.cheapest_and_dearest(costs)}"

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from suite.base import phrases as words
+from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Run
 from suite.stats.estimates import Estimate
 
 FAMILY = "heap_limit"
 QUESTION = "How much does a malloc promise at once, and what does the promise itself take?"
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    found = selection.by_strategy(run.series(FAMILY, limit="granted"))
-    found = {name: found[name] for name in selection.mallocs(run, FAMILY) if name in found}
-    granted, books = (selection.counted(found, counter) for counter in ("granted_bytes", "books_bytes"))
+def draw(run: Run, how: Look) -> Drawing | None:
+    found = query.by_strategy(run.series(FAMILY, limit="granted"))
+    found = {name: found[name] for name in query.mallocs(run, FAMILY) if name in found}
+    granted, books = (query.counted(found, counter) for counter in ("granted_bytes", "books_bytes"))
     if not granted:
         return None
     panels = [_panel("Largest block granted", granted)]
@@ -34,13 +34,13 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
 def _panel(title: str, values: Mapping[str, Estimate]) -> forms.RowsPanel:
     """With ends of its own: what is promised and what is taken for it are far apart."""
     shown = {name: one for name, one in values.items() if one.low > 0.0}
-    axis = replace(forms.SIZE, also=tuple(selection.middles(shown).values()))
+    axis = replace(forms.SIZE, also=tuple(query.middles(shown).values()))
     return forms.RowsPanel(title, [forms.Column("", shown)], axis)
 
 
-def _title(run: results.Run, granted: Mapping[str, Estimate], books: Mapping[str, Estimate]) -> str:
+def _title(run: Run, granted: Mapping[str, Estimate], books: Mapping[str, Estimate]) -> str:
     at_least = any(any(one.counter("at_least")) for one in run.series(FAMILY, limit="granted"))
-    least = min(selection.middles(granted).values())
-    said = f"at least {words.size(least)}" if at_least else words.with_extremes(granted, words.size)
+    least = min(query.middles(granted).values())
+    said = f"at least {phrases.size(least)}" if at_least else phrases.with_extremes(granted, phrases.size)
     said = f"Malloc grants {said} in one block"
-    return f"{said}, for which it takes {words.with_extremes(books, words.size)} itself" if books else said
+    return f"{said}, for which it takes {phrases.with_extremes(books, phrases.size)} itself" if books else said

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.pages.summary import bytes_text
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate
 
 FAMILY = "heap_state"
@@ -17,9 +17,9 @@ STATES = {"empty": "o", "resident": "s", "aged": "^"}
 THREADS = {"never": False, "ever": True}  # filled: once a thread has existed
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    names = selection.leading(run, FAMILY)
-    sizes = selection.ends(selection.numbers(run, "bytes", FAMILY))
+def draw(run: Run, how: Look) -> Drawing | None:
+    names = query.leading(run, FAMILY)
+    sizes = query.ends(query.numbers(run, "bytes", FAMILY))
     panels = [forms.RowsPanel(f"Blocks of {bytes_text(size)}", _columns(run, size, names)) for size in sizes]
     rows = {name: one for panel in reversed(panels) for each in panel.columns for name, one in each.values.items()}
     if not rows:
@@ -30,21 +30,21 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     return on.finish(_title(run, sizes), subtitle)
 
 
-def _columns(run: results.Run, size: int, names: list[str]) -> list[forms.Column]:
+def _columns(run: Run, size: int, names: list[str]) -> list[forms.Column]:
     return [
-        forms.Column(f"{state} heap" if filled else "", selection.medians(found), marker, filled, lane)
+        forms.Column(f"{state} heap" if filled else "", query.medians(found), marker, filled, lane)
         for lane, (state, marker) in enumerate(STATES.items())
         for threads, filled in THREADS.items()
         if (found := _found(run, names, bytes=size, state=state, threads=threads))
     ]
 
 
-def _found(run: results.Run, names: list[str], **parameters: object) -> dict[str, results.Benchmark]:
-    found = selection.by_strategy(run.series(FAMILY, None, **parameters))
+def _found(run: Run, names: list[str], **parameters: object) -> dict[str, Benchmark]:
+    found = query.by_strategy(run.series(FAMILY, None, **parameters))
     return {name: one for name, one in found.items() if name in names}
 
 
-def _title(run: results.Run, sizes: list[int]) -> str:
+def _title(run: Run, sizes: list[int]) -> str:
     small, large = sizes[0], sizes[-1]
     of_state = _ratios(run, small, {"state": "empty", "threads": "ever"}, {"state": "resident", "threads": "ever"})
     of_thread = _ratios(run, large, {"state": "resident", "threads": "ever"}, {"state": "resident", "threads": "never"})
@@ -52,16 +52,16 @@ def _title(run: results.Run, sizes: list[int]) -> str:
         (of_state, "of an empty heap", f"{bytes_text(small)} cost {{}} on an empty heap as on a lived-in one"),
         (of_thread, "of a first thread", f"{bytes_text(large)} cost {{}} once a thread has existed"),
     )
-    seen = [said.format(words.as_much(ratios)) for ratios, _, said in effects if not words.none_apart(ratios)]
-    unseen = [cause for ratios, cause, _ in effects if ratios and words.none_apart(ratios)]
+    seen = [said.format(phrases.as_much(ratios)) for ratios, _, said in effects if not phrases.none_apart(ratios)]
+    unseen = [cause for ratios, cause, _ in effects if ratios and phrases.none_apart(ratios)]
     silence = [f"no effect {' or '.join(unseen)} is seen beyond the intervals"] if unseen else []
     if seen or silence:
         return f"With malloc, {'; '.join([*seen, *silence])}"
-    costs = selection.middles(selection.medians(selection.by_strategy(run.series(FAMILY, bytes=small))))
-    return f"{bytes_text(small)} cost {words.cheapest_and_dearest(costs)}"
+    costs = query.middles(query.medians(query.by_strategy(run.series(FAMILY, bytes=small))))
+    return f"{bytes_text(small)} cost {phrases.cheapest_and_dearest(costs)}"
 
 
-def _ratios(run: results.Run, size: int, above: dict[str, str], below: dict[str, str]) -> list[Estimate]:
-    libraries = selection.mallocs(run, FAMILY)
+def _ratios(run: Run, size: int, above: dict[str, str], below: dict[str, str]) -> list[Estimate]:
+    libraries = query.mallocs(run, FAMILY)
     one, base = (_found(run, libraries, bytes=size, **each) for each in (above, below))
-    return list(selection.ratios(one, base).values())
+    return list(query.ratios(one, base).values())

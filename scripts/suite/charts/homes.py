@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import bytes_text
 from suite.charts.kit import forms
-from suite.charts.kit.frame import cache_levels, Drawing, Look, Page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
-from suite.pages.summary import bytes_text
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run, cache_levels
 
 FAMILY = "chase"
 QUESTION = "Does a load wait longer for memory on the heap than for memory on the stack?"
 
-ByHome = Mapping[str, results.Benchmark]
+ByHome = Mapping[str, Benchmark]
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
+def draw(run: Run, how: Look) -> Drawing | None:
     found = _by_size(run)
     if not found:
         return None
-    costs = {size: selection.medians(homes) for size, homes in found.items()}
+    costs = {size: query.medians(homes) for size, homes in found.items()}
     panels = [
         forms.RowsPanel(
             f"{bytes_text(size)}, {_level(run, size)}",
@@ -36,16 +36,16 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     homes = list(dict.fromkeys(home for each in costs.values() for home in each))
     forms.dots(on, homes, *panels, valued=True, colour_of=lambda home: colours.get(home, STRONG))
     size, largest = max(found.items())
-    huge = words.joined([words.plain(home) for home in selection.on_huge_pages(largest)])
+    huge = phrases.joined([phrases.plain(home) for home in query.on_huge_pages(largest)])
     granted = f"; huge pages in {bytes_text(size)}: {huge}" if huge else ""
     subtitle = f"Loads at random that each wait for the last: time per load, log scales{granted}"
     return on.finish(_title(found), subtitle)
 
 
-def _by_size(run: results.Run) -> dict[int, ByHome]:
+def _by_size(run: Run) -> dict[int, ByHome]:
     """What fits half of the first and of the second cache, and the largest, of what was walked in several homes."""
-    found: dict[int, dict[str, results.Benchmark]] = {}
-    for size in selection.numbers(run, "bytes", FAMILY, order="random"):
+    found: dict[int, dict[str, Benchmark]] = {}
+    for size in query.numbers(run, "bytes", FAMILY, order="random"):
         of_size = run.series(FAMILY, None, order="random", bytes=size)
         found[size] = {one.name.parameters["home"]: one for one in of_size if "home" in one.name.parameters}
     sizes = [size for size, homes in found.items() if len(homes) > 1]
@@ -53,17 +53,17 @@ def _by_size(run: results.Run) -> dict[int, ByHome]:
     return {size: found[size] for level in (*fitting, sizes[-1:]) for size in level}
 
 
-def _level(run: results.Run, size: int) -> str:
+def _level(run: Run, size: int) -> str:
     """The first cache that holds it."""
     return next((f"in {name}" for name, level in cache_levels(run) if size <= level), "in memory")
 
 
 def _title(found: Mapping[int, ByHome]) -> str:
     heap, stack = ({size: homes[home] for size, homes in found.items() if home in homes} for home in ("heap", "stack"))
-    ratios = selection.ratios(heap, stack)
+    ratios = query.ratios(heap, stack)
     if ratios:
-        sizes = words.joined([bytes_text(size) for size in ratios])
-        return f"A load from {sizes} on the heap {words.against(list(ratios.values()), 'one from the stack')}"
+        sizes = phrases.joined([bytes_text(size) for size in ratios])
+        return f"A load from {sizes} on the heap {phrases.against(list(ratios.values()), 'one from the stack')}"
     size = max(found)
-    costs = selection.middles(selection.medians(found[size]))
-    return f"A load from {bytes_text(size)} costs {words.cheapest_and_dearest(costs)}"
+    costs = query.middles(query.medians(found[size]))
+    return f"A load from {bytes_text(size)} costs {phrases.cheapest_and_dearest(costs)}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite.base import phrases as words
+from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run
 
 FAMILY = "indirection"
 QUESTION = "What does a pointer on the way to a value cost: following it, or where it leads?"
@@ -17,15 +17,15 @@ QUESTION = "What does a pointer on the way to a value cost: following it, or whe
 LAYOUTS = {"packed": "packed, in order", "scattered": "scattered over 64 MiB"}  # filled: scattered
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    found = {layout: selection.by_number(run.series(FAMILY, layout=layout), "depth") for layout in LAYOUTS}
+def draw(run: Run, how: Look) -> Drawing | None:
+    found = {layout: query.by_number(run.series(FAMILY, layout=layout), "depth") for layout in LAYOUTS}
     depths = sorted({depth for each in found.values() for depth in each})
     if not depths:
         return None
     columns = [
         forms.Column(
             LAYOUTS[layout],
-            {_way(depth): one for depth, one in selection.medians(each).items()},
+            {_way(depth): one for depth, one in query.medians(each).items()},
             "o",
             layout == "scattered",
             lane,
@@ -40,17 +40,17 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
 
 
 def _way(depth: int) -> str:
-    return words.count(depth, "pointer") if depth else "value itself"
+    return phrases.count(depth, "pointer") if depth else "value itself"
 
 
-def _title(found: Mapping[str, Mapping[int, results.Benchmark]]) -> str:
-    ratios = selection.ratios(found["scattered"], found["packed"])
+def _title(found: Mapping[str, Mapping[int, Benchmark]]) -> str:
+    ratios = query.ratios(found["scattered"], found["packed"])
     if not ratios:
         layout, by_depth = next((layout, each) for layout, each in found.items() if each)
         depth = max(by_depth)
         subject = f"Through {_way(depth)}, {layout}, a value" if depth else "A value itself"
-        return f"{subject} costs {words.short_time(selection.medians(by_depth)[depth].median)}"
+        return f"{subject} costs {phrases.short_time(query.medians(by_depth)[depth].median)}"
     depth = max(ratios)
-    costs = selection.middles(selection.medians({layout: each[depth] for layout, each in found.items()}))
-    subject = f"Through {_way(depth)}, a value costs {words.short_time(costs['scattered'])} where they are scattered"
-    return f"{subject}, {words.as_much([ratios[depth]])} as where they are packed"
+    costs = query.middles(query.medians({layout: each[depth] for layout, each in found.items()}))
+    subject = f"Through {_way(depth)}, a value costs {phrases.short_time(costs['scattered'])} where they are scattered"
+    return f"{subject}, {phrases.as_much([ratios[depth]])} as where they are packed"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.pages.summary import bytes_text
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate
 
 FAMILY = "large"
@@ -18,16 +18,16 @@ QUESTION = "What does a large block cost, and is it the block or its pages that 
 FRESH = 0.5  # a block of which more than this share of pages faults is a fresh one
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    names = ["none", *selection.leading(run, FAMILY)]
-    found = {name: selection.over(run, "bytes", FAMILY, name, touch="all") for name in names}
+def draw(run: Run, how: Look) -> Drawing | None:
+    names = ["none", *query.leading(run, FAMILY)]
+    found = {name: query.over(run, "bytes", FAMILY, name, touch="all") for name in names}
     found = {name: sizes for name, sizes in found.items() if sizes}
     if not found:
         return None
     page_bytes = run.fact("page_bytes") or 4096
     pages = {size: -(-size // page_bytes) for sizes in found.values() for size in sizes}
-    costs = [forms.Line(name, selection.medians(sizes, pages.__getitem__)) for name, sizes in found.items()]
-    fresh = {name: selection.counted(sizes, "page_faults", pages.__getitem__) for name, sizes in found.items()}
+    costs = [forms.Line(name, query.medians(sizes, pages.__getitem__)) for name, sizes in found.items()]
+    fresh = {name: query.counted(sizes, "page_faults", pages.__getitem__) for name, sizes in found.items()}
     faults = [forms.Line(name, shares) for name, shares in fresh.items() if shares]
     panels = [forms.LinesPanel(f"Time per page of {bytes_text(page_bytes)}, log scale", costs)]
     if faults:
@@ -38,17 +38,17 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
 
 
 def _title(
-    found: Mapping[str, Mapping[int, results.Benchmark]], fresh: Mapping[str, Mapping[int, Estimate]]
+    found: Mapping[str, Mapping[int, Benchmark]], fresh: Mapping[str, Mapping[int, Estimate]]
 ) -> str:
     largest = max(size for sizes in found.values() for size in sizes)
     at_largest = {name: sizes[largest] for name, sizes in found.items() if largest in sizes}
-    costs = selection.middles(selection.medians(at_largest))
+    costs = query.middles(query.medians(at_largest))
     shares = {name: fresh[name][largest].median for name in costs if largest in fresh[name] and name != "none"}
     taken = [costs[name] for name, share in shares.items() if share > FRESH]
     kept = [costs[name] for name, share in shares.items() if share <= FRESH]
     subject = f"{bytes_text(largest)} cost"
     if taken and kept:
-        return f"{subject} {words.span(taken)} where their pages are fresh, {words.span(kept)} where they are kept"
+        return f"{subject} {phrases.span(taken)} where their pages are fresh, {phrases.span(kept)} where they are kept"
     if taken or kept:
-        return f"{subject} {words.span(taken or kept)}, always on {'fresh pages' if taken else 'pages that were kept'}"
-    return f"{subject} {words.cheapest_and_dearest(costs)}"
+        return f"{subject} {phrases.span(taken or kept)}, always on {'fresh pages' if taken else 'pages that were kept'}"
+    return f"{subject} {phrases.cheapest_and_dearest(costs)}"

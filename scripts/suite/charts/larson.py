@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from suite.charts import scaling
 from suite.charts.kit.frame import Drawing, Look
-from suite.results import model as results
+from suite.results.model import Run
 
 FAMILY = "larson"
 QUESTION = "What does a malloc cost in a server, whose threads end and leave their blocks to the next?"
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
+def draw(run: Run, how: Look) -> Drawing | None:
     subtitle = "Replace a random one of 1,000 blocks of 8 to 1,000 B; threads end and leave theirs to new ones"
     return scaling.draw(run, how, FAMILY, "replacing a server's block", subtitle)

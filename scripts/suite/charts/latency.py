@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET
-from suite.pages.summary import bytes_text
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Run
 from suite.stats.estimates import Estimate
 
 FAMILY = "latency"
@@ -30,9 +30,9 @@ TIMER = "timer alone"
 ByRarity = Mapping[int, Estimate]
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
+def draw(run: Run, how: Look) -> Drawing | None:
     blocks = _blocks(run)
-    names = ["none", *selection.mallocs(run, FAMILY)]
+    names = ["none", *query.mallocs(run, FAMILY)]
     found = {name: _percentiles(run, name, op="malloc", **blocks) for name in names}
     found = {name: each for name, each in found.items() if each}
     if not found:
@@ -49,16 +49,16 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     return on.finish(_title(found), subtitle)
 
 
-def _blocks(run: results.Run) -> dict[str, str]:
+def _blocks(run: Run) -> dict[str, str]:
     """A server's mix where it was measured, else the smallest blocks."""
     mixes = [mix for mix in ("power_law", "uniform") if run.series(FAMILY, mix=mix, op="malloc")]
-    sizes = selection.numbers(run, "bytes", FAMILY, op="malloc")
+    sizes = query.numbers(run, "bytes", FAMILY, op="malloc")
     return {"mix": mixes[0]} if mixes else {"bytes": str(sizes[0])} if sizes else {}
 
 
-def _percentiles(run: results.Run, name: str, **parameters: str) -> dict[int, Estimate]:
-    found = selection.by_strategy(run.series(FAMILY, name, **parameters))
-    counted = {rarity: selection.counted(found, counter) for rarity, (counter, _) in RARITIES.items()}
+def _percentiles(run: Run, name: str, **parameters: str) -> dict[int, Estimate]:
+    found = query.by_strategy(run.series(FAMILY, name, **parameters))
+    counted = {rarity: query.counted(found, counter) for rarity, (counter, _) in RARITIES.items()}
     return {rarity: each[name] for rarity, each in counted.items() if each}
 
 
@@ -66,11 +66,11 @@ def _title(found: Mapping[str, ByRarity]) -> str:
     """The usual call, and the rarest that every malloc tells of."""
     libraries = [each for name, each in found.items() if name != "none"]
     if not libraries:
-        return f"Reading the timer alone takes {words.short_time(min(each.median for each in found['none'].values()))}"
+        return f"Reading the timer alone takes {phrases.short_time(min(each.median for each in found['none'].values()))}"
     told = [rarity for rarity in RARITIES if all(rarity in each for each in libraries)]
     rare = max((rarity for rarity in told if rarity != SLOWEST), default=USUAL)
-    said = [words.span(each[rarity].median for each in libraries) for rarity in (USUAL, rare)]
+    said = [phrases.span(each[rarity].median for each in libraries) for rarity in (USUAL, rare)]
     timer = [found["none"][rarity] for rarity in dict.fromkeys((USUAL, rare)) if "none" in found]
-    alone = words.joined([words.short_time(one.median) for one in timer])
+    alone = phrases.joined([phrases.short_time(one.median) for one in timer])
     tail = f", one in {rare:,} over {said[1]}" if rare > USUAL else ""
     return f"The median malloc takes {said[0]}{tail}{f'; the timer alone, {alone}' if timer else ''}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from suite.base import phrases as words
+from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Run
 
 FAMILY = "layout"
 QUESTION = "How should records be laid out: as an array of structs, a struct of arrays, an array of pointers?"
@@ -17,8 +17,8 @@ SUBJECTS = {"one": "one field costs", "all": "all fields together cost"}
 LAYOUTS = ("struct_of_arrays", "array_of_structs", "array_of_pointers")
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    counts = selection.ends(selection.numbers(run, "count", FAMILY))
+def draw(run: Run, how: Look) -> Drawing | None:
+    counts = query.ends(query.numbers(run, "count", FAMILY))
     if not counts:
         return None
     panels = [forms.RowsPanel(f"{count:,} records", _columns(run, count)) for count in counts]
@@ -30,23 +30,23 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     return on.finish(_title(run, counts[-1]), subtitle)
 
 
-def _columns(run: results.Run, count: int) -> list[forms.Column]:
-    found = {fields: selection.by_strategy(run.series(FAMILY, count=count, fields=fields)) for fields in FIELDS}
+def _columns(run: Run, count: int) -> list[forms.Column]:
+    found = {fields: query.by_strategy(run.series(FAMILY, count=count, fields=fields)) for fields in FIELDS}
     return [
-        forms.Column(FIELDS[fields], selection.medians(each), "o", fields == "one", lane)
+        forms.Column(FIELDS[fields], query.medians(each), "o", fields == "one", lane)
         for lane, (fields, each) in enumerate(found.items())
     ]
 
 
-def _title(run: results.Run, count: int) -> str:
+def _title(run: Run, count: int) -> str:
     structs, arrays = (
         {one.name.parameters["fields"]: one for one in run.series(FAMILY, layout, count=count)}
         for layout in ("array_of_structs", "struct_of_arrays")
     )
-    ratios = selection.ratios(structs, arrays)
+    ratios = query.ratios(structs, arrays)
     if not ratios:
-        costs = selection.middles(selection.medians(selection.by_strategy(run.series(FAMILY, count=count))))
-        return f"A field of {count:,} records costs {words.cheapest_and_dearest(costs)}"
-    said = [f"{SUBJECTS[fields]} {words.as_much([ratios[fields]])}" for fields in FIELDS if fields in ratios]
+        costs = query.middles(query.medians(query.by_strategy(run.series(FAMILY, count=count))))
+        return f"A field of {count:,} records costs {phrases.cheapest_and_dearest(costs)}"
+    said = [f"{SUBJECTS[fields]} {phrases.as_much([ratios[fields]])}" for fields in FIELDS if fields in ratios]
     said[0] = f"{said[0]} in an array of structs as in a struct of arrays"
     return f"Of {count:,} records, {', '.join(said).removesuffix(' as much').rstrip(',')}"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 
-from suite.base import phrases as words
+from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate
 
 FAMILY = "stack_limit"
@@ -18,11 +18,11 @@ HEAP = "heap_limit"
 STACKS = {"main": "main's stack", "thread": "a thread's stack"}
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    stacks, used, granted = _stacks(run), _used(run), selection.by_strategy(run.series(HEAP, limit="granted"))
-    granted = {name: granted[name] for name in selection.mallocs(run, HEAP) if name in granted}
-    ends = selection.counted(stacks, "usable_bytes")
-    written, promises = selection.counted(used, "touched_bytes"), selection.counted(granted, "granted_bytes")
+def draw(run: Run, how: Look) -> Drawing | None:
+    stacks, used, granted = _stacks(run), _used(run), query.by_strategy(run.series(HEAP, limit="granted"))
+    granted = {name: granted[name] for name in query.mallocs(run, HEAP) if name in granted}
+    ends = query.counted(stacks, "usable_bytes")
+    written, promises = query.counted(used, "touched_bytes"), query.counted(granted, "granted_bytes")
     if not ends:
         return None
     beyond = {name for name, one in {**stacks, **used, **granted}.items() if any(one.counter("at_least"))}
@@ -42,15 +42,15 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     return on.finish(_title(ends, written, promises, beyond), subtitle)
 
 
-def _stacks(run: results.Run) -> dict[str, results.Benchmark]:
+def _stacks(run: Run) -> dict[str, Benchmark]:
     """By whose stack it is; with the smallest frames, which come nearest to the end."""
-    by_frame = ((stack, selection.by_number(run.series(FAMILY, stack=stack), "frame")) for stack in STACKS)
+    by_frame = ((stack, query.by_number(run.series(FAMILY, stack=stack), "frame")) for stack in STACKS)
     return {STACKS[stack]: next(iter(frames.values())) for stack, frames in by_frame if frames}
 
 
-def _used(run: results.Run) -> dict[str, results.Benchmark]:
+def _used(run: Run) -> dict[str, Benchmark]:
     found = run.series(HEAP, limit="touched")[:1]
-    return {f"{words.plain(str(one.name.strategy))}, written to": one for one in found}
+    return {f"{phrases.plain(str(one.name.strategy))}, written to": one for one in found}
 
 
 def _title(
@@ -61,8 +61,8 @@ def _title(
     deed = "ends after" if ended else "goes on beyond"
     said = f"{whose} {deed} {_span(ended or ends)}"
     if promises:
-        least = min(selection.middles(promises).values())
-        blocks = f"at least {words.size(least)}" if beyond & promises.keys() else _span(promises)
+        least = min(query.middles(promises).values())
+        blocks = f"at least {phrases.size(least)}" if beyond & promises.keys() else _span(promises)
         said = f"{said}; malloc grants {blocks} in one block"
     if written:
         bound = "at least " if beyond & written.keys() else ""
@@ -75,4 +75,4 @@ def _only(names: Set[str], figures: Mapping[str, Estimate]) -> dict[str, Estimat
 
 
 def _span(sizes: Mapping[str, Estimate]) -> str:
-    return words.span(selection.middles(sizes).values(), words.size)
+    return phrases.span(query.middles(sizes).values(), phrases.size)

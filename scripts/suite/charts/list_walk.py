@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite.base import phrases as words
+from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate
 
 FAMILY = "list_walk"
@@ -17,13 +17,13 @@ QUESTION = "Does an aged heap scatter the nodes of a list that is built on it?"
 HEAPS = {"empty": "fresh heap", "aged": "aged heap"}  # filled: aged
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    found = {heap: selection.by_strategy(run.series(FAMILY, heap=heap)) for heap in HEAPS}
-    costs = {heap: selection.medians(each) for heap, each in found.items()}
+def draw(run: Run, how: Look) -> Drawing | None:
+    found = {heap: query.by_strategy(run.series(FAMILY, heap=heap)) for heap in HEAPS}
+    costs = {heap: query.medians(each) for heap, each in found.items()}
     rows = forms.cheapest_first({**costs["empty"], **costs["aged"]})
     if not rows:
         return None
-    near = {heap: selection.counted(each, "neighbours") for heap, each in found.items()}
+    near = {heap: query.counted(each, "neighbours") for heap, each in found.items()}
     panels = [forms.RowsPanel("Time per node, log scale", _columns(costs))]
     if any(near.values()):
         panels.append(forms.RowsPanel("Steps of at most 256 B", _columns(near), forms.SHARE))
@@ -36,12 +36,12 @@ def _columns(values: Mapping[str, Mapping[str, Estimate]]) -> list[forms.Column]
     return [forms.Column(HEAPS[heap], each, "o", filled=heap == "aged") for heap, each in values.items()]
 
 
-def _title(run: results.Run, found: Mapping[str, Mapping[str, results.Benchmark]]) -> str:
-    ratios = selection.ratios(found["aged"], found["empty"])
+def _title(run: Run, found: Mapping[str, Mapping[str, Benchmark]]) -> str:
+    ratios = query.ratios(found["aged"], found["empty"])
     ratios = {name: ratio for name, ratio in ratios.items() if name in run.mallocs()} or ratios
     if not ratios:
         costs = next(each for each in found.values() if each)
-        return f"A node costs {words.cheapest_and_dearest(selection.middles(selection.medians(costs)))}"
-    if words.none_apart(list(ratios.values())):
+        return f"A node costs {phrases.cheapest_and_dearest(query.middles(query.medians(costs)))}"
+    if phrases.none_apart(list(ratios.values())):
         return "Walking a list on an aged heap cannot be told from walking one on a fresh heap"
-    return f"Walking a list on an aged heap costs {words.with_extremes(ratios)} times what it costs on a fresh one"
+    return f"Walking a list on an aged heap costs {phrases.with_extremes(ratios)} times what it costs on a fresh one"

@@ -4,43 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite.base import phrases as words
+from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run
 
 FAMILY = "many"
 QUESTION = "Do all locals of a frame cost as much as one, and what do as many separate blocks cost?"
 
 TOGETHER = ("none", "stack_array")  # the others take block by block
-ByCount = Mapping[int, results.Benchmark]
+ByCount = Mapping[int, Benchmark]
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    names = ["none", *selection.leading(run, FAMILY)]
+def draw(run: Run, how: Look) -> Drawing | None:
+    names = ["none", *query.leading(run, FAMILY)]
     taken = {name: "together" if name in TOGETHER else "apart" for name in names}
-    found = {name: selection.over(run, "count", FAMILY, name, taken=way) for name, way in taken.items()}
+    found = {name: query.over(run, "count", FAMILY, name, taken=way) for name, way in taken.items()}
     found = {name: counts for name, counts in found.items() if counts}
     if not found:
         return None
     on = Page(run, how, FAMILY)
-    series = [forms.Line(name, selection.medians(counts)) for name, counts in found.items()]
-    forms.lines(on, forms.LinesPanel("", series), over=lambda number: words.count(int(number), "block"))
+    series = [forms.Line(name, query.medians(counts)) for name, counts in found.items()]
+    forms.lines(on, forms.LinesPanel("", series), over=lambda number: phrases.count(int(number), "block"))
     subtitle = "Take blocks of 64 B, give all back: time for all of them, log scales; stack: as locals of one frame"
     return on.finish(_title(run, found), subtitle)
 
 
-def _title(run: results.Run, found: Mapping[str, ByCount]) -> str:
+def _title(run: Run, found: Mapping[str, ByCount]) -> str:
     most = max(number for counts in found.values() for number in counts)
-    blocks = words.count(most, "block")
+    blocks = phrases.count(most, "block")
     libraries = [name for name in run.mallocs() if name in found]
     one, all_of_them = ({name: counts[n] for name, counts in found.items() if n in counts} for n in (1, most))
-    growth = selection.ratios(all_of_them, one) if most > 1 else {}
+    growth = query.ratios(all_of_them, one) if most > 1 else {}
     of_malloc = [growth[name] for name in libraries if name in growth]
     if "stack_array" not in growth or not of_malloc:
-        costs = selection.middles(selection.medians(all_of_them))
+        costs = query.middles(query.medians(all_of_them))
         costs = {name: ns for name, ns in costs.items() if name != "none"} or costs
-        return f"Taking {blocks} costs {words.cheapest_and_dearest(costs)}"
-    of_stack = words.against([growth["stack_array"]], "a frame with one")
-    return f"A frame with {blocks} {of_stack}; taking {most} from malloc {words.against(of_malloc, 'taking one')}"
+        return f"Taking {blocks} costs {phrases.cheapest_and_dearest(costs)}"
+    of_stack = phrases.against([growth["stack_array"]], "a frame with one")
+    return f"A frame with {blocks} {of_stack}; taking {most} from malloc {phrases.against(of_malloc, 'taking one')}"

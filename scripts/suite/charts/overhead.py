@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.pages.summary import bytes_text
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Run
 from suite.stats.estimates import Estimate
 
 FAMILY = "overhead"
 QUESTION = "How much memory does a malloc take for each byte one asks for?"
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    names = ["none", *selection.mallocs(run, FAMILY)]
+def draw(run: Run, how: Look) -> Drawing | None:
+    names = ["none", *query.mallocs(run, FAMILY)]
     found = {
-        name: selection.counted(selection.over(run, "bytes", FAMILY, name), "resident_bytes_per_byte")
+        name: query.counted(query.over(run, "bytes", FAMILY, name), "resident_bytes_per_byte")
         for name in names
     }
     found = {name: sizes for name, sizes in found.items() if sizes}
@@ -44,6 +44,6 @@ def _title(found: Mapping[str, Mapping[int, Estimate]]) -> str:
     largest = max(size for sizes in libraries.values() for size in sizes)
     worst = {name: max(sizes.values(), key=lambda one: one.median) for name, sizes in libraries.items()}
     at_largest = [sizes[largest].median for sizes in libraries.values() if largest in sizes]
-    most = f"{words.with_extremes(worst)} bytes of memory for each byte asked"
-    least = f"at {_size(largest)}, {words.span(at_largest, words.two_figures)}"
+    most = f"{phrases.with_extremes(worst)} bytes of memory for each byte asked"
+    least = f"at {_size(largest)}, {phrases.span(at_largest, phrases.two_figures)}"
     return f"At its worst size, a malloc takes {most}; {least}"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET, STRONG, Mark
-from suite.pages.summary import bytes_text
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate
 
 FAMILY = "parallel_chase"
@@ -19,18 +19,18 @@ QUESTION = "How many loads can be under way at once, and how much does it help n
 STYLES = (Mark(STRONG.light, STRONG.dark, "s", "--"), STRONG)  # of the smallest and of the largest memory
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    sizes = selection.ends(selection.numbers(run, "bytes", FAMILY))
-    found = {size: selection.by_number(run.series(FAMILY, bytes=size), "chains") for size in sizes}
+def draw(run: Run, how: Look) -> Drawing | None:
+    sizes = query.ends(query.numbers(run, "bytes", FAMILY))
+    found = {size: query.by_number(run.series(FAMILY, bytes=size), "chains") for size in sizes}
     found = {size: chains for size, chains in found.items() if chains}
     if not found:
         return None
-    costs = {size: selection.medians(chains) for size, chains in found.items()}
+    costs = {size: query.medians(chains) for size, chains in found.items()}
     series = [forms.Line(bytes_text(size), costs[size], style) for size, style in zip(costs, STYLES[-len(costs) :])]
     ideal = _ideal(costs[max(costs)])
     on = Page(run, how, FAMILY)
     panel = forms.LinesPanel("", [forms.Line("ideal", ideal, QUIET), *series] if ideal else series)
-    forms.lines(on, panel, over=lambda chains: words.count(int(chains), "chain"))
+    forms.lines(on, panel, over=lambda chains: phrases.count(int(chains), "chain"))
     subtitle = "Loads at random that wait for the one before in their own chain only: time per load, log scales"
     return on.finish(_title(max(found), found[max(found)]), subtitle)
 
@@ -41,14 +41,14 @@ def _ideal(costs: Mapping[int, Estimate]) -> dict[int, Estimate]:
     return {chains: forms.exact(alone.median / chains) for chains in costs} if alone and len(costs) > 1 else {}
 
 
-def _title(size: int, found: Mapping[int, results.Benchmark]) -> str:
+def _title(size: int, found: Mapping[int, Benchmark]) -> str:
     most = max(found)
-    costs = selection.middles(selection.medians(found))
-    each = f"{words.short_time(costs[most])} a load"
-    ratio = selection.ratio_of(found[1], found[most]) if 1 in found and most > 1 else None
+    costs = query.middles(query.medians(found))
+    each = f"{phrases.short_time(costs[most])} a load"
+    ratio = query.ratio_of(found[1], found[most]) if 1 in found and most > 1 else None
     if ratio is None:
-        return f"With {words.count(most, 'chain')} through {bytes_text(size)}: {each}"
-    if words.none_apart([ratio]):
+        return f"With {phrases.count(most, 'chain')} through {bytes_text(size)}: {each}"
+    if phrases.none_apart([ratio]):
         return f"Through {bytes_text(size)}, {most} chains at once cannot be told from one: {each}"
-    said = f"{most} chains at once do {words.two_figures(ratio.median)} times the loads of one"
-    return f"Through {bytes_text(size)}, {said}: {each} instead of {words.short_time(costs[1])}"
+    said = f"{most} chains at once do {phrases.two_figures(ratio.median)} times the loads of one"
+    return f"Through {bytes_text(size)}, {said}: {each} instead of {phrases.short_time(costs[1])}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite.base import phrases as words
+from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run
 
 FAMILY = "pass"
 QUESTION = "What does it cost to give a value away: by copy, by move, or only lent?"
@@ -20,13 +20,13 @@ TYPES = {
 WAYS = {"copy": ("copied", "o", True), "move": ("moved", "D", False), "borrow": ("lent", "v", False)}
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
+def draw(run: Run, how: Look) -> Drawing | None:
     found = {way: _by_type(run, way) for way in ("none", *WAYS)}
     columns = [
-        forms.Column(label, selection.medians(found[way]), marker, filled, lane)
+        forms.Column(label, query.medians(found[way]), marker, filled, lane)
         for lane, (way, (label, marker, filled)) in enumerate(WAYS.items())
     ]
-    control = next(iter(selection.medians(found["none"]).values()), None)
+    control = next(iter(query.medians(found["none"]).values()), None)
     rows = [name for name in TYPES if any(name in one.values for one in columns)]
     if not rows:
         return None
@@ -39,23 +39,23 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     return on.finish(_title(found, rows), subtitle)
 
 
-def _by_type(run: results.Run, way: str) -> dict[str, results.Benchmark]:
+def _by_type(run: Run, way: str) -> dict[str, Benchmark]:
     return {one.name.parameters["type"]: one for one in run.series(FAMILY, how=way) if "type" in one.name.parameters}
 
 
-def _title(found: Mapping[str, Mapping[str, results.Benchmark]], rows: list[str]) -> str:
-    ratios = selection.ratios(found["copy"], found["move"])
-    apart = {name: one for name, one in ratios.items() if words.told_apart(one) or not one.has_interval}
-    alike = words.joined([_with_article(name) for name in TYPES if name in ratios.keys() - apart.keys()])
+def _title(found: Mapping[str, Mapping[str, Benchmark]], rows: list[str]) -> str:
+    ratios = query.ratios(found["copy"], found["move"])
+    apart = {name: one for name, one in ratios.items() if phrases.told_apart(one) or not one.has_interval}
+    alike = phrases.joined([_with_article(name) for name in TYPES if name in ratios.keys() - apart.keys()])
     if apart:
         most = max(apart, key=lambda name: apart[name].median)
-        said = f"Copying {_with_article(most)} costs {words.two_figures(apart[most].median)} times moving it"
+        said = f"Copying {_with_article(most)} costs {phrases.two_figures(apart[most].median)} times moving it"
         return f"{said}; for {alike}, no difference is seen" if alike else said
     if alike:
         return f"Copying {alike} cannot be told from moving"
-    way, costs = next((way, selection.middles(selection.medians(found[way]))) for way in WAYS if found[way])
+    way, costs = next((way, query.middles(query.medians(found[way]))) for way in WAYS if found[way])
     last = next(name for name in reversed(rows) if name in costs)
-    return f"{_with_article(last).capitalize()} costs {words.short_time(costs[last])} {WAYS[way][0]}"
+    return f"{_with_article(last).capitalize()} costs {phrases.short_time(costs[last])} {WAYS[way][0]}"
 
 
 def _with_article(name: str) -> str:

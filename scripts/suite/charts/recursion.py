@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET
-from suite.pages.summary import bytes_text
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate
 
 FAMILY = "recursion"
@@ -20,11 +20,11 @@ QUESTION = "Is deep recursion better done with a stack on the heap?"
 SHAPE = "chain"
 WAYS = {"loop": "loop, no stack", "calls": "recursion", "heap_kept": "heap, kept", "heap_fresh": "heap, fresh"}
 
-ByWay = Mapping[str, Mapping[int, results.Benchmark]]
+ByWay = Mapping[str, Mapping[int, Benchmark]]
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    frames = selection.ends(selection.numbers(run, "frame", FAMILY, shape=SHAPE))
+def draw(run: Run, how: Look) -> Drawing | None:
+    frames = query.ends(query.numbers(run, "frame", FAMILY, shape=SHAPE))
     found = {frame: _found(run, frame) for frame in frames}
     if not any(each for ways in found.values() for each in ways.values()):
         return None
@@ -35,7 +35,7 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     panels = [
         forms.LinesPanel(
             f"{bytes_text(frame)} of locals a visit",
-            [forms.Line(way, selection.medians(each), styles[way]) for way, each in ways.items() if each],
+            [forms.Line(way, query.medians(each), styles[way]) for way, each in ways.items() if each],
         )
         for frame, ways in found.items()
     ]
@@ -44,8 +44,8 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     return on.finish(_title(found), subtitle)
 
 
-def _found(run: results.Run, frame: int) -> ByWay:
-    return {way: selection.by_number(run.series(FAMILY, shape=SHAPE, frame=frame, by=way), "depth") for way in WAYS}
+def _found(run: Run, frame: int) -> ByWay:
+    return {way: query.by_number(run.series(FAMILY, shape=SHAPE, frame=frame, by=way), "depth") for way in WAYS}
 
 
 def _title(found: Mapping[int, ByWay]) -> str:
@@ -54,14 +54,14 @@ def _title(found: Mapping[int, ByWay]) -> str:
     ratios = {way: _to_calls(found, way, depth) for way in ("heap_kept", "heap_fresh")}
     names = {"heap_kept": "a stack kept on the heap", "heap_fresh": "a fresh one"}
     if all(ratios.values()):
-        if words.none_apart([one for each in ratios.values() for one in each]):
+        if phrases.none_apart([one for each in ratios.values() for one in each]):
             return f"{subject}, a stack on the heap, kept or fresh, cannot be told from recursion"
-        said = [f"{names[way]} {words.against(each, 'recursion')}" for way, each in ratios.items()]
+        said = [f"{names[way]} {phrases.against(each, 'recursion')}" for way, each in ratios.items()]
         return f"{subject}, {'; '.join(said)}"
     there = {
         (frame, way): each[depth] for frame, ways in found.items() for way, each in ways.items() if depth in each
     }
-    return f"{subject}, a node costs {words.span(selection.middles(selection.medians(there)).values())}"
+    return f"{subject}, a node costs {phrases.span(query.middles(query.medians(there)).values())}"
 
 
 def _to_calls(found: Mapping[int, ByWay], way: str, depth: int) -> list[Estimate]:
@@ -70,4 +70,4 @@ def _to_calls(found: Mapping[int, ByWay], way: str, depth: int) -> list[Estimate
         {frame: ways[which][depth] for frame, ways in found.items() if depth in ways[which]}
         for which in (way, "calls")
     )
-    return list(selection.ratios(one, base).values())
+    return list(query.ratios(one, base).values())

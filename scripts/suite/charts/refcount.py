@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from suite.base import phrases as words
+from suite.base import phrases
 from suite.charts import scaling
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET, STRONG, Mark
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run
 from suite.stats.estimates import estimate_median
 
 FAMILY = "refcount"
@@ -21,10 +21,10 @@ OBJECTS = {
 }
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    found = {which: selection.by_number(run.series(FAMILY, object=which), "threads") for which in OBJECTS}
+def draw(run: Run, how: Look) -> Drawing | None:
+    found = {which: query.by_number(run.series(FAMILY, object=which), "threads") for which in OBJECTS}
     series = [
-        forms.Line(name, selection.medians(found[which]), style)
+        forms.Line(name, query.medians(found[which]), style)
         for which, (name, style) in OBJECTS.items()
         if found[which]
     ]
@@ -37,16 +37,16 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     return on.finish(_title(run), subtitle)
 
 
-def _title(run: results.Run) -> str:
-    threads = selection.contending(run, selection.numbers(run, "threads", FAMILY))
+def _title(run: Run) -> str:
+    threads = query.contending(run, query.numbers(run, "threads", FAMILY))
     shared, own = (run.series(FAMILY, object=which, threads=threads) for which in ("shared", "own"))
     found = (*shared, *own, *run.series(FAMILY, threads=threads))[0]
-    cost = words.short_time(estimate_median(found.times).median)
+    cost = phrases.short_time(estimate_median(found.times).median)
     subject = f"With {scaling.threads_text(threads)}, a copy of {_what(found)} costs {cost}"
-    ratio = selection.ratio_of(shared[0], own[0]) if shared and own and threads > 1 else None
-    return f"{subject}, {words.as_much([ratio])} as of one's own" if ratio else subject
+    ratio = query.ratio_of(shared[0], own[0]) if shared and own and threads > 1 else None
+    return f"{subject}, {phrases.as_much([ratio])} as of one's own" if ratio else subject
 
 
-def _what(one: results.Benchmark) -> str:
+def _what(one: Benchmark) -> str:
     named = {"shared": "a shared_ptr that all share", "own": "a shared_ptr of one's own", "none": "a plain pointer"}
     return named.get(one.name.parameters.get("object", ""), "a pointer")

@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import time_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.pages.summary import time_text
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Run
 from suite.stats.estimates import Estimate
 
 FAMILY = "returned"
@@ -24,9 +24,9 @@ AT_ONCE = 100  # microseconds: where the look after no time stands on a logarith
 ByTime = Mapping[int, Estimate]
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
+def draw(run: Run, how: Look) -> Drawing | None:
     found = {
-        sizes: {name: each for name in selection.mallocs(run, FAMILY) if (each := _held(run, name, sizes))}
+        sizes: {name: each for name in query.mallocs(run, FAMILY) if (each := _held(run, name, sizes))}
         for sizes in SIZES
     }
     found = {sizes: each for sizes, each in found.items() if each}
@@ -44,10 +44,10 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     return on.finish(_title(found), subtitle)
 
 
-def _held(run: results.Run, malloc: str, sizes: str) -> dict[int, Estimate]:
+def _held(run: Run, malloc: str, sizes: str) -> dict[int, Estimate]:
     """The share that is still resident, by microseconds after the last block was freed."""
-    measured = selection.by_strategy(run.series(FAMILY, malloc, sizes=sizes))
-    looks = {ms * 1000 or AT_ONCE: selection.counted(measured, f"resident_share_{ms}ms") for ms in LOOKS_MS}
+    measured = query.by_strategy(run.series(FAMILY, malloc, sizes=sizes))
+    looks = {ms * 1000 or AT_ONCE: query.counted(measured, f"resident_share_{ms}ms") for ms in LOOKS_MS}
     return {place: shares[malloc] for place, shares in looks.items() if malloc in shares}
 
 
@@ -60,6 +60,6 @@ def _title(found: Mapping[str, Mapping[str, ByTime]]) -> str:
     shares = {
         sizes: [held[last].median for held in each.values() if last in held] for sizes, each in found.items()
     }
-    said = [f"{words.span(each, words.percent)} of {sizes}" for sizes, each in shares.items() if each]
-    when = "As soon as" if last == AT_ONCE else f"{_time(last)} after".replace(" ", words.NO_BREAK, 1)
-    return f"{when} all is freed, mallocs still hold {words.joined(said)} blocks"
+    said = [f"{phrases.span(each, phrases.percent)} of {sizes}" for sizes, each in shares.items() if each]
+    when = "As soon as" if last == AT_ONCE else f"{_time(last)} after".replace(" ", phrases.NO_BREAK, 1)
+    return f"{when} all is freed, mallocs still hold {phrases.joined(said)} blocks"

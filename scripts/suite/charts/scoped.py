@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.pages.summary import bytes_text
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Run
 
 FAMILY = "scoped"
 QUESTION = "How does the cost of a block grow with its size?"
@@ -15,7 +15,7 @@ QUESTION = "How does the cost of a block grow with its size?"
 TOUCHES = {"none": "Not touched", "all": "Every byte written"}
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
+def draw(run: Run, how: Look) -> Drawing | None:
     series = {touch: _lines(run, touch) for touch in TOUCHES}
     panels = [forms.LinesPanel(TOUCHES[touch], found) for touch, found in series.items() if found]
     if not panels:
@@ -26,22 +26,22 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     return on.finish(_title(run, "all" if series["all"] else "none"), subtitle)
 
 
-def _lines(run: results.Run, touch: str) -> list[forms.Line]:
-    names = ["none", *selection.leading(run, FAMILY)]
-    found = {name: selection.over(run, "bytes", FAMILY, name, touch=touch) for name in names}
-    return [forms.Line(name, selection.medians(sizes)) for name, sizes in found.items() if sizes]
+def _lines(run: Run, touch: str) -> list[forms.Line]:
+    names = ["none", *query.leading(run, FAMILY)]
+    found = {name: query.over(run, "bytes", FAMILY, name, touch=touch) for name in names}
+    return [forms.Line(name, query.medians(sizes)) for name, sizes in found.items() if sizes]
 
 
-def _title(run: results.Run, touch: str) -> str:
-    sizes = selection.ends(selection.numbers(run, "bytes", FAMILY, touch=touch))
-    found = {size: selection.by_strategy(run.series(FAMILY, bytes=size, touch=touch)) for size in sizes}
-    ratios = {size: selection.to_stack(run, each) for size, each in found.items()}
+def _title(run: Run, touch: str) -> str:
+    sizes = query.ends(query.numbers(run, "bytes", FAMILY, touch=touch))
+    found = {size: query.by_strategy(run.series(FAMILY, bytes=size, touch=touch)) for size in sizes}
+    ratios = {size: query.to_stack(run, each) for size, each in found.items()}
     if all(ratios.values()):
         deed = "Written in full" if touch == "all" else "Untouched"
-        if words.none_apart([one for each in ratios.values() for one in each]):
+        if phrases.none_apart([one for each in ratios.values() for one in each]):
             where = " or ".join(bytes_text(size) for size in ratios)
             return f"{deed}, a malloc of {where} cannot be told from the stack"
-        said = [f"{words.against(each, 'the stack')} at {bytes_text(size)}" for size, each in ratios.items()]
-        return f"{deed}, a malloc {words.joined(said)}"
+        said = [f"{phrases.against(each, 'the stack')} at {bytes_text(size)}" for size, each in ratios.items()]
+        return f"{deed}, a malloc {phrases.joined(said)}"
     size, each = found.popitem()
-    return f"{bytes_text(size)} cost {words.cheapest_and_dearest(selection.middles(selection.medians(each)))}"
+    return f"{bytes_text(size)} cost {phrases.cheapest_and_dearest(query.middles(query.medians(each)))}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from suite.base import phrases as words
+from suite.base import phrases
 from suite.charts import scaling
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Run
 
 FAMILY = "shared_arena"
 QUESTION = "What becomes of an arena's or a pool's low price when threads share it?"
@@ -17,9 +17,9 @@ OWN = ("arena", "pool", "pmr_monotonic", "pmr_pool")
 SHARED = (*OWN, "pmr_sync_pool", "new_delete")
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
+def draw(run: Run, how: Look) -> Drawing | None:
     own, shared = _lines(run, "own", OWN), _lines(run, "shared", SHARED)
-    mutex = selection.medians(selection.over(run, "threads", FAMILY, "none", memory="shared"))
+    mutex = query.medians(query.over(run, "threads", FAMILY, "none", memory="shared"))
     if mutex:
         shared.append(forms.Line("mutex alone", mutex, QUIET))
     titles = {"Each thread has its own": own, "All threads share one": shared}
@@ -32,22 +32,22 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     return on.finish(_title(run), "Take 64 B and give them back, shared behind a mutex: time per block, log scales")
 
 
-def _lines(run: results.Run, memory: str, names: tuple[str, ...]) -> list[forms.Line]:
-    found = {name: selection.over(run, "threads", FAMILY, name, memory=memory) for name in names}
-    return [forms.Line(name, selection.medians(each)) for name, each in found.items() if each]
+def _lines(run: Run, memory: str, names: tuple[str, ...]) -> list[forms.Line]:
+    found = {name: query.over(run, "threads", FAMILY, name, memory=memory) for name in names}
+    return [forms.Line(name, query.medians(each)) for name, each in found.items() if each]
 
 
-def _title(run: results.Run) -> str:
-    threads = selection.contending(run, selection.numbers(run, "threads", FAMILY))
+def _title(run: Run) -> str:
+    threads = query.contending(run, query.numbers(run, "threads", FAMILY))
     own, shared = (
-        selection.by_strategy(run.series(FAMILY, memory=memory, threads=threads)) for memory in ("own", "shared")
+        query.by_strategy(run.series(FAMILY, memory=memory, threads=threads)) for memory in ("own", "shared")
     )
-    ratios = selection.ratios({name: shared[name] for name in OWN if name in shared}, own)
+    ratios = query.ratios({name: shared[name] for name in OWN if name in shared}, own)
     number = scaling.threads_text(threads)
     if not ratios or threads == 1:
-        costs = selection.middles(selection.medians(own or shared))
-        return f"With {number}, a block costs {words.cheapest_and_dearest(costs)}"
-    if words.none_apart(list(ratios.values())):
+        costs = query.middles(query.medians(own or shared))
+        return f"With {number}, a block costs {phrases.cheapest_and_dearest(costs)}"
+    if phrases.none_apart(list(ratios.values())):
         return f"Shared by {number} behind a mutex, an arena or a pool cannot be told from one of each thread's own"
-    said = f"{words.with_extremes(ratios)} times one of each thread's own"
+    said = f"{phrases.with_extremes(ratios)} times one of each thread's own"
     return f"Shared by {number} behind a mutex, an arena or a pool costs {said}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite.base import phrases as words
+from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run
 
 FAMILY = "smart_pointer"
 QUESTION = "What does a smart pointer cost over a plain one, to make and drop, and to use?"
@@ -21,10 +21,10 @@ KINDS = {
 }  # fmt: skip
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
+def draw(run: Run, how: Look) -> Drawing | None:
     found = {operation: _by_kind(run, operation) for operation in OPERATIONS}
     panels = [
-        forms.RowsPanel(title, [forms.Column("", selection.medians(found[operation]), "o")])
+        forms.RowsPanel(title, [forms.Column("", query.medians(found[operation]), "o")])
         for operation, title in OPERATIONS.items()
         if found[operation]
     ]
@@ -38,22 +38,22 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     return on.finish(_title(found), "A thing of 64 B, by what holds it: time per thing, log scales with the same ends")
 
 
-def _by_kind(run: results.Run, operation: str) -> dict[str, results.Benchmark]:
+def _by_kind(run: Run, operation: str) -> dict[str, Benchmark]:
     found = {one.name.parameters.get("kind"): one for one in run.series(FAMILY, op=operation)}
     return {kind: found[kind] for kind in KINDS if kind in found}
 
 
-def _title(found: Mapping[str, Mapping[str, results.Benchmark]]) -> str:
+def _title(found: Mapping[str, Mapping[str, Benchmark]]) -> str:
     operation = next(each for each in OPERATIONS if found[each])
     deed = {"make": "To make and drop", "use": "To use"}[operation]
-    ratios = selection.against_one(found[operation], found[operation].get("raw"))
+    ratios = query.against_one(found[operation], found[operation].get("raw"))
     unique = [ratios[kind] for kind in ("unique_ptr",) if kind in ratios]
     shared = [ratios[kind] for kind in ("make_shared", "shared_ptr") if kind in ratios]
     if not unique or not shared:
-        costs = selection.medians(found[operation])
+        costs = query.medians(found[operation])
         kind = next(reversed(costs))
-        return f"{deed} a thing costs {words.short_time(costs[kind].median)} with {KINDS[kind]}"
-    if words.none_apart([*unique, *shared]):
+        return f"{deed} a thing costs {phrases.short_time(costs[kind].median)} with {KINDS[kind]}"
+    if phrases.none_apart([*unique, *shared]):
         return f"{deed}, neither a unique_ptr nor a shared_ptr can be told from a plain pointer"
-    said = f"a unique_ptr {words.against(unique, 'a plain pointer')}; a shared_ptr {words.against(shared, 'one')}"
+    said = f"a unique_ptr {phrases.against(unique, 'a plain pointer')}; a shared_ptr {phrases.against(shared, 'one')}"
     return f"{deed}, {said}"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
-from suite.pages.summary import bytes_text
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run
 
 FAMILY = "stack_growth"
 QUESTION = "What does it cost to go where the stack has never been?"
@@ -18,11 +18,11 @@ QUESTION = "What does it cost to go where the stack has never been?"
 TOUCHES = {"first": "first time", "second": "again"}
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    found = {touch: selection.by_number(run.series(FAMILY, touch=touch), "bytes") for touch in TOUCHES}
+def draw(run: Run, how: Look) -> Drawing | None:
+    found = {touch: query.by_number(run.series(FAMILY, touch=touch), "bytes") for touch in TOUCHES}
     on = Page(run, how, FAMILY, TOUCHES)
     styles = {"first": STRONG, "second": on.mark("stack_array")}
-    series = [forms.Line(touch, selection.medians(each), styles[touch]) for touch, each in found.items() if each]
+    series = [forms.Line(touch, query.medians(each), styles[touch]) for touch, each in found.items() if each]
     if not series:
         return None
     forms.lines(on, forms.LinesPanel("", series))
@@ -30,15 +30,15 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     return on.finish(_title(found), subtitle)
 
 
-def _title(found: Mapping[str, Mapping[int, results.Benchmark]]) -> str:
-    ratios = list(selection.ratios(found["first"], found["second"]).values())
+def _title(found: Mapping[str, Mapping[int, Benchmark]]) -> str:
+    ratios = list(query.ratios(found["first"], found["second"]).values())
     touch = "first" if found["first"] else "second"
-    costs = selection.middles(selection.medians(found[touch]))
+    costs = query.middles(query.medians(found[touch]))
     if not ratios:
         where = "where it has never been" if touch == "first" else "where it has been"
         largest = max(costs)
-        return f"Going down {bytes_text(largest)} of stack {where} costs {words.short_time(costs[largest])} a page"
-    if words.none_apart(ratios):
+        return f"Going down {bytes_text(largest)} of stack {where} costs {phrases.short_time(costs[largest])} a page"
+    if phrases.none_apart(ratios):
         return "Going where the stack has never been cannot be told from going there again"
-    said = f"Going where the stack has never been costs {words.span(costs.values())} a page"
-    return f"{said}, {words.as_much(ratios)} as going there again"
+    said = f"Going where the stack has never been costs {phrases.span(costs.values())} a page"
+    return f"{said}, {phrases.as_much(ratios)} as going there again"

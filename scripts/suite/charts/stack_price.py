@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.pages.summary import bytes_text
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Run
 from suite.stats.estimates import Estimate
 
 FAMILY = "scoped"
@@ -20,7 +20,7 @@ HIDDEN = 1.1  # times the stack
 BySize = Mapping[int, Estimate]
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
+def draw(run: Run, how: Look) -> Drawing | None:
     ratios = _ratios(run)
     if not ratios:
         return None
@@ -28,19 +28,19 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     stack = forms.Line("stack_array", dict.fromkeys(sizes, forms.exact(1.0)))
     on = Page(run, how, FAMILY)
     series = [stack, *(forms.Line(name, each) for name, each in ratios.items())]
-    (axes,) = forms.lines(on, forms.LinesPanel("", series, forms.Scale(words.times)))
+    (axes,) = forms.lines(on, forms.LinesPanel("", series, forms.Scale(phrases.times)))
     hidden = _hidden_from(ratios, sizes)
-    forms.guide(on, axes, [(float(hidden), f"under {words.times(HIDDEN)}")] if hidden else [])
+    forms.guide(on, axes, [(float(hidden), f"under {phrases.times(HIDDEN)}")] if hidden else [])
     subtitle = "Take a block, write every byte, give it back: time as a multiple of the stack's, log scales"
     return on.finish(_title(ratios, sizes, hidden), subtitle)
 
 
-def _ratios(run: results.Run) -> dict[str, dict[int, Estimate]]:
+def _ratios(run: Run) -> dict[str, dict[int, Estimate]]:
     """Of every malloc by size. All are compared at once, so all intervals are as wide as their number asks."""
-    stack = selection.over(run, "bytes", FAMILY, "stack_array", touch="all")
-    names = selection.mallocs(run, FAMILY)
-    found = {name: selection.over(run, "bytes", FAMILY, name, touch="all") for name in names}
-    pairs = selection.ratios(
+    stack = query.over(run, "bytes", FAMILY, "stack_array", touch="all")
+    names = query.mallocs(run, FAMILY)
+    found = {name: query.over(run, "bytes", FAMILY, name, touch="all") for name in names}
+    pairs = query.ratios(
         {(name, size): one for name, sizes in found.items() for size, one in sizes.items()},
         {(name, size): one for name in names for size, one in stack.items()},
     )
@@ -64,17 +64,17 @@ def _title(ratios: Mapping[str, BySize], sizes: list[int], hidden: int | None) -
         return f"{what} {_while_hidden(ratios, hidden)}, whatever its size"
     small = USUAL_BYTES if USUAL_BYTES in sizes and not (hidden and hidden <= USUAL_BYTES) else sizes[0]
     at = {size: [each[size] for each in ratios.values() if size in each] for size in (small, sizes[-1])}
-    said = [f"{words.against(each, 'the stack')} at {bytes_text(size)}" for size, each in at.items()]
+    said = [f"{phrases.against(each, 'the stack')} at {bytes_text(size)}" for size, each in at.items()]
     if hidden:
         where = f"from {bytes_text(hidden)} on" if hidden < sizes[-1] else f"at {bytes_text(hidden)}"
         return f"{what} {said[0]}; {where}, it {_while_hidden(ratios, hidden)}"
-    return f"{what} {words.joined(said)}"
+    return f"{what} {phrases.joined(said)}"
 
 
 def _while_hidden(ratios: Mapping[str, BySize], hidden: int) -> str:
     """What the intervals allow to be said of the sizes whose medians are all under HIDDEN."""
     there = [one for each in ratios.values() for size, one in each.items() if size >= hidden]
-    if words.none_apart(there):
+    if phrases.none_apart(there):
         return "cannot be told from the stack"
     seen = all(one.has_interval and one.high < HIDDEN for one in there)
-    return f"costs under {words.two_figures(HIDDEN)} times the stack{'' if seen else ' by its medians'}"
+    return f"costs under {phrases.two_figures(HIDDEN)} times the stack{'' if seen else ' by its medians'}"

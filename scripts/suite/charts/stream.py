@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
-from suite.pages.summary import bytes_text
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run
 
 FAMILY = "stream"
 QUESTION = "Is an array on the heap slower to read than the same array elsewhere?"
@@ -18,8 +18,8 @@ LINE_BYTES = 64
 MARKERS = ("o", "s", "D")
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    sizes = selection.numbers(run, "bytes", FAMILY)
+def draw(run: Run, how: Look) -> Drawing | None:
+    sizes = query.numbers(run, "bytes", FAMILY)
     if not sizes:
         return None
     sizes = list(dict.fromkeys((sizes[0], sizes[len(sizes) // 2], sizes[-1])))
@@ -36,25 +36,25 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     return on.finish(_title(run, sizes), "The same memory used in the same way, by where it lives; log scales")
 
 
-def _by_home(run: results.Run, family: str, size: int, **parameters: object) -> dict[str, results.Benchmark]:
+def _by_home(run: Run, family: str, size: int, **parameters: object) -> dict[str, Benchmark]:
     found = run.series(family, None, bytes=size, **parameters)
     return {one.name.parameters["home"]: one for one in found if "home" in one.name.parameters}
 
 
 def _column(
-    run: results.Run, family: str, size: int, marker: str, per: float, **parameters: object
+    run: Run, family: str, size: int, marker: str, per: float, **parameters: object
 ) -> forms.Column:
     found = _by_home(run, family, size, **parameters)
-    costs = selection.medians(found, lambda home: per)
+    costs = query.medians(found, lambda home: per)
     return forms.Column(bytes_text(size), costs, marker, lane=MARKERS.index(marker))
 
 
-def _title(run: results.Run, sizes: list[int]) -> str:
+def _title(run: Run, sizes: list[int]) -> str:
     found = {size: _by_home(run, FAMILY, size) for size in sizes}
     heap, stack = ({size: each[home] for size, each in found.items() if home in each} for home in ("heap", "stack"))
-    ratios = list(selection.ratios(heap, stack).values())
+    ratios = list(query.ratios(heap, stack).values())
     if ratios:
-        sizes_read = words.joined([bytes_text(size) for size in sizes if size in heap and size in stack])
-        return f"Reading {sizes_read} on the heap {words.against(ratios, 'reading them on the stack')}"
-    costs = selection.middles(selection.medians(found[sizes[-1]]))
-    return f"Reading {bytes_text(sizes[-1])} costs {words.cheapest_and_dearest(costs)}"
+        sizes_read = phrases.joined([bytes_text(size) for size in sizes if size in heap and size in stack])
+        return f"Reading {sizes_read} on the heap {phrases.against(ratios, 'reading them on the stack')}"
+    costs = query.middles(query.medians(found[sizes[-1]]))
+    return f"Reading {bytes_text(sizes[-1])} costs {phrases.cheapest_and_dearest(costs)}"

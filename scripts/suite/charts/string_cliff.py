@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from suite.base import phrases as words
+from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET, STRONG
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run
 
 FAMILY = "string_cliff"
 QUESTION = "At which length does a string leave the stack, and what does the step cost?"
@@ -18,9 +18,9 @@ QUESTION = "At which length does a string leave the stack, and what does the ste
 LINES = {"none": ("array on the stack", QUIET), "string": ("string", STRONG)}
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    found = {name: selection.over(run, "length", FAMILY, name) for name in LINES}
-    series = [forms.Line(name, selection.medians(each), LINES[name][1]) for name, each in found.items() if each]
+def draw(run: Run, how: Look) -> Drawing | None:
+    found = {name: query.over(run, "length", FAMILY, name) for name in LINES}
+    series = [forms.Line(name, query.medians(each), LINES[name][1]) for name, each in found.items() if each]
     if not series:
         return None
     on = Page(run, how, FAMILY, {name: label for name, (label, _) in LINES.items()})
@@ -33,28 +33,28 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     return on.finish(_title(found, step), subtitle)
 
 
-def _on_heap(strings: Mapping[int, results.Benchmark]) -> dict[int, bool]:
-    counted = selection.counted(strings, "on_heap")
+def _on_heap(strings: Mapping[int, Benchmark]) -> dict[int, bool]:
+    counted = query.counted(strings, "on_heap")
     return {length: one.median > 0.5 for length, one in counted.items()}
 
 
-def _step(strings: Mapping[int, results.Benchmark]) -> tuple[int, int] | None:
+def _step(strings: Mapping[int, Benchmark]) -> tuple[int, int] | None:
     """The last length whose characters lie within the string, and the first whose do not."""
     where = _on_heap(strings)
     inside, outside = ([length for length, heap in where.items() if heap == wanted] for wanted in (False, True))
     return (max(inside), min(outside)) if inside and outside and max(inside) < min(outside) else None
 
 
-def _title(found: Mapping[str, Mapping[int, results.Benchmark]], step: tuple[int, int] | None) -> str:
+def _title(found: Mapping[str, Mapping[int, Benchmark]], step: tuple[int, int] | None) -> str:
     strings = found["string"]
     if step is not None:
         last, first = step
-        ratio = selection.ratio_of(strings[first], strings[last])
+        ratio = query.ratio_of(strings[first], strings[last])
         where = f"From {first} characters on" if first == last + 1 else f"Between {last} and {first} characters"
-        cost = f": one of {first} {words.against([ratio], f'one of {last}')}" if ratio else ""
+        cost = f": one of {first} {phrases.against([ratio], f'one of {last}')}" if ratio else ""
         return f"{where}, a string leaves the stack for the heap{cost}"
     name = "string" if strings else "none"
     longest = max(found[name])
-    cost = words.short_time(selection.medians(found[name])[longest].median)
-    what = f"{LINES[name][0]} of {words.count(longest, 'character')}"
+    cost = phrases.short_time(query.medians(found[name])[longest].median)
+    what = f"{LINES[name][0]} of {phrases.count(longest, 'character')}"
     return f"{'An' if name == 'none' else 'A'} {what} costs {cost}"

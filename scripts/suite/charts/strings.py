@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from suite.base import phrases as words
+from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run
 
 FAMILY = "strings"
 QUESTION = "What does it cost to read strings that keep their text on the heap, against short ones that keep it inside?"
@@ -14,13 +14,13 @@ QUESTION = "What does it cost to read strings that keep their text on the heap, 
 PLACES = ("inline", "heap", "heap_shuffled")
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    counts = selection.ends(selection.numbers(run, "count", FAMILY))
+def draw(run: Run, how: Look) -> Drawing | None:
+    counts = query.ends(query.numbers(run, "count", FAMILY))
     if not counts:
         return None
-    found = {count: selection.by_strategy(run.series(FAMILY, count=count)) for count in counts}
+    found = {count: query.by_strategy(run.series(FAMILY, count=count)) for count in counts}
     columns = [
-        forms.Column(f"among {count:,}", selection.medians(each), "o", count == counts[-1], lane)
+        forms.Column(f"among {count:,}", query.medians(each), "o", count == counts[-1], lane)
         for lane, (count, each) in enumerate(found.items())
     ]
     on = Page(run, how, FAMILY)
@@ -34,11 +34,11 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     return on.finish(_title(counts[-1], found[counts[-1]]), subtitle)
 
 
-def _title(count: int, found: dict[str, results.Benchmark]) -> str:
+def _title(count: int, found: dict[str, Benchmark]) -> str:
     on_heap = {place: one for place, one in found.items() if place != "inline"}
-    ratios = list(selection.against_one(on_heap, found.get("inline")).values())
+    ratios = list(query.against_one(on_heap, found.get("inline")).values())
     if ratios:
         base = "reading one that keeps it inside"
-        return f"Among {count:,}, reading a string with its text on the heap {words.against(ratios, base)}"
-    costs = selection.middles(selection.medians(found))
-    return f"Among {count:,}, a string's text costs {words.cheapest_and_dearest(costs)}"
+        return f"Among {count:,}, reading a string with its text on the heap {phrases.against(ratios, base)}"
+    costs = query.middles(query.medians(found))
+    return f"Among {count:,}, a string's text costs {phrases.cheapest_and_dearest(costs)}"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET, STRONG, Mark
-from suite.pages.summary import bytes_text
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run
 
 FAMILY = "thread_start"
 QUESTION = "Is a thread's stack paid for by its size or by its use?"
@@ -19,12 +19,12 @@ TOUCHES = {"all": "touched", "none": "untouched"}
 STACKS = {"cached_stack": "kept", "fresh_stack": "fresh"}
 MARKERS = {"cached_stack": ("o", "-"), "fresh_stack": ("D", ":")}
 
-ByBytes = Mapping[int, results.Benchmark]
+ByBytes = Mapping[int, Benchmark]
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
+def draw(run: Run, how: Look) -> Drawing | None:
     found = {
-        (touch, stack): selection.over(run, "bytes", FAMILY, stack, touch=touch)
+        (touch, stack): query.over(run, "bytes", FAMILY, stack, touch=touch)
         for touch in TOUCHES
         for stack in STACKS
     }
@@ -36,7 +36,7 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
 
     def line(which: tuple[str, str], counter: str = "") -> forms.Line:
         touch, stack = which
-        figures = selection.counted(found[which], counter) if counter else selection.medians(found[which])
+        figures = query.counted(found[which], counter) if counter else query.medians(found[which])
         style = Mark(colours[touch].light, colours[touch].dark, *MARKERS[stack])
         return forms.Line(f"{TOUCHES[touch]}, {STACKS[stack]}", figures, style)
 
@@ -56,19 +56,19 @@ def _title(found: Mapping[tuple[str, str], ByBytes]) -> str:
     untouched, touched = (found.get((touch, stack), {}) for touch in ("none", "all"))
     said = []
     if untouched:
-        ends = selection.ends(list(untouched))
+        ends = query.ends(list(untouched))
         costs = [f"{_cost(untouched, size)} with {_size(size)}" for size in ends]
-        ratio = selection.ratio_of(untouched[ends[-1]], untouched[ends[0]]) if len(ends) > 1 else None
-        compared = f", {words.as_much([ratio])}".rstrip(",") if ratio else ""
-        said = [f"{words.joined(costs)} of stack{compared}"]
+        ratio = query.ratio_of(untouched[ends[-1]], untouched[ends[0]]) if len(ends) > 1 else None
+        compared = f", {phrases.as_much([ratio])}".rstrip(",") if ratio else ""
+        said = [f"{phrases.joined(costs)} of stack{compared}"]
     if touched:
         said.append(f"{_cost(touched, max(touched))} if it touches {_size(max(touched))}")
     return f"A thread starts in {'; in '.join(said)}"
 
 
 def _size(count: int) -> str:
-    return bytes_text(count).replace(" ", words.NO_BREAK)
+    return bytes_text(count).replace(" ", phrases.NO_BREAK)
 
 
 def _cost(found: ByBytes, size: int) -> str:
-    return words.short_time(selection.medians(found)[size].median)
+    return phrases.short_time(query.medians(found)[size].median)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from suite.charts import scaling
 from suite.charts.kit.frame import Drawing, Look
-from suite.results import model as results
+from suite.results.model import Run
 
 FAMILY = "threadtest"
 QUESTION = "Does a malloc scale when each thread takes and frees small blocks of its own?"
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
+def draw(run: Run, how: Look) -> Drawing | None:
     subtitle = "Each thread takes 10,000 blocks of 8 B, writes them and frees them: time per block, by threads"
     return scaling.draw(run, how, FAMILY, "a block of 8 B", subtitle)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite.base import phrases as words
+from suite.base import phrases
 from suite.charts.kit import forms
-from suite.charts.kit.frame import cache_levels, Drawing, Look, Page
+from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET, STRONG
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run, cache_levels
 
 FAMILY = "tlb"
 QUESTION = "What does it cost to reach many pages, when the data itself would fit the caches?"
@@ -18,10 +18,10 @@ LAYOUTS = {"pages": ("a page each", STRONG), "lines": ("in a row", QUIET)}
 LINE_BYTES = 64
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    found = {layout: selection.by_number(run.series(FAMILY, layout=layout), "pages") for layout in LAYOUTS}
+def draw(run: Run, how: Look) -> Drawing | None:
+    found = {layout: query.by_number(run.series(FAMILY, layout=layout), "pages") for layout in LAYOUTS}
     series = [
-        forms.Line(name, selection.medians(found[layout]), style)
+        forms.Line(name, query.medians(found[layout]), style)
         for layout, (name, style) in LAYOUTS.items()
         if found[layout]
     ]
@@ -34,14 +34,14 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     return on.finish(_title(found), subtitle)
 
 
-def _title(found: Mapping[str, Mapping[int, results.Benchmark]]) -> str:
-    ratios = selection.ratios(found["pages"], found["lines"])
+def _title(found: Mapping[str, Mapping[int, Benchmark]]) -> str:
+    ratios = query.ratios(found["pages"], found["lines"])
     if not ratios:
         layout = "pages" if found["pages"] else "lines"
         most = max(found[layout])
-        cost = words.short_time(selection.medians(found[layout])[most].median)
+        cost = phrases.short_time(query.medians(found[layout])[most].median)
         return f"Among {most:,} lines, {LAYOUTS[layout][0]}, a load costs {cost}"
     most = max(ratios)
-    cost = words.short_time(selection.medians(found["pages"])[most].median)
-    said = f"{words.as_much([ratios[most]])} as on as many lines in a row"
+    cost = phrases.short_time(query.medians(found["pages"])[most].median)
+    said = f"{phrases.as_much([ratios[most]])} as on as many lines in a row"
     return f"On {most:,} pages, a line each, a load costs {cost}, {said}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.pages.summary import bytes_text
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run
 
 FAMILY = "zeroed"
 QUESTION = "What do zero bytes cost: by calloc, or by malloc and memset?"
@@ -21,11 +21,11 @@ WAYS = {  # by way and touch
     ("calloc", "all"): ("calloc, all bytes written", "o", True),
     ("memset", "first"): ("malloc and memset", "s", True),
 }
-ByName = Mapping[str, results.Benchmark]
+ByName = Mapping[str, Benchmark]
 
 
-def draw(run: results.Run, how: Look) -> Drawing | None:
-    sizes = selection.numbers(run, "bytes", FAMILY)
+def draw(run: Run, how: Look) -> Drawing | None:
+    sizes = query.numbers(run, "bytes", FAMILY)
     if not sizes:
         return None
     sizes = list(dict.fromkeys((sizes[0], sizes[len(sizes) // 2], sizes[-1])))
@@ -38,36 +38,36 @@ def draw(run: results.Run, how: Look) -> Drawing | None:
     return on.finish(_title(run, sizes[-1], found[sizes[-1]]), subtitle)
 
 
-def _found(run: results.Run, size: int) -> dict[tuple[str, str], ByName]:
-    return {key: selection.by_strategy(run.series(FAMILY, bytes=size, way=key[0], touch=key[1])) for key in WAYS}
+def _found(run: Run, size: int) -> dict[tuple[str, str], ByName]:
+    return {key: query.by_strategy(run.series(FAMILY, bytes=size, way=key[0], touch=key[1])) for key in WAYS}
 
 
 def _columns(found: Mapping[tuple[str, str], ByName], pages: float) -> list[forms.Column]:
     return [
-        forms.Column(label, selection.medians(found[way], lambda name: pages), marker, filled, lane)
+        forms.Column(label, query.medians(found[way], lambda name: pages), marker, filled, lane)
         for lane, (way, (label, marker, filled)) in enumerate(WAYS.items())
     ]
 
 
-def _title(run: results.Run, size: int, found: Mapping[tuple[str, str], ByName]) -> str:
+def _title(run: Run, size: int, found: Mapping[tuple[str, str], ByName]) -> str:
     """Who leaves the zeros to the system is cheaper until the bytes are written."""
     libraries = run.mallocs()
     times = {
-        way: selection.middles(selection.medians({name: one for name, one in each.items() if name in libraries}))
+        way: query.middles(query.medians({name: one for name, one in each.items() if name in libraries}))
         for way, each in found.items()
     }
-    ratios = selection.ratios(found["calloc", "first"], found["memset", "first"])
+    ratios = query.ratios(found["calloc", "first"], found["memset", "first"])
     lazy = [name for name, one in ratios.items() if one.high < LAZY]
     what = f"calloc of {bytes_text(size)}"
     if not ratios:
         costs = {name: ns for each in reversed(times.values()) for name, ns in each.items()}
-        costs = costs or selection.middles(selection.medians(found["memset", "first"]))
-        return f"{bytes_text(size)} of zeros cost {words.cheapest_and_dearest(costs)}"
-    if words.none_apart(list(ratios.values())):
+        costs = costs or query.middles(query.medians(found["memset", "first"]))
+        return f"{bytes_text(size)} of zeros cost {phrases.cheapest_and_dearest(costs)}"
+    if phrases.none_apart(list(ratios.values())):
         return f"A {what} cannot be told from malloc and memset, with any malloc"
     if not lazy:
-        return f"A {what} costs {words.with_extremes(ratios)} times malloc and memset"
+        return f"A {what} costs {phrases.with_extremes(ratios)} times malloc and memset"
     calloc, written, memset = ([each[name] for name in lazy if name in each] for each in times.values())
-    said = f"a {what} costs {words.span(calloc)}, malloc and memset {words.span(memset)}"
-    then = f"; written in full, calloc costs {words.span(written)}" if written else ""
-    return f"With {len(lazy)} of {words.count(len(ratios), 'malloc')}, {said}{then}"
+    said = f"a {what} costs {phrases.span(calloc)}, malloc and memset {phrases.span(memset)}"
+    then = f"; written in full, calloc costs {phrases.span(written)}" if written else ""
+    return f"With {len(lazy)} of {phrases.count(len(ratios), 'malloc')}, {said}{then}"

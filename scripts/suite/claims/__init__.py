@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from suite.claims import access, allocation, contention, footprint, limits, ownership
-from suite.claims.verdict import DOES_NOT_HOLD, HOLDS, HOLDS_BUT, NOT_MEASURED, CannotJudge, Verdict, Claim, sentence
-from suite.results import model as results
+from suite.claims.verdict import DOES_NOT_HOLD, HOLDS, HOLDS_BUT, NOT_MEASURED, CannotJudge, Claim, Verdict, sentence
+from suite.results.model import Run
 
 __all__ = ["DOES_NOT_HOLD", "HOLDS", "HOLDS_BUT", "NOT_MEASURED", "CLAIMS", "JudgedClaim", "judge"]
 
@@ -32,12 +32,12 @@ class JudgedClaim:
     condition: str = ""
 
 
-def judge(run: results.Run) -> list[JudgedClaim]:
+def judge(run: Run) -> list[JudgedClaim]:
     """Every claim's verdict on the machine of this run."""
     return [_judged(run, one) for one in CLAIMS]
 
 
-def _judged(run: results.Run, one: Claim) -> JudgedClaim:
+def _judged(run: Run, one: Claim) -> JudgedClaim:
     try:
         found = one.judge(run)
     except CannotJudge as reason:

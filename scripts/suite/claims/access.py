@@ -2,57 +2,57 @@
 
 from __future__ import annotations
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import bytes_text
 from suite.claims.inputs import ComparedPair, libraries, need, ratio, ratios
-from suite.claims.verdict import HOLDS, each, holds_but, is_more, names, of_all, Verdict, Claim, times
-from suite.pages.summary import bytes_text
-from suite.results import model as results
-from suite.results import query as selection
+from suite.claims.verdict import HOLDS, Claim, Verdict, each, holds_but, is_more, names, of_all, times
+from suite.results import query
+from suite.results.model import Benchmark, Run
 
 HOMES = ("stack", "heap")
 
 
-def heap_access_slower(run: results.Run) -> Verdict:
+def heap_access_slower(run: Run) -> Verdict:
     pairs: dict[str, ComparedPair] = {}
     for family, what in (("stream", "reading"), ("chase", "chasing")):
         stack, heap = (_random_or_whole(run, family, home) for home in HOMES)
         pairs |= {f"{what} {bytes_text(size)}": (heap[size], stack[size]) for size in stack if size in heap}
     compared = ratios(pairs)
     text = f"the same data costs on the heap, against the stack: {each(compared, times)}"
-    return of_all(compared, text, lambda rest: f"not for {words.joined(rest)}")
+    return of_all(compared, text, lambda rest: f"not for {phrases.joined(rest)}")
 
 
-def _random_or_whole(run: results.Run, family: str, home: str) -> dict[int, results.Benchmark]:
+def _random_or_whole(run: Run, family: str, home: str) -> dict[int, Benchmark]:
     """By bytes: every array that is read as a whole, and of those that are chased the ones at random."""
     found = run.series(family, home=home)
-    return selection.by_number((one for one in found if one.name.parameters.get("order") != "sequential"), "bytes")
+    return query.by_number((one for one in found if one.name.parameters.get("order") != "sequential"), "bytes")
 
 
-def pointer_costs(run: results.Run) -> Verdict:
+def pointer_costs(run: Run) -> Verdict:
     direct = need(run, "indirection/depth:0/layout:packed")
     near, far = (need(run, f"indirection/depth:1/layout:{layout}") for layout in ("packed", "scattered"))
     compared = ratios({"one pointer to a neighbour": (near, direct), "one to anywhere": (far, direct)})
     led = ratio(far, near)
     text = f"against a value that is there, {each(compared, times)}; where it leads makes {times(led)} of it"
-    ruled = of_all(compared, text, lambda rest: f"not {words.joined(rest)}")
+    ruled = of_all(compared, text, lambda rest: f"not {phrases.joined(rest)}")
     if ruled.verdict == HOLDS and is_more(led, 2.0):
         return holds_but(text, "where the pointer leads costs more than following it")
     return ruled
 
 
-def jumping_costs(run: results.Run) -> Verdict:
+def jumping_costs(run: Run) -> Verdict:
     random, in_order = (
-        selection.by_number(run.series("chase", order=order, home="heap"), "bytes")
+        query.by_number(run.series("chase", order=order, home="heap"), "bytes")
         for order in ("random", "sequential")
     )
     both = [size for size in random if size in in_order]
     levels = {_level(run, size): size for size in both}  # the largest of each level
     compared = ratios({name: (random[size], in_order[size]) for name, size in levels.items()})
     text = f"a load at random costs, against one in order: {each(compared, times)}"
-    return of_all(compared, text, lambda rest: f"not in {words.joined(rest)}")
+    return of_all(compared, text, lambda rest: f"not in {phrases.joined(rest)}")
 
 
-def _level(run: results.Run, size: int) -> str:
+def _level(run: Run, size: int) -> str:
     """The cache that holds that much; half of one at most, as other data wants room too."""
     for name in ("l1d", "l2", "l3"):
         held = run.fact(f"{name}_bytes")
@@ -61,28 +61,28 @@ def _level(run: results.Run, size: int) -> str:
     return "memory"
 
 
-def neighbours_help(run: results.Run) -> Verdict:
+def neighbours_help(run: Run) -> Verdict:
     pairs: dict[str, ComparedPair] = {}
-    traverse = selection.numbers(run, "count", "traverse")
-    payloads = selection.numbers(run, "payload", "traverse")
+    traverse = query.numbers(run, "count", "traverse")
+    payloads = query.numbers(run, "payload", "traverse")
     if traverse and payloads:
         at = f"count:{traverse[-1]}/payload:{payloads[0]}"
         pairs["a shuffled list, against a vector"] = _both(run, f"traverse/{{}}/{at}", "list_shuffled", "vector")
-    sides = selection.numbers(run, "n", "matrix")
+    sides = query.numbers(run, "n", "matrix")
     if sides:
         name = f"matrix/one_block/n:{sides[-1]}/by:{{}}"
         pairs["a matrix by column, against by row"] = _both(run, name, "column", "row")
     compared = ratios(pairs)
     text = f"to visit an element costs in {each(compared, times)}"
-    return of_all(compared, text, lambda rest: f"not in {words.joined(rest)}")
+    return of_all(compared, text, lambda rest: f"not in {phrases.joined(rest)}")
 
 
-def _both(run: results.Run, name: str, *fillings: str) -> ComparedPair:
+def _both(run: Run, name: str, *fillings: str) -> ComparedPair:
     above, below = (need(run, name.format(each_one)) for each_one in fillings)
     return above, below
 
 
-def heap_ages(run: results.Run) -> Verdict:
+def heap_ages(run: Run) -> Verdict:
     aged, fresh = (libraries(run, "list_walk", heap=heap) for heap in ("aged", "empty"))
     compared = ratios({name: (aged[name], fresh[name]) for name in aged if name in fresh})
     text = f"a list that is built on an aged heap costs, against one on a fresh heap: {each(compared, times)} to walk"

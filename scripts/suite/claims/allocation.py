@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import bytes_text
 from suite.claims.inputs import counter, default_of, depends, ends, fastest_of, libraries, need, ratio, ratios
-from suite.claims.verdict import MATTERS, CannotJudge, does_not_hold, each, holds, holds_but, is_more, is_no_more, names, of_all, Verdict, Claim, times  # fmt: skip
-from suite.pages.summary import bytes_text
-from suite.results import model as results
-from suite.results import query as selection
+from suite.claims.verdict import (
+    MATTERS,
+    CannotJudge,
+    Claim,
+    Verdict,
+    does_not_hold,
+    each,
+    holds,
+    holds_but,
+    is_more,
+    is_no_more,
+    names,
+    of_all,
+    times,
+)
+from suite.results import query
+from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate, estimate_median
 
 
-def _ns(one: results.Benchmark) -> str:
-    return words.short_time(estimate_median(one.times).median)
+def _ns(one: Benchmark) -> str:
+    return phrases.short_time(estimate_median(one.times).median)
 
 
-def stack_is_faster(run: results.Run) -> Verdict:
+def stack_is_faster(run: Run) -> Verdict:
     stack = need(run, "scoped/stack_array/bytes:64/touch:first")
     mallocs = libraries(run, "scoped", bytes=64, touch="first")
     compared = ratios({name: (mallocs[name], stack) for name in (default_of(run, mallocs), fastest_of(mallocs))})
@@ -23,18 +37,18 @@ def stack_is_faster(run: results.Run) -> Verdict:
     return of_all(compared, text, lambda rest: f"not beyond doubt than from {names(rest)}")
 
 
-def stack_is_flat(run: results.Run) -> Verdict:
+def stack_is_flat(run: Run) -> Verdict:
     small, large = ends(run, "bytes", "scoped", touch="none")
     mallocs = libraries(run, "scoped", bytes=large, touch="none")
     default = default_of(run, mallocs)
 
-    def pair(who: str, touch: str) -> tuple[results.Benchmark, results.Benchmark]:
+    def pair(who: str, touch: str) -> tuple[Benchmark, Benchmark]:
         ends_of = [need(run, f"scoped/{who}/bytes:{size}/touch:{touch}") for size in (large, small)]
         return ends_of[0], ends_of[1]
 
     text = (
         f"{bytes_text(large)} cost {times(ratio(*pair('stack_array', 'none')))} what {bytes_text(small)} cost on the "
-        f"stack, and {times(ratio(*pair(default, 'none')))} with {words.plain(default)}, none of it touched"
+        f"stack, and {times(ratio(*pair(default, 'none')))} with {phrases.plain(default)}, none of it touched"
     )
     stack_grows, heap_grows = depends(*pair("stack_array", "none")), depends(*pair(default, "none"))
     if stack_grows is None or heap_grows is None:
@@ -49,7 +63,7 @@ def stack_is_flat(run: results.Run) -> Verdict:
     return holds(text)
 
 
-def no_search(run: results.Run) -> Verdict:
+def no_search(run: Run) -> Verdict:
     states = ("aged", "empty")
     stack = [need(run, f"heap_state/stack_array/bytes:64/state:{state}/threads:ever") for state in states]
     aged, empty = (libraries(run, "heap_state", bytes=64, state=state, threads="ever") for state in states)
@@ -67,7 +81,7 @@ def no_search(run: results.Run) -> Verdict:
     return holds(text + beside)
 
 
-def all_at_once(run: results.Run) -> Verdict:
+def all_at_once(run: Run) -> Verdict:
     one, many = ends(run, "count", "many", taken="together")
     stack = [need(run, f"many/stack_array/count:{count}/taken:together") for count in (many, one)]
     apart = libraries(run, "many", count=many, taken="apart")
@@ -75,8 +89,8 @@ def all_at_once(run: results.Run) -> Verdict:
     heap = ratio(apart[default], need(run, f"many/{default}/count:{one}/taken:apart"))
     more = ratio(stack[0], stack[1])
     text = (
-        f"a frame of {words.count(many, 'local')} costs {_ns(stack[0])}, one of {one} costs {_ns(stack[1])}: "
-        f"{times(more)}; as many blocks from {words.plain(default)} cost {times(heap)} one"
+        f"a frame of {phrases.count(many, 'local')} costs {_ns(stack[0])}, one of {one} costs {_ns(stack[1])}: "
+        f"{times(more)}; as many blocks from {phrases.plain(default)} cost {times(heap)} one"
     )
     grows = depends(stack[0], stack[1])
     if grows is None:
@@ -86,8 +100,8 @@ def all_at_once(run: results.Run) -> Verdict:
     return holds_but(text, "not quite as much") if more.high < many / 4 else does_not_hold(text)
 
 
-def large_takes_time(run: results.Run) -> Verdict:
-    sizes = selection.numbers(run, "bytes", "large")
+def large_takes_time(run: Run) -> Verdict:
+    sizes = query.numbers(run, "bytes", "large")
     mallocs = libraries(run, "large", bytes=sizes[-1], touch="first") if sizes else {}
     if len(sizes) < 2 or not mallocs:
         raise CannotJudge("the run has no large over bytes")
@@ -97,7 +111,7 @@ def large_takes_time(run: results.Run) -> Verdict:
         for touch in ("first", "all")
     }
     text = (
-        f"with {words.plain(default)}, {bytes_text(sizes[-1])} cost {times(costs['first'])} what {bytes_text(sizes[0])} "
+        f"with {phrases.plain(default)}, {bytes_text(sizes[-1])} cost {times(costs['first'])} what {bytes_text(sizes[0])} "
         f"cost when only the first byte is written, and {times(costs['all'])} when all are"
     )
     if is_more(costs["first"]):
@@ -109,11 +123,11 @@ def large_takes_time(run: results.Run) -> Verdict:
     raise CannotJudge(f"the intervals are too wide to tell: {text}")
 
 
-def touch_dominates(run: results.Run) -> Verdict:
-    sizes = selection.numbers(run, "bytes", "scoped", touch="all")
-    stack = selection.over(run, "bytes", "scoped", "stack_array", touch="all")
+def touch_dominates(run: Run) -> Verdict:
+    sizes = query.numbers(run, "bytes", "scoped", touch="all")
+    stack = query.over(run, "bytes", "scoped", "stack_array", touch="all")
     default = default_of(run, libraries(run, "scoped", bytes=sizes[-1], touch="all")) if sizes else ""
-    heap = selection.over(run, "bytes", "scoped", default, touch="all")
+    heap = query.over(run, "bytes", "scoped", default, touch="all")
     pairs = {str(size): (heap[size], stack[size]) for size in sizes if size in heap and size in stack}
     compared = {int(size): one for size, one in ratios(pairs).items()}
     if len(compared) < 2:
@@ -125,7 +139,7 @@ def touch_dominates(run: results.Run) -> Verdict:
         hidden.insert(0, size)
     least, most = min(compared), max(compared)
     text = (
-        f"written in full, a block from {words.plain(default)} costs {times(compared[least])} one of the stack at "
+        f"written in full, a block from {phrases.plain(default)} costs {times(compared[least])} one of the stack at "
         f"{bytes_text(least)} and {times(compared[most])} at {bytes_text(most)}"
     )
     if hidden:
@@ -139,14 +153,14 @@ def touch_dominates(run: results.Run) -> Verdict:
     raise CannotJudge(f"the intervals are too wide to tell: {text}")
 
 
-def unknown_size_needs_heap(run: results.Run) -> Verdict:
-    sizes = selection.numbers(run, "bytes", "scoped", touch="first")
+def unknown_size_needs_heap(run: Run) -> Verdict:
+    sizes = query.numbers(run, "bytes", "scoped", touch="first")
     found: dict[str, Estimate] = {}
-    for size in selection.ends(sizes):
+    for size in query.ends(sizes):
         alloca = need(run, f"scoped/alloca/bytes:{size}/touch:first")
         mallocs = libraries(run, "scoped", bytes=size, touch="first")
         fastest = fastest_of(mallocs)
-        found[f"{words.plain(fastest)} at {bytes_text(size)}"] = ratio(mallocs[fastest], alloca)
+        found[f"{phrases.plain(fastest)} at {bytes_text(size)}"] = ratio(mallocs[fastest], alloca)
     text = f"by alloca the stack lends a size that is known only at run time; against that, {each(found, times)}"
     if not found:
         raise CannotJudge("the run has no scoped")
@@ -160,7 +174,7 @@ def unknown_size_needs_heap(run: results.Run) -> Verdict:
     raise CannotJudge(f"the intervals are too wide to tell: {text}")
 
 
-def os_finds_room(run: results.Run) -> Verdict:
+def os_finds_room(run: Run) -> Verdict:
     mallocs = libraries(run, "scoped", bytes=64, touch="first")
     system = need(run, "scoped/mmap/bytes:64/touch:first")
     faults = {name: counter(one, "page_faults") for name, one in mallocs.items()}
@@ -168,7 +182,7 @@ def os_finds_room(run: results.Run) -> Verdict:
     asked = [name for name, one in faults.items() if one.low >= 0.5 or not is_more(cheaper[name])]
     most = max(faults.values(), key=lambda one: one.median)
     text = (
-        f"a map from the system takes {_ns(system)} for 64 bytes, {words.with_extremes(cheaper)} times what a malloc "
+        f"a map from the system takes {_ns(system)} for 64 bytes, {phrases.with_extremes(cheaper)} times what a malloc "
         f"takes; page faults for each: {counter(system, 'page_faults').median:.2g} by the map, at most "
         f"{most.median:.2g} by malloc"
     )

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import bytes_text
 from suite.claims.inputs import ComparedPair, cores, depends, ends, libraries, need, ratio, ratios
-from suite.claims.verdict import CannotJudge, does_not_hold, each, holds, holds_but, is_more, is_no_more, names, of_all, Verdict, Claim, times  # fmt: skip
-from suite.pages.summary import bytes_text
-from suite.results import model as results
+from suite.claims.verdict import (
+    CannotJudge,
+    Claim,
+    Verdict,
+    does_not_hold,
+    each,
+    holds,
+    holds_but,
+    is_more,
+    is_no_more,
+    names,
+    of_all,
+    times,
+)
+from suite.results.model import Run
 from suite.stats.estimates import Estimate
 
 
-def own_stack(run: results.Run) -> Verdict:
+def own_stack(run: Run) -> Verdict:
     number = cores(run, "private")
     many, one = (need(run, f"private/stack_array/threads:{threads}") for threads in (number, 1))
     risen = ratio(many, one)
@@ -21,10 +34,10 @@ def own_stack(run: results.Run) -> Verdict:
         raise CannotJudge(f"the interval is too wide to tell: {text}")
     if risen.high >= number:
         return does_not_hold(text)
-    return holds_but(text, f"{number} cores do {words.two_figures(number / risen.median)} times the work of one")
+    return holds_but(text, f"{number} cores do {phrases.two_figures(number / risen.median)} times the work of one")
 
 
-def shared_heap_contends(run: results.Run) -> Verdict:
+def shared_heap_contends(run: Run) -> Verdict:
     """A malloc contends where its price rises from one thread to one on each core, in any of the families."""
     pairs: dict[str, ComparedPair] = {}
     for family in ("private", "larson"):
@@ -40,7 +53,7 @@ def shared_heap_contends(run: results.Run) -> Verdict:
     return of_all(worst, text, lambda rest: f"not with {names(rest)} as far as can be told")
 
 
-def stack_costs_at_start(run: results.Run) -> Verdict:
+def stack_costs_at_start(run: Run) -> Verdict:
     small, large = ends(run, "bytes", "thread_start", touch="none")
     untouched = [need(run, f"thread_start/fresh_stack/bytes:{size}/touch:none") for size in (large, small)]
     its_size = ratio(untouched[0], untouched[1])

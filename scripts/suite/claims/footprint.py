@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from suite.base import phrases as words
+from suite.base import phrases
 from suite.claims.inputs import counter, libraries
-from suite.claims.verdict import CannotJudge, does_not_hold, each, figures, holds, holds_but, interval, names, Verdict, Claim  # fmt: skip
-from suite.results import model as results
-from suite.results import query as selection
+from suite.claims.verdict import (
+    CannotJudge,
+    Claim,
+    Verdict,
+    does_not_hold,
+    each,
+    figures,
+    holds,
+    holds_but,
+    interval,
+    names,
+)
+from suite.results import query
+from suite.results.model import Run
 from suite.stats.estimates import Estimate
 
 HELD = "resident_bytes_per_byte"
@@ -14,8 +25,8 @@ BOOKS = 1.01  # a hundredth more than was asked for is room for books
 RETURNED = 0.9
 
 
-def bookkeeping(run: results.Run) -> Verdict:
-    sizes = selection.numbers(run, "bytes", "overhead")
+def bookkeeping(run: Run) -> Verdict:
+    sizes = query.numbers(run, "bytes", "overhead")
     if not sizes:
         raise CannotJudge("the run has no overhead")
     small, large = (
@@ -38,26 +49,26 @@ def _per_byte(one: Estimate) -> str:
     return f"{figures(one.median)}{interval(one)}"
 
 
-def freed_is_returned(run: results.Run) -> Verdict:
+def freed_is_returned(run: Run) -> Verdict:
     kinds = list(dict.fromkeys(one.name.parameters["sizes"] for one in run.series("returned")))
     if not kinds:
         raise CannotJudge("the run has no returned")
     shares = {
-        f"{words.plain(name)}, {kind} blocks": counter(one, "returned_share_after_1s")
+        f"{phrases.plain(name)}, {kind} blocks": counter(one, "returned_share_after_1s")
         for kind in kinds
         for name, one in libraries(run, "returned", sizes=kind).items()
     }
     gave = [name for name, one in shares.items() if one.low >= RETURNED]
     kept = [name for name, one in shares.items() if one.high < RETURNED]
     text = (
-        f"a second after everything is freed, {len(gave)} of {words.count(len(shares), 'case')} "
-        f"({words.count(len(kinds), 'kind')} of blocks, each malloc) {'have' if len(gave) != 1 else 'has'} returned "
-        f"{words.percent(RETURNED)} of the memory or more"
+        f"a second after everything is freed, {len(gave)} of {phrases.count(len(shares), 'case')} "
+        f"({phrases.count(len(kinds), 'kind')} of blocks, each malloc) {'have' if len(gave) != 1 else 'has'} returned "
+        f"{phrases.percent(RETURNED)} of the memory or more"
     )
     if len(gave) == len(shares):
         return holds(text)
     if gave:
-        return holds_but(text, f"only with {words.joined(gave)}")
+        return holds_but(text, f"only with {phrases.joined(gave)}")
     if len(kept) == len(shares):
         return does_not_hold(text)
     raise CannotJudge(f"the intervals are too wide to tell: {text}")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from suite.claims.verdict import FEW_CYCLES, CannotJudge, is_more, is_no_more
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate, estimate_median
 
 LEAST_PROCESSES = 4  # fewer give no interval in which to believe
 
 
-def need(run: results.Run, name: str) -> results.Benchmark:
+def need(run: Run, name: str) -> Benchmark:
     """The benchmark of this name. Raises CannotJudge."""
     found = run.get(name)
     if found is None:
@@ -20,9 +20,9 @@ def need(run: results.Run, name: str) -> results.Benchmark:
     return found
 
 
-def libraries(run: results.Run, family: str, **parameters: object) -> dict[str, results.Benchmark]:
+def libraries(run: Run, family: str, **parameters: object) -> dict[str, Benchmark]:
     """The malloc libraries' benchmarks, by name. Raises CannotJudge."""
-    found = selection.by_strategy(run.series(family, None, **parameters))
+    found = query.by_strategy(run.series(family, None, **parameters))
     mallocs = {name: found[name] for name in run.mallocs() if name in found}
     if not mallocs:
         given = "/".join(f"{key}:{value}" for key, value in parameters.items())
@@ -30,31 +30,31 @@ def libraries(run: results.Run, family: str, **parameters: object) -> dict[str, 
     return mallocs
 
 
-def default_of(run: results.Run, mallocs: Mapping[str, results.Benchmark]) -> str:
+def default_of(run: Run, mallocs: Mapping[str, Benchmark]) -> str:
     """The malloc a program gets that asks for none: the process's own, where it was measured."""
     own = str(run.context.get("process_malloc", ""))
     return own if own in mallocs else next(iter(mallocs))
 
 
-def fastest_of(mallocs: Mapping[str, results.Benchmark]) -> str:
-    costs = selection.middles(selection.medians(mallocs))
+def fastest_of(mallocs: Mapping[str, Benchmark]) -> str:
+    costs = query.middles(query.medians(mallocs))
     return min(costs, key=lambda name: costs[name])
 
 
-def ends(run: results.Run, key: str, family: str, **parameters: object) -> tuple[int, int]:
+def ends(run: Run, key: str, family: str, **parameters: object) -> tuple[int, int]:
     """The least and the greatest value of a parameter. Raises CannotJudge where they are the same."""
-    values = selection.numbers(run, key, family, **parameters)
+    values = query.numbers(run, key, family, **parameters)
     if len(values) < 2:
         raise CannotJudge(f"the run does not have {family} over {key}")
     return values[0], values[-1]
 
 
-ComparedPair = tuple[results.Benchmark, results.Benchmark]  # what is compared, and with what
+ComparedPair = tuple[Benchmark, Benchmark]  # what is compared, and with what
 
 
-def ratio(above: results.Benchmark, below: results.Benchmark) -> Estimate:
+def ratio(above: Benchmark, below: Benchmark) -> Estimate:
     """Raises CannotJudge."""
-    found = selection.ratio_of(above, below)
+    found = query.ratio_of(above, below)
     if found is None:
         raise CannotJudge(f"no time could be measured of {below.name}")
     if min(len(above.times), len(below.times)) < LEAST_PROCESSES:
@@ -67,10 +67,10 @@ def ratios(pairs: Mapping[str, ComparedPair]) -> dict[str, Estimate]:
     for above, below in pairs.values():
         ratio(above, below)
     firsts = {name: above for name, (above, _) in pairs.items()}
-    return selection.ratios(firsts, {name: below for name, (_, below) in pairs.items()})
+    return query.ratios(firsts, {name: below for name, (_, below) in pairs.items()})
 
 
-def few_cycles_apart(above: results.Benchmark, below: results.Benchmark) -> bool:
+def few_cycles_apart(above: Benchmark, below: Benchmark) -> bool:
     """Whether the one costs but a few cycles more than the other, at the least favourable ends of their intervals."""
     if not above.cycles or not below.cycles:
         return False
@@ -78,7 +78,7 @@ def few_cycles_apart(above: results.Benchmark, below: results.Benchmark) -> bool
     return dearer.has_interval and cheaper.has_interval and dearer.high - cheaper.low <= FEW_CYCLES
 
 
-def depends(above: results.Benchmark, below: results.Benchmark) -> bool | None:
+def depends(above: Benchmark, below: Benchmark) -> bool | None:
     """Whether the one costs more than the other by what matters; None where that is open."""
     compared = ratio(above, below)
     if is_no_more(compared) or few_cycles_apart(above, below):
@@ -86,7 +86,7 @@ def depends(above: results.Benchmark, below: results.Benchmark) -> bool | None:
     return True if is_more(compared) else None
 
 
-def counter(one: results.Benchmark, key: str) -> Estimate:
+def counter(one: Benchmark, key: str) -> Estimate:
     """A counter's median with its interval. Raises CannotJudge."""
     values: Sequence[float] = one.counter(key)
     if not values:
@@ -94,9 +94,9 @@ def counter(one: results.Benchmark, key: str) -> Estimate:
     return estimate_median(values)
 
 
-def cores(run: results.Run, family: str) -> int:
+def cores(run: Run, family: str) -> int:
     """As many threads as have a core of their own. Raises CannotJudge where that is one."""
-    measured = selection.numbers(run, "threads", family)
+    measured = query.numbers(run, "threads", family)
     fitting = [number for number in measured if number <= (run.fact("cores") or number)]
     if not fitting or fitting[-1] < 2 or fitting[0] != 1:
         raise CannotJudge("it takes two cores, and one thread to compare with")

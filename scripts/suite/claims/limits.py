@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import bytes_text
 from suite.claims.inputs import counter, default_of, libraries, ratios
-from suite.claims.verdict import CannotJudge, does_not_hold, each, holds, holds_but, of_all, Verdict, Claim, times
-from suite.pages.summary import bytes_text
-from suite.results import model as results
-from suite.results import query as selection
+from suite.claims.verdict import CannotJudge, Claim, Verdict, does_not_hold, each, holds, holds_but, of_all, times
+from suite.results import query
+from suite.results.model import Run
 
 FAR_MORE = 100.0  # "effectively not limited": what is granted at once is so many stacks
 
 
-def stack_is_small(run: results.Run) -> Verdict:
+def stack_is_small(run: Run) -> Verdict:
     stacks = run.series("stack_limit", stack="main")
     if not stacks:
         raise CannotJudge("the run has no stack_limit")
@@ -23,12 +23,12 @@ def stack_is_small(run: results.Run) -> Verdict:
     most = counter(granted[default], "granted_bytes")
     text = (
         f"the program's first stack has {'at least ' if unlimited else ''}{bytes_text(round(usable.median))} to use; "
-        f"{words.plain(default)} grants {bytes_text(round(most.median))} at once"
+        f"{phrases.plain(default)} grants {bytes_text(round(most.median))} at once"
     )
     if unlimited or most.low <= usable.high:
         return does_not_hold(text)
     if most.low < FAR_MORE * usable.high:
-        return holds_but(text, f"no more than {words.two_figures(most.median / usable.median)} times as much")
+        return holds_but(text, f"no more than {phrases.two_figures(most.median / usable.median)} times as much")
     touched = run.series("heap_limit", limit="touched")
     if not touched:
         return holds_but(text, "what is granted is a promise, and was not put to the test")
@@ -37,18 +37,18 @@ def stack_is_small(run: results.Run) -> Verdict:
     return holds(text) if kept.low > usable.high else holds_but(text, "the promise was not kept when it was touched")
 
 
-def recursion_or_heap(run: results.Run) -> Verdict:
-    depths = selection.numbers(run, "depth", "recursion", shape="chain")
+def recursion_or_heap(run: Run) -> Verdict:
+    depths = query.numbers(run, "depth", "recursion", shape="chain")
     if not depths:
         raise CannotJudge("recursion was not measured on a chain")
     kept, calls = (
-        {f"frames of {size} B": one for size, one in selection.by_number(
+        {f"frames of {size} B": one for size, one in query.by_number(
             run.series("recursion", shape="chain", depth=depths[-1], by=by), "frame").items()}
         for by in ("heap_kept", "calls")
     )  # fmt: skip
     compared = ratios({name: (calls[name], kept[name]) for name in calls if name in kept})
     text = f"{depths[-1]:,} deep, a visit by calls costs, against a stack on the heap: {each(compared, times)}"
-    return of_all(compared, text, lambda rest: f"not with {words.joined(rest)}")
+    return of_all(compared, text, lambda rest: f"not with {phrases.joined(rest)}")
 
 
 CLAIMS = (

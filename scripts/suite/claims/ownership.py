@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from suite.base import phrases as words
+from suite.base import phrases
 from suite.claims.inputs import counter, depends, few_cycles_apart, libraries, need, ratio, ratios
-from suite.claims.verdict import CannotJudge, does_not_hold, each, holds, holds_but, is_more, is_no_more, names, of_all, Verdict, Claim, times  # fmt: skip
-from suite.results import model as results
-from suite.results import query as selection
+from suite.claims.verdict import (
+    CannotJudge,
+    Claim,
+    Verdict,
+    does_not_hold,
+    each,
+    holds,
+    holds_but,
+    is_more,
+    is_no_more,
+    names,
+    of_all,
+    times,
+)
+from suite.results import query
+from suite.results.model import Benchmark, Run
 from suite.stats.estimates import CONFIDENCE, estimate_ratio
 
 
-def drop_at_once(run: results.Run) -> Verdict:
-    counts = selection.numbers(run, "count", "cleanup")
+def drop_at_once(run: Run) -> Verdict:
+    counts = query.numbers(run, "count", "cleanup")
     if not counts:
         raise CannotJudge("the run has no cleanup")
     at_once = _drop_ns(need(run, f"cleanup/arena/count:{counts[-1]}/drop:at_once"))
@@ -28,12 +41,12 @@ def drop_at_once(run: results.Run) -> Verdict:
     return of_all(compared, text, lambda rest: f"not beyond doubt with {names(rest)}")
 
 
-def _drop_ns(one: results.Benchmark) -> tuple[float, ...]:
+def _drop_ns(one: Benchmark) -> tuple[float, ...]:
     counter(one, "drop_ns")
     return one.counter("drop_ns")
 
 
-def simple_copies_cheap(run: results.Run) -> Verdict:
+def simple_copies_cheap(run: Run) -> Verdict:
     simple = ratio(need(run, "pass/type:int/how:copy"), need(run, "pass/type:int/how:move"))
     alike = is_no_more(simple) or few_cycles_apart(
         need(run, "pass/type:int/how:copy"), need(run, "pass/type:int/how:move")
@@ -48,34 +61,34 @@ def simple_copies_cheap(run: results.Run) -> Verdict:
         raise CannotJudge(f"the intervals are too wide to tell: {text}")
     if not alike:
         return does_not_hold(text)
-    return of_all(better, text, lambda rest: f"not {words.joined(rest)}")
+    return of_all(better, text, lambda rest: f"not {phrases.joined(rest)}")
 
 
-def borrow_is_free(run: results.Run) -> Verdict:
+def borrow_is_free(run: Run) -> Verdict:
     """Free is what costs no more than the call itself, but for a few cycles."""
     lent = {}
     for one in run.series("pass", how="borrow"):
         kind = one.name.parameters["type"]
         lent[kind.replace("_", " ")] = (one, need(run, f"pass/type:{kind}/how:none"))
-    for size in selection.ends(selection.numbers(run, "bytes", "argument")):
+    for size in query.ends(query.numbers(run, "bytes", "argument")):
         names_of = [need(run, f"argument/bytes:{size}/how:{how}") for how in ("reference", "none")]
         lent[f"struct of {size:,} B"] = (names_of[0], names_of[1])
     if not lent:
         raise CannotJudge("the run has no pass")
     compared = ratios(lent)
     costs = {name: depends(*both) for name, both in lent.items()}
-    text = f"to lend a value costs, against the call alone: {words.with_extremes(compared)} times"
+    text = f"to lend a value costs, against the call alone: {phrases.with_extremes(compared)} times"
     paid = [name for name, more in costs.items() if more]
     if len(paid) == len(costs):
         return does_not_hold(text)
     if paid:
-        return holds_but(text, f"not of {words.joined(paid)}")
+        return holds_but(text, f"not of {phrases.joined(paid)}")
     if None in costs.values():
         raise CannotJudge(f"the intervals are too wide to tell: {text}")
     return holds(f"{text}, a few cycles at most")
 
 
-def automatic_is_free(run: results.Run) -> Verdict:
+def automatic_is_free(run: Run) -> Verdict:
     both = {
         what: (need(run, f"smart_pointer/op:{op}/kind:unique_ptr"), need(run, f"smart_pointer/op:{op}/kind:raw"))
         for what, op in (("making and dropping", "make"), ("use", "use"))
@@ -88,15 +101,15 @@ def automatic_is_free(run: results.Run) -> Verdict:
     if len(paid) == len(costs):
         return does_not_hold(text)
     if paid:
-        return holds_but(text, f"not {words.joined(paid)}")
+        return holds_but(text, f"not {phrases.joined(paid)}")
     if None in costs.values():
         raise CannotJudge(f"the intervals are too wide to tell: {text}")
     return holds_but(text, "a shared_ptr is not") if is_more(shared) else holds(text)
 
 
-def strings_on_heap(run: results.Run) -> Verdict:
-    built = selection.over(run, "length", "string_cliff", "string")
-    where = selection.counted(built, "on_heap")
+def strings_on_heap(run: Run) -> Verdict:
+    built = query.over(run, "length", "string_cliff", "string")
+    where = query.counted(built, "on_heap")
     if len(where) < 2:
         raise CannotJudge("the run has no string_cliff over length")
     heap = [length for length, one in where.items() if one.median >= 0.5]

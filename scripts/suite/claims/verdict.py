@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from suite.base import phrases as words
-from suite.pages.summary import three_figures
-from suite.results import model as results
+from suite.base import phrases
+from suite.base.text import three_figures
+from suite.results.model import Run
 from suite.stats.estimates import Estimate
 
 HOLDS, HOLDS_BUT, DOES_NOT_HOLD, NOT_MEASURED = "holds", "holds, but", "does not hold", "not measured here"
@@ -33,7 +33,7 @@ class Claim:
     short: str  # in a few words, for a chart
     said: str
     families: tuple[str, ...]
-    judge: Callable[[results.Run], Verdict]
+    judge: Callable[[Run], Verdict]
 
 
 class CannotJudge(Exception):
@@ -103,7 +103,7 @@ def each(told: Mapping[str, Estimate], text: Callable[[Estimate], str]) -> str:
 
 
 def names(of: Sequence[str]) -> str:
-    return words.joined([_label(name) for name in of])
+    return phrases.joined([_label(name) for name in of])
 
 
 def sentence(text: str) -> str:

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from suite import claims
-from suite.base.cli import SUCCESS, answer, console_for_results, OneLineParser
-from suite.results import model as results
+from suite.base.cli import SUCCESS, OneLineParser, answer, console_for_results
+from suite.results.read import read_run
 
 PROGRAM = "scripts/claims"
 STYLES = {
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _tell(options: argparse.Namespace) -> int:
-    judged = [one for one in claims.judge(results.read_run(options.run)) if one.id in (options.claim or [one.id])]
+    judged = [one for one in claims.judge(read_run(options.run)) if one.id in (options.claim or [one.id])]
     table = Table("", "", box=None, show_header=False, padding=(0, 2, 1, 0))
     for one in judged:
         told = Text(one.said, "bold")

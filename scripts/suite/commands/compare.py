@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite.base.cli import answer, console_for_results, OneLineParser
-from suite.gate import two_files as comparing, formats as telling
+from suite.base.cli import OneLineParser, answer, console_for_results
+from suite.gate import formats, two_files
 from suite.gate.comparison import Comparison
-from suite.results import model as results
+from suite.results.read import read_run
 
 PROGRAM = "scripts/compare"
 CHART_FORMATS = (".svg", ".png", ".pdf")
@@ -29,9 +29,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("base", metavar="BASE.json", type=Path, help="the result file of the run before")
     add("new", metavar="NEW.json", type=Path, help="the result file of the run after")
     smallest = "the smallest change that matters; default: 5%%"
-    add("--threshold", metavar="SHARE", type=share, default=comparing.THRESHOLD, help=smallest)
+    add("--threshold", metavar="SHARE", type=share, default=two_files.THRESHOLD, help=smallest)
     add("--only", metavar="REGEX", help="compare only benchmarks whose name matches, for example '^scoped/'")
-    add("--format", choices=list(telling.FORMS), default="text", help="default: text")
+    add("--format", choices=list(formats.FORMS), default="text", help="default: text")
     add("--out", metavar="FILE", type=Path, help="write there instead of printing")
     add("--chart", metavar="FILE", type=_chart, help="also draw the changes, as .svg, .png or .pdf")
     add("--theme", choices=("light", "dark"), default="light", help="of the chart's page; default: light")
@@ -65,8 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    by = comparing.Rules(options.threshold, options.only, options.across, options.allow_missing)
-    found = comparing.compare(results.read_run(options.base), results.read_run(options.new), by)
+    by = two_files.Rules(options.threshold, options.only, options.across, options.allow_missing)
+    found = two_files.compare(read_run(options.base), read_run(options.new), by)
     if options.chart is not None:
         draw(found, options.chart, options.theme)
     tell(found, options.format, options.out, options.strict)
@@ -76,11 +76,11 @@ def _compare(options: argparse.Namespace) -> int:
 def tell(found: Comparison, form: str, out: Path | None, strict: bool) -> None:
     """Prints the comparison in one of its forms, or writes it to a file. Raises OSError."""
     if out is not None:
-        out.write_text(telling.FORMS[form](found, strict), encoding="utf-8", errors="replace")
+        out.write_text(formats.FORMS[form](found, strict), encoding="utf-8", errors="replace")
     elif form == "text" and sys.stdout.isatty():
-        sys.stdout.write(telling.as_text(found, strict, console_for_results().width, colour=True))
+        sys.stdout.write(formats.as_text(found, strict, console_for_results().width, colour=True))
     else:
-        sys.stdout.write(telling.FORMS[form](found, strict))
+        sys.stdout.write(formats.FORMS[form](found, strict))
 
 
 def draw(found: Comparison, file: Path, theme: str) -> None:

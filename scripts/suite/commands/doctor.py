@@ -10,9 +10,9 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from suite.base.cli import ROOT, SUCCESS, answer, console_for_progress, console_for_results, OneLineParser
-from suite.runner import build as building, doctor
-from suite.runner.program import ask, Program
+from suite.base.cli import ROOT, SUCCESS, OneLineParser, answer, console_for_progress, console_for_results
+from suite.runner import build, doctor
+from suite.runner.program import Program, ask
 
 PROGRAM = "scripts/doctor"
 STYLES = {"good": "green", "mind": "yellow", "unknown": "dim"}
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
 
 
 def _tell(root: Path, preset: str) -> int:
-    offered = ask(Program(building.build(root, preset, console_for_progress()), "quick"))
+    offered = ask(Program(build.build(root, preset, console_for_progress()), "quick"))
     found = doctor.examine(doctor.SystemView(facts=offered.context), offered.mallocs)
     console = console_for_results()
     table = Table("what", "", "found", "what it does to results", "what would change it", box=None, header_style="bold")

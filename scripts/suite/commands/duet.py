@@ -19,28 +19,31 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from suite.base.cli import REFUSED, ROOT, SUCCESS, answer, bar, console_for_progress, console_for_results, OneLineParser  # fmt: skip
+from suite.base.cli import REFUSED, ROOT, SUCCESS, OneLineParser, answer, bar, console_for_progress, console_for_results
+from suite.base.errors import BadInput
 from suite.commands.compare import share, tell
-from suite.gate import sides as contestants, paired_run as duet, formats as telling
+from suite.gate import formats, paired_run, sides as contestants
+from suite.gate.calibration import calibrate, thresholds_over
 from suite.gate.comparison import Comparison
+from suite.gate.controls import controls_among
+from suite.gate.pairs_file import RecordedPairs, read_calibration, read_pairs, write_calibration, write_pairs
 from suite.gate.sequential_test import PAIRS, THRESHOLD, Rule
 from suite.gate.sides import SideOptions
 from suite.history.store import MACHINE_FACTS
-from suite.results import model as results
-from suite.runner import build as building, scheduler as measure
-from suite.runner.program import ask, BadInput, Catalogue
+from suite.runner import build as building, scheduler
+from suite.runner.program import Catalogue, ask
 
 PROGRAM = "scripts/duet"
 FEWEST_PAIRS, MOST_PAIRS, MOST_LAYOUTS = 10, 200, 50
 SECONDS = 0.05  # of measuring in each process; its start takes about a hundredth of one
 
-_CORE_LINES = "\n  ".join(duet.CORE).replace("%", "%%")
+_CORE_LINES = "\n  ".join(paired_run.CORE).replace("%", "%%")
 EPILOG = f"""\
 Each pair is two fresh processes of one benchmark, old next to new, in random order. A benchmark is decided by
 {PAIRS // 2}, {PAIRS * 3 // 4} or {PAIRS} pairs, where the machine is noisy by {2 * PAIRS}; what seems worse must show
 again in as many fresh ones.
 The time is that of the processor where one thread does the work, so that others at work here hardly move it, and that
-on the wall where several do; of each process the median of {duet.REPETITIONS} repetitions counts.
+on the wall where several do; of each process the median of {paired_run.REPETITIONS} repetitions counts.
 worse: evidence, and a change over the threshold; better: likewise; same: the change is shown to be under the threshold;
 undecided: neither, and no pass.
 
@@ -74,7 +77,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="a malloc library; twice: the old, then the new. PREFIX stands before malloc and free in it",
     )
     add("--only", metavar="REGEX", help="compare the benchmarks whose name matches, instead of the core set")
-    add("--profile", choices=list(measure.PROCESSES), default="quick", help="whose arguments; default: quick")
+    add("--profile", choices=list(scheduler.PROCESSES), default="quick", help="whose arguments; default: quick")
     add("--threshold", metavar="[REGEX=]SHARE", type=_threshold, action="append", default=[],
         help=f"the smallest change that matters, for all or for what matches; default: {THRESHOLD:.0%}%, over the "
         "floor of a calibrated benchmark; the last that matches counts")  # fmt: skip
@@ -89,7 +92,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--floors", metavar="FILE", type=Path, help="of a calibration; default: this machine's, in results/calibration")
     add("--judge", metavar="PAIRS.json", type=Path, help="judge recorded pairs again; measures nothing")
     add("--out", metavar="FILE", type=Path, help="record the pairs here; default: results/<time>-duet/pairs.json")
-    add("--format", choices=list(telling.FORMS), default="text", help="of what is printed; default: text")
+    add("--format", choices=list(formats.FORMS), default="text", help="of what is printed; default: text")
     add("--strict", action="store_true", help="exit 2 also where something is undecided")
     add("--allow-missing", action="store_true", help="a benchmark that one side lacks is a warning")
     add("--seed", metavar="N", type=_whole(0, 2**32 - 1), help="of the orders and layouts; default: drawn, and printed")
@@ -141,10 +144,10 @@ def _duet(options: argparse.Namespace, root: Path, build: contestants.Builder) -
     _check(options)
     status = console_for_progress()
     if options.judge:
-        recorded = results.read_pairs(options.judge)
-        floors = results.read_calibration(options.floors).floors if options.floors else {}
+        recorded = read_pairs(options.judge)
+        floors = read_calibration(options.floors).floors if options.floors else {}
         chosen = _rule(options, recorded.pairs, floors)
-        return _tell(duet.verdict(recorded, chosen), options)
+        return _tell(paired_run.verdict(recorded, chosen), options)
     seed = secrets.randbits(32) if options.seed is None else options.seed
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -152,13 +155,13 @@ def _duet(options: argparse.Namespace, root: Path, build: contestants.Builder) -
         sides = stack.enter_context(_sides(options, root, build, of_sides, folder, status))
         offered = [ask(one.builds[0]) for one in (sides.old, sides.new)]
         strategy = contestants.MALLOC if options.allocator else None
-        names, missing = duet.select(offered[0], offered[1], options.only, strategy)
+        names, missing = paired_run.select(offered[0], offered[1], options.only, strategy)
         if missing and not options.allow_missing:
             raise BadInput(f"not on both sides: {_few(missing)} (--allow-missing compares the others)")
         kept = root / "results" / "calibration" / f"{machine_key(offered[0])}.json"
         chosen = _rule(options, names, {} if options.calibrate else _floors(options, kept, status))
-        controls = duet.controls_among(*offered)
-        planned = duet.PairedRun(
+        controls = controls_among(*offered)
+        planned = paired_run.PairedRun(
             sides.old, sides.new, names, controls, seed, chosen, options.budget, to_the_end=options.calibrate
         )
         file = options.out or root / "results" / time.strftime("%Y%m%d-%H%M%S-duet") / "pairs.json"
@@ -167,11 +170,11 @@ def _duet(options: argparse.Namespace, root: Path, build: contestants.Builder) -
         recorded = _play(planned, status)
     recorded = replace(recorded, warnings=(*recorded.warnings, *(f"left out: {one}" for one in missing)))
     if recorded.pairs:
-        results.write_pairs(file, recorded)
+        write_pairs(file, recorded)
         status.print(f"pairs: {file}", markup=False, soft_wrap=True)
     if options.calibrate:
         return _calibrate(recorded, chosen, options.floors or kept)
-    return _tell(duet.verdict(recorded, chosen, names), options)
+    return _tell(paired_run.verdict(recorded, chosen, names), options)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -193,8 +196,8 @@ def _check(options: argparse.Namespace) -> None:
 
 @dataclass(frozen=True)
 class _both:
-    old: duet.SideBuilds
-    new: duet.SideBuilds
+    old: paired_run.SideBuilds
+    new: paired_run.SideBuilds
 
 
 @contextlib.contextmanager
@@ -233,7 +236,7 @@ def _floors(options: argparse.Namespace, kept: Path, status: Console) -> Mapping
     file = options.floors or kept
     if not options.floors and not kept.exists():
         return {}
-    floors = results.read_calibration(file).floors
+    floors = read_calibration(file).floors
     status.print(f"floors: {file}", markup=False, soft_wrap=True)
     return floors
 
@@ -241,7 +244,7 @@ def _floors(options: argparse.Namespace, kept: Path, status: Console) -> Mapping
 def _rule(options: argparse.Namespace, names: Collection[str], floors: Mapping[str, float]) -> Rule:
     """Raises BadInput for a threshold below a benchmark's floor: what nothing does cannot fail something."""
     default = Rule(pairs=options.pairs)
-    thresholds = dict(duet.thresholds_over(floors, default))
+    thresholds = dict(thresholds_over(floors, default))
     for key in {*names, *floors}:
         given = [share for expression, share in options.threshold if re.search(expression, key)]
         if given:
@@ -255,7 +258,7 @@ def _rule(options: argparse.Namespace, names: Collection[str], floors: Mapping[s
 # ---- measuring
 
 
-def _announce(planned: duet.PairedRun, options: argparse.Namespace, status: Console) -> None:
+def _announce(planned: paired_run.PairedRun, options: argparse.Namespace, status: Console) -> None:
     turns = len(planned.names) + len(planned.controls)
     chosen = planned.chosen
     first, last = (chosen.pairs, chosen.pairs) if planned.to_the_end else (chosen.looks[0], chosen.most)
@@ -275,11 +278,11 @@ def _minutes(seconds: float) -> str:
     return f"{math.ceil(seconds)} s" if seconds < 90 else f"{round(seconds / 60)} min"
 
 
-def _play(planned: duet.PairedRun, status: Console) -> results.RecordedPairs:
+def _play(planned: paired_run.PairedRun, status: Console) -> RecordedPairs:
     with bar(status) as shown:
         task = shown.add_task("", total=None, left="")
 
-        def watching(now: duet.Progress) -> None:
+        def watching(now: paired_run.Progress) -> None:
             decided = ", ".join(f"{number} {verdict}" for verdict, number in sorted(now.verdicts.items()))
             shown.update(
                 task,
@@ -289,7 +292,7 @@ def _play(planned: duet.PairedRun, status: Console) -> results.RecordedPairs:
                 left="" if now.seconds_left is None else f"about {_minutes(now.seconds_left)} to the next look",
             )
 
-        return duet.play(planned, watching)
+        return paired_run.play(planned, watching)
 
 
 # ---- telling
@@ -300,13 +303,13 @@ def _tell(found: Comparison, options: argparse.Namespace) -> int:
     return found.exit_code(options.strict)
 
 
-def _calibrate(recorded: results.RecordedPairs, chosen: Rule, file: Path) -> int:
+def _calibrate(recorded: RecordedPairs, chosen: Rule, file: Path) -> int:
     console = console_for_results()
     if not recorded.pairs:
         for problem in recorded.problems:
             console.print(problem, markup=False, soft_wrap=True)
         return REFUSED
-    found = duet.calibrate(recorded, chosen)
+    found = calibrate(recorded, chosen)
     table = Table("benchmark", "floor", "threshold by default", title=f"{recorded.old.label} against itself")
     for name, floor in sorted(found.floors.items(), key=lambda one: -one[1]):
         table.add_row(name, f"{floor:.2%}", f"{floor + THRESHOLD:.2%}")
@@ -319,7 +322,7 @@ def _calibrate(recorded: results.RecordedPairs, chosen: Rule, file: Path) -> int
         *recorded.warnings,
     ]
     file.parent.mkdir(parents=True, exist_ok=True)
-    results.write_calibration(file, found)
+    write_calibration(file, found)
     for line in (*lines, f"floors: {file}"):
         console.print(line, markup=False, soft_wrap=True)
     return REFUSED if recorded.problems else SUCCESS

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from suite.base.cli import ROOT, SUCCESS, answer, bar, console_for_progress, OneLineParser
+from suite.base.cli import ROOT, SUCCESS, OneLineParser, answer, bar, console_for_progress
+from suite.base.errors import BadInput
 from suite.runner import build as building
-from suite.runner.program import BadInput
-from suite.selfcheck import gate_error_rates as evaluating, gate_recording as recording
+from suite.selfcheck import gate_error_rates, gate_recording
 
 PROGRAM = "scripts/evaluate"
 STALE = 1
@@ -38,7 +38,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--minutes", metavar="N", type=_positive, help=f"how long to record; default: {MINUTES:.0f}")
     add("--quick", action="store_true", help=f"record for {QUICK_MINUTES:.0f} minutes: few turns, wide intervals")
     add("--seed", metavar="N", type=_count, help="of the recording's order and its neighbour; default: a new one")
-    add("--suites", metavar="N", type=_count, default=evaluating.SUITES, help=f"default: {evaluating.SUITES}")
+    add("--suites", metavar="N", type=_count, default=gate_error_rates.SUITES, help=f"default: {gate_error_rates.SUITES}")
     add("--write", metavar="PAGE", type=Path, help="put the table into this page's generated block")
     add("--check", metavar="PAGE", type=Path, help="change nothing; exit 1 if the page's block says something else")
     add("--build", metavar="PRESET", default="release", help="the CMake preset to build and record; default: release")
@@ -75,35 +75,35 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT, build: Plant
 
 
 def _evaluate(options: argparse.Namespace, root: Path, build: PlantedBuilder, status: Console) -> int:
-    made = recording.read_recording(options.recorded) if options.recorded else _record(options, root, build, status)
+    made = gate_recording.read_recording(options.recorded) if options.recorded else _record(options, root, build, status)
     if options.record:
         return SUCCESS
     page = options.check or options.write
     if page is not None:
-        evaluating.filled(page, "")  # before the work: can it be written there?
-    text = evaluating.table(_judge(made, options.suites, status))
+        gate_error_rates.filled(page, "")  # before the work: can it be written there?
+    text = gate_error_rates.table(_judge(made, options.suites, status))
     if page is None:
         print(text)
         return SUCCESS
-    filled, stale = evaluating.filled(page, text)
+    filled, stale = gate_error_rates.filled(page, text)
     if stale and options.write:
         page.write_text(filled, encoding="utf-8")
     if stale:
-        print(f"{'stale' if options.check else 'refreshed'}: {page} (block {evaluating.BLOCK_NAME})")
+        print(f"{'stale' if options.check else 'refreshed'}: {page} (block {gate_error_rates.BLOCK_NAME})")
     return STALE if stale and options.check else SUCCESS
 
 
-def _judge(made: recording.Recording, suites: int, status: Console) -> evaluating.Evaluation:
+def _judge(made: gate_recording.Recording, suites: int, status: Console) -> gate_error_rates.Evaluation:
     if not status.is_terminal:
-        return evaluating.evaluate(made, RESAMPLING_SEED, suites)
+        return gate_error_rates.evaluate(made, RESAMPLING_SEED, suites)
     with bar(status) as shown:
         task = shown.add_task("asking the rules", total=None, left="")
-        return evaluating.evaluate(
+        return gate_error_rates.evaluate(
             made, RESAMPLING_SEED, suites, lambda done, of: shown.update(task, completed=done, total=of)
         )
 
 
-def _record(options: argparse.Namespace, root: Path, build: PlantedBuilder, status: Console) -> recording.Recording:
+def _record(options: argparse.Namespace, root: Path, build: PlantedBuilder, status: Console) -> gate_recording.Recording:
     out = options.out or (root / COMMITTED if options.record else None)
     if options.out and not options.out.parent.is_dir():
         raise BadInput(f"{options.out.parent} is no folder")
@@ -117,12 +117,12 @@ def _record(options: argparse.Namespace, root: Path, build: PlantedBuilder, stat
         def watch(share: float, doing: str) -> None:
             shown.update(task, completed=min(100, round(100 * share)), left=doing)
 
-        made = recording.record(planted, neighbour, Path(folder), minutes, seed, watch)
+        made = gate_recording.record(planted, neighbour, Path(folder), minutes, seed, watch)
     turns = ", ".join(f"{len(own)} {condition}" for condition, own in made.turns.items())
     status.print(f"recorded {turns} turns of {len(made.benchmarks)} benchmarks")
     if out is not None:
         out.parent.mkdir(exist_ok=True)
-        recording.write_recording(out, made)
+        gate_recording.write_recording(out, made)
         status.print(f"wrote {out}")
     return made
 

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite.base.cli import SUCCESS, answer, OneLineParser
-from suite.results import export as exporting
+from suite.base.cli import SUCCESS, OneLineParser, answer
+from suite.results import export
 
 PROGRAM = "scripts/export"
 _SHOWN = 3
@@ -30,7 +30,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("runs", metavar="RUN.json", type=Path, nargs="+", help="the result file of a run; several for otava")
-    add("--to", choices=list(exporting.FORMS), required=True, help="the form")
+    add("--to", choices=list(export.FORMS), required=True, help="the form")
     add("-o", "--out", metavar="FILE", type=Path, help="write there instead of printing")
     return parser.parse_args(arguments)
 
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    written = exporting.write(options.to, options.runs)
+    written = export.write(options.to, options.runs)
     if options.out is None:
         sys.stdout.write(written.text)
     else:

@@ -13,11 +13,11 @@ from typing import Any
 
 from rich.table import Table
 
-from suite.base.cli import ROOT, SUCCESS, answer, console_for_results, OneLineParser
-from suite.history import store as history, check as regressions
-from suite.history.store import Annotation, Entry, opened, History, SeriesTable
-from suite.results.model import one_line
-from suite.runner.program import BadInput
+from suite.base.cli import ROOT, SUCCESS, OneLineParser, answer, console_for_results
+from suite.base.errors import BadInput
+from suite.base.text import one_line
+from suite.history import check as regressions, store
+from suite.history.store import Annotation, Entry, History, SeriesTable, opened
 from suite.stats import change_points
 
 PROGRAM = "scripts/history"
@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _add(options: argparse.Namespace) -> int:
     if options.reference is not None and len(options.runs) > 1:
         raise BadInput("--reference is of one run: add the others by themselves")
-    prepared = [history.prepare(file, options.reference) for file in options.runs]
+    prepared = [store.prepare(file, options.reference) for file in options.runs]
     with opened(options.file, to_write=True) as kept:
         new = [kept.add(one, one_line(options.commit)) for one in prepared]
         number = len(kept.runs())
@@ -149,7 +149,7 @@ def _annotate(options: argparse.Namespace) -> int:
     with opened(options.file, to_write=True) as kept:
         run = kept.find_run(options.when)
         by_number = run is not None and not run.revision.startswith(options.when)
-        moment = None if run else history.moment_of(
+        moment = None if run else store.moment_of(
             options.when, f"{options.file}: {options.when!r} is no date, and no run or commit in it"
         )  # fmt: skip
         said = Annotation(
@@ -203,13 +203,13 @@ def _trend(options: argparse.Namespace) -> int:
         return SUCCESS
     for which, name in enumerate(series.names):
         runs, values = series.series(which)
-        unit = history.unit_of(name, runs[-1].unit)
+        unit = store.unit_of(name, runs[-1].unit)
         print(f"{name}, {unit}, {len(runs)} runs, the newest {values[-1]:.4g}")
         for point in change_points.find_change_points(values.tolist(), options.threshold):
             first = runs[point.index]
             said = [one.text for one in annotations if one.speaks_of(name) and one.place_in(runs) == point.index]
             line = f"    {first.measured} {first.label}: {regressions.size_text(point.size)}"
-            print("; ".join([line, *said, *history.changed_facts(runs[point.index - 1], first)]))
+            print("; ".join([line, *said, *store.changed_facts(runs[point.index - 1], first)]))
     return SUCCESS
 
 
@@ -258,7 +258,7 @@ def _values(options: argparse.Namespace, kept: History) -> Iterator[Row]:
     for one, values in zip(series.runs, series.values.tolist()):
         for name, value in zip(series.names, values):
             if value == value:
-                yield {**_about(one), "series": name, "unit": history.unit_of(name, one.unit), "value": value}
+                yield {**_about(one), "series": name, "unit": store.unit_of(name, one.unit), "value": value}
 
 
 def _samples(options: argparse.Namespace, kept: History) -> Iterator[Row]:

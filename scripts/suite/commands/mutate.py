@@ -15,9 +15,9 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from suite.base.cli import REFUSED, ROOT, SUCCESS, answer, bar, console_for_progress, console_for_results, OneLineParser  # fmt: skip
-from suite.runner.program import BadInput
-from suite.selfcheck import mutate as mutating
+from suite.base.cli import REFUSED, ROOT, SUCCESS, OneLineParser, answer, bar, console_for_progress, console_for_results
+from suite.base.errors import BadInput
+from suite.selfcheck import mutate
 from suite.selfcheck.mutate import CAUGHT, SURVIVED, UNBUILT, Mutant, Outcome
 
 PROGRAM = "scripts/mutate"
@@ -49,9 +49,9 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
 
 
 def _mutate(options: argparse.Namespace, root: Path) -> int:
-    chosen = _chosen(mutating.read_mutants(root), options.only)
+    chosen = _chosen(mutate.read_mutants(root), options.only)
     if options.list:
-        mutating.expect_to_apply(root, chosen)
+        mutate.expect_to_apply(root, chosen)
         console_for_results().print(_listed(chosen))
         return SUCCESS
     if options.jobs is not None and options.jobs < 1:
@@ -59,7 +59,7 @@ def _mutate(options: argparse.Namespace, root: Path) -> int:
     jobs = options.jobs or len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory(prefix="mutants-") as temporary, _progress(len(chosen)) as tell:
         folder = options.folder or Path(temporary)
-        found = mutating.try_all(root, chosen, folder, sys.executable, jobs, options.all, tell)
+        found = mutate.try_all(root, chosen, folder, sys.executable, jobs, options.all, tell)
     console_for_results().print(_told(found))
     return _exit_code(found)
 

@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 
 from suite import charts
-from suite.base.cli import SUCCESS, answer, OneLineParser
+from suite.base.cli import SUCCESS, OneLineParser, answer
+from suite.base.errors import BadInput
 from suite.charts.across import overlay
-from suite.results import model as results
-from suite.runner.program import BadInput
+from suite.results.read import read_run
 
 PROGRAM = "scripts/plot"
 
@@ -51,7 +51,7 @@ def _plot(options: argparse.Namespace) -> int:
     several = len(options.runs) > 1
     if several:
         _check_overlays(options)
-    runs = [results.read_run(file) for file in options.runs]
+    runs = [read_run(file) for file in options.runs]
     folder = options.out or options.runs[0].parent / "figures"
     if several:
         names, how = options.chart or overlay.NAMES, charts.Look(options.theme, options.size)

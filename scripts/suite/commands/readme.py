@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite.base.cli import ROOT, SUCCESS, answer, OneLineParser
-from suite.pages import docs as readme
+from suite.base.cli import ROOT, SUCCESS, OneLineParser, answer
+from suite.pages import docs
 
 PROGRAM = "scripts/readme"
 STALE = 1
@@ -31,10 +31,10 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
 
 
 def _refresh(root: Path, only_check: bool) -> int:
-    made = readme.make(root)
-    stale = readme.stale(root, made)
+    made = docs.make(root)
+    stale = docs.stale(root, made)
     if not only_check:
-        readme.write(root, made)
+        docs.write(root, made)
     for line in stale:
         print(f"{'stale' if only_check else 'refreshed'}: {line}")
     return STALE if stale and only_check else SUCCESS

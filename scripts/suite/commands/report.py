@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite.base.cli import SUCCESS, answer, OneLineParser
+from suite.base.cli import SUCCESS, OneLineParser, answer
+from suite.base.errors import BadInput
 from suite.pages import report
-from suite.results import model as results
-from suite.runner.program import BadInput
+from suite.results.read import read_run
 
 PROGRAM = "scripts/report"
 
@@ -37,7 +37,7 @@ def _report(files: Sequence[Path], out: Path | None) -> int:
     file = out or files[0].parent / "report.html"
     if any(file.resolve() == each.resolve() for each in files):
         raise BadInput(f"{file} is the run itself: choose another file for the page")
-    print(report.write(report.make([results.read_run(each) for each in files]), file))
+    print(report.write(report.make([read_run(each) for each in files]), file))
     return SUCCESS
 
 

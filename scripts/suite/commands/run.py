@@ -15,11 +15,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from suite.base.cli import INTERRUPTED, ROOT, SUCCESS, answer, bar, console_for_progress, console_for_results, OneLineParser  # fmt: skip
-from suite.pages import summary as findings
-from suite.results import model as results
-from suite.runner import build as building, doctor, scheduler as measure
-from suite.runner.program import ask, BadInput, Part, Program, UnitFailed
+from suite.base.cli import (
+    INTERRUPTED, ROOT, SUCCESS, OneLineParser, answer, bar, console_for_progress, console_for_results,
+)
+from suite.base.errors import BadInput, UnitFailed
+from suite.pages import summary
+from suite.results.model import Run
+from suite.runner import build as building, doctor, scheduler
+from suite.runner.program import Part, Program, ask
+from suite.runner.signals import signals_as_interrupts
 
 PROGRAM = "scripts/run"
 GO_ON = "scripts/run --resume"
@@ -36,7 +40,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         f"130 interrupted: go on with {GO_ON}.",
     )
     add = parser.add_argument
-    add("--profile", choices=list(measure.PROCESSES), help="smoke: seconds; quick (default): minutes; full: the longest")
+    add("--profile", choices=list(scheduler.PROCESSES), help="smoke: seconds; quick (default): minutes; full: the longest")
     add("--only", metavar="REGEX", help="measure only benchmarks whose name matches, for example '^scoped/'")
     add(
         "--allocator",
@@ -68,13 +72,13 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT, build: Build
 
 
 def _interruptible(options: argparse.Namespace, root: Path, build: Builder) -> int:
-    with measure.signals_as_interrupts():  # before and after measuring as well
+    with signals_as_interrupts():  # before and after measuring as well
         return _run(options, root, build, console_for_progress())
 
 
 def _run(options: argparse.Namespace, root: Path, build: Builder, status: Console) -> int:
     if options.resume:
-        measure.read_plan(_folder_to_resume(options, root))  # before the build: is there anything to resume?
+        scheduler.read_plan(_folder_to_resume(options, root))  # before the build: is there anything to resume?
     executable = build(root, options.build, status)
     planned, folder = _resumed(options, root, executable) if options.resume else _begun(options, root, executable)
     for line in planned.catalogue.unavailable:
@@ -83,7 +87,7 @@ def _run(options: argparse.Namespace, root: Path, build: Builder, status: Consol
     link = None if options.out else root / "results" / "latest"
     try:
         with _watching(planned, status, lambda: _point(link, folder)) as watching:
-            run = measure.measure(planned, folder, watching)
+            run = scheduler.measure(planned, folder, watching)
     except KeyboardInterrupt:
         print(_how_to_go_on(folder, options), file=sys.stderr)
         return INTERRUPTED
@@ -97,27 +101,27 @@ def _run(options: argparse.Namespace, root: Path, build: Builder, status: Consol
 # ---- what to measure, and where to
 
 
-def _begun(options: argparse.Namespace, root: Path, executable: Path) -> tuple[measure.Plan, Path]:
+def _begun(options: argparse.Namespace, root: Path, executable: Path) -> tuple[scheduler.Plan, Path]:
     profile = options.profile or "quick"
     chosen = Program(executable, profile, options.only, tuple(options.allocator))
-    processes = options.processes or measure.PROCESSES[profile]
+    processes = options.processes or scheduler.PROCESSES[profile]
     offered = ask(chosen)
-    planned = measure.Plan(chosen, offered, processes, secrets.randbits(32), doctor.fitness(offered))
+    planned = scheduler.Plan(chosen, offered, processes, secrets.randbits(32), doctor.fitness(offered))
     folder = options.out or root / "results" / time.strftime(f"%Y%m%d-%H%M%S-{profile}")
-    if any((folder / name).exists() for name in (measure.PLAN_FILE, measure.RUN_FILE)):
+    if any((folder / name).exists() for name in (scheduler.PLAN_FILE, scheduler.RUN_FILE)):
         raise BadInput(f"{folder} holds a run already: add --resume to go on with it, or choose another folder")
     planned.write(folder)
     return planned, folder
 
 
-def _resumed(options: argparse.Namespace, root: Path, executable: Path) -> tuple[measure.Plan, Path]:
+def _resumed(options: argparse.Namespace, root: Path, executable: Path) -> tuple[scheduler.Plan, Path]:
     folder = _folder_to_resume(options, root)
-    begun = measure.read_plan(folder)
+    begun = scheduler.read_plan(folder)
     only = begun.only if options.only is None else options.only
     chosen = Program(executable, options.profile or begun.profile, only, tuple(options.allocator) or begun.allocators)
     offered = ask(chosen)
     processes = options.processes or begun.processes
-    planned = measure.Plan(chosen, offered, processes, begun.order_seed, doctor.fitness(offered))
+    planned = scheduler.Plan(chosen, offered, processes, begun.order_seed, doctor.fitness(offered))
     changed = begun.differences(planned.record())
     if changed:
         raise BadInput(f"{folder} cannot be resumed: changed since it was begun: {', '.join(changed)}")
@@ -142,7 +146,7 @@ def _point(link: Path | None, folder: Path) -> None:
 
 
 def _how_to_go_on(folder: Path, options: argparse.Namespace) -> str:
-    if not (folder / measure.RUN_FILE).exists():
+    if not (folder / scheduler.RUN_FILE).exists():
         return "scripts/run: interrupted before anything was measured"
     where = f" --out {options.out}" if options.out else ""
     build = f" --build {options.build}" if options.build != "release" else ""
@@ -152,7 +156,7 @@ def _how_to_go_on(folder: Path, options: argparse.Namespace) -> str:
 # ---- showing how it goes
 
 
-def _announce(planned: measure.Plan, folder: Path, status: Console) -> None:
+def _announce(planned: scheduler.Plan, folder: Path, status: Console) -> None:
     offered = planned.catalogue
     status.print(
         f"measuring, {planned.program.profile}: benchmarks {len(offered.benchmarks)}, "
@@ -166,7 +170,7 @@ def _announce(planned: measure.Plan, folder: Path, status: Console) -> None:
 class _reporter:
     """A bar on a terminal, else a line a round; and a line for every failure."""
 
-    def __init__(self, planned: measure.Plan, status: Console, bar: Progress, kept: Callable[[], None]) -> None:
+    def __init__(self, planned: scheduler.Plan, status: Console, bar: Progress, kept: Callable[[], None]) -> None:
         self.planned, self.status, self.bar, self.kept = planned, status, bar, kept
         self.task = bar.add_task("", total=planned.processes * len(planned.catalogue.parts), left="")
 
@@ -189,7 +193,7 @@ class _reporter:
 
 
 @contextlib.contextmanager
-def _watching(planned: measure.Plan, status: Console, kept: Callable[[], None]) -> Iterator[_reporter]:
+def _watching(planned: scheduler.Plan, status: Console, kept: Callable[[], None]) -> Iterator[_reporter]:
     with bar(status) as shown:
         yield _reporter(planned, status, shown, kept)
 
@@ -203,17 +207,17 @@ def _left(seconds: float | None) -> str:
 # ---- telling what was found
 
 
-def _tell(run: results.Run) -> None:
+def _tell(run: Run) -> None:
     console = console_for_results()
-    for table in findings.as_tables(findings.findings(run)):
+    for table in summary.as_tables(summary.findings(run)):
         console.print(table)
         console.print()
-    for line in findings.caveats(run):
+    for line in summary.caveats(run):
         console.print(line, markup=False, soft_wrap=True)
     console.print(f"results: {run.path}", markup=False, soft_wrap=True)
 
 
-def _draw(run: results.Run, unwanted: bool) -> None:
+def _draw(run: Run, unwanted: bool) -> None:
     """Charts and page beside the result. What draws may be missing: what was measured is kept all the same."""
     if unwanted:
         return

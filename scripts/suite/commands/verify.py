@@ -10,9 +10,9 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from suite.base.cli import ROOT, answer, console_for_progress, console_for_results, OneLineParser
-from suite.runner import build as building
-from suite.runner.program import ask, Program
+from suite.base.cli import ROOT, OneLineParser, answer, console_for_progress, console_for_results
+from suite.runner import build
+from suite.runner.program import Program, ask
 from suite.selfcheck import verify
 
 PROGRAM = "scripts/verify"
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
 
 def _verify(root: Path, preset: str) -> int:
     status = console_for_progress()
-    chosen = Program(building.build(root, preset, status), "quick")
+    chosen = Program(build.build(root, preset, status), "quick")
     rows = []
     with status.status("verifying") as shown:
         for row in verify.verify(chosen, ask(chosen)):

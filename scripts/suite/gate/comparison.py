@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from suite.results.model import Pair as Pair, Side as Side  # what a file of pairs holds
+from suite.gate.pairs_file import Side
 from suite.stats.estimates import Estimate
 
 WORSE, BETTER, SAME, UNDECIDED = "worse", "better", "same", "undecided"

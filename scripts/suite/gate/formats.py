@@ -19,8 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from suite.base.cli import PLAIN_WIDTH, ROOT
+from suite.base.text import three_figures, time_text
 from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, Comparison, Judgement
-from suite.pages.summary import three_figures, time_text
 from suite.stats.estimates import Estimate
 
 JSON_FORM = "stackheap-comparison/1"

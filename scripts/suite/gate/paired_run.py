@@ -18,16 +18,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
-from suite.gate import sequential_test as deciding
-from suite.gate.comparison import WORSE, Comparison, Judgement
+from suite.base.errors import BadInput, UnitFailed
+from suite.gate import sequential_test
+from suite.gate.comparison import Comparison, Judgement
+from suite.gate.controls import controls_that_moved
+from suite.gate.pairs_file import Pair, RecordedPairs, Side
 from suite.gate.sequential_test import Rule
-from suite.results import model as results
-from suite.results.model import Pair, RecordedPairs, Sample, Side
-from suite.runner.program import BadInput, Catalogue, measure_part, Part, Program, UnitFailed
-from suite.runner.scheduler import signals_as_interrupts
-from suite.stats.estimates import estimate_shift, median
+from suite.results import read
+from suite.results.model import BenchmarkName, Sample
+from suite.runner.program import Catalogue, Part, Program, measure_part
+from suite.runner.signals import signals_as_interrupts
+from suite.stats.estimates import median
 
 # What is compared when nothing else is said: of each chapter what its claims rest on, small enough that a turn of all
 # takes seconds. `malloc` is what the two sides of --allocator are called.
@@ -53,11 +54,6 @@ CORE = (
     r"^handoff/(glibc|malloc)/pairs:1$",
 )
 
-ARITHMETIC, SHARE = "arithmetic", "share of the core"
-CONTROL_FAMILY = "chase"
-MEMORY_CONTROL_BYTES = 64 << 20  # beyond it the control takes seconds to set up, in every turn
-CONTROL_MOVED = 0.01  # as much as the default threshold: a control that moves so far fakes a change
-CONTROL_EVIDENCE = 0.01  # for all controls together
 
 SAME_SIDES = "both sides are the same program with the same malloc"
 
@@ -127,7 +123,7 @@ def select(old: Catalogue, new: Catalogue, only: str | None, strategy: str | Non
         raise BadInput(f"--only: {only!r} is no regular expression ({error})") from None
 
     def chosen(names: Iterable[str]) -> list[str]:
-        parsed = [results.BenchmarkName.parse(name) for name in names]
+        parsed = [BenchmarkName.parse(name) for name in names]
         return [
             one.text
             for one in parsed
@@ -143,20 +139,6 @@ def select(old: Catalogue, new: Catalogue, only: str | None, strategy: str | Non
     missing = [f"{name}: only in the old side" for name in olds if name not in set(news)]
     missing += [f"{name}: only in the new side" for name in news if name not in set(olds)]
     return both, missing
-
-
-def controls_among(old: Catalogue, new: Catalogue) -> dict[str, str]:
-    """L1 and memory: the smallest and the largest random chase that both sides have."""
-    there = set(old.benchmarks) & set(new.benchmarks)
-    chases = {
-        bytes_: name
-        for name in there
-        if (one := results.BenchmarkName.parse(name)).family == CONTROL_FAMILY
-        and one.parameters.get("order") == "random"
-        and one.parameters.get("home") == "heap"
-        and (bytes_ := one.number("bytes") or 0) <= MEMORY_CONTROL_BYTES
-    }
-    return {"L1": chases[min(chases)], "memory": chases[max(chases)]} if chases else {}
 
 
 # ---- measuring
@@ -228,7 +210,7 @@ class _campaign:
             return {name: most for name, own in self.pairs.items() if len(own) < most}
         begun = {name: own for name, own in self.pairs.items() if own}
         first_look = dict.fromkeys(self.pairs.keys() - begun.keys(), self.match.chosen.looks[0])
-        return first_look | deciding.wanted(begun, self.match.chosen)
+        return first_look | sequential_test.wanted(begun, self.match.chosen)
 
     def measure(self, folder: Path) -> None:
         while wanted := self.wanted():
@@ -265,13 +247,13 @@ class _campaign:
     def sample_of(self, which: str, build: Program, name: str, folder: Path) -> Sample:
         """One benchmark in a process of its own, that registers no other."""
         expression = f"^{re.escape(name)}$"
-        family = results.BenchmarkName.parse(name).family
+        family = BenchmarkName.parse(name).family
         alone = Part(family, "", 0, expression, (name,))
         self.processes += 1
         try:
             document, beside = measure_part(replace(build, only=expression), alone, folder, PROCESS_LIMIT)
             self.disturbed += beside.disturbed
-            return results.sample_of(document, name)
+            return read.sample_of(document, name)
         except UnitFailed as problem:
             raise _side_failed(f"{name}: failed in the {which} side: {problem}") from None
         except ValueError as problem:
@@ -282,7 +264,7 @@ class _campaign:
         begun = {name: own for name, own in self.pairs.items() if own}
         if self.match.to_the_end or not begun:
             return Counter()
-        judged = deciding.judge(begun, self.match.chosen, over=False)
+        judged = sequential_test.judge(begun, self.match.chosen, over=False)
         return Counter(one.verdict for one in judged.values() if one.name not in wanted)
 
     def tell(self, wanted: Mapping[str, int], decided: Mapping[str, int]) -> None:
@@ -301,47 +283,16 @@ class _side_failed(Exception):
 
 def verdict(recorded: RecordedPairs, chosen: Rule = Rule(), expected: Sequence[str] = ()) -> Comparison:
     """Everything that recorded pairs have to say. `expected` are the benchmarks that must be among them."""
-    judged = deciding.judge(recorded.pairs, chosen)
+    judged = sequential_test.judge(recorded.pairs, chosen)
     judgements = tuple(replace(one, notes=one.notes + _layout_notes(recorded.pairs, one)) for one in judged.values())
     unmeasured = [name for name in expected if name not in recorded.pairs]
     known = " ".join(recorded.problems)
     problems = recorded.problems + tuple(f"{name}: no pair was made" for name in unmeasured if name not in known)
-    problems += (*deciding.without_ratio(recorded.pairs), *deciding.cut_short(recorded.pairs, chosen))
-    moved, told = _controls(recorded)
+    problems += (*sequential_test.without_ratio(recorded.pairs), *sequential_test.cut_short(recorded.pairs, chosen))
+    moved, told = controls_that_moved(recorded)
     itself = bool(recorded.old.facts) and recorded.old.facts == recorded.new.facts
     warnings = recorded.warnings + (told,) * bool(told) + moved + (SAME_SIDES,) * itself
     return Comparison("duet", recorded.old, recorded.new, judgements, problems, warnings, trusted=not moved)
-
-
-def _controls(recorded: RecordedPairs) -> tuple[tuple[str, ...], str]:
-    """A sentence for each control that moved between the sides, and one that tells all of them."""
-    series = {what: [math.log(one.new.ns / one.old.ns) for one in own] for what, own in recorded.controls.items()}
-    series[ARITHMETIC] = _of_each_round(recorded, "ns_per_addition")
-    series[SHARE] = _of_each_round(recorded, results.CORE_SHARE)
-    moved, told = [], []
-    for what, logs in series.items():
-        if not logs:
-            continue
-        shift = estimate_shift(logs)
-        p = 2 * min(deciding.signed_rank(np.asarray(logs)))
-        told.append(f"{what} {math.expm1(shift.median):+.1%}")
-        if p < CONTROL_EVIDENCE / len(series) and abs(math.expm1(shift.median)) > CONTROL_MOVED:
-            moved.append(
-                f"the {what} control moved by {math.expm1(shift.median):+.1%} between the sides: not to be trusted "
-                "(a neighbour, the clock, or a change of the control's own code)"
-            )
-    return tuple(moved), f"controls, new against old: {', '.join(told)}" if told else ""
-
-
-def _of_each_round(recorded: RecordedPairs, counter: str) -> list[float]:
-    """What was timed beside every benchmark, new against old: of each round the median over its benchmarks."""
-    rounds: dict[int, list[float]] = {}
-    for own in recorded.pairs.values():
-        for number, one in enumerate(own):
-            ratio = one.log_ratio(counter)
-            if ratio is not None:
-                rounds.setdefault(number, []).append(ratio)
-    return [median(values) for values in rounds.values()]
 
 
 def _layout_notes(recorded: Mapping[str, Sequence[Pair]], judged: Judgement) -> tuple[str, ...]:
@@ -356,50 +307,3 @@ def _layout_notes(recorded: Mapping[str, Sequence[Pair]], judged: Judgement) -> 
     if not any(spreads):
         return ()
     return (f"layout alone moves the old side by up to {spreads[0]:.1%}, the new by {spreads[1]:.1%}",)
-
-
-# ---- calibration
-
-
-SIMULATED_SUITES = 200
-FOUND_SHARE = 0.9
-SLOWDOWNS = (0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
-
-
-def calibrate(recorded: RecordedPairs, chosen: Rule) -> results.Calibration:
-    """What this gate does on this machine, from pairs of a side with itself.
-
-    A floor is the far end of the interval: a benchmark moves no further against itself. How often the gate errs comes
-    from suites resampled from the pairs: drawn with replacement, each with a random sign, since either process of a
-    pair could have been the old one; slowdowns are planted into one benchmark at random of each suite.
-    """
-    measured = {key: np.array(one.logs) for key, one in deciding.paired_figures(recorded.pairs).items()}
-    shifts = {key: estimate_shift(logs.tolist()) for key, logs in measured.items()}
-    floors = {key: math.expm1(max(abs(shift.low), abs(shift.high))) for key, shift in shifts.items()}
-    gate = replace(chosen, thresholds=thresholds_over(floors, chosen), floors=floors)
-    draw = np.random.default_rng(recorded.seed)
-    false = sum(bool(_found_worse(measured, gate, draw, 0.0)) for _ in range(SIMULATED_SUITES))
-    least = next((size for size in SLOWDOWNS if _found_share(measured, gate, draw, size) >= FOUND_SHARE), None)
-    return results.Calibration(floors, false, SIMULATED_SUITES, least, recorded.seed)
-
-
-def thresholds_over(floors: Mapping[str, float], chosen: Rule) -> dict[str, float]:
-    """The threshold of each calibrated benchmark where none was asked for: the default over the benchmark's floor."""
-    return {name: chosen.threshold + floor for name, floor in floors.items()}
-
-
-def _found_share(measured: deciding.Series, gate: Rule, draw: np.random.Generator, size: float) -> float:
-    tries = SIMULATED_SUITES // 4
-    return sum(WORSE in _found_worse(measured, gate, draw, size) for _ in range(tries)) / tries
-
-
-def _found_worse(measured: deciding.Series, gate: Rule, draw: np.random.Generator, size: float) -> set[str]:
-    """The verdicts `worse` of one resampled suite: of the slowed benchmark, or of any where none is slowed."""
-    slowed = draw.choice(list(measured)) if size else None
-    suite = {}
-    for name, logs in measured.items():
-        drawn = draw.choice(logs, 2 * gate.most) * draw.choice((-1.0, 1.0), 2 * gate.most)
-        suite[name] = (drawn + (math.log1p(size) if name == slowed else 0.0)).tolist()
-    decided = deciding.decide(suite, gate)
-    return {one.verdict for name, one in decided.items() if slowed in (None, name)} & {WORSE}
-

@@ -15,10 +15,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from suite.base.errors import BadInput
 from suite.gate.paired_run import SideBuilds, repeated
-from suite.results.model import Side
+from suite.gate.pairs_file import Side
 from suite.runner.build import run_quietly
-from suite.runner.program import ask, BadInput, Program
+from suite.runner.program import Program, ask
 
 EXECUTABLE = "stackheap"
 MALLOC = "malloc"  # what each side's library is called in the names, so that they are the same

@@ -14,12 +14,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, Comparison, Judgement, Side
+from suite.base.errors import BadInput
+from suite.base.text import one_line
+from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, Comparison, Judgement
+from suite.gate.pairs_file import Side
 from suite.results.metrics import TIME, Metric, metrics_of
-from suite.results.model import Benchmark, one_line, Run
-from suite.runner.program import BadInput
+from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate, estimate_ratio, find_humps, median
-from suite.stats.permutation import PValues, discoveries, pooled_chances, rank_sum_p
+from suite.stats.multiple import discoveries
+from suite.stats.permutation import PValues, pooled_chances, rank_sum_p
 
 METHOD = "two files"
 FEWEST_PROCESSES = 5

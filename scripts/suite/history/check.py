@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from suite.history import store as history
+from suite.history import store
 from suite.history.store import Annotation, Entry, SeriesTable
 from suite.results.metrics import metric_of
 from suite.stats import change_points
@@ -68,7 +68,7 @@ def judge(series: SeriesTable, annotations: Sequence[Annotation], least_change: 
     return SeriesVerdict(newest, len(series.runs), len(long), len(every) - len(long), tuple(changes), _gone(every, series))
 
 
-def _gone(every: Sequence[tuple[str, tuple[Entry, ...], history.Array]], series: SeriesTable) -> tuple[str, ...]:
+def _gone(every: Sequence[tuple[str, tuple[Entry, ...], store.Array]], series: SeriesTable) -> tuple[str, ...]:
     if len(series.runs) < 2:
         return ()
     return tuple(name for name, runs, _ in every if series.runs[-2] in runs[-2:] and runs[-1] != series.runs[-1])
@@ -92,7 +92,7 @@ def _change(name: str, runs: Sequence[Entry], point: ChangePoint, annotations: S
     first, last_before = runs[point.index], runs[point.index - 1]
     speaking = [one for one in annotations if one.speaks_of(name) and _is_beside(one, runs, point.index)]
     return Change(
-        name, first, last_before, point.size, point.p, tuple(history.changed_facts(last_before, first)),
+        name, first, last_before, point.size, point.p, tuple(store.changed_facts(last_before, first)),
         tuple(one.text for one in speaking), any(one.accepts for one in speaking),
     )  # fmt: skip
 

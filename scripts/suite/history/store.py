@@ -23,9 +23,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suite.results import model as results
+from suite.base.errors import BadInput
+from suite.base.text import one_line
 from suite.results.metrics import Metric, metric_of, metrics_of
-from suite.runner.program import BadInput
+from suite.results.model import CORE_SHARE, Run, selects
+from suite.results.read import read_run
 
 APPLICATION = 0x73746B68  # "stkh" in the file's header: whose database it is
 VERSION = 1
@@ -127,7 +129,7 @@ class Annotation:
         return None
 
     def speaks_of(self, name: str) -> bool:
-        return results.selects(self.only_names, name)
+        return selects(self.only_names, name)
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,7 @@ class Numbers:
         return found
 
 
-def numbers_of(run: results.Run) -> Numbers:
+def numbers_of(run: Run) -> Numbers:
     """Raises BadInput where a figure is too large to be kept."""
     measured = run.series()
     processes = tuple(sorted({taken.process for one in measured for taken in one.samples}))
@@ -217,7 +219,7 @@ def numbers_of(run: results.Run) -> Numbers:
     for index, one in enumerate(measured):
         for taken in one.samples:
             for key, value in (("ns", taken.ns), *taken.counters.items()):
-                if key == results.CORE_SHARE:  # says how it was taken: nothing that a thousand runs need to keep
+                if key == CORE_SHARE:  # says how it was taken: nothing that a thousand runs need to keep
                     continue
                 if abs(value) > float(np.finfo(np.float32).max):
                     raise BadInput(f"{run.path}: {one.name} has a figure that is too large to keep ({key})")
@@ -305,8 +307,8 @@ def prepare(path: Path, reference: Path | None = None) -> PreparedRun:
     )
 
 
-def _read(path: Path) -> results.Run:
-    run = results.read_run(path)
+def _read(path: Path) -> Run:
+    run = read_run(path)
     if not run.series():
         raise BadInput(f"{path}: no benchmark in it gave a result")
     return run
@@ -322,17 +324,17 @@ def moment_of(text: str, otherwise: str) -> str:
     return moment.isoformat(timespec="seconds")
 
 
-def _machine(run: results.Run) -> str:
+def _machine(run: Run) -> str:
     return json.dumps({key: run.context[key] for key in MACHINE_FACTS if key in run.context}, sort_keys=True)
 
 
-def _profile(run: results.Run) -> str:
-    return results.one_line(str(run.context.get("profile", "")))
+def _profile(run: Run) -> str:
+    return one_line(str(run.context.get("profile", "")))
 
 
-def _facts(run: results.Run) -> dict[str, str]:
+def _facts(run: Run) -> dict[str, str]:
     left_out = {*MACHINE_FACTS, *PASSING_FACTS}
-    return {key: results.one_line(str(value)) for key, value in run.context.items() if key not in left_out}
+    return {key: one_line(str(value)) for key, value in run.context.items() if key not in left_out}
 
 
 def _digest(of: Numbers, context: Mapping[str, Any]) -> str:
@@ -408,7 +410,7 @@ def _unpacked(content: bytes) -> bytes:
 
 
 def _reason(problem: Exception) -> str:
-    text = results.one_line(str(problem))
+    text = one_line(str(problem))
     if not isinstance(problem, sqlite3.OperationalError):
         return "is not a history of this suite" if "not a database" in text else f"is damaged ({text})"
     if "locked" in text:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from suite import charts, claims
-from suite.base import phrases as words
-from suite.charts.kit.frame import cache_levels
-from suite.pages import summary as findings
-from suite.results import model as results
-from suite.runner.program import BadInput
+from suite.base import phrases
+from suite.base.blocks import BLOCK, OPENING
+from suite.base.errors import BadInput
+from suite.base.text import bytes_text
+from suite.results.model import Run, cache_levels
+from suite.results.read import read_run
 
 README = Path("README.md")
 DOCS = Path("docs")
@@ -23,8 +24,6 @@ REFERENCE = Path("results", "reference")
 FIGURES = REFERENCE / "figures"
 HERO = "cost_64b"
 GALLERY = ("claims", "stack_price", "chase", "latency")
-BLOCK = re.compile(r"^<!-- generated: (?P<name>[^\n]*?) -->\n(?P<text>.*?)^<!-- end -->$", re.DOTALL | re.MULTILINE)
-OPENING = "<!-- generated:"
 
 
 class BadDocument(BadInput):
@@ -49,7 +48,7 @@ class GeneratedDocuments:
 
 def make(root: Path) -> GeneratedDocuments:
     """What belongs to the reference run. Raises BadResult, BadDocument, OSError."""
-    run = results.read_run(root / REFERENCE / "run.json")
+    run = read_run(root / REFERENCE / "run.json")
     drawn = {name: charts.draw(run, name) for name in charts.charts()}
     shown = {name: one for name, one in drawn.items() if one is not None}
     figures = {_figure_of(name, one): charts.render(one, "svg") for name, one in shown.items()}
@@ -70,7 +69,7 @@ BlockText = Callable[[], str]
 
 
 def _blocks(
-    run: results.Run, shown: Mapping[str, charts.Drawing], on: Path, chapters: tuple[str, ...]
+    run: Run, shown: Mapping[str, charts.Drawing], on: Path, chapters: tuple[str, ...]
 ) -> Mapping[str, BlockText]:
     """The blocks that the page may have; links and pictures are written as seen from it."""
     return {
@@ -165,7 +164,7 @@ def _figure(name: str, one: charts.Drawing, on: Path) -> str:
     return f"{_image(name, one, on)}\n\n**{_cell(one.title)}.** {_cell(one.caption)}"
 
 
-def _claims(run: results.Run) -> str:
+def _claims(run: Run) -> str:
     lines = ["| what is said | here | what was measured |", "|---|---|---|"]
     for one in claims.judge(run):
         verdict = f"**{one.verdict}**{f' {_cell(one.condition)}' if one.condition else ''}"
@@ -173,9 +172,9 @@ def _claims(run: results.Run) -> str:
     return "\n".join(lines)
 
 
-def _machine(run: results.Run) -> str:
+def _machine(run: Run) -> str:
     context = {key: str(value) for key, value in run.context.items()}
-    levels = ", ".join(f"{name} {findings.bytes_text(size)}" for name, size in cache_levels(run))
+    levels = ", ".join(f"{name} {bytes_text(size)}" for name, size in cache_levels(run))
     versions = ", ".join(f"{name} {text.partition(' ')[0]}" for name, text in sorted(run.mallocs().items()))
     facts = (
         context.get("cpu_model", ""),
@@ -184,13 +183,13 @@ def _machine(run: results.Run) -> str:
         versions,
         " ".join(filter(None, (context.get("compiler", ""), context.get("build_flags", "")))),
         f"profile {context['profile']}" if "profile" in context else "",
-        words.count(run.processes, "process", "processes"),
+        phrases.count(run.processes, "process", "processes"),
     )
     date = context.get("date", "").partition("T")[0]
     return f"Measured{f' on {_cell(date)}' if date else ''}: {_cell('; '.join(filter(None, facts)))}."
 
 
-def _families(run: results.Run, on: Path) -> str:
+def _families(run: Run, on: Path) -> str:
     """Every family by chapter, with a link to where it is told."""
     chapters = {one.family: one.chapter for one in run.units}
     lines = ["| chapter | family | question |", "|---|---|---|"]
@@ -203,7 +202,7 @@ def _families(run: results.Run, on: Path) -> str:
     return "\n".join(lines)
 
 
-def _chapter(run: results.Run, shown: Mapping[str, charts.Drawing], chapter: str, on: Path) -> BlockText:
+def _chapter(run: Run, shown: Mapping[str, charts.Drawing], chapter: str, on: Path) -> BlockText:
     families = dict.fromkeys(one.family for one in run.units if one.chapter == chapter)
     return lambda: "\n\n".join(part for family in families for part in _family(run, shown, family, on))
 
@@ -213,7 +212,7 @@ TOLD = {
 }  # fmt: skip
 
 
-def _family(run: results.Run, shown: Mapping[str, charts.Drawing], family: str, on: Path) -> Iterator[str]:
+def _family(run: Run, shown: Mapping[str, charts.Drawing], family: str, on: Path) -> Iterator[str]:
     yield f"### {_cell(family)}\n\n{_cell(_about(run, family, 'question'))}"
     for name, one in shown.items():
         if charts.charts()[name].family == family:
@@ -222,7 +221,7 @@ def _family(run: results.Run, shown: Mapping[str, charts.Drawing], family: str, 
     yield "\n".join(f"* *{heading}:* {_cell(text)}" for heading, text in told if text)
 
 
-def _about(run: results.Run, family: str, key: str) -> str:
+def _about(run: Run, family: str, key: str) -> str:
     """What the family says of itself, in the program's own words."""
     about = run.account.about.get("families", {})
     return str(about.get(family, {}).get(key, ""))

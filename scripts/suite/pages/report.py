@@ -19,13 +19,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from suite import charts, claims
-from suite.base import phrases as words
-from suite.charts.kit.frame import cache_levels, Spot
-from suite.pages import summary as findings, font_subset as glyphs
-from suite.pages.inline_svg import inline, InlineSvg, letters_of, Palette, UnlikeThemes
-from suite.pages.summary import bytes_text, interval_text, three_figures, time_text
-from suite.results import model as results
-from suite.runner.program import BadInput
+from suite.base import phrases
+from suite.base.errors import BadInput
+from suite.base.text import bytes_text, interval_text, three_figures, time_text
+from suite.charts.kit.frame import Spot
+from suite.pages import font_subset, summary
+from suite.pages.inline_svg import InlineSvg, Palette, UnlikeThemes, inline, letters_of
+from suite.results.model import CORE_SHARE, MADE_BY_THIS_SUITE, Benchmark, Run, Unit, cache_levels
 from suite.stats.estimates import Estimate, estimate_median, estimate_ratio
 
 PAGE = Path(__file__).with_name("template")
@@ -45,7 +45,7 @@ OTHER_CHAPTER = "others"
 HEADER = ("chapter", "question", "operation", "untimed", "heap", "unfairness")
 
 # Counters that say how a figure was taken, and no more.
-ABOUT_MEASURING = ("ns_per_addition", results.CORE_SHARE, "child_seconds")
+ABOUT_MEASURING = ("ns_per_addition", CORE_SHARE, "child_seconds")
 FROM_THE_KERNEL = ("page_faults",)
 CHILD = "child_seconds"  # has it: the time is that of a child process, and only its counters say something
 
@@ -53,7 +53,7 @@ CHILD = "child_seconds"  # has it: the time is that of a child process, and only
 # ---- one file
 
 
-def make(runs: Sequence[results.Run]) -> str:
+def make(runs: Sequence[Run]) -> str:
     """The page. Raises BadInput where the runs are too many."""
     if len(runs) > MOST_RUNS:
         raise BadInput(f"at most {MOST_RUNS} runs stand side by side, not {len(runs)}")
@@ -127,7 +127,7 @@ def write(page: str, file: Path) -> Path:
 class ReportedRun:
     """One run of the page; a letter tells several apart."""
 
-    run: results.Run
+    run: Run
     letter: str
 
     @property
@@ -143,13 +143,13 @@ class ReportedRun:
     def lead(self) -> str:
         """What was measured, where and when, in one line."""
         cores = self.run.fact("cores")
-        families = words.count(len(self.run.families()), "family", "families")
+        families = phrases.count(len(self.run.families()), "family", "families")
         counts = [
-            words.count(cores, "core") if cores else "",
+            phrases.count(cores, "core") if cores else "",
             f"{len(self.run.series()):,} benchmarks in {families}",
-            words.count(self.run.processes, "process each", "processes each"),
+            phrases.count(self.run.processes, "process each", "processes each"),
         ]
-        unbroken = [one.replace(" ", words.NO_BREAK) for one in counts]
+        unbroken = [one.replace(" ", phrases.NO_BREAK) for one in counts]
         return " · ".join(filter(None, (self.name, self.day, *unbroken)))
 
     @property
@@ -157,7 +157,7 @@ class ReportedRun:
         """Of what is missing."""
         failed = len(self.run.failed)
         missing = [] if self.run.complete else ["it was interrupted, or is still going on"]
-        missing += [f"{words.count(failed, 'process')} failed"] if failed else []
+        missing += [f"{phrases.count(failed, 'process')} failed"] if failed else []
         return f"This run is not whole: {'; '.join(missing)}."
 
     @property
@@ -180,7 +180,7 @@ class ReportedRun:
             ("Huge pages", str(said("transparent_hugepages", ""))),
             ("Hardware counters", str(said("counters", ""))),
             ("Profile, seed", ", ".join(str(said(key, "")) for key in ("profile", "seed") if said(key))),
-            ("Suite", str(said(results.MADE_BY_THIS_SUITE, ""))),
+            ("Suite", str(said(MADE_BY_THIS_SUITE, ""))),
         ]
         return [(name, text) for name, text in facts if text]
 
@@ -205,10 +205,10 @@ class ReportedRun:
 
     @property
     def caveats(self) -> list[str]:
-        return findings.caveats(self.run)
+        return summary.caveats(self.run)
 
     @property
-    def disturbed(self) -> list[results.Unit]:
+    def disturbed(self) -> list[Unit]:
         return [one for one in self.run.units if one.disturbed]
 
     def header(self, family: str) -> dict[str, str]:
@@ -249,7 +249,7 @@ class DrawnCharts:
     colours: Palette = field(default_factory=Palette)
     by_family: dict[str, list[ReportChart]] = field(default_factory=dict)
     overview: list[ReportChart] = field(default_factory=list)  # those that are about no single family
-    fonts: list[glyphs.EmbeddedFont] = field(default_factory=list)
+    fonts: list[font_subset.EmbeddedFont] = field(default_factory=list)
 
 
 def _drawn(sides: Sequence[ReportedRun]) -> DrawnCharts:
@@ -263,7 +263,7 @@ def _drawn(sides: Sequence[ReportedRun]) -> DrawnCharts:
                 place.append(made)
     everything = [*drawn.overview, *(one for found in drawn.by_family.values() for one in found)]
     letters = letters_of(view for one in everything for view in one.views.values())
-    drawn.fonts = [glyphs.carry(weight, needed) for weight, needed in letters.items() if needed]
+    drawn.fonts = [font_subset.carry(weight, needed) for weight, needed in letters.items() if needed]
     return drawn
 
 
@@ -358,12 +358,12 @@ def _css_class(verdict: str) -> str:
 @dataclass(frozen=True)
 class ReportSubject:
     name: str
-    cells: Sequence[findings.Finding | None]  # one a side
+    cells: Sequence[summary.Finding | None]  # one a side
 
 
 def _topics(sides: Sequence[ReportedRun]) -> dict[str, list[ReportSubject]]:
     """The findings of each topic, a row for each subject."""
-    by_side = [{(one.topic, one.subject): one for one in findings.findings(each.run)} for each in sides]
+    by_side = [{(one.topic, one.subject): one for one in summary.findings(each.run)} for each in sides]
     topics: dict[str, list[ReportSubject]] = {}
     for topic, name in dict.fromkeys(key for found in by_side for key in found):
         cells = [found.get((topic, name)) for found in by_side]
@@ -388,18 +388,18 @@ def _rows(sides: Sequence[ReportedRun]) -> Iterator[Row]:
         if not any(each.counter(CHILD) for each in measured):
             times = [_times(one.run, each) if each else None for one, each in zip(sides, found)]
             yield [name, "", times, [_ratio(each, found[0]) for each in found[1:]]]
-        for key in _counters(measured):
+        for key in counters_of(measured):
             cells = [_counted(one.run, each, key) if each else None for one, each in zip(sides, found)]
             yield [name, key, cells, [None] * (len(sides) - 1)]
 
 
-def _times(run: results.Run, one: results.Benchmark) -> Row:
+def _times(run: Run, one: Benchmark) -> Row:
     figure = estimate_median(one.times)
     cycles = estimate_median(one.cycles) if len(one.cycles) == len(one.samples) else None
     return [*_short(figure), *(_short(cycles) if cycles else [None] * 3), *_sureness(run, one, figure)]
 
 
-def _counted(run: results.Run, one: results.Benchmark, key: str) -> Row | None:
+def _counted(run: Run, one: Benchmark, key: str) -> Row | None:
     values = one.counter(key)
     if not values:
         return None
@@ -413,17 +413,17 @@ def _short(figure: Estimate) -> Row:
     return [None if value is None else float(f"{value:.4g}") for value in (figure.median, *ends)]
 
 
-def _sureness(run: results.Run, one: results.Benchmark, figure: Estimate) -> Row:
+def _sureness(run: Run, one: Benchmark, figure: Estimate) -> Row:
     humps = [float(f"{each:.4g}") for each in figure.humps] if figure.humps else 0
     return [humps, len(run.disturbed_processes(one)), len(one.samples), run.account.processes_planned]
 
 
-def _counters(measured: Iterable[results.Benchmark]) -> list[str]:
+def counters_of(measured: Iterable[Benchmark]) -> list[str]:
     keys = dict.fromkeys(key for one in measured for each in one.samples for key in each.counters)
     return [key for key in keys if key not in ABOUT_MEASURING]
 
 
-def _ratio(one: results.Benchmark | None, base: results.Benchmark | None) -> Row | None:
+def _ratio(one: Benchmark | None, base: Benchmark | None) -> Row | None:
     if one is None or base is None or min((*one.times, *base.times)) <= 0.0:
         return None
     return _short(estimate_ratio(one.times, base.times))

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from rich.table import Table
 from rich.text import Text
 
-from suite.results import model as results
+from suite.base.text import bytes_text, interval_text, three_figures, time_text
+from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate, estimate_median, estimate_ratio, median, median_interval, noise_of
 
 BLOCK = "bytes:64/touch:first"
@@ -30,7 +31,7 @@ class Finding:
     notes: tuple[str, ...] = ()
 
 
-def findings(run: results.Run) -> list[Finding]:
+def findings(run: Run) -> list[Finding]:
     """Everything the run has the data for, by topic."""
     return [*_block_of_64_bytes(run), *_latency(run), *_pointers(run), *_scaling(run), *_handoff(run)]
 
@@ -38,7 +39,7 @@ def findings(run: results.Run) -> list[Finding]:
 # ---- the topics
 
 
-def _block_of_64_bytes(run: results.Run) -> Iterator[Finding]:
+def _block_of_64_bytes(run: Run) -> Iterator[Finding]:
     stack = run.get(f"scoped/stack_array/{BLOCK}")
     for name in ("none", "stack_array", "alloca", "arena", *run.mallocs()):
         one = run.get(f"scoped/{name}/{BLOCK}")
@@ -47,7 +48,7 @@ def _block_of_64_bytes(run: results.Run) -> Iterator[Finding]:
             yield _figure(run, "Taking 64 bytes, touching them and giving them back", name, one, words)
 
 
-def _latency(run: results.Run) -> Iterator[Finding]:
+def _latency(run: Run) -> Iterator[Finding]:
     topic = "One load that must wait for the one before it, in random order"
     by_bytes = _chase(run, "random")
     if not by_bytes:
@@ -69,7 +70,7 @@ def _latency(run: results.Run) -> Iterator[Finding]:
         yield Finding(topic, "memory", words=f"not reached: {caches}")
 
 
-def _cache_levels(run: results.Run, sizes: Sequence[int]) -> list[tuple[str, int]]:
+def _cache_levels(run: Run, sizes: Sequence[int]) -> list[tuple[str, int]]:
     """Each cache level with the largest measured size that fits half of it, and not the level below."""
     levels, below = [], 0
     for name, key in (("L1 cache", "l1d_bytes"), ("L2 cache", "l2_bytes"), ("L3 cache", "l3_bytes")):
@@ -81,12 +82,12 @@ def _cache_levels(run: results.Run, sizes: Sequence[int]) -> list[tuple[str, int
     return levels
 
 
-def _chase(run: results.Run, order: str) -> dict[int, results.Benchmark]:
+def _chase(run: Run, order: str) -> dict[int, Benchmark]:
     found = ((one.name.number("bytes"), one) for one in run.series("chase", order=order, home="heap"))
     return {size: one for size, one in found if size is not None}
 
 
-def _pointers(run: results.Run) -> Iterator[Finding]:
+def _pointers(run: Run) -> Iterator[Finding]:
     topic = "Following pointers"
     in_order, at_random = _chase(run, "sequential"), _chase(run, "random")
     common = in_order.keys() & at_random.keys()
@@ -103,7 +104,7 @@ def _pointers(run: results.Run) -> Iterator[Finding]:
         yield _figure(run, topic, "element of a shuffled list", shuffled, compared(shuffled, vector, "the vector"))
 
 
-def _scaling(run: results.Run) -> Iterator[Finding]:
+def _scaling(run: Run) -> Iterator[Finding]:
     topic = "Threads that each replace blocks of their own"
     cores = run.fact("cores")
     for name in ("stack_array", *run.mallocs()):
@@ -116,7 +117,7 @@ def _scaling(run: results.Run) -> Iterator[Finding]:
             yield _figure(run, topic, f"{name}, {most} threads", together, words)
 
 
-def _handoff(run: results.Run) -> Iterator[Finding]:
+def _handoff(run: Run) -> Iterator[Finding]:
     control = run.get("handoff/none/pairs:1")
     for name in ("none", *run.mallocs()):
         one = run.get(f"handoff/{name}/pairs:1")
@@ -125,12 +126,12 @@ def _handoff(run: results.Run) -> Iterator[Finding]:
             yield _figure(run, "Allocating in one thread, freeing in another", name, one, words)
 
 
-def _figure(run: results.Run, topic: str, subject: str, one: results.Benchmark, words: str = "") -> Finding:
+def _figure(run: Run, topic: str, subject: str, one: Benchmark, words: str = "") -> Finding:
     cycles = median(one.cycles) if one.cycles else None
     return Finding(topic, subject, estimate_median(one.times), cycles, words, tuple(_notes(run, one)))
 
 
-def _notes(run: results.Run, one: results.Benchmark) -> Iterator[str]:
+def _notes(run: Run, one: Benchmark) -> Iterator[str]:
     humps = estimate_median(one.times).humps
     if humps is not None:
         yield f"two humps, {time_text(humps[0])} and {time_text(humps[1])}: the median lies in one of them"
@@ -141,7 +142,7 @@ def _notes(run: results.Run, one: results.Benchmark) -> Iterator[str]:
         yield f"{len(one.samples)} of {run.account.processes_planned} processes"
 
 
-def compared(one: results.Benchmark, base: results.Benchmark | None, base_name: str) -> str:
+def compared(one: Benchmark, base: Benchmark | None, base_name: str) -> str:
     """`one` as a multiple of `base`, in words; nothing where there is no base, or `one` is it."""
     if base is None or base is one or min((*one.times, *base.times)) <= 0.0:
         return ""
@@ -157,12 +158,12 @@ def compared(one: results.Benchmark, base: results.Benchmark | None, base_name: 
 # ---- what to keep in mind
 
 
-def caveats(run: results.Run) -> list[str]:
+def caveats(run: Run) -> list[str]:
     """What limits the figures: how sure they are, what disturbed the run, and what is missing from it."""
     return [*_sureness(run), *_disturbances(run), *_missing(run)]
 
 
-def _sureness(run: results.Run) -> Iterator[str]:
+def _sureness(run: Run) -> Iterator[str]:
     if run.processes < 2:
         yield "One process measured each figure: there are no intervals, and nothing is said of how it varies."
         return
@@ -183,7 +184,7 @@ def _sureness(run: results.Run) -> Iterator[str]:
         )
 
 
-def _disturbances(run: results.Run) -> Iterator[str]:
+def _disturbances(run: Run) -> Iterator[str]:
     disturbed = [one for one in run.units if one.disturbed]
     if disturbed:
         worst = max(disturbed, key=lambda one: one.taken_by_others)
@@ -196,7 +197,7 @@ def _disturbances(run: results.Run) -> Iterator[str]:
         yield f"The cores' clock moved by {moved:.1%} between processes: cycles are steadier than nanoseconds."
 
 
-def _missing(run: results.Run) -> Iterator[str]:
+def _missing(run: Run) -> Iterator[str]:
     if not run.complete:
         yield "The run is incomplete: it was interrupted, or is still going on."
     if run.failed:
@@ -238,34 +239,3 @@ def _cells(one: Finding) -> tuple[str, ...]:
     return one.subject, median_text, interval, cycles, one.words, "; ".join(one.notes)
 
 
-def three_figures(value: float) -> str:
-    """Three significant figures, and all digits of what is larger; never an exponent for large values."""
-    return f"{value:,.0f}" if value >= 99.95 else f"{value:.3g}"
-
-
-_TIME_STEPS: Sequence[tuple[float, str]] = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
-
-
-def _time_step(ns: float) -> tuple[float, str]:
-    return next((step for step in _TIME_STEPS if ns >= step[0]), _TIME_STEPS[-1])
-
-
-def time_text(ns: float) -> str:
-    """Three figures, in the unit that suits: 1.23 µs."""
-    scale, unit = _time_step(ns)
-    return f"{three_figures(ns / scale)} {unit}"
-
-
-def interval_text(value: Estimate) -> str:
-    """The interval in the unit of its median; nothing where one process cannot give any."""
-    if not value.has_interval:
-        return ""
-    scale, unit = _time_step(value.median)
-    return f"{three_figures(value.low / scale)} to {three_figures(value.high / scale)} {unit}"
-
-
-def bytes_text(count: int) -> str:
-    for scale, unit in ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
-        if count >= scale:
-            return f"{three_figures(count / scale)} {unit}"
-    return f"{count} B"

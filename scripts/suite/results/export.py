@@ -18,9 +18,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from suite.base.errors import BadInput
+from suite.base.text import one_line
 from suite.results.metrics import TIME, Metric, metrics_of
-from suite.results.model import NS_PER_UNIT, Benchmark, one_line, read_program_output, read_run, Run
-from suite.runner.program import BadInput
+from suite.results.model import NS_PER_UNIT, Benchmark, Run
+from suite.results.read import read_program_output, read_run
 from suite.stats.estimates import Estimate, estimate_median, median
 
 MOST_NAME = 1024  # letters; Bencher refuses longer names, and with them the whole file

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from suite.results import model as results
+from suite.results.model import Benchmark, Run
 from suite.stats.estimates import CONFIDENCE, Estimate, estimate_median, estimate_ratio
 
 Key = TypeVar("Key")
@@ -13,22 +13,22 @@ Key = TypeVar("Key")
 MOST_MALLOCS = 10  # more lines than these and the stack's and the arena's cannot be labelled
 
 
-def by_strategy(found: Iterable[results.Benchmark]) -> dict[str, results.Benchmark]:
+def by_strategy(found: Iterable[Benchmark]) -> dict[str, Benchmark]:
     return {one.name.strategy: one for one in found if one.name.strategy is not None}
 
 
-def by_number(found: Iterable[results.Benchmark], key: str) -> dict[int, results.Benchmark]:
+def by_number(found: Iterable[Benchmark], key: str) -> dict[int, Benchmark]:
     """By the whole number that `key` has in the name, ascending."""
     numbered = {number: one for one in found if (number := one.name.number(key)) is not None}
     return {number: numbered[number] for number in sorted(numbered)}
 
 
-def over(run: results.Run, key: str, family: str, strategy: str, **parameters: object) -> dict[int, results.Benchmark]:
+def over(run: Run, key: str, family: str, strategy: str, **parameters: object) -> dict[int, Benchmark]:
     """One strategy over a quantity."""
     return by_number(run.series(family, strategy, **parameters), key)
 
 
-def numbers(run: results.Run, key: str, family: str, **parameters: object) -> list[int]:
+def numbers(run: Run, key: str, family: str, **parameters: object) -> list[int]:
     """The values the quantity takes, ascending."""
     return list(by_number(run.series(family, None, **parameters), key))
 
@@ -38,7 +38,7 @@ def ends(values: Sequence[int]) -> list[int]:
     return list(dict.fromkeys((*values[:1], *values[-1:])))
 
 
-def contending(run: results.Run, threads: Iterable[int]) -> int:
+def contending(run: Run, threads: Iterable[int]) -> int:
     """Of these numbers of threads the largest of which each has a core; the fewest of several where none fits."""
     cores = run.fact("cores")
     several = sorted(number for number in threads if number > 1)
@@ -46,19 +46,19 @@ def contending(run: results.Run, threads: Iterable[int]) -> int:
     return max(fitting) if fitting else several[0] if several else 1
 
 
-def mallocs(run: results.Run, family: str) -> list[str]:
+def mallocs(run: Run, family: str) -> list[str]:
     """The malloc libraries the family was measured with."""
     available = run.mallocs()
     return [name for name in run.strategies(family) if name in available][:MOST_MALLOCS]
 
 
-def leading(run: results.Run, family: str) -> list[str]:
+def leading(run: Run, family: str) -> list[str]:
     """What a chart with a line for each strategy shows: the stack, the arena and every malloc library."""
     first = [name for name in ("stack_array", "arena") if name in run.strategies(family)]
     return first + mallocs(run, family)
 
 
-def medians(found: Mapping[Key, results.Benchmark], per: Callable[[Key], float] | None = None) -> dict[Key, Estimate]:
+def medians(found: Mapping[Key, Benchmark], per: Callable[[Key], float] | None = None) -> dict[Key, Estimate]:
     """The cost of each, or a `per`-th of it."""
     return {
         key: estimate_median([ns / (per(key) if per else 1.0) for ns in one.times]) for key, one in found.items()
@@ -66,7 +66,7 @@ def medians(found: Mapping[Key, results.Benchmark], per: Callable[[Key], float] 
 
 
 def counted(
-    found: Mapping[Key, results.Benchmark], counter: str, per: Callable[[Key], float] | None = None
+    found: Mapping[Key, Benchmark], counter: str, per: Callable[[Key], float] | None = None
 ) -> dict[Key, Estimate]:
     """A counter of each that has it, or a `per`-th of it."""
     return {
@@ -76,12 +76,12 @@ def counted(
     }
 
 
-def on_huge_pages(found: Mapping[str, results.Benchmark]) -> list[str]:
+def on_huge_pages(found: Mapping[str, Benchmark]) -> list[str]:
     """Those whose memory was granted huge pages for the most part, which is faster for that alone."""
     return [name for name, share in counted(found, "huge_share").items() if share.median > 0.5]
 
 
-def ratios(above: Mapping[Key, results.Benchmark], below: Mapping[Key, results.Benchmark]) -> dict[Key, Estimate]:
+def ratios(above: Mapping[Key, Benchmark], below: Mapping[Key, Benchmark]) -> dict[Key, Estimate]:
     """How many times `below` each of `above` costs, where both were measured.
 
     The more ratios, the wider each interval (Bonferroni): one of many that differs by chance is no finding.
@@ -92,17 +92,17 @@ def ratios(above: Mapping[Key, results.Benchmark], below: Mapping[Key, results.B
     return {key: ratio for key, ratio in compared.items() if ratio is not None}
 
 
-def ratio_of(above: results.Benchmark, below: results.Benchmark, confidence: float = CONFIDENCE) -> Estimate | None:
+def ratio_of(above: Benchmark, below: Benchmark, confidence: float = CONFIDENCE) -> Estimate | None:
     """None where a time was too short to be measured: nothing can be divided by it."""
     positive = min((*above.times, *below.times)) > 0.0
     return estimate_ratio(above.times, below.times, confidence) if positive else None
 
 
-def against_one(found: Mapping[Key, results.Benchmark], base: results.Benchmark | None) -> dict[Key, Estimate]:
+def against_one(found: Mapping[Key, Benchmark], base: Benchmark | None) -> dict[Key, Estimate]:
     return {} if base is None else ratios(found, dict.fromkeys(found, base))
 
 
-def to_stack(run: results.Run, found: Mapping[str, results.Benchmark]) -> list[Estimate]:
+def to_stack(run: Run, found: Mapping[str, Benchmark]) -> list[Estimate]:
     """How many times the stack each malloc library costs; nothing where either is missing."""
     libraries = {name: found[name] for name in run.mallocs() if name in found}
     return list(against_one(libraries, found.get("stack_array")).values())

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from suite.base.cli import bar
-from suite.runner.program import BadInput
+from suite.base.errors import BadInput
 
 
 def build(root: Path, preset: str, status: Console, target: str = "stackheap") -> Path:

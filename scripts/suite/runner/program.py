@@ -22,25 +22,16 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from suite.results import model as results
-from suite.runner import interference as machine
+from suite.base.errors import BadInput, UnitFailed, UnitHung
+from suite.base.text import one_line
+from suite.results.model import Document, selects
+from suite.results.read import BadResult, read_program_output
+from suite.runner import interference
 
 LIST_SECONDS = 60.0  # listing takes a fraction of a second: more is a hang
 
 # A result that comes out damaged while less than this is free was damaged by the full disk.
 LEAST_FREE_BYTES = 1 << 20
-
-
-class BadInput(Exception):
-    """Something the user gave cannot be used. Its text is one line."""
-
-
-class UnitFailed(Exception):
-    """A process gave no result. Its text is the reason."""
-
-
-class UnitHung(UnitFailed):
-    """A process did not end in time."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +117,7 @@ def ask(chosen: Program) -> Catalogue:
         about = {_named(one): _about(one) for one in answer["families"]}
         parts = tuple(one for family in answer["families"] for one in _parts(family))
         mallocs = tuple(_malloc(one) for one in answer["strategies"] if one["file"] or not one["available"])
-        context = {str(key): results.one_line(str(value)) for key, value in answer["context"].items()}
+        context = {str(key): one_line(str(value)) for key, value in answer["context"].items()}
     except (KeyError, TypeError, AttributeError):
         raise BadInput(f"{chosen.executable} --list=json gave a list that cannot be read") from None
     if not parts:
@@ -174,18 +165,18 @@ def _named(family: Any) -> str:
 def _parts(family: Any) -> Iterator[Part]:
     """The family's parts that have a benchmark left after the user's choice."""
     for index, expression in enumerate(family["parts"]):
-        names = tuple(str(name) for name in family["benchmarks"] if results.selects(expression, name))
+        names = tuple(str(name) for name in family["benchmarks"] if selects(expression, name))
         if names:
             yield Part(_named(family), str(family["chapter"]), index, str(expression), names)
 
 
 def _about(family: Any) -> dict[str, str]:
     keys = ("chapter", "question", "operation", "untimed", "heap", "unfairness")
-    return {key: results.one_line(str(family[key]), longest=4000) for key in keys}
+    return {key: one_line(str(family[key]), longest=4000) for key in keys}
 
 
 def _malloc(strategy: Any) -> Malloc:
-    words = {key: results.one_line(str(strategy[key])) for key in ("name", "file", "version", "reason", "package")}
+    words = {key: one_line(str(strategy[key])) for key in ("name", "file", "version", "reason", "package")}
     return Malloc(**words, process=bool(strategy["process"]))
 
 
@@ -194,7 +185,7 @@ def _malloc(strategy: Any) -> Malloc:
 
 def measure_part(
     chosen: Program, one: Part, folder: Path, limit: float
-) -> tuple[results.Document, machine.Interference]:
+) -> tuple[Document, interference.Interference]:
     """Runs one part in a process of its own: what it wrote, and what happened beside it.
 
     Raises UnitFailed when it crashes, hangs for `limit` seconds or writes no sound result; OSError on a full disk.
@@ -205,16 +196,16 @@ def measure_part(
     )
     try:
         with tempfile.TemporaryFile() as errors:
-            before = machine.take_snapshot()
+            before = interference.take_snapshot()
             exit_code, used = _run(command, errors, limit, chosen.preload)
-            beside = machine.disturbance_between(before, machine.take_snapshot(), used)
+            beside = interference.disturbance_between(before, interference.take_snapshot(), used)
             if exit_code != 0:
                 raise UnitFailed(" ".join(filter(None, (_end_of(exit_code), _quoted_end(errors)))) + _memory_limit())
-        return results.read_program_output(output), beside
-    except (UnitFailed, results.BadResult) as problem:
+        return read_program_output(output), beside
+    except (UnitFailed, BadResult) as problem:
         if shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
-        if isinstance(problem, results.BadResult):
+        if isinstance(problem, BadResult):
             raise UnitFailed(f"its result {problem.reason}") from None
         raise
     finally:
@@ -307,4 +298,4 @@ def _quoted_end(errors: IO[bytes]) -> str:
 
 def _last_line(output: bytes) -> str:
     lines = output.decode(errors="replace").strip().splitlines()
-    return results.one_line(lines[-1]) if lines else ""
+    return one_line(lines[-1]) if lines else ""

@@ -12,17 +12,22 @@ import fcntl
 import hashlib
 import json
 import random
-import signal
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any, Protocol
 
-from suite.results import model as results
-from suite.runner import interference as machine
-from suite.runner.program import BadInput, Catalogue, measure_part, Part, Program, UnitFailed, UnitHung
+from suite.base.errors import BadInput, UnitFailed, UnitHung
+from suite.base.files import write_whole
+from suite.results.merge import merge, write_unit
+from suite.results.model import Account, Document, Failure, Run, Unit
+from suite.results.read import (
+    BadResult, cycles_of_eight_additions, failures_in, ns_per_addition, read_record, read_run, read_unit,
+)
+from suite.runner import interference
+from suite.runner.program import Catalogue, Part, Program, measure_part
+from suite.runner.signals import signals_as_interrupts
 from suite.stats.estimates import median
 
 PROCESSES = {"smoke": 1, "quick": 5, "full": 10}
@@ -76,7 +81,7 @@ class Plan:
 
     def write(self, folder: Path) -> None:
         folder.joinpath(PARTS_FOLDER).mkdir(parents=True, exist_ok=True)
-        results.write_whole(folder / PLAN_FILE, dataclasses.asdict(self.record()))
+        write_whole(folder / PLAN_FILE, dataclasses.asdict(self.record()))
 
 
 @dataclass(frozen=True)
@@ -99,10 +104,10 @@ def read_plan(folder: Path) -> PlanRecord:
     """The plan of the run that was begun in the folder. Raises BadInput when there is none."""
     file = folder / PLAN_FILE
     try:
-        begun: PlanRecord = results.read_record(file, PlanRecord, json.loads(file.read_bytes()), "plan")
+        begun: PlanRecord = read_record(file, PlanRecord, json.loads(file.read_bytes()), "plan")
     except OSError:
         raise BadInput(f"{folder} cannot be resumed: no run was begun there (no {PLAN_FILE})") from None
-    except (results.BadResult, ValueError, RecursionError):
+    except (BadResult, ValueError, RecursionError):
         raise BadInput(f"{folder} cannot be resumed: its {PLAN_FILE} is damaged") from None
     if begun.profile not in PROCESSES or begun.processes < 1:
         raise BadInput(f"{folder} cannot be resumed: its {PLAN_FILE} is damaged")
@@ -140,7 +145,7 @@ class RunObserver(Protocol):
         """Every part was measured once more; so many of the round's processes were disturbed."""
 
 
-def measure(planned: Plan, folder: Path, watching: RunObserver, patience: Limits = Limits()) -> results.Run:
+def measure(planned: Plan, folder: Path, watching: RunObserver, patience: Limits = Limits()) -> Run:
     """Measures what the plan has and the folder has not yet, and returns the run.
 
     An interrupt (Ctrl-C, SIGTERM, SIGHUP) writes what was measured, marked incomplete, and leaves as KeyboardInterrupt.
@@ -160,7 +165,7 @@ def measure(planned: Plan, folder: Path, watching: RunObserver, patience: Limits
             raise
     if not work.units:
         raise UnitFailed(next(iter(work.failed.values())).reason)
-    return results.read_run(folder / RUN_FILE)
+    return read_run(folder / RUN_FILE)
 
 
 @dataclass
@@ -171,8 +176,8 @@ class _campaign:
     folder: Path
     watching: RunObserver
     patience: Limits
-    units: dict[str, results.Unit] = field(default_factory=dict)
-    failed: dict[str, results.Failure] = field(default_factory=dict)
+    units: dict[str, Unit] = field(default_factory=dict)
+    failed: dict[str, Failure] = field(default_factory=dict)
     hung: dict[tuple[Program, Part], int] = field(default_factory=dict)  # the process it hung in
     attempts: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     cycles: list[float] = field(default_factory=list)  # that eight additions took in each process so far
@@ -189,8 +194,8 @@ class _campaign:
             leftover.unlink()
         for one, process in self.plan.all_units():
             file = self.parts_folder / one.file_name(process)
-            with contextlib.suppress(results.BadResult):  # missing or damaged: to be measured
-                unit, document = results.read_unit(file)
+            with contextlib.suppress(BadResult):  # missing or damaged: to be measured
+                unit, document = read_unit(file)
                 self.units[file.name] = unit
                 self.attempts[file.name] = unit.attempt
                 self.core_taken(document)
@@ -228,20 +233,20 @@ class _campaign:
         except UnitFailed as failed:
             problem = str(failed)
             if key not in self.units:
-                self.failed[key] = results.Failure(one.family, process, problem)
+                self.failed[key] = Failure(one.family, process, problem)
         self.watching.ends(one, process, problem)
         return seconds
 
-    def core_taken(self, document: results.Document) -> float | None:
+    def core_taken(self, document: Document) -> float | None:
         """The share of its core that one more process did without; None where the program does not say."""
-        now = results.cycles_of_eight_additions(document)
+        now = cycles_of_eight_additions(document)
         if now is None:
             return None
         self.cycles.append(now)
         quietest = sorted(self.cycles)[len(self.cycles) // 10]
         return max(0.0, 1 - quietest / now)
 
-    def run(self, one: Part, process: int) -> tuple[results.Document, machine.Interference]:
+    def run(self, one: Part, process: int) -> tuple[Document, interference.Interference]:
         """Measures; where that fails, once more without the user's own mallocs: the fault may be theirs alone."""
         chosen = _without_the_unfit(self.plan)
         without = dataclasses.replace(chosen, allocators=())
@@ -255,11 +260,11 @@ class _campaign:
             except UnitFailed:
                 raise failed from None
             said = f"{failed}; measured again without --allocator {' '.join(chosen.allocators)}"
-        self.failed[one.file_name(process)] = results.Failure(one.family, process, said)
+        self.failed[one.file_name(process)] = Failure(one.family, process, said)
         self.watching.ends(one, process, said)
         return measured
 
-    def run_with(self, chosen: Program, one: Part, process: int) -> tuple[results.Document, machine.Interference]:
+    def run_with(self, chosen: Program, one: Part, process: int) -> tuple[Document, interference.Interference]:
         if (chosen, one) in self.hung:  # it would take the whole limit again
             raise UnitFailed(f"left out: it hung in process {self.hung[chosen, one]}")
         limit = self.patience.after([unit.seconds for unit in self.units.values()])
@@ -269,10 +274,10 @@ class _campaign:
             self.hung[chosen, one] = process
             raise
 
-    def keep(self, now: results.Unit, document: results.Document, key: str) -> None:
+    def keep(self, now: Unit, document: Document, key: str) -> None:
         before = self.units.get(key)
         if before is None or _how_disturbed(now) <= _how_disturbed(before):
-            results.write_unit(self.parts_folder / key, now, document)
+            write_unit(self.parts_folder / key, now, document)
             self.units[key] = now
 
     def seconds_left(self) -> float | None:
@@ -294,13 +299,13 @@ class _campaign:
         measured, failed = [], list(self.failed.values())
         for one, process in self.plan.all_units():
             if one.file_name(process) in self.units:
-                unit, document = results.read_unit(self.parts_folder / one.file_name(process))
+                unit, document = read_unit(self.parts_folder / one.file_name(process))
                 measured.append((unit, document))
-                wrong = results.failures_in(document, one.benchmarks)
-                failed += [results.Failure(one.family, process, reason) for reason in wrong]
+                wrong = failures_in(document, one.benchmarks)
+                failed += [Failure(one.family, process, reason) for reason in wrong]
         if not measured:
             return
-        how_it_went = results.Account(
+        how_it_went = Account(
             complete=complete,
             processes_planned=self.plan.processes,
             order_seed=self.plan.order_seed,
@@ -309,7 +314,7 @@ class _campaign:
             about={"families": self.plan.catalogue.about, "machine": self.plan.fitness},
         )
         order = self.plan.catalogue.benchmarks
-        results.write_whole(self.folder / RUN_FILE, results.merge(measured, how_it_went, order, self.plan.catalogue.context))
+        write_whole(self.folder / RUN_FILE, merge(measured, how_it_went, order, self.plan.catalogue.context))
 
 
 def _without_the_unfit(planned: Plan) -> Program:
@@ -320,12 +325,12 @@ def _without_the_unfit(planned: Plan) -> Program:
 
 
 def _unit_of(
-    one: Part, process: int, attempt: int, document: results.Document, beside: machine.Interference, taken: float | None
-) -> results.Unit:
+    one: Part, process: int, attempt: int, document: Document, beside: interference.Interference, taken: float | None
+) -> Unit:
     reasons = beside.reasons
     if taken is not None and taken > CORE_TAKEN:
         reasons = (*reasons, f"its core did {taken:.0%} less at once than in the quietest processes")
-    return results.Unit(
+    return Unit(
         family=one.family,
         chapter=one.chapter,
         part=one.expression,
@@ -337,13 +342,13 @@ def _unit_of(
         involuntary_switches=beside.involuntary_switches,
         major_faults=beside.major_faults,
         seconds=beside.seconds,
-        ns_per_addition=results.ns_per_addition(document),
+        ns_per_addition=ns_per_addition(document),
         attempt=attempt,
         core_taken=taken,
     )
 
 
-def _how_disturbed(unit: results.Unit) -> tuple[bool, float, int]:
+def _how_disturbed(unit: Unit) -> tuple[bool, float, int]:
     return unit.disturbed, unit.taken_by_others, unit.involuntary_switches
 
 
@@ -358,20 +363,3 @@ def _alone_in(folder: Path) -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def signals_as_interrupts() -> Iterator[None]:
-    """Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt once; further ones are ignored, while the run is written."""
-    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        for each in heeded:
-            signal.signal(each, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in heeded}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -6,22 +6,23 @@ import sys
 from collections.abc import Set
 from pathlib import Path
 
-from suite.results import model as results
+from suite.results.model import Run
+from suite.results.read import read_run
 
 
-def told(run: results.Run, expected: Set[str]) -> tuple[str, ...]:
+def told(run: Run, expected: Set[str]) -> tuple[str, ...]:
     """A line for each reason that a family gave; those of a family that is not expected to fail begin with FAILED."""
     failed = sorted({(one.family, one.reason) for one in run.failed})
     return tuple(f"{'not run' if family in expected else 'FAILED'}: {family} {reason}" for family, reason in failed)
 
 
-def only(run: results.Run, expected: Set[str]) -> bool:
+def only(run: Run, expected: Set[str]) -> bool:
     return {one.family for one in run.failed} <= expected
 
 
 def main(file: str, families: str) -> int:
     """Of a result file and families with commas between; 0 when no other failed, else 1."""
-    run, expected = results.read_run(Path(file)), frozenset(families.split(","))
+    run, expected = read_run(Path(file)), frozenset(families.split(","))
     for line in told(run, expected):
         print(line)
     return 0 if only(run, expected) else 1

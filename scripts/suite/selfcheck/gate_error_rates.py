@@ -19,14 +19,17 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import binomtest
 
-from suite.gate import sequential_test as deciding
+from suite.base.blocks import BLOCK, OPENING
+from suite.base.errors import BadInput
+from suite.gate import sequential_test
 from suite.gate.comparison import WORSE
 from suite.gate.paired_run import ALIKE, ATTEMPTS
+from suite.gate.pairs_file import Pair
 from suite.gate.sequential_test import Rule
-from suite.pages.docs import BLOCK, OPENING
-from suite.results.model import CORE_SHARE, Pair, Sample
-from suite.runner.program import BadInput
-from suite.selfcheck.gate_recording import CONDITIONS, NOISY, QUIET, REPETITIONS, SAME_ON_BOTH_SIDES, SLOWDOWNS, Recording, Repetitions, Turn  # fmt: skip
+from suite.results.model import CORE_SHARE, Sample
+from suite.selfcheck.gate_recording import (
+    CONDITIONS, NOISY, QUIET, REPETITIONS, SAME_ON_BOTH_SIDES, SLOWDOWNS, Recording, Repetitions, Turn,
+)
 from suite.selfcheck.other_tools import OTHER_RULES, OtherRule
 from suite.stats.estimates import median
 
@@ -154,9 +157,9 @@ def _series(turns: Sequence[Turn], percent: int, name: str, asked: PairedRule) -
 def _worse(series: Mapping[str, _pairs | None], chosen: Sequence[int], asked: PairedRule) -> set[str]:
     """Those that the rule calls worse, without those it sets aside for their two humps."""
     there = {name: one for name, one in series.items() if one is not None}
-    decided = deciding.decide({name: [one.logs[i] for i in chosen] for name, one in there.items()}, asked.chosen)
+    decided = sequential_test.decide({name: [one.logs[i] for i in chosen] for name, one in there.items()}, asked.chosen)
     suspects = {name: [there[name].pairs[i] for i in chosen] for name, one in decided.items() if one.verdict == WORSE}
-    judged = deciding.judge(suspects, asked.chosen) if suspects else {}
+    judged = sequential_test.judge(suspects, asked.chosen) if suspects else {}
     return {name for name in suspects if not judged[name].quarantined}
 
 

@@ -21,11 +21,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from suite.base.errors import BadInput, UnitFailed
+from suite.base.text import one_line
 from suite.gate.paired_run import measured_alike, repeated
-from suite.results import model as results
-from suite.results.model import BadResult, Pair, Sample
-from suite.runner.program import ask, BadInput, Catalogue, measure_part, Part, Program, UnitFailed
-from suite.runner.scheduler import signals_as_interrupts
+from suite.gate.pairs_file import Pair
+from suite.results.model import CORE_SHARE, WALL_NS, Sample
+from suite.results.read import BadResult, sample_of, times_of
+from suite.runner.program import Catalogue, Part, Program, ask, measure_part
+from suite.runner.signals import signals_as_interrupts
 from suite.stats.estimates import median
 
 QUIET, NOISY = "quiet", "noisy"
@@ -59,7 +62,7 @@ CALIBRATIONS = 7  # processes that say how long a stretch of work takes, before 
 SECONDS_LIMIT = 60.0  # of one process
 MOST_FAILURES = 3  # of a process; the turn is done again
 MOST_BYTES = 1 << 26  # of a recording, unpacked: a hundred times what twenty minutes give
-COUNTED = ("ns_per_addition", results.CORE_SHARE, "cycles", "instructions", results.WALL_NS)  # kept beside the time
+COUNTED = ("ns_per_addition", CORE_SHARE, "cycles", "instructions", WALL_NS)  # kept beside the time
 
 FACTS = ("compiler", "build_flags", "topology", "counters")  # of the program's context, that a recording keeps
 
@@ -153,7 +156,7 @@ class Recorder:
         chosen = Program(self.of.executable(percent), PROFILE, only=f"^{name}$", options=repeated(SECONDS))
         document, _ = measure_part(chosen, self._part(name), self.of.folder, SECONDS_LIMIT)
         try:
-            return results.sample_of(document, name)
+            return sample_of(document, name)
         except ValueError as error:
             raise UnitFailed(str(error)) from None
 
@@ -164,7 +167,7 @@ class Recorder:
         one = replace(self._part(self.benchmarks[0]), expression=everything)
         document, _ = measure_part(chosen, one, self.of.folder, SECONDS_LIMIT)
         try:
-            return {name: results.times_of(document, name) for name in self.benchmarks}
+            return {name: times_of(document, name) for name in self.benchmarks}
         except ValueError as error:
             raise UnitFailed(str(error)) from None
 
@@ -314,8 +317,8 @@ def read_recording(path: Path) -> Recording:
 
 def _recording_read(written: Any) -> Recording:
     told = written["evaluation"]
-    names = tuple(results.one_line(str(name)) for name in told["benchmarks"])
-    facts = {results.one_line(str(key)): results.one_line(str(value)) for key, value in told["facts"].items()}
+    names = tuple(one_line(str(name)) for name in told["benchmarks"])
+    facts = {one_line(str(key)): one_line(str(value)) for key, value in told["facts"].items()}
     turns = {name: tuple(_turn_read(names, one) for one in written["turns"][name]) for name in CONDITIONS}
     if not names or len(set(names)) < len(names) or not all(turns.values()):
         raise ValueError("nothing was recorded, or something twice")

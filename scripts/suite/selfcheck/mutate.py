@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from suite.runner.program import BadInput
+from suite.base.errors import BadInput
 
 CAUGHT, SURVIVED, UNBUILT = "caught", "survived", "does not build"
 

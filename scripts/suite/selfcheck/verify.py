@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from suite.base.errors import BadInput, UnitFailed
 from suite.results.metrics import metrics_of
 from suite.results.model import Benchmark, BenchmarkName, Sample
-from suite.runner.program import ask, BadInput, Catalogue, measure_part, Part, Program, UnitFailed
+from suite.runner.program import Catalogue, Part, Program, ask, measure_part
 from suite.selfcheck import assembly
 from suite.stats.estimates import estimate_ratio, median
 

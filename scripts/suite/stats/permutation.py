@@ -117,12 +117,3 @@ def _statistic(squares: Any, differences: Any, olds: int, news: int, low_spreads
     return np.round(statistic, 9)  # equal ones are equal whatever the order of the sums
 
 
-def discoveries(chances_of: Sequence[float], rate: float) -> list[bool]:
-    """Which of many small chances are findings, if on average at most `rate` of the findings may be false.
-
-    Benjamini and Hochberg, Journal of the Royal Statistical Society B 57 (1995).
-    """
-    ordered = sorted(chances_of)
-    number = len(ordered)
-    limit = max((p for rank, p in enumerate(ordered, 1) if p <= rate * rank / number), default=-1.0)
-    return [p <= limit for p in chances_of]

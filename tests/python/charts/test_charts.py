@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import itertools
 import multiprocessing
@@ -12,79 +11,43 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from matplotlib.text import Text
+
 from suite import charts
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.files import write_whole
 from suite.charts import scaling
-from suite.charts.kit import forms, frame, marks
+from suite.charts.kit import forms, marks
 from suite.commands import plot
-from suite.results import model as results
-from suite.results import query as selection
+from suite.results import query
+from suite.results.model import BenchmarkName, Run
+from suite.results.read import BadResult, read_run
 from suite.stats.estimates import Estimate
-from support import synthetic
-from support import textbook
+from support import synthetic, textbook
+from support.chart_checks import (
+    CSS_POINT,
+    PLAIN,
+    SIGHT,
+    drawn,
+    exact,
+    faults_of_layout,
+    linear,
+    luminance,
+    only,
+    texts,
+    title,
+    told,
+)
 
 NAMES = list(charts.charts())
-CSS_POINT = 96 / 72  # pixels
-PLAIN = str.maketrans({words.NO_BREAK: " "})
-
-
-def drawn(run: results.Run, name: str, theme: str = "light", size: str = "talk") -> charts.Drawing:
-    found = charts.draw(run, name, charts.Look(theme, size))
-    assert found is not None
-    return found
-
-
-def told_only() -> contextlib.AbstractContextManager[object]:
-    """For what a chart says: its words do not wait until the panels are placed, which is most of the work."""
-    return mock.patch.object(frame.Page, "_place_panels")
-
-
-def told(run: results.Run, name: str) -> charts.Drawing:
-    with told_only():
-        return drawn(run, name)
-
-
-def title(run: results.Run, name: str) -> str:
-    return told(run, name).title.translate(PLAIN)
 
 
 def usual_title(name: str) -> str:
     return title(synthetic.synthetic(), name)
-
-
-def only(family: str) -> Callable[[str], bool]:
-    """Keeps what a chart of the family needs."""
-    return lambda name: name.startswith(f"{family}/")
-
-
-def texts(one: charts.Drawing) -> list[Text]:
-    return [text for text in one.figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
-
-
-def faults_of_layout(one: charts.Drawing) -> Iterator[str]:
-    """Texts that are too small, leave the page or lie on one another."""
-    one.figure.draw_without_rendering()
-    page = one.figure.bbox
-    shown = texts(one)
-    smallest = {"talk": 18.0, "paper": 8.0, "square": 18.0}[one.look.size]
-    for text in shown:
-        if text.get_fontsize() < smallest - 1e-6:
-            yield f"{text.get_text()!r} has {text.get_fontsize()} points"
-    said = [text.get_text() for text in shown]
-    x0, y0, x1, y1 = np.array([text.get_window_extent().padded(-1).extents for text in shown]).T
-    for index in np.flatnonzero((x0 < 0) | (x1 > page.x1) | (y0 < 0) | (y1 > page.y1)):
-        yield f"{said[index]!r} leaves the page"
-    across = (x0 <= x1[:, None]) & (x0[:, None] <= x1)
-    along = (y0 <= y1[:, None]) & (y0[:, None] <= y1)
-    for first, second in np.argwhere(np.triu(across & along, 1)):
-        yield f"{said[first]!r} lies on {said[second]!r}"
 
 
 # ---- how they look
@@ -182,7 +145,7 @@ def test_only_lines_that_lie_on_one_another_run_abreast() -> None:
     [(4, {1, 2, 4, 8}, 4), (3, {1, 2, 4}, 2), (1, {1, 2, 4}, 2), (2, {4, 8}, 4), (2, {1}, 1), (2, set(), 1)],
 )
 def test_as_many_threads_are_compared_as_have_a_core_each(cores: int, measured: set[int], chosen: int) -> None:
-    assert selection.contending(synthetic.synthetic(cores=cores), measured) == chosen
+    assert query.contending(synthetic.synthetic(cores=cores), measured) == chosen
 
 
 def test_ideal_threads_pay_what_one_pays_until_they_take_turns() -> None:
@@ -190,23 +153,7 @@ def test_ideal_threads_pay_what_one_pays_until_they_take_turns() -> None:
     assert {threads: one.median for threads, one in ideal.items()} == {1: 1.0, 2: 1.0, 4: 2.0}
 
 
-# Eyes without one kind of cones: Machado, Oliveira and Fernandes 2009, severity 1, on linear light.
-SIGHT = {
-    "usual": np.eye(3),
-    "no red": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-    "no green": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
-    "no blue": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
-}
 LEADING = ("stack_array", "arena", *synthetic.KNOWN)
-
-
-def linear(colour: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    value = np.array([int(colour[place : place + 2], 16) for place in (1, 3, 5)]) / 255
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-
-
-def luminance(colour: str) -> float:
-    return float(linear(colour) @ [0.2126, 0.7152, 0.0722])
 
 
 @pytest.mark.parametrize("theme", charts.THEMES)
@@ -263,14 +210,10 @@ def test_where_nothing_differs_the_title_says_so(name: str) -> None:
     assert EQUAL[name] in said and "times" not in said
 
 
-def exact(name: str, process: int) -> float:
-    return 1.0
-
-
 def test_the_first_chart_says_what_the_data_says() -> None:
     def said(price: Mapping[str, float], processes: int = 5) -> str:
         def ns(name: str) -> float:
-            return price.get(str(results.BenchmarkName.parse(name).strategy), 1.0)
+            return price.get(str(BenchmarkName.parse(name).strategy), 1.0)
 
         chosen = {f"scoped/{one}/bytes:64/touch:first" for one in price}
         run = synthetic.synthetic(ns=ns, processes=processes, keep=lambda name: name in chosen, noise=exact)
@@ -338,7 +281,7 @@ def test_a_footer_tells_processes_disturbance_and_machine() -> None:
 def test_a_chart_that_leaves_out_mallocs_says_so(name: str, shown: int) -> None:
     keep = only(charts.charts()[name].family)
     few, many = (drawn(synthetic.synthetic(mallocs=number, keep=keep), name) for number in (10, 13))
-    assert sum(f"{words.plain(one)} " in many.alt for one in synthetic.names_of(13)) == shown
+    assert sum(f"{phrases.plain(one)} " in many.alt for one in synthetic.names_of(13)) == shown
     assert ("; 10 of 13 mallocs shown." in many.caption) == (0 < shown < 13)
     assert "mallocs shown" not in few.caption
     assert list(faults_of_layout(many)) == []
@@ -354,7 +297,7 @@ def test_two_humps_are_marked_and_explained() -> None:
         assert "two humps" not in [text.get_text() for text in texts(told(synthetic.synthetic(), name))]
 
 
-def kept(keep: Callable[[str], bool]) -> results.Run:
+def kept(keep: Callable[[str], bool]) -> Run:
     """The usual run, of which only this was measured."""
     run = synthetic.synthetic()
     return replace(run, by_name={name: one for name, one in run.by_name.items() if keep(name)})
@@ -387,8 +330,8 @@ def test_a_hostile_name_stays_text_and_on_the_page(tmp_path: Path) -> None:
         for key in ("name", "run_name"):
             row[key] = row[key].replace("jemalloc", hostile)
     document["context"][f"malloc.{hostile}"] = document["context"].pop("malloc.jemalloc")
-    results.write_whole(tmp_path / "run.json", document)
-    run = results.read_run(tmp_path / "run.json")
+    write_whole(tmp_path / "run.json", document)
+    run = read_run(tmp_path / "run.json")
     for name in ("cost_64b", "private"):
         one = drawn(run, name)
         assert list(faults_of_layout(one)) == []
@@ -423,7 +366,7 @@ def test_files_are_the_same_on_one_core_and_on_several(tmp_path: Path, monkeypat
 
 def faulty(name: str, how: charts.Look) -> charts.Drawing | None:
     if name == "faulty":
-        raise results.BadResult(Path("run.json"), "has a fault")
+        raise BadResult(Path("run.json"), "has a fault")
     if name == "ending" and multiprocessing.parent_process():
         os._exit(9)  # as a worker ends that the system has killed
     return drawn(synthetic.synthetic(mallocs=1, keep=only("churn")), "churn")
@@ -431,7 +374,7 @@ def faulty(name: str, how: charts.Look) -> charts.Drawing | None:
 
 def test_what_fails_in_a_worker_fails_as_it_would_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
-    with pytest.raises(results.BadResult, match="run.json: has a fault"):
+    with pytest.raises(BadResult, match="run.json: has a fault"):
         charts.write_all(faulty, ["good", "faulty", "never"], tmp_path, ("svg",), charts.Look())
     assert [file.name for file in tmp_path.iterdir()] == ["good.svg"]
     assert not multiprocessing.active_children()
@@ -454,7 +397,7 @@ def test_an_interrupt_ends_all_drawing(tmp_path: Path, monkeypatch: pytest.Monke
 def test_plot_writes_what_is_asked_for_and_looks_do_not_overwrite_each_other(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    results.write_whole(tmp_path / "run.json", synthetic.document(keep=lambda name: name.startswith("churn/")))
+    write_whole(tmp_path / "run.json", synthetic.document(keep=lambda name: name.startswith("churn/")))
     file = str(tmp_path / "run.json")
     assert plot.main([file]) == 0
     assert plot.main([file, "--chart", "churn", "--theme", "dark", "--size", "paper", "--format", "pdf"]) == 0
@@ -478,7 +421,7 @@ def test_plot_refuses_bad_input_in_one_line(
     arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    results.write_whole(tmp_path / "run.json", synthetic.document(keep=lambda name: name.startswith("churn/")))
+    write_whole(tmp_path / "run.json", synthetic.document(keep=lambda name: name.startswith("churn/")))
     try:
         status = plot.main(arguments)
     except SystemExit as exit_of_the_parser:

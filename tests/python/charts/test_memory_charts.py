@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+
 from suite import charts
-from suite.base import phrases as words
-from suite.results import model as results
+from suite.base import phrases
+from suite.results.model import BenchmarkName
 from support import synthetic
 
-PLAIN = str.maketrans({words.NO_BREAK: " "})
-Price = Callable[[results.BenchmarkName], float]
+PLAIN = str.maketrans({phrases.NO_BREAK: " "})
+Price = Callable[[BenchmarkName], float]
 
 
 def exact(name: str, process: int) -> float:
@@ -23,16 +24,16 @@ def title(
     price: Price,
     keep: str = "",
     noise: Callable[[str, int], float] = exact,
-    counted: Callable[[results.BenchmarkName], dict[str, float]] = lambda one: {},
+    counted: Callable[[BenchmarkName], dict[str, float]] = lambda one: {},
     processes: int = 5,
 ) -> str:
     """Of a run in which the chart's family costs this price, of the benchmarks that have `keep` in their name."""
     family = charts.charts()[chart].family
     run = synthetic.synthetic(
-        ns=lambda name: price(results.BenchmarkName.parse(name)),
+        ns=lambda name: price(BenchmarkName.parse(name)),
         keep=lambda name: name.startswith(f"{family}/") and keep in name,
         noise=noise,
-        counted=lambda name: counted(results.BenchmarkName.parse(name)),
+        counted=lambda name: counted(BenchmarkName.parse(name)),
         processes=processes,
     )
     drawn = charts.draw(run, chart)
@@ -73,7 +74,7 @@ def test_callocs_are_counted_as_cheaper_only_where_they_are() -> None:
 
 
 def test_the_tail_is_told_as_far_as_every_malloc_was_measured() -> None:
-    def until_p99(one: results.BenchmarkName) -> dict[str, float]:
+    def until_p99(one: BenchmarkName) -> dict[str, float]:
         rare = {"p99_9": 700.0} if one.strategy == "glibc" else {}
         return {"p50": 20.0, "p90": 25.0, "p99": 50.0, "max": 9000.0, **rare}
 
@@ -98,7 +99,7 @@ def test_pointers_without_their_counterpart_are_told_alone() -> None:
 
 
 def test_the_dearest_walk_of_a_matrix_is_told_with_its_counterpart() -> None:
-    def price(one: results.BenchmarkName) -> float:
+    def price(one: BenchmarkName) -> float:
         return 5.0 if one.text == "matrix/block_a_row/n:100/by:column" else 1.0
 
     said = title("matrix", price)

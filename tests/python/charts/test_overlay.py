@@ -12,22 +12,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from suite import charts
+from suite.base.files import write_whole
 from suite.charts.across import overlay
 from suite.charts.kit import marks
 from suite.commands import plot
-from suite.results import model as results
+from suite.results.model import Benchmark, Run
 from support import synthetic
-from test_charts import PLAIN, SIGHT, exact, faults_of_layout, linear, luminance, texts, told_only
+from support.chart_checks import PLAIN, SIGHT, exact, faults_of_layout, linear, luminance, texts, told_only
 
 HOSTS = ("otto", "emma", "ida", "a-host-with-a-long-name.example.org", "karl", "w")
 Factor = Callable[[str], float]
 
 
-def priced(run: results.Run, factor: Factor, path: str = "run.json", **context: Any) -> results.Run:
+def priced(run: Run, factor: Factor, path: str = "run.json", **context: Any) -> Run:
     """The same measured where everything costs so many times as much."""
 
-    def dearer(one: results.Benchmark) -> results.Benchmark:
+    def dearer(one: Benchmark) -> Benchmark:
         by = factor(one.name.text)
         samples = tuple(
             replace(taken, ns=taken.ns * by, counters={key: value * by for key, value in taken.counters.items()})
@@ -44,12 +46,12 @@ def times(factor: float) -> Factor:
 
 
 @cache
-def usual(mallocs: int = 5, processes: int = 5) -> results.Run:
+def usual(mallocs: int = 5, processes: int = 5) -> Run:
     return synthetic.synthetic(mallocs=mallocs, processes=processes, noise=exact)
 
 
 @cache
-def machines(number: int, mallocs: int) -> tuple[results.Run, ...]:
+def machines(number: int, mallocs: int) -> tuple[Run, ...]:
     """Everything is dearer on each next machine, whose caches are smaller."""
     run = synthetic.synthetic(mallocs=mallocs, cores=64)
     return tuple(
@@ -58,18 +60,18 @@ def machines(number: int, mallocs: int) -> tuple[results.Run, ...]:
     )
 
 
-def keeping(run: results.Run, keep: Callable[[str], object]) -> results.Run:
+def keeping(run: Run, keep: Callable[[str], object]) -> Run:
     return replace(run, by_name={name: one for name, one in run.by_name.items() if keep(name)})
 
 
-def title(name: str, *runs: results.Run) -> str:
+def title(name: str, *runs: Run) -> str:
     with told_only():
         found = overlay.draw(runs, name)
     assert found is not None
     return found.title.translate(PLAIN)
 
 
-def pair(factor: Factor, processes: int = 5) -> tuple[results.Run, results.Run]:
+def pair(factor: Factor, processes: int = 5) -> tuple[Run, Run]:
     run = usual(processes=processes)
     return priced(run, lambda name: 1.0, host_name="otto"), priced(run, factor, host_name="emma")
 
@@ -290,7 +292,7 @@ def written(folder: Path, families: tuple[str, ...] = ("scoped", "handoff")) -> 
         document["context"]["host_name"] = host
         (folder / host).mkdir()
         files.append(str(folder / host / "run.json"))
-        results.write_whole(Path(files[place]), document)
+        write_whole(Path(files[place]), document)
     return files
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import pytest
+
 from suite import charts
-from suite.base import phrases as words
-from suite.results import query as selection
+from suite.base import phrases
+from suite.results import query
 from suite.results.model import Benchmark, BenchmarkName, Sample
 from support import synthetic
 
@@ -31,7 +32,7 @@ def title(
     )
     drawn = charts.draw(run, name)
     assert drawn is not None
-    return drawn.title.replace(words.NO_BREAK, " ")
+    return drawn.title.replace(phrases.NO_BREAK, " ")
 
 
 OF = {name: (f"{one.family}/",) for name, one in charts.charts().items()} | {"limits": ("stack_limit/", "heap_limit/")}
@@ -157,7 +158,7 @@ def test_recursion_is_compared_both_ways() -> None:
 
 
 def test_a_span_goes_from_the_least_to_the_most() -> None:
-    assert words.span([12.0, 3.6], words.two_figures).replace(words.NO_BREAK, " ") == "3.6 to 12"
+    assert phrases.span([12.0, 3.6], phrases.two_figures).replace(phrases.NO_BREAK, " ") == "3.6 to 12"
 
 
 def test_each_of_many_ratios_has_a_wider_interval_than_one_alone() -> None:
@@ -166,7 +167,7 @@ def test_each_of_many_ratios_has_a_wider_interval_than_one_alone() -> None:
         return Benchmark(BenchmarkName.parse("pass/type:int/how:copy"), samples)
 
     def width(count: int) -> float:
-        found = selection.ratios({i: measured(9.0) for i in range(count)}, {i: measured(3.0) for i in range(count)})
+        found = query.ratios({i: measured(9.0) for i in range(count)}, {i: measured(3.0) for i in range(count)})
         return found[0].high - found[0].low
 
     assert width(50) > 1.05 * width(1)

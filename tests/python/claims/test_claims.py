@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Union
 
 import pytest
+
 from suite import claims
+from suite.base.files import write_whole
 from suite.claims import DOES_NOT_HOLD, HOLDS, HOLDS_BUT, NOT_MEASURED
 from suite.claims.inputs import few_cycles_apart
 from suite.commands import claims as command
-from suite.results import model as results
+from suite.results.model import Benchmark, BenchmarkName, Run, Sample
+from suite.results.read import read_run
 from support import synthetic
 
 Figure = Union[float, Mapping[str, float], tuple[float, Mapping[str, float]]]  # ns, counters, or both
@@ -30,7 +33,7 @@ def a_lot(name: str, process: int) -> float:
 
 def make_run(
     folder: Path, figures: Figures, processes: int = 5, noise: Noise = a_little, cores: int = 2, mallocs: int = 2
-) -> results.Run:
+) -> Run:
     rows = []
     for name, told in figures.items():
         ns, counters = (1.0, told) if isinstance(told, Mapping) else told if isinstance(told, tuple) else (told, {})
@@ -38,11 +41,11 @@ def make_run(
             factor = 1.0 if isinstance(told, Mapping) else noise(name, process)
             rows.append({**synthetic.row(name, ns * factor, counters), "repetition_index": process})
     context = synthetic.context(synthetic.names_of(mallocs), cores)
-    results.write_whole(folder / "run.json", {"context": context, "benchmarks": rows})
-    return results.read_run(folder / "run.json")
+    write_whole(folder / "run.json", {"context": context, "benchmarks": rows})
+    return read_run(folder / "run.json")
 
 
-def of(claim_id: str, run: results.Run) -> claims.JudgedClaim:
+def of(claim_id: str, run: Run) -> claims.JudgedClaim:
     return next(one for one in claims.judge(run) if one.id == claim_id)
 
 
@@ -330,9 +333,9 @@ def test_the_command_refuses_what_is_no_run(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_two_cycles_are_few_and_three_are_not() -> None:
-    def of_cycles(count: float) -> results.Benchmark:
-        samples = tuple(results.Sample(process, count, {"cycles": count}) for process in range(8))
-        return results.Benchmark(results.BenchmarkName.parse("pass/type:int/how:copy"), samples)
+    def of_cycles(count: float) -> Benchmark:
+        samples = tuple(Sample(process, count, {"cycles": count}) for process in range(8))
+        return Benchmark(BenchmarkName.parse("pass/type:int/how:copy"), samples)
 
     assert few_cycles_apart(of_cycles(11.5), of_cycles(10.0))
     assert not few_cycles_apart(of_cycles(13.0), of_cycles(10.0))

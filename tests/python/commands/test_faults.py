@@ -18,15 +18,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from support import fake_program
 import pytest
-from support.measuring_program import ROOT, listed, names, parsed, program
-from suite.results import model as results
-from suite.runner import scheduler as measure
+
 from suite.base.cli import INTERRUPTED
+from suite.base.files import write_whole
 from suite.commands import run as command
-from suite.runner.program import ask
+from suite.results.read import read_program_output, read_run, read_unit
+from suite.runner import scheduler
 from suite.runner.program import Program as chosen_program
+from suite.runner.program import ask
+from support import fake_program
+from support.measuring_program import ROOT, listed, names, parsed, program
 
 KILLS = int(os.environ.get("STACKHEAP_KILLS", "25"))  # more: STACKHEAP_KILLS=100
 ONE = "--only=^scoped/none/bytes:64/touch:first$"
@@ -78,12 +80,12 @@ def end_of(child: int) -> int:
 def whole_files(folder: Path) -> set[str]:
     """The names of the finished units; every result file on the disk is read as what it is."""
     if (folder / "plan.json").exists():
-        measure.read_plan(folder)
+        scheduler.read_plan(folder)
     if (folder / "run.json").exists():
-        results.read_run(folder / "run.json")
+        read_run(folder / "run.json")
     units = {file.name for file in (folder / "parts").glob("[!.]*.json")}
     for name in units:
-        results.read_unit(folder / "parts" / name)
+        read_unit(folder / "parts" / name)
     return units
 
 
@@ -93,7 +95,7 @@ def whole_files(folder: Path) -> set[str]:
 def test_a_run_killed_again_and_again_keeps_every_finished_process(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(measure, "MOST_ATTEMPTS", 1)  # so that nothing is measured twice but what was lost
+    monkeypatch.setattr(scheduler, "MOST_ATTEMPTS", 1)  # so that nothing is measured twice but what was lost
     folder, draw = tmp_path / "run", random.Random(7)
     finished: dict[str, bytes] = {}
     for _ in range(KILLS):
@@ -105,7 +107,7 @@ def test_a_run_killed_again_and_again_keeps_every_finished_process(
         assert now.items() >= finished.items(), "a finished process was lost or measured again"
         finished = now
     assert end_of(start(executable, folder, "--only", "^(traverse|handoff)/", "--processes", "10")) == 0
-    run = results.read_run(folder / "run.json")
+    run = read_run(folder / "run.json")
     assert (run.complete, run.processes, len(run.units), run.failed) == (True, 10, 20, ())
     assert all((folder / "parts" / name).read_bytes() == written for name, written in finished.items())
     assert not list(folder.rglob(".*.tmp"))
@@ -128,7 +130,7 @@ def test_an_interrupt_at_any_moment_ends_in_one_line(executable: Path, tmp_path:
         assert codes[-1] in (0, -signal.SIGTERM) or said.splitlines()[-1].startswith("scripts/run: interrupted")
         units = whole_files(folder)
         if codes[-1] == INTERRUPTED and (folder / "run.json").exists():
-            assert {f"{unit.family}-0-{unit.process}.json" for unit in results.read_run(folder / "run.json").units} == units
+            assert {f"{unit.family}-0-{unit.process}.json" for unit in read_run(folder / "run.json").units} == units
     # A signal in the first milliseconds, before the command is ready for any, ends the process as signals do.
     assert set(codes) <= {0, INTERRUPTED, -signal.SIGTERM} and INTERRUPTED in codes
 
@@ -252,7 +254,7 @@ def test_a_run_with_a_hostile_malloc_keeps_what_the_others_cost(
     folder = tmp_path / "run"
     words = ["--profile", "smoke", "--only", "^scoped/(none|glibc|evil)/bytes:64/touch:first", "--no-figures"]
     code = command.main([*words, "--allocator", hostile(fault), "--out", str(folder)], tmp_path, lambda *_: program())
-    run, said = results.read_run(folder / "run.json"), capsys.readouterr()
+    run, said = read_run(folder / "run.json"), capsys.readouterr()
     assert [one.name.strategy for one in run.series()] == ["none", "glibc"]
     if fault == "null":  # found out before
         assert code == 0 and run.unavailable_mallocs()["evil"] == "on trial malloc(1) gave no memory"
@@ -273,11 +275,11 @@ def test_a_malloc_that_hangs_costs_its_part_one_limit(executable: Path, tmp_path
         "    if does in (\"hang\", \"slow\"):")  # fmt: skip
     executable.write_text(script)
     chosen = chosen_program(executable, "quick", "^(traverse|handoff)/", ("evil=/lib/x.so",))
-    planned = measure.Plan(chosen, ask(chosen), 3, 1)
+    planned = scheduler.Plan(chosen, ask(chosen), 3, 1)
     folder = tmp_path / "run"
     planned.write(folder)
     before = time.monotonic()
-    run = measure.measure(planned, folder, Silent(), measure.Limits(seconds=1.0, times_median=0.0))
+    run = scheduler.measure(planned, folder, Silent(), scheduler.Limits(seconds=1.0, times_median=0.0))
     assert time.monotonic() - before < 12
     assert (run.complete, run.processes, len(run.failed)) == (True, 3, 6)
     reasons = sorted({one.reason.partition(";")[0] for one in run.failed})
@@ -325,7 +327,7 @@ def test_a_disk_that_is_full_in_the_middle_is_one_line_and_what_was_measured_sta
     done = run_there(script, executable, tmp_path / "disk", "--only", "^traverse/", "--processes", "200")
     assert done.returncode == 2, done.stderr
     assert done.stderr.splitlines()[-1].endswith("No space left on device") and "Traceback" not in done.stderr
-    run = results.read_run(kept / "run.json")
+    run = read_run(kept / "run.json")
     assert not run.complete and 1 < run.processes < 200
     assert len(whole_files(kept)) >= run.processes
 
@@ -348,7 +350,7 @@ def test_results_that_become_read_only_in_the_middle_are_one_line(
     done = run_there(script, executable, tmp_path / "disk", "--only", "^traverse/", "--processes", "50")
     assert done.returncode == 2, done.stderr
     assert done.stderr.splitlines()[-1].endswith("Read-only file system") and "Traceback" not in done.stderr
-    assert whole_files(kept) and not results.read_run(kept / "run.json").complete
+    assert whole_files(kept) and not read_run(kept / "run.json").complete
 
 
 # ---- the machine
@@ -447,7 +449,7 @@ def test_processors_that_go_away_in_the_middle_are_said_or_done_without(tmp_path
     if len(allowed) < 2:
         pytest.skip("needs two processors")
     chosen = chosen_program(program(), "smoke", "^(scoped/none/bytes:64/touch:first|private/stack_array)")
-    planned = measure.Plan(chosen, ask(chosen), 2, 1)
+    planned = scheduler.Plan(chosen, ask(chosen), 2, 1)
     folder = tmp_path / "run"
     planned.write(folder)
 
@@ -456,7 +458,7 @@ def test_processors_that_go_away_in_the_middle_are_said_or_done_without(tmp_path
             os.sched_setaffinity(0, {min(allowed)})
 
     try:
-        run = measure.measure(planned, folder, shrinking())
+        run = scheduler.measure(planned, folder, shrinking())
     finally:
         os.sched_setaffinity(0, allowed)
     assert run.complete and [one.process for one in run.series("scoped")[0].samples] == [0, 1]
@@ -491,7 +493,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(program(), there / "mein stackheap")
     from support.synthetic import document
 
-    results.write_whole(there / "läuft.json", document(keep=lambda name: name.startswith(("scoped/", "chase/"))))
+    write_whole(there / "läuft.json", document(keep=lambda name: name.startswith(("scoped/", "chase/"))))
     return there
 
 
@@ -510,7 +512,7 @@ def test_a_path_may_hold_spaces_quotes_and_any_letters(checkout: Path, tmp_path:
     words = ["--profile", "smoke", "--only", "^scoped/evil/bytes:64/touch:first", "--no-figures", "--out", str(checkout / "ö")]
     code = command.main([*words, "--allocator", f"evil={checkout / 'läufer.so'},hostile_"], tmp_path,
                         lambda *_: checkout / "mein stackheap")  # fmt: skip
-    run = results.read_run(checkout / "ö" / "run.json")
+    run = read_run(checkout / "ö" / "run.json")
     assert code == 0 and run.mallocs()["evil"].endswith("läufer.so")
 
 
@@ -575,7 +577,7 @@ def test_what_is_said_on_the_screen_never_goes_into_the_result(tmp_path: Path) -
         out = tmp_path / "run.json"
         subprocess.run(["sh", "-c", f"{program()} --profile=smoke '{ONE}' --benchmark_out={out} {redirection}"], timeout=60,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)  # fmt: skip
-        assert [row["name"] for row in results.read_program_output(out)["benchmarks"]] == [ONE[8:-1]]
+        assert [row["name"] for row in read_program_output(out)["benchmarks"]] == [ONE[8:-1]]
 
 
 def test_the_list_is_the_same_whatever_is_asked_of_it() -> None:

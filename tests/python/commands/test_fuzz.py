@@ -25,16 +25,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from support import fake_program
 import pytest
-from support import synthetic
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from suite.history import store as history_file
-from suite.results import model as results
-from suite.runner import scheduler as measure
+
+from suite.base.errors import BadInput
 from suite.commands import claims, compare, duet, evaluate, export, history, plot, report, run
-from suite.runner.program import ask, BadInput, Program
+from suite.history import store
+from suite.results.read import MOST_BYTES, read_run
+from suite.runner import scheduler
+from suite.runner.program import Program, ask
+from support import fake_program, synthetic
 
 EXAMPLES = int(os.environ.get("STACKHEAP_FUZZ", "60"))
 FUZZED = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -190,7 +191,7 @@ def test_an_expression_in_a_file_cannot_take_for_ever(folder: Path) -> None:
         one.update(part="(.*)*(.*)*!", disturbed=True, reasons=["x"])
     Path("run.json").write_text(json.dumps(document))
     before = time.process_time()
-    made = results.read_run(Path("run.json"))
+    made = read_run(Path("run.json"))
     assert all(made.disturbed_processes(one) for one in made.series())
     assert time.process_time() - before < 5
 
@@ -198,7 +199,7 @@ def test_an_expression_in_a_file_cannot_take_for_ever(folder: Path) -> None:
 def test_the_largest_file_that_is_read_fits_a_gigabyte_or_two(tmp_path: Path) -> None:
     """The worst that so many bytes can be: nothing but empty lists."""
     file = tmp_path / "run.json"
-    file.write_text("[" + "[]," * (results.MOST_BYTES // 12) + "[]]")  # a quarter: the test is to be short
+    file.write_text("[" + "[]," * (MOST_BYTES // 12) + "[]]")  # a quarter: the test is to be short
     code = f"import sys; sys.path[:0] = {sys.path!r}; from suite.commands import claims; sys.exit(claims.main([{str(file)!r}]))"
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert child.stderr is not None
@@ -246,7 +247,7 @@ def test_a_damaged_record_is_read_or_refused(folder: Path, seed: int, kind: str)
 
 def test_a_few_bytes_that_would_fill_the_memory_are_refused(folder: Path) -> None:
     Path("kept.sqlite").write_bytes(sound_record(folder))
-    bomb = zlib.compress(bytes(history_file.MOST_BYTES + 1))
+    bomb = zlib.compress(bytes(store.MOST_BYTES + 1))
     with contextlib.closing(sqlite3.connect("kept.sqlite")) as record:
         record.execute("UPDATE run SET samples = ?, medians = ?", (bomb, bomb))
         record.commit()
@@ -359,13 +360,13 @@ def test_a_damaged_list_is_read_or_refused(folder: Path, seed: int) -> None:
 def test_a_damaged_plan_is_refused_in_one_line_or_is_another(folder: Path, at: str, value: Any) -> None:
     written: dict[str, Any] = {"executable": "0", "profile": "smoke", "only": None, "allocators": [], "processes": 1,
                "benchmarks_and_mallocs": "0", "order_seed": 1}  # fmt: skip
-    (folder / measure.PLAN_FILE).write_text(json.dumps({**written, at: value}))
+    (folder / scheduler.PLAN_FILE).write_text(json.dumps({**written, at: value}))
     try:
-        read = measure.read_plan(folder)
+        read = scheduler.read_plan(folder)
     except BadInput as refused:
         assert len(str(refused).splitlines()) == 1
         return
-    assert read.profile in measure.PROCESSES and read.processes >= 1
+    assert read.profile in scheduler.PROCESSES and read.processes >= 1
 
 
 def test_no_test_here_leaves_a_limit_behind() -> None:

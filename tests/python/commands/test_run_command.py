@@ -14,12 +14,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from support import fake_program
 import pytest
 from rich.console import Console
-from suite.results import model as results
-from suite.runner import build as building
+
 from suite.commands import run as command
+from suite.results.merge import write_unit
+from suite.results.model import Document, Run, Unit
+from suite.results.read import read_run
+from suite.runner import build, scheduler
+from support import fake_program
 
 Call = Callable[..., int]
 
@@ -59,14 +62,14 @@ def write_page(page: str, file: Path) -> Path:
     return file
 
 
-def charts_that(draw: Callable[[results.Run, Path], list[Path]]) -> types.ModuleType:
+def charts_that(draw: Callable[[Run, Path], list[Path]]) -> types.ModuleType:
     charts = types.ModuleType("suite.charts")
     charts.__dict__["draw_all"] = draw
     return charts
 
 
-def latest(tmp_path: Path) -> results.Run:
-    return results.read_run(tmp_path / "results" / "latest" / "run.json")
+def latest(tmp_path: Path) -> Run:
+    return read_run(tmp_path / "results" / "latest" / "run.json")
 
 
 def refused(capsys: pytest.CaptureFixture[str], said: str) -> None:
@@ -117,7 +120,7 @@ def test_the_latest_run_is_the_linked_one(call: Call, tmp_path: Path, monkeypatc
 
 def test_another_folder_leaves_the_link_alone(call: Call, tmp_path: Path) -> None:
     assert call("--profile", "smoke", "--out", str(tmp_path / "mine")) == 0
-    assert results.read_run(tmp_path / "mine" / "run.json").complete
+    assert read_run(tmp_path / "mine" / "run.json").complete
     assert not (tmp_path / "results").exists()
 
 
@@ -126,7 +129,7 @@ def test_figures_are_drawn_from_the_run_unless_not_wanted(
 ) -> None:
     drawn = []
 
-    def draw(run: results.Run, folder: Path) -> list[Path]:
+    def draw(run: Run, folder: Path) -> list[Path]:
         drawn.append((run.families(), folder))
         return [folder / "one.svg"]
 
@@ -224,14 +227,12 @@ def test_a_run_is_never_overwritten(call: Call, tmp_path: Path, capsys: pytest.C
 def test_a_full_disk_is_one_line_and_what_is_there_stays(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_unit = results.write_unit
-
-    def full_in_the_second_round(path: Path, one: results.Unit, document: results.Document) -> None:
+    def full_in_the_second_round(path: Path, one: Unit, document: Document) -> None:
         if one.process == 1:
             raise OSError(28, "No space left on device", str(path))
         write_unit(path, one, document)
 
-    monkeypatch.setattr(results, "write_unit", full_in_the_second_round)
+    monkeypatch.setattr(scheduler, "write_unit", full_in_the_second_round)
     assert call("--only", "^traverse/") == 2
     error = capsys.readouterr().err.splitlines()
     assert error[-1].startswith("scripts/run: ") and error[-1].endswith("No space left on device")
@@ -341,7 +342,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_build_is_configured_once_and_quiet(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):
-        built = building.build(project, "clang", Console(stderr=True))
+        built = build.build(project, "clang", Console(stderr=True))
         assert built == project / "build" / "clang" / "stackheap"
     built_alone = f"--build {project}/build/clang --target stackheap"
     assert (project / "calls").read_text().splitlines() == ["--preset clang", built_alone, built_alone]

@@ -14,16 +14,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests/python"), str(ROOT / "tests/python/charts")]
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests/python")]
 
-import pytest  # noqa: E402
-from suite import charts  # noqa: E402
-from suite.results import model as results
-from suite.runner import scheduler as measure
-from support import synthetic  # noqa: E402
-from support import textbook  # noqa: E402
-from support.measuring_program import parsed, program  # noqa: E402
-from test_charts import drawn, faults_of_layout  # noqa: E402
+import pytest
+
+from suite import charts
+from suite.base.files import write_whole
+from suite.runner import scheduler
+from support import synthetic, textbook
+from support.chart_checks import drawn, faults_of_layout
+from support.measuring_program import parsed, program
 
 CORES, STRATEGIES = 256, 12
 THREADED = textbook.chapters()["contention"].FAMILIES
@@ -44,7 +44,7 @@ def of_threads(name: str) -> bool:
 
 def test_a_machine_of_256_cores_is_planned_for() -> None:
     environment = {**os.environ, "HWLOC_SYNTHETIC": f"package:4 core:{CORES // 4} pu:2"}
-    for profile in measure.PROCESSES:
+    for profile in scheduler.PROCESSES:
         words = [str(program()), "--list=json", f"--profile={profile}"]
         done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=True)
         planned = parsed(done.stdout)
@@ -83,7 +83,7 @@ def write_runs(folder: Path, rows: int, names: list[str]) -> tuple[Path, Path]:
                                       keep=kept.__contains__)  # fmt: skip
         document["context"]["date"] = f"2026-01-0{number + 2}T03:04:05+00:00"
         made.append(folder / name)
-        results.write_whole(made[-1], document)
+        write_whole(made[-1], document)
     return made[0], made[1]
 
 

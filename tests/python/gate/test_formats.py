@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from suite.gate import formats as telling
-from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, Comparison, Judgement, Side
+
+from suite.gate import formats
+from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, Comparison, Judgement
+from suite.gate.pairs_file import Side
 from suite.stats.estimates import Estimate
 
 
@@ -73,7 +75,7 @@ def hostile(text: str) -> Comparison:
 @pytest.mark.parametrize(("value", "text"), [(1.0, "+0.0 %"), (1.123, "+12.3 %"), (0.5, "-50.0 %"), (2.0, "2 times"),
                                              (1.999, "+99.9 %"), (1500.0, "1,500 times")])  # fmt: skip
 def test_a_change_is_said_with_its_sign(value: float, text: str) -> None:
-    assert telling.change(value) == text
+    assert formats.change(value) == text
 
 
 @pytest.mark.parametrize(("of", "strict", "text"), [
@@ -84,34 +86,34 @@ def test_a_change_is_said_with_its_sign(value: float, text: str) -> None:
     (QUIET, True, "Cannot be judged: not everything is decided: 0 worse"),
 ])  # fmt: skip
 def test_the_headline_says_what_the_exit_code_says(of: Comparison, strict: bool, text: str) -> None:
-    assert telling.headline(of, strict).startswith(text)
+    assert formats.headline(of, strict).startswith(text)
 
 
 # ---- text
 
 
 def test_text_tells_what_changed_worst_first_and_the_rest_in_numbers() -> None:
-    text = telling.as_text(MIXED)
+    text = formats.as_text(MIXED)
     order = ("worse", "bytes:64 ", "scoped/glibc/bytes:8 ", "better", "batch/jemalloc", "undecided: 1;")
     assert [text.index(each) for each in order] == sorted(text.index(each) for each in order)
     assert "chase" not in text  # the same
     for each in ("+50.0 %", "+47.0 % to +53.0 %", "10 ns to 15 ns", "layout suspect"):
         assert each in text
     assert "two humps, so no verdict: 1; churn/glibc/live:1000" in text
-    assert text.rstrip().endswith(telling.headline(MIXED))
-    assert "\x1b" not in text and "\x1b[" in telling.as_text(MIXED, colour=True)
+    assert text.rstrip().endswith(formats.headline(MIXED))
+    assert "\x1b" not in text and "\x1b[" in formats.as_text(MIXED, colour=True)
 
 
 def test_long_lists_are_cut_for_people() -> None:
     many = replace(PROBLEM, problems=tuple(f"problem number {index}" for index in range(500)))
-    for told in (telling.as_text(many), telling.as_markdown(many)):
+    for told in (formats.as_text(many), formats.as_markdown(many)):
         assert told.count("problem number") == 10 and "and 490 more" in told
-    assert len(json.loads(telling.as_json(many))["problems"]) == 500
+    assert len(json.loads(formats.as_json(many))["problems"]) == 500
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_terminal_gets_no_control_characters(text: str) -> None:
-    told = telling.as_text(hostile(text))
+    told = formats.as_text(hostile(text))
     assert all(letter.isprintable() or letter == "\n" for letter in told)
     if text == "[bold]rich[/bold]":
         assert text in told
@@ -121,7 +123,7 @@ def test_a_terminal_gets_no_control_characters(text: str) -> None:
 
 
 def test_markdown_shows_what_is_worse_and_folds_the_rest() -> None:
-    told = telling.as_markdown(MIXED)
+    told = formats.as_markdown(MIXED)
     before, folded = told.split("<details>", 1)
     assert "`scoped/glibc/bytes:64`" in before and "`scoped/glibc/bytes:8`" in before
     assert "batch/jemalloc" not in before and "batch/jemalloc" in folded
@@ -132,7 +134,7 @@ def test_markdown_shows_what_is_worse_and_folds_the_rest() -> None:
 def test_markdown_fits_a_comment() -> None:
     many = tuple(judged(f"scoped/glibc/bytes:{index}/touch:first{'x' * 60}", verdict, 1.2, notes=("a note " * 10,))
                  for index in range(2000) for verdict in (WORSE, BETTER, UNDECIDED))  # fmt: skip
-    assert len(telling.as_markdown(replace(MIXED, judgements=many))) < 65536
+    assert len(formats.as_markdown(replace(MIXED, judgements=many))) < 65536
 
 
 class _tags(HTMLParser):
@@ -146,7 +148,7 @@ class _tags(HTMLParser):
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_markdown_reads_a_hostile_name_as_text(text: str) -> None:
-    told = telling.as_markdown(hostile(text))
+    told = formats.as_markdown(hostile(text))
     tags = _tags()
     tags.feed(told)
     assert tags.found <= {"details", "summary", "code"}
@@ -166,7 +168,7 @@ def test_markdown_reads_a_hostile_name_as_text(text: str) -> None:
 @pytest.mark.parametrize("strict", [False, True])
 def test_json_holds_everything(name: str, strict: bool) -> None:
     of = ALL[name]
-    told = json.loads(telling.as_json(of, strict))
+    told = json.loads(formats.as_json(of, strict))
     assert told["form"] == "stackheap-comparison/1"
     assert (told["exit_code"], told["trusted"]) == (of.exit_code(strict), of.trusted)
     assert [one["name"] for one in told["judgements"]] == [one.name for one in of.judgements]
@@ -179,7 +181,7 @@ def test_json_holds_everything(name: str, strict: bool) -> None:
 
 def test_json_has_no_number_that_is_none() -> None:
     nowhere = Estimate(float("inf"), 0.0, float("nan"), 0.9, 5)
-    told = json.loads(telling.as_json(replace(MIXED, judgements=(replace(judged("a", WORSE), ratio=nowhere),))))
+    told = json.loads(formats.as_json(replace(MIXED, judgements=(replace(judged("a", WORSE), ratio=nowhere),))))
     assert (told["judgements"][0]["time"]["ratio"], told["judgements"][0]["time"]["high"]) == (None, None)
 
 
@@ -221,14 +223,14 @@ def check_junit(told: str) -> xml.Element:
 @pytest.mark.parametrize("strict", [False, True])
 def test_junit_fails_if_and_only_if_the_comparison_does(name: str, strict: bool) -> None:
     of = ALL[name]
-    root = check_junit(telling.as_junit(of, strict))
+    root = check_junit(formats.as_junit(of, strict))
     failures, errors = int(str(root.get("failures"))), int(str(root.get("errors")))
     assert (failures > 0) == bool(of.with_verdict(WORSE))
     assert (errors > 0) == (of.exit_code(strict) == 2)
 
 
 def test_junit_says_each_verdict_in_its_own_way() -> None:
-    root = check_junit(telling.as_junit(PROBLEM))
+    root = check_junit(formats.as_junit(PROBLEM))
     kinds = {case.get("name"): case[0].tag if len(case) else "passed" for case in root.iter("testcase")}
     assert kinds["scoped/glibc/bytes:8"] == "failure"
     assert kinds["batch/jemalloc/count:100"] == kinds["chase/bytes:4096"] == "system-out"
@@ -238,9 +240,9 @@ def test_junit_says_each_verdict_in_its_own_way() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_junit_stays_xml_whatever_a_name_holds(text: str) -> None:
-    told = telling.as_junit(hostile(text))
+    told = formats.as_junit(hostile(text))
     names = {case.get("name") for case in check_junit(told).iter("testcase")}
-    assert f"{telling.plain(text)}/0" in names
+    assert f"{formats.plain(text)}/0" in names
     told.encode("utf-8")
 
 
@@ -276,7 +278,7 @@ def check_sarif(told: str) -> dict[str, Any]:
 @pytest.mark.parametrize("strict", [False, True])
 def test_sarif_has_a_result_for_what_is_worse_and_for_what_cannot_be_judged(name: str, strict: bool) -> None:
     of = ALL[name]
-    (run,) = check_sarif(telling.as_sarif(of, strict))["runs"]
+    (run,) = check_sarif(formats.as_sarif(of, strict))["runs"]
     found = [result["ruleId"] for result in run["results"]]
     assert found.count("worse") == len(of.with_verdict(WORSE))
     assert ("cannot-judge" in found) == (of.exit_code(strict) == 2)
@@ -285,7 +287,7 @@ def test_sarif_has_a_result_for_what_is_worse_and_for_what_cannot_be_judged(name
 
 
 def test_sarif_points_at_the_familys_source() -> None:
-    (run,) = check_sarif(telling.as_sarif(MIXED))["runs"]
+    (run,) = check_sarif(formats.as_sarif(MIXED))["runs"]
     first = run["results"][0]
     assert first["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "benchmarks/allocation/scoped.cpp"
     assert first["locations"][0]["logicalLocations"] == [{"fullyQualifiedName": "scoped/glibc/bytes:64"}]
@@ -293,15 +295,15 @@ def test_sarif_points_at_the_familys_source() -> None:
 
 @pytest.mark.parametrize("text", [*HOSTILE, "../../etc/passwd", "*"])
 def test_sarif_stays_sound_whatever_a_name_holds(text: str) -> None:
-    check_sarif(telling.as_sarif(hostile(text)))
+    check_sarif(formats.as_sarif(hostile(text)))
 
 
 # ---- all forms
 
 
-@pytest.mark.parametrize("form", telling.FORMS)
+@pytest.mark.parametrize("form", formats.FORMS)
 @settings(deadline=None, max_examples=25)
 @given(text=st.text(max_size=30))
 def test_every_form_takes_every_text_and_can_be_written(form: str, text: str) -> None:
-    tell: Callable[[Comparison, bool], str] = telling.FORMS[form]
+    tell: Callable[[Comparison, bool], str] = formats.FORMS[form]
     tell(hostile(text), False).encode("utf-8")

@@ -12,23 +12,28 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from support import fake_side
-import numpy as np
 import pytest
 from rich.console import Console
-from suite.gate import sides as contestants, sequential_test as deciding, paired_run as duet
-from suite.results import model as results
-from suite.runner import build as building, interference as machine
+
 from suite.base.cli import ROOT
+from suite.base.errors import BadInput, UnitFailed
 from suite.commands import duet as command
-from suite.gate.sequential_test import Rule
-from suite.runner.program import BadInput, Part, Program, UnitFailed
-from suite.results.model import Pair, RecordedPairs, Sample, Side
+from suite.gate import paired_run
+from suite.gate import sides as contestants
+from suite.gate.calibration import calibrate
 from suite.gate.comparison import CANNOT_JUDGE, NOTHING_WORSE, SAME, SOMETHING_WORSE, UNDECIDED, WORSE
+from suite.gate.pairs_file import Pair, RecordedPairs, Side, read_calibration, read_pairs, write_pairs
+from suite.gate.sequential_test import Rule
+from suite.results.model import CORE_SHARE, Document, Sample, selects
+from suite.results.read import read_run
+from suite.runner import build as building
+from suite.runner import interference
+from suite.runner.program import Part, Program
+from support import fake_side
 
 SCOPED, GLIBC, L1, MEMORY = fake_side.NAMES
-OLD, NEW = (duet.SideBuilds(Side(name), (Program(Path(name), "quick"),)) for name in ("old", "new"))
-CALM = machine.Interference(0.1, 0.0, 0.0, 0, 0, ())
+OLD, NEW = (paired_run.SideBuilds(Side(name), (Program(Path(name), "quick"),)) for name in ("old", "new"))
+CALM = interference.Interference(0.1, 0.0, 0.0, 0, 0, ())
 
 Ns = Callable[[str, str], float]  # side and benchmark
 
@@ -39,11 +44,11 @@ class Stage:
     def __init__(self, ns: Ns) -> None:
         self.ns = ns
         self.asked: list[tuple[str, str]] = []
-        self.standings: list[duet.Progress] = []
+        self.standings: list[paired_run.Progress] = []
 
     def measure_part(
         self, chosen: Program, one: Part, folder: Path, limit: float
-    ) -> tuple[results.Document, machine.Interference]:
+    ) -> tuple[Document, interference.Interference]:
         name = one.benchmarks[0]
         self.asked.append((chosen.executable.name, name))
         ns = self.ns(chosen.executable.name, name)
@@ -64,9 +69,9 @@ def steady(slower: float = 1.0, which: str = SCOPED) -> Ns:
 def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[RecordedPairs, Stage]]:
     def run(ns: Ns, **more: object) -> tuple[RecordedPairs, Stage]:
         on = Stage(ns)
-        monkeypatch.setattr(duet, "measure_part", on.measure_part)
-        planned = replace(duet.PairedRun(OLD, NEW, (SCOPED, GLIBC), {"L1": L1}, seed=5), **more)
-        return duet.play(planned, on.standings.append), on
+        monkeypatch.setattr(paired_run, "measure_part", on.measure_part)
+        planned = replace(paired_run.PairedRun(OLD, NEW, (SCOPED, GLIBC), {"L1": L1}, seed=5), **more)
+        return paired_run.play(planned, on.standings.append), on
 
     return run
 
@@ -112,7 +117,7 @@ def test_what_is_decided_is_measured_no_more(play: Play) -> None:
 
 def test_a_slower_side_is_confirmed_and_told(play: Play) -> None:
     recorded, on = play(steady(1.05))
-    found = duet.verdict(recorded)
+    found = paired_run.verdict(recorded)
     assert {one.name: one.verdict for one in found.judgements} == {SCOPED: WORSE, GLIBC: SAME}
     assert found.exit_code() == SOMETHING_WORSE
     assert len(recorded.pairs[SCOPED]) == 20 and len(recorded.pairs[GLIBC]) == 10
@@ -120,7 +125,7 @@ def test_a_slower_side_is_confirmed_and_told(play: Play) -> None:
 
 
 def test_the_same_side_twice_is_the_same(play: Play) -> None:
-    found = duet.verdict(play(steady())[0])
+    found = paired_run.verdict(play(steady())[0])
     assert [one.verdict for one in found.judgements] == [SAME, SAME]
     assert (found.exit_code(strict=True), found.trusted) == (NOTHING_WORSE, True)
 
@@ -140,7 +145,7 @@ def beside(*eights: float) -> Callable[[], list[Pair]]:
 
     def measure() -> list[Pair]:
         factor = next(made)
-        old, new = (Sample(0, 10.0, {results.CORE_SHARE: 0.5 * of}) for of in (1.0, factor))
+        old, new = (Sample(0, 10.0, {CORE_SHARE: 0.5 * of}) for of in (1.0, factor))
         return [Pair(old, new, old_first=True)]
 
     return measure
@@ -159,7 +164,7 @@ def beside(*eights: float) -> Callable[[], list[Pair]]:
 def test_a_pair_whose_processes_had_unlike_shares_of_the_core_is_measured_again(
     eights: tuple[float, ...], kept: float
 ) -> None:
-    [one] = duet.measured_alike(beside(*eights))
+    [one] = paired_run.measured_alike(beside(*eights))
     assert one.unlike == pytest.approx(abs(math.log(kept)))
 
 
@@ -169,11 +174,11 @@ def test_of_a_chain_the_most_unlike_pair_counts() -> None:
     def measure() -> list[Pair]:
         return [beside(each)()[0] for each in next(shares)]
 
-    assert [one.unlike for one in duet.measured_alike(measure)] == [0.0, 0.0]
+    assert [one.unlike for one in paired_run.measured_alike(measure)] == [0.0, 0.0]
 
 
 def test_without_the_control_no_pair_is_unlike() -> None:
-    bare, counted = Sample(0, 1.0, {}), Sample(0, 1.0, {results.CORE_SHARE: 0.5})
+    bare, counted = Sample(0, 1.0, {}), Sample(0, 1.0, {CORE_SHARE: 0.5})
     assert Pair(bare, counted, True).unlike == Pair(counted, bare, True).unlike == 0.0
 
 
@@ -183,13 +188,13 @@ def test_a_duet_measures_like_with_like(play: Play, monkeypatch: pytest.MonkeyPa
 
     def row(name: str, ns: float) -> dict[str, object]:
         shared = 1.8 if next(number) // 7 % 2 else 1.0
-        return {**rows(name, ns * shared), results.CORE_SHARE: 0.5 * shared}
+        return {**rows(name, ns * shared), CORE_SHARE: 0.5 * shared}
 
     monkeypatch.setattr(fake_side, "row", row)
     recorded, _ = play(steady())
     assert all(one.unlike == 0.0 for own in recorded.pairs.values() for one in own)
-    assert [one.verdict for one in duet.verdict(recorded).judgements] == [SAME, SAME]
-    assert {0.5, 0.9} <= {round(one.old.counters[results.CORE_SHARE], 3) for own in recorded.pairs.values() for one in own}
+    assert [one.verdict for one in paired_run.verdict(recorded).judgements] == [SAME, SAME]
+    assert {0.5, 0.9} <= {round(one.old.counters[CORE_SHARE], 3) for own in recorded.pairs.values() for one in own}
 
 
 def test_a_side_that_always_has_less_of_the_core_is_not_trusted(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,10 +205,10 @@ def test_a_side_that_always_has_less_of_the_core_is_not_trusted(play: Play, monk
         return quiet(side_name, name)
 
     def row(name: str, each: float) -> dict[str, object]:
-        return {**rows(name, each), results.CORE_SHARE: 0.9 if which[0] == "new" else 0.5}
+        return {**rows(name, each), CORE_SHARE: 0.9 if which[0] == "new" else 0.5}
 
     monkeypatch.setattr(fake_side, "row", row)
-    found = duet.verdict(play(ns)[0])
+    found = paired_run.verdict(play(ns)[0])
     assert not found.trusted and any("share of the core control moved by +80" in one for one in found.warnings)
 
 
@@ -221,7 +226,7 @@ def test_a_side_that_crashes_is_a_problem_and_the_rest_goes_on(play: Play) -> No
     recorded, on = play(ns)
     assert recorded.problems == (f"{SCOPED}: failed in the new side: crashed (SIGSEGV)",)
     assert on.asked.count(("new", SCOPED)) == 1
-    found = duet.verdict(recorded, expected=(SCOPED, GLIBC))
+    found = paired_run.verdict(recorded, expected=(SCOPED, GLIBC))
     assert [one.name for one in found.judgements] == [GLIBC]
     assert (found.exit_code(), found.problems) == (CANNOT_JUDGE, recorded.problems)
 
@@ -241,7 +246,7 @@ def test_a_failing_control_cannot_be_trusted(play: Play) -> None:
             raise UnitFailed("crashed (SIGILL)")
         return quiet(side_name, name)
 
-    assert duet.verdict(play(ns)[0]).exit_code() == CANNOT_JUDGE
+    assert paired_run.verdict(play(ns)[0]).exit_code() == CANNOT_JUDGE
 
 
 def test_an_interrupt_keeps_the_pairs_and_judges_them(play: Play) -> None:
@@ -258,7 +263,7 @@ def test_an_interrupt_keeps_the_pairs_and_judges_them(play: Play) -> None:
     recorded, _ = play(ns)
     assert 5 <= len(recorded.pairs[SCOPED]) <= 7
     assert any("interrupted" in one for one in recorded.warnings)
-    found = duet.verdict(recorded, expected=(SCOPED, GLIBC))
+    found = paired_run.verdict(recorded, expected=(SCOPED, GLIBC))
     assert {one.name: one.verdict for one in found.judgements} == {SCOPED: UNDECIDED, GLIBC: SAME}
     assert found.exit_code() == CANNOT_JUDGE  # it seems worse, and that is no pass
     assert len(found.problems) == 1 and found.problems[0].startswith(f"{SCOPED}: seemed worse by +")
@@ -274,7 +279,7 @@ def test_an_interrupt_without_a_suspicion_is_no_failure(play: Play) -> None:
             raise KeyboardInterrupt
         return quiet(side_name, name)
 
-    found = duet.verdict(play(ns)[0], expected=(SCOPED, GLIBC))
+    found = paired_run.verdict(play(ns)[0], expected=(SCOPED, GLIBC))
     assert [one.verdict for one in found.judgements] == [SAME, SAME] and found.exit_code() == NOTHING_WORSE
 
 
@@ -282,7 +287,7 @@ def test_interrupted_before_anything_was_measured_nothing_can_be_judged(play: Pl
     def ns(side_name: str, name: str) -> float:
         raise KeyboardInterrupt
 
-    found = duet.verdict(play(ns)[0], expected=(SCOPED, GLIBC))
+    found = paired_run.verdict(play(ns)[0], expected=(SCOPED, GLIBC))
     assert found.exit_code() == CANNOT_JUDGE and len(found.problems) == 2
 
 
@@ -310,18 +315,18 @@ def moved_control(ratio: float) -> RecordedPairs:
 
 
 def test_a_control_that_moves_makes_it_untrustworthy() -> None:
-    found = duet.verdict(moved_control(1.03))
+    found = paired_run.verdict(moved_control(1.03))
     assert (found.trusted, found.exit_code()) == (False, CANNOT_JUDGE)
     assert any("L1 control moved by +3" in one for one in found.warnings)
-    assert duet.verdict(moved_control(0.97)).trusted is False
-    assert duet.verdict(moved_control(1.005)).trusted is True
+    assert paired_run.verdict(moved_control(0.97)).trusted is False
+    assert paired_run.verdict(moved_control(1.005)).trusted is True
 
 
 def test_the_clock_is_a_control() -> None:
     recorded = moved_control(1.0)
     clocked = {"ns_per_addition": 0.2}
     faster = tuple(replace(one, new=replace(one.new, counters=clocked)) for one in recorded.pairs[SCOPED])
-    found = duet.verdict(replace(recorded, pairs={SCOPED: faster}))
+    found = paired_run.verdict(replace(recorded, pairs={SCOPED: faster}))
     assert not found.trusted and any("arithmetic control moved by -20" in one for one in found.warnings)
 
 
@@ -341,14 +346,14 @@ def test_layouts_are_drawn_and_their_share_is_told(play: Play) -> None:
     recorded, on = play(ns, old=sides[0], new=sides[1])
     assert {one.new_layout for one in recorded.pairs[SCOPED]} == {0, 1, 2}
     assert {name for name, _ in on.asked} == {f"{which}{i}" for which in ("old", "new") for i in range(3)}
-    notes = {one.name: one.notes[-1] for one in duet.verdict(recorded).judgements}
+    notes = {one.name: one.notes[-1] for one in paired_run.verdict(recorded).judgements}
     share = float(notes[SCOPED].rpartition("the new by ")[2].rstrip("%"))
     assert 3.0 < share < 5.0
     assert float(notes[GLIBC].rpartition("the new by ")[2].rstrip("%")) < 1.0
 
 
 def test_one_layout_tells_nothing_of_layout(play: Play) -> None:
-    assert all(not one.notes for one in duet.verdict(play(steady())[0]).judgements)
+    assert all(not one.notes for one in paired_run.verdict(play(steady())[0]).judgements)
 
 
 # ---- recorded pairs
@@ -356,9 +361,9 @@ def test_one_layout_tells_nothing_of_layout(play: Play) -> None:
 
 def test_recorded_pairs_make_the_same_verdict_again(play: Play, tmp_path: Path) -> None:
     recorded, _ = play(steady(1.05))
-    results.write_pairs(tmp_path / "pairs.json", recorded)
-    again = results.read_pairs(tmp_path / "pairs.json")
-    assert duet.verdict(again) == duet.verdict(recorded)
+    write_pairs(tmp_path / "pairs.json", recorded)
+    again = read_pairs(tmp_path / "pairs.json")
+    assert paired_run.verdict(again) == paired_run.verdict(recorded)
     assert again.pairs[SCOPED][3].old_first == recorded.pairs[SCOPED][3].old_first
 
 
@@ -380,7 +385,7 @@ def test_damaged_pairs_are_one_line_and_no_verdict(
     play: Play, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[str], str]
 ) -> None:
     file = tmp_path / "pairs.json"
-    results.write_pairs(file, play(steady())[0])
+    write_pairs(file, play(steady())[0])
     file.write_text(damage(file.read_text()))
     assert command.main(["--judge", str(file)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
@@ -394,7 +399,7 @@ def test_calibration_knows_the_floors_and_what_would_be_found(play: Play) -> Non
     noise = {SCOPED: 0.003, GLIBC: 0.03, L1: 0.003}
     recorded, on = play(lambda side_name, name: 10 * draw.lognormvariate(0, noise[name]), to_the_end=True)
     assert {len(own) for own in recorded.pairs.values()} == {20}
-    found = duet.calibrate(recorded, Rule())
+    found = calibrate(recorded, Rule())
     assert found.floors[SCOPED] < 0.006 < 0.012 < found.floors[GLIBC] < 0.06
     assert found.false_alarms <= 2 and found.simulated >= 100
     assert found.least_found is not None and 0.015 <= found.least_found <= 0.15
@@ -403,23 +408,23 @@ def test_calibration_knows_the_floors_and_what_would_be_found(play: Play) -> Non
 def test_calibration_admits_when_nothing_would_be_found(play: Play) -> None:
     draw = random.Random(8)
     recorded, _ = play(lambda side_name, name: 10 * draw.lognormvariate(0, 5.0), to_the_end=True)
-    assert duet.calibrate(recorded, Rule()).least_found is None
+    assert calibrate(recorded, Rule()).least_found is None
 
 
 # ---- what is compared
 
 
 def test_the_core_set_exists(reference_names: tuple[str, ...]) -> None:
-    for expression in duet.CORE:
+    for expression in paired_run.CORE:
         pattern = expression.replace("malloc", "glibc")
-        assert any(results.selects(pattern, name) for name in reference_names), expression
-    chosen = [name for name in reference_names if any(results.selects(one, name) for one in duet.CORE)]
+        assert any(selects(pattern, name) for name in reference_names), expression
+    chosen = [name for name in reference_names if any(selects(one, name) for one in paired_run.CORE)]
     assert 30 <= len(chosen) <= 60
 
 
 @pytest.fixture(scope="module")
 def reference_names() -> tuple[str, ...]:
-    return tuple(results.read_run(ROOT / "results" / "reference" / "run.json").by_name)
+    return tuple(read_run(ROOT / "results" / "reference" / "run.json").by_name)
 
 
 # ---- the command
@@ -447,7 +452,7 @@ def test_two_builds(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = capsys.readouterr()
     assert json.loads(told.out)["exit_code"] == SOMETHING_WORSE
     assert "seed 1" in told.err and "about" in told.err
-    assert set(results.read_pairs(root / "pairs.json").controls) == {"L1", "memory"}
+    assert set(read_pairs(root / "pairs.json").controls) == {"L1", "memory"}
     assert run(root, "--judge", "pairs.json") == SOMETHING_WORSE
     assert run(root, "--judge", "pairs.json", "--threshold", "scoped/none=20%") == NOTHING_WORSE
     assert run(root, "--judge", "pairs.json", "--threshold", "scoped/glibc=20%") == SOMETHING_WORSE
@@ -459,13 +464,13 @@ def test_two_mallocs_go_by_one_name(root: Path, capsys: pytest.CaptureFixture[st
         (root / name).write_text(str(factor))
     sides = ("--allocator", "old=a.so", "--allocator", "new=b.so")
     assert run(root, *sides, "--only", "scoped", "--out", "pairs.json") == SOMETHING_WORSE
-    assert list(results.read_pairs(root / "pairs.json").pairs) == ["scoped/malloc/bytes:64/touch:first"]
+    assert list(read_pairs(root / "pairs.json").pairs) == ["scoped/malloc/bytes:64/touch:first"]
     assert run(root, "--allocator", "old=a.so", "--allocator", "new=./gone.so") == 2
     assert "gone.so does not exist" in capsys.readouterr().err
 
 
 def test_a_malloc_may_be_named_as_the_system_knows_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contestants, "_contestant", lambda label, builds: duet.SideBuilds(Side(label), builds))
+    monkeypatch.setattr(contestants, "_contestant", lambda label, builds: paired_run.SideBuilds(Side(label), builds))
     (root / "here.so").touch()
     for named, given in (("libknown.so.1,je_", "libknown.so.1,je_"), ("here.so,je_", f"{root / 'here.so'},je_")):
         made = contestants.of_malloc("new", named, Path("any"), contestants.SideOptions("quick", 0.05))
@@ -478,7 +483,7 @@ def test_floors_are_stored_and_lower_thresholds_refused(root: Path, capsys: pyte
     assert run(root, "old", "--calibrate", *common) == 0
     stored = list((root / "results" / "calibration").iterdir())
     assert len(stored) == 1 and "resampled" in capsys.readouterr().out
-    floor = results.read_calibration(stored[0]).floors[SCOPED]
+    floor = read_calibration(stored[0]).floors[SCOPED]
     assert 0.005 < floor < 0.05
     assert run(root, "old", "old", *common, "--threshold", f"{floor / 2:.6f}") == 2
     assert "is below its floor" in capsys.readouterr().err
@@ -500,7 +505,7 @@ def test_a_missing_benchmark_is_refused_unless_allowed(root: Path, capsys: pytes
 def test_a_side_against_itself_is_told_to_be_one(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fake_side.write_side(root / "old")
     assert run(root, "old", "old", "--only", "^scoped/none") == NOTHING_WORSE
-    assert duet.SAME_SIDES in capsys.readouterr().out
+    assert paired_run.SAME_SIDES in capsys.readouterr().out
     (root / "file").write_text("")
     assert run(root, "old", "old", "--only", "^scoped/none", "--out", str(root / "file" / "pairs.json")) == 2
     assert capsys.readouterr().err.count("\n") == 1
@@ -588,7 +593,7 @@ def git(where: Path, *arguments: str) -> str:
 def test_two_revisions_are_built_in_folders_of_their_own_and_cleaned_up(repository: Path, root: Path) -> None:
     revisions = ("--rev", "v0", "--rev", "HEAD", "--only", "^scoped/none", "--out", str(root / "pairs.json"))
     assert run(repository, *revisions, build=building.build) == SOMETHING_WORSE
-    recorded = results.read_pairs(root / "pairs.json")
+    recorded = read_pairs(root / "pairs.json")
     assert recorded.old.facts["commit"] == git(repository, "rev-parse", "v0").strip()
     assert list((repository / "build" / "revisions").iterdir()) == []
     assert len(git(repository, "worktree", "list").splitlines()) == 1

@@ -12,14 +12,25 @@ import pytest
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from suite.gate import sequential_test as deciding
-from suite.gate.comparison import BETTER, CANNOT_JUDGE, NOTHING_WORSE, SAME, SOMETHING_WORSE, UNDECIDED, WORSE
-from suite.gate.comparison import Comparison, Judgement, Side
-from suite.gate.sequential_test import (
-    chances, cut_short, decide, judge, Rule, sign_test, signed_rank, wanted, without_ratio,
+
+from suite.gate import sequential_test
+from suite.gate.comparison import (
+    BETTER,
+    CANNOT_JUDGE,
+    NOTHING_WORSE,
+    SAME,
+    SOMETHING_WORSE,
+    UNDECIDED,
+    WORSE,
+    Comparison,
+    Judgement,
 )
-from suite.results.model import Pair, Sample
+from suite.gate.pairs_file import Pair, Side
+from suite.gate.sequential_test import Rule, cut_short, decide, judge, wanted, without_ratio
+from suite.results.model import Sample
+from suite.stats import paired_tests
 from suite.stats.estimates import estimate_shift, signed_rank_counts
+from suite.stats.paired_tests import chances, sign_test, signed_rank
 
 MOST = 80  # pairs: two stages of forty
 Noise = npt.NDArray[np.float64]
@@ -129,7 +140,7 @@ def test_a_thing_against_itself_hardly_ever_fails(noise: Draw) -> None:
 
 def test_looking_as_one_goes_does_not_raise_the_false_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
     """Single benchmarks, one test, no threshold, no confirmation: what is left is its looks, at 5 %."""
-    monkeypatch.setattr(deciding, "chances", signed_rank)
+    monkeypatch.setattr(sequential_test, "chances", signed_rank)
     bare = Rule(threshold=1e-9, suspicion=0.05, confirmation=1.0)
     alarms = failing(quiet, suites=3000, seed=12, chosen=bare, number=1)
     assert alarms / 3000 < 0.05  # standard error 0.4 %
@@ -276,14 +287,14 @@ def test_a_mirrored_comparison_has_mirrored_ratios(logs: list[list[float]], over
 
 def mutations() -> dict[str, Callable[[pytest.MonkeyPatch], None]]:
     def flip(patch: pytest.MonkeyPatch) -> None:
-        original = deciding.chances
-        patch.setattr(deciding, "chances", lambda values: original(-values))
+        original = paired_tests.chances
+        patch.setattr(sequential_test, "chances", lambda values: original(-values))
 
     def no_correction(patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(deciding, "discoveries", lambda chances, level: [one <= level for one in chances])
+        patch.setattr(sequential_test, "discoveries", lambda chances, level: [one <= level for one in chances])
 
     def no_spending(patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(deciding, "SPENT", (1.0, 1.0, 1.0))
+        patch.setattr(sequential_test, "SPENT", (1.0, 1.0, 1.0))
 
     return {"flip": flip, "no_correction": no_correction, "no_spending": no_spending}
 
@@ -311,7 +322,7 @@ def test_without_confirmation_a_thing_against_itself_fails() -> None:
 def test_without_alpha_spending_looking_costs(monkeypatch: pytest.MonkeyPatch) -> None:
     bare = Rule(threshold=1e-9, suspicion=0.05, confirmation=1.0)
     mutations()["no_spending"](monkeypatch)
-    monkeypatch.setattr(deciding, "chances", signed_rank)
+    monkeypatch.setattr(sequential_test, "chances", signed_rank)
     assert failing(quiet, suites=1500, seed=12, chosen=bare, number=1) / 1500 > 0.06
 
 

@@ -15,14 +15,28 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from suite import charts
+from suite.base.errors import BadInput
 from suite.charts.across import change
-from suite.commands import compare as command
-from suite.gate import two_files as comparing
-from suite.gate.comparison import BETTER, CANNOT_JUDGE, NOTHING_WORSE, SAME, SOMETHING_WORSE, UNDECIDED, WORSE, Comparison, Judgement  # fmt: skip
-from suite.results import metrics as figures, model as results
-from suite.runner.program import BadInput
-from suite.stats import permutation as evidence
+from suite.commands import compare
+from suite.gate import two_files
+from suite.gate.comparison import (
+    BETTER,
+    CANNOT_JUDGE,
+    NOTHING_WORSE,
+    SAME,
+    SOMETHING_WORSE,
+    UNDECIDED,
+    WORSE,
+    Comparison,
+    Judgement,
+)
+from suite.results import metrics
+from suite.results.model import Account, Benchmark, BenchmarkName, Run, Sample, Unit
+from suite.results.read import MOST_BYTES
+from suite.stats import permutation
+from suite.stats.multiple import discoveries
 
 NAMES = [f"scoped/{who}/bytes:{size}/touch:first" for who in ("none", "arena", "glibc") for size in range(8, 168, 8)]
 SLOW = "scoped/glibc/bytes:64/touch:first"
@@ -55,23 +69,23 @@ def run_of(
     path: str = "new.json",
     counters: Mapping[str, Mapping[str, Sequence[float]]] = {},
     addition: float = ADDITION,
-    units: Sequence[results.Unit] = (),
+    units: Sequence[Unit] = (),
     errors: Mapping[str, tuple[str, ...]] = {},
     context: Mapping[str, str] = {},
-) -> results.Run:
+) -> Run:
     by_name = {}
     for name, values in times.items():
         own = counters.get(name, {})
         samples = tuple(
-            results.Sample(index, ns, {"ns_per_addition": addition, **{key: each[index] for key, each in own.items()}})
+            Sample(index, ns, {"ns_per_addition": addition, **{key: each[index] for key, each in own.items()}})
             for index, ns in enumerate(values)
         )
-        by_name[name] = results.Benchmark(results.BenchmarkName.parse(name), samples, errors.get(name, ()))
-    return results.Run(Path(path), {**CONTEXT, **context}, by_name, results.Account(True, 5, 1, tuple(units)))
+        by_name[name] = Benchmark(BenchmarkName.parse(name), samples, errors.get(name, ()))
+    return Run(Path(path), {**CONTEXT, **context}, by_name, Account(True, 5, 1, tuple(units)))
 
 
-def compared(old: Times, new: Times, by: comparing.Rules = comparing.Rules(), **more: Any) -> Comparison:
-    return comparing.compare(run_of(old, "base.json"), run_of(new, **more), by)
+def compared(old: Times, new: Times, by: two_files.Rules = two_files.Rules(), **more: Any) -> Comparison:
+    return two_files.compare(run_of(old, "base.json"), run_of(new, **more), by)
 
 
 def verdict_on(name: str, of: Comparison) -> str:
@@ -121,8 +135,8 @@ def test_an_effect_under_the_threshold_is_no_change_however_sure(factor: float, 
 
 def test_the_threshold_is_the_users() -> None:
     old, new = noisy(1, spread=0.0005), times_of(noisy(2, spread=0.0005), 1.03, SLOW)
-    assert verdict_on(SLOW, compared(old, new, comparing.Rules(threshold=0.01))) == WORSE
-    assert verdict_on(SLOW, compared(old, new, comparing.Rules(threshold=0.1))) == SAME
+    assert verdict_on(SLOW, compared(old, new, two_files.Rules(threshold=0.01))) == WORSE
+    assert verdict_on(SLOW, compared(old, new, two_files.Rules(threshold=0.1))) == SAME
 
 
 def test_a_change_of_the_clock_is_no_change_of_the_code() -> None:
@@ -144,13 +158,13 @@ def test_a_change_must_be_sure_in_time_and_in_cycles() -> None:
     """1.2 times in both, and beyond doubt in one of them only."""
     rough = {SLOW: {"ns_per_addition": [0.05, 0.9, 0.25, 0.6, 0.1]}}
     base, steady = run_of(noisy(1), "base.json"), run_of(times_of(noisy(2), 1.2, SLOW))
-    assert verdict_on(SLOW, comparing.compare(base, steady)) == WORSE
+    assert verdict_on(SLOW, two_files.compare(base, steady)) == WORSE
     unsure = run_of(times_of(noisy(2), 1.2, SLOW), counters=rough)
-    found = {one.name: one for one in comparing.compare(base, unsure).judgements}[SLOW]
+    found = {one.name: one for one in two_files.compare(base, unsure).judgements}[SLOW]
     assert found.others["cycles"].median > 1.05 and found.verdict == UNDECIDED
     rough = {SLOW: {"ns_per_addition": [5.0, 0.1, 0.26, 0.15, 0.9]}}
     faster = run_of(times_of(noisy(2), 1 / 1.2, SLOW), counters=rough)
-    found = {one.name: one for one in comparing.compare(base, faster).judgements}[SLOW]
+    found = {one.name: one for one in two_files.compare(base, faster).judgements}[SLOW]
     assert found.others["cycles"].median < 0.95 and found.verdict == UNDECIDED
 
 
@@ -158,12 +172,12 @@ def test_a_change_must_be_sure_in_time_and_in_cycles() -> None:
 def test_the_effect_must_be_over_the_threshold_in_both(time: float, cycles: float) -> None:
     old, new = noisy(1, spread=0.0005), times_of(noisy(2, spread=0.0005), time, SLOW)
     own = {SLOW: {"ns_per_addition": [ADDITION * time / cycles] * 5}}
-    found = comparing.compare(run_of(old, "base.json"), run_of(new, counters=own))
+    found = two_files.compare(run_of(old, "base.json"), run_of(new, counters=own))
     assert verdict_on(SLOW, found) == UNDECIDED
 
 
 def test_without_cycles_time_decides() -> None:
-    def bare(times: Times, path: str) -> results.Run:
+    def bare(times: Times, path: str) -> Run:
         full = run_of(times, path)
         bared = {}
         for name, one in full.by_name.items():
@@ -171,7 +185,7 @@ def test_without_cycles_time_decides() -> None:
             bared[name] = dataclasses.replace(one, samples=samples)
         return dataclasses.replace(full, by_name=bared)
 
-    found = comparing.compare(bare(noisy(1), "old"), bare(times_of(noisy(2), 1.3, SLOW), "new"))
+    found = two_files.compare(bare(noisy(1), "old"), bare(times_of(noisy(2), 1.3, SLOW), "new"))
     assert [one.name for one in found.with_verdict(WORSE)] == [SLOW]
 
 
@@ -184,11 +198,11 @@ def test_a_small_change_of_a_steady_one_is_found_among_unsteady_ones() -> None:
 def test_a_benchmarks_own_ranks_must_say_it_too() -> None:
     """However unlikely the comparison with the others says it is."""
     low, mixed, high = [1.0, 2.0, 3.0, 4.0, 5.0], [1.5, 2.5, 3.5, 4.5, 5.5], [6.0, 7.0, 8.0, 9.0, 10.0]
-    unlikely = evidence.PValues(0.001, 0.002)
-    overlapping, apart = comparing._measured_one(low, mixed, unlikely), comparing._measured_one(low, high, unlikely)
+    unlikely = permutation.PValues(0.001, 0.002)
+    overlapping, apart = two_files._measured_one(low, mixed, unlikely), two_files._measured_one(low, high, unlikely)
     assert (overlapping.worse, overlapping.better) == (1.0, 1.0)
     assert (apart.worse, apart.better) == (0.001, 1.0)
-    assert comparing._measured_one(high, low, unlikely).better == 0.002
+    assert two_files._measured_one(high, low, unlikely).better == 0.002
 
 
 def test_two_humps_are_quarantined_not_averaged() -> None:
@@ -202,8 +216,8 @@ def test_two_humps_are_quarantined_not_averaged() -> None:
 
 
 def test_a_benchmark_mostly_measured_while_disturbed_gets_no_verdict_of_change() -> None:
-    def unit(process: int) -> results.Unit:
-        return results.Unit(
+    def unit(process: int) -> Unit:
+        return Unit(
             "scoped", "allocation", "^scoped/", process, process < 3, (), 0.0, 0.0, 0, 0, 1.0, ADDITION, 1
         )
 
@@ -247,7 +261,7 @@ def counted(family: str, counter: str, old: Sequence[float], new: Sequence[float
     name = f"{family}/glibc/bytes:8"
     base = run_of({**noisy(1), name: [1.0] * 5}, "base.json", {name: {counter: old}})
     other = run_of({**noisy(2), name: [9.0] * 5}, "new.json", {name: {counter: new}})
-    found = comparing.compare(base, other)
+    found = two_files.compare(base, other)
     return {one.name: one for one in found.judgements}[f"{name} {counter}"]
 
 
@@ -283,7 +297,7 @@ def test_a_share_may_be_nothing() -> None:
 def test_every_family_of_the_table_has_the_counters_it_names() -> None:
     """A counter renamed in a family's source would silently be judged no more."""
     sources = Path(__file__).resolve().parents[3] / "benchmarks"
-    for family, own in figures._OF_FAMILY.items():
+    for family, own in metrics._OF_FAMILY.items():
         (source,) = sources.glob(f"*/{family}.cpp")
         written = "".join(each.read_text() for each in (source, *source.parent.glob("*.hpp")))
         for each in own:
@@ -317,27 +331,27 @@ def test_nothing_to_judge_is_no_pass() -> None:
 def test_what_differs_is_refused_unless_across(key: str, value: str) -> None:
     base, new = run_of(noisy(1), "base.json"), run_of(noisy(2), context={key: value})
     with pytest.raises(BadInput, match="cannot be compared") as refused:
-        comparing.compare(base, new)
+        two_files.compare(base, new)
     assert "\n" not in str(refused.value)
-    found = comparing.compare(base, new, comparing.Rules(across=True))
+    found = two_files.compare(base, new, two_files.Rules(across=True))
     assert any(line.startswith("compared across: ") for line in found.warnings)
 
 
 @pytest.mark.parametrize("key", ["host_name", "date", "mhz_per_cpu", "load_avg", "malloc.other"])
 def test_what_drifts_is_not_refused(key: str) -> None:
-    found = comparing.compare(run_of(noisy(1), "base.json"), run_of(noisy(2), context={key: "something else"}))
+    found = two_files.compare(run_of(noisy(1), "base.json"), run_of(noisy(2), context={key: "something else"}))
     assert found.exit_code() == NOTHING_WORSE
 
 
 def test_a_malloc_in_another_place_is_the_same_malloc() -> None:
-    found = comparing.compare(run_of(noisy(1)), run_of(noisy(2), context={"malloc.glibc": "2.36 /opt/libc.so"}))
+    found = two_files.compare(run_of(noisy(1)), run_of(noisy(2), context={"malloc.glibc": "2.36 /opt/libc.so"}))
     assert not found.problems
 
 
 @pytest.mark.parametrize("processes", [1, 2, 4])
 def test_too_few_processes_cannot_be_judged_at_all(processes: int) -> None:
     few = noisy(2, processes=processes)
-    for by in (comparing.Rules(), comparing.Rules(allow_missing=True)):
+    for by in (two_files.Rules(), two_files.Rules(allow_missing=True)):
         for found in (compared(noisy(1), few, by), compared(few, noisy(1), by)):
             assert found.exit_code() == CANNOT_JUDGE
             assert not found.judgements
@@ -349,7 +363,7 @@ def test_missing_is_no_pass() -> None:
     found = compared(noisy(1), new)
     assert found.exit_code() == CANNOT_JUDGE
     assert found.problems == (f"{SLOW}: missing in new.json",)
-    allowed = compared(noisy(1), new, comparing.Rules(allow_missing=True))
+    allowed = compared(noisy(1), new, two_files.Rules(allow_missing=True))
     assert allowed.exit_code() == NOTHING_WORSE
     assert f"left out: {SLOW}: missing in new.json" in allowed.warnings
 
@@ -379,7 +393,7 @@ def test_a_failure_on_either_side_is_no_pass(which: str) -> None:
     wrong = {SLOW: ("two objects overlap",)}
     base = run_of(noisy(1), "base.json", errors=wrong if which == "base" else {})
     new = run_of(noisy(2), errors=wrong if which == "new" else {})
-    found = comparing.compare(base, new)
+    found = two_files.compare(base, new)
     assert found.exit_code() == CANNOT_JUDGE
     assert found.problems == (f"{SLOW}: failed in {which}.json: two objects overlap",)
 
@@ -396,17 +410,17 @@ def test_a_figure_that_some_processes_lack_is_no_pass() -> None:
     name = "overhead/glibc/bytes:8"
     base = run_of({name: [1.0] * 5, **noisy(1)}, "base.json", {name: {"resident_bytes_per_byte": [1.0] * 5}})
     new = run_of({name: [1.0] * 5, **noisy(2)})
-    found = comparing.compare(base, new)
+    found = two_files.compare(base, new)
     assert found.exit_code() == CANNOT_JUDGE
     assert "not finite in some processes" in found.problems[0]
 
 
 def test_only_selects_and_a_choice_of_nothing_is_refused() -> None:
-    found = compared(noisy(1), noisy(2), comparing.Rules(only="glibc/bytes:64/"))
+    found = compared(noisy(1), noisy(2), two_files.Rules(only="glibc/bytes:64/"))
     assert [one.name for one in found.judgements] == [SLOW]
     for only in ("nowhere", "("):
         with pytest.raises(BadInput):
-            compared(noisy(1), noisy(2), comparing.Rules(only=only))
+            compared(noisy(1), noisy(2), two_files.Rules(only=only))
 
 
 # ---- the tests themselves
@@ -415,9 +429,9 @@ def test_only_selects_and_a_choice_of_nothing_is_refused() -> None:
 def test_the_rank_sum_test_is_exact() -> None:
     """By hand: of the 252 orders of five and five, one has all above; with a tie, it is as if that pair were lost."""
     low, high = [1.0, 2.0, 3.0, 4.0, 5.0], [6.0, 7.0, 8.0, 9.0, 10.0]
-    assert evidence.rank_sum_p(high, low) == pytest.approx(1 / 252)
-    assert evidence.rank_sum_p(low, high) == 1.0
-    assert evidence.rank_sum_p([5.0, *high[1:]], low) == pytest.approx(2 / 252)
+    assert permutation.rank_sum_p(high, low) == pytest.approx(1 / 252)
+    assert permutation.rank_sum_p(low, high) == 1.0
+    assert permutation.rank_sum_p([5.0, *high[1:]], low) == pytest.approx(2 / 252)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.floats(0.001, 0.5))
@@ -426,19 +440,19 @@ def test_discoveries_are_benjamini_hochbergs(chances: list[float], rate: float) 
     ordered = sorted(chances)
     k = max((rank for rank in range(1, len(ordered) + 1) if ordered[rank - 1] <= rank * rate / len(ordered)), default=0)
     expected = [p <= ordered[k - 1] if k else False for p in chances]
-    assert evidence.discoveries(chances, rate) == expected
+    assert discoveries(chances, rate) == expected
 
 
 def test_pooled_chances_of_one_alone_are_the_permutation_tests() -> None:
     low, high = [1.0, 1.1, 1.2, 1.3, 1.4], [2.0, 2.1, 2.2, 2.3, 2.4]
-    (one,) = evidence.pooled_chances([(low, high)])
+    (one,) = permutation.pooled_chances([(low, high)])
     assert one.rise == pytest.approx(1 / 252) and one.fall == 1.0
-    (one,) = evidence.pooled_chances([(high, low)])
+    (one,) = permutation.pooled_chances([(high, low)])
     assert one.rise == 1.0 and one.fall == pytest.approx(1 / 252)
 
 
 def test_drawn_relabellings_never_make_a_chance_of_nothing() -> None:
-    (one,) = evidence.pooled_chances([([1.0 + i / 100 for i in range(9)], [2.0 + i / 100 for i in range(9)])])
+    (one,) = permutation.pooled_chances([([1.0 + i / 100 for i in range(9)], [2.0 + i / 100 for i in range(9)])])
     assert one.rise == pytest.approx(1 / 1001)
 
 
@@ -450,10 +464,10 @@ def test_pooled_chances_are_chances_and_turn_with_the_sides(seed: int, number: i
         return [draw.lognormvariate(0, 1) for _ in range(size)]
 
     pairs = [(series(sizes[0]), series(sizes[1])) for _ in range(number)]
-    found = evidence.pooled_chances(pairs)
+    found = permutation.pooled_chances(pairs)
     assert all(0.0 < each.rise <= 1.0 and 0.0 < each.fall <= 1.0 for each in found)
     if math.comb(sum(sizes), sizes[0]) <= 1000:
-        turned = evidence.pooled_chances([(new, old) for old, new in pairs])
+        turned = permutation.pooled_chances([(new, old) for old, new in pairs])
         assert [each.rise for each in turned] == pytest.approx([each.fall for each in found])
 
 
@@ -473,7 +487,7 @@ def write(tmp_path: Path, times: Times, name: str = "new.json", **context: str) 
 
 def call(*arguments: object) -> int:
     try:
-        return command.main([str(one) for one in arguments])
+        return compare.main([str(one) for one in arguments])
     except SystemExit as end:
         return int(end.code or 0)
 
@@ -527,7 +541,7 @@ BAD_FILES: Mapping[str, str | bytes] = {
 def test_a_huge_file_is_refused_unread(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     huge = tmp_path / "huge.json"
     huge.touch()
-    os.truncate(huge, results.MOST_BYTES + 1)
+    os.truncate(huge, MOST_BYTES + 1)
     assert call(huge, huge) == CANNOT_JUDGE
     assert "is too large" in capsys.readouterr().err
 
@@ -594,7 +608,7 @@ def test_a_bad_option_is_one_line_and_no_pass(
 
 
 def test_the_thresholds_two_ways_to_write_are_one() -> None:
-    assert command.share("5%") == command.share("0.05") == 0.05
+    assert compare.share("5%") == compare.share("0.05") == 0.05
 
 
 _KEYS = ("name", "run_name", "run_type", "repetition_index", "real_time", "cpu_time", "time_unit", "error_occurred",

@@ -17,15 +17,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from support import history_scale
 import numpy as np
 import pytest
-from support import synthetic
+
 from suite import charts
-from suite.history import store as history, check as regressions
-from suite.results import model as results
-from suite.stats import change_points
+from suite.base.files import write_whole
 from suite.commands import history as command
+from suite.history import check, store
+from suite.results.model import CORE_SHARE
+from suite.results.read import read_run
+from suite.stats import change_points
+from support import history_scale, synthetic
 
 ROOT = Path(__file__).resolve().parents[3]
 NAME = "scoped/glibc/bytes:64/touch:none"
@@ -63,7 +65,7 @@ def run_file(
         more = {"name": "overhead/glibc/bytes:8", "resident_bytes_per_byte": drawn.gauss(4, 0.01), "child_seconds": 1.0}
         rows.append({**rows[process], **more, "run_name": more["name"], "real_time": 1e9})
     file = folder / f"{day}.json"
-    results.write_whole(file, {**made, "benchmarks": rows})
+    write_whole(file, {**made, "benchmarks": rows})
     return file
 
 
@@ -86,9 +88,9 @@ def kept(tmp_path: Path, call: Call) -> Callable[..., list[Path]]:
 
     def keep(*of_days: Mapping[str, float], first: int = 0, **more: Any) -> list[Path]:
         files = [run_file(tmp_path, first + day, factors, **more) for day, factors in enumerate(of_days)]
-        with history.opened(tmp_path / "history.sqlite", to_write=True) as record:
+        with store.opened(tmp_path / "history.sqlite", to_write=True) as record:
             for day, file in enumerate(files):
-                record.add(history.prepare(file), f"c{first + day:04}")
+                record.add(store.prepare(file), f"c{first + day:04}")
         return files
 
     return keep
@@ -116,7 +118,7 @@ def test_a_run_is_kept_once(call: Call, tmp_path: Path, capsys: pytest.CaptureFi
     assert call("add", file, again) == 0
     said = capsys.readouterr().out
     assert said.count(": added") == 1 and said.count("in the record already") == 2
-    with history.opened(tmp_path / "history.sqlite") as record:
+    with store.opened(tmp_path / "history.sqlite") as record:
         assert len(record.runs()) == 1
 
 
@@ -125,7 +127,7 @@ def test_a_commit_can_be_told_later_but_not_changed(
 ) -> None:
     file = run_file(tmp_path, 0)
     assert [call("add", file), call("add", file, "--commit", "abc123"), call("add", file)] == [0, 0, 0]
-    with history.opened(tmp_path / "history.sqlite") as record:
+    with store.opened(tmp_path / "history.sqlite") as record:
         assert [one.revision for one in record.runs()] == ["abc123"]
     capsys.readouterr()
     assert call("add", file, "--commit", "def456") == 2
@@ -134,8 +136,8 @@ def test_a_commit_can_be_told_later_but_not_changed(
 
 def test_every_sample_comes_back_but_for_how_it_was_taken(kept: Callable[..., list[Path]], tmp_path: Path) -> None:
     (file,) = kept(SAME)
-    run = results.read_run(file)
-    with history.opened(tmp_path / "history.sqlite") as record:
+    run = read_run(file)
+    with store.opened(tmp_path / "history.sqlite") as record:
         own, beside = record.samples(record.runs()[0])
     assert beside is None
     back = {
@@ -150,7 +152,7 @@ def test_every_sample_comes_back_but_for_how_it_was_taken(kept: Callable[..., li
         for name, one in run.by_name.items()
         for taken in one.samples
         for counter, value in (("ns", taken.ns), *taken.counters.items())
-        if counter != results.CORE_SHARE
+        if counter != CORE_SHARE
     }
     assert back.keys() == said.keys()
     assert list(back.values()) == pytest.approx([said[key] for key in back], rel=1e-7)
@@ -160,9 +162,9 @@ def test_a_run_of_processes_that_failed_in_part_comes_back(call: Call, tmp_path:
     file = run_file(tmp_path, 0)
     made = json.loads(file.read_text())
     made["benchmarks"] = [row for row in made["benchmarks"] if row["name"] != NAME or row["repetition_index"] % 2]
-    results.write_whole(file, made)
+    write_whole(file, made)
     assert call("add", file) == 0
-    with history.opened(tmp_path / "history.sqlite") as record:
+    with store.opened(tmp_path / "history.sqlite") as record:
         own, _ = record.samples(record.runs()[0])
         series = record.table(record.runs())
     row = own.arrays["ns"][own.of.names.index(NAME)]
@@ -173,7 +175,7 @@ def test_a_run_of_processes_that_failed_in_part_comes_back(call: Call, tmp_path:
 def test_series_are_in_cycles_and_the_clock_falls_out(kept: Callable[..., list[Path]], tmp_path: Path) -> None:
     kept(SAME)
     kept(SAME, first=1, clock=1.3)
-    with history.opened(tmp_path / "history.sqlite") as record:
+    with store.opened(tmp_path / "history.sqlite") as record:
         series = record.table(record.runs())
         assert {one.unit for one in record.runs()} == {"cycles"}
     slow, fast = series.values[:, series.names.index(NAME)]
@@ -182,7 +184,7 @@ def test_series_are_in_cycles_and_the_clock_falls_out(kept: Callable[..., list[P
 
 def test_a_child_s_time_is_no_series_but_its_counter_is(kept: Callable[..., list[Path]], tmp_path: Path) -> None:
     kept(SAME)
-    with history.opened(tmp_path / "history.sqlite") as record:
+    with store.opened(tmp_path / "history.sqlite") as record:
         series = record.table(record.runs())
     about = [name for name in series.names if name.startswith("overhead/")]
     assert about == ["overhead/glibc/bytes:8 resident_bytes_per_byte"]
@@ -194,9 +196,9 @@ def test_without_the_addition_a_series_is_in_ns(call: Call, tmp_path: Path) -> N
     made = json.loads(file.read_text())
     for row in made["benchmarks"]:
         del row["ns_per_addition"]
-    results.write_whole(file, made)
+    write_whole(file, made)
     assert call("add", file) == 0
-    with history.opened(tmp_path / "history.sqlite") as record:
+    with store.opened(tmp_path / "history.sqlite") as record:
         assert [one.unit for one in record.runs()] == ["ns"]
 
 
@@ -207,7 +209,7 @@ def test_with_a_reference_the_series_is_the_ratio(call: Call, tmp_path: Path) ->
         file = run_file(tmp_path, day, slower, clock=1 + day)
         reference = run_file(tmp_path / "reference", day + 100, {NAME: slower[NAME] / 2}, clock=1.5)
         assert call("add", file, "--reference", reference) == 0
-    with history.opened(tmp_path / "history.sqlite") as record:
+    with store.opened(tmp_path / "history.sqlite") as record:
         series = record.table(record.runs())
         assert {one.unit for one in record.runs()} == {"ratio"}
         own, beside = record.samples(record.runs()[0])
@@ -223,7 +225,7 @@ def test_runs_of_another_machine_or_profile_are_other_series(
         assert call("add", run_file(tmp_path, day, context=context)) == 0
     another_clock = {"mhz_per_cpu": 1, "host_name": "runner-77", "load_avg": [9.0]}
     assert call("add", run_file(tmp_path, 5, context=another_clock)) == 0
-    with history.opened(tmp_path / "history.sqlite") as record:
+    with store.opened(tmp_path / "history.sqlite") as record:
         assert [len(record.like(str(run))) for run in range(1, 7)] == [3, 3, 1, 1, 1, 3]
 
 
@@ -232,7 +234,7 @@ def test_runs_stand_in_the_order_in_which_they_were_measured(
 ) -> None:
     kept(SAME, first=5)
     kept(SAME, first=2)
-    with history.opened(tmp_path / "history.sqlite") as record:
+    with store.opened(tmp_path / "history.sqlite") as record:
         assert [one.revision for one in record.runs()] == ["c0002", "c0005"]
 
 
@@ -273,11 +275,11 @@ def test_more_of_what_there_should_be_much_of_is_better(tmp_path: Path, call: Ca
         granted = (2e9 if day >= 12 else 1e9) * random.Random(day).gauss(1, 0.001)
         more = {"name": name, "run_name": name, "granted_bytes": granted, "repetition_index": 0}
         made["benchmarks"].append({**made["benchmarks"][0], **more})
-        results.write_whole(file, made)
+        write_whole(file, made)
         assert call("add", file) == 0
     assert call("check", "--only", "^heap_limit/") == 0
-    with history.opened(tmp_path / "history.sqlite") as record:
-        (change,) = regressions.judge(record.table(record.runs()), [], 0.02).changes
+    with store.opened(tmp_path / "history.sqlite") as record:
+        (change,) = check.judge(record.table(record.runs()), [], 0.02).changes
     assert (change.name, change.worse) == (f"{name} granted_bytes", False)
 
 
@@ -375,7 +377,7 @@ def test_a_vanished_benchmark_is_told(
     file = run_file(tmp_path, 24)
     made = json.loads(file.read_text())
     made["benchmarks"] = [row for row in made["benchmarks"] if row["name"] != NAME]
-    results.write_whole(file, made)
+    write_whole(file, made)
     assert call("add", file) == 0
     assert call("check") == 0
     assert f"not in the newest run: {NAME}" in capsys.readouterr().out
@@ -538,7 +540,7 @@ def foreign(file: Path) -> None:
 
 def newer(file: Path) -> None:
     with sqlite3.connect(file) as connection:
-        connection.execute(f"PRAGMA user_version = {history.VERSION + 1}")
+        connection.execute(f"PRAGMA user_version = {store.VERSION + 1}")
 
 
 def cut(file: Path) -> None:
@@ -603,7 +605,7 @@ def test_a_locked_record_is_told_and_loses_nothing(
 ) -> None:
     kept(SAME)
     file = run_file(tmp_path, 1)
-    monkeypatch.setattr(history, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(store, "WAIT_SECONDS", 0.1)
     other = sqlite3.connect(tmp_path / "history.sqlite", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     for arguments in (("add", file), ("annotate", "1", "text"), ("check",)):
@@ -641,7 +643,7 @@ def test_two_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     for one in writers:
         _, error = one.communicate(timeout=60)
         assert one.returncode == 0, error
-    with history.opened(tmp_path / "history.sqlite") as record:
+    with store.opened(tmp_path / "history.sqlite") as record:
         assert len(record.runs()) == 6
 
 
@@ -653,7 +655,7 @@ def test_a_full_disk_is_told_and_loses_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     kept(SAME)
-    connect = history._connect
+    connect = store._connect
 
     def small(file: Path, to_write: bool) -> sqlite3.Connection:
         connection = connect(file, to_write)
@@ -662,10 +664,10 @@ def test_a_full_disk_is_told_and_loses_nothing(
         return connection
 
     files = [run_file(tmp_path, day) for day in range(1, 10)]
-    monkeypatch.setattr(history, "_connect", small)
+    monkeypatch.setattr(store, "_connect", small)
     assert call("add", *files) == 2
     refused(capsys, "the disk is full: nothing was changed")
-    with history.opened(tmp_path / "history.sqlite") as record:
+    with store.opened(tmp_path / "history.sqlite") as record:
         assert len(record.runs()) == 1
 
 
@@ -686,17 +688,17 @@ def test_a_file_system_that_takes_no_more_is_told_and_loses_nothing(
     done = subprocess.run([sys.executable, "-c", limited], env=environment, capture_output=True, text=True)
     assert done.returncode == 2, done.stderr
     assert "nothing was changed" in done.stderr and len(done.stderr.splitlines()) == 1
-    with history.opened(tmp_path / "history.sqlite") as record:
+    with store.opened(tmp_path / "history.sqlite") as record:
         assert len(record.runs()) == 1
 
 
 def test_a_crash_in_the_middle_of_adding_loses_nothing(kept: Callable[..., list[Path]], tmp_path: Path) -> None:
     kept(SAME)
     with pytest.raises(KeyboardInterrupt):
-        with history.opened(tmp_path / "history.sqlite", to_write=True) as record:
-            record.add(history.prepare(run_file(tmp_path, 1)), "")
+        with store.opened(tmp_path / "history.sqlite", to_write=True) as record:
+            record.add(store.prepare(run_file(tmp_path, 1)), "")
             raise KeyboardInterrupt
-    with history.opened(tmp_path / "history.sqlite") as record:
+    with store.opened(tmp_path / "history.sqlite") as record:
         assert len(record.runs()) == 1
 
 
@@ -711,7 +713,7 @@ def test_a_long_history_stays_small_and_is_judged_soon(tmp_path: Path, call: Cal
     slow = history_scale.fill(file, run, 40, step_at=30, step=1.1)
     assert file.stat().st_size < 40 * 200e3
     begun = time.monotonic()
-    with history.opened(file) as record:
-        said = regressions.judge(record.table(record.runs()), [], change_points.LEAST_CHANGE)
+    with store.opened(file) as record:
+        said = check.judge(record.table(record.runs()), [], change_points.LEAST_CHANGE)
     assert slow in [one.name for one in said.new_and_worse]
     assert time.monotonic() - begun < 10

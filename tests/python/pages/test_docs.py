@@ -7,10 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from suite import charts, claims
+from suite.base.files import write_whole
 from suite.commands import readme as command
-from suite.pages import docs as readme
-from suite.results import model as results
+from suite.pages import docs
+from suite.results.read import read_run
 from support import synthetic
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -47,8 +49,8 @@ def root(tmp_path: Path, few_charts: None) -> Path:
 
 
 def measure_again(root: Path, price: synthetic.Price = synthetic.price) -> None:
-    (root / readme.REFERENCE).mkdir(parents=True, exist_ok=True)
-    results.write_whole(root / readme.REFERENCE / "run.json", synthetic.document(keep=few, ns=price))
+    (root / docs.REFERENCE).mkdir(parents=True, exist_ok=True)
+    write_whole(root / docs.REFERENCE / "run.json", synthetic.document(keep=few, ns=price))
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -73,7 +75,7 @@ def test_what_was_written_is_fresh_and_stays_as_it_is(root: Path, capsys: pytest
 
 def test_the_blocks_hold_the_figure_its_finding_and_the_numbers_and_the_text_around_stays(root: Path) -> None:
     text = (root / "README.md").read_text()
-    run = results.read_run(root / readme.REFERENCE / "run.json")
+    run = read_run(root / docs.REFERENCE / "run.json")
     assert text.startswith("# A title\n\n<!-- generated: hero -->\n<picture>")
     assert "\nBetween.\n" in text and text.endswith("\nAfter.\n") and "\nbefore\n" not in text
     for source in re.findall(r'(?:src|srcset)="([^"]*)"', text):
@@ -109,24 +111,24 @@ def test_an_edited_block_is_stale_and_the_rest_is_not(root: Path, capsys: pytest
 
 
 def test_missing_changed_and_left_over_figures_are_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = root / readme.FIGURES
+    folder = root / docs.FIGURES
     (folder / "churn.svg").unlink()
     shutil.copy(folder / "scoped.svg", folder / "retired.svg")
     changed = folder / "scoped.svg"
     changed.write_bytes(changed.read_bytes().replace(b"<g id=", b"<g class='edited' id=", 1))
-    said = [f"{readme.FIGURES / name}" for name in ("churn.svg (missing)", "scoped.svg (differs)")]
-    assert check(root, capsys) == (1, [*said, f"{readme.FIGURES / 'retired.svg'} (no chart draws it)"])
+    said = [f"{docs.FIGURES / name}" for name in ("churn.svg (missing)", "scoped.svg (differs)")]
+    assert check(root, capsys) == (1, [*said, f"{docs.FIGURES / 'retired.svg'} (no chart draws it)"])
     assert command.main([], root) == 0
     assert not (folder / "retired.svg").exists()
     assert check(root, capsys) == (0, [])
 
 
 def test_another_drawing_library_may_set_letters_differently_but_not_say_something_else(root: Path) -> None:
-    figure = (root / readme.FIGURES / "churn.svg").read_bytes()
+    figure = (root / docs.FIGURES / "churn.svg").read_bytes()
     elsewhere = figure.replace(b"Matplotlib ", b"Matplotlib 99.").replace(b"<g id=", b"<g  id=", 1)
-    assert readme.same_figure(figure, elsewhere)
-    assert not readme.same_figure(figure, elsewhere.replace(b"<dc:description>", b"<dc:description>Else. "))
-    assert not readme.same_figure(figure, figure.replace(b"<g id=", b"<g  id=", 1))
+    assert docs.same_figure(figure, elsewhere)
+    assert not docs.same_figure(figure, elsewhere.replace(b"<dc:description>", b"<dc:description>Else. "))
+    assert not docs.same_figure(figure, figure.replace(b"<g id=", b"<g  id=", 1))
 
 
 def test_every_block_can_be_asked_for(root: Path) -> None:
@@ -164,7 +166,7 @@ def test_without_a_reference_run_one_line_says_so(tmp_path: Path, capsys: pytest
 def test_text_of_a_result_file_stays_text(root: Path) -> None:
     document = synthetic.document(keep=few)
     document["context"]["topology"] = "<script>|`*"
-    results.write_whole(root / readme.REFERENCE / "run.json", document)
+    write_whole(root / docs.REFERENCE / "run.json", document)
     (root / "README.md").write_text(BLOCK.format("machine"))
     assert command.main([], root) == 0
     assert "&lt;script&gt;\\|'\\*" in (root / "README.md").read_text()

@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from suite import charts, claims
+from suite.base.errors import BadInput
+from suite.base.files import write_whole
+from suite.base.text import time_text
 from suite.commands import report as command
-from suite.pages import font_subset as glyphs, inline_svg, report
-from suite.pages.summary import time_text
-from suite.results import model as results
-from suite.runner.program import BadInput
+from suite.pages import font_subset, inline_svg, report
+from suite.results.model import Document, Run
+from suite.results.read import read_run
 from suite.stats.estimates import estimate_median
 from support import synthetic
 
@@ -73,18 +76,18 @@ def few(name: str) -> bool:
     return name.startswith("handoff/")
 
 
-def page_of(*runs: results.Run) -> ParsedPage:
+def page_of(*runs: Run) -> ParsedPage:
     made = ParsedPage(report.make(runs))
     assert made.open == []
     return made
 
 
-def changed(tmp_path: Path, change: Callable[[results.Document], object], **how: Any) -> results.Run:
+def changed(tmp_path: Path, change: Callable[[Document], object], **how: Any) -> Run:
     """A synthetic run whose file was changed."""
     document = synthetic.document(keep=few, **how)
     change(document)
-    results.write_whole(tmp_path / "run.json", document)
-    return results.read_run(tmp_path / "run.json")
+    write_whole(tmp_path / "run.json", document)
+    return read_run(tmp_path / "run.json")
 
 
 def rows(page: ParsedPage) -> list[report.Row]:
@@ -125,7 +128,7 @@ def test_every_figure_is_in_the_table_with_interval_and_cycles() -> None:
 
 
 def test_a_childs_duration_is_no_figure(tmp_path: Path) -> None:
-    def in_a_child(document: results.Document) -> None:
+    def in_a_child(document: Document) -> None:
         for row in document["benchmarks"]:
             row.update(child_seconds=1.0, peak=3.0)
 
@@ -134,7 +137,7 @@ def test_a_childs_duration_is_no_figure(tmp_path: Path) -> None:
 
 
 def test_chapters_are_in_order_and_an_unknown_one_comes_last(tmp_path: Path) -> None:
-    def rename(document: results.Document) -> None:
+    def rename(document: Document) -> None:
         document["context"]["suite"]["about"]["families"]["handoff"]["chapter"] = "astrology"
 
     sides = [report.ReportedRun(changed(tmp_path, rename), "")]
@@ -147,7 +150,7 @@ def test_chapters_are_in_order_and_an_unknown_one_comes_last(tmp_path: Path) -> 
 
 
 def test_a_run_that_is_not_whole_says_so(tmp_path: Path) -> None:
-    def interrupt(document: results.Document) -> None:
+    def interrupt(document: Document) -> None:
         failed = [{"family": "scoped", "process": 3, "reason": "crashed with signal 11"}]
         document["context"]["suite"].update(complete=False, failed=failed)
 
@@ -158,7 +161,7 @@ def test_a_run_that_is_not_whole_says_so(tmp_path: Path) -> None:
 
 
 def test_disturbed_processes_are_listed_and_marked(tmp_path: Path) -> None:
-    def disturb(document: results.Document) -> None:
+    def disturb(document: Document) -> None:
         document["context"]["suite"]["units"][0].update(disturbed=True, reasons=["others used 0.5 cores"])
 
     page = page_of(changed(tmp_path, disturb))
@@ -214,7 +217,7 @@ def test_more_runs_than_can_be_read_are_refused() -> None:
 
 
 def test_hostile_text_makes_no_elements(tmp_path: Path) -> None:
-    def poison(document: results.Document) -> None:
+    def poison(document: Document) -> None:
         context = document["context"]
         for key in ("host_name", "date", "compiler", "topology", "profile", "process_malloc", "malloc.glibc"):
             context[key] = HOSTILE
@@ -234,7 +237,7 @@ def test_hostile_text_makes_no_elements(tmp_path: Path) -> None:
 
 
 def test_marks_that_turn_writing_and_endless_text_are_cut(tmp_path: Path) -> None:
-    def poison(document: results.Document) -> None:
+    def poison(document: Document) -> None:
         document["context"].update(host_name="a\u202eb\x07c", compiler="x" * 1_000_000)
 
     made = report.make([changed(tmp_path, poison)])
@@ -283,7 +286,7 @@ def test_pictures_that_differ_in_more_than_colour_are_both_shown(monkeypatch: py
     whole, part = synthetic.synthetic(keep=few), synthetic.synthetic(keep=few, mallocs=2)
     draw = charts.draw
 
-    def by_theme(run: results.Run, name: str, how: charts.Look) -> charts.Drawing | None:
+    def by_theme(run: Run, name: str, how: charts.Look) -> charts.Drawing | None:
         return draw(whole if how.theme == "light" else part, name, how)
 
     monkeypatch.setattr(charts, "draw", by_theme)
@@ -307,11 +310,11 @@ def test_the_panels_are_shown_and_the_words_kept_for_the_file(both: tuple[charts
 
 
 def test_the_font_holds_each_letter_that_charts_set() -> None:
-    font = glyphs.carry("bold", "aµ☃\u00a0")
+    font = font_subset.carry("bold", "aµ☃\u00a0")
     assert set(font.outlines) == {"a", "µ", "☃", "\u00a0"}
     assert font.outlines["a"][1].startswith("M") and font.outlines["\u00a0"][1] == ""
     assert base64.b64decode(font.woff).startswith(b"wOFF")
-    assert glyphs.carry("normal", "a\ue000").outlines.keys() == {"a"}  # what the font has not, it does not claim
+    assert font_subset.carry("normal", "a\ue000").outlines.keys() == {"a"}  # what the font has not, it does not claim
 
 
 # ---- the command
@@ -319,7 +322,7 @@ def test_the_font_holds_each_letter_that_charts_set() -> None:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    results.write_whole(tmp_path / "run.json", synthetic.document(keep=few))
+    write_whole(tmp_path / "run.json", synthetic.document(keep=few))
     return tmp_path / "run.json"
 
 
@@ -332,7 +335,7 @@ def test_the_page_is_written_beside_the_run(file: Path, capsys: pytest.CaptureFi
 
 
 def test_the_same_runs_make_the_same_page(file: Path) -> None:
-    run = results.read_run(file)
+    run = read_run(file)
     assert report.make([run]) == report.make([run])
 
 
@@ -344,7 +347,7 @@ def test_bad_input_is_one_line(file: Path, capsys: pytest.CaptureFixture[str]) -
         assert command.main(arguments) == 2
         told = capsys.readouterr()
         assert told.out == "" and told.err.count("\n") == 1 and told.err.startswith("scripts/report: ")
-    assert results.read_run(file).series()  # still the run
+    assert read_run(file).series()  # still the run
 
 
 def test_without_a_run_the_command_refuses(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,11 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from support import fake_program
 import pytest
 from rich.console import Console
-from suite.pages import summary as findings
-from suite.results import model as results
+
+from suite.base.files import write_whole
+from suite.base.text import interval_text, time_text
+from suite.pages import summary
+from suite.results.merge import merge
+from suite.results.model import Account, Failure, Run, Unit
+from suite.results.read import read_run
+from support import fake_program
 
 KIB, MIB = 1 << 10, 1 << 20
 ALL = {name: ns for _, _, benchmarks in fake_program.FAMILIES.values() for name, ns in benchmarks.items()}
@@ -27,7 +32,7 @@ def make_run(
     change: Change = lambda _, ns, process: ns * (1 + 0.01 * process),
     context: dict[str, Any] | None = None,
     **account: Any,
-) -> results.Run:
+) -> Run:
     """A run of the fake program's benchmarks, or of the given ones."""
     measured = ALL if times is None else times
     pieces = []
@@ -37,24 +42,24 @@ def make_run(
             {**fake_program.row(name, 1.0, 0, 0, ""), **at(change(name, ns, process))} for name, ns in measured.items()
         ]
         reasons = ("others used 1.00 cores",) if disturbed else ()
-        unit = results.Unit(
+        unit = Unit(
             "scoped", "allocation", "^scoped/", process, disturbed, reasons, 0.5 * disturbed, 0.0, 0, 0, 1.0,
             account.get("additions", [0.5] * processes)[process], 1,
         )  # fmt: skip
         pieces.append((unit, {"context": CONTEXT if context is None else context, "benchmarks": rows}))
     units = tuple(unit for unit, _ in pieces)
     planned = account.get("planned", processes)
-    how_it_went = results.Account(account.get("complete", True), planned, 1, units, account.get("failed", ()))
-    results.write_whole(folder / "run.json", results.merge(pieces, how_it_went, list(measured)))
-    return results.read_run(folder / "run.json")
+    how_it_went = Account(account.get("complete", True), planned, 1, units, account.get("failed", ()))
+    write_whole(folder / "run.json", merge(pieces, how_it_went, list(measured)))
+    return read_run(folder / "run.json")
 
 
 def at(ns: float) -> dict[str, float]:
     return {"real_time": ns, "cpu_time": ns}
 
 
-def of(run: results.Run, topic: str) -> dict[str, findings.Finding]:
-    return {one.subject: one for one in findings.findings(run) if one.topic.startswith(topic)}
+def of(run: Run, topic: str) -> dict[str, summary.Finding]:
+    return {one.subject: one for one in summary.findings(run) if one.topic.startswith(topic)}
 
 
 def test_64_bytes_are_told_for_the_stack_the_arena_and_each_malloc(tmp_path: Path) -> None:
@@ -141,15 +146,15 @@ def test_a_hand_off_is_told_beside_the_queue_alone(tmp_path: Path) -> None:
 
 
 def test_nothing_is_said_without_data(tmp_path: Path) -> None:
-    assert findings.findings(make_run(tmp_path, {"matrix/n:8": 1.0})) == []
+    assert summary.findings(make_run(tmp_path, {"matrix/n:8": 1.0})) == []
 
 
 def test_one_process_has_no_interval_and_that_is_said(tmp_path: Path) -> None:
     run = make_run(tmp_path, processes=1)
     glibc = of(run, "Taking")["glibc"]
-    assert glibc.value is not None and findings.interval_text(glibc.value) == ""
+    assert glibc.value is not None and interval_text(glibc.value) == ""
     assert glibc.words == "10 times stack_array"
-    assert findings.caveats(run)[0].startswith("One process measured each figure: there are no intervals")
+    assert summary.caveats(run)[0].startswith("One process measured each figure: there are no intervals")
 
 
 def test_two_humps_are_marked(tmp_path: Path) -> None:
@@ -157,7 +162,7 @@ def test_two_humps_are_marked(tmp_path: Path) -> None:
     told = of(run, "Taking")
     assert told["glibc"].notes == ("two humps, 20 ns and 60 ns: the median lies in one of them",)
     assert told["jemalloc"].notes == ()
-    assert any("have two humps" in line for line in findings.caveats(run))
+    assert any("have two humps" in line for line in summary.caveats(run))
 
 
 def test_disturbed_processes_are_marked_and_counted(tmp_path: Path) -> None:
@@ -165,59 +170,59 @@ def test_disturbed_processes_are_marked_and_counted(tmp_path: Path) -> None:
     assert of(run, "Taking")["glibc"].notes == ("2 of 5 disturbed",)
     assert of(run, "Following")["element of a shuffled list"].notes == ()
     said = "Disturbed, kept and marked: 2 of 5 processes; the worst: scoped, others used 1.00 cores."
-    assert said in findings.caveats(run)
+    assert said in summary.caveats(run)
 
 
 def test_an_incomplete_run_says_so(tmp_path: Path) -> None:
-    failed = (results.Failure("chase", 1, "crashed (SIGSEGV)"), results.Failure("chase", 2, "crashed (SIGSEGV)"))
+    failed = (Failure("chase", 1, "crashed (SIGSEGV)"), Failure("chase", 2, "crashed (SIGSEGV)"))
     run = make_run(tmp_path, processes=3, planned=5, complete=False, failed=failed)
     assert of(run, "Taking")["glibc"].notes == ("3 of 5 processes",)
-    said = findings.caveats(run)
+    said = summary.caveats(run)
     assert "The run is incomplete: it was interrupted, or is still going on." in said
     assert "2 failed; the first: chase, process 1: crashed (SIGSEGV)" in said
 
 
 @pytest.mark.parametrize(("slowest", "told"), [(0.505, False), (0.6, True)])
 def test_a_clock_that_moved_is_told(tmp_path: Path, slowest: float, told: bool) -> None:
-    said = findings.caveats(make_run(tmp_path, additions=[0.5, 0.5, slowest, 0.5, 0.5]))
+    said = summary.caveats(make_run(tmp_path, additions=[0.5, 0.5, slowest, 0.5, 0.5]))
     assert any(line.startswith("The cores' clock moved by 20.0%") for line in said) == told
 
 
 def test_the_interval_and_its_certainty_are_explained(tmp_path: Path) -> None:
-    five = findings.caveats(make_run(tmp_path))[0]
+    five = summary.caveats(make_run(tmp_path))[0]
     assert "from smallest to largest, and holds the true median with 93.8% chance" in five
     assert "that of a comparison holds the true ratio with 96.8%" in five
-    ten = findings.caveats(make_run(tmp_path, processes=10))[0]
+    ten = summary.caveats(make_run(tmp_path, processes=10))[0]
     assert "without the 1 smallest and the 1 largest, and holds the true median with 97.9% chance" in ten
 
 
 def test_missing_mallocs_are_named_with_the_reason(tmp_path: Path) -> None:
-    assert "Not available: mimalloc: not found (install: libmimalloc2.0)" in findings.caveats(make_run(tmp_path))
+    assert "Not available: mimalloc: not found (install: libmimalloc2.0)" in summary.caveats(make_run(tmp_path))
 
 
 def test_times_of_zero_are_not_divided_by(tmp_path: Path) -> None:
     run = make_run(tmp_path, {name: 0.0 for name in ALL})
-    assert all(one.words.count(" times ") == 0 for one in findings.findings(run))
-    assert findings.caveats(run)
+    assert all(one.words.count(" times ") == 0 for one in summary.findings(run))
+    assert summary.caveats(run)
 
 
 def test_the_tables_show_every_figure(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     console = Console(width=200, record=True, file=(tmp_path / "out").open("w"))
-    for table in findings.as_tables(findings.findings(run)):
+    for table in summary.as_tables(summary.findings(run)):
         console.print(table)
     console.file.close()
     shown = console.export_text()
-    for one in findings.findings(run):
+    for one in summary.findings(run):
         assert one.topic in shown and one.subject in shown and one.words in shown
-        assert one.value is None or findings.time_text(one.value.median) in shown
+        assert one.value is None or time_text(one.value.median) in shown
 
 
 def test_text_that_looks_like_markup_is_shown_as_it_is(tmp_path: Path) -> None:
     context = json.loads(json.dumps(CONTEXT).replace("jemalloc", "[red]"))
     run = make_run(tmp_path, {"scoped/[red]/bytes:64/touch:first": 1.0}, context=context)
     console = Console(width=200, record=True, file=(tmp_path / "out").open("w"))
-    for table in findings.as_tables(findings.findings(run)):
+    for table in summary.as_tables(summary.findings(run)):
         console.print(table)
     console.file.close()
     assert "[red]" in console.export_text()
@@ -236,4 +241,4 @@ def test_text_that_looks_like_markup_is_shown_as_it_is(tmp_path: Path) -> None:
     ],
 )
 def test_times_read_well(ns: float, text: str) -> None:
-    assert findings.time_text(ns) == text
+    assert time_text(ns) == text

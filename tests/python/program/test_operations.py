@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from support.measuring_program import ROOT, Answer, listed, program, run
 
 Wanted = Mapping[str, float | tuple[float, float]]

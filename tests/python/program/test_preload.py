@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Callable
 
 import pytest
+
 from support.measuring_program import available_mallocs, listed, measure
 
 LOWEST, HIGHEST = 0.5, 2.0

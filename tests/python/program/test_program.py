@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from support.measuring_program import Answer, available_mallocs, listed, measure, names, parsed, program, run
 
 PROFILES = ("smoke", "quick", "full")

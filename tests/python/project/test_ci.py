@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support import fake_side
 import pytest
 import yaml
-from suite.history import store as history
+
 from suite.commands import history as history_command
+from suite.history import store
+from support import fake_side
 
 ROOT = Path(__file__).resolve().parents[3]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -165,9 +166,9 @@ SHIMS = {
     "run": """
         import json, pathlib, random, sys
         sys.path.insert(0, {tests!r})
-        import synthetic
-        from suite import results
+        from suite.base.files import write_whole
         from suite.commands import run
+        from support import synthetic
         options = run.parse(sys.argv[1:])
         assert options.out and options.no_figures
         kept = synthetic.document(0, keep=lambda name: name.startswith("scoped/stack_array/bytes:64/"))
@@ -180,7 +181,7 @@ SHIMS = {
         made = json.loads(text)
         made["context"]["load_avg"] = [random.random()]
         options.out.mkdir()
-        results.write_whole(options.out / "run.json", made)
+        write_whole(options.out / "run.json", made)
         """,
     "history": """
         import sys
@@ -265,7 +266,7 @@ def test_our_own_history(tmp_path: Path) -> None:
     in_ours = [{**step, "working-directory": "ours"} for step in steps]
     assert here.job(in_ours) == {"Measure": 0, "Keep": 0, "Check": 0}
     assert "too short a history" in here.summary
-    with history.opened(tmp_path / "ours" / "history.sqlite") as kept:
+    with store.opened(tmp_path / "ours" / "history.sqlite") as kept:
         assert [(one.revision, one.unit) for one in kept.runs()] == [("0123456789abcdef", "cycles")]
 
 
@@ -281,7 +282,7 @@ def test_the_history_of_a_malloc(tmp_path: Path) -> None:
     here = make_place(tmp_path, "1.3")
     codes = here.job(ON_GITHUB[0]["jobs"]["history"]["steps"])
     assert set(codes.values()) == {0} and list(codes)[-1] == "Check"
-    with history.opened(tmp_path / "stackheap" / "history.sqlite") as kept:
+    with store.opened(tmp_path / "stackheap" / "history.sqlite") as kept:
         assert [(one.revision, one.unit) for one in kept.runs()] == [("0123456789abcdef", "ratio")]
 
 
@@ -307,7 +308,7 @@ def test_the_gate_on_gitlab(tmp_path: Path, cost: str, code: int) -> None:
 def test_the_history_on_gitlab(tmp_path: Path) -> None:
     here = make_place(tmp_path, "1.3")
     assert gitlab(here, "benchmark-history") == 0
-    with history.opened(tmp_path / "malloc" / "history.sqlite") as kept:
+    with store.opened(tmp_path / "malloc" / "history.sqlite") as kept:
         assert [(one.revision, one.unit) for one in kept.runs()] == [("0123456789abcdef", "ratio")]
 
 

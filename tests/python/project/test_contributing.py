@@ -112,8 +112,8 @@ LOOK = """
 import sys
 from pathlib import Path
 from suite import charts, claims
-from suite.results import model as results
-run = results.read_run(Path(sys.argv[1]))
+from suite.results.read import read_run
+run = read_run(Path(sys.argv[1]))
 drawn = charts.draw(run, "two")
 judged = next(one for one in claims.judge(run) if one.id == "two-cost-double")
 print(drawn.title, judged.verdict, judged.text, sep="\\n")

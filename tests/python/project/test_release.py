@@ -10,6 +10,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+
 from support.measuring_program import program
 
 PROJECT = Path(__file__).resolve().parents[3]

@@ -20,8 +20,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from suite.commands import export as command
-from suite.results import export as exporting
+from suite.results import export
 
 COMPARE = Path("/usr/share/benchmark/compare.py")  # of the package libbenchmark-tools
 
@@ -65,7 +66,7 @@ def call(*arguments: object) -> int:
 
 
 def exported(form: str, *files: Path) -> str:
-    return exporting.write(form, files).text
+    return export.write(form, files).text
 
 
 def no_such_number(text: str) -> float:
@@ -217,7 +218,7 @@ def test_otava_gets_only_what_every_run_has(tmp_path: Path, capsys: pytest.Captu
     told = capsys.readouterr()
     assert told.out.splitlines()[0] == "time,host,scoped/glibc/bytes:8"
     assert told.err.count("left out: ") == 4  # three, and how many more
-    assert "scoped/none/bytes:8: is not in every run" in exporting.write("otava", [whole, part]).left_out
+    assert "scoped/none/bytes:8: is not in every run" in export.write("otava", [whole, part]).left_out
 
 
 def test_a_comma_in_a_name_stays_in_its_cell(tmp_path: Path) -> None:
@@ -255,7 +256,7 @@ BAD: Mapping[str, object] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("form", exporting.FORMS)
+@pytest.mark.parametrize("form", export.FORMS)
 @pytest.mark.parametrize("kind", BAD)
 def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str, kind: str) -> None:
     path = tmp_path / "run.json"

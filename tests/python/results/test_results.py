@@ -13,9 +13,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from suite.base.cli import REFUSED, answer
-from suite.results import model as results
-from suite.runner.program import BadInput
+from suite.base.errors import BadInput
+from suite.base.files import write_whole
+from suite.results.merge import merge, write_unit
+from suite.results.model import WALL_NS, Account, BenchmarkName, Failure, Run, Unit
+from suite.results.read import MOST_BYTES, ROW_FIELDS, BadResult, failures_in, read_run, read_unit, sample_of
 
 COMPARE = Path("/usr/share/benchmark/compare.py")  # of the package libbenchmark-tools
 
@@ -32,38 +36,38 @@ def document(*rows: object, **context: object) -> dict[str, Any]:
     return {"context": {"suite_version": "1", **context}, "benchmarks": list(rows)}
 
 
-def unit(process: int, family: str = "scoped", **more: Any) -> results.Unit:
+def unit(process: int, family: str = "scoped", **more: Any) -> Unit:
     values: dict[str, Any] = {
         "family": family, "chapter": "allocation", "part": f"^{family}/", "process": process, "disturbed": False,
         "reasons": (), "others_cpu": 0.0, "steal": None, "involuntary_switches": 0, "major_faults": 0, "seconds": 1.0,
         "ns_per_addition": 0.5, "attempt": 1,
     }  # fmt: skip
-    return results.Unit(**{**values, **more})
+    return Unit(**{**values, **more})
 
 
 def merged(*documents: dict[str, Any], **more: Any) -> dict[str, Any]:
     pieces = [(unit(process), one) for process, one in enumerate(documents)]
-    account = results.Account(True, len(documents), 7, tuple(one for one, _ in pieces), **more)
-    return results.merge(pieces, account, [])
+    account = Account(True, len(documents), 7, tuple(one for one, _ in pieces), **more)
+    return merge(pieces, account, [])
 
 
-def read(tmp_path: Path, written: object) -> results.Run:
+def read(tmp_path: Path, written: object) -> Run:
     path = tmp_path / "run.json"
     path.write_text(written if isinstance(written, str) else json.dumps(written))
-    return results.read_run(path)
+    return read_run(path)
 
 
 # ---- names
 
 
 def test_a_name_has_family_strategy_and_parameters_in_order() -> None:
-    name = results.BenchmarkName.parse("batch/jemalloc/order:lifo/count:100")
+    name = BenchmarkName.parse("batch/jemalloc/order:lifo/count:100")
     assert (name.family, name.strategy, list(name.parameters)) == ("batch", "jemalloc", ["order", "count"])
     assert (name.number("count"), name.number("order"), name.number("bytes")) == (100, None, None)
 
 
 def test_a_family_without_strategies_has_none() -> None:
-    name = results.BenchmarkName.parse("chase/bytes:4096/order:random/home:heap")
+    name = BenchmarkName.parse("chase/bytes:4096/order:random/home:heap")
     assert (name.family, name.strategy, name.parameters["home"]) == ("chase", None, "heap")
 
 
@@ -125,7 +129,7 @@ def test_mallocs_and_facts_come_from_the_context(tmp_path: Path) -> None:
 def test_a_disturbed_process_is_found_by_its_part(tmp_path: Path) -> None:
     units = (unit(0, disturbed=True, part="^scoped/a/"), unit(1, disturbed=True, part="^scoped/b/"))
     pieces = [(one, document(row("scoped/a/x:1"), row("scoped/b/x:1"))) for one in units]
-    run = read(tmp_path, results.merge(pieces, results.Account(True, 2, 1, units), []))
+    run = read(tmp_path, merge(pieces, Account(True, 2, 1, units), []))
     assert [run.disturbed_processes(one) for one in run.series()] == [(0,), (1,)]
 
 
@@ -165,30 +169,30 @@ BAD = {
 def test_a_bad_file_is_refused_in_one_line_that_names_it(tmp_path: Path, what: str) -> None:
     path = tmp_path / "run.json"
     path.write_bytes((BAD[what] or "").encode() if what != "not UTF-8" else b'{"a": "\xff\xfe"}')
-    with pytest.raises(results.BadResult) as refused:
-        results.read_run(path)
+    with pytest.raises(BadResult) as refused:
+        read_run(path)
     assert str(refused.value).startswith(f"{path}: ")
     assert len(str(refused.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize("path", ["missing.json", ".", "nul\0byte", "x" * 5000, "missing/run.json"])
 def test_what_is_no_file_is_refused(tmp_path: Path, path: str) -> None:
-    with pytest.raises(results.BadResult):
-        results.read_run(tmp_path / path)
+    with pytest.raises(BadResult):
+        read_run(tmp_path / path)
 
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(results.BadResult, match="is not a file"):
-        results.read_run(tmp_path / "pipe")
+    with pytest.raises(BadResult, match="is not a file"):
+        read_run(tmp_path / "pipe")
 
 
 def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     with path.open("wb") as file:
-        file.truncate(results.MOST_BYTES + 1)  # takes no room on the disk
-    with pytest.raises(results.BadResult, match="too large"):
-        results.read_run(path)
+        file.truncate(MOST_BYTES + 1)  # takes no room on the disk
+    with pytest.raises(BadResult, match="too large"):
+        read_run(path)
 
 
 ANY_JSON = st.recursive(
@@ -196,7 +200,7 @@ ANY_JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
-ROW_KEYS = sorted(results.ROW_FIELDS | {"cycles"})
+ROW_KEYS = sorted(ROW_FIELDS | {"cycles"})
 ANY_ROW = st.dictionaries(st.sampled_from(ROW_KEYS), ANY_JSON, max_size=2).map(lambda changed: row() | changed)
 SUITE_KEYS = ["complete", "processes_planned", "units", "failed", "order_seed"]
 ANY_SUITE = st.dictionaries(st.sampled_from(SUITE_KEYS), ANY_JSON | st.lists(ANY_JSON), max_size=2).map(
@@ -210,8 +214,8 @@ ANY_DOCUMENT = st.builds(
 def read_or_refuse(path: Path) -> None:
     """What a reader may do: give a run whose every part can be used, or refuse."""
     try:
-        run = results.read_run(path)
-    except results.BadResult:
+        run = read_run(path)
+    except BadResult:
         return
     for one in run.series():
         assert one.times and all(math.isfinite(ns) and ns >= 0 for ns in one.times)
@@ -283,7 +287,7 @@ def test_each_process_is_a_repetition_and_keeps_what_it_wrote() -> None:
 def test_rows_come_in_the_given_order_and_are_numbered_by_family() -> None:
     names = ["b/x/n:1", "a/x/n:1", "b/y/n:1"]
     pieces = [(unit(0), document(*(row(name) for name in sorted(names))))]
-    rows = results.merge(pieces, results.Account(True, 1, 7), names)["benchmarks"]
+    rows = merge(pieces, Account(True, 1, 7), names)["benchmarks"]
     assert [one["name"] for one in rows] == names
     assert [(one["family_index"], one["per_family_instance_index"]) for one in rows] == [(0, 0), (1, 0), (0, 1)]
 
@@ -302,19 +306,19 @@ def test_a_run_is_in_nanoseconds_and_without_nan_whatever_the_program_wrote() ->
 
 
 def test_a_merged_run_reads_back_whole(tmp_path: Path) -> None:
-    failed = (results.Failure("chase", 1, "crashed (SIGSEGV)"),)
+    failed = (Failure("chase", 1, "crashed (SIGSEGV)"),)
     path = tmp_path / "run.json"
-    results.write_whole(path, merged(*repetitions(), failed=failed))
-    run = results.read_run(path)
+    write_whole(path, merged(*repetitions(), failed=failed))
+    run = read_run(path)
     assert run.series()[0].times == tuple(real for real, _, _ in REPETITIONS)
     assert (run.units[1], run.failed, run.complete, run.account.order_seed) == (unit(1), failed, True, 7)
 
 
 def test_how_far_the_clock_moved_is_in_the_account() -> None:
     units = (unit(0, ns_per_addition=0.5), unit(1, ns_per_addition=0.6), unit(2, ns_per_addition=None))
-    clock = results.Account(True, 3, units=units).clock
+    clock = Account(True, 3, units=units).clock
     assert clock == {"ns_per_addition_min": 0.5, "ns_per_addition_max": 0.6, "moved": pytest.approx(0.2)}
-    assert results.Account(True, 1).clock == {}
+    assert Account(True, 1).clock == {}
 
 
 def test_compare_py_finds_all_it_reads() -> None:
@@ -330,7 +334,7 @@ def test_compare_py_finds_all_it_reads() -> None:
 @pytest.mark.skipif(not COMPARE.exists(), reason="the package libbenchmark-tools is not installed")
 def test_compare_py_itself_reads_a_run(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
-    results.write_whole(path, merged(*repetitions()))
+    write_whole(path, merged(*repetitions()))
     command = [sys.executable, str(COMPARE), "--no-color", "benchmarks", str(path), str(path)]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "fam/x/bytes:1_pvalue" in said and "OVERALL_GEOMEAN" in said
@@ -341,22 +345,22 @@ def test_compare_py_itself_reads_a_run(tmp_path: Path) -> None:
 
 def test_a_unit_reads_back_with_its_document(tmp_path: Path) -> None:
     path = tmp_path / "scoped-0-1.json"
-    results.write_unit(path, unit(1, reasons=("others used 1 core",), disturbed=True), document(row(cycles=math.nan)))
-    one, written = results.read_unit(path)
+    write_unit(path, unit(1, reasons=("others used 1 core",), disturbed=True), document(row(cycles=math.nan)))
+    one, written = read_unit(path)
     assert one == unit(1, reasons=("others used 1 core",), disturbed=True)
     assert "NaN" not in path.read_text() and written["benchmarks"][0]["real_time"] == 1.5
 
 
 def test_a_run_is_no_unit(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
-    results.write_whole(path, document(row()))
-    with pytest.raises(results.BadResult, match="damaged record of a unit"):
-        results.read_unit(path)
+    write_whole(path, document(row()))
+    with pytest.raises(BadResult, match="damaged record of a unit"):
+        read_unit(path)
 
 
 def test_errors_and_missing_benchmarks_are_failures() -> None:
     wrong = document(row("a/b"), row("a/c", error_occurred=True, error_message="wrong"))
-    assert results.failures_in(wrong, ["a/b", "a/c", "a/d"]) == ["a/c: wrong", "a/d: has no result"]
+    assert failures_in(wrong, ["a/b", "a/c", "a/d"]) == ["a/c: wrong", "a/d: has no result"]
 
 
 # ---- writing
@@ -364,21 +368,21 @@ def test_errors_and_missing_benchmarks_are_failures() -> None:
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "run.json"
-    results.write_whole(path, {"old": True})
+    write_whole(path, {"old": True})
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        results.write_whole(path, {"new": True})
+        write_whole(path, {"new": True})
     assert json.loads(path.read_text()) == {"old": True}
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_what_json_cannot_say_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError):
-        results.write_whole(tmp_path / "run.json", {"x": math.nan})
+        write_whole(tmp_path / "run.json", {"x": math.nan})
     assert list(tmp_path.iterdir()) == []
 
 
@@ -397,28 +401,28 @@ NAME = "scoped/none/bytes:8"
 
 
 def test_a_process_counts_by_the_median_of_its_repetitions_of_processor_time() -> None:
-    one = results.sample_of(repeated((9.0, 2.0), (5.0, 1.0), (90.0, 30.0), ns_per_addition=0.5), NAME)
-    assert (one.ns, one.counters) == (2.0, {"ns_per_addition": 0.5, results.WALL_NS: 9.0})
+    one = sample_of(repeated((9.0, 2.0), (5.0, 1.0), (90.0, 30.0), ns_per_addition=0.5), NAME)
+    assert (one.ns, one.counters) == (2.0, {"ns_per_addition": 0.5, WALL_NS: 9.0})
 
 
 def test_the_wall_clock_tells_where_several_threads_or_another_one_did_the_work() -> None:
-    many = results.sample_of(repeated((9.0, 4.0), (7.0, 4.0), (8.0, 4.0), items_per_second=5.0), NAME)
-    elsewhere = results.sample_of(repeated((9.0, 0.01), (7.0, 0.01), (8.0, 0.01)), NAME)
+    many = sample_of(repeated((9.0, 4.0), (7.0, 4.0), (8.0, 4.0), items_per_second=5.0), NAME)
+    elsewhere = sample_of(repeated((9.0, 0.01), (7.0, 0.01), (8.0, 0.01)), NAME)
     for one in (many, elsewhere):
-        assert one.ns == 8.0 and results.WALL_NS not in one.counters
+        assert one.ns == 8.0 and WALL_NS not in one.counters
 
 
 @pytest.mark.parametrize("wrong", [{"error_occurred": True, "error_message": "wrong sum"}, {"real_time": 0.0}])
 def test_a_process_without_a_figure_says_why(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="wrong sum|not positive"):
-        results.sample_of(document({**row(), **wrong}), NAME)
+        sample_of(document({**row(), **wrong}), NAME)
     with pytest.raises(ValueError, match="has no result"):
-        results.sample_of(document(row()), "another")
+        sample_of(document(row()), "another")
 
 
 def test_processes_stand_in_their_order_in_whatever_order_they_ended() -> None:
     pieces = [(unit(process), document(row(ns=process + 1.0))) for process in (2, 0, 1)]
-    rows = results.merge(pieces, results.Account(True, 3, 7), [])["benchmarks"]
+    rows = merge(pieces, Account(True, 3, 7), [])["benchmarks"]
     assert [one["real_time"] for one in rows if one["run_type"] == "iteration"] == [1.0, 2.0, 3.0]
 
 
@@ -426,7 +430,7 @@ def test_where_the_program_lies_is_not_told() -> None:
     assert merged(document(row(), executable="/home/someone/stackheap"))["context"]["executable"] == "stackheap"
 
 
-WRONG = [results.BadResult(Path("run.json"), "no run"), BadInput("no run"), OSError("no run")]
+WRONG = [BadResult(Path("run.json"), "no run"), BadInput("no run"), OSError("no run")]
 
 
 @pytest.mark.parametrize("problem", WRONG)

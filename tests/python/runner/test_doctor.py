@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from support import fake_program
 import pytest
 
 from suite.commands import doctor as command
-from suite.runner import build as building, doctor
+from suite.runner import build, doctor
 from suite.runner.program import Malloc
+from support import fake_program
 
 
 def machine(root: Path, files: dict[str, str], **facts: str) -> doctor.SystemView:
@@ -91,7 +91,7 @@ def test_the_command_prints_what_it_found_as_it_stands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     executable = fake_program.write_program(tmp_path)
-    monkeypatch.setattr(building, "build", lambda *_: executable)
+    monkeypatch.setattr(build, "build", lambda *_: executable)
     monkeypatch.setattr(doctor, "CHECKS", (lambda at: doctor.Diagnosis("load", "mind", "[bold]7", "[b]slow", "[i]wait"),))
     assert command.main([], tmp_path) == 0
     shown = capsys.readouterr().out

@@ -12,11 +12,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from support import fake_program
 import pytest
-from suite.results import model as results
-from suite.runner import interference as machine, scheduler as measure
-from suite.runner.program import ask, BadInput, measure_part, Part, Program, UnitFailed, UnitHung
+
+from suite.base.errors import BadInput, UnitFailed, UnitHung
+from suite.results.read import read_run
+from suite.runner import interference, scheduler
+from suite.runner.program import Part, Program, ask, measure_part
+from support import fake_program
 
 
 class Silent:
@@ -50,15 +52,15 @@ def executable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def calm(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody else is on this machine, unless the test says so."""
-    monkeypatch.setattr(machine, "take_snapshot", lambda: machine.Snapshot(time.monotonic(), 0.0, 0.0, 0.0, 2))
+    monkeypatch.setattr(interference, "take_snapshot", lambda: interference.Snapshot(time.monotonic(), 0.0, 0.0, 0.0, 2))
 
 
-def planned(executable: Path, only: str | None = None, processes: int = 2, seed: int = 1) -> measure.Plan:
+def planned(executable: Path, only: str | None = None, processes: int = 2, seed: int = 1) -> scheduler.Plan:
     chosen = Program(executable, "quick", only)
-    return measure.Plan(chosen, ask(chosen), processes, seed)
+    return scheduler.Plan(chosen, ask(chosen), processes, seed)
 
 
-def begin(plan: measure.Plan, folder: Path) -> Path:
+def begin(plan: scheduler.Plan, folder: Path) -> Path:
     plan.write(folder)
     return folder
 
@@ -131,7 +133,7 @@ def test_a_program_that_is_none_is_refused(tmp_path: Path, script: str, says: st
 
 def test_a_run_has_every_benchmark_in_every_process(executable: Path, tmp_path: Path) -> None:
     plan, watching = planned(executable, processes=3), Silent()
-    run = measure.measure(plan, begin(plan, tmp_path / "out"), watching)
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), watching)
     assert [str(one.name) for one in run.series()] == list(plan.catalogue.benchmarks)
     assert {tuple(sample.process for sample in one.samples) for one in run.series()} == {(0, 1, 2)}
     assert (run.complete, run.failed, run.account.processes_planned, run.account.order_seed) == (True, (), 3, 1)
@@ -156,10 +158,10 @@ def test_each_round_leaves_a_run_that_can_be_read(executable: Path, tmp_path: Pa
     class reads(Silent):
         def begins(self, what: Part, process: int, done: int, seconds_left: float | None) -> None:
             if process:
-                run = results.read_run(tmp_path / "out" / measure.RUN_FILE)
+                run = read_run(tmp_path / "out" / scheduler.RUN_FILE)
                 seen.append((run.processes, run.complete))
 
-    measure.measure(plan, tmp_path / "out", reads())
+    scheduler.measure(plan, tmp_path / "out", reads())
     assert seen == [(1, False), (2, False)]
 
 
@@ -179,7 +181,7 @@ def test_a_failed_process_is_recorded_and_the_run_goes_on(
 ) -> None:
     does(monkeypatch, chase=[what, 1])  # in the second of three processes
     plan, watching = planned(executable, processes=3), Silent()
-    run = measure.measure(plan, begin(plan, tmp_path / "out"), watching)
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), watching)
     (failed,) = run.failed
     assert (failed.family, failed.process) == ("chase", 1)
     assert failed.reason.startswith(reason)
@@ -195,7 +197,7 @@ def test_a_hang_is_ended_and_its_part_left_out_from_then_on(
 ) -> None:
     does(monkeypatch, handoff=["hang"])
     plan = planned(executable, "^(handoff|traverse)/", processes=3)
-    run = measure.measure(plan, begin(plan, tmp_path / "out"), Silent(), measure.Limits(1.0, 0.0))
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), Silent(), scheduler.Limits(1.0, 0.0))
     assert [one.reason for one in run.failed] == [
         "did not end within 1 s",
         "left out: it hung in process 0",
@@ -207,14 +209,14 @@ def test_a_hang_is_ended_and_its_part_left_out_from_then_on(
 
 
 def test_the_limit_grows_with_what_units_take() -> None:
-    assert measure.Limits(120.0, 20.0).after([]) == 120.0
-    assert measure.Limits(120.0, 20.0).after([1.0, 2.0, 30.0]) == 160.0
+    assert scheduler.Limits(120.0, 20.0).after([]) == 120.0
+    assert scheduler.Limits(120.0, 20.0).after([1.0, 2.0, 30.0]) == 160.0
 
 
 def test_wrong_work_is_no_figure_and_is_told(executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     does(monkeypatch, traverse=["error"], handoff=["missing"])
     plan = planned(executable, "^(traverse|handoff)/", processes=1)
-    run = measure.measure(plan, begin(plan, tmp_path / "out"), Silent())
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), Silent())
     assert sorted(one.reason for one in run.failed) == [
         "handoff/jemalloc/pairs:1: has no result",
         "traverse/vector/count:100000/payload:8: the work was wrong",
@@ -226,7 +228,7 @@ def test_a_run_in_which_all_failed_says_why(executable: Path, tmp_path: Path, mo
     does(monkeypatch, traverse=["crash"])
     plan = planned(executable, "^traverse/")
     with pytest.raises(UnitFailed, match=r"crashed \(SIGSEGV\)"):
-        measure.measure(plan, begin(plan, tmp_path / "out"), Silent())
+        scheduler.measure(plan, begin(plan, tmp_path / "out"), Silent())
 
 
 def test_children_of_a_hanging_program_end_with_it(tmp_path: Path) -> None:
@@ -270,14 +272,14 @@ def test_an_interrupt_keeps_what_was_measured_and_the_rest_follows(
     slow: dict[str, list[str | int]] = {name: ["slow"] for name in fake_program.FAMILIES}
     does(monkeypatch, **slow)
     with pytest.raises(KeyboardInterrupt):
-        measure.measure(plan, out, interrupting(number, at=3))
+        scheduler.measure(plan, out, interrupting(number, at=3))
     assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == handlers
-    run = results.read_run(out / measure.RUN_FILE)
+    run = read_run(out / scheduler.RUN_FILE)
     assert (run.complete, len(run.units), leftovers(out)) == (False, 2, [])
 
     monkeypatch.delenv("FAKE_DOES")
     watching = Silent()
-    run = measure.measure(plan, out, watching)
+    run = scheduler.measure(plan, out, watching)
     assert (run.complete, run.processes) == (True, 2)
     assert len(watching.begun) == 2 * len(plan.catalogue.parts) - 2
     assert watching.begun[0] == (plan.round(0)[2].file_name(0), 2)
@@ -288,10 +290,10 @@ def test_a_run_that_was_killed_loses_one_process(executable: Path, tmp_path: Pat
     begin(plan, out)
     (out / "parts" / ".chase-0-0.json.99.tmp").write_text("{")  # what kill -9 leaves
     first = plan.catalogue.parts[0].file_name(0)
-    measure.measure(plan, out, Silent())
+    scheduler.measure(plan, out, Silent())
     (out / "parts" / first).write_text('{"half')
     before = calls(tmp_path)
-    run = measure.measure(plan, out, Silent())
+    run = scheduler.measure(plan, out, Silent())
     assert (run.complete, calls(tmp_path) - before, leftovers(out)) == (True, 1, [])
 
 
@@ -300,13 +302,13 @@ def test_a_failed_process_is_tried_again_when_the_run_goes_on(
 ) -> None:
     plan, out = planned(executable, processes=2), tmp_path / "out"
     does(monkeypatch, chase=["crash", 0])
-    assert len(measure.measure(plan, begin(plan, out), Silent()).failed) == 1
-    assert measure.measure(plan, out, Silent()).failed == ()
+    assert len(scheduler.measure(plan, begin(plan, out), Silent()).failed) == 1
+    assert scheduler.measure(plan, out, Silent()).failed == ()
 
 
 def test_a_plan_reads_back_and_shows_what_changed(executable: Path, tmp_path: Path) -> None:
     plan = planned(executable, "^scoped/")
-    begun = measure.read_plan(begin(plan, tmp_path / "out"))
+    begun = scheduler.read_plan(begin(plan, tmp_path / "out"))
     assert begun == plan.record()
     executable.write_text(executable.read_text() + "# another build\n")
     assert begun.differences(planned(executable, "^chase/", 3).record()) == [
@@ -319,9 +321,9 @@ def test_a_plan_reads_back_and_shows_what_changed(executable: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("written", ["", "{", "[]", "{}", '{"profile": 3}', "[" * 100_000, "\xff"])
 def test_a_damaged_plan_is_refused(tmp_path: Path, written: str) -> None:
-    (tmp_path / measure.PLAN_FILE).write_text(written, encoding="latin-1")
+    (tmp_path / scheduler.PLAN_FILE).write_text(written, encoding="latin-1")
     with pytest.raises(BadInput, match="is damaged"):
-        measure.read_plan(tmp_path)
+        scheduler.read_plan(tmp_path)
 
 
 # ---- no room
@@ -337,16 +339,16 @@ def test_a_full_disk_stops_the_run_and_what_is_there_stays(executable: Path, tmp
     try:
         plan = planned(executable, processes=2)
         begin(plan, out)
-        measure.measure(planned(executable, processes=1), out, Silent())
-        run = (out / measure.RUN_FILE).read_bytes()
+        scheduler.measure(planned(executable, processes=1), out, Silent())
+        run = (out / scheduler.RUN_FILE).read_bytes()
         with (out / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError, match="No space left"):
             while True:
                 filler.write(b"x" * 4096)
         with pytest.raises(OSError, match="No space left"):
-            measure.measure(plan, out, Silent())
-        assert (out / measure.RUN_FILE).read_bytes() == run
+            scheduler.measure(plan, out, Silent())
+        assert (out / scheduler.RUN_FILE).read_bytes() == run
         (out / "filler").unlink()
-        assert measure.measure(plan, out, Silent()).complete
+        assert scheduler.measure(plan, out, Silent()).complete
     finally:
         subprocess.run(["umount", str(out)], check=True)
 
@@ -363,7 +365,7 @@ def test_a_damaged_result_on_a_full_disk_is_the_disks_fault(
 
     monkeypatch.setattr("suite.runner.program.shutil.disk_usage", lambda _: usage)
     with pytest.raises(OSError, match="No space left"):
-        measure.measure(plan, tmp_path / "out", Silent())
+        scheduler.measure(plan, tmp_path / "out", Silent())
 
 
 def test_an_output_folder_that_is_a_file_is_an_oserror(executable: Path, tmp_path: Path) -> None:
@@ -381,14 +383,14 @@ class Crowded:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *busy_runs: float) -> None:
         self.runs = iter(busy_runs)
         self.clock, self.busy, self.inside = 0.0, 0.0, False
-        monkeypatch.setattr(machine, "take_snapshot", self.take)
+        monkeypatch.setattr(interference, "take_snapshot", self.take)
 
-    def take(self) -> machine.Snapshot:
+    def take(self) -> interference.Snapshot:
         if self.inside:  # the child ran for a thousand seconds: its own, of the real clock, are lost in them
             self.clock += 1000.0
             self.busy += 1000.0 * next(self.runs, 0.0)
         self.inside = not self.inside
-        return machine.Snapshot(self.clock, 0.0, self.busy, 0.0, 2)
+        return interference.Snapshot(self.clock, 0.0, self.busy, 0.0, 2)
 
 
 def test_a_disturbed_process_is_run_again_and_the_calmest_attempt_kept(
@@ -397,7 +399,7 @@ def test_a_disturbed_process_is_run_again_and_the_calmest_attempt_kept(
     plan = planned(executable, processes=1)  # 7 parts of 1000 seconds: the budget allows for one more
     Crowded(monkeypatch, 0.0, 0.0, 0.9)
     watching = Silent()
-    run = measure.measure(plan, begin(plan, tmp_path / "out"), watching)
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), watching)
     third = plan.round(0)[2]
     again = [one for one in run.units if one.attempt == 2]
     assert [(one.part, one.disturbed) for one in again] == [(third.expression, False)]
@@ -410,7 +412,7 @@ def test_what_stays_disturbed_is_kept_and_marked(
     plan = planned(executable, processes=1)
     Crowded(monkeypatch, *[0.5] * 7, 0.9)  # the second attempt is worse
     watching = Silent()
-    run = measure.measure(plan, begin(plan, tmp_path / "out"), watching)
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), watching)
     assert [one.disturbed for one in run.units] == [True] * 7
     assert {one.attempt for one in run.units} == {1}
     assert run.units[0].reasons == ("others used 0.50 cores",)
@@ -424,7 +426,7 @@ def test_a_later_round_pays_for_what_an_earlier_one_could_not(
     plan = planned(executable, processes=2)
     Crowded(monkeypatch, 0.5, 0.5)  # two in the first round, whose budget is one
     watching = Silent()
-    run = measure.measure(plan, begin(plan, tmp_path / "out"), watching)
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), watching)
     assert watching.rounds == [1, 0]
     assert [one.attempt for one in run.units if one.process == 0].count(2) == 2
     assert not any(one.disturbed for one in run.units)
@@ -434,11 +436,11 @@ def test_what_is_disturbed_again_and_again_is_given_up(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = planned(executable, processes=3)
-    monkeypatch.setattr(measure, "AGAIN_SHARE", 100.0)
+    monkeypatch.setattr(scheduler, "AGAIN_SHARE", 100.0)
     Crowded(monkeypatch, *[0.5] * 1000)
     watching = Silent()
-    run = measure.measure(plan, begin(plan, tmp_path / "out"), watching)
-    assert len(watching.begun) == 21 * measure.MOST_ATTEMPTS
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), watching)
+    assert len(watching.begun) == 21 * scheduler.MOST_ATTEMPTS
     assert len([one for one in run.units if one.disturbed]) == 21
 
 
@@ -449,7 +451,7 @@ def test_a_process_whose_core_was_shared_is_run_again(
     plan = planned(executable, processes=1)
     assert plan.round(0)[0].family != "chase"  # there was a quieter process to judge it by
     Crowded(monkeypatch)
-    run = measure.measure(plan, begin(plan, tmp_path / "out"), Silent())
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), Silent())
     again = [one for one in run.units if one.attempt == 2]
     assert [(one.family, one.disturbed, one.core_taken) for one in again] == [("chase", False, 0.0)]
 
@@ -459,11 +461,11 @@ def test_what_always_shares_its_core_is_marked_and_a_resumed_run_still_knows_a_q
 ) -> None:
     plan = planned(executable, processes=1)
     folder = begin(plan, tmp_path / "out")
-    measure.measure(plan, folder, Silent())
+    scheduler.measure(plan, folder, Silent())
     for file in (folder / "parts").glob("chase*"):
         file.unlink()
     monkeypatch.setenv("FAKE_DOES", json.dumps({"chase": ["shared"]}))
-    run = measure.measure(plan, folder, Silent())
+    run = scheduler.measure(plan, folder, Silent())
     (chase,) = (one for one in run.units if one.disturbed)
     assert chase.family == "chase" and chase.core_taken == pytest.approx(1 - 2 / 3.2)
     assert chase.reasons == ("its core did 38% less at once than in the quietest processes",)
@@ -476,8 +478,8 @@ def used(cpu: float = 10.0, switches: int = 0, faults: int = 0) -> resource.stru
     return resource.struct_rusage(fields)
 
 
-def at(seconds: float, busy: float | None, steal: float | None = 0.0, cores: int = 2) -> machine.Snapshot:
-    return machine.Snapshot(seconds, 0.0, busy, steal, cores)
+def at(seconds: float, busy: float | None, steal: float | None = 0.0, cores: int = 2) -> interference.Snapshot:
+    return interference.Snapshot(seconds, 0.0, busy, steal, cores)
 
 
 @pytest.mark.parametrize(
@@ -497,18 +499,18 @@ def at(seconds: float, busy: float | None, steal: float | None = 0.0, cores: int
         (at(10, None, None), dict(switches=3000), 0),
     ],
 )
-def test_what_counts_as_disturbed(after: machine.Snapshot, child: dict[str, Any], reasons: int) -> None:
+def test_what_counts_as_disturbed(after: interference.Snapshot, child: dict[str, Any], reasons: int) -> None:
     before = at(0, None if after.busy is None else 0.0, None if after.steal is None else 0.0, after.cores)
-    found = machine.disturbance_between(before, after, used(**child))
+    found = interference.disturbance_between(before, after, used(**child))
     assert len(found.reasons) == reasons, found
     assert found.disturbed == (reasons > 0)
 
 
 def test_shares_are_of_all_cores_and_absent_where_the_system_says_nothing() -> None:
-    found = machine.disturbance_between(at(0, 0.0), at(10, 12.0, 0.5), used())
+    found = interference.disturbance_between(at(0, 0.0), at(10, 12.0, 0.5), used())
     assert found.others_cpu == pytest.approx(0.1)
     assert found.steal == pytest.approx(0.025)
-    found = machine.disturbance_between(at(0, None, None), at(10, None, None), used(switches=3))
+    found = interference.disturbance_between(at(0, None, None), at(10, None, None), used(switches=3))
     assert (found.others_cpu, found.steal, found.involuntary_switches) == (None, None, 3)
 
 
@@ -530,7 +532,7 @@ def test_proc_stat_is_read_in_seconds(tmp_path: Path) -> None:
     assert (taken.busy, taken.steal, taken.cores) == (6.0, 4.0, 3)
 
 
-@pytest.mark.skipif(not machine.PROC_STAT.exists(), reason="there is no /proc/stat")
+@pytest.mark.skipif(not interference.PROC_STAT.exists(), reason="there is no /proc/stat")
 def test_a_neighbour_at_work_is_seen() -> None:
     """One program is measured while another works beside it."""
     spin = ["/bin/sh", "-c", "while :; do :; done"]
@@ -538,11 +540,11 @@ def test_a_neighbour_at_work_is_seen() -> None:
     try:
         before = REAL_SNAPSHOT()
         time.sleep(1.0)
-        found = machine.disturbance_between(before, REAL_SNAPSHOT(), used(0.0))
+        found = interference.disturbance_between(before, REAL_SNAPSHOT(), used(0.0))
     finally:
         neighbour.kill()
         neighbour.wait()
     assert found.disturbed and found.others_cpu is not None and found.others_cpu > 0.1 / (os.cpu_count() or 1)
 
 
-REAL_SNAPSHOT = machine.take_snapshot  # as it is before any test replaces it
+REAL_SNAPSHOT = interference.take_snapshot  # as it is before any test replaces it

@@ -19,6 +19,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 import pytest
+
 from support.measuring_program import ROOT, program
 
 pytestmark = [

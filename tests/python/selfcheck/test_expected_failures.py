@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from suite.results import model as results
+
+from suite.base.files import write_whole
 from suite.selfcheck import expected_failures
 from support.synthetic import document
 
@@ -36,5 +37,5 @@ def written(folder: Path, failed: list[dict[str, object]]) -> Path:
     run = document(processes=1, cores=1, keep=lambda name: name.startswith("chase/"))
     run["context"]["suite"]["failed"] = failed
     file = folder / "run.json"
-    results.write_whole(file, run)
+    write_whole(file, run)
     return file

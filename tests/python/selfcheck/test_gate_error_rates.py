@@ -18,14 +18,15 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.console import Console
-from support.measuring_program import ROOT, program
 
 from suite.commands import duet, evaluate
-from suite.gate import sequential_test as deciding
-from suite.results.model import Pair, Sample
+from suite.gate import sequential_test
+from suite.gate.pairs_file import Pair
+from suite.results.model import Sample
 from suite.runner.program import Catalogue
-from suite.selfcheck import gate_error_rates as evaluating, other_tools as other_rules, gate_recording as recording
+from suite.selfcheck import gate_error_rates, gate_recording, other_tools
 from suite.selfcheck.gate_recording import CONDITIONS, NOISY, QUIET, SLOWDOWNS, Turn
+from support.measuring_program import ROOT, program
 
 NAMES = ("steady", "noisy", "third")
 TEN = tuple(100.0 + 0.01 * i for i in range(10))  # ns, close together
@@ -33,7 +34,7 @@ TEN = tuple(100.0 + 0.01 * i for i in range(10))  # ns, close together
 
 @pytest.fixture(autouse=True)
 def few_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluating, "RUN_SUITES", 4)
+    monkeypatch.setattr(gate_error_rates, "RUN_SUITES", 4)
 
 
 def slower(by: float, times: Sequence[float] = TEN) -> tuple[float, ...]:
@@ -52,28 +53,28 @@ def a_turn(draw: random.Random, spread: float, with_runs: bool, cycles: bool = T
         return 20 * (1 + percent / 100) * math.exp(draw.gauss(0, spread / math.sqrt(2)))
 
     def a_run(percent: int) -> dict[str, tuple[float, ...]]:
-        return {name: tuple(float(f"{ns(percent):.6g}") for _ in range(recording.REPETITIONS)) for name in NAMES}
+        return {name: tuple(float(f"{ns(percent):.6g}") for _ in range(gate_recording.REPETITIONS)) for name in NAMES}
 
     def a_pair(percent: int) -> Pair:
         return Pair(a_sample(ns(0), cycles), a_sample(ns(percent), cycles), draw.random() < 0.5)
 
     pairs = {percent: {name: a_pair(percent) for name in NAMES} for percent in SLOWDOWNS}
-    times = {percent: recording.PLAIN_RUNS if percent == 0 else 1 for percent in SLOWDOWNS} if with_runs else {}
+    times = {percent: gate_recording.PLAIN_RUNS if percent == 0 else 1 for percent in SLOWDOWNS} if with_runs else {}
     return Turn(pairs, {percent: tuple(a_run(percent) for _ in range(times.get(percent, 0))) for percent in SLOWDOWNS})
 
 
 @cache
-def a_recording(turns: int = 48, quiet: float = 0.005, noisy: float = 0.06, cycles: bool = True) -> recording.Recording:
+def a_recording(turns: int = 48, quiet: float = 0.005, noisy: float = 0.06, cycles: bool = True) -> gate_recording.Recording:
     draw = random.Random(1)
     spreads = {QUIET: quiet, NOISY: noisy}
     made = {name: tuple(a_turn(draw, spreads[name], i % 4 == 0, cycles) for i in range(turns)) for name in CONDITIONS}
     facts = {"date": "2026-01-02", "topology": "2 cores", "counters": "none: not here"}
-    return recording.Recording(7, facts, NAMES, made)
+    return gate_recording.Recording(7, facts, NAMES, made)
 
 
-def kept(folder: Path, made: recording.Recording | None = None) -> Path:
+def kept(folder: Path, made: gate_recording.Recording | None = None) -> Path:
     path = folder / "recording.json.gz"
-    recording.write_recording(path, made or a_recording())
+    gate_recording.write_recording(path, made or a_recording())
     return path
 
 
@@ -81,7 +82,7 @@ def kept(folder: Path, made: recording.Recording | None = None) -> Path:
 
 
 def says(rule: str, old: Sequence[float], new: Sequence[float], history: Sequence[Sequence[float]] = ()) -> bool:
-    [asked] = [one for one in other_rules.OTHER_RULES if one.name.startswith(rule)]
+    [asked] = [one for one in other_tools.OTHER_RULES if one.name.startswith(rule)]
     return asked.slower(old, new, history)
 
 
@@ -112,7 +113,7 @@ def test_lnt_compares_the_least_time_with_the_nearest_and_the_scatter() -> None:
 
 @pytest.mark.parametrize(("m", "n", "critical"), [(4, 4, 0), (5, 5, 2), (8, 8, 13), (10, 10, 23), (5, 10, 8)])
 def test_critical_values_are_those_of_the_published_tables(m: int, n: int, critical: int) -> None:
-    assert other_rules._critical_u(m, n) == critical
+    assert other_tools._critical_u(m, n) == critical
 
 
 def test_asv_needs_a_factor() -> None:
@@ -143,12 +144,12 @@ def test_a_suite_is_of_blocks_that_follow_each_other_and_has_no_turn_twice(turns
     draw = random.Random(3)
     first_turns = set()
     for _ in range(50):
-        chosen = evaluating.draw_turns(turns, wanted, draw)
+        chosen = gate_error_rates.draw_turns(turns, wanted, draw)
         assert len(chosen) == min(turns, wanted)
         assert len(set(chosen)) == len(chosen)
         assert set(chosen) <= set(range(turns))
         breaks = sum(b != a + 1 for a, b in zip(chosen, chosen[1:]))
-        assert breaks <= math.ceil(len(chosen) / evaluating.BLOCK_TURNS) + 1
+        assert breaks <= math.ceil(len(chosen) / gate_error_rates.BLOCK_TURNS) + 1
         first_turns.add(chosen[0])
     assert len(first_turns) > 3
 
@@ -162,13 +163,13 @@ def test_a_suite_takes_turns_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 
     asked_about: list[Mapping[str, Sequence[float]]] = []
 
-    def watch(logs: Mapping[str, Sequence[float]], chosen: deciding.Rule) -> dict[str, deciding.Decision]:
+    def watch(logs: Mapping[str, Sequence[float]], chosen: sequential_test.Rule) -> dict[str, sequential_test.Decision]:
         asked_about.append(logs)
         return {}
 
-    monkeypatch.setattr(deciding, "decide", watch)
+    monkeypatch.setattr(sequential_test, "decide", watch)
     made = replace(a_recording(), turns={name: tuple(told(i) for i in range(90)) for name in CONDITIONS})
-    evaluating.score_paired(made, QUIET, evaluating.PAIRED_RULES[0], 1, suites=5)
+    gate_error_rates.score_paired(made, QUIET, gate_error_rates.PAIRED_RULES[0], 1, suites=5)
     assert len(asked_about) == 10
     for logs in asked_about:
         assert list(logs) == list(NAMES)
@@ -177,24 +178,24 @@ def test_a_suite_takes_turns_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_planted_slowdowns_are_found_and_nothing_is_found_where_none_is() -> None:
-    found = evaluating.score_paired(a_recording(), QUIET, evaluating.PAIRED_RULES[0], 1, suites=30)
+    found = gate_error_rates.score_paired(a_recording(), QUIET, gate_error_rates.PAIRED_RULES[0], 1, suites=30)
     assert found is not None
     assert found.suites.of == 30 and found.comparisons.of == 90
     assert found.suites.hits == 0
-    assert found.of(5) == evaluating.Tally(30, 30)
+    assert found.of(5) == gate_error_rates.Tally(30, 30)
     assert found.of(1).share < found.of(2).share
     assert {name for _, name in found.found} == set(NAMES)
 
 
 def test_noise_hides_what_quiet_shows() -> None:
-    asked = evaluating.PAIRED_RULES[0]
-    quiet, noisy = (evaluating.score_paired(a_recording(), name, asked, 1, suites=30) for name in CONDITIONS)
+    asked = gate_error_rates.PAIRED_RULES[0]
+    quiet, noisy = (gate_error_rates.score_paired(a_recording(), name, asked, 1, suites=30) for name in CONDITIONS)
     assert quiet is not None and noisy is not None
     assert noisy.of(2).share < quiet.of(2).share - 0.3
 
 
 def test_a_rule_on_cycles_is_not_asked_where_there_are_none() -> None:
-    assert evaluating.score_paired(a_recording(cycles=False), QUIET, evaluating.PAIRED_RULES[1], 1, suites=2) is None
+    assert gate_error_rates.score_paired(a_recording(cycles=False), QUIET, gate_error_rates.PAIRED_RULES[1], 1, suites=2) is None
 
 
 def test_what_the_gate_sets_aside_is_not_found() -> None:
@@ -206,7 +207,7 @@ def test_what_the_gate_sets_aside_is_not_found() -> None:
         return Turn(dict.fromkeys(SLOWDOWNS, both), dict.fromkeys(SLOWDOWNS, ()))
 
     made = replace(a_recording(), turns={name: tuple(humped(i) for i in range(60)) for name in CONDITIONS})
-    found = evaluating.score_paired(made, QUIET, evaluating.PAIRED_RULES[0], 1, suites=3)
+    found = gate_error_rates.score_paired(made, QUIET, gate_error_rates.PAIRED_RULES[0], 1, suites=3)
     assert found is not None
     assert found.of(5).hits == 0
 
@@ -214,30 +215,30 @@ def test_what_the_gate_sets_aside_is_not_found() -> None:
 def test_other_rules_are_given_runs_that_lie_close_together() -> None:
     turns = [one for one in a_recording().turns[QUIET] if one.runs[0]]
     place = {id(run): number for number, one in enumerate(turns) for runs in one.runs.values() for run in runs}
-    plain = list(evaluating._plain_runs(turns))
-    planted = list(evaluating._planted_runs(turns, 2))
+    plain = list(gate_error_rates._plain_runs(turns))
+    planted = list(gate_error_rates._planted_runs(turns, 2))
     assert plain and planted
     for old, new, before in plain + planted:
         assert 0 <= place[id(new)] - place[id(old)] <= 1
         assert old is not new
-        assert len(before) >= evaluating.LEAST_HISTORY
+        assert len(before) >= gate_error_rates.LEAST_HISTORY
         assert all(place[id(one)] <= place[id(new)] for one in before)
         assert all(one is not new for one in before)
     assert all(any(new is run for one in turns for run in one.runs[2]) for _, new, _ in planted)
 
 
 def test_intervals_are_exact() -> None:
-    low, high = evaluating.Tally(0, 300).interval
+    low, high = gate_error_rates.Tally(0, 300).interval
     assert low == 0.0
     assert high == pytest.approx(1 - 0.025 ** (1 / 300))
-    assert evaluating.Tally(8, 10).interval == pytest.approx((0.4439, 0.9748), abs=1e-4)
+    assert gate_error_rates.Tally(8, 10).interval == pytest.approx((0.4439, 0.9748), abs=1e-4)
 
 
 def test_a_suite_with_two_false_alarms_is_one_suite() -> None:
-    counted = evaluating.Score("rule", QUIET)
+    counted = gate_error_rates.Score("rule", QUIET)
     counted.count_itself(2, 14)
     counted.count_itself(0, 14)
-    assert (counted.comparisons, counted.suites) == (evaluating.Tally(2, 28), evaluating.Tally(1, 2))
+    assert (counted.comparisons, counted.suites) == (gate_error_rates.Tally(2, 28), gate_error_rates.Tally(1, 2))
 
 
 @pytest.mark.parametrize(
@@ -245,9 +246,9 @@ def test_a_suite_with_two_false_alarms_is_one_suite() -> None:
     [(0, "yes |"), (2, "yes, though the interval reaches beyond |"), (20, "no, missed by 3.0 points |")],
 )
 def test_the_goal_of_few_false_alarms(false_alarms: int, reached: str) -> None:
-    counted = evaluating.Score(evaluating.PAIRED_RULES[0].name, QUIET, suites=evaluating.Tally(false_alarms, 500))
-    told = evaluating.Evaluation(a_recording(), 1, 500, (counted,))
-    [line] = [line for line in evaluating._goals(told).splitlines() if line.startswith("| A/A suites flagged |")]
+    counted = gate_error_rates.Score(gate_error_rates.PAIRED_RULES[0].name, QUIET, suites=gate_error_rates.Tally(false_alarms, 500))
+    told = gate_error_rates.Evaluation(a_recording(), 1, 500, (counted,))
+    [line] = [line for line in gate_error_rates._goals(told).splitlines() if line.startswith("| A/A suites flagged |")]
     assert line.endswith(reached)
 
 
@@ -255,20 +256,20 @@ def test_the_goal_of_few_false_alarms(false_alarms: int, reached: str) -> None:
 
 
 def test_the_same_seed_gives_the_same_table_and_another_one_another() -> None:
-    one, again, other = (evaluating.table(evaluating.evaluate(a_recording(), seed, suites=9)) for seed in (1, 1, 2))
+    one, again, other = (gate_error_rates.table(gate_error_rates.evaluate(a_recording(), seed, suites=9)) for seed in (1, 1, 2))
     assert one == again
     assert one.replace("of the resampling 1", "of the resampling 2") != other
 
 
 def test_the_table_says_what_was_missed_and_by_how_much() -> None:
-    table = evaluating.table(evaluating.evaluate(a_recording(noisy=0.2), 1, suites=9))
+    table = gate_error_rates.table(gate_error_rates.evaluate(a_recording(noisy=0.2), 1, suites=9))
     assert re.search(r"\| 5 % slowdown found within 20 pairs \| at least 99.0 % \| 100 % .* \| yes", table)
     assert re.search(r"\| 5 % slowdown found beside the neighbour \|.*\| no, missed by \d+\.\d points \|", table)
     assert "1 % slowdown found, by cycles | at least 90 % | | cannot be said: no counters here |" in table
     assert re.search(r"Noisy, \d+ of 5 % were missed, .*spread \d+\.\d %", table)
-    for name in [rule.name for rule in evaluating.PAIRED_RULES] + [rule.name for rule in other_rules.OTHER_RULES]:
+    for name in [rule.name for rule in gate_error_rates.PAIRED_RULES] + [rule.name for rule in other_tools.OTHER_RULES]:
         assert table.count(f"| {name} |") == len(CONDITIONS)
-    assert all(rule.source in table for rule in other_rules.OTHER_RULES)
+    assert all(rule.source in table for rule in other_tools.OTHER_RULES)
     assert "Seed of the recording 7, of the resampling 1" in table
 
 
@@ -327,13 +328,13 @@ def test_too_few_turns_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_a_recording_comes_back_as_it_was(tmp_path: Path) -> None:
-    assert recording.read_recording(kept(tmp_path)) == a_recording()
-    assert recording.read_recording(kept(tmp_path, a_recording(cycles=False))) == a_recording(cycles=False)
+    assert gate_recording.read_recording(kept(tmp_path)) == a_recording()
+    assert gate_recording.read_recording(kept(tmp_path, a_recording(cycles=False))) == a_recording(cycles=False)
 
 
 def damaged(change: str) -> bytes:
     turns = {
-        name: [recording._turn_written(NAMES, one) for one in own] for name, own in a_recording(turns=20).turns.items()
+        name: [gate_recording._turn_written(NAMES, one) for one in own] for name, own in a_recording(turns=20).turns.items()
     }
     told: dict[str, Any] = {"seed": 7, "facts": {}, "benchmarks": list(NAMES)}
     written = {"evaluation": told, "turns": turns}
@@ -378,7 +379,7 @@ def damaged(change: str) -> bytes:
         case "cut off":
             return gzip.compress(json.dumps(written).encode())[:-500]
         case "huge":
-            return gzip.compress(b" " * (recording.MOST_BYTES + 1), compresslevel=1)
+            return gzip.compress(b" " * (gate_recording.MOST_BYTES + 1), compresslevel=1)
     return gzip.compress(json.dumps(written).encode())
 
 
@@ -404,7 +405,7 @@ def test_damaged_recordings_are_refused_in_one_line(
 def test_what_the_damages_are_made_from_is_sound(tmp_path: Path) -> None:
     path = tmp_path / "sound.json.gz"
     path.write_bytes(damaged("nothing"))
-    assert recording.read_recording(path).benchmarks == NAMES
+    assert gate_recording.read_recording(path).benchmarks == NAMES
 
 
 def test_no_file_and_a_folder_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -433,29 +434,29 @@ def test_bad_arguments_are_refused_in_one_line(arguments: Sequence[str], capsys:
 
 def test_pairs_are_measured_as_a_duet_measures_them() -> None:
     chosen = duet.parse(["old", "new"])
-    assert (recording.PROFILE, recording.SECONDS) == (chosen.profile, chosen.seconds)
+    assert (gate_recording.PROFILE, gate_recording.SECONDS) == (chosen.profile, chosen.seconds)
 
 
 def test_chains_hold_each_pair_once_and_one_side_of_each_is_plain() -> None:
-    pairs = [two for chain in recording.CHAINS for two in zip(chain, chain[1:])]
+    pairs = [two for chain in gate_recording.CHAINS for two in zip(chain, chain[1:])]
     assert sorted(max(two) for two in pairs) == list(SLOWDOWNS)
-    assert all(min(two) == recording.SAME_ON_BOTH_SIDES for two in pairs)
+    assert all(min(two) == gate_recording.SAME_ON_BOTH_SIDES for two in pairs)
 
 
 def test_a_pair_is_of_neighbours_and_knows_which_came_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each process measures its own number, and its slowdown."""
     numbers = iter(range(1, 1000))
 
-    def numbered(self: recording.Recorder, percent: int, name: str) -> Sample:
+    def numbered(self: gate_recording.Recorder, percent: int, name: str) -> Sample:
         return Sample(0, float(next(numbers)), {"percent": float(percent)})
 
-    monkeypatch.setattr(recording.Recorder, "_sample", numbered)
-    sides = recording.PlantedPrograms(Path("unused"), Path("unused"))
+    monkeypatch.setattr(gate_recording.Recorder, "_sample", numbered)
+    sides = gate_recording.PlantedPrograms(Path("unused"), Path("unused"))
     nothing = Catalogue((), {}, (), {}, "")
-    measuring = recording.Recorder(sides, Path("unused"), nothing, NAMES, random.Random(1))
+    measuring = gate_recording.Recorder(sides, Path("unused"), nothing, NAMES, random.Random(1))
     seen = set()
     for _ in range(20):
-        for chain in recording.CHAINS:
+        for chain in gate_recording.CHAINS:
             for two, one in zip(zip(chain, chain[1:]), measuring._pairs(chain, "any"), strict=True):
                 percent = max(two)
                 assert (one.old.counters["percent"], one.new.counters["percent"]) == (0.0, percent)
@@ -506,7 +507,7 @@ def recorded(folder: Path, *arguments: str, trouble: str = "", neighbour: str = 
 
 def test_what_is_recorded_is_what_was_planted(tmp_path: Path) -> None:
     assert recorded(tmp_path) == 0
-    made = recording.read_recording(tmp_path / "made.json.gz")
+    made = gate_recording.read_recording(tmp_path / "made.json.gz")
     assert made.seed == 3
     assert made.facts["topology"] == "1 core"
     assert made.benchmarks == ("arithmetic/operation:add", "chase/bytes:16384")
@@ -526,9 +527,9 @@ def test_what_is_recorded_is_what_was_planted(tmp_path: Path) -> None:
 
 
 def test_a_delay_follows_what_its_stretch_turns_out_to_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recording.Recorder, "stretches", lambda self, name: [8000.0])  # it takes 4,000 cycles
+    monkeypatch.setattr(gate_recording.Recorder, "stretches", lambda self, name: [8000.0])  # it takes 4,000 cycles
     assert recorded(tmp_path) == 0
-    made = recording.read_recording(tmp_path / "made.json.gz")
+    made = gate_recording.read_recording(tmp_path / "made.json.gz")
     first, second = (made.turns[name][0].pairs[5]["chase/bytes:16384"].new.ns for name in CONDITIONS)
     assert first == pytest.approx(1.4) and second == pytest.approx(1.2)
 
@@ -540,7 +541,7 @@ def test_a_process_that_fails_once_costs_its_turn_only(tmp_path: Path) -> None:
     assert recorded(tmp_path, trouble=once + "\nif 'repetitions=10' in str(sys.argv) and not os.path.exists(fails + '2'):"
                     " open(fails + '2', 'w').close(); sys.exit(3)") == 0  # fmt: skip
     assert (tmp_path / "failed2").exists()
-    assert len(recording.read_recording(tmp_path / "made.json.gz").turns[QUIET]) == 1
+    assert len(gate_recording.read_recording(tmp_path / "made.json.gz").turns[QUIET]) == 1
 
 
 @pytest.mark.parametrize(
@@ -562,18 +563,18 @@ def test_what_fails_again_and_again_ends_the_recording_in_one_line(
 
 def test_an_interrupt_keeps_the_turns_that_are_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made_turns = 0
-    whole = recording.Recorder.turn
+    whole = gate_recording.Recorder.turn
 
-    def third_is_interrupted(self: recording.Recorder, condition: str, with_runs: bool) -> Turn:
+    def third_is_interrupted(self: gate_recording.Recorder, condition: str, with_runs: bool) -> Turn:
         nonlocal made_turns
         made_turns += 1
         if made_turns == 3:
             raise KeyboardInterrupt
         return whole(self, condition, with_runs)
 
-    monkeypatch.setattr(recording.Recorder, "turn", third_is_interrupted)
+    monkeypatch.setattr(gate_recording.Recorder, "turn", third_is_interrupted)
     assert recorded(tmp_path, "--minutes", "60") == 0
-    assert {len(own) for own in recording.read_recording(tmp_path / "made.json.gz").turns.values()} == {1}
+    assert {len(own) for own in gate_recording.read_recording(tmp_path / "made.json.gz").turns.values()} == {1}
 
 
 def test_a_folder_that_is_not_there_is_refused_before_anything_is_measured(
@@ -628,7 +629,7 @@ def test_what_is_recorded_is_offered(tmp_path: Path) -> None:
     listed = json.loads(planted("--list=json", folder=tmp_path).stdout)
     offered = {name for family in listed["families"] for name in family["benchmarks"]}
     missing = [one["name"] for one in listed["strategies"] if not one["available"]]
-    assert {name for name in recording.BENCHMARKS if not any(f"/{one}/" in name for one in missing)} <= offered
+    assert {name for name in gate_recording.BENCHMARKS if not any(f"/{one}/" in name for one in missing)} <= offered
     assert {family["chapter"] for family in listed["families"]} == {"planted"}
 
 
@@ -653,5 +654,5 @@ def test_a_bad_neighbour_says_what_it_wants() -> None:
 
 
 def test_numbers_are_kept_to_six_figures() -> None:
-    assert recording._short(123.4567891) == 123.457
-    assert np.isclose(recording._short(1e-9 / 3), 1e-9 / 3, rtol=1e-5)
+    assert gate_recording._short(123.4567891) == 123.457
+    assert np.isclose(gate_recording._short(1e-9 / 3), 1e-9 / 3, rtol=1e-5)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from suite.commands import mutate
 from suite.selfcheck import mutate as mutating
 from suite.selfcheck.mutate import CAUGHT, SURVIVED, UNBUILT

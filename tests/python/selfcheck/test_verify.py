@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from support import fake_program
-from support import measuring_program
 import pytest
-from suite.runner import build as building
-from suite.selfcheck import assembly, verify
+
+from suite.base.errors import BadInput, UnitFailed
 from suite.commands import verify as command
-from suite.runner.program import ask, BadInput, Catalogue, Malloc, Part, Program, UnitFailed
+from suite.runner import build
+from suite.runner.program import Catalogue, Malloc, Part, Program, ask
+from suite.selfcheck import assembly, verify
+from support import fake_program, measuring_program
 
 Rows = dict[str, Mapping[str, Any]]
 
@@ -271,7 +272,7 @@ def test_the_command_prints_every_row_and_fails_with_a_failed_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verdict: str, status: int
 ) -> None:
     executable = fake_program.write_program(tmp_path)
-    monkeypatch.setattr(building, "build", lambda *_: executable)
+    monkeypatch.setattr(build, "build", lambda *_: executable)
     monkeypatch.setattr(verify, "CHECKS", (lambda suite: iter([verify.Row("[bold]a claim", verdict, "[red]why")]),))
     assert command.main([], tmp_path) == status
     shown = capsys.readouterr().out

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+
 from suite.stats import change_points
 from suite.stats.change_points import Array, find_change_points, find_in_all, rank_sum_p
 from suite.stats.estimates import rank_sum_counts
-
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -134,8 +134,8 @@ def test_a_step_of_5_percent_is_found_within_so_many_runs(series: int, before: i
 def test_the_document_promises_what_was_tested() -> None:
     words = {3: "three", 4: "four", 7: "seven"}
     one, twenty, quick = (words[within] for _, _, within in FOUND_WITHIN)
-    promise = f"one series alone finds it within {one} runs, twenty together within {twenty}, a whole quick profile "
-    promise += f"within {quick}"
+    promise = f"a single series needs up to {one} runs to find the step, twenty series together up to {twenty}, a whole "
+    promise += f"quick profile up to {quick}"
     assert promise in " ".join((ROOT / "docs" / "ci.md").read_text().split())
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from suite.stats import estimates as statistics
+
+from suite.stats import estimates
 
 POSITIVE = st.floats(1e-3, 1e9)
 DRAWS = 4000
@@ -19,12 +20,12 @@ SLACK = 4 * 0.5 / math.sqrt(DRAWS)
 
 @pytest.mark.parametrize(("values", "middle"), [([3.0], 3.0), ([2.0, 1.0], 1.5), ([5.0, 1.0, 2.0], 2.0)])
 def test_median(values: list[float], middle: float) -> None:
-    assert statistics.median(values) == middle
+    assert estimates.median(values) == middle
 
 
 def test_the_median_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError):
-        statistics.median([])
+        estimates.median([])
 
 
 @pytest.mark.parametrize(
@@ -39,14 +40,14 @@ def test_the_median_of_nothing_is_refused() -> None:
     ],
 )
 def test_the_interval_of_a_median_is_the_tabled_one(n: int, low: int, high: int, coverage: float) -> None:
-    assert statistics.median_interval(n)[:2] == (low, high)
-    assert statistics.median_interval(n)[2] == pytest.approx(coverage)
+    assert estimates.median_interval(n)[:2] == (low, high)
+    assert estimates.median_interval(n)[2] == pytest.approx(coverage)
 
 
 @pytest.mark.parametrize("n", [2, 5, 10, 20])
 def test_the_interval_of_a_median_covers_as_often_as_it_says(n: int) -> None:
     draws = np.random.default_rng(n).lognormal(size=(DRAWS, n))  # skewed; the true median is 1
-    known = [statistics.estimate_median(list(draw)) for draw in draws]
+    known = [estimates.estimate_median(list(draw)) for draw in draws]
     covered = sum(one.low <= 1.0 <= one.high for one in known) / DRAWS
     assert covered == pytest.approx(known[0].coverage, abs=SLACK)
 
@@ -56,19 +57,19 @@ def test_the_interval_of_a_ratio_covers_as_often_as_it_says(m: int, n: int) -> N
     random = np.random.default_rng(m * n)
     covered = 0
     for above, below in zip(random.lognormal(size=(DRAWS, m)), random.lognormal(size=(DRAWS, n))):
-        one = statistics.estimate_ratio([3.0 * value for value in above], list(below))
+        one = estimates.estimate_ratio([3.0 * value for value in above], list(below))
         covered += one.low <= 3.0 <= one.high
     assert covered / DRAWS == pytest.approx(one.coverage, abs=SLACK)
 
 
 def test_five_against_five_reach_the_published_level() -> None:
-    one = statistics.estimate_ratio([1.0, 2.0, 3.0, 4.0, 5.0], [1.1, 2.1, 3.1, 4.1, 5.1])
+    one = estimates.estimate_ratio([1.0, 2.0, 3.0, 4.0, 5.0], [1.1, 2.1, 3.1, 4.1, 5.1])
     assert one.coverage == pytest.approx(1 - 2 * 4 / 252)
 
 
 @pytest.mark.parametrize(("m", "n"), [(1, 1), (2, 3), (5, 5), (10, 4)])
 def test_the_rank_sum_distribution_is_scipys(m: int, n: int) -> None:
-    counts = statistics.rank_sum_counts(m, n)
+    counts = estimates.rank_sum_counts(m, n)
     assert sum(counts) == math.comb(m + n, m)
     for low in range(min(n + 1, 4)):  # the first `low` of the lower sample lie above the other sample's first value
         lower = [float(value) for value in range(n)]
@@ -79,13 +80,13 @@ def test_the_rank_sum_distribution_is_scipys(m: int, n: int) -> None:
 
 @given(st.lists(POSITIVE, min_size=1, max_size=12))
 def test_the_interval_holds_the_median(values: list[float]) -> None:
-    one = statistics.estimate_median(values)
+    one = estimates.estimate_median(values)
     assert min(values) <= one.low <= one.median <= one.high <= max(values)
 
 
 @given(st.lists(POSITIVE, min_size=1, max_size=8), st.lists(POSITIVE, min_size=1, max_size=8))
 def test_a_ratio_and_its_reverse_agree(above: list[float], below: list[float]) -> None:
-    one, reverse = statistics.estimate_ratio(above, below), statistics.estimate_ratio(below, above)
+    one, reverse = estimates.estimate_ratio(above, below), estimates.estimate_ratio(below, above)
     assert one.low <= one.median * (1 + 1e-9) and one.median <= one.high * (1 + 1e-9)
     assert one.median * reverse.median == pytest.approx(1.0)
     assert one.low * reverse.high == pytest.approx(1.0)
@@ -94,12 +95,12 @@ def test_a_ratio_and_its_reverse_agree(above: list[float], below: list[float]) -
 @pytest.mark.parametrize(("above", "below"), [([0.0], [1.0]), ([1.0], []), ([1.0], [-1.0])])
 def test_a_ratio_of_what_is_not_positive_is_refused(above: list[float], below: list[float]) -> None:
     with pytest.raises(ValueError):
-        statistics.estimate_ratio(above, below)
+        estimates.estimate_ratio(above, below)
 
 
 def test_without_an_interval_nothing_is_told_apart() -> None:
-    assert statistics.estimate_ratio([5.0], [1.0]).holds(1.0)
-    assert not statistics.estimate_ratio([5.0, 5.1, 5.2], [1.0, 1.1, 1.2]).holds(1.0)
+    assert estimates.estimate_ratio([5.0], [1.0]).holds(1.0)
+    assert not estimates.estimate_ratio([5.0, 5.1, 5.2], [1.0, 1.1, 1.2]).holds(1.0)
 
 
 # ---- humps
@@ -120,13 +121,13 @@ def test_without_an_interval_nothing_is_told_apart() -> None:
     ],
 )
 def test_humps(values: list[float], humps: tuple[float, float] | None) -> None:
-    assert statistics.find_humps(values) == (None if humps is None else pytest.approx(humps))
+    assert estimates.find_humps(values) == (None if humps is None else pytest.approx(humps))
 
 
 @pytest.mark.parametrize(("n", "most"), [(5, 0.02), (10, 0.001)])
 def test_one_hump_is_seldom_called_two(n: int, most: float) -> None:
     draws = np.exp(0.5 * np.random.default_rng(n).normal(size=(5 * DRAWS, n)))
-    found = sum(statistics.find_humps(list(draw)) is not None for draw in draws) / len(draws)
+    found = sum(estimates.find_humps(list(draw)) is not None for draw in draws) / len(draws)
     assert found <= most
 
 
@@ -135,11 +136,11 @@ def test_one_hump_is_seldom_called_two(n: int, most: float) -> None:
 
 def test_noise_is_half_the_interval_against_the_median() -> None:
     quiet, loud = [100.0, 99.0, 101.0, 100.0, 100.0], [100.0, 50.0, 150.0, 100.0, 100.0]
-    found = statistics.noise_of([quiet] * 9 + [loud, []])
+    found = estimates.noise_of([quiet] * 9 + [loud, []])
     assert found is not None
     assert (found.typical, found.worst_tenth) == pytest.approx((0.01, 0.5))
     assert found.benchmarks == 10
 
 
 def test_one_process_says_nothing_of_noise() -> None:
-    assert statistics.noise_of([[1.0], [2.0]]) is None
+    assert estimates.noise_of([[1.0], [2.0]]) is None

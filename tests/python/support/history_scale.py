@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import numpy as np  # noqa: E402
-from suite.history import store as history  # noqa: E402
+
+from suite.history import store
 
 FIRST = datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)
 
@@ -29,26 +30,26 @@ def day(number: int) -> str:
 
 
 def redrawn(
-    like: history.PreparedRun, number: int, levels: dict[str, float], random: np.random.Generator
-) -> history.PreparedRun:
+    like: store.PreparedRun, number: int, levels: dict[str, float], random: np.random.Generator
+) -> store.PreparedRun:
     """The run as it might have come out on another day: 2 % between processes, 1 % between runs; `levels` by figure."""
     arrays = {}
     for key, values in like.own.arrays.items():
         of_run = random.normal(0, 0.01, (len(values), 1))
         factors = np.exp(of_run + random.normal(0, 0.02, values.shape))
         arrays[key] = values * (factors if key != "ns_per_addition" else np.exp(random.normal(0, 0.002, values.shape)))
-    own = history.Numbers(like.own.of, arrays)
+    own = store.Numbers(like.own.of, arrays)
     names = own.of.series_names()
-    medians = history.medians_of(like.unit, own, None) * np.array([levels.get(name, 1.0) for name in names])
+    medians = store.medians_of(like.unit, own, None) * np.array([levels.get(name, 1.0) for name in names])
     packed = zlib.compress(medians.astype("<f4").tobytes())
     return dataclasses.replace(like, digest=f"{number:064x}", measured=day(number), own=own, medians=packed)
 
 
 def fill(file: Path, run: Path, runs: int, step_at: int | None = None, step: float = 1.05, seed: int = 1) -> str:
     """Makes a history of so many runs; from `step_at` on, the first series costs `step` times as much. Its name."""
-    like, random = history.prepare(run), np.random.default_rng(seed)
+    like, random = store.prepare(run), np.random.default_rng(seed)
     slow = like.own.of.series_names()[0]
-    with history.opened(file, to_write=True) as kept:
+    with store.opened(file, to_write=True) as kept:
         for number in range(runs):
             worse = step_at is not None and number >= step_at
             kept.add(redrawn(like, number, {slow: step} if worse else {}, random), f"{number:040x}")

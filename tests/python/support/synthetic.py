@@ -9,7 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from suite.results import model as results
+from suite.base.files import write_whole
+from suite.results.merge import merge
+from suite.results.model import Account, BenchmarkName, Document, Run, Unit
+from suite.results.read import read_run
 from support import textbook
 
 KNOWN = ("glibc", "mimalloc", "jemalloc", "tcmalloc", "tbbmalloc")
@@ -22,13 +25,13 @@ Counted = Callable[[str], Mapping[str, float]]
 
 def price(name: str) -> float:
     """On the textbook's machine."""
-    one = results.BenchmarkName.parse(name)
+    one = BenchmarkName.parse(name)
     return textbook.families()[one.family].price(one)
 
 
 def counters(name: str) -> Mapping[str, float]:
     """On the textbook's machine."""
-    one = results.BenchmarkName.parse(name)
+    one = BenchmarkName.parse(name)
     return textbook.families()[one.family].counters(one)
 
 
@@ -46,11 +49,11 @@ def synthetic(
     keep: Callable[[str], bool] = lambda name: True,
     noise: Callable[[str, int], float] | None = None,
     counted: Counted = counters,
-) -> results.Run:
+) -> Run:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "run.json")
-        results.write_whole(file, document(mallocs, cores, processes, ns, keep, noise, counted), indent=None)
-        return results.read_run(file)
+        write_whole(file, document(mallocs, cores, processes, ns, keep, noise, counted), indent=None)
+        return read_run(file)
 
 
 def document(
@@ -61,7 +64,7 @@ def document(
     keep: Callable[[str], bool] = lambda name: True,
     noise: Callable[[str, int], float] | None = None,
     counted: Counted = counters,
-) -> results.Document:
+) -> Document:
     """A result file. `noise` is a factor for each benchmark and process; by default up to 2 % to either side."""
     libraries = names_of(mallocs)
     names = [name for name in benchmarks(libraries, cores) if keep(name)]
@@ -70,12 +73,12 @@ def document(
     for process in range(processes):
         rows = [row(name, ns(name) * (noise or small_noise)(name, process), counted(name)) for name in names]
         for family in dict.fromkeys(name.partition("/")[0] for name in names):
-            unit = results.Unit(family, textbook.chapter_of(family), f"^{family}/", process, False, (), 0, 0, 0, 0, 1.0, 0.25, 1)
+            unit = Unit(family, textbook.chapter_of(family), f"^{family}/", process, False, (), 0, 0, 0, 0, 1.0, 0.25, 1)
             own = [one for one in rows if one["name"].startswith(f"{family}/")]
             pieces.append((unit, {"context": told, "benchmarks": own}))
     words = {unit.family: {"question": f"What does {unit.family} ask?"} for unit, _ in pieces}
-    how_it_went = results.Account(True, processes, 1, tuple(unit for unit, _ in pieces), about={"families": words})
-    return results.merge(pieces, how_it_went, names)
+    how_it_went = Account(True, processes, 1, tuple(unit for unit, _ in pieces), about={"families": words})
+    return merge(pieces, how_it_went, names)
 
 
 def names_of(mallocs: int) -> tuple[str, ...]:

@@ -14,13 +14,13 @@ from typing import Any
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
-from suite.base import phrases as words
-from suite.charts.kit.forms import Column, dots, RowsPanel, Scale
+from suite.base import phrases
+from suite.charts.kit.forms import Column, RowsPanel, Scale, dots
 from suite.charts.kit.frame import Drawing, LegendEntry, Look, Page, styled
 from suite.charts.kit.marks import QUIET, Mark
-from suite.gate import formats as telling
+from suite.gate import formats
 from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, Comparison, Judgement
-from suite.results import model as results
+from suite.results.model import Account, Run
 from suite.stats.estimates import Estimate
 
 MOST_ROWS = 16
@@ -43,23 +43,23 @@ class _change_page(Page):
     """A page whose rows are benchmarks and whose footer speaks of two sides."""
 
     def __init__(self, of: Comparison, how: Look) -> None:
-        super().__init__(results.Run(Path(), {}, {}, results.Account(True, 1)), how, "")
+        super().__init__(Run(Path(), {}, {}, Account(True, 1)), how, "")
         self.of = of
 
     def name(self, name: str) -> str:
-        text = telling.plain(name)
+        text = formats.plain(name)
         return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
 
     def _method(self) -> str:
         numbers = sorted({one.ratio.n for one in self.of.judgements if one.ratio.n})
         unit = "pairs" if self.of.method == "duet" else "processes a side"
-        coverage = words.percent(max((one.ratio.coverage for one in self.of.judgements), default=0.0))
+        coverage = phrases.percent(max((one.ratio.coverage for one in self.of.judgements), default=0.0))
         number = "–".join(dict.fromkeys(str(one) for one in (*numbers[:1], *numbers[-1:])))
-        counts = telling.counts(self.of)
+        counts = formats.counts(self.of)
         return f"{number} {unit}, intervals of {coverage}; {counts}." if numbers else f"{counts}."
 
     def _machine(self) -> str:
-        return telling.plain(f"{self.of.method}: {self.of.old.label} (old), {self.of.new.label} (new)")
+        return formats.plain(f"{self.of.method}: {self.of.old.label} (old), {self.of.new.label} (new)")
 
 
 def draw(of: Comparison, how: Look = Look()) -> Drawing:
@@ -114,7 +114,7 @@ def _reach(shown: Sequence[Judgement]) -> float:
 
 
 def _change_text(log_ratio: float) -> str:
-    return telling.change(math.exp(log_ratio))
+    return formats.change(math.exp(log_ratio))
 
 
 def _ticks(on: Page, axes: Any, reach: float) -> None:
@@ -163,12 +163,12 @@ def _title(of: Comparison) -> str:
         found = of.with_verdict(verdict)
         if found:
             first = found[0]
-            name = telling.plain(first.name)
+            name = formats.plain(first.name)
             others = len(found) - 1
             more = f"; {others:,} more {'is' if others == 1 else 'are'} {verdict}" if others else ""
             short = name if len(name) <= _LONGEST_IN_TITLE else f"{name[: _LONGEST_IN_TITLE - 1]}…"
-            return f"{short}: {telling.change(first.ratio.median)}, {verdict}{more}"
-    return telling.headline(of).partition(":")[0]
+            return f"{short}: {formats.change(first.ratio.median)}, {verdict}{more}"
+    return formats.headline(of).partition(":")[0]
 
 
 def _subtitle(of: Comparison, shown: Sequence[Judgement]) -> str:

@@ -13,16 +13,31 @@ from types import MappingProxyType
 from typing import Any
 
 from suite import charts, claims
-from suite.base import phrases as words
-from suite.charts import chase, cost_64b, first_touch, handoff, homes, larson, latency, list_walk, overhead
-from suite.charts import private, scaling, scoped, string_cliff, thread_start, traverse
+from suite.base import phrases
+from suite.base.text import bytes_text, one_line
+from suite.charts import (
+    chase,
+    cost_64b,
+    first_touch,
+    handoff,
+    homes,
+    larson,
+    latency,
+    list_walk,
+    overhead,
+    private,
+    scaling,
+    scoped,
+    string_cliff,
+    thread_start,
+    traverse,
+)
 from suite.charts.claims import NARROWEST, SIGNS
 from suite.charts.kit import forms
-from suite.charts.kit.frame import cache_levels, Drawing, LegendEntry, Look, Page, styled
-from suite.charts.kit.marks import STRONG, Mark
-from suite.pages.summary import bytes_text
-from suite.results import model as results
-from suite.results import query as selection
+from suite.charts.kit.frame import Drawing, LegendEntry, Look, Page, styled
+from suite.charts.kit.marks import Mark
+from suite.results import query
+from suite.results.model import MADE_BY_THIS_SUITE, Benchmark, Run, cache_levels
 from suite.stats.estimates import CONFIDENCE, Estimate, estimate_median, estimate_ratio, median
 
 FEWEST_RUNS, MOST_RUNS = 2, 6
@@ -41,7 +56,7 @@ _MARKS = (
     Mark("#0d0908", "#fbfc58", "P", "-"),
 )
 GROWTH = "As a multiple of one thread's, log scale"
-MULTIPLES = forms.Scale(words.times)
+MULTIPLES = forms.Scale(phrases.times)
 _LONGEST_LABEL = 24
 _MACHINES_A_LINE = 3
 _SIGN_WIDTH = 26.0  # points
@@ -53,7 +68,7 @@ class Overlay:
 
     subject: str  # of the title's sentence, with its verb
     subtitle: str
-    panels: Callable[[results.Run], Mapping[str, PerProcess]]  # by the panel's title; the chart's title compares the first
+    panels: Callable[[Run], Mapping[str, PerProcess]]  # by the panel's title; the chart's title compares the first
     by: str  # what the figures differ in
     over: forms.Number | None = None  # a line for each run over a quantity that is told so; None: a row for each key
     axes: Mapping[str, forms.Scale] = field(default_factory=dict)  # by the panel's title, where it is no time
@@ -64,7 +79,7 @@ class Overlay:
 class OverlaidRun:
     """One run among others, and what it is called."""
 
-    run: results.Run
+    run: Run
     label: str
     said: str  # the label within a sentence
     style: Mark
@@ -82,7 +97,7 @@ class _fact:
     text: str
 
 
-def sides(runs: Sequence[results.Run]) -> list[OverlaidRun]:
+def sides(runs: Sequence[Run]) -> list[OverlaidRun]:
     """The runs by the shortest fact that differs; their dates or files tell runs of one machine and version apart."""
     labels = _labels(runs)
     return [
@@ -91,7 +106,7 @@ def sides(runs: Sequence[results.Run]) -> list[OverlaidRun]:
     ]
 
 
-def _labels(runs: Sequence[results.Run]) -> list[tuple[str, str, str]]:
+def _labels(runs: Sequence[Run]) -> list[tuple[str, str, str]]:
     """Group, preposition and text for each run."""
     what = [_what(run) for run in runs]
     when = [_when(run) for run in runs]
@@ -108,7 +123,7 @@ def _labels(runs: Sequence[results.Run]) -> list[tuple[str, str, str]]:
     return [("", "in", f"run {number}") for number, _ in enumerate(runs, 1)]
 
 
-def _what(run: results.Run) -> dict[str, _fact]:
+def _what(run: Run) -> dict[str, _fact]:
     """What was measured, and where."""
     said, cores = run.context.get, run.fact("cores")
     caches = ", ".join(f"{name} {bytes_text(size)}" for name, size in cache_levels(run))
@@ -116,20 +131,20 @@ def _what(run: results.Run) -> dict[str, _fact]:
     versions = {name: text.partition(" ")[0] for name, text in run.mallocs().items()}
     facts = {
         "host": _fact("machine", "on", said("host_name") or ""),
-        "cores": _fact("machine", "on", words.count(cores, "core") if cores else ""),
+        "cores": _fact("machine", "on", phrases.count(cores, "core") if cores else ""),
         "topology": _fact("machine", "on", said("topology") or ""),
         "caches": _fact("machine", "with", caches),
         "compiler": _fact("compiler", "with", said("compiler") or ""),
         "flags": _fact("build flags", "with", said("build_flags") or ""),
         "malloc": _fact("default malloc", "with", malloc or ""),
-        "version": _fact("version", "with", f"suite {said(results.MADE_BY_THIS_SUITE)}"),
+        "version": _fact("version", "with", f"suite {said(MADE_BY_THIS_SUITE)}"),
         "profile": _fact("profile", "in", f"{said('profile')} run" if said("profile") else ""),
         **{f"malloc {name}": _fact("mallocs", "with", f"{name} {text}") for name, text in versions.items()},
     }
     return _readable(facts)
 
 
-def _when(run: results.Run) -> dict[str, _fact]:
+def _when(run: Run) -> dict[str, _fact]:
     date = str(run.context.get("date", ""))
     facts = {
         "day": _fact("", "on", date[:10]),
@@ -143,7 +158,7 @@ def _when(run: results.Run) -> dict[str, _fact]:
 def _readable(facts: Mapping[str, _fact]) -> dict[str, _fact]:
     """As text of letters that every font has: a file may say anything. matplotlib takes a first _ for `no label`."""
     plain = {name: str(one.text).encode("latin-1", "replace").decode("latin-1") for name, one in facts.items()}
-    return {name: replace(one, text=results.one_line(plain[name]).lstrip("_ ")) for name, one in facts.items()}
+    return {name: replace(one, text=one_line(plain[name]).lstrip("_ ")) for name, one in facts.items()}
 
 
 def _cut(text: str) -> str:
@@ -157,42 +172,42 @@ def _also_unlike(shown: Sequence[OverlaidRun]) -> str:
     told = {name: {each[name].text for each in facts if name in each} for name in facts[0]}
     unlike = dict.fromkeys(facts[0][name].group for name, texts in told.items() if len(texts) > 1)
     others = [group for group in unlike if group not in named]
-    return f"; the runs also differ in {words.joined(others)}" if others else ""
+    return f"; the runs also differ in {phrases.joined(others)}" if others else ""
 
 
 # ---- which figures
 
 
-def _times(found: Mapping[Any, results.Benchmark]) -> PerProcess:
+def _times(found: Mapping[Any, Benchmark]) -> PerProcess:
     return {name: {taken.process: taken.ns for taken in one.samples} for name, one in found.items()}
 
 
-def _counted(one: results.Benchmark, counter: str) -> Mapping[int, float]:
+def _counted(one: Benchmark, counter: str) -> Mapping[int, float]:
     return {taken.process: taken.counters[counter] for taken in one.samples if counter in taken.counters}
 
 
-def _malloc(run: results.Run, family: str) -> str:
+def _malloc(run: Run, family: str) -> str:
     """The one that a program gets which does not ask for another."""
     own = str(run.context.get("process_malloc"))
     return own if own in run.strategies(family) else "new_delete"
 
 
-def _strategies(run: results.Run, family: str, **parameters: object) -> PerProcess:
-    return _times(selection.by_strategy(run.series(family, None, **parameters)))
+def _strategies(run: Run, family: str, **parameters: object) -> PerProcess:
+    return _times(query.by_strategy(run.series(family, None, **parameters)))
 
 
-def _cost_64b(run: results.Run) -> Mapping[str, PerProcess]:
+def _cost_64b(run: Run) -> Mapping[str, PerProcess]:
     return {"": _strategies(run, cost_64b.FAMILY, bytes=cost_64b.BYTES, touch=cost_64b.TOUCH)}
 
 
-def _scoped(run: results.Run) -> Mapping[str, PerProcess]:
+def _scoped(run: Run) -> Mapping[str, PerProcess]:
     who = {"From the default malloc": _malloc(run, scoped.FAMILY), "On the stack": "stack_array"}
     return {
-        title: _times(selection.over(run, "bytes", scoped.FAMILY, name, touch="all")) for title, name in who.items()
+        title: _times(query.over(run, "bytes", scoped.FAMILY, name, touch="all")) for title, name in who.items()
     }
 
 
-def _stack_price(run: results.Run) -> Mapping[str, PerProcess]:
+def _stack_price(run: Run) -> Mapping[str, PerProcess]:
     """What malloc costs as a multiple of the stack, process by process."""
     malloc, stack = _scoped(run).values()
     return {
@@ -204,20 +219,20 @@ def _stack_price(run: results.Run) -> Mapping[str, PerProcess]:
     }
 
 
-def _chase(run: results.Run) -> Mapping[str, PerProcess]:
+def _chase(run: Run) -> Mapping[str, PerProcess]:
     found = run.series(chase.FAMILY, order="random", home=chase.HOME)
-    return {"": _times(selection.by_number(found, "bytes"))}
+    return {"": _times(query.by_number(found, "bytes"))}
 
 
-def _homes(run: results.Run) -> Mapping[str, PerProcess]:
+def _homes(run: Run) -> Mapping[str, PerProcess]:
     return {
-        f"On the {home}": _times(selection.by_number(run.series(homes.FAMILY, order="random", home=home), "bytes"))
+        f"On the {home}": _times(query.by_number(run.series(homes.FAMILY, order="random", home=home), "bytes"))
         for home in ("stack", "heap")
     }
 
 
-def _traverse(run: results.Run) -> Mapping[str, PerProcess]:
-    counts, payloads = (selection.numbers(run, name, traverse.FAMILY)[-1:] for name in ("count", "payload"))
+def _traverse(run: Run) -> Mapping[str, PerProcess]:
+    counts, payloads = (query.numbers(run, name, traverse.FAMILY)[-1:] for name in ("count", "payload"))
     both = list(zip(counts, payloads))
     return {
         f"{count:,} elements of {payload} B": _strategies(run, traverse.FAMILY, count=count, payload=payload)
@@ -225,16 +240,16 @@ def _traverse(run: results.Run) -> Mapping[str, PerProcess]:
     }
 
 
-def _list_walk(run: results.Run) -> Mapping[str, PerProcess]:
+def _list_walk(run: Run) -> Mapping[str, PerProcess]:
     heaps = {"On an aged heap": "aged", "On a fresh heap": "empty"}
     return {title: _strategies(run, list_walk.FAMILY, heap=heap) for title, heap in heaps.items()}
 
 
-def _over_threads(family: str) -> Callable[[results.Run], Mapping[str, PerProcess]]:
+def _over_threads(family: str) -> Callable[[Run], Mapping[str, PerProcess]]:
     """Of the default malloc: an operation of one thread, while so many do the same."""
 
-    def panels(run: results.Run) -> Mapping[str, PerProcess]:
-        found = _times(selection.over(run, "threads", family, _malloc(run, family)))
+    def panels(run: Run) -> Mapping[str, PerProcess]:
+        found = _times(query.over(run, "threads", family, _malloc(run, family)))
         alone = found.get(1, {})
         growth = {
             threads: {process: ns / alone[process] for process, ns in each.items() if alone.get(process)}
@@ -245,12 +260,12 @@ def _over_threads(family: str) -> Callable[[results.Run], Mapping[str, PerProces
     return panels
 
 
-def _handoff(run: results.Run) -> Mapping[str, PerProcess]:
-    pairs = selection.numbers(run, "pairs", handoff.FAMILY)[:1]
-    return {f"{words.count(each, 'pair')} of threads": _strategies(run, handoff.FAMILY, pairs=each) for each in pairs}
+def _handoff(run: Run) -> Mapping[str, PerProcess]:
+    pairs = query.numbers(run, "pairs", handoff.FAMILY)[:1]
+    return {f"{phrases.count(each, 'pair')} of threads": _strategies(run, handoff.FAMILY, pairs=each) for each in pairs}
 
 
-def _latency(run: results.Run) -> Mapping[str, PerProcess]:
+def _latency(run: Run) -> Mapping[str, PerProcess]:
     family = latency.FAMILY
     found = run.series(family, _malloc(run, family), op="malloc", mix="power_law")
     return {
@@ -263,13 +278,13 @@ def _latency(run: results.Run) -> Mapping[str, PerProcess]:
     }
 
 
-def _overhead(run: results.Run) -> Mapping[str, PerProcess]:
-    found = selection.over(run, "bytes", overhead.FAMILY, _malloc(run, overhead.FAMILY))
+def _overhead(run: Run) -> Mapping[str, PerProcess]:
+    found = query.over(run, "bytes", overhead.FAMILY, _malloc(run, overhead.FAMILY))
     counted = {size: _counted(one, "resident_bytes_per_byte") for size, one in found.items()}
     return {"": {size: each for size, each in counted.items() if each}}
 
 
-def _first_touch(run: results.Run) -> Mapping[str, PerProcess]:
+def _first_touch(run: Run) -> Mapping[str, PerProcess]:
     found = {}
     for touch, title in first_touch.TOUCHES.items():
         own = run.series(first_touch.FAMILY, None, touch=touch)
@@ -277,15 +292,15 @@ def _first_touch(run: results.Run) -> Mapping[str, PerProcess]:
     return found
 
 
-def _thread_start(run: results.Run) -> Mapping[str, PerProcess]:
+def _thread_start(run: Run) -> Mapping[str, PerProcess]:
     return {
-        f"Stack {name}": _times(selection.over(run, "bytes", thread_start.FAMILY, "cached_stack", touch=touch))
+        f"Stack {name}": _times(query.over(run, "bytes", thread_start.FAMILY, "cached_stack", touch=touch))
         for touch, name in reversed(thread_start.TOUCHES.items())
     }
 
 
-def _string_cliff(run: results.Run) -> Mapping[str, PerProcess]:
-    return {"": _times(selection.over(run, "length", string_cliff.FAMILY, "string"))}
+def _string_cliff(run: Run) -> Mapping[str, PerProcess]:
+    return {"": _times(query.over(run, "length", string_cliff.FAMILY, "string"))}
 
 
 def _size(count: float) -> str:
@@ -367,7 +382,7 @@ OVERLAYS: Mapping[str, Overlay] = {
     "string_cliff": Overlay(
         "A string costs",
         "Build a string from characters that are there, drop it: time over its characters, log scales",
-        _string_cliff, "length", over=lambda length: words.count(int(length), "character"),
+        _string_cliff, "length", over=lambda length: phrases.count(int(length), "character"),
     ),
 }  # fmt: skip
 
@@ -377,7 +392,7 @@ NAMES = tuple(sorted((*OVERLAYS, CLAIMS)))
 # ---- drawing
 
 
-def draw(runs: Sequence[results.Run], name: str, how: Look = Look()) -> Drawing | None:
+def draw(runs: Sequence[Run], name: str, how: Look = Look()) -> Drawing | None:
     """The figures of this chart of 2 to 6 runs; None where no two of the runs have any in common."""
     with styled(how):
         found = sides(runs)
@@ -419,7 +434,7 @@ def _machines(shown: Sequence[OverlaidRun]) -> list[str]:
     alike: dict[str, list[str]] = {}
     for one in shown:
         cores = one.run.fact("cores")
-        facts = [words.count(cores, "core")] if cores else []
+        facts = [phrases.count(cores, "core")] if cores else []
         facts += [f"{bytes_text(size)} {name}" for name, size in cache_levels(one.run)]
         alike.setdefault(", ".join(facts) or "a machine that is not known", []).append(one.label)
     return [f"{', '.join(labels)}: {machine}" for machine, labels in alike.items()]
@@ -431,7 +446,7 @@ def _draw_figures(found: Sequence[OverlaidRun], name: str, how: Look) -> Drawing
     if not panels:
         return None
     shown = {place: one for place, one in enumerate(found) if any(place in of for of in panels.values())}
-    keys = {str(name): words.plain(str(name)) for of in panels.values() for own in of.values() for name in own}
+    keys = {str(name): phrases.plain(str(name)) for of in panels.values() for own in of.values() for name in own}
     lines = {_line_name(place): one.label for place, one in shown.items()}
     on = _overlay_page(list(shown.values()), how, charts.charts()[name].family, {**keys, **lines})
     medians = {title: {place: _medians(own) for place, own in of.items()} for title, of in panels.items()}
@@ -528,17 +543,17 @@ def _title(what: Overlay, shown: Mapping[int, OverlaidRun], found: Mapping[int, 
     ranked = sorted(found, key=lambda place: median(means[place].values()))
     pairs = [(dear, cheap) for cheap, dear in itertools.combinations(ranked, 2)]
     overall = {(dear, cheap): _ratio(means[dear], means[cheap], len(pairs)) for dear, cheap in pairs}
-    if not words.none_apart(list(overall.values())):
+    if not phrases.none_apart(list(overall.values())):
         return _of_unlike(what, shown, found, overall, common)
     compared = len(pairs) * len(common)
     by_key = [_ratio(found[dear][name], found[cheap][name], compared) for dear, cheap in pairs for name in common]
-    apart = [max(one.median, 1 / one.median) for one in by_key if words.told_apart(one)]
-    where = words.joined([one.said for one in shown.values()]) if len(found) == 2 else f"in the {len(found)} runs"
+    apart = [max(one.median, 1 / one.median) for one in by_key if phrases.told_apart(one)]
+    where = phrases.joined([one.said for one in shown.values()]) if len(found) == 2 else f"in the {len(found)} runs"
     subject = f"{what.subject[:1].lower()}{what.subject[1:]} {where}"
     if not apart:
         return f"What {subject} cannot be told apart"
-    found_apart = f"{words.count(len(apart), 'difference')} of {len(by_key)} can"
-    most = words.two_figures(max(apart))
+    found_apart = f"{phrases.count(len(apart), 'difference')} of {len(by_key)} can"
+    most = phrases.two_figures(max(apart))
     return f"On average, what {subject} cannot be told apart; by {what.by}, {found_apart}, by up to {most} times"
 
 
@@ -569,16 +584,16 @@ def _of_unlike(
     """Of several runs the cheapest where it is told from every other, else the two that are farthest apart."""
     _, least = next(iter(overall))
     to_least = [ratio for (_, cheap), ratio in overall.items() if cheap == least]
-    if len(found) > 2 and all(map(words.told_apart, to_least)):
+    if len(found) > 2 and all(map(phrases.told_apart, to_least)):
         average = ", on average" if len(common) > 1 else ""
         return f"{what.subject} least {shown[least].said}{average}; {_more(to_least)[0]} in the others"
-    apart = {pair: ratio for pair, ratio in overall.items() if words.told_apart(ratio)} or overall
+    apart = {pair: ratio for pair, ratio in overall.items() if phrases.told_apart(ratio)} or overall
     dear, cheap = max(apart, key=lambda pair: apart[pair].median)
     more, than = _more([apart[dear, cheap]])
     average = " on average" if len(common) > 1 else ""
     told = f"{what.subject}{average} {more} {shown[dear].said} {than} {shown[cheap].said}"
     by_key = {_key_text(what, name): _ratio(found[dear][name], found[cheap][name], len(common)) for name in common}
-    ends = words.with_extremes(by_key)
+    ends = phrases.with_extremes(by_key)
     if len(found) > 2:
         return f"{told}, which are farthest apart of {len(found)} runs"
     return f"{told}; by {what.by}, {ends} times" if "to" in ends else told
@@ -592,8 +607,8 @@ def _more(ratios: Sequence[Estimate]) -> tuple[str, str]:
     """`1.2 to 3.4 times as much` and `as`, or `2.3 % more` and `than`."""
     found = [one.median for one in ratios]
     if max(found) >= 1.095:
-        return f"{words.span(found, words.two_figures)} times as much", "as"
-    said = words.span(found, lambda ratio: f"{100 * (ratio - 1):.1f}{words.NO_BREAK}%")
+        return f"{phrases.span(found, phrases.two_figures)} times as much", "as"
+    said = phrases.span(found, lambda ratio: f"{100 * (ratio - 1):.1f}{phrases.NO_BREAK}%")
     return ("as much", "as") if said.startswith("0.0") and "to" not in said else (f"{said} more", "than")
 
 
@@ -614,10 +629,10 @@ def _draw_claims(found: Sequence[OverlaidRun], how: Look) -> Drawing | None:
     rows.sort(key=lambda one: one.alike)
     on = _overlay_page(shown, how, "")
     _grid(on, rows, shown)
-    order = words.joined([one.label for one in shown])
+    order = phrases.joined([one.label for one in shown])
     subtitle = f"A sign for each run, from left to right: {order}; what comes out alike is quiet{_also_unlike(shown)}"
     processes = max(one.run.processes for one in shown)
-    method = f"Intervals over up to {words.count(processes, 'process', 'processes')}." if processes > 1 else ""
+    method = f"Intervals over up to {phrases.count(processes, 'process', 'processes')}." if processes > 1 else ""
     return on.finish(_title_of_claims(rows, shown), subtitle, method)
 
 
@@ -662,7 +677,7 @@ def _grid(on: Page, rows: Sequence[_row], shown: Sequence[OverlaidRun]) -> None:
 def _title_of_claims(rows: Sequence[_row], shown: Sequence[OverlaidRun]) -> str:
     unlike = sum(not one.alike for one in rows)
     both = "both runs" if len(shown) == 2 else f"two or more of the {len(shown)} runs"
-    subject = f"Of {words.count(len(rows), 'thing')} said of the stack and the heap and judged in {both}"
+    subject = f"Of {phrases.count(len(rows), 'thing')} said of the stack and the heap and judged in {both}"
     verb = "comes" if unlike == 1 else "come"
     if len(shown) == 2:
         first, second = (one.said for one in shown)

@@ -10,21 +10,21 @@ import matplotlib
 import numpy as np
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import three_figures
 from suite.charts.kit.frame import Drawing, LegendEntry, Look, Page, styled
 from suite.charts.kit.marks import QUIET
-from suite.history import store as history, check as regressions
+from suite.history import check, store
 from suite.history.store import Annotation, Entry, SeriesTable
-from suite.pages.summary import three_figures
-from suite.results import model as results
 from suite.results.metrics import metric_of
+from suite.results.model import Account, BenchmarkName, Run
 from suite.stats import change_points
 from suite.stats.change_points import ChangePoint
 
 UNITS = {
-    history.RATIO: "times the reference build's",
-    history.CYCLES: "in core cycles",
-    history.NS: "in nanoseconds",
+    store.RATIO: "times the reference build's",
+    store.CYCLES: "in core cycles",
+    store.NS: "in nanoseconds",
 }
 METHOD = "Change points by E-divisive, tested by rank sums. The axis does not begin at zero."
 LEAST_REACH = 0.1  # of the axis, to either side of the levels: a change of 2 % must not look like one of 50 %
@@ -43,7 +43,7 @@ def draw(
     newest = runs[-1]
     context = {**newest.facts, **machine, "profile": newest.profile}
     with styled(how):
-        on = Page(results.Run(Path(), context, {}, results.Account(newest.complete, 1)), how, name)
+        on = Page(Run(Path(), context, {}, Account(newest.complete, 1)), how, name)
         axes = on.panels("")[0]
         _values(on, axes, name, values, points)
         _dates(axes, runs)
@@ -51,13 +51,13 @@ def draw(
         _remarks(on, axes, [(place, one.text) for one in annotations if one.speaks_of(name)
                             and (place := one.place_in(runs)) is not None])  # fmt: skip
         subtitle = f"{_what(name, newest.unit)}: a point for the median of each run, a line for each level"
-        subtitle += f"; the last change is {_signed(regressions.size_text(points[-1].size))}" if points else ""
+        subtitle += f"; the last change is {_signed(check.size_text(points[-1].size))}" if points else ""
         on.facts.append(f"{len(runs)} runs, the newest {three_figures(float(values[-1]))}")
         return on.finish(_title(name, runs, points), subtitle, METHOD)
 
 
 def _what(name: str, unit: str) -> str:
-    own, counter = history.unit_of(name, unit), metric_of(name).counter
+    own, counter = store.unit_of(name, unit), metric_of(name).counter
     return f"{counter.replace('_', ' ').capitalize() if counter else 'Time per operation'}, {UNITS.get(own, own)}"
 
 
@@ -67,7 +67,7 @@ def _signed(text: str) -> str:
 
 def _title(name: str, runs: Sequence[Entry], points: Sequence[ChangePoint]) -> str:
     if not points:
-        return f"{name}: no change in {words.count(len(runs), 'run')}"
+        return f"{name}: no change in {phrases.count(len(runs), 'run')}"
     last = points[-1]
     share = abs(last.size.median - 1)
     which = runs[last.index]
@@ -75,8 +75,8 @@ def _title(name: str, runs: Sequence[Entry], points: Sequence[ChangePoint]) -> s
     return f"{name}: {100 * share:.1f} % {'more' if last.size.median > 1 else 'less'} since {since}"
 
 
-def _values(on: Page, axes: Any, name: str, values: history.Array, points: Sequence[ChangePoint]) -> None:
-    colour = on.mark(results.BenchmarkName.parse(name.partition(" ")[0]).strategy or "none").colour(on.look.theme)
+def _values(on: Page, axes: Any, name: str, values: store.Array, points: Sequence[ChangePoint]) -> None:
+    colour = on.mark(BenchmarkName.parse(name.partition(" ")[0]).strategy or "none").colour(on.look.theme)
     edges = [0, *(one.index for one in points), len(values)]
     levels = [float(np.median(values[a:b])) for a, b in zip(edges, edges[1:])]
     low, high = _reach(values, levels)
@@ -97,7 +97,7 @@ def _values(on: Page, axes: Any, name: str, values: history.Array, points: Seque
     axes.grid(True, axis="y")
 
 
-def _reach(values: history.Array, levels: Sequence[float]) -> tuple[float, float]:
+def _reach(values: store.Array, levels: Sequence[float]) -> tuple[float, float]:
     low, high = (float(end) for end in np.percentile(values, BULK))
     room = 0.25 * (high - low)
     return min(low - room, min(levels) * (1 - LEAST_REACH)), max(high + room, max(levels) * (1 + LEAST_REACH))
@@ -109,7 +109,7 @@ def _dates(axes: Any, runs: Sequence[Entry]) -> None:
     axes.xaxis.set_major_formatter(FixedFormatter([runs[place].measured[:10] for place in places]))
 
 
-def _changes(on: Page, axes: Any, values: history.Array, points: Sequence[ChangePoint]) -> None:
+def _changes(on: Page, axes: Any, values: store.Array, points: Sequence[ChangePoint]) -> None:
     """Each change point as a line, its size above the panel where there is room."""
     taken = -1.0
     for one in points:
@@ -123,7 +123,7 @@ def _changes(on: Page, axes: Any, values: history.Array, points: Sequence[Change
                 ha="center", color=on.look.text,
             )  # fmt: skip
             taken = place + width / 2
-        on.facts.append(f"{regressions.size_text(one.size)} at run {one.index + 1}")
+        on.facts.append(f"{check.size_text(one.size)} at run {one.index + 1}")
 
 
 _PANEL_WIDTH = 1000.0  # points, about

@@ -11,10 +11,11 @@ import matplotlib
 from matplotlib import transforms
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from suite.base import phrases as words
-from suite.charts.kit.frame import cache_levels, LegendEntry, Look, Page
+from suite.base import phrases
+from suite.base.text import bytes_text, time_text
+from suite.charts.kit.frame import LegendEntry, Look, Page
 from suite.charts.kit.marks import QUIET, Mark
-from suite.pages.summary import bytes_text, time_text
+from suite.results.model import cache_levels
 from suite.stats.estimates import Estimate
 
 Number = Callable[[float], str]
@@ -45,7 +46,7 @@ class Scale:
         return self.ends is None
 
 
-SHARE = Scale(words.percent, (0.0, 1.0))
+SHARE = Scale(phrases.percent, (0.0, 1.0))
 SIZE = Scale(lambda value: bytes_text(int(value)), base=1024)
 
 
@@ -54,7 +55,7 @@ def from_one(shown: Iterable[Estimate]) -> Scale:
     reached = [bound for one in shown for bound in (one.low, one.median, one.high)]
     low = 1.0 if min(reached) > 0.95 else 0.0
     spans = (4 * step * 10.0**power for power in range(-2, 300) for step in (2.5, 5, 10))
-    return Scale(words.times, (low, next(low + span for span in spans if low + span >= max(reached))))
+    return Scale(phrases.times, (low, next(low + span for span in spans if low + span >= max(reached))))
 
 
 # ---- points in rows
@@ -170,7 +171,7 @@ def _dot(on: Page, axes: Any, one: Estimate, y: float, of: Column, style: Mark) 
 
 def _value(on: Page, axes: Any, one: Estimate, y: float, axis: Scale) -> None:
     far = one.high if one.has_interval else one.median
-    text = words.short_time(one.median) if axis.text is time_text else axis.text(one.median)
+    text = phrases.short_time(one.median) if axis.text is time_text else axis.text(one.median)
     axes.annotate(
         text, (far, y), (12 * on.look.scale, 0), textcoords="offset points", va="center_baseline", color=on.look.text
     )
@@ -183,8 +184,8 @@ def control_line(on: Page, axes: Any, one: Estimate, label: str) -> None:
     if one.has_interval:
         axes.axvspan(one.low, one.high, color=colour, alpha=0.15, linewidth=0, zorder=1)
     axes.axvline(one.median, color=colour, linestyle="--", zorder=1)
-    _on_top(on, axes, [(one.median, f"{label} {words.short_time(one.median)}")])
-    on.facts.append(f"{label} {words.short_time(one.median)}")
+    _on_top(on, axes, [(one.median, f"{label} {phrases.short_time(one.median)}")])
+    on.facts.append(f"{label} {phrases.short_time(one.median)}")
 
 
 # ---- lines over a quantity

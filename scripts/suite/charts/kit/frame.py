@@ -19,10 +19,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
-from suite.base import phrases as words
+from suite.base import phrases
+from suite.base.text import bytes_text
 from suite.charts.kit.marks import QUIET, STRONG, Mark, mark_of
-from suite.pages.summary import bytes_text
-from suite.results import model as results
+from suite.results.model import Run, cache_levels
 from suite.stats.estimates import Estimate
 
 FORMATS = ("svg", "png", "pdf")
@@ -153,7 +153,7 @@ class Page:
     """A figure under construction: take panels, draw on them, finish."""
 
     def __init__(
-        self, run: results.Run, how: Look, family: str, names: Mapping[str, str] = MappingProxyType({})
+        self, run: Run, how: Look, family: str, names: Mapping[str, str] = MappingProxyType({})
     ) -> None:
         """`names`: what rows and lines are called that are no strategies."""
         self.run, self.look, self.family, self.names = run, how, family, names
@@ -182,7 +182,7 @@ class Page:
             return self.names[name]
         version = self.run.mallocs().get(name, "").partition(" ")[0]
         known = version[:1].isdigit() and len(version) <= _LONGEST_VERSION
-        return f"{words.plain(name)} {version}" if known else words.plain(name)
+        return f"{phrases.plain(name)} {version}" if known else phrases.plain(name)
 
     def text_width(self, text: str, **font: Any) -> float:
         """Width in points of a talk page."""
@@ -309,25 +309,19 @@ class Page:
         if not processes or processes[-1] == 1:
             return "One process: no intervals."
         number = f"{processes[0]} to {processes[-1]}" if len(processes) > 1 else str(processes[0])
-        coverage = words.span((one.coverage for one in self.drawn if one.has_interval), words.percent)
+        coverage = phrases.span((one.coverage for one in self.drawn if one.has_interval), phrases.percent)
         disturbed = [one.disturbed for one in self.run.units if one.family == self.family]
         note = f" {sum(disturbed)} of {len(disturbed)} measurements were disturbed." if any(disturbed) else ""
         return f"Medians of {number} processes with intervals ({coverage}).{note}"
 
     def _machine(self) -> str:
         cores = self.run.fact("cores")
-        facts = [words.count(cores, "core")] if cores else []
+        facts = [phrases.count(cores, "core")] if cores else []
         levels = [f"{bytes_text(size)} {name}" for name, size in cache_levels(self.run)]
         profile = str(self.run.context.get("profile", ""))
         facts += [", ".join(levels)] if levels else []
         facts += [f"stackheap {profile} run{'' if self.run.complete else ', incomplete'}".replace("  ", " ")]
         return " · ".join(facts)
-
-
-def cache_levels(run: results.Run) -> list[tuple[str, int]]:
-    """The machine's data caches, those it told of."""
-    levels = (("L1", run.fact("l1d_bytes")), ("L2", run.fact("l2_bytes")), ("L3", run.fact("l3_bytes")))
-    return [(name, size) for name, size in levels if size]
 
 
 def _handle(one: LegendEntry, how: Look) -> Line2D:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from suite.results import model as results
+from suite.results.model import Run
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ _SPARE_MARKERS = (">", "H", "p", "8", "d")
 _SPARE_DASHES = ("--", "-.", ":")
 
 
-def mark_of(run: results.Run, name: str) -> Mark:
+def mark_of(run: Run, name: str) -> Mark:
     """The strategy's own mark; spare ones go to the run's other mallocs in the order of their names."""
     if name in _MARKS:
         return _MARKS[name]

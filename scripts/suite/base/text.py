@@ -1,0 +1,49 @@
+"""How is a number, a size or text from outside written for a reader?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from suite.stats.estimates import Estimate
+
+_TIME_STEPS: Sequence[tuple[float, str]] = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
+
+
+def three_figures(value: float) -> str:
+    """Three significant figures, and all digits of what is larger; never an exponent for large values."""
+    return f"{value:,.0f}" if value >= 99.95 else f"{value:.3g}"
+
+
+def _time_step(ns: float) -> tuple[float, str]:
+    return next((step for step in _TIME_STEPS if ns >= step[0]), _TIME_STEPS[-1])
+
+
+def time_text(ns: float) -> str:
+    """Three figures, in the unit that suits: 1.23 µs."""
+    scale, unit = _time_step(ns)
+    return f"{three_figures(ns / scale)} {unit}"
+
+
+def interval_text(value: Estimate) -> str:
+    """The interval in the unit of its median; nothing where one process cannot give any."""
+    if not value.has_interval:
+        return ""
+    scale, unit = _time_step(value.median)
+    return f"{three_figures(value.low / scale)} to {three_figures(value.high / scale)} {unit}"
+
+
+def bytes_text(count: int) -> str:
+    for scale, unit in ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if count >= scale:
+            return f"{three_figures(count / scale)} {unit}"
+    return f"{count} B"
+
+
+def first_line(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return text.partition("\n")[0][:200]
+
+
+def one_line(text: str, longest: int = 300) -> str:
+    """Text of another program as one printable line of bearable length."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)[:longest].strip()

@@ -1,0 +1,295 @@
+"""What does a result file say? Reads it, and refuses what is not one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from suite.base.errors import BadInput
+from suite.base.text import first_line, one_line
+from suite.results.model import (
+    CORE_SHARE,
+    LEAST_PROCESSOR_SHARE,
+    MADE_BY_THIS_SUITE,
+    MANY_THREADS,
+    NS_PER_UNIT,
+    WALL_NS,
+    Account,
+    Benchmark,
+    BenchmarkName,
+    Document,
+    Failure,
+    Run,
+    Sample,
+    Unit,
+)
+from suite.stats.estimates import median
+
+MOST_BYTES = 128 * 1024 * 1024  # 100,000 rows are a third of this: more is no result file, and would fill the memory
+LONGEST_NAME = 500
+# What Google Benchmark itself writes into a row; every other number there is a counter.
+ROW_FIELDS = frozenset(
+    "name family_index per_family_instance_index run_name run_type repetitions repetition_index threads iterations "
+    "real_time cpu_time time_unit label error_occurred error_message aggregate_name aggregate_unit".split()
+)
+
+
+class BadResult(BadInput):
+    """A file that holds no readable result. Its text is one line: the file and the reason."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+def read_run(path: Path) -> Run:
+    """Reads a run, or what one process of the program wrote. Raises BadResult."""
+    document = _read_document(path)
+    by_name = _read_benchmarks(path, document["benchmarks"])
+    context = document["context"]
+    return Run(path, context, by_name, _read_account(path, context.get("suite"), by_name.values()))
+
+
+def read_unit(path: Path) -> tuple[Unit, Document]:
+    """Reads a unit's file back. Raises BadResult."""
+    document = _read_document(path)
+    _read_benchmarks(path, document["benchmarks"])
+    return read_record(path, Unit, document.get("unit"), "unit"), document
+
+
+def read_program_output(path: Path) -> Document:
+    """Reads what the program wrote, and checks every figure. Raises BadResult."""
+    document = _read_document(path)
+    _read_benchmarks(path, document["benchmarks"])
+    return document
+
+
+def read_json(path: Path) -> Any:
+    try:
+        return json.loads(_read_bytes(path))
+    except RecursionError:
+        raise BadResult(path, "is nested too deeply to be a result") from None
+    except ValueError as error:  # not JSON, not UTF-8, or a number too long to read
+        raise BadResult(path, f"is not JSON, or was cut off ({first_line(error)})") from None
+
+
+def _read_document(path: Path) -> Document:
+    document = read_json(path)
+    if not isinstance(document, dict):
+        raise BadResult(path, "is JSON, but not a result: not an object")
+    context, rows = document.get("context"), document.get("benchmarks")
+    if not isinstance(context, dict) or not isinstance(rows, list):
+        raise BadResult(path, "is JSON, but not a result of Google Benchmark: context or benchmarks are missing")
+    if MADE_BY_THIS_SUITE not in context:
+        raise BadResult(path, f"was not made by this suite: no {MADE_BY_THIS_SUITE} in its context")
+    if not rows:
+        raise BadResult(path, "holds no benchmarks")
+    try:
+        json.dumps(context, allow_nan=False)
+    except (ValueError, RecursionError):
+        raise BadResult(path, "has a number in its context that is none") from None
+    return document
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise BadResult(path, "is not a file")
+        if status.st_size > MOST_BYTES:
+            raise BadResult(path, f"is too large to be a result ({status.st_size} bytes)")
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise BadResult(path, "does not exist") from None
+    except (OSError, ValueError) as error:  # a ValueError: the path itself is none
+        raise BadResult(path, f"cannot be read ({first_line(error)})") from None
+    if not content.strip():
+        raise BadResult(path, "is empty")
+    return content
+
+
+def _read_benchmarks(path: Path, rows: Sequence[object]) -> dict[str, Benchmark]:
+    samples: dict[str, dict[int, Sample]] = {}
+    errors: dict[str, list[str]] = {}
+    for row in rows:
+        if not isinstance(row, dict):
+            raise BadResult(path, "has a row that is not an object")
+        if row.get("run_type") == "aggregate":
+            continue
+        name, process = _row_name(path, row), _row_process(path, row)
+        ns, _ = (_row_ns(path, row, name, key) for key in ("real_time", "cpu_time"))
+        taken, failed = samples.setdefault(name, {}), errors.setdefault(name, [])
+        if row.get("error_occurred"):
+            failed.append(_error_of(row))
+        elif process in taken:
+            raise BadResult(path, f"has {name} twice for process {process}")
+        else:
+            taken[process] = Sample(process, ns, dict(counters_of(row)))
+    if not samples:
+        raise BadResult(path, "holds only aggregates: no figures of single processes")
+    return {
+        name: Benchmark(BenchmarkName.parse(name), tuple(taken[key] for key in sorted(taken)), tuple(errors[name]))
+        for name, taken in samples.items()
+    }
+
+
+def _row_name(path: Path, row: Document) -> str:
+    name = row.get("run_name", row.get("name"))
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+        raise BadResult(path, f"has a row without a readable name: {str(name)[:80]!a}")
+    return name
+
+
+def _row_process(path: Path, row: Document) -> int:
+    process = row.get("repetition_index", 0)
+    if not _is_count(process):
+        raise BadResult(path, f"has a repetition_index that is no count: {str(process)[:80]!a}")
+    return int(process)
+
+
+def _row_ns(path: Path, row: Document, name: str, key: str) -> float:
+    unit_name = row.get("time_unit")
+    if not isinstance(unit_name, str) or unit_name not in NS_PER_UNIT:
+        raise BadResult(path, f"gives {name} in an unknown unit of time: {str(unit_name)[:80]!a}")
+    value = _finite(row.get(key))
+    ns = math.inf if value is None else value * NS_PER_UNIT[unit_name]
+    if not 0.0 <= ns < math.inf:
+        raise BadResult(path, f"gives {name} a {key} that is no time: {str(row.get(key))[:80]!a}")
+    return ns
+
+
+def _error_of(row: Document) -> str:
+    return one_line(str(row.get("error_message", ""))) or "an error without a message"
+
+
+def counters_of(row: Document) -> Iterator[tuple[str, float]]:
+    """A counter that is not finite was not counted: it is left out, never read as a number."""
+    for key, value in row.items():
+        number = None if key in ROW_FIELDS else _finite(value)
+        if number is not None:
+            yield key, number
+
+
+def _finite(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1_000_000
+
+
+def _read_account(path: Path, written: object, measured: Iterable[Benchmark]) -> Account:
+    if written is None:  # what a single process wrote
+        return Account(True, max((len(one.samples) + len(one.errors) for one in measured), default=1))
+    if not isinstance(written, dict) or not isinstance(written.get("complete"), bool):
+        raise BadResult(path, "has a damaged account of the run (context.suite)")
+    planned, seed = written.get("processes_planned"), written.get("order_seed")
+    units, failed = written.get("units", []), written.get("failed", [])
+    if not _is_count(planned) or not isinstance(units, list) or not isinstance(failed, list):
+        raise BadResult(path, "has a damaged account of the run (context.suite)")
+    return Account(
+        complete=written["complete"],
+        processes_planned=int(str(planned)),
+        order_seed=seed if isinstance(seed, int) else None,
+        units=tuple(read_record(path, Unit, one, "unit") for one in units),
+        failed=tuple(read_record(path, Failure, one, "failure") for one in failed),
+        about=about if isinstance(about := written.get("about"), dict) else {},
+    )
+
+
+def read_record(path: Path, kind: type[Any], written: object, what: str) -> Any:
+    """A flat dataclass back from its JSON object; every field is there and of its type."""
+    values = {}
+    for one in dataclasses.fields(kind):
+        value = written.get(one.name) if isinstance(written, dict) else None
+        if not _fits(value, str(one.type)):
+            raise BadResult(path, f"has a damaged record of a {what}: {one.name}")
+        values[one.name] = tuple(value) if isinstance(value, list) else value
+    return kind(**values)
+
+
+def _fits(value: object, type_name: str) -> bool:
+    if type_name == "str":
+        return isinstance(value, str) and value.isprintable()
+    if type_name == "str | None":
+        return value is None or isinstance(value, str)
+    if type_name == "bool":
+        return isinstance(value, bool)
+    if type_name == "int":
+        return isinstance(value, int) and not isinstance(value, bool)
+    if type_name == "tuple[str, ...]":
+        return isinstance(value, list) and all(isinstance(text, str) for text in value)
+    return _finite(value) is not None or (value is None and type_name == "float | None")
+
+
+def rows_of_processes(document: Document) -> list[Document]:
+    return [row for row in document["benchmarks"] if row.get("run_type") != "aggregate"]
+
+
+def run_name_of(row: Document) -> str:
+    return str(row.get("run_name", row.get("name")))
+
+
+def failures_in(document: Document, expected: Iterable[str]) -> list[str]:
+    """What went wrong inside a process that ended well: benchmarks that report an error, and ones that are missing."""
+    rows = {run_name_of(row): row for row in rows_of_processes(document)}
+    wrong = [f"{name}: {_error_of(row)}" for name, row in rows.items() if row.get("error_occurred")]
+    return wrong + [f"{name}: has no result" for name in expected if name not in rows]
+
+
+def ns_per_addition(document: Document) -> float | None:
+    """The time of one dependent addition, one cycle of the core's clock: the median over the process's benchmarks."""
+    values = [value for row in rows_of_processes(document) for key, value in counters_of(row) if key == "ns_per_addition"]
+    return median(values) if values else None
+
+
+def cycles_of_eight_additions(document: Document) -> float | None:
+    """The cycles in which the core makes eight additions that need not wait for each other: the mean over the process's
+    benchmarks. More where others use the same physical core, or on a lesser core."""
+    counted = [dict(counters_of(row)) for row in rows_of_processes(document)]
+    timed = [(row.get(CORE_SHARE, 0.0), row.get("ns_per_addition", 0.0)) for row in counted]
+    cycles = [eight / one for eight, one in timed if min(eight, one) > 0.0]
+    return sum(cycles) / len(cycles) if cycles else None
+
+
+def sample_of(document: Document, name: str, process: int = 0) -> Sample:
+    """The one figure of a benchmark in one process: the median over its repetitions, of the time and of each counter.
+
+    The time is that of the processor where one thread did the work: what others take of the machine meanwhile, ten
+    times as much on a busy one, is not in it. The time on the wall is then the counter WALL_NS. Where several threads
+    did it, the wall clock tells. Raises ValueError, with the reason, where there is none or it is no time.
+    """
+    failures = failures_in(document, (name,))
+    if failures:
+        raise ValueError(failures[0])
+    rows = [row for row in rows_of_processes(document) if run_name_of(row) == name]
+    wall, processor = (
+        median(float(row[key]) * NS_PER_UNIT[row["time_unit"]] for row in rows) for key in ("real_time", "cpu_time")
+    )
+    if not 0.0 < wall < math.inf:
+        raise ValueError(f"{name}: its time is not positive")
+    all_counters = [dict(counters_of(row)) for row in rows]
+    counted = {key: median(each[key] for each in all_counters if key in each) for key in all_counters[0]}
+    if MANY_THREADS in counted or not LEAST_PROCESSOR_SHARE * wall <= processor < math.inf:
+        return Sample(process, wall, counted)
+    return Sample(process, processor, {**counted, WALL_NS: wall})
+
+
+def times_of(document: Document, name: str) -> tuple[float, ...]:
+    """ns of each repetition of a benchmark in one process. Raises ValueError, with the reason, where there is none."""
+    one = _read_benchmarks(Path("the program's output"), document["benchmarks"]).get(name)
+    if one is None or not one.times or min(one.times) <= 0.0:
+        raise ValueError(f"{name}: {one.errors[0] if one and one.errors else 'has no time in every repetition'}")
+    return one.times

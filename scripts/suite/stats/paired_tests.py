@@ -1,0 +1,56 @@
+"""How likely are such pairs where nothing changed?"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binom, rankdata
+
+from suite.stats.estimates import signed_rank_counts
+
+
+def chances(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """One-sided p-values that the differences lie above zero and that they lie below: by ranks or by signs.
+
+    Twice the smaller, by Bonferroni's inequality. Exact for any distribution symmetric about zero.
+    """
+    ranks, signs = signed_rank(differences), sign_test(differences)
+    up, down = (min(1.0, 2 * min(both)) for both in zip(ranks, signs))
+    return up, down
+
+
+def sign_test(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """The same by the sign test: how likely so many of them, or more, would fall on that side. Zeros are left out."""
+    above, below = int(np.sum(differences > 0.0)), int(np.sum(differences < 0.0))
+    return _binomial_tail(above + below, above), _binomial_tail(above + below, below)
+
+
+@cache
+def _binomial_tail(n: int, k: int) -> float:
+    return float(binom.sf(k - 1, n, 0.5))
+
+
+def signed_rank(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """One-sided p-values of Wilcoxon's signed-rank test, that they lie above zero and that they lie below: exact.
+
+    Zeros say nothing and are left out. Ties get their mean rank, and a sum that is no whole number counts as the less
+    extreme one.
+    """
+    values = differences[differences != 0.0]
+    tails = _signed_rank_tails(len(values))
+    up = float(np.sum(rankdata(np.abs(values))[values > 0.0]))
+    return tails[math.floor(up)], tails[math.floor(len(tails) - 1 - up)]
+
+
+@cache
+def _signed_rank_tails(n: int) -> tuple[float, ...]:
+    """The chance of each sum of ranks or a greater one."""
+    counts = signed_rank_counts(n)
+    sums, total = [], 0
+    for count in reversed(counts):
+        total += count
+        sums.append(total / 2**n)
+    return tuple(reversed(sums))
