@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[3]
-MODULES = ("matplotlib", "numpy", "scipy", "rich", "jinja2", "pytest", "hypothesis", "yaml", "selenium")
+MODULES = ("matplotlib", "numpy", "scipy", "rich", "jinja2", "pytest", "hypothesis", "xdist", "yaml",
+           "selenium")
+PREFIX = {"xdist": "pytest-"}  # of the package of a module
 TOOLS = ("sh", "env", "awk", "sed", "tr", "cat", "cp", "dirname", "mkdir", "readlink", "rm", "touch")
 
 # The stand-ins for commands. What the machine has are files under $MACHINE; what it was told to do is in $MACHINE/log.
@@ -80,7 +82,7 @@ PACKAGES: dict[str, list[str]] = {
     "npm": ["bin/npm"],
     "libbenchmark-tools": ["root/usr/share/benchmark/compare.py"],
     "python3": ["root/usr/bin/python3"],
-    **{f"python3-{name}": [f"root/usr/bin/python3.modules/{name}"] for name in MODULES},
+    **{f"python3-{PREFIX.get(name, '')}{name}": [f"root/usr/bin/python3.modules/{name}"] for name in MODULES},
 }
 
 JEMALLOC, MIMALLOC = "lib/libjemalloc.so.2", "lib/libmimalloc.so.2"
@@ -452,35 +454,3 @@ def test_run_asks_for_help_without_setting_up(launched: Machine) -> None:
     done = subprocess.run([run], env=environment, text=True, capture_output=True, timeout=60)
     assert done.returncode == 0 and f"{APT_INSTALL} ninja-build" in launched.log
     assert done.stdout.endswith("usage: scripts/run\n")
-
-
-# What scripts/test makes of the tests that it runs.
-
-CTEST_LINES = {0: "100% tests passed, 0 tests failed out of 7", 8: "86% tests passed, 1 tests failed out of 7"}
-PYTEST_LINES = {0: "===== 9 passed in 0.10s =====", 1: "===== 1 failed, 8 passed in 0.10s ====="}
-
-
-@pytest.mark.parametrize(("build", "ctest", "pytest_status", "status"), [
-    (0, 0, 0, 0), (0, 8, 0, 1), (0, 0, 1, 1), (0, 8, 1, 1), (1, 0, 0, 1)])
-def test_test_runs_both_and_ends_on_their_closing_lines(machine: Machine, build: int, ctest: int, pytest_status: int,
-                                                        status: int) -> None:
-    for tool in ("bash", "grep", "mktemp", "tail", "tee"):
-        (machine.folder / "bin" / tool).symlink_to(str(shutil.which(tool)))
-    write_command(machine.folder / "bin/cmake", f"""
-case $1 in
-    --version) echo cmake version 3.22.1 ;;
-    --build) exit {build} ;;
-esac""")
-    write_command(machine.folder / "bin/ctest", f"echo '{CTEST_LINES[ctest]}'; echo 'Total Test time'; exit {ctest}")
-    write_command(machine.folder / "root/usr/bin/python3", f"""
-[ "$2" != pytest ] || [ "$4" = "some name" ] || exit 5
-[ "$2" != pytest ] || {{ echo '{PYTEST_LINES[pytest_status]}'; exit {pytest_status}; }}""")
-    environment = {"PATH": str(machine.folder / "bin"), "MACHINE": str(machine.folder),
-                   "STACKHEAP_ROOT": str(machine.folder / "root")}
-    done = subprocess.run([str(machine.project / "scripts/test"), "-k", "some name"], env=environment, cwd="/",
-                          text=True, capture_output=True, timeout=60)
-    assert done.returncode == status, done.stdout + done.stderr
-    if build:
-        assert done.stderr == "scripts/test: the build failed, nothing was tested\n"
-    else:
-        assert done.stdout.splitlines()[-2:] == [CTEST_LINES[ctest], PYTEST_LINES[pytest_status]]
