@@ -7,10 +7,10 @@ namespace stackheap {
 
 class alloca_ {
  public:
-  static constexpr const char* what = "run-time size on the stack";
-  static constexpr std::size_t stack_bytes(demand need) { return need.max_bytes; }
+  static constexpr const char* description = "run-time size on the stack";
+  static constexpr std::size_t stack_bytes(capacity need) { return need.max_bytes; }
 
-  explicit alloca_(demand) {}
+  explicit alloca_(capacity) {}
 
   /// Never inlined: GCC frees an inlined alloca when the outer function returns, Clang when the inlined one would have.
   template <class Borrower>

@@ -9,9 +9,9 @@ namespace stackheap {
 
 class arena {
  public:
-  static constexpr const char* what = "bump pointer, mark and rewind";
+  static constexpr const char* description = "bump pointer, mark and rewind";
 
-  explicit arena(demand need)
+  explicit arena(capacity need)
       : capacity_(rounded_up(need.max_bytes) * need.blocks), memory_(new std::byte[capacity_]), next_(memory_.get()) {}
 
   template <class Borrower>

@@ -1,4 +1,4 @@
-// Which malloc libraries are there to be loaded? One row each; a new malloc is a new row.
+// Which malloc libraries can be loaded? One row for each; a new malloc is a new row.
 #pragma once
 
 #include <array>
@@ -10,11 +10,11 @@ namespace stackheap {
 /// A malloc library as distributions ship it.
 struct library_row {
   std::string_view name;                      ///< result name
-  std::string_view what;                      ///< one phrase for people
+  std::string_view description;                      ///< one phrase for people
   std::array<std::string_view, 3> sonames;    ///< tried in order
-  std::string_view prefix;                    ///< stands before malloc, free, ... in the library's symbols
+  std::string_view prefix;                    ///< prefix of malloc, free, ... in the library's symbols
   std::string_view package;                   ///< Debian's package
-  std::string (*version)(void* handle);       ///< asks the opened library itself; empty when it has no way to say
+  std::string (*version)(void* handle);       ///< asks the opened library; empty when it cannot tell
 };
 
 std::string glibc_version(void* handle);

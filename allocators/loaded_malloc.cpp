@@ -22,13 +22,13 @@ std::string real_path(const char* file) {
 }
 
 std::string file_of(const void* address) {
-  Dl_info found{};
-  return ::dladdr(address, &found) != 0 && found.dli_fname != nullptr ? real_path(found.dli_fname) : "";
+  Dl_info info{};
+  return ::dladdr(address, &info) != 0 && info.dli_fname != nullptr ? real_path(info.dli_fname) : "";
 }
 
-bool same_file(const std::string& one, const std::string& other) {
+bool same_file(const std::string& first, const std::string& second) {
   std::error_code ignored;
-  return one == other || std::filesystem::equivalent(one, other, ignored);
+  return first == second || std::filesystem::equivalent(first, second, ignored);
 }
 
 namespace {
@@ -38,17 +38,17 @@ Function* symbol(void* handle, const std::string& name) {
   return reinterpret_cast<Function*>(::dlsym(handle, name.c_str()));
 }
 
-/// The first that the handle has among `names`, each under `prefix`.
+/// The first symbol that the handle has among `names`, each with `prefix` before it.
 template <class Function>
 Function* first_symbol(void* handle, std::string_view prefix, std::initializer_list<const char*> names) {
   for (const char* name : names)
-    if (Function* found = symbol<Function>(handle, std::string(prefix) + name)) return found;
+    if (Function* function = symbol<Function>(handle, std::string(prefix) + name)) return function;
   return nullptr;
 }
 
 std::string last_error() {
-  const char* const said = ::dlerror();
-  return said != nullptr ? said : "unknown error";
+  const char* const text = ::dlerror();
+  return text != nullptr ? text : "unknown error";
 }
 
 /// "2.8" of "/usr/lib/libtbbmalloc.so.2.8"; empty when the name has no version.
@@ -58,17 +58,17 @@ std::string version_in_name(const std::string& file) {
 }
 
 loaded_malloc functions_of(void* handle, std::string_view prefix) {
-  loaded_malloc found;
-  found.malloc = first_symbol<void*(std::size_t)>(handle, prefix, {"malloc"});
-  found.free = first_symbol<void(void*)>(handle, prefix, {"free"});
-  found.calloc = first_symbol<void*(std::size_t, std::size_t)>(handle, prefix, {"calloc"});
-  found.realloc = first_symbol<void*(void*, std::size_t)>(handle, prefix, {"realloc"});
-  found.posix_memalign = first_symbol<int(void**, std::size_t, std::size_t)>(handle, prefix, {"posix_memalign"});
-  found.usable_size = first_symbol<std::size_t(void*)>(handle, prefix, {"malloc_usable_size", "usable_size", "msize"});
-  return found;
+  loaded_malloc functions;
+  functions.malloc = first_symbol<void*(std::size_t)>(handle, prefix, {"malloc"});
+  functions.free = first_symbol<void(void*)>(handle, prefix, {"free"});
+  functions.calloc = first_symbol<void*(std::size_t, std::size_t)>(handle, prefix, {"calloc"});
+  functions.realloc = first_symbol<void*(void*, std::size_t)>(handle, prefix, {"realloc"});
+  functions.posix_memalign = first_symbol<int(void**, std::size_t, std::size_t)>(handle, prefix, {"posix_memalign"});
+  functions.usable_size = first_symbol<std::size_t(void*)>(handle, prefix, {"malloc_usable_size", "usable_size", "msize"});
+  return functions;
 }
 
-/// Empty when every function stands in `file`; else which one does not, and where it stands instead.
+/// Empty when every function stands in `file`; else the name of a function that does not, and its file.
 std::string foreign_symbol(const loaded_malloc& functions, const std::string& file, std::string_view prefix) {
   const std::pair<const char*, const void*> all[] = {
       {"malloc", reinterpret_cast<const void*>(functions.malloc)},
@@ -80,16 +80,18 @@ std::string foreign_symbol(const loaded_malloc& functions, const std::string& fi
   for (const auto& [name, address] : all) {
     const std::string full = std::string(prefix) + name;
     if (address == nullptr) return "it has no symbol " + full;
-    if (const std::string home = file_of(address); !same_file(home, file)) return "its " + full + " is that of " + home;
+    if (const std::string holder = file_of(address); !same_file(holder, file))
+      return "its " + full + " is that of " + holder;
   }
   return "";
 }
 
-/// Tells a library from its row and opened handle; the process's own functions have no handle of their own.
+/// Takes the functions of an opened library and proves where they come from; the process itself has RTLD_DEFAULT as
+/// handle.
 void take_functions(malloc_library& library, void* handle, std::string_view prefix) {
   library.functions = functions_of(handle, prefix);
   library.reason = foreign_symbol(library.functions, library.file, prefix);
-  // usable_size is an extra: one that is found elsewhere (by search order) is none of this library's.
+  // usable_size is optional: a function that stands in another file (by search order) does not belong to this library.
   if (const auto extra = reinterpret_cast<const void*>(library.functions.usable_size);
       extra != nullptr && !same_file(file_of(extra), library.file))
     library.functions.usable_size = nullptr;
@@ -105,40 +107,42 @@ malloc_library load_row(const library_row& row) {
   for (const std::string_view soname : row.sonames) {
     if (soname.empty()) continue;
     malloc_library attempt = load_malloc(row.name, std::string(soname), row.prefix);
-    // A library that is damaged is worth telling of, one of several names that is not there is not.
+    // A damaged library is reported; a missing file is not, when another soname may exist.
     const bool missing = attempt.reason.starts_with(std::string(soname) + ": cannot open shared object file: No such file");
     if (loaded.name.empty() || !missing) loaded = std::move(attempt);
-    if (!loaded.file.empty()) break;  // found, whether or not it serves: its own reason is the one to tell
+    if (!loaded.file.empty()) break;  // found, whether or not it can be used: its own reason is reported
   }
-  loaded.what = row.what;
+  loaded.description = row.description;
   loaded.package = row.package;
   if (loaded.available()) {
     void* const handle = ::dlopen(loaded.file.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
-    if (const std::string said = handle != nullptr ? row.version(handle) : ""; !said.empty()) loaded.version = said;
+    if (const std::string version = handle != nullptr ? row.version(handle) : ""; !version.empty()) loaded.version = version;
   }
   return loaded;
 }
 
-/// A library that its user names may be anything: one that would take this process down with it stays outside.
+/// A library named by the user may be anything: a library that crashes or hangs a process must not be loaded into this
+/// one.
 malloc_library load_request(const std::string& name, const std::string& file, const std::string& prefix) {
   malloc_library loaded;
-  loaded.reason = fault_on_trial(file, prefix);
+  loaded.reason = fault_in_load_test(file, prefix);
   if (!loaded.available()) {
     loaded.name = name;
-    loaded.what = "a malloc of one's own";
+    loaded.description = "a malloc given by --allocator";
     return loaded;
   }
   loaded = load_malloc(name, file, prefix);
   if (!loaded.available())
-    throw std::invalid_argument("--allocator " + name + ": " + file + " is no malloc library that can be loaded: " + loaded.reason);
+    throw std::invalid_argument("--allocator " + name + ": " + file + " cannot be loaded as a malloc library: " +
+                                loaded.reason);
   return loaded;
 }
 
-/// The malloc that this process calls when it says malloc.
+/// The malloc that this process itself calls.
 malloc_library process_malloc() {
   malloc_library own;
   own.name = "process";
-  own.what = "the process's own malloc";
+  own.description = "the process's own malloc";
   own.process = true;
   own.file = file_of(reinterpret_cast<const void*>(symbol<void*(std::size_t)>(RTLD_DEFAULT, "malloc")));
   take_functions(own, RTLD_DEFAULT, "");
@@ -164,10 +168,10 @@ std::string mimalloc_version(void* handle) {
 
 std::string jemalloc_version(void* handle) {
   const auto ask = symbol<int(const char*, void*, std::size_t*, void*, std::size_t)>(handle, "mallctl");
-  const char* said = nullptr;
-  std::size_t bytes = sizeof said;
-  if (ask == nullptr || ask("version", &said, &bytes, nullptr, 0) != 0 || said == nullptr) return "";
-  const std::string whole = said;  // "5.3.0-0-g54eaed1d8b56b1aa528be3bdd1877e59c56fa90c"
+  const char* version = nullptr;
+  std::size_t bytes = sizeof version;
+  if (ask == nullptr || ask("version", &version, &bytes, nullptr, 0) != 0 || version == nullptr) return "";
+  const std::string whole = version;  // "5.3.0-0-g54eaed1d8b56b1aa528be3bdd1877e59c56fa90c"
   return whole.substr(0, whole.find('-'));
 }
 
@@ -185,7 +189,7 @@ std::string no_version(void*) { return ""; }
 malloc_library load_malloc(std::string_view name, const std::string& file, std::string_view prefix) {
   malloc_library library;
   library.name = name;
-  library.what = "a malloc of one's own";
+  library.description = "a malloc given by --allocator";
   void* const handle = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     library.reason = last_error();
@@ -204,20 +208,22 @@ malloc_library load_malloc(std::string_view name, const std::string& file, std::
 
 malloc_request parse_malloc_request(std::string_view text) {
   const auto refuse = [&](const std::string& why) {
-    return std::invalid_argument("--allocator " + std::string(text) + ": " + why + " (wanted: NAME=FILE[,PREFIX])");
+    return std::invalid_argument("--allocator " + std::string(text) + ": " + why + " (expected NAME=FILE[,PREFIX])");
   };
   const auto equals = text.find('=');
-  if (equals == std::string_view::npos) throw refuse("no '='");
+  if (equals == std::string_view::npos) throw refuse("it has no '='");
   malloc_request request;
   request.name = text.substr(0, equals);
   const std::string_view rest = text.substr(equals + 1);
   const auto comma = rest.rfind(',');
   request.file = rest.substr(0, comma);
   if (comma != std::string_view::npos) request.prefix = rest.substr(comma + 1);
-  const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || std::strchr("_.-", c) != nullptr; };
+  const auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || std::strchr("_.-", c) != nullptr;
+  };
   if (request.name.empty() || !std::all_of(request.name.begin(), request.name.end(), plain))
-    throw refuse("the name must be of a-z, 0-9, '_', '.' and '-'");
-  if (request.file.empty()) throw refuse("no file");
+    throw refuse("the name may have only a-z, 0-9, '_', '.' and '-'");
+  if (request.file.empty()) throw refuse("it names no file");
   return request;
 }
 
@@ -227,8 +233,8 @@ void load_malloc_libraries(const std::vector<malloc_request>& requests) {
   for (const library_row& row : libraries) all.push_back(load_row(row));
   for (const malloc_request& request : requests) {
     const auto taken = std::find_if(all.begin(), all.end(), [&](const auto& row) { return row.name == request.name; });
-    if (taken != all.end()) throw std::invalid_argument("--allocator " + request.name + ": that name is taken");
-    // A name without a slash would be searched for on the system; a file in this folder is what was named.
+    if (taken != all.end()) throw std::invalid_argument("--allocator " + request.name + ": the name is already taken");
+    // A name without a slash would be searched for on the system; a file of that name in this folder takes precedence.
     const bool here = request.file.find('/') == std::string::npos && ::access(request.file.c_str(), F_OK) == 0;
     all.push_back(load_request(request.name, here ? "./" + request.file : request.file, request.prefix));
   }

@@ -1,4 +1,4 @@
-// One malloc library, opened at run time: whose functions are these, where do they come from, and if not, why not?
+// How is a malloc library opened at run time, how is it proven whose functions it gives, and why is it not available?
 #pragma once
 
 #include <cstddef>
@@ -38,15 +38,15 @@ class loaded_malloc {
   void* (*calloc)(std::size_t, std::size_t) = nullptr;
   void* (*realloc)(void*, std::size_t) = nullptr;
   int (*posix_memalign)(void**, std::size_t, std::size_t) = nullptr;
-  std::size_t (*usable_size)(void*) = nullptr;  ///< null where the library has none
+  std::size_t (*usable_size)(void*) = nullptr;  ///< null where the library has no such function
 };
 
-/// A malloc library and what became of the attempt to load it.
+/// A malloc library and the result of loading it.
 struct malloc_library {
   std::string name;
-  std::string what;
+  std::string description;
   std::string file;      ///< real path of the file whose symbols these are
-  std::string version;   ///< as the library itself says, else from its file's name, else empty
+  std::string version;   ///< from the library itself, else from the name of its file, else empty
   std::string reason;    ///< why it is not available; empty when it is
   std::string package;   ///< Debian's package, where there is one
   bool process = false;  ///< its malloc is the one this process itself uses
@@ -59,9 +59,9 @@ struct malloc_library {
 /// dladdr to stand in that very file; when one does not, or the file cannot be loaded, `reason` says so in one line.
 malloc_library load_malloc(std::string_view name, const std::string& file, std::string_view prefix);
 
-/// Loads and uses a library in a process of its own: in one line, what it did there that no malloc may do (crash, hang,
-/// give bad blocks); empty when it did nothing of the kind, or could not be loaded.
-std::string fault_on_trial(const std::string& file, std::string_view prefix);
+/// Loads and uses a library in a process of its own. Returns in one line what it did wrong there (crash, hang, bad
+/// blocks); empty when it did nothing wrong or could not be loaded.
+std::string fault_in_load_test(const std::string& file, std::string_view prefix);
 
 /// A malloc named on the command line as NAME=FILE[,PREFIX].
 struct malloc_request {
@@ -71,28 +71,28 @@ struct malloc_request {
 /// Throws std::invalid_argument, with one line, on anything but NAME=FILE[,PREFIX] with a NAME of [a-z0-9_.-].
 malloc_request parse_malloc_request(std::string_view text);
 
-/// Loads every row of libraries.hpp and every request, and finds out which of them the process uses itself; a process
-/// malloc that is none of them gets a row of its own, `process`. Call once, before the first malloc_libraries().
-/// A requested library with a fault_on_trial is not loaded here and not available. Throws std::invalid_argument, with
+/// Loads every row of libraries.hpp and every request, and finds the library that the process itself uses; a process
+/// malloc that is not among them gets a row of its own, `process`. Call once, before the first malloc_libraries(). A
+/// requested library with a fault_in_load_test is not loaded here and not available. Throws std::invalid_argument, with
 /// one line, when a requested library cannot be loaded or its name is taken.
 void load_malloc_libraries(const std::vector<malloc_request>& requests);
 
 /// All rows, available or not. Empty before load_malloc_libraries.
 const std::vector<malloc_library>& malloc_libraries();
 
-/// Some libraries (jemalloc) need more static thread-local storage than a running program has left. glibc sets it aside at
-/// start only, so this sets the tunable below and executes the program once more.
-/// Returns when that is done or cannot be done; a library that misses it then says so itself.
+/// Some libraries (jemalloc) need more static thread-local storage than a running program has left. glibc sets it aside
+/// at start only, so this sets the tunable below and executes the program once more. Returns when that is done or
+/// cannot be done; a library that needs more storage then fails to load, with its own reason.
 void reserve_static_tls(char** argv);
 inline constexpr const char* static_tls_tunable = "glibc.rtld.optional_static_tls";
 
-/// The file itself, behind all links; as given where it cannot be found.
+/// The path without links; `file` itself where it does not exist.
 std::string real_path(const char* file);
 
 /// The file that holds `address`; empty when no loaded file does.
 std::string file_of(const void* address);
 
 /// Whether two paths lead to one file.
-bool same_file(const std::string& one, const std::string& other);
+bool same_file(const std::string& first, const std::string& second);
 
 }  // namespace stackheap

@@ -1,4 +1,4 @@
-// One anonymous mapping a block: the operating system's own price, without any library's books.
+// An anonymous mapping for every block: the cost of the operating system alone, without the metadata of a library.
 #pragma once
 
 #include <sys/mman.h>
@@ -9,10 +9,10 @@ namespace stackheap {
 
 class mmap_ {
  public:
-  static constexpr const char* what = "one map and unmap a block: the operating system's own price";
+  static constexpr const char* description = "a mapping for every block: the cost of the operating system alone";
   static constexpr bool thread_safe = true;
 
-  explicit mmap_(demand) {}
+  explicit mmap_(capacity) {}
 
   void* allocate(std::size_t bytes) {
     void* const block = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -1,4 +1,4 @@
-// The control: one block made before timing, handed out again and again. What remains is the cost of the asking itself.
+// The control: one block made before timing, handed out again and again. The rest is the cost of the call itself.
 #pragma once
 
 #include <algorithm>
@@ -10,10 +10,10 @@ namespace stackheap {
 
 class none {
  public:
-  static constexpr const char* what = "the control: one block made before timing";
+  static constexpr const char* description = "the control: one block made before timing";
   static constexpr bool thread_safe = true;
 
-  explicit none(demand need) : block_(new std::byte[std::max(need.max_bytes, block_alignment)]) {}
+  explicit none(capacity need) : block_(new std::byte[std::max(need.max_bytes, block_alignment)]) {}
 
   template <class Borrower>
   [[gnu::noinline]] void lend(std::size_t bytes, Borrower borrower) {

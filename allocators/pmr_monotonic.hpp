@@ -1,5 +1,5 @@
-// std::pmr::monotonic_buffer_resource over a first buffer of up to 1 MiB; what does not fit comes from operator new.
-// Its deallocate does nothing, so it does not own: it is given back by release() alone.
+// std::pmr::monotonic_buffer_resource over a first buffer of up to 1 MiB; blocks that do not fit come from operator new.
+// Its deallocate does nothing, so the strategy does not own: only release() gives memory back.
 #pragma once
 
 #include <algorithm>
@@ -12,9 +12,9 @@ namespace stackheap {
 
 class pmr_monotonic {
  public:
-  static constexpr const char* what = "std::pmr::monotonic_buffer_resource, released after each use";
+  static constexpr const char* description = "std::pmr::monotonic_buffer_resource, released after each use";
 
-  explicit pmr_monotonic(demand need)
+  explicit pmr_monotonic(capacity need)
       : buffer_bytes_(std::min<std::size_t>(rounded_up(need.max_bytes) * need.blocks, std::size_t{1} << 20)),
         buffer_(new std::byte[buffer_bytes_]),
         resource_(buffer_.get(), buffer_bytes_) {}

@@ -9,10 +9,10 @@ namespace stackheap {
 
 class pmr_pool {
  public:
-  static constexpr const char* what = "std::pmr::unsynchronized_pool_resource";
+  static constexpr const char* description = "std::pmr::unsynchronized_pool_resource";
   static constexpr bool thread_safe = false;
 
-  explicit pmr_pool(demand) {}
+  explicit pmr_pool(capacity) {}
 
   /// Sizes are rounded up, as libstdc++ 12 has pools of 24-byte blocks that are not aligned to 16 (its bug 118681).
   void* allocate(std::size_t bytes) { return resource_.allocate(rounded_up(bytes)); }

@@ -1,4 +1,5 @@
-// std::pmr::synchronized_pool_resource with its defaults: the same pools, made safe for threads. Copies share one resource.
+// std::pmr::synchronized_pool_resource with its defaults: the same pools, made safe for threads. Copies share one
+// resource.
 #pragma once
 
 #include <memory>
@@ -10,10 +11,10 @@ namespace stackheap {
 
 class pmr_sync_pool {
  public:
-  static constexpr const char* what = "std::pmr::synchronized_pool_resource";
+  static constexpr const char* description = "std::pmr::synchronized_pool_resource";
   static constexpr bool thread_safe = true;
 
-  explicit pmr_sync_pool(demand) : resource_(std::make_shared<std::pmr::synchronized_pool_resource>()) {}
+  explicit pmr_sync_pool(capacity) : resource_(std::make_shared<std::pmr::synchronized_pool_resource>()) {}
 
   /// Sizes are rounded up, as libstdc++ 12 has pools of 24-byte blocks that are not aligned to 16 (its bug 118681).
   void* allocate(std::size_t bytes) { return resource_->allocate(rounded_up(bytes)); }

@@ -10,11 +10,12 @@ namespace stackheap {
 
 class pool {
  public:
-  static constexpr const char* what = "fixed-size free list";
+  static constexpr const char* description = "fixed-size free list";
   static constexpr bool thread_safe = false;
 
-  explicit pool(demand need)
-      : block_bytes_(rounded_up(std::max(need.max_bytes, sizeof(link)))), memory_(new std::byte[block_bytes_ * need.blocks]) {
+  explicit pool(capacity need)
+      : block_bytes_(rounded_up(std::max(need.max_bytes, sizeof(link)))),
+        memory_(new std::byte[block_bytes_ * need.blocks]) {
     for (std::size_t i = need.blocks; i-- > 0;) deallocate(memory_.get() + i * block_bytes_, block_bytes_);
   }
 

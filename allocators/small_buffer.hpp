@@ -1,4 +1,4 @@
-// Inline up to 128 bytes, the process's malloc above: what strings, small vectors and type erasure do.
+// Inline up to 128 bytes, the process's malloc above: as strings, small vectors and type erasure do.
 #pragma once
 
 #include <cstdlib>
@@ -9,10 +9,10 @@ namespace stackheap {
 
 class small_buffer {
  public:
-  static constexpr const char* what = "inline up to 128 B, the process's malloc above";
+  static constexpr const char* description = "inline up to 128 B, the process's malloc above";
   static constexpr std::size_t inline_bytes = 128;
 
-  explicit small_buffer(demand) {}
+  explicit small_buffer(capacity) {}
 
   template <class Borrower>
   [[gnu::noinline]] void lend(std::size_t bytes, Borrower borrower) {

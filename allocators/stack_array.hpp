@@ -1,5 +1,5 @@
-// A local array. Its size is part of the type, as the language demands, so a block of n bytes comes from the array
-// whose size is the next power of two; sizes used by the benchmarks are powers of two themselves where it matters.
+// A local array. Its size is part of the type, as the language requires, so a block of n bytes comes from the array whose
+// size is the next power of two; the benchmarks use powers of two where it matters.
 #pragma once
 
 #include "strategy.hpp"
@@ -9,10 +9,10 @@ namespace stackheap {
 template <std::size_t Bytes>
 class stack_array {
  public:
-  static constexpr const char* what = "a local array of compile-time size";
-  static constexpr std::size_t stack_bytes(demand) { return Bytes; }
+  static constexpr const char* description = "a local array of compile-time size";
+  static constexpr std::size_t stack_bytes(capacity) { return Bytes; }
 
-  explicit stack_array(demand) {}
+  explicit stack_array(capacity) {}
 
   template <class Borrower>
   [[gnu::noinline]] void lend(std::size_t bytes, Borrower borrower) {

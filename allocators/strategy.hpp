@@ -1,5 +1,5 @@
-// What can a way of getting memory do? Three abilities, as concepts: it lends, it owns, it resets.
-// Knows nothing of how anything is measured.
+// What can a strategy do, a way to get memory? Three abilities, as concepts: it lends, it owns, it resets.
+// This folder knows nothing about measuring.
 #pragma once
 
 #include <concepts>
@@ -9,13 +9,13 @@
 
 namespace stackheap {
 
-/// What a benchmark will ask of a strategy at most; a strategy that must reserve memory does so when it is made from this.
-struct demand {
+/// The most that a benchmark will take from a strategy; a strategy that must reserve memory does so in its constructor.
+struct capacity {
   std::size_t max_bytes = 0;  ///< largest single block, in bytes
   std::size_t blocks = 1;     ///< most blocks live at once
 };
 
-/// Every block is aligned at least so, or to its own size where that is smaller (as C requires of malloc).
+/// The least alignment of every block, or the block's own size where that is smaller (as C requires of malloc).
 inline constexpr std::size_t block_alignment = alignof(std::max_align_t);
 
 /// Memory that dies when its borrower returns: the stack's law. `lend(n, borrower)` calls `borrower(pointer, n)` once.
@@ -24,8 +24,8 @@ concept lends = requires(Strategy& strategy, std::size_t bytes, void (*borrower)
   strategy.lend(bytes, borrower);
 };
 
-/// Memory that is freed in any order: the heap's law. `allocate` returns null (or throws std::bad_alloc) when there is
-/// none; `deallocate` takes the size that was asked for.
+/// Memory that is freed in any order: the heap's law. `allocate` returns null (or throws std::bad_alloc) when memory runs
+/// out; `deallocate` takes the requested size.
 template <class Strategy>
 concept owns = requires(Strategy& strategy, void* block, std::size_t bytes) {
   { strategy.allocate(bytes) } -> std::same_as<void*>;
@@ -58,7 +58,7 @@ template <owns Strategy, class Borrower>
   strategy.deallocate(block, bytes);
 }
 
-/// `bytes` rounded up to a multiple of the block alignment; as it is where that would be more than a size can say.
+/// `bytes` rounded up to a multiple of the block alignment; unchanged where the result would overflow.
 constexpr std::size_t rounded_up(std::size_t bytes) {
   const std::size_t rounded = (bytes + block_alignment - 1) & ~(block_alignment - 1);
   return rounded < bytes ? bytes : rounded;

@@ -9,9 +9,9 @@ namespace stackheap {
 
 class thread_local_ {
  public:
-  static constexpr const char* what = "a per-thread scratch buffer, reused";
+  static constexpr const char* description = "a per-thread scratch buffer, reused";
 
-  explicit thread_local_(demand need) { grow(need.max_bytes); }
+  explicit thread_local_(capacity need) { grow(need.max_bytes); }
 
   template <class Borrower>
   [[gnu::noinline]] void lend(std::size_t bytes, Borrower borrower) {

@@ -1,18 +1,18 @@
-// What does it cost to reach memory, when each address is known only once the one before has arrived?
+// What does it cost to reach memory when each address is known only after the load before has arrived?
 #include <vector>
 
 #include "chain.hpp"
-#include "homes.hpp"
+#include "placed_array.hpp"
 #include "measure.hpp"
 #include "workload.hpp"
 
 namespace stackheap {
 namespace {
 
-constexpr std::int64_t stride = 4096;  ///< loads between two looks at whether to go on
+constexpr std::int64_t stride = 4096;  ///< loads between two checks of the time
 
-struct world {
-  world(home where, std::size_t bytes, bool random) : at(where, bytes) {
+struct fixture {
+  fixture(storage kind, std::size_t bytes, bool random) : at(kind, bytes) {
     std::vector<std::uint32_t> next;
     if (random) {
       generator draw(seed);
@@ -27,7 +27,7 @@ struct world {
     huge_share = at.huge_share();
   }
 
-  /// The walk returns to its start after every node and not before. It also brings into the caches what fits there.
+  /// Checks that the walk returns to its start after every node and not before. The walk also warms the caches.
   void verify_full_cycle() const {
     std::size_t steps = 0;
     const chain_node* walker = position;
@@ -35,17 +35,17 @@ struct world {
       walker = walker->next;
       ++steps;
     } while (walker != position && steps <= nodes());
-    if (steps != nodes()) throw wrong_work("the chain is not one full cycle");
+    if (steps != nodes()) throw verification_error("the chain is not one full cycle");
   }
 
   std::size_t nodes() const { return at.bytes() / sizeof(chain_node); }
 
-  residence at;
+  placed_array at;
   const chain_node* position;
   double huge_share = -1;
 };
 
-void follow(benchmark::State& state, world& in) {
+void follow(benchmark::State& state, fixture& in) {
   const chain_node* walker = in.position;
   {
     const measured measuring(state);
@@ -54,41 +54,43 @@ void follow(benchmark::State& state, world& in) {
     keep(walker);
   }
   verify_steps(in.position, walker, state.iterations(), in.nodes());
-  in.position = opaque(walker);  // the next call goes on from here, so that large sets are walked through
+  in.position = hide(walker);  // the next call continues from here, so that large sets are walked completely
   if (in.huge_share >= 0) state.counters["huge_share"] = in.huge_share;
 }
 
-void enroll_chase(enrolment& into, std::size_t bytes, bool random, home where) {
-  into.add(
-      "", {{"bytes", bytes}, {"order", random ? "random" : "sequential"}, {"home", name_of(where)}},
-      [=] { return std::make_shared<world>(where, bytes, random); },
-      [](benchmark::State& state, world& in) { in.at.run([&] { follow(state, in); }); });
+void add_chase(benchmark_registry& registry, std::size_t bytes, bool random, storage kind) {
+  registry.add(
+      "", {{"bytes", bytes}, {"order", random ? "random" : "sequential"}, {"home", name_of(kind)}},
+      [=] { return std::make_shared<fixture>(kind, bytes, random); },
+      [](benchmark::State& state, fixture& in) { in.at.run([&] { follow(state, in); }); });
 }
 
 const family chase({
-    .question = "What does it cost to reach memory, by how much of it there is, in which order and where it lives?",
-    .operation = "one load whose address is the result of the load before it; one node a 64-byte line",
-    .untimed = "building the chain; walking it once whole, which proves that it is one cycle and warms the caches",
+    .question = "What does it cost to reach memory, by the size of the set, the order of access and the storage?",
+    .operation = "one load whose address is the result of the load before it; the nodes are 64 bytes each, one cache "
+                 "line",
+    .untimed = "building the chain; walking it once completely, which proves that it is one cycle and warms the caches",
     .heap = "does not matter: the memory is one block",
-    .unfairness = "A home that got huge pages is faster for that alone: huge_share says what each was granted. The random "
-                  "order is one cycle through all lines, so that no prefetcher can know the next. Past the caches a short run "
-                  "walks only part of the set, which was warmed as a whole before.",
-}, [](enrolment& into) {
-  const auto sizes = into.pick<std::size_t>(
+    .unfairness = "Storage on huge pages is faster for that reason alone: huge_share is the share of huge pages that "
+                  "the kernel granted. The random order is one cycle through all lines, so no prefetcher can predict "
+                  "the next line. Sets larger than the caches are walked only in part by a short run; the whole set "
+                  "was warmed before.",
+}, [](benchmark_registry& registry) {
+  const auto sizes = registry.pick<std::size_t>(
       {16 << 10, 1 << 20},
       {4 << 10, 16 << 10, 32 << 10, 128 << 10, 512 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20, 256 << 20},
       {4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10, 512 << 10, 1 << 20, 2 << 20, 4 << 20, 8 << 20,
        16 << 20, 32 << 20, 64 << 20, 128 << 20, 256 << 20, 1 << 30});
   for (const std::size_t bytes : sizes)
     for (const bool random : {true, false})
-      for (const home where : every_home) {
-        if (where == home::statik && bytes > static_bytes) continue;
-        const bool few = where != home::heap && bytes != (16 << 10) && bytes != (1 << 20) && bytes != (64 << 20);
+      for (const storage kind : every_storage) {
+        if (kind == storage::static_data && bytes > static_bytes) continue;
+        const bool few = kind != storage::heap && bytes != (16 << 10) && bytes != (1 << 20) && bytes != (64 << 20);
         const bool long_way = !random && bytes > (64 << 20);
-        // To link and walk a chain of a gigabyte takes ten seconds.
-        if (bytes > (256 << 20) && where != home::heap && (where != home::mmap_thp || !random)) continue;
-        if (into.chosen() == profile::quick && (few || long_way || (where != home::heap && !random))) continue;
-        enroll_chase(into, bytes, random, where);
+        // Linking and walking a chain of a gigabyte takes ten seconds.
+        if (bytes > (256 << 20) && kind != storage::heap && (kind != storage::mmap_thp || !random)) continue;
+        if (registry.chosen() == profile::quick && (few || long_way || (kind != storage::heap && !random))) continue;
+        add_chase(registry, bytes, random, kind);
       }
 });
 

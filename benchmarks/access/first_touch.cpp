@@ -1,4 +1,4 @@
-// When is memory really taken: on asking for it, or on the first write to each page?
+// When does a process really receive memory: when it allocates, or at the first write to each page?
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -15,13 +15,13 @@
 namespace stackheap {
 namespace {
 
-/// Pages between two looks at whether to go on: 2 MiB of 4 KiB pages, a whole huge page.
+/// Pages between two checks of the time: 2 MiB of 4 KiB pages, a whole huge page.
 constexpr std::size_t stride = 512;
-/// A second touch goes round so many pages.
+/// The number of pages that a second touch repeats.
 constexpr std::size_t most_second = 8 * stride;
-/// On each page the next line is written, round so many: were it the same one, all would compete for one cache set.
+/// Each page is written at the next of so many lines: the same line of every page would compete for one cache set.
 constexpr std::size_t lines_round = 64;
-/// glibc maps every block larger than 32 MiB anew, whatever was freed before; others may not, and are then refused.
+/// glibc maps every block larger than 32 MiB anew; where another malloc reuses memory, the benchmark is an error.
 constexpr std::size_t surely_mapped_bytes = std::size_t{64} << 20;
 
 enum class origin { stack, malloc, calloc, mmap, thp };
@@ -40,16 +40,16 @@ std::string_view name_of(origin from) {
 
 const std::size_t page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 
-/// Pages that nobody has written to yet. Throws wrong_work where they cannot be had.
+/// Pages that were never written. Throws verification_error where the system does not give them.
 class fresh_pages {
  public:
   fresh_pages(origin from, std::size_t pages) : bytes_(pages * page) {
     if (const auto free = free_memory(); free && bytes_ > *free / 2)
-      throw wrong_work("needs " + std::to_string(bytes_ >> 20) + " MiB of fresh memory: choose a shorter min_time");
+      throw verification_error("needs " + std::to_string(bytes_ >> 20) + " MiB of fresh memory: choose a shorter min_time");
     switch (from) {
       case origin::stack:
         data_ = thread_.emplace(bytes_, page).held();
-        ::madvise(data_, bytes_, MADV_DONTNEED);  // the C library may have handed out an old thread's stack
+        ::madvise(data_, bytes_, MADV_DONTNEED);  // the C library may reuse the stack of an ended thread
         break;
       case origin::malloc:
         block_ = std::malloc(std::max(bytes_ + page, surely_mapped_bytes));
@@ -63,7 +63,7 @@ class fresh_pages {
       case origin::thp:
         mapped_ = bytes_ + huge_page_bytes;
         void* const got = ::mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (got == MAP_FAILED) throw wrong_work("mmap refuses " + std::to_string(mapped_) + " bytes");
+        if (got == MAP_FAILED) throw verification_error("mmap refuses " + std::to_string(mapped_) + " bytes");
         ::madvise(got, mapped_, from == origin::thp ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
         mapping_ = got;
         data_ = aligned(mapping_, huge_page_bytes);
@@ -79,21 +79,22 @@ class fresh_pages {
 
   std::byte* data() const { return data_; }
   std::size_t bytes() const { return bytes_; }
-  /// Runs `work` on the thread whose stack it is, else here.
+  /// Runs `work` on the thread that owns the stack, otherwise here.
   void run(const std::function<void()>& work) { thread_ ? thread_->run(work) : work(); }
 
-  /// Share of the pages that have memory behind them already.
+  /// The share of the pages that are already in memory.
   double present_share() const {
     std::vector<unsigned char> pages(bytes_ / page);
-    if (::mincore(data_, bytes_, pages.data()) != 0) throw wrong_work("mincore does not say which pages are there");
+    if (::mincore(data_, bytes_, pages.data()) != 0)
+      throw verification_error("mincore cannot tell which pages are present");
     std::size_t present = 0;
-    for (const unsigned char each : pages) present += each & 1;
+    for (const unsigned char flags : pages) present += flags & 1;
     return static_cast<double>(present) / static_cast<double>(pages.size());
   }
 
  private:
   static std::byte* aligned(void* memory, std::size_t alignment) {
-    if (memory == nullptr) throw wrong_work("the memory is refused");
+    if (memory == nullptr) throw verification_error("the system refuses the memory");
     const auto address = reinterpret_cast<std::uintptr_t>(memory);
     return static_cast<std::byte*>(memory) + (alignment - address % alignment) % alignment;
   }
@@ -119,13 +120,14 @@ void write_each(benchmark::State& state, std::byte* data, std::size_t pages) {
   }
 }
 
-/// Every call has fresh memory for as many first writes as it will do: nothing is mapped or given back while time runs.
+/// Every call gets fresh memory for all its first writes: nothing is mapped or given back during the timing.
 void first_writes(benchmark::State& state, origin from) {
   const std::size_t pages = (static_cast<std::size_t>(state.max_iterations) + stride - 1) / stride * stride;
   fresh_pages memory(from, pages);
-  if (memory.present_share() > 0) throw wrong_work("this memory is not fresh: pages were there before the first write");
+  if (memory.present_share() > 0)
+    throw verification_error("this memory is not fresh: pages were present before the first write");
   memory.run([&] { write_each(state, memory.data(), pages); });
-  if (memory.present_share() < 1) throw wrong_work("a page is not there after its first write");
+  if (memory.present_share() < 1) throw verification_error("a page is missing after its first write");
   if (const double huge = huge_share(memory.data(), memory.bytes()); huge >= 0) state.counters["huge_share"] = huge;
 }
 
@@ -135,29 +137,29 @@ void second_writes(benchmark::State& state, fresh_pages& memory) {
 }
 
 const family first_touch({
-    .question = "When is memory really taken: on asking for it, or on the first write to each page?",
-    .operation = "write one byte to a page, one page after another, at a line that goes round: for the first time, or "
-                 "the second",
-    .untimed = "asking for the memory, before the loop, as much as its writes will need; proving that none of its "
-               "pages was there (mincore); giving it back. For second, one write to each page",
-    .heap = "does not matter: the memory is one block of at least as many bytes as are written. stack: that of a "
-            "thread started for it; malloc, calloc: of the process, 64 MiB or more, so that it comes from the system; "
-            "mmap: with huge pages refused; thp: with huge pages asked for",
-    .unfairness = "The pages the kernel hands out may still be warm from being given back a moment ago: the best "
-                  "case. A huge page is paid for by its first write alone, and the time is spread over all its 4 KiB. "
-                  "Where the system gives huge pages unasked, homes that did not ask get them too: huge_share says. "
-                  "second goes round 4,096 pages, more than most TLBs hold.",
-}, [](enrolment& into) {
+    .question = "When does a process really receive memory: when it allocates, or at the first write to each page?",
+    .operation = "write one byte to a page, one page after another, each time at the next of 64 lines: the first write "
+                 "to a page, or the second",
+    .untimed = "allocating, before the loop, as much memory as the writes will need; proving that none of its pages "
+               "was present (mincore); giving it back. For second: one write to every page",
+    .heap = "does not matter: the memory is one block, at least as large as the pages that are written. stack: the "
+            "stack of a thread started for it; malloc, calloc: of the process, 64 MiB or more, so that the block comes "
+            "from the system; mmap: with huge pages disabled; thp: with huge pages requested",
+    .unfairness = "Pages from the kernel may still be in the cache, because they were given back a moment ago: the "
+                  "best case. The first write to a huge page pays for the whole huge page, and the time is spread over "
+                  "all its 4 KiB pages. Where the system gives huge pages without a request, every storage can have "
+                  "them: huge_share shows it. second repeats 4,096 pages, more than most TLBs hold.",
+}, [](benchmark_registry& registry) {
   for (const origin from : every_origin) {
-    into.add(
+    registry.add(
         "", {{"home", name_of(from)}, {"touch", "first"}}, [=] { return std::make_shared<origin>(from); },
-        [](benchmark::State& state, const origin& of) { first_writes(state, of); });
-    into.add(
+        [](benchmark::State& state, const origin& source) { first_writes(state, source); });
+    registry.add(
         "", {{"home", name_of(from)}, {"touch", "second"}},
         [=] {
           auto memory = std::make_shared<fresh_pages>(from, most_second);
           for (std::size_t i = 0; i < most_second; ++i) memory->data()[i * page] = std::byte{1};
-          if (memory->present_share() < 1) throw wrong_work("a page is not there after its first write");
+          if (memory->present_share() < 1) throw verification_error("a page is missing after its first write");
           return memory;
         },
         second_writes);

@@ -1,9 +1,9 @@
-// What does a pointer cost on the way to a value: the following, or where it leads?
+// What does a pointer cost on the way to a value: following it, or the place it leads to?
 #include <algorithm>
 #include <vector>
 
 #include "family.hpp"
-#include "homes.hpp"
+#include "placed_array.hpp"
 #include "measure.hpp"
 #include "workload.hpp"
 
@@ -12,16 +12,16 @@ namespace {
 
 constexpr std::size_t values = std::size_t{1} << 17;
 constexpr std::size_t scattered_bytes = std::size_t{64} << 20;
-constexpr std::size_t stride = 4096;  ///< values between two looks at whether to go on
+constexpr std::size_t stride = 4096;  ///< values between two checks of the time
 
-/// One a cache line; the last on the way holds the value.
+/// A node fills a cache line; the last node on the way holds the value.
 struct alignas(64) node {
   const node* next;
   std::uint64_t value;
 };
 
 enum class layout { packed, scattered };
-std::string_view name_of(layout how) { return how == layout::packed ? "packed" : "scattered"; }
+std::string_view name_of(layout arrangement) { return arrangement == layout::packed ? "packed" : "scattered"; }
 
 /// `way` is the value itself at depth 0, else the address of the first node.
 template <std::size_t Depth>
@@ -36,13 +36,14 @@ std::uint64_t reach(std::uintptr_t way) {
 }
 
 template <std::size_t Depth>
-struct world {
+struct fixture {
   static constexpr std::size_t packed_bytes = std::max<std::size_t>(Depth, 1) * values * sizeof(node);
 
-  explicit world(layout how) : at(home::heap, how == layout::scattered ? scattered_bytes : packed_bytes), ways(values) {
+  explicit fixture(layout arrangement)
+      : at(storage::heap, arrangement == layout::scattered ? scattered_bytes : packed_bytes), ways(values) {
     auto* const lines = reinterpret_cast<node*>(at.data());
     std::vector<std::uint32_t> place;
-    if (how == layout::scattered) {
+    if (arrangement == layout::scattered) {
       generator random(seed);
       place = shuffled(scattered_bytes / sizeof(node), random);
     }
@@ -57,18 +58,18 @@ struct world {
       ways[i] = Depth == 0 ? i : reinterpret_cast<std::uintptr_t>(line(0, i));
     }
     for (std::size_t i = 0; i < values; ++i)
-      if (reach<Depth>(ways[i]) != i) throw wrong_work("a way does not lead to its value");
+      if (reach<Depth>(ways[i]) != i) throw verification_error("a way does not lead to its value");
     huge_share = at.huge_share();
   }
 
-  residence at;
+  placed_array at;
   std::vector<std::uintptr_t> ways;
   std::size_t next = 0;  ///< where the next stretch begins
   double huge_share = -1;
 };
 
 template <std::size_t Depth>
-void reach_all(benchmark::State& state, world<Depth>& in) {
+void reach_all(benchmark::State& state, fixture<Depth>& in) {
   {
     const measured measuring(state);
     while (state.KeepRunningBatch(stride)) {
@@ -81,28 +82,30 @@ void reach_all(benchmark::State& state, world<Depth>& in) {
 }
 
 template <std::size_t Depth>
-void enroll_depth(enrolment& into, layout how) {
-  into.add(
-      "", {{"depth", Depth}, {"layout", name_of(how)}}, [=] { return std::make_shared<world<Depth>>(how); },
+void add_depth(benchmark_registry& registry, layout arrangement) {
+  registry.add(
+      "", {{"depth", Depth}, {"layout", name_of(arrangement)}},
+      [=] { return std::make_shared<fixture<Depth>>(arrangement); },
       reach_all<Depth>);
 }
 
 const family indirection({
-    .question = "What does a pointer on the way to a value cost: following it, or where it leads?",
-    .operation = "reach one of 131,072 values, in order, through 0, 1, 2 or 3 pointers; none waits for the one before",
-    .untimed = "placing the nodes, one a 64-byte line; reaching every value once, verified",
-    .heap = "does not matter: the nodes stand in one block, placed by the benchmark. packed: those of one "
-            "level one after another, in order; scattered: on random lines of 64 MiB",
-    .unfairness = "At depth 0 the values stand in the array itself, eight bytes each, which has but one layout. Ways "
-                  "to different values do not depend on each other, so the processor follows several at once: chase "
-                  "shows what a load costs that must be waited for. huge_share says what pages the block was granted.",
-}, [](enrolment& into) {
-  enroll_depth<0>(into, layout::packed);
-  for (const layout how : {layout::packed, layout::scattered}) {
-    enroll_depth<1>(into, how);
-    if (into.chosen() == profile::smoke) continue;
-    enroll_depth<2>(into, how);
-    enroll_depth<3>(into, how);
+    .question = "What does a pointer on the way to a value cost: following it, or the place it leads to?",
+    .operation = "reach one of 131,072 values, in order, through 0, 1, 2 or 3 pointers; no load waits for the value "
+                 "before",
+    .untimed = "placing the nodes, one in each 64-byte line; reaching every value once, verified",
+    .heap = "does not matter: the nodes are in one block, placed by the benchmark. packed: the nodes of one level one "
+            "after another, in order; scattered: on random lines of 64 MiB",
+    .unfairness = "At depth 0 the values are in the array itself, eight bytes each, which has only one layout. The "
+                  "ways to different values are independent, so the processor follows several at once: chase shows the "
+                  "cost of a load that must be waited for. huge_share shows which pages the kernel granted.",
+}, [](benchmark_registry& registry) {
+  add_depth<0>(registry, layout::packed);
+  for (const layout arrangement : {layout::packed, layout::scattered}) {
+    add_depth<1>(registry, arrangement);
+    if (registry.chosen() == profile::smoke) continue;
+    add_depth<2>(registry, arrangement);
+    add_depth<3>(registry, arrangement);
   }
 });
 

@@ -5,7 +5,7 @@
 namespace stackheap {
 namespace {
 
-/// A malloc asked for aligned blocks.
+/// A strategy that gives aligned blocks.
 template <class Strategy>
 struct asked_aligned;
 
@@ -30,7 +30,7 @@ struct asked_aligned<new_delete> {
   void deallocate(void* block, std::size_t bytes) { ::operator delete(block, bytes, std::align_val_t{alignment}); }
 };
 
-/// The control hands out its one block as it is.
+/// The control hands out its one block, whatever its alignment.
 template <>
 struct asked_aligned<none> {
   none strategy;
@@ -41,11 +41,11 @@ struct asked_aligned<none> {
 };
 
 template <class Strategy>
-struct world {
-  world(contender<Strategy> by, std::size_t bytes, std::size_t alignment)
-      : strategy{by.make(), alignment}, heap(strategy, heap_state::resident, {bytes}) {}
+struct fixture {
+  fixture(strategy_factory<Strategy> factory, std::size_t bytes, std::size_t alignment)
+      : strategy{factory.make(), alignment}, heap(strategy, heap_state::resident, {bytes}) {}
 
-  /// Several blocks at once, lest one be aligned by luck.
+  /// Checks several blocks at once, because a single block may be aligned by chance.
   void verify(std::size_t bytes) {
     verify_lends(strategy, bytes);
     std::vector<void*> blocks(8);
@@ -55,7 +55,7 @@ struct world {
       all_aligned = all_aligned && reinterpret_cast<std::uintptr_t>(block) % strategy.alignment == 0;
     }
     for (void* block : blocks) strategy.deallocate(block, bytes);
-    if (!all_aligned && !std::is_same_v<Strategy, none>) throw wrong_work("a block is not aligned as asked");
+    if (!all_aligned && !std::is_same_v<Strategy, none>) throw verification_error("a block is not aligned as asked");
   }
 
   asked_aligned<Strategy> strategy;
@@ -64,29 +64,28 @@ struct world {
 
 const family aligned_blocks({
     .question = "What does a block cost that must begin at a multiple of 64, or of a page?",
-    .operation = "take n bytes at that alignment, write the first, give them back",
-    .untimed = "making the strategy, the live blocks beside it, one round and eight blocks verified for their "
-               "alignment",
+    .operation = "take n bytes at that alignment, write the first byte, give the block back",
+    .untimed = "making the strategy and the live blocks; one verified round; eight blocks whose alignment is checked",
     .heap = "resident: four live blocks of the same size and alignment",
-    .unfairness = "alignment:16 is what every malloc gives unasked, through the same function: the measure for the "
-                  "others. The next round gets the block the last one gave back. What aligned blocks waste does not "
-                  "show here. Mallocs are asked by posix_memalign, new_delete by the language's own aligned operator "
-                  "new.",
-}, [](enrolment& into) {
-  for (const std::size_t alignment : into.pick<std::size_t>({64}, {16, 64, 4096}, {16, 64, 4096}))
-    for (const std::size_t size : into.pick<std::size_t>({64}, {64, 1024}, {64, 1024, 16384}))
-      every_strategy({size, 1}, [&]<owns Strategy>(contender<Strategy> by)
+    .unfairness = "alignment:16 is what every malloc guarantees anyway, requested through the same function: compare "
+                  "the other alignments with it. Every round gets the block that the round before gave back. The "
+                  "memory that aligned blocks waste is not visible here. Mallocs are called through posix_memalign, "
+                  "new_delete through the aligned operator new of the language.",
+}, [](benchmark_registry& registry) {
+  for (const std::size_t alignment : registry.pick<std::size_t>({64}, {16, 64, 4096}, {16, 64, 4096}))
+    for (const std::size_t size : registry.pick<std::size_t>({64}, {64, 1024}, {64, 1024, 16384}))
+      every_strategy({size, 1}, [&]<owns Strategy>(strategy_factory<Strategy> factory)
                        requires requires { sizeof(asked_aligned<Strategy>); }
       {
-        into.add(
-            by.name, {{"bytes", size}, {"alignment", alignment}},
+        registry.add(
+            factory.name, {{"bytes", size}, {"alignment", alignment}},
             [=] {
-              auto made = std::make_shared<world<Strategy>>(by, size, alignment);
+              auto made = std::make_shared<fixture<Strategy>>(factory, size, alignment);
               made->verify(size);
               return made;
             },
-            [=](benchmark::State& state, world<Strategy>& in) {
-              const std::size_t bytes = opaque(size);
+            [=](benchmark::State& state, fixture<Strategy>& in) {
+              const std::size_t bytes = hide(size);
               const measured measuring(state);
               for (auto _ : state) lend(in.strategy, bytes, touch_first{});
             });

@@ -1,4 +1,4 @@
-// What does a block cost among many that are taken together and given back together, in one order or another?
+// What does a block cost among many that are taken together and freed together, in several orders?
 #include "heap.hpp"
 #include "measure.hpp"
 
@@ -6,30 +6,31 @@ namespace stackheap {
 namespace {
 
 template <class Strategy>
-struct world {
-  world(contender<Strategy> by, std::size_t count, std::size_t bytes, free_order order)
-      : strategy(by.make()), heap(strategy, heap_state::resident, {bytes}), blocks(count), given_back(order_of(order, count)) {}
+struct fixture {
+  fixture(strategy_factory<Strategy> factory, std::size_t count, std::size_t bytes, free_order order)
+      : strategy(factory.make()), heap(strategy, heap_state::resident, {bytes}), blocks(count),
+        given_back(order_of(order, count)) {}
   Strategy strategy;
   on_heap<Strategy> heap;
   std::vector<void*> blocks;
   std::vector<std::uint32_t> given_back;  ///< indices into blocks, in the order of freeing
 };
 
-/// Each block of a batch is its own: it still holds its index when all are taken.
+/// Checks that the blocks of a batch do not overlap: each still holds its index when all are taken.
 template <class Strategy>
 void verify_distinct(Strategy& strategy, std::vector<void*>& blocks, std::size_t bytes) {
   for (std::size_t i = 0; i < blocks.size(); ++i) {
-    if ((blocks[i] = strategy.allocate(bytes)) == nullptr) throw wrong_work("the strategy ran out of blocks");
+    if ((blocks[i] = strategy.allocate(bytes)) == nullptr) throw verification_error("the strategy ran out of blocks");
     std::memset(blocks[i], static_cast<int>(i % 251), bytes);
   }
   for (std::size_t i = 0; i < blocks.size(); ++i)
     for (std::size_t at = 0; at < bytes; ++at)
-      if (static_cast<unsigned char*>(blocks[i])[at] != i % 251) throw wrong_work("two blocks overlap");
+      if (static_cast<unsigned char*>(blocks[i])[at] != i % 251) throw verification_error("two blocks overlap");
 }
 
 template <resets Strategy>
 void fill_and_reset(benchmark::State& state, Strategy& strategy, std::vector<void*>& blocks, std::size_t bytes) {
-  bytes = opaque(bytes);
+  bytes = hide(bytes);
   {
     const measured measuring(state);
     while (state.KeepRunningBatch(static_cast<std::int64_t>(blocks.size()))) {
@@ -38,12 +39,12 @@ void fill_and_reset(benchmark::State& state, Strategy& strategy, std::vector<voi
       strategy.reset();
     }
   }
-  if (blocks.back() == nullptr) throw wrong_work("the strategy ran out of blocks");
+  if (blocks.back() == nullptr) throw verification_error("the strategy ran out of blocks");
 }
 
 template <owns Strategy>
-void fill_and_free(benchmark::State& state, world<Strategy>& at, std::size_t bytes) {
-  bytes = opaque(bytes);
+void fill_and_free(benchmark::State& state, fixture<Strategy>& at, std::size_t bytes) {
+  bytes = hide(bytes);
   const measured measuring(state);
   while (state.KeepRunningBatch(static_cast<std::int64_t>(at.blocks.size()))) {
     for (void*& block : at.blocks) block = at.strategy.allocate(bytes);
@@ -52,54 +53,54 @@ void fill_and_free(benchmark::State& state, world<Strategy>& at, std::size_t byt
   }
 }
 
-void enroll_order(enrolment& into, std::size_t count, std::size_t bytes, free_order order) {
-  every_strategy(beside(heap_state::resident, {bytes, count}), [&]<owns Strategy>(contender<Strategy> by) {
-    into.add(
-        by.name, {{"count", count}, {"bytes", bytes}, {"order", name_of(order)}},
+void add_order(benchmark_registry& registry, std::size_t count, std::size_t bytes, free_order order) {
+  every_strategy(beside(heap_state::resident, {bytes, count}), [&]<owns Strategy>(strategy_factory<Strategy> factory) {
+    registry.add(
+        factory.name, {{"count", count}, {"bytes", bytes}, {"order", name_of(order)}},
         [=] {
-          auto made = std::make_shared<world<Strategy>>(by, count, bytes, order);
+          auto made = std::make_shared<fixture<Strategy>>(factory, count, bytes, order);
           if constexpr (!std::is_same_v<Strategy, none>) {  // the control's blocks are one and the same
             verify_distinct(made->strategy, made->blocks, bytes);
             for (void* block : made->blocks) made->strategy.deallocate(block, bytes);
           }
           return made;
         },
-        [=](benchmark::State& state, world<Strategy>& at) { fill_and_free(state, at, bytes); });
+        [=](benchmark::State& state, fixture<Strategy>& at) { fill_and_free(state, at, bytes); });
   });
 }
 
-void enroll_reset(enrolment& into, std::size_t count, std::size_t bytes) {
-  every_strategy({bytes, count}, [&]<resets Strategy>(contender<Strategy> by) {
-    struct reset_world {
+void add_reset(benchmark_registry& registry, std::size_t count, std::size_t bytes) {
+  every_strategy({bytes, count}, [&]<resets Strategy>(strategy_factory<Strategy> factory) {
+    struct reset_fixture {
       Strategy strategy;
       std::vector<void*> blocks;
     };
-    into.add(
-        by.name, {{"count", count}, {"bytes", bytes}, {"order", "reset"}},
+    registry.add(
+        factory.name, {{"count", count}, {"bytes", bytes}, {"order", "reset"}},
         [=] {
-          auto made = std::shared_ptr<reset_world>(new reset_world{by.make(), std::vector<void*>(count)});
+          auto made = std::shared_ptr<reset_fixture>(new reset_fixture{factory.make(), std::vector<void*>(count)});
           verify_distinct(made->strategy, made->blocks, bytes);
           made->strategy.reset();
           return made;
         },
-        [=](benchmark::State& state, reset_world& at) { fill_and_reset(state, at.strategy, at.blocks, bytes); });
+        [=](benchmark::State& state, reset_fixture& at) { fill_and_reset(state, at.strategy, at.blocks, bytes); });
   });
 }
 
 const family batch({
-    .question = "What does a block cost when many are taken together, and does the order of giving back matter?",
-    .operation = "take one of n blocks and, when all are taken, give it back: in one order or another, or all by one reset",
-    .untimed = "making the strategy, one verified batch, drawing the order",
+    .question = "What does a block cost when many are taken together, and does the order of freeing matter?",
+    .operation = "take one of n blocks and, when all are taken, free it: in one of several orders, or all by one reset",
+    .untimed = "making the strategy; one verified batch; computing the order of freeing",
     .heap = "resident: four live blocks of the same size beside the batch",
-    .unfairness = "Blocks are not written between taking and giving back; a malloc that keeps its books inside the blocks "
-                  "touches them all the same, one that keeps them aside does not. Each block of "
-                  "mmap is a page at least.",
-}, [](enrolment& into) {
-  for (const std::size_t count : into.pick<std::size_t>({100}, {1000}, {100, 1000, 4096}))
-    for (const std::size_t bytes : into.pick<std::size_t>({64}, {64, 1024}, {16, 64, 256, 1024, 4096})) {
+    .unfairness = "Blocks are not written between taking and freeing. A malloc that keeps its metadata inside the "
+                  "blocks touches them all the same; a malloc that keeps it elsewhere does not. Every block of mmap is "
+                  "at least a page.",
+}, [](benchmark_registry& registry) {
+  for (const std::size_t count : registry.pick<std::size_t>({100}, {1000}, {100, 1000, 4096}))
+    for (const std::size_t bytes : registry.pick<std::size_t>({64}, {64, 1024}, {16, 64, 256, 1024, 4096})) {
       for (const free_order order : {free_order::lifo, free_order::fifo, free_order::random, free_order::butterfly})
-        enroll_order(into, count, bytes, order);
-      enroll_reset(into, count, bytes);
+        add_order(registry, count, bytes, order);
+      add_reset(registry, count, bytes);
     }
 });
 

@@ -1,49 +1,50 @@
-// What does a malloc cost in the steady state of a program: many live blocks, of which one or another is replaced?
+// What does a malloc cost in the steady state of a program, in which live blocks are replaced one after another?
 #include "heap.hpp"
 #include "measure.hpp"
 
 namespace stackheap {
 namespace {
 
-/// How many replacements are drawn; the loop goes round them. 2^16 of them are 512 KiB, read in order.
+/// The number of drawn replacements; the loop repeats them. 2^16 of them are 512 KiB, read in order.
 constexpr std::size_t drawn = std::size_t{1} << 16;
-/// Replacements between two looks at whether to go on.
+/// Replacements between two checks of the time.
 constexpr std::size_t stride = 1024;
 
 template <owns Strategy>
-struct world {
+struct fixture {
   struct live_block {
     std::byte* block;
     std::size_t bytes;
   };
 
-  world(contender<Strategy> by, std::size_t live, size_mix mix) : strategy(by.make()), blocks(live) {
+  fixture(strategy_factory<Strategy> factory, std::size_t live, size_mix mix) : strategy(factory.make()), blocks(live) {
     generator random(seed);
-    for (live_block& each : blocks) {
-      each.bytes = draw_size(mix, random);
-      each.block = take(strategy, each.bytes);
+    for (live_block& taken : blocks) {
+      taken.bytes = draw_size(mix, random);
+      taken.block = take(strategy, taken.bytes);
     }
     script = replacements(live, mix, drawn, random);
   }
-  world(const world&) = delete;
-  world& operator=(const world&) = delete;
-  ~world() {
-    for (const live_block& each : blocks) strategy.deallocate(each.block, each.bytes);
+  fixture(const fixture&) = delete;
+  fixture& operator=(const fixture&) = delete;
+  ~fixture() {
+    for (const live_block& taken : blocks) strategy.deallocate(taken.block, taken.bytes);
   }
 
-  /// Each live block holds its own slot's number from its first byte to its last.
+  /// Checks that each live block holds the number of its own slot, from its first byte to its last.
   void verify() {
     const auto mark = [&](std::size_t slot) { return static_cast<int>(slot % 251); };
     for (std::size_t slot = 0; slot < blocks.size(); ++slot) std::memset(blocks[slot].block, mark(slot), blocks[slot].bytes);
     for (std::size_t i = 0; i < stride; ++i) {
       replace(script[i]);
       live_block& fresh = blocks[script[i].slot];
-      if (fresh.block == nullptr) throw wrong_work("the strategy ran out of memory");
+      if (fresh.block == nullptr) throw verification_error("the strategy ran out of memory");
       std::memset(fresh.block, mark(script[i].slot), fresh.bytes);
     }
     for (std::size_t slot = 0; slot < blocks.size(); ++slot)
       for (std::size_t offset = 0; offset < blocks[slot].bytes; ++offset)
-        if (std::to_integer<int>(blocks[slot].block[offset]) != mark(slot)) throw wrong_work("two live blocks overlap");
+        if (std::to_integer<int>(blocks[slot].block[offset]) != mark(slot))
+          throw verification_error("two live blocks overlap");
   }
 
   void replace(const replacement& wanted) {
@@ -59,7 +60,7 @@ struct world {
 };
 
 template <owns Strategy>
-void replace_blocks(benchmark::State& state, world<Strategy>& at) {
+void replace_blocks(benchmark::State& state, fixture<Strategy>& at) {
   const measured measuring(state);
   while (state.KeepRunningBatch(stride)) {
     const replacement* const script = at.script.data() + at.next;
@@ -74,23 +75,24 @@ void replace_blocks(benchmark::State& state, world<Strategy>& at) {
 }
 
 const family churn({
-    .question = "What does a malloc cost in a running program, which replaces one live block after another?",
-    .operation = "free a random one of L live blocks, take one of a new size, write its first byte",
-    .untimed = "filling the heap with L blocks; drawing 65,536 replacements, round which the loop goes; one verified stretch",
+    .question = "What does a malloc cost in a running program that replaces one live block after another?",
+    .operation = "free a random block of L live blocks, take a block of a new size, write its first byte",
+    .untimed = "filling the heap with L blocks; drawing 65,536 replacements, which the loop repeats; one verified "
+               "stretch",
     .heap = "the L live blocks themselves",
-    .unfairness = "With 100,000 live blocks the cost of reaching a random slot and block, which cache misses make, is "
-                  "included for every strategy: the control shows that of the slot. The pool's blocks are all as large as "
-                  "the largest, so it is measured with uniform sizes only.",
-}, [](enrolment& into) {
+    .unfairness = "With 100,000 live blocks, every strategy also pays for cache misses on a random slot and block; the "
+                  "control shows the cost of the slot. All blocks of the pool are as large as the largest size, so the "
+                  "pool is measured with uniform sizes only.",
+}, [](benchmark_registry& registry) {
   for (const size_mix mix : {size_mix::uniform, size_mix::power_law})
-    for (const std::size_t live : into.pick<std::size_t>({1000}, {1000, 100000}, {1000, 100000})) {
-      every_strategy({largest(mix), live}, [&]<owns Strategy>(contender<Strategy> by) {
-        if (std::is_same_v<Strategy, mmap_>) return;  // a page a block, and system calls: its price is in scoped
+    for (const std::size_t live : registry.pick<std::size_t>({1000}, {1000, 100000}, {1000, 100000})) {
+      every_strategy({largest(mix), live}, [&]<owns Strategy>(strategy_factory<Strategy> factory) {
+        if (std::is_same_v<Strategy, mmap_>) return;  // every block is a page and costs system calls: scoped measures it
         if (std::is_same_v<Strategy, pool> && mix != size_mix::uniform) return;
-        into.add(
-            by.name, {{"live", live}, {"sizes", name_of(mix)}},
+        registry.add(
+            factory.name, {{"live", live}, {"sizes", name_of(mix)}},
             [=] {
-              auto made = std::make_shared<world<Strategy>>(by, live, mix);
+              auto made = std::make_shared<fixture<Strategy>>(factory, live, mix);
               if constexpr (!std::is_same_v<Strategy, none>) made->verify();
               return made;
             },

@@ -1,4 +1,4 @@
-// What does a block cost that has to grow: by realloc, by copying into one of twice the size, in a std::vector?
+// What does it cost when a block grows: by realloc, by copying into a block of twice the size, in a std::vector?
 #include <algorithm>
 
 #include "heap.hpp"
@@ -7,7 +7,7 @@
 namespace stackheap {
 namespace {
 
-/// What is appended: 64 bytes, so that it is growing that costs, not the loop.
+/// The appended element: 64 bytes, so that growing costs more than the loop.
 struct piece {
   explicit piece(std::uint64_t number) { std::fill_n(words, 8, number); }
   std::uint64_t words[8];
@@ -82,17 +82,17 @@ void verify_build(Way way, std::size_t pieces) {
     for (std::size_t i = 0; i < pieces; ++i)
       right = right && std::all_of(block[i].words, block[i].words + 8, [&](std::uint64_t word) { return word == i; });
   });
-  if (!right) throw wrong_work("what was appended is not there");
+  if (!right) throw verification_error("what was appended is not there");
 }
 
 template <class Way>
 void build_again(benchmark::State& state, Way way, std::size_t pieces) {
-  pieces = opaque(pieces);
+  pieces = hide(pieces);
   const measured measuring(state);
   for (auto _ : state) build(way, pieces, [](piece* block) { escape(block); });
 }
 
-/// Every size the block has on its way.
+/// Every size that the block has while it grows.
 std::vector<std::size_t> sizes_up_to(std::size_t bytes) {
   std::vector<std::size_t> sizes;
   for (std::size_t size = sizeof(piece); size <= bytes; size *= 2) sizes.push_back(size);
@@ -100,59 +100,59 @@ std::vector<std::size_t> sizes_up_to(std::size_t bytes) {
 }
 
 template <class Strategy>
-struct world {
-  world(contender<Strategy> by, std::size_t bytes)
-      : strategy(by.make()), heap(strategy, heap_state::resident, sizes_up_to(bytes)) {}
+struct fixture {
+  fixture(strategy_factory<Strategy> factory, std::size_t bytes)
+      : strategy(factory.make()), heap(strategy, heap_state::resident, sizes_up_to(bytes)) {}
   Strategy strategy;
   on_heap<Strategy> heap;
 };
 
 template <class Way, class Strategy>
-void enroll_way(enrolment& into, contender<Strategy> by, std::size_t bytes) {
+void add_way(benchmark_registry& registry, strategy_factory<Strategy> factory, std::size_t bytes) {
   const std::size_t pieces = bytes / sizeof(piece);
-  into.add(
-      by.name, {{"bytes", bytes}, {"way", Way::name}},
+  registry.add(
+      factory.name, {{"bytes", bytes}, {"way", Way::name}},
       [=] {
-        auto made = std::make_shared<world<Strategy>>(by, bytes);
+        auto made = std::make_shared<fixture<Strategy>>(factory, bytes);
         verify_build(Way{made->strategy}, pieces);
         return made;
       },
-      [=](benchmark::State& state, world<Strategy>& in) { build_again(state, Way{in.strategy}, pieces); });
+      [=](benchmark::State& state, fixture<Strategy>& in) { build_again(state, Way{in.strategy}, pieces); });
 }
 
-void enroll_vector(enrolment& into, std::size_t bytes) {
-  using process_heap = world<new_delete>;
+void add_vector(benchmark_registry& registry, std::size_t bytes) {
+  using process_heap = fixture<new_delete>;
   const std::size_t pieces = bytes / sizeof(piece);
-  into.add(
+  registry.add(
       "vector", {{"bytes", bytes}, {"way", in_vector::name}},
       [=] {
         verify_build(in_vector{}, pieces);
-        return std::make_shared<process_heap>(contender<new_delete>{"", [] { return new_delete({}); }}, bytes);
+        return std::make_shared<process_heap>(strategy_factory<new_delete>{"", [] { return new_delete({}); }}, bytes);
       },
       [=](benchmark::State& state, process_heap&) { build_again(state, in_vector{}, pieces); });
 }
 
 const family grow({
     .question = "What does it cost to append until a block has n bytes: by realloc, by copying, in a std::vector?",
-    .operation = "a whole build: from 64 bytes to n, appending 64 at a time and doubling when full, then giving it "
-                 "back",
+    .operation = "a complete build: from 64 bytes to n bytes, append 64 bytes at a time, double the block when it is "
+                 "full, then free it",
     .untimed = "making the strategy, one verified build",
-    .heap = "resident: four live blocks of each size that the block has on its way",
-    .unfairness = "realloc may find room behind the block, or have the system move the pages of a large one without "
-                  "copying; whether it can depends on what else is live. vector stands on the process's operator new: "
-                  "compare it with new_delete. Blocks that a malloc gives back to the system bring page faults with "
-                  "every build.",
-}, [](enrolment& into) {
-  for (const std::size_t bytes : into.pick<std::size_t>({1 << 10}, {1 << 10, 64 << 10, 4 << 20},
+    .heap = "resident: four live blocks of every size that the block has while it grows",
+    .unfairness = "realloc may extend the block in place, or let the kernel move the pages of a large block without "
+                  "copying; whether it can depends on the other live blocks. vector uses the operator new of the "
+                  "process: compare it with new_delete. Blocks that a malloc returns to the system cause page faults "
+                  "in every build.",
+}, [](benchmark_registry& registry) {
+  for (const std::size_t bytes : registry.pick<std::size_t>({1 << 10}, {1 << 10, 64 << 10, 4 << 20},
                                                         {1 << 10, 8 << 10, 64 << 10, 512 << 10, 4 << 20, 32 << 20})) {
-    every_strategy(beside(heap_state::resident, {bytes, 2}), [&]<owns Strategy>(contender<Strategy> by) {
+    every_strategy(beside(heap_state::resident, {bytes, 2}), [&]<owns Strategy>(strategy_factory<Strategy> factory) {
       if constexpr (std::is_same_v<Strategy, none>)
-        enroll_way<not_at_all>(into, by, bytes);
+        add_way<not_at_all>(registry, factory, bytes);
       else if constexpr (!std::is_same_v<Strategy, pool>)  // its blocks all have the largest size already
-        enroll_way<by_copy<Strategy>>(into, by, bytes);
-      if constexpr (std::is_same_v<Strategy, loaded_malloc>) enroll_way<by_realloc>(into, by, bytes);
+        add_way<by_copy<Strategy>>(registry, factory, bytes);
+      if constexpr (std::is_same_v<Strategy, loaded_malloc>) add_way<by_realloc>(registry, factory, bytes);
     });
-    enroll_vector(into, bytes);
+    add_vector(registry, bytes);
   }
 });
 

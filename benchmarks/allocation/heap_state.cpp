@@ -1,4 +1,4 @@
-// Does it matter what else is live, and whether the program has ever had a second thread?
+// Does the cost depend on other live blocks, and on whether the program has ever had a second thread?
 #include <algorithm>
 #include <optional>
 
@@ -8,24 +8,25 @@
 namespace stackheap {
 namespace {
 
-/// Heaps that were aged in this process: a later `empty` would not be.
+/// Heaps that were aged in this process: they cannot be `empty` later.
 std::vector<std::string>& aged_here() {
   static std::vector<std::string> names;
   return names;
 }
 
-/// What a strategy that only lends has live beside it is live on the process's heap.
+/// For a strategy that only lends, the live blocks are on the process's heap.
 template <class Strategy>
-struct world {
+struct fixture {
   using owner_type = std::conditional_t<owns<Strategy>, Strategy, new_delete>;
 
-  world(contender<Strategy> by, std::size_t bytes, heap_state state, bool ever_threads) : strategy(by.make()) {
+  fixture(strategy_factory<Strategy> factory, std::size_t bytes, heap_state state, bool ever_threads) : strategy(factory.make()) {
     if (ever_threads) have_had_threads();
-    if (!ever_threads && had_threads()) throw wrong_work("this process has had a thread: run this benchmark in one of its own");
+    if (!ever_threads && had_threads())
+      throw verification_error("this process has had a thread: run this benchmark in a process of its own");
     std::vector<std::string>& aged = aged_here();
-    if (state != heap_state::aged && std::find(aged.begin(), aged.end(), by.name) != aged.end())
-      throw wrong_work("this heap was aged before: run this benchmark in a process of its own");
-    if (state == heap_state::aged) aged.push_back(by.name);
+    if (state != heap_state::aged && std::find(aged.begin(), aged.end(), factory.name) != aged.end())
+      throw verification_error("this heap was aged before: run this benchmark in a process of its own");
+    if (state == heap_state::aged) aged.push_back(factory.name);
     heap.emplace(owner(), state, std::vector{bytes});
   }
 
@@ -41,45 +42,47 @@ struct world {
 };
 
 template <class Strategy>
-void take_and_give_back(benchmark::State& state, world<Strategy>& at, std::size_t bytes) {
-  bytes = opaque(bytes);
+void take_and_give_back(benchmark::State& state, fixture<Strategy>& at, std::size_t bytes) {
+  bytes = hide(bytes);
   const measured measuring(state);
   for (auto _ : state) lend(at.strategy, bytes, touch_first{});
 }
 
-void enroll_state(enrolment& into, std::size_t bytes, heap_state state, bool ever_threads) {
-  every_strategy(beside(state, {bytes, 1}), [&]<class Strategy>(contender<Strategy> by)
+void add_state(benchmark_registry& registry, std::size_t bytes, heap_state state, bool ever_threads) {
+  every_strategy(beside(state, {bytes, 1}), [&]<class Strategy>(strategy_factory<Strategy> factory)
                    requires(lends<Strategy> || owns<Strategy>)
   {
-    if (std::is_same_v<Strategy, mmap_>) return;  // 65,536 mappings are more than a process may have
-    into.add(
-        by.name, {{"bytes", bytes}, {"state", name_of(state)}, {"threads", ever_threads ? "ever" : "never"}},
+    if (std::is_same_v<Strategy, mmap_>) return;  // a process may not have 65,536 mappings
+    registry.add(
+        factory.name, {{"bytes", bytes}, {"state", name_of(state)}, {"threads", ever_threads ? "ever" : "never"}},
         [=] {
-          auto made = std::make_shared<world<Strategy>>(by, bytes, state, ever_threads);
+          auto made = std::make_shared<fixture<Strategy>>(factory, bytes, state, ever_threads);
           verify_lends(made->strategy, bytes);
           return made;
         },
-        [=](benchmark::State& at, world<Strategy>& in) { take_and_give_back(at, in, bytes); });
+        [=](benchmark::State& at, fixture<Strategy>& in) { take_and_give_back(at, in, bytes); });
   });
 }
 
 const family heap_states({
-    .question = "Does taking memory cost more on an empty, a lived-in or an aged heap, or once a thread has existed?",
-    .operation = "take 64 bytes (or 2,048, more than glibc keeps in a thread's own cache), write the first, give them back",
-    .untimed = "putting the heap into its state, one verified round",
-    .heap = "empty: nothing of ours is live; resident: four live blocks of the same size; aged: 65,536 blocks of 16 to 1,024 B "
-            "allocated, a random half freed",
-    .unfairness = "Each state is measured in a process of its own, or an empty heap would be one that was aged before. The "
-                  "process's own malloc is never quite empty: the program and its libraries live there. For a strategy that "
-                  "only lends, such as the stack, the state is that of the process's heap.",
-    .parts = {"^heap_state/.*/state:empty/threads:never$", "^heap_state/.*/state:resident/threads:never$",
+    .question = "Does taking memory cost more on an empty, a resident or an aged heap, or after a thread has existed?",
+    .operation = "take 64 bytes (or 2,048, more than glibc keeps in a thread's own cache), write the first byte, free "
+                 "the block",
+    .untimed = "bringing the heap into its state; one verified round",
+    .heap = "empty: the benchmark has no live block; resident: four live blocks of the same size; aged: 65,536 blocks "
+            "of 16 to 1,024 B were allocated and a random half of them freed",
+    .unfairness = "Every state is measured in a process of its own, because an aged heap never becomes empty again. "
+                  "The heap of the process's own malloc is never completely empty: the program and its libraries use "
+                  "it. For a strategy that only lends, such as the stack, the state is that of the process's heap.",
+    .process_groups = {"^heap_state/.*/state:empty/threads:never$", "^heap_state/.*/state:resident/threads:never$",
               "^heap_state/.*/state:aged/threads:never$", "^heap_state/.*/state:empty/threads:ever$",
               "^heap_state/.*/state:resident/threads:ever$", "^heap_state/.*/state:aged/threads:ever$"},
     .before_threads = true,
-}, [](enrolment& into) {
+}, [](benchmark_registry& registry) {
   for (const bool ever_threads : {false, true})
     for (const heap_state state : {heap_state::empty, heap_state::resident, heap_state::aged})
-      for (const std::size_t bytes : into.pick<std::size_t>({64}, {64, 2048}, {64, 2048})) enroll_state(into, bytes, state, ever_threads);
+      for (const std::size_t bytes : registry.pick<std::size_t>({64}, {64, 2048}, {64, 2048}))
+        add_state(registry, bytes, state, ever_threads);
 });
 
 }  // namespace

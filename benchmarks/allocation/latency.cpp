@@ -1,4 +1,4 @@
-// What does one single malloc or free cost, and how much dearer is one in ten thousand?
+// How long does a single malloc or free take, and how much more does the slowest of ten thousand cost?
 #include <optional>
 
 #include "heap.hpp"
@@ -10,7 +10,7 @@ namespace stackheap {
 namespace {
 
 constexpr std::size_t live = 1000;
-/// How many replacements are drawn; the loop goes round them.
+/// The number of drawn replacements; the loop repeats them.
 constexpr std::size_t drawn = std::size_t{1} << 16;
 
 /// The sizes of the blocks: one for all, or a mix.
@@ -26,26 +26,26 @@ struct sizes {
 };
 
 template <owns Strategy>
-struct world {
+struct fixture {
   struct live_block {
     std::byte* block;
     std::size_t bytes;
   };
 
-  world(contender<Strategy> by, sizes wanted) : strategy(by.make()), blocks(live), script(drawn) {
+  fixture(strategy_factory<Strategy> factory, sizes wanted) : strategy(factory.make()), blocks(live), script(drawn) {
     generator random(seed);
-    for (live_block& each : blocks) {
-      each.bytes = wanted.draw(random);
-      each.block = take(strategy, each.bytes);
-      std::memset(each.block, 1, each.bytes);
+    for (live_block& taken : blocks) {
+      taken.bytes = wanted.draw(random);
+      taken.block = take(strategy, taken.bytes);
+      std::memset(taken.block, 1, taken.bytes);
     }
-    for (replacement& each : script) each = {static_cast<std::uint32_t>(below(live, random)), wanted.draw(random)};
+    for (replacement& next : script) next = {static_cast<std::uint32_t>(below(live, random)), wanted.draw(random)};
     verify_lends(strategy, wanted.most());
   }
-  world(const world&) = delete;
-  world& operator=(const world&) = delete;
-  ~world() {
-    for (const live_block& each : blocks) strategy.deallocate(each.block, each.bytes);
+  fixture(const fixture&) = delete;
+  fixture& operator=(const fixture&) = delete;
+  ~fixture() {
+    for (const live_block& taken : blocks) strategy.deallocate(taken.block, taken.bytes);
   }
 
   Strategy strategy;
@@ -53,7 +53,7 @@ struct world {
   std::vector<replacement> script;
 };
 
-/// Replacements of which only one call stands between two readings of the clock.
+/// Replacements in which only one call lies between two readings of the clock.
 struct timed_malloc {
   static constexpr const char* name = "malloc";
   template <class Clock, class Strategy, class Block>
@@ -91,7 +91,7 @@ void report(benchmark::State& state, const histogram& ticks) {
 }
 
 template <class Timed, class Clock, owns Strategy>
-void time_each(benchmark::State& state, world<Strategy>& in, std::size_t samples) {
+void time_each(benchmark::State& state, fixture<Strategy>& in, std::size_t samples) {
   const auto ticks = std::make_unique<histogram>();
   {
     const measured measuring(state);
@@ -108,44 +108,45 @@ void time_each(benchmark::State& state, world<Strategy>& in, std::size_t samples
 }
 
 template <class Timed>
-void enroll_timed(enrolment& into, sizes wanted, std::size_t samples) {
-  every_strategy({wanted.most(), live + 1}, [&]<owns Strategy>(contender<Strategy> by) {
-    if (std::is_same_v<Strategy, mmap_>) return;  // a page a block, and system calls: its price is in scoped
+void add_timed(benchmark_registry& registry, sizes wanted, std::size_t samples) {
+  every_strategy({wanted.most(), live + 1}, [&]<owns Strategy>(strategy_factory<Strategy> factory) {
+    if (std::is_same_v<Strategy, mmap_>) return;  // every block is a page and costs system calls: scoped measures it
     if (std::is_same_v<Strategy, pool> && wanted.mix == size_mix::power_law) return;  // all its blocks would be 64 KiB
-    into.add(
-        by.name, {wanted.key(), {"op", Timed::name}}, [=] { return std::make_shared<world<Strategy>>(by, wanted); },
-        [=](benchmark::State& state, world<Strategy>& in) {
+    registry.add(
+        factory.name, {wanted.key(), {"op", Timed::name}}, [=] { return std::make_shared<fixture<Strategy>>(factory, wanted); },
+        [=](benchmark::State& state, fixture<Strategy>& in) {
           with_finest_clock([&]<class Clock>(Clock) { time_each<Timed, Clock>(state, in, samples); });
         });
   });
 }
 
 const family latency({
-    .question = "How long does one single malloc or free take: the usual one, and the one in ten thousand?",
-    .operation = "free a random one of 1,000 live blocks and take a new one; one of the two calls is timed alone. The "
-                 "figures to read are the counters p50, p90, p99, p99_9, p99_99 and max, in nanoseconds; real_time is "
-                 "that of the whole round, with both calls and two readings of the clock",
-    .untimed = "filling the heap with 1,000 blocks, every byte of them written; drawing 65,536 replacements, round "
-               "which the loop goes; writing each new block's first byte",
+    .question = "How long does a single malloc or free take: the typical call, and the slowest of ten thousand?",
+    .operation = "free a random block of 1,000 live blocks and take a new block; only one of the two calls is timed. "
+                 "The results are the counters p50, p90, p99, p99_9, p99_99 and max, in nanoseconds; real_time is the "
+                 "time of the whole round: both calls and two readings of the clock",
+    .untimed = "filling the heap with 1,000 blocks, of which every byte is written; drawing 65,536 replacements, which "
+               "the loop repeats; writing the first byte of every new block",
     .heap = "the 1,000 live blocks: of one size, or of a mix",
-    .unfairness = "Every figure includes the clock's own cost: none, with nothing between the two readings, shows it, "
-                  "and resolution what it can tell apart, in nanoseconds. It is the processor's own counter, read so "
-                  "that nothing else overlaps it (processor_clock 1), or steady_clock where that does not tick evenly "
-                  "(0). Such a call alone takes longer than one in a program, which the processor overlaps with its "
-                  "neighbours. Percentiles come from a histogram and are at most 1/64 too high, never too low; max is "
-                  "exact. One is told only when ten calls or more lie beyond it. Nothing is cut away: where the "
-                  "malloc itself first touches a page, and where an interrupt, the hypervisor or another program took "
-                  "the processor, the tail shows it, and so does none's.",
-}, [](enrolment& into) {
+    .unfairness = "Every result includes the cost of the clock: the control none, which does nothing between the two "
+                  "readings, shows that cost, and resolution is the smallest difference that the clock can measure, in "
+                  "nanoseconds. The clock is the processor's own counter, read so that nothing else overlaps it "
+                  "(processor_clock 1), or steady_clock where that counter does not tick evenly (0). A call timed "
+                  "alone takes longer than a call inside a program, which the processor overlaps with its neighbours. "
+                  "Percentiles come from a histogram: they are at most 1/64 too high, never too low; max is exact. A "
+                  "percentile is reported only when at least ten calls lie beyond it. Nothing is removed: the tail "
+                  "includes first touches of pages by the malloc, and interrupts, the hypervisor and other programs "
+                  "that took the processor; the tail of none includes those too.",
+}, [](benchmark_registry& registry) {
   std::vector<sizes> all;
-  for (const std::size_t bytes : into.pick<std::size_t>({64}, {64}, {64, 4096}))
+  for (const std::size_t bytes : registry.pick<std::size_t>({64}, {64}, {64, 4096}))
     all.push_back({bytes, {}});
-  for (const size_mix mix : into.pick<size_mix>({}, {size_mix::power_law}, {size_mix::uniform, size_mix::power_law}))
+  for (const size_mix mix : registry.pick<size_mix>({}, {size_mix::power_law}, {size_mix::uniform, size_mix::power_law}))
     all.push_back({0, mix});
-  const std::size_t samples = into.pick<std::size_t>({10'000}, {100'000}, {400'000}).front();
-  for (const sizes& each : all) {
-    enroll_timed<timed_malloc>(into, each, samples);
-    enroll_timed<timed_free>(into, each, samples);
+  const std::size_t samples = registry.pick<std::size_t>({10'000}, {100'000}, {400'000}).front();
+  for (const sizes& choice : all) {
+    add_timed<timed_malloc>(registry, choice, samples);
+    add_timed<timed_free>(registry, choice, samples);
   }
 });
 

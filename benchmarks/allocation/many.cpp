@@ -9,8 +9,9 @@ constexpr std::size_t block_bytes = 64;
 constexpr std::size_t most = 64;  ///< blocks a frame
 
 template <class Strategy>
-struct world {
-  explicit world(contender<Strategy> by) : strategy(by.make()), heap(strategy, heap_state::resident, {block_bytes}) {}
+struct fixture {
+  explicit fixture(strategy_factory<Strategy> factory)
+      : strategy(factory.make()), heap(strategy, heap_state::resident, {block_bytes}) {}
   Strategy strategy;
   on_heap<Strategy> heap;
 };
@@ -40,65 +41,65 @@ void verify_apart(Strategy& strategy, std::size_t count) {
   bool apart = true;
   frame_of_blocks(strategy, count, [&](void* const* blocks) {
     for (std::size_t i = 0; i < count; ++i) {
-      if (blocks[i] == nullptr) throw wrong_work("the strategy ran out of blocks");
+      if (blocks[i] == nullptr) throw verification_error("the strategy ran out of blocks");
       std::memset(blocks[i], static_cast<int>(i), block_bytes);
     }
     for (std::size_t i = 0; i < count; ++i)
       for (std::size_t at = 0; at < block_bytes; ++at) apart = apart && static_cast<unsigned char*>(blocks[i])[at] == i;
   });
-  if (!apart) throw wrong_work("two blocks overlap");
+  if (!apart) throw verification_error("two blocks overlap");
 }
 
 template <class Strategy>
-void enroll_together(enrolment& into, contender<Strategy> by, std::size_t count) {
-  into.add(
-      by.name, {{"count", count}, {"taken", "together"}},
+void add_together(benchmark_registry& registry, strategy_factory<Strategy> factory, std::size_t count) {
+  registry.add(
+      factory.name, {{"count", count}, {"taken", "together"}},
       [=] {
-        auto made = std::make_shared<world<Strategy>>(by);
+        auto made = std::make_shared<fixture<Strategy>>(factory);
         verify_lends(made->strategy, count * block_bytes);
         return made;
       },
-      [=](benchmark::State& state, world<Strategy>& in) {
-        const std::size_t bytes = opaque(count * block_bytes);
+      [=](benchmark::State& state, fixture<Strategy>& in) {
+        const std::size_t bytes = hide(count * block_bytes);
         const measured measuring(state);
         for (auto _ : state) lend(in.strategy, bytes, touch_none{});
       });
 }
 
 template <class Strategy>
-void enroll_apart(enrolment& into, contender<Strategy> by, std::size_t blocks) {
-  into.add(
-      by.name, {{"count", blocks}, {"taken", "apart"}},
+void add_apart(benchmark_registry& registry, strategy_factory<Strategy> factory, std::size_t blocks) {
+  registry.add(
+      factory.name, {{"count", blocks}, {"taken", "apart"}},
       [=] {
-        auto made = std::make_shared<world<Strategy>>(by);
+        auto made = std::make_shared<fixture<Strategy>>(factory);
         if constexpr (!std::is_same_v<Strategy, none>) verify_apart(made->strategy, blocks);  // the control's are one
         return made;
       },
-      [=](benchmark::State& state, world<Strategy>& in) {
-        const std::size_t count = opaque(blocks);
+      [=](benchmark::State& state, fixture<Strategy>& in) {
+        const std::size_t count = hide(blocks);
         const measured measuring(state);
         for (auto _ : state) frame_of_blocks(in.strategy, count, [](void* const* taken) { escape(taken); });
       });
 }
 
 const family many({
-    .question = "Do k locals of one frame cost as much as one, and what do k separate blocks cost?",
-    .operation = "a call whose frame has k blocks of 64 bytes. together: they are lent as one piece of k times 64 "
-                 "bytes, as the locals of a function are; apart: each is taken by itself, and all are given back in "
-                 "reverse (arenas: by one reset)",
-    .untimed = "making the strategy, one verified frame",
-    .heap = "resident: four live blocks of 64 bytes beside the frame's",
-    .unfairness = "The time is that of all k blocks. None of them is written: writing them costs the same wherever "
-                  "they are. Blocks apart can be passed on and given back one by one, which those of a frame cannot. "
-                  "The next frame gets the blocks the last one gave back, still in the cache.",
-}, [](enrolment& into) {
-  for (const std::size_t count : into.pick<std::size_t>({8}, {1, 8, 64}, {1, 2, 8, 32, 64})) {
-    every_strategy({count * block_bytes, 1}, [&]<lends Strategy>(contender<Strategy> by)
+    .question = "Do k locals of a frame cost as much as one local, and what do k separate blocks cost?",
+    .operation = "call a function whose frame has k blocks of 64 bytes. together: the blocks are lent as one piece of "
+                 "k times 64 bytes, like the locals of a function; apart: every block is taken by itself, and all are "
+                 "freed in reverse order (arenas: by one reset)",
+    .untimed = "making the strategy; one verified frame",
+    .heap = "resident: four live blocks of 64 bytes beside the blocks of the frame",
+    .unfairness = "The time is that of all k blocks. The blocks are not written: writing costs the same wherever they "
+                  "are. Separate blocks can be passed on and freed one by one; the blocks of a frame cannot. The next "
+                  "frame gets the blocks that the frame before gave back, still in the cache.",
+}, [](benchmark_registry& registry) {
+  for (const std::size_t count : registry.pick<std::size_t>({8}, {1, 8, 64}, {1, 2, 8, 32, 64})) {
+    every_strategy({count * block_bytes, 1}, [&]<lends Strategy>(strategy_factory<Strategy> factory)
                      requires(!resets<Strategy>)  // an arena takes block by block
-    { enroll_together(into, by, count); });
-    every_strategy(beside(heap_state::resident, {block_bytes, count}), [&]<class Strategy>(contender<Strategy> by)
+    { add_together(registry, factory, count); });
+    every_strategy(beside(heap_state::resident, {block_bytes, count}), [&]<class Strategy>(strategy_factory<Strategy> factory)
                      requires(owns<Strategy> || resets<Strategy>)
-    { enroll_apart(into, by, count); });
+    { add_apart(registry, factory, count); });
   }
 });
 

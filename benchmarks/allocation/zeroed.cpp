@@ -1,4 +1,4 @@
-// What do zero bytes cost: by calloc, which may know that they are zero already, or by malloc and memset?
+// What do zero bytes cost: by calloc, which may know that memory is already zero, or by malloc and memset?
 #include <algorithm>
 
 #include "heap.hpp"
@@ -24,17 +24,17 @@ struct by_memset {
   void deallocate(void* block, std::size_t bytes) { strategy.deallocate(block, bytes); }
 };
 
-/// The live blocks are taken plainly: zeroing four more blocks of 64 MiB is not what is asked.
+/// The live blocks are not zeroed: four more blocks of 64 MiB would take too long.
 template <class Strategy>
-struct world {
-  world(contender<Strategy> by, std::size_t bytes)
-      : strategy(by.make()), heap(strategy, heap_state::resident, {bytes}) {}
+struct fixture {
+  fixture(strategy_factory<Strategy> factory, std::size_t bytes)
+      : strategy(factory.make()), heap(strategy, heap_state::resident, {bytes}) {}
   Strategy strategy;
   on_heap<Strategy> heap;
 };
 
-/// A block is zero, is dirtied and given back; the next one, most likely the same, is zero again. Of a large block the
-/// first and the last part are looked at: to touch all of it would take longer than the measuring.
+/// Checks that a block is zero, writes it and gives it back; the next block, most likely the same, must be zero again.
+/// Only the first and the last part of a large block are checked: all of it would take longer than the measurement.
 template <class Way>
 void verify_zero(Way way, std::size_t bytes) {
   const std::size_t part = std::min<std::size_t>(bytes, 256 << 10);
@@ -46,22 +46,22 @@ void verify_zero(Way way, std::size_t bytes) {
       for (std::byte* at : parts) std::memset(at, 0x5a, part);
       escape(block);
     });
-    if (!zero) throw wrong_work("the block is not zero");
+    if (!zero) throw verification_error("the block is not zero");
   }
 }
 
 template <class Way, class Touch, class Strategy>
-void enroll_way(enrolment& into, contender<Strategy> by, std::size_t size) {
-  into.add(
-      by.name, {{"bytes", size}, {"way", Way::name}, {"touch", Touch::name}},
+void add_way(benchmark_registry& registry, strategy_factory<Strategy> factory, std::size_t size) {
+  registry.add(
+      factory.name, {{"bytes", size}, {"way", Way::name}, {"touch", Touch::name}},
       [=] {
-        auto made = std::make_shared<world<Strategy>>(by, size);
+        auto made = std::make_shared<fixture<Strategy>>(factory, size);
         verify_zero(Way{made->strategy}, size);
         return made;
       },
-      [=](benchmark::State& state, world<Strategy>& in) {
+      [=](benchmark::State& state, fixture<Strategy>& in) {
         Way way{in.strategy};
-        const std::size_t bytes = opaque(size);
+        const std::size_t bytes = hide(size);
         const measured measuring(state);
         for (auto _ : state) lend(way, bytes, Touch{});
       });
@@ -69,24 +69,23 @@ void enroll_way(enrolment& into, contender<Strategy> by, std::size_t size) {
 
 const family zeroed({
     .question = "What do n zero bytes cost: by calloc, or by malloc and memset?",
-    .operation = "take n bytes that are zero, write the first or all of them, give them back",
-    .untimed = "making the strategy, the live blocks beside it, one verified round",
-    .heap = "resident: four live blocks of the same size, their first byte written",
-    .unfairness = "Pages fresh from the system are zero already: a calloc that gets such leaves them untouched, and "
-                  "who writes them first pays for them then, which touch:all shows; memset writes all of them in any "
-                  "case. The control zeroes one block that is always there. glibc keeps what it is given back up to a "
-                  "size that it raises to that of freed blocks, at most 32 MiB: only from there on does it get fresh "
-                  "pages every time.",
-}, [](enrolment& into) {
-  const auto sizes = into.pick<std::size_t>({4 << 10}, {4 << 10, 256 << 10, 32 << 20},
+    .operation = "take n bytes that are zero, write the first byte or all bytes, free the block",
+    .untimed = "making the strategy and the live blocks; one verified round",
+    .heap = "resident: four live blocks of the same size; the first byte of each was written",
+    .unfairness = "New pages from the system are already zero: a calloc that gets new pages leaves them untouched, and "
+                  "the first write pays for them, as touch:all shows; memset writes every page in any case. The "
+                  "control zeroes one block that always exists. glibc keeps freed blocks up to a threshold, which it "
+                  "raises to the size of freed blocks, at most 32 MiB: only larger blocks get new pages every time.",
+}, [](benchmark_registry& registry) {
+  const auto sizes = registry.pick<std::size_t>({4 << 10}, {4 << 10, 256 << 10, 32 << 20},
                                             {4 << 10, 256 << 10, 4 << 20, 32 << 20, 64 << 20});
   for (const std::size_t bytes : sizes)
-    every_strategy(beside(heap_state::resident, {bytes, 1}), [&]<owns Strategy>(contender<Strategy> by) {
-      if constexpr (std::is_same_v<Strategy, none>) enroll_way<by_memset<none>, touch_first>(into, by, bytes);
+    every_strategy(beside(heap_state::resident, {bytes, 1}), [&]<owns Strategy>(strategy_factory<Strategy> factory) {
+      if constexpr (std::is_same_v<Strategy, none>) add_way<by_memset<none>, touch_first>(registry, factory, bytes);
       if constexpr (std::is_same_v<Strategy, loaded_malloc>) {
-        enroll_way<by_calloc, touch_first>(into, by, bytes);
-        enroll_way<by_calloc, touch_all>(into, by, bytes);
-        enroll_way<by_memset<Strategy>, touch_first>(into, by, bytes);
+        add_way<by_calloc, touch_first>(registry, factory, bytes);
+        add_way<by_calloc, touch_all>(registry, factory, bytes);
+        add_way<by_memset<Strategy>, touch_first>(registry, factory, bytes);
       }
     });
 });

@@ -1,4 +1,4 @@
-// How do blocks travel from one thread to another in batches, and who holds up a producer that is ahead?
+// How do blocks travel between threads in batches, and what stops a producer that is ahead?
 #pragma once
 
 #include <array>
@@ -9,7 +9,7 @@
 
 namespace stackheap {
 
-/// Blocks on their way, each with its size: some strategies want it back.
+/// Blocks on their way, each with its size: some strategies need the size to free a block.
 struct batch {
   struct block {
     std::uint64_t* start;
@@ -18,12 +18,12 @@ struct batch {
   std::array<block, 256> blocks;
 };
 
-/// From one producer to one consumer, without locks. Four batches go round: full ones through one queue, emptied ones
-/// back through another, so a producer that is four batches ahead waits. That is the backpressure.
+/// Connects one producer to one consumer, without locks. Four batches circulate: full batches through one queue, emptied
+/// batches back through another, so a producer that is four batches ahead waits. That is the backpressure.
 class batch_link {
  public:
   batch_link() {
-    for (batch& each : batches_) empty_.push(&each);
+    for (batch& unused : batches_) empty_.push(&unused);
   }
   batch_link(const batch_link&) = delete;
   batch_link& operator=(const batch_link&) = delete;
@@ -39,8 +39,9 @@ class batch_link {
   handoff_queue empty_;
 };
 
-/// Which producer sends its next batch to whom: to up to four consumers in turn. At each step every consumer receives
-/// from exactly one producer, and all go by the same steps, so no two can wait for each other for ever.
+/// Which consumer receives the next batch of a producer: up to four consumers in turn. At each step every consumer
+/// receives from exactly one producer, and all follow the same steps, so no two threads can wait for each other
+/// forever.
 class batch_routes {
  public:
   explicit batch_routes(unsigned producers) : producers_(producers), fan_(producers < 4 ? producers : 4) {}

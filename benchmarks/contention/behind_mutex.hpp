@@ -1,4 +1,4 @@
-// The simplest way to let threads share what is not made for it.
+// How do threads share a strategy that is not made for threads? The simplest way: behind a mutex.
 #pragma once
 
 #include <mutex>
@@ -7,13 +7,13 @@
 
 namespace stackheap {
 
-/// A strategy of which only one thread at a time may ask anything.
+/// A strategy that only one thread at a time may use.
 template <class Strategy>
 class behind_mutex {
  public:
   static constexpr bool thread_safe = true;
 
-  explicit behind_mutex(const contender<Strategy>& by) : strategy_(by.make()) {}
+  explicit behind_mutex(const strategy_factory<Strategy>& factory) : strategy_(factory.make()) {}
 
   void* allocate(std::size_t bytes) {
     const std::lock_guard lock(mutex_);

@@ -17,36 +17,39 @@ constexpr std::size_t padded_bytes = 4 * line_bytes;
 constexpr std::int64_t writes_a_round = 1 << 14;
 
 enum class mode {
-  passive,  ///< one thread takes a block for each, one after another, and gives them out (cache-thrash's counterpart)
-  active,   ///< each thread takes its own, at the same time (cache-scratch's counterpart)
+  passive,  ///< one thread takes the blocks for all threads, one after another (the counterpart of cache-thrash)
+  active,   ///< each thread takes its own block, at the same time (the counterpart of cache-scratch)
   padded,   ///< the control: blocks of four lines, written in the middle, so that no two threads can share a line
 };
-std::string_view name_of(mode each) { return each == mode::passive ? "passive" : each == mode::active ? "active" : "padded"; }
+std::string_view name_of(mode kind) {
+  return kind == mode::passive ? "passive" : kind == mode::active ? "active" : "padded";
+}
 
-/// How a thread adds one to its number.
+/// The way a thread adds one to its number.
 enum class write {
   plain,   ///< a load, an addition, a store: the store may wait in the core's buffer while the line is elsewhere
   atomic,  ///< one locked addition: the core must have the line to itself each time
 };
-std::string_view name_of(write each) { return each == write::plain ? "plain" : "atomic"; }
+std::string_view name_of(write kind) { return kind == write::plain ? "plain" : "atomic"; }
 
 template <shares Strategy>
-struct world {
-  world(contender<Strategy> by, unsigned count, mode how, write with)
-      : strategy(by.make()), threads(count), block_bytes(how == mode::padded ? padded_bytes : bytes), writing(with), blocks(count) {
-    if (how == mode::passive)
-      for (std::byte*& each : blocks) each = static_cast<std::byte*>(strategy.allocate(block_bytes));
+struct fixture {
+  fixture(strategy_factory<Strategy> factory, unsigned count, mode kind, write way)
+      : strategy(factory.make()), threads(count), block_bytes(kind == mode::padded ? padded_bytes : bytes), writing(way),
+        blocks(count) {
+    if (kind == mode::passive)
+      for (std::byte*& block : blocks) block = static_cast<std::byte*>(strategy.allocate(block_bytes));
     else
       threads.round([&](unsigned thread) { blocks[thread] = static_cast<std::byte*>(strategy.allocate(block_bytes)); });
     for (std::byte* block : blocks) {
-      if (block == nullptr) throw wrong_work("the strategy ran out of memory");
-      counters.push_back(::new (block + (how == mode::padded ? padded_bytes / 2 : 0)) std::atomic<std::uint64_t>(0));
+      if (block == nullptr) throw verification_error("the strategy ran out of memory");
+      counters.push_back(::new (block + (kind == mode::padded ? padded_bytes / 2 : 0)) std::atomic<std::uint64_t>(0));
     }
     verify();
   }
-  world(const world&) = delete;
-  world& operator=(const world&) = delete;
-  ~world() {
+  fixture(const fixture&) = delete;
+  fixture& operator=(const fixture&) = delete;
+  ~fixture() {
     for (std::byte* block : blocks) strategy.deallocate(block, block_bytes);
   }
 
@@ -62,21 +65,23 @@ struct world {
   void verify() {
     threads.round([this](unsigned thread) { round(thread); });
     for (const auto* counter : counters)
-      if (counter->load() != writes_a_round) throw wrong_work("two threads were given the same block");
+      if (counter->load() != writes_a_round) throw verification_error("two threads were given the same block");
   }
 
-  /// Each thread has added at least so often.
+  /// Throws unless each thread has added at least `writes` times.
   void verify_writes(benchmark::IterationCount writes) const {
     for (const auto* counter : counters)
-      if (counter->load() < static_cast<std::uint64_t>(writes)) throw wrong_work("a thread wrote less often than was counted");
+      if (counter->load() < static_cast<std::uint64_t>(writes))
+        throw verification_error("a thread wrote less often than was counted");
   }
 
   /// Threads whose block shares its line with another thread's, as a share of all.
   double sharing_threads() const {
     const auto line = [](const void* address) { return reinterpret_cast<std::uintptr_t>(address) / line_bytes; };
     std::size_t sharing = 0;
-    for (const auto* one : counters)
-      sharing += std::count_if(counters.begin(), counters.end(), [&](const auto* other) { return line(one) == line(other); }) > 1;
+    for (const auto* counter : counters)
+      sharing += std::count_if(counters.begin(), counters.end(),
+                               [&](const auto* neighbour) { return line(counter) == line(neighbour); }) > 1;
     return static_cast<double>(sharing) / static_cast<double>(counters.size());
   }
 
@@ -90,27 +95,30 @@ struct world {
 
 const family false_sharing({
     .question = "Does a malloc put blocks of two threads on one cache line, and what does that cost?",
-    .operation = "add one to a number in an 8-byte block of one's own; by each thread at once, timed until all are done",
-    .untimed = "starting and pinning the threads, taking the blocks, one checked round",
-    .heap = "empty: where the first blocks of each thread lie is what is asked",
-    .unfairness = "sharing_threads is the share of threads whose block lies on a line with another thread's: addresses are "
-                  "looked at, not guessed from time. Plain writes wait in a core's store buffer and go out together once the line "
-                  "comes, which hides most of the price from a loop that does nothing else; atomic writes cannot wait. Where the blocks lie varies from process to process. Differs from the "
-                  "published cache-scratch and cache-thrash (Berger et al., Hoard, ASPLOS 2000) in that blocks are kept "
-                  "while they are written, so that the price of writing stands alone.",
-}, [](enrolment& into) {
+    .operation = "add one to a number in an 8-byte block of the thread's own; all threads at once, timed until all are "
+                 "done",
+    .untimed = "starting and pinning the threads; taking the blocks; one verified round",
+    .heap = "empty: the place of the first blocks of every thread is the question",
+    .unfairness = "sharing_threads is the share of threads whose block lies on a cache line with the block of another "
+                  "thread: the addresses are compared, not guessed from time. Plain writes wait in the store buffer of "
+                  "a core and leave it together once the line arrives, which hides most of the cost from a loop that "
+                  "does nothing else; atomic writes cannot wait. The place of the blocks varies from process to "
+                  "process. Unlike the published cache-scratch and cache-thrash (Berger et al., Hoard, ASPLOS 2000), "
+                  "blocks are kept while they are written, so that only the writing is measured.",
+}, [](benchmark_registry& registry) {
   const unsigned cores = this_machine().cores();
-  const std::vector<unsigned> counts = into.chosen() == profile::smoke ? std::vector{2U} : thread_counts(cores);
+  const std::vector<unsigned> counts = registry.chosen() == profile::smoke ? std::vector{2U} : thread_counts(cores);
   for (const unsigned count : counts)
-    for (const mode how : {mode::passive, mode::active, mode::padded}) {
-      if (count == 1 && how != mode::padded) continue;  // nobody to share a line with
-      for (const write with : {write::plain, write::atomic})
-        every_strategy({padded_bytes, std::size_t{2} * cores}, [&]<shares Strategy>(contender<Strategy> by) {
-          if (std::is_same_v<Strategy, none> || std::is_same_v<Strategy, mmap_>) return;  // one block; a page each
-          into.add(
-              by.name, {{"mode", name_of(how)}, {"write", name_of(with)}, {"threads", count}},
-              [=] { return std::make_shared<world<Strategy>>(by, count, how, with); },
-              [](benchmark::State& state, world<Strategy>& in) {
+    for (const mode kind : {mode::passive, mode::active, mode::padded}) {
+      if (count == 1 && kind != mode::padded) continue;  // there is no other thread to share a line with
+      for (const write way : {write::plain, write::atomic})
+        every_strategy({padded_bytes, std::size_t{2} * cores}, [&]<shares Strategy>(strategy_factory<Strategy> factory) {
+          // none has only one block, and every block of mmap is a page
+          if (std::is_same_v<Strategy, none> || std::is_same_v<Strategy, mmap_>) return;
+          registry.add(
+              factory.name, {{"mode", name_of(kind)}, {"write", name_of(way)}, {"threads", count}},
+              [=] { return std::make_shared<fixture<Strategy>>(factory, count, kind, way); },
+              [](benchmark::State& state, fixture<Strategy>& in) {
                 measure_rounds(state, in.threads, writes_a_round, [&](unsigned thread) { in.round(thread); });
                 in.verify_writes(state.iterations());
                 state.counters["sharing_threads"] = in.sharing_threads();

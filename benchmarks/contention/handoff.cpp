@@ -13,12 +13,13 @@ namespace {
 constexpr std::size_t bytes = 64;
 constexpr std::int64_t blocks_a_round = 1 << 12;
 
-/// A block's number: atomic, at no cost, since both threads use the control's one block at once.
+/// The number in a block: atomic, which costs nothing, because both threads use the one block of the control at once.
 std::atomic_ref<std::int64_t> number_in(void* block) { return std::atomic_ref(*static_cast<std::int64_t*>(block)); }
 
 template <shares Strategy>
-struct world {
-  world(contender<Strategy> by, unsigned pairs) : strategy(by.make()), heap(strategy, heap_state::resident, {bytes}), threads(2 * pairs) {
+struct fixture {
+  fixture(strategy_factory<Strategy> factory, unsigned pairs)
+      : strategy(factory.make()), heap(strategy, heap_state::resident, {bytes}), threads(2 * pairs) {
     for (unsigned pair = 0; pair < pairs; ++pair) queues.push_back(std::make_unique<handoff_queue>());
     consumed.resize(pairs);
     threads.round([this](unsigned thread) { round(thread); });
@@ -46,9 +47,9 @@ struct world {
   }
 
   void verify() const {
-    for (const tally& each : consumed)
-      if (!std::is_same_v<Strategy, none> && each.sum != blocks_a_round * (blocks_a_round - 1) / 2)
-        throw wrong_work("a block was lost or changed on its way");
+    for (const tally& received : consumed)
+      if (!std::is_same_v<Strategy, none> && received.sum != blocks_a_round * (blocks_a_round - 1) / 2)
+        throw verification_error("a block was lost or changed on its way");
   }
 
   struct alignas(128) tally {
@@ -64,25 +65,25 @@ struct world {
 
 const family handoff({
     .question = "What does it cost when one thread allocates and another frees?",
-    .operation = "one thread allocates 64 B, writes its number and passes it on; another reads it and frees it; by each "
-                 "pair at once, timed until all are done",
-    .untimed = "starting and pinning the threads; one checked round",
+    .operation = "one thread allocates 64 B, writes a number and passes the block on; another thread reads the number "
+                 "and frees the block; all pairs at once, timed until all are done",
+    .untimed = "starting and pinning the threads; one verified round",
     .heap = "resident: four live blocks of the same size",
-    .unfairness = "The queue holds 256 blocks; a producer that is ahead waits, so the slower side sets the pace. The control "
-                  "none passes the same block: the price of queue and team, and of a line that travels. A pair on one core "
-                  "takes turns instead of working at once.",
-}, [](enrolment& into) {
+    .unfairness = "The queue holds 256 blocks; a producer that is ahead waits, so the slower side sets the pace. The "
+                  "control none passes the same block: the cost of the queue, the team, and a cache line that travels. "
+                  "A pair on one core takes turns instead of working in parallel.",
+}, [](benchmark_registry& registry) {
   const unsigned most = std::max(1U, this_machine().cores() / 2);
   std::vector<unsigned> counts{1};
-  if (into.chosen() != profile::smoke)
+  if (registry.chosen() != profile::smoke)
     for (const unsigned pairs : thread_counts(most))
       if (pairs > 1 && pairs <= most) counts.push_back(pairs);
   for (const unsigned pairs : counts)
-    every_strategy({bytes, resident_blocks + 1}, [&]<shares Strategy>(contender<Strategy> by) {
+    every_strategy({bytes, resident_blocks + 1}, [&]<shares Strategy>(strategy_factory<Strategy> factory) {
       if (std::is_same_v<Strategy, mmap_>) return;
-      into.add(
-          by.name, {{"pairs", pairs}}, [=] { return std::make_shared<world<Strategy>>(by, pairs); },
-          [](benchmark::State& state, world<Strategy>& in) {
+      registry.add(
+          factory.name, {{"pairs", pairs}}, [=] { return std::make_shared<fixture<Strategy>>(factory, pairs); },
+          [](benchmark::State& state, fixture<Strategy>& in) {
             measure_rounds(state, in.threads, blocks_a_round, [&](unsigned thread) { in.round(thread); });
             in.verify();
             state.counters["items_per_second"] = state.counters["items_per_second"] / 2;  // two threads an item

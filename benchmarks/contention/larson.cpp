@@ -1,10 +1,10 @@
-// What does a malloc cost in a server, whose threads come and go and leave their blocks to the next?
-// The workload is P. Larson and M. Krishnan's ("Memory allocation for long-running server applications", ISMM 1998).
-// Theirs runs for seconds and reports operations a second; its threads live for as many replacements as rounds times
-// blocks, each starts its successor itself, and sizes are drawn while the clock runs. Here a life is 16,384
-// replacements, so that many fit into a short measurement; a thread that stays starts each next one, so that time ends
-// when all have; sizes and slots are drawn before; and a block carries its size, so that what is taken and given back
-// can be compared.
+// What does a malloc cost in a server whose threads end and leave their blocks to the next threads? The workload is P.
+// Larson and M. Krishnan's ("Memory allocation for long-running server applications", ISMM 1998). The original runs for
+// seconds and reports operations per second; its threads live for rounds times blocks replacements, each starts its
+// successor itself, and sizes are drawn while the clock runs. Here a thread lives for 16,384 replacements, so that many
+// fit into a short measurement; a thread that stays starts every next thread, so that the time ends when all have
+// ended; sizes and slots are drawn before; and a block carries its size, so that the bytes taken and freed can be
+// compared.
 #include "larson.hpp"
 
 #include <algorithm>
@@ -21,11 +21,11 @@ namespace stackheap {
 namespace {
 
 template <shares Strategy>
-struct world {
+struct fixture {
   using line = server_line<Strategy>;
 
-  /// All first blocks are taken by one thread, as the published workload does.
-  world(contender<Strategy> by, unsigned count) : heap(by, count), threads(count), refused(count) {
+  /// One thread takes all first blocks, as in the published workload.
+  fixture(strategy_factory<Strategy> factory, unsigned count) : heap(factory, count), threads(count), refused(count) {
     generator random(seed);
     for (unsigned thread = 0; thread < count; ++thread)
       lines.push_back(std::make_unique<line>(heap.of(thread), random));
@@ -43,11 +43,11 @@ struct world {
   }
 
   void verify() const {
-    for (const bool each : refused)
-      if (each) throw wrong_work("the system refused a thread");
+    for (const bool failed : refused)
+      if (failed) throw verification_error("the system refused to start a thread");
     if constexpr (!std::is_same_v<Strategy, none>)  // the control's blocks are one and the same
-      for (const auto& each : lines)
-        if (!each->balanced()) throw wrong_work("a block was lost or changed on its way from thread to thread");
+      for (const auto& server : lines)
+        if (!server->balanced()) throw verification_error("a block was lost or changed on its way from thread to thread");
   }
 
   team_heap<Strategy> heap;
@@ -56,7 +56,7 @@ struct world {
   std::vector<char> refused;
 };
 
-/// How many generations take so many seconds at least, as long as none is much faster than two that are looked at.
+/// A number of generations that take at least `seconds`, estimated from two of them.
 std::int64_t generations_in(double seconds, team& threads, const std::function<void(unsigned)>& generation) {
   double fastest = seconds;
   for (int attempt = 0; attempt < 2; ++attempt) {
@@ -68,7 +68,7 @@ std::int64_t generations_in(double seconds, team& threads, const std::function<v
 }
 
 template <shares Strategy>
-void serve(benchmark::State& state, world<Strategy>& in, double seconds) {
+void serve(benchmark::State& state, fixture<Strategy>& in, double seconds) {
   const std::function<void(unsigned)> generation = [&](unsigned thread) { in.generation(thread); };
   if (in.threads.repeats == 0) in.threads.repeats = generations_in(seconds, in.threads, generation);
   const std::int64_t generations = in.threads.repeats;
@@ -84,27 +84,30 @@ void serve(benchmark::State& state, world<Strategy>& in, double seconds) {
 }
 
 const family larson({
-    .question = "What does a malloc cost in a server, whose threads end and leave their blocks to the next?",
-    .operation = "replace a random one of 1,000 blocks by one of 8 to 1,000 B; after 16,384 replacements the thread "
-                 "ends and a new one takes over its blocks; by each line of threads at once, timed until all are done",
-    .untimed = "taking the first blocks, on one thread; drawing the replacements; one checked generation",
-    .heap = "the 1,000 live blocks of each line of threads",
-    .unfairness = "Starting and ending a thread is timed, once in 16,384 operations, as is what a malloc does then: "
-                  "the control none shows the start without it. A new thread runs where the old one ran. There is no "
-                  "lock in the timed path but those of the malloc and of the start of threads. Page faults are the "
-                  "whole process's; hardware counts, which end with their thread, are absent.",
-}, [](enrolment& into) {
-  // The team only waits here, and Google Benchmark ends by the processor time of its first thread, or by five times the
-  // wanted time on the wall clock: that long a batch is, or it would try ten times as many operations again and again.
-  const double seconds = into.chosen() == profile::smoke ? 0.0025 : into.chosen() == profile::quick ? 0.025 : 0.1;
+    .question = "What does a malloc cost in a server whose threads end and leave their blocks to the next threads?",
+    .operation = "replace a random block of 1,000 blocks by a block of 8 to 1,000 B; after 16,384 replacements the "
+                 "thread ends and a new thread takes over its blocks; all lines of threads at once, timed until all "
+                 "are done",
+    .untimed = "taking the first blocks, on one thread; drawing the replacements; one verified generation",
+    .heap = "the 1,000 live blocks of every line of threads",
+    .unfairness = "Starting and ending a thread is timed, once in 16,384 operations, and so is the work of a malloc at "
+                  "that moment: the control none shows the start without that work. A new thread runs on the processor "
+                  "of the old thread. The timed path has no locks other than those of the malloc and of starting "
+                  "threads. Page faults are those of the whole process; hardware counts, which end with their thread, "
+                  "are absent.",
+}, [](benchmark_registry& registry) {
+  // The team only waits here. Google Benchmark ends a measurement by the processor time of its first thread, or after
+  // five times the requested time on the wall clock: a batch takes that long, or ten times as many operations would be
+  // tried again and again.
+  const double seconds = registry.chosen() == profile::smoke ? 0.0025 : registry.chosen() == profile::quick ? 0.025 : 0.1;
   const unsigned cores = this_machine().cores();
-  for (const unsigned count : into.chosen() == profile::smoke ? std::vector{2U} : thread_counts(cores)) {
-    if (into.chosen() == profile::quick && count > std::max(2U, cores)) continue;
-    every_strategy({server_line<none>::max_bytes, 1}, [&]<shares Strategy>(contender<Strategy> by) {
-      if (std::is_same_v<Strategy, mmap_>) return;  // measures the system's lock on its maps
-      into.add(
-          by.name, {{"threads", count}}, [=] { return std::make_shared<world<Strategy>>(by, count); },
-          [=](benchmark::State& state, world<Strategy>& in) { serve(state, in, seconds); });
+  for (const unsigned count : registry.chosen() == profile::smoke ? std::vector{2U} : thread_counts(cores)) {
+    if (registry.chosen() == profile::quick && count > std::max(2U, cores)) continue;
+    every_strategy({server_line<none>::max_bytes, 1}, [&]<shares Strategy>(strategy_factory<Strategy> factory) {
+      if (std::is_same_v<Strategy, mmap_>) return;  // would measure the kernel's lock on its mappings
+      registry.add(
+          factory.name, {{"threads", count}}, [=] { return std::make_shared<fixture<Strategy>>(factory, count); },
+          [=](benchmark::State& state, fixture<Strategy>& in) { serve(state, in, seconds); });
     });
   }
 });

@@ -1,4 +1,4 @@
-// The server of larson: blocks that pass from one thread to the next, which replaces some and ends.
+// How do blocks pass from thread to thread in larson's server? Each thread replaces some of them and ends.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace stackheap {
 
-/// One line of the server: its blocks pass from each of its threads to the next. What was taken and what was given back
-/// are both counted, in bytes: each block carries its size.
+/// One line of the server: its blocks pass from each of its threads to the next. Bytes taken and bytes freed are both
+/// counted: each block carries its size.
 template <shares Strategy>
 class server_line {
  public:
@@ -21,24 +21,24 @@ class server_line {
   static constexpr std::size_t drawn = std::size_t{1} << 14;  ///< replacements in the life of one thread
 
   server_line(Strategy& strategy, generator& random) : strategy_(strategy), blocks_(live), script_(drawn) {
-    for (block& each : blocks_) {
-      each.bytes = draw(random);
-      each.start = carrying(take(strategy_, each.bytes), each.bytes);
-      bytes_taken_ += each.bytes;
+    for (block& taken : blocks_) {
+      taken.bytes = draw(random);
+      taken.start = carrying(take(strategy_, taken.bytes), taken.bytes);
+      bytes_taken_ += taken.bytes;
     }
-    for (replacement& each : script_) {
-      each = {static_cast<std::uint32_t>(below(live, random)), draw(random)};
-      bytes_a_life_ += each.bytes;
+    for (replacement& next : script_) {
+      next = {static_cast<std::uint32_t>(below(live, random)), draw(random)};
+      bytes_a_life_ += next.bytes;
     }
   }
   server_line(const server_line&) = delete;
   server_line& operator=(const server_line&) = delete;
   ~server_line() {
-    for (const block& each : blocks_) strategy_.deallocate(each.start, each.bytes);
+    for (const block& taken : blocks_) strategy_.deallocate(taken.start, taken.bytes);
   }
 
-  /// The life of one thread: all replacements of the script. The size is read from the block that goes, as a server
-  /// reads a request before it drops it.
+  /// The life of one thread: all replacements of the script. The size is read from the block before it is freed, as a
+  /// server reads a request before it drops it.
   void live_once() {
     std::uint64_t given_back = 0;
     for (const replacement& next : script_) {
@@ -52,12 +52,12 @@ class server_line {
     ++lives_;
   }
 
-  /// Every byte ever taken was given back or is live, and each live block still carries its size.
+  /// Whether every byte ever taken was freed or is live, and each live block still carries its size.
   bool balanced() const {
     std::uint64_t bytes_live = 0;
-    for (const block& each : blocks_) {
-      if (*each.start != each.bytes) return false;
-      bytes_live += each.bytes;
+    for (const block& held : blocks_) {
+      if (*held.start != held.bytes) return false;
+      bytes_live += held.bytes;
     }
     return bytes_taken_ == bytes_given_back_ + bytes_live;
   }

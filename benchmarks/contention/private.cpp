@@ -1,4 +1,4 @@
-// Do threads that never share a block get in each other's way?
+// Do threads that never share a block slow each other down?
 #include "heap.hpp"
 #include "measure.hpp"
 #include "threads.hpp"
@@ -11,7 +11,7 @@ constexpr std::size_t live = 1000;                   ///< blocks of each thread
 constexpr std::size_t drawn = std::size_t{1} << 14;  ///< replacements of a round
 constexpr size_mix mix = size_mix::uniform;
 
-/// What one thread owns. It is made and dropped on that thread, so that thread-local memory is the right thread's.
+/// The blocks of one thread. They are made and dropped on that thread, so that thread-local memory belongs to it.
 template <class Strategy>
 class share;
 
@@ -19,7 +19,7 @@ class share;
 template <owns Strategy>
 class share<Strategy> {
  public:
-  share(contender<Strategy> by, unsigned thread) : strategy_(by.make()), blocks_(live) {
+  share(strategy_factory<Strategy> factory, unsigned thread) : strategy_(factory.make()), blocks_(live) {
     generator random(seed + thread);
     for (auto& [block, bytes] : blocks_) block = take(strategy_, bytes = draw_size(mix, random));
     script_ = replacements(live, mix, drawn, random);
@@ -47,12 +47,12 @@ class share<Strategy> {
   std::vector<replacement> script_;
 };
 
-/// A strategy that only lends takes one block after another for a moment, of the same sizes.
+/// A strategy that only lends lends one block after another, of the same sizes.
 template <lends Strategy>
   requires(!owns<Strategy>)
 class share<Strategy> {
  public:
-  share(contender<Strategy> by, unsigned thread) : strategy_(by.make()) {
+  share(strategy_factory<Strategy> factory, unsigned thread) : strategy_(factory.make()) {
     generator random(seed + thread);
     script_ = replacements(live, mix, drawn, random);
     verify_lends(strategy_, largest(mix));
@@ -68,22 +68,22 @@ class share<Strategy> {
 };
 
 template <class Strategy>
-struct world {
-  world(contender<Strategy> by, unsigned count) : threads(count), shares(count) {
+struct fixture {
+  fixture(strategy_factory<Strategy> factory, unsigned count) : threads(count), shares(count) {
     std::vector<std::exception_ptr> failed(count);
     threads.round([&](unsigned thread) {
       try {
-        shares[thread] = std::make_unique<share<Strategy>>(by, thread);
+        shares[thread] = std::make_unique<share<Strategy>>(factory, thread);
       } catch (...) {
         failed[thread] = std::current_exception();
       }
     });
-    for (const std::exception_ptr& each : failed)
-      if (each) std::rethrow_exception(each);
+    for (const std::exception_ptr& error : failed)
+      if (error) std::rethrow_exception(error);
   }
-  world(const world&) = delete;
-  world& operator=(const world&) = delete;
-  ~world() {
+  fixture(const fixture&) = delete;
+  fixture& operator=(const fixture&) = delete;
+  ~fixture() {
     threads.round([&](unsigned thread) { shares[thread].reset(); });
   }
 
@@ -92,24 +92,27 @@ struct world {
 };
 
 const family privates({
-    .question = "Do threads that never share a block get in each other's way?",
-    .operation = "replace a random one of a thread's own 1,000 live blocks by one of 16 to 1,024 B; lend such a block where "
-                 "the strategy only lends; by each thread at once, timed until all are done",
-    .untimed = "starting and pinning the threads, filling each thread's heap on that thread, drawing 16,384 replacements",
-    .heap = "each thread's 1,000 live blocks",
-    .unfairness = "Lending is less work than replacing a live block: compare a strategy with itself over threads, and "
-                  "lenders with lenders. From more threads than cores on, threads take turns: the time per operation grows "
-                  "with the turns. Arena, pool, thread_local and stack belong to each thread, as they would in a program.",
-}, [](enrolment& into) {
+    .question = "Do threads that never share a block slow each other down?",
+    .operation = "replace a random block of the 1,000 live blocks of a thread by a block of 16 to 1,024 B, or lend "
+                 "such a block where the strategy only lends; all threads at once, timed until all are done",
+    .untimed = "starting and pinning the threads; filling the heap of every thread on that thread; drawing 16,384 "
+               "replacements",
+    .heap = "the 1,000 live blocks of every thread",
+    .unfairness = "Lending is less work than replacing a live block: compare a strategy with itself over numbers of "
+                  "threads, and lenders with lenders. With more threads than cores, threads take turns: the time of an "
+                  "operation grows with the turns. Arena, pool, thread_local and stack belong to one thread each, as "
+                  "they would in a program.",
+}, [](benchmark_registry& registry) {
   const unsigned cores = this_machine().cores();
-  for (const unsigned count : into.chosen() == profile::smoke ? std::vector{1U, 2U} : thread_counts(cores))
-    every_strategy({largest(mix), live + 1}, [&]<class Strategy>(contender<Strategy> by)
+  for (const unsigned count : registry.chosen() == profile::smoke ? std::vector{1U, 2U} : thread_counts(cores))
+    every_strategy({largest(mix), live + 1}, [&]<class Strategy>(strategy_factory<Strategy> factory)
                      requires(lends<Strategy> || owns<Strategy>)
     {
-      if (std::is_same_v<Strategy, mmap_>) return;  // measures the system's lock on its maps: see first_touch and scoped
-      into.add(
-          by.name, {{"threads", count}}, [=] { return std::make_shared<world<Strategy>>(by, count); },
-          [](benchmark::State& state, world<Strategy>& in) {
+      // mmap would measure the kernel's lock on its mappings: see first_touch and scoped
+      if (std::is_same_v<Strategy, mmap_>) return;
+      registry.add(
+          factory.name, {{"threads", count}}, [=] { return std::make_shared<fixture<Strategy>>(factory, count); },
+          [](benchmark::State& state, fixture<Strategy>& in) {
             measure_rounds(state, in.threads, drawn, [&](unsigned thread) { in.shares[thread]->round(); });
           });
     });

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::int64_t copies_a_round = 1 << 14;
 
-/// As wide as two lines, so that no two objects' counts share one.
+/// As large as two cache lines, so that the counts of two objects never share a line.
 struct alignas(128) counted {
   std::uint64_t value = 0;
 };
@@ -21,12 +21,12 @@ enum class object {
   own,     ///< each thread copies the owner of an object of its own
   shared,  ///< all threads copy the owner of one object
 };
-std::string_view name_of(object each) { return each == object::none ? "none" : each == object::own ? "own" : "shared"; }
+std::string_view name_of(object kind) { return kind == object::none ? "none" : kind == object::own ? "own" : "shared"; }
 
-struct world {
-  world(object which, unsigned count) : threads(count), owners(count) {
-    const auto one = std::make_shared<counted>();
-    for (owner& each : owners) each.pointer = which == object::shared ? one : std::make_shared<counted>();
+struct fixture {
+  fixture(object which, unsigned count) : threads(count), owners(count) {
+    const auto common = std::make_shared<counted>();
+    for (owner& holder : owners) holder.pointer = which == object::shared ? common : std::make_shared<counted>();
     expected_count = which == object::shared ? static_cast<long>(count) : 1;
   }
 
@@ -48,8 +48,8 @@ struct world {
   }
 
   void verify() const {
-    for (const owner& each : owners)
-      if (each.pointer.use_count() != expected_count) throw wrong_work("a copy was not counted or not dropped");
+    for (const owner& holder : owners)
+      if (holder.pointer.use_count() != expected_count) throw verification_error("a copy was not counted or not dropped");
   }
 
   struct alignas(128) owner {
@@ -63,21 +63,21 @@ struct world {
 
 const family refcount({
     .question = "What does it cost to copy and drop a shared_ptr, alone and when threads share the object?",
-    .operation = "copy a shared_ptr and drop the copy: one count up, one count down; by each thread at once, timed "
+    .operation = "copy a shared_ptr and drop the copy: the count goes up and down once; all threads at once, timed "
                  "until all are done",
-    .untimed = "starting and pinning the threads, making the objects",
+    .untimed = "starting and pinning the threads; making the objects",
     .heap = "does not matter: nothing is allocated",
-    .unfairness = "The process has had threads, so the counts are atomic even with one thread; a C++ library may leave "
-                  "that out in a program that never had any. The copy is dropped at once: the best case of a count. "
-                  "The control none copies a plain pointer.",
-}, [](enrolment& into) {
+    .unfairness = "The process has had threads, so the counts are atomic even with one thread; a C++ library may count "
+                  "without atomic instructions in a program that never had a thread. The copy is dropped at once: the "
+                  "best case. The control none copies a plain pointer.",
+}, [](benchmark_registry& registry) {
   const unsigned cores = this_machine().cores();
-  for (const unsigned count : into.chosen() == profile::smoke ? std::vector{1U, 2U} : thread_counts(cores))
+  for (const unsigned count : registry.chosen() == profile::smoke ? std::vector{1U, 2U} : thread_counts(cores))
     for (const object which : {object::none, object::own, object::shared})
-      into.add(
-          "", {{"object", name_of(which)}, {"threads", count}}, [=] { return std::make_shared<world>(which, count); },
-          [=](benchmark::State& state, world& in) {
-            const auto copy = which == object::none ? &world::copy_pointer : &world::copy_owner;
+      registry.add(
+          "", {{"object", name_of(which)}, {"threads", count}}, [=] { return std::make_shared<fixture>(which, count); },
+          [=](benchmark::State& state, fixture& in) {
+            const auto copy = which == object::none ? &fixture::copy_pointer : &fixture::copy_owner;
             measure_rounds(state, in.threads, copies_a_round, [&](unsigned thread) { (in.*copy)(thread); });
             in.verify();
           });

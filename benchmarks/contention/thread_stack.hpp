@@ -1,4 +1,4 @@
-// Where is the calling thread's stack, how much of it is there, and how much of that is real memory?
+// Where is the calling thread's stack, how large is it, and how much of it is in memory?
 #pragma once
 
 #include <pthread.h>
@@ -14,10 +14,10 @@ namespace stackheap {
 
 inline constexpr std::size_t stack_page = 4096;
 
-/// What the calling thread can say of its own stack, all in bytes.
+/// Facts about the stack of the calling thread, all in bytes.
 struct stack_facts {
   std::size_t reserved = 0;  ///< addresses set aside
-  std::size_t resident = 0;  ///< of these, with memory behind them
+  std::size_t resident = 0;  ///< the part of them that is in memory
   std::size_t above = 0;     ///< used by the C library and the callers, above the caller's frame
 };
 

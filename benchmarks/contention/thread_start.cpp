@@ -1,4 +1,4 @@
-// What does it cost to start a thread, and does it pay for its stack by the size or by the use?
+// What does it cost to start a thread: does it pay for the size of its stack, or for the part it uses?
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,16 +13,16 @@
 namespace stackheap {
 namespace {
 
-/// Room below the descent for the frames it stands on; and for the guard page, which some glibc take from the stack.
+/// Room below the descent for other frames and for the guard page, which some versions of glibc take from the stack.
 constexpr std::size_t spare_bytes = 4 * stack_page;
 
 enum class stack_from {
-  none,   ///< the control: no thread, the same descent on a stack that is there and was touched
-  cache,  ///< the C library's: glibc keeps stacks of ended threads, up to 40 MiB in all, and gives them out again
-  fresh,  ///< mapped before each start and unmapped after: what it costs when none is kept
+  none,   ///< the control: no thread, the same descent on an existing stack that was touched
+  cache,  ///< from the C library: glibc keeps the stacks of ended threads, up to 40 MiB in all, and reuses them
+  fresh,  ///< mapped before each start and unmapped after: the cost when no stack is kept
 };
-std::string_view name_of(stack_from each) {
-  return each == stack_from::none ? "none" : each == stack_from::cache ? "cached_stack" : "fresh_stack";
+std::string_view name_of(stack_from origin) {
+  return origin == stack_from::none ? "none" : origin == stack_from::cache ? "cached_stack" : "fresh_stack";
 }
 
 /// Attributes of a thread to be started.
@@ -35,65 +35,67 @@ class attributes {
   pthread_attr_t value{};
 };
 
-/// What the started thread does: nothing, or a descent; and, unless it is timed, a look at its stack.
+/// The work of the started thread: nothing, or a descent; and, if it is not timed, an examination of its stack.
 struct task {
   std::size_t descent = 0;
-  stack_facts* found = nullptr;
+  stack_facts* facts = nullptr;
 };
 
 void* enter(void* given) {
   const task& todo = *static_cast<const task*>(given);
   if (todo.descent != 0) descend(todo.descent);
-  if (todo.found != nullptr) *todo.found = facts_of_this_stack();
+  if (todo.facts != nullptr) *todo.facts = facts_of_this_stack();
   return nullptr;
 }
 
 /// 0, or the error of a start that failed.
-int start_and_join(const attributes& how, task& todo) {
+int start_and_join(const attributes& settings, task& todo) {
   pthread_t thread;
-  const int error = ::pthread_create(&thread, &how.value, enter, &todo);
+  const int error = ::pthread_create(&thread, &settings.value, enter, &todo);
   return error != 0 ? error : ::pthread_join(thread, nullptr);
 }
 
-int start_and_join_on_fresh_stack(attributes& how, std::size_t stack_bytes, task& todo) {
+int start_and_join_on_fresh_stack(attributes& settings, std::size_t stack_bytes, task& todo) {
   constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK;
   void* const stack = ::mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
   if (stack == MAP_FAILED) return errno;
-  int error = ::pthread_attr_setstack(&how.value, stack, stack_bytes);
-  if (error == 0) error = start_and_join(how, todo);
+  int error = ::pthread_attr_setstack(&settings.value, stack, stack_bytes);
+  if (error == 0) error = start_and_join(settings, todo);
   ::munmap(stack, stack_bytes);
   return error;
 }
 
 void require(int error) {
-  if (error != 0) throw wrong_work(std::string("the system refuses such a thread: ").append(std::strerror(error)));
+  if (error != 0)
+    throw verification_error(std::string("the system refuses to start this thread: ").append(std::strerror(error)));
 }
 
-/// Bytes the C library and the first frames take of every thread's stack: thread-local storage, mostly.
+/// Bytes of every thread's stack that the C library and the first frames take: mostly thread-local storage.
 std::size_t taken_of_each_stack() {
   stack_facts facts;
-  task look{.found = &facts};
+  task look{.facts = &facts};
   require(start_and_join(attributes(), look));
   return (facts.above + stack_page - 1) / stack_page * stack_page;
 }
 
-/// Bytes below which the system starts no thread: 16 KiB on x86-64, 128 KiB on 64-bit ARM.
+/// The smallest stack, in bytes, with which the system starts a thread: 16 KiB on x86-64, 128 KiB on 64-bit ARM.
 std::size_t least_stack() { return static_cast<std::size_t>(::sysconf(_SC_THREAD_STACK_MIN)); }
 
-struct world {
-  world(stack_from from, std::size_t bytes, bool touch)
-      : stack_bytes(std::max(bytes + taken_of_each_stack() + spare_bytes, least_stack())), todo{.descent = touch ? bytes : 0} {
+struct fixture {
+  fixture(stack_from from, std::size_t bytes, bool touch)
+      : stack_bytes(std::max(bytes + taken_of_each_stack() + spare_bytes, least_stack())),
+        todo{.descent = touch ? bytes : 0} {
     if (from == stack_from::none) return;
     task look{todo.descent, &facts};
-    require(::pthread_attr_setstacksize(&how.value, stack_bytes));
+    require(::pthread_attr_setstacksize(&settings.value, stack_bytes));
     const bool cached = from == stack_from::cache;
-    require(cached ? start_and_join(how, look) : start_and_join_on_fresh_stack(how, stack_bytes, look));
+    require(cached ? start_and_join(settings, look) : start_and_join_on_fresh_stack(settings, stack_bytes, look));
     if (facts.reserved + spare_bytes < stack_bytes || facts.resident < todo.descent)
-      throw wrong_work("the thread had not the stack it was to have");
+      throw verification_error("the thread's stack is smaller than requested");
   }
 
   std::size_t stack_bytes;
-  attributes how;
+  attributes settings;
   task todo;
   stack_facts facts;
 };
@@ -103,55 +105,54 @@ void report_stack(benchmark::State& state, const stack_facts& facts) {
   state.counters["stack_resident"] = static_cast<double>(facts.resident);
 }
 
-void start_on_cached_stack(benchmark::State& state, world& in) {
+void start_on_cached_stack(benchmark::State& state, fixture& in) {
   report_stack(state, in.facts);
   const measured_process measuring(state);
-  for (auto _ : state) require(start_and_join(in.how, in.todo));
+  for (auto _ : state) require(start_and_join(in.settings, in.todo));
 }
 
-void start_on_fresh_stack(benchmark::State& state, world& in) {
+void start_on_fresh_stack(benchmark::State& state, fixture& in) {
   report_stack(state, in.facts);
   const measured_process measuring(state);
-  for (auto _ : state) require(start_and_join_on_fresh_stack(in.how, in.stack_bytes, in.todo));
+  for (auto _ : state) require(start_and_join_on_fresh_stack(in.settings, in.stack_bytes, in.todo));
 }
 
-void descend_here(benchmark::State& state, world& in) {
+void descend_here(benchmark::State& state, fixture& in) {
   with_stack_for(in.todo.descent, [&] {
     enter(&in.todo);
     const measured_process measuring(state);
     for (auto _ : state) {
-      enter(opaque(&in.todo));
+      enter(hide(&in.todo));
       escape(&in.todo);
     }
   });
 }
 
 const family thread_start({
-    .question = "What does it cost to start a thread, and is its stack paid for by its size or by its use?",
-    .operation = "start a thread with a stack of n bytes, which touches none of them or one byte in each page, and "
-                 "join it",
-    .untimed = "one start, by whose thread the stack was looked at",
+    .question = "What does it cost to start a thread: does it pay for the size of its stack, or for the part it uses?",
+    .operation = "start a thread with a stack of n bytes, which touches no page or one byte in every page, and join it",
+    .untimed = "one start, whose thread examines its stack",
     .heap = "does not matter",
-    .unfairness = "n is what the thread can use; what the C library keeps on every stack, mostly thread-local storage, "
-                  "comes on top, and some systems want more at least: stack_reserved is the whole, stack_resident "
-                  "what of it was memory when the thread ended, page faults are those of starter and thread. "
-                  "cached_stack is what a program sees: glibc keeps the stacks of ended threads, up to 40 MiB in all, "
-                  "and drops their pages; what is larger is mapped and unmapped every time. fresh_stack has no guard "
-                  "page, which saves one call. The thread runs on its starter's processor, unless nothing is pinned. "
-                  "Hardware counts, which end with the thread, are absent.",
-}, [](enrolment& into) {
+    .unfairness = "n is the part that the thread can use; the C library keeps more on every stack, mostly thread-local "
+                  "storage, and some systems require a larger minimum: stack_reserved is the whole stack, "
+                  "stack_resident the part of it that was in memory when the thread ended, page faults are those of "
+                  "the starter and the thread. cached_stack is the usual case: glibc keeps the stacks of ended "
+                  "threads, up to 40 MiB in all, and drops their pages; larger stacks are mapped and unmapped every "
+                  "time. fresh_stack has no guard page, which saves one call. The thread runs on the processor of its "
+                  "starter, unless threads are not pinned. Hardware counts, which end with the thread, are absent.",
+}, [](benchmark_registry& registry) {
   for (const std::size_t kib :
-       into.pick<std::size_t>({64, 8192}, {64, 1024, 8192, 65536}, {64, 256, 1024, 8192, 32768, 65536}))
+       registry.pick<std::size_t>({64, 8192}, {64, 1024, 8192, 65536}, {64, 256, 1024, 8192, 32768, 65536}))
     for (const bool touch : {false, true}) {
-      if (touch && kib > 8192 && into.chosen() != profile::full) continue;  // tens of milliseconds each
-      const auto enroll = [&](stack_from from, void (*run)(benchmark::State&, world&)) {
-        into.add(
+      if (touch && kib > 8192 && registry.chosen() != profile::full) continue;  // tens of milliseconds each
+      const auto add = [&](stack_from from, void (*run)(benchmark::State&, fixture&)) {
+        registry.add(
             name_of(from), {{"bytes", kib << 10}, {"touch", touch ? "all" : "none"}},
-            [=] { return std::make_shared<world>(from, kib << 10, touch); }, run);
+            [=] { return std::make_shared<fixture>(from, kib << 10, touch); }, run);
       };
-      enroll(stack_from::none, descend_here);
-      enroll(stack_from::cache, start_on_cached_stack);
-      enroll(stack_from::fresh, start_on_fresh_stack);
+      add(stack_from::none, descend_here);
+      add(stack_from::cache, start_on_cached_stack);
+      add(stack_from::fresh, start_on_fresh_stack);
     }
 });
 

@@ -1,9 +1,9 @@
-// Does a malloc scale when each thread keeps to itself, with the smallest blocks there are?
+// Does a malloc scale when each thread uses only blocks of its own, of the smallest size?
 // The workload is that of E. Berger, K. McKinley, R. Blumofe and P. Wilson ("Hoard: a scalable memory allocator for
-// multithreaded applications", ASPLOS 2000). Theirs divides 100,000 blocks among its threads, so that ideal time falls
-// with threads; here each thread has a batch of 10,000 whatever their number, so that ideal time is flat, as in the
-// other families. The optional work between two calls, which theirs has, is left out: the price of the calls is what is
-// asked.
+// multithreaded applications", ASPLOS 2000). The original divides 100,000 blocks among its threads, so that the ideal
+// time falls with the number of threads; here each thread has a batch of 10,000 whatever their number, so that the ideal
+// time is flat, as in the other families. The optional work between two calls of the original is left out: only the calls
+// are measured.
 #include "heap.hpp"
 #include "measure.hpp"
 #include "team_heap.hpp"
@@ -17,18 +17,18 @@ constexpr std::size_t bytes = 8;
 constexpr std::size_t batch = 10'000;
 
 template <shares Strategy>
-struct world {
-  world(contender<Strategy> by, unsigned count)
-      : heap(by, count), threads(count), batches(count, std::vector<std::uint64_t*>(batch)) {
+struct fixture {
+  fixture(strategy_factory<Strategy> factory, unsigned count)
+      : heap(factory, count), threads(count), batches(count, std::vector<std::uint64_t*>(batch)) {
     if (std::is_same_v<Strategy, none>) return;  // the control's blocks are one and the same
     threads.round([this](unsigned thread) { allocate(thread); });
-    for (const auto& each : batches)
+    for (const auto& blocks : batches)
       for (std::size_t i = 0; i < batch; ++i)
-        if (*each[i] != number(each, i)) throw wrong_work("two blocks overlap");
+        if (*blocks[i] != number(blocks, i)) throw verification_error("two blocks overlap");
     threads.round([this](unsigned thread) { free(thread); });
   }
 
-  /// Each block's content: unlike any other's, whichever thread's.
+  /// The content of a block: different from that of any other block of any thread.
   static std::uint64_t number(const std::vector<std::uint64_t*>& blocks, std::size_t index) {
     return reinterpret_cast<std::uintptr_t>(blocks.data() + index);
   }
@@ -53,21 +53,22 @@ struct world {
 };
 
 const family threadtest({
-    .question = "Does a malloc scale when each thread allocates and frees small blocks of its own?",
-    .operation = "allocate 8 B and write them; when 10,000 are there, free them in the order of their making; by each "
-                 "thread at once, timed until all are done",
-    .untimed = "starting and pinning the threads, one checked batch",
-    .heap = "empty but for the blocks of the batch",
-    .unfairness = "Mallocs differ in how large their smallest block is, so in how much of a batch the cache holds. "
-                  "From more threads than cores on, threads take turns: the time per operation grows with the turns.",
-}, [](enrolment& into) {
+    .question = "Does a malloc scale when every thread allocates and frees small blocks of its own?",
+    .operation = "allocate 8 B and write them; after 10,000 blocks, free them in the order of allocation; all threads "
+                 "at once, timed until all are done",
+    .untimed = "starting and pinning the threads; one verified batch",
+    .heap = "empty apart from the blocks of the batch",
+    .unfairness = "Mallocs differ in the size of their smallest block, and therefore in the part of a batch that fits "
+                  "into the cache. With more threads than cores, threads take turns: the time of an operation grows "
+                  "with the turns.",
+}, [](benchmark_registry& registry) {
   const unsigned cores = this_machine().cores();
-  for (const unsigned count : into.chosen() == profile::smoke ? std::vector{1U, 2U} : thread_counts(cores))
-    every_strategy({team_heap<none>::apart_bytes, 1}, [&]<shares Strategy>(contender<Strategy> by) {
+  for (const unsigned count : registry.chosen() == profile::smoke ? std::vector{1U, 2U} : thread_counts(cores))
+    every_strategy({team_heap<none>::apart_bytes, 1}, [&]<shares Strategy>(strategy_factory<Strategy> factory) {
       if (std::is_same_v<Strategy, mmap_>) return;  // a page a block
-      into.add(
-          by.name, {{"threads", count}}, [=] { return std::make_shared<world<Strategy>>(by, count); },
-          [](benchmark::State& state, world<Strategy>& in) {
+      registry.add(
+          factory.name, {{"threads", count}}, [=] { return std::make_shared<fixture<Strategy>>(factory, count); },
+          [](benchmark::State& state, fixture<Strategy>& in) {
             measure_rounds(state, in.threads, batch, [&](unsigned thread) {
               in.allocate(thread);
               in.free(thread);

@@ -1,10 +1,10 @@
-// What does it cost when whole batches are allocated by some threads and freed by others?
-// The workload is that of C. Lever and D. Boreham ("malloc() performance in a multithreaded Linux environment", USENIX
-// FREENIX 2000) in the form in which SuperMalloc and mimalloc-bench carry it. Theirs passes batches of 4,096 blocks, up
-// to 100 of them, through one list behind a mutex, allocates the batches themselves, and lets any consumer take any
-// batch; here a batch is 256 blocks and passes through bounded queues without locks, one for each producer and consumer
-// that meet (up to four consumers a producer), so that the malloc's locks are the only ones. Sizes are drawn before,
-// from theirs. Theirs writes up to 128 bytes of each block, here 8 are written and read back.
+// What does it cost when some threads allocate whole batches and others free them? The workload is that of C. Lever and
+// D. Boreham ("malloc() performance in a multithreaded Linux environment", USENIX FREENIX 2000) in the form used by
+// SuperMalloc and mimalloc-bench. The original passes batches of 4,096 blocks, up to 100 of them, through one list
+// behind a mutex, allocates the batches themselves, and lets any consumer take any batch; here a batch is 256 blocks
+// and passes through bounded queues without locks, one queue for each producer and consumer that meet (up to four
+// consumers for a producer), so that all locks are those of the malloc. Sizes are drawn before, from the original's.
+// The original writes up to 128 bytes of each block; here 8 are written and read back.
 #include <algorithm>
 #include <atomic>
 
@@ -28,21 +28,21 @@ constexpr std::uint64_t sum_of_round = blocks_a_round * (blocks_a_round - 1) / 2
 std::vector<std::uint32_t> sizes_of_round(bool mixed, generator& random) {
   std::vector<std::uint32_t> sizes(blocks_a_round, one_size);
   if (mixed)
-    for (std::uint32_t& each : sizes) each = published_sizes[below(published_sizes.size(), random)];
+    for (std::uint32_t& size : sizes) size = published_sizes[below(published_sizes.size(), random)];
   return sizes;
 }
 
-/// A block's number: atomic, at no cost, since all threads write to the control's one block.
-std::atomic_ref<std::uint64_t> numbered(const batch::block& one) { return std::atomic_ref(*one.start); }
+/// The number in a block: atomic, which costs nothing, because all threads write to the one block of the control.
+std::atomic_ref<std::uint64_t> numbered(const batch::block& block) { return std::atomic_ref(*block.start); }
 
 template <shares Strategy>
-struct world {
-  world(contender<Strategy> by, unsigned producers_, bool mixed)
-      : heap(by, 2 * producers_), producers(producers_), routes(producers), links(routes.links()), received(producers),
+struct fixture {
+  fixture(strategy_factory<Strategy> factory, unsigned producers_, bool mixed)
+      : heap(factory, 2 * producers_), producers(producers_), routes(producers), links(routes.links()), received(producers),
         threads(2 * producers) {
     generator random(seed);
     for (unsigned i = 0; i < producers; ++i) sizes.push_back(sizes_of_round(mixed, random));
-    for (auto& each : links) each = std::make_unique<batch_link>();
+    for (auto& link : links) link = std::make_unique<batch_link>();
     threads.round([this](unsigned thread) { round(thread); });
     verify();
   }
@@ -57,9 +57,9 @@ struct world {
     for (std::size_t step = 0; step < batches_a_round; ++step) {
       batch_link& link = *links[routes.sending(producer, step)];
       batch& filling = link.to_fill();
-      for (batch::block& each : filling.blocks) {
-        each = {::new (strategy.allocate(*size)) std::uint64_t, *size};
-        numbered(each).store(number++, std::memory_order_relaxed);
+      for (batch::block& block : filling.blocks) {
+        block = {::new (strategy.allocate(*size)) std::uint64_t, *size};
+        numbered(block).store(number++, std::memory_order_relaxed);
         ++size;
       }
       link.send(filling);
@@ -72,9 +72,9 @@ struct world {
     for (std::size_t step = 0; step < batches_a_round; ++step) {
       batch_link& link = *links[routes.receiving(consumer, step)];
       batch& emptying = link.receive();
-      for (const batch::block& each : emptying.blocks) {
-        seen.sum += numbered(each).load(std::memory_order_relaxed);
-        strategy.deallocate(each.start, each.bytes);
+      for (const batch::block& block : emptying.blocks) {
+        seen.sum += numbered(block).load(std::memory_order_relaxed);
+        strategy.deallocate(block.start, block.bytes);
       }
       seen.blocks += emptying.blocks.size();
       link.give_back(emptying);
@@ -84,9 +84,9 @@ struct world {
 
   /// In a round each consumer receives every number once, from one producer or another.
   void verify() const {
-    for (const tally& each : received)
-      if (each.blocks != blocks_a_round || (!std::is_same_v<Strategy, none> && each.sum != sum_of_round))
-        throw wrong_work("a block was lost or changed on its way");
+    for (const tally& counted : received)
+      if (counted.blocks != blocks_a_round || (!std::is_same_v<Strategy, none> && counted.sum != sum_of_round))
+        throw verification_error("a block was lost or changed on its way");
   }
 
   struct alignas(128) tally {
@@ -104,29 +104,29 @@ struct world {
 };
 
 const family xmalloc({
-    .question = "What does it cost when whole batches are allocated by some threads and freed by others?",
+    .question = "What does it cost when some threads allocate whole batches and others free them?",
     .operation = "one thread allocates a block, writes its number and, when 256 are there, passes them on; another "
-                 "reads them and frees them; half of the threads do the one, half the other, timed until all are done",
-    .untimed = "starting and pinning the threads, drawing 4,096 sizes for each producer, one checked round",
-    .heap = "empty but for the blocks on their way",
+                 "thread reads them and frees them; half of the threads allocate and half free, timed until all are "
+                 "done",
+    .untimed = "starting and pinning the threads; drawing 4,096 sizes for every producer; one verified round",
+    .heap = "empty apart from the blocks on their way",
     .unfairness = "A producer that is four batches ahead of a consumer waits, so the slower side sets the pace. The "
-                  "control none passes the same block again and again: the price of queues and team, and of a line "
-                  "that travels. From more threads than cores on, producers and consumers take turns on a core.",
-}, [](enrolment& into) {
+                  "control none passes the same block again and again: the cost of the queues, the team, and a cache "
+                  "line that travels. With more threads than cores, producers and consumers take turns on a core.",
+}, [](benchmark_registry& registry) {
   const unsigned cores = this_machine().cores();
-  for (const unsigned count : into.chosen() == profile::smoke ? std::vector{2U} : thread_counts(cores)) {
+  for (const unsigned count : registry.chosen() == profile::smoke ? std::vector{2U} : thread_counts(cores)) {
     if (count % 2 != 0) continue;  // as many producers as consumers
-    if (into.chosen() == profile::quick && count > std::max(2U, cores)) continue;
+    if (registry.chosen() == profile::quick && count > std::max(2U, cores)) continue;
     for (const bool mixed : {false, true})
-      every_strategy({team_heap<none>::apart_bytes, 1}, [&]<shares Strategy>(contender<Strategy> by) {
+      every_strategy({team_heap<none>::apart_bytes, 1}, [&]<shares Strategy>(strategy_factory<Strategy> factory) {
         if (std::is_same_v<Strategy, mmap_>) return;  // a page a block
-        // Over 10 microseconds an operation, as handoff shows: too long for a quick run, and once is enough for a full
-        // one.
-        if (std::is_same_v<Strategy, pmr_sync_pool> && (mixed || count != 2 || into.chosen() != profile::full)) return;
-        into.add(
-            by.name, {{"bytes", mixed ? "mixed" : "64"}, {"threads", count}},
-            [=] { return std::make_shared<world<Strategy>>(by, count / 2, mixed); },
-            [](benchmark::State& state, world<Strategy>& in) {
+        // Over 10 microseconds for an operation, as handoff shows: too long for a quick run; a full run measures it once.
+        if (std::is_same_v<Strategy, pmr_sync_pool> && (mixed || count != 2 || registry.chosen() != profile::full)) return;
+        registry.add(
+            factory.name, {{"bytes", mixed ? "mixed" : "64"}, {"threads", count}},
+            [=] { return std::make_shared<fixture<Strategy>>(factory, count / 2, mixed); },
+            [](benchmark::State& state, fixture<Strategy>& in) {
               measure_rounds(state, in.threads, blocks_a_round, [&](unsigned thread) { in.round(thread); });
               in.verify();
               state.counters["items_per_second"].value /= 2;  // one operation is the work of two threads

@@ -1,4 +1,4 @@
-// A churn whose sizes drift: what a long-running program does to its heap when what it needs changes over time.
+// What does a long-running program do to its heap when its block sizes change over time? A churn with drifting sizes.
 #pragma once
 
 #include <cmath>
@@ -12,8 +12,8 @@ namespace stackheap {
 inline constexpr double first_centre = 64, last_centre = 4096;  ///< bytes
 inline constexpr std::size_t smallest_drifting = 32;
 
-/// Draws the sizes, in bytes, of blocks that come to `churned_bytes` together, and hands each to `put`: uniform from
-/// half to one and a half of a centre that grows from 64 bytes to 4 KiB, by the same factor in each stretch of the way.
+/// Draws the sizes, in bytes, of blocks with a sum of `churned_bytes`, and hands each to `put`: uniform from 0.5 to 1.5
+/// times a centre that grows geometrically from 64 bytes to 4 KiB.
 template <class Put>
 void draw_drift(std::size_t churned_bytes, Put put) {
   generator random(seed);
@@ -27,10 +27,10 @@ void draw_drift(std::size_t churned_bytes, Put put) {
   }
 }
 
-/// Asks `heap` for a block of each size in turn; before a new one, live ones drawn at random go until it fits into
-/// `most_live` bytes. From the moment on when the heap is full, `heap.look(live bytes)` is called after each
-/// `look_every` bytes asked for, and once at the end. `Live` is an array of {block, bytes}, of at least
-/// most_live / smallest_drifting.
+/// Takes a block of each size from `heap` in turn; before that, live blocks drawn at random are freed until the new
+/// block fits into `most_live` bytes. Once the heap is full, `heap.look(live bytes)` is called after each `look_every`
+/// requested bytes, and once at the end. `Live` is an array of {block, bytes} with at least most_live /
+/// smallest_drifting entries.
 template <class Heap, class Sizes, class Live>
 void churn(Heap& heap, Sizes& sizes, Live& blocks, std::size_t most_live, std::size_t look_every) {
   generator random(seed + 1);

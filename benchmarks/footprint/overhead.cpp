@@ -1,7 +1,7 @@
-// How much memory does a malloc take for each byte one asks for?
+// How much memory does a malloc take for every requested byte?
 #include <cstdlib>
 
-#include "books.hpp"
+#include "side_array.hpp"
 #include "child.hpp"
 #include "held_memory.hpp"
 #include "measure.hpp"
@@ -9,69 +9,70 @@
 namespace stackheap {
 namespace {
 
-/// Fills `blocks` with blocks of `bytes` from `take`, all written, and says what this process holds more than before.
+/// Fills `blocks` with blocks of `bytes` from `take`, all written, and returns by how much the memory of this process
+/// grew.
 template <class Take>
-findings fill(books<unsigned char*>& blocks, std::size_t bytes, Take take) {
-  held_now();  // once for nothing: the reading itself brings pages in
+findings fill(side_array<unsigned char*>& blocks, std::size_t bytes, Take take) {
+  held_now();  // unused: the first reading itself brings pages in
   const held_memory before = held_now();
   for (std::size_t i = 0; i < blocks.size(); ++i) {
-    if ((blocks[i] = take(i)) == nullptr) throw wrong_work("no memory for " + std::to_string(bytes) + " bytes");
-    std::memset(blocks[i], static_cast<int>(i % 251), opaque(bytes));
+    if ((blocks[i] = take(i)) == nullptr) throw verification_error("no memory for " + std::to_string(bytes) + " bytes");
+    std::memset(blocks[i], static_cast<int>(i % 251), hide(bytes));
   }
   const held_memory after = held_now();
-  for (std::size_t i = 0; i < blocks.size(); ++i)  // each byte is as the one before it, and the first as it was written
+  for (std::size_t i = 0; i < blocks.size(); ++i)  // the first byte is as written, and every byte equals the byte before it
     if (blocks[i][0] != i % 251 || std::memcmp(blocks[i], blocks[i] + 1, bytes - 1) != 0)
-      throw wrong_work("two blocks overlap");
+      throw verification_error("two blocks overlap");
   const auto asked = static_cast<double>(blocks.size() * bytes);
   const auto more = [](std::size_t now, std::size_t then) { return now > then ? static_cast<double>(now - then) : 0; };
-  findings found{{"resident_bytes_per_byte", more(after.resident, before.resident) / asked},
+  findings result{{"resident_bytes_per_byte", more(after.resident, before.resident) / asked},
                  {"unshared_bytes_per_byte", more(after.unshared, before.unshared) / asked},
                  {"blocks", static_cast<double>(blocks.size())},
                  {"from_statm", !after.exact}};
-  if (after.exact) found["huge_share"] = more(after.huge, before.huge) / more(after.resident, before.resident);
-  return found;
+  if (after.exact) result["huge_share"] = more(after.huge, before.huge) / more(after.resident, before.resident);
+  return result;
 }
 
 const child_task malloc_blocks("overhead", [](const std::vector<std::size_t>& arguments) {
   const std::size_t bytes = arguments.at(0), count = arguments.at(1) / bytes;
-  books<unsigned char*> blocks(count);
-  return fill(blocks, bytes, [=](std::size_t) { return static_cast<unsigned char*>(std::malloc(opaque(bytes))); });
+  side_array<unsigned char*> blocks(count);
+  return fill(blocks, bytes, [=](std::size_t) { return static_cast<unsigned char*>(std::malloc(hide(bytes))); });
 });
 
 const child_task slices("overhead_none", [](const std::vector<std::size_t>& arguments) {
   const std::size_t bytes = arguments.at(0), count = arguments.at(1) / bytes;
-  books<unsigned char*> blocks(count);
+  side_array<unsigned char*> blocks(count);
   void* const whole = ::mmap(nullptr, count * bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (whole == MAP_FAILED) throw wrong_work("the system maps no memory");
+  if (whole == MAP_FAILED) throw verification_error("the system refuses to map memory");
   return fill(blocks, bytes, [=](std::size_t i) { return static_cast<unsigned char*>(whole) + i * bytes; });
 });
 
 const family overhead({
-    .question = "How much memory does a malloc take for each byte one asks for?",
+    .question = "How much memory does a malloc take for every byte that a program requests?",
     .operation = "a billionth of one run of the child process, from start to end (the figure in ns is its time in "
-                 "seconds); what was found stands in the counters, above all resident_bytes_per_byte",
-    .untimed = "nothing: the child starts, fills its heap with blocks of n bytes, all written, looks at its "
-               "resident memory, checks the blocks and ends",
-    .heap = "empty: a process of its own, with that malloc preloaded as its only one; what it held before the first "
-            "block is subtracted",
-    .unfairness = "What a malloc needs once, whatever is asked of it, is spread over the bytes asked for, some MiB, "
-                  "as in a small program; with more of them it weighs less. Sizes that are powers of two suit "
-                  "mallocs that sort by size: those between show what rounding up costs. The control none cuts "
-                  "blocks from one mapping: what the kernel's count says where there are no books at all. "
-                  "huge_share is the share on huge pages; from_statm is 1 where smaps_rollup is masked.",
-}, [](enrolment& into) {
-  const std::size_t asked = into.pick<std::size_t>({1 << 20}, {8 << 20}, {16 << 20}).front();
-  for (const std::size_t bytes : into.pick<std::size_t>(
+                 "seconds); the results are the counters, above all resident_bytes_per_byte",
+    .untimed = "nothing: the child starts, fills its heap with blocks of n bytes, all written, reads its resident "
+               "memory, checks the blocks and ends",
+    .heap = "empty: a process of its own, with that malloc preloaded as its only malloc; the memory that it held "
+            "before the first block is subtracted",
+    .unfairness = "Memory that a malloc needs once is spread over the bytes requested, some MiB, as in a small "
+                  "program; a larger program spreads it over more bytes. Sizes that are powers of two suit mallocs "
+                  "that sort blocks by size: the sizes between show the cost of rounding up. The control none cuts "
+                  "blocks from one mapping: the kernel's count without any metadata. huge_share is the share on huge "
+                  "pages; from_statm is 1 where smaps_rollup cannot be read.",
+}, [](benchmark_registry& registry) {
+  const std::size_t asked = registry.pick<std::size_t>({1 << 20}, {8 << 20}, {16 << 20}).front();
+  for (const std::size_t bytes : registry.pick<std::size_t>(
            {64}, {8, 64, 100, 1024, 1100, 65536},
            {8,    16,   24,   32,   40,   64,   72,   100,  128,   160,   256,   300,   512,  700,
             1024, 1100, 2048, 2500, 4096, 5000, 8192, 10000, 16384, 20000, 32768, 40000, 65536})) {
     const auto ready = [] { return std::make_shared<char>(); };
-    into.add("none", {{"bytes", bytes}}, ready, [=](benchmark::State& state, char&) {
+    registry.add("none", {{"bytes", bytes}}, ready, [=](benchmark::State& state, char&) {
       measure_child(state, {.task = "overhead_none", .arguments = {bytes, asked}});
     });
     for (const malloc_library& library : malloc_libraries())
       if (library.available())
-        into.add(library.name, {{"bytes", bytes}}, ready, [=, &library](benchmark::State& state, char&) {
+        registry.add(library.name, {{"bytes", bytes}}, ready, [=, &library](benchmark::State& state, char&) {
           measure_child(state, {.task = "overhead", .arguments = {bytes, asked}, .malloc = deploy(library)});
         });
   }

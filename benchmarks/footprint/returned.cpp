@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <ctime>
 
-#include "books.hpp"
+#include "side_array.hpp"
 #include "child.hpp"
 #include "held_memory.hpp"
 #include "measure.hpp"
@@ -15,21 +15,21 @@ namespace {
 
 enum class sizes {
   small,  ///< uniform from 16 to 1,024 B
-  mixed,  ///< as servers ask for: 16 to 65,536 B, mostly small
+  mixed,  ///< as in servers: 16 to 65,536 B, mostly small
   large,  ///< uniform from 128 KiB to 1 MiB
 };
 constexpr std::array every_sizes{sizes::small, sizes::mixed, sizes::large};
-constexpr std::string_view name_of(sizes each) {
-  return each == sizes::small ? "small" : each == sizes::mixed ? "mixed" : "large";
+constexpr std::string_view name_of(sizes mix) {
+  return mix == sizes::small ? "small" : mix == sizes::mixed ? "mixed" : "large";
 }
 std::size_t draw(sizes kind, generator& random) {
   if (kind == sizes::large) return (std::size_t{128} << 10) + below(std::size_t{896} << 10, random);
   return draw_size(kind == sizes::small ? size_mix::uniform : size_mix::power_law, random);
 }
 
-/// When the child looks, in milliseconds after the last block was freed.
+/// When the child reads its memory, in milliseconds after the last block was freed.
 constexpr std::array looks_ms{0, 1, 10, 100, 300, 1000};
-/// Calls after that: a malloc that gives back after a time, but has no thread of its own, does so when it is called.
+/// Calls after that: a malloc that gives memory back after a delay, but has no thread of its own, does so in a call.
 constexpr int calls = 10'000;
 
 void sleep_until(std::chrono::steady_clock::time_point then) {
@@ -39,24 +39,27 @@ void sleep_until(std::chrono::steady_clock::time_point then) {
   if (left > 0) ::nanosleep(&wanted, nullptr);
 }
 
-/// Fills a heap with `asked` bytes in blocks, frees everything and looks at what is still resident: `looks` times.
+/// Fills a heap with `asked` bytes in blocks, frees everything and reads the memory that is still resident: `looks`
+/// times.
 findings fill_and_free(std::size_t asked, sizes kind, std::size_t looks) {
   generator random(seed);
   std::size_t count = 0;
   for (std::size_t bytes = 0; bytes < asked; ++count) bytes += draw(kind, random);
-  books<void*> blocks(count);
-  sleep_until(std::chrono::steady_clock::now() + std::chrono::microseconds(1));  // once for nothing, as the next line:
-  held_now();                                                                    // what runs later brings its pages in
+  side_array<void*> blocks(count);
+  sleep_until(std::chrono::steady_clock::now() + std::chrono::microseconds(1));  // unused, like the next line: the
+  held_now();                                                                    // first call of either brings pages in
   const held_memory before = held_now();
   random.seed(seed);
   for (void*& block : blocks) {
     const std::size_t bytes = draw(kind, random);
-    if ((block = std::malloc(bytes)) == nullptr) throw wrong_work("no memory for " + std::to_string(bytes) + " bytes");
+    if ((block = std::malloc(bytes)) == nullptr)
+      throw verification_error("malloc has no memory for " + std::to_string(bytes) + " bytes");
     std::memset(block, 1, bytes);
   }
   for (std::size_t i = blocks.size(); i > 1; --i) std::swap(blocks[i - 1], blocks[below(i, random)]);
   const held_memory peak = held_now();
-  if (peak.resident < before.resident + asked / 2) throw wrong_work("the blocks did not come into memory");
+  if (peak.resident < before.resident + asked / 2)
+    throw verification_error("the blocks are not resident after they were written");
   for (void* block : blocks) std::free(block);
   const auto freed = std::chrono::steady_clock::now();
   std::array<held_memory, looks_ms.size()> seen;
@@ -64,23 +67,23 @@ findings fill_and_free(std::size_t asked, sizes kind, std::size_t looks) {
     sleep_until(freed + std::chrono::milliseconds(looks_ms[i]));
     seen[i] = held_now();
   }
-  for (int i = 0; i < calls; ++i) std::free(opaque(std::malloc(draw(kind, random))));
+  for (int i = 0; i < calls; ++i) std::free(hide(std::malloc(draw(kind, random))));
   const held_memory after_calls = held_now();
 
   const double all = static_cast<double>(peak.resident - before.resident);
   const auto share = [&](const held_memory& at) {
     return (static_cast<double>(at.resident) - static_cast<double>(before.resident)) / all;
   };
-  findings found{{"peak_resident_bytes", all},
+  findings result{{"peak_resident_bytes", all},
                  {"asked_bytes", static_cast<double>(asked)},
                  {"returned_share_at_once", 1 - share(seen.front())},
                  {"returned_share_after_calls", 1 - share(after_calls)},
                  {"from_statm", !peak.exact}};
-  if (looks == looks_ms.size()) found["returned_share_after_1s"] = 1 - share(seen.back());
-  if (peak.exact) found["lazily_returned_share"] = static_cast<double>(seen[looks - 1].lazy_free) / all;
+  if (looks == looks_ms.size()) result["returned_share_after_1s"] = 1 - share(seen.back());
+  if (peak.exact) result["lazily_returned_share"] = static_cast<double>(seen[looks - 1].lazy_free) / all;
   for (std::size_t i = 0; i < looks; ++i)
-    found["resident_share_" + std::to_string(looks_ms[i]) + "ms"] = share(seen[i]);
-  return found;
+    result["resident_share_" + std::to_string(looks_ms[i]) + "ms"] = share(seen[i]);
+  return result;
 }
 
 const child_task task("returned", [](const std::vector<std::size_t>& arguments) {
@@ -91,51 +94,52 @@ child_order order_for(const malloc_library& library, std::size_t asked, sizes ki
   return {.task = "returned", .arguments = {asked, static_cast<std::size_t>(kind), looks}, .malloc = deploy(library)};
 }
 
-/// What the child of each malloc found; all wait their second at the same time, once for all benchmarks of the family.
+/// The results of the child of each malloc; all wait for their second at the same time, once for all benchmarks of the
+/// family.
 const child_report& report_of(const std::string& name, std::size_t asked, sizes kind, std::size_t looks) {
   static std::map<std::pair<std::string, sizes>, child_report> reports;
   if (!reports.empty()) return reports.at({name, kind});
   std::vector<child_order> orders;
   std::vector<child_report*> answers;
   for (const malloc_library& library : malloc_libraries())
-    for (const sizes each : every_sizes) {
-      child_report& answer = reports[{library.name, each}];
+    for (const sizes mix : every_sizes) {
+      child_report& answer = reports[{library.name, mix}];
       try {
-        orders.push_back(order_for(library, asked, each, looks));
+        orders.push_back(order_for(library, asked, mix, looks));
         answers.push_back(&answer);
-      } catch (const wrong_work& reason) {
+      } catch (const verification_error& reason) {
         answer.wrong = reason.what();
       }
     }
-  const std::vector<child_report> found = run_children(orders);
-  for (std::size_t i = 0; i < found.size(); ++i) *answers[i] = found[i];
+  const std::vector<child_report> outcomes = run_children(orders);
+  for (std::size_t i = 0; i < outcomes.size(); ++i) *answers[i] = outcomes[i];
   return reports.at({name, kind});
 }
 
 const family returned({
     .question = "Does freed memory go back to the system, and when?",
     .operation = "a billionth of one run of the child process without its waits: it starts, fills its heap, frees "
-                 "everything, looks and ends (the figure in ns is its time in seconds); what was found stands in "
-                 "the counters",
-    .untimed = "the runs that find: the children of all mallocs at the same time, each looking for a second at what "
-               "is still resident, once for all benchmarks of the family, which costs a little over a second for "
-               "each process; smoke does not wait",
-    .heap = "a process of its own, with that malloc preloaded as its only one: small blocks (16 to 1,024 B), mixed "
-            "ones (16 to 65,536 B, mostly small) or large ones (128 KiB to 1 MiB), all written, then all freed in "
+                 "everything, reads its resident memory and ends (the figure in ns is its time in seconds); the "
+                 "results are the counters",
+    .untimed = "the runs for the counters: the children of all mallocs at the same time, each watching for a second "
+               "how much is still resident, once for all benchmarks of the family, which takes a little over a second "
+               "in every process; smoke does not wait",
+    .heap = "a process of its own, with that malloc preloaded as its only malloc: small blocks (16 to 1,024 B), mixed "
+            "blocks (16 to 65,536 B, mostly small) or large blocks (128 KiB to 1 MiB), all written, then all freed in "
             "random order",
-    .unfairness = "Everything is freed here, which suits mallocs that can only give back what lies at the end of "
-                  "their heap: one block that stays there keeps all of it, and so does one that a malloc keeps "
-                  "aside for next time. Memory that was given back lazily (MADV_FREE) counts as resident until the "
-                  "kernel needs it: lazily_returned_share says how much, after the last look. After the second come "
-                  "10,000 calls of malloc and free, of the same sizes: a malloc without a thread of its own can "
-                  "only give back when it is called (returned_share_after_calls, negative where it then holds more).",
-}, [](enrolment& into) {
-  const std::size_t asked = into.pick<std::size_t>({2 << 20}, {8 << 20}, {64 << 20}).front();
-  const std::size_t looks = into.chosen() == profile::smoke ? 3 : looks_ms.size();
+    .unfairness = "Everything is freed here, which suits mallocs that can give back only the end of their heap: one "
+                  "block that stays there keeps all of it, and so does a block that a malloc keeps for later. Memory "
+                  "given back lazily (MADV_FREE) counts as resident until the kernel needs it: lazily_returned_share "
+                  "is that share, after the last reading. After the second come 10,000 calls of malloc and free with "
+                  "the same sizes: a malloc without a thread of its own can give memory back only when it is called "
+                  "(returned_share_after_calls, negative where the process then holds more).",
+}, [](benchmark_registry& registry) {
+  const std::size_t asked = registry.pick<std::size_t>({2 << 20}, {8 << 20}, {64 << 20}).front();
+  const std::size_t looks = registry.chosen() == profile::smoke ? 3 : looks_ms.size();
   for (const sizes kind : every_sizes)
     for (const malloc_library& library : malloc_libraries())
       if (library.available())
-        into.add(
+        registry.add(
             library.name, {{"sizes", name_of(kind)}},
             [=, &library] { return std::make_shared<child_report>(report_of(library.name, asked, kind, looks)); },
             [=, &library](benchmark::State& state, child_report& report) {

@@ -32,7 +32,7 @@ namespace fs = std::filesystem;
 using seconds = std::chrono::duration<double>;
 
 constexpr std::string_view option = "--child=";
-/// How often a parent looks at the memory and the age of its children.
+/// How often a parent checks the memory and the age of its children.
 constexpr int look_every_ms = 10;
 
 std::map<std::string, child_task::function, std::less<>>& tasks() {
@@ -40,16 +40,16 @@ std::map<std::string, child_task::function, std::less<>>& tasks() {
   return all;
 }
 
-/// Has this file a malloc by that very name?
+/// Whether this file has a symbol `malloc` without a prefix.
 bool has_plain_malloc(const std::string& file) {
   void* const handle = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
   if (handle == nullptr) return false;
-  const void* const found = ::dlsym(handle, "malloc");
+  const void* const function = ::dlsym(handle, "malloc");
   ::dlclose(handle);
-  return found != nullptr && same_file(file_of(found), file);
+  return function != nullptr && same_file(file_of(function), file);
 }
 
-/// "libx_proxy.so.2.8", "libx_proxy.so.2" or "libx_proxy.so" beside "libx.so.2.8"; empty when none is there.
+/// "libx_proxy.so.2.8", "libx_proxy.so.2" or "libx_proxy.so" beside "libx.so.2.8"; empty when there is no such file.
 std::string proxy_of(const std::string& file) {
   const fs::path path(file);
   const std::string name = path.filename();
@@ -63,12 +63,13 @@ std::string proxy_of(const std::string& file) {
 }
 
 /// The parent's environment with another preload, and without the static thread-local storage that the program reserves
-/// for the libraries it opens itself (reserve_static_tls): a child opens none, and each thread's stack would hold it.
+/// for the libraries it opens itself (reserve_static_tls): a child opens no library, and every thread's stack would
+/// hold it.
 std::vector<std::string> environment(const std::string& preload) {
   const std::string tunables = "GLIBC_TUNABLES=";
   std::vector<std::string> all;
-  for (char** each = environ; *each != nullptr; ++each)
-    if (const std::string variable = *each; variable.starts_with(tunables))
+  for (char** entry = environ; *entry != nullptr; ++entry)
+    if (const std::string variable = *entry; variable.starts_with(tunables))
       all.push_back(tunables + without_tunable(variable.substr(tunables.size()), static_tls_tunable));
     else if (!variable.starts_with("LD_PRELOAD="))
       all.push_back(variable);
@@ -79,7 +80,7 @@ std::vector<std::string> environment(const std::string& preload) {
 std::vector<char*> pointers(std::vector<std::string>& texts) {
   std::vector<char*> all;
   all.reserve(texts.size() + 1);
-  for (std::string& each : texts) all.push_back(each.data());
+  for (std::string& text : texts) all.push_back(text.data());
   all.push_back(nullptr);
   return all;
 }
@@ -91,24 +92,25 @@ std::size_t resident_bytes_of(pid_t process) {
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
-/// Bytes; a child has a few hundred to say, but any library may write on its standard output too.
-constexpr std::size_t most_said = std::size_t{1} << 20;
+/// Bytes; a child writes a few hundred, but any library may write to its standard output too.
+constexpr std::size_t most_text = std::size_t{1} << 20;
 
-/// A child that runs, and what it has said so far.
+/// A running child and its output so far.
 class running_child {
  public:
   explicit running_child(const child_order& order) : order_(order), started_(std::chrono::steady_clock::now()) {
     std::string call(option);
     call += order.task;
-    for (const std::size_t each : order.arguments) call += ',' + std::to_string(each);
+    for (const std::size_t argument : order.arguments) call += ',' + std::to_string(argument);
     std::vector<std::string> words{program_invocation_name, call}, variables = environment(order.malloc.preload);
     int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) throw wrong_work(std::string("no pipe: ") + std::strerror(errno));
+    if (::pipe2(ends, O_CLOEXEC) != 0)
+      throw verification_error(std::string("cannot make a pipe: ") + std::strerror(errno));
     posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     ::posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
-    ::posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);  // mallocs complain there
+    ::posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);  // mallocs print their errors there
     const int error = ::posix_spawn(&process_, "/proc/self/exe", &actions, nullptr, pointers(words).data(),
                                     pointers(variables).data());
     ::posix_spawn_file_actions_destroy(&actions);
@@ -119,19 +121,19 @@ class running_child {
   running_child(const running_child&) = delete;
   running_child& operator=(const running_child&) = delete;
   ~running_child() {
-    if (running()) kill("it was no longer wanted");
+    if (running()) kill("it was no longer needed");
   }
 
   bool running() const { return output_ >= 0; }
   int output() const { return output_; }
   const child_report& report() const { return report_; }
 
-  /// Takes what the child has written; when it has written all, what it said is read.
+  /// Takes new output of the child; parses it when the child has closed its end.
   void read() {
     char text[4096];
     const ssize_t bytes = ::read(output_, text, sizeof text);
-    if (bytes > 0) said_.append(text, static_cast<std::size_t>(bytes));
-    if (said_.size() > most_said) return kill("it was ended because it wrote without end");
+    if (bytes > 0) text_.append(text, static_cast<std::size_t>(bytes));
+    if (text_.size() > most_text) return kill("it was ended because it wrote too much output");
     if (bytes > 0 || (bytes < 0 && errno == EINTR)) return;
     report_.seconds = age();
     int status = 0;
@@ -140,11 +142,11 @@ class running_child {
     judge(status);
   }
 
-  /// Ends a child that has grown too large or too old.
+  /// Ends a child that has become too large or too old.
   void look() {
     if (const std::size_t resident = resident_bytes_of(process_); resident > order_.most_resident_bytes)
       kill("it was ended because it held " + std::to_string(resident >> 20) + " MiB, more than the " +
-           std::to_string(order_.most_resident_bytes >> 20) + " MiB that are harmless here");
+           std::to_string(order_.most_resident_bytes >> 20) + " MiB that it may hold");
     else if (age() > order_.most_seconds)
       kill("it was ended because it took longer than " + std::to_string(static_cast<int>(order_.most_seconds)) + " s");
   }
@@ -171,11 +173,11 @@ class running_child {
 
   void judge(int status) {
     const double lived = report_.seconds;
-    report_ = parse_report(said_);
+    report_ = parse_report(text_);
     report_.seconds = lived;
     if (!report_.wrong.empty()) return fail(report_.wrong);
     if (WIFSIGNALED(status)) return fail(std::string("it died of ") + ::strsignal(WTERMSIG(status)));
-    if (status != 0 || report_.malloc_file.empty()) return fail("it ended without saying what it found");
+    if (status != 0 || report_.malloc_file.empty()) return fail("it ended without a result");
     if (!same_file(report_.malloc_file, order_.malloc.malloc_file))
       return fail("its malloc was that of " + report_.malloc_file + ", not of " + order_.malloc.malloc_file);
     const auto wanted = [&](const std::string& file) { return same_file(file, order_.malloc.library_file); };
@@ -187,25 +189,25 @@ class running_child {
   std::chrono::steady_clock::time_point started_;
   pid_t process_ = 0;
   int output_ = -1;
-  std::string said_;
+  std::string text_;
   child_report report_;
 };
 
-/// One line each: whose malloc this process has, what it has loaded, what it found.
-std::string account_of(const findings& found) {
+/// One line for each fact: the file of this process's malloc, every loaded file, every result.
+std::string account_of(const findings& results) {
   std::ostringstream text;
   text.precision(17);
   text << "malloc=" << file_of(::dlsym(RTLD_DEFAULT, "malloc")) << '\n';
   ::dl_iterate_phdr(
-      [](dl_phdr_info* each, std::size_t, void* to) {
-        if (each->dlpi_name != nullptr && *each->dlpi_name != '\0')
-          *static_cast<std::ostringstream*>(to) << "loaded=" << real_path(each->dlpi_name) << '\n';
-        else if (each->dlpi_addr != 0)  // the program itself has no name
+      [](dl_phdr_info* object, std::size_t, void* to) {
+        if (object->dlpi_name != nullptr && *object->dlpi_name != '\0')
+          *static_cast<std::ostringstream*>(to) << "loaded=" << real_path(object->dlpi_name) << '\n';
+        else if (object->dlpi_addr != 0)  // the program itself has no name
           *static_cast<std::ostringstream*>(to) << "loaded=" << real_path("/proc/self/exe") << '\n';
         return 0;
       },
       &text);
-  for (const auto& [name, value] : found) text << name << '=' << value << '\n';
+  for (const auto& [name, value] : results) text << name << '=' << value << '\n';
   return text.str();
 }
 
@@ -232,28 +234,28 @@ std::string without_tunable(std::string_view tunables, std::string_view name) {
 child_task::child_task(std::string_view name, function work) { tasks().emplace(name, work); }
 
 deployment deploy(const malloc_library& library) {
-  if (!library.available()) throw wrong_work(library.name + " is not available: " + library.reason);
+  if (!library.available()) throw verification_error(library.name + " is not available: " + library.reason);
   deployment chosen{"", library.file, library.file};
   if (library.process) {
     const char* const preloaded = std::getenv("LD_PRELOAD");
     chosen.preload = preloaded != nullptr ? preloaded : "";
   } else if (same_file(library.file, file_of(::dlsym(RTLD_DEFAULT, "gnu_get_libc_version")))) {
-    chosen.preload = "";  // the C library's own is what a process has when nothing is preloaded
+    chosen.preload = "";  // without a preload, a process has the C library's own
   } else if (has_plain_malloc(library.file)) {
     chosen.preload = library.file;
   } else {
     chosen.malloc_file = proxy_of(library.file);
     if (chosen.malloc_file.empty())
-      throw wrong_work(library.file + " has no symbol malloc, and there is no proxy library beside it to be preloaded");
-    chosen.preload = library.file + ':' + chosen.malloc_file;  // the proxy alone would load what the system finds
+      throw verification_error(library.file + " has no symbol malloc, and no proxy library beside it can be preloaded");
+    chosen.preload = library.file + ':' + chosen.malloc_file;  // the proxy alone would load the library that the system finds
   }
   return chosen;
 }
 
 deployment own_deployment() {
-  for (const malloc_library& each : malloc_libraries())
-    if (each.process) return deploy(each);
-  throw wrong_work("the process's own malloc is not known");
+  for (const malloc_library& library : malloc_libraries())
+    if (library.process) return deploy(library);
+  throw verification_error("the process's own malloc is not known");
 }
 
 std::vector<child_report> run_children(const std::vector<child_order>& orders) {
@@ -270,7 +272,7 @@ std::vector<child_report> run_children(const std::vector<child_order>& orders) {
     if (waiting.empty()) break;
     ::poll(waiting.data(), waiting.size(), look_every_ms);
     for (const auto& child : children) {
-      const auto ready = [&](const pollfd& each) { return each.fd == child->output() && each.revents != 0; };
+      const auto ready = [&](const pollfd& entry) { return entry.fd == child->output() && entry.revents != 0; };
       if (child->running() && std::any_of(waiting.begin(), waiting.end(), ready)) child->read();
       if (child->running()) child->look();
     }
@@ -283,21 +285,21 @@ std::vector<child_report> run_children(const std::vector<child_order>& orders) {
 
 child_report run_child(const child_order& order) {
   child_report report = run_children({order}).front();
-  if (!report.wrong.empty()) throw wrong_work(report.wrong);
+  if (!report.wrong.empty()) throw verification_error(report.wrong);
   return report;
 }
 
 void show(benchmark::State& state, const child_report& report) {
-  if (!report.wrong.empty()) throw wrong_work(report.wrong);
-  for (const auto& [name, value] : report.found) state.counters[name] = value;
+  if (!report.wrong.empty()) throw verification_error(report.wrong);
+  for (const auto& [name, value] : report.results) state.counters[name] = value;
   state.counters["child_seconds"] = report.seconds;
   core_speed().show(state);
   state.SetLabel("malloc of " + report.malloc_file);
 }
 
-child_report parse_report(std::string_view said) {
+child_report parse_report(std::string_view text) {
   child_report report;
-  std::istringstream lines{std::string(said)};
+  std::istringstream lines{std::string(text)};
   for (std::string line; std::getline(lines, line);) {
     const auto equals = line.find('=');
     if (equals == std::string::npos) continue;
@@ -305,7 +307,7 @@ child_report parse_report(std::string_view said) {
     if (key == "wrong") report.wrong = value;
     else if (key == "malloc") report.malloc_file = value;
     else if (key == "loaded") report.loaded.push_back(value);
-    else report.found[key] = std::strtod(value.c_str(), nullptr);
+    else report.results[key] = std::strtod(value.c_str(), nullptr);
   }
   return report;
 }
@@ -322,13 +324,13 @@ std::optional<int> run_as_child(int argc, char** argv) {
   std::string name, word;
   std::getline(words, name, ',');
   const auto task = tasks().find(name);
-  if (task == tasks().end()) throw std::invalid_argument(std::string(argv[1]) + ": there is no such task");
+  if (task == tasks().end()) throw std::invalid_argument(std::string(argv[1]) + ": unknown task");
   std::vector<std::size_t> arguments;
   while (std::getline(words, word, ',')) {
     std::size_t number = 0;
     const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
     if (error != std::errc() || end != word.data() + word.size())
-      throw std::invalid_argument(std::string(argv[1]) + ": '" + word + "' is no whole number");
+      throw std::invalid_argument(std::string(argv[1]) + ": '" + word + "' is not a whole number");
     arguments.push_back(number);
   }
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -338,7 +340,7 @@ std::optional<int> run_as_child(int argc, char** argv) {
   } catch (const std::exception& error) {
     write_all(std::string("wrong=") + error.what() + '\n');
   }
-  ::_exit(0);  // what the task left behind is not taken down piece by piece
+  ::_exit(0);  // without freeing the blocks of the task one by one
 }
 
 }  // namespace stackheap

@@ -8,7 +8,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Is the word one of those between the commas?
+/// Whether the word is in the list, which is separated by commas.
 bool names(const std::string& list, std::string_view word) {
   return (',' + list + ',').find(',' + std::string(word) + ',') != std::string::npos;
 }
@@ -16,7 +16,7 @@ bool names(const std::string& list, std::string_view word) {
 }  // namespace
 
 std::vector<fs::path> control_groups(std::string_view controller, const fs::path& root) {
-  std::vector<fs::path> found;
+  std::vector<fs::path> groups;
   std::ifstream lines(root / "proc/self/cgroup");
   for (std::string line; std::getline(lines, line);) {  // number:controllers:path, no controllers in version 2
     const auto first = line.find(':'), second = line.find(':', first + 1);
@@ -25,11 +25,11 @@ std::vector<fs::path> control_groups(std::string_view controller, const fs::path
     if (!controllers.empty() && !names(controllers, controller)) continue;
     const fs::path tree = root / "sys/fs/cgroup" / controllers;
     for (auto group = fs::path(line.substr(second + 1));; group = group.parent_path()) {
-      found.push_back(tree / group.relative_path());
+      groups.push_back(tree / group.relative_path());
       if (!group.has_relative_path()) break;
     }
   }
-  return found;
+  return groups;
 }
 
 }  // namespace stackheap

@@ -1,4 +1,4 @@
-// Which control groups limit this process? A container is one, and what it may use is less than what the machine has.
+// Which control groups limit this process? A container is such a group, and has less than the whole machine.
 #pragma once
 
 #include <filesystem>
@@ -7,9 +7,9 @@
 
 namespace stackheap {
 
-/// The folders of the groups that this process is in, and of all above them, as far as `controller` ("memory", "cpu") rules
-/// there, in either version of control groups. Not each needs to exist: inside a container the path of its group may not,
-/// and the root is the group itself. `root` stands before /proc and /sys, for tests.
+/// The folders of this process's groups, and of all groups above them, that `controller` ("memory", "cpu") controls, in
+/// either version of control groups. They may not exist: inside a container the path of its group may be missing, and
+/// the root is the group itself. `root` is a prefix of /proc and /sys, for tests.
 std::vector<std::filesystem::path> control_groups(std::string_view controller, const std::filesystem::path& root = "/");
 
 }  // namespace stackheap

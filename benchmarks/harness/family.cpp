@@ -18,23 +18,24 @@ bool threads_were_there = false;
 }  // namespace
 
 profile parse_profile(std::string_view name) {
-  for (const profile each : {profile::smoke, profile::quick, profile::full})
-    if (name == name_of(each)) return each;
-  throw std::invalid_argument("unknown profile '" + std::string(name) + "' (there are: smoke, quick, full)");
+  for (const profile kind : {profile::smoke, profile::quick, profile::full})
+    if (name == name_of(kind)) return kind;
+  throw std::invalid_argument("--profile: unknown profile '" + std::string(name) + "' (choose smoke, quick, full)");
 }
 
-std::string_view name_of(profile each) {
-  return each == profile::smoke ? "smoke" : each == profile::quick ? "quick" : "full";
+std::string_view name_of(profile kind) {
+  return kind == profile::smoke ? "smoke" : kind == profile::quick ? "quick" : "full";
 }
 
 std::string result_name(std::string_view family, std::string_view strategy, std::initializer_list<parameter> parameters) {
   std::string name(family);
   if (!strategy.empty()) name.append("/").append(strategy);
-  for (const parameter& each : parameters) name.append("/").append(each.text);
+  for (const parameter& part : parameters) name.append("/").append(part.text);
   return name;
 }
 
-family::family(about said, void (*how)(enrolment&), const char* path) : facts(std::move(said)), enroll(how) {
+family::family(about description, void (*function)(benchmark_registry&), const char* path)
+    : facts(std::move(description)), add_benchmarks(function) {
   const std::filesystem::path file(path);
   name = file.stem();
   chapter = file.parent_path().filename();
@@ -43,7 +44,9 @@ family::family(about said, void (*how)(enrolment&), const char* path) : facts(st
 
 std::vector<const family*> families() {
   std::vector<const family*> all = registered();
-  const auto rank = [](const family* each) { return std::tuple(!each->facts.before_threads, each->chapter, each->name); };
+  const auto rank = [](const family* member) {
+    return std::tuple(!member->facts.before_threads, member->chapter, member->name);
+  };
   std::sort(all.begin(), all.end(), [&](const family* a, const family* b) { return rank(a) < rank(b); });
   return all;
 }
@@ -56,7 +59,7 @@ void have_had_threads() {
   std::thread([] {}).join();
 }
 
-void enrolment::add_named(const std::string& name, std::function<void(benchmark::State&)> body) {
+void benchmark_registry::add_named(const std::string& name, std::function<void(benchmark::State&)> body) {
   if (!std::regex_search(name, only_)) return;
   names_.push_back(name);
   benchmark::RegisterBenchmark(name.c_str(), [body = std::move(body), before = before_threads_](benchmark::State& state) {
@@ -69,16 +72,16 @@ void enrolment::add_named(const std::string& name, std::function<void(benchmark:
   });
 }
 
-void* enrolment::prepared(const std::string& name, const std::function<std::shared_ptr<void>()>& prepare) {
+void* benchmark_registry::prepared(const std::string& name, const std::function<std::shared_ptr<void>()>& prepare) {
   static std::string current;
-  static std::shared_ptr<void> world;
-  if (current != name || world == nullptr) {
-    world.reset();  // the old one goes before the new one comes, so that they never share the memory
+  static std::shared_ptr<void> fixture;
+  if (current != name || fixture == nullptr) {
+    fixture.reset();  // the old fixture is dropped before the new one is made, so that both are never in memory
     current.clear();
-    world = prepare();
+    fixture = prepare();
     current = name;
   }
-  return world.get();
+  return fixture.get();
 }
 
 }  // namespace stackheap

@@ -1,5 +1,5 @@
-// How does a family of benchmarks make itself known? By one global object in its file; its name is the file's name,
-// its chapter the folder's, so neither is written twice.
+// How does a family of benchmarks register itself? By one global object in its file; its name is the name of the file,
+// its chapter the name of the folder, so that neither is written twice.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -24,8 +24,8 @@ enum class profile { smoke, quick, full };
 profile parse_profile(std::string_view name);
 std::string_view name_of(profile);
 
-/// The work of a benchmark was not what it should be, or cannot be done here: an error in the result, never a number.
-struct wrong_work : std::runtime_error {
+/// The work of a benchmark was wrong or cannot be done here: an error in the result, never a number.
+struct verification_error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
@@ -40,10 +40,10 @@ struct parameter {
 /// Joins a result's name: `family/strategy/key:value/...`; an empty strategy is left out.
 std::string result_name(std::string_view family, std::string_view strategy, std::initializer_list<parameter> parameters);
 
-/// Where a family's benchmarks are put, for one profile.
-class enrolment {
+/// Takes the benchmarks of a family, for one profile.
+class benchmark_registry {
  public:
-  enrolment(std::string_view family, profile chosen, const std::regex& only, bool before_threads)
+  benchmark_registry(std::string_view family, profile chosen, const std::regex& only, bool before_threads)
       : family_(family), chosen_(chosen), only_(only), before_threads_(before_threads) {}
 
   /// The arguments for the chosen profile.
@@ -61,8 +61,8 @@ class enrolment {
   void add(std::string_view strategy, std::initializer_list<parameter> parameters, Prepare prepare, Run run) {
     const std::string name = result_name(family_, strategy, parameters);
     add_named(name, [name, prepare, run](benchmark::State& state) {
-      using World = std::remove_reference_t<decltype(*prepare())>;
-      run(state, *static_cast<World*>(prepared(name, [&] { return std::shared_ptr<void>(prepare()); })));
+      using Fixture = std::remove_reference_t<decltype(*prepare())>;
+      run(state, *static_cast<Fixture*>(prepared(name, [&] { return std::shared_ptr<void>(prepare()); })));
     });
   }
 
@@ -79,16 +79,16 @@ class enrolment {
   std::vector<std::string> names_;
 };
 
-/// What a reader must know of a family, in plain words; printed by --list and shown in the report.
+/// What a reader must know about a family, in plain words; printed by --list and shown in the report.
 struct about {
   std::string_view question;
-  std::string_view operation;   ///< what one operation is: what is timed
-  std::string_view untimed;     ///< what is not
-  std::string_view heap;        ///< the heap it starts on
-  std::string_view unfairness;  ///< what to keep in mind; empty when nothing is known
-  /// Each is a regular expression over names, to be run in a process of its own. Empty: the family needs but one.
-  std::vector<std::string> parts = {};
-  /// Has benchmarks that must run before this process has had a second thread; so it runs first.
+  std::string_view operation;   ///< what one timed operation does
+  std::string_view untimed;     ///< what is done but not timed
+  std::string_view heap;        ///< the state of the heap at the start
+  std::string_view unfairness;  ///< what makes comparisons unfair; empty when nothing is known
+  /// Regular expressions over names; the benchmarks of each run in a process of their own. Empty: one process for all.
+  std::vector<std::string> process_groups = {};
+  /// Has benchmarks that must run before this process starts a second thread; so the family runs first.
   bool before_threads = false;
 };
 
@@ -96,18 +96,18 @@ struct about {
 class family {
  public:
   /// `file` is that of the caller. (Clang 14 has no std::source_location with GCC 12's library.)
-  family(about facts, void (*enroll)(enrolment&), const char* file = __builtin_FILE());
+  family(about facts, void (*add_benchmarks)(benchmark_registry&), const char* file = __builtin_FILE());
 
   std::string name;
   std::string chapter;
   about facts;
-  void (*enroll)(enrolment&);
+  void (*add_benchmarks)(benchmark_registry&);
 };
 
 /// All families: those that need a process without threads first, then by chapter and name.
 std::vector<const family*> families();
 
-/// Has this process ever had a second thread? (glibc's malloc is over twice as dear from then on.)
+/// Whether this process has ever had a second thread. (From then on glibc's malloc costs more than twice as much.)
 bool had_threads();
 
 /// Starts and joins one thread, once, as real programs have had threads.

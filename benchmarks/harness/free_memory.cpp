@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Where nothing says what is free, an experiment takes no more than this.
+/// The most that an experiment takes where the free memory is unknown.
 constexpr std::size_t unknown_harmless = std::size_t{64} << 20;
 
 std::optional<std::size_t> number_in(const fs::path& file) {
@@ -21,7 +21,7 @@ std::optional<std::size_t> number_in(const fs::path& file) {
   return {};  // no such file, or "max"
 }
 
-/// The number that stands after `key` in a file of lines "key number".
+/// The number after `key` in a file of lines "key number".
 std::size_t number_of(const fs::path& file, const std::string& key) {
   std::ifstream in(file);
   std::size_t number = 0;
@@ -30,7 +30,7 @@ std::size_t number_of(const fs::path& file, const std::string& key) {
   return 0;
 }
 
-/// What a group leaves; the names of its files differ between the two versions of control groups.
+/// The rest in a group; the names of its files differ between the two versions of control groups.
 std::optional<std::size_t> left_by(const fs::path& group, const char* limit_file, const char* use_file,
                                    const char* droppable_key) {
   const auto limit = number_in(group / limit_file), use = number_in(group / use_file);
@@ -39,12 +39,12 @@ std::optional<std::size_t> left_by(const fs::path& group, const char* limit_file
   return *limit - std::min(*limit, held);
 }
 
-std::optional<std::size_t> least(std::optional<std::size_t> one, std::optional<std::size_t> other) {
-  if (!one || !other) return one ? one : other;
-  return std::min(*one, *other);
+std::optional<std::size_t> least(std::optional<std::size_t> first, std::optional<std::size_t> second) {
+  if (!first || !second) return first ? first : second;
+  return std::min(*first, *second);
 }
 
-/// A limit anywhere above binds as well.
+/// A limit of any group above applies as well.
 std::optional<std::size_t> left_by_groups(const fs::path& root) {
   std::optional<std::size_t> left;
   for (const fs::path& group : control_groups("memory", root)) {

@@ -1,5 +1,5 @@
-// On which heap does a benchmark start? An empty heap lies: a lone malloc/free pair can cost twice what it costs beside a
-// live block, because the allocator gives up and re-makes its page each time.
+// On which heap does a benchmark start? An empty heap misleads: a lone malloc/free pair can cost twice as much as
+// beside a live block, because the allocator gives up its page and makes it again each time.
 #pragma once
 
 #include <cstring>
@@ -15,7 +15,7 @@
 namespace stackheap {
 
 enum class heap_state {
-  empty,     ///< nothing of ours is live
+  empty,     ///< the benchmark has no live block
   resident,  ///< a few live blocks in each size class used
   aged,      ///< 2^16 blocks of mixed sizes were allocated and a random half of them freed
 };
@@ -27,11 +27,11 @@ inline constexpr std::size_t aged_blocks = std::size_t{1} << 16;
 inline constexpr std::size_t resident_blocks = 4;
 inline constexpr size_mix aged_mix = size_mix::uniform;
 
-/// Allocates or throws wrong_work; for untimed code.
+/// Allocates or throws verification_error; for untimed code.
 template <owns Strategy>
 std::byte* take(Strategy& strategy, std::size_t bytes) {
   void* const block = strategy.allocate(bytes);
-  if (block == nullptr) throw wrong_work("no memory for " + std::to_string(bytes) + " bytes");
+  if (block == nullptr) throw verification_error("the strategy has no memory for " + std::to_string(bytes) + " bytes");
   return static_cast<std::byte*>(block);
 }
 
@@ -50,11 +50,11 @@ class live_blocks {
     blocks_.emplace_back(take(strategy_, bytes), bytes);
     *blocks_.back().first = std::byte{1};
   }
-  /// Frees every second block by chance: a random half.
+  /// Frees a random half of the blocks.
   void free_random_half(generator& random) {
     const std::vector<std::uint32_t> order = shuffled(blocks_.size(), random);
     std::vector<std::pair<std::byte*, std::size_t>> kept;
-    kept.reserve(blocks_.size());  // what fails below would free a block here and once more at the end
+    kept.reserve(blocks_.size());  // an exception below would free a block here and again in the destructor
     for (std::size_t i = 0; i < order.size(); ++i) {
       const auto& [block, bytes] = blocks_[order[i]];
       if (i < order.size() / 2)
@@ -71,8 +71,8 @@ class live_blocks {
   std::vector<std::pair<std::byte*, std::size_t>> blocks_;
 };
 
-/// Puts the heap of a strategy into a state, for as long as this lives. `sizes` are the blocks the benchmark will ask for.
-/// A strategy that only lends has no heap to put in a state.
+/// Brings the heap of a strategy into a state, as long as this object lives. `sizes` are the sizes of the blocks that the
+/// benchmark will take. A strategy that only lends has no heap, and nothing is done.
 template <class Strategy>
 class on_heap {
  public:
@@ -97,8 +97,8 @@ class on_heap<Strategy> {
   live_blocks<Strategy> live_;
 };
 
-/// The need of a strategy that is to serve `blocks` of up to `bytes` beside what a heap state keeps live.
-inline demand beside(heap_state state, demand need) {
+/// The capacity of a strategy that serves `need` beside the blocks that a heap state keeps live.
+inline capacity beside(heap_state state, capacity need) {
   if (state == heap_state::resident) need.blocks += resident_blocks;
   if (state == heap_state::aged) {
     need.blocks += aged_blocks;
@@ -107,7 +107,7 @@ inline demand beside(heap_state state, demand need) {
   return need;
 }
 
-/// Verifies, untimed, that `strategy` lends `bytes` bytes that hold what is written; throws wrong_work otherwise.
+/// Verifies, untimed, that `strategy` lends `bytes` bytes that hold what is written; throws verification_error otherwise.
 template <class Strategy>
 void verify_lends(Strategy& strategy, std::size_t bytes) {
   int calls = 0;
@@ -117,9 +117,10 @@ void verify_lends(Strategy& strategy, std::size_t bytes) {
     if (block == nullptr || given != bytes) return;
     std::memset(block, 0x5a, given);
     escape(block);
-    held = *block == std::byte{0x5a} && std::memcmp(block, block + 1, given - 1) == 0;  // each byte is as the one before
+    held = *block == std::byte{0x5a} && std::memcmp(block, block + 1, given - 1) == 0;  // every byte equals the byte before it
   });
-  if (calls != 1 || !held) throw wrong_work("the strategy did not lend " + std::to_string(bytes) + " usable bytes");
+  if (calls != 1 || !held)
+    throw verification_error("the strategy did not lend " + std::to_string(bytes) + " usable bytes");
 }
 
 }  // namespace stackheap

@@ -12,7 +12,7 @@
 namespace stackheap {
 namespace {
 
-/// A small file's text, read into memory that was there before.
+/// The text of a small file, read into memory that already exists.
 std::string_view text_of(const char* folder, const char* name) {
   static std::array<char, 4096> text;
   char path[256];
@@ -68,7 +68,7 @@ held_memory held_now(const char* folder) {
   if (const auto held = parse_rollup(text_of(folder, "smaps_rollup"))) return *held;
   const auto page_bytes = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   if (const auto held = parse_statm(text_of(folder, "statm"), page_bytes)) return *held;
-  throw wrong_work("the system does not say what a process holds: neither smaps_rollup nor statm can be read");
+  throw verification_error("the memory of this process is unknown: neither smaps_rollup nor statm can be read");
 }
 
 }  // namespace stackheap

@@ -1,5 +1,5 @@
-// How are the times of many calls kept, when it is their tail that matters? In a histogram whose buckets grow with what
-// they hold, so that each answer is off by at most 1/64 of itself, however many values there are.
+// How are the times of many calls stored when their tail matters? In a histogram whose buckets grow with the values, so
+// that every result is wrong by at most 1/64 of itself, for any number of values.
 #pragma once
 
 #include <algorithm>
@@ -11,14 +11,14 @@
 
 namespace stackheap {
 
-/// Counts whole numbers in log-linear buckets (as G. Tene's HdrHistogram does): those below 128 have a bucket each;
-/// above, each power of two is cut into 64 buckets of one width. The largest value is kept exactly.
+/// Counts whole numbers in log-linear buckets (like G. Tene's HdrHistogram): values below 128 have a bucket each;
+/// above, each power of two is divided into 64 buckets of equal width. The largest value is kept exactly.
 class histogram {
  public:
   static constexpr unsigned precision_bits = 6;
-  /// No answer is below the truth, nor above it by more than this share of the truth.
+  /// No result is below the true value, or above it by more than this share of it.
   static constexpr double relative_error = 1.0 / (1U << precision_bits);
-  /// A percentile is told only when at least so many values are expected to lie beyond it.
+  /// A percentile is reported only when at least so many values are expected beyond it.
   static constexpr std::uint64_t enough_beyond = 10;
 
   void record(std::uint64_t value) {
@@ -30,8 +30,8 @@ class histogram {
   std::uint64_t count() const { return count_; }
   std::uint64_t max() const { return max_; }
 
-  /// The value that all but one in `one_in` of the values do not exceed: 2 is the median, 100 the 99th percentile. Of
-  /// the bucket it falls into, the highest value that can have been recorded. Empty when there are too few values.
+  /// The value that is not exceeded by all but one in `one_in` values: 2 is the median, 100 the 99th percentile. It is
+  /// the highest value that its bucket can hold. Empty when there are too few values.
   std::optional<std::uint64_t> all_but_one_in(std::uint64_t one_in) const {
     if (count_ < enough_beyond * one_in) return {};
     std::uint64_t missing = count_ - count_ / one_in;
@@ -55,7 +55,7 @@ class histogram {
   }
 
  private:
-  /// 128 for what is below 128, and 64 for each power of two from there on.
+  /// 128 for values below 128, and 64 for each power of two from there on.
   static constexpr std::size_t buckets = std::size_t{64 - precision_bits + 1} << precision_bits;
 
   std::array<std::uint64_t, buckets> counts_{};

@@ -12,8 +12,8 @@ namespace stackheap {
 
 inline constexpr std::size_t huge_page_bytes = std::size_t{2} << 20;
 
-/// Share of `bytes` from `data` on that stand on huge pages, as the kernel says (/proc/self/smaps, which knows whole
-/// mappings only: huge pages beside the piece in its mapping count as its own); negative when it does not say.
+/// The share of `bytes` from `data` on that is on huge pages, from /proc/self/smaps, which counts whole mappings: huge
+/// pages of the same mapping outside the piece are counted too. Negative when it is unknown.
 inline double huge_share(const void* data, std::size_t bytes) {
   std::ifstream file("/proc/self/smaps");
   const auto low = reinterpret_cast<std::uintptr_t>(data), high = low + bytes;

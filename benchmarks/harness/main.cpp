@@ -30,15 +30,15 @@ constexpr const char* help_text = R"(stackheap: what does memory cost on this ma
 
 usage: stackheap [option]... [Google Benchmark option]...
 
-  --profile=smoke|quick|full       which arguments, and how long each is measured (default: quick)
-  --allocator=NAME=FILE[,PREFIX]   another malloc, as NAME; PREFIX stands before malloc, free, ... in its symbols
-  --only=REGEX                     only the benchmarks whose name has a match
-  --pin=cores|none|LIST            a processor for each thread (default: cores, one of each physical core first)
-  --list[=json]                    families, and strategies with their availability; measures nothing
-  --help                           this, and Google Benchmark's options
-  --child=TASK[,NUMBER]...         how the program calls itself, to find something out in a process of its own
+  --profile=smoke|quick|full       choose the arguments and the time for each benchmark (default: quick)
+  --allocator=NAME=FILE[,PREFIX]   add a malloc library as NAME; PREFIX is the prefix of its malloc, free, ... symbols
+  --only=REGEX                     measure only the benchmarks whose name matches
+  --pin=cores|none|LIST            pin each thread to a processor (default: cores, every physical core once first)
+  --list[=json]                    list the families, and the strategies with their availability; measure nothing
+  --help                           show this help and the options of Google Benchmark
+  --child=TASK[,NUMBER]...         run a task in this process: used internally to measure in a process of its own
 
-An option's value may also stand as the next argument. Exit status: 0 measured, 2 nothing could be.
+The value of an option may also be the next argument. Exit status: 0 on success, 2 if nothing was measured.
 )";
 
 struct options {
@@ -75,31 +75,31 @@ options parse(int argc, char** argv) {
     chosen.min_time_given = chosen.min_time_given || name == "--benchmark_min_time";
   }
   if (chosen.list && *chosen.list != "text" && *chosen.list != "json")
-    throw std::invalid_argument("--list=" + *chosen.list + ": wanted nothing or json");
+    throw std::invalid_argument("--list takes no value or 'json', got '" + *chosen.list + "'");
   return chosen;
 }
 
-/// How long each benchmark is measured at least: in one process, of the several that make a run.
+/// The least time for each benchmark: in one process, of the several that make a run.
 std::string min_time(profile chosen) {
   const std::string seconds = chosen == profile::smoke ? "0.0005" : chosen == profile::quick ? "0.004" : "0.01";
-  return seconds + STACKHEAP_MIN_TIME_SUFFIX;  // Google Benchmark 1.8 wants the unit, 1.7 refuses it
+  return seconds + STACKHEAP_MIN_TIME_SUFFIX;  // Google Benchmark 1.8 requires the unit, 1.7 refuses it
 }
 
 /// The value of a Google Benchmark flag among the arguments; empty when it is not given.
 std::string flag(const options& chosen, const std::string& name) {
   std::string value;
-  for (const std::string& each : chosen.rest)
-    if (each.starts_with("--" + name + "=")) value = each.substr(name.size() + 3);
+  for (const std::string& argument : chosen.rest)
+    if (argument.starts_with("--" + name + "=")) value = argument.substr(name.size() + 3);
   return value;
 }
 
 std::regex compiled(const std::string& pattern) {
   constexpr std::size_t longest = 1000;  // std::regex descends as deep as its pattern is long
-  if (pattern.size() > longest) throw std::invalid_argument("--only: longer than " + std::to_string(longest) + " characters");
+  if (pattern.size() > longest) throw std::invalid_argument("--only: the regular expression is longer than " + std::to_string(longest) + " characters");
   try {
     return std::regex(pattern);
   } catch (const std::regex_error&) {
-    throw std::invalid_argument("--only=" + pattern + ": no regular expression");
+    throw std::invalid_argument("--only=" + pattern + ": not a valid regular expression");
   }
 }
 
@@ -120,22 +120,22 @@ std::string json_text(std::string_view text) {
 
 std::string json_texts(const std::vector<std::string>& texts) {
   std::string joined;
-  for (const std::string& each : texts) joined += (joined.empty() ? "" : ",") + json_text(each);
+  for (const std::string& text : texts) joined += (joined.empty() ? "" : ",") + json_text(text);
   return '[' + joined + ']';
 }
 
-/// What is there to be measured: each family that has a benchmark left after --only.
-struct enrolled {
-  const family* of;
+/// A family that has benchmarks after --only, and their names.
+struct registered {
+  const family* source;
   std::vector<std::string> names;
 };
 
-std::vector<enrolled> enroll_all(const options& chosen, const std::regex& only) {
-  std::vector<enrolled> all;
-  for (const family* each : families()) {
-    enrolment into(each->name, chosen.chosen, only, each->facts.before_threads);
-    each->enroll(into);
-    if (!into.names().empty()) all.push_back({each, into.names()});
+std::vector<registered> register_all(const options& chosen, const std::regex& only) {
+  std::vector<registered> all;
+  for (const family* member : families()) {
+    benchmark_registry registry(member->name, chosen.chosen, only, member->facts.before_threads);
+    member->add_benchmarks(registry);
+    if (!registry.names().empty()) all.push_back({member, registry.names()});
   }
   return all;
 }
@@ -144,23 +144,23 @@ std::string why_not(const malloc_library& missing) {
   return missing.reason + (missing.package.empty() ? "" : " (install: " + missing.package + ')');
 }
 
-void list_text(const std::vector<enrolled>& all) {
+void list_text(const std::vector<registered>& all) {
   std::string chapter;
-  for (const auto& [of, names] : all) {
-    if (of->chapter != chapter && !of->facts.before_threads) std::cout << '\n' << (chapter = of->chapter) << '\n';
-    std::printf("  %-15s %5zu benchmarks  %.*s\n", of->name.c_str(), names.size(),
-                static_cast<int>(of->facts.question.size()), of->facts.question.data());
+  for (const auto& [source, names] : all) {
+    if (source->chapter != chapter && !source->facts.before_threads) std::cout << '\n' << (chapter = source->chapter) << '\n';
+    std::printf("  %-15s %5zu benchmarks  %.*s\n", source->name.c_str(), names.size(),
+                static_cast<int>(source->facts.question.size()), source->facts.question.data());
     std::fflush(stdout);
   }
   std::cout << "\nstrategies\n";
-  describe_strategies([](const char* name, const char* what) { std::printf("  %-15s %s\n", name, what); });
-  for (const malloc_library& each : malloc_libraries()) {
-    std::printf("  %-15s %s; ", each.name.c_str(), each.what.c_str());
-    if (each.available())
-      std::printf("%s %s%s\n", each.version.empty() ? "version unknown" : each.version.c_str(), each.file.c_str(),
-                  each.process ? " (the process's own)" : "");
+  describe_strategies([](const char* name, const char* description) { std::printf("  %-15s %s\n", name, description); });
+  for (const malloc_library& library : malloc_libraries()) {
+    std::printf("  %-15s %s; ", library.name.c_str(), library.description.c_str());
+    if (library.available())
+      std::printf("%s %s%s\n", library.version.empty() ? "version unknown" : library.version.c_str(), library.file.c_str(),
+                  library.process ? " (the process's own)" : "");
     else
-      std::printf("not available: %s\n", why_not(each).c_str());
+      std::printf("not available: %s\n", why_not(library).c_str());
   }
 }
 
@@ -171,7 +171,7 @@ std::string first_line_of(const char* file) {
   return line;
 }
 
-/// What a result must say of where it was measured, in words.
+/// The facts about machine and program that every result must hold: they go into its context.
 std::vector<std::pair<std::string, std::string>> facts(const options& chosen) {
   std::vector<std::pair<std::string, std::string>> all;
   const auto add = [&](const std::string& key, const std::string& value) { all.emplace_back(key, value); };
@@ -182,8 +182,8 @@ std::vector<std::pair<std::string, std::string>> facts(const options& chosen) {
   add("build_type", STACKHEAP_BUILD_TYPE);
   add("build_flags", STACKHEAP_BUILD_FLAGS);
   add("library_build_type_note",
-      "library_build_type speaks of the installed Google Benchmark library, whose code is not in any timed loop; "
-      "build_type speaks of this program");
+      "library_build_type is that of the installed Google Benchmark library, whose code is not in any timed loop; "
+      "build_type is that of this program");
   const topology& machine = this_machine();
   if (!machine.cpu_model().empty()) add("cpu_model", machine.cpu_model());
   if (utsname system{}; ::uname(&system) == 0) add("architecture", system.machine);
@@ -199,44 +199,44 @@ std::vector<std::pair<std::string, std::string>> facts(const options& chosen) {
   add("preloaded", preloaded != nullptr ? preloaded : "");
   add("transparent_hugepages", first_line_of("/sys/kernel/mm/transparent_hugepage/enabled"));
   add("page_bytes", std::to_string(::sysconf(_SC_PAGESIZE)));
-  for (const malloc_library& each : malloc_libraries()) {
-    if (each.process) add("process_malloc", each.name);
-    add("malloc." + each.name, each.available() ? (each.version.empty() ? "unknown" : each.version) + ' ' + each.file
-                                                : "not available: " + why_not(each));
+  for (const malloc_library& library : malloc_libraries()) {
+    if (library.process) add("process_malloc", library.name);
+    add("malloc." + library.name, library.available() ? (library.version.empty() ? "unknown" : library.version) + ' ' + library.file
+                                                : "not available: " + why_not(library));
   }
   return all;
 }
 
-void list_json(const std::vector<enrolled>& all, const options& chosen) {
+void list_json(const std::vector<registered>& all, const options& chosen) {
   std::cout << "{\"families\":[";
   const char* comma = "";
-  for (const auto& [of, names] : all) {
-    const about& facts = of->facts;
-    const std::vector<std::string> whole{"^" + of->name + "/"};
-    std::cout << comma << "\n{\"name\":" << json_text(of->name) << ",\"chapter\":" << json_text(of->chapter)
+  for (const auto& [source, names] : all) {
+    const about& facts = source->facts;
+    const std::vector<std::string> whole{"^" + source->name + "/"};
+    std::cout << comma << "\n{\"name\":" << json_text(source->name) << ",\"chapter\":" << json_text(source->chapter)
               << ",\"question\":" << json_text(facts.question) << ",\"operation\":" << json_text(facts.operation)
               << ",\"untimed\":" << json_text(facts.untimed) << ",\"heap\":" << json_text(facts.heap)
               << ",\"unfairness\":" << json_text(facts.unfairness)
-              << ",\"parts\":" << json_texts(facts.parts.empty() ? whole : facts.parts)
+              << ",\"parts\":" << json_texts(facts.process_groups.empty() ? whole : facts.process_groups)
               << ",\"benchmarks\":" << json_texts(names) << '}';
     comma = ",";
   }
   std::cout << "],\n\"strategies\":[";
   comma = "";
-  const auto row = [&](const malloc_library& each) {
-    std::cout << comma << "\n{\"name\":" << json_text(each.name) << ",\"what\":" << json_text(each.what)
-              << ",\"available\":" << (each.available() ? "true" : "false") << ",\"file\":" << json_text(each.file)
-              << ",\"version\":" << json_text(each.version) << ",\"reason\":" << json_text(each.reason)
-              << ",\"package\":" << json_text(each.package) << ",\"process\":" << (each.process ? "true" : "false") << '}';
+  const auto row = [&](const malloc_library& library) {
+    std::cout << comma << "\n{\"name\":" << json_text(library.name) << ",\"what\":" << json_text(library.description)
+              << ",\"available\":" << (library.available() ? "true" : "false") << ",\"file\":" << json_text(library.file)
+              << ",\"version\":" << json_text(library.version) << ",\"reason\":" << json_text(library.reason)
+              << ",\"package\":" << json_text(library.package) << ",\"process\":" << (library.process ? "true" : "false") << '}';
     comma = ",";
   };
-  describe_strategies([&](const char* name, const char* what) {
+  describe_strategies([&](const char* name, const char* description) {
     malloc_library plain;
     plain.name = name;
-    plain.what = what;
+    plain.description = description;
     row(plain);
   });
-  for (const malloc_library& each : malloc_libraries()) row(each);
+  for (const malloc_library& library : malloc_libraries()) row(library);
   std::cout << "],\n\"context\":{";
   comma = "";
   for (const auto& [key, value] : facts(chosen)) {
@@ -246,7 +246,8 @@ void list_json(const std::vector<enrolled>& all, const options& chosen) {
   std::cout << "}}\n";
 }
 
-/// Google Benchmark exits with 1 and half a line when it cannot write; asked beforehand, this says which file and why.
+/// Google Benchmark exits with 1 and half a line when it cannot write; this check, made before, names the file and the
+/// reason.
 void check_writable(const std::string& file) {
   if (file.empty()) return;
   struct stat unused{};
@@ -257,24 +258,24 @@ void check_writable(const std::string& file) {
   if (!existed) std::remove(file.c_str());
 }
 
-/// Google Benchmark does not look whether what it wrote has arrived: on a full disk it has not.
+/// Google Benchmark does not check that its output was written: on a full disk it was not.
 void check_written(const std::string& file) {
-  struct stat found{};
-  if (::stat(file.c_str(), &found) != 0 || !S_ISREG(found.st_mode)) return;
+  struct stat status{};
+  if (::stat(file.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return;
   std::ifstream written(file, std::ios::binary);
   if (char last = 0; !written.seekg(-1, std::ios::end) || !written.get(last) || last != '\n')
     throw std::runtime_error("could not write all of " + file + ": is the disk full?");
 }
 
-/// Google Benchmark prints its help and says nothing of failure when it is given another; its CSV, given up by itself,
-/// aborts at the second benchmark with other counters than the first (csv_reporter.cc of 1.7.1).
+/// For an unknown format, Google Benchmark prints its help and does not fail; its CSV, which it has deprecated, aborts at
+/// the second benchmark whose counters differ from the first (csv_reporter.cc of 1.7.1).
 void check_format(const options& chosen, const std::string& name) {
   if (const std::string format = flag(chosen, name); !format.empty() && format != "console" && format != "json")
-    throw std::invalid_argument("--" + name + "=" + format + ": wanted console or json");
+    throw std::invalid_argument("--" + name + "=" + format + ": the format must be console or json");
 }
 
-/// Where a standard stream is closed, the next file that is opened takes its place: the result, with the screen's text in
-/// it. What stands there now refuses every write.
+/// Where a standard stream is closed, the next opened file takes its number: the result file would receive the text for
+/// the screen. This opens a file that refuses every write in its place.
 void occupy_closed_streams() {
   int opened = 0;
   do opened = ::open("/dev/null", O_RDONLY);
@@ -282,18 +283,18 @@ void occupy_closed_streams() {
   if (opened > 2) ::close(opened);
 }
 
-/// As of a file: what was printed has arrived, or it is an error.
+/// Throws when printed text could not be written.
 void check_printed() {
   if (std::cout.flush() && std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
-  throw std::runtime_error("could not write all to standard output: is it closed, or its disk full?");
+  throw std::runtime_error("could not write everything to standard output: is it closed, or is the disk full?");
 }
 
-/// Which of the mallocs that were asked for are not there; empty when all are.
+/// Names the requested mallocs that are not available, with the reasons; empty when all are.
 std::string faults_of_requests(const options& chosen) {
   std::string all;
-  for (const malloc_library& each : malloc_libraries())
+  for (const malloc_library& library : malloc_libraries())
     for (const malloc_request& request : chosen.allocators)
-      if (each.name == request.name && !each.available()) all += "; " + each.name + " is not available: " + each.reason;
+      if (library.name == request.name && !library.available()) all += "; " + library.name + " is not available: " + library.reason;
   return all;
 }
 
@@ -302,7 +303,7 @@ int run(int argc, char** argv) {
   const std::regex only = compiled(chosen.only);
   load_malloc_libraries(chosen.allocators);
   current_pinning() = pinning::parse(chosen.pin, this_machine());
-  const std::vector<enrolled> all = enroll_all(chosen, only);
+  const std::vector<registered> all = register_all(chosen, only);
   if (all.empty())
     throw std::invalid_argument("no benchmark's name matches --only=" + chosen.only + " (--list shows the " +
                                 std::to_string(families().size()) + " families)" + faults_of_requests(chosen));
@@ -311,9 +312,9 @@ int run(int argc, char** argv) {
     check_printed();
     return 0;
   }
-  for (const malloc_library& each : malloc_libraries())
-    if (!each.available())
-      std::fprintf(stderr, "not available: %s: %s\n", each.name.c_str(), why_not(each).c_str());
+  for (const malloc_library& library : malloc_libraries())
+    if (!library.available())
+      std::fprintf(stderr, "not available: %s: %s\n", library.name.c_str(), why_not(library).c_str());
   if (const auto preloaded = std::getenv("LD_PRELOAD"); preloaded != nullptr && *preloaded != '\0')
     std::fprintf(stderr, "started with LD_PRELOAD=%s\n", preloaded);
   check_format(chosen, "benchmark_format");
@@ -321,7 +322,7 @@ int run(int argc, char** argv) {
   check_writable(flag(chosen, "benchmark_out"));
   if (!chosen.min_time_given) chosen.rest.insert(chosen.rest.begin() + 1, "--benchmark_min_time=" + min_time(chosen.chosen));
   std::vector<char*> arguments;
-  for (std::string& each : chosen.rest) arguments.push_back(each.data());
+  for (std::string& argument : chosen.rest) arguments.push_back(argument.data());
   int count = static_cast<int>(arguments.size());
   benchmark::Initialize(&count, arguments.data());
   if (count > 1) throw std::invalid_argument("unknown option '" + std::string(arguments[1]) + "' (--help lists them)");

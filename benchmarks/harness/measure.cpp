@@ -67,16 +67,16 @@ class thread_counters {
   }
 
   std::array<std::optional<double>, counts::kinds> stop() {
-    std::array<std::optional<double>, counts::kinds> found{};
-    if (none()) return found;
+    std::array<std::optional<double>, counts::kinds> values{};
+    if (none()) return values;
     ::prctl(PR_TASK_PERF_EVENTS_DISABLE);
     const auto after = read();
     for (std::size_t i = 0; i < events.size(); ++i) {
       const double enabled = static_cast<double>(after[i].enabled - before_[i].enabled);
       const double running = static_cast<double>(after[i].running - before_[i].running);
-      if (files_[i] >= 0 && running > 0) found[i] = static_cast<double>(after[i].value) * enabled / running;
+      if (files_[i] >= 0 && running > 0) values[i] = static_cast<double>(after[i].value) * enabled / running;
     }
-    return found;
+    return values;
   }
 
   bool none() const { return std::all_of(files_.begin(), files_.end(), [](int file) { return file < 0; }); }
@@ -113,10 +113,10 @@ double page_faults_of_this_thread() {
 
 }  // namespace
 
-counts& counts::operator+=(const counts& other) {
+counts& counts::operator+=(const counts& more) {
   for (std::size_t i = 0; i < kinds; ++i)
-    if (other.of[i]) of[i] = of[i].value_or(0) + *other.of[i];
-  page_faults += other.page_faults;
+    if (more.values[i]) values[i] = values[i].value_or(0) + *more.values[i];
+  page_faults += more.page_faults;
   return *this;
 }
 
@@ -128,10 +128,10 @@ void counting::start() {
 }
 
 counts counting::stop() {
-  counts found;
-  found.of = counters_of_this_thread().stop();
-  found.page_faults = page_faults_of_this_thread() - faults_before_;
-  return found;
+  counts result;
+  result.values = counters_of_this_thread().stop();
+  result.page_faults = page_faults_of_this_thread() - faults_before_;
+  return result;
 }
 
 std::string available_counters() {
@@ -145,7 +145,7 @@ std::string available_counters() {
 
 namespace {
 
-/// The least of three attempts: what interrupts only ever adds.
+/// The minimum of three attempts, because interruptions only add time.
 template <class Step>
 double ns_of(Step step) {
   constexpr int steps = 20000;
@@ -168,18 +168,18 @@ double ns_of(Step step) {
 
 double ns_per_addition() {
   std::uint64_t sum = 0;
-  const std::uint64_t addend = opaque<std::uint64_t>(1);
-  const double ns = ns_of([&] { sum = opaque(sum + addend); });
+  const std::uint64_t addend = hide<std::uint64_t>(1);
+  const double ns = ns_of([&] { sum = hide(sum + addend); });
   keep(sum);
   return ns;
 }
 
 double ns_per_eight_additions() {
   std::uint64_t a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0;
-  const std::uint64_t addend = opaque<std::uint64_t>(1);
+  const std::uint64_t addend = hide<std::uint64_t>(1);
   const double ns = ns_of([&] {
-    a = opaque(a + addend), b = opaque(b + addend), c = opaque(c + addend), d = opaque(d + addend);
-    e = opaque(e + addend), f = opaque(f + addend), g = opaque(g + addend), h = opaque(h + addend);
+    a = hide(a + addend), b = hide(b + addend), c = hide(c + addend), d = hide(d + addend);
+    e = hide(e + addend), f = hide(f + addend), g = hide(g + addend), h = hide(h + addend);
   });
   keep(a + b + c + d + e + f + g + h);
   return ns;
@@ -195,7 +195,7 @@ measured::~measured() {
   total_ += counting_.stop();
   const auto per_operation = [&](double value) { return benchmark::Counter(value / threads_, benchmark::Counter::kAvgIterations); };
   for (std::size_t i = 0; i < counts::kinds; ++i)
-    if (total_.of[i]) state_.counters[counts::names[i]] = per_operation(*total_.of[i]);
+    if (total_.values[i]) state_.counters[counts::names[i]] = per_operation(*total_.values[i]);
   state_.counters["page_faults"] = per_operation(total_.page_faults);
   speed_before_.show(state_);
 }

@@ -1,4 +1,4 @@
-// What surrounds every timed loop: the operations that stand in it, the barrier, the counters and the clock.
+// What surrounds every timed loop: its operations, the barriers, the counters and the clock.
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -12,26 +12,30 @@
 
 namespace stackheap {
 
-/// The compiler must believe that `value` is read, and memory with it; no instruction results.
+/// Three barriers for the compiler, none of which makes an instruction. escape() is Chandler Carruth's escape (CppCon
+/// 2015), keep() is Google Benchmark's DoNotOptimize without its effect on memory, and hide() returns a value that the
+/// optimiser cannot know.
+
+/// The compiler must assume that the object behind `pointer`, and all other memory, is read and written.
 template <class Value>
 inline void escape(Value* pointer) {
   asm volatile("" : : "r"(pointer) : "memory");
 }
 
-/// The compiler must compute `value`; unlike escape, memory need not be written back for it.
+/// The compiler must compute `value`; memory need not be written for it.
 template <class Value>
 inline void keep(Value value) {
   asm volatile("" : : "r"(value));
 }
 
-/// `value`, of which the compiler no longer knows where it came from.
+/// `value`; the compiler no longer knows where it came from.
 template <class Value>
-inline Value opaque(Value value) {
+inline Value hide(Value value) {
   asm volatile("" : "+r"(value));
   return value;
 }
 
-/// The borrowers: what a program does with a block it was lent.
+/// The borrowers: what a program does with a lent block.
 struct touch_none {
   static constexpr const char* name = "none";
   void operator()(std::byte* block, std::size_t) const { escape(block); }
@@ -43,25 +47,25 @@ struct touch_first {
     escape(block);
   }
 };
-/// Writes every byte with the C library's memset for every strategy alike: the size is hidden, or the compiler would
-/// write a stack array of known size inline.
+/// Writes every byte with the C library's memset, for every strategy alike: the size is hidden, because the compiler
+/// would write a stack array of known size inline.
 struct touch_all {
   static constexpr const char* name = "all";
   void operator()(std::byte* block, std::size_t bytes) const {
-    std::memset(block, 1, opaque(bytes));
+    std::memset(block, 1, hide(bytes));
     escape(block);
   }
 };
 
-/// Hardware counts of one thread, user side. Absent ones are absent, never zero.
+/// Hardware counts of one thread in user mode. A counter that is not available is absent, never zero.
 struct counts {
   enum kind { instructions, cycles, branch_misses, cache_misses, dtlb_misses, kinds };
   static constexpr std::array<const char*, kinds> names{"instructions", "cycles", "branch_misses", "cache_misses",
                                                         "dtlb_misses"};
-  std::array<std::optional<double>, kinds> of{};
+  std::array<std::optional<double>, kinds> values{};
   double page_faults = 0;  ///< minor and major, from getrusage
 
-  counts& operator+=(const counts& other);
+  counts& operator+=(const counts& more);
 };
 
 /// Counts what the calling thread does between start() and stop(). Multiplexed counters are scaled by the kernel's times.
@@ -81,16 +85,16 @@ std::string available_counters();
 /// Nanoseconds that one addition takes when each waits for the one before: one cycle of the core at its present clock.
 double ns_per_addition();
 
-/// Nanoseconds that eight additions take of which none waits for another. They keep all adders of the core busy, and take
-/// up to twice as long beside a thread on the same physical core, which slows the addition above by little: where a
-/// virtual machine does not tell who else is there, this does.
+/// Nanoseconds for eight independent additions. They keep all adders of the core busy and take up to twice as long when
+/// another thread shares the physical core, while the addition above hardly slows down. A virtual machine does not show
+/// such a thread; this time does.
 double ns_per_eight_additions();
 
-/// The speed of this thread's core, as it is when this is made.
+/// The speed of this thread's core when this object is made.
 class core_speed {
  public:
   core_speed() : addition_(ns_per_addition()), eight_(ns_per_eight_additions()) {}
-  /// Puts the mean of it and of the speed now into the state's counters, under the names of the two functions.
+  /// Puts the mean of that speed and the present speed into the state's counters, under the names of the two functions.
   void show(benchmark::State& state) const;
 
  private:
@@ -98,8 +102,8 @@ class core_speed {
   double eight_;
 };
 
-/// Stands before a timed loop and, when the loop is over, adds to the state the counters per operation and the speed of
-/// the core. Other threads' counts are added with `include`.
+/// Is made before a timed loop; its destructor, after the loop, adds the counters per operation and the speed of the core
+/// to the state. Counts of other threads are added with `include`.
 class measured {
  public:
   /// `threads` do one operation each per iteration of the state.

@@ -1,4 +1,4 @@
-// What surrounds a timed loop whose work is done by threads that end within it?
+// What surrounds a timed loop whose work is done by threads that end inside it?
 #pragma once
 
 #include <benchmark/benchmark.h>
@@ -10,10 +10,10 @@
 
 namespace stackheap {
 
-/// Stands before a timed loop as `measured` does. A thread's hardware counts end with the thread, and opening them anew
-/// in each would cost more than the thread: so they are absent. Page faults are those of the whole process, which
-/// outlive it. The rate is by the wall clock: the calling thread's processor time, by which Google Benchmark would
-/// divide, is not spent where the work is.
+/// Is made before a timed loop, like `measured`. The hardware counts of a thread end with it, and opening them in every
+/// thread would cost more than the thread: so they are absent. Page faults are those of the whole process. The rate
+/// uses the wall clock: Google Benchmark would divide by the processor time of the calling thread, which does not do
+/// the work.
 class measured_process {
  public:
   /// `threads` do one operation each per iteration of the state.
@@ -29,7 +29,7 @@ class measured_process {
     speed_before_.show(state_);
   }
 
-  /// Of all threads of this process, those that ended included; minor and major.
+  /// Minor and major faults of all threads of this process, ended threads included.
   static double page_faults() {
     rusage usage{};
     ::getrusage(RUSAGE_SELF, &usage);

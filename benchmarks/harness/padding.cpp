@@ -1,4 +1,4 @@
-// How much of a change is layout? Bytes of nothing that move all code behind them, and change none of it.
+// How much of a change is caused by layout? Unused bytes move all code behind them without changing it.
 //
 // Linkers put .text.unlikely before the rest of a program's code (ld's default script; gold, lld and mold do alike).
 

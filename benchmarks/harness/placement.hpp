@@ -1,4 +1,4 @@
-// How were nodes placed that are visited one after another: next to each other, or anywhere?
+// Are nodes that are visited one after another placed next to each other?
 #pragma once
 
 #include <cstddef>
@@ -6,10 +6,10 @@
 
 namespace stackheap {
 
-/// Watches the addresses of a walk.
+/// Compares the addresses of a walk.
 class placement {
  public:
-  /// A step of at most so many bytes, either way, goes to a neighbour: nothing a prefetcher would miss.
+  /// A step of at most so many bytes, in either direction, goes to a neighbour: a prefetcher does not miss it.
   static constexpr std::uintptr_t near_bytes = 256;
 
   void visit(const void* address) {
@@ -19,7 +19,7 @@ class placement {
     ++visits_;
   }
 
-  /// Makes a step of `bytes` more a step to a neighbour, for large elements.
+  /// Increases the distance of neighbours by `bytes`, for large elements.
   void stretch(std::size_t bytes) { reach_ = near_bytes + bytes; }
 
   /// Share of the steps that went to a neighbour; 1 for a walk of no steps.

@@ -8,8 +8,8 @@
 
 namespace stackheap {
 
-/// A ring of pointers. Each side keeps its own copy of the other's position and looks again only when that copy says full
-/// or empty, so that the positions' cache lines travel once in many operations (L. Lamport's queue, "Proving the
+/// A ring of pointers. Each side keeps a copy of the other's position and reads it again only when the queue seems full
+/// or empty, so that the cache lines of the positions travel once in many operations (L. Lamport's queue, "Proving the
 /// correctness of multiprocess programs", IEEE TSE 3(2), 1977, with cached indices).
 class handoff_queue {
  public:
@@ -48,7 +48,7 @@ class handoff_queue {
   }
 
  private:
-  /// Looks again at once for a while; then lets another thread run, as there may be fewer cores than threads.
+  /// First tries again at once; then lets another thread run, as there may be fewer cores than threads.
   class waiting {
    public:
     void once() {
@@ -59,7 +59,7 @@ class handoff_queue {
     int tries_ = 0;
   };
 
-  /// One side's position, and what it last saw of the other's; two lines apart from the other side's (processors fetch
+  /// The position of one side and its copy of the other's; two cache lines apart from the other side (processors fetch
   /// lines in pairs).
   struct alignas(128) side {
     std::atomic<std::size_t> position{0};

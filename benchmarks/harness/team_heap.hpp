@@ -9,15 +9,15 @@
 
 namespace stackheap {
 
-/// One heap for all threads; but of the control each thread has its own, or its one block would travel between them.
-/// The control's blocks must be `apart_bytes` at least, so that no two threads write one line.
+/// One heap for all threads. Only of the control each thread has its own, because its one block would travel between
+/// them. The control's blocks must have at least `apart_bytes`, so that no two threads write to one cache line.
 template <shares Strategy>
 class team_heap {
  public:
   static constexpr std::size_t apart_bytes = 256;
 
-  team_heap(const contender<Strategy>& by, unsigned threads) : heaps_(one_for_all ? 1 : threads) {
-    for (auto& heap : heaps_) heap.reset(new Strategy(by.make()));
+  team_heap(const strategy_factory<Strategy>& factory, unsigned threads) : heaps_(one_for_all ? 1 : threads) {
+    for (auto& heap : heaps_) heap.reset(new Strategy(factory.make()));
   }
 
   Strategy& of(unsigned thread) { return *heaps_[one_for_all ? 0 : thread]; }

@@ -10,7 +10,7 @@ namespace stackheap {
 namespace {
 
 constexpr std::size_t page = 4096;
-/// What a thread needs beside the blocks it lends: its frames, its thread-local storage, the guard page.
+/// Stack that a thread needs beside the blocks it lends: its frames, its thread-local storage, the guard page.
 constexpr std::size_t stack_overhead = std::size_t{1} << 20;
 
 /// Bytes of stack left below this frame.
@@ -27,7 +27,7 @@ std::size_t stack_left() {
 
 thread_local counting counting_here;
 
-/// How often a round's work is to be repeated so that starting and ending together, some microseconds, does not count.
+/// How often the work of a round is repeated so that its start and end, some microseconds, can be neglected.
 std::int64_t repeats_for(team& threads, const std::function<void(unsigned)>& work) {
   constexpr double wanted_seconds = 1e-3;
   const auto start = std::chrono::steady_clock::now();
@@ -71,12 +71,12 @@ void team::start_counting() {
 }
 
 counts team::stop_counting() {
-  std::vector<counts> found(size_);
+  std::vector<counts> counted(size_);
   round([&](unsigned thread) {
-    if (thread != 0) found[thread] = counting_here.stop();
+    if (thread != 0) counted[thread] = counting_here.stop();
   });
   counts sum;
-  for (const counts& each : found) sum += each;
+  for (const counts& part : counted) sum += part;
   return sum;
 }
 
@@ -104,7 +104,8 @@ deep_thread::deep_thread(std::size_t held_bytes, std::size_t room_bytes) : held_
   int error = ::pthread_attr_setstacksize(&attributes, stack);
   if (error == 0) error = ::pthread_create(&thread_, &attributes, enter, this);
   ::pthread_attr_destroy(&attributes);
-  if (error != 0) throw std::system_error(error, std::generic_category(), "a stack of " + std::to_string(stack) + " bytes");
+  if (error != 0)
+    throw std::system_error(error, std::generic_category(), "a stack of " + std::to_string(stack) + " bytes");
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return held_ != nullptr; });
 }

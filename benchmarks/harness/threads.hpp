@@ -1,4 +1,4 @@
-// Threads for benchmarks: a team that works in rounds, and a thread with a stack as deep as one likes.
+// How do benchmarks use threads? A team works in rounds; a deep thread has a stack of any size.
 #pragma once
 
 #include <pthread.h>
@@ -16,11 +16,11 @@
 
 namespace stackheap {
 
-/// Threads, each pinned to a processor of its own while there are enough, that do rounds of work together. The caller is
-/// thread 0, so one thread means no other at all.
+/// Threads that work in rounds, each pinned to a processor of its own while there are enough. The caller is thread 0,
+/// so a team of one starts no thread.
 ///
-/// Why not Google Benchmark's own Threads(n): version 1.7.1 divides the wall time by n (its issue 1834), and what is
-/// wanted is the time until *all* have done their share, counted once.
+/// Google Benchmark's own Threads(n) is not used: version 1.7.1 divides the wall time by n (its issue 1834), while the
+/// team measures the time until *all* threads have done their work, counted once.
 class team {
  public:
   explicit team(unsigned threads);
@@ -33,12 +33,12 @@ class team {
   /// Runs `work(thread)` on all threads at once and returns when all are done. Work must not throw.
   void round(const std::function<void(unsigned)>& work);
 
-  /// Starts counting on the other threads; the counts come back with stop_counting().
+  /// Starts counting on the other threads; stop_counting() returns the counts.
   void start_counting();
   counts stop_counting();
 
-  /// How often short work is repeated within a round; 0 until it was found out, and the same from then on: were the
-  /// repetitions of a benchmark to differ in their iterations, Google Benchmark 1.7.1 would end the program.
+  /// How often short work is repeated within a round; 0 until it is measured, and constant from then on: Google Benchmark
+  /// 1.7.1 aborts when the repetitions of a benchmark differ in their iterations.
   std::int64_t repeats = 0;
 
  private:
@@ -51,24 +51,24 @@ class team {
   std::vector<std::jthread> others_;
 };
 
-/// Runs a timed loop over rounds of a team: `operations` is how many each thread does when `work` is called once; short
-/// work is repeated within a round. The time reported is that
-/// of one operation of one thread while all are at it: flat over threads is ideal scaling.
+/// Runs a timed loop over rounds of a team. `operations` is the number of operations of each thread in one call of
+/// `work`; short work is repeated within a round. The reported time is that of one operation of one thread while all
+/// threads work: a time that does not grow with the threads is ideal scaling.
 void measure_rounds(benchmark::State& state, team& threads, std::int64_t operations,
                     const std::function<void(unsigned)>& work);
 
-/// A thread whose stack holds a block of `held_bytes` for as long as this object lives, with room below it for `room_bytes`
-/// more. Work runs on that thread, on the processor of the thread that made it.
+/// A thread whose stack holds a block of `held_bytes` for as long as this object lives, with room below it for
+/// `room_bytes` more. Work runs on that thread, on the processor of the thread that made it.
 class deep_thread {
  public:
-  /// Throws std::system_error when the system grants no such stack.
+  /// Throws std::system_error when the system refuses such a stack.
   deep_thread(std::size_t held_bytes, std::size_t room_bytes);
   deep_thread(const deep_thread&) = delete;
   deep_thread& operator=(const deep_thread&) = delete;
   ~deep_thread();
 
   std::byte* held() const { return held_; }  ///< aligned to 4 KiB
-  /// Runs `work` there and waits for it; what it throws is thrown here.
+  /// Runs `work` on that thread and waits for it; its exceptions are thrown here.
   void run(const std::function<void()>& work);
 
  private:
@@ -85,7 +85,7 @@ class deep_thread {
   bool ending_ = false;
 };
 
-/// Runs `work` where there is room for `bytes` more of stack: here if there is, else on a deep thread.
+/// Runs `work` with room for `bytes` more of stack: on this thread if it has that room, else on a deep thread.
 void with_stack_for(std::size_t bytes, const std::function<void()>& work);
 
 }  // namespace stackheap

@@ -1,5 +1,5 @@
-// How is one single call timed? By the processor's own counter where that ticks evenly, else by steady_clock; and how
-// finely does it tick?
+// How is a single call timed? By the processor's own counter where that ticks evenly, else by steady_clock; and what is
+// the resolution?
 #pragma once
 
 #include <algorithm>
@@ -17,10 +17,10 @@
 namespace stackheap {
 
 /// The counter of the processor: x86-64's time-stamp counter, ARM's generic timer. Each reading waits until everything
-/// before it is done and lets nothing after it begin earlier, stores on their way to the cache aside.
+/// before it is done, and nothing after it begins earlier; stores on their way to the cache are the exception.
 class processor_clock {
  public:
-  /// Ticks at one rate whatever the core's clock does, and can be read from here?
+  /// Whether it ticks at a constant rate, independent of the core's clock, and can be read.
   static bool usable() {
 #if defined(__x86_64__)
     unsigned a = 0, b = 0, c = 0, d = 0;
@@ -46,9 +46,9 @@ class processor_clock {
 #endif
   }
 
-  /// Found once, by watching both clocks for two milliseconds.
+  /// Measured once, by comparing both clocks for two milliseconds.
   static double ns_per_tick() {
-    static const double found = [] {
+    static const double ns = [] {
       const moment before = moment::now();
       while (std::chrono::steady_clock::now() < before.time + std::chrono::milliseconds(2)) {
       }
@@ -56,11 +56,11 @@ class processor_clock {
       const std::chrono::duration<double, std::nano> taken = after.time - before.time;
       return taken.count() / static_cast<double>(after.ticks - before.ticks);
     }();
-    return found;
+    return ns;
   }
 
  private:
-  /// Both clocks at once: of several attempts the one that was not interrupted between the two.
+  /// Both clocks at once: of several attempts, the attempt with the least time between the two readings.
   struct moment {
     std::chrono::steady_clock::time_point time;
     std::uint64_t ticks;
@@ -79,7 +79,7 @@ class processor_clock {
   };
 };
 
-/// What is left where the processor has no such counter.
+/// The replacement where the processor has no such counter.
 class system_clock_ticks {
  public:
   static std::uint64_t now() {
@@ -102,11 +102,11 @@ inline std::uint64_t common_step(std::span<const std::uint64_t> readings) {
   return std::max<std::uint64_t>(step, 1);
 }
 
-/// What a clock can tell apart at best, in nanoseconds: counters may step by more than one tick.
+/// The resolution of a clock in nanoseconds: counters may step by more than one tick.
 template <class Clock>
 double resolution_ns() {
   std::vector<std::uint64_t> readings(1000);
-  for (std::uint64_t& each : readings) each = Clock::now();
+  for (std::uint64_t& reading : readings) reading = Clock::now();
   return static_cast<double>(common_step(readings)) * Clock::ns_per_tick();
 }
 

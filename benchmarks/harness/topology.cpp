@@ -28,18 +28,18 @@ struct topology::loaded {
 
 namespace {
 
-/// Efficiency of the kind of core that `unit` belongs to: higher is faster; 0 where all are alike or nothing is known.
+/// Efficiency of the kind of core that `unit` belongs to: higher is faster; 0 where all are equal or it is unknown.
 int efficiency(hwloc_topology_t machine, hwloc_obj_t unit) {
 #if HWLOC_API_VERSION >= 0x00020400
   const int kind = hwloc_cpukinds_get_by_cpuset(machine, unit->cpuset, 0);
-  int found = 0;
-  if (kind >= 0 && hwloc_cpukinds_get_info(machine, static_cast<unsigned>(kind), nullptr, &found, nullptr, nullptr, 0) == 0)
-    return std::max(found, 0);
+  int value = 0;
+  if (kind >= 0 && hwloc_cpukinds_get_info(machine, static_cast<unsigned>(kind), nullptr, &value, nullptr, nullptr, 0) == 0)
+    return std::max(value, 0);
 #endif
   return 0;
 }
 
-/// Bytes by level, from level 1 on; 0 where the machine does not say.
+/// Bytes by level, from level 1 on; 0 where the size is unknown.
 std::vector<std::size_t> data_caches(hwloc_obj_t unit) {
   std::vector<std::size_t> bytes;
   for (hwloc_obj_t above = unit; above != nullptr; above = above->parent)
@@ -51,8 +51,8 @@ std::vector<std::size_t> data_caches(hwloc_obj_t unit) {
   return bytes;
 }
 
-std::string count_of(int count, const std::string& what) {
-  return std::to_string(count) + ' ' + what + (count == 1 ? "" : "s");
+std::string count_of(int count, const std::string& noun) {
+  return std::to_string(count) + ' ' + noun + (count == 1 ? "" : "s");
 }
 
 std::optional<double> quota_in(const std::filesystem::path& group) {
@@ -67,7 +67,7 @@ std::optional<double> quota_in(const std::filesystem::path& group) {
 
 topology topology::from(loaded& hwloc, std::optional<double> quota_cores) {
   hwloc_topology_t machine = hwloc.handle;
-  topology found;
+  topology result;
   // Rank of a unit within its core, slower kinds of core after faster ones, then the machine's own order.
   std::vector<std::tuple<int, int, int, unsigned>> order;
   std::map<hwloc_obj_t, int> seen;
@@ -78,22 +78,22 @@ topology topology::from(loaded& hwloc, std::optional<double> quota_cores) {
     order.emplace_back(within, -efficiency(machine, unit), static_cast<int>(order.size()), unit->os_index);
   }
   std::sort(order.begin(), order.end());
-  for (const auto& each : order) found.units_.push_back(std::get<3>(each));
-  if (!found.units_.empty()) first = hwloc_get_pu_obj_by_os_index(machine, found.units_.front());
-  if (first != nullptr) found.cache_bytes_ = data_caches(first);
-  found.cores_ = std::max<unsigned>(1, static_cast<unsigned>(seen.size()));
-  if (quota_cores) found.cores_ = std::clamp<unsigned>(static_cast<unsigned>(std::floor(*quota_cores)), 1, found.cores_);
-  found.description_ = count_of(std::max(1, hwloc_get_nbobjs_by_type(machine, HWLOC_OBJ_PACKAGE)), "package") + ", " +
+  for (const auto& ranked : order) result.units_.push_back(std::get<3>(ranked));
+  if (!result.units_.empty()) first = hwloc_get_pu_obj_by_os_index(machine, result.units_.front());
+  if (first != nullptr) result.cache_bytes_ = data_caches(first);
+  result.cores_ = std::max<unsigned>(1, static_cast<unsigned>(seen.size()));
+  if (quota_cores) result.cores_ = std::clamp<unsigned>(static_cast<unsigned>(std::floor(*quota_cores)), 1, result.cores_);
+  result.description_ = count_of(std::max(1, hwloc_get_nbobjs_by_type(machine, HWLOC_OBJ_PACKAGE)), "package") + ", " +
                        count_of(static_cast<int>(seen.size()), "core") + ", " +
-                       count_of(static_cast<int>(found.units_.size()), "processing unit");
+                       count_of(static_cast<int>(result.units_.size()), "processing unit");
   if (const hwloc_obj_t package = hwloc_get_obj_by_type(machine, HWLOC_OBJ_PACKAGE, 0))
-    if (const char* const model = hwloc_obj_get_info_by_name(package, "CPUModel")) found.cpu_model_ = model;
+    if (const char* const model = hwloc_obj_get_info_by_name(package, "CPUModel")) result.cpu_model_ = model;
   if (quota_cores) {
     std::ostringstream text;
     text << ", time for " << *quota_cores << " by its control group";
-    found.description_ += text.str();
+    result.description_ += text.str();
   }
-  return found;
+  return result;
 }
 
 topology topology::of_this_machine() {
@@ -119,7 +119,7 @@ std::optional<std::size_t> topology::cache_bytes(int level) const {
 std::string topology::description() const { return description_; }
 
 std::optional<double> cgroup_cpu_quota(const std::filesystem::path& root) {
-  std::optional<double> least;  // a quota anywhere above binds as well
+  std::optional<double> least;  // a quota of any group above applies as well
   for (const std::filesystem::path& group : control_groups("cpu", root))
     if (const auto quota = quota_in(group); quota && (!least || *quota < *least)) least = quota;
   return least;
@@ -141,9 +141,9 @@ pinning pinning::parse(const std::string& text, const topology& machine) {
     return chosen;
   }
   const auto refuse = [&](const std::string& why) {
-    return std::invalid_argument("--pin=" + text + ": " + why + " (wanted: cores, none, or processors as in 0,2,4-7)");
+    return std::invalid_argument("--pin=" + text + ": " + why + " (expected cores, none, or a list of processors such as 0,2,4-7)");
   };
-  if (text.ends_with(',')) throw refuse("nothing follows its last comma");
+  if (text.ends_with(',')) throw refuse("a processor must follow the last comma");
   std::istringstream items(text);
   for (std::string item; std::getline(items, item, ',');) {
     unsigned low = 0, high = 0;
@@ -151,14 +151,15 @@ pinning pinning::parse(const std::string& text, const topology& machine) {
     std::from_chars_result read = std::from_chars(item.data(), end, low);
     high = low;
     if (read.ec == std::errc() && read.ptr != end && *read.ptr == '-') read = std::from_chars(read.ptr + 1, end, high);
-    if (read.ec != std::errc() || read.ptr != end || high < low || high > 1'000'000) throw refuse("'" + item + "' is no processor");
+    if (read.ec != std::errc() || read.ptr != end || high < low || high > 1'000'000)
+      throw refuse("'" + item + "' is not a processor");
     for (unsigned unit = low; unit <= high; ++unit) {
       if (std::find(machine.units().begin(), machine.units().end(), unit) == machine.units().end())
         throw refuse("this process may not use processor " + std::to_string(unit));
       chosen.processors_.push_back(unit);
     }
   }
-  if (chosen.processors_.empty()) throw refuse("no processor is named");
+  if (chosen.processors_.empty()) throw refuse("the list has no processor");
   return chosen;
 }
 
@@ -168,7 +169,7 @@ void pinning::pin(unsigned index) const {
   cpu_set_t* const set = CPU_ALLOC(unit + 1);
   CPU_ZERO_S(CPU_ALLOC_SIZE(unit + 1), set);
   CPU_SET_S(unit, CPU_ALLOC_SIZE(unit + 1), set);
-  ::sched_setaffinity(0, CPU_ALLOC_SIZE(unit + 1), set);  // a core may have gone offline: then the thread runs unpinned
+  ::sched_setaffinity(0, CPU_ALLOC_SIZE(unit + 1), set);  // fails if a core has gone offline: the thread then runs unpinned
   CPU_FREE(set);
 }
 

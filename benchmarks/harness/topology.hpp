@@ -25,7 +25,7 @@ class topology {
   std::optional<std::size_t> cache_bytes(int level) const;
   /// "2 packages, 128 cores, 256 processing units", as usable.
   std::string description() const;
-  /// What the first package calls itself; empty when it does not say.
+  /// The model name of the first package; empty when it is unknown.
   const std::string& cpu_model() const { return cpu_model_; }
 
  private:
@@ -39,20 +39,20 @@ class topology {
   std::string cpu_model_;
 };
 
-/// CPUs' worth of time that cgroups grant this process (cpu.max, cpu.cfs_quota_us); empty when there is no limit.
-/// `root` stands before /proc and /sys, for tests.
+/// The CPU time, in CPUs, that control groups grant this process (cpu.max, cpu.cfs_quota_us); empty when there is no
+/// limit. `root` is a prefix of /proc and /sys, for tests.
 std::optional<double> cgroup_cpu_quota(const std::filesystem::path& root = "/");
 
-/// 1, 2, 4, ... below `2 * cores`, the number of cores itself and twice it: at least 1 and 2, ascending.
+/// 1, 2, 4, ... below `2 * cores`, the number of cores and twice that number: at least 1 and 2, ascending.
 std::vector<unsigned> thread_counts(unsigned cores);
 
 /// Where threads are pinned; made from --pin: "cores", "none" or a list as "0,2,4-7".
 class pinning {
  public:
-  /// Throws std::invalid_argument, with one line, on anything else or on a processor this process may not use.
+  /// Throws std::invalid_argument, with one line, on any other text or on a processor that this process may not use.
   static pinning parse(const std::string& text, const topology& machine);
 
-  /// Pins the calling thread as the `index`-th of a team; beyond the last processor it begins again at the first.
+  /// Pins the calling thread as the `index`-th of a team; after the last processor it starts again with the first.
   void pin(unsigned index) const;
   std::string description() const;
   const std::vector<unsigned>& processors() const { return processors_; }
@@ -64,7 +64,7 @@ class pinning {
 /// The pinning of this run; main sets it before any benchmark runs.
 pinning& current_pinning();
 
-/// The machine of this run, looked at once.
+/// The machine of this run, read once.
 const topology& this_machine();
 
 }  // namespace stackheap

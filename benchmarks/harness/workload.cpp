@@ -67,9 +67,9 @@ std::vector<std::uint32_t> order_of(free_order order, std::size_t n) {
 
 std::vector<replacement> replacements(std::size_t live, size_mix mix, std::size_t count, generator& random) {
   std::vector<replacement> all(count);
-  for (replacement& each : all) {
-    each.slot = static_cast<std::uint32_t>(below(live, random));
-    each.bytes = draw_size(mix, random);
+  for (replacement& next : all) {
+    next.slot = static_cast<std::uint32_t>(below(live, random));
+    next.bytes = draw_size(mix, random);
   }
   return all;
 }

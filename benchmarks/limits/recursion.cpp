@@ -1,4 +1,4 @@
-// Is deep recursion better done with a stack on the heap?
+// Is deep recursion faster with a stack on the heap?
 #include <vector>
 
 #include "family.hpp"
@@ -14,7 +14,7 @@ struct node {
   std::uint64_t value = 0;
 };
 
-/// What a visit needs until the subtrees below are done: one word of each line is written, one read again at last.
+/// The data of a visit until the subtrees below are done: one word of each line is written, one word is read at the end.
 template <std::size_t Bytes>
 struct locals {
   static constexpr std::size_t words = Bytes / sizeof(std::uint64_t);
@@ -28,7 +28,7 @@ struct locals {
   std::uint64_t read() const { return word[words - words_a_line]; }
 };
 
-/// By calls: the locals stand in the call's frame.
+/// By calls: the locals are in the frame of the call.
 template <std::size_t FrameBytes>
 [[gnu::noinline]] std::uint64_t sum_by_calls(const node* at) {
   locals<FrameBytes> mine;
@@ -39,7 +39,7 @@ template <std::size_t FrameBytes>
   return sum + mine.read();
 }
 
-/// The same visit's frame where the stack is a vector.
+/// The frame of the same visit where the stack is a vector.
 template <std::size_t FrameBytes>
 struct heap_frame {
   explicit heap_frame(const node* visited) : at(visited) {}
@@ -69,8 +69,8 @@ template <std::size_t FrameBytes>
 [[gnu::noinline]] std::uint64_t sum_by_loop(const std::vector<node>& nodes) {
   locals<FrameBytes> mine;
   std::uint64_t sum = 0;
-  for (const node& each : nodes) {
-    mine.write(each.value);
+  for (const node& visited : nodes) {
+    mine.write(visited.value);
     sum += mine.read();
   }
   return sum;
@@ -80,16 +80,16 @@ enum class shape {
   chain,     ///< each node has one below it, to the left: as many levels as nodes
   balanced,  ///< each has two: 2^levels - 1 nodes
 };
-std::string_view name_of(shape each) { return each == shape::chain ? "chain" : "balanced"; }
+std::string_view name_of(shape kind) { return kind == shape::chain ? "chain" : "balanced"; }
 
 /// A tree whose nodes stand in the order of the visit, with the values 1, 2, 3, ...
 class tree {
  public:
-  tree(shape how, std::size_t levels) {
-    nodes_.resize(how == shape::chain ? levels : (std::size_t{1} << levels) - 1);
+  tree(shape kind, std::size_t levels) {
+    nodes_.resize(kind == shape::chain ? levels : (std::size_t{1} << levels) - 1);
     std::size_t used = 0;
-    if (how == shape::balanced) grow(levels, used);
-    for (; used < nodes_.size(); ++used) {  // what did not grow is a chain
+    if (kind == shape::balanced) grow(levels, used);
+    for (; used < nodes_.size(); ++used) {  // nodes that are not in a balanced tree form a chain
       nodes_[used].value = used + 1;
       if (used > 0) nodes_[used - 1].left = &nodes_[used];
     }
@@ -114,57 +114,57 @@ class tree {
   std::vector<node> nodes_;
 };
 
-/// How the tree is visited; each is one walk through all of it.
+/// The ways to visit the tree; each is one walk through all of it.
 template <std::size_t FrameBytes>
 struct by_loop {
   static constexpr const char* name = "loop";
-  std::uint64_t operator()(const tree& of) { return sum_by_loop<FrameBytes>(of.nodes()); }
+  std::uint64_t operator()(const tree& whole) { return sum_by_loop<FrameBytes>(whole.nodes()); }
 };
 template <std::size_t FrameBytes>
 struct by_calls {
   static constexpr const char* name = "calls";
-  std::uint64_t operator()(const tree& of) { return sum_by_calls<FrameBytes>(of.root()); }
+  std::uint64_t operator()(const tree& whole) { return sum_by_calls<FrameBytes>(whole.root()); }
 };
 template <std::size_t FrameBytes>
 struct by_kept_heap {
   static constexpr const char* name = "heap_kept";
-  std::uint64_t operator()(const tree& of) { return sum_by_heap(of.root(), stack); }
+  std::uint64_t operator()(const tree& whole) { return sum_by_heap(whole.root(), stack); }
   std::vector<heap_frame<FrameBytes>> stack;
 };
 template <std::size_t FrameBytes>
 struct by_fresh_heap {
   static constexpr const char* name = "heap_fresh";
-  std::uint64_t operator()(const tree& of) {
+  std::uint64_t operator()(const tree& whole) {
     std::vector<heap_frame<FrameBytes>> stack;
-    return sum_by_heap(of.root(), stack);
+    return sum_by_heap(whole.root(), stack);
   }
 };
 
 template <class Walk>
-struct world {
-  world(shape how, std::size_t levels) : of(how, levels) {}
-  tree of;
+struct fixture {
+  fixture(shape kind, std::size_t levels) : whole(kind, levels) {}
+  tree whole;
   Walk walk;
 };
 
-/// The first walk, untimed, is checked; it also brings the stack into memory, which stack_growth measures.
+/// The first walk, untimed, is checked; it also brings the stack into memory, whose cost stack_growth measures.
 template <class Walk>
-void visit(benchmark::State& state, world<Walk>& in) {
-  if (in.walk(in.of) != in.of.sum()) throw wrong_work("the sum is wrong");
+void visit(benchmark::State& state, fixture<Walk>& in) {
+  if (in.walk(in.whole) != in.whole.sum()) throw verification_error("the sum is wrong");
   const measured measuring(state);
-  while (state.KeepRunningBatch(static_cast<std::int64_t>(in.of.nodes().size()))) {
-    escape(in.of.root());
-    keep(in.walk(in.of));
+  while (state.KeepRunningBatch(static_cast<std::int64_t>(in.whole.nodes().size()))) {
+    escape(in.whole.root());
+    keep(in.walk(in.whole));
   }
 }
 
 template <std::size_t FrameBytes>
-void enroll_tree(enrolment& into, shape how, std::size_t levels) {
+void add_tree(benchmark_registry& registry, shape kind, std::size_t levels) {
   const auto add = [&]<class Walk>(std::in_place_type_t<Walk>) {
-    into.add(
-        "", {{"shape", name_of(how)}, {"depth", levels}, {"frame", FrameBytes}, {"by", Walk::name}},
-        [=] { return std::make_shared<world<Walk>>(how, levels); },
-        [=](benchmark::State& state, world<Walk>& in) {
+    registry.add(
+        "", {{"shape", name_of(kind)}, {"depth", levels}, {"frame", FrameBytes}, {"by", Walk::name}},
+        [=] { return std::make_shared<fixture<Walk>>(kind, levels); },
+        [=](benchmark::State& state, fixture<Walk>& in) {
           with_stack_for(levels * 2 * sizeof(heap_frame<FrameBytes>), [&] { visit(state, in); });
         });
   };
@@ -175,26 +175,26 @@ void enroll_tree(enrolment& into, shape how, std::size_t levels) {
 }
 
 const family recursion({
-    .question = "Is deep recursion better done with a stack on the heap?",
-    .operation = "visit one node of a tree: write its value into the visit's locals (64 or 1,024 B, one word of "
-                 "each line), visit what is below it, then read one of them again and add it up",
-    .untimed = "building the tree, and one walk whose sum is checked, which brings stack or vector into memory",
-    .heap = "does not matter: one block holds the nodes, in the order of the visit, another the heap's stack",
-    .unfairness = "Both stacks keep the same locals. A stack on the heap need only hold what must outlive the "
-                  "visits below, and is smaller where that is less. heap_kept uses one vector for all walks; "
-                  "heap_fresh makes one for each and lets it grow, as most programs do: whether its large blocks "
-                  "are mapped anew each time depends, with glibc, on what was freed before (its mmap threshold "
-                  "moves). loop is the control: the same nodes and writes, no stack at all. Deep trees are walked "
-                  "on a thread whose stack is large enough.",
-}, [](enrolment& into) {
-  const auto enroll = [&](shape how, std::size_t levels) {
-    enroll_tree<64>(into, how, levels);
-    enroll_tree<1024>(into, how, levels);
+    .question = "Is deep recursion faster with a stack on the heap?",
+    .operation = "visit one node of a tree: write its value into the locals of the visit (64 or 1,024 B, one word of "
+                 "every line), visit the nodes below it, then read one of the locals again and add it",
+    .untimed = "building the tree; one walk whose sum is checked, which brings the stack or the vector into memory",
+    .heap = "does not matter: one block holds the nodes, in the order of the visit, another the stack on the heap",
+    .unfairness = "Both stacks keep the same locals. A stack on the heap needs to hold only the values that outlive "
+                  "the visits below, and is smaller where those are fewer. heap_kept uses one vector for all walks; "
+                  "heap_fresh makes a vector for every walk and lets it grow, as most programs do: whether its large "
+                  "blocks are mapped anew each time depends, with glibc, on the blocks freed before (its mmap "
+                  "threshold moves). loop is the control: the same nodes and writes without a stack. Deep trees are "
+                  "walked on a thread whose stack is large enough.",
+}, [](benchmark_registry& registry) {
+  const auto add = [&](shape kind, std::size_t levels) {
+    add_tree<64>(registry, kind, levels);
+    add_tree<1024>(registry, kind, levels);
   };
-  for (const std::size_t levels : into.pick<std::size_t>({100}, {100, 10'000}, {10, 100, 1000, 10'000, 100'000}))
-    enroll(shape::chain, levels);
-  for (const std::size_t levels : into.pick<std::size_t>({8}, {14}, {6, 10, 14, 18}))
-    enroll(shape::balanced, levels);
+  for (const std::size_t levels : registry.pick<std::size_t>({100}, {100, 10'000}, {10, 100, 1000, 10'000, 100'000}))
+    add(shape::chain, levels);
+  for (const std::size_t levels : registry.pick<std::size_t>({8}, {14}, {6, 10, 14, 18}))
+    add(shape::balanced, levels);
 });
 
 }  // namespace

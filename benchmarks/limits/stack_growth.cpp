@@ -1,4 +1,4 @@
-// What does it cost to go where the stack has never been?
+// What does it cost when the stack grows into new pages?
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -23,8 +23,8 @@ constexpr std::size_t page = 4096;
   escape(frame);
 }
 
-/// The same, `bytes` deep, from `offset` bytes further down. What lies between is not touched: this file is compiled
-/// without -fstack-clash-protection (some distributions' default), which would.
+/// The same, `bytes` deep, from `offset` bytes further down. The pages between are not touched: this file is compiled
+/// without -fstack-clash-protection (some distributions' default), which would touch them.
 [[gnu::noinline]] void descend_from(std::size_t offset, std::size_t bytes) {
   auto* const start = static_cast<std::byte*>(__builtin_alloca(offset));
   escape(start);
@@ -32,11 +32,12 @@ constexpr std::size_t page = 4096;
   escape(start);
 }
 
-/// The pages below this frame, down to the stack's end; a few next to it are left out.
+/// The pages below this frame, down to the end of the stack, without a few pages next to the frame.
 struct pages_below {
   pages_below() {
     pthread_attr_t attributes;
-    if (::pthread_getattr_np(::pthread_self(), &attributes) != 0) throw wrong_work("this thread's stack is not known");
+    if (::pthread_getattr_np(::pthread_self(), &attributes) != 0)
+      throw verification_error("the bounds of this thread's stack are unknown");
     void* lowest = nullptr;
     std::size_t bytes = 0;
     ::pthread_attr_getstack(&attributes, &lowest, &bytes);
@@ -50,33 +51,33 @@ struct pages_below {
   std::byte* first;
   std::size_t count;
 
-  /// Gives them all back: glibc hands out the stacks of ended threads again, touched as they are.
+  /// Gives all of them back: glibc reuses the touched stacks of ended threads.
   void forget() const { ::madvise(first, count * page, MADV_DONTNEED); }
-  /// How many of the `pages` highest are in memory?
+  /// How many of the highest `pages` pages are in memory.
   std::size_t resident(std::size_t pages) const {
-    std::vector<unsigned char> each(pages);
-    if (::mincore(first + (count - pages) * page, pages * page, each.data()) != 0)
-      throw wrong_work("the system does not say which pages of a stack are in memory");
-    return static_cast<std::size_t>(std::count_if(each.begin(), each.end(), [](unsigned is) { return (is & 1) != 0; }));
+    std::vector<unsigned char> flags(pages);
+    if (::mincore(first + (count - pages) * page, pages * page, flags.data()) != 0)
+      throw verification_error("mincore cannot tell which pages of the stack are in memory");
+    return static_cast<std::size_t>(std::count_if(flags.begin(), flags.end(), [](unsigned is) { return (is & 1) != 0; }));
   }
 };
 
 /// Runs `work` on a fresh thread with room for a descent of `bytes`.
 void on_fresh_stack(std::size_t bytes, const std::function<void()>& work) {
   if (bytes > harmless_bytes(bytes))
-    throw wrong_work("needs " + std::to_string(bytes >> 20) + " MiB, more than a quarter of the free memory");
+    throw verification_error("needs " + std::to_string(bytes >> 20) + " MiB, more than a quarter of the free memory");
   deep_thread(0, bytes).run(work);
 }
 
-/// A descent into an untouched stack brings in every page of its way; throws wrong_work otherwise.
+/// Throws verification_error unless a descent into an untouched stack brings in every page of its way.
 void verify_descent(std::size_t bytes) {
   on_fresh_stack(bytes + 2 * page, [=] {
     const pages_below below;
     below.forget();
     const std::size_t way = bytes / page - pages_below::near;
-    if (below.resident(way) != 0) throw wrong_work("the stack was not untouched");
+    if (below.resident(way) != 0) throw verification_error("the stack was not untouched");
     descend_from(0, bytes);
-    if (below.resident(way) != way) throw wrong_work("the descent left pages out");
+    if (below.resident(way) != way) throw verification_error("the descent missed pages");
   });
 }
 
@@ -91,22 +92,22 @@ void time_descents(benchmark::State& state, std::size_t bytes, std::size_t step)
 }
 
 const family stack_growth({
-    .question = "What does it cost to go where the stack has never been?",
+    .question = "What does it cost when the stack grows into new pages?",
     .operation = "go down the stack by one page of 4 KiB, and up again: a call whose frame is nearly as large as a "
                  "page, of which one byte is written",
-    .untimed = "starting a thread whose stack is large enough, giving back what an earlier thread touched of it; "
-               "once, a check that the descent finds the stack untouched and leaves no page out",
+    .untimed = "starting a thread whose stack is large enough, and giving back the pages that an earlier thread "
+               "touched; once, a check that the descent finds an untouched stack and touches every page",
     .heap = "does not matter",
-    .unfairness = "touch:first goes on each time below where it ended before, touch:second goes over the same pages "
-                  "again. page_faults says whether the system brought pages in one by one; where it gives huge "
-                  "pages to stacks, there are far fewer. It is a thread's stack; that of main grows in the same "
-                  "way, up to its limit.",
-}, [](enrolment& into) {
+    .unfairness = "touch:first continues below its last page every time, touch:second repeats the same pages. "
+                  "page_faults shows whether the system brings pages in one by one; where the stack gets huge pages, "
+                  "there are far fewer. The stack is that of a thread; the stack of main grows in the same way, up to "
+                  "its limit.",
+}, [](benchmark_registry& registry) {
   for (const std::size_t kib :
-       into.pick<std::size_t>({64}, {64, 1024, 8192}, {64, 128, 256, 512, 1024, 2048, 4096, 8192}))
+       registry.pick<std::size_t>({64}, {64, 1024, 8192}, {64, 128, 256, 512, 1024, 2048, 4096, 8192}))
     for (const bool first : {true, false}) {
       const std::size_t bytes = kib << 10;
-      into.add(
+      registry.add(
           "", {{"bytes", bytes}, {"touch", first ? "first" : "second"}},
           [=] {
             verify_descent(bytes);

@@ -1,4 +1,4 @@
-// How deep can one go before the stack ends?
+// How deep can calls go before the stack ends?
 #include <pthread.h>
 #include <sys/resource.h>
 
@@ -12,12 +12,12 @@
 namespace stackheap {
 namespace {
 
-/// A stack for the handler of what happens when there is no other stack left.
+/// The stack of the signal handler, which runs when the normal stack is used up.
 constexpr std::size_t handler_stack_bytes = std::size_t{64} << 10;
-/// The fault lies within one frame below the lowest one that was reached; what lies further away is another fault.
+/// The expected fault lies within one frame below the lowest frame that was reached; any other fault is further away.
 constexpr std::uintptr_t reach = 64 << 10;
 
-/// The descent under way, for the handler: one at a time in a child.
+/// The current descent, for the signal handler: one at a time in a child.
 struct {
   std::uintptr_t from = 0, lowest = 0;
   std::size_t frames = 0;
@@ -27,10 +27,10 @@ struct {
 extern "C" void at_overflow(int, siginfo_t* info, void*) {
   const auto at = reinterpret_cast<std::uintptr_t>(info->si_addr);
   if (at <= descent.lowest && descent.lowest - at < reach) siglongjmp(descent.back, 1);
-  std::signal(SIGSEGV, SIG_DFL);  // not the end of the stack: the child dies of it when the handler returns
+  std::signal(SIGSEGV, SIG_DFL);  // not the end of the stack: the child dies of this signal when the handler returns
 }
 
-/// Calls itself with `FrameBytes` of locals, of which it writes the lowest, until it is `most_bytes` down.
+/// Calls itself with `FrameBytes` of locals, of which it writes the lowest byte, until it is `most_bytes` down.
 template <std::size_t FrameBytes>
 [[gnu::noinline]] void go_down(std::size_t most_bytes) {
   std::byte locals[FrameBytes];
@@ -50,14 +50,14 @@ void go_down_to_the_end(std::size_t frame_bytes, std::size_t most_bytes) {
 /// Goes down the calling thread's stack until it ends.
 findings find_end(std::size_t frame_bytes, std::size_t most_bytes) {
   const std::vector<std::byte> handler_stack(handler_stack_bytes);
-  stack_t other{};
-  other.ss_sp = const_cast<std::byte*>(handler_stack.data());
-  other.ss_size = handler_stack.size();
+  stack_t alternate{};
+  alternate.ss_sp = const_cast<std::byte*>(handler_stack.data());
+  alternate.ss_size = handler_stack.size();
   struct sigaction action {};
   action.sa_sigaction = at_overflow;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-  if (::sigaltstack(&other, nullptr) != 0 || ::sigaction(SIGSEGV, &action, nullptr) != 0)
-    throw wrong_work("the end of the stack cannot be caught");
+  if (::sigaltstack(&alternate, nullptr) != 0 || ::sigaction(SIGSEGV, &action, nullptr) != 0)
+    throw verification_error("the signal at the end of the stack cannot be caught");
   descent.from = descent.lowest = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
   const bool ended = sigsetjmp(descent.back, 1) != 0;
   if (!ended) go_down_to_the_end(frame_bytes, most_bytes);
@@ -72,44 +72,44 @@ findings find_end(std::size_t frame_bytes, std::size_t most_bytes) {
 }
 
 const child_task main_stack("stack_limit_main", [](const std::vector<std::size_t>& arguments) {
-  findings found = find_end(arguments.at(0), arguments.at(1));
+  findings results = find_end(arguments.at(0), arguments.at(1));
   rlimit limit{};
   if (::getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
-    found["limit_bytes"] = static_cast<double>(limit.rlim_cur);
-  return found;
+    results["limit_bytes"] = static_cast<double>(limit.rlim_cur);
+  return results;
 });
 
 const child_task thread_stack("stack_limit_thread", [](const std::vector<std::size_t>& arguments) {
-  findings found;
+  findings results;
   std::thread([&] {
-    found = find_end(arguments.at(0), arguments.at(1));
+    results = find_end(arguments.at(0), arguments.at(1));
     pthread_attr_t attributes;
     std::size_t bytes = 0;
     if (::pthread_getattr_np(::pthread_self(), &attributes) != 0) return;
-    if (::pthread_attr_getstacksize(&attributes, &bytes) == 0) found["limit_bytes"] = static_cast<double>(bytes);
+    if (::pthread_attr_getstacksize(&attributes, &bytes) == 0) results["limit_bytes"] = static_cast<double>(bytes);
     ::pthread_attr_destroy(&attributes);
   }).join();
-  return found;
+  return results;
 });
 
 const family stack_limit({
     .question = "How much stack does a program have, and how many calls fit on it?",
     .operation = "a billionth of one run of the child process, from start to end (the figure in ns is its time in "
-                 "seconds); what was found stands in the counters: usable_bytes, frames and frame_bytes",
-    .untimed = "nothing: the child starts, calls itself deeper and deeper, each frame with 64 or 1,024 B of locals "
-               "whose lowest byte it writes, until the system refuses the next page; it catches that, and tells how "
-               "far it came",
+                 "seconds); the results are the counters usable_bytes, frames and frame_bytes",
+    .untimed = "nothing: the child starts and calls itself deeper and deeper, each frame with 64 or 1,024 B of locals "
+               "whose lowest byte it writes, until the system refuses the next page; it catches that fault and reports "
+               "the depth",
     .heap = "does not matter",
-    .unfairness = "frame_bytes is what a call really takes: the locals, the return address, saved registers, "
-                  "padding. limit_bytes is what the system promises (ulimit -s, the thread's attributes), absent "
-                  "where it sets no limit; usable_bytes is less by what stands above: arguments and environment, a "
-                  "thread's own data. Where the stack is not limited, the descent ends at a quarter of the free "
+    .unfairness = "frame_bytes is the space that a call really takes: the locals, the return address, saved registers, "
+                  "padding. limit_bytes is the limit of the system (ulimit -s, the thread's attributes), absent where "
+                  "the system sets none; usable_bytes is smaller because of the data above: arguments and environment, "
+                  "a thread's own data. Where the stack is not limited, the descent ends at a quarter of the free "
                   "memory or a fixed size, and at_least is 1.",
-}, [](enrolment& into) {
-  const std::size_t most = into.pick<std::size_t>({64 << 20}, {64 << 20}, {256 << 20}).front();
+}, [](benchmark_registry& registry) {
+  const std::size_t most = registry.pick<std::size_t>({64 << 20}, {64 << 20}, {256 << 20}).front();
   for (const char* stack : {"main", "thread"})
-    for (const std::size_t frame : into.pick<std::size_t>({64}, {64, 1024}, {64, 1024}))
-      into.add(
+    for (const std::size_t frame : registry.pick<std::size_t>({64}, {64, 1024}, {64, 1024}))
+      registry.add(
           "", {{"stack", stack}, {"frame", frame}}, [] { return std::make_shared<char>(); },
           [=](benchmark::State& state, char&) {
             const std::string task = std::string("stack_limit_") + stack;

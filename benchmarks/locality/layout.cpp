@@ -15,7 +15,7 @@ struct alignas(64) record {
   std::uint64_t field[fields];
 };
 
-/// Three ways to keep records: each says how many it has and where a field of one stands.
+/// Three ways to store records; at(i, field) is a field of the i-th record.
 struct array_of_structs {
   explicit array_of_structs(std::size_t count) : records(count) {}
   std::uint64_t& at(std::size_t i, std::size_t field) { return records[i].field[field]; }
@@ -24,7 +24,7 @@ struct array_of_structs {
 
 struct struct_of_arrays {
   explicit struct_of_arrays(std::size_t count) {
-    for (auto& each : values) each.resize(count);
+    for (auto& column : values) column.resize(count);
   }
   std::uint64_t& at(std::size_t i, std::size_t field) { return values[field][i]; }
   std::array<std::vector<std::uint64_t>, fields> values;
@@ -32,15 +32,15 @@ struct struct_of_arrays {
 
 struct array_of_pointers {
   explicit array_of_pointers(std::size_t count) : records(count) {
-    for (auto& each : records) each = std::make_unique<record>();
+    for (auto& entry : records) entry = std::make_unique<record>();
   }
   std::uint64_t& at(std::size_t i, std::size_t field) { return records[i]->field[field]; }
   std::vector<std::unique_ptr<record>> records;
 };
 
 template <class Layout>
-struct world {
-  explicit world(std::size_t n) : records(n), count(n) {
+struct fixture {
+  explicit fixture(std::size_t n) : records(n), count(n) {
     placement places;
     for (std::size_t i = 0; i < n; ++i) {
       for (std::size_t field = 0; field < fields; ++field) records.at(i, field) = i * fields + field;
@@ -48,7 +48,7 @@ struct world {
     }
     neighbours = places.neighbours();
   }
-  /// Of the first `read` fields of each record.
+  /// The sum of the first `read` fields of every record.
   std::uint64_t expected(std::size_t read) const {
     return read * fields * (std::uint64_t{count} * (count - 1) / 2) + std::uint64_t{count} * (read * (read - 1) / 2);
   }
@@ -58,8 +58,8 @@ struct world {
 };
 
 template <std::size_t Read, class Layout>
-void read_fields(benchmark::State& state, world<Layout>& in) {
-  const std::size_t count = opaque(in.count);
+void read_fields(benchmark::State& state, fixture<Layout>& in) {
+  const std::size_t count = hide(in.count);
   std::uint64_t sum = 0, rounds = 0;
   {
     const measured measuring(state);
@@ -75,26 +75,27 @@ void read_fields(benchmark::State& state, world<Layout>& in) {
 }
 
 template <class Layout>
-void enroll_layout(enrolment& into, const char* name, std::size_t count) {
-  const auto prepare = [=] { return std::make_shared<world<Layout>>(count); };
-  into.add(name, {{"count", count}, {"fields", "one"}}, prepare, read_fields<1, Layout>);
-  into.add(name, {{"count", count}, {"fields", "all"}}, prepare, read_fields<fields, Layout>);
+void add_layout(benchmark_registry& registry, const char* name, std::size_t count) {
+  const auto prepare = [=] { return std::make_shared<fixture<Layout>>(count); };
+  registry.add(name, {{"count", count}, {"fields", "one"}}, prepare, read_fields<1, Layout>);
+  registry.add(name, {{"count", count}, {"fields", "all"}}, prepare, read_fields<fields, Layout>);
 }
 
 const family layouts({
     .question = "How should records be laid out: as an array of structs, a struct of arrays, an array of pointers?",
-    .operation = "read one field and add it; one: the first of eight 8-byte fields of each record; all: every field "
+    .operation = "read one field and add it; one: the first of eight 8-byte fields of every record; all: every field "
                  "of a record before the next record",
-    .untimed = "filling the records; the sum of all readings is checked",
-    .heap = "the process's own; the pointers' records are made one after another",
-    .unfairness = "Contiguous fields can be added by vector instructions, which is part of what contiguity gives. The "
-                  "pointers' records lie in order, as neighbours says: their best case; traverse shows what becomes "
-                  "of it. With all fields the time is still that of one field: an eighth of a record.",
-}, [](enrolment& into) {
-  for (const std::size_t count : into.pick<std::size_t>({1000}, {1000, 100000}, {100, 1000, 10000, 100000, 1000000})) {
-    enroll_layout<array_of_structs>(into, "array_of_structs", count);
-    enroll_layout<struct_of_arrays>(into, "struct_of_arrays", count);
-    enroll_layout<array_of_pointers>(into, "array_of_pointers", count);
+    .untimed = "filling the records; the sum of all reads is checked",
+    .heap = "the process's own; the records behind pointers are made one after another",
+    .unfairness = "The compiler can add contiguous fields by vector instructions, which is part of the benefit of "
+                  "contiguous data. The records behind pointers lie in order, as neighbours shows: their best case; "
+                  "traverse shows the other cases. With all fields the time is still the time of one field: an eighth "
+                  "of a record.",
+}, [](benchmark_registry& registry) {
+  for (const std::size_t count : registry.pick<std::size_t>({1000}, {1000, 100000}, {100, 1000, 10000, 100000, 1000000})) {
+    add_layout<array_of_structs>(registry, "array_of_structs", count);
+    add_layout<struct_of_arrays>(registry, "struct_of_arrays", count);
+    add_layout<array_of_pointers>(registry, "array_of_pointers", count);
   }
 });
 

@@ -1,4 +1,4 @@
-// Does an aged heap scatter what is allocated later? A list is walked whose nodes each malloc placed.
+// Does an aged heap scatter later allocations? A list is walked whose nodes a malloc placed.
 #include <algorithm>
 
 #include "heap.hpp"
@@ -16,15 +16,16 @@ struct node {
 constexpr std::size_t nodes = 100'000;
 constexpr std::int64_t stride = 1000;
 
-/// Heaps that were aged in this process: a later `empty` would not be.
+/// Heaps that were aged in this process: they cannot be `empty` later.
 std::vector<std::string>& aged_here() {
   static std::vector<std::string> names;
   return names;
 }
 
 template <owns Strategy>
-struct world {
-  world(contender<Strategy> by, heap_state state) : strategy(by.make()), heap(strategy, checked(by.name, state), {}) {
+struct fixture {
+  fixture(strategy_factory<Strategy> factory, heap_state state)
+      : strategy(factory.make()), heap(strategy, checked(factory.name, state), {}) {
     node* before = nullptr;
     for (std::size_t i = 0; i < nodes; ++i) {
       auto* const fresh = ::new (take(strategy, sizeof(node))) node{nullptr, i, {}};
@@ -35,9 +36,9 @@ struct world {
     position = first;
     verify();
   }
-  world(const world&) = delete;
-  world& operator=(const world&) = delete;
-  ~world() {
+  fixture(const fixture&) = delete;
+  fixture& operator=(const fixture&) = delete;
+  ~fixture() {
     for (std::size_t i = 0; i < nodes; ++i) {
       node* const next = first->next;
       strategy.deallocate(first, sizeof(node));
@@ -48,7 +49,8 @@ struct world {
   static heap_state checked(const std::string& name, heap_state state) {
     std::vector<std::string>& aged = aged_here();
     const bool was = std::find(aged.begin(), aged.end(), name) != aged.end();
-    if (state == heap_state::empty && was) throw wrong_work("this heap was aged before: run this benchmark in a process of its own");
+    if (state == heap_state::empty && was)
+      throw verification_error("this heap was aged before: run this benchmark in a process of its own");
     if (state == heap_state::aged && !was) aged.push_back(name);
     return state;
   }
@@ -61,7 +63,8 @@ struct world {
       sum += walker->value;
       places.visit(walker);
     }
-    if (walker != first || sum != std::uint64_t{nodes} * (nodes - 1) / 2) throw wrong_work("the list lost a node");
+    if (walker != first || sum != std::uint64_t{nodes} * (nodes - 1) / 2)
+      throw verification_error("the list lost a node");
     neighbours = places.neighbours();
   }
 
@@ -73,7 +76,7 @@ struct world {
 };
 
 template <owns Strategy>
-void walk(benchmark::State& state, world<Strategy>& in) {
+void walk(benchmark::State& state, fixture<Strategy>& in) {
   std::uint64_t sum = 0;
   const node* walker = in.position;
   {
@@ -88,18 +91,21 @@ void walk(benchmark::State& state, world<Strategy>& in) {
 
 const family list_walk({
     .question = "Does an aged heap scatter the nodes of a list that is built on it?",
-    .operation = "visit one node of a list of 100,000 nodes of 64 bytes, built in order by one malloc",
-    .untimed = "ageing the heap, building the list, walking it once to verify it",
-    .heap = "empty: nothing of ours was ever there (the control); aged: 65,536 blocks of 16 to 1,024 B allocated, a random "
-            "half freed, before the list is built",
-    .unfairness = "neighbours is the share of steps that go at most 256 bytes, either way. A list of 64-byte nodes fills the "
-                  "holes that ageing left only in part: what does not fit there is placed anew, in order.",
-}, [](enrolment& into) {
+    .operation = "visit one node of a list of 100,000 nodes of 64 bytes that one malloc allocated in order",
+    .untimed = "ageing the heap; building the list; walking it once to verify it",
+    .heap = "empty: the benchmark never had a block there (the control); aged: 65,536 blocks of 16 to 1,024 B were "
+            "allocated and a random half of them freed before the list is built",
+    .unfairness = "neighbours is the share of steps of at most 256 bytes, in either direction. A list of 64-byte nodes "
+                  "fills only a part of the gaps that ageing left: nodes that do not fit there are placed in new "
+                  "memory, in order.",
+}, [](benchmark_registry& registry) {
   for (const heap_state state : {heap_state::empty, heap_state::aged})
-    every_strategy(beside(state, {sizeof(node), nodes}), [&]<owns Strategy>(contender<Strategy> by) {
-      if (std::is_same_v<Strategy, mmap_> || std::is_same_v<Strategy, none>) return;  // one a page; one for all
-      into.add(
-          by.name, {{"heap", name_of(state)}}, [=] { return std::make_shared<world<Strategy>>(by, state); }, walk<Strategy>);
+    every_strategy(beside(state, {sizeof(node), nodes}), [&]<owns Strategy>(strategy_factory<Strategy> factory) {
+      // every block of mmap is a page, and none has only one block
+      if (std::is_same_v<Strategy, mmap_> || std::is_same_v<Strategy, none>) return;
+      registry.add(
+          factory.name, {{"heap", name_of(state)}}, [=] { return std::make_shared<fixture<Strategy>>(factory, state); },
+          walk<Strategy>);
     });
 });
 

@@ -16,7 +16,7 @@ struct one_block {
   std::size_t size;
 };
 
-/// A block a row, and pointers to the rows.
+/// A block for every row, and pointers to the rows.
 struct block_a_row {
   explicit block_a_row(std::size_t n) : rows(n), size(n) {
     for (auto& row : rows) row = std::make_unique<std::uint64_t[]>(n);
@@ -26,22 +26,22 @@ struct block_a_row {
   std::size_t size;
 };
 
-/// Walks: the line that is walked to its end before the next comes is a row or a column.
+/// The ways to walk: the lines, walked one after another, are rows or columns.
 struct by_row {
   static constexpr const char* name = "row";
   template <class Matrix>
-  static std::uint64_t element(Matrix& of, std::size_t line, std::size_t along) { return of.at(line, along); }
+  static std::uint64_t element(Matrix& elements, std::size_t line, std::size_t along) { return elements.at(line, along); }
 };
 struct by_column {
   static constexpr const char* name = "column";
   template <class Matrix>
-  static std::uint64_t element(Matrix& of, std::size_t line, std::size_t along) { return of.at(along, line); }
+  static std::uint64_t element(Matrix& elements, std::size_t line, std::size_t along) { return elements.at(along, line); }
 };
 
-/// Numbers the elements, so that the sum tells whether each was visited.
+/// Numbers the elements, so that the sum shows that each was visited.
 template <class Matrix>
-struct world {
-  explicit world(std::size_t n) : matrix(n), expected(std::uint64_t{n} * n * (n * n - 1) / 2) {
+struct fixture {
+  explicit fixture(std::size_t n) : matrix(n), expected(std::uint64_t{n} * n * (n * n - 1) / 2) {
     for (std::size_t row = 0; row < n; ++row)
       for (std::size_t column = 0; column < n; ++column) matrix.at(row, column) = row * n + column;
   }
@@ -50,8 +50,8 @@ struct world {
 };
 
 template <class Walk, class Matrix>
-void visit_all(benchmark::State& state, world<Matrix>& in) {
-  const std::size_t n = opaque(in.matrix.size);
+void visit_all(benchmark::State& state, fixture<Matrix>& in) {
+  const std::size_t n = hide(in.matrix.size);
   std::uint64_t sum = 0, rounds = 0;
   {
     const measured measuring(state);
@@ -59,7 +59,7 @@ void visit_all(benchmark::State& state, world<Matrix>& in) {
       escape(&in.matrix);
       for (std::size_t line = 0; line < n; ++line) {
         for (std::size_t along = 0; along < n; ++along) sum += Walk::element(in.matrix, line, along);
-        keep(sum);  // or the compiler may change columns back into rows
+        keep(sum);  // otherwise the compiler may change columns back into rows
       }
       ++rounds;
     }
@@ -68,27 +68,28 @@ void visit_all(benchmark::State& state, world<Matrix>& in) {
 }
 
 template <class Walk, class Matrix>
-void enroll_walk(enrolment& into, const char* name, std::size_t n) {
-  into.add(
-      name, {{"n", n}, {"by", Walk::name}}, [=] { return std::make_shared<world<Matrix>>(n); },
+void add_walk(benchmark_registry& registry, const char* name, std::size_t n) {
+  registry.add(
+      name, {{"n", n}, {"by", Walk::name}}, [=] { return std::make_shared<fixture<Matrix>>(n); },
       visit_all<Walk, Matrix>);
 }
 
 const family matrix({
-    .question = "Does it matter whether a matrix is walked by row or by column, in one block or in a block a row?",
+    .question = "Does it matter whether a matrix is walked by row or by column, in one block or with a block for every "
+                "row?",
     .operation = "visit one element of an n by n matrix of 8-byte numbers and add it",
     .untimed = "filling the matrix; the sum of all walks is checked",
     .heap = "the process's own; the rows of a matrix are made one after another",
-    .unfairness = "Along rows the compiler adds with vector instructions, which is part of what contiguity gives. "
-                  "With n a power of two the elements of a column compete for few cache sets when the matrix is one "
-                  "block: 1,024 beside 1,000 shows it; a malloc's books between the rows prevent that. Rows made one "
-                  "after another are the best case of a block a row.",
-}, [](enrolment& into) {
-  for (const std::size_t n : into.pick<std::size_t>({100}, {100, 1000, 1024}, {30, 100, 300, 1000, 1024, 3000})) {
-    enroll_walk<by_row, one_block>(into, "one_block", n);
-    enroll_walk<by_column, one_block>(into, "one_block", n);
-    enroll_walk<by_row, block_a_row>(into, "block_a_row", n);
-    enroll_walk<by_column, block_a_row>(into, "block_a_row", n);
+    .unfairness = "Along rows the compiler adds by vector instructions, which is part of the benefit of contiguous "
+                  "data. With n a power of two, the elements of a column compete for few cache sets when the matrix is "
+                  "one block: compare 1,024 with 1,000; the metadata of a malloc between the rows prevents that. Rows "
+                  "that are made one after another are the best case of a block for every row.",
+}, [](benchmark_registry& registry) {
+  for (const std::size_t n : registry.pick<std::size_t>({100}, {100, 1000, 1024}, {30, 100, 300, 1000, 1024, 3000})) {
+    add_walk<by_row, one_block>(registry, "one_block", n);
+    add_walk<by_column, one_block>(registry, "one_block", n);
+    add_walk<by_row, block_a_row>(registry, "block_a_row", n);
+    add_walk<by_column, block_a_row>(registry, "block_a_row", n);
   }
 });
 

@@ -1,4 +1,4 @@
-// What does it cost that long strings live on the heap, short ones in the string itself?
+// What does it cost that long strings keep their text on the heap, and short strings inside the string itself?
 #include <algorithm>
 #include <cstring>
 #include <functional>
@@ -13,15 +13,15 @@
 namespace stackheap {
 namespace {
 
-constexpr std::size_t short_length = 15;  ///< every common library keeps so many in the string itself
+constexpr std::size_t short_length = 15;  ///< every common library keeps so many characters inside the string itself
 constexpr std::size_t long_length = 63;   ///< with the zero at its end, one line
 
 enum class kind { inside, heap, heap_shuffled };
-const char* name_of(kind what) {
-  return what == kind::inside ? "inline" : what == kind::heap ? "heap" : "heap_shuffled";
+const char* name_of(kind placing) {
+  return placing == kind::inside ? "inline" : placing == kind::heap ? "heap" : "heap_shuffled";
 }
 
-/// What is read of a string: its first eight characters, where its number stands.
+/// The part of a string that is read: its first eight characters, which hold its number.
 std::uint64_t number_of(const std::string& text) {
   std::uint64_t number = 0;
   std::memcpy(&number, text.data(), sizeof number);
@@ -33,20 +33,21 @@ bool keeps_inside(const std::string& text) {
   return !before(text.data(), &text) && before(text.data(), &text + 1);
 }
 
-struct world {
-  world(kind what, std::size_t count) : strings(count), expected(std::uint64_t{count} * (count - 1) / 2) {
+struct fixture {
+  fixture(kind placing, std::size_t count) : strings(count), expected(std::uint64_t{count} * (count - 1) / 2) {
     for (std::uint64_t i = 0; i < count; ++i) {
-      strings[i].assign(what == kind::inside ? short_length : long_length, 'x');
+      strings[i].assign(placing == kind::inside ? short_length : long_length, 'x');
       std::memcpy(strings[i].data(), &i, sizeof i);
     }
-    if (what == kind::heap_shuffled) {  // as sorting would: the strings trade their text, which stays where it is
+    if (placing == kind::heap_shuffled) {  // as sorting does: the strings exchange their texts, which stay in place
       generator random(seed);
       for (std::size_t i = count; i > 1; --i) std::swap(strings[i - 1], strings[below(i, random)]);
     }
     placement places;
-    for (const std::string& each : strings) {
-      if (keeps_inside(each) != (what == kind::inside)) throw wrong_work("a string's text is not where it should be");
-      places.visit(each.data());
+    for (const std::string& text : strings) {
+      if (keeps_inside(text) != (placing == kind::inside))
+        throw verification_error("a string's text is not where it should be");
+      places.visit(text.data());
     }
     neighbours = places.neighbours();
   }
@@ -55,13 +56,13 @@ struct world {
   double neighbours = 0;
 };
 
-void read_all(benchmark::State& state, world& in) {
+void read_all(benchmark::State& state, fixture& in) {
   std::uint64_t sum = 0, rounds = 0;
   {
     const measured measuring(state);
     while (state.KeepRunningBatch(static_cast<std::int64_t>(in.strings.size()))) {
       escape(&in.strings);
-      for (const std::string& each : in.strings) sum += number_of(each);
+      for (const std::string& text : in.strings) sum += number_of(text);
       ++rounds;
     }
   }
@@ -70,19 +71,19 @@ void read_all(benchmark::State& state, world& in) {
 }
 
 const family strings({
-    .question = "What does it cost to read strings that keep their text on the heap, against short ones that keep it "
-                "inside?",
+    .question = "What does it cost to read strings that keep their text on the heap, compared with short strings that "
+                "keep it inside?",
     .operation = "read the first eight characters of one of n strings of a vector, in order, and add them",
-    .untimed = "making the strings; proving of each that its text is where the name says; the sum of all readings is "
-               "checked",
+    .untimed = "making the strings; proving for every string that its text is where the name says; the sum of all "
+               "reads is checked",
     .heap = "the process's own; the texts are made one after another",
-    .unfairness = "Long strings read in the order in which they were made are the best case: heap_shuffled is what "
-                  "sorting makes of them. Short strings have 15 characters, long ones 63; of both the same eight are "
-                  "read.",
-}, [](enrolment& into) {
-  for (const std::size_t count : into.pick<std::size_t>({1000}, {1000, 100000}, {100, 1000, 10000, 100000, 1000000}))
-    for (const kind what : {kind::inside, kind::heap, kind::heap_shuffled})
-      into.add(name_of(what), {{"count", count}}, [=] { return std::make_shared<world>(what, count); }, read_all);
+    .unfairness = "Long strings read in the order in which they were made are the best case; heap_shuffled is the "
+                  "state after sorting. Short strings have 15 characters, long strings 63; eight characters are read "
+                  "of both.",
+}, [](benchmark_registry& registry) {
+  for (const std::size_t count : registry.pick<std::size_t>({1000}, {1000, 100000}, {100, 1000, 10000, 100000, 1000000}))
+    for (const kind placing : {kind::inside, kind::heap, kind::heap_shuffled})
+      registry.add(name_of(placing), {{"count", count}}, [=] { return std::make_shared<fixture>(placing, count); }, read_all);
 });
 
 }  // namespace

@@ -14,7 +14,7 @@ struct record {
 };
 
 /// The callees. They are called through pointers that the compiler does not know: neither inlined nor specialised. Each
-/// reads the first word of what it is given.
+/// reads the first word of its argument.
 template <class Record>
 void take_value(Record given) {
   keep(given.words[0]);
@@ -31,10 +31,10 @@ std::unique_ptr<Record> take_unique_ptr(std::unique_ptr<Record> given) {
 void take_nothing() { asm volatile(""); }
 
 template <class Record>
-struct world {
-  world() : owner(std::make_unique<Record>()) {
+struct fixture {
+  fixture() : owner(std::make_unique<Record>()) {
     std::uint64_t number = 1;
-    for (std::uint64_t& each : plain.words) each = number++;
+    for (std::uint64_t& word : plain.words) word = number++;
     *owner = plain;
   }
   Record plain;
@@ -42,68 +42,69 @@ struct world {
 };
 
 template <class Record>
-void by_none(benchmark::State& state, world<Record>&) {
-  void (*const callee)() = opaque(&take_nothing);
+void by_none(benchmark::State& state, fixture<Record>&) {
+  void (*const callee)() = hide(&take_nothing);
   const measured measuring(state);
   for (auto _ : state) callee();
 }
 
 template <class Record>
-void by_value(benchmark::State& state, world<Record>& in) {
-  void (*const callee)(Record) = opaque(&take_value<Record>);
+void by_value(benchmark::State& state, fixture<Record>& in) {
+  void (*const callee)(Record) = hide(&take_value<Record>);
   const measured measuring(state);
   for (auto _ : state) callee(in.plain);
 }
 
 template <class Record>
-void by_reference(benchmark::State& state, world<Record>& in) {
-  void (*const callee)(const Record&) = opaque(&take_reference<Record>);
+void by_reference(benchmark::State& state, fixture<Record>& in) {
+  void (*const callee)(const Record&) = hide(&take_reference<Record>);
   const measured measuring(state);
   for (auto _ : state) callee(in.plain);
 }
 
 template <class Record>
-void by_unique_ptr(benchmark::State& state, world<Record>& in) {
-  std::unique_ptr<Record> (*const callee)(std::unique_ptr<Record>) = opaque(&take_unique_ptr<Record>);
+void by_unique_ptr(benchmark::State& state, fixture<Record>& in) {
+  std::unique_ptr<Record> (*const callee)(std::unique_ptr<Record>) = hide(&take_unique_ptr<Record>);
   {
     const measured measuring(state);
     for (auto _ : state) in.owner = callee(std::move(in.owner));
   }
-  if (in.owner == nullptr || in.owner->words[0] != in.plain.words[0]) throw wrong_work("the struct did not come back");
+  if (in.owner == nullptr || in.owner->words[0] != in.plain.words[0])
+    throw verification_error("the struct did not come back");
 }
 
 template <std::size_t Bytes>
-void enroll_size(enrolment& into) {
+void add_size(benchmark_registry& registry) {
   using Record = record<Bytes>;
-  const auto enroll = [&](const char* how, void (*run)(benchmark::State&, world<Record>&)) {
-    into.add("", {{"bytes", Bytes}, {"how", how}}, [] { return std::make_shared<world<Record>>(); }, run);
+  const auto add = [&](const char* way, void (*run)(benchmark::State&, fixture<Record>&)) {
+    registry.add("", {{"bytes", Bytes}, {"how", way}}, [] { return std::make_shared<fixture<Record>>(); }, run);
   };
-  enroll("none", by_none<Record>);
-  enroll("value", by_value<Record>);
-  enroll("reference", by_reference<Record>);
-  enroll("unique_ptr", by_unique_ptr<Record>);
+  add("none", by_none<Record>);
+  add("value", by_value<Record>);
+  add("reference", by_reference<Record>);
+  add("unique_ptr", by_unique_ptr<Record>);
 }
 
 template <std::size_t... Bytes>
-void enroll_sizes(enrolment& into, std::index_sequence<Bytes...>) {
-  (enroll_size<Bytes>(into), ...);
+void add_sizes(benchmark_registry& registry, std::index_sequence<Bytes...>) {
+  (add_size<Bytes>(registry), ...);
 }
 
 const family argument({
     .question = "From which size on should a struct not be passed by value?",
-    .operation = "call a function, which is not inlined, with a struct of n bytes: by value, by reference, or by a "
-                 "unique_ptr that is given and comes back; it reads the first word",
+    .operation = "call a function that is not inlined with a struct of n bytes: by value, by reference, or by a "
+                 "unique_ptr that is passed in and returned; the function reads the first word",
     .untimed = "making the structs",
     .heap = "does not matter: nothing is allocated",
-    .unfairness = "The unique_ptr is there already: making one is what smart_pointer measures. It is moved twice, "
-                  "there and back. Up to 16 bytes go by register where the calling convention says so. The control "
+    .unfairness = "The unique_ptr already exists: smart_pointer measures the cost of making one. It is moved twice, in "
+                  "and out. Up to 16 bytes are passed in registers where the calling convention allows it. The control "
                   "none is the call alone.",
-}, [](enrolment& into) {
-  switch (into.chosen()) {
-    case profile::smoke: return enroll_sizes(into, std::index_sequence<8, 4096>());
-    case profile::quick: return enroll_sizes(into, std::index_sequence<8, 16, 64, 256, 1024, 4096>());
+}, [](benchmark_registry& registry) {
+  switch (registry.chosen()) {
+    case profile::smoke: return add_sizes(registry, std::index_sequence<8, 4096>());
+    case profile::quick: return add_sizes(registry, std::index_sequence<8, 16, 64, 256, 1024, 4096>());
     case profile::full:
-      return enroll_sizes(into, std::index_sequence<8, 16, 24, 32, 64, 128, 256, 512, 1024, 2048, 4096>());
+      return add_sizes(registry, std::index_sequence<8, 16, 24, 32, 64, 128, 256, 512, 1024, 2048, 4096>());
   }
 });
 

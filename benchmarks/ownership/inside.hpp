@@ -1,11 +1,11 @@
-// Does an object keep its data within itself?
+// Does an object keep its data inside itself?
 #pragma once
 
 #include <cstdint>
 
 namespace stackheap {
 
-/// By the address, whatever the library: true when `data` lies in the bytes of `object` itself.
+/// Whether `data` lies in the bytes of `object` itself, by address, for any library.
 template <class Object>
 bool inside(const Object& object, const void* data) {
   const auto low = reinterpret_cast<std::uintptr_t>(&object), at = reinterpret_cast<std::uintptr_t>(data);

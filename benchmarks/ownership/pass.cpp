@@ -1,4 +1,4 @@
-// What does it cost to give a value away: to copy it, to move it, or only to lend it?
+// What does it cost to pass a value on: to copy it, to move it, or only to lend it?
 #include <string>
 #include <vector>
 
@@ -10,9 +10,9 @@ namespace {
 
 /// The callees. They are called through pointers that the compiler does not know: neither inlined nor specialised.
 template <class Value>
-void keep_for_good(Value given, Value& home) {
-  home = std::move(given);
-  escape(&home);
+void keep_for_good(Value given, Value& kept) {
+  kept = std::move(given);
+  escape(&kept);
 }
 template <class Value>
 void look_at(const Value& lent) {
@@ -20,22 +20,23 @@ void look_at(const Value& lent) {
 }
 void be_called() { asm volatile(""); }
 
-/// A value and where it goes. A copy is kept in the other place; a moved value goes there and comes back, so that it
-/// never has to be made anew.
+/// A value and its second place. A copy is kept in the second place; a moved value goes there and back, so that no
+/// value has to be made anew.
 template <class Value>
-struct world {
-  explicit world(Value made) : original(std::move(made)), here(original), there(original) {}
+struct fixture {
+  explicit fixture(Value made) : original(std::move(made)), here(original), there(original) {}
 
   void verify(bool both) const {
-    if (here != original || (both && there != original)) throw wrong_work("the value was lost or changed on its way");
+    if (here != original || (both && there != original))
+      throw verification_error("the value was lost or changed on its way");
   }
 
   Value original, here, there;
 };
 
 template <class Value>
-void call_only(benchmark::State& state, world<Value>&) {
-  void (*const callee)() = opaque(&be_called);
+void call_only(benchmark::State& state, fixture<Value>&) {
+  void (*const callee)() = hide(&be_called);
   const measured measuring(state);
   while (state.KeepRunningBatch(2)) {
     callee();
@@ -44,8 +45,8 @@ void call_only(benchmark::State& state, world<Value>&) {
 }
 
 template <class Value>
-void borrow(benchmark::State& state, world<Value>& in) {
-  void (*const callee)(const Value&) = opaque(&look_at<Value>);
+void borrow(benchmark::State& state, fixture<Value>& in) {
+  void (*const callee)(const Value&) = hide(&look_at<Value>);
   {
     const measured measuring(state);
     while (state.KeepRunningBatch(2)) {
@@ -57,8 +58,8 @@ void borrow(benchmark::State& state, world<Value>& in) {
 }
 
 template <class Value>
-void copy(benchmark::State& state, world<Value>& in) {
-  void (*const callee)(Value, Value&) = opaque(&keep_for_good<Value>);
+void copy(benchmark::State& state, fixture<Value>& in) {
+  void (*const callee)(Value, Value&) = hide(&keep_for_good<Value>);
   {
     const measured measuring(state);
     while (state.KeepRunningBatch(2)) {
@@ -70,8 +71,8 @@ void copy(benchmark::State& state, world<Value>& in) {
 }
 
 template <class Value>
-void move(benchmark::State& state, world<Value>& in) {
-  void (*const callee)(Value, Value&) = opaque(&keep_for_good<Value>);
+void move(benchmark::State& state, fixture<Value>& in) {
+  void (*const callee)(Value, Value&) = hide(&keep_for_good<Value>);
   in.there = Value();
   {
     const measured measuring(state);
@@ -84,32 +85,32 @@ void move(benchmark::State& state, world<Value>& in) {
 }
 
 template <class Value>
-void enroll_type(enrolment& into, const char* type, const Value& value) {
-  const auto enroll = [&](const char* how, void (*run)(benchmark::State&, world<Value>&)) {
-    into.add("", {{"type", type}, {"how", how}}, [=] { return std::make_shared<world<Value>>(value); }, run);
+void add_type(benchmark_registry& registry, const char* type, const Value& value) {
+  const auto add = [&](const char* way, void (*run)(benchmark::State&, fixture<Value>&)) {
+    registry.add("", {{"type", type}, {"how", way}}, [=] { return std::make_shared<fixture<Value>>(value); }, run);
   };
-  enroll("none", call_only<Value>);
-  enroll("borrow", borrow<Value>);
-  enroll("copy", copy<Value>);
-  enroll("move", move<Value>);
+  add("none", call_only<Value>);
+  add("borrow", borrow<Value>);
+  add("copy", copy<Value>);
+  add("move", move<Value>);
 }
 
 const family pass({
-    .question = "What does it cost to give a value away: by copy, by move, or only lent?",
-    .operation = "call a function, which is not inlined, with a value that it keeps: a copy of it, or the value "
-                 "itself, moved; or with a reference that it looks at (borrow)",
-    .untimed = "making the values, comparing them in the end with what they were",
-    .heap = "the process's own malloc; a long string and a vector are live beside each copy",
-    .unfairness = "What is kept is moved twice, once into the parameter and once into its place, whether it came by "
-                  "copy or by move; keeping a copy also drops the one that was there. A moved value goes back the same "
-                  "way the next time, so nothing is made anew. A borrower keeps nothing and reads nothing. The "
-                  "control none is the call alone. Long string: 64 characters, more than any string holds inside "
+    .question = "What does it cost to pass a value on: by copy, by move, or only lent?",
+    .operation = "call a function that is not inlined with a value that it keeps: a copy of the value, or the value "
+                 "itself, moved; or with a reference that it only looks at (borrow)",
+    .untimed = "making the values; comparing them at the end with the originals",
+    .heap = "the process's own malloc; a long string and a vector are live beside every copy",
+    .unfairness = "A kept value is moved twice, once into the parameter and once into its place, whether it came by "
+                  "copy or by move; keeping a copy also drops the copy that was there before. A moved value returns "
+                  "the same way the next time, so no value is made anew. A borrower keeps nothing and reads nothing. "
+                  "The control none is the call alone. Long string: 64 characters, more than any string keeps inside "
                   "itself.",
-}, [](enrolment& into) {
-  enroll_type(into, "int", 42);
-  enroll_type(into, "short_string", std::string("memory"));
-  enroll_type(into, "long_string", std::string(64, 'm'));
-  enroll_type(into, "vector_1000", std::vector<int>(1000, 42));
+}, [](benchmark_registry& registry) {
+  add_type(registry, "int", 42);
+  add_type(registry, "short_string", std::string("memory"));
+  add_type(registry, "long_string", std::string(64, 'm'));
+  add_type(registry, "vector_1000", std::vector<int>(1000, 42));
 });
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What do smart pointers cost over plain ones: to make and drop, and to use?
+// What do smart pointers cost compared with plain pointers: to make and drop, and to use?
 #include <memory>
 #include <vector>
 
@@ -18,7 +18,7 @@ struct thing {
 
 constexpr std::size_t things = 64;  ///< all of them fit into the first cache
 
-/// How a thing is held: what holds it, how one comes to be, and how it is reached.
+/// The holders of a thing: the type of the holder, how it is made, and how the thing is reached.
 struct value {
   static constexpr const char* name = "value";
   using holder = thing;
@@ -33,7 +33,7 @@ struct raw {
   static const thing& reach(const holder& it) { return *it; }
   static void drop(holder& it) { delete it; }
 };
-/// A smart pointer is dropped by its own end.
+/// A smart pointer drops its thing in its destructor.
 template <class Holder>
 struct smart {
   using holder = Holder;
@@ -54,7 +54,7 @@ struct make_shared : smart<std::shared_ptr<thing>> {
 };
 
 struct making {
-  /// The thing, the count that stands apart from it, and both in one.
+  /// The sizes of the thing, of a separate count, and of both in one block.
   new_delete process_heap{{}};
   on_heap<new_delete> heap{process_heap, heap_state::resident, {sizeof(thing), 24, sizeof(thing) + 16}};
 };
@@ -69,7 +69,7 @@ void make_and_drop(benchmark::State& state, making&) {
   }
 }
 
-/// Holders in a row, whose things say which is next: one cycle through all of them.
+/// An array of holders, whose things hold the index of the next holder: one cycle through all of them.
 template <class Kind>
 struct using_ {
   using_() {
@@ -79,12 +79,12 @@ struct using_ {
     std::size_t steps = 0;
     do at = Kind::reach(table[at]).next, ++steps;
     while (at != 0 && steps <= things);
-    if (steps != things) throw wrong_work("the things are not one full cycle");
+    if (steps != things) throw verification_error("the things are not one full cycle");
   }
   using_(const using_&) = delete;
   using_& operator=(const using_&) = delete;
   ~using_() {
-    for (auto& each : table) Kind::drop(each);
+    for (auto& held : table) Kind::drop(held);
   }
   std::vector<typename Kind::holder> table;
 };
@@ -100,28 +100,28 @@ void use(benchmark::State& state, using_<Kind>& in) {
 }
 
 template <class Kind>
-void enroll_kind(enrolment& into) {
-  into.add("", {{"op", "make"}, {"kind", Kind::name}}, [] { return std::make_shared<making>(); }, make_and_drop<Kind>);
-  into.add("", {{"op", "use"}, {"kind", Kind::name}}, [] { return std::make_shared<using_<Kind>>(); }, use<Kind>);
+void add_kind(benchmark_registry& registry) {
+  registry.add("", {{"op", "make"}, {"kind", Kind::name}}, [] { return std::make_shared<making>(); }, make_and_drop<Kind>);
+  registry.add("", {{"op", "use"}, {"kind", Kind::name}}, [] { return std::make_shared<using_<Kind>>(); }, use<Kind>);
 }
 
 const family smart_pointers({
-    .question = "What does a smart pointer cost over a plain one, to make and drop, and to use?",
-    .operation = "make: make a 64-byte thing, write its number, drop it; use: reach a thing through its holder and "
-                 "read from it which holder is next, among 64",
-    .untimed = "making the 64 holders and walking round them once",
-    .heap = "resident: the process's own malloc, four live blocks of each size used",
-    .unfairness = "The value, on the stack, is the control. shared_ptr is made from a plain pointer: two allocations; "
-                  "make_shared makes one of both. No thing is ever shared, and a C++ library may count that without "
-                  "atomic instructions: what counting costs otherwise is what refcount measures. All 64 things are in "
-                  "the first cache: use is the price of the steps, not of a miss. A shared_ptr is as wide as two "
-                  "pointers, which costs a step of arithmetic in a row of them.",
-}, [](enrolment& into) {
-  enroll_kind<value>(into);
-  enroll_kind<raw>(into);
-  enroll_kind<unique_ptr>(into);
-  enroll_kind<shared_ptr>(into);
-  enroll_kind<make_shared>(into);
+    .question = "What does a smart pointer cost compared with a plain pointer: to make and drop, and to use?",
+    .operation = "make: make a 64-byte object, write its number, drop it; use: reach an object through its holder and "
+                 "read from it which of the 64 holders is next",
+    .untimed = "making the 64 holders; following them once round",
+    .heap = "resident: the process's own malloc, four live blocks of every size used",
+    .unfairness = "The value on the stack is the control. shared_ptr is made from a plain pointer: two allocations; "
+                  "make_shared makes one allocation. No object is ever shared, and a C++ library may count without "
+                  "atomic instructions then: refcount measures the cost of counting otherwise. All 64 objects fit into "
+                  "the first cache: use measures the steps, not cache misses. A shared_ptr is as wide as two pointers, "
+                  "which costs an arithmetic step in an array of them.",
+}, [](benchmark_registry& registry) {
+  add_kind<value>(registry);
+  add_kind<raw>(registry);
+  add_kind<unique_ptr>(registry);
+  add_kind<shared_ptr>(registry);
+  add_kind<make_shared>(registry);
 });
 
 }  // namespace

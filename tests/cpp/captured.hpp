@@ -9,7 +9,7 @@
 
 namespace stackheap {
 
-/// What an enrolment takes when all of it is wanted; it must outlive the enrolment.
+/// Selects every benchmark of a registry; it must outlive the registry.
 inline const std::regex everything("");
 
 /// Keeps rows instead of printing them.

@@ -20,10 +20,10 @@ using numbers = std::vector<std::size_t>;
 
 const child_task sums("sum", [](const numbers& arguments) {
   double sum = 0;
-  for (const std::size_t each : arguments) sum += static_cast<double>(each);
+  for (const std::size_t argument : arguments) sum += static_cast<double>(argument);
   return findings{{"sum", sum}, {"third", 1.0 / 3}};
 });
-const child_task throws("throw", [](const numbers&) -> findings { throw wrong_work("it went wrong"); });
+const child_task throws("throw", [](const numbers&) -> findings { throw verification_error("it went wrong"); });
 const child_task dies("abort", [](const numbers&) -> findings { std::abort(); });
 const child_task leaves("exit", [](const numbers&) -> findings { std::_Exit(0); });
 const child_task sleeps("sleep", [](const numbers& arguments) {
@@ -56,41 +56,41 @@ class child : public testing::Test {
 };
 
 TEST_F(child, says_what_it_found_to_the_last_bit) {
-  const findings found = run_child({.task = "sum", .arguments = {1, 2, 39}}).found;
-  EXPECT_EQ(found, (findings{{"sum", 42}, {"third", 1.0 / 3}}));
+  const findings results = run_child({.task = "sum", .arguments = {1, 2, 39}}).results;
+  EXPECT_EQ(results, (findings{{"sum", 42}, {"third", 1.0 / 3}}));
 }
 
 TEST_F(child, has_the_malloc_it_was_given_and_no_other) {
   int others = 0;
   for (const malloc_library& given : malloc_libraries()) {
     if (!given.available()) continue;
-    const deployment how = deploy(given);
-    const child_report report = run_child({.task = "sum", .malloc = how});
-    EXPECT_EQ(report.malloc_file, how.malloc_file) << given.name;
-    for (const malloc_library& other : malloc_libraries()) {
-      if (!other.available() || other.name == given.name || other.name == "glibc") continue;
+    const deployment deployed = deploy(given);
+    const child_report report = run_child({.task = "sum", .malloc = deployed});
+    EXPECT_EQ(report.malloc_file, deployed.malloc_file) << given.name;
+    for (const malloc_library& option : malloc_libraries()) {
+      if (!option.available() || option.name == given.name || option.name == "glibc") continue;
       ++others;
-      const auto loaded = std::count(report.loaded.begin(), report.loaded.end(), other.file);
-      EXPECT_EQ(loaded, 0) << other.name << " in the child of " << given.name;
+      const auto loaded = std::count(report.loaded.begin(), report.loaded.end(), option.file);
+      EXPECT_EQ(loaded, 0) << option.name << " in the child of " << given.name;
     }
   }
   if (others == 0) GTEST_SKIP() << "there is no malloc here but glibc's";
 }
 
 TEST_F(child, with_another_malloc_than_wanted_is_wrong) {
-  deployment how = own_deployment();
-  how.malloc_file = "/proc/self/exe";
-  EXPECT_TRUE(has(wrong_of({.task = "sum", .malloc = how}), "its malloc was that of"));
-  how = own_deployment();
-  how.library_file = "/nowhere/libnone.so";
-  EXPECT_TRUE(has(wrong_of({.task = "sum", .malloc = how}), "did not load /nowhere/libnone.so"));
+  deployment deployed = own_deployment();
+  deployed.malloc_file = "/proc/self/exe";
+  EXPECT_TRUE(has(wrong_of({.task = "sum", .malloc = deployed}), "its malloc was that of"));
+  deployed = own_deployment();
+  deployed.library_file = "/nowhere/libnone.so";
+  EXPECT_TRUE(has(wrong_of({.task = "sum", .malloc = deployed}), "did not load /nowhere/libnone.so"));
 }
 
 TEST_F(child, a_library_without_malloc_or_proxy_is_not_deployed) {
   malloc_library library;
   library.name = "none";
   library.file = std::filesystem::canonical("/proc/self/exe");
-  EXPECT_THROW(deploy(library), wrong_work);
+  EXPECT_THROW(deploy(library), verification_error);
 }
 
 TEST_F(child, that_fails_says_why_and_spoils_no_other) {
@@ -101,11 +101,11 @@ TEST_F(child, that_fails_says_why_and_spoils_no_other) {
                                                           {.task = "sum", .arguments = {7}}});
   EXPECT_TRUE(has(reports[0].wrong, "it went wrong")) << reports[0].wrong;
   EXPECT_TRUE(has(reports[1].wrong, "died of Aborted")) << reports[1].wrong;
-  EXPECT_TRUE(has(reports[2].wrong, "without saying")) << reports[2].wrong;
-  EXPECT_TRUE(has(reports[3].wrong, "without saying")) << reports[3].wrong;
+  EXPECT_TRUE(has(reports[2].wrong, "without a result")) << reports[2].wrong;
+  EXPECT_TRUE(has(reports[3].wrong, "without a result")) << reports[3].wrong;
   EXPECT_EQ(reports[4].wrong, "");
-  EXPECT_EQ(reports[4].found.at("sum"), 7);
-  EXPECT_THROW(run_child({.task = "throw"}), wrong_work);
+  EXPECT_EQ(reports[4].results.at("sum"), 7);
+  EXPECT_THROW(run_child({.task = "throw"}), verification_error);
 }
 
 TEST_F(child, that_takes_too_long_or_too_much_is_ended) {
@@ -115,7 +115,7 @@ TEST_F(child, that_takes_too_long_or_too_much_is_ended) {
   EXPECT_LT(late.seconds, 1);
   const child_order swelling{.task = "swell", .arguments = {64 << 20}, .most_resident_bytes = 32 << 20};
   EXPECT_TRUE(has(wrong_of(swelling), "more than the 32 MiB"));
-  EXPECT_TRUE(has(wrong_of({.task = "babble"}), "wrote without end"));
+  EXPECT_TRUE(has(wrong_of({.task = "babble"}), "wrote too much output"));
 }
 
 TEST_F(child, children_run_at_the_same_time) {
@@ -123,12 +123,12 @@ TEST_F(child, children_run_at_the_same_time) {
   const child_order sleeping{.task = "sleep", .arguments = {400}};
   const std::vector<child_report> reports = run_children(std::vector(5, sleeping));
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-  for (const child_report& each : reports) EXPECT_GE(each.seconds, 0.4);
+  for (const child_report& report : reports) EXPECT_GE(report.seconds, 0.4);
   EXPECT_LT(taken.count(), 1.6);  // one after the other: 2 s
 }
 
 TEST_F(child, gets_no_static_tls_that_it_does_not_need) {
-  EXPECT_EQ(run_child({.task = "environment"}).found.at("reserves_static_tls"), 0);
+  EXPECT_EQ(run_child({.task = "environment"}).results.at("reserves_static_tls"), 0);
   EXPECT_EQ(without_tunable("a=1:b=2:c=3", "b"), "a=1:c=3");
   EXPECT_EQ(without_tunable("b=2:a=1", "b"), "a=1");
   EXPECT_EQ(without_tunable("b=2", "b"), "");
@@ -137,9 +137,9 @@ TEST_F(child, gets_no_static_tls_that_it_does_not_need) {
 }
 
 TEST_F(child, only_the_child_option_alone_makes_one) {
-  char name[] = "program", other[] = "--list", unknown[] = "--child=no_such_task", wrong[] = "--child=sum,1,two";
+  char name[] = "program", option[] = "--list", unknown[] = "--child=no_such_task", wrong[] = "--child=sum,1,two";
   char* none[] = {name, nullptr};
-  char* listing[] = {name, other, nullptr};
+  char* listing[] = {name, option, nullptr};
   char* asking[] = {name, unknown, nullptr};
   char* miscounting[] = {name, wrong, nullptr};
   EXPECT_FALSE(run_as_child(1, none));
@@ -153,7 +153,7 @@ class silent_reporter : public benchmark::BenchmarkReporter {
  public:
   bool ReportContext(const Context&) override { return true; }
   void ReportRuns(const std::vector<Run>& runs) override {
-    for (const Run& each : runs) seconds.push_back(each.GetAdjustedRealTime());
+    for (const Run& run : runs) seconds.push_back(run.GetAdjustedRealTime());
   }
   std::vector<double> seconds;
 };

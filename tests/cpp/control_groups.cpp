@@ -16,27 +16,27 @@ namespace fs = std::filesystem;
 
 class groups : public testing::Test, protected made_up_system {
  protected:
-  std::vector<std::string> of(std::string_view controller) {
-    std::vector<std::string> found;
+  std::vector<std::string> groups_of(std::string_view controller) {
+    std::vector<std::string> names;
     for (const fs::path& group : control_groups(controller, root))
-      found.push_back(group.string().substr((root / "sys/fs/cgroup/").string().size()));
-    return found;
+      names.push_back(group.string().substr((root / "sys/fs/cgroup/").string().size()));
+    return names;
   }
 };
 
 using texts = std::vector<std::string>;
 
-TEST_F(groups, are_none_where_nothing_says) { EXPECT_EQ(of("memory"), texts{}); }
+TEST_F(groups, are_none_where_nothing_says) { EXPECT_EQ(groups_of("memory"), texts{}); }
 
 TEST_F(groups, are_that_of_the_process_and_all_above_it) {
   write("proc/self/cgroup", "0::/outer/inner\n");
-  EXPECT_EQ(of("memory"), (texts{"outer/inner", "outer", ""}));
+  EXPECT_EQ(groups_of("memory"), (texts{"outer/inner", "outer", ""}));
 }
 
 TEST_F(groups, of_the_first_version_are_those_of_the_controller) {
   write("proc/self/cgroup", "3:cpuset:/pinned\n7:cpu,cpuacct:/timed\nno group\n4:memory:/held\n");
-  EXPECT_EQ(of("cpu"), (texts{"cpu,cpuacct/timed", "cpu,cpuacct/"}));
-  EXPECT_EQ(of("memory"), (texts{"memory/held", "memory/"}));
+  EXPECT_EQ(groups_of("cpu"), (texts{"cpu,cpuacct/timed", "cpu,cpuacct/"}));
+  EXPECT_EQ(groups_of("memory"), (texts{"memory/held", "memory/"}));
 }
 
 TEST_F(groups, the_least_quota_of_time_binds) {

@@ -11,8 +11,8 @@ namespace stackheap {
 namespace {
 
 TEST(family, profiles_are_known_by_name) {
-  for (const profile each : {profile::smoke, profile::quick, profile::full})
-    EXPECT_EQ(parse_profile(name_of(each)), each);
+  for (const profile candidate : {profile::smoke, profile::quick, profile::full})
+    EXPECT_EQ(parse_profile(name_of(candidate)), candidate);
   for (const char* name : {"", "Quick", "quick ", "slow"})
     EXPECT_THROW(parse_profile(name), std::invalid_argument) << name;
 }
@@ -24,7 +24,7 @@ TEST(family, names_are_family_strategy_and_parameters) {
 
 TEST(family, each_profile_takes_its_own_arguments) {
   const auto picked = [](profile chosen) {
-    return enrolment("family", chosen, everything, false).pick({1}, {2}, {3, 4});
+    return benchmark_registry("family", chosen, everything, false).pick({1}, {2}, {3, 4});
   };
   EXPECT_EQ(picked(profile::smoke), (std::vector{1}));
   EXPECT_EQ(picked(profile::quick), (std::vector{2}));
@@ -33,27 +33,27 @@ TEST(family, each_profile_takes_its_own_arguments) {
 
 TEST(family, only_what_matches_is_registered) {
   const std::regex only("bytes:(8|64)$");
-  enrolment into("only", profile::smoke, only, false);
+  benchmark_registry registry("only", profile::smoke, only, false);
   for (const int bytes : {8, 16, 64, 640})
-    into.add("", {{"bytes", bytes}}, [] { return std::make_shared<int>(0); }, [](benchmark::State& state, int&) {
+    registry.add("", {{"bytes", bytes}}, [] { return std::make_shared<int>(0); }, [](benchmark::State& state, int&) {
       for (auto _ : state) benchmark::ClobberMemory();
     });
-  EXPECT_EQ(into.names(), (std::vector<std::string>{"only/bytes:8", "only/bytes:64"}));
+  EXPECT_EQ(registry.names(), (std::vector<std::string>{"only/bytes:8", "only/bytes:64"}));
 }
 
 TEST(family, what_is_measured_is_prepared_once_and_dropped_before_the_next) {
   static int made = 0, alive = 0, runs = 0;
-  struct world {
-    world() { ++made, ++alive; }
-    world(const world&) = delete;
-    ~world() { --alive; }
+  struct fixture {
+    fixture() { ++made, ++alive; }
+    fixture(const fixture&) = delete;
+    ~fixture() { --alive; }
   };
-  enrolment into("prepared", profile::smoke, everything, false);
+  benchmark_registry registry("prepared", profile::smoke, everything, false);
   for (const char* which : {"first", "second"})
-    into.add("", {{"which", which}}, [] {
+    registry.add("", {{"which", which}}, [] {
       EXPECT_EQ(alive, 0) << "the one before is still there";
-      return std::make_shared<world>();
-    }, [](benchmark::State& state, world&) {
+      return std::make_shared<fixture>();
+    }, [](benchmark::State& state, fixture&) {
       ++runs;
       for (auto _ : state) benchmark::ClobberMemory();
     });
@@ -64,15 +64,15 @@ TEST(family, what_is_measured_is_prepared_once_and_dropped_before_the_next) {
   EXPECT_EQ(rows[0].benchmark_name(), "prepared/which:first") << "no suffix of Google Benchmark's";
 }
 
-TEST(family, wrong_work_is_an_error_and_never_a_number) {
-  enrolment into("wrong", profile::smoke, everything, false);
-  into.add("", {{"in", "prepare"}}, []() -> std::shared_ptr<int> { throw wrong_work("prepared wrongly"); },
+TEST(family, a_verification_error_is_never_a_number) {
+  benchmark_registry registry("wrong", profile::smoke, everything, false);
+  registry.add("", {{"in", "prepare"}}, []() -> std::shared_ptr<int> { throw verification_error("prepared wrongly"); },
            [](benchmark::State& state, int&) {
              for (auto _ : state) benchmark::ClobberMemory();
            });
-  into.add("", {{"in", "run"}}, [] { return std::make_shared<int>(0); },
-           [](benchmark::State&, int&) { throw wrong_work("run wrongly"); });
-  into.add("", {{"in", "neither"}}, [] { return std::make_shared<int>(0); }, [](benchmark::State& state, int&) {
+  registry.add("", {{"in", "run"}}, [] { return std::make_shared<int>(0); },
+           [](benchmark::State&, int&) { throw verification_error("run wrongly"); });
+  registry.add("", {{"in", "neither"}}, [] { return std::make_shared<int>(0); }, [](benchmark::State& state, int&) {
     for (auto _ : state) benchmark::ClobberMemory();
   });
   const auto rows = run_captured("^wrong/");

@@ -25,7 +25,7 @@ class any_text {
   std::size_t below(std::size_t most) { return static_cast<std::size_t>(random_() % most); }
   std::string bytes() {
     std::string any(below(6), ' ');
-    for (char& each : any) each = static_cast<char>(below(256));
+    for (char& letter : any) letter = static_cast<char>(below(256));
     return any;
   }
 
@@ -47,7 +47,7 @@ TEST_P(fuzz, any_text_is_read_or_refused) {
   EXPECT_LT(good, texts) << "nothing was refused";
 }
 
-INSTANTIATE_TEST_SUITE_P(every, fuzz, testing::ValuesIn(readers()), [](const auto& each) { return each.param.name; });
+INSTANTIATE_TEST_SUITE_P(every, fuzz, testing::ValuesIn(readers()), [](const auto& entry) { return entry.param.name; });
 
 }  // namespace
 }  // namespace stackheap

@@ -19,10 +19,10 @@ class counted {
     return block;
   }
   void deallocate(void* block, std::size_t bytes) {
-    const auto found = live.find(block);
-    ASSERT_NE(found, live.end()) << "freed, but not live";
-    EXPECT_EQ(found->second.bytes, bytes) << "given back with another size than it was asked with";
-    live.erase(found);
+    const auto place = live.find(block);
+    ASSERT_NE(place, live.end()) << "freed, but not live";
+    EXPECT_EQ(place->second.bytes, bytes) << "given back with another size than it was asked with";
+    live.erase(place);
     std::free(block);
   }
 
@@ -87,16 +87,16 @@ TEST(heap, aged_is_the_same_in_every_process) {
 TEST(heap, one_that_runs_out_on_the_way_gives_back_what_it_had) {
   counted strategy;
   strategy.limit = 1000;
-  EXPECT_THROW(on_heap<counted>(strategy, heap_state::aged, {}), wrong_work);
+  EXPECT_THROW(on_heap<counted>(strategy, heap_state::aged, {}), verification_error);
   EXPECT_EQ(strategy.allocated, 1000U);
   EXPECT_TRUE(strategy.live.empty());
 }
 
 TEST(heap, demand_makes_room_for_what_stays_live) {
-  const demand alone = beside(heap_state::empty, {64, 1});
+  const capacity alone = beside(heap_state::empty, {64, 1});
   EXPECT_EQ(alone.blocks, 1U);
   for (const heap_state state : {heap_state::empty, heap_state::resident, heap_state::aged}) {
-    const demand need = beside(state, {64, 1});
+    const capacity need = beside(state, {64, 1});
     pool strategy(need);
     const on_heap<pool> heap(strategy, state, {64});
     EXPECT_NE(strategy.allocate(64), nullptr) << name_of(state);
@@ -108,25 +108,25 @@ TEST(heap, demand_makes_room_for_what_stays_live) {
 
 /// Lends in a way that must not pass for right.
 struct liar {
-  enum { null, short_of, twice, never } how;
+  enum { null, short_of, twice, never } lie;
   std::vector<std::byte> memory = std::vector<std::byte>(64);
 
   template <class Borrower>
   void lend(std::size_t bytes, Borrower borrower) {
-    if (how == null) borrower(static_cast<std::byte*>(nullptr), bytes);
-    if (how == short_of) borrower(memory.data(), bytes - 1);
-    if (how == twice) borrower(memory.data(), bytes), borrower(memory.data(), bytes);
+    if (lie == null) borrower(static_cast<std::byte*>(nullptr), bytes);
+    if (lie == short_of) borrower(memory.data(), bytes - 1);
+    if (lie == twice) borrower(memory.data(), bytes), borrower(memory.data(), bytes);
   }
 };
 
 TEST(heap, verify_lends_sees_through_a_strategy_that_does_not) {
-  for (const auto how : {liar::null, liar::short_of, liar::twice, liar::never}) {
-    liar strategy{how};
-    EXPECT_THROW(verify_lends(strategy, 64), wrong_work) << how;
+  for (const auto lie : {liar::null, liar::short_of, liar::twice, liar::never}) {
+    liar strategy{lie};
+    EXPECT_THROW(verify_lends(strategy, 64), verification_error) << lie;
   }
   counted refuses;
   refuses.limit = 0;
-  EXPECT_THROW(take(refuses, 64), wrong_work);
+  EXPECT_THROW(take(refuses, 64), verification_error);
   counted right;
   EXPECT_NO_THROW(verify_lends(right, 64));
   EXPECT_TRUE(right.live.empty());

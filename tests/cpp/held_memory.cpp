@@ -50,7 +50,7 @@ TEST(held_memory, statm_is_read_in_pages) {
 
 TEST(held_memory, statm_is_the_way_out_and_nothing_is_an_error) {
   const made_up_system here;
-  EXPECT_THROW(held_now(here.root.c_str()), wrong_work);
+  EXPECT_THROW(held_now(here.root.c_str()), verification_error);
   here.write("statm", "765 405 377 5 0 123 0\n");
   EXPECT_FALSE(held_now(here.root.c_str()).exact);
   here.write("smaps_rollup", rollup);

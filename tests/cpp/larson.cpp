@@ -15,10 +15,10 @@ TEST(larson, drawn_sizes_and_slots_are_as_published) {
   generator random(seed);
   const line drawn(heap, random);
   std::uint32_t least = line::max_bytes, most = 0;
-  for (const replacement& each : drawn.script()) {
-    ASSERT_LT(each.slot, line::live);
-    least = std::min(least, each.bytes);
-    most = std::max(most, each.bytes);
+  for (const replacement& next : drawn.script()) {
+    ASSERT_LT(next.slot, line::live);
+    least = std::min(least, next.bytes);
+    most = std::max(most, next.bytes);
   }
   EXPECT_EQ(least, line::min_bytes);
   EXPECT_EQ(most, line::max_bytes);

@@ -56,10 +56,10 @@ TEST(a_histogram, agrees_with_the_sorted_values_within_its_error) {
   std::sort(values.begin(), values.end());
   for (const std::uint64_t one_in : {2, 10, 100, 1000, 10000}) {
     const std::uint64_t truth = values[values.size() - values.size() / one_in - 1];
-    const auto told = kept.all_but_one_in(one_in);
-    ASSERT_TRUE(told);
-    EXPECT_GE(*told, truth);
-    EXPECT_LE(static_cast<double>(*told), static_cast<double>(truth) * (1 + histogram::relative_error));
+    const auto answer = kept.all_but_one_in(one_in);
+    ASSERT_TRUE(answer);
+    EXPECT_GE(*answer, truth);
+    EXPECT_LE(static_cast<double>(*answer), static_cast<double>(truth) * (1 + histogram::relative_error));
   }
   EXPECT_EQ(kept.max(), values.back());
   EXPECT_EQ(kept.count(), values.size());

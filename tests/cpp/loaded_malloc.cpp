@@ -25,8 +25,8 @@ namespace fs = std::filesystem;
 fs::path test_library(const std::string& name) { return fs::path(TEST_LIBRARIES) / ("lib" + name + "_malloc.so"); }
 
 std::string home_of(const void* address) {
-  Dl_info found{};
-  return ::dladdr(address, &found) != 0 ? fs::canonical(found.dli_fname).string() : "nowhere";
+  Dl_info info{};
+  return ::dladdr(address, &info) != 0 ? fs::canonical(info.dli_fname).string() : "nowhere";
 }
 
 std::vector<const void*> addresses(const loaded_malloc& functions) {
@@ -37,9 +37,9 @@ std::vector<const void*> addresses(const loaded_malloc& functions) {
 
 const malloc_library& row(const std::string& name) {
   const auto& all = malloc_libraries();
-  const auto found = std::find_if(all.begin(), all.end(), [&](const auto& each) { return each.name == name; });
-  if (found == all.end()) throw std::out_of_range(name);
-  return *found;
+  const auto place = std::find_if(all.begin(), all.end(), [&](const auto& library) { return library.name == name; });
+  if (place == all.end()) throw std::out_of_range(name);
+  return *place;
 }
 
 /// Skips the rest of a test that needs a malloc which is not here.
@@ -68,14 +68,14 @@ TEST(loaded_malloc, glibc_is_there_and_the_processs_own) {
   EXPECT_TRUE(row("glibc").available()) << row("glibc").reason;
   EXPECT_EQ(row("glibc").process, glibcs_malloc_is_the_processs());
   const auto& all = malloc_libraries();
-  EXPECT_EQ(std::count_if(all.begin(), all.end(), [](const auto& each) { return each.process; }), 1);
+  EXPECT_EQ(std::count_if(all.begin(), all.end(), [](const auto& library) { return library.process; }), 1);
 }
 
 TEST(loaded_malloc, every_row_is_available_or_says_why_not) {
-  for (const library_row& each : libraries) {
-    const malloc_library& loaded = row(std::string(each.name));
-    EXPECT_EQ(loaded.what, each.what);
-    EXPECT_EQ(loaded.package, each.package);
+  for (const library_row& known : libraries) {
+    const malloc_library& loaded = row(std::string(known.name));
+    EXPECT_EQ(loaded.description, known.description);
+    EXPECT_EQ(loaded.package, known.package);
     EXPECT_EQ(loaded.functions.malloc == nullptr, !loaded.available() && loaded.file.empty());
     EXPECT_EQ(loaded.available(), !loaded.file.empty()) << "found, but " << loaded.reason;
   }
@@ -83,42 +83,42 @@ TEST(loaded_malloc, every_row_is_available_or_says_why_not) {
 
 TEST(loaded_malloc, every_function_stands_in_the_librarys_own_file) {
   std::vector<const void*> seen;
-  for (const malloc_library& each : malloc_libraries()) {
-    if (!each.available()) continue;
-    EXPECT_TRUE(fs::exists(each.file)) << each.file;
-    for (const void* address : addresses(each.functions)) {
+  for (const malloc_library& library : malloc_libraries()) {
+    if (!library.available()) continue;
+    EXPECT_TRUE(fs::exists(library.file)) << library.file;
+    for (const void* address : addresses(library.functions)) {
       ASSERT_NE(address, nullptr);
-      EXPECT_EQ(home_of(address), each.file) << each.name;
-      EXPECT_EQ(std::count(seen.begin(), seen.end(), address), 0) << each.name << " has a function of another library";
+      EXPECT_EQ(home_of(address), library.file) << library.name;
+      EXPECT_EQ(std::count(seen.begin(), seen.end(), address), 0) << library.name << " has a function of another library";
       seen.push_back(address);
     }
-    if (const auto extra = reinterpret_cast<const void*>(each.functions.usable_size); extra != nullptr) {
-      EXPECT_EQ(home_of(extra), each.file) << each.name;
+    if (const auto extra = reinterpret_cast<const void*>(library.functions.usable_size); extra != nullptr) {
+      EXPECT_EQ(home_of(extra), library.file) << library.name;
     }
   }
 }
 
 TEST(loaded_malloc, its_blocks_are_not_glibcs_unless_it_is_glibc) {
   std::vector<void*> blocks(1000);
-  for (const malloc_library& each : malloc_libraries()) {
-    if (!each.available()) continue;
+  for (const malloc_library& library : malloc_libraries()) {
+    if (!library.available()) continue;
     const std::size_t before = live_in_glibc();
-    for (void*& block : blocks) block = each.functions.malloc(1000);
+    for (void*& block : blocks) block = library.functions.malloc(1000);
     const std::size_t during = live_in_glibc();
-    for (void* block : blocks) each.functions.free(block);
-    if (each.name == "glibc") {
+    for (void* block : blocks) library.functions.free(block);
+    if (library.name == "glibc") {
       EXPECT_GE(during - before, 1'000'000U);
     } else {
-      EXPECT_LT(during - before, 100'000U) << each.name;
+      EXPECT_LT(during - before, 100'000U) << library.name;
     }
   }
 }
 
 TEST(loaded_malloc, every_function_does_what_c_says) {
-  for (const malloc_library& each : malloc_libraries()) {
-    if (!each.available()) continue;
-    SCOPED_TRACE(each.name);
-    const loaded_malloc& from = each.functions;
+  for (const malloc_library& library : malloc_libraries()) {
+    if (!library.available()) continue;
+    SCOPED_TRACE(library.name);
+    const loaded_malloc& from = library.functions;
     // Filled and freed before, so that calloc has dirty memory to clean.
     void* const dirty = from.malloc(4096);
     std::memset(dirty, 0xff, 4096);
@@ -144,17 +144,17 @@ TEST(loaded_malloc, every_function_does_what_c_says) {
 
 TEST(loaded_malloc, every_version_is_one) {
   const std::regex numbers("[0-9]+(\\.[0-9]+)*");
-  for (const malloc_library& each : malloc_libraries()) {
-    EXPECT_TRUE(!each.available() || std::regex_match(each.version, numbers)) << each.name << ' ' << each.version;
+  for (const malloc_library& library : malloc_libraries()) {
+    EXPECT_TRUE(!library.available() || std::regex_match(library.version, numbers)) << library.name << ' ' << library.version;
   }
 }
 
 TEST(loaded_malloc, mimallocs_version_begins_as_its_files) {
   NEEDS("mimalloc");
   const std::string name = fs::path(row("mimalloc").file).filename();
-  std::smatch found;
-  if (!std::regex_search(name, found, std::regex("\\.so\\.([0-9]+)"))) GTEST_SKIP() << name << " tells no version";
-  EXPECT_TRUE(row("mimalloc").version.starts_with(found.str(1) + '.')) << name << ' ' << row("mimalloc").version;
+  std::smatch match;
+  if (!std::regex_search(name, match, std::regex("\\.so\\.([0-9]+)"))) GTEST_SKIP() << name << " tells no version";
+  EXPECT_TRUE(row("mimalloc").version.starts_with(match.str(1) + '.')) << name << ' ' << row("mimalloc").version;
 }
 
 TEST(loaded_malloc, a_library_without_malloc_is_refused_and_the_symbols_home_named) {
@@ -217,11 +217,11 @@ TEST(loaded_malloc, a_copy_of_a_library_is_loaded_beside_it_as_its_own) {
     EXPECT_EQ(second.file, copy);
     for (std::size_t i = 0; i < addresses(second.functions).size(); ++i)
       EXPECT_NE(addresses(second.functions)[i], addresses(original.functions)[i]) << name;
-    void* const one = original.functions.malloc(100);
-    void* const other = second.functions.malloc(100);
-    EXPECT_NE(one, other);
-    second.functions.free(other);
-    original.functions.free(one);
+    void* const block_of_first = original.functions.malloc(100);
+    void* const block_of_second = second.functions.malloc(100);
+    EXPECT_NE(block_of_first, block_of_second);
+    second.functions.free(block_of_second);
+    original.functions.free(block_of_first);
     return;
   }
   GTEST_SKIP() << "no library here to copy";
@@ -243,9 +243,9 @@ TEST(loaded_malloc, requests_are_name_file_and_prefix) {
   }
   for (const char* text : {"", "=", "mine", "mine=", "mine=,p_", "=b.so", "Mine=b.so", "my malloc=b.so", "a/b=c.so",
                            "m\xc3\xa9=b.so"}) {
-    const std::string said = message_of([&] { parse_malloc_request(text); });
-    EXPECT_NE(said.find("wanted: NAME=FILE[,PREFIX]"), std::string::npos) << "accepted: " << text;
-    EXPECT_EQ(said.find('\n'), std::string::npos);
+    const std::string message = message_of([&] { parse_malloc_request(text); });
+    EXPECT_NE(message.find("expected NAME=FILE[,PREFIX]"), std::string::npos) << "accepted: " << text;
+    EXPECT_EQ(message.find('\n'), std::string::npos);
   }
 }
 
@@ -261,8 +261,8 @@ TEST(loaded_malloc, a_requested_library_gets_a_row_or_stops_the_run) {
   };
   EXPECT_NE(refusal({{"jemalloc", whole, "whole_"}}).find("taken"), std::string::npos);
   EXPECT_NE(refusal({{"a", whole, "whole_"}, {"a", whole, "whole_"}}).find("taken"), std::string::npos);
-  const std::string said = refusal({{"mine", "libm.so.6", ""}});
-  EXPECT_NE(said.find("libm.so.6"), std::string::npos) << said;
+  const std::string message = refusal({{"mine", "libm.so.6", ""}});
+  EXPECT_NE(message.find("libm.so.6"), std::string::npos) << message;
   load_malloc_libraries({});
   EXPECT_THROW(row("mine"), std::out_of_range);
 }

@@ -18,9 +18,9 @@ namespace {
 
 std::vector<std::string> given_counters() {
   std::vector<std::string> names;
-  const std::string said = available_counters();
-  if (said.starts_with("none: ")) return names;
-  std::istringstream text(said);
+  const std::string available = available_counters();
+  if (available.starts_with("none: ")) return names;
+  std::istringstream text(available);
   for (std::string name; std::getline(text, name, ',');) names.push_back(name);
   return names;
 }
@@ -43,9 +43,9 @@ double least_of(int attempts, Measure measure) {
 double ns_of_a_chain_of_additions() {
   constexpr int additions = 100'000;
   std::uint64_t sum = 0;
-  const std::uint64_t addend = opaque<std::uint64_t>(3);
+  const std::uint64_t addend = hide<std::uint64_t>(3);
   const auto start = std::chrono::steady_clock::now();
-  for (int i = 0; i < additions; i += 4) sum = opaque(opaque(opaque(opaque(sum + addend) + addend) + addend) + addend);
+  for (int i = 0; i < additions; i += 4) sum = hide(hide(hide(hide(sum + addend) + addend) + addend) + addend);
   const std::chrono::duration<double, std::nano> taken = std::chrono::steady_clock::now() - start;
   keep(sum);
   return taken.count() / additions;
@@ -79,37 +79,37 @@ TEST(measure, each_touched_page_is_a_page_fault_and_a_second_touch_is_none) {
 }
 
 TEST(measure, counters_the_kernel_does_not_give_are_absent) {
-  const std::string said = available_counters();
-  ASSERT_FALSE(said.empty());
+  const std::string available = available_counters();
+  ASSERT_FALSE(available.empty());
   const std::vector<std::string> given = given_counters();
-  EXPECT_GT(said.size(), std::string("none: ").size()) << "none, without a reason";
+  EXPECT_GT(available.size(), std::string("none: ").size()) << "none, without a reason";
 
   counting measuring;
   measuring.start();
   std::uint64_t sum = 0;
-  for (int i = 0; i < 1'000'000; ++i) sum = opaque(sum + 1);
-  const counts found = measuring.stop();
+  for (int i = 0; i < 1'000'000; ++i) sum = hide(sum + 1);
+  const counts result = measuring.stop();
   for (std::size_t kind = 0; kind < counts::kinds; ++kind) {
     const bool is_given = std::count(given.begin(), given.end(), counts::names[kind]) == 1;
-    EXPECT_TRUE(is_given || !found.of[kind].has_value()) << counts::names[kind];
+    EXPECT_TRUE(is_given || !result.values[kind].has_value()) << counts::names[kind];
   }
-  EXPECT_GE(found.of[counts::instructions].value_or(1e6), 1e6);
+  EXPECT_GE(result.values[counts::instructions].value_or(1e6), 1e6);
 }
 
 TEST(measure, counts_add_up_and_what_is_absent_stays_so) {
-  counts sum, one;
-  one.of[counts::cycles] = 5;
-  one.page_faults = 2;
-  sum += one;
-  sum += one;
-  EXPECT_EQ(sum.of[counts::cycles], 10);
-  EXPECT_EQ(sum.of[counts::instructions], std::nullopt);
+  counts sum, part;
+  part.values[counts::cycles] = 5;
+  part.page_faults = 2;
+  sum += part;
+  sum += part;
+  EXPECT_EQ(sum.values[counts::cycles], 10);
+  EXPECT_EQ(sum.values[counts::instructions], std::nullopt);
   EXPECT_EQ(sum.page_faults, 4);
 }
 
 TEST(measure, a_row_carries_counters_per_operation_and_no_zeros_for_absent_ones) {
-  enrolment into("counted", profile::smoke, everything, false);
-  into.add(
+  benchmark_registry registry("counted", profile::smoke, everything, false);
+  registry.add(
       "", {}, [] { return std::make_shared<int>(0); },
       [](benchmark::State& state, int&) {
         const measured measuring(state);
@@ -122,8 +122,8 @@ TEST(measure, a_row_carries_counters_per_operation_and_no_zeros_for_absent_ones)
   allowed.insert(allowed.end(), {"page_faults", "ns_per_addition", "ns_per_eight_additions"});
   for (const auto& [name, counter] : counters)
     EXPECT_TRUE(std::count(allowed.begin(), allowed.end(), name)) << name << " = " << counter.value;
-  const double told = least_of(10, [] { return run_captured("^counted")[0].counters.at("ns_per_addition").value; });
-  EXPECT_NEAR(told / least_of(20, ns_per_addition), 1, 0.3);
+  const double ns = least_of(10, [] { return run_captured("^counted")[0].counters.at("ns_per_addition").value; });
+  EXPECT_NEAR(ns / least_of(20, ns_per_addition), 1, 0.3);
   const auto eight = [] { return run_captured("^counted")[0].counters.at("ns_per_eight_additions").value; };
   const double ratio = least_of(10, eight) / least_of(20, ns_per_eight_additions);
   EXPECT_GT(ratio, 0.3);  // a neighbour who comes or goes meanwhile doubles it

@@ -12,7 +12,7 @@ namespace stackheap {
 namespace {
 
 template <class Strategy>
-contender<Strategy> offered(demand need) {
+strategy_factory<Strategy> offered(capacity need) {
   return {"test", [need] { return Strategy(need); }};
 }
 
@@ -44,7 +44,7 @@ TEST(behind_mutex, only_one_thread_at_a_time_asks_anything) {
   {
     std::vector<std::jthread> threads;
     threads.reserve(4);
-    for (int each = 0; each < 4; ++each)
+    for (int pass = 0; pass < 4; ++pass)
       threads.emplace_back([&] {
         for (int i = 0; i < 2000; ++i) {
           shared.deallocate(shared.allocate(64), 64);
@@ -67,13 +67,13 @@ TEST(behind_mutex, keeps_what_the_strategy_can_do) {
 }
 
 TEST(team_heap, threads_share_a_heap_but_not_the_controls_block) {
-  team_heap<new_delete> one(offered<new_delete>({64, 1}), 3);
-  EXPECT_EQ(&one.of(0), &one.of(2));
-  team_heap<none> each(offered<none>({team_heap<none>::apart_bytes, 1}), 3);
+  team_heap<new_delete> shared(offered<new_delete>({64, 1}), 3);
+  EXPECT_EQ(&shared.of(0), &shared.of(2));
+  team_heap<none> apart(offered<none>({team_heap<none>::apart_bytes, 1}), 3);
   for (unsigned a = 0; a < 3; ++a)
     for (unsigned b = 0; b < a; ++b) {
-      const auto* const one_block = static_cast<std::byte*>(each.of(a).allocate(8));
-      const auto* const other_block = static_cast<std::byte*>(each.of(b).allocate(8));
+      const auto* const one_block = static_cast<std::byte*>(apart.of(a).allocate(8));
+      const auto* const other_block = static_cast<std::byte*>(apart.of(b).allocate(8));
       EXPECT_GE(std::abs(one_block - other_block), 128) << "threads " << a << " and " << b;
     }
 }

@@ -96,32 +96,32 @@ void expect_apart(std::vector<marked> blocks) {
   std::sort(blocks.begin(), blocks.end(), [](const marked& a, const marked& b) { return a.block < b.block; });
   for (std::size_t i = 1; i < blocks.size(); ++i)
     ASSERT_LE(blocks[i - 1].block + blocks[i - 1].bytes, blocks[i].block);
-  for (const marked& each : blocks) ASSERT_TRUE(each.holds()) << each.bytes;
+  for (const marked& taken : blocks) ASSERT_TRUE(taken.holds()) << taken.bytes;
 }
 
 TEST(strategy_contract, names_are_unique_and_well_formed) {
   std::multiset<std::string> offered;
-  every_strategy({8, 1}, [&]<class Strategy>(contender<Strategy> by) {
+  every_strategy({8, 1}, [&]<class Strategy>(strategy_factory<Strategy> factory) {
     static_assert(lends<Strategy> || owns<Strategy>);
-    offered.insert(by.name);
-    EXPECT_TRUE(std::regex_match(by.name, std::regex("[a-z0-9_.-]+"))) << by.name;
+    offered.insert(factory.name);
+    EXPECT_TRUE(std::regex_match(factory.name, std::regex("[a-z0-9_.-]+"))) << factory.name;
   });
   std::multiset<std::string> described;
-  describe_strategies([&](const char* name, const char* what) {
+  describe_strategies([&](const char* name, const char* description) {
     described.insert(name);
-    EXPECT_STRNE(what, "");
+    EXPECT_STRNE(description, "");
   });
-  for (const malloc_library& each : malloc_libraries())
-    if (each.available()) described.insert(each.name);
+  for (const malloc_library& library : malloc_libraries())
+    if (library.available()) described.insert(library.name);
   EXPECT_EQ(offered, described);
   EXPECT_EQ(offered.size(), std::set<std::string>(offered.begin(), offered.end()).size());
 }
 
 TEST(strategy_contract, lends_aligned_memory_of_every_size_that_holds_what_is_written) {
   for (const std::size_t bytes : many_sizes())
-    every_strategy({bytes, 1}, [&]<class Strategy>(contender<Strategy> by) {
-      SCOPED_TRACE(by.name + " " + std::to_string(bytes));
-      Strategy strategy = by.make();
+    every_strategy({bytes, 1}, [&]<class Strategy>(strategy_factory<Strategy> factory) {
+      SCOPED_TRACE(factory.name + " " + std::to_string(bytes));
+      Strategy strategy = factory.make();
       with_stack_for(bytes, [&] {
         for (std::uint64_t round = 0; round < 3; ++round) {
           int calls = 0;
@@ -142,10 +142,10 @@ TEST(strategy_contract, lends_aligned_memory_of_every_size_that_holds_what_is_wr
 
 TEST(strategy_contract, lends_two_blocks_at_once_that_do_not_overlap) {
   for (const std::size_t bytes : {1, 64, 128, 129, 4096})
-    every_strategy({bytes, 2}, [&]<class Strategy>(contender<Strategy> by) {
+    every_strategy({bytes, 2}, [&]<class Strategy>(strategy_factory<Strategy> factory) {
       if (lends_one_at_a_time<Strategy>) return;
-      SCOPED_TRACE(by.name + " " + std::to_string(bytes));
-      Strategy strategy = by.make();
+      SCOPED_TRACE(factory.name + " " + std::to_string(bytes));
+      Strategy strategy = factory.make();
       lend(strategy, bytes, [&](std::byte* outer, std::size_t) {
         const marked first{outer, bytes, 1};
         first.write();
@@ -162,10 +162,10 @@ TEST(strategy_contract, lends_two_blocks_at_once_that_do_not_overlap) {
 
 TEST(strategy_contract, lends_from_the_stack_or_not_as_its_name_says) {
   const std::set<std::string> on_stack{"stack_array", "alloca", "small_buffer"};
-  every_strategy({64, 1}, [&]<class Strategy>(contender<Strategy> by) {
-    Strategy strategy = by.make();
+  every_strategy({64, 1}, [&]<class Strategy>(strategy_factory<Strategy> factory) {
+    Strategy strategy = factory.make();
     lend(strategy, 64, [&](std::byte* block, std::size_t) {
-      EXPECT_EQ(is_on_this_stack(block), on_stack.contains(by.name)) << by.name;
+      EXPECT_EQ(is_on_this_stack(block), on_stack.contains(factory.name)) << factory.name;
     });
   });
   small_buffer larger{{129, 1}};
@@ -175,9 +175,9 @@ TEST(strategy_contract, lends_from_the_stack_or_not_as_its_name_says) {
 
 TEST(strategy_contract, lends_the_same_bytes_again_and_again) {
   // The demand is one block, so an arena that did not rewind would be used up at once.
-  every_strategy({48, 1}, [&]<lends Strategy>(contender<Strategy> by) {
-    SCOPED_TRACE(by.name);
-    Strategy strategy = by.make();
+  every_strategy({48, 1}, [&]<lends Strategy>(strategy_factory<Strategy> factory) {
+    SCOPED_TRACE(factory.name);
+    Strategy strategy = factory.make();
     std::set<std::byte*> seen;
     for (int i = 0; i < 1000; ++i) lend(strategy, 48, [&](std::byte* block, std::size_t) { seen.insert(block); });
     EXPECT_EQ(seen.size(), 1U);
@@ -189,10 +189,10 @@ TEST(strategy_contract, owned_blocks_do_not_overlap_and_are_freed_in_any_order) 
   std::vector<std::size_t> sizes{1, 2, 3, 7, 8, 9, 15, 16, 17, 4096, 65536, mib - 1, mib};
   generator random(seed);
   while (sizes.size() < 160) sizes.push_back(draw_size(size_mix::power_law, random));
-  every_strategy({mib, sizes.size()}, [&]<owns Strategy>(contender<Strategy> by) {
+  every_strategy({mib, sizes.size()}, [&]<owns Strategy>(strategy_factory<Strategy> factory) {
     if (is_control<Strategy>) return;
-    SCOPED_TRACE(by.name);
-    Strategy strategy = by.make();
+    SCOPED_TRACE(factory.name);
+    Strategy strategy = factory.make();
     std::vector<marked> live;
     std::uint64_t mark = 0;
     for (int round = 0; round < 3; ++round) {
@@ -229,9 +229,9 @@ std::size_t mapped_bytes() {
 
 TEST(strategy_contract, what_was_given_back_is_used_again_or_unmapped) {
   // 8 GiB in all, of which one block at a time is live.
-  every_strategy({mib, 1}, [&]<class Strategy>(contender<Strategy> by) {
-    SCOPED_TRACE(by.name);
-    Strategy strategy = by.make();
+  every_strategy({mib, 1}, [&]<class Strategy>(strategy_factory<Strategy> factory) {
+    SCOPED_TRACE(factory.name);
+    Strategy strategy = factory.make();
     const std::size_t before = mapped_bytes();
     for (int i = 0; i < 8192; ++i)
       lend(strategy, mib, [&](std::byte* block, std::size_t) {
@@ -245,23 +245,23 @@ TEST(strategy_contract, what_was_given_back_is_used_again_or_unmapped) {
 
 TEST(strategy_contract, small_blocks_that_were_given_back_are_given_again) {
   constexpr std::size_t bytes = 1000, times = 20'000;
-  every_strategy({bytes, 1}, [&]<owns Strategy>(contender<Strategy> by) {
-    Strategy strategy = by.make();
+  every_strategy({bytes, 1}, [&]<owns Strategy>(strategy_factory<Strategy> factory) {
+    Strategy strategy = factory.make();
     std::set<void*> seen;
     for (std::size_t i = 0; i < times; ++i) {
       void* const block = strategy.allocate(bytes);
       seen.insert(block);
       strategy.deallocate(block, bytes);
     }
-    EXPECT_LT(seen.size(), times / 4) << by.name;
+    EXPECT_LT(seen.size(), times / 4) << factory.name;
   });
 }
 
 TEST(strategy_contract, reset_gives_all_blocks_back) {
   constexpr std::size_t count = 200, bytes = 1000;
-  every_strategy({bytes, count}, [&]<resets Strategy>(contender<Strategy> by) {
-    SCOPED_TRACE(by.name);
-    Strategy strategy = by.make();
+  every_strategy({bytes, count}, [&]<resets Strategy>(strategy_factory<Strategy> factory) {
+    SCOPED_TRACE(factory.name);
+    Strategy strategy = factory.make();
     std::set<std::byte*> first_time;
     for (int round = 0; round < 3; ++round) {
       std::vector<marked> taken;
@@ -280,16 +280,16 @@ TEST(strategy_contract, reset_gives_all_blocks_back) {
 }
 
 TEST(strategy_contract, a_huge_request_gives_nothing_and_breaks_nothing) {
-  every_strategy({64, 2}, [&]<class Strategy>(contender<Strategy> by)
+  every_strategy({64, 2}, [&]<class Strategy>(strategy_factory<Strategy> factory)
                    requires(owns<Strategy> || resets<Strategy>)
   {
     if (is_control<Strategy>) return;
-    SCOPED_TRACE(by.name);
-    Strategy strategy = by.make();
+    SCOPED_TRACE(factory.name);
+    Strategy strategy = factory.make();
     for (const std::size_t bytes : {SIZE_MAX / 2, SIZE_MAX - 4096, SIZE_MAX - 15, SIZE_MAX}) {
       void* got = nullptr;
       try {
-        got = strategy.allocate(opaque(bytes));
+        got = strategy.allocate(hide(bytes));
       } catch (const std::bad_alloc&) {
       }
       EXPECT_EQ(got, nullptr) << bytes;
@@ -334,25 +334,25 @@ TEST(strategy_contract, arena_ends_where_it_says_and_rewinds) {
 TEST(strategy_contract, shared_strategies_take_blocks_back_from_any_thread) {
   constexpr unsigned count = 4;
   constexpr std::size_t blocks = 2000, bytes_at_most = 128;
-  every_strategy({bytes_at_most, count * blocks}, [&]<shares Strategy>(contender<Strategy> by) {
+  every_strategy({bytes_at_most, count * blocks}, [&]<shares Strategy>(strategy_factory<Strategy> factory) {
     if (is_control<Strategy>) return;
-    SCOPED_TRACE(by.name);
-    Strategy strategy = by.make();
+    SCOPED_TRACE(factory.name);
+    Strategy strategy = factory.make();
     team threads(count);
-    std::vector<std::vector<marked>> of(count, std::vector<marked>(blocks));
+    std::vector<std::vector<marked>> blocks_of(count, std::vector<marked>(blocks));
     std::atomic<int> lost = 0;
     for (unsigned round = 0; round < 12; ++round) {
       threads.round([&](unsigned thread) {
         for (std::size_t i = 0; i < blocks; ++i) {
           const std::size_t bytes = 1 + i % bytes_at_most;
-          of[thread][i] = {static_cast<std::byte*>(strategy.allocate(bytes)), bytes, thread * blocks + i};
-          if (of[thread][i].block != nullptr) of[thread][i].write();
+          blocks_of[thread][i] = {static_cast<std::byte*>(strategy.allocate(bytes)), bytes, thread * blocks + i};
+          if (blocks_of[thread][i].block != nullptr) blocks_of[thread][i].write();
         }
       });
       threads.round([&](unsigned thread) {
-        for (const marked& each : of[(thread + round) % count]) {  // in the first round, its own
-          lost += each.block == nullptr || !each.holds();
-          if (each.block != nullptr) strategy.deallocate(each.block, each.bytes);
+        for (const marked& taken : blocks_of[(thread + round) % count]) {  // in the first round, its own
+          lost += taken.block == nullptr || !taken.holds();
+          if (taken.block != nullptr) strategy.deallocate(taken.block, taken.bytes);
         }
       });
     }
@@ -362,13 +362,13 @@ TEST(strategy_contract, shared_strategies_take_blocks_back_from_any_thread) {
 
 TEST(strategy_contract, each_thread_has_memory_of_its_own) {
   constexpr unsigned count = 3;
-  every_strategy({1024, 1}, [&]<class Strategy>(contender<Strategy> by) {
-    SCOPED_TRACE(by.name);
+  every_strategy({1024, 1}, [&]<class Strategy>(strategy_factory<Strategy> factory) {
+    SCOPED_TRACE(factory.name);
     std::vector<marked> lent(count);
     std::barrier all_lent(count), all_seen(count);
     team threads(count);
     threads.round([&](unsigned thread) {
-      Strategy strategy = by.make();
+      Strategy strategy = factory.make();
       lend(strategy, 1024, [&](std::byte* block, std::size_t bytes) {
         lent[thread] = {block, bytes, thread};
         lent[thread].write();

@@ -44,7 +44,7 @@ TEST(threads, a_round_runs_its_threads_at_once) {
     who[thread] = ::pthread_self();
   });
   for (unsigned thread = 0; thread < 4; ++thread)
-    for (unsigned other = 0; other < thread; ++other) EXPECT_FALSE(::pthread_equal(who[thread], who[other]));
+    for (unsigned earlier = 0; earlier < thread; ++earlier) EXPECT_FALSE(::pthread_equal(who[thread], who[earlier]));
   EXPECT_TRUE(::pthread_equal(who[0], ::pthread_self())) << "the caller is thread 0";
 }
 
@@ -74,8 +74,8 @@ TEST(threads, each_of_a_team_is_pinned_to_its_own_processor) {
 
 TEST(threads, a_teams_counters_are_those_of_one_operation) {
   if (!has_small_pages()) GTEST_SKIP() << "pages of another size here";
-  enrolment into("touch", profile::smoke, everything, false);
-  into.add(
+  benchmark_registry registry("touch", profile::smoke, everything, false);
+  registry.add(
       "", {}, [] { return std::make_shared<team>(3U); },
       [](benchmark::State& state, team& threads) {
         measure_rounds(state, threads, 64, [](unsigned) { untouched(64).touch(); });
@@ -87,9 +87,9 @@ TEST(threads, a_teams_counters_are_those_of_one_operation) {
 
 TEST(threads, four_threads_that_sleep_10_ms_read_10_ms) {
   // Google Benchmark 1.7.1 divides the time of its own Threads(4) by 4 (its issue 1834): that would read 2.5 ms.
-  enrolment into("sleep", profile::smoke, everything, false);
+  benchmark_registry registry("sleep", profile::smoke, everything, false);
   for (const unsigned count : {1U, 4U})
-    into.add(
+    registry.add(
         "", {{"threads", count}}, [count] { return std::make_shared<team>(count); },
         [](benchmark::State& state, team& threads) {
           measure_rounds(state, threads, 1, [](unsigned) { std::this_thread::sleep_for(10ms); });
@@ -109,8 +109,8 @@ TEST(threads, four_threads_that_sleep_10_ms_read_10_ms) {
 }
 
 TEST(threads, several_operations_a_round_are_counted_as_such) {
-  enrolment into("sleep_in_tens", profile::smoke, everything, false);
-  into.add(
+  benchmark_registry registry("sleep_in_tens", profile::smoke, everything, false);
+  registry.add(
       "", {}, [] { return std::make_shared<team>(2U); },
       [](benchmark::State& state, team& threads) {
         measure_rounds(state, threads, 10, [](unsigned) { std::this_thread::sleep_for(10ms); });
@@ -123,8 +123,8 @@ TEST(threads, several_operations_a_round_are_counted_as_such) {
 
 TEST(threads, a_round_repeats_its_work_as_often_in_every_repetition) {
   static std::vector<std::int64_t> repeats;
-  enrolment into("changing", profile::smoke, everything, false);
-  into.add(
+  benchmark_registry registry("changing", profile::smoke, everything, false);
+  registry.add(
       "", {}, [] { return std::make_shared<team>(1U); },
       [](benchmark::State& state, team& threads) {
         const auto pause = repeats.empty() ? 1us : 500us;

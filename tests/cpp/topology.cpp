@@ -144,10 +144,10 @@ TEST(topology, a_pinned_thread_runs_there_and_nowhere_else) {
       where.pin(index);
       ::sched_getaffinity(0, sizeof set, &set);
     }).join();
-    numbers found;
+    numbers processors;
     for (unsigned unit = 0; unit < CPU_SETSIZE; ++unit)
-      if (CPU_ISSET(unit, &set)) found.push_back(unit);
-    return found;
+      if (CPU_ISSET(unit, &set)) processors.push_back(unit);
+    return processors;
   };
   const auto count = static_cast<unsigned>(machine.units().size());
   for (unsigned index = 0; index < count; ++index)

@@ -39,14 +39,14 @@ double distance_from_equal(const std::vector<Count>& counts) {
   const double total = static_cast<double>(std::accumulate(counts.begin(), counts.end(), Count{0}));
   const double expected = total / static_cast<double>(counts.size());
   double statistic = 0;
-  for (const Count each : counts) statistic += std::pow(static_cast<double>(each) - expected, 2) / expected;
+  for (const Count count : counts) statistic += std::pow(static_cast<double>(count) - expected, 2) / expected;
   const double freedom = static_cast<double>(counts.size() - 1);
   return (statistic - freedom) / std::sqrt(2 * freedom);
 }
 
 std::uint64_t checksum(const indices& values) {
   std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a over whole numbers
-  for (const std::uint32_t each : values) hash = (hash ^ each) * 0x100000001b3;
+  for (const std::uint32_t value : values) hash = (hash ^ value) * 0x100000001b3;
   return hash;
 }
 
@@ -111,10 +111,10 @@ TEST(workload, orders_are_the_orders_they_are_named_after) {
   EXPECT_EQ(order_of(free_order::lifo, 5), (indices{4, 3, 2, 1, 0}));
   EXPECT_EQ(order_of(free_order::butterfly, 5), (indices{0, 4, 1, 3, 2}));
   EXPECT_EQ(order_of(free_order::butterfly, 4), (indices{0, 3, 1, 2}));
-  for (const free_order each : {free_order::lifo, free_order::fifo, free_order::random, free_order::butterfly})
+  for (const free_order value : {free_order::lifo, free_order::fifo, free_order::random, free_order::butterfly})
     for (const std::size_t n : {0, 1, 2, 3, 100, 1001}) {
-      EXPECT_EQ(order_of(each, n).size(), n) << name_of(each);
-      EXPECT_TRUE(is_permutation_of_all(order_of(each, n))) << name_of(each) << ' ' << n;
+      EXPECT_EQ(order_of(value, n).size(), n) << name_of(value);
+      EXPECT_TRUE(is_permutation_of_all(order_of(value, n))) << name_of(value) << ' ' << n;
     }
   // Half of the steps of a random order go up, and hardly any goes to the next block.
   const indices random = order_of(free_order::random, 10000);
@@ -164,10 +164,10 @@ TEST(workload, replacements_go_to_every_slot_alike) {
   const std::vector<replacement> all = replacements(100, size_mix::uniform, 100'000, random);
   EXPECT_EQ(all.size(), 100'000U);
   std::vector<std::uint64_t> counts(100);
-  for (const replacement& each : all) {
-    ++counts.at(each.slot);
-    EXPECT_GE(each.bytes, smallest(size_mix::uniform));
-    EXPECT_LE(each.bytes, largest(size_mix::uniform));
+  for (const replacement& value : all) {
+    ++counts.at(value.slot);
+    EXPECT_GE(value.bytes, smallest(size_mix::uniform));
+    EXPECT_LE(value.bytes, largest(size_mix::uniform));
   }
   EXPECT_LT(std::abs(distance_from_equal(counts)), 6);
 }

@@ -62,7 +62,7 @@ TEST(xmalloc, every_number_arrives_once) {
   constexpr std::size_t steps = 50;
   const batch_routes routes(producers);
   std::vector<std::unique_ptr<batch_link>> links(routes.links());
-  for (auto& each : links) each = std::make_unique<batch_link>();
+  for (auto& link : links) link = std::make_unique<batch_link>();
   std::vector<std::vector<std::uint32_t>> seen(producers);
   {
     std::vector<std::jthread> threads;
@@ -72,7 +72,7 @@ TEST(xmalloc, every_number_arrives_once) {
         for (std::size_t step = 0; step < steps; ++step) {
           batch_link& link = *links[routes.sending(who, step)];
           batch& filling = link.to_fill();
-          for (batch::block& each : filling.blocks) each = {nullptr, number++};
+          for (batch::block& block : filling.blocks) block = {nullptr, number++};
           link.send(filling);
         }
       });
@@ -80,7 +80,7 @@ TEST(xmalloc, every_number_arrives_once) {
         for (std::size_t step = 0; step < steps; ++step) {
           batch_link& link = *links[routes.receiving(who, step)];
           batch& emptying = link.receive();
-          for (const batch::block& each : emptying.blocks) seen[who].push_back(each.bytes);
+          for (const batch::block& block : emptying.blocks) seen[who].push_back(block.bytes);
           link.give_back(emptying);
         }
       });

@@ -10,8 +10,8 @@
 /// With --words it prints what sound texts are made of, as a dictionary for libFuzzer, and ends.
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
   if (*argc != 2 || std::string_view((*argv)[1]) != "--words") return 0;
-  for (const stackheap::reader& each : stackheap::readers())
-    for (const std::string& word : each.words) {
+  for (const stackheap::reader& target : stackheap::readers())
+    for (const std::string& word : target.words) {
       std::putchar('"');
       for (const char letter : word) std::printf("\\x%02x", static_cast<unsigned>(static_cast<unsigned char>(letter)));
       std::puts("\"");

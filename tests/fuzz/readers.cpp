@@ -14,8 +14,8 @@
 namespace stackheap {
 namespace {
 
-void promise(bool kept, const char* what) {
-  if (!kept) throw broken_promise(what);
+void promise(bool kept, const char* text) {
+  if (!kept) throw broken_promise(text);
 }
 
 void malloc_request_is_named(const std::string& text) {
@@ -63,9 +63,9 @@ void order_to_a_child_is_refused(const std::string& text) {
 
 void report_of_a_child_is_read(const std::string& text) {
   const child_report report = parse_report(text);
-  promise(report.found.size() + report.loaded.size() <= text.size(), "nothing is found that was not said");
+  promise(report.results.size() + report.loaded.size() <= text.size(), "nothing is found that was not said");
   promise(report.wrong.find('\n') == std::string::npos, "what went wrong is one line");
-  if (report.found.empty()) throw std::invalid_argument("nothing");
+  if (report.results.empty()) throw std::invalid_argument("nothing");
 }
 
 /// Files of the text's parts, in turn; a part ends at a bar.

@@ -16,7 +16,7 @@ enum class fault {
   hang_at_load, hang_at_exit, late_null, late_abort, late_hang
 };
 constexpr fault chosen = fault::HOSTILE_FAULT;
-constexpr bool has(fault one) { return chosen == one; }
+constexpr bool has(fault kind) { return chosen == kind; }
 
 void deadlock() {
   std::mutex lock;

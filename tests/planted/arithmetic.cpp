@@ -7,20 +7,20 @@ namespace {
 constexpr std::int64_t stretch_operations = 2000;
 
 template <bool multiplies>
-struct world {
+struct fixture {
   std::uint64_t value = 3;
-  std::uint64_t operand = opaque<std::uint64_t>(5);
+  std::uint64_t operand = hide<std::uint64_t>(5);
 
   void stretch() {
     for (std::int64_t i = 0; i < stretch_operations; i += 10)
-      for (int unrolled = 0; unrolled < 10; ++unrolled) value = opaque(multiplies ? value * operand : value + operand);
+      for (int unrolled = 0; unrolled < 10; ++unrolled) value = hide(multiplies ? value * operand : value + operand);
   }
 };
 
 template <bool multiplies>
-void enroll(enrolment& into) {
-  enroll_delayed(into, "arithmetic", "", {{"operation", multiplies ? "multiply" : "add"}}, stretch_operations,
-                 [] { return std::make_shared<world<multiplies>>(); });
+void add(benchmark_registry& registry) {
+  add_delayed(registry, "arithmetic", "", {{"operation", multiplies ? "multiply" : "add"}}, stretch_operations,
+                 [] { return std::make_shared<fixture<multiplies>>(); });
 }
 
 const family arithmetic({
@@ -29,9 +29,9 @@ const family arithmetic({
     .untimed = "nothing",
     .heap = "does not matter",
     .unfairness = "",
-}, [](enrolment& into) {
-  enroll<false>(into);
-  enroll<true>(into);
+}, [](benchmark_registry& registry) {
+  add<false>(registry);
+  add<true>(registry);
 });
 
 }  // namespace

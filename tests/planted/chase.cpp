@@ -7,8 +7,8 @@ namespace {
 
 constexpr std::int64_t stretch_operations = 256;
 
-struct world {
-  explicit world(std::size_t bytes) : nodes(bytes / sizeof(chain_node)) {
+struct fixture {
+  explicit fixture(std::size_t bytes) : nodes(bytes / sizeof(chain_node)) {
     const auto starts = link_cycle(nodes.size(), [this](std::size_t i) { return &nodes[i]; }, 16);
     verify_one_cycle(starts, nodes.size());
     walker = starts.front();
@@ -29,10 +29,10 @@ const family chase({
     .untimed = "building the chain, and walking it once",
     .heap = "does not matter: the memory is one block",
     .unfairness = "",
-}, [](enrolment& into) {
+}, [](benchmark_registry& registry) {
   for (const std::size_t bytes : {std::size_t{16} << 10, std::size_t{512} << 10, std::size_t{16} << 20})
-    enroll_delayed(into, "chase", "", {{"bytes", bytes}}, stretch_operations,
-                   [=] { return std::make_shared<world>(bytes); });
+    add_delayed(registry, "chase", "", {{"bytes", bytes}}, stretch_operations,
+                   [=] { return std::make_shared<fixture>(bytes); });
 });
 
 }  // namespace

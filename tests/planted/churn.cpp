@@ -11,10 +11,10 @@ const family churn({
     .untimed = "filling the heap, drawing the replacements",
     .heap = "the 1,000 live blocks themselves",
     .unfairness = "",
-}, [](enrolment& into) {
+}, [](benchmark_registry& registry) {
   for (const malloc_library& library : malloc_libraries())
     if (library.available())
-      enroll_delayed(into, "churn", library.name, {{"live", replacing::live}}, replacing::stretch_operations,
+      add_delayed(registry, "churn", library.name, {{"live", replacing::live}}, replacing::stretch_operations,
                      [&library] { return std::make_shared<replacing>(library.functions, seed); });
 });
 

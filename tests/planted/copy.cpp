@@ -4,15 +4,15 @@
 namespace stackheap {
 namespace {
 
-struct world {
-  world(std::size_t bytes, std::int64_t copies) : copies_(copies), from(bytes, std::byte{1}), to(bytes) {
+struct fixture {
+  fixture(std::size_t bytes, std::int64_t copies) : copies_(copies), from(bytes, std::byte{1}), to(bytes) {
     stretch();
-    if (from != to) throw wrong_work("the copy is not like its original");
+    if (from != to) throw verification_error("the copy is not like its original");
   }
 
   void stretch() {
     for (std::int64_t i = 0; i < copies_; ++i) {
-      std::memcpy(to.data(), from.data(), opaque(from.size()));
+      std::memcpy(to.data(), from.data(), hide(from.size()));
       escape(to.data());
     }
   }
@@ -28,10 +28,10 @@ const family copy({
     .untimed = "making the blocks; one verified copy",
     .heap = "does not matter: the memory is two blocks",
     .unfairness = "",
-}, [](enrolment& into) {
+}, [](benchmark_registry& registry) {
   for (const auto& [bytes, copies] : {std::pair{std::size_t{16} << 10, 16}, std::pair{std::size_t{1} << 20, 1}})
-    enroll_delayed(into, "copy", "", {{"bytes", bytes}}, copies,
-                   [bytes = bytes, copies = copies] { return std::make_shared<world>(bytes, copies); });
+    add_delayed(registry, "copy", "", {{"bytes", bytes}}, copies,
+                   [bytes = bytes, copies = copies] { return std::make_shared<fixture>(bytes, copies); });
 });
 
 }  // namespace

@@ -31,7 +31,7 @@ inline void drain() {
 /// The sum after so many additions, a power of two, each of which waits for the one before; straight code.
 template <std::uint64_t Additions>
 [[gnu::always_inline]] inline std::uint64_t add(std::uint64_t sum, std::uint64_t addend) {
-  if constexpr (Additions == 1) return opaque(sum + addend);
+  if constexpr (Additions == 1) return hide(sum + addend);
   else return add<Additions / 2>(add<Additions / 2>(sum, addend), addend);
 }
 
@@ -49,7 +49,7 @@ std::uint64_t add_below_twice(std::uint64_t additions, std::uint64_t sum, std::u
   drain();
   std::uint64_t sum = 0;
   // The addend is hidden: some processors add a small constant while renaming, at no cost in time.
-  const auto addend = opaque<std::uint64_t>(1), left = static_cast<std::uint64_t>(additions);
+  const auto addend = hide<std::uint64_t>(1), left = static_cast<std::uint64_t>(additions);
   for (std::uint64_t i = 0; i < left / longest; ++i) sum = add<longest>(sum, addend);
   keep(add_below_twice<longest / 2>(left, sum, addend));
   drain();
@@ -63,15 +63,15 @@ inline std::int64_t additions_for(const std::string& benchmark) {
   if (file == nullptr || *file == '\0') return base_additions;
   std::ifstream lines(file);
   if (!lines) throw std::invalid_argument(std::string("cannot read PLANTED=") + file);
-  std::int64_t found = 0;
+  std::int64_t additions = 0;
   for (std::string line; std::getline(lines, line);) {
     const auto space = line.find(' ');
     std::int64_t number = -1;
     if (space != std::string::npos) std::from_chars(line.data() + space + 1, line.data() + line.size(), number);
     if (number < 0) throw std::invalid_argument(std::string(file) + ": no name and additions: " + line);
-    if (line.substr(0, space) == benchmark) found = number;
+    if (line.substr(0, space) == benchmark) additions = number;
   }
-  return base_additions + found;
+  return base_additions + additions;
 }
 
 /// Says how many operations stand between two delays: what a chain of so many additions is as a share is known from it.
@@ -81,14 +81,14 @@ inline void show_stretch(benchmark::State& state, std::int64_t operations) {
 
 /// Enrolls a benchmark whose `prepare()` makes what has a `stretch()` of `operations` operations.
 template <class Prepare>
-void enroll_delayed(enrolment& into, std::string_view family, std::string_view strategy,
+void add_delayed(benchmark_registry& registry, std::string_view family, std::string_view strategy,
                     std::initializer_list<parameter> parameters, std::int64_t operations, Prepare prepare) {
   const std::int64_t additions = additions_for(result_name(family, strategy, parameters));
-  into.add(strategy, parameters, prepare, [=](benchmark::State& state, auto& world) {
+  registry.add(strategy, parameters, prepare, [=](benchmark::State& state, auto& fixture) {
     {
       const measured measuring(state);
       while (state.KeepRunningBatch(operations)) {
-        world.stretch();
+        fixture.stretch();
         delay(additions);
       }
     }

@@ -23,11 +23,11 @@ struct malloc_functions {
   std::size_t (*malloc_usable_size)(void*);
 };
 
-malloc_functions other;
+malloc_functions original;
 long additions = 0;
 
-[[noreturn]] void give_up(const char* what, const char* which) {
-  std::fprintf(stderr, "delayed_malloc: %s %s\n", what, which);
+[[noreturn]] void give_up(const char* message, const char* which) {
+  std::fprintf(stderr, "delayed_malloc: %s %s\n", message, which);
   std::abort();
 }
 
@@ -59,12 +59,12 @@ void read_order(char* text, std::size_t size) {
   if (file == order || *file != ' ' || additions < 0) give_up("wants ADDITIONS FILE, not:", order);
   void* const library = ::dlopen(file + 1, RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) give_up("cannot load", file + 1);
-  take(library, other.malloc, "malloc");
-  take(library, other.free, "free");
-  take(library, other.calloc, "calloc");
-  take(library, other.realloc, "realloc");
-  take(library, other.posix_memalign, "posix_memalign");
-  take(library, other.malloc_usable_size, "malloc_usable_size");
+  take(library, original.malloc, "malloc");
+  take(library, original.free, "free");
+  take(library, original.calloc, "calloc");
+  take(library, original.realloc, "realloc");
+  take(library, original.posix_memalign, "posix_memalign");
+  take(library, original.malloc_usable_size, "malloc_usable_size");
 }
 
 void delay() {
@@ -80,13 +80,13 @@ void delay() {
 
 extern "C" {
 
-void* malloc(std::size_t bytes) { return delay(), other.malloc(bytes); }
-void free(void* block) { delay(), other.free(block); }
-void* calloc(std::size_t count, std::size_t bytes) { return delay(), other.calloc(count, bytes); }
-void* realloc(void* block, std::size_t bytes) { return delay(), other.realloc(block, bytes); }
+void* malloc(std::size_t bytes) { return delay(), original.malloc(bytes); }
+void free(void* block) { delay(), original.free(block); }
+void* calloc(std::size_t count, std::size_t bytes) { return delay(), original.calloc(count, bytes); }
+void* realloc(void* block, std::size_t bytes) { return delay(), original.realloc(block, bytes); }
 int posix_memalign(void** block, std::size_t alignment, std::size_t bytes) {
-  return delay(), other.posix_memalign(block, alignment, bytes);
+  return delay(), original.posix_memalign(block, alignment, bytes);
 }
-std::size_t malloc_usable_size(void* block) { return other.malloc_usable_size(block); }
+std::size_t malloc_usable_size(void* block) { return original.malloc_usable_size(block); }
 
 }  // extern "C"

@@ -22,8 +22,8 @@ constexpr std::size_t bytes = std::size_t{64} << 20, step_bytes = std::size_t{1}
 /// A whole number of decimal digits; ends the program where there is none.
 unsigned long number(const char* text) {
   char* end = nullptr;
-  const unsigned long found = std::strtoul(text, &end, 10);
-  if (*text >= '0' && *text <= '9' && *end == '\0') return found;
+  const unsigned long number = std::strtoul(text, &end, 10);
+  if (*text >= '0' && *text <= '9' && *end == '\0') return number;
   std::fprintf(stderr, "neighbour: %s is no number (usage: neighbour SEED [PROCESSOR])\n", text);
   std::exit(2);
 }

@@ -8,14 +8,14 @@ namespace {
 constexpr std::int64_t stretch_operations = 256;
 constexpr std::size_t bytes = 64;
 
-struct world {
-  explicit world(const loaded_malloc& functions) : malloc(functions), heap(malloc, heap_state::resident, {bytes}) {
+struct fixture {
+  explicit fixture(const loaded_malloc& functions) : malloc(functions), heap(malloc, heap_state::resident, {bytes}) {
     verify_lends(malloc, bytes);
   }
 
   void stretch() {
     for (std::int64_t i = 0; i < stretch_operations; ++i) {
-      void* const block = malloc.allocate(opaque(bytes));
+      void* const block = malloc.allocate(hide(bytes));
       escape(block);
       malloc.deallocate(block, bytes);
     }
@@ -31,11 +31,11 @@ const family pairs({
     .untimed = "loading the malloc, one verified pair",
     .heap = "resident: four live blocks of the same size",
     .unfairness = "",
-}, [](enrolment& into) {
+}, [](benchmark_registry& registry) {
   for (const malloc_library& library : malloc_libraries())
     if (library.available())
-      enroll_delayed(into, "pairs", library.name, {{"bytes", bytes}}, stretch_operations,
-                     [&library] { return std::make_shared<world>(library.functions); });
+      add_delayed(registry, "pairs", library.name, {{"bytes", bytes}}, stretch_operations,
+                     [&library] { return std::make_shared<fixture>(library.functions); });
 });
 
 }  // namespace

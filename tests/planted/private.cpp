@@ -11,13 +11,13 @@ constexpr unsigned threads = 2;
 /// have one number of iterations, which measure_rounds() would draw anew in each.
 constexpr int stretches = 200;
 
-struct world {
-  explicit world(const loaded_malloc& functions) : workers(threads), shares(threads) {
+struct fixture {
+  explicit fixture(const loaded_malloc& functions) : workers(threads), shares(threads) {
     workers.round([&](unsigned thread) { shares[thread] = std::make_unique<replacing>(functions, seed + thread); });
   }
-  world(const world&) = delete;
-  world& operator=(const world&) = delete;
-  ~world() {
+  fixture(const fixture&) = delete;
+  fixture& operator=(const fixture&) = delete;
+  ~fixture() {
     workers.round([&](unsigned thread) { shares[thread].reset(); });
   }
 
@@ -31,13 +31,13 @@ const family privates({
     .untimed = "starting and pinning the threads, filling each one's heap",
     .heap = "each thread's 1,000 live blocks",
     .unfairness = "Two threads on one core take turns.",
-}, [](enrolment& into) {
+}, [](benchmark_registry& registry) {
   for (const malloc_library& library : malloc_libraries()) {
     if (!library.available()) continue;
     const std::int64_t additions = additions_for(result_name("private", library.name, {{"threads", threads}}));
-    into.add(
-        library.name, {{"threads", threads}}, [&library] { return std::make_shared<world>(library.functions); },
-        [=](benchmark::State& state, world& in) {
+    registry.add(
+        library.name, {{"threads", threads}}, [&library] { return std::make_shared<fixture>(library.functions); },
+        [=](benchmark::State& state, fixture& in) {
           {
             measured measuring(state, threads);
             in.workers.start_counting();

@@ -14,7 +14,7 @@ struct mapping {
 };
 constexpr std::size_t page = 4096;
 
-mapping* of(void* block) { return reinterpret_cast<mapping*>(static_cast<std::byte*>(block) - page); }
+mapping* mapping_of(void* block) { return reinterpret_cast<mapping*>(static_cast<std::byte*>(block) - page); }
 
 }  // namespace
 
@@ -29,7 +29,7 @@ void* whole_malloc(std::size_t bytes) {
 }
 
 void whole_free(void* block) {
-  if (block != nullptr) munmap(of(block), of(block)->bytes + page);
+  if (block != nullptr) munmap(mapping_of(block), mapping_of(block)->bytes + page);
 }
 
 void* whole_calloc(std::size_t count, std::size_t bytes) {
@@ -40,7 +40,7 @@ void* whole_calloc(std::size_t count, std::size_t bytes) {
 void* whole_realloc(void* block, std::size_t bytes) {
   void* const moved = whole_malloc(bytes);
   if (moved == nullptr || block == nullptr) return moved;
-  std::memcpy(moved, block, std::min(bytes, of(block)->bytes));
+  std::memcpy(moved, block, std::min(bytes, mapping_of(block)->bytes));
   whole_free(block);
   return moved;
 }

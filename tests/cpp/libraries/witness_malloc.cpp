@@ -62,7 +62,7 @@ void take_time(long ns) {
   for (const long long until = now_ns() + ns; now_ns() < until;) {}
 }
 
-note& of(void* block) { return static_cast<note*>(block)[-1]; }
+note& note_of(void* block) { return static_cast<note*>(block)[-1]; }
 
 void* take(std::size_t bytes, std::size_t alignment, unsigned char filled) {
   take_time(malloc_ns);
@@ -71,7 +71,7 @@ void* take(std::size_t bytes, std::size_t alignment, unsigned char filled) {
   void* const start = alignment > 16 ? __libc_memalign(alignment, before + bytes) : __libc_malloc(before + bytes);
   if (start == nullptr) return nullptr;
   auto* const block = static_cast<unsigned char*>(start) + before;
-  of(block) = {live, bytes, ++serial, this_thread(), start, filled};
+  note_of(block) = {live, bytes, ++serial, this_thread(), start, filled};
   if (bytes > 0) block[0] = block[bytes - 1] = filled;
   seen.bytes += bytes;
   if (bytes < counted_sizes) ++of_size[bytes];
@@ -83,7 +83,7 @@ void* take(std::size_t bytes, std::size_t alignment, unsigned char filled) {
 /// False when it is no live block of this malloc.
 bool drop(void* block) {
   take_time(free_ns);
-  note& its = of(block);
+  note& its = note_of(block);
   if (its.magic != live) return ++seen.wrong_frees, false;
   its.magic = dead;
   const auto* const content = static_cast<unsigned char*>(block);
@@ -151,10 +151,10 @@ void free(void* block) {
   drop(block);
 }
 
-void* calloc(std::size_t count, std::size_t each) {
+void* calloc(std::size_t count, std::size_t unit) {
   ++seen.callocs;
   std::size_t bytes = 0;
-  if (__builtin_mul_overflow(count, each, &bytes)) return nullptr;
+  if (__builtin_mul_overflow(count, unit, &bytes)) return nullptr;
   void* const block = take(bytes, 16, 0);
   return block != nullptr ? std::memset(block, 0, bytes) : nullptr;
 }
@@ -164,7 +164,7 @@ void* realloc(void* block, std::size_t bytes) {
   ++seen.reallocs;
   void* const larger = take(bytes, 16, untouched);
   if (larger == nullptr) return nullptr;
-  std::memcpy(larger, block, bytes < of(block).bytes ? bytes : of(block).bytes);
+  std::memcpy(larger, block, bytes < note_of(block).bytes ? bytes : note_of(block).bytes);
   drop(block);
   return larger;
 }
@@ -184,6 +184,6 @@ void* memalign(std::size_t alignment, std::size_t bytes) {
 }
 void* aligned_alloc(std::size_t alignment, std::size_t bytes) { return memalign(alignment, bytes); }
 
-std::size_t malloc_usable_size(void* block) { return block != nullptr ? of(block).bytes : 0; }
+std::size_t malloc_usable_size(void* block) { return block != nullptr ? note_of(block).bytes : 0; }
 
 }  // extern "C"

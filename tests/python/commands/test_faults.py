@@ -231,11 +231,11 @@ def test_a_hostile_malloc_is_not_available_and_the_others_are_measured() -> None
         assert process.returncode == 0, (fault, err)
         assert names(parsed(out)["benchmarks"]) == ["scoped/none/bytes:64/touch:first"]
         said = str(parsed(out)["context"]["malloc.evil"])
-        assert said.startswith("not available: on trial ") and said.endswith(HOSTILE_AT_ONCE[fault]), (fault, said)
-        assert f"not available: evil: on trial {said.partition('on trial ')[2]}" in err.splitlines()
+        assert said.startswith("not available: in the load test ") and said.endswith(HOSTILE_AT_ONCE[fault]), (fault, said)
+        assert f"not available: evil: in the load test {said.partition('in the load test ')[2]}" in err.splitlines()
 
 
-def test_a_malloc_without_fault_passes_its_trial() -> None:
+def test_a_malloc_without_fault_passes_its_load_test() -> None:
     out, err = started(f"--allocator={hostile('none')}", "--only=^scoped/evil/bytes:64/touch:first$").communicate(timeout=60)
     assert "scoped/evil/bytes:64/touch:first" in out and "not available: evil" not in err
 
@@ -244,7 +244,7 @@ def test_where_nothing_but_a_hostile_malloc_is_asked_for_it_is_said_why() -> Non
     process = started(f"--allocator={hostile('null')}", "--only=^scoped/evil/")
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert err.splitlines()[-1].endswith("; evil is not available: on trial malloc(1) gave no memory")
+    assert err.splitlines()[-1].endswith("; evil is not available: in the load test malloc(1) gave no memory")
 
 
 @pytest.mark.parametrize("fault", ["null", "late_abort"])
@@ -257,8 +257,8 @@ def test_a_run_with_a_hostile_malloc_keeps_what_the_others_cost(
     run, said = read_run(folder / "run.json"), capsys.readouterr()
     assert [one.name.strategy for one in run.series()] == ["none", "glibc"]
     if fault == "null":  # found out before
-        assert code == 0 and run.unavailable_mallocs()["evil"] == "on trial malloc(1) gave no memory"
-        assert "not available: evil: on trial malloc(1) gave no memory" in said.err
+        assert code == 0 and run.unavailable_mallocs()["evil"] == "in the load test malloc(1) gave no memory"
+        assert "not available: evil: in the load test malloc(1) gave no memory" in said.err
     else:  # only found out while measuring
         assert code == 1
         assert run.failed[0].reason.startswith("crashed (SIGABRT)")
@@ -569,7 +569,7 @@ def test_the_program_says_that_nobody_could_read_it(arguments: str, redirection:
     words = f"{program()} --profile=smoke '{arguments}' {redirection}"
     done = subprocess.run(["sh", "-c", words], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1] == "stackheap: could not write all to standard output: is it closed, or its disk full?"
+    assert done.stderr.splitlines()[-1] == "stackheap: could not write everything to standard output: is it closed, or is the disk full?"
 
 
 def test_what_is_said_on_the_screen_never_goes_into_the_result(tmp_path: Path) -> None:
@@ -581,7 +581,7 @@ def test_what_is_said_on_the_screen_never_goes_into_the_result(tmp_path: Path) -
 
 
 def test_the_list_is_the_same_whatever_is_asked_of_it() -> None:
-    """The trial of a malloc leaves nothing behind in the process that measures."""
+    """The load test of a malloc leaves nothing behind in the process that measures."""
     tried = json.loads(subprocess.run([str(program()), "--list=json", f"--allocator={hostile('null')}"],
                                       capture_output=True, timeout=60, check=True).stdout)  # fmt: skip
     known = [one for one in tried["strategies"] if one["name"] != "evil"]

@@ -169,7 +169,7 @@ BAD = {
     "list of what": (["--list=xml"], "xml"),
     "only that matches nothing": (["--only=^no such family/"], "no such family"),
     "only that is no pattern": (["--only=("], "--only=("),
-    "only that is too long": (["--only=" + "(" * 20_000], "--only: longer than 1000 characters"),
+    "only that is too long": (["--only=" + "(" * 20_000], "longer than 1000 characters"),
     "filter that matches nothing": (["--benchmark_filter=^no such family/"], "no such family"),
     "filter that is no pattern": (["--benchmark_filter=("], "("),
     "unknown benchmark option": (["--benchmark_nope=1"], "--benchmark_nope=1"),

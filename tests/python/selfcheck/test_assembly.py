@@ -291,8 +291,8 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], li
             shutil.copytree(ROOT / folder, root / folder)
         smaller = [
             ("allocators/stack_array.hpp", "std::size_t{256} << 20", "64"),
-            ("benchmarks/allocation/scoped.cpp", "enroll_scoped(into, bytes, touch_all{});", ""),
-            ("benchmarks/allocation/scoped.cpp", "enroll_scoped(into, bytes, touch_first{});", ";"),
+            ("benchmarks/allocation/scoped.cpp", "add_scoped(registry, bytes, touch_all{});", ""),
+            ("benchmarks/allocation/scoped.cpp", "add_scoped(registry, bytes, touch_first{});", ";"),
         ]
         for file, old, new in smaller + BROKEN[name]:
             (root / file).write_text(changed((root / file).read_text(), old, new))

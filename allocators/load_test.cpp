@@ -1,4 +1,4 @@
-// Does a malloc library do what C asks of a malloc? It is tried in a process of its own, which it may crash or hang.
+// Does a malloc library do what C requires of malloc? It is tested in a process of its own, which it may crash or hang.
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,9 +28,11 @@ struct block {
   unsigned char mark;
 };
 
-bool holds(const block& each) { return std::count(each.at, each.at + each.bytes, each.mark) == static_cast<std::ptrdiff_t>(each.bytes); }
+bool holds(const block& filled) {
+  return std::count(filled.at, filled.at + filled.bytes, filled.mark) == static_cast<std::ptrdiff_t>(filled.bytes);
+}
 
-/// What is wrong with the blocks that `malloc` gives; empty when nothing is. Leaves `live` full and marked.
+/// The fault of the blocks that `malloc` gives; empty when there is no fault. Leaves `live` full and marked.
 std::string fault_of_blocks(const loaded_malloc& tried, std::vector<block>& live) {
   for (const std::size_t bytes : {1, 8, 24, 64, 100, 1000, 4096, 65536, 1 << 20})
     for (int copy = 0; copy < (bytes <= 4096 ? 32 : 2); ++copy) {
@@ -63,46 +65,46 @@ std::string fault_of_the_rest(const loaded_malloc& tried) {
 }
 
 std::string fault_of(const loaded_malloc& tried) {
-  for (int round = 0; round < 2; ++round) {  // the second on what the first gave back
+  for (int round = 0; round < 2; ++round) {  // the second round on the memory that the first gave back
     std::vector<block> live;
     if (std::string fault = fault_of_blocks(tried, live); !fault.empty()) return fault;
-    for (const block& each : live) tried.free(each.at);
+    for (const block& taken : live) tried.free(taken.at);
     if (std::string fault = fault_of_the_rest(tried); !fault.empty()) return fault;
   }
   return "";
 }
 
-/// The child's side: what it has to say, and then a whole exit, in which a library may hang as well.
-[[noreturn]] void try_here(const std::string& file, std::string_view prefix, int told) {
+/// In the child: writes the fault to the pipe, then exits normally, because a library may also hang at exit.
+[[noreturn]] void try_here(const std::string& file, std::string_view prefix, int pipe_end) {
   ::alarm(patience_seconds);
-  if (const int nowhere = ::open("/dev/null", O_WRONLY); nowhere >= 0) ::dup2(nowhere, 2);  // its complaints
+  if (const int nowhere = ::open("/dev/null", O_WRONLY); nowhere >= 0) ::dup2(nowhere, 2);  // the library's own error messages
   const malloc_library loaded = load_malloc("", file, prefix);
   const std::string fault = loaded.available() ? fault_of(loaded.functions) : "";
   const std::string_view verdict = fault.empty() ? no_fault : fault;
-  if (::write(told, verdict.data(), verdict.size()) < 0) ::_exit(1);
+  if (::write(pipe_end, verdict.data(), verdict.size()) < 0) ::_exit(1);
   std::exit(0);
 }
 
 }  // namespace
 
-std::string fault_on_trial(const std::string& file, std::string_view prefix) {
-  std::fflush(nullptr);  // the child's exit writes what is still to be written here
+std::string fault_in_load_test(const std::string& file, std::string_view prefix) {
+  std::fflush(nullptr);  // otherwise the child's exit writes buffered text a second time
   int ends[2];
   const pid_t child = ::pipe2(ends, O_CLOEXEC) == 0 ? ::fork() : -1;
-  if (child < 0) return std::string("it cannot be tried: ") + std::strerror(errno);
+  if (child < 0) return std::string("the load test cannot start: ") + std::strerror(errno);
   if (child == 0) try_here(file, prefix, ends[1]);
   ::close(ends[1]);
-  char said[300];
-  const ssize_t bytes = ::read(ends[0], said, sizeof said);  // ends, at the latest, when the child does
+  char answer[300];
+  const ssize_t bytes = ::read(ends[0], answer, sizeof answer);  // ends, at the latest, when the child does
   ::close(ends[0]);
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-    return "on trial it hung for " + std::to_string(patience_seconds) + " s";
-  if (WIFSIGNALED(status)) return std::string("on trial it died of ") + ::strsignal(WTERMSIG(status));
-  if (bytes <= 0 || status != 0) return "on trial it ended the process";
-  const std::string_view verdict(said, static_cast<std::size_t>(bytes));
-  return verdict == no_fault ? "" : "on trial " + std::string(verdict);
+    return "in the load test it hung for " + std::to_string(patience_seconds) + " s";
+  if (WIFSIGNALED(status)) return std::string("in the load test it died of ") + ::strsignal(WTERMSIG(status));
+  if (bytes <= 0 || status != 0) return "in the load test it ended the process";
+  const std::string_view verdict(answer, static_cast<std::size_t>(bytes));
+  return verdict == no_fault ? "" : "in the load test " + std::string(verdict);
 }
 
 }  // namespace stackheap

@@ -1,4 +1,4 @@
-#include "homes.hpp"
+#include "placed_array.hpp"
 
 #include <sys/mman.h>
 
@@ -27,18 +27,18 @@ std::byte* aligned(void* memory, std::size_t alignment) {
 
 }  // namespace
 
-std::string_view name_of(home where) {
-  switch (where) {
-    case home::stack: return "stack";
-    case home::statik: return "static";
-    case home::heap: return "heap";
-    case home::mmap_4k: return "mmap_4k";
-    case home::mmap_thp: break;
+std::string_view name_of(storage kind) {
+  switch (kind) {
+    case storage::stack: return "stack";
+    case storage::static_data: return "static";
+    case storage::heap: return "heap";
+    case storage::mmap_4k: return "mmap_4k";
+    case storage::mmap_thp: break;
   }
   return "mmap_thp";
 }
 
-struct residence::place {
+struct placed_array::place {
   std::optional<deep_thread> thread;
   void* block = nullptr;
   void* mapping = nullptr;
@@ -55,45 +55,46 @@ struct residence::place {
   std::byte* map(std::size_t bytes, bool huge) {
     mapped = bytes + huge_page_bytes;
     void* const got = ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (got == MAP_FAILED) throw wrong_work("mmap refuses " + std::to_string(mapped) + " bytes");
+    if (got == MAP_FAILED) throw verification_error("mmap refuses " + std::to_string(mapped) + " bytes");
     mapping = got;
     ::madvise(mapping, mapped, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);  // what was granted: huge_share()
     return aligned(mapping, huge_page_bytes);
   }
 };
 
-residence::residence(home where, std::size_t bytes) : place_(new place), bytes_(bytes) {
+placed_array::placed_array(storage kind, std::size_t bytes) : place_(new place), bytes_(bytes) {
   if (const auto free = free_memory(); free && bytes > *free / 2)
-    throw wrong_work("needs " + std::to_string(bytes >> 20) + " MiB, more than half of the free memory");
-  switch (where) {
-    case home::stack:
+    throw verification_error("needs " + std::to_string(bytes >> 20) + " MiB, more than half of the free memory");
+  switch (kind) {
+    case storage::stack:
       data_ = place_->thread.emplace(bytes, page).held();
       break;
-    case home::statik:
-      if (bytes > static_bytes) throw wrong_work("the static home holds no more than 256 MiB");
+    case storage::static_data:
+      if (bytes > static_bytes) throw verification_error("the static array holds at most 256 MiB");
       data_ = static_memory;
       break;
-    case home::heap:
-      if ((place_->block = std::malloc(bytes + page)) == nullptr) throw wrong_work("malloc refuses");
+    case storage::heap:
+      if ((place_->block = std::malloc(bytes + page)) == nullptr)
+        throw verification_error("malloc refuses " + std::to_string(bytes + page) + " bytes");
       data_ = aligned(place_->block, page);
       break;
-    case home::mmap_4k:
-    case home::mmap_thp:
-      data_ = place_->map(bytes, where == home::mmap_thp);
+    case storage::mmap_4k:
+    case storage::mmap_thp:
+      data_ = place_->map(bytes, kind == storage::mmap_thp);
       break;
   }
   run([&] { std::memset(data_, 0, bytes_); });
 }
 
-residence::~residence() {
-  // The static home cannot be given back; its pages can.
+placed_array::~placed_array() {
+  // The static array cannot be freed; its pages can be given back.
   if (data_ == static_memory) ::madvise(static_memory, (bytes_ + page - 1) / page * page, MADV_DONTNEED);
 }
 
-void residence::run(const std::function<void()>& work) const {
+void placed_array::run(const std::function<void()>& work) const {
   place_->thread ? place_->thread->run(work) : work();
 }
 
-double residence::huge_share() const { return stackheap::huge_share(data_, bytes_); }
+double placed_array::huge_share() const { return stackheap::huge_share(data_, bytes_); }
 
 }  // namespace stackheap

@@ -1,4 +1,4 @@
-// The books a footprint benchmark keeps of its blocks: they must not count as memory of the malloc that is looked at.
+// Where does a footprint benchmark keep its own data about its blocks? In memory that does not count as the malloc's.
 #pragma once
 
 #include <sys/mman.h>
@@ -11,21 +11,21 @@
 
 namespace stackheap {
 
-/// An array mapped aside from every malloc and written once, so that it is all there before anything is measured.
+/// An array outside of every malloc: mapped, and written once, so that all of it is in memory before the measurement.
 template <class Entry>
   requires std::is_trivially_copyable_v<Entry>
-class books {
+class side_array {
  public:
-  /// Throws wrong_work where the system maps no more.
-  explicit books(std::size_t entries) : entries_(entries) {
+  /// Throws verification_error where the system refuses the mapping.
+  explicit side_array(std::size_t entries) : entries_(entries) {
     void* const mapped = ::mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (mapped == MAP_FAILED) throw wrong_work("no memory for the benchmark's own books");
+    if (mapped == MAP_FAILED) throw verification_error("the system has no memory for the benchmark's own data");
     std::memset(mapped, 1, bytes());
     first_ = static_cast<Entry*>(mapped);
   }
-  books(const books&) = delete;
-  books& operator=(const books&) = delete;
-  ~books() { ::munmap(first_, bytes()); }
+  side_array(const side_array&) = delete;
+  side_array& operator=(const side_array&) = delete;
+  ~side_array() { ::munmap(first_, bytes()); }
 
   std::size_t size() const { return entries_; }
   Entry& operator[](std::size_t index) { return first_[index]; }
