@@ -52,7 +52,7 @@ def none_apart(ratios: Sequence[Estimate]) -> bool:
 
 def against(ratios: Sequence[Estimate], base: str) -> str:
     """`costs 3.6 to 12 times BASE`, or that no difference can be seen."""
-    return f"cannot be told from {base}" if none_apart(ratios) else f"costs {_multiple(ratios)} {base}"
+    return f"shows no measurable difference from {base}" if none_apart(ratios) else f"costs {_multiple(ratios)} {base}"
 
 
 def as_much(ratios: Sequence[Estimate]) -> str:

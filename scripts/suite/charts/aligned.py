@@ -10,7 +10,7 @@ from suite.results import query
 from suite.results.model import Run
 
 FAMILY = "aligned"
-QUESTION = "What does a block cost that must begin at a multiple of 64, or of a page?"
+QUESTION = "What does an aligned block cost, at a multiple of 64 or of a page?"
 
 
 def draw(run: Run, how: Look) -> Drawing | None:
@@ -21,7 +21,7 @@ def draw(run: Run, how: Look) -> Drawing | None:
         return None
     on = Page(run, how, FAMILY)
     forms.lines(on, *panels)
-    subtitle = "Take a block that begins at a multiple of so many bytes, give it back: time per block, log scales"
+    subtitle = "Take a block with this alignment in bytes, give it back: time per block, log scales"
     return on.finish(_title(run, sizes), subtitle)
 
 
@@ -44,7 +44,7 @@ def _title(run: Run, sizes: list[int]) -> str:
             continue
         subject, base = f"{bytes_text(size)} aligned to {bytes_text(alignments[-1])}", bytes_text(alignments[0])
         if phrases.none_apart(list(ratios.values())):
-            return f"{subject} cannot be told from {bytes_text(size)} aligned to {base}, with any malloc"
+            return f"{subject} show no measurable difference from {bytes_text(size)} aligned to {base}, with any malloc"
         return f"{subject} cost {phrases.with_extremes(ratios)} times what they cost aligned to {base}"
     found = query.by_strategy(run.series(FAMILY, alignment=alignments[-1]))
     costs = query.middles(query.medians(found))

@@ -1,4 +1,4 @@
-"""From which size on a struct is dearer by value than by reference."""
+"""From which size on a struct costs more by value than by reference."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def draw(run: Run, how: Look) -> Drawing | None:
     ratios = query.ratios(found["value"], found["reference"])
     start = _dearer_from(ratios)
     if start is not None:
-        forms.guide(on, axes, [(float(start), f"dearer by value from {bytes_text(start)} on")])
+        forms.guide(on, axes, [(float(start), f"costs more by value from {bytes_text(start)} on")])
     subtitle = "Call a function that reads the first word of a struct: time per call over the struct's size, log scales"
     return on.finish(_title(found, ratios, start), subtitle)
 
@@ -55,8 +55,8 @@ def _title(
         cost = query.medians({largest: sizes[largest]})[largest]
         return f"{bytes_text(largest)} cost {phrases.short_time(cost.median)} {WAYS[way]}"
     largest = max(ratios)
-    at_largest = phrases.against([ratios[largest]], "one by reference")
+    at_largest = phrases.against([ratios[largest]], "a struct by reference")
     if start is None or start == largest:
         return f"A struct of {bytes_text(largest)} by value {at_largest}"
-    said = f"From {bytes_text(start)} on, a struct is dearer by value than by reference"
+    said = f"From {bytes_text(start)} on, a struct costs more by value than by reference"
     return f"{said}: at {bytes_text(largest)} it {at_largest}"

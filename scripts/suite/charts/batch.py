@@ -47,8 +47,8 @@ def _title(run: Run, count: int) -> str:
         costs = query.middles(query.medians(query.by_strategy(run.series(FAMILY, count=count))))
         return f"Among {count:,}, a block costs {phrases.cheapest_and_dearest(costs)}"
     if phrases.none_apart(ratios):
-        return "Giving blocks back at random cannot be told from giving them back last in, first out, with any malloc"
-    return f"By malloc, giving blocks back at random {phrases.against(ratios, 'giving back last in, first out')}"
+        return "Giving blocks back at random shows no measurable difference from last in, first out, with any malloc"
+    return f"By malloc, giving blocks back at random {phrases.against(ratios, 'last in, first out')}"
 
 
 def _by_name(run: Run, count: int, order: str) -> dict[str, Benchmark]:

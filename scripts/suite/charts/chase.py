@@ -13,7 +13,7 @@ from suite.results import query
 from suite.results.model import Benchmark, Run
 
 FAMILY = "chase"
-QUESTION = "What does it cost to reach memory, by how much of it there is and in which order?"
+QUESTION = "What does it cost to reach memory, by its size and by the order of the loads?"
 
 ORDERS = {"random": ("at random", STRONG), "sequential": ("in order", QUIET)}
 HOME = "heap"
@@ -31,7 +31,7 @@ def draw(run: Run, how: Look) -> Drawing | None:
     on = Page(run, how, FAMILY)
     (axes,) = forms.lines(on, forms.LinesPanel("", series))
     forms.guide_caches(on, axes)
-    subtitle = "Loads that each wait for the one before: time per load over the memory walked, log scales"
+    subtitle = "Each load waits for the previous load: time per load over the memory walked, log scales"
     return on.finish(_title(found["random"], found["sequential"]), subtitle)
 
 
@@ -46,5 +46,5 @@ def _title(shuffled: Mapping[int, Benchmark], in_order: Mapping[int, Benchmark])
         return subject
     at_largest = ratios[sizes[-1]]
     if phrases.none_apart([at_largest]):
-        return f"{subject}; there, one in order cannot be told from it"
-    return f"{subject}, {phrases.two_figures(at_largest.median)} times one in order"
+        return f"{subject}; there, a load in order shows no measurable difference"
+    return f"{subject}, {phrases.two_figures(at_largest.median)} times a load in order"

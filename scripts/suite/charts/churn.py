@@ -26,7 +26,7 @@ def draw(run: Run, how: Look) -> Drawing | None:
     rows = {name: one for panel in reversed(panels) for each in panel.columns for name, one in each.values.items()}
     on = Page(run, how, FAMILY)
     forms.dots(on, forms.cheapest_first(rows), *panels)
-    subtitle = "Free one of the live blocks, drawn at random, and take a new one: time per replacement, log scale"
+    subtitle = "Free a live block, drawn at random, and take a new block: time per replacement, log scale"
     return on.finish(_title(run, lives), subtitle)
 
 

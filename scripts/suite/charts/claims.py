@@ -1,4 +1,4 @@
-"""What is said of the stack and the heap, and which of it holds on the machine of the run."""
+"""Which common claims about stack and heap hold on the machine of the run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from suite.charts.kit.marks import QUIET, Mark
 from suite.results.model import Run
 
 FAMILY = ""  # of all families
-QUESTION = "What of that which is said of the stack and the heap holds here?"
+QUESTION = "Which common claims about stack and heap hold on this machine?"
 
 _TRUE, _FALSE = Mark("#3f9a80", "#77d1a9"), Mark("#ce5404", "#fd822e")
 SIGNS = {  # shape, whether it is filled, and colour
@@ -31,7 +31,7 @@ def draw(run: Run, how: Look) -> Drawing | None:
         return None
     on = Page(run, how, FAMILY)
     _grid(on, judged)
-    subtitle = "Each put to the test by its own benchmarks; the numbers and conditions stand in the report"
+    subtitle = "Each claim is tested by its own benchmarks; the report has the numbers and conditions"
     method = f"Intervals over {run.processes} processes." if run.processes > 1 else ""
     return on.finish(_title(judged), subtitle, method)
 
@@ -69,4 +69,4 @@ def _title(judged: Sequence[claims.JudgedClaim]) -> str:
         f"{number[2]} {'does' if number[2] == 1 else 'do'} not",
     ]
     told = phrases.joined([part for part, count in zip(parts, number) if count])
-    return f"Of {len(judged)} things said of the stack and the heap, {told}"
+    return f"Of {len(judged)} common claims about stack and heap, {told}"

@@ -31,7 +31,7 @@ def draw(run: Run, how: Look) -> Drawing | None:
     on = Page(run, how, FAMILY, {CONTROL: "the clock alone", ARENA: "arena, at once"})
     series = [forms.Line(name, counts, QUIET if name == CONTROL else None) for name, counts in costs.items()]
     forms.lines(on, forms.LinesPanel("", series), over=lambda count: f"{int(count):,}")
-    subtitle = "Drop objects of 64 B: time per object, the clock's two readings included, over their number, log scales"
+    subtitle = "Drop objects of 64 B: time per object and two clock readings, over the number of objects, log scales"
     return on.finish(_title(run, costs), subtitle)
 
 

@@ -11,7 +11,7 @@ from suite.results import query
 from suite.results.model import Benchmark, Run
 
 FAMILY = "scoped"
-QUESTION = "What do 64 bytes cost, by who gives them?"
+QUESTION = "What do 64 bytes cost, by the strategy that provides them?"
 
 BYTES, TOUCH = 64, "first"
 
@@ -27,7 +27,7 @@ def draw(run: Run, how: Look) -> Drawing | None:
     panel = forms.RowsPanel("", [forms.Column("", costs)], axis)
     (axes,) = forms.dots(on, forms.cheapest_first(costs), panel, valued=True)
     if control:
-        forms.control_line(on, axes, control, "asking alone")
+        forms.control_line(on, axes, control, "control")
     return on.finish(_title(run, found), "Take 64 bytes, write the first, give them back: time per block, log scale")
 
 
@@ -42,5 +42,5 @@ def _title(run: Run, found: Mapping[str, Benchmark]) -> str:
     alike = [one for one in ratios if one.has_interval and not phrases.told_apart(one)]
     if not alike:
         return f"64 bytes cost {stack} on the stack and {malloc} from malloc, {phrases.as_much(ratios)}"
-    who = f"{len(alike)} of {phrases.count(len(ratios), 'malloc')}" if len(ratios) > 1 else "which"
-    return f"64 bytes cost {stack} on the stack and {malloc} from malloc; {who} cannot be told from the stack"
+    who = f" for {len(alike)} of {phrases.count(len(ratios), 'malloc')}" if len(ratios) > 1 else ""
+    return f"64 bytes cost {stack} on the stack and {malloc} from malloc; no measurable difference{who}"

@@ -40,7 +40,7 @@ def draw(run: Run, how: Look) -> Drawing | None:
     on = Page(run, how, FAMILY)
     forms.dots(on, forms.cheapest_first(rows), *panels)
     number = phrases.count(threads, "thread")
-    subtitle = f"{number}, each adding to a number in an 8-byte block of its own, atomically (hollow: plainly)"
+    subtitle = f"{number}, each adding to a number in its own 8-byte block, atomically (hollow: plainly)"
     return on.finish(_title(run, found), subtitle)
 
 
@@ -68,4 +68,4 @@ def _title(run: Run, found: ByWrite) -> str:
     if not ratios:
         return subject
     article = "an atomic" if write == "atomic" else "a plain"
-    return f"{subject}; there {article} write {phrases.against(ratios, 'one that stands apart')}"
+    return f"{subject}; there {article} write {phrases.against(ratios, 'a write to a separate line')}"

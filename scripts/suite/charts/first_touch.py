@@ -11,7 +11,7 @@ from suite.results import query
 from suite.results.model import Benchmark, Run
 
 FAMILY = "first_touch"
-QUESTION = "When is memory really taken: on asking for it, or on the first write to each page?"
+QUESTION = "When is memory really taken: at the request, or at the first write to each page?"
 
 TOUCHES = {"first": "first write", "second": "second write"}  # filled: first
 

@@ -12,7 +12,7 @@ from suite.results.model import Run
 from suite.stats.estimates import Estimate
 
 FAMILY = "fragmentation"
-QUESTION = "How much more memory than is live does a malloc hold once the sizes a program needs have changed?"
+QUESTION = "How much more than the live bytes does a malloc hold once the sizes have changed?"
 
 SIZES = {"mixed": "the same sizes, mixed", "drifting": "sizes that drift from 64 B to 4 KiB"}  # filled: drifting
 PEAK = "peak_resident_per_live_byte"
@@ -31,7 +31,7 @@ def draw(run: Run, how: Look) -> Drawing | None:
     axis = forms.from_one(one for each in found.values() for one in each.values())
     on = Page(run, how, FAMILY)
     forms.dots(on, forms.cheapest_first(rows), forms.RowsPanel("", columns, axis, joined=True))
-    subtitle = "Replace random blocks while as many bytes stay live: most memory held, as a multiple of live bytes"
+    subtitle = "Replace random blocks while the live bytes stay constant: peak memory held, as a multiple of live bytes"
     return on.finish(_title(found), subtitle)
 
 

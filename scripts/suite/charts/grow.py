@@ -14,7 +14,7 @@ FAMILY = "grow"
 QUESTION = "What does it cost to append to a block that has to grow: by realloc, by copying, in a std::vector?"
 
 PIECE_BYTES = 64
-WAYS = {"realloc": "By realloc", "copy": "By a copy into twice the room"}
+WAYS = {"realloc": "By realloc", "copy": "By a copy into twice the space"}
 
 
 def draw(run: Run, how: Look) -> Drawing | None:
@@ -49,7 +49,7 @@ def _title(run: Run) -> str:
         by_realloc = {name: one for name, one in found["realloc"].items() if name in libraries}
         ratios = query.ratios(by_realloc, found["copy"])
         if ratios and phrases.none_apart(list(ratios.values())):
-            return f"Growing a block to {bytes_text(size)} by realloc cannot be told from growing it by copying"
+            return f"Growing a block to {bytes_text(size)} by realloc shows no measurable difference from copying"
         if ratios:
             said = phrases.with_extremes(ratios)
             return f"Growing a block to {bytes_text(size)} by realloc costs {said} times growing it by copying"

@@ -34,4 +34,4 @@ def _title(run: Run, found: dict[str, Benchmark]) -> str:
     if not libraries or "none" not in costs:
         return f"Handing over a block costs {phrases.cheapest_and_dearest(costs)}"
     alone = phrases.short_time(costs["none"])
-    return f"Handing a block to another thread costs {phrases.span(libraries)} with malloc, {alone} by the queue alone"
+    return f"Handing a block to another thread costs {phrases.span(libraries)} with malloc, {alone} for the queue alone"

@@ -13,7 +13,7 @@ from suite.results.model import Run
 from suite.stats.estimates import Estimate
 
 FAMILY = "heap_limit"
-QUESTION = "How much does a malloc promise at once, and what does the promise itself take?"
+QUESTION = "How much memory does a malloc grant at once, and how much does it use itself for that?"
 
 
 def draw(run: Run, how: Look) -> Drawing | None:
@@ -24,10 +24,10 @@ def draw(run: Run, how: Look) -> Drawing | None:
         return None
     panels = [_panel("Largest block granted", granted)]
     if any(one.low > 0.0 for one in books.values()):
-        panels.append(_panel("Taken by malloc itself", books))
+        panels.append(_panel("Used by malloc itself", books))
     on = Page(run, how, FAMILY)
     forms.dots(on, forms.cheapest_first(granted), *panels, valued=True)
-    subtitle = "Ask malloc for one block, ever larger, in a process of its own: bytes, log scales"
+    subtitle = "Request a single block, larger each time, in a separate process: bytes, log scales"
     return on.finish(_title(run, granted, books), subtitle)
 
 
@@ -43,4 +43,4 @@ def _title(run: Run, granted: Mapping[str, Estimate], books: Mapping[str, Estima
     least = min(query.middles(granted).values())
     said = f"at least {phrases.size(least)}" if at_least else phrases.with_extremes(granted, phrases.size)
     said = f"Malloc grants {said} in one block"
-    return f"{said}, for which it takes {phrases.with_extremes(books, phrases.size)} itself" if books else said
+    return f"{said}, for which it uses {phrases.with_extremes(books, phrases.size)} itself" if books else said

@@ -1,4 +1,4 @@
-"""Whether memory costs more on an empty, a lived-in or an aged heap, and once a thread has existed."""
+"""Whether memory costs more on an empty, a resident or an aged heap, and once a thread has existed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate
 
 FAMILY = "heap_state"
-QUESTION = "Does taking memory cost more on an empty, a lived-in or an aged heap, or once a thread has existed?"
+QUESTION = "Does taking memory cost more on an empty, a resident or an aged heap, or once a thread has existed?"
 
 STATES = {"empty": "o", "resident": "s", "aged": "^"}
 THREADS = {"never": False, "ever": True}  # filled: once a thread has existed
@@ -49,12 +49,12 @@ def _title(run: Run, sizes: list[int]) -> str:
     of_state = _ratios(run, small, {"state": "empty", "threads": "ever"}, {"state": "resident", "threads": "ever"})
     of_thread = _ratios(run, large, {"state": "resident", "threads": "ever"}, {"state": "resident", "threads": "never"})
     effects = (
-        (of_state, "of an empty heap", f"{bytes_text(small)} cost {{}} on an empty heap as on a lived-in one"),
+        (of_state, "of an empty heap", f"{bytes_text(small)} cost {{}} on an empty heap as on a resident heap"),
         (of_thread, "of a first thread", f"{bytes_text(large)} cost {{}} once a thread has existed"),
     )
     seen = [said.format(phrases.as_much(ratios)) for ratios, _, said in effects if not phrases.none_apart(ratios)]
     unseen = [cause for ratios, cause, _ in effects if ratios and phrases.none_apart(ratios)]
-    silence = [f"no effect {' or '.join(unseen)} is seen beyond the intervals"] if unseen else []
+    silence = [f"no measurable effect {' or '.join(unseen)}"] if unseen else []
     if seen or silence:
         return f"With malloc, {'; '.join([*seen, *silence])}"
     costs = query.middles(query.medians(query.by_strategy(run.series(FAMILY, bytes=small))))

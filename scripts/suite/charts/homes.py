@@ -38,7 +38,7 @@ def draw(run: Run, how: Look) -> Drawing | None:
     size, largest = max(found.items())
     huge = phrases.joined([phrases.plain(home) for home in query.on_huge_pages(largest)])
     granted = f"; huge pages in {bytes_text(size)}: {huge}" if huge else ""
-    subtitle = f"Loads at random that each wait for the last: time per load, log scales{granted}"
+    subtitle = f"Random loads that each wait for the previous load: time per load, log scales{granted}"
     return on.finish(_title(found), subtitle)
 
 
@@ -63,7 +63,7 @@ def _title(found: Mapping[int, ByHome]) -> str:
     ratios = query.ratios(heap, stack)
     if ratios:
         sizes = phrases.joined([bytes_text(size) for size in ratios])
-        return f"A load from {sizes} on the heap {phrases.against(list(ratios.values()), 'one from the stack')}"
+        return f"A load from {sizes} on the heap {phrases.against(list(ratios.values()), 'a load from the stack')}"
     size = max(found)
     costs = query.middles(query.medians(found[size]))
     return f"A load from {bytes_text(size)} costs {phrases.cheapest_and_dearest(costs)}"

@@ -12,7 +12,7 @@ from suite.results import query
 from suite.results.model import Benchmark, Run
 
 FAMILY = "indirection"
-QUESTION = "What does a pointer on the way to a value cost: following it, or where it leads?"
+QUESTION = "What costs time on the way to a value: following a pointer, or the distance to its target?"
 
 LAYOUTS = {"packed": "packed, in order", "scattered": "scattered over 64 MiB"}  # filled: scattered
 
@@ -35,7 +35,7 @@ def draw(run: Run, how: Look) -> Drawing | None:
     on = Page(run, how, FAMILY)
     rows = [_way(depth) for depth in depths]
     forms.dots(on, rows, forms.RowsPanel("", columns), valued=True, colour_of=lambda way: STRONG)
-    subtitle = "Reach one value after another through pointers, none waiting for the last: time per value, log scale"
+    subtitle = "Reach values through pointers, independent of each other: time per value, log scale"
     return on.finish(_title(found), subtitle)
 
 

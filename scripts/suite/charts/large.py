@@ -13,7 +13,7 @@ from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate
 
 FAMILY = "large"
-QUESTION = "What does a large block cost, and is it the block or its pages that one pays for?"
+QUESTION = "What does a large block cost, and is the cost in the block or in its pages?"
 
 FRESH = 0.5  # a block of which more than this share of pages faults is a fresh one
 

@@ -11,5 +11,5 @@ QUESTION = "What does a malloc cost in a server, whose threads end and leave the
 
 
 def draw(run: Run, how: Look) -> Drawing | None:
-    subtitle = "Replace a random one of 1,000 blocks of 8 to 1,000 B; threads end and leave theirs to new ones"
+    subtitle = "Replace a random block among 1,000 of 8 to 1,000 B; threads end and leave their blocks to new threads"
     return scaling.draw(run, how, FAMILY, "replacing a server's block", subtitle)

@@ -72,5 +72,5 @@ def _title(found: Mapping[str, ByRarity]) -> str:
     said = [phrases.span(each[rarity].median for each in libraries) for rarity in (USUAL, rare)]
     timer = [found["none"][rarity] for rarity in dict.fromkeys((USUAL, rare)) if "none" in found]
     alone = phrases.joined([phrases.short_time(one.median) for one in timer])
-    tail = f", one in {rare:,} over {said[1]}" if rare > USUAL else ""
+    tail = f"; one in {rare:,} takes over {said[1]}" if rare > USUAL else ""
     return f"The median malloc takes {said[0]}{tail}{f'; the timer alone, {alone}' if timer else ''}"

@@ -43,5 +43,5 @@ def _title(run: Run, found: Mapping[str, Mapping[str, Benchmark]]) -> str:
         costs = next(each for each in found.values() if each)
         return f"A node costs {phrases.cheapest_and_dearest(query.middles(query.medians(costs)))}"
     if phrases.none_apart(list(ratios.values())):
-        return "Walking a list on an aged heap cannot be told from walking one on a fresh heap"
-    return f"Walking a list on an aged heap costs {phrases.with_extremes(ratios)} times what it costs on a fresh one"
+        return "Walking a list on an aged heap shows no measurable difference from a fresh heap"
+    return f"Walking a list on an aged heap costs {phrases.with_extremes(ratios)} times what it costs on a fresh heap"

@@ -42,5 +42,5 @@ def _title(run: Run, found: Mapping[str, ByCount]) -> str:
         costs = query.middles(query.medians(all_of_them))
         costs = {name: ns for name, ns in costs.items() if name != "none"} or costs
         return f"Taking {blocks} costs {phrases.cheapest_and_dearest(costs)}"
-    of_stack = phrases.against([growth["stack_array"]], "a frame with one")
-    return f"A frame with {blocks} {of_stack}; taking {most} from malloc {phrases.against(of_malloc, 'taking one')}"
+    of_stack = phrases.against([growth["stack_array"]], "a frame with one block")
+    return f"A frame with {blocks} {of_stack}; taking {most} from malloc {phrases.against(of_malloc, 'taking one block')}"

@@ -65,7 +65,7 @@ def _title(found: Mapping[tuple[str, str], BySide]) -> str:
         cost = phrases.short_time(query.medians(found[block, walk])[side].median)
         return f"{WALKS[walk].capitalize()}, an element of a matrix of {_shape(side)} costs {cost}"
     if phrases.none_apart(list(by_shape.values())):
-        return "Walking a matrix by column cannot be told from walking it by row"
+        return "Walking a matrix by column shows no measurable difference from walking it by row"
     dearest, side = max(by_shape, key=lambda one: by_shape[one].median)
     subject = f"By column, {_shape(side)} elements cost {phrases.as_much([by_shape[dearest, side]])} as by row"
     others = [block for block in BLOCKS if block != dearest and (block, side) in by_shape]

@@ -13,7 +13,7 @@ from suite.results.model import Run
 from suite.stats.estimates import Estimate
 
 FAMILY = "overhead"
-QUESTION = "How much memory does a malloc take for each byte one asks for?"
+QUESTION = "How much memory does a malloc take for each requested byte?"
 
 
 def draw(run: Run, how: Look) -> Drawing | None:
@@ -30,7 +30,7 @@ def draw(run: Run, how: Look) -> Drawing | None:
     panel = forms.LinesPanel("", [forms.Line(name, sizes) for name, sizes in found.items()], axis)
     (axes,) = forms.lines(on, panel, over=_size)
     forms.name_peaks(on, axes, panel)
-    subtitle = "Resident memory as a multiple of the bytes asked for, over the size of the blocks (log scale)"
+    subtitle = "Resident memory as a multiple of the requested bytes, over the size of the blocks (log scale)"
     return on.finish(_title(found), subtitle)
 
 
@@ -44,6 +44,6 @@ def _title(found: Mapping[str, Mapping[int, Estimate]]) -> str:
     largest = max(size for sizes in libraries.values() for size in sizes)
     worst = {name: max(sizes.values(), key=lambda one: one.median) for name, sizes in libraries.items()}
     at_largest = [sizes[largest].median for sizes in libraries.values() if largest in sizes]
-    most = f"{phrases.with_extremes(worst)} bytes of memory for each byte asked"
+    most = f"{phrases.with_extremes(worst)} bytes of memory for each requested byte"
     least = f"at {_size(largest)}, {phrases.span(at_largest, phrases.two_figures)}"
     return f"At its worst size, a malloc takes {most}; {least}"

@@ -14,7 +14,7 @@ from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate
 
 FAMILY = "parallel_chase"
-QUESTION = "How many loads can be under way at once, and how much does it help not to wait for each?"
+QUESTION = "How many loads can run in parallel, and how much does that help?"
 
 STYLES = (Mark(STRONG.light, STRONG.dark, "s", "--"), STRONG)  # of the smallest and of the largest memory
 
@@ -31,7 +31,7 @@ def draw(run: Run, how: Look) -> Drawing | None:
     on = Page(run, how, FAMILY)
     panel = forms.LinesPanel("", [forms.Line("ideal", ideal, QUIET), *series] if ideal else series)
     forms.lines(on, panel, over=lambda chains: phrases.count(int(chains), "chain"))
-    subtitle = "Loads at random that wait for the one before in their own chain only: time per load, log scales"
+    subtitle = "Random loads that wait only for the previous load in their own chain: time per load, log scales"
     return on.finish(_title(max(found), found[max(found)]), subtitle)
 
 
@@ -49,6 +49,6 @@ def _title(size: int, found: Mapping[int, Benchmark]) -> str:
     if ratio is None:
         return f"With {phrases.count(most, 'chain')} through {bytes_text(size)}: {each}"
     if phrases.none_apart([ratio]):
-        return f"Through {bytes_text(size)}, {most} chains at once cannot be told from one: {each}"
-    said = f"{most} chains at once do {phrases.two_figures(ratio.median)} times the loads of one"
+        return f"Through {bytes_text(size)}, {most} chains at once show no measurable difference from one chain: {each}"
+    said = f"{most} chains at once do {phrases.two_figures(ratio.median)} times the loads of one chain"
     return f"Through {bytes_text(size)}, {said}: {each} instead of {phrases.short_time(costs[1])}"

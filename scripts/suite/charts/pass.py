@@ -12,7 +12,7 @@ from suite.results import query
 from suite.results.model import Benchmark, Run
 
 FAMILY = "pass"
-QUESTION = "What does it cost to give a value away: by copy, by move, or only lent?"
+QUESTION = "What does it cost to pass a value on: by copy, by move, or lent?"
 
 TYPES = {
     "int": "int", "short_string": "short string", "long_string": "long string", "vector_1000": "vector of 1,000 ints",
@@ -50,9 +50,9 @@ def _title(found: Mapping[str, Mapping[str, Benchmark]], rows: list[str]) -> str
     if apart:
         most = max(apart, key=lambda name: apart[name].median)
         said = f"Copying {_with_article(most)} costs {phrases.two_figures(apart[most].median)} times moving it"
-        return f"{said}; for {alike}, no difference is seen" if alike else said
+        return f"{said}; no measurable difference for {alike}" if alike else said
     if alike:
-        return f"Copying {alike} cannot be told from moving"
+        return f"Copying {alike} shows no measurable difference from moving"
     way, costs = next((way, query.middles(query.medians(found[way]))) for way in WAYS if found[way])
     last = next(name for name in reversed(rows) if name in costs)
     return f"{_with_article(last).capitalize()} costs {phrases.short_time(costs[last])} {WAYS[way][0]}"

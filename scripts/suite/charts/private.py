@@ -15,7 +15,7 @@ from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate
 
 FAMILY = "private"
-QUESTION = "Do threads that never share a block get in each other's way?"
+QUESTION = "Do threads that never share a block slow each other down?"
 
 
 def draw(run: Run, how: Look) -> Drawing | None:
@@ -31,7 +31,7 @@ def draw(run: Run, how: Look) -> Drawing | None:
     panel = forms.LinesPanel("", series, forms.Scale(phrases.times))
     (axes,) = forms.lines(on, panel, over=scaling.threads_text)
     scaling.guide_cores(on, axes)
-    subtitle = "Work done by all threads, each with blocks of its own, as a multiple of one thread's; log scales"
+    subtitle = "Work of all threads, each with its own blocks, as a multiple of one thread's work; log scales"
     return on.finish(_title(run, work, cores), subtitle)
 
 
@@ -50,10 +50,10 @@ def _work(by_threads: Mapping[int, Benchmark]) -> dict[int, Estimate]:
 def _title(run: Run, work: Mapping[str, Mapping[int, Estimate]], cores: int | None) -> str:
     most = query.contending(run, {number for each in work.values() for number in each})
     if most == 1:
-        return "One thread alone was measured: how malloc scales is not known from this run"
+        return "Only one thread was measured: this run does not show how malloc scales"
     libraries = {name: work[name][most] for name in query.mallocs(run, FAMILY) if most in work.get(name, {})}
     chosen = libraries or {name: each[most] for name, each in work.items() if most in each}
     ideal = min(most, cores or most)
     who = "With malloc, " if libraries else ""
-    said = f"{phrases.count(most, 'thread')} do {phrases.with_extremes(chosen)} times the work of one"
+    said = f"{phrases.count(most, 'thread')} do {phrases.with_extremes(chosen)} times the work of one thread"
     return f"{who}{said}; {ideal} would be ideal"

@@ -50,12 +50,12 @@ def _found(run: Run, frame: int) -> ByWay:
 
 def _title(found: Mapping[int, ByWay]) -> str:
     depth = max(depth for ways in found.values() for each in ways.values() for depth in each)
-    subject = f"{depth:,} deep"
+    subject = f"At depth {depth:,}"
     ratios = {way: _to_calls(found, way, depth) for way in ("heap_kept", "heap_fresh")}
-    names = {"heap_kept": "a stack kept on the heap", "heap_fresh": "a fresh one"}
+    names = {"heap_kept": "a stack kept on the heap", "heap_fresh": "a fresh stack"}
     if all(ratios.values()):
         if phrases.none_apart([one for each in ratios.values() for one in each]):
-            return f"{subject}, a stack on the heap, kept or fresh, cannot be told from recursion"
+            return f"{subject}, a stack on the heap, kept or fresh, shows no measurable difference from recursion"
         said = [f"{names[way]} {phrases.against(each, 'recursion')}" for way, each in ratios.items()]
         return f"{subject}, {'; '.join(said)}"
     there = {

@@ -44,9 +44,11 @@ def _title(run: Run) -> str:
     cost = phrases.short_time(estimate_median(found.times).median)
     subject = f"With {scaling.threads_text(threads)}, a copy of {_what(found)} costs {cost}"
     ratio = query.ratio_of(shared[0], own[0]) if shared and own and threads > 1 else None
-    return f"{subject}, {phrases.as_much([ratio])} as of one's own" if ratio else subject
+    return f"{subject}, {phrases.as_much([ratio])} as of an unshared shared_ptr" if ratio else subject
 
 
 def _what(one: Benchmark) -> str:
-    named = {"shared": "a shared_ptr that all share", "own": "a shared_ptr of one's own", "none": "a plain pointer"}
+    named = {
+        "shared": "a shared_ptr that all threads share", "own": "an unshared shared_ptr", "none": "a plain pointer",
+    }  # fmt: skip
     return named.get(one.name.parameters.get("object", ""), "a pointer")

@@ -40,7 +40,7 @@ def draw(run: Run, how: Look) -> Drawing | None:
     ]
     on = Page(run, how, FAMILY)
     forms.lines(on, *panels, over=_time, abreast=True)
-    subtitle = "Share of memory still held after all blocks were freed and malloc is not called again; time: log scale"
+    subtitle = "Share of memory still held after all blocks were freed, without further malloc calls; time: log scale"
     return on.finish(_title(found), subtitle)
 
 
@@ -52,7 +52,7 @@ def _held(run: Run, malloc: str, sizes: str) -> dict[int, Estimate]:
 
 
 def _time(microseconds: float) -> str:
-    return "at once" if microseconds == AT_ONCE else time_text(microseconds * 1e3)
+    return "0 s" if microseconds == AT_ONCE else time_text(microseconds * 1e3)
 
 
 def _title(found: Mapping[str, Mapping[str, ByTime]]) -> str:

@@ -68,6 +68,6 @@ def _title(run: Run, operation: str, found: Mapping[str, ByThreads]) -> str:
     if not ratios:
         return f"{subject} costs {phrases.cheapest_and_dearest(query.middles(query.medians(several)))}"
     if phrases.none_apart(list(ratios.values())):
-        return f"{subject} costs the same, within the intervals, as with one"
+        return f"{subject} costs the same, within the intervals, as with one thread"
     ideal = turns(run, [threads]).values[threads].median
-    return f"{subject} costs {phrases.with_extremes(ratios)} times what it costs with one; {ideal:g} would be ideal"
+    return f"{subject} costs {phrases.with_extremes(ratios)} times what it costs with one thread; {ideal:g} would be ideal"

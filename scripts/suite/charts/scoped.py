@@ -40,7 +40,7 @@ def _title(run: Run, touch: str) -> str:
         deed = "Written in full" if touch == "all" else "Untouched"
         if phrases.none_apart([one for each in ratios.values() for one in each]):
             where = " or ".join(bytes_text(size) for size in ratios)
-            return f"{deed}, a malloc of {where} cannot be told from the stack"
+            return f"{deed}, a malloc of {where} shows no measurable difference from the stack"
         said = [f"{phrases.against(each, 'the stack')} at {bytes_text(size)}" for size, each in ratios.items()]
         return f"{deed}, a malloc {phrases.joined(said)}"
     size, each = found.popitem()

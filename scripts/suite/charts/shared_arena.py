@@ -48,6 +48,7 @@ def _title(run: Run) -> str:
         costs = query.middles(query.medians(own or shared))
         return f"With {number}, a block costs {phrases.cheapest_and_dearest(costs)}"
     if phrases.none_apart(list(ratios.values())):
-        return f"Shared by {number} behind a mutex, an arena or a pool cannot be told from one of each thread's own"
-    said = f"{phrases.with_extremes(ratios)} times one of each thread's own"
+        subject = f"Shared by {number} behind a mutex, an arena or a pool"
+        return f"{subject} shows no measurable difference from a private arena or pool"
+    said = f"{phrases.with_extremes(ratios)} times a private arena or pool"
     return f"Shared by {number} behind a mutex, an arena or a pool costs {said}"

@@ -35,7 +35,7 @@ def draw(run: Run, how: Look) -> Drawing | None:
     forms.dots(
         on, rows, *panels, valued=True, colour_of=lambda kind: on.mark("stack_array") if kind == "value" else STRONG
     )
-    return on.finish(_title(found), "A thing of 64 B, by what holds it: time per thing, log scales with the same ends")
+    return on.finish(_title(found), "An object of 64 B, by its holder: time per object, log scales with the same ends")
 
 
 def _by_kind(run: Run, operation: str) -> dict[str, Benchmark]:
@@ -52,8 +52,8 @@ def _title(found: Mapping[str, Mapping[str, Benchmark]]) -> str:
     if not unique or not shared:
         costs = query.medians(found[operation])
         kind = next(reversed(costs))
-        return f"{deed} a thing costs {phrases.short_time(costs[kind].median)} with {KINDS[kind]}"
+        return f"{deed} an object costs {phrases.short_time(costs[kind].median)} with {KINDS[kind]}"
     if phrases.none_apart([*unique, *shared]):
-        return f"{deed}, neither a unique_ptr nor a shared_ptr can be told from a plain pointer"
-    said = f"a unique_ptr {phrases.against(unique, 'a plain pointer')}; a shared_ptr {phrases.against(shared, 'one')}"
-    return f"{deed}, {said}"
+        return f"{deed}, neither a unique_ptr nor a shared_ptr shows a measurable difference from a plain pointer"
+    owner, counted = (phrases.against(ratios, "a plain pointer") for ratios in (unique, shared))
+    return f"{deed}, a unique_ptr {owner}; a shared_ptr {counted}"

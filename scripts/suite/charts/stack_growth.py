@@ -13,7 +13,7 @@ from suite.results import query
 from suite.results.model import Benchmark, Run
 
 FAMILY = "stack_growth"
-QUESTION = "What does it cost to go where the stack has never been?"
+QUESTION = "What does it cost when the stack grows to new pages?"
 
 TOUCHES = {"first": "first time", "second": "again"}
 
@@ -26,7 +26,7 @@ def draw(run: Run, how: Look) -> Drawing | None:
     if not series:
         return None
     forms.lines(on, forms.LinesPanel("", series))
-    subtitle = "Go down the stack page by page, 4 KiB each: time per page over how far down one goes, log scales"
+    subtitle = "Go down the stack page by page, 4 KiB each: time per page over the distance, log scales"
     return on.finish(_title(found), subtitle)
 
 
@@ -35,10 +35,10 @@ def _title(found: Mapping[str, Mapping[int, Benchmark]]) -> str:
     touch = "first" if found["first"] else "second"
     costs = query.middles(query.medians(found[touch]))
     if not ratios:
-        where = "where it has never been" if touch == "first" else "where it has been"
+        where = "for the first time" if touch == "first" else "again"
         largest = max(costs)
         return f"Going down {bytes_text(largest)} of stack {where} costs {phrases.short_time(costs[largest])} a page"
     if phrases.none_apart(ratios):
-        return "Going where the stack has never been cannot be told from going there again"
-    said = f"Going where the stack has never been costs {phrases.span(costs.values())} a page"
+        return "Growing the stack to new pages shows no measurable difference from going there again"
+    said = f"Growing the stack to new pages costs {phrases.span(costs.values())} a page"
     return f"{said}, {phrases.as_much(ratios)} as going there again"

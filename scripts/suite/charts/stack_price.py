@@ -13,7 +13,7 @@ from suite.results.model import Run
 from suite.stats.estimates import Estimate
 
 FAMILY = "scoped"
-QUESTION = "From which size on does writing a block hide what it cost to get it from malloc?"
+QUESTION = "From which size on does the cost of writing a block hide the cost of malloc?"
 
 USUAL_BYTES = 64
 HIDDEN = 1.1  # times the stack
@@ -75,6 +75,6 @@ def _while_hidden(ratios: Mapping[str, BySize], hidden: int) -> str:
     """What the intervals allow to be said of the sizes whose medians are all under HIDDEN."""
     there = [one for each in ratios.values() for size, one in each.items() if size >= hidden]
     if phrases.none_apart(there):
-        return "cannot be told from the stack"
+        return "shows no measurable difference from the stack"
     seen = all(one.has_interval and one.high < HIDDEN for one in there)
     return f"costs under {phrases.two_figures(HIDDEN)} times the stack{'' if seen else ' by its medians'}"

@@ -29,7 +29,7 @@ def draw(run: Run, how: Look) -> Drawing | None:
     if step is not None:
         label = f"stack up to {step[0]}, heap from {step[1]}"
         forms.guide(on, axes, [(math.sqrt(step[0] * step[1]), label)])
-    subtitle = "Build a string from characters that are there, drop it: time per string over its characters, log scales"
+    subtitle = "Build a string from existing characters, drop it: time per string over its characters, log scales"
     return on.finish(_title(found, step), subtitle)
 
 
@@ -51,7 +51,7 @@ def _title(found: Mapping[str, Mapping[int, Benchmark]], step: tuple[int, int] |
         last, first = step
         ratio = query.ratio_of(strings[first], strings[last])
         where = f"From {first} characters on" if first == last + 1 else f"Between {last} and {first} characters"
-        cost = f": one of {first} {phrases.against([ratio], f'one of {last}')}" if ratio else ""
+        cost = f": a string of {first} {phrases.against([ratio], f'a string of {last}')}" if ratio else ""
         return f"{where}, a string leaves the stack for the heap{cost}"
     name = "string" if strings else "none"
     longest = max(found[name])

@@ -9,7 +9,7 @@ from suite.results import query
 from suite.results.model import Benchmark, Run
 
 FAMILY = "strings"
-QUESTION = "What does it cost to read strings that keep their text on the heap, against short ones that keep it inside?"
+QUESTION = "What does it cost to read strings with their text on the heap, or with short text inside?"
 
 PLACES = ("inline", "heap", "heap_shuffled")
 
@@ -38,7 +38,7 @@ def _title(count: int, found: dict[str, Benchmark]) -> str:
     on_heap = {place: one for place, one in found.items() if place != "inline"}
     ratios = list(query.against_one(on_heap, found.get("inline")).values())
     if ratios:
-        base = "reading one that keeps it inside"
+        base = "reading a string with its text inside"
         return f"Among {count:,}, reading a string with its text on the heap {phrases.against(ratios, base)}"
     costs = query.middles(query.medians(found))
     return f"Among {count:,}, a string's text costs {phrases.cheapest_and_dearest(costs)}"

@@ -13,7 +13,7 @@ from suite.results import query
 from suite.results.model import Benchmark, Run
 
 FAMILY = "thread_start"
-QUESTION = "Is a thread's stack paid for by its size or by its use?"
+QUESTION = "Does the cost of a thread's stack depend on its size or on its use?"
 
 TOUCHES = {"all": "touched", "none": "untouched"}
 STACKS = {"cached_stack": "kept", "fresh_stack": "fresh"}

@@ -30,7 +30,7 @@ def draw(run: Run, how: Look) -> Drawing | None:
     on = Page(run, how, FAMILY)
     (axes,) = forms.lines(on, forms.LinesPanel("", series), over=lambda number: f"{int(number):,}")
     forms.guide(on, axes, [(size / LINE_BYTES, f"lines fill {name}") for name, size in cache_levels(run)])
-    subtitle = "Walk at random through so many 64 B lines, one on each page or in a row: time per load, log scales"
+    subtitle = "Walk at random through 64 B lines, each on its own page or in a row: time per load, log scales"
     return on.finish(_title(found), subtitle)
 
 
@@ -43,5 +43,5 @@ def _title(found: Mapping[str, Mapping[int, Benchmark]]) -> str:
         return f"Among {most:,} lines, {LAYOUTS[layout][0]}, a load costs {cost}"
     most = max(ratios)
     cost = phrases.short_time(query.medians(found["pages"])[most].median)
-    said = f"{phrases.as_much([ratios[most]])} as on as many lines in a row"
-    return f"On {most:,} pages, a line each, a load costs {cost}, {said}"
+    said = f"{phrases.as_much([ratios[most]])} as on adjacent lines"
+    return f"On {most:,} pages, with one line each, a load costs {cost}, {said}"

@@ -47,4 +47,5 @@ def _title(run: Run, threads: int) -> str:
     ratios = list(query.ratios(mixed, of_one_size).values())
     if not ratios:
         return f"{subject} costs {phrases.cheapest_and_dearest(costs)}"
-    return f"{subject} costs {phrases.span(costs.values())} by malloc; one of mixed size {phrases.against(ratios, 'that')}"
+    of_mixed = f"a block of mixed size {phrases.against(ratios, 'that')}"
+    return f"{subject} costs {phrases.span(costs.values())} with malloc; {of_mixed}"

@@ -64,7 +64,7 @@ def _title(run: Run, size: int, found: Mapping[tuple[str, str], ByName]) -> str:
         costs = costs or query.middles(query.medians(found["memset", "first"]))
         return f"{bytes_text(size)} of zeros cost {phrases.cheapest_and_dearest(costs)}"
     if phrases.none_apart(list(ratios.values())):
-        return f"A {what} cannot be told from malloc and memset, with any malloc"
+        return f"A {what} shows no measurable difference from malloc and memset, with any malloc"
     if not lazy:
         return f"A {what} costs {phrases.with_extremes(ratios)} times malloc and memset"
     calloc, written, memset = ([each[name] for name in lazy if name in each] for each in times.values())

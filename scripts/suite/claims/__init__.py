@@ -1,4 +1,4 @@
-"""What is said of the stack and the heap, put to the test on the machine of a run.
+"""Which common claims about stack and heap hold on the machine of a run?
 
 Each claim is ruled on by its own function, in the file of its chapter; `judge` asks them all.
 """

@@ -18,7 +18,7 @@ def heap_access_slower(run: Run) -> Verdict:
         stack, heap = (_random_or_whole(run, family, home) for home in HOMES)
         pairs |= {f"{what} {bytes_text(size)}": (heap[size], stack[size]) for size in stack if size in heap}
     compared = ratios(pairs)
-    text = f"the same data costs on the heap, against the stack: {each(compared, times)}"
+    text = f"the same data costs on the heap, relative to the stack: {each(compared, times)}"
     return of_all(compared, text, lambda rest: f"not for {phrases.joined(rest)}")
 
 
@@ -31,12 +31,12 @@ def _random_or_whole(run: Run, family: str, home: str) -> dict[int, Benchmark]:
 def pointer_costs(run: Run) -> Verdict:
     direct = need(run, "indirection/depth:0/layout:packed")
     near, far = (need(run, f"indirection/depth:1/layout:{layout}") for layout in ("packed", "scattered"))
-    compared = ratios({"one pointer to a neighbour": (near, direct), "one to anywhere": (far, direct)})
+    compared = ratios({"a pointer to a neighbour": (near, direct), "a pointer to anywhere": (far, direct)})
     led = ratio(far, near)
-    text = f"against a value that is there, {each(compared, times)}; where it leads makes {times(led)} of it"
-    ruled = of_all(compared, text, lambda rest: f"not {phrases.joined(rest)}")
+    text = f"relative to a value in place: {each(compared, times)}; a target anywhere costs {times(led)} a neighbour"
+    ruled = of_all(compared, text, lambda rest: f"not for {phrases.joined(rest)}")
     if ruled.verdict == HOLDS and is_more(led, 2.0):
-        return holds_but(text, "where the pointer leads costs more than following it")
+        return holds_but(text, "the distance of the target costs more than following the pointer")
     return ruled
 
 
@@ -48,7 +48,7 @@ def jumping_costs(run: Run) -> Verdict:
     both = [size for size in random if size in in_order]
     levels = {_level(run, size): size for size in both}  # the largest of each level
     compared = ratios({name: (random[size], in_order[size]) for name, size in levels.items()})
-    text = f"a load at random costs, against one in order: {each(compared, times)}"
+    text = f"a load at random costs, relative to a load in order: {each(compared, times)}"
     return of_all(compared, text, lambda rest: f"not in {phrases.joined(rest)}")
 
 
@@ -67,14 +67,14 @@ def neighbours_help(run: Run) -> Verdict:
     payloads = query.numbers(run, "payload", "traverse")
     if traverse and payloads:
         at = f"count:{traverse[-1]}/payload:{payloads[0]}"
-        pairs["a shuffled list, against a vector"] = _both(run, f"traverse/{{}}/{at}", "list_shuffled", "vector")
+        pairs["a shuffled list against a vector"] = _both(run, f"traverse/{{}}/{at}", "list_shuffled", "vector")
     sides = query.numbers(run, "n", "matrix")
     if sides:
         name = f"matrix/one_block/n:{sides[-1]}/by:{{}}"
-        pairs["a matrix by column, against by row"] = _both(run, name, "column", "row")
+        pairs["a matrix by column against by row"] = _both(run, name, "column", "row")
     compared = ratios(pairs)
-    text = f"to visit an element costs in {each(compared, times)}"
-    return of_all(compared, text, lambda rest: f"not in {phrases.joined(rest)}")
+    text = f"cost of visiting an element: {each(compared, times)}"
+    return of_all(compared, text, lambda rest: f"not for {phrases.joined(rest)}")
 
 
 def _both(run: Run, name: str, *fillings: str) -> ComparedPair:
@@ -85,20 +85,20 @@ def _both(run: Run, name: str, *fillings: str) -> ComparedPair:
 def heap_ages(run: Run) -> Verdict:
     aged, fresh = (libraries(run, "list_walk", heap=heap) for heap in ("aged", "empty"))
     compared = ratios({name: (aged[name], fresh[name]) for name in aged if name in fresh})
-    text = f"a list that is built on an aged heap costs, against one on a fresh heap: {each(compared, times)} to walk"
-    return of_all(compared, text, lambda rest: f"not beyond doubt with {names(rest)}")
+    text = f"walking a list that was built on an aged heap costs, relative to a fresh heap: {each(compared, times)}"
+    return of_all(compared, text, lambda rest: f"not shown for {names(rest)}")
 
 
 CLAIMS = (
     Claim("heap-access-slower", "heap data is slower to use",
            "Data on the heap is slower to use.", ("stream", "chase"), heap_access_slower),
-    Claim("pointer-costs", "following pointers costs",
-           "What costs is following the pointer.", ("indirection",), pointer_costs),
-    Claim("jumping-costs", "jumping around costs",
-           "Processors are faster when they jump around less.", ("chase",), jumping_costs),
-    Claim("neighbours-help", "neighbours help",
+    Claim("pointer-costs", "following pointers is slow",
+           "Following a pointer is what costs time.", ("indirection",), pointer_costs),
+    Claim("jumping-costs", "jumping in memory is slow",
+           "Processors are faster with fewer jumps in memory.", ("chase",), jumping_costs),
+    Claim("neighbours-help", "close data is faster",
            "Data that lies close together is processed faster.", ("traverse", "matrix"),
            neighbours_help),
     Claim("heap-ages", "an aged heap scatters",
-           "An aged heap scatters what is allocated later.", ("list_walk",), heap_ages),
+           "An aged heap scatters later allocations.", ("list_walk",), heap_ages),
 )  # fmt: skip

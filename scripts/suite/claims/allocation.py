@@ -33,8 +33,8 @@ def stack_is_faster(run: Run) -> Verdict:
     stack = need(run, "scoped/stack_array/bytes:64/touch:first")
     mallocs = libraries(run, "scoped", bytes=64, touch="first")
     compared = ratios({name: (mallocs[name], stack) for name in (default_of(run, mallocs), fastest_of(mallocs))})
-    text = f"64 bytes take {_ns(stack)} on the stack; against that {each(compared, times)}"
-    return of_all(compared, text, lambda rest: f"not beyond doubt than from {names(rest)}")
+    text = f"64 bytes take {_ns(stack)} on the stack; as a multiple of that: {each(compared, times)}"
+    return of_all(compared, text, lambda rest: f"not shown for {names(rest)}")
 
 
 def stack_is_flat(run: Run) -> Verdict:
@@ -48,7 +48,7 @@ def stack_is_flat(run: Run) -> Verdict:
 
     text = (
         f"{bytes_text(large)} cost {times(ratio(*pair('stack_array', 'none')))} what {bytes_text(small)} cost on the "
-        f"stack, and {times(ratio(*pair(default, 'none')))} with {phrases.plain(default)}, none of it touched"
+        f"stack, and {times(ratio(*pair(default, 'none')))} with {phrases.plain(default)}, without touching the memory"
     )
     stack_grows, heap_grows = depends(*pair("stack_array", "none")), depends(*pair(default, "none"))
     if stack_grows is None or heap_grows is None:
@@ -56,10 +56,10 @@ def stack_is_flat(run: Run) -> Verdict:
     if stack_grows:
         return does_not_hold(text)
     if not heap_grows:
-        return holds_but(text, "nor does the heap's")
+        return holds_but(text, "the cost of heap memory does not depend on it either")
     touched = ratio(*pair("stack_array", "all"))
     if is_more(touched):
-        return holds_but(text, f"only until it is touched: written in full, the stack's costs {times(touched)}")
+        return holds_but(text, f"only untouched: written in full, the large block costs {times(touched)} as much")
     return holds(text)
 
 
@@ -70,14 +70,14 @@ def no_search(run: Run) -> Verdict:
     heaps = ratios({name: (aged[name], empty[name]) for name in aged if name in empty})
     searches = depends(stack[0], stack[1])
     beside = f"; by malloc: {each(heaps, times)}" if heaps else ""
-    text = f"on an aged heap, 64 bytes of stack cost {times(ratio(stack[0], stack[1]))} what they cost on an empty one"
+    text = f"on an aged heap, 64 bytes of stack cost {times(ratio(stack[0], stack[1]))} what they cost on an empty heap"
     if searches is None:
         raise CannotJudge(f"the interval is too wide to tell: {text}")
     if searches:
         return does_not_hold(text + beside)
     dearer = [name for name, one in heaps.items() if is_more(one)]
     if heaps and not dearer:
-        return holds_but(text + beside, "no malloc was dearer on the aged heap either")
+        return holds_but(text + beside, "no malloc cost more on the aged heap either")
     return holds(text + beside)
 
 
@@ -89,15 +89,15 @@ def all_at_once(run: Run) -> Verdict:
     heap = ratio(apart[default], need(run, f"many/{default}/count:{one}/taken:apart"))
     more = ratio(stack[0], stack[1])
     text = (
-        f"a frame of {phrases.count(many, 'local')} costs {_ns(stack[0])}, one of {one} costs {_ns(stack[1])}: "
-        f"{times(more)}; as many blocks from {phrases.plain(default)} cost {times(heap)} one"
+        f"a frame of {phrases.count(many, 'local')} costs {_ns(stack[0])}, a frame of {one} costs {_ns(stack[1])}: "
+        f"{times(more)}; as many blocks from {phrases.plain(default)} cost {times(heap)} a single block"
     )
     grows = depends(stack[0], stack[1])
     if grows is None:
         raise CannotJudge(f"the intervals are too wide to tell: {text}")
     if not grows:
-        return holds_but(text, "for a cycle or two") if is_more(more) else holds(text)
-    return holds_but(text, "not quite as much") if more.high < many / 4 else does_not_hold(text)
+        return holds_but(text, "with a cycle or two more") if is_more(more) else holds(text)
+    return holds_but(text, "the cost grows, but less than the number") if more.high < many / 4 else does_not_hold(text)
 
 
 def large_takes_time(run: Run) -> Verdict:
@@ -112,12 +112,12 @@ def large_takes_time(run: Run) -> Verdict:
     }
     text = (
         f"with {phrases.plain(default)}, {bytes_text(sizes[-1])} cost {times(costs['first'])} what {bytes_text(sizes[0])} "
-        f"cost when only the first byte is written, and {times(costs['all'])} when all are"
+        f"cost when only the first byte is written, and {times(costs['all'])} when every byte is written"
     )
     if is_more(costs["first"]):
         return holds(text)
     if is_more(costs["all"]):
-        return holds_but(text, "the time goes into touching it, not into asking")
+        return holds_but(text, "the time goes into touching the block, not into allocating it")
     if all(is_no_more(one) for one in costs.values()):
         return does_not_hold(text)
     raise CannotJudge(f"the intervals are too wide to tell: {text}")
@@ -139,7 +139,7 @@ def touch_dominates(run: Run) -> Verdict:
         hidden.insert(0, size)
     least, most = min(compared), max(compared)
     text = (
-        f"written in full, a block from {phrases.plain(default)} costs {times(compared[least])} one of the stack at "
+        f"written in full, a block from {phrases.plain(default)} costs {times(compared[least])} a block of stack at "
         f"{bytes_text(least)} and {times(compared[most])} at {bytes_text(most)}"
     )
     if hidden:
@@ -161,7 +161,7 @@ def unknown_size_needs_heap(run: Run) -> Verdict:
         mallocs = libraries(run, "scoped", bytes=size, touch="first")
         fastest = fastest_of(mallocs)
         found[f"{phrases.plain(fastest)} at {bytes_text(size)}"] = ratio(mallocs[fastest], alloca)
-    text = f"by alloca the stack lends a size that is known only at run time; against that, {each(found, times)}"
+    text = f"alloca takes stack memory of a size known only at run time; as a multiple of its cost: {each(found, times)}"
     if not found:
         raise CannotJudge("the run has no scoped")
     cheaper = [name for name, one in found.items() if is_more(one)]
@@ -182,9 +182,9 @@ def os_finds_room(run: Run) -> Verdict:
     asked = [name for name, one in faults.items() if one.low >= 0.5 or not is_more(cheaper[name])]
     most = max(faults.values(), key=lambda one: one.median)
     text = (
-        f"a map from the system takes {_ns(system)} for 64 bytes, {phrases.with_extremes(cheaper)} times what a malloc "
-        f"takes; page faults for each: {counter(system, 'page_faults').median:.2g} by the map, at most "
-        f"{most.median:.2g} by malloc"
+        f"an mmap call takes {_ns(system)} for 64 bytes, {phrases.with_extremes(cheaper)} times what a malloc "
+        f"takes; page faults per block: {counter(system, 'page_faults').median:.2g} with mmap, at most "
+        f"{most.median:.2g} with malloc"
     )
     if not asked:
         return does_not_hold(text)
@@ -195,22 +195,22 @@ CLAIMS = (
     Claim("stack-is-faster", "the stack is faster",
            "Taking memory from the stack is faster than from the heap.", ("scoped",),
            stack_is_faster),
-    Claim("stack-is-flat", "the stack's price is flat",
-           "What the stack charges does not depend on the size; what the heap charges does.",
+    Claim("stack-is-flat", "the stack's cost is flat",
+           "The cost of stack memory does not depend on its size; the cost of heap memory does.",
            ("scoped",), stack_is_flat),
     Claim("no-search", "the stack never searches",
-           "The stack never searches: it costs the same whatever else is live.", ("heap_state",),
+           "The stack never searches: its cost does not depend on other live blocks.", ("heap_state",),
            no_search),
-    Claim("all-at-once", "all locals cost as one",
-           "All locals of a frame together cost as much as one.", ("many",), all_at_once),
+    Claim("all-at-once", "all locals cost as much as one",
+           "All locals of a frame together cost as much as a single local.", ("many",), all_at_once),
     Claim("large-takes-time", "large blocks take time",
-           "Allocating much at once takes time.", ("large",), large_takes_time),
-    Claim("touch-dominates", "touching hides who provided",
-           "From some size on, touching the memory hides who provided it.", ("scoped",),
+           "Allocating a large block takes time.", ("large",), large_takes_time),
+    Claim("touch-dominates", "touching hides the source",
+           "From some size on, the cost of touching memory hides where it came from.", ("scoped",),
            touch_dominates),
     Claim("unknown-size-needs-heap", "unknown size needs the heap",
            "Data whose size is unknown at compile time must live on the heap.",
            ("scoped",), unknown_size_needs_heap),
-    Claim("os-finds-room", "the system finds the room",
-           "The operating system finds the room for each allocation.", ("scoped",), os_finds_room),
+    Claim("os-finds-room", "the system finds the memory",
+           "The operating system finds the memory for each allocation.", ("scoped",), os_finds_room),
 )  # fmt: skip

@@ -27,14 +27,14 @@ def own_stack(run: Run) -> Verdict:
     number = cores(run, "private")
     many, one = (need(run, f"private/stack_array/threads:{threads}") for threads in (number, 1))
     risen = ratio(many, one)
-    text = f"on {number} cores at once, a block of stack costs {times(risen)} what it costs on one"
+    text = f"on {number} cores at once, a block of stack costs {times(risen)} what it costs on one core"
     if is_no_more(risen):
         return holds(text)
     if not is_more(risen):
         raise CannotJudge(f"the interval is too wide to tell: {text}")
     if risen.high >= number:
         return does_not_hold(text)
-    return holds_but(text, f"{number} cores do {phrases.two_figures(number / risen.median)} times the work of one")
+    return holds_but(text, f"{number} cores do {phrases.two_figures(number / risen.median)} times the work of one core")
 
 
 def shared_heap_contends(run: Run) -> Verdict:
@@ -49,8 +49,8 @@ def shared_heap_contends(run: Run) -> Verdict:
         name = family_and_name.partition("/")[2]
         if name not in worst or found.low > worst[name].low:
             worst[name] = found
-    text = f"with a thread on each core, a block costs, against one thread alone: {each(worst, times)}"
-    return of_all(worst, text, lambda rest: f"not with {names(rest)} as far as can be told")
+    text = f"with a thread on each core, a block costs, relative to a single thread: {each(worst, times)}"
+    return of_all(worst, text, lambda rest: f"not shown for {names(rest)}")
 
 
 def stack_costs_at_start(run: Run) -> Verdict:
@@ -61,7 +61,7 @@ def stack_costs_at_start(run: Run) -> Verdict:
     touched = ratio(*(need(run, f"thread_start/fresh_stack/bytes:{size}/touch:all")
                       for size in (touched_most, touched_least)))  # fmt: skip
     text = (
-        f"to start a thread with {bytes_text(large)} of stack costs {times(its_size)} what one with "
+        f"starting a thread with {bytes_text(large)} of stack costs {times(its_size)} what a thread with "
         f"{bytes_text(small)} costs; touched in full, {bytes_text(touched_most)} cost {times(touched)} what "
         f"{bytes_text(touched_least)} cost"
     )
@@ -70,17 +70,17 @@ def stack_costs_at_start(run: Run) -> Verdict:
         raise CannotJudge(f"the interval is too wide to tell: {text}")
     if not by_size:
         return does_not_hold(text)
-    return holds_but(text, "touching it costs far more") if is_more(touched, 2 * its_size.high) else holds(text)
+    return holds_but(text, "touching the stack costs far more") if is_more(touched, 2 * its_size.high) else holds(text)
 
 
 CLAIMS = (
     Claim("own-stack", "stacks scale with the cores",
-           "Each thread has a stack of its own, so work on it scales with the cores.", ("private",),
+           "Each thread has its own stack, so work on the stack scales with the cores.", ("private",),
            own_stack),
-    Claim("shared-heap-contends", "a shared heap contends",
-           "The heap is shared, so threads get in each other's way.", ("private", "larson"),
+    Claim("shared-heap-contends", "threads contend for the heap",
+           "The heap is shared, so threads slow each other down.", ("private", "larson"),
            shared_heap_contends),
-    Claim("stack-costs-at-start", "stacks are paid for at start",
-           "A thread's stack is paid for when the thread starts.", ("thread_start",),
+    Claim("stack-costs-at-start", "stacks cost at thread start",
+           "The cost of a thread's stack is paid when the thread starts.", ("thread_start",),
            stack_costs_at_start),
 )  # fmt: skip

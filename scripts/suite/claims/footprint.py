@@ -21,7 +21,7 @@ from suite.results.model import Run
 from suite.stats.estimates import Estimate
 
 HELD = "resident_bytes_per_byte"
-BOOKS = 1.01  # a hundredth more than was asked for is room for books
+BOOKS = 1.01  # one hundredth more than requested is room for metadata
 RETURNED = 0.9
 
 
@@ -33,7 +33,7 @@ def bookkeeping(run: Run) -> Verdict:
         {name: counter(one, HELD) for name, one in libraries(run, "overhead", bytes=size).items()}
         for size in (sizes[0], sizes[-1])
     )
-    text = f"for each byte asked for in blocks of {sizes[0]} B, a malloc holds: {each(small, _per_byte)}"
+    text = f"for each requested byte in blocks of {sizes[0]} B, a malloc holds: {each(small, _per_byte)}"
     with_books = [name for name, one in small.items() if one.low > BOOKS]
     if not with_books:
         return does_not_hold(text)
@@ -75,8 +75,8 @@ def freed_is_returned(run: Run) -> Verdict:
 
 
 CLAIMS = (
-    Claim("bookkeeping", "the heap keeps books",
-           "The heap needs room for its books.", ("overhead",), bookkeeping),
+    Claim("bookkeeping", "the heap needs metadata",
+           "The heap needs room for its metadata.", ("overhead",), bookkeeping),
     Claim("freed-is-returned", "freed memory is returned",
            "Freed memory goes back to the system.", ("returned",), freed_is_returned),
 )  # fmt: skip

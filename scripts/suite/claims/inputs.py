@@ -26,7 +26,7 @@ def libraries(run: Run, family: str, **parameters: object) -> dict[str, Benchmar
     mallocs = {name: found[name] for name in run.mallocs() if name in found}
     if not mallocs:
         given = "/".join(f"{key}:{value}" for key, value in parameters.items())
-        raise CannotJudge(f"the run has no malloc's {family}/{given}")
+        raise CannotJudge(f"the run has no malloc in {family}/{given}")
     return mallocs
 
 
@@ -56,9 +56,9 @@ def ratio(above: Benchmark, below: Benchmark) -> Estimate:
     """Raises CannotJudge."""
     found = query.ratio_of(above, below)
     if found is None:
-        raise CannotJudge(f"no time could be measured of {below.name}")
+        raise CannotJudge(f"{below.name} has no measurable time")
     if min(len(above.times), len(below.times)) < LEAST_PROCESSES:
-        raise CannotJudge(f"{min(len(above.times), len(below.times))} of the {LEAST_PROCESSES} processes it takes")
+        raise CannotJudge(f"{min(len(above.times), len(below.times))} of the {LEAST_PROCESSES} processes a verdict needs")
     return found
 
 
@@ -99,5 +99,5 @@ def cores(run: Run, family: str) -> int:
     measured = query.numbers(run, "threads", family)
     fitting = [number for number in measured if number <= (run.fact("cores") or number)]
     if not fitting or fitting[-1] < 2 or fitting[0] != 1:
-        raise CannotJudge("it takes two cores, and one thread to compare with")
+        raise CannotJudge("the comparison needs two cores, and a measurement with one thread")
     return fitting[-1]

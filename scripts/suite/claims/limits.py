@@ -22,7 +22,7 @@ def stack_is_small(run: Run) -> Verdict:
     default = default_of(run, granted)
     most = counter(granted[default], "granted_bytes")
     text = (
-        f"the program's first stack has {'at least ' if unlimited else ''}{bytes_text(round(usable.median))} to use; "
+        f"the main thread's stack has {'at least ' if unlimited else ''}{bytes_text(round(usable.median))} to use; "
         f"{phrases.plain(default)} grants {bytes_text(round(most.median))} at once"
     )
     if unlimited or most.low <= usable.high:
@@ -31,10 +31,10 @@ def stack_is_small(run: Run) -> Verdict:
         return holds_but(text, f"no more than {phrases.two_figures(most.median / usable.median)} times as much")
     touched = run.series("heap_limit", limit="touched")
     if not touched:
-        return holds_but(text, "what is granted is a promise, and was not put to the test")
+        return holds_but(text, "the granted memory was not tested by touching it")
     kept = counter(touched[0], "touched_bytes")
-    text = f"{text}, of which {bytes_text(round(kept.median))} were tried and touched"
-    return holds(text) if kept.low > usable.high else holds_but(text, "the promise was not kept when it was touched")
+    text = f"{text}, of which {bytes_text(round(kept.median))} were touched as a test"
+    return holds(text) if kept.low > usable.high else holds_but(text, "less of the granted memory could be touched")
 
 
 def recursion_or_heap(run: Run) -> Verdict:
@@ -47,13 +47,13 @@ def recursion_or_heap(run: Run) -> Verdict:
         for by in ("heap_kept", "calls")
     )  # fmt: skip
     compared = ratios({name: (calls[name], kept[name]) for name in calls if name in kept})
-    text = f"{depths[-1]:,} deep, a visit by calls costs, against a stack on the heap: {each(compared, times)}"
+    text = f"at depth {depths[-1]:,}, a visit by calls costs, relative to a stack on the heap: {each(compared, times)}"
     return of_all(compared, text, lambda rest: f"not with {phrases.joined(rest)}")
 
 
 CLAIMS = (
     Claim("stack-is-small", "the stack is small",
-           "The stack is limited; the heap is in effect not.", ("stack_limit", "heap_limit"),
+           "The stack is limited; the heap is practically unlimited.", ("stack_limit", "heap_limit"),
            stack_is_small),
     Claim("recursion-or-heap", "recursion is better on the heap",
            "Deep recursion is better done with a stack on the heap.", ("recursion",),

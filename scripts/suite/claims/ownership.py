@@ -35,10 +35,10 @@ def drop_at_once(run: Run) -> Verdict:
     confidence = 1 - (1 - CONFIDENCE) / len(apart)
     compared = {name: estimate_ratio(values, at_once, confidence) for name, values in apart.items()}
     text = (
-        f"of {counts[-1]:,} objects, dropping each by itself costs, against resetting the arena: "
+        f"dropping {counts[-1]:,} objects one by one costs, relative to resetting the arena: "
         f"{each(compared, times)}"
     )
-    return of_all(compared, text, lambda rest: f"not beyond doubt with {names(rest)}")
+    return of_all(compared, text, lambda rest: f"not shown for {names(rest)}")
 
 
 def _drop_ns(one: Benchmark) -> tuple[float, ...]:
@@ -56,12 +56,12 @@ def simple_copies_cheap(run: Run) -> Verdict:
         name: (need(run, f"pass/type:{kind}/how:copy"), need(run, f"pass/type:{kind}/how:move"))
         for name, kind in on_heap.items()
     })  # fmt: skip
-    text = f"a copy costs, against a move: an int {times(simple)}, {each(better, times)}"
+    text = f"a copy costs, relative to a move: an int {times(simple)}, {each(better, times)}"
     if not alike and not is_more(simple):
         raise CannotJudge(f"the intervals are too wide to tell: {text}")
     if not alike:
         return does_not_hold(text)
-    return of_all(better, text, lambda rest: f"not {phrases.joined(rest)}")
+    return of_all(better, text, lambda rest: f"not for {phrases.joined(rest)}")
 
 
 def borrow_is_free(run: Run) -> Verdict:
@@ -77,12 +77,12 @@ def borrow_is_free(run: Run) -> Verdict:
         raise CannotJudge("the run has no pass")
     compared = ratios(lent)
     costs = {name: depends(*both) for name, both in lent.items()}
-    text = f"to lend a value costs, against the call alone: {phrases.with_extremes(compared)} times"
+    text = f"lending a value costs, relative to the call alone: {phrases.with_extremes(compared)} times"
     paid = [name for name, more in costs.items() if more]
     if len(paid) == len(costs):
         return does_not_hold(text)
     if paid:
-        return holds_but(text, f"not of {phrases.joined(paid)}")
+        return holds_but(text, f"not for {phrases.joined(paid)}")
     if None in costs.values():
         raise CannotJudge(f"the intervals are too wide to tell: {text}")
     return holds(f"{text}, a few cycles at most")
@@ -95,16 +95,18 @@ def automatic_is_free(run: Run) -> Verdict:
     }
     compared = ratios(both)
     shared = ratio(need(run, "smart_pointer/op:make/kind:shared_ptr"), need(run, "smart_pointer/op:make/kind:raw"))
-    text = f"a unique_ptr costs, against a plain pointer: {each(compared, times)}; a shared_ptr, made: {times(shared)}"
+    text = (
+        f"relative to a plain pointer, a unique_ptr costs: {each(compared, times)}; making a shared_ptr: {times(shared)}"
+    )
     costs = {what: depends(*pair) for what, pair in both.items()}
     paid = [what for what, more in costs.items() if more]
     if len(paid) == len(costs):
         return does_not_hold(text)
     if paid:
-        return holds_but(text, f"not {phrases.joined(paid)}")
+        return holds_but(text, f"not for {phrases.joined(paid)}")
     if None in costs.values():
         raise CannotJudge(f"the intervals are too wide to tell: {text}")
-    return holds_but(text, "a shared_ptr is not") if is_more(shared) else holds(text)
+    return holds_but(text, "a shared_ptr costs more") if is_more(shared) else holds(text)
 
 
 def strings_on_heap(run: Run) -> Verdict:
@@ -114,28 +116,28 @@ def strings_on_heap(run: Run) -> Verdict:
         raise CannotJudge("the run has no string_cliff over length")
     heap = [length for length, one in where.items() if one.median >= 0.5]
     if not heap:
-        return does_not_hold(f"strings of up to {max(where)} characters are kept inside")
+        return does_not_hold(f"strings of up to {max(where)} characters are stored inside the object")
     inside = [length for length in where if length < heap[0]]
     if not inside:
         return holds(f"strings of {heap[0]} characters and more are on the heap")
     step = ratio(built[heap[0]], built[inside[-1]])
     text = (
-        f"a string of {inside[-1]} characters is kept inside; one of {heap[0]} is on the heap, and costs {times(step)} "
-        "as much"
+        f"a string of {inside[-1]} characters is stored inside the object; a string of {heap[0]} is on the heap and "
+        f"costs {times(step)} as much"
     )
     return holds_but(text, f"only from {heap[0]} characters on")
 
 
 CLAIMS = (
     Claim("drop-at-once", "dropping all at once is cheaper",
-           "Throwing everything away at once is cheaper than one by one.", ("cleanup",), drop_at_once),
+           "Dropping all objects at once is cheaper than one by one.", ("cleanup",), drop_at_once),
     Claim("simple-copies-cheap", "simple copies are cheap",
-           "Simple values are copied; what owns heap memory is better moved.", ("pass",),
+           "Simple values can be copied; objects that own heap memory are better moved.", ("pass",),
            simple_copies_cheap),
     Claim("borrow-is-free", "lending is free",
            "Lending costs nothing.", ("pass", "argument"), borrow_is_free),
     Claim("automatic-is-free", "automatic cleanup is free",
-           "Cleaning up by scope costs no more than by hand.", ("smart_pointer",),
+           "Cleanup by scope costs no more than manual cleanup.", ("smart_pointer",),
            automatic_is_free),
     Claim("strings-on-heap", "strings live on the heap",
            "Strings live on the heap.", ("string_cliff",), strings_on_heap),

@@ -67,7 +67,7 @@ def is_no_more(ratio: Estimate, bound: float = MATTERS) -> bool:
 def of_all(ratios: Mapping[str, Estimate], text: str, but_not: Callable[[list[str]], str]) -> Verdict:
     """Whether every ratio is more than one, beyond doubt; where some are not, `but_not` says so of them."""
     if not ratios:
-        raise CannotJudge("nothing to compare was measured")
+        raise CannotJudge("the run measured nothing to compare")
     more = [name for name, ratio in ratios.items() if is_more(ratio)]
     rest = [name for name in ratios if name not in more]
     if not rest:

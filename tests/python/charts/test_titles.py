@@ -48,18 +48,18 @@ def test_a_struct_is_dearer_by_value_only_from_where_it_stays_so() -> None:
 
         return title("argument", ns)
 
-    assert dear(1024, 4096).startswith("From 1 KiB on, a struct is dearer by value than by reference")
-    assert dear(8, 4096) == "A struct of 4 KiB by value costs 4.5 times one by reference"
-    assert dear(8, 16) == "A struct of 4 KiB by value cannot be told from one by reference"
+    assert dear(1024, 4096).startswith("From 1 KiB on, a struct costs more by value than by reference")
+    assert dear(8, 4096) == "A struct of 4 KiB by value costs 4.5 times a struct by reference"
+    assert dear(8, 16) == "A struct of 4 KiB by value shows no measurable difference from a struct by reference"
 
 
 def test_a_struct_that_is_cheaper_by_value_is_not_called_dearer() -> None:
     said = title("argument", lambda one: 1.0 if one.parameters["how"] == "value" else 2.0)
-    assert said == "A struct of 4 KiB by value costs 0.50 times one by reference"
+    assert said == "A struct of 4 KiB by value costs 0.50 times a struct by reference"
 
 
 def test_one_process_does_not_say_from_where_on_a_struct_is_dearer() -> None:
-    assert title("argument", processes=1) == "A struct of 4 KiB by value costs 130 times one by reference"
+    assert title("argument", processes=1) == "A struct of 4 KiB by value costs 130 times a struct by reference"
 
 
 def test_a_copy_that_is_cheaper_than_a_move_is_said_to_be() -> None:
@@ -74,7 +74,9 @@ def test_what_was_not_moved_is_not_compared() -> None:
 
 def test_a_unique_ptr_that_costs_something_is_said_to() -> None:
     said = title("smart_pointer", lambda one: 3.0 if one.parameters["kind"] == "unique_ptr" else 2.0)
-    assert said.endswith("a unique_ptr costs 1.5 times a plain pointer; a shared_ptr cannot be told from one")
+    assert said.endswith(
+        "a unique_ptr costs 1.5 times a plain pointer; a shared_ptr shows no measurable difference from a plain pointer"
+    )
 
 
 def test_one_malloc_drops_in_one_time() -> None:
@@ -92,7 +94,7 @@ def strings(longest_inside: int, keep: Callable[[int], bool] = lambda length: Tr
 
 def test_the_step_of_a_string_is_where_its_address_says() -> None:
     assert strings(22).startswith("From 23 characters on, a string leaves the stack")
-    assert strings(22).endswith("one of 23 cannot be told from one of 22")
+    assert strings(22).endswith("a string of 23 shows no measurable difference from a string of 22")
     assert strings(15, lambda length: length % 8 == 0).startswith("Between 8 and 16 characters, a string leaves")
 
 
@@ -142,16 +144,16 @@ def test_a_promise_without_books_or_end_claims_neither() -> None:
 
     assert title("heap_limit", counted=counted) == "Malloc grants at least 2 MiB in one block"
     free = title("heap_limit", counted=lambda one: {"granted_bytes": 3.0 * MIB, "books_bytes": 0.0})
-    assert free == "Malloc grants 3 MiB in one block, for which it takes 0 B itself"
+    assert free == "Malloc grants 3 MiB in one block, for which it uses 0 B itself"
 
 
 def test_recursion_is_compared_both_ways() -> None:
     said = title("recursion", lambda one: {"calls": 4.0, "heap_kept": 2.0}.get(one.parameters["by"], 8.0))
     assert said == (
-        "10,000 deep, a stack kept on the heap costs 0.50 times recursion; a fresh one costs 2.0 times recursion"
+        "At depth 10,000, a stack kept on the heap costs 0.50 times recursion; a fresh stack costs 2.0 times recursion"
     )
     alike = title("recursion", lambda one: 3.0)
-    assert alike == "10,000 deep, a stack on the heap, kept or fresh, cannot be told from recursion"
+    assert alike == "At depth 10,000, a stack on the heap, kept or fresh, shows no measurable difference from recursion"
 
 
 # ---- what titles are made of

@@ -328,12 +328,12 @@ OVERLAYS: Mapping[str, Overlay] = {
     ),
     "chase": Overlay(
         "A load at random costs",
-        "Loads that each wait for the one before: time per load over the memory walked, log scales",
+        "Each load waits for the previous load: time per load over the memory walked, log scales",
         _chase, "size", over=_size, caches=True,
     ),
     "homes": Overlay(
         "A load from the stack costs",
-        "Loads at random that each wait for the last: time per load over the memory, log scales",
+        "Random loads that each wait for the previous load: time per load over the memory, log scales",
         _homes, "size", over=_size, caches=True,
     ),
     "traverse": Overlay(
@@ -346,13 +346,13 @@ OVERLAYS: Mapping[str, Overlay] = {
         _list_walk, "malloc",
     ),
     "private": Overlay(
-        "Threads with blocks of their own pay",
-        "The default malloc, each thread with blocks of its own: per block of a thread",
+        "Threads with their own blocks pay",
+        "The default malloc, each thread with its own blocks: per block of a thread",
         _over_threads(private.FAMILY), "number of threads", over=scaling.threads_text, axes={GROWTH: MULTIPLES},
     ),
     "larson": Overlay(
         "Replacing a server's block costs",
-        "The default malloc in a server whose threads end and leave their blocks to new ones",
+        "The default malloc in a server whose threads end and leave their blocks to new threads",
         _over_threads(larson.FAMILY), "number of threads", over=scaling.threads_text, axes={GROWTH: MULTIPLES},
     ),
     "handoff": Overlay(
@@ -367,7 +367,7 @@ OVERLAYS: Mapping[str, Overlay] = {
     ),
     "overhead": Overlay(
         "A byte from the default malloc takes",
-        "Resident memory as a multiple of the bytes asked for, over the size of the blocks (log scale)",
+        "Resident memory as a multiple of the requested bytes, over the size of the blocks (log scale)",
         _overhead, "size", over=_size, axes={"": MULTIPLES},
     ),
     "first_touch": Overlay(
@@ -381,7 +381,7 @@ OVERLAYS: Mapping[str, Overlay] = {
     ),
     "string_cliff": Overlay(
         "A string costs",
-        "Build a string from characters that are there, drop it: time over its characters, log scales",
+        "Build a string from existing characters, drop it: time over its characters, log scales",
         _string_cliff, "length", over=lambda length: phrases.count(int(length), "character"),
     ),
 }  # fmt: skip
@@ -436,7 +436,7 @@ def _machines(shown: Sequence[OverlaidRun]) -> list[str]:
         cores = one.run.fact("cores")
         facts = [phrases.count(cores, "core")] if cores else []
         facts += [f"{bytes_text(size)} {name}" for name, size in cache_levels(one.run)]
-        alike.setdefault(", ".join(facts) or "a machine that is not known", []).append(one.label)
+        alike.setdefault(", ".join(facts) or "unknown machine", []).append(one.label)
     return [f"{', '.join(labels)}: {machine}" for machine, labels in alike.items()]
 
 
@@ -539,7 +539,7 @@ def _title(what: Overlay, shown: Mapping[int, OverlaidRun], found: Mapping[int, 
     common = _in_all(list(found.values()))
     means = {place: _means(own, common) for place, own in found.items()} if common else {}
     if not means or not all(means.values()):
-        return f"{what.subject} something else in each run: they have too little in common to be compared"
+        return f"The runs have too little in common to compare what {what.subject[:1].lower()}{what.subject[1:]}"
     ranked = sorted(found, key=lambda place: median(means[place].values()))
     pairs = [(dear, cheap) for cheap, dear in itertools.combinations(ranked, 2)]
     overall = {(dear, cheap): _ratio(means[dear], means[cheap], len(pairs)) for dear, cheap in pairs}
@@ -551,10 +551,11 @@ def _title(what: Overlay, shown: Mapping[int, OverlaidRun], found: Mapping[int, 
     where = phrases.joined([one.said for one in shown.values()]) if len(found) == 2 else f"in the {len(found)} runs"
     subject = f"{what.subject[:1].lower()}{what.subject[1:]} {where}"
     if not apart:
-        return f"What {subject} cannot be told apart"
-    found_apart = f"{phrases.count(len(apart), 'difference')} of {len(by_key)} can"
+        return f"No measurable difference in what {subject}"
+    verb = "differs" if len(apart) == 1 else "differ"
+    found_apart = f"{len(apart)} of {phrases.count(len(by_key), 'comparison')} {verb}"
     most = phrases.two_figures(max(apart))
-    return f"On average, what {subject} cannot be told apart; by {what.by}, {found_apart}, by up to {most} times"
+    return f"On average, no measurable difference in what {subject}; by {what.by}, {found_apart}, by up to {most} times"
 
 
 def _in_all(found: Sequence[PerProcess]) -> list[Key]:
@@ -595,7 +596,7 @@ def _of_unlike(
     by_key = {_key_text(what, name): _ratio(found[dear][name], found[cheap][name], len(common)) for name in common}
     ends = phrases.with_extremes(by_key)
     if len(found) > 2:
-        return f"{told}, which are farthest apart of {len(found)} runs"
+        return f"{told}, the largest difference among {len(found)} runs"
     return f"{told}; by {what.by}, {ends} times" if "to" in ends else told
 
 
@@ -630,7 +631,7 @@ def _draw_claims(found: Sequence[OverlaidRun], how: Look) -> Drawing | None:
     on = _overlay_page(shown, how, "")
     _grid(on, rows, shown)
     order = phrases.joined([one.label for one in shown])
-    subtitle = f"A sign for each run, from left to right: {order}; what comes out alike is quiet{_also_unlike(shown)}"
+    subtitle = f"A sign for each run, from left to right: {order}; equal verdicts are muted{_also_unlike(shown)}"
     processes = max(one.run.processes for one in shown)
     method = f"Intervals over up to {phrases.count(processes, 'process', 'processes')}." if processes > 1 else ""
     return on.finish(_title_of_claims(rows, shown), subtitle, method)
@@ -677,9 +678,9 @@ def _grid(on: Page, rows: Sequence[_row], shown: Sequence[OverlaidRun]) -> None:
 def _title_of_claims(rows: Sequence[_row], shown: Sequence[OverlaidRun]) -> str:
     unlike = sum(not one.alike for one in rows)
     both = "both runs" if len(shown) == 2 else f"two or more of the {len(shown)} runs"
-    subject = f"Of {phrases.count(len(rows), 'thing')} said of the stack and the heap and judged in {both}"
-    verb = "comes" if unlike == 1 else "come"
+    subject = f"Of {phrases.count(len(rows), 'common claim')} about stack and heap judged in {both}"
+    verb = "has" if unlike == 1 else "have"
     if len(shown) == 2:
         first, second = (one.said for one in shown)
-        return f"{subject}, {unlike or 'none'} {verb} out otherwise {first} than {second}"
-    return f"{subject}, {unlike or 'none'} {verb} out unlike"
+        return f"{subject}, {unlike} {verb} another verdict {first} than {second}"
+    return f"{subject}, {unlike} {verb} different verdicts"

@@ -149,7 +149,7 @@ def _join(axes: Any, rows: Sequence[str], panel: RowsPanel, colour_of: Callable[
 def _told(one: Estimate, axis: Scale) -> str:
     """A figure with its interval and its humps."""
     interval = f" ({axis.text(one.low)} to {axis.text(one.high)})" if one.has_interval else ""
-    humps = f", two humps: {' and '.join(map(axis.text, one.humps))}" if one.humps else ""
+    humps = f", bimodal: {' and '.join(map(axis.text, one.humps))}" if one.humps else ""
     return f"{axis.text(one.median)}{interval}{humps}"
 
 

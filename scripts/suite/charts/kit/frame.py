@@ -193,7 +193,7 @@ class Page:
         """Notes that this figure is shown, for the footer and the key."""
         self.drawn.append(one)
         if one.humps and hump_marker:
-            self.humps = LegendEntry("two humps", hump_marker)
+            self.humps = LegendEntry("bimodal", hump_marker)
 
     def point_out(self, axes: Any, x: float, y: float, text: str) -> None:
         """Notes what the figure drawn at these data coordinates says, for those who point at it."""

@@ -79,22 +79,23 @@ FAMILIES = {
 }
 
 FOUND = {
-    "chase": "A load at random costs 1.1 ns in 4 KiB and 4.1 µs in 256 MiB, 2,700 times one in order",
+    "chase": "A load at random costs 1.1 ns in 4 KiB and 4.1 µs in 256 MiB, 2,700 times a load in order",
     "first_touch": "The first write to a page costs 1.0 µs, 250 to 500 times as much as the second",
-    "homes": "A load from 16 KiB, 1 MiB and 64 MiB on the heap cannot be told from one from the stack",
+    "homes": "A load from 16 KiB, 1 MiB and 64 MiB on the heap shows no measurable difference from a load from the stack",
     "indirection": "Through 3 pointers, a value costs 30 ns where they are scattered, "
     "4.9 times as much as where they are packed",
-    "parallel_chase": "Through 64 MiB, 16 chains at once do 8.0 times the loads of one: 20 ns a load instead of 160 ns",
-    "stream": "Reading 16 KiB, 1 MiB and 64 MiB on the heap cannot be told from reading them on the stack",
-    "tlb": "On 16,384 pages, a line each, a load costs 17 ns, 17 times as much as on as many lines in a row",
+    "parallel_chase": "Through 64 MiB, 16 chains at once do 8.0 times the loads of one chain: "
+    "20 ns a load instead of 160 ns",
+    "stream": "Reading 16 KiB, 1 MiB and 64 MiB on the heap shows no measurable difference from reading them on the stack",
+    "tlb": "On 16,384 pages, with one line each, a load costs 17 ns, 17 times as much as on adjacent lines",
 }
 
 EQUAL = {
-    "chase": "cannot be told from",
+    "chase": "a load in order shows no measurable difference",
     "first_touch": "the same, within the intervals, as the second",
-    "homes": "cannot be told from one from the stack",
+    "homes": "shows no measurable difference from a load from the stack",
     "indirection": "the same, within the intervals, as where they are packed",
-    "parallel_chase": "cannot be told from one: 10 ns a load",
-    "stream": "cannot be told from",
-    "tlb": "the same, within the intervals, as on as many lines",
+    "parallel_chase": "show no measurable difference from one chain: 10 ns a load",
+    "stream": "shows no measurable difference from",
+    "tlb": "the same, within the intervals, as on adjacent lines",
 }

@@ -131,17 +131,17 @@ FAMILIES = {
 
 FOUND = {
     "aligned": "64 B aligned to 4 KiB cost 1.0 (mimalloc) to 5.0 (glibc) times what they cost aligned to 16 B",
-    "batch": "By malloc, giving blocks back at random costs 1.5 times giving back last in, first out",
+    "batch": "By malloc, giving blocks back at random costs 1.5 times last in, first out",
     "churn": "With malloc, replacing a block costs 8.0 to 40 ns among 1,000 and 24 to 120 ns among 100,000",
     "cost_64b": "64 bytes cost 1.0 ns on the stack and 8.0 to 40 ns from malloc, 8.0 to 40 times as much",
     "grow": "Growing a block to 4 MiB by realloc costs 0.50 (glibc) to 2.0 (tbbmalloc) times growing it by copying",
     "heap_state": "With malloc, 2 KiB cost 2.0 times as much once a thread has existed; "
-    "no effect of an empty heap is seen beyond the intervals",
+    "no measurable effect of an empty heap",
     "large": "64 MiB cost 6.3 ms where their pages are fresh, 2.1 ms where they are kept",
-    "latency": "The median malloc takes 28 to 60 ns, one in 10,000 over 280 to 600 ns; "
+    "latency": "The median malloc takes 28 to 60 ns; one in 10,000 takes over 280 to 600 ns; "
     "the timer alone, 20 ns and 30 ns",
-    "many": "A frame with 64 blocks cannot be told from a frame with one; "
-    "taking 64 from malloc costs 64 times taking one",
+    "many": "A frame with 64 blocks shows no measurable difference from a frame with one block; "
+    "taking 64 from malloc costs 64 times taking one block",
     "scoped": "Written in full, a malloc costs 6.6 to 32 times the stack at 8 B and costs 1.0 times the stack at 1 MiB",
     "stack_price": "Written in full, a block from malloc costs 3.3 to 14 times the stack at 64 B; "
     "from 256 KiB on, it costs under 1.1 times the stack",
@@ -150,13 +150,13 @@ FOUND = {
 }
 
 EQUAL = {
-    "aligned": "cannot be told from 64 B aligned to 16 B",
-    "batch": "cannot be told from",
-    "cost_64b": "5 of 5 mallocs cannot be told from",
-    "grow": "by realloc cannot be told from growing it by copying",
-    "heap_state": "no effect",
-    "many": "taking 64 from malloc cannot be told from taking one",
-    "scoped": "cannot be told from",
-    "stack_price": "cannot be told from the stack, whatever its size",
-    "zeroed": "cannot be told from malloc and memset",
+    "aligned": "show no measurable difference from 64 B aligned to 16 B",
+    "batch": "shows no measurable difference from",
+    "cost_64b": "no measurable difference for 5 of 5 mallocs",
+    "grow": "by realloc shows no measurable difference from copying",
+    "heap_state": "no measurable effect",
+    "many": "taking 64 from malloc shows no measurable difference from taking one block",
+    "scoped": "shows no measurable difference from",
+    "stack_price": "shows no measurable difference from the stack, whatever its size",
+    "zeroed": "shows no measurable difference from malloc and memset",
 }

@@ -60,13 +60,13 @@ FAMILIES = {
 
 FOUND = {
     "heap_limit": "Malloc grants 24 GiB (glibc) to 80 TiB (mimalloc) in one block, "
-    "for which it takes 72 KiB (glibc) to 24 MiB (tcmalloc) itself",
+    "for which it uses 72 KiB (glibc) to 24 MiB (tcmalloc) itself",
     "limits": "A stack ends after 8 MiB; malloc grants 24 GiB to 80 TiB in one block; "
     "at least 256 MiB of heap could be written to",
-    "recursion": "10,000 deep, a stack kept on the heap cannot be told from recursion; "
-    "a fresh one costs 3.0 to 18 times recursion",
-    "stack_growth": "Going where the stack has never been costs 1.0 µs a page, "
+    "recursion": "At depth 10,000, a stack kept on the heap shows no measurable difference from recursion; "
+    "a fresh stack costs 3.0 to 18 times recursion",
+    "stack_growth": "Growing the stack to new pages costs 1.0 µs a page, "
     "250 to 500 times as much as going there again",
 }
 
-EQUAL = {"recursion": "cannot be told from", "stack_growth": "cannot be told from"}
+EQUAL = {"recursion": "shows no measurable difference from", "stack_growth": "shows no measurable difference from"}

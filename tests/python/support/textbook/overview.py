@@ -8,6 +8,6 @@ from support.textbook import Family
 
 FAMILIES: Mapping[str, Family] = {}
 
-FOUND = {"claims": "Of 25 things said of the stack and the heap, 9 hold here, 9 with a condition and 3 do not"}
+FOUND = {"claims": "Of 25 common claims about stack and heap, 9 hold here, 9 with a condition and 3 do not"}
 
 EQUAL: Mapping[str, str] = {}

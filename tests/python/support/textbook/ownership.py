@@ -75,20 +75,20 @@ FAMILIES = {
 }
 
 FOUND = {
-    "argument": "From 64 B on, a struct is dearer by value than by reference: "
-    "at 4 KiB it costs 130 times one by reference",
+    "argument": "From 64 B on, a struct costs more by value than by reference: "
+    "at 4 KiB it costs 130 times a struct by reference",
     "cleanup": "An arena drops 10,000 objects at once in 50 ns, malloc one by one in 40 to 200 µs",
     "pass": "Copying a vector of 1,000 ints costs 12 times moving it; "
-    "for an int and a short string, no difference is seen",
-    "smart_pointer": "To make and drop, a unique_ptr cannot be told from a plain pointer; "
-    "a shared_ptr costs 1.2 to 2.0 times one",
+    "no measurable difference for an int and a short string",
+    "smart_pointer": "To make and drop, a unique_ptr shows no measurable difference from a plain pointer; "
+    "a shared_ptr costs 1.2 to 2.0 times a plain pointer",
     "string_cliff": "From 16 characters on, a string leaves the stack for the heap: "
-    "one of 16 costs 8.0 times one of 15",
+    "a string of 16 costs 8.0 times a string of 15",
 }
 
 EQUAL = {
-    "argument": "cannot be told from",
-    "pass": "cannot be told from",
-    "smart_pointer": "neither a unique_ptr nor a shared_ptr can be told from",
-    "string_cliff": "cannot be told from",
+    "argument": "shows no measurable difference from",
+    "pass": "shows no measurable difference from",
+    "smart_pointer": "neither a unique_ptr nor a shared_ptr shows a measurable difference from",
+    "string_cliff": "shows no measurable difference from",
 }
