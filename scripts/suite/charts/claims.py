@@ -20,6 +20,7 @@ SIGNS = {  # shape, whether it is filled, and colour
     claims.HOLDS: ("o", True, _TRUE),
     claims.HOLDS_BUT: ("o", False, _TRUE),
     claims.DOES_NOT_HOLD: ("X", True, _FALSE),
+    claims.UNDECIDED: ("d", False, QUIET),
     claims.NOT_MEASURED: ("_", True, QUIET),
 }
 NARROWEST = 300.0  # points for a claim's mark and name
@@ -27,7 +28,7 @@ NARROWEST = 300.0  # points for a claim's mark and name
 
 def draw(run: Run, how: Look) -> Drawing | None:
     judged = sorted(claims.judge(run), key=lambda one: list(SIGNS).index(one.verdict))
-    if all(one.verdict == claims.NOT_MEASURED for one in judged):
+    if all(one.verdict in claims.OPEN for one in judged):
         return None
     on = Page(run, how, FAMILY)
     _grid(on, judged)
@@ -52,7 +53,7 @@ def _grid(on: Page, judged: Sequence[claims.JudgedClaim]) -> None:
             [x + 0.03], [y], marker=marker, color=own, markerfacecolor=own if filled else on.look.page,
             markeredgewidth=3 * on.look.scale, markersize=15 * on.look.scale, clip_on=False,
         )  # fmt: skip
-        muted = one.verdict == claims.NOT_MEASURED
+        muted = one.verdict in claims.OPEN
         axes.text(x + 0.09, y, one.short, va="center", color=on.look.quiet if muted else on.look.text)
         on.point_out(axes, x + 0.03, y, f"{one.said} {one.verdict}: {one.condition or one.text}")
         on.facts.append(f"{one.short}: {one.verdict}")

@@ -8,10 +8,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from suite.claims import access, allocation, contention, footprint, limits, ownership
-from suite.claims.verdict import DOES_NOT_HOLD, HOLDS, HOLDS_BUT, NOT_MEASURED, CannotJudge, Claim, Verdict, sentence
+from suite.claims.verdict import (
+    DOES_NOT_HOLD,
+    HOLDS,
+    HOLDS_BUT,
+    NOT_MEASURED,
+    OPEN,
+    UNDECIDED,
+    CannotJudge,
+    Claim,
+    Undecided,
+    Verdict,
+    sentence,
+)
 from suite.results.model import Run
 
-__all__ = ["DOES_NOT_HOLD", "HOLDS", "HOLDS_BUT", "NOT_MEASURED", "CLAIMS", "JudgedClaim", "judge"]
+__all__ = [
+    "CLAIMS", "DOES_NOT_HOLD", "HOLDS", "HOLDS_BUT", "NOT_MEASURED", "OPEN", "UNDECIDED", "JudgedClaim", "judge",
+]  # fmt: skip
 
 # In the order in which they are told.
 CLAIMS: tuple[Claim, ...] = (
@@ -41,7 +55,7 @@ def _judged(run: Run, one: Claim) -> JudgedClaim:
     try:
         found = one.judge(run)
     except CannotJudge as reason:
-        found = Verdict(NOT_MEASURED, str(reason))
+        found = Verdict(UNDECIDED if isinstance(reason, Undecided) else NOT_MEASURED, str(reason))
     return JudgedClaim(
         one.id, one.short, one.said, one.families, found.verdict, sentence(found.text), found.condition
     )  # fmt: skip

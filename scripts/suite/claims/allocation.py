@@ -9,6 +9,7 @@ from suite.claims.verdict import (
     MATTERS,
     CannotJudge,
     Claim,
+    Undecided,
     Verdict,
     does_not_hold,
     each,
@@ -52,7 +53,7 @@ def stack_is_flat(run: Run) -> Verdict:
     )
     stack_grows, heap_grows = depends(*pair("stack_array", "none")), depends(*pair(default, "none"))
     if stack_grows is None or heap_grows is None:
-        raise CannotJudge(f"the intervals are too wide to tell: {text}")
+        raise Undecided(f"the intervals are too wide to tell: {text}")
     if stack_grows:
         return does_not_hold(text)
     if not heap_grows:
@@ -72,7 +73,7 @@ def no_search(run: Run) -> Verdict:
     beside = f"; by malloc: {each(heaps, times)}" if heaps else ""
     text = f"on an aged heap, 64 bytes of stack cost {times(ratio(stack[0], stack[1]))} what they cost on an empty heap"
     if searches is None:
-        raise CannotJudge(f"the interval is too wide to tell: {text}")
+        raise Undecided(f"the interval is too wide to tell: {text}")
     if searches:
         return does_not_hold(text + beside)
     dearer = [name for name, one in heaps.items() if is_more(one)]
@@ -94,7 +95,7 @@ def all_at_once(run: Run) -> Verdict:
     )
     grows = depends(stack[0], stack[1])
     if grows is None:
-        raise CannotJudge(f"the intervals are too wide to tell: {text}")
+        raise Undecided(f"the intervals are too wide to tell: {text}")
     if not grows:
         return holds_but(text, "with a cycle or two more") if is_more(more) else holds(text)
     return holds_but(text, "the cost grows, but less than the number") if more.high < many / 4 else does_not_hold(text)
@@ -120,7 +121,7 @@ def large_takes_time(run: Run) -> Verdict:
         return holds_but(text, "the time goes into touching the block, not into allocating it")
     if all(is_no_more(one) for one in costs.values()):
         return does_not_hold(text)
-    raise CannotJudge(f"the intervals are too wide to tell: {text}")
+    raise Undecided(f"the intervals are too wide to tell: {text}")
 
 
 def touch_dominates(run: Run) -> Verdict:
@@ -150,7 +151,7 @@ def touch_dominates(run: Run) -> Verdict:
         return holds_but(text, f"not with {names(seen)}") if seen else holds(text)
     if is_more(compared[most]):
         return does_not_hold(text)
-    raise CannotJudge(f"the intervals are too wide to tell: {text}")
+    raise Undecided(f"the intervals are too wide to tell: {text}")
 
 
 def unknown_size_needs_heap(run: Run) -> Verdict:
@@ -171,7 +172,7 @@ def unknown_size_needs_heap(run: Run) -> Verdict:
         return holds_but(text, "not for all sizes")
     if all(is_no_more(one) for one in found.values()):
         return holds(text)
-    raise CannotJudge(f"the intervals are too wide to tell: {text}")
+    raise Undecided(f"the intervals are too wide to tell: {text}")
 
 
 def os_finds_room(run: Run) -> Verdict:

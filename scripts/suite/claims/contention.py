@@ -6,8 +6,8 @@ from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.claims.inputs import ComparedPair, cores, depends, ends, libraries, need, ratio, ratios
 from suite.claims.verdict import (
-    CannotJudge,
     Claim,
+    Undecided,
     Verdict,
     does_not_hold,
     each,
@@ -31,7 +31,7 @@ def own_stack(run: Run) -> Verdict:
     if is_no_more(risen):
         return holds(text)
     if not is_more(risen):
-        raise CannotJudge(f"the interval is too wide to tell: {text}")
+        raise Undecided(f"the interval is too wide to tell: {text}")
     if risen.high >= number:
         return does_not_hold(text)
     return holds_but(text, f"{number} cores do {phrases.two_figures(number / risen.median)} times the work of one core")
@@ -67,7 +67,7 @@ def stack_costs_at_start(run: Run) -> Verdict:
     )
     by_size = depends(untouched[0], untouched[1])
     if by_size is None:
-        raise CannotJudge(f"the interval is too wide to tell: {text}")
+        raise Undecided(f"the interval is too wide to tell: {text}")
     if not by_size:
         return does_not_hold(text)
     return holds_but(text, "touching the stack costs far more") if is_more(touched, 2 * its_size.high) else holds(text)

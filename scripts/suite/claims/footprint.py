@@ -7,6 +7,7 @@ from suite.claims.inputs import counter, libraries
 from suite.claims.verdict import (
     CannotJudge,
     Claim,
+    Undecided,
     Verdict,
     does_not_hold,
     each,
@@ -71,7 +72,7 @@ def freed_is_returned(run: Run) -> Verdict:
         return holds_but(text, f"only with {phrases.joined(gave)}")
     if len(kept) == len(shares):
         return does_not_hold(text)
-    raise CannotJudge(f"the intervals are too wide to tell: {text}")
+    raise Undecided(f"the intervals are too wide to tell: {text}")
 
 
 CLAIMS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from suite.claims.verdict import FEW_CYCLES, CannotJudge, is_more, is_no_more
+from suite.claims.verdict import FEW_CYCLES, CannotJudge, Undecided, is_more, is_no_more
 from suite.results import query
 from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate, estimate_median
@@ -58,7 +58,7 @@ def ratio(above: Benchmark, below: Benchmark) -> Estimate:
     if found is None:
         raise CannotJudge(f"{below.name} has no measurable time")
     if min(len(above.times), len(below.times)) < LEAST_PROCESSES:
-        raise CannotJudge(f"{min(len(above.times), len(below.times))} of the {LEAST_PROCESSES} processes a verdict needs")
+        raise Undecided(f"{min(len(above.times), len(below.times))} of the {LEAST_PROCESSES} processes a verdict needs")
     return found
 
 

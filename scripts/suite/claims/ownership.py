@@ -7,6 +7,7 @@ from suite.claims.inputs import counter, depends, few_cycles_apart, libraries, n
 from suite.claims.verdict import (
     CannotJudge,
     Claim,
+    Undecided,
     Verdict,
     does_not_hold,
     each,
@@ -58,7 +59,7 @@ def simple_copies_cheap(run: Run) -> Verdict:
     })  # fmt: skip
     text = f"a copy costs, relative to a move: an int {times(simple)}, {each(better, times)}"
     if not alike and not is_more(simple):
-        raise CannotJudge(f"the intervals are too wide to tell: {text}")
+        raise Undecided(f"the intervals are too wide to tell: {text}")
     if not alike:
         return does_not_hold(text)
     return of_all(better, text, lambda rest: f"not for {phrases.joined(rest)}")
@@ -84,7 +85,7 @@ def borrow_is_free(run: Run) -> Verdict:
     if paid:
         return holds_but(text, f"not for {phrases.joined(paid)}")
     if None in costs.values():
-        raise CannotJudge(f"the intervals are too wide to tell: {text}")
+        raise Undecided(f"the intervals are too wide to tell: {text}")
     return holds(f"{text}, a few cycles at most")
 
 
@@ -105,7 +106,7 @@ def automatic_is_free(run: Run) -> Verdict:
     if paid:
         return holds_but(text, f"not for {phrases.joined(paid)}")
     if None in costs.values():
-        raise CannotJudge(f"the intervals are too wide to tell: {text}")
+        raise Undecided(f"the intervals are too wide to tell: {text}")
     return holds_but(text, "a shared_ptr costs more") if is_more(shared) else holds(text)
 
 

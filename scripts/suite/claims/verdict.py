@@ -10,7 +10,9 @@ from suite.base.text import three_figures
 from suite.results.model import Run
 from suite.stats.estimates import Estimate
 
-HOLDS, HOLDS_BUT, DOES_NOT_HOLD, NOT_MEASURED = "holds", "holds, but", "does not hold", "not measured here"
+HOLDS, HOLDS_BUT, DOES_NOT_HOLD = "holds", "holds, but", "does not hold"
+UNDECIDED, NOT_MEASURED = "undecided", "not measured"  # the intervals leave it open; the run has no data
+OPEN = frozenset({UNDECIDED, NOT_MEASURED})
 
 MATTERS = 1.1  # less than a tenth of difference is none worth a claim
 FEW_CYCLES = 2.0  # nor are two cycles: less than any call takes
@@ -37,7 +39,11 @@ class Claim:
 
 
 class CannotJudge(Exception):
-    """The run cannot answer. Its text is the reason."""
+    """The run has no data for an answer. Its text is the reason."""
+
+
+class Undecided(CannotJudge):
+    """The run has the data, but the intervals leave the answer open. Its text is the reason."""
 
 
 def holds(text: str) -> Verdict:
@@ -76,7 +82,7 @@ def of_all(ratios: Mapping[str, Estimate], text: str, but_not: Callable[[list[st
         return holds_but(text, but_not(rest))
     if all(is_no_more(ratio) for ratio in ratios.values()):
         return does_not_hold(text)
-    raise CannotJudge(f"the intervals are too wide to tell: {text}")
+    raise Undecided(f"the intervals are too wide to tell: {text}")
 
 
 # ---- how it is said

@@ -1,4 +1,4 @@
-"""scripts/claims: what is said of the stack and the heap, and what a run says to it."""
+"""scripts/claims: which common claims about stack and heap hold in a run?"""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ from suite.results.read import read_run
 PROGRAM = "scripts/claims"
 STYLES = {
     claims.HOLDS: "bold green", claims.HOLDS_BUT: "bold cyan", claims.DOES_NOT_HOLD: "bold red",
-    claims.NOT_MEASURED: "yellow",
+    claims.UNDECIDED: "yellow", claims.NOT_MEASURED: "dim",
 }  # fmt: skip
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = OneLineParser(
         prog=PROGRAM,
-        description="Puts what textbooks say of the stack and the heap to the test of a run: for each claim the "
-        "verdict (holds; holds, but; does not hold; not measured here) and a sentence with the numbers and their "
-        "intervals.",
-        epilog="Exit codes: 0 told, whatever the verdicts; 2 bad input.",
+        description="Tests common claims about stack and heap on a run: prints for each claim the verdict (holds; "
+        "holds, but; does not hold; undecided; not measured) and a sentence with the numbers and their intervals.",
+        epilog="Exit codes: 0 on success, whatever the verdicts; 2 on bad input.",
     )
     add = parser.add_argument
     add("run", metavar="RUN.json", type=Path, help="the result file of a run")

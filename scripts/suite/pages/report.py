@@ -323,7 +323,7 @@ def _id(kind: str, name: str, number: int) -> str:
 
 # ---- claims
 
-VERDICTS = (claims.HOLDS, claims.HOLDS_BUT, claims.DOES_NOT_HOLD, claims.NOT_MEASURED)
+VERDICTS = (claims.HOLDS, claims.HOLDS_BUT, claims.DOES_NOT_HOLD, claims.UNDECIDED, claims.NOT_MEASURED)
 
 
 @dataclass(frozen=True)

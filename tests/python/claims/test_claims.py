@@ -11,7 +11,7 @@ import pytest
 
 from suite import claims
 from suite.base.files import write_whole
-from suite.claims import DOES_NOT_HOLD, HOLDS, HOLDS_BUT, NOT_MEASURED
+from suite.claims import DOES_NOT_HOLD, HOLDS, HOLDS_BUT, NOT_MEASURED, UNDECIDED
 from suite.claims.inputs import few_cycles_apart
 from suite.commands import claims as command
 from suite.results.model import Benchmark, BenchmarkName, Run, Sample
@@ -275,7 +275,7 @@ def test_no_claim_is_stronger_than_its_intervals(tmp_path: Path, claim_id: str, 
     figures = CASES[claim_id][verdict].items()
     nearer = {name: 10.0 * told**power if isinstance(told, (int, float)) else told for name, told in figures}
     judged = of(claim_id, make_run(tmp_path, nearer, noise=a_lot))
-    assert judged.verdict == NOT_MEASURED and "too wide" in judged.text, judged
+    assert judged.verdict == UNDECIDED and "too wide" in judged.text, judged
 
 
 @pytest.mark.parametrize("claim_id", list(CASES))
@@ -286,7 +286,7 @@ def test_what_was_not_measured_is_not_judged(tmp_path: Path, claim_id: str) -> N
 
 @pytest.mark.parametrize(("claim_id", "verdict"), NOISY)
 def test_few_processes_are_not_enough(tmp_path: Path, claim_id: str, verdict: str) -> None:
-    assert of(claim_id, make_run(tmp_path, CASES[claim_id][verdict], processes=2)).verdict == NOT_MEASURED
+    assert of(claim_id, make_run(tmp_path, CASES[claim_id][verdict], processes=2)).verdict == UNDECIDED
 
 
 def test_twice_as_much_is_not_as_much_even_where_it_is_one_cycle(tmp_path: Path) -> None:
@@ -321,7 +321,7 @@ def test_the_command_tells_all_or_the_one_that_is_asked_for(
     assert command.main([file]) == 0
     everything = capsys.readouterr().out
     assert "only from 16 characters on" in everything
-    assert everything.splitlines()[-1] == f"holds, but: 1; not measured here: {len(claims.CLAIMS) - 1}"
+    assert everything.splitlines()[-1] == f"holds, but: 1; not measured: {len(claims.CLAIMS) - 1}"
     assert command.main([file, "--claim", "strings-on-heap"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "holds, but: 1"
 

@@ -619,11 +619,11 @@ def _more(ratios: Sequence[Estimate]) -> tuple[str, str]:
 def _draw_claims(found: Sequence[OverlaidRun], how: Look) -> Drawing | None:
     """A row for each claim that two runs or more can judge, with a sign for each run."""
     judged = [[one.verdict for one in claims.judge(each.run)] for each in found]
-    shown = [side for side, own in zip(found, judged) if set(own) - {claims.NOT_MEASURED}]
+    shown = [side for side, own in zip(found, judged) if set(own) - claims.OPEN]
     rows = []
     for number, saying in enumerate(claims.CLAIMS):
-        verdicts = [own[number] for own in judged if set(own) - {claims.NOT_MEASURED}]
-        if sum(one != claims.NOT_MEASURED for one in verdicts) > 1:
+        verdicts = [own[number] for own in judged if set(own) - claims.OPEN]
+        if sum(one not in claims.OPEN for one in verdicts) > 1:
             rows.append(_row(saying.short, verdicts))
     if not rows:
         return None
@@ -644,7 +644,7 @@ class _row:
 
     @property
     def alike(self) -> bool:
-        return len(set(self.verdicts) - {claims.NOT_MEASURED}) == 1
+        return len(set(self.verdicts) - claims.OPEN) == 1
 
 
 def _grid(on: Page, rows: Sequence[_row], shown: Sequence[OverlaidRun]) -> None:
