@@ -30,7 +30,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         epilog="Exit codes: 0 on success, whatever the verdicts; 2 on bad input.",
     )
     add = parser.add_argument
-    add("run", metavar="RUN.json", type=Path, help="the result file of a run")
+    add("run", metavar="RUN", type=Path, help="a run: its folder, run.json or run.json.gz")
     ids = [one.id for one in claims.CLAIMS]
     add("--claim", metavar="ID", action="append", choices=ids, help=f"only this one; several times: {', '.join(ids)}")
     return parser.parse_args(arguments)

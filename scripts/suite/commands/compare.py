@@ -26,8 +26,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         epilog="Exit codes: 0 nothing is worse, 1 something is, 2 cannot judge, or bad input.",
     )
     add = parser.add_argument
-    add("base", metavar="BASE.json", type=Path, help="the result file of the run before")
-    add("new", metavar="NEW.json", type=Path, help="the result file of the run after")
+    add("base", metavar="BASE", type=Path, help="the run before: its folder, run.json or run.json.gz")
+    add("new", metavar="NEW", type=Path, help="the run after, in the same forms")
     smallest = "the smallest change that matters; default: 5%%"
     add("--threshold", metavar="SHARE", type=share, default=two_files.THRESHOLD, help=smallest)
     add("--only", metavar="REGEX", help="compare only benchmarks whose name matches, for example '^scoped/'")

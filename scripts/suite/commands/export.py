@@ -29,7 +29,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "Exit codes: 0 written, 2 bad input, or nothing to write.",
     )
     add = parser.add_argument
-    add("runs", metavar="RUN.json", type=Path, nargs="+", help="the result file of a run; several for otava")
+    add("runs", metavar="RUN", type=Path, nargs="+", help="a run: its folder, run.json or run.json.gz; several for otava")
     add("--to", choices=list(export.FORMS), required=True, help="the form")
     add("-o", "--out", metavar="FILE", type=Path, help="write there instead of printing")
     return parser.parse_args(arguments)

@@ -50,9 +50,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         return commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
 
     add = command("add", "keep runs; one that is kept already is not kept twice")
-    add.add_argument("runs", metavar="RUN.json", type=Path, nargs="+", help="the result file of a run")
+    add.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="a run: its folder, run.json or run.json.gz")
     add.add_argument("--commit", metavar="SHA", default="", help="what was measured")
-    add.add_argument("--reference", metavar="REF.json", type=Path, help="a run of a pinned build, measured beside it")
+    add.add_argument("--reference", metavar="REF", type=Path, help="a run of a pinned build, measured beside it")
     command("list", "show the runs and the annotations")
     trend = command("trend", "show series and their change points")
     trend.add_argument("name", metavar="NAME|REGEX", help="a series, or an expression for several")

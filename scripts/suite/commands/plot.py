@@ -26,12 +26,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         f"Charts of several runs: {', '.join(overlay.NAMES)}.",
     )
     add = parser.add_argument
-    add("runs", metavar="RUN.json", type=Path, nargs="+", help=f"the result file of a run; at most {overlay.MOST_RUNS}")
+    add("runs", metavar="RUN", type=Path, nargs="+", help=f"a run: its folder, run.json or run.json.gz; at most {overlay.MOST_RUNS}")
     add("--chart", metavar="NAME", action="append", choices=list(charts.charts()), help="only this one; several times")
     add("--format", metavar="LIST", type=_formats, default=("svg", "png"), help="of svg, png, pdf; default: svg,png")
     add("--theme", choices=charts.THEMES, default="light", help="of the page; default: light")
     add("--size", choices=list(charts.SIZES), default="talk", help="talk (default): a slide, 16:9; paper: the same in small; square: as tall as wide")
-    add("--out", metavar="DIR", type=Path, help="write here; default: the folder figures beside the first RUN.json")
+    add("--out", metavar="DIR", type=Path, help="write here; default: the folder figures beside the first run")
     return parser.parse_args(arguments)
 
 
@@ -52,7 +52,7 @@ def _plot(options: argparse.Namespace) -> int:
     if several:
         _check_overlays(options)
     runs = [read_run(file) for file in options.runs]
-    folder = options.out or options.runs[0].parent / "figures"
+    folder = options.out or runs[0].path.parent / "figures"
     if several:
         names, how = options.chart or overlay.NAMES, charts.Look(options.theme, options.size)
         files = charts.write_all(partial(overlay.draw, runs), names, folder, options.format, how, "overlay-")

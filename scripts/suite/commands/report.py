@@ -23,8 +23,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         epilog="Exit codes: 0 made, 2 bad input.",
     )
     add = parser.add_argument
-    add("runs", metavar="RUN.json", type=Path, nargs="+", help=f"result files of runs, at most {report.MOST_RUNS}")
-    add("-o", "--out", metavar="FILE", type=Path, help="write here; default: report.html beside the first RUN.json")
+    add("runs", metavar="RUN", type=Path, nargs="+", help=f"runs: their folders, run.json or run.json.gz; at most {report.MOST_RUNS}")
+    add("-o", "--out", metavar="FILE", type=Path, help="write here; default: report.html beside the first run")
     return parser.parse_args(arguments)
 
 
@@ -34,10 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _report(files: Sequence[Path], out: Path | None) -> int:
-    file = out or files[0].parent / "report.html"
-    if any(file.resolve() == each.resolve() for each in files):
+    runs = [read_run(path) for path in files]
+    file = out or runs[0].path.parent / "report.html"
+    if any(file.resolve() == run.path.resolve() for run in runs):
         raise BadInput(f"{file} is the run itself: choose another file for the page")
-    print(report.write(report.make([read_run(each) for each in files]), file))
+    print(report.write(report.make(runs), file))
     return SUCCESS
 
 

@@ -1,11 +1,15 @@
-"""What does a result file say? Reads it, and refuses what is not one."""
+"""What does a result file say? Finds it, unpacks it, reads it, and refuses a file that is not a result."""
 
 from __future__ import annotations
 
 import dataclasses
+import gzip
+import io
 import json
 import math
+import os
 import stat
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +34,11 @@ from suite.results.model import (
 )
 from suite.stats.estimates import median
 
-MOST_BYTES = 128 * 1024 * 1024  # 100,000 rows are a third of this: more is no result file, and would fill the memory
+RUN_FILES = ("run.json", "run.json.gz")  # in the folder of a run; the first of them that is there is read
+GZIP = b"\x1f\x8b"  # how every gzip file begins
+# Packed and unpacked: 100,000 rows are a third of this. A larger file is not a result, and would fill the memory.
+MOST_BYTES = 128 * 1024 * 1024
+UNPACKED_AT_ONCE = 1024 * 1024
 LONGEST_NAME = 500
 # What Google Benchmark itself writes into a row; every other number there is a counter.
 ROW_FIELDS = frozenset(
@@ -49,11 +57,25 @@ class BadResult(BadInput):
 
 
 def read_run(path: Path) -> Run:
-    """Reads a run, or what one process of the program wrote. Raises BadResult."""
+    """Reads a run, or what one process of the program wrote: a file, packed by gzip or not, or the run's folder.
+
+    Raises BadResult.
+    """
+    path = run_file(path)
     document = _read_document(path)
     by_name = _read_benchmarks(path, document["benchmarks"])
     context = document["context"]
     return Run(path, context, by_name, _read_account(path, context.get("suite"), by_name.values()))
+
+
+def run_file(path: Path) -> Path:
+    """The file that holds the run: the path itself, or the first of RUN_FILES in the folder. Raises BadResult."""
+    if not os.path.isdir(path):  # Path.is_dir raises on a name that is too long
+        return path
+    for name in RUN_FILES:
+        if (path / name).exists():
+            return path / name
+    raise BadResult(path, f"is a folder without a run: it has neither {' nor '.join(RUN_FILES)}")
 
 
 def read_unit(path: Path) -> tuple[Unit, Document]:
@@ -93,11 +115,12 @@ def _read_document(path: Path) -> Document:
     try:
         json.dumps(context, allow_nan=False)
     except (ValueError, RecursionError):
-        raise BadResult(path, "has a number in its context that is none") from None
+        raise BadResult(path, "has a value in its context that is not a finite number") from None
     return document
 
 
 def _read_bytes(path: Path) -> bytes:
+    """The file's content, unpacked where gzip packed it. Raises BadResult."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -105,13 +128,31 @@ def _read_bytes(path: Path) -> bytes:
         if status.st_size > MOST_BYTES:
             raise BadResult(path, f"is too large to be a result ({status.st_size} bytes)")
         content = path.read_bytes()
+        if content.startswith(GZIP):
+            content = _unpacked(path, content)
     except FileNotFoundError:
         raise BadResult(path, "does not exist") from None
-    except (OSError, ValueError) as error:  # a ValueError: the path itself is none
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise BadResult(path, "is packed by gzip, but damaged or cut off") from None
+    except (OSError, ValueError) as error:  # a ValueError: the path itself is not valid
         raise BadResult(path, f"cannot be read ({first_line(error)})") from None
     if not content.strip():
         raise BadResult(path, "is empty")
     return content
+
+
+def _unpacked(path: Path, packed: bytes) -> bytes:
+    """A few bytes of gzip can hold gigabytes: unpacks piece by piece, and stops past MOST_BYTES."""
+    pieces, size = [], 0
+    with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
+        while piece := file.read(UNPACKED_AT_ONCE):
+            size += len(piece)
+            if size > MOST_BYTES:
+                raise BadResult(path, f"is too large to be a result (over {MOST_BYTES} bytes when unpacked)")
+            pieces.append(piece)
+    if pieces and pieces[0].startswith(GZIP):
+        raise BadResult(path, "is packed by gzip twice; unpack it once")
+    return b"".join(pieces)
 
 
 def _read_benchmarks(path: Path, rows: Sequence[object]) -> dict[str, Benchmark]:
@@ -149,18 +190,18 @@ def _row_name(path: Path, row: Document) -> str:
 def _row_process(path: Path, row: Document) -> int:
     process = row.get("repetition_index", 0)
     if not _is_count(process):
-        raise BadResult(path, f"has a repetition_index that is no count: {str(process)[:80]!a}")
+        raise BadResult(path, f"has an invalid repetition_index: {str(process)[:80]!a}, not a whole number from 0")
     return int(process)
 
 
 def _row_ns(path: Path, row: Document, name: str, key: str) -> float:
     unit_name = row.get("time_unit")
     if not isinstance(unit_name, str) or unit_name not in NS_PER_UNIT:
-        raise BadResult(path, f"gives {name} in an unknown unit of time: {str(unit_name)[:80]!a}")
+        raise BadResult(path, f"time_unit of {name} is not one of {', '.join(NS_PER_UNIT)}: {str(unit_name)[:80]!a}")
     value = _finite(row.get(key))
     ns = math.inf if value is None else value * NS_PER_UNIT[unit_name]
     if not 0.0 <= ns < math.inf:
-        raise BadResult(path, f"gives {name} a {key} that is no time: {str(row.get(key))[:80]!a}")
+        raise BadResult(path, f"{key} of {name} is not a valid time: {str(row.get(key))[:80]!a}")
     return ns
 
 
@@ -190,9 +231,9 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1_000_000
 
 
-def _read_account(path: Path, written: object, measured: Iterable[Benchmark]) -> Account:
+def _read_account(path: Path, written: object, benchmarks: Iterable[Benchmark]) -> Account:
     if written is None:  # what a single process wrote
-        return Account(True, max((len(one.samples) + len(one.errors) for one in measured), default=1))
+        return Account(True, max((len(bench.samples) + len(bench.errors) for bench in benchmarks), default=1))
     if not isinstance(written, dict) or not isinstance(written.get("complete"), bool):
         raise BadResult(path, "has a damaged account of the run (context.suite)")
     planned, seed = written.get("processes_planned"), written.get("order_seed")
@@ -203,20 +244,20 @@ def _read_account(path: Path, written: object, measured: Iterable[Benchmark]) ->
         complete=written["complete"],
         processes_planned=int(str(planned)),
         order_seed=seed if isinstance(seed, int) else None,
-        units=tuple(read_record(path, Unit, one, "unit") for one in units),
-        failed=tuple(read_record(path, Failure, one, "failure") for one in failed),
+        units=tuple(read_record(path, Unit, record, "unit") for record in units),
+        failed=tuple(read_record(path, Failure, record, "failure") for record in failed),
         about=about if isinstance(about := written.get("about"), dict) else {},
     )
 
 
-def read_record(path: Path, kind: type[Any], written: object, what: str) -> Any:
+def read_record(path: Path, kind: type[Any], written: object, title: str) -> Any:
     """A flat dataclass back from its JSON object; every field is there and of its type."""
     values = {}
-    for one in dataclasses.fields(kind):
-        value = written.get(one.name) if isinstance(written, dict) else None
-        if not _fits(value, str(one.type)):
-            raise BadResult(path, f"has a damaged record of a {what}: {one.name}")
-        values[one.name] = tuple(value) if isinstance(value, list) else value
+    for field in dataclasses.fields(kind):
+        value = written.get(field.name) if isinstance(written, dict) else None
+        if not _fits(value, str(field.type)):
+            raise BadResult(path, f"has a damaged record of a {title}: {field.name}")
+        values[field.name] = tuple(value) if isinstance(value, list) else value
     return kind(**values)
 
 
@@ -260,7 +301,7 @@ def cycles_of_eight_additions(document: Document) -> float | None:
     benchmarks. More where others use the same physical core, or on a lesser core."""
     counted = [dict(counters_of(row)) for row in rows_of_processes(document)]
     timed = [(row.get(CORE_SHARE, 0.0), row.get("ns_per_addition", 0.0)) for row in counted]
-    cycles = [eight / one for eight, one in timed if min(eight, one) > 0.0]
+    cycles = [eight / addition for eight, addition in timed if min(eight, addition) > 0.0]
     return sum(cycles) / len(cycles) if cycles else None
 
 
@@ -269,7 +310,7 @@ def sample_of(document: Document, name: str, process: int = 0) -> Sample:
 
     The time is that of the processor where one thread did the work: what others take of the machine meanwhile, ten
     times as much on a busy one, is not in it. The time on the wall is then the counter WALL_NS. Where several threads
-    did it, the wall clock tells. Raises ValueError, with the reason, where there is none or it is no time.
+    did it, the time is that of the wall clock. Raises ValueError, with the reason, without a valid time.
     """
     failures = failures_in(document, (name,))
     if failures:
@@ -281,15 +322,15 @@ def sample_of(document: Document, name: str, process: int = 0) -> Sample:
     if not 0.0 < wall < math.inf:
         raise ValueError(f"{name}: its time is not positive")
     all_counters = [dict(counters_of(row)) for row in rows]
-    counted = {key: median(each[key] for each in all_counters if key in each) for key in all_counters[0]}
+    counted = {key: median(counters[key] for counters in all_counters if key in counters) for key in all_counters[0]}
     if MANY_THREADS in counted or not LEAST_PROCESSOR_SHARE * wall <= processor < math.inf:
         return Sample(process, wall, counted)
     return Sample(process, processor, {**counted, WALL_NS: wall})
 
 
 def times_of(document: Document, name: str) -> tuple[float, ...]:
-    """ns of each repetition of a benchmark in one process. Raises ValueError, with the reason, where there is none."""
-    one = _read_benchmarks(Path("the program's output"), document["benchmarks"]).get(name)
-    if one is None or not one.times or min(one.times) <= 0.0:
-        raise ValueError(f"{name}: {one.errors[0] if one and one.errors else 'has no time in every repetition'}")
-    return one.times
+    """ns of each repetition of a benchmark in one process. Raises ValueError, with the reason, without a time."""
+    bench = _read_benchmarks(Path("the program's output"), document["benchmarks"]).get(name)
+    if bench is None or not bench.times or min(bench.times) <= 0.0:
+        raise ValueError(f"{name}: {bench.errors[0] if bench and bench.errors else 'has no time in every repetition'}")
+    return bench.times

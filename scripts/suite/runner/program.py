@@ -206,7 +206,7 @@ def measure_part(
         if shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
         if isinstance(problem, BadResult):
-            raise UnitFailed(f"its result {problem.reason}") from None
+            raise UnitFailed(f"its result: {problem.reason}") from None
         raise
     finally:
         output.unlink(missing_ok=True)

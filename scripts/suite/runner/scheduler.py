@@ -23,7 +23,7 @@ from suite.base.files import write_whole
 from suite.results.merge import merge, write_unit
 from suite.results.model import Account, Document, Failure, Run, Unit
 from suite.results.read import (
-    BadResult, cycles_of_eight_additions, failures_in, ns_per_addition, read_record, read_run, read_unit,
+    RUN_FILES, BadResult, cycles_of_eight_additions, failures_in, ns_per_addition, read_record, read_run, read_unit,
 )
 from suite.runner import interference
 from suite.runner.program import Catalogue, Part, Program, measure_part
@@ -42,7 +42,7 @@ MOST_ATTEMPTS = 3
 CORE_TAKEN = 0.2
 
 PLAN_FILE = "plan.json"
-RUN_FILE = "run.json"
+RUN_FILE = RUN_FILES[0]
 PARTS_FOLDER = "parts"
 
 

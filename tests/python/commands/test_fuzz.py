@@ -182,7 +182,7 @@ def test_a_number_that_is_none_in_the_context_is_refused(folder: Path) -> None:
         for main, words in ((export.main, ["run.json", "--to", "github-action-benchmark"]), (claims.main, ["run.json"])):
             with contextlib.redirect_stderr(io.StringIO()) as said:
                 assert main(words) == 2
-            assert said.getvalue().endswith(": run.json: has a number in its context that is none\n")
+            assert said.getvalue().endswith(": run.json: has a value in its context that is not a finite number\n")
 
 
 def test_an_expression_in_a_file_cannot_take_for_ever(folder: Path) -> None:

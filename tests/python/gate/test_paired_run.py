@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import os
@@ -363,6 +364,8 @@ def test_recorded_pairs_make_the_same_verdict_again(play: Play, tmp_path: Path) 
     recorded, _ = play(steady(1.05))
     write_pairs(tmp_path / "pairs.json", recorded)
     again = read_pairs(tmp_path / "pairs.json")
+    (tmp_path / "pairs.json.gz").write_bytes(gzip.compress((tmp_path / "pairs.json").read_bytes()))
+    assert read_pairs(tmp_path / "pairs.json.gz") == again
     assert paired_run.verdict(again) == paired_run.verdict(recorded)
     assert again.pairs[SCOPED][3].old_first == recorded.pairs[SCOPED][3].old_first
 

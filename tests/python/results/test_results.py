@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -195,6 +197,75 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
         read_run(path)
 
 
+# ---- files that gzip packed, and folders
+
+SOUND = json.dumps(document(row())).encode()
+PACKED = gzip.compress(SOUND)
+
+
+@pytest.mark.parametrize("name", ["run.json.gz", "run.json", "a run.gz", "x"])
+def test_gzip_is_told_by_the_content_not_by_the_name(tmp_path: Path, name: str) -> None:
+    for content in (PACKED, SOUND, gzip.compress(SOUND[:40]) + gzip.compress(SOUND[40:])):
+        (tmp_path / name).write_bytes(content)
+        assert read_run(tmp_path / name).by_name.keys() == {"scoped/none/bytes:8"}
+
+
+def test_a_folder_is_read_by_its_run(tmp_path: Path) -> None:
+    with pytest.raises(BadResult, match="is a folder without a run: it has neither run.json nor run.json.gz$"):
+        read_run(tmp_path)
+    for name, content in (("run.json.gz", PACKED), ("run.json", SOUND)):  # what scripts/run writes comes first
+        (tmp_path / name).write_bytes(content)
+        assert read_run(tmp_path).path == tmp_path / name
+
+
+def test_a_folder_in_the_place_of_the_run_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run.json").mkdir()
+    with pytest.raises(BadResult, match="run.json: is not a file"):
+        read_run(tmp_path)
+
+
+BAD_GZIP = {
+    "cut off": (PACKED[:-1], "damaged or cut off"),
+    "cut off in the middle": (PACKED[: len(PACKED) // 2], "damaged or cut off"),
+    "only its head": (PACKED[:2], "damaged or cut off"),
+    "of a method unknown": (b"\x1f\x8b\x09" + PACKED[3:], "damaged or cut off"),
+    "with a wrong check sum": (PACKED[:-8] + b"\0\0\0\0" + PACKED[-4:], "damaged or cut off"),
+    "with a changed byte": (PACKED[:30] + bytes([PACKED[30] ^ 0xFF]) + PACKED[31:], "damaged or cut off"),
+    "with something behind it": (PACKED + b"more", "damaged or cut off"),
+    "packed twice": (gzip.compress(PACKED), "is packed by gzip twice; unpack it once"),
+    "of nothing": (gzip.compress(b""), "is empty"),
+    "of spaces": (gzip.compress(b" \n"), "is empty"),
+    "of something else": (gzip.compress(b"a run"), "is not JSON"),
+    "of half a run": (gzip.compress(SOUND[:-9]), "is not JSON, or was cut off"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_GZIP)
+def test_a_damaged_gzip_file_is_refused_in_one_line(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "run.json.gz"
+    content, reason = BAD_GZIP[what]
+    path.write_bytes(content)
+    with pytest.raises(BadResult) as refused:
+        read_run(path)
+    assert str(refused.value).startswith(f"{path}: ") and reason in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
+
+
+def test_a_few_bytes_that_hold_gigabytes_are_refused_without_filling_the_memory(tmp_path: Path) -> None:
+    path = tmp_path / "run.json.gz"
+    piece = gzip.compress(b" " * (64 << 20), compresslevel=9)
+    path.write_bytes(piece * 64)  # 4 GiB
+    body = (
+        "from pathlib import Path\nfrom suite.results.read import BadResult, read_run\n"
+        f"try: read_run(Path({str(path)!r}))\nexcept BadResult as refused: print(refused)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", body], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30)),
+    )  # fmt: skip
+    assert ended.stdout == f"{path}: is too large to be a result (over {MOST_BYTES} bytes when unpacked)\n", ended.stderr
+
+
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -224,7 +295,11 @@ def read_or_refuse(path: Path) -> None:
 
 
 @settings(deadline=None)
-@given(content=st.binary(max_size=200))
+@given(
+    content=st.binary(max_size=200)
+    | st.binary(max_size=200).map(lambda more: PACKED[:10] + more)
+    | st.binary(max_size=200).map(gzip.compress)
+)
 def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any-bytes.json"
     path.write_bytes(content)

@@ -170,10 +170,10 @@ def test_each_round_leaves_a_run_that_can_be_read(executable: Path, tmp_path: Pa
     [
         ("crash", "crashed (SIGSEGV)"),
         ("exit", "ended with exit code 2 (stackheap: wrong in the middle)"),
-        ("garbage", "its result is not JSON, or was cut off (Expecting value: line 1 column 1 (char 0))"),
-        ("truncated", "its result is not JSON, or was cut off"),
-        ("empty", "its result is empty"),
-        ("nan", "its result gives chase/bytes:16384/order:sequential/home:heap a real_time that is no time: 'nan'"),
+        ("garbage", "its result: is not JSON, or was cut off (Expecting value: line 1 column 1 (char 0))"),
+        ("truncated", "its result: is not JSON, or was cut off"),
+        ("empty", "its result: is empty"),
+        ("nan", "its result: real_time of chase/bytes:16384/order:sequential/home:heap is not a valid time: 'nan'"),
     ],
 )
 def test_a_failed_process_is_recorded_and_the_run_goes_on(

@@ -149,7 +149,7 @@ def _when(run: Run) -> dict[str, _fact]:
     facts = {
         "day": _fact("", "on", date[:10]),
         "second": _fact("", "on", date[:19].replace("T", " ")),
-        "file": _fact("", "in", run.path.stem),
+        "file": _fact("", "in", run.path.name.removesuffix(".gz").removesuffix(".json")),
         "folder": _fact("", "in", run.path.parent.name),
     }
     return _readable(facts)
