@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from suite.base.files import write_whole
+from suite.base.files import write_json
 from suite.base.text import three_figures, time_text
 from suite.pages import report
 from suite.results.model import Document
@@ -143,7 +143,7 @@ def page_of(folder: Path, *documents: Document) -> Path:
     files = []
     for number, document in enumerate(documents):
         files.append(folder / f"{number}.json")
-        write_whole(files[-1], document)
+        write_json(files[-1], document)
     return report.write(report.make([read_run(file) for file in files]), folder / "report.html")
 
 

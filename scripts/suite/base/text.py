@@ -44,6 +44,12 @@ def first_line(error: Exception) -> str:
     return text.partition("\n")[0][:200]
 
 
+def printable(text: str, replacement: str = " ", kept: str = "") -> str:
+    """The text with every letter replaced that cannot be printed (control characters, unpaired surrogates, marks that
+    turn the direction of writing), except the letters in `kept`."""
+    return "".join(letter if letter.isprintable() or letter in kept else replacement for letter in text)
+
+
 def one_line(text: str, longest: int = 300) -> str:
-    """Text of another program as one printable line of bearable length."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)[:longest].strip()
+    """Text of another program as one printable line of at most `longest` letters."""
+    return printable(text)[:longest].strip()

@@ -16,6 +16,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib import ft2font
 
+from suite.base.files import write_whole
 from suite.charts.kit.frame import FORMATS, SIZES, THEMES, Drawing, Look, styled
 from suite.results.model import Run
 
@@ -88,7 +89,7 @@ def write_all(
     written = []
     for name, content in _rendered(drawer, names, formats, how):
         file = folder / f"{prefix}{name}"
-        file.write_bytes(content)
+        write_whole(file, content)
         written.append(file)
     return written
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from suite.base.cli import OneLineParser, answer, console_for_results
+from suite.base.files import write_whole
 from suite.gate import formats, two_files
 from suite.gate.comparison import Comparison
 from suite.results.read import read_run
@@ -76,7 +77,7 @@ def _compare(options: argparse.Namespace) -> int:
 def tell(found: Comparison, form: str, out: Path | None, strict: bool) -> None:
     """Prints the comparison in one of its forms, or writes it to a file. Raises OSError."""
     if out is not None:
-        out.write_text(formats.FORMS[form](found, strict), encoding="utf-8", errors="replace")
+        write_whole(out, formats.FORMS[form](found, strict).encode("utf-8", "replace"))
     elif form == "text" and sys.stdout.isatty():
         sys.stdout.write(formats.as_text(found, strict, console_for_results().width, colour=True))
     else:
@@ -88,7 +89,7 @@ def draw(found: Comparison, file: Path, theme: str) -> None:
     from suite import charts
     from suite.charts.across import change
 
-    file.write_bytes(charts.render(change.draw(found, charts.Look(theme)), file.suffix[1:]))
+    write_whole(file, charts.render(change.draw(found, charts.Look(theme)), file.suffix[1:]))
 
 
 if __name__ == "__main__":

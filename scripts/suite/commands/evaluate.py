@@ -13,6 +13,7 @@ from rich.console import Console
 
 from suite.base.cli import ROOT, SUCCESS, OneLineParser, answer, bar, console_for_progress
 from suite.base.errors import BadInput
+from suite.base.files import write_whole
 from suite.runner import build as building
 from suite.selfcheck import gate_error_rates, gate_recording
 
@@ -87,7 +88,7 @@ def _evaluate(options: argparse.Namespace, root: Path, build: PlantedBuilder, st
         return SUCCESS
     filled, stale = gate_error_rates.filled(page, text)
     if stale and options.write:
-        page.write_text(filled, encoding="utf-8")
+        write_whole(page, filled)
     if stale:
         print(f"{'stale' if options.check else 'refreshed'}: {page} (block {gate_error_rates.BLOCK_NAME})")
     return STALE if stale and options.check else SUCCESS

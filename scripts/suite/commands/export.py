@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from suite.base.cli import SUCCESS, OneLineParser, answer
+from suite.base.files import write_whole
 from suite.results import export
 
 PROGRAM = "scripts/export"
@@ -45,7 +46,7 @@ def _export(options: argparse.Namespace) -> int:
     if options.out is None:
         sys.stdout.write(written.text)
     else:
-        options.out.write_text(written.text, encoding="utf-8")
+        write_whole(options.out, written.text)
     for line in written.left_out[:_SHOWN]:
         print(f"left out: {line}", file=sys.stderr)
     if len(written.left_out) > _SHOWN:

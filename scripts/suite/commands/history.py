@@ -15,8 +15,10 @@ from rich.table import Table
 
 from suite.base.cli import ROOT, SUCCESS, OneLineParser, answer, console_for_results
 from suite.base.errors import BadInput
+from suite.base.files import write_whole
 from suite.base.text import one_line
-from suite.history import check as regressions, store
+from suite.history import check as regressions
+from suite.history import store
 from suite.history.store import Annotation, Entry, History, SeriesTable, opened
 from suite.stats import change_points
 
@@ -233,7 +235,7 @@ def _draw(
         raise BadInput(f"{options.name!r} names {len(series.names)} series, a chart shows one: {series.names[0]}, ...")
     drawn = trend.draw(series, annotations, machine, options.threshold, charts.Look(options.theme, options.size))
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(charts.render(drawn, file.suffix[1:]))
+    write_whole(file, charts.render(drawn, file.suffix[1:]))
     print(file)
 
 

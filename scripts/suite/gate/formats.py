@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from suite.base.cli import PLAIN_WIDTH, ROOT
-from suite.base.text import three_figures, time_text
+from suite.base.text import printable, three_figures, time_text
 from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, Comparison, Judgement
 from suite.stats.estimates import Estimate
 
@@ -102,7 +102,7 @@ def _first(lines: Sequence[str], most: int = _MOST_LINES) -> list[str]:
 
 def plain(text: str) -> str:
     """Without control characters, unpaired surrogates and what turns the direction of writing."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    return printable(text, "\N{REPLACEMENT CHARACTER}")
 
 
 # ---- on a terminal

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from suite.base.files import write_whole
+from suite.base.files import write_json
 from suite.base.text import one_line
 from suite.results.model import CORE_SHARE, Document, Sample
 from suite.results.read import BadResult, read_json
@@ -74,7 +74,7 @@ def write_pairs(path: Path, recorded: RecordedPairs) -> None:
     told = {"old": dataclasses.asdict(recorded.old), "new": dataclasses.asdict(recorded.new), "seed": recorded.seed}
     told |= {"problems": recorded.problems, "warnings": recorded.warnings}
     pairs = {key: _pairs_written(getattr(recorded, key)) for key in ("pairs", "controls")}
-    write_whole(path, {"duet": told, **pairs}, indent=None)
+    write_json(path, {"duet": told, **pairs}, indent=None)
 
 
 def _pairs_written(all_pairs: Mapping[str, Sequence[Pair]]) -> Document:
@@ -108,7 +108,7 @@ def read_pairs(path: Path) -> RecordedPairs:
 
 
 def write_calibration(path: Path, found: Calibration) -> None:
-    write_whole(path, {"calibration": dataclasses.asdict(found)})
+    write_json(path, {"calibration": dataclasses.asdict(found)})
 
 
 def read_calibration(path: Path) -> Calibration:

@@ -47,8 +47,8 @@ from suite.gate.pairs_file import Pair
 from suite.results.metrics import TIME, Metric, metrics_of
 from suite.results.model import WALL_NS, Benchmark, BenchmarkName, Sample
 from suite.stats.estimates import Estimate, estimate_shift, find_humps, median
-from suite.stats.multiple import discoveries
-from suite.stats.paired_tests import chances
+from suite.stats.multiple import significant
+from suite.stats.paired_tests import paired_p_values
 
 PAIRS = 20
 THRESHOLD = 0.01  # the smallest change that matters, where nothing else is said
@@ -149,7 +149,7 @@ def _stage(series: Series, level: float, chosen: Rule, over: bool) -> dict[str, 
         for name in names:
             values = series[name][:most]
             spent = left[name] if share is None else share
-            up, down = chances(values)
+            up, down = paired_p_values(values)
             p_worse[name] = min(p_worse[name], up / spent)
             p_better[name] = min(p_better[name], down / spent)
             left[name] -= spent
@@ -191,7 +191,7 @@ def _verdict(shift: Estimate, limit: float, sure: float, evidently_worse: bool, 
 
 
 def _discovered(p_values: Mapping[str, float], level: float) -> set[str]:
-    return {name for name, found in zip(p_values, discoveries(list(p_values.values()), level)) if found}
+    return {name for name, found in zip(p_values, significant(list(p_values.values()), level)) if found}
 
 
 def _as_ratio(shift: Estimate) -> Estimate:

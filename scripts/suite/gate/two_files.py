@@ -21,8 +21,9 @@ from suite.gate.pairs_file import Side
 from suite.results.metrics import TIME, Metric, metrics_of
 from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate, estimate_ratio, find_humps, median
-from suite.stats.multiple import discoveries
-from suite.stats.permutation import PValues, pooled_chances, rank_sum_p
+from suite.stats.multiple import significant
+from suite.stats.permutation import PValues, permutation_p_values
+from suite.stats.rank_sum import rank_sum_p
 
 METHOD = "two files"
 FEWEST_PROCESSES = 5
@@ -238,8 +239,8 @@ class _measured:
 def _judge(rows: Sequence[_row], threshold: float) -> list[Judgement]:
     """Worse and better need evidence in every measure and an effect over the threshold; same needs equivalence."""
     measures = _measure(rows)
-    worse = discoveries([max(one.worse for one in each.values()) for each in measures], FALSE_DISCOVERIES)
-    better = discoveries([max(one.better for one in each.values()) for each in measures], FALSE_DISCOVERIES)
+    worse = significant([max(one.worse for one in each.values()) for each in measures], FALSE_DISCOVERIES)
+    better = significant([max(one.better for one in each.values()) for each in measures], FALSE_DISCOVERIES)
     return [
         _judgement(row, each, threshold, worse_found, better_found)
         for row, each, worse_found, better_found in zip(rows, measures, worse, better)
@@ -254,7 +255,7 @@ def _measure(rows: Sequence[_row]) -> list[dict[str, _measured]]:
         for measure, (old, new) in row.measures():
             groups[measure, len(old), len(new)].append((index, (old, new)))
     for (measure, _, _), members in groups.items():
-        pooled = pooled_chances([sides for _, sides in members], [rows[index].of.unit for index, _ in members])
+        pooled = permutation_p_values([sides for _, sides in members], [rows[index].of.unit for index, _ in members])
         for (index, (old, new)), chance in zip(members, pooled):
             found[index][measure] = _measured_one(old, new, chance)
     return found

@@ -14,6 +14,7 @@ from suite import charts, claims
 from suite.base import phrases
 from suite.base.blocks import BLOCK, OPENING
 from suite.base.errors import BadInput
+from suite.base.files import write_whole
 from suite.base.text import bytes_text
 from suite.results.model import Run, cache_levels
 from suite.results.read import read_run
@@ -98,11 +99,11 @@ def stale(root: Path, fresh: GeneratedDocuments) -> list[str]:
 def write(root: Path, fresh: GeneratedDocuments) -> None:
     (root / FIGURES).mkdir(parents=True, exist_ok=True)
     for path, content in fresh.figures.items():
-        (root / path).write_bytes(content)
+        write_whole(root / path, content)
     for path in _left_over(root, fresh):
         (root / path).unlink()
     for path, one in fresh.pages.items():
-        (root / path).write_text(one.text, encoding="utf-8")
+        write_whole(root / path, one.text)
 
 
 def _left_over(root: Path, fresh: GeneratedDocuments) -> list[Path]:

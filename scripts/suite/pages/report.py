@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,7 +20,8 @@ from markupsafe import Markup
 from suite import charts, claims
 from suite.base import phrases
 from suite.base.errors import BadInput
-from suite.base.text import bytes_text, interval_text, three_figures, time_text
+from suite.base.files import write_whole
+from suite.base.text import bytes_text, interval_text, printable, three_figures, time_text
 from suite.charts.kit.frame import Spot
 from suite.pages import font_subset, summary
 from suite.pages.inline_svg import InlineSvg, Palette, UnlikeThemes, inline, letters_of
@@ -102,21 +102,16 @@ def _sentence(text: str) -> str:
 
 
 def _readable(value: object) -> object:
-    """What can be read of any text: control characters and marks that turn the direction of writing go."""
+    """Any text without control characters and without marks that turn the direction of writing."""
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
-    text = "".join(letter if letter.isprintable() or letter == "\u00a0" else " " for letter in value)
+    text = printable(value, kept="\u00a0")
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
 
 
 def write(page: str, file: Path) -> Path:
-    """Whole or not at all. Raises OSError."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(page, encoding="utf-8")
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Writes the page to the file and returns the file. Raises OSError."""
+    write_whole(file, page)
     return file
 
 

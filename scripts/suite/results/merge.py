@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from suite.base.files import write_whole
+from suite.base.files import write_json
 from suite.results.model import NS_PER_UNIT, Account, BenchmarkName, Document, Unit
 from suite.results.read import ROW_FIELDS, counters_of, rows_of_processes, run_name_of
 from suite.stats.estimates import median
@@ -124,4 +124,4 @@ def write_unit(path: Path, one: Unit, document: Document) -> None:
         {key: value for key, value in row.items() if not isinstance(value, float) or math.isfinite(value)}
         for row in document["benchmarks"]
     ]
-    write_whole(path, {**document, "benchmarks": finite_rows, "unit": dataclasses.asdict(one)})
+    write_json(path, {**document, "benchmarks": finite_rows, "unit": dataclasses.asdict(one)})

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from suite.base.errors import BadInput, UnitFailed, UnitHung
-from suite.base.files import write_whole
+from suite.base.files import write_json
 from suite.results.merge import merge, write_unit
 from suite.results.model import Account, Document, Failure, Run, Unit
 from suite.results.read import (
@@ -81,7 +81,7 @@ class Plan:
 
     def write(self, folder: Path) -> None:
         folder.joinpath(PARTS_FOLDER).mkdir(parents=True, exist_ok=True)
-        write_whole(folder / PLAN_FILE, dataclasses.asdict(self.record()))
+        write_json(folder / PLAN_FILE, dataclasses.asdict(self.record()))
 
 
 @dataclass(frozen=True)
@@ -314,7 +314,7 @@ class _campaign:
             about={"families": self.plan.catalogue.about, "machine": self.plan.fitness},
         )
         order = self.plan.catalogue.benchmarks
-        write_whole(self.folder / RUN_FILE, merge(measured, how_it_went, order, self.plan.catalogue.context))
+        write_json(self.folder / RUN_FILE, merge(measured, how_it_went, order, self.plan.catalogue.context))
 
 
 def _without_the_unfit(planned: Plan) -> Program:

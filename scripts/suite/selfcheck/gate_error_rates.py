@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import binomtest
 
+from suite.base import phrases
 from suite.base.blocks import BLOCK, OPENING
 from suite.base.errors import BadInput
 from suite.gate import sequential_test
@@ -28,10 +29,18 @@ from suite.gate.pairs_file import Pair
 from suite.gate.sequential_test import Rule
 from suite.results.model import CORE_SHARE, Sample
 from suite.selfcheck.gate_recording import (
-    CONDITIONS, NOISY, QUIET, REPETITIONS, SAME_ON_BOTH_SIDES, SLOWDOWNS, Recording, Repetitions, Turn,
+    CONDITIONS,
+    NOISY,
+    QUIET,
+    REPETITIONS,
+    SAME_ON_BOTH_SIDES,
+    SLOWDOWNS,
+    Recording,
+    Repetitions,
+    Turn,
 )
 from suite.selfcheck.other_tools import OTHER_RULES, OtherRule
-from suite.stats.estimates import median
+from suite.stats.estimates import median, robust_deviation
 
 PLANTED = tuple(percent for percent in SLOWDOWNS if percent != SAME_ON_BOTH_SIDES)
 SUITES = 336  # over the 300 that are asked for; 24 times each of 14 benchmarks has each slowdown
@@ -266,7 +275,7 @@ def _made_from(told: Evaluation) -> str:
     turns = {condition: len(own) for condition, own in made.turns.items()}
     runs = {condition: sum(len(one.runs[0]) for one in own) for condition, own in made.turns.items()}
     chosen = PAIRED_RULES[0].chosen
-    slowdowns = _listed(f"{percent} %" for percent in PLANTED)
+    slowdowns = phrases.joined([f"{percent} %" for percent in PLANTED])
     return (
         f"Recorded {made.facts.get('date', 'on an unknown day')} on "
         f"{made.facts.get('topology', 'an unknown machine')}; "
@@ -279,11 +288,6 @@ def _made_from(told: Evaluation) -> str:
         f"are narrower than the truth. The other rules are given runs of one process and {REPETITIONS} repetitions "
         f"each: {runs[QUIET]} quiet ones, {runs[NOISY]} noisy ones."
     )
-
-
-def _listed(texts: Iterator[str]) -> str:
-    *first, last = texts
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _rules(told: Evaluation, condition: str) -> str:
@@ -363,7 +367,7 @@ def _benchmarks(told: Evaluation) -> str:
     for name in told.of.benchmarks:
         cells = []
         for condition in CONDITIONS:
-            cells.append(f"{100 * spread(_logs(told.of, condition, SAME_ON_BOTH_SIDES, name)):.1f} %")
+            cells.append(f"{100 * robust_deviation(_logs(told.of, condition, SAME_ON_BOTH_SIDES, name)):.1f} %")
             own = told.get(THE_RULE, condition)
             for percent in PLANTED:
                 came_to = 100 * math.expm1(median(_logs(told.of, condition, percent, name)))
@@ -377,12 +381,6 @@ def _benchmarks(told: Evaluation) -> str:
         "the neighbour makes a benchmark itself slower, the same delay is a smaller share of it."
     )
     return "\n".join(lines) + f"\n\n{words}\n\n{_why(told)} {_luck(told.of)}"
-
-
-def spread(values: Sequence[float]) -> float:
-    """The robust standard deviation: 1.4826 times the median absolute deviation, as it is in a normal distribution."""
-    middle = median(values)
-    return 1.4826 * median(abs(value - middle) for value in values)
 
 
 def _logs(made: Recording, condition: str, percent: int, name: str) -> list[float]:
@@ -402,10 +400,8 @@ def _why(told: Evaluation) -> str:
             sentences.append(f"{condition.capitalize()}, no slowdown of 5 % was missed.")
             continue
         worst = sorted((name for name in missed if missed[name]), key=lambda name: -missed[name])[:3]
-        each = _listed(
-            f"`{name}` ({missed[name]}, spread {100 * spread(_logs(told.of, condition, 0, name)):.1f} %)"
-            for name in worst
-        )
+        spreads = {name: robust_deviation(_logs(told.of, condition, 0, name)) for name in worst}
+        each = phrases.joined([f"`{name}` ({missed[name]}, spread {100 * spreads[name]:.1f} %)" for name in worst])
         share = sum(missed[name] for name in worst) / total
         sentences.append(f"{condition.capitalize()}, {total} of 5 % were missed, {_percent(share)} of them in {each}.")
     return " ".join(sentences)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.base.errors import BadInput, UnitFailed
+from suite.base.files import write_whole
 from suite.base.text import one_line
 from suite.gate.paired_run import measured_alike, repeated
 from suite.gate.pairs_file import Pair
@@ -256,19 +257,13 @@ def _record(made: PlantedPrograms, neighbour: Path, minutes: float, seed: int, w
 
 
 def write_recording(path: Path, made: Recording) -> None:
-    """Writes a recording as packed JSON, whole or not at all. Raises OSError."""
+    """Writes a recording as packed JSON. Raises OSError."""
     written = {
         "evaluation": {"seed": made.seed, "facts": dict(made.facts), "benchmarks": list(made.benchmarks)},
         "turns": {name: [_turn_written(made.benchmarks, one) for one in own] for name, own in made.turns.items()},
     }
     text = json.dumps(written, allow_nan=False, separators=(",", ":"))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(gzip.compress(text.encode(), mtime=0))
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_whole(path, gzip.compress(text.encode(), mtime=0))
 
 
 def _turn_written(names: Sequence[str], one: Turn) -> Any:

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import mannwhitneyu, t
 
-from suite.stats.estimates import median, rank_sum_counts
+from suite.stats.estimates import median
+from suite.stats.rank_sum import rank_sum_counts
 
 Times = Sequence[float]
 

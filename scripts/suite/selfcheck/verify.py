@@ -19,7 +19,7 @@ from suite.results.metrics import metrics_of
 from suite.results.model import Benchmark, BenchmarkName, Sample
 from suite.runner.program import Catalogue, Part, Program, ask, measure_part
 from suite.selfcheck import assembly
-from suite.stats.estimates import estimate_ratio, median
+from suite.stats.estimates import estimate_ratio, median, robust_deviation
 
 SHOWN, FAILED, UNKNOWN = "shown", "failed", "unknown here"
 
@@ -209,7 +209,7 @@ def spread(suite: SuiteUnderTest) -> Iterator[Row]:
     for family, series in samples.items():
         measured = [Benchmark(BenchmarkName.parse(name), tuple(own)) for name, own in series.items()]
         values = [each.values(one) for one in measured for each in metrics_of(one)]
-        spreads = [_robust_spread(own) for own in values if len(own) == SPREAD_PROCESSES]
+        spreads = [_relative_spread(own) for own in values if len(own) == SPREAD_PROCESSES]
         if not spreads:
             continue
         typical = median(spreads)
@@ -217,10 +217,9 @@ def spread(suite: SuiteUnderTest) -> Iterator[Row]:
                   f"between {SPREAD_PROCESSES} processes: typically {typical:.1%}, at worst {max(spreads):.0%}, of {len(spreads)} benchmarks")
 
 
-def _robust_spread(values: Sequence[float]) -> float:
-    """The median absolute deviation as a standard deviation of a normal distribution, relative to the median."""
+def _relative_spread(values: Sequence[float]) -> float:
     middle = median(values)
-    return 1.4826 * median(abs(value - middle) for value in values) / middle if middle else 0.0
+    return robust_deviation(values) / middle if middle else 0.0
 
 
 CHECKS: tuple[Callable[[SuiteUnderTest], Iterator[Row]], ...] = (mallocs, refusals, preloaded, loops, chase, controls, spread)

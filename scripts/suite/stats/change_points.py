@@ -16,13 +16,14 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from suite.stats.estimates import Estimate, estimate_ratio
+from suite.stats.multiple import false_discovery_limit
+from suite.stats.rank_sum import two_sided_rank_sum_p
 
 ERROR_RATE = 0.05  # of a series without a change; of all series looked at together, where there are several
 LEAST_RUNS = 3  # on either side: one bad run, or two, are no new level
@@ -49,16 +50,12 @@ def find_change_points(values: Sequence[float], least_change: float = LEAST_CHAN
 
 
 def find_in_all(all_series: Sequence[Array], least_change: float = LEAST_CHANGE) -> list[list[ChangePoint]]:
-    """The same for many series. Of all change points found, a share of at most ERROR_RATE is expected to be false.
-
-    Benjamini and Hochberg, Journal of the Royal Statistical Society B 57 (1995), over the clearest of each series.
-    """
+    """The same for many series. Of all change points found, a share of at most ERROR_RATE is expected to be false:
+    false-discovery control over the smallest p of each series."""
     found = _divide_all(all_series)
-    clearest = sorted(min(points.values(), default=1.0) for points in found)
-    limits = (ERROR_RATE * (rank + 1) / len(clearest) for rank in range(len(clearest)))
-    accepted = max((limit for p, limit in zip(clearest, limits) if p <= limit), default=-1.0)
+    limit = false_discovery_limit([min(points.values(), default=1.0) for points in found], ERROR_RATE)
     return [
-        _sized(values, {index: p for index, p in points.items() if p <= accepted}, least_change)
+        _sized(values, {index: p for index, p in points.items() if p <= limit}, least_change)
         for values, points in zip(all_series, found)
     ]
 
@@ -124,7 +121,7 @@ def _best_divisions(block: Array, drawn_in: Array) -> list[tuple[int, float]]:
         for row, last, other in zip(some, lasting, passing):
             place, end = divmod(int(other), runs - 1)
             ways = [(int(last) + 1, runs, _places(runs)), (place + 1, end + 1, _places_and_ends(runs))]
-            tested = ((2 * number * rank_sum_p(row[:at], row[at:to]), at) for at, to, number in ways if number)
+            tested = ((2 * number * two_sided_rank_sum_p(row[:at], row[at:to]), at) for at, to, number in ways if number)
             p, at = min(tested)
             best.append((at, min(p, 1.0)))
     return best
@@ -170,45 +167,6 @@ def _drawn_in(values: Array) -> Array:
     running = np.median(sliding_window_view(np.pad(logs, 2, mode="reflect"), 5), axis=1)
     reach = 3 * np.median(np.abs(np.diff(logs)))
     return np.clip(logs, running - reach, running + reach)
-
-
-# ---- the test
-
-
-def rank_sum_p(before: Array, after: Array) -> float:
-    """Two-sided. Exact without ties, and too large with them: then fewer arrangements are as extreme."""
-    m, n = sorted((len(before), len(after)))
-    ordered = np.sort(after)
-    below = np.searchsorted(ordered, before, "left") + np.searchsorted(ordered, before, "right")
-    statistic = float(below.sum()) / 2
-    extreme = min(statistic, m * n - statistic)
-    tail = _tail(m, n)
-    if tail is not None:
-        return min(1.0, 2 * float(tail[math.ceil(extreme)]))
-    spread = math.sqrt(m * n * (m + n + 1) / 12)
-    return math.erfc(max(0.0, (m * n / 2 - extreme - 0.5) / spread) / math.sqrt(2))
-
-
-@cache
-def _tail(m: int, n: int) -> Array | None:
-    """The chance of each value of the statistic or a lower one; None where the arrangements are too many to count,
-    and the normal distribution is near (and gives a larger p far out, where it is not).
-
-    The coefficients of the Gaussian binomial. They are right although sums on the way may overflow: those wrap round.
-    """
-    if math.comb(m + n, m) >= 1 << 63:
-        return None
-    size = m * n + 1
-    counts = np.zeros(size, dtype=np.uint64)
-    counts[0] = 1
-    for i in range(1, m + 1):
-        if n + i < size:
-            counts[n + i :] -= counts[: size - n - i].copy()
-        padded = np.zeros(-(-size // i) * i, dtype=np.uint64)
-        padded[:size] = counts
-        counts = padded.reshape(-1, i).cumsum(axis=0, dtype=np.uint64).reshape(-1)[:size]
-    tail: Array = counts.astype(np.float64).cumsum() / math.comb(m + n, m)
-    return tail
 
 
 # ---- the size

@@ -13,6 +13,8 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from suite.stats.rank_sum import rank_sum_counts
+
 CONFIDENCE = 0.95
 
 # Two humps, on as few as five processes: with these, a single normal hump is called two in under 2 % of all series of
@@ -60,6 +62,12 @@ def median(values: Iterable[float]) -> float:
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
+def robust_deviation(values: Sequence[float]) -> float:
+    """The median absolute deviation, scaled so that it is the standard deviation of a normal distribution."""
+    middle = median(values)
+    return 1.4826 * median(abs(value - middle) for value in values)
+
+
 def median_interval(n: int, confidence: float = CONFIDENCE) -> tuple[int, int, float]:
     """The order statistics (from 0) that bound the median of `n` values, and the exact chance that they do.
 
@@ -94,21 +102,6 @@ def estimate_ratio(above: Sequence[float], below: Sequence[float], confidence: f
         cut.coverage,
         min(len(above), len(below)),
     )
-
-
-def rank_sum_counts(m: int, n: int) -> list[int]:
-    """How many of the arrangements of m and n values give each value of the Mann-Whitney statistic: exact, no ties.
-
-    The coefficients of the Gaussian binomial of (m + n, m); Mann and Whitney, Annals of Math. Statistics 18 (1947).
-    """
-    size = m * n + 1
-    counts = [1] + [0] * (size - 1)
-    for i in range(1, m + 1):
-        for u in range(size - 1, n + i - 1, -1):
-            counts[u] -= counts[u - n - i]
-        for u in range(i, size):
-            counts[u] += counts[u - i]
-    return counts
 
 
 def estimate_shift(differences: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:

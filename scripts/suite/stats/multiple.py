@@ -1,16 +1,21 @@
-"""Which of many tests are discoveries?"""
+"""Which of many tests show a difference, if few of those chosen may be false? False-discovery control.
+
+Benjamini and Hochberg, Journal of the Royal Statistical Society B 57 (1995).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 
-def discoveries(chances_of: Sequence[float], rate: float) -> list[bool]:
-    """Which of many small chances are findings, if on average at most `rate` of the findings may be false.
+def significant(p_values: Sequence[float], rate: float) -> list[bool]:
+    """Whether each test is significant, if on average at most the share `rate` of the significant tests may be false."""
+    limit = false_discovery_limit(p_values, rate)
+    return [p <= limit for p in p_values]
 
-    Benjamini and Hochberg, Journal of the Royal Statistical Society B 57 (1995).
-    """
-    ordered = sorted(chances_of)
-    number = len(ordered)
-    limit = max((p for rank, p in enumerate(ordered, 1) if p <= rate * rank / number), default=-1.0)
-    return [p <= limit for p in chances_of]
+
+def false_discovery_limit(p_values: Sequence[float], rate: float) -> float:
+    """The largest p-value that is significant under false-discovery control at `rate`; below zero where there is no such."""
+    number = len(p_values)
+    limits = (rate * rank / number for rank in range(1, number + 1))
+    return max((limit for p, limit in zip(sorted(p_values), limits) if p <= limit), default=-1.0)

@@ -12,7 +12,7 @@ from scipy.stats import binom, rankdata
 from suite.stats.estimates import signed_rank_counts
 
 
-def chances(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
+def paired_p_values(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
     """One-sided p-values that the differences lie above zero and that they lie below: by ranks or by signs.
 
     Twice the smaller, by Bonferroni's inequality. Exact for any distribution symmetric about zero.

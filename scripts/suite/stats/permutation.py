@@ -6,34 +6,13 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-from suite.stats.estimates import rank_sum_counts
-
 _MOST_RELABELLINGS = 1000  # all there are for up to 5 against 5 processes and 6 against 4; else drawn with this seed
 _SEED = 20010424
 _SMALLEST_SPREAD = 0.001  # of logarithms; counters may be the same in every process
-
-
-def rank_sum_p(above: Sequence[float], below: Sequence[float]) -> float:
-    """How often `above` would rank this high by chance alone: exact and one-sided; ties count against it.
-
-    Mann and Whitney, Annals of Mathematical Statistics 18 (1947).
-    """
-    wins = sum(a > b for a in above for b in below)
-    tails = _tails(len(above), len(below))
-    return tails[wins]
-
-
-@cache
-def _tails(m: int, n: int) -> tuple[float, ...]:
-    """For each value of the statistic: the share of arrangements that reach it."""
-    counts = rank_sum_counts(m, n)
-    total = sum(counts)
-    return tuple(tail / total for tail in itertools.accumulate(reversed(counts)))[::-1]
 
 
 @dataclass(frozen=True)
@@ -44,7 +23,7 @@ class PValues:
     fall: float
 
 
-def pooled_chances(
+def permutation_p_values(
     pairs: Sequence[tuple[Sequence[float], Sequence[float]]], kinds: Sequence[str] = ()
 ) -> list[PValues]:
     """For each (old, new) pair of positive series, all of the same two lengths: new against old.

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from suite import charts
 from suite.base import phrases
-from suite.base.files import write_whole
+from suite.base.files import write_json
 from suite.charts import scaling
 from suite.charts.kit import forms, marks
 from suite.commands import plot
@@ -330,7 +330,7 @@ def test_a_hostile_name_stays_text_and_on_the_page(tmp_path: Path) -> None:
         for key in ("name", "run_name"):
             row[key] = row[key].replace("jemalloc", hostile)
     document["context"][f"malloc.{hostile}"] = document["context"].pop("malloc.jemalloc")
-    write_whole(tmp_path / "run.json", document)
+    write_json(tmp_path / "run.json", document)
     run = read_run(tmp_path / "run.json")
     for name in ("cost_64b", "private"):
         one = drawn(run, name)
@@ -397,7 +397,7 @@ def test_an_interrupt_ends_all_drawing(tmp_path: Path, monkeypatch: pytest.Monke
 def test_plot_writes_what_is_asked_for_and_looks_do_not_overwrite_each_other(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_whole(tmp_path / "run.json", synthetic.document(keep=lambda name: name.startswith("churn/")))
+    write_json(tmp_path / "run.json", synthetic.document(keep=lambda name: name.startswith("churn/")))
     file = str(tmp_path / "run.json")
     assert plot.main([file]) == 0
     assert plot.main([file, "--chart", "churn", "--theme", "dark", "--size", "paper", "--format", "pdf"]) == 0
@@ -421,7 +421,7 @@ def test_plot_refuses_bad_input_in_one_line(
     arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write_whole(tmp_path / "run.json", synthetic.document(keep=lambda name: name.startswith("churn/")))
+    write_json(tmp_path / "run.json", synthetic.document(keep=lambda name: name.startswith("churn/")))
     try:
         status = plot.main(arguments)
     except SystemExit as exit_of_the_parser:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from suite import charts
-from suite.base.files import write_whole
+from suite.base.files import write_json
 from suite.charts.across import overlay
 from suite.charts.kit import marks
 from suite.commands import plot
@@ -292,7 +292,7 @@ def written(folder: Path, families: tuple[str, ...] = ("scoped", "handoff")) -> 
         document["context"]["host_name"] = host
         (folder / host).mkdir()
         files.append(str(folder / host / "run.json"))
-        write_whole(Path(files[place]), document)
+        write_json(Path(files[place]), document)
     return files
 
 

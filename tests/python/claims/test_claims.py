@@ -10,7 +10,7 @@ from typing import Union
 import pytest
 
 from suite import claims
-from suite.base.files import write_whole
+from suite.base.files import write_json
 from suite.claims import DOES_NOT_HOLD, HOLDS, HOLDS_BUT, NOT_MEASURED, UNDECIDED
 from suite.claims.inputs import few_cycles_apart
 from suite.commands import claims as command
@@ -41,7 +41,7 @@ def make_run(
             factor = 1.0 if isinstance(told, Mapping) else noise(name, process)
             rows.append({**synthetic.row(name, ns * factor, counters), "repetition_index": process})
     context = synthetic.context(synthetic.names_of(mallocs), cores)
-    write_whole(folder / "run.json", {"context": context, "benchmarks": rows})
+    write_json(folder / "run.json", {"context": context, "benchmarks": rows})
     return read_run(folder / "run.json")
 
 

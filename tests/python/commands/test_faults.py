@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from suite.base.cli import INTERRUPTED
-from suite.base.files import write_whole
+from suite.base.files import write_json
 from suite.commands import run as command
 from suite.results.read import read_program_output, read_run, read_unit
 from suite.runner import scheduler
@@ -493,7 +493,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(program(), there / "mein stackheap")
     from support.synthetic import document
 
-    write_whole(there / "läuft.json", document(keep=lambda name: name.startswith(("scoped/", "chase/"))))
+    write_json(there / "läuft.json", document(keep=lambda name: name.startswith(("scoped/", "chase/"))))
     return there
 
 

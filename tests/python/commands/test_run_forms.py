@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from suite.base.files import write_whole
+from suite.base.files import write_json
 from suite.commands import claims, compare, export, history, plot, report
 from support import synthetic
 
@@ -37,7 +37,7 @@ def run_in(folder: Path, form: str) -> Path:
     if form == "run.json.gz":
         (folder / form).write_bytes(gzip.compress(json.dumps(document).encode()))
         return folder / form
-    write_whole(folder / "run.json", document)
+    write_json(folder / "run.json", document)
     return folder if form == "folder" else folder / form
 
 

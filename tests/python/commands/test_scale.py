@@ -19,7 +19,7 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests/python")]
 import pytest
 
 from suite import charts
-from suite.base.files import write_whole
+from suite.base.files import write_json
 from suite.runner import scheduler
 from support import synthetic, textbook
 from support.chart_checks import drawn, faults_of_layout
@@ -83,7 +83,7 @@ def write_runs(folder: Path, rows: int, names: list[str]) -> tuple[Path, Path]:
                                       keep=kept.__contains__)  # fmt: skip
         document["context"]["date"] = f"2026-01-0{number + 2}T03:04:05+00:00"
         made.append(folder / name)
-        write_whole(made[-1], document)
+        write_json(made[-1], document)
     return made[0], made[1]
 
 

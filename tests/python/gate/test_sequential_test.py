@@ -30,7 +30,7 @@ from suite.gate.sequential_test import Rule, cut_short, decide, judge, wanted, w
 from suite.results.model import Sample
 from suite.stats import paired_tests
 from suite.stats.estimates import estimate_shift, signed_rank_counts
-from suite.stats.paired_tests import chances, sign_test, signed_rank
+from suite.stats.paired_tests import paired_p_values, sign_test, signed_rank
 
 MOST = 80  # pairs: two stages of forty
 Noise = npt.NDArray[np.float64]
@@ -100,11 +100,11 @@ def test_the_sign_test_agrees_with_scipy(values: list[int]) -> None:
 
 def test_two_far_outliers_do_not_hide_a_change() -> None:
     hit = np.array([0.05 + 0.0001 * i for i in range(18)] + [-0.3, -0.4])
-    assert signed_rank(hit)[0] > 0.005 > 0.001 > chances(hit)[0]
+    assert signed_rank(hit)[0] > 0.005 > 0.001 > paired_p_values(hit)[0]
 
 
 def test_the_chance_by_the_better_of_two_tests_is_twice_the_smaller() -> None:
-    up, down = chances(np.arange(1.0, 7.0))  # all six above zero: 1 of 64 by ranks and by signs
+    up, down = paired_p_values(np.arange(1.0, 7.0))  # all six above zero: 1 of 64 by ranks and by signs
     assert up == pytest.approx(2 / 64) and down == 1.0
 
 
@@ -140,7 +140,7 @@ def test_a_thing_against_itself_hardly_ever_fails(noise: Draw) -> None:
 
 def test_looking_as_one_goes_does_not_raise_the_false_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
     """Single benchmarks, one test, no threshold, no confirmation: what is left is its looks, at 5 %."""
-    monkeypatch.setattr(sequential_test, "chances", signed_rank)
+    monkeypatch.setattr(sequential_test, "paired_p_values", signed_rank)
     bare = Rule(threshold=1e-9, suspicion=0.05, confirmation=1.0)
     alarms = failing(quiet, suites=3000, seed=12, chosen=bare, number=1)
     assert alarms / 3000 < 0.05  # standard error 0.4 %
@@ -287,11 +287,11 @@ def test_a_mirrored_comparison_has_mirrored_ratios(logs: list[list[float]], over
 
 def mutations() -> dict[str, Callable[[pytest.MonkeyPatch], None]]:
     def flip(patch: pytest.MonkeyPatch) -> None:
-        original = paired_tests.chances
-        patch.setattr(sequential_test, "chances", lambda values: original(-values))
+        original = paired_tests.paired_p_values
+        patch.setattr(sequential_test, "paired_p_values", lambda values: original(-values))
 
     def no_correction(patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(sequential_test, "discoveries", lambda chances, level: [one <= level for one in chances])
+        patch.setattr(sequential_test, "significant", lambda p_values, level: [p <= level for p in p_values])
 
     def no_spending(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(sequential_test, "SPENT", (1.0, 1.0, 1.0))
@@ -322,7 +322,7 @@ def test_without_confirmation_a_thing_against_itself_fails() -> None:
 def test_without_alpha_spending_looking_costs(monkeypatch: pytest.MonkeyPatch) -> None:
     bare = Rule(threshold=1e-9, suspicion=0.05, confirmation=1.0)
     mutations()["no_spending"](monkeypatch)
-    monkeypatch.setattr(sequential_test, "chances", signed_rank)
+    monkeypatch.setattr(sequential_test, "paired_p_values", signed_rank)
     assert failing(quiet, suites=1500, seed=12, chosen=bare, number=1) / 1500 > 0.06
 
 

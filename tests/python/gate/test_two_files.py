@@ -35,8 +35,8 @@ from suite.gate.comparison import (
 from suite.results import metrics
 from suite.results.model import Account, Benchmark, BenchmarkName, Run, Sample, Unit
 from suite.results.read import MOST_BYTES
-from suite.stats import permutation
-from suite.stats.multiple import discoveries
+from suite.stats import permutation, rank_sum
+from suite.stats.multiple import significant
 
 NAMES = [f"scoped/{who}/bytes:{size}/touch:first" for who in ("none", "arena", "glibc") for size in range(8, 168, 8)]
 SLOW = "scoped/glibc/bytes:64/touch:first"
@@ -429,45 +429,45 @@ def test_only_selects_and_a_choice_of_nothing_is_refused() -> None:
 def test_the_rank_sum_test_is_exact() -> None:
     """By hand: of the 252 orders of five and five, one has all above; with a tie, it is as if that pair were lost."""
     low, high = [1.0, 2.0, 3.0, 4.0, 5.0], [6.0, 7.0, 8.0, 9.0, 10.0]
-    assert permutation.rank_sum_p(high, low) == pytest.approx(1 / 252)
-    assert permutation.rank_sum_p(low, high) == 1.0
-    assert permutation.rank_sum_p([5.0, *high[1:]], low) == pytest.approx(2 / 252)
+    assert rank_sum.rank_sum_p(high, low) == pytest.approx(1 / 252)
+    assert rank_sum.rank_sum_p(low, high) == 1.0
+    assert rank_sum.rank_sum_p([5.0, *high[1:]], low) == pytest.approx(2 / 252)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.floats(0.001, 0.5))
-def test_discoveries_are_benjamini_hochbergs(chances: list[float], rate: float) -> None:
-    """Against the definition: the largest k whose k-th smallest chance is at most k times rate over their number."""
-    ordered = sorted(chances)
+def test_significant_p_values_are_benjamini_and_hochbergs(p_values: list[float], rate: float) -> None:
+    """Against the definition: the largest k whose k-th smallest p-value is at most k times rate over their number."""
+    ordered = sorted(p_values)
     k = max((rank for rank in range(1, len(ordered) + 1) if ordered[rank - 1] <= rank * rate / len(ordered)), default=0)
-    expected = [p <= ordered[k - 1] if k else False for p in chances]
-    assert discoveries(chances, rate) == expected
+    expected = [p <= ordered[k - 1] if k else False for p in p_values]
+    assert significant(p_values, rate) == expected
 
 
-def test_pooled_chances_of_one_alone_are_the_permutation_tests() -> None:
+def test_the_p_values_of_one_benchmark_alone_are_the_permutation_tests() -> None:
     low, high = [1.0, 1.1, 1.2, 1.3, 1.4], [2.0, 2.1, 2.2, 2.3, 2.4]
-    (one,) = permutation.pooled_chances([(low, high)])
+    (one,) = permutation.permutation_p_values([(low, high)])
     assert one.rise == pytest.approx(1 / 252) and one.fall == 1.0
-    (one,) = permutation.pooled_chances([(high, low)])
+    (one,) = permutation.permutation_p_values([(high, low)])
     assert one.rise == 1.0 and one.fall == pytest.approx(1 / 252)
 
 
 def test_drawn_relabellings_never_make_a_chance_of_nothing() -> None:
-    (one,) = permutation.pooled_chances([([1.0 + i / 100 for i in range(9)], [2.0 + i / 100 for i in range(9)])])
+    (one,) = permutation.permutation_p_values([([1.0 + i / 100 for i in range(9)], [2.0 + i / 100 for i in range(9)])])
     assert one.rise == pytest.approx(1 / 1001)
 
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10**6), st.integers(1, 12), st.sampled_from([(5, 5), (6, 5), (9, 9)]))
-def test_pooled_chances_are_chances_and_turn_with_the_sides(seed: int, number: int, sizes: tuple[int, int]) -> None:
+def test_permutation_p_values_are_probabilities_and_turn_with_the_sides(seed: int, number: int, sizes: tuple[int, int]) -> None:
     draw = random.Random(seed)
     def series(size: int) -> list[float]:
         return [draw.lognormvariate(0, 1) for _ in range(size)]
 
     pairs = [(series(sizes[0]), series(sizes[1])) for _ in range(number)]
-    found = permutation.pooled_chances(pairs)
+    found = permutation.permutation_p_values(pairs)
     assert all(0.0 < each.rise <= 1.0 and 0.0 < each.fall <= 1.0 for each in found)
     if math.comb(sum(sizes), sizes[0]) <= 1000:
-        turned = permutation.pooled_chances([(new, old) for old, new in pairs])
+        turned = permutation.permutation_p_values([(new, old) for old, new in pairs])
         assert [each.rise for each in turned] == pytest.approx([each.fall for each in found])
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from suite import charts
-from suite.base.files import write_whole
+from suite.base.files import write_json
 from suite.commands import history as command
 from suite.history import check, store
 from suite.results.model import CORE_SHARE
@@ -65,7 +65,7 @@ def run_file(
         more = {"name": "overhead/glibc/bytes:8", "resident_bytes_per_byte": drawn.gauss(4, 0.01), "child_seconds": 1.0}
         rows.append({**rows[process], **more, "run_name": more["name"], "real_time": 1e9})
     file = folder / f"{day}.json"
-    write_whole(file, {**made, "benchmarks": rows})
+    write_json(file, {**made, "benchmarks": rows})
     return file
 
 
@@ -162,7 +162,7 @@ def test_a_run_of_processes_that_failed_in_part_comes_back(call: Call, tmp_path:
     file = run_file(tmp_path, 0)
     made = json.loads(file.read_text())
     made["benchmarks"] = [row for row in made["benchmarks"] if row["name"] != NAME or row["repetition_index"] % 2]
-    write_whole(file, made)
+    write_json(file, made)
     assert call("add", file) == 0
     with store.opened(tmp_path / "history.sqlite") as record:
         own, _ = record.samples(record.runs()[0])
@@ -196,7 +196,7 @@ def test_without_the_addition_a_series_is_in_ns(call: Call, tmp_path: Path) -> N
     made = json.loads(file.read_text())
     for row in made["benchmarks"]:
         del row["ns_per_addition"]
-    write_whole(file, made)
+    write_json(file, made)
     assert call("add", file) == 0
     with store.opened(tmp_path / "history.sqlite") as record:
         assert [one.unit for one in record.runs()] == ["ns"]
@@ -275,7 +275,7 @@ def test_more_of_what_there_should_be_much_of_is_better(tmp_path: Path, call: Ca
         granted = (2e9 if day >= 12 else 1e9) * random.Random(day).gauss(1, 0.001)
         more = {"name": name, "run_name": name, "granted_bytes": granted, "repetition_index": 0}
         made["benchmarks"].append({**made["benchmarks"][0], **more})
-        write_whole(file, made)
+        write_json(file, made)
         assert call("add", file) == 0
     assert call("check", "--only", "^heap_limit/") == 0
     with store.opened(tmp_path / "history.sqlite") as record:
@@ -377,7 +377,7 @@ def test_a_vanished_benchmark_is_told(
     file = run_file(tmp_path, 24)
     made = json.loads(file.read_text())
     made["benchmarks"] = [row for row in made["benchmarks"] if row["name"] != NAME]
-    write_whole(file, made)
+    write_json(file, made)
     assert call("add", file) == 0
     assert call("check") == 0
     assert f"not in the newest run: {NAME}" in capsys.readouterr().out

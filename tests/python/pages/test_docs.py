@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from suite import charts, claims
-from suite.base.files import write_whole
+from suite.base.files import write_json
 from suite.commands import readme as command
 from suite.pages import docs
 from suite.results.read import read_run
@@ -50,7 +50,7 @@ def root(tmp_path: Path, few_charts: None) -> Path:
 
 def measure_again(root: Path, price: synthetic.Price = synthetic.price) -> None:
     (root / docs.REFERENCE).mkdir(parents=True, exist_ok=True)
-    write_whole(root / docs.REFERENCE / "run.json", synthetic.document(keep=few, ns=price))
+    write_json(root / docs.REFERENCE / "run.json", synthetic.document(keep=few, ns=price))
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -166,7 +166,7 @@ def test_without_a_reference_run_one_line_says_so(tmp_path: Path, capsys: pytest
 def test_text_of_a_result_file_stays_text(root: Path) -> None:
     document = synthetic.document(keep=few)
     document["context"]["topology"] = "<script>|`*"
-    write_whole(root / docs.REFERENCE / "run.json", document)
+    write_json(root / docs.REFERENCE / "run.json", document)
     (root / "README.md").write_text(BLOCK.format("machine"))
     assert command.main([], root) == 0
     assert "&lt;script&gt;\\|'\\*" in (root / "README.md").read_text()

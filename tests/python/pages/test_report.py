@@ -16,7 +16,7 @@ import pytest
 
 from suite import charts, claims
 from suite.base.errors import BadInput
-from suite.base.files import write_whole
+from suite.base.files import write_json
 from suite.base.text import time_text
 from suite.commands import report as command
 from suite.pages import font_subset, inline_svg, report
@@ -86,7 +86,7 @@ def changed(tmp_path: Path, change: Callable[[Document], object], **how: Any) ->
     """A synthetic run whose file was changed."""
     document = synthetic.document(keep=few, **how)
     change(document)
-    write_whole(tmp_path / "run.json", document)
+    write_json(tmp_path / "run.json", document)
     return read_run(tmp_path / "run.json")
 
 
@@ -322,7 +322,7 @@ def test_the_font_holds_each_letter_that_charts_set() -> None:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    write_whole(tmp_path / "run.json", synthetic.document(keep=few))
+    write_json(tmp_path / "run.json", synthetic.document(keep=few))
     return tmp_path / "run.json"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from suite.base.files import write_whole
+from suite.base.files import write_json
 from suite.base.text import interval_text, time_text
 from suite.pages import summary
 from suite.results.merge import merge
@@ -50,7 +50,7 @@ def make_run(
     units = tuple(unit for unit, _ in pieces)
     planned = account.get("planned", processes)
     how_it_went = Account(account.get("complete", True), planned, 1, units, account.get("failed", ()))
-    write_whole(folder / "run.json", merge(pieces, how_it_went, list(measured)))
+    write_json(folder / "run.json", merge(pieces, how_it_went, list(measured)))
     return read_run(folder / "run.json")
 
 

@@ -166,7 +166,7 @@ SHIMS = {
     "run": """
         import json, pathlib, random, sys
         sys.path.insert(0, {tests!r})
-        from suite.base.files import write_whole
+        from suite.base.files import write_json
         from suite.commands import run
         from support import synthetic
         options = run.parse(sys.argv[1:])
@@ -181,7 +181,7 @@ SHIMS = {
         made = json.loads(text)
         made["context"]["load_avg"] = [random.random()]
         options.out.mkdir()
-        write_whole(options.out / "run.json", made)
+        write_json(options.out / "run.json", made)
         """,
     "history": """
         import sys

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from suite.base.cli import REFUSED, answer
 from suite.base.errors import BadInput
-from suite.base.files import write_whole
+from suite.base.files import write_json
 from suite.results.merge import merge, write_unit
 from suite.results.model import WALL_NS, Account, BenchmarkName, Failure, Run, Unit
 from suite.results.read import MOST_BYTES, ROW_FIELDS, BadResult, failures_in, read_run, read_unit, sample_of
@@ -383,7 +383,7 @@ def test_a_run_is_in_nanoseconds_and_without_nan_whatever_the_program_wrote() ->
 def test_a_merged_run_reads_back_whole(tmp_path: Path) -> None:
     failed = (Failure("chase", 1, "crashed (SIGSEGV)"),)
     path = tmp_path / "run.json"
-    write_whole(path, merged(*repetitions(), failed=failed))
+    write_json(path, merged(*repetitions(), failed=failed))
     run = read_run(path)
     assert run.series()[0].times == tuple(real for real, _, _ in REPETITIONS)
     assert (run.units[1], run.failed, run.complete, run.account.order_seed) == (unit(1), failed, True, 7)
@@ -409,7 +409,7 @@ def test_compare_py_finds_all_it_reads() -> None:
 @pytest.mark.skipif(not COMPARE.exists(), reason="the package libbenchmark-tools is not installed")
 def test_compare_py_itself_reads_a_run(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
-    write_whole(path, merged(*repetitions()))
+    write_json(path, merged(*repetitions()))
     command = [sys.executable, str(COMPARE), "--no-color", "benchmarks", str(path), str(path)]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "fam/x/bytes:1_pvalue" in said and "OVERALL_GEOMEAN" in said
@@ -428,7 +428,7 @@ def test_a_unit_reads_back_with_its_document(tmp_path: Path) -> None:
 
 def test_a_run_is_no_unit(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
-    write_whole(path, document(row()))
+    write_json(path, document(row()))
     with pytest.raises(BadResult, match="damaged record of a unit"):
         read_unit(path)
 
@@ -443,21 +443,21 @@ def test_errors_and_missing_benchmarks_are_failures() -> None:
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "run.json"
-    write_whole(path, {"old": True})
+    write_json(path, {"old": True})
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        write_whole(path, {"new": True})
+        write_json(path, {"new": True})
     assert json.loads(path.read_text()) == {"old": True}
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_what_json_cannot_say_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError):
-        write_whole(tmp_path / "run.json", {"x": math.nan})
+        write_json(tmp_path / "run.json", {"x": math.nan})
     assert list(tmp_path.iterdir()) == []
 
 

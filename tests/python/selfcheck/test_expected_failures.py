@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from suite.base.files import write_whole
+from suite.base.files import write_json
 from suite.selfcheck import expected_failures
 from support.synthetic import document
 
@@ -37,5 +37,5 @@ def written(folder: Path, failed: list[dict[str, object]]) -> Path:
     run = document(processes=1, cores=1, keep=lambda name: name.startswith("chase/"))
     run["context"]["suite"]["failed"] = failed
     file = folder / "run.json"
-    write_whole(file, run)
+    write_json(file, run)
     return file

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from suite.stats import change_points
-from suite.stats.change_points import Array, find_change_points, find_in_all, rank_sum_p
-from suite.stats.estimates import rank_sum_counts
+from suite.stats import change_points, rank_sum
+from suite.stats.change_points import Array, find_change_points, find_in_all
+from suite.stats.rank_sum import rank_sum_counts, two_sided_rank_sum_p
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -225,7 +225,7 @@ def test_the_energy_distance_is_the_papers() -> None:
 
 @pytest.mark.parametrize(("m", "n"), ((3, 3), (3, 97), (7, 20), (16, 84), (12, 12)))
 def test_the_tail_of_the_rank_sum_is_exact(m: int, n: int) -> None:
-    tail = change_points._tail(m, n)
+    tail = rank_sum._tail(m, n)
     assert tail is not None
     counts = list(itertools.accumulate(rank_sum_counts(m, n)))
     assert tail.tolist() == pytest.approx([count / counts[-1] for count in counts], rel=1e-12)
@@ -237,14 +237,14 @@ def test_p_is_scipys(m: int, n: int) -> None:
         random = np.random.default_rng(seed)
         x, y = random.normal(0.4, 1, m), random.normal(0, 1, n)
         method = "exact" if math.comb(m + n, m) < 1 << 63 else "asymptotic"
-        assert rank_sum_p(x, y) == pytest.approx(stats.mannwhitneyu(x, y, method=method).pvalue, rel=1e-9)
-        assert rank_sum_p(y, x) == rank_sum_p(x, y)
+        assert two_sided_rank_sum_p(x, y) == pytest.approx(stats.mannwhitneyu(x, y, method=method).pvalue, rel=1e-9)
+        assert two_sided_rank_sum_p(y, x) == two_sided_rank_sum_p(x, y)
 
 
 def test_where_the_normal_distribution_stands_in_p_is_not_too_small() -> None:
     m, n = 20, 80
-    assert change_points._tail(m, n) is None
-    apart = rank_sum_p(np.arange(m) + 1000.0, np.arange(n) + 0.0)
+    assert rank_sum._tail(m, n) is None
+    apart = two_sided_rank_sum_p(np.arange(m) + 1000.0, np.arange(n) + 0.0)
     assert 2 / math.comb(m + n, m) < apart < 1e-9
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from suite.base.files import write_whole
+from suite.base.files import write_json
 from suite.results.merge import merge
 from suite.results.model import Account, BenchmarkName, Document, Run, Unit
 from suite.results.read import read_run
@@ -52,7 +52,7 @@ def synthetic(
 ) -> Run:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "run.json")
-        write_whole(file, document(mallocs, cores, processes, ns, keep, noise, counted), indent=None)
+        write_json(file, document(mallocs, cores, processes, ns, keep, noise, counted), indent=None)
         return read_run(file)
 
 

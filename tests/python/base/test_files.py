@@ -1,0 +1,44 @@
+"""Is a file written as a whole, whatever stands at its path?"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from suite.base.files import write_whole
+
+
+def test_text_and_bytes_are_written_as_they_are(tmp_path: Path) -> None:
+    write_whole(tmp_path / "text", "µs\r\n")
+    write_whole(tmp_path / "bytes", b"\xff\x00")
+    assert (tmp_path / "text").read_bytes() == "µs\r\n".encode()
+    assert (tmp_path / "bytes").read_bytes() == b"\xff\x00"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["bytes", "text"]
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    file = tmp_path / "page.html"
+    write_whole(file, "old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(file, "new")
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    file, link = tmp_path / "file", tmp_path / "link"
+    file.write_text("old")
+    link.symlink_to(file)
+    write_whole(link, "new")
+    assert link.is_symlink() and file.read_text() == "new"
+
+
+def test_a_device_is_written_not_replaced() -> None:
+    write_whole(Path("/dev/null"), "gone")
+    assert Path("/dev/null").is_char_device()
