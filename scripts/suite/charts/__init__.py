@@ -18,6 +18,7 @@ from matplotlib import ft2font
 
 from suite.base.files import write_whole
 from suite.charts.kit.frame import FORMATS, SIZES, THEMES, Drawing, Look, styled
+from suite.charts.kit.several_runs import Overlay, OwnOverlay
 from suite.results.model import Run
 
 __all__ = [
@@ -37,6 +38,7 @@ class Chart:
     family: str
     question: str
     draw: Callable[[Run, Look], Drawing | None]
+    overlay: Overlay | OwnOverlay | None = None  # how several runs are compared in it
 
 
 @cache
@@ -44,7 +46,7 @@ def charts() -> dict[str, Chart]:
     """Every chart by name."""
     modules = {one.name: importlib.import_module(f"{__name__}.{one.name}") for one in pkgutil.iter_modules(__path__)}
     return {
-        name: Chart(name, module.FAMILY, module.QUESTION, module.draw)
+        name: Chart(name, module.FAMILY, module.QUESTION, module.draw, getattr(module, "OVERLAY", None))
         for name, module in sorted(modules.items())
         if hasattr(module, "QUESTION")
     }

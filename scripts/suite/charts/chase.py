@@ -9,6 +9,7 @@ from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET, STRONG
+from suite.charts.kit.several_runs import Overlay, Panels, process_times, size_text
 from suite.results import query
 from suite.results.model import Benchmark, Run
 
@@ -48,3 +49,14 @@ def _title(shuffled: Mapping[int, Benchmark], in_order: Mapping[int, Benchmark])
     if phrases.none_apart([at_largest]):
         return f"{subject}; there, a load in order shows no measurable difference"
     return f"{subject}, {phrases.two_figures(at_largest.median)} times a load in order"
+
+
+def overlay_panels(run: Run) -> Panels:
+    return {"": process_times(query.by_number(run.series(FAMILY, order="random", home=HOME), "bytes"))}
+
+
+OVERLAY = Overlay(
+    "A load at random costs",
+    "Each load waits for the previous load: time per load over the memory walked, log scales",
+    overlay_panels, "size", over=size_text, caches=True,
+)  # fmt: skip

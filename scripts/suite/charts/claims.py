@@ -1,15 +1,19 @@
-"""Which common claims about stack and heap hold on the machine of the run."""
+"""Which common claims about stack and heap hold on the machine of the run, or of several runs."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from suite import claims
 from suite.base import phrases
 from suite.charts.kit.frame import Drawing, LegendEntry, Look, Page
 from suite.charts.kit.marks import QUIET, Mark
+from suite.charts.kit.run_names import OverlaidRun, other_differences
+from suite.charts.kit.several_runs import OverlayPage
 from suite.results.model import Run
 
 FAMILY = ""  # of all families
@@ -23,51 +27,138 @@ SIGNS = {  # shape, whether it is filled, and colour
     claims.UNDECIDED: ("d", False, QUIET),
     claims.NOT_MEASURED: ("_", True, QUIET),
 }
-NARROWEST = 300.0  # points for a claim's mark and name
+_NARROWEST = 300.0  # points for a claim's mark and name
+_SIGN_WIDTH = 26.0  # points of each run's sign where there are several
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
-    judged = sorted(claims.judge(run), key=lambda one: list(SIGNS).index(one.verdict))
-    if all(one.verdict in claims.OPEN for one in judged):
+def draw(run: Run, look: Look) -> Drawing | None:
+    judged = sorted(claims.judge(run), key=lambda claim: list(SIGNS).index(claim.verdict))
+    if all(claim.verdict in claims.OPEN for claim in judged):
         return None
-    on = Page(run, how, FAMILY)
-    _grid(on, judged)
+    page = Page(run, look, FAMILY)
+    _grid(page, judged)
     subtitle = "Each claim is tested by its own benchmarks; the report has the numbers and conditions"
     method = f"Intervals over {run.processes} processes." if run.processes > 1 else ""
-    return on.finish(_title(judged), subtitle, method)
+    return page.finish(_title(judged), subtitle, method)
 
 
-def _grid(on: Page, judged: Sequence[claims.JudgedClaim]) -> None:
+def _grid(page: Page, judged: Sequence[claims.JudgedClaim]) -> None:
     """The claims by verdict, in columns from top to bottom."""
-    columns = math.floor(on.look.sheet.width / NARROWEST)
+    columns = math.floor(page.look.sheet.width / _NARROWEST)
     rows = math.ceil(len(judged) / columns)
-    axes = on.panels("")[0]
+    axes = _empty_axes(page, columns, rows)
+    for place, claim in enumerate(judged):
+        x, y = place // rows, place % rows
+        _draw_sign(page, axes, claim.verdict, x + 0.03, y, 15)
+        muted = claim.verdict in claims.OPEN
+        axes.text(x + 0.09, y, claim.short, va="center", color=page.look.quiet if muted else page.look.text)
+        page.point_out(axes, x + 0.03, y, f"{claim.said} {claim.verdict}: {claim.condition or claim.text}")
+        page.facts.append(f"{claim.short}: {claim.verdict}")
+    for verdict in dict.fromkeys(claim.verdict for claim in judged):
+        _add_key(page, verdict)
+
+
+def _empty_axes(page: Page, columns: int, rows: int) -> Any:
+    axes = page.panels("")[0]
     axes.set_axis_off()
     axes.set_xlim(0, columns)
     axes.set_ylim(rows - 0.5, -0.5)
-    for place, one in enumerate(judged):
-        marker, filled, colour = SIGNS[one.verdict]
-        x, y = place // rows, place % rows
-        own = colour.colour(on.look.theme)
-        axes.plot(
-            [x + 0.03], [y], marker=marker, color=own, markerfacecolor=own if filled else on.look.page,
-            markeredgewidth=3 * on.look.scale, markersize=15 * on.look.scale, clip_on=False,
-        )  # fmt: skip
-        muted = one.verdict in claims.OPEN
-        axes.text(x + 0.09, y, one.short, va="center", color=on.look.quiet if muted else on.look.text)
-        on.point_out(axes, x + 0.03, y, f"{one.said} {one.verdict}: {one.condition or one.text}")
-        on.facts.append(f"{one.short}: {one.verdict}")
-    for verdict in dict.fromkeys(one.verdict for one in judged):
-        on.add_key(LegendEntry(verdict, SIGNS[verdict][0], SIGNS[verdict][1]))
+    return axes
+
+
+def _draw_sign(page: Page, axes: Any, verdict: str, x: float, y: float, size: float) -> None:
+    marker, filled, mark = SIGNS[verdict]
+    colour = mark.colour(page.look.theme)
+    axes.plot(
+        [x], [y], marker=marker, color=colour, markerfacecolor=colour if filled else page.look.page,
+        markeredgewidth=3 * page.look.scale, markersize=size * page.look.scale, clip_on=False,
+    )  # fmt: skip
+
+
+def _add_key(page: Page, verdict: str) -> None:
+    page.add_key(LegendEntry(verdict, SIGNS[verdict][0], SIGNS[verdict][1]))
 
 
 def _title(judged: Sequence[claims.JudgedClaim]) -> str:
-    found = Counter(one.verdict for one in judged)
-    number = found[claims.HOLDS], found[claims.HOLDS_BUT], found[claims.DOES_NOT_HOLD]
+    counts = Counter(claim.verdict for claim in judged)
+    number = counts[claims.HOLDS], counts[claims.HOLDS_BUT], counts[claims.DOES_NOT_HOLD]
     parts = [
         f"{number[0]} {'holds' if number[0] == 1 else 'hold'} here",
         f"{number[1]} with a condition",
         f"{number[2]} {'does' if number[2] == 1 else 'do'} not",
     ]
-    told = phrases.joined([part for part, count in zip(parts, number) if count])
-    return f"Of {len(judged)} common claims about stack and heap, {told}"
+    results = phrases.joined([part for part, count in zip(parts, number) if count])
+    return f"Of {len(judged)} common claims about stack and heap, {results}"
+
+
+# ---- several runs
+
+
+@dataclass(frozen=True)
+class _Row:
+    short: str
+    verdicts: Sequence[str]  # by run
+
+    @property
+    def alike(self) -> bool:
+        return len(set(self.verdicts) - claims.OPEN) == 1
+
+
+def draw_several(runs: Sequence[OverlaidRun], look: Look) -> Drawing | None:
+    """A row for each claim that two runs or more can judge, with a sign for each run."""
+    verdicts_of_runs = [[claim.verdict for claim in claims.judge(overlaid.run)] for overlaid in runs]
+    judging = [
+        (overlaid, verdicts)
+        for overlaid, verdicts in zip(runs, verdicts_of_runs)
+        if set(verdicts) - claims.OPEN
+    ]
+    shown = [overlaid for overlaid, _ in judging]
+    rows = []
+    for number, claim in enumerate(claims.CLAIMS):
+        verdicts = [verdicts_of_run[number] for _, verdicts_of_run in judging]
+        if sum(verdict not in claims.OPEN for verdict in verdicts) > 1:
+            rows.append(_Row(claim.short, verdicts))
+    if not rows:
+        return None
+    rows.sort(key=lambda row: row.alike)
+    page = OverlayPage(shown, look, FAMILY)
+    _grid_of_several(page, rows, shown)
+    order = phrases.joined([overlaid.label for overlaid in shown])
+    signs = f"A sign for each run, from left to right: {order}; equal verdicts are muted"
+    processes = max(overlaid.run.processes for overlaid in shown)
+    method = f"Intervals over up to {phrases.count(processes, 'process', 'processes')}." if processes > 1 else ""
+    return page.finish(_title_of_several(rows, shown), f"{signs}{other_differences(shown)}", method)
+
+
+def _grid_of_several(page: Page, rows: Sequence[_Row], shown: Sequence[OverlaidRun]) -> None:
+    """From top to bottom in columns, as in the chart of one run's claims."""
+    room = page.look.sheet.width
+    columns = math.floor(room / (_NARROWEST + _SIGN_WIDTH * len(shown)))
+    height = math.ceil(len(rows) / columns)
+    step = _SIGN_WIDTH * columns / room
+    axes = _empty_axes(page, columns, height)
+    for place, row in enumerate(rows):
+        x, y = place // height + 0.03, place % height
+        for number, (verdict, overlaid) in enumerate(zip(row.verdicts, shown)):
+            _draw_sign(page, axes, verdict, x + number * step, y, 14)
+            page.point_out(axes, x + number * step, y, f"{row.short}, {overlaid.label}: {verdict}")
+        strength = page.look.quiet if row.alike else page.look.text
+        axes.text(x + (len(shown) - 0.2) * step, y, row.short, va="center", color=strength)
+        page.facts.append(f"{row.short}: {', '.join(row.verdicts)}")
+    for verdict in SIGNS:
+        if any(verdict in row.verdicts for row in rows):
+            _add_key(page, verdict)
+
+
+def _title_of_several(rows: Sequence[_Row], shown: Sequence[OverlaidRun]) -> str:
+    unlike = sum(not row.alike for row in rows)
+    judging = "both runs" if len(shown) == 2 else f"two or more of the {len(shown)} runs"
+    subject = f"Of {phrases.count(len(rows), 'common claim')} about stack and heap judged in {judging}"
+    verb = "has" if unlike == 1 else "have"
+    if len(shown) == 2:
+        first, second = (overlaid.phrase for overlaid in shown)
+        return f"{subject}, {unlike} {verb} another verdict {first} than {second}"
+    return f"{subject}, {unlike} {verb} different verdicts"
+
+
+OVERLAY = draw_several

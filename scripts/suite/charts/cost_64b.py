@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
+from suite.charts.kit.several_runs import Overlay, Panels, strategy_times
 from suite.results import query
 from suite.results.model import Benchmark, Run
 
@@ -44,3 +45,13 @@ def _title(run: Run, found: Mapping[str, Benchmark]) -> str:
         return f"64 bytes cost {stack} on the stack and {malloc} from malloc, {phrases.as_much(ratios)}"
     who = f" for {len(alike)} of {phrases.count(len(ratios), 'malloc')}" if len(ratios) > 1 else ""
     return f"64 bytes cost {stack} on the stack and {malloc} from malloc; no measurable difference{who}"
+
+
+def overlay_panels(run: Run) -> Panels:
+    return {"": strategy_times(run, FAMILY, bytes=BYTES, touch=TOUCH)}
+
+
+OVERLAY = Overlay(
+    "64 bytes cost", "Take 64 bytes, write the first, give them back: time per block, log scale",
+    overlay_panels, "strategy",
+)  # fmt: skip

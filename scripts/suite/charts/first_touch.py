@@ -7,6 +7,7 @@ from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
+from suite.charts.kit.several_runs import Overlay, Panels, process_times
 from suite.results import query
 from suite.results.model import Benchmark, Run
 
@@ -49,3 +50,18 @@ def _title(run: Run) -> str:
         return f"The first write to a page costs {cost}, {phrases.as_much(ratios)} as the second"
     touch, found = ("first", first) if first else ("second", second)
     return f"The {touch} write to a page costs {phrases.span(query.middles(query.medians(found)).values())}"
+
+
+def overlay_panels(run: Run) -> Panels:
+    panels = {}
+    for touch, title in TOUCHES.items():
+        benchmarks = run.series(FAMILY, None, touch=touch)
+        by_home = {benchmark.name.parameters.get("home", ""): benchmark for benchmark in benchmarks}
+        panels[title.capitalize()] = process_times(by_home)
+    return panels
+
+
+OVERLAY = Overlay(
+    "The first write to a page costs", "Write one byte to each page: time per page, log scale",
+    overlay_panels, "home",
+)  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
+from suite.charts.kit.several_runs import Overlay, Panels, strategy_times
 from suite.results import query
 from suite.results.model import Benchmark, Run
 
@@ -35,3 +36,15 @@ def _title(run: Run, found: dict[str, Benchmark]) -> str:
         return f"Handing over a block costs {phrases.cheapest_and_dearest(costs)}"
     alone = phrases.short_time(costs["none"])
     return f"Handing a block to another thread costs {phrases.span(libraries)} with malloc, {alone} for the queue alone"
+
+
+def overlay_panels(run: Run) -> Panels:
+    fewest = query.numbers(run, "pairs", FAMILY)[:1]
+    return {f"{phrases.count(pairs, 'pair')} of threads": strategy_times(run, FAMILY, pairs=pairs) for pairs in fewest}
+
+
+OVERLAY = Overlay(
+    "Handing over a block costs",
+    "Allocate 64 B in one thread, free it in another: time per block, log scale; control: the queue alone",
+    overlay_panels, "strategy",
+)  # fmt: skip

@@ -9,6 +9,7 @@ from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
+from suite.charts.kit.several_runs import Overlay, Panels, process_times, size_text
 from suite.results import query
 from suite.results.model import Benchmark, Run, cache_levels
 
@@ -67,3 +68,17 @@ def _title(found: Mapping[int, ByHome]) -> str:
     size = max(found)
     costs = query.middles(query.medians(found[size]))
     return f"A load from {bytes_text(size)} costs {phrases.cheapest_and_dearest(costs)}"
+
+
+def overlay_panels(run: Run) -> Panels:
+    return {
+        f"On the {home}": process_times(query.by_number(run.series(FAMILY, order="random", home=home), "bytes"))
+        for home in ("stack", "heap")
+    }
+
+
+OVERLAY = Overlay(
+    "A load from the stack costs",
+    "Random loads that each wait for the previous load: time per load over the memory, log scales",
+    overlay_panels, "size", over=size_text, caches=True,
+)  # fmt: skip

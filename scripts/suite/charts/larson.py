@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from suite.charts import scaling
 from suite.charts.kit.frame import Drawing, Look
+from suite.charts.kit.several_runs import GROWTH, MULTIPLES, Overlay, times_over_threads
 from suite.results.model import Run
 
 FAMILY = "larson"
@@ -13,3 +14,10 @@ QUESTION = "What does a malloc cost in a server, whose threads end and leave the
 def draw(run: Run, how: Look) -> Drawing | None:
     subtitle = "Replace a random block among 1,000 of 8 to 1,000 B; threads end and leave their blocks to new threads"
     return scaling.draw(run, how, FAMILY, "replacing a server's block", subtitle)
+
+
+OVERLAY = Overlay(
+    "Replacing a server's block costs",
+    "The default malloc in a server whose threads end and leave their blocks to new threads",
+    times_over_threads(FAMILY), "number of threads", over=scaling.threads_text, axes={GROWTH: MULTIPLES},
+)  # fmt: skip

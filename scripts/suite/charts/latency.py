@@ -9,6 +9,7 @@ from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET
+from suite.charts.kit.several_runs import Overlay, Panels, default_malloc, process_counts
 from suite.results import query
 from suite.results.model import Run
 from suite.stats.estimates import Estimate
@@ -41,7 +42,7 @@ def draw(run: Run, how: Look) -> Drawing | None:
     timer = forms.Line(TIMER, found["none"], QUIET) if "none" in found else None
     series = [forms.Line(name, each) for name, each in found.items() if name != "none"]
     panel = forms.LinesPanel("", [timer, *series] if timer else series)
-    (axes,) = forms.lines(on, panel, over=lambda rarity: RARITIES[int(rarity)][1])
+    (axes,) = forms.lines(on, panel, over=_percentile_text)
     if timer:
         forms.shade_under(on, axes, timer)
     sizes = f"of {bytes_text(int(blocks['bytes']))}" if "bytes" in blocks else "of mixed sizes"
@@ -74,3 +75,26 @@ def _title(found: Mapping[str, ByRarity]) -> str:
     alone = phrases.joined([phrases.short_time(one.median) for one in timer])
     tail = f"; one in {rare:,} takes over {said[1]}" if rare > USUAL else ""
     return f"The median malloc takes {said[0]}{tail}{f'; the timer alone, {alone}' if timer else ''}"
+
+
+def overlay_panels(run: Run) -> Panels:
+    benchmarks = run.series(FAMILY, default_malloc(run, FAMILY), op="malloc", mix="power_law")
+    return {
+        "": {
+            rarity: counts
+            for rarity, (counter, _) in RARITIES.items()
+            for benchmark in benchmarks[:1]
+            if (counts := process_counts(benchmark, counter))
+        }
+    }
+
+
+def _percentile_text(rarity: float) -> str:
+    return RARITIES[int(rarity)][1]
+
+
+OVERLAY = Overlay(
+    "A call of the default malloc takes",
+    "Each call timed alone, the timer included, among 1,000 live blocks of mixed sizes: by percentile, log scales",
+    overlay_panels, "percentile", over=_percentile_text,
+)  # fmt: skip

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from suite.base import phrases
-from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
+from suite.charts.kit.several_runs import MULTIPLES, Overlay, Panels, default_malloc, process_counts, size_text
 from suite.results import query
 from suite.results.model import Run
 from suite.stats.estimates import Estimate
@@ -28,15 +28,10 @@ def draw(run: Run, how: Look) -> Drawing | None:
     on = Page(run, how, FAMILY)
     axis = forms.from_one(one for sizes in found.values() for one in sizes.values())
     panel = forms.LinesPanel("", [forms.Line(name, sizes) for name, sizes in found.items()], axis)
-    (axes,) = forms.lines(on, panel, over=_size)
+    (axes,) = forms.lines(on, panel, over=size_text)
     forms.name_peaks(on, axes, panel)
     subtitle = "Resident memory as a multiple of the requested bytes, over the size of the blocks (log scale)"
     return on.finish(_title(found), subtitle)
-
-
-def _size(count: float) -> str:
-    """Sizes between those that are round in KiB are told in bytes."""
-    return bytes_text(int(count)) if count % 1024 == 0 else f"{count:,.0f} B"
 
 
 def _title(found: Mapping[str, Mapping[int, Estimate]]) -> str:
@@ -45,5 +40,18 @@ def _title(found: Mapping[str, Mapping[int, Estimate]]) -> str:
     worst = {name: max(sizes.values(), key=lambda one: one.median) for name, sizes in libraries.items()}
     at_largest = [sizes[largest].median for sizes in libraries.values() if largest in sizes]
     most = f"{phrases.with_extremes(worst)} bytes of memory for each requested byte"
-    least = f"at {_size(largest)}, {phrases.span(at_largest, phrases.two_figures)}"
+    least = f"at {size_text(largest)}, {phrases.span(at_largest, phrases.two_figures)}"
     return f"At its worst size, a malloc takes {most}; {least}"
+
+
+def overlay_panels(run: Run) -> Panels:
+    benchmarks = query.over(run, "bytes", FAMILY, default_malloc(run, FAMILY))
+    counts_of = {size: process_counts(benchmark, "resident_bytes_per_byte") for size, benchmark in benchmarks.items()}
+    return {"": {size: counts for size, counts in counts_of.items() if counts}}
+
+
+OVERLAY = Overlay(
+    "A byte from the default malloc takes",
+    "Resident memory as a multiple of the requested bytes, over the size of the blocks (log scale)",
+    overlay_panels, "size", over=size_text, axes={"": MULTIPLES},
+)  # fmt: skip

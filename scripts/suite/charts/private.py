@@ -10,6 +10,7 @@ from suite.charts import scaling
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET
+from suite.charts.kit.several_runs import GROWTH, MULTIPLES, Overlay, times_over_threads
 from suite.results import query
 from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate
@@ -57,3 +58,10 @@ def _title(run: Run, work: Mapping[str, Mapping[int, Estimate]], cores: int | No
     who = "With malloc, " if libraries else ""
     said = f"{phrases.count(most, 'thread')} do {phrases.with_extremes(chosen)} times the work of one thread"
     return f"{who}{said}; {ideal} would be ideal"
+
+
+OVERLAY = Overlay(
+    "Threads with their own blocks pay",
+    "The default malloc, each thread with its own blocks: per block of a thread",
+    times_over_threads(FAMILY), "number of threads", over=scaling.threads_text, axes={GROWTH: MULTIPLES},
+)  # fmt: skip

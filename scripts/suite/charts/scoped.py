@@ -6,6 +6,7 @@ from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
+from suite.charts.kit.several_runs import Overlay, Panels, default_malloc, process_times, size_text
 from suite.results import query
 from suite.results.model import Run
 
@@ -45,3 +46,17 @@ def _title(run: Run, touch: str) -> str:
         return f"{deed}, a malloc {phrases.joined(said)}"
     size, each = found.popitem()
     return f"{bytes_text(size)} cost {phrases.cheapest_and_dearest(query.middles(query.medians(each)))}"
+
+
+def overlay_panels(run: Run) -> Panels:
+    strategies = {"From the default malloc": default_malloc(run, FAMILY), "On the stack": "stack_array"}
+    return {
+        title: process_times(query.over(run, "bytes", FAMILY, name, touch="all")) for title, name in strategies.items()
+    }
+
+
+OVERLAY = Overlay(
+    "A block from the default malloc costs",
+    "Take a block, write every byte, give it back: time per block over its size, log scales",
+    overlay_panels, "size", over=size_text,
+)  # fmt: skip

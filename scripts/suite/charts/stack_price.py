@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 from suite.base import phrases
 from suite.base.text import bytes_text
+from suite.charts import scoped
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
+from suite.charts.kit.several_runs import MULTIPLES, Overlay, Panels, size_text
 from suite.results import query
 from suite.results.model import Run
 from suite.stats.estimates import Estimate
@@ -78,3 +80,22 @@ def _while_hidden(ratios: Mapping[str, BySize], hidden: int) -> str:
         return "shows no measurable difference from the stack"
     seen = all(one.has_interval and one.high < HIDDEN for one in there)
     return f"costs under {phrases.two_figures(HIDDEN)} times the stack{'' if seen else ' by its medians'}"
+
+
+def overlay_panels(run: Run) -> Panels:
+    """What malloc costs as a multiple of the stack, process by process."""
+    malloc, stack = scoped.overlay_panels(run).values()
+    return {
+        "": {
+            size: {process: ns / stack[size][process] for process, ns in times.items() if stack[size].get(process)}
+            for size, times in malloc.items()
+            if size in stack
+        }
+    }
+
+
+OVERLAY = Overlay(
+    "A block from the default malloc, against the stack, costs",
+    "Take a block, write every byte, give it back: malloc's time as a multiple of the stack's, log scales",
+    overlay_panels, "size", over=size_text, axes={"": MULTIPLES},
+)  # fmt: skip

@@ -9,6 +9,7 @@ from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET, STRONG
+from suite.charts.kit.several_runs import Overlay, Panels, process_times
 from suite.results import query
 from suite.results.model import Benchmark, Run
 
@@ -58,3 +59,14 @@ def _title(found: Mapping[str, Mapping[int, Benchmark]], step: tuple[int, int] |
     cost = phrases.short_time(query.medians(found[name])[longest].median)
     what = f"{LINES[name][0]} of {phrases.count(longest, 'character')}"
     return f"{'An' if name == 'none' else 'A'} {what} costs {cost}"
+
+
+def overlay_panels(run: Run) -> Panels:
+    return {"": process_times(query.over(run, "length", FAMILY, "string"))}
+
+
+OVERLAY = Overlay(
+    "A string costs",
+    "Build a string from existing characters, drop it: time over its characters, log scales",
+    overlay_panels, "length", over=lambda length: phrases.count(int(length), "character"),
+)  # fmt: skip

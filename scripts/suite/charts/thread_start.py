@@ -9,6 +9,7 @@ from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET, STRONG, Mark
+from suite.charts.kit.several_runs import Overlay, Panels, process_times, size_text
 from suite.results import query
 from suite.results.model import Benchmark, Run
 
@@ -72,3 +73,17 @@ def _size(count: int) -> str:
 
 def _cost(found: ByBytes, size: int) -> str:
     return phrases.short_time(query.medians(found)[size].median)
+
+
+def overlay_panels(run: Run) -> Panels:
+    return {
+        f"Stack {name}": process_times(query.over(run, "bytes", FAMILY, "cached_stack", touch=touch))
+        for touch, name in reversed(TOUCHES.items())
+    }
+
+
+OVERLAY = Overlay(
+    "Starting a thread that leaves its stack untouched costs",
+    "Start a thread and join it, over the size of its stack: time, log scales",
+    overlay_panels, "size", over=size_text,
+)  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
+from suite.charts.kit.several_runs import Overlay, Panels, strategy_times
 from suite.results import query
 from suite.results.model import Run
 
@@ -43,3 +44,17 @@ def _title(run: Run, count: int, payload: int) -> str:
     subject = f"{subject} {phrases.short_time(costs['list_shuffled'])} in a shuffled list"
     ratio = query.ratio_of(found["list_shuffled"], found["vector"])
     return f"{subject}, {phrases.as_much([ratio])} as in a vector" if ratio else subject
+
+
+def overlay_panels(run: Run) -> Panels:
+    counts, payloads = (query.numbers(run, key, FAMILY)[-1:] for key in ("count", "payload"))
+    return {
+        f"{count:,} elements of {payload} B": strategy_times(run, FAMILY, count=count, payload=payload)
+        for count, payload in zip(counts, payloads)
+    }
+
+
+OVERLAY = Overlay(
+    "Visiting an element costs", "Visit every element in the container's order: time per element, log scale",
+    overlay_panels, "container",
+)  # fmt: skip

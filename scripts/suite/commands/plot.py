@@ -23,7 +23,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         description="Draws every chart the run has data for, and prints the files. Of several runs (machines, "
         "versions), it draws the charts that compare them: overlay-NAME, a line or a column a run.",
         epilog="Exit codes: 0 drawn, 2 bad input, or nothing to draw. "
-        f"Charts of several runs: {', '.join(overlay.NAMES)}.",
+        f"Charts of several runs: {', '.join(overlay.names())}.",
     )
     add = parser.add_argument
     add("runs", metavar="RUN", type=Path, nargs="+", help=f"a run: its folder, run.json or run.json.gz; at most {overlay.MOST_RUNS}")
@@ -54,7 +54,7 @@ def _plot(options: argparse.Namespace) -> int:
     runs = [read_run(file) for file in options.runs]
     folder = options.out or runs[0].path.parent / "figures"
     if several:
-        names, how = options.chart or overlay.NAMES, charts.Look(options.theme, options.size)
+        names, how = options.chart or overlay.names(), charts.Look(options.theme, options.size)
         files = charts.write_all(partial(overlay.draw, runs), names, folder, options.format, how, "overlay-")
     else:
         files = charts.draw_all(runs[0], folder, options.format, options.theme, options.size, options.chart)
@@ -69,9 +69,9 @@ def _plot(options: argparse.Namespace) -> int:
 def _check_overlays(options: argparse.Namespace) -> None:
     if len(options.runs) > overlay.MOST_RUNS:
         raise BadInput(f"at most {overlay.MOST_RUNS} runs are drawn in one chart, not {len(options.runs)}")
-    single = [name for name in options.chart or () if name not in overlay.NAMES]
+    single = [name for name in options.chart or () if name not in overlay.names()]
     if single:
-        known = ", ".join(overlay.NAMES)
+        known = ", ".join(overlay.names())
         raise BadInput(f"{', '.join(single)} is drawn of one run alone; of several there are {known}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
@@ -16,13 +17,14 @@ import pytest
 from suite import charts
 from suite.base.files import write_json
 from suite.charts.across import overlay
-from suite.charts.kit import marks
+from suite.charts.kit import marks, run_names
 from suite.commands import plot
 from suite.results.model import Benchmark, Run
 from support import synthetic
 from support.chart_checks import PLAIN, SIGHT, exact, faults_of_layout, linear, luminance, texts, told_only
 
 HOSTS = ("otto", "emma", "ida", "a-host-with-a-long-name.example.org", "karl", "w")
+COMPARED = [name for name in overlay.names() if name != "claims"]  # the charts whose title compares figures
 Factor = Callable[[str], float]
 
 
@@ -81,7 +83,7 @@ def pair(factor: Factor, processes: int = 5) -> tuple[Run, Run]:
 
 def looks() -> Iterator[tuple[str, str, str, int, int]]:
     """Every chart on every page, with the fewest and the most to show; every page in both themes."""
-    for name, (place, size) in itertools.product(overlay.NAMES, enumerate(charts.SIZES)):
+    for name, (place, size) in itertools.product(overlay.names(), enumerate(charts.SIZES)):
         yield name, charts.THEMES[place % 2], size, 2, 3
         yield name, charts.THEMES[1 - place % 2], size, 6, 12
 
@@ -109,7 +111,7 @@ def test_the_theme_moves_nothing() -> None:
 @pytest.mark.parametrize("theme", charts.THEMES)
 def test_runs_are_told_apart_by_every_eye_and_never_taken_for_strategies(theme: str) -> None:
     runs = machines(6, 1)
-    used = [one.style for one in overlay.sides(runs)]
+    used = [one.style for one in run_names.named(runs)]
     to_cones = [[0.41222, 0.53633, 0.05145], [0.21190, 0.68070, 0.10740], [0.08830, 0.28172, 0.62998]]
     to_oklab = [[0.21045, 0.79362, -0.00407], [1.97800, -2.42859, 0.45059], [0.02590, 0.78277, -0.80868]]
     for sight in SIGHT.values():
@@ -140,7 +142,7 @@ def test_the_footer_names_each_machine_and_its_caches() -> None:
 # ---- what they say
 
 
-@pytest.mark.parametrize("name", overlay.OVERLAYS)
+@pytest.mark.parametrize("name", COMPARED)
 def test_the_same_run_twice_cannot_be_told_apart_and_none_wins(name: str) -> None:
     said = title(name, synthetic.synthetic(), synthetic.synthetic())
     assert said.startswith("No measurable difference in what ") and said.endswith(" in run 1 and in run 2")
@@ -151,7 +153,7 @@ def test_the_same_run_three_times_has_no_winner_either() -> None:
     assert said == "No measurable difference in what 64 bytes cost in the 3 runs"
 
 
-@pytest.mark.parametrize("name", overlay.OVERLAYS)
+@pytest.mark.parametrize("name", COMPARED)
 def test_a_title_says_where_it_is_dearer_in_whichever_order_the_runs_come(name: str) -> None:
     otto, emma = pair(lambda name: 2.0)
     if name == "stack_price":  # malloc and stack both double
@@ -185,7 +187,7 @@ def test_what_is_alike_on_average_but_not_one_by_one_is_said_so() -> None:
     assert re.fullmatch(r"by strategy, 2 of \d+ comparisons differ, by up to 3\.0 times", apart)
 
 
-@pytest.mark.parametrize("name", overlay.OVERLAYS)
+@pytest.mark.parametrize("name", COMPARED)
 def test_one_process_promises_nothing(name: str) -> None:
     found = overlay.draw(pair(lambda name: 2.0, processes=1), name)
     assert found is not None and "One process: no intervals." in found.caption
@@ -228,15 +230,15 @@ def test_the_more_is_compared_the_wider_are_the_intervals() -> None:
 )
 def test_runs_are_called_by_the_shortest_fact_that_differs(first: Any, second: Any, labels: list[str]) -> None:
     runs = [priced(usual(), lambda name: 1.0, **context) for context in (first, second)]
-    assert [one.said for one in overlay.sides(runs)] == labels
+    assert [one.phrase for one in run_names.named(runs)] == labels
 
 
 def test_where_no_single_fact_tells_all_apart_two_do_and_else_files_or_numbers() -> None:
     facts = [{"host_name": host, "compiler": compiler} for host in ("otto", "emma") for compiler in ("GNU 1", "GNU 2")]
     runs = [priced(usual(), lambda name: 1.0, **each) for each in facts]
-    assert [one.label for one in overlay.sides(runs)] == ["otto GNU 1", "otto GNU 2", "emma GNU 1", "emma GNU 2"]
+    assert [one.label for one in run_names.named(runs)] == ["otto GNU 1", "otto GNU 2", "emma GNU 1", "emma GNU 2"]
     files = [priced(usual(), lambda name: 1.0, path) for path in ("before/run.json", "after/run.json")]
-    assert [one.said for one in overlay.sides(files)] == ["in before", "in after"]
+    assert [one.phrase for one in run_names.named(files)] == ["in before", "in after"]
 
 
 def test_what_else_differs_is_said() -> None:
@@ -262,6 +264,28 @@ def test_hostile_names_stay_text_and_on_the_page() -> None:
 
 
 # ---- what they need
+
+
+ADDED = '''
+from suite.charts.cost_64b import FAMILY, draw, overlay_panels
+from suite.charts.kit.several_runs import Overlay
+
+QUESTION = "Is a chart found with its overlay?"
+OVERLAY = Overlay("A block that was added costs", "Take a block", overlay_panels, "strategy")
+'''
+
+
+def test_a_chart_brings_its_overlay_in_its_own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "added.py").write_text(ADDED)
+    monkeypatch.setattr(charts, "__path__", [*charts.__path__, str(tmp_path)])
+    before = overlay.names()
+    charts.charts.cache_clear()
+    try:
+        assert overlay.names() == sorted([*before, "added"])
+        assert "A block that was added costs on average 2.0 times as much" in title("added", *pair(times(2.0)))
+    finally:
+        charts.charts.cache_clear()
+        sys.modules.pop("suite.charts.added", None)
 
 
 def test_a_chart_is_drawn_of_the_runs_that_have_its_data() -> None:
