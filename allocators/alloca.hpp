@@ -8,6 +8,7 @@ namespace stackheap {
 class alloca_ {
  public:
   static constexpr const char* description = "run-time size on the stack";
+  static constexpr strategy_idea idea = strategy_idea::stack;
   static constexpr std::size_t stack_bytes(capacity need) { return need.max_bytes; }
 
   explicit alloca_(capacity) {}

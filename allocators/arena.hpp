@@ -10,6 +10,7 @@ namespace stackheap {
 class arena {
  public:
   static constexpr const char* description = "bump pointer, mark and rewind";
+  static constexpr strategy_idea idea = strategy_idea::arena;
 
   explicit arena(capacity need)
       : capacity_(rounded_up(need.max_bytes) * need.blocks), memory_(new std::byte[capacity_]), next_(memory_.get()) {}

@@ -11,6 +11,7 @@ namespace stackheap {
 class none {
  public:
   static constexpr const char* description = "the control: one block made before timing";
+  static constexpr strategy_idea idea = strategy_idea::control;
   static constexpr bool thread_safe = true;
 
   explicit none(capacity need) : block_(new std::byte[std::max(need.max_bytes, block_alignment)]) {}

@@ -13,6 +13,7 @@ namespace stackheap {
 class pmr_monotonic {
  public:
   static constexpr const char* description = "std::pmr::monotonic_buffer_resource, released after each use";
+  static constexpr strategy_idea idea = strategy_idea::arena;
 
   explicit pmr_monotonic(capacity need)
       : buffer_bytes_(std::min<std::size_t>(rounded_up(need.max_bytes) * need.blocks, std::size_t{1} << 20)),

@@ -10,6 +10,7 @@ namespace stackheap {
 class pmr_pool {
  public:
   static constexpr const char* description = "std::pmr::unsynchronized_pool_resource";
+  static constexpr strategy_idea idea = strategy_idea::arena;
   static constexpr bool thread_safe = false;
 
   explicit pmr_pool(capacity) {}

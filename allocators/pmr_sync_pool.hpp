@@ -12,6 +12,7 @@ namespace stackheap {
 class pmr_sync_pool {
  public:
   static constexpr const char* description = "std::pmr::synchronized_pool_resource";
+  static constexpr strategy_idea idea = strategy_idea::arena;
   static constexpr bool thread_safe = true;
 
   explicit pmr_sync_pool(capacity) : resource_(std::make_shared<std::pmr::synchronized_pool_resource>()) {}

@@ -11,6 +11,7 @@ namespace stackheap {
 class pool {
  public:
   static constexpr const char* description = "fixed-size free list";
+  static constexpr strategy_idea idea = strategy_idea::arena;
   static constexpr bool thread_safe = false;
 
   explicit pool(capacity need)

@@ -10,6 +10,7 @@ namespace stackheap {
 class small_buffer {
  public:
   static constexpr const char* description = "inline up to 128 B, the process's malloc above";
+  static constexpr strategy_idea idea = strategy_idea::stack;
   static constexpr std::size_t inline_bytes = 128;
 
   explicit small_buffer(capacity) {}

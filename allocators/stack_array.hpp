@@ -10,6 +10,7 @@ template <std::size_t Bytes>
 class stack_array {
  public:
   static constexpr const char* description = "a local array of compile-time size";
+  static constexpr strategy_idea idea = strategy_idea::stack;
   static constexpr std::size_t stack_bytes(capacity) { return Bytes; }
 
   explicit stack_array(capacity) {}

@@ -15,6 +15,17 @@ struct capacity {
   std::size_t blocks = 1;     ///< most blocks live at once
 };
 
+/// The idea behind a strategy, which it declares in a member `idea`; a strategy without that member is a heap. Charts
+/// draw the strategies of one idea in one colour, except the malloc libraries, which have a colour each.
+enum class strategy_idea { control, stack, arena, heap };
+
+template <class Strategy>
+constexpr const char* idea_of() {
+  constexpr const char* names[]{"control", "stack", "arena", "heap"};
+  if constexpr (requires { Strategy::idea; }) return names[static_cast<std::size_t>(Strategy::idea)];
+  return names[static_cast<std::size_t>(strategy_idea::heap)];
+}
+
 /// The least alignment of every block, or the block's own size where that is smaller (as C requires of malloc).
 inline constexpr std::size_t block_alignment = alignof(std::max_align_t);
 

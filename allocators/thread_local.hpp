@@ -10,6 +10,7 @@ namespace stackheap {
 class thread_local_ {
  public:
   static constexpr const char* description = "a per-thread scratch buffer, reused";
+  static constexpr strategy_idea idea = strategy_idea::stack;
 
   explicit thread_local_(capacity need) { grow(need.max_bytes); }
 

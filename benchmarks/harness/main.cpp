@@ -153,7 +153,7 @@ void list_text(const std::vector<registered>& all) {
     std::fflush(stdout);
   }
   std::cout << "\nstrategies\n";
-  describe_strategies([](const char* name, const char* description) { std::printf("  %-15s %s\n", name, description); });
+  describe_strategies([](const char* name, const char* description, const char*) { std::printf("  %-15s %s\n", name, description); });
   for (const malloc_library& library : malloc_libraries()) {
     std::printf("  %-15s %s; ", library.name.c_str(), library.description.c_str());
     if (library.available())
@@ -223,20 +223,21 @@ void list_json(const std::vector<registered>& all, const options& chosen) {
   }
   std::cout << "],\n\"strategies\":[";
   comma = "";
-  const auto row = [&](const malloc_library& library) {
+  const auto row = [&](const malloc_library& library, const char* idea) {
     std::cout << comma << "\n{\"name\":" << json_text(library.name) << ",\"what\":" << json_text(library.description)
+              << ",\"idea\":" << json_text(idea)
               << ",\"available\":" << (library.available() ? "true" : "false") << ",\"file\":" << json_text(library.file)
               << ",\"version\":" << json_text(library.version) << ",\"reason\":" << json_text(library.reason)
               << ",\"package\":" << json_text(library.package) << ",\"process\":" << (library.process ? "true" : "false") << '}';
     comma = ",";
   };
-  describe_strategies([&](const char* name, const char* description) {
+  describe_strategies([&](const char* name, const char* description, const char* idea) {
     malloc_library plain;
     plain.name = name;
     plain.description = description;
-    row(plain);
+    row(plain, idea);
   });
-  for (const malloc_library& library : malloc_libraries()) row(library);
+  for (const malloc_library& library : malloc_libraries()) row(library, "heap");
   std::cout << "],\n\"context\":{";
   comma = "";
   for (const auto& [key, value] : facts(chosen)) {

@@ -107,9 +107,10 @@ TEST(strategy_contract, names_are_unique_and_well_formed) {
     EXPECT_TRUE(std::regex_match(factory.name, std::regex("[a-z0-9_.-]+"))) << factory.name;
   });
   std::multiset<std::string> described;
-  describe_strategies([&](const char* name, const char* description) {
+  describe_strategies([&](const char* name, const char* description, const char* idea) {
     described.insert(name);
     EXPECT_STRNE(description, "");
+    EXPECT_TRUE(std::regex_match(idea, std::regex("control|stack|arena|heap"))) << name;
   });
   for (const malloc_library& library : malloc_libraries())
     if (library.available()) described.insert(library.name);

@@ -198,6 +198,19 @@ class Run:
         """Each malloc library of the run that could be measured, and its version and file."""
         return {name: text for name, text in self._malloc_lines() if not text.startswith("not available")}
 
+    @property
+    def ideas(self) -> Mapping[str, str]:
+        """The idea of each strategy that the program offers (control, stack, arena, heap), in the program's order."""
+        declared = self.account.about.get("strategies")
+        return {name: str(idea) for name, idea in declared.items()} if isinstance(declared, dict) else {}
+
+    @property
+    def malloc_order(self) -> tuple[str, ...]:
+        """All malloc libraries, available or not: those of the program's list in its order, then others by name."""
+        names = [name for name, _ in self._malloc_lines()]
+        listed = [name for name in self.ideas if name in names]
+        return (*listed, *sorted(set(names) - set(listed)))
+
     def unavailable_mallocs(self) -> dict[str, str]:
         """Each malloc library that could not be measured, and why."""
         lines = ((name, text) for name, text in self._malloc_lines() if text.startswith("not available"))

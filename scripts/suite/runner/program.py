@@ -88,6 +88,7 @@ class Catalogue:
 
     parts: tuple[Part, ...]
     about: Mapping[str, Mapping[str, str]]  # by family: question, operation, untimed, heap, unfairness
+    strategies: Mapping[str, str]  # the idea of each (control, stack, arena, heap), in the order of the list
     mallocs: tuple[Malloc, ...]
     context: Mapping[str, str]  # what the program knows of itself and the machine
     digest: str  # changes with the benchmarks, the mallocs and their versions
@@ -116,13 +117,14 @@ def ask(chosen: Program) -> Catalogue:
     try:
         about = {_named(one): _about(one) for one in answer["families"]}
         parts = tuple(one for family in answer["families"] for one in _parts(family))
+        strategies = {str(strategy["name"]): str(strategy.get("idea", "")) for strategy in answer["strategies"]}  # "": an old build
         mallocs = tuple(_malloc(one) for one in answer["strategies"] if one["file"] or not one["available"])
         context = {str(key): one_line(str(value)) for key, value in answer["context"].items()}
     except (KeyError, TypeError, AttributeError):
         raise BadInput(f"{chosen.executable} --list=json gave a list that cannot be read") from None
     if not parts:
         raise BadInput(f"{chosen.executable} --list=json offers no benchmarks")
-    return Catalogue(parts, about, mallocs, context, _digest(answer))
+    return Catalogue(parts, about, strategies, mallocs, context, _digest(answer))
 
 
 def _list_json(chosen: Program) -> Any:

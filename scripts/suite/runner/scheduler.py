@@ -311,7 +311,11 @@ class _campaign:
             order_seed=self.plan.order_seed,
             units=tuple(unit for unit, _ in measured),
             failed=tuple(failed),
-            about={"families": self.plan.catalogue.about, "machine": self.plan.fitness},
+            about={
+                "families": self.plan.catalogue.about,
+                "strategies": self.plan.catalogue.strategies,
+                "machine": self.plan.fitness,
+            },
         )
         order = self.plan.catalogue.benchmarks
         write_json(self.folder / RUN_FILE, merge(measured, how_it_went, order, self.plan.catalogue.context))

@@ -182,6 +182,27 @@ def test_a_strategy_has_one_mark_in_all_charts_and_unknown_mallocs_have_differen
     assert marks.mark_of(run, "glibc") == marks.mark_of(synthetic.synthetic(), "glibc")
 
 
+def test_strategies_of_one_idea_share_a_colour_and_no_mark() -> None:
+    run = synthetic.synthetic()
+    own = {name: marks.mark_of(run, name) for name in run.ideas}
+    assert len(set(own.values())) == len(own)
+    stack = {own[name].light for name, idea in run.ideas.items() if idea == "stack"}
+    assert len(stack) == 1 and stack.isdisjoint(mark.light for name, mark in own.items() if run.ideas[name] != "stack")
+
+
+def test_a_malloc_that_is_missing_leaves_its_mark_to_nobody() -> None:
+    run = synthetic.synthetic()
+    missing = replace(run, context={**run.context, "malloc.mimalloc": "not available: not installed"})
+    assert all(marks.mark_of(missing, name) == marks.mark_of(run, name) for name in run.mallocs())
+
+
+def test_a_strategy_that_the_run_does_not_describe_is_drawn_in_the_colour_of_text() -> None:
+    run = synthetic.synthetic()
+    bare = replace(run, account=replace(run.account, about={}))
+    assert marks.mark_of(bare, "arena") == marks.STRONG
+    assert len({marks.mark_of(bare, name) for name in bare.mallocs()}) == len(bare.mallocs())
+
+
 # ---- what they say
 
 

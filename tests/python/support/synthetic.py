@@ -77,8 +77,16 @@ def document(
             own = [one for one in rows if one["name"].startswith(f"{family}/")]
             pieces.append((unit, {"context": told, "benchmarks": own}))
     words = {unit.family: {"question": f"What does {unit.family} ask?"} for unit, _ in pieces}
-    how_it_went = Account(True, processes, 1, tuple(unit for unit, _ in pieces), about={"families": words})
+    how_it_went = Account(True, processes, 1, tuple(unit for unit, _ in pieces), about={"families": words, "strategies": ideas(libraries)})
     return merge(pieces, how_it_went, names)
+
+
+def ideas(libraries: tuple[str, ...]) -> dict[str, str]:
+    """As the program declares them, in its order."""
+    strategies = {"stack_array": "stack", "alloca": "stack", "arena": "arena", "mmap": "heap", "new_delete": "heap"}
+    strategies |= {"none": "control", "pmr_monotonic": "arena", "pmr_pool": "arena", "pmr_sync_pool": "arena"}
+    strategies |= {"pool": "arena", "small_buffer": "stack", "thread_local": "stack"}
+    return strategies | dict.fromkeys(libraries, "heap")
 
 
 def names_of(mallocs: int) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ and Fernandes 2009), different in grey, and 3:1 or more against the page. Shape 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from suite.results.model import Run
@@ -28,42 +28,47 @@ class Mark:
 STRONG = Mark("#1c2026", "#eceff4")
 QUIET = Mark("#5b6470", "#a3acb9", "s", "--")
 
-_BLUE = ("#0d4dc7", "#4b7eff")  # the stack and what borrows its idea
-_GREEN = ("#3f9a80", "#77d1a9")  # arenas and pools
+_BLUE = ("#0d4dc7", "#4b7eff")
+_GREEN = ("#3f9a80", "#77d1a9")
 
-_MARKS: Mapping[str, Mark] = {
-    "none": QUIET,
-    "stack_array": Mark(*_BLUE, "o"),
-    "alloca": Mark(*_BLUE, "v"),
-    "thread_local": Mark(*_BLUE, "D"),
-    "small_buffer": Mark(*_BLUE, "^"),
-    "arena": Mark(*_GREEN, "s"),
-    "pool": Mark(*_GREEN, "h", "--"),
-    "pmr_monotonic": Mark(*_GREEN, "d", ":"),
-    "pmr_pool": Mark(*_GREEN, "p", "-."),
-    "pmr_sync_pool": Mark(*_GREEN, "8"),
-    "glibc": Mark("#ce5404", "#fd822e", "^"),
-    "mimalloc": Mark("#673a00", "#fed53d", "D", "--"),
-    "jemalloc": Mark("#d06ae6", "#a677a9", "v"),
-    "tcmalloc": Mark("#a73662", "#e54252", "P", "-."),
-    "tbbmalloc": Mark("#4c057d", "#baa6fc", "X", ":"),
-    "new_delete": Mark(STRONG.light, STRONG.dark, "<"),
-    "mmap": Mark(STRONG.light, STRONG.dark, "*", ":"),
-}
+# The program says which idea a strategy follows. Strategies of one idea get its marks in the order of the program's list.
+_BY_IDEA: Mapping[str, Sequence[Mark]] = {
+    "control": (QUIET,),
+    "stack": (Mark(*_BLUE, "o"), Mark(*_BLUE, "v"), Mark(*_BLUE, "^"), Mark(*_BLUE, "D")),
+    "arena": (
+        Mark(*_GREEN, "s"), Mark(*_GREEN, "d", ":"), Mark(*_GREEN, "p", "-."), Mark(*_GREEN, "8"),
+        Mark(*_GREEN, "h", "--"),
+    ),
+    "heap": (Mark(STRONG.light, STRONG.dark, "*", ":"), Mark(STRONG.light, STRONG.dark, "<")),
+}  # fmt: skip
 
-# For mallocs the suite does not know: --allocator NAME=FILE.
+# Malloc libraries have a colour each, also in the order of the list; libraries of --allocator come last.
+_LIBRARIES = (
+    Mark("#ce5404", "#fd822e", "^"),
+    Mark("#673a00", "#fed53d", "D", "--"),
+    Mark("#d06ae6", "#a677a9", "v"),
+    Mark("#a73662", "#e54252", "P", "-."),
+    Mark("#4c057d", "#baa6fc", "X", ":"),
+)
 _SPARE_COLOURS = (("#0a7d95", "#4fc3d9"), ("#7d6b00", "#cdb93a"), ("#8a1c1c", "#ff9d96"), ("#3d5a1e", "#a9d06b"))
 _SPARE_MARKERS = (">", "H", "p", "8", "d")
 _SPARE_DASHES = ("--", "-.", ":")
 
 
 def mark_of(run: Run, name: str) -> Mark:
-    """The strategy's own mark; spare ones go to the run's other mallocs in the order of their names."""
-    if name in _MARKS:
-        return _MARKS[name]
-    others = sorted(set(run.strategies()) & set(run.mallocs()) - set(_MARKS))
-    if name not in others:
-        return STRONG
-    index = others.index(name)
-    colour, marker, dashes = (each[index % len(each)] for each in (_SPARE_COLOURS, _SPARE_MARKERS, _SPARE_DASHES))
-    return Mark(colour[0], colour[1], str(marker), str(dashes))
+    """The mark of a strategy: by its idea, or its own where it is a malloc library. STRONG where the run knows neither."""
+    libraries = run.malloc_order
+    if name in libraries:
+        return _library_mark(libraries.index(name))
+    idea = run.ideas.get(name, "")
+    alike = [other for other, its_idea in run.ideas.items() if its_idea == idea and other not in libraries]
+    marks = _BY_IDEA.get(idea, ())
+    return marks[alike.index(name) % len(marks)] if marks else STRONG
+
+
+def _library_mark(index: int) -> Mark:
+    if index < len(_LIBRARIES):
+        return _LIBRARIES[index]
+    spare = index - len(_LIBRARIES)
+    colour = _SPARE_COLOURS[spare % len(_SPARE_COLOURS)]
+    return Mark(*colour, _SPARE_MARKERS[spare % len(_SPARE_MARKERS)], _SPARE_DASHES[spare % len(_SPARE_DASHES)])
