@@ -166,7 +166,7 @@ def _figure(name: str, one: charts.Drawing, on: Path) -> str:
 
 
 def _claims(run: Run) -> str:
-    lines = ["| what is said | here | what was measured |", "|---|---|---|"]
+    lines = ["| claim | verdict | measured |", "|---|---|---|"]
     for one in claims.judge(run):
         verdict = f"**{one.verdict}**{f' {_cell(one.condition)}' if one.condition else ''}"
         lines.append(f"| {_cell(one.said)} | {verdict} | {_cell(one.text)} |")
@@ -209,7 +209,7 @@ def _chapter(run: Run, shown: Mapping[str, charts.Drawing], chapter: str, on: Pa
 
 
 TOLD = {
-    "operation": "One operation", "untimed": "Not timed", "heap": "The heap", "unfairness": "What is unfair about it",
+    "operation": "One operation", "untimed": "Not timed", "heap": "The heap", "unfairness": "Known unfairness",
 }  # fmt: skip
 
 

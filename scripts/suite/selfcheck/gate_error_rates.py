@@ -280,13 +280,13 @@ def _made_from(told: Evaluation) -> str:
         f"Recorded {made.facts.get('date', 'on an unknown day')} on "
         f"{made.facts.get('topology', 'an unknown machine')}; "
         f"counters: {made.facts.get('counters', 'unknown')}. {len(made.benchmarks)} benchmarks; {turns[QUIET]} quiet "
-        f"turns, {turns[NOISY]} beside the neighbour; in each turn a pair of processes of each benchmark without a "
+        f"turns, {turns[NOISY]} beside the neighbour; each turn has a pair of processes of each benchmark without a "
         f"slowdown and with each of {slowdowns}. Seed of the recording {made.seed}, of the resampling {told.seed}. "
         f"{told.suites} suites of this project's rule are resampled from the turns, up to {STAGES * chosen.most} turns "
-        f"each ({chosen.pairs} pairs to suspect, {chosen.most} where these leave it open, and as many fresh ones to "
-        f"confirm); in a suite with slowdowns one benchmark has each, the others none. As suites share turns, the intervals (95 %, Clopper and Pearson) "
-        f"are narrower than the truth. The other rules are given runs of one process and {REPETITIONS} repetitions "
-        f"each: {runs[QUIET]} quiet ones, {runs[NOISY]} noisy ones."
+        f"each ({chosen.pairs} pairs to suspect, {chosen.most} where these leave it open, and as many fresh pairs to "
+        f"confirm); in a suite with slowdowns, one benchmark has each slowdown and the others have no slowdown. Suites "
+        f"share turns, so the intervals (95 %, Clopper and Pearson) are too narrow. The other rules get runs of one "
+        f"process and {REPETITIONS} repetitions each: {runs[QUIET]} quiet runs, {runs[NOISY]} noisy runs."
     )
 
 
@@ -301,7 +301,7 @@ def _rules(told: Evaluation, condition: str) -> str:
 
 def _cell(counted: Tally) -> str:
     if not counted.of:
-        return "not asked"
+        return "not tested"
     low, high = counted.interval
     return f"{_percent(counted.share)} ({_percent(low, unit='')}-{_percent(high)})"
 
@@ -313,7 +313,7 @@ def _percent(share: float, unit: str = " %") -> str:
 
 def _goals(told: Evaluation) -> str:
     counted = "cycles" in told.of.facts.get("counters", "")
-    lines = ["| goal | wanted | here | reached |", "|---|--:|--:|---|"]
+    lines = ["| goal | target | measured | reached |", "|---|--:|--:|---|"]
     goals = [
         ("A/A suites flagged", QUIET, (THE_RULE,), 0, 0.01),
         ("5 % slowdown found within 20 pairs", QUIET, (WITHIN_20,), 5, 0.99),
@@ -328,7 +328,7 @@ def _goals(told: Evaluation) -> str:
         tallies = [one.suites if percent == SAME_ON_BOTH_SIDES else one.of(percent) for one in scores]
         sign = "under" if percent == SAME_ON_BOTH_SIDES else "at least"
         if not tallies:
-            lines.append(f"| {words} | {sign} {_percent(wanted)} | | cannot be said: no counters here |")
+            lines.append(f"| {words} | {sign} {_percent(wanted)} | | not measurable: this machine has no counters |")
             continue
         best = max(tallies, key=lambda one: one.share)
         if percent == SAME_ON_BOTH_SIDES:
@@ -372,13 +372,13 @@ def _benchmarks(told: Evaluation) -> str:
             for percent in PLANTED:
                 came_to = 100 * math.expm1(median(_logs(told.of, condition, percent, name)))
                 found = own.found.get((percent, name), Tally()) if own else Tally()
-                cells.append(f"{came_to:+.1f} %: {_percent(found.share) if found.of else 'not asked'}")
+                cells.append(f"{came_to:+.1f} %: {_percent(found.share) if found.of else 'not tested'}")
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
     words = (
         "The spread is the robust standard deviation of new over old when nothing was changed (1.4826 times the median "
-        "absolute deviation). Under each planted slowdown: what it came to in the median of all its pairs, and "
+        "absolute deviation). Under each planted slowdown: its actual size in the median of all its pairs, and "
         "how often this project's rule found it. The delays were measured on the quiet machine: where "
-        "the neighbour makes a benchmark itself slower, the same delay is a smaller share of it."
+        "the neighbour slows the benchmark itself down, the same delay is a smaller share of its time."
     )
     return "\n".join(lines) + f"\n\n{words}\n\n{_why(told)} {_luck(told.of)}"
 
@@ -418,15 +418,15 @@ def _luck(made: Recording) -> str:
     counted = [one.counters for own in samples.values() for one in own]
     beside = [
         f"; {what} timed beside, by {_width(taken):.2f} times"
-        for what, key in (("an addition", "ns_per_addition"), ("eight additions that need not wait for each other", CORE_SHARE))
+        for what, key in (("an addition", "ns_per_addition"), ("eight independent additions", CORE_SHARE))
         if (taken := [one[key] for one in counted if key in one])
     ]
     return (
-        f"Between quiet processes of the unchanged program the time differs, from the 5th percentile to the 95th, by "
-        f"{width[least]:.2f} times in `{least}` and by {width[most]:.2f} times in `{most}`{''.join(beside)}. Where what "
-        "keeps the core busy moves far more than what waits for its own results, others are likely at work on the same "
-        "physical core: a virtual machine does not show them. Processes that differ in those eight additions by more than "
-        f"{100 * ALIKE:.0f} % are no pair, and are measured again, {ATTEMPTS - 1} times at most."
+        f"Between quiet processes of the unchanged program, the time varies from the 5th percentile to the 95th by "
+        f"{width[least]:.2f} times in `{least}` and by {width[most]:.2f} times in `{most}`{''.join(beside)}. Where "
+        "the independent additions vary far more than the dependent additions, other threads probably share the physical "
+        "core: a virtual machine does not show them. If two processes differ in the eight additions by more than "
+        f"{100 * ALIKE:.0f} %, the pair is discarded and measured again, at most {ATTEMPTS - 1} times."
     )
 
 
@@ -440,7 +440,7 @@ def _width(values: Sequence[float]) -> float:
 
 
 def _sources() -> str:
-    return "Where the other rules stand: " + "; ".join(f"{one.name}: {one.source}" for one in OTHER_RULES) + "."
+    return "Sources of the other rules: " + "; ".join(f"{one.name}: {one.source}" for one in OTHER_RULES) + "."
 
 
 # ---- in a page
