@@ -26,6 +26,7 @@ TESTS = Path(__file__).resolve().parent
 PROGRAM = ("measuring_program.py", "program")  # every test that runs the built program finds it through this function
 NOT_QUICK = ("built", "browser", "slow", "nightly")
 
+pytest.register_assert_rewrite("support")  # what the tests share also says which values a failed assertion compared
 settings.register_profile("same", derandomize=True)
 settings.load_profile("same")
 

@@ -32,8 +32,11 @@ from support.chart_checks import (
     CSS_POINT,
     PLAIN,
     SIGHT,
+    Extent,
+    by_day,
     drawn,
     exact,
+    expect_worst_to_be_worst,
     faults_of_layout,
     linear,
     luminance,
@@ -41,6 +44,7 @@ from support.chart_checks import (
     texts,
     title,
     told,
+    worst,
 )
 
 NAMES = list(charts.charts())
@@ -53,7 +57,7 @@ def usual_title(name: str) -> str:
 # ---- how they look
 
 
-@pytest.fixture(autouse=True, scope="module")
+@pytest.fixture(autouse=True)
 def _rare_collections() -> Iterator[None]:
     """A figure is thousands of objects that know each other: looking for dead ones at the usual pace takes a while."""
     usual = gc.get_threshold()
@@ -62,27 +66,28 @@ def _rare_collections() -> Iterator[None]:
     gc.set_threshold(*usual)
 
 
-def machines() -> Iterator[tuple[str, int, int, str]]:
-    """Chart, cores, strategies: every pair where threads are drawn, the ends for the rest; and both themes in turn."""
-    for name, one in charts.charts().items():
-        threaded = one.family in textbook.chapters()["contention"].FAMILIES
-        pairs = itertools.product((1, 2, 64), (3, 12)) if threaded else ((1, 3), (64, 12))
-        for (cores, strategies), theme in zip(pairs, itertools.cycle(charts.THEMES)):
-            yield name, cores, strategies, theme
+MACHINES = [Extent(cores, strategies) for cores in (1, 2, 64) for strategies in (3, 12)]
 
 
-@pytest.mark.parametrize(("name", "cores", "strategies", "theme"), machines())
-def test_nothing_overlaps_or_leaves_the_page_on_any_machine(
-    name: str, cores: int, strategies: int, theme: str
-) -> None:
-    run = synthetic.synthetic(mallocs=strategies - 2, cores=cores)
-    assert list(faults_of_layout(drawn(run, name, theme))) == []
+def drawn_on(machine: Extent, name: str, theme: str, size: str) -> charts.Drawing:
+    run = synthetic.synthetic(mallocs=machine.strategies - 2, cores=machine.cores_or_runs)
+    return drawn(run, name, theme, size)
 
 
+@pytest.mark.parametrize(("name", "theme", "size"), by_day(NAMES))
+def test_nothing_overlaps_or_leaves_the_page_on_the_worst_machine(name: str, theme: str, size: str) -> None:
+    assert list(faults_of_layout(drawn_on(worst(MACHINES), name, theme, size))) == []
+
+
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize(("theme", "size"), [("light", "paper"), ("dark", "square")])
-def test_every_page_has_the_room_and_the_colours_of_its_theme(name: str, theme: str, size: str) -> None:
-    one = drawn(synthetic.synthetic(), name, theme, size)
+def test_no_machine_leaves_less_room_than_the_worst(name: str) -> None:
+    expect_worst_to_be_worst(lambda machine, look: drawn_on(machine, name, look.theme, look.size), MACHINES)
+
+
+@pytest.mark.parametrize(("theme", "size"), itertools.product(charts.THEMES, charts.SIZES))
+def test_every_page_has_the_room_and_the_colours_of_its_theme(theme: str, size: str) -> None:
+    one = drawn(synthetic.synthetic(), "cost_64b", theme, size)
     assert list(faults_of_layout(one)) == []
     assert one.figure.get_facecolor()[0] == pytest.approx(1.0 if theme == "light" else 0.08, abs=0.02)
 
@@ -99,6 +104,23 @@ def test_the_test_of_the_layout_sees_faults() -> None:
         one.figure.text(x, 0.5, "some words", size=size)
     said = "; ".join(faults_of_layout(one))
     assert all(fault in said for fault in ("12.0 points", "leaves the page", "lies on"))
+
+
+def test_the_night_names_the_case_that_the_day_would_miss() -> None:
+    few, many = Extent(1, 3), Extent(1, 12)
+
+    def draw(machine: Extent, look: charts.Look) -> charts.Drawing:
+        one = drawn_on(machine, "cost_64b", look.theme, look.size)
+        if machine == few and look.size == "square":
+            for text in ("some words", "other words"):
+                one.figure.text(0.5, 0.5, text, size=40)
+        return one
+
+    with pytest.raises(AssertionError) as failed:
+        expect_worst_to_be_worst(draw, [few, many])
+    assert "dark, square, Extent(cores_or_runs=1, strategies=3): " in str(failed.value)
+    assert "'some words' lies on 'other words'" in str(failed.value)
+    assert "strategies=12), which is drawn by day, has no fault" in str(failed.value) and "talk" not in str(failed.value)
 
 
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=12))

@@ -21,7 +21,20 @@ from suite.charts.kit import marks, run_names
 from suite.commands import plot
 from suite.results.model import Benchmark, Run
 from support import synthetic
-from support.chart_checks import PLAIN, SIGHT, exact, faults_of_layout, linear, luminance, texts, told_only
+from support.chart_checks import (
+    PLAIN,
+    SIGHT,
+    Extent,
+    by_day,
+    exact,
+    expect_worst_to_be_worst,
+    faults_of_layout,
+    linear,
+    luminance,
+    texts,
+    told_only,
+    worst,
+)
 
 HOSTS = ("otto", "emma", "ida", "a-host-with-a-long-name.example.org", "karl", "w")
 COMPARED = [name for name in overlay.names() if name != "claims"]  # the charts whose title compares figures
@@ -81,17 +94,24 @@ def pair(factor: Factor, processes: int = 5) -> tuple[Run, Run]:
 # ---- how they look
 
 
-def looks() -> Iterator[tuple[str, str, str, int, int]]:
-    """Every chart on every page, with the fewest and the most to show; every page in both themes."""
-    for name, (place, size) in itertools.product(overlay.names(), enumerate(charts.SIZES)):
-        yield name, charts.THEMES[place % 2], size, 2, 3
-        yield name, charts.THEMES[1 - place % 2], size, 6, 12
+EXTENTS = [Extent(runs, strategies) for runs in (2, 6) for strategies in (3, 12)]
 
 
-@pytest.mark.parametrize(("name", "theme", "size", "runs", "strategies"), looks())
-def test_nothing_overlaps_or_leaves_the_page(name: str, theme: str, size: str, runs: int, strategies: int) -> None:
-    one = overlay.draw(machines(runs, strategies - 2), name, charts.Look(theme, size))
-    assert one is not None and list(faults_of_layout(one)) == []
+def drawn_from(extent: Extent, name: str, theme: str, size: str) -> charts.Drawing:
+    one = overlay.draw(machines(extent.cores_or_runs, extent.strategies - 2), name, charts.Look(theme, size))
+    assert one is not None
+    return one
+
+
+@pytest.mark.parametrize(("name", "theme", "size"), by_day(overlay.names()))
+def test_nothing_overlaps_or_leaves_the_page_where_there_is_most_to_show(name: str, theme: str, size: str) -> None:
+    assert list(faults_of_layout(drawn_from(worst(EXTENTS), name, theme, size))) == []
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", overlay.names())
+def test_fewer_runs_or_strategies_never_leave_less_room(name: str) -> None:
+    expect_worst_to_be_worst(lambda extent, look: drawn_from(extent, name, look.theme, look.size), EXTENTS)
 
 
 @pytest.mark.parametrize(("runs", "strategies"), [(2, 12), (6, 3)])

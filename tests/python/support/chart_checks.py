@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 from unittest import mock
 
 import numpy as np
@@ -47,23 +49,82 @@ def texts(one: charts.Drawing) -> list[Text]:
     return [text for text in one.figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
 
 
-def faults_of_layout(one: charts.Drawing) -> Iterator[str]:
+def boxes(shown: list[Text]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """Left, lower, right and upper end of each text, a pixel within its own: rows of one array each."""
+    return np.array([text.get_window_extent().padded(-1).extents for text in shown]).T
+
+
+def faults_of_layout(drawing: charts.Drawing) -> Iterator[str]:
     """Texts that are too small, leave the page or lie on one another."""
-    one.figure.draw_without_rendering()
-    page = one.figure.bbox
-    shown = texts(one)
-    smallest = {"talk": 18.0, "paper": 8.0, "square": 18.0}[one.look.size]
+    drawing.figure.draw_without_rendering()
+    page = drawing.figure.bbox
+    shown = texts(drawing)
+    smallest = {"talk": 18.0, "paper": 8.0, "square": 18.0}[drawing.look.size]
     for text in shown:
         if text.get_fontsize() < smallest - 1e-6:
             yield f"{text.get_text()!r} has {text.get_fontsize()} points"
-    said = [text.get_text() for text in shown]
-    x0, y0, x1, y1 = np.array([text.get_window_extent().padded(-1).extents for text in shown]).T
+    words = [text.get_text() for text in shown]
+    x0, y0, x1, y1 = boxes(shown)
     for index in np.flatnonzero((x0 < 0) | (x1 > page.x1) | (y0 < 0) | (y1 > page.y1)):
-        yield f"{said[index]!r} leaves the page"
+        yield f"{words[index]!r} leaves the page"
     across = (x0 <= x1[:, None]) & (x0[:, None] <= x1)
     along = (y0 <= y1[:, None]) & (y0[:, None] <= y1)
     for first, second in np.argwhere(np.triu(across & along, 1)):
-        yield f"{said[first]!r} lies on {said[second]!r}"
+        yield f"{words[first]!r} lies on {words[second]!r}"
+
+
+def room(drawing: charts.Drawing) -> float:
+    """By how much all texts could grow in their places before two overlap or one leaves the page: 1.1 is by 10 %."""
+    drawing.figure.draw_without_rendering()
+    page = drawing.figure.bbox
+    x0, y0, x1, y1 = boxes(texts(drawing))
+    x, y, width, height = (x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0
+    to_edge = np.min([2 * x / width, 2 * (page.x1 - x) / width, 2 * y / height, 2 * (page.y1 - y) / height])
+    apart = np.maximum(
+        2 * np.abs(x - x[:, None]) / (width + width[:, None]), 2 * np.abs(y - y[:, None]) / (height + height[:, None])
+    )
+    return float(min(to_edge, apart[~np.eye(len(x), dtype=bool)].min()))
+
+
+# ---- which charts are drawn by day, and which at night
+
+SHAPES = list({sheet.width / sheet.height: size for size, sheet in [*charts.SIZES.items()][::-1]}.values())
+"""A page of each shape: pages of one shape differ by their scale alone."""
+
+
+class Extent(NamedTuple):
+    """How much there is to show: the cores of a machine, or the runs in a chart of several; and the strategies."""
+
+    cores_or_runs: int
+    strategies: int
+
+
+def worst(extents: Iterable[Extent]) -> Extent:
+    """Where a chart has the least room: where there is most to show. Tests that run each night hold this."""
+    return max(extents, key=lambda extent: (extent.strategies, extent.cores_or_runs))
+
+
+def by_day(names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """Each chart on a page of each shape, in both themes in turn: chart, theme, size."""
+    for (name, size), theme in zip(itertools.product(names, SHAPES), itertools.cycle(charts.THEMES)):
+        yield name, theme, size
+
+
+def expect_worst_to_be_worst(draw: Callable[[Extent, charts.Look], charts.Drawing], extents: list[Extent]) -> None:
+    """Draws everything there is, and fails with the names of the cases that have a fault, or less room than the worst."""
+    complaints = []
+    for theme, size in itertools.product(charts.THEMES, charts.SIZES):
+        drawings = {extent: draw(extent, charts.Look(theme, size)) for extent in extents}
+        faults = {extent: list(faults_of_layout(drawing)) for extent, drawing in drawings.items()}
+        rooms = {extent: room(drawing) for extent, drawing in drawings.items()}
+        for extent in extents:
+            case = f"{theme}, {size}, {extent}"
+            if faults[extent]:
+                missed = "" if faults[worst(extents)] else f"; {worst(extents)}, which is drawn by day, has no fault"
+                complaints.append(f"{case}: {'; '.join(faults[extent])}{missed}")
+            if rooms[extent] < rooms[worst(extents)] - 0.03:
+                complaints.append(f"{case}: has room for {rooms[extent]:.3f}, {worst(extents)} for {rooms[worst(extents)]:.3f}")
+    assert not complaints, "\n".join(complaints)
 
 
 # Eyes without one kind of cones: Machado, Oliveira and Fernandes 2009, severity 1, on linear light.
@@ -73,7 +134,6 @@ SIGHT = {
     "no green": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
     "no blue": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
 }
-# Eyes without one kind of cones: Machado, Oliveira and Fernandes 2009, severity 1, on linear light.
 
 
 def linear(colour: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -87,5 +147,3 @@ def luminance(colour: str) -> float:
 
 def exact(name: str, process: int) -> float:
     return 1.0
-
-
