@@ -1,1 +1,1 @@
-"""What does every part of the suite use? Knows nothing of results."""
+"""Which parts does every room of the suite use? This room knows nothing of results."""

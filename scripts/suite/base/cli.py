@@ -1,4 +1,4 @@
-"""What have all commands in common? How they read their arguments, say what is wrong in one line, and end."""
+"""How does a command read its arguments, report an error in one line, and end?"""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from suite.base.text import one_line
 
 ROOT = Path(__file__).resolve().parents[3]
 SUCCESS, REFUSED, INTERRUPTED = 0, 2, 130
-LONGEST = 4000  # letters in a line that refuses: room for a path
-PLAIN_WIDTH = 140  # of the tables where there is no terminal to fit
+LONGEST = 4000  # letters in an error line: room for a path
+PLAIN_WIDTH = 140  # of the tables where the output is not a terminal
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """Reports a wrong option in one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(REFUSED, f"{self.prog}: {one_line(message, LONGEST)} (--help lists the options)\n")
 
 
 def answer(command: str, work: Callable[[], int]) -> int:
-    """Does the work of a command and returns its exit code; what was wrong is one line on stderr, and the code 2."""
+    """Does the work of a command and returns its exit code. An error becomes one line on stderr and the code 2."""
     try:
         return work()
     except (BadInput, UnitFailed) as problem:
         return _refuse(command, str(problem))
-    except BrokenPipeError:  # who read the output has gone: nothing more to say, and nobody to say it to
+    except BrokenPipeError:  # the reader of the output has closed it: the error line has no reader either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return REFUSED
     except OSError as problem:
@@ -46,9 +46,9 @@ def answer(command: str, work: Callable[[], int]) -> int:
 
 
 def _refuse(command: str, problem: str) -> int:
-    """The program's own lines pass through as they are. What a user or a file named may hold anything."""
-    said = one_line(problem, LONGEST)
-    print(said if said.startswith("stackheap:") else f"{command}: {said}", file=sys.stderr)
+    """Prints the problem in one line; a line that the benchmark program wrote already begins with its name."""
+    line = one_line(problem, LONGEST)
+    print(line if line.startswith("stackheap:") else f"{command}: {line}", file=sys.stderr)
     return REFUSED
 
 
@@ -61,6 +61,6 @@ def console_for_results() -> Console:
 
 
 def bar(status: Console) -> Progress:
-    """Redrawn twice a second: each drawing takes time from what is measured."""
+    """A progress bar. It is redrawn only twice a second, because drawing takes time from the measured process."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
     return Progress(*columns, console=status, disable=not status.is_terminal, transient=True, refresh_per_second=2)

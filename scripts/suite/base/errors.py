@@ -1,14 +1,14 @@
-"""What can go wrong that a user should read in one line?"""
+"""Which errors should a user read in one line?"""
 
 from __future__ import annotations
 
 
 class BadInput(Exception):
-    """Something the user gave cannot be used. Its text is one line."""
+    """An option or a file that the user gave cannot be used. The text is one line."""
 
 
 class UnitFailed(Exception):
-    """A process gave no result. Its text is the reason."""
+    """A process gave no result. The text is the reason."""
 
 
 class UnitHung(UnitFailed):

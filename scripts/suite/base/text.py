@@ -1,4 +1,4 @@
-"""How is a number, a size or text from outside written for a reader?"""
+"""How are numbers, sizes and foreign text written for a reader?"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _TIME_STEPS: Sequence[tuple[float, str]] = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"
 
 
 def three_figures(value: float) -> str:
-    """Three significant figures, and all digits of what is larger; never an exponent for large values."""
+    """Three significant figures; numbers from 100 on as whole numbers, never with an exponent."""
     return f"{value:,.0f}" if value >= 99.95 else f"{value:.3g}"
 
 
@@ -19,13 +19,13 @@ def _time_step(ns: float) -> tuple[float, str]:
 
 
 def time_text(ns: float) -> str:
-    """Three figures, in the unit that suits: 1.23 µs."""
+    """Three significant figures in the largest unit that fits: 1.23 µs."""
     scale, unit = _time_step(ns)
     return f"{three_figures(ns / scale)} {unit}"
 
 
 def interval_text(value: Estimate) -> str:
-    """The interval in the unit of its median; nothing where one process cannot give any."""
+    """The interval in the unit of its median; empty where there is no interval, as with a single process."""
     if not value.has_interval:
         return ""
     scale, unit = _time_step(value.median)

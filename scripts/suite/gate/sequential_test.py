@@ -46,7 +46,7 @@ from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, Judgement
 from suite.gate.pairs_file import Pair
 from suite.results.metrics import TIME, Metric, metrics_of
 from suite.results.model import WALL_NS, Benchmark, BenchmarkName, Sample
-from suite.stats.estimates import Estimate, estimate_shift, find_humps, median
+from suite.stats.estimates import Estimate, estimate_shift, find_modes, median
 from suite.stats.multiple import significant
 from suite.stats.paired_tests import paired_p_values
 
@@ -329,7 +329,7 @@ def _humps(judged: PairedMetric) -> list[str]:
     notes = []
     for which, own, partners in (("old", judged.old, judged.new), ("new", judged.new, judged.old)):
         tenth = math.ceil(len(own) / 10)
-        humps = find_humps(sorted(own)[tenth : len(own) - tenth])
+        humps = find_modes(sorted(own)[tenth : len(own) - tenth])
         if humps is None:
             continue
         middle = math.sqrt(humps[0] * humps[1])

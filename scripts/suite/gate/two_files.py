@@ -20,7 +20,7 @@ from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, Comparison, Ju
 from suite.gate.pairs_file import Side
 from suite.results.metrics import TIME, Metric, metrics_of
 from suite.results.model import Benchmark, Run
-from suite.stats.estimates import Estimate, estimate_ratio, find_humps, median
+from suite.stats.estimates import Estimate, estimate_ratio, find_modes, median
 from suite.stats.multiple import significant
 from suite.stats.permutation import PValues, permutation_p_values
 from suite.stats.rank_sum import rank_sum_p
@@ -280,7 +280,7 @@ def _judgement(
         verdict = SAME
     else:
         verdict = UNDECIDED
-    humps = [f"two humps in {which}" for which, values in (("old", row.old), ("new", row.new)) if find_humps(values)]
+    humps = [f"two humps in {which}" for which, values in (("old", row.old), ("new", row.new)) if find_modes(values)]
     counted = {key: estimate_ratio(new, old) for key, (old, new) in row.others.items()}
     return Judgement(
         name=row.name,

@@ -409,7 +409,7 @@ def _short(figure: Estimate) -> Row:
 
 
 def _sureness(run: Run, one: Benchmark, figure: Estimate) -> Row:
-    humps = [float(f"{each:.4g}") for each in figure.humps] if figure.humps else 0
+    humps = [float(f"{each:.4g}") for each in figure.modes] if figure.modes else 0
     return [humps, len(run.disturbed_processes(one)), len(one.samples), run.account.processes_planned]
 
 

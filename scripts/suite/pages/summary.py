@@ -132,7 +132,7 @@ def _figure(run: Run, topic: str, subject: str, one: Benchmark, words: str = "")
 
 
 def _notes(run: Run, one: Benchmark) -> Iterator[str]:
-    humps = estimate_median(one.times).humps
+    humps = estimate_median(one.times).modes
     if humps is not None:
         yield f"two humps, {time_text(humps[0])} and {time_text(humps[1])}: the median lies in one of them"
     disturbed = len(run.disturbed_processes(one))
@@ -177,7 +177,7 @@ def _sureness(run: Run) -> Iterator[str]:
     )
     scatter = noise_of(one.times for one in run.series())
     if scatter is not None:
-        humps = f"; {scatter.two_humped} have two humps" if scatter.two_humped else ""
+        humps = f"; {scatter.bimodal} have two humps" if scatter.bimodal else ""
         yield (
             f"Half of the {scatter.benchmarks} benchmarks are known to ±{scatter.typical:.1%} or better, "
             f"nine in ten to ±{scatter.worst_tenth:.1%}{humps}."

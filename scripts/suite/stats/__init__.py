@@ -1,1 +1,1 @@
-"""Which statistics does the suite use? Knows numbers alone."""
+"""Which statistics does the suite use? This room knows only numbers."""

@@ -1,13 +1,13 @@
 """Where in a series of runs did the cost change, and by how much?
 
-E-divisive (Matteson and James, Journal of the American Statistical Association 109, 2014): the place where the energy
-distance between what is before and what follows is largest divides the series, and so on in both pieces. Two choices
-are ours. The distance is taken between logarithms whose outliers were drawn in (Davies and Gather's Hampel identifier,
-same journal 88, 1993): one bad run must not say where to divide. And whether the place is a change is asked of the
-rank-sum test (Mann and Whitney, Annals of Mathematical Statistics 18, 1947) on the runs as they are, its p multiplied
-by the number of places that were searched. The paper draws random permutations, which costs time and makes two answers
-of one question; Hunter (Fleming and others, ICPE 2023) asks a t test, which takes the place it chose itself for one
-that was given, and noise for normal: that is where its false alarms come from. No random numbers here.
+E-divisive (Matteson and James, Journal of the American Statistical Association 109, 2014): the series is divided where
+the energy distance between the runs before and the runs after is largest, and both pieces are divided in the same way.
+Two choices differ from the paper. First, the distance is taken between logarithms, and outliers are limited (the Hampel
+identifier of Davies and Gather, same journal 88, 1993), so that a single bad run does not decide where to divide.
+Second, the rank-sum test on the unchanged values decides whether a division is a change point; its p is multiplied by
+the number of places that were searched. The paper draws random permutations instead: these cost time, and the same
+series can get two answers. Hunter (Fleming and others, ICPE 2023) uses a t test, which ignores that the place was chosen
+from many and assumes normal noise: its false alarms come from there. This module uses no random numbers.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from suite.stats.estimates import Estimate, estimate_ratio
 from suite.stats.multiple import false_discovery_limit
 from suite.stats.rank_sum import two_sided_rank_sum_p
 
-ERROR_RATE = 0.05  # of a series without a change; of all series looked at together, where there are several
-LEAST_RUNS = 3  # on either side: one bad run, or two, are no new level
-LEAST_CHANGE = 0.02  # as a share: code that merely lies elsewhere in memory moves a benchmark about as far
+ERROR_RATE = 0.05  # for one series without a change, or for all series together where there are several
+LEAST_RUNS = 3  # on either side: one or two bad runs are not a change point
+LEAST_CHANGE = 0.02  # as a share: placing the same code elsewhere in memory changes a benchmark by about as much
 
-_RUNS_FOR_SIZE = 20  # on either side: what was long before says little, and the interval costs their product
+_RUNS_FOR_SIZE = 20  # on either side: older runs add little, and the interval's cost grows with the product
 _NUMBERS_AT_ONCE = 1 << 20  # of pairwise sums, so that they stay in a cache
 
 Array = NDArray[np.float64]
@@ -37,7 +37,8 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ChangePoint:
-    """The first run of a new level. `p` is the chance of one as clear anywhere in the piece, had nothing changed."""
+    """The first run of a new level. `p` is the chance of a change point as clear anywhere in the piece if the cost had
+    not changed."""
 
     index: int
     p: float
@@ -52,16 +53,16 @@ def find_change_points(values: Sequence[float], least_change: float = LEAST_CHAN
 def find_in_all(all_series: Sequence[Array], least_change: float = LEAST_CHANGE) -> list[list[ChangePoint]]:
     """The same for many series. Of all change points found, a share of at most ERROR_RATE is expected to be false:
     false-discovery control over the smallest p of each series."""
-    found = _divide_all(all_series)
-    limit = false_discovery_limit([min(points.values(), default=1.0) for points in found], ERROR_RATE)
+    divisions = _divide_all(all_series)
+    limit = false_discovery_limit([min(points.values(), default=1.0) for points in divisions], ERROR_RATE)
     return [
         _sized(values, {index: p for index, p in points.items() if p <= limit}, least_change)
-        for values, points in zip(all_series, found)
+        for values, points in zip(all_series, divisions)
     ]
 
 
 def fewest_runs(series: int) -> int:
-    """How long the histories of so many series must be for the clearest change in one of them to be told from noise."""
+    """How many runs so many series need before the clearest possible change in one of them counts as a change point."""
     runs = 2 * LEAST_RUNS
     while 2 / math.comb(runs, runs // 2) * 2 * _places(runs) > ERROR_RATE / series:
         runs += 1
@@ -72,32 +73,32 @@ def fewest_runs(series: int) -> int:
 
 
 def _divide_all(all_series: Sequence[Array]) -> list[dict[int, float]]:
-    """Index and p of every division with p within ERROR_RATE. Pieces of one length are worked on together.
+    """Index and p of every division with p within ERROR_RATE. Pieces of the same length are processed together.
 
-    A division within a piece is no surer than the one that made the piece.
+    The p of a division within a piece is at least the p of the division that made the piece.
     """
-    found: list[dict[int, float]] = [{} for _ in all_series]
+    divisions: list[dict[int, float]] = [{} for _ in all_series]
     calm = [_drawn_in(values) for values in all_series]
-    pieces = [_piece(which, 0, len(values), 0.0) for which, values in enumerate(all_series)]
+    pieces = [_Piece(which, 0, len(values), 0.0) for which, values in enumerate(all_series)]
     while pieces:
         by_length = defaultdict(list)
-        for one in pieces:
-            if one.end - one.start >= 2 * LEAST_RUNS:
-                by_length[one.end - one.start].append(one)
+        for piece in pieces:
+            if piece.end - piece.start >= 2 * LEAST_RUNS:
+                by_length[piece.end - piece.start].append(piece)
         pieces = []
         for alike in by_length.values():
-            block = np.stack([all_series[one.which][one.start : one.end] for one in alike])
-            drawn_in = np.stack([calm[one.which][one.start : one.end] for one in alike])
-            for one, (place, own) in zip(alike, _best_divisions(block, drawn_in)):
-                middle, p = one.start + place, max(own, one.p)
+            block = np.stack([all_series[piece.which][piece.start : piece.end] for piece in alike])
+            drawn_in = np.stack([calm[piece.which][piece.start : piece.end] for piece in alike])
+            for piece, (place, own) in zip(alike, _best_divisions(block, drawn_in)):
+                middle, p = piece.start + place, max(own, piece.p)
                 if p <= ERROR_RATE:
-                    found[one.which][middle] = p
-                    pieces += [_piece(one.which, one.start, middle, p), _piece(one.which, middle, one.end, p)]
-    return found
+                    divisions[piece.which][middle] = p
+                    pieces += [_Piece(piece.which, piece.start, middle, p), _Piece(piece.which, middle, piece.end, p)]
+    return divisions
 
 
 @dataclass(frozen=True)
-class _piece:
+class _Piece:
     which: int  # series
     start: int
     end: int
@@ -105,10 +106,10 @@ class _piece:
 
 
 def _best_divisions(block: Array, drawn_in: Array) -> list[tuple[int, float]]:
-    """For each row, where it is best divided, and the p of that.
+    """For each row, the best place to divide it, and the p of that division.
 
-    As in the paper, what follows the division may itself end before the row does. Half of the error is for changes
-    that last to the row's end, which are fewer and matter most; half for all others.
+    As in the paper, the piece after the division may end before the row does. Half of the error rate is spent on changes
+    that last to the end of the row, which are fewer and matter most; the other half on all others.
     """
     rows, runs = block.shape
     at_once = max(1, _NUMBERS_AT_ONCE // (runs * runs))
@@ -120,8 +121,8 @@ def _best_divisions(block: Array, drawn_in: Array) -> list[tuple[int, float]]:
         passing = energy[:, :, :-1].reshape(len(some), -1).argmax(axis=1)
         for row, last, other in zip(some, lasting, passing):
             place, end = divmod(int(other), runs - 1)
-            ways = [(int(last) + 1, runs, _places(runs)), (place + 1, end + 1, _places_and_ends(runs))]
-            tested = ((2 * number * two_sided_rank_sum_p(row[:at], row[at:to]), at) for at, to, number in ways if number)
+            spans = [(int(last) + 1, runs, _places(runs)), (place + 1, end + 1, _places_and_ends(runs))]
+            tested = ((2 * number * two_sided_rank_sum_p(row[:at], row[at:to]), at) for at, to, number in spans if number)
             p, at = min(tested)
             best.append((at, min(p, 1.0)))
     return best
@@ -157,9 +158,9 @@ def _energies(block: Array) -> Array:
 
 
 def _drawn_in(values: Array) -> Array:
-    """Logarithms, none further from the running median of five than three times the usual step from run to run.
+    """Logarithms, limited to three times the usual step from run to run around the running median of five.
 
-    Levels of three runs and more, and where they begin, stay as they are.
+    Levels of three and more runs, and the places where they begin, do not change.
     """
     logs: Array = np.log(values)
     if len(logs) < 2 * LEAST_RUNS:
@@ -173,7 +174,7 @@ def _drawn_in(values: Array) -> Array:
 
 
 def _sized(values: Array, points: dict[int, float], least_change: float) -> list[ChangePoint]:
-    """The change points with their sizes; the smallest goes, and its two levels become one, until all are large."""
+    """The change points with their sizes. The smallest is removed, which joins its two levels, until all are large."""
     places = sorted(points)
     while places:
         edges = [0, *places, len(values)]

@@ -1,4 +1,4 @@
-"""How sure is a figure? Medians and ratios with intervals that assume no distribution, and results with two humps.
+"""How sure is a figure? Medians and ratios with intervals that assume no distribution, and bimodal results.
 
 The unit is the process: repetitions inside one process share its memory layout and its luck.
 """
@@ -17,12 +17,13 @@ from suite.stats.rank_sum import rank_sum_counts
 
 CONFIDENCE = 0.95
 
-# Two humps, on as few as five processes: with these, a single normal hump is called two in under 2 % of all series of
-# five and under 0.1 % of ten (tests/python/stats/test_estimates.py draws them); differences too small to matter are left.
-HUMP_PROCESSES = 2  # each hump must have been seen twice: one odd process is an outlier, not a hump
-HUMP_FEWEST_PROCESSES = 5
-HUMP_GAP_TO_SPREAD = 4.0  # the gap against the wider hump's own range, both of logarithms
-HUMP_LEAST_RATIO = 1.1
+# Bimodal results, on as few as five processes: with these numbers, a series from one normal distribution is called
+# bimodal in under 2 % of all series of five processes and under 0.1 % of ten (tests/python/stats/test_estimates.py draws
+# them). Modes whose difference is too small to matter are ignored.
+MODE_PROCESSES = 2  # processes in each mode at least: a single odd process is an outlier, not a mode
+MODE_FEWEST_PROCESSES = 5
+MODE_GAP_TO_SPREAD = 4.0  # the gap between the modes against the range of the wider mode, both of logarithms
+MODE_LEAST_RATIO = 1.1
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,11 @@ class Estimate:
     high: float
     coverage: float
     n: int
-    humps: tuple[float, float] | None = None  # the medians of the two humps, where there are two
+    modes: tuple[float, float] | None = None  # the medians of the two modes of a bimodal result
 
     @property
-    def two_humped(self) -> bool:
-        return self.humps is not None
+    def bimodal(self) -> bool:
+        return self.modes is not None
 
     @property
     def has_interval(self) -> bool:
@@ -50,14 +51,14 @@ class Estimate:
         return (self.high - self.low) / (2 * self.median) if self.median else 0.0
 
     def holds(self, value: float) -> bool:
-        """Whether `value` lies in the interval; without an interval nothing can be said to differ from it."""
+        """Whether `value` lies in the interval; without an interval no value is known to differ from the estimate."""
         return not self.has_interval or self.low <= value <= self.high
 
 
 def median(values: Iterable[float]) -> float:
     ordered = sorted(values)
     if not ordered:
-        raise ValueError("the median of nothing")
+        raise ValueError("an empty series has no median")
     middle = len(ordered) // 2
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
@@ -82,17 +83,17 @@ def estimate_median(values: Sequence[float], confidence: float = CONFIDENCE) -> 
     ordered = sorted(values)
     middle = median(ordered)
     low, high, coverage = median_interval(len(ordered), confidence)
-    return Estimate(middle, ordered[low], ordered[high], coverage, len(ordered), find_humps(ordered))
+    return Estimate(middle, ordered[low], ordered[high], coverage, len(ordered), find_modes(ordered))
 
 
 def estimate_ratio(above: Sequence[float], below: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
-    """How many times `below` is `above`: the Hodges-Lehmann estimate on logarithms, and the rank-sum test's interval.
+    """The ratio of `above` to `below`: the Hodges-Lehmann estimate on logarithms, and the rank-sum test's interval.
 
-    Exact for any distribution if the two differ by a factor only. Five against five processes reach 96.8 %.
+    The interval is exact for any distribution if the two samples differ by a factor only. Five against five processes reach 96.8 %.
     Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, 3rd edition, sections 4.2 and 4.3.
     """
     if min((*above, *below), default=0.0) <= 0.0:
-        raise ValueError("a ratio needs positive values on both sides")
+        raise ValueError("a ratio needs values on both sides, and all of them positive")
     ratios = sorted(math.log(a) - math.log(b) for a in above for b in below)
     cut = _deepest_cut(rank_sum_counts(len(above), len(below)), confidence, limit=(len(ratios) - 1) // 2)
     return Estimate(
@@ -105,9 +106,9 @@ def estimate_ratio(above: Sequence[float], below: Sequence[float], confidence: f
 
 
 def estimate_shift(differences: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
-    """Where paired differences lie: the Hodges-Lehmann estimate, and the signed-rank test's interval.
+    """The centre of paired differences: the Hodges-Lehmann estimate, and the signed-rank test's interval.
 
-    Exact for any distribution symmetric about its centre. Ten pairs reach 95.2 %, six 96.9 %, five 93.8 %.
+    The interval is exact for any distribution symmetric about its centre. Ten pairs reach 95.2 %, six 96.9 %, five 93.8 %.
     Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, 3rd edition, sections 3.2 and 3.3.
     """
     values = np.asarray(differences, dtype=float)
@@ -132,46 +133,46 @@ def signed_rank_counts(n: int) -> tuple[int, ...]:
 
 @cache
 def _triangle(n: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """The places of all pairs of n values, each with itself among them."""
+    """The indices of all pairs of n values, including the pairs of a value with itself."""
     first, second = np.triu_indices(n)
     return first, second
 
 
 @dataclass(frozen=True)
-class _cut:
+class _Cut:
     depth: int  # how many values are cut off at each end
     coverage: float
 
 
-def _deepest_cut(counts: Sequence[int], confidence: float, limit: int) -> _cut:
+def _deepest_cut(counts: Sequence[int], confidence: float, limit: int) -> _Cut:
     """The most that can be cut off both ends of a symmetric null distribution while the rest keeps `confidence`."""
     total = sum(counts)
-    deepest = _cut(0, max(0.0, 1 - 2 * counts[0] / total))
+    deepest = _Cut(0, max(0.0, 1 - 2 * counts[0] / total))
     tail = counts[0]
     for depth in range(1, limit + 1):
         tail += counts[depth]
         coverage = 1 - 2 * tail / total
         if coverage < confidence:
             break
-        deepest = _cut(depth, coverage)
+        deepest = _Cut(depth, coverage)
     return deepest
 
 
 @cache
-def _signed_rank_cut(n: int, confidence: float) -> _cut:
+def _signed_rank_cut(n: int, confidence: float) -> _Cut:
     return _deepest_cut(signed_rank_counts(n), confidence, limit=(n * (n + 1) // 2 - 1) // 2)
 
 
-def find_humps(values: Sequence[float]) -> tuple[float, float] | None:
-    """The medians of two humps, if the largest gap between sorted logarithms leaves two tight groups."""
-    if len(values) < HUMP_FEWEST_PROCESSES or min(values) <= 0.0:
+def find_modes(values: Sequence[float]) -> tuple[float, float] | None:
+    """The medians of the two modes, if the largest gap between sorted logarithms separates two narrow groups."""
+    if len(values) < MODE_FEWEST_PROCESSES or min(values) <= 0.0:
         return None
     ordered = sorted(values)
     logs = [math.log(value) for value in ordered]
     gap, split = max((logs[i] - logs[i - 1], i) for i in range(1, len(logs)))
     spread = max(logs[split - 1] - logs[0], logs[-1] - logs[split])
-    seen_twice = HUMP_PROCESSES <= split <= len(logs) - HUMP_PROCESSES
-    if not seen_twice or gap < math.log(HUMP_LEAST_RATIO) or gap < HUMP_GAP_TO_SPREAD * spread:
+    large_enough = MODE_PROCESSES <= split <= len(logs) - MODE_PROCESSES
+    if not large_enough or gap < math.log(MODE_LEAST_RATIO) or gap < MODE_GAP_TO_SPREAD * spread:
         return None
     return median(ordered[:split]), median(ordered[split:])
 
@@ -182,15 +183,15 @@ class Noise:
 
     typical: float  # half of the benchmarks scatter less
     worst_tenth: float  # one in ten scatters more
-    two_humped: int
+    bimodal: int
     benchmarks: int
 
 
 def noise_of(all_series: Iterable[Sequence[float]]) -> Noise | None:
-    """None where no benchmark has an interval: one process says nothing of the scatter."""
-    known = [one for one in (estimate_median(times) for times in all_series if times) if one.has_interval]
+    """None where no benchmark has an interval: a single process does not show the scatter."""
+    known = [estimate for estimate in (estimate_median(times) for times in all_series if times) if estimate.has_interval]
     if not known:
         return None
-    widths = sorted(one.half_width for one in known)
+    widths = sorted(estimate.half_width for estimate in known)
     worst_tenth = widths[min(len(widths) - 1, math.floor(0.9 * len(widths)))]
-    return Noise(median(widths), worst_tenth, sum(one.two_humped for one in known), len(known))
+    return Noise(median(widths), worst_tenth, sum(estimate.bimodal for estimate in known), len(known))

@@ -1,4 +1,4 @@
-"""How likely are such pairs where nothing changed?"""
+"""How likely are the differences of such pairs if nothing changed?"""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from suite.stats.estimates import signed_rank_counts
 
 
 def paired_p_values(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """One-sided p-values that the differences lie above zero and that they lie below: by ranks or by signs.
+    """One-sided p-values that the differences lie above zero and that they lie below, from ranks and from signs.
 
-    Twice the smaller, by Bonferroni's inequality. Exact for any distribution symmetric about zero.
+    The result is twice the smaller p, by Bonferroni's inequality. It holds for any distribution symmetric about zero.
     """
     ranks, signs = signed_rank(differences), sign_test(differences)
-    up, down = (min(1.0, 2 * min(both)) for both in zip(ranks, signs))
+    up, down = (min(1.0, 2 * min(pair)) for pair in zip(ranks, signs))
     return up, down
 
 
 def sign_test(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """The same by the sign test: how likely so many of them, or more, would fall on that side. Zeros are left out."""
+    """The same two p-values by the sign test: how likely so many differences, or more, have that sign. Zeros are left
+    out."""
     above, below = int(np.sum(differences > 0.0)), int(np.sum(differences < 0.0))
     return _binomial_tail(above + below, above), _binomial_tail(above + below, below)
 
@@ -34,10 +35,10 @@ def _binomial_tail(n: int, k: int) -> float:
 
 
 def signed_rank(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
-    """One-sided p-values of Wilcoxon's signed-rank test, that they lie above zero and that they lie below: exact.
+    """One-sided p-values of Wilcoxon's signed-rank test that the differences lie above zero and that they lie below.
 
-    Zeros say nothing and are left out. Ties get their mean rank, and a sum that is no whole number counts as the less
-    extreme one.
+    Zeros are left out. Ties get their mean rank, and a sum that is not a whole number is rounded to the less extreme
+    whole number. Without ties the p-values are exact.
     """
     values = differences[differences != 0.0]
     tails = _signed_rank_tails(len(values))
@@ -47,7 +48,7 @@ def signed_rank(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
 
 @cache
 def _signed_rank_tails(n: int) -> tuple[float, ...]:
-    """The chance of each sum of ranks or a greater one."""
+    """For each sum of ranks, the chance of that sum or a greater one."""
     counts = signed_rank_counts(n)
     sums, total = [], 0
     for count in reversed(counts):

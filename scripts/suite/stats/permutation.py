@@ -1,4 +1,4 @@
-"""How likely is such a difference between two groups of processes by chance, alone and among many?"""
+"""How likely does such a difference between two groups of processes arise by chance? The permutation test."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-_MOST_RELABELLINGS = 1000  # all there are for up to 5 against 5 processes and 6 against 4; else drawn with this seed
+_MOST_RELABELLINGS = 1000  # up to 5 against 5 and 6 against 4 processes that is all; above, so many are drawn
 _SEED = 20010424
-_SMALLEST_SPREAD = 0.001  # of logarithms; counters may be the same in every process
+_SMALLEST_SPREAD = 0.001  # of logarithms: a counter may have the same value in every process
 
 
 @dataclass(frozen=True)
 class PValues:
-    """How often chance alone would give a rise, or a fall, as large as this one."""
+    """How often chance alone would give a rise, or a fall, at least as large as the measured difference."""
 
     rise: float
     fall: float
@@ -26,14 +26,15 @@ class PValues:
 def permutation_p_values(
     pairs: Sequence[tuple[Sequence[float], Sequence[float]]], kinds: Sequence[str] = ()
 ) -> list[PValues]:
-    """For each (old, new) pair of positive series, all of the same two lengths: new against old.
+    """The p-values of new against old for each (old, new) pair of positive series, all with the same two lengths.
 
-    `kinds`: what each measures, where the usual scatter differs (times and bytes).
+    `kinds` names the unit of each pair, where the usual scatter differs by unit (times and bytes).
 
-    Five processes a side have 252 orders, too few to single out one benchmark among hundreds by its own ranks. So each
-    benchmark's difference, in units of its scatter, stands against those of all benchmarks with their processes
-    relabelled: the permutation test of Tusher, Tibshirani and Chu, PNAS 98 (2001). It takes scatter to be alike in
-    shape, not in size. The same relabelling is used for all: what disturbed a whole process stays together.
+    Five processes a side have 252 orders, too few to find one benchmark among hundreds by its own ranks. So each
+    benchmark's difference, in units of its scatter, is compared with the differences of all benchmarks with their
+    processes relabelled: the permutation test of Tusher, Tibshirani and Chu, PNAS 98 (2001). The test assumes that the
+    scatter of all benchmarks has the same shape, not the same size. All benchmarks share each relabelling, so that a
+    disturbance of a whole process stays together.
     """
     if not pairs:
         return []
@@ -51,9 +52,9 @@ def permutation_p_values(
         drawn = _statistic(squares, logs @ part.T, olds, news, low_spreads).ravel()
         at_least += np.bincount(np.searchsorted(ordered, drawn, side="right"), minlength=len(pairs) + 1)
         at_most += np.bincount(np.searchsorted(ordered, drawn, side="left"), minlength=len(pairs) + 1)
-    itself = 0 if everything else 1  # among all relabellings is the one that was measured
+    itself = 0 if everything else 1  # the complete set of relabellings contains the measured labels
     number = len(pairs) * len(labels) + itself
-    reached = at_least[::-1].cumsum()[::-1][1:]  # how many relabelled statistics are not below each observed one
+    reached = at_least[::-1].cumsum()[::-1][1:]  # relabelled statistics that are not below each observed statistic
     undercut = at_most.cumsum()[:-1]
     place = np.searchsorted(ordered, observed, side="left")
     last = np.searchsorted(ordered, observed, side="right") - 1
@@ -64,35 +65,36 @@ def permutation_p_values(
 
 
 def _relabellings(olds: int, news: int) -> tuple[Any, bool]:
-    """Which process counts as old, as weights of the difference of means; and whether these are all there are."""
+    """Which processes count as old, as weights of the difference of means, and whether the set is complete."""
     everything = math.comb(olds + news, olds) <= _MOST_RELABELLINGS
     if everything:
-        chosen = [list(each) for each in itertools.combinations(range(olds + news), olds)]
+        chosen = [list(subset) for subset in itertools.combinations(range(olds + news), olds)]
     else:
         draw = np.random.default_rng(_SEED)
         chosen = [list(draw.permutation(olds + news)[:olds]) for _ in range(_MOST_RELABELLINGS)]
     weights = np.full((len(chosen), olds + news), 1.0 / news)
-    for row, each in zip(weights, chosen):
-        row[each] = -1.0 / olds
+    for row, subset in zip(weights, chosen):
+        row[subset] = -1.0 / olds
     return weights, everything
 
 
 def _low_spreads(spreads: Any, kinds: Sequence[str]) -> Any:
-    """For each, a spread that only one in twenty of its kind stays under, as a column."""
+    """For each pair, the 5 % quantile of the spreads of its kind, as a column."""
     of_kind = np.array(kinds)
     lows = {kind: float(np.quantile(spreads[of_kind == kind], 0.05)) for kind in set(kinds)}
     return np.array([[max(lows[kind], _SMALLEST_SPREAD)] for kind in kinds])
 
 
 def _spread(squares: Any, differences: Any, olds: int, news: int) -> Any:
-    """The standard error of the differences of means, from what is left of the squares."""
+    """The standard error of the differences of means, from the squares that remain within the groups."""
     left = np.maximum(squares - differences**2 * (olds * news / (olds + news)), 0.0)
     return np.sqrt(left / (olds + news - 2) * (1 / olds + 1 / news))
 
 
 def _statistic(squares: Any, differences: Any, olds: int, news: int, low_spreads: Any) -> Any:
-    """Student's t with a low spread added below, so that no chance agreement makes a small change large."""
+    """Student's t with a low spread added to the denominator: values that agree by chance do not make a small change
+    look large."""
     statistic = differences / (_spread(squares, differences, olds, news) + low_spreads)
-    return np.round(statistic, 9)  # equal ones are equal whatever the order of the sums
+    return np.round(statistic, 9)  # equal statistics stay equal whatever the order of the sums
 
 

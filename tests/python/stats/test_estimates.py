@@ -1,4 +1,4 @@
-"""Do the intervals hold what they say they hold, and are humps seen only where there are some?"""
+"""Do the intervals hold the true value as often as they claim, and is a result called bimodal only where it is?"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_median(values: list[float], middle: float) -> None:
     assert estimates.median(values) == middle
 
 
-def test_the_median_of_nothing_is_refused() -> None:
+def test_the_median_of_an_empty_series_is_refused() -> None:
     with pytest.raises(ValueError):
         estimates.median([])
 
@@ -49,7 +49,7 @@ def test_the_interval_of_a_median_is_the_tabled_one(n: int, low: int, high: int,
 def test_the_interval_of_a_median_covers_as_often_as_it_says(n: int) -> None:
     draws = np.random.default_rng(n).lognormal(size=(DRAWS, n))  # skewed; the true median is 1
     known = [estimates.estimate_median(list(draw)) for draw in draws]
-    covered = sum(one.low <= 1.0 <= one.high for one in known) / DRAWS
+    covered = sum(estimate.low <= 1.0 <= estimate.high for estimate in known) / DRAWS
     assert covered == pytest.approx(known[0].coverage, abs=SLACK)
 
 
@@ -58,14 +58,14 @@ def test_the_interval_of_a_ratio_covers_as_often_as_it_says(m: int, n: int) -> N
     random = np.random.default_rng(m * n)
     covered = 0
     for above, below in zip(random.lognormal(size=(DRAWS, m)), random.lognormal(size=(DRAWS, n))):
-        one = estimates.estimate_ratio([3.0 * value for value in above], list(below))
-        covered += one.low <= 3.0 <= one.high
-    assert covered / DRAWS == pytest.approx(one.coverage, abs=SLACK)
+        ratio = estimates.estimate_ratio([3.0 * value for value in above], list(below))
+        covered += ratio.low <= 3.0 <= ratio.high
+    assert covered / DRAWS == pytest.approx(ratio.coverage, abs=SLACK)
 
 
 def test_five_against_five_reach_the_published_level() -> None:
-    one = estimates.estimate_ratio([1.0, 2.0, 3.0, 4.0, 5.0], [1.1, 2.1, 3.1, 4.1, 5.1])
-    assert one.coverage == pytest.approx(1 - 2 * 4 / 252)
+    ratio = estimates.estimate_ratio([1.0, 2.0, 3.0, 4.0, 5.0], [1.1, 2.1, 3.1, 4.1, 5.1])
+    assert ratio.coverage == pytest.approx(1 - 2 * 4 / 252)
 
 
 @pytest.mark.parametrize(("m", "n"), [(1, 1), (2, 3), (5, 5), (10, 4)])
@@ -81,55 +81,55 @@ def test_the_rank_sum_distribution_is_scipys(m: int, n: int) -> None:
 
 @given(st.lists(POSITIVE, min_size=1, max_size=12))
 def test_the_interval_holds_the_median(values: list[float]) -> None:
-    one = estimates.estimate_median(values)
-    assert min(values) <= one.low <= one.median <= one.high <= max(values)
+    estimate = estimates.estimate_median(values)
+    assert min(values) <= estimate.low <= estimate.median <= estimate.high <= max(values)
 
 
 @given(st.lists(POSITIVE, min_size=1, max_size=8), st.lists(POSITIVE, min_size=1, max_size=8))
 def test_a_ratio_and_its_reverse_agree(above: list[float], below: list[float]) -> None:
-    one, reverse = estimates.estimate_ratio(above, below), estimates.estimate_ratio(below, above)
-    assert one.low <= one.median * (1 + 1e-9) and one.median <= one.high * (1 + 1e-9)
-    assert one.median * reverse.median == pytest.approx(1.0)
-    assert one.low * reverse.high == pytest.approx(1.0)
+    ratio, reverse = estimates.estimate_ratio(above, below), estimates.estimate_ratio(below, above)
+    assert ratio.low <= ratio.median * (1 + 1e-9) and ratio.median <= ratio.high * (1 + 1e-9)
+    assert ratio.median * reverse.median == pytest.approx(1.0)
+    assert ratio.low * reverse.high == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(("above", "below"), [([0.0], [1.0]), ([1.0], []), ([1.0], [-1.0])])
-def test_a_ratio_of_what_is_not_positive_is_refused(above: list[float], below: list[float]) -> None:
+def test_a_ratio_of_values_that_are_not_positive_is_refused(above: list[float], below: list[float]) -> None:
     with pytest.raises(ValueError):
         estimates.estimate_ratio(above, below)
 
 
-def test_without_an_interval_nothing_is_told_apart() -> None:
+def test_without_an_interval_there_is_no_measurable_difference() -> None:
     assert estimates.estimate_ratio([5.0], [1.0]).holds(1.0)
     assert not estimates.estimate_ratio([5.0, 5.1, 5.2], [1.0, 1.1, 1.2]).holds(1.0)
 
 
-# ---- humps
+# ---- bimodal results
 
 
 @pytest.mark.parametrize(
-    ("values", "humps"),
+    ("values", "modes"),
     [
         ([10.0, 10.1, 10.2, 10.1, 30.0], None),  # one odd process is an outlier
         ([10.0, 10.1, 10.2, 30.0, 30.5], (10.1, 30.25)),
         ([30.0, 10.1, 10.2, 10.0, 30.5], (10.1, 30.25)),
-        ([10.0, 10.001, 10.5, 10.501, 10.502], None),  # apart, but by less than matters
+        ([10.0, 10.001, 10.5, 10.501, 10.502], None),  # two modes whose difference is too small to matter
         ([10.0, 13.0, 17.0, 22.0, 28.0], None),  # spread, not split
-        ([10.0, 10.0, 20.0, 20.0], None),  # too few to say
+        ([10.0, 10.0, 20.0, 20.0], None),  # too few processes
         ([0.0, 0.0, 1.0, 1.0, 1.0], None),
         ([10.0] * 5, None),
         ([10.0, 10.0, 10.0, 20.0, 20.0], (10.0, 20.0)),
     ],
 )
-def test_humps(values: list[float], humps: tuple[float, float] | None) -> None:
-    assert estimates.find_humps(values) == (None if humps is None else pytest.approx(humps))
+def test_the_modes_of_a_bimodal_result(values: list[float], modes: tuple[float, float] | None) -> None:
+    assert estimates.find_modes(values) == (None if modes is None else pytest.approx(modes))
 
 
 @pytest.mark.parametrize(("n", "most"), [(5, 0.02), (10, 0.001)])
-def test_one_hump_is_seldom_called_two(n: int, most: float) -> None:
+def test_a_normal_distribution_is_seldom_called_bimodal(n: int, most: float) -> None:
     draws = np.exp(0.5 * np.random.default_rng(n).normal(size=(5 * DRAWS, n)))
-    found = sum(estimates.find_humps(list(draw)) is not None for draw in draws) / len(draws)
-    assert found <= most
+    share = sum(estimates.find_modes(list(draw)) is not None for draw in draws) / len(draws)
+    assert share <= most
 
 
 # ---- noise
@@ -137,11 +137,11 @@ def test_one_hump_is_seldom_called_two(n: int, most: float) -> None:
 
 def test_noise_is_half_the_interval_against_the_median() -> None:
     quiet, loud = [100.0, 99.0, 101.0, 100.0, 100.0], [100.0, 50.0, 150.0, 100.0, 100.0]
-    found = estimates.noise_of([quiet] * 9 + [loud, []])
-    assert found is not None
-    assert (found.typical, found.worst_tenth) == pytest.approx((0.01, 0.5))
-    assert found.benchmarks == 10
+    noise = estimates.noise_of([quiet] * 9 + [loud, []])
+    assert noise is not None
+    assert (noise.typical, noise.worst_tenth) == pytest.approx((0.01, 0.5))
+    assert noise.benchmarks == 10
 
 
-def test_one_process_says_nothing_of_noise() -> None:
+def test_one_process_does_not_show_the_noise() -> None:
     assert estimates.noise_of([[1.0], [2.0]]) is None

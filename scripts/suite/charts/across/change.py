@@ -101,7 +101,7 @@ def _column(verdict: str, shown: Sequence[Judgement], reach: float) -> Column:
 def _as_log(ratio: Estimate, reach: float) -> Estimate:
     """Halving and doubling look alike; what lies beyond the axis ends at its edge."""
     low, middle, high = (min(max(math.log(each), -reach), reach) for each in (ratio.low, ratio.median, ratio.high))
-    return replace(ratio, low=low, median=middle, high=high, humps=None)
+    return replace(ratio, low=low, median=middle, high=high, modes=None)
 
 
 def _reach(shown: Sequence[Judgement]) -> float:

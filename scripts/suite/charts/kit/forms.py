@@ -149,7 +149,7 @@ def _join(axes: Any, rows: Sequence[str], panel: RowsPanel, colour_of: Callable[
 def _told(one: Estimate, axis: Scale) -> str:
     """A figure with its interval and its humps."""
     interval = f" ({axis.text(one.low)} to {axis.text(one.high)})" if one.has_interval else ""
-    humps = f", bimodal: {' and '.join(map(axis.text, one.humps))}" if one.humps else ""
+    humps = f", bimodal: {' and '.join(map(axis.text, one.modes))}" if one.modes else ""
     return f"{axis.text(one.median)}{interval}{humps}"
 
 
@@ -165,8 +165,8 @@ def _dot(on: Page, axes: Any, one: Estimate, y: float, of: Column, style: Mark) 
         axes.plot((max(one.low, axes.get_xlim()[0]), one.high), (y, y), "-", color=colour, alpha=0.5, zorder=2)
     face = colour if of.filled else on.look.page
     axes.plot((one.median,), (y,), of.marker or style.marker, color=colour, markerfacecolor=face, zorder=3)
-    if one.humps:
-        axes.plot(one.humps, (y, y), "|", color=colour, markersize=_marker_size(on) * 1.7, zorder=3)
+    if one.modes:
+        axes.plot(one.modes, (y, y), "|", color=colour, markersize=_marker_size(on) * 1.7, zorder=3)
 
 
 def _value(on: Page, axes: Any, one: Estimate, y: float, axis: Scale) -> None:
@@ -291,8 +291,8 @@ def _line(on: Page, axes: Any, one: Line, shift: float, over: Number, axis: Scal
         if value.has_interval:
             low = max(value.low, axes.get_ylim()[0])
             axes.plot((place, place), (low, value.high), "-", color=colour, alpha=0.5, clip_on=False, zorder=2)
-        if value.humps:
-            axes.plot((place, place), value.humps, "_", color=colour, markersize=_marker_size(on) * 1.6, zorder=3)
+        if value.modes:
+            axes.plot((place, place), value.modes, "_", color=colour, markersize=_marker_size(on) * 1.6, zorder=3)
     ends = " to ".join(f"{axis.text(value.median)} at {over(place)}" for place, value in _ends(one))
     on.facts.append(f"{on.name(one.name)} {ends}")
 

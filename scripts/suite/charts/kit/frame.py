@@ -161,7 +161,7 @@ class Page:
         self.canvas = FigureCanvasAgg(self.figure)
         self.mark: Callable[[str], Mark] = cache(partial(mark_of, run))
         self.keys: list[LegendEntry] = []
-        self.humps: LegendEntry | None = None
+        self.modes: LegendEntry | None = None
         self.drawn: list[Estimate] = []
         self.facts: list[str] = []  # what is drawn, in words
         self.named: set[str] = set()  # the strategies that are shown
@@ -192,8 +192,8 @@ class Page:
     def keep(self, one: Estimate, hump_marker: str = "") -> None:
         """Notes that this figure is shown, for the footer and the key."""
         self.drawn.append(one)
-        if one.humps and hump_marker:
-            self.humps = LegendEntry("bimodal", hump_marker)
+        if one.modes and hump_marker:
+            self.modes = LegendEntry("bimodal", hump_marker)
 
     def point_out(self, axes: Any, x: float, y: float, text: str) -> None:
         """Notes what the figure drawn at these data coordinates says, for those who point at it."""
@@ -232,7 +232,7 @@ class Page:
         top = self.look.sheet.height - _MARGIN * 0.8
         top = self._write(title, top, "figure.titlesize", self.look.text, weight="bold") - _GAP * 0.7
         top = self._write(subtitle, top, "font.size", self.look.quiet) - _GAP
-        keys = [*self.keys, *([self.humps] if self.humps else [])]
+        keys = [*self.keys, *([self.modes] if self.modes else [])]
         if keys:
             top = self._write_keys(keys, top) - _GAP
         method, machine = method or self._method(), self._machine()
