@@ -135,7 +135,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def full_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a run of all families: the reference run's."""
-    run = read_run(PROJECT / "results" / "reference" / "run.json")
+    run = read_run(PROJECT / "results" / "reference" / "run.json.gz")
     return report.write(report.make([run]), tmp_path_factory.mktemp("full") / "report.html")
 
 

@@ -18,20 +18,21 @@ _SHOWN = 3
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = OneLineParser(
         prog=PROGRAM,
-        description="Writes a run for other tools: the median of each benchmark over its processes.",
+        description="Writes a run for other tools: the median of each benchmark over its processes, or all rows.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="forms:\n"
+        "  google-benchmark         Google Benchmark's JSON with a row for each process, and aggregates (compare.py)\n"
         "  github-action-benchmark  Google Benchmark's JSON with one row a benchmark (tool: googlecpp; also Bencher's\n"
         "                           cpp_google adapter)\n"
         "  bencher                  Bencher Metric Format with intervals (bencher run --adapter json)\n"
         "  otava                    CSV with one row a run; several runs make the series\n"
         "  otava-config             the configuration for that CSV, which tells Otava that less is better\n\n"
-        "What has no place in a form (failed benchmarks; figures that are no times) is named on stderr.\n"
-        "Exit codes: 0 written, 2 bad input, or nothing to write.",
+        "stderr names what has no place in a form: failed benchmarks, and figures that are not times.\n"
+        "Exit codes: 0 on success, 2 on bad input or if there is nothing to write.",
     )
     add = parser.add_argument
     add("runs", metavar="RUN", type=Path, nargs="+", help="a run: its folder, run.json or run.json.gz; several for otava")
-    add("--to", choices=list(export.FORMS), required=True, help="the form")
+    add("--to", choices=list(export.FORMS), required=True, help="write this form")
     add("-o", "--out", metavar="FILE", type=Path, help="write there instead of printing")
     return parser.parse_args(arguments)
 

@@ -18,19 +18,23 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = OneLineParser(
         prog=PROGRAM,
         description="Rewrites the generated blocks of README.md and of the chapters in docs/, and "
-        "results/reference/figures, from results/reference/run.json.",
+        "results/reference/figures, from results/reference/run.json.gz.",
         epilog="Exit codes: 0 all is fresh, 1 --check found something stale, 2 bad input.",
     )
-    parser.add_argument("--check", action="store_true", help="change nothing; name what is stale")
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--check", action="store_true", help="change nothing; name what is stale")
+    either.add_argument("--refresh", metavar="RUN", type=Path, help="first make this run the reference, with its report")
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     options = parse(arguments)
-    return answer(PROGRAM, lambda: _refresh(root, options.check))
+    return answer(PROGRAM, lambda: _write(root, options.check, options.refresh))
 
 
-def _refresh(root: Path, only_check: bool) -> int:
+def _write(root: Path, only_check: bool, measured: Path | None) -> int:
+    if measured is not None:
+        docs.take_as_reference(root, measured)
     made = docs.make(root)
     stale = docs.stale(root, made)
     if not only_check:

@@ -16,19 +16,22 @@ from suite.base.blocks import BLOCK, OPENING
 from suite.base.errors import BadInput
 from suite.base.files import write_whole
 from suite.base.text import bytes_text
+from suite.pages import report
+from suite.results.compact import write_compact
 from suite.results.model import Run, cache_levels
-from suite.results.read import read_run
+from suite.results.read import read_program_output, read_run
 
 README = Path("README.md")
 DOCS = Path("docs")
 REFERENCE = Path("results", "reference")
+REFERENCE_RUN = REFERENCE / "run.json.gz"
 FIGURES = REFERENCE / "figures"
 HERO = "cost_64b"
 GALLERY = ("claims", "stack_price", "chase", "latency")
 
 
 class BadDocument(BadInput):
-    """The README's marks cannot be followed. Its text is one line."""
+    """A generated block of a document cannot be written. Its text is one line."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,19 @@ class GeneratedDocuments:
     figures: Mapping[Path, bytes]
 
 
+def take_as_reference(root: Path, measured: Path) -> None:
+    """Keeps a measured run as the reference, compact, with its report. Raises BadResult, BadInput, OSError."""
+    run = read_run(measured)
+    if not run.complete:
+        raise BadInput(f"{run.path} is incomplete: a reference is a whole run")
+    (root / REFERENCE).mkdir(parents=True, exist_ok=True)
+    write_compact(root / REFERENCE_RUN, read_program_output(run.path))
+    report.write(report.make([read_run(root / REFERENCE_RUN)]), root / REFERENCE / "report.html")
+
+
 def make(root: Path) -> GeneratedDocuments:
     """What belongs to the reference run. Raises BadResult, BadDocument, OSError."""
-    run = read_run(root / REFERENCE / "run.json")
+    run = read_run(root / REFERENCE_RUN)
     drawn = {name: charts.draw(run, name) for name in charts.charts()}
     shown = {name: one for name, one in drawn.items() if one is not None}
     figures = {_figure_of(name, one): charts.render(one, "svg") for name, one in shown.items()}
@@ -150,7 +163,7 @@ def _link(target: Path, on: Path) -> str:
 
 def _hero(shown: Mapping[str, charts.Drawing], on: Path) -> str:
     if HERO not in shown:
-        raise BadDocument(f"{REFERENCE / 'run.json'} has no data for the chart {HERO}")
+        raise BadDocument(f"{REFERENCE_RUN} has no data for the chart {HERO}")
     one = shown[HERO]
     source = _link(FIGURES / f"{HERO}-dark.svg", on)
     dark = f'<source media="(prefers-color-scheme: dark)" srcset="{source}">'

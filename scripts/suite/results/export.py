@@ -1,5 +1,6 @@
-"""How do other tools read a run? One row a benchmark, finite numbers only, in each tool's own form.
+"""How do other tools read a run? Finite numbers only, in each tool's own form.
 
+Google Benchmark's tools take a row for each process, then aggregates: what scripts/run writes, and a compact run lacks.
 github-action-benchmark takes `name`, `real_time` and `time_unit` of every row, aggregates and failed ones too, and
 compares rows by name: so each name stands once. Bencher's cpp_google adapter also wants `context.caches`; its json
 adapter reads the Bencher Metric Format. Apache Otava reads CSV with a row a run, and takes a rise for the better unless
@@ -20,8 +21,9 @@ from typing import Any
 
 from suite.base.errors import BadInput
 from suite.base.text import one_line
+from suite.results.merge import with_aggregates
 from suite.results.metrics import TIME, Metric, metrics_of
-from suite.results.model import NS_PER_UNIT, Benchmark, Run
+from suite.results.model import NS_PER_UNIT, Benchmark, Document, Run
 from suite.results.read import read_program_output, read_run
 from suite.stats.estimates import Estimate, estimate_median, median
 
@@ -36,117 +38,147 @@ class ExportedMetric:
     """One figure of one benchmark."""
 
     name: str  # of the benchmark
-    of: Metric
+    metric: Metric
     value: Estimate
 
     @property
     def full_name(self) -> str:
-        return self.of.named(self.name)
+        return self.metric.named(self.name)
 
 
 @dataclass(frozen=True)
 class Export:
-    """What is written, and what is to be said of what is not."""
+    """The written text, and a line for each figure that it leaves out."""
 
     text: str
     left_out: tuple[str, ...] = ()
 
 
-def figures(of: Run) -> tuple[list[ExportedMetric], list[str]]:
+def figures(run: Run) -> tuple[list[ExportedMetric], list[str]]:
     """The figures of every benchmark that was measured without a failure, and what was left out, with the reason."""
-    found, left_out = [], []
-    for name, one in of.by_name.items():
-        reason = _unfit(one)
+    exported, left_out = [], []
+    for name, benchmark in run.by_name.items():
+        reason = _unfit(benchmark)
         if reason:
             left_out.append(f"{name}: {reason}")
         else:
-            found += [ExportedMetric(name, each, estimate_median(each.values(one))) for each in _plain_figures(one)]
-    if not found:
-        raise BadInput(f"{of.path} has nothing to export: {left_out[0]}")
-    return found, left_out
+            exported += [
+                ExportedMetric(name, metric, estimate_median(metric.values(benchmark)))
+                for metric in _plain_metrics(benchmark)
+            ]
+    if not exported:
+        raise BadInput(f"{run.path} has nothing to export: {left_out[0]}")
+    return exported, left_out
 
 
-def _unfit(one: Benchmark) -> str:
-    if one.errors:
-        return f"failed: {one.errors[0]}"
-    if not one.samples:
+def _unfit(benchmark: Benchmark) -> str:
+    if benchmark.errors:
+        return f"failed: {benchmark.errors[0]}"
+    if not benchmark.samples:
         return "was not measured"
-    if not metrics_of(one):
+    if not metrics_of(benchmark):
         return "has no figure of its own"
-    return f"its name is longer than {MOST_NAME} letters" if len(one.name.text) > MOST_NAME - 64 else ""
+    return f"its name is longer than {MOST_NAME} letters" if len(benchmark.name.text) > MOST_NAME - 64 else ""
 
 
-def _plain_figures(one: Benchmark) -> Iterator[Metric]:
+def _plain_metrics(benchmark: Benchmark) -> Iterator[Metric]:
     """As measured: only ratios need a least value."""
-    return (replace(each, least=-math.inf) for each in metrics_of(one))
+    return (replace(metric, least=-math.inf) for metric in metrics_of(benchmark))
 
 
 # ---- the forms
 
 
-def as_google_benchmark(of: Run) -> Export:
-    """A slim Google Benchmark file: the median over processes as the one row of each benchmark, in nanoseconds.
+def as_google_benchmark(run: Run) -> Export:
+    """A whole Google Benchmark file: a row for each process, failed ones too, and the aggregates of each benchmark."""
+    if not run.series():
+        raise BadInput(f"{run.path} has nothing to export: no benchmark in it gave a result")
+    try:
+        document = with_aggregates(read_program_output(run.path))
+    except OverflowError:
+        raise BadInput(f"{run.path} has numbers that are too large for a mean or a standard deviation") from None
+    return Export(_json({**document, "benchmarks": [_plain_row(row) for row in document["benchmarks"]]}))
 
-    Figures that are no times have no place in that form, and are left out.
+
+def _plain_row(row: Document) -> Document:
+    """Only texts and finite numbers: JSON has no others, and Google Benchmark writes no others."""
+    return {
+        key: value
+        for key, value in row.items()
+        if isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value))
+    }
+
+
+def as_github_action_benchmark(run: Run) -> Export:
+    """A slim Google Benchmark file: the median over processes as the only row of each benchmark, in nanoseconds.
+
+    Figures that are not times have no place in that form, and are left out.
     """
-    found, left_out = figures(of)
-    times = [one for one in found if one.of.is_time]
-    cpu = _cpu_times(of)
-    left_out += [f"{one.full_name}: is no time, but {one.of.unit}" for one in found if not one.of.is_time]
-    if not times:
-        raise BadInput(f"{of.path} has nothing to export: {left_out[0]}")
-    rows = [
-        _row(index, one, cpu[one.name] if one.of == _AS_MEASURED else one.value.median)
-        for index, one in enumerate(times)
+    exported, left_out = figures(run)
+    times = [figure for figure in exported if figure.metric.is_time]
+    cpu = _cpu_times(run)
+    left_out += [
+        f"{figure.full_name}: is not a time but {figure.metric.unit}"
+        for figure in exported
+        if not figure.metric.is_time
     ]
-    return Export(_json({"context": _context(of), "benchmarks": rows}), tuple(left_out))
+    if not times:
+        raise BadInput(f"{run.path} has nothing to export: {left_out[0]}")
+    rows = [
+        _row(index, figure, cpu[figure.name] if figure.metric == _AS_MEASURED else figure.value.median)
+        for index, figure in enumerate(times)
+    ]
+    return Export(_json({"context": _context(run), "benchmarks": rows}), tuple(left_out))
 
 
-def _row(index: int, one: ExportedMetric, cpu_ns: float) -> dict[str, Any]:
+def _row(index: int, figure: ExportedMetric, cpu_ns: float) -> dict[str, Any]:
     """Every field that Google Benchmark 1.7.1 writes into a row; `iterations` are the processes."""
     return {
-        "name": one.full_name,
+        "name": figure.full_name,
         "family_index": index,
         "per_family_instance_index": 0,
-        "run_name": one.full_name,
+        "run_name": figure.full_name,
         "run_type": "iteration",
         "repetitions": 1,
         "repetition_index": 0,
         "threads": 1,
-        "iterations": one.value.n,
-        "real_time": one.value.median,
+        "iterations": figure.value.n,
+        "real_time": figure.value.median,
         "cpu_time": cpu_ns,
         "time_unit": "ns",
     }
 
 
-def _cpu_times(of: Run) -> dict[str, float]:
+def _cpu_times(run: Run) -> dict[str, float]:
     """The median over processes, in nanoseconds."""
-    found: dict[str, list[float]] = {}
-    for row in read_program_output(of.path)["benchmarks"]:
+    times: dict[str, list[float]] = {}
+    for row in read_program_output(run.path)["benchmarks"]:
         if row.get("run_type") != "aggregate" and not row.get("error_occurred"):
-            values = found.setdefault(row.get("run_name", row.get("name")), [])
+            values = times.setdefault(row.get("run_name", row.get("name")), [])
             values.append(row["cpu_time"] * NS_PER_UNIT[row["time_unit"]])
-    return {name: median(values) for name, values in found.items()}
+    return {name: median(values) for name, values in times.items()}
 
 
-def _context(of: Run) -> dict[str, Any]:
+def _context(run: Run) -> dict[str, Any]:
     """Without our account of the run; `caches` is a list, if only an empty one."""
-    caches = of.context.get("caches")
-    kept = {key: value for key, value in of.context.items() if key != "suite"}
+    caches = run.context.get("caches")
+    kept = {key: value for key, value in run.context.items() if key != "suite"}
     return {**kept, "caches": caches if isinstance(caches, list) else []}
 
 
-def as_bencher(of: Run) -> Export:
+def as_bencher(run: Run) -> Export:
     """Bencher Metric Format: benchmark to measure to value with its interval."""
-    found, left_out = figures(of)
+    exported, left_out = figures(run)
     document: dict[str, dict[str, dict[str, float]]] = {}
-    for one in found:
-        name, measure = (one.full_name, LATENCY) if one.of.is_time else (one.name, one.of.counter.replace("_", "-"))
-        metric = {"value": one.value.median}
-        if one.value.has_interval:
-            metric |= {"lower_value": one.value.low, "upper_value": one.value.high}
-        document.setdefault(name, {})[measure] = metric
+    for figure in exported:
+        metric, value = figure.metric, figure.value
+        name, measure = (
+            (figure.full_name, LATENCY) if metric.is_time else (figure.name, metric.counter.replace("_", "-"))
+        )
+        written = {"value": value.median}
+        if value.has_interval:
+            written |= {"lower_value": value.low, "upper_value": value.high}
+        document.setdefault(name, {})[measure] = written
     return Export(_json(document), tuple(left_out))
 
 
@@ -156,16 +188,16 @@ def as_otava(*runs: Run) -> Export:
     written = io.StringIO()
     table = csv.writer(written, lineterminator="\n")
     table.writerow([*_OTAVA_COLUMNS, *columns[0]])
-    for of, values in sorted(zip(runs, columns), key=lambda pair: _date(pair[0])):
-        host = one_line(str(of.context.get("host_name", "")))
-        table.writerow([_date(of).isoformat(), host, *(repr(values[name]) for name in columns[0])])
+    for run, values in sorted(zip(runs, columns), key=lambda pair: _date(pair[0])):
+        host = one_line(str(run.context.get("host_name", "")))
+        table.writerow([_date(run).isoformat(), host, *(repr(values[name]) for name in columns[0])])
     return Export(written.getvalue(), tuple(left_out))
 
 
 def as_otava_configuration(*runs: Run, csv_file: str = "stackheap.csv") -> Export:
     """Otava's configuration for that CSV, as YAML (every JSON is): less is better, except where it is not."""
     columns, left_out = _columns(runs)
-    rising = {one.full_name for of in runs for one in figures(of)[0] if not one.of.more_is_worse}
+    rising = {figure.full_name for run in runs for figure in figures(run)[0] if not figure.metric.more_is_worse}
     metrics = {name: {"column": name, "direction": 1 if name in rising else -1, "scale": 1} for name in columns[0]}
     test = {"type": "csv", "file": csv_file, "time_column": "time", "attributes": ["host"], "metrics": metrics}
     return Export(_json({"tests": {"stackheap": test}}), tuple(left_out))
@@ -174,24 +206,24 @@ def as_otava_configuration(*runs: Run, csv_file: str = "stackheap.csv") -> Expor
 def _columns(runs: Sequence[Run]) -> tuple[list[dict[str, float]], list[str]]:
     """For each run its figures by name, those that all have, in one order; and what was left out."""
     left_out: list[str] = []
-    found = []
-    for of in runs:
-        values, without = figures(of)
-        found.append({one.full_name: one.value.median for one in values})
+    columns = []
+    for run in runs:
+        exported, without = figures(run)
+        columns.append({figure.full_name: figure.value.median for figure in exported})
         left_out += without
-    common = [name for name in found[0] if all(name in values for values in found) and name not in _OTAVA_COLUMNS]
-    everything = {name for each in found for name in each}
+    common = [name for name in columns[0] if all(name in values for values in columns) and name not in _OTAVA_COLUMNS]
+    everything = {name for values in columns for name in values}
     left_out += [f"{name}: is not in every run" for name in sorted(everything - set(common))]
     if not common:
         raise BadInput("the runs have no figure in common")
-    return [{name: values[name] for name in common} for values in found], left_out
+    return [{name: values[name] for name in common} for values in columns], left_out
 
 
-def _date(of: Run) -> datetime:
+def _date(run: Run) -> datetime:
     try:
-        date = datetime.fromisoformat(str(of.context.get("date")))
+        date = datetime.fromisoformat(str(run.context.get("date")))
     except ValueError:
-        raise BadInput(f"{of.path} does not say when it was measured") from None
+        raise BadInput(f"{run.path} does not say when it was measured") from None
     return date if date.tzinfo else date.astimezone()
 
 
@@ -200,7 +232,8 @@ def _json(document: object) -> str:
 
 
 FORMS: Mapping[str, Callable[..., Export]] = {
-    "github-action-benchmark": as_google_benchmark,
+    "google-benchmark": as_google_benchmark,
+    "github-action-benchmark": as_github_action_benchmark,
     "bencher": as_bencher,
     "otava": as_otava,
     "otava-config": as_otava_configuration,

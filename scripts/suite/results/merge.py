@@ -24,9 +24,9 @@ def merge(
     context["executable"] = Path(str(context.get("executable", ""))).name  # where it lies is nobody else's business
     context["suite"] = {**dataclasses.asdict(how_it_went), "clock": how_it_went.clock}
     rows_by_name: dict[str, dict[int, Document]] = {name: {} for name in order}
-    for one, document in units:
+    for unit, document in units:
         for row in rows_of_processes(document):
-            rows_by_name.setdefault(run_name_of(row), {})[one.process] = row
+            rows_by_name.setdefault(run_name_of(row), {})[unit.process] = row
     rows: list[Document] = []
     for place, (name, by_process) in zip(_places(rows_by_name), rows_by_name.items()):
         own = [
@@ -35,6 +35,18 @@ def merge(
         ]
         rows += own + _aggregates(own)
     return {"context": context, "benchmarks": rows}
+
+
+def with_aggregates(document: Document) -> Document:
+    """The document with aggregates after the rows of each benchmark, as Google Benchmark writes them."""
+    rows_by_name: dict[str, list[Document]] = {}
+    for row in rows_of_processes(document):
+        rows_by_name.setdefault(run_name_of(row), []).append(row)
+    rows: list[Document] = []
+    for place, (name, own) in zip(_places(rows_by_name), rows_by_name.items()):
+        own = [_row_in_run(row, row.get("repetition_index", 0), row.get("repetitions", len(own)), place) for row in own]
+        rows += own + _aggregates(own)
+    return {**document, "benchmarks": rows}
 
 
 def _places(names: Iterable[str]) -> Iterator[tuple[int, int]]:
@@ -72,8 +84,8 @@ def _aggregates(rows: Sequence[Document]) -> list[Document]:
     counters = [key for key in dict(counters_of(good[0])) if all(key in row for row in good)]
     columns = {key: [float(row[key]) for row in good] for key in ("real_time", "cpu_time", *counters)}
     return [
-        _aggregate_row(good, name, unit_name, {key: of(values) for key, values in columns.items()})
-        for name, unit_name, of in (
+        _aggregate_row(good, name, unit_name, {key: summary(values) for key, values in columns.items()})
+        for name, unit_name, summary in (
             ("mean", "time", _mean),
             ("median", "time", median),
             ("stddev", "time", _stddev),
@@ -119,9 +131,9 @@ def _cv(values: Sequence[float]) -> float:
     return _stddev(values) / mean if mean else 0.0
 
 
-def write_unit(path: Path, one: Unit, document: Document) -> None:
+def write_unit(path: Path, unit: Unit, document: Document) -> None:
     finite_rows = [
         {key: value for key, value in row.items() if not isinstance(value, float) or math.isfinite(value)}
         for row in document["benchmarks"]
     ]
-    write_json(path, {**document, "benchmarks": finite_rows, "unit": dataclasses.asdict(one)})
+    write_json(path, {**document, "benchmarks": finite_rows, "unit": dataclasses.asdict(unit)})

@@ -32,7 +32,7 @@ from support.measuring_program import ROOT, listed, names, parsed, program
 
 KILLS = int(os.environ.get("STACKHEAP_KILLS", "25"))  # more: STACKHEAP_KILLS=100
 ONE = "--only=^scoped/none/bytes:64/touch:first$"
-RUN = ROOT / "results" / "reference" / "run.json"
+RUN = ROOT / "results" / "reference" / "run.json.gz"
 
 
 @pytest.fixture

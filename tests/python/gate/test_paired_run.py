@@ -427,7 +427,7 @@ def test_the_core_set_exists(reference_names: tuple[str, ...]) -> None:
 
 @pytest.fixture(scope="module")
 def reference_names() -> tuple[str, ...]:
-    return tuple(read_run(ROOT / "results" / "reference" / "run.json").by_name)
+    return tuple(read_run(ROOT / "results" / "reference" / "run.json.gz").by_name)
 
 
 # ---- the command

@@ -708,7 +708,7 @@ def test_a_crash_in_the_middle_of_adding_loses_nothing(kept: Callable[..., list[
 def test_a_long_history_stays_small_and_is_judged_soon(tmp_path: Path, call: Call) -> None:
     """A tenth of what history_scale.py measures, with room for a busy machine."""
     run = tmp_path / "run.json"
-    shutil.copy(ROOT / "results" / "reference" / "run.json", run)
+    shutil.copy(ROOT / "results" / "reference" / "run.json.gz", run)
     file = tmp_path / "history.sqlite"
     slow = history_scale.fill(file, run, 40, step_at=30, step=1.1)
     assert file.stat().st_size < 40 * 200e3

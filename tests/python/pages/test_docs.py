@@ -12,6 +12,7 @@ from suite import charts, claims
 from suite.base.files import write_json
 from suite.commands import readme as command
 from suite.pages import docs
+from suite.results.compact import write_compact
 from suite.results.read import read_run
 from support import synthetic
 
@@ -50,7 +51,7 @@ def root(tmp_path: Path, few_charts: None) -> Path:
 
 def measure_again(root: Path, price: synthetic.Price = synthetic.price) -> None:
     (root / docs.REFERENCE).mkdir(parents=True, exist_ok=True)
-    write_json(root / docs.REFERENCE / "run.json", synthetic.document(keep=few, ns=price))
+    write_compact(root / docs.REFERENCE_RUN, synthetic.document(keep=few, ns=price))
 
 
 def contents(root: Path) -> dict[str, bytes]:
@@ -75,7 +76,7 @@ def test_what_was_written_is_fresh_and_stays_as_it_is(root: Path, capsys: pytest
 
 def test_the_blocks_hold_the_figure_its_finding_and_the_numbers_and_the_text_around_stays(root: Path) -> None:
     text = (root / "README.md").read_text()
-    run = read_run(root / docs.REFERENCE / "run.json")
+    run = read_run(root / docs.REFERENCE_RUN)
     assert text.startswith("# A title\n\n<!-- generated: hero -->\n<picture>")
     assert "\nBetween.\n" in text and text.endswith("\nAfter.\n") and "\nbefore\n" not in text
     for source in re.findall(r'(?:src|srcset)="([^"]*)"', text):
@@ -102,6 +103,36 @@ def test_a_new_run_makes_blocks_and_figures_stale(root: Path, capsys: pytest.Cap
     assert "results/reference/figures/churn.svg (differs)" in said
     assert command.main([], root) == 0
     assert check(root, capsys) == (0, [])
+
+
+def test_a_refresh_takes_a_run_as_the_reference_with_figures_pages_and_report(
+    root: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured = tmp_path_factory.mktemp("measured")
+    write_json(measured / "run.json", synthetic.document(keep=few, ns=dearer))
+    assert command.main(["--refresh", str(measured)], root) == 0
+    assert "refreshed: README.md (block claims)" in capsys.readouterr().out
+    before, after = read_run(measured), read_run(root / docs.REFERENCE_RUN)
+    for name, benchmark in before.by_name.items():
+        assert after.by_name[name].times == pytest.approx(benchmark.times, rel=1e-5)
+    assert "</html>" in (root / docs.REFERENCE / "report.html").read_text()
+    assert check(root, capsys) == (0, [])
+    content = contents(root)
+    assert command.main(["--refresh", str(measured)], root) == 0
+    assert contents(root) == content
+
+
+def test_an_interrupted_run_does_not_become_the_reference(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = synthetic.document(keep=few)
+    document["context"]["suite"]["complete"] = False
+    write_json(tmp_path / "part.json", document)
+    before = contents(root)
+    assert command.main(["--refresh", str(tmp_path / "part.json")], root) == 2
+    answer = capsys.readouterr()
+    assert answer.err == f"scripts/readme: {tmp_path / 'part.json'} is incomplete: a reference is a whole run\n"
+    assert contents(root) == before
 
 
 def test_an_edited_block_is_stale_and_the_rest_is_not(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -166,7 +197,7 @@ def test_without_a_reference_run_one_line_says_so(tmp_path: Path, capsys: pytest
 def test_text_of_a_result_file_stays_text(root: Path) -> None:
     document = synthetic.document(keep=few)
     document["context"]["topology"] = "<script>|`*"
-    write_json(root / docs.REFERENCE / "run.json", document)
+    write_compact(root / docs.REFERENCE_RUN, document)
     (root / "README.md").write_text(BLOCK.format("machine"))
     assert command.main([], root) == 0
     assert "&lt;script&gt;\\|'\\*" in (root / "README.md").read_text()

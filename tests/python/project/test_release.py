@@ -16,7 +16,7 @@ from support.measuring_program import program
 PROJECT = Path(__file__).resolve().parents[3]
 # Enough to configure: the whole project has thirty megabytes of results and figures.
 COPIED = ("CMakeLists.txt", "README.md", "LICENSE", "CHANGELOG.md", "allocators", "benchmarks", "tests/planted")
-REFERENCE = "results/reference/run.json"
+REFERENCE = "results/reference/run.json.gz"
 
 
 def run(*command: str | Path, folder: Path) -> str:

@@ -23,6 +23,9 @@ from hypothesis import strategies as st
 
 from suite.commands import export as command
 from suite.results import export
+from suite.results.compact import write_compact
+from suite.results.merge import with_aggregates
+from support import synthetic
 
 COMPARE = Path("/usr/share/benchmark/compare.py")  # of the package libbenchmark-tools
 
@@ -241,6 +244,51 @@ def test_google_benchmarks_compare_reads_the_slim_file(tmp_path: Path) -> None:
                            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     assert "scoped/glibc/bytes:8" in ended.stdout
+
+
+def test_a_whole_google_benchmark_file_is_what_the_run_was_before_it_was_made_compact(tmp_path: Path) -> None:
+    document = synthetic.document(keep=lambda name: name.startswith(("scoped/", "overhead/")), processes=3)
+    failed = row("scoped/bad/bytes:8", 0, 0.0, error_occurred=True, error_message="wrong work")
+    document["benchmarks"].append(failed)
+    run = with_aggregates(document)
+    write_compact(tmp_path / "run.json.gz", run)
+    again = strict_json(exported("google-benchmark", tmp_path / "run.json.gz"))
+    assert [(one["name"], one["run_type"]) for one in again["benchmarks"]] == [
+        (one["name"], one["run_type"]) for one in run["benchmarks"]
+    ]
+    assert {one.get("aggregate_name") for one in again["benchmarks"]} == {None, "mean", "median", "stddev", "cv"}
+    for one, other in zip(run["benchmarks"], again["benchmarks"]):
+        assert one.keys() == other.keys()
+        near = 1e-2 if one.get("aggregate_name") in ("stddev", "cv") else 1e-5  # differences of rounded numbers
+        assert other["real_time"] == pytest.approx(one["real_time"], rel=near, abs=1e-9)
+    (tmp_path / "run.json").write_text(json.dumps(again))
+    assert exported("google-benchmark", tmp_path / "run.json") == json.dumps(again, indent=1, ensure_ascii=False) + "\n"
+
+
+def test_google_benchmarks_compare_reads_the_whole_file(tmp_path: Path) -> None:
+    write_compact(tmp_path / "run.json.gz", {"context": {"suite_version": "1"}, "benchmarks": rows()})
+    whole = tmp_path / "whole.json"
+    assert call(tmp_path / "run.json.gz", "--to", "google-benchmark", "-o", whole) == 0
+    for module in ("numpy", "scipy"):
+        pytest.importorskip(module)
+    if not COMPARE.exists():
+        pytest.skip(f"{COMPARE} is not installed (libbenchmark-tools)")
+    ended = subprocess.run([sys.executable, COMPARE, "--no-color", "benchmarks", whole, whole], capture_output=True,
+                           text=True, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    for shown in ("scoped/glibc/bytes:8_pvalue", "scoped/glibc/bytes:8_median", "scoped/glibc/bytes:8_cv", "OVERALL_GEOMEAN"):
+        assert shown in ended.stdout
+
+
+def test_numbers_that_have_no_mean_are_refused_and_those_that_json_lacks_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "scoped/x/bytes:8"
+    assert call(write(tmp_path, [row(name, 0, 1.0), row(name, 1, 1e300)]), "--to", "google-benchmark") == 2
+    assert "too large for a mean" in capsys.readouterr().err
+    odd = [row(name, 0, 1.0, iterations=math.inf, cycles=math.nan, label=["x"]), row(name, 1, 1.0, cycles=1.0)]
+    told = strict_json(exported("google-benchmark", write(tmp_path, odd)))["benchmarks"]
+    assert not {"iterations", "cycles"} & told[0].keys() and "cycles" in told[1] and "cycles" not in told[2]
 
 
 # ---- bad input

@@ -60,7 +60,7 @@ def main(runs: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "history.sqlite")
         begun = time.perf_counter()
-        slow = fill(file, ROOT / "results" / "reference" / "run.json", runs, step_at=runs - 12)
+        slow = fill(file, ROOT / "results" / "reference" / "run.json.gz", runs, step_at=runs - 12)
         print(f"{runs} runs kept in {time.perf_counter() - begun:.1f} s, {file.stat().st_size / 1e6:.1f} MB")
         begun = time.perf_counter()
         check = [str(ROOT / "scripts" / "history"), "--file", str(file), "check", "--format", "json"]

@@ -1,0 +1,60 @@
+"""Is what the repository keeps of a run small, the same every time, and still the run?"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from suite.base.files import write_json
+from suite.results.compact import DIGITS_KEPT, SIGNIFICANT_DIGITS, compact, write_compact
+from suite.results.merge import with_aggregates
+from suite.results.read import read_run
+from support import synthetic
+
+
+def few(name: str) -> bool:
+    return name.startswith(("scoped/", "overhead/"))
+
+
+def test_a_compact_run_has_no_aggregates_and_says_how_its_numbers_are_rounded() -> None:
+    document = with_aggregates(synthetic.document(keep=few, processes=3))
+    made = compact(document)
+    assert {row["run_type"] for row in document["benchmarks"]} == {"iteration", "aggregate"}
+    assert {row["run_type"] for row in made["benchmarks"]} == {"iteration"}
+    assert made["context"].pop(DIGITS_KEPT) == SIGNIFICANT_DIGITS
+    assert made["context"].keys() == document["context"].keys()
+
+
+@pytest.mark.parametrize(
+    ("number", "kept"),
+    [(0.5247287217586815, 0.524729), (1234567.0, 1234570.0), (-1.23456789e-9, -1.23457e-9), (0.0, 0.0), (10721561, 10721561)],
+)
+def test_numbers_keep_six_digits_and_whole_ones_all(number: float, kept: float) -> None:
+    document = {"context": {"suite_version": "1", "a": [number]}, "benchmarks": [{"run_type": "iteration", "x": number}]}
+    made = compact(document)
+    assert made["benchmarks"][0]["x"] == kept and made["context"]["a"] == [kept]
+    assert type(made["benchmarks"][0]["x"]) is type(number)
+
+
+def test_a_compact_run_reads_as_the_run(tmp_path: Path) -> None:
+    document = synthetic.document(keep=few, processes=3)
+    write_json(tmp_path / "run.json", document)
+    write_compact(tmp_path / "run.json.gz", document)
+    whole, small = read_run(tmp_path / "run.json"), read_run(tmp_path / "run.json.gz")
+    assert small.by_name.keys() == whole.by_name.keys()
+    assert small.account.processes_planned == whole.account.processes_planned
+    for name, benchmark in whole.by_name.items():
+        assert small.by_name[name].times == pytest.approx(benchmark.times, rel=1e-5)
+
+
+def test_the_same_run_gives_the_same_bytes_whatever_its_name_and_the_time(tmp_path: Path) -> None:
+    document = synthetic.document(keep=few)
+    for name in ("a.json.gz", "b.json.gz"):
+        write_compact(tmp_path / name, document)
+    content = (tmp_path / "a.json.gz").read_bytes()
+    assert content == (tmp_path / "b.json.gz").read_bytes()
+    assert content[:9] == b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02"  # neither a name nor a time
+    assert json.loads(gzip.decompress(content)) == json.loads(json.dumps(compact(document)))
