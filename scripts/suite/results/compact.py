@@ -1,4 +1,4 @@
-"""What does the repository keep of a run? Each process's numbers to six digits, without aggregates, packed by gzip.
+"""What does the repository keep of a run? Each process's numbers to five digits, without aggregates, packed by gzip.
 
 The numbers of a run hold 15 digits, of which the noise of any machine leaves three: the rest is most of the file.
 """
@@ -15,7 +15,7 @@ from suite.base.files import write_whole
 from suite.results.model import Document
 from suite.results.read import rows_of_processes
 
-SIGNIFICANT_DIGITS = 6
+SIGNIFICANT_DIGITS = 5
 DIGITS_KEPT = "significant_digits"  # the key in the context of a file whose numbers are rounded
 
 
@@ -35,7 +35,8 @@ def write_compact(path: Path, document: Document) -> None:
 
 
 def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
+    """Whole numbers, such as bytes, keep all digits."""
+    if isinstance(value, float) and not value.is_integer():
         return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
     if isinstance(value, dict):
         return {key: _rounded(item) for key, item in value.items()}

@@ -30,9 +30,9 @@ def test_a_compact_run_has_no_aggregates_and_says_how_its_numbers_are_rounded() 
 
 @pytest.mark.parametrize(
     ("number", "kept"),
-    [(0.5247287217586815, 0.524729), (1234567.0, 1234570.0), (-1.23456789e-9, -1.23457e-9), (0.0, 0.0), (10721561, 10721561)],
+    [(0.5247287217, 0.52473), (1234567.5, 1234600.0), (-1.2345678e-9, -1.2346e-9), (8388608.0, 8388608.0), (107215, 107215)],
 )
-def test_numbers_keep_six_digits_and_whole_ones_all(number: float, kept: float) -> None:
+def test_numbers_keep_five_digits_and_whole_numbers_all(number: float, kept: float) -> None:
     document = {"context": {"suite_version": "1", "a": [number]}, "benchmarks": [{"run_type": "iteration", "x": number}]}
     made = compact(document)
     assert made["benchmarks"][0]["x"] == kept and made["context"]["a"] == [kept]
@@ -47,7 +47,7 @@ def test_a_compact_run_reads_as_the_run(tmp_path: Path) -> None:
     assert small.by_name.keys() == whole.by_name.keys()
     assert small.account.processes_planned == whole.account.processes_planned
     for name, benchmark in whole.by_name.items():
-        assert small.by_name[name].times == pytest.approx(benchmark.times, rel=1e-5)
+        assert small.by_name[name].times == pytest.approx(benchmark.times, rel=1e-4)
 
 
 def test_the_same_run_gives_the_same_bytes_whatever_its_name_and_the_time(tmp_path: Path) -> None:

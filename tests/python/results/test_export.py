@@ -259,7 +259,7 @@ def test_a_whole_google_benchmark_file_is_what_the_run_was_before_it_was_made_co
     assert {one.get("aggregate_name") for one in again["benchmarks"]} == {None, "mean", "median", "stddev", "cv"}
     for one, other in zip(run["benchmarks"], again["benchmarks"]):
         assert one.keys() == other.keys()
-        near = 1e-2 if one.get("aggregate_name") in ("stddev", "cv") else 1e-5  # differences of rounded numbers
+        near = 1e-2 if one.get("aggregate_name") in ("stddev", "cv") else 1e-4  # differences of rounded numbers
         assert other["real_time"] == pytest.approx(one["real_time"], rel=near, abs=1e-9)
     (tmp_path / "run.json").write_text(json.dumps(again))
     assert exported("google-benchmark", tmp_path / "run.json") == json.dumps(again, indent=1, ensure_ascii=False) + "\n"
