@@ -60,7 +60,7 @@ def stack_is_flat(run: Run) -> Verdict:
         return holds_but(text, "the cost of heap memory does not depend on it either")
     touched = ratio(*pair("stack_array", "all"))
     if is_more(touched):
-        return holds_but(text, f"only untouched: written in full, the large block costs {times(touched)} as much")
+        return holds_but(text, f"only while untouched; written in full, the large block costs {times(touched)} as much")
     return holds(text)
 
 
