@@ -18,7 +18,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = OneLineParser(
         prog=PROGRAM,
         description="Rewrites the generated blocks of README.md and of the chapters in docs/, and "
-        "results/reference/figures, from results/reference/run.json.gz.",
+        "results/reference/figures, from results/reference/run.json.gz. --check also names what the present program "
+        "measures otherwise than the program that made that run.",
         epilog="Exit codes: 0 all is fresh, 1 --check found something stale, 2 bad input.",
     )
     either = parser.add_mutually_exclusive_group()
@@ -36,12 +37,17 @@ def _write(root: Path, only_check: bool, measured: Path | None) -> int:
     if measured is not None:
         docs.take_as_reference(root, measured)
     made = docs.make(root)
+    outdated = docs.outdated(root)
     stale = docs.stale(root, made)
     if not only_check:
         docs.write(root, made)
     for line in stale:
         print(f"{'stale' if only_check else 'refreshed'}: {line}")
-    return STALE if stale and only_check else SUCCESS
+    for line in outdated:
+        print(f"{'stale' if only_check else 'still stale'}: {line}")
+    if outdated:
+        print(f"{PROGRAM}: measure a new reference with scripts/run, then scripts/readme --refresh RUN", file=sys.stderr)
+    return STALE if only_check and (stale or outdated) else SUCCESS
 
 
 if __name__ == "__main__":

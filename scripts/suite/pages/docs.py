@@ -18,7 +18,7 @@ from suite.base.files import write_whole
 from suite.base.text import bytes_text
 from suite.pages import report
 from suite.results.compact import write_compact
-from suite.results.model import Run, cache_levels
+from suite.results.model import COUNTED_BESIDE, Run, cache_levels
 from suite.results.read import read_program_output, read_run
 
 README = Path("README.md")
@@ -26,6 +26,9 @@ DOCS = Path("docs")
 REFERENCE = Path("results", "reference")
 REFERENCE_RUN = REFERENCE / "run.json.gz"
 FIGURES = REFERENCE / "figures"
+# The number of the format stands where the program's build reads it.
+PROGRAM = Path("CMakeLists.txt")
+FORMAT = re.compile(r"^set\(STACKHEAP_FORMAT (\d+)\)", re.MULTILINE)
 HERO = "cost_64b"
 GALLERY = ("claims", "stack_price", "chase", "latency")
 
@@ -58,6 +61,32 @@ def take_as_reference(root: Path, measured: Path) -> None:
     (root / REFERENCE).mkdir(parents=True, exist_ok=True)
     write_compact(root / REFERENCE_RUN, read_program_output(run.path))
     report.write(report.make([read_run(root / REFERENCE_RUN)]), root / REFERENCE / "report.html")
+
+
+def outdated(root: Path) -> list[str]:
+    """How the reference differs from what the present program measures: a line each. Raises BadResult, BadDocument.
+
+    Read from the sources, so that it needs no build: the format, the families, and what is timed beside each benchmark.
+    """
+    run = read_run(root / REFERENCE_RUN)
+    present = FORMAT.search((root / PROGRAM).read_text(encoding="utf-8"))
+    if present is None:
+        raise BadDocument(f"{PROGRAM} does not set STACKHEAP_FORMAT to a number")
+    lines = []
+    if str(run.context.get("format", "")) != present[1]:
+        lines.append(f"has {_format_of(run)}, the present program writes format {present[1]}")
+    for counter in COUNTED_BESIDE:
+        if not any(benchmark.counter(counter) for benchmark in run.series()):
+            lines.append(f"lacks {counter}, which the present program measures beside every benchmark")
+    measured = set(run.account.about.get("families", {}))
+    families = {file.stem for file in root.glob("benchmarks/*/*.cpp") if file.parent.name != "harness"}
+    lines += [f"lacks the family {family}" for family in sorted(families - measured)]
+    lines += [f"has the family {family}, which the present program lacks" for family in sorted(measured - families)]
+    return [f"{REFERENCE_RUN} ({line})" for line in lines]
+
+
+def _format_of(run: Run) -> str:
+    return f"format {_cell(str(run.context['format']))}" if "format" in run.context else "no format"
 
 
 def make(root: Path) -> GeneratedDocuments:

@@ -20,9 +20,13 @@ DIGITS_KEPT = "significant_digits"  # the key in the context of a file whose num
 
 
 def compact(document: Document) -> Document:
-    """The run with rounded numbers, which its context says, and without aggregates."""
+    """The run with rounded numbers, which its context says, and without aggregates; iterations keep three digits."""
     context = {**document["context"], DIGITS_KEPT: SIGNIFICANT_DIGITS}
-    return {"context": _rounded(context), "benchmarks": _rounded(rows_of_processes(document))}
+    rows = [_rounded(row) for row in rows_of_processes(document)]
+    for row in rows:
+        if isinstance(iterations := row.get("iterations"), int):  # nothing is computed from them
+            row["iterations"] = int(float(f"{iterations:.3g}"))
+    return {"context": _rounded(context), "benchmarks": rows}
 
 
 def write_compact(path: Path, document: Document) -> None:

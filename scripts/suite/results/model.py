@@ -18,6 +18,7 @@ PLAIN_PART = re.compile(r"[\w^$/:.-]*(\.\*[\w^$/:.-]*){0,2}")
 MADE_BY_THIS_SUITE = "suite_version"  # the key in the context that tells this suite's files from other programs'
 WALL_NS = "wall_ns"
 CORE_SHARE = "ns_per_eight_additions"  # goes up where a thread on the same physical core takes its share of it
+COUNTED_BESIDE = ("ns_per_addition", CORE_SHARE)  # the program times both beside every benchmark
 MANY_THREADS = "items_per_second"  # in the rows of benchmarks whose work is done by several threads
 LEAST_PROCESSOR_SHARE = 0.02  # of the wall clock; less is not a busy machine, but work on another thread
 

@@ -39,6 +39,12 @@ def test_numbers_keep_five_digits_and_whole_numbers_all(number: float, kept: flo
     assert type(made["benchmarks"][0]["x"]) is type(number)
 
 
+def test_iterations_keep_three_digits() -> None:
+    rows = [{"run_type": "iteration", "iterations": count} for count in (1, 999, 10721561)]
+    made = compact({"context": {}, "benchmarks": rows})
+    assert [row["iterations"] for row in made["benchmarks"]] == [1, 999, 10700000]
+
+
 def test_a_compact_run_reads_as_the_run(tmp_path: Path) -> None:
     document = synthetic.document(keep=few, processes=3)
     write_json(tmp_path / "run.json", document)
