@@ -1,4 +1,4 @@
-"""How is a finding said? Numbers with two figures, spans, and comparisons that are true whichever way the data fall."""
+"""How is a finding worded? Numbers with two figures, spans, and comparisons that are true for any data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from suite.base.text import bytes_text, three_figures, time_text
 from suite.stats.estimates import Estimate
 
-NO_BREAK = "\u00a0"  # a space at which no line may end
+NO_BREAK = "\u00a0"  # a space at which a line does not break
+
 
 def two_figures(value: float) -> str:
     return f"{value:#.2g}" if 0.0 < value < 9.95 else three_figures(float(f"{value:.2g}"))
@@ -31,7 +32,7 @@ def percent(share: float) -> str:
 
 
 def span(values: Iterable[float], text: Callable[[float], str] = short_time) -> str:
-    """`3.6 to 12 ns`: from the least to the most, the unit once; one figure where both read alike."""
+    """`3.6 to 12 ns`: from the lowest to the highest, with one unit; a single figure where both texts are equal."""
     ordered = sorted(values)
     low, high = text(ordered[0]), text(ordered[-1])
     if low == high:
@@ -40,32 +41,34 @@ def span(values: Iterable[float], text: Callable[[float], str] = short_time) -> 
     return f"{number if unit and high.endswith(NO_BREAK + unit) else low}{NO_BREAK}to{NO_BREAK}{high}"
 
 
-def told_apart(ratio: Estimate) -> bool:
-    """Whether the two sides of the ratio differ beyond its interval; without an interval nothing is known."""
+def differs(ratio: Estimate) -> bool:
+    """Whether the two sides of the ratio differ beyond its interval. Without an interval the answer is no."""
     return ratio.has_interval and not ratio.holds(1.0)
 
 
-def none_apart(ratios: Sequence[Estimate]) -> bool:
-    """Whether every ratio is known, and none of them differs from one."""
-    return all(one.has_interval and not told_apart(one) for one in ratios)
+def none_differs(ratios: Sequence[Estimate]) -> bool:
+    """Whether every ratio has an interval, and every interval includes 1."""
+    return all(ratio.has_interval and not differs(ratio) for ratio in ratios)
 
 
 def against(ratios: Sequence[Estimate], base: str) -> str:
-    """`costs 3.6 to 12 times BASE`, or that no difference can be seen."""
-    return f"shows no measurable difference from {base}" if none_apart(ratios) else f"costs {_multiple(ratios)} {base}"
+    """`costs 3.6 to 12 times BASE`, or that no difference is measurable."""
+    if none_differs(ratios):
+        return f"shows no measurable difference from {base}"
+    return f"costs {_multiple(ratios)} {base}"
 
 
 def as_much(ratios: Sequence[Estimate]) -> str:
-    """`3.6 to 12 times as much`, or that no difference can be seen."""
-    return "the same, within the intervals," if none_apart(ratios) else f"{_multiple(ratios)} as much"
+    """`3.6 to 12 times as much`, or that no difference is measurable."""
+    return "the same, within the intervals," if none_differs(ratios) else f"{_multiple(ratios)} as much"
 
 
 def _multiple(ratios: Sequence[Estimate]) -> str:
-    return f"{span((one.median for one in ratios), two_figures)} times"
+    return f"{span((ratio.median for ratio in ratios), two_figures)} times"
 
 
 def with_extremes(values: Mapping[str, Estimate], text: Callable[[float], str] = two_figures) -> str:
-    """`1.0 (mimalloc) to 12 (glibc)`: the least and the most, and whose they are if their intervals are apart."""
+    """`1.0 (mimalloc) to 12 (glibc)`: the extremes, with their names if the two intervals do not overlap."""
     ordered = sorted(values, key=lambda name: values[name].median)
     least, most = values[ordered[0]], values[ordered[-1]]
     low, high = text(least.median), text(most.median)
@@ -75,7 +78,7 @@ def with_extremes(values: Mapping[str, Estimate], text: Callable[[float], str] =
 
 
 def plain(name: str) -> str:
-    """A strategy's name as words, of bearable length."""
+    """A strategy's name as words, cut to 20 letters."""
     text = "control" if name == "none" else name.replace("_", " ")
     return text if len(text) <= 20 else f"{text[:19]}…"
 
@@ -89,8 +92,8 @@ def joined(parts: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
-def cheapest_and_dearest(costs: Mapping[str, float]) -> str:
-    """`1.2 ns from arena and 20 ns from glibc`; one alone where there is one."""
+def cheapest_and_costliest(costs: Mapping[str, float]) -> str:
+    """`1.2 ns from arena and 20 ns from glibc`; a single strategy where there is only one."""
     ordered = sorted(costs, key=lambda name: costs[name])
     ends = dict.fromkeys((ordered[0], ordered[-1]))
     return joined([f"{short_time(costs[name])} from {plain(name)}" for name in ends])

@@ -1,4 +1,4 @@
-"""Which charts are there, and how does one become files? Every module here that has a QUESTION and draws is a chart."""
+"""Which charts are there, and how is a chart written to files? Every module here with a QUESTION is a chart."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
     "write_all",
 ]  # fmt: skip
 
-# Who drew a file: other versions of these set the same text a little differently.
+# The programs that drew a file. Other versions of them place the same text slightly differently.
 MAKER = f"Matplotlib {matplotlib.__version__}, FreeType {ft2font.__freetype_version__}"
 
 
@@ -44,7 +44,9 @@ class Chart:
 @cache
 def charts() -> dict[str, Chart]:
     """Every chart by name."""
-    modules = {one.name: importlib.import_module(f"{__name__}.{one.name}") for one in pkgutil.iter_modules(__path__)}
+    modules = {
+        module.name: importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)
+    }
     return {
         name: Chart(name, module.FAMILY, module.QUESTION, module.draw, getattr(module, "OVERLAY", None))
         for name, module in sorted(modules.items())
@@ -52,14 +54,14 @@ def charts() -> dict[str, Chart]:
     }
 
 
-def draw(run: Run, name: str, how: Look = Look()) -> Drawing | None:
+def draw(run: Run, name: str, look: Look = Look()) -> Drawing | None:
     """The chart of this name; None where the run has no data for it."""
-    with styled(how):
-        return charts()[name].draw(run, how)
+    with styled(look):
+        return charts()[name].draw(run, look)
 
 
 def render(drawn: Drawing, file_format: str) -> bytes:
-    """The file's content: the same for the same data, whenever it is drawn."""
+    """The file's content. The same data always gives the same bytes."""
     content = io.BytesIO()
     with styled(drawn.look):
         drawn.figure.savefig(content, format=file_format, metadata=_metadata(drawn, file_format))
@@ -84,53 +86,53 @@ Files = list[tuple[str, bytes]]  # names and contents
 
 
 def write_all(
-    drawer: Drawer, names: Sequence[str], folder: Path, formats: Sequence[str], how: Look, prefix: str = ""
+    drawer: Drawer, names: Sequence[str], folder: Path, formats: Sequence[str], look: Look, prefix: str = ""
 ) -> list[Path]:
-    """Draws each on as many cores as there are, writes the files in the order of the names, and returns them."""
+    """Draws the charts on all cores, writes the files in the order of the names, and returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, content in _rendered(drawer, names, formats, how):
+    for name, content in _rendered(drawer, names, formats, look):
         file = folder / f"{prefix}{name}"
         write_whole(file, content)
         written.append(file)
     return written
 
 
-def _rendered(drawer: Drawer, names: Sequence[str], formats: Sequence[str], how: Look) -> Iterator[tuple[str, bytes]]:
+def _rendered(drawer: Drawer, names: Sequence[str], formats: Sequence[str], look: Look) -> Iterator[tuple[str, bytes]]:
     workers = min(len(names), len(os.sched_getaffinity(0)))
     if workers < 2:
         for name in names:
-            yield from _render_one(drawer, name, formats, how)
+            yield from _render_one(drawer, name, formats, look)
         return
     pool = ProcessPoolExecutor(workers, initializer=_begin_work, initargs=(drawer,))
     try:
-        for name, future in [(name, pool.submit(_work, name, formats, how)) for name in names]:
+        for name, future in [(name, pool.submit(_work, name, formats, look)) for name in names]:
             try:
                 rendered = future.result()
-            except Exception:  # drawn once more here, where what is wrong with it is raised as it is
-                rendered = _render_one(drawer, name, formats, how)
+            except Exception:  # draw it again in this process, so that the original exception is raised
+                rendered = _render_one(drawer, name, formats, look)
             yield from rendered
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _render_one(drawer: Drawer, name: str, formats: Sequence[str], how: Look) -> Files:
-    drawn = drawer(name, how)
+def _render_one(drawer: Drawer, name: str, formats: Sequence[str], look: Look) -> Files:
+    drawn = drawer(name, look)
     if drawn is None:
         return []
-    return [(f"{name}{how.suffix}.{file_format}", render(drawn, file_format)) for file_format in formats]
+    return [(f"{name}{look.suffix}.{file_format}", render(drawn, file_format)) for file_format in formats]
 
 
-_drawer_of_the_worker: list[Drawer] = []  # handed over once, as runs are large
+_drawer_of_the_worker: list[Drawer] = []  # passed once per worker, because runs are large
 
 
 def _begin_work(drawer: Drawer) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the process that waits for the files
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles the interrupt
     _drawer_of_the_worker[:] = [drawer]
 
 
-def _work(name: str, formats: Sequence[str], how: Look) -> Files:
-    return _render_one(_drawer_of_the_worker[0], name, formats, how)
+def _work(name: str, formats: Sequence[str], look: Look) -> Files:
+    return _render_one(_drawer_of_the_worker[0], name, formats, look)
 
 
 def _metadata(drawn: Drawing, file_format: str) -> dict[str, str | None]:

@@ -1,4 +1,4 @@
-"""What a block costs that must begin at a multiple of 64, or of a page."""
+"""What does a block cost that must begin at a multiple of 64, or of a page?"""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ FAMILY = "aligned"
 QUESTION = "What does an aligned block cost, at a multiple of 64 or of a page?"
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
+def draw(run: Run, look: Look) -> Drawing | None:
     sizes = query.ends(query.numbers(run, "bytes", FAMILY))
     panels = [forms.LinesPanel(f"Blocks of {bytes_text(size)}", _lines(run, size)) for size in sizes]
-    panels = [one for one in panels if one.series]
+    panels = [panel for panel in panels if panel.series]
     if not panels:
         return None
-    on = Page(run, how, FAMILY)
-    forms.lines(on, *panels)
+    page = Page(run, look, FAMILY)
+    forms.lines(page, *panels)
     subtitle = "Take a block with this alignment in bytes, give it back: time per block, log scales"
-    return on.finish(_title(run, sizes), subtitle)
+    return page.finish(_title(run, sizes), subtitle)
 
 
 def _lines(run: Run, size: int) -> list[forms.Line]:
     names = query.mallocs(run, FAMILY)
-    found = {name: query.over(run, "alignment", FAMILY, name, bytes=size) for name in names}
-    return [forms.Line(name, query.medians(each)) for name, each in found.items() if each]
+    benchmarks = {name: query.over(run, "alignment", FAMILY, name, bytes=size) for name in names}
+    return [forms.Line(name, query.medians(by_alignment)) for name, by_alignment in benchmarks.items() if by_alignment]
 
 
 def _title(run: Run, sizes: list[int]) -> str:
@@ -43,10 +43,10 @@ def _title(run: Run, sizes: list[int]) -> str:
         if not ratios or len(alignments) < 2:
             continue
         subject, base = f"{bytes_text(size)} aligned to {bytes_text(alignments[-1])}", bytes_text(alignments[0])
-        if phrases.none_apart(list(ratios.values())):
+        if phrases.none_differs(list(ratios.values())):
             return f"{subject} show no measurable difference from {bytes_text(size)} aligned to {base}, with any malloc"
         return f"{subject} cost {phrases.with_extremes(ratios)} times what they cost aligned to {base}"
-    found = query.by_strategy(run.series(FAMILY, alignment=alignments[-1]))
-    costs = query.middles(query.medians(found))
+    benchmarks = query.by_strategy(run.series(FAMILY, alignment=alignments[-1]))
+    costs = query.middles(query.medians(benchmarks))
     costs = {name: ns for name, ns in costs.items() if name in libraries} or costs
-    return f"A block aligned to {bytes_text(alignments[-1])} costs {phrases.cheapest_and_dearest(costs)}"
+    return f"A block aligned to {bytes_text(alignments[-1])} costs {phrases.cheapest_and_costliest(costs)}"

@@ -1,4 +1,4 @@
-"""From which size on a struct costs more by value than by reference."""
+"""From which size on does a struct cost more by value than by reference?"""
 
 from __future__ import annotations
 
@@ -19,38 +19,36 @@ QUESTION = "From which size on should a struct not be passed by value?"
 WAYS = {"none": "the call alone", "value": "by value", "reference": "by reference", "unique_ptr": "by unique_ptr"}
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
-    found = {way: query.by_number(run.series(FAMILY, how=way), "bytes") for way in WAYS}
-    on = Page(run, how, FAMILY, WAYS)
-    heap = on.mark(str(run.context.get("process_malloc")))
-    styles = {"none": QUIET, "value": on.mark("stack_array"), "reference": STRONG, "unique_ptr": heap}
-    series = [forms.Line(way, query.medians(each), styles[way]) for way, each in found.items() if each]
+def draw(run: Run, look: Look) -> Drawing | None:
+    benchmarks = {way: query.by_number(run.series(FAMILY, how=way), "bytes") for way in WAYS}
+    page = Page(run, look, FAMILY, WAYS)
+    heap = page.mark(str(run.context.get("process_malloc")))
+    styles = {"none": QUIET, "value": page.mark("stack_array"), "reference": STRONG, "unique_ptr": heap}
+    series = [forms.Line(way, query.medians(by_size), styles[way]) for way, by_size in benchmarks.items() if by_size]
     if not series:
         return None
-    (axes,) = forms.lines(on, forms.LinesPanel("", series))
-    ratios = query.ratios(found["value"], found["reference"])
-    start = _dearer_from(ratios)
+    (axes,) = forms.lines(page, forms.LinesPanel("", series))
+    ratios = query.ratios(benchmarks["value"], benchmarks["reference"])
+    start = _costs_more_from(ratios)
     if start is not None:
-        forms.guide(on, axes, [(float(start), f"costs more by value from {bytes_text(start)} on")])
+        forms.guide(page, axes, [(float(start), f"costs more by value from {bytes_text(start)} on")])
     subtitle = "Call a function that reads the first word of a struct: time per call over the struct's size, log scales"
-    return on.finish(_title(found, ratios, start), subtitle)
+    return page.finish(_title(benchmarks, ratios, start), subtitle)
 
 
-def _dearer_from(ratios: Mapping[int, Estimate]) -> int | None:
-    """The least size from which on every one is dearer by value, beyond the interval."""
+def _costs_more_from(ratios: Mapping[int, Estimate]) -> int | None:
+    """The smallest size from which on every struct costs more by value, beyond the interval."""
     start = None
     for size in sorted(ratios, reverse=True):
-        if not (phrases.told_apart(ratios[size]) and ratios[size].median > 1.0):
+        if not (phrases.differs(ratios[size]) and ratios[size].median > 1.0):
             break
         start = size
     return start
 
 
-def _title(
-    found: Mapping[str, Mapping[int, Benchmark]], ratios: Mapping[int, Estimate], start: int | None
-) -> str:
+def _title(benchmarks: Mapping[str, Mapping[int, Benchmark]], ratios: Mapping[int, Estimate], start: int | None) -> str:
     if not ratios:
-        way, sizes = next((way, sizes) for way, sizes in found.items() if sizes)
+        way, sizes = next((way, sizes) for way, sizes in benchmarks.items() if sizes)
         largest = max(sizes)
         cost = query.medians({largest: sizes[largest]})[largest]
         return f"{bytes_text(largest)} cost {phrases.short_time(cost.median)} {WAYS[way]}"
@@ -58,5 +56,5 @@ def _title(
     at_largest = phrases.against([ratios[largest]], "a struct by reference")
     if start is None or start == largest:
         return f"A struct of {bytes_text(largest)} by value {at_largest}"
-    said = f"From {bytes_text(start)} on, a struct costs more by value than by reference"
-    return f"{said}: at {bytes_text(largest)} it {at_largest}"
+    text = f"From {bytes_text(start)} on, a struct costs more by value than by reference"
+    return f"{text}: at {bytes_text(largest)} it {at_largest}"

@@ -1,4 +1,4 @@
-"""The latency of memory, by how much of it is walked, in order and at random."""
+"""What is the latency of memory, by the amount that is walked, in order and at random?"""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ ORDERS = {"random": ("at random", STRONG), "sequential": ("in order", QUIET)}
 HOME = "heap"
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
-    found = {order: query.by_number(run.series(FAMILY, order=order, home=HOME), "bytes") for order in ORDERS}
+def draw(run: Run, look: Look) -> Drawing | None:
+    benchmarks = {order: query.by_number(run.series(FAMILY, order=order, home=HOME), "bytes") for order in ORDERS}
     series = [
-        forms.Line(name, query.medians(found[order]), style)
+        forms.Line(name, query.medians(benchmarks[order]), style)
         for order, (name, style) in ORDERS.items()
-        if found[order]
+        if benchmarks[order]
     ]
     if not series:
         return None
-    on = Page(run, how, FAMILY)
-    (axes,) = forms.lines(on, forms.LinesPanel("", series))
-    forms.guide_caches(on, axes)
+    page = Page(run, look, FAMILY)
+    (axes,) = forms.lines(page, forms.LinesPanel("", series))
+    forms.guide_caches(page, axes)
     subtitle = "Each load waits for the previous load: time per load over the memory walked, log scales"
-    return on.finish(_title(found["random"], found["sequential"]), subtitle)
+    return page.finish(_title(benchmarks["random"], benchmarks["sequential"]), subtitle)
 
 
 def _title(shuffled: Mapping[int, Benchmark], in_order: Mapping[int, Benchmark]) -> str:
     ratios = query.ratios(shuffled, in_order)
-    order, found = ("random", shuffled) if shuffled else ("sequential", in_order)
-    sizes = query.ends(sorted(ratios or found))
-    costs = query.middles(query.medians(found))
-    said = phrases.joined([f"{phrases.short_time(costs[size])} in {bytes_text(size)}" for size in sizes])
-    subject = f"A load {ORDERS[order][0]} costs {said}"
+    order, by_size = ("random", shuffled) if shuffled else ("sequential", in_order)
+    sizes = query.ends(sorted(ratios or by_size))
+    costs = query.middles(query.medians(by_size))
+    text = phrases.joined([f"{phrases.short_time(costs[size])} in {bytes_text(size)}" for size in sizes])
+    subject = f"A load {ORDERS[order][0]} costs {text}"
     if not ratios:
         return subject
     at_largest = ratios[sizes[-1]]
-    if phrases.none_apart([at_largest]):
+    if phrases.none_differs([at_largest]):
         return f"{subject}; there, a load in order shows no measurable difference"
     return f"{subject}, {phrases.two_figures(at_largest.median)} times a load in order"
 

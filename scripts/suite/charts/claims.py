@@ -1,4 +1,4 @@
-"""Which common claims about stack and heap hold on the machine of the run, or of several runs."""
+"""Which common claims about stack and heap hold on the machine of the run, or of several runs?"""
 
 from __future__ import annotations
 
@@ -108,9 +108,7 @@ def draw_several(runs: Sequence[OverlaidRun], look: Look) -> Drawing | None:
     """A row for each claim that two runs or more can judge, with a sign for each run."""
     verdicts_of_runs = [[claim.verdict for claim in claims.judge(overlaid.run)] for overlaid in runs]
     judging = [
-        (overlaid, verdicts)
-        for overlaid, verdicts in zip(runs, verdicts_of_runs)
-        if set(verdicts) - claims.OPEN
+        (overlaid, verdicts) for overlaid, verdicts in zip(runs, verdicts_of_runs) if set(verdicts) - claims.OPEN
     ]
     shown = [overlaid for overlaid, _ in judging]
     rows = []

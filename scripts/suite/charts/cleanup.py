@@ -1,4 +1,4 @@
-"""Whether it is cheaper to drop many objects at once than one by one."""
+"""Is it cheaper to drop many objects at once than one by one?"""
 
 from __future__ import annotations
 
@@ -15,24 +15,23 @@ from suite.stats.estimates import Estimate
 FAMILY = "cleanup"
 QUESTION = "What does it cost to drop many objects: one by one, or all at once?"
 
-DROPPING = "drop_ns"  # the dropping alone: the time of a row holds the making too
+DROPPING = "drop_ns"  # only the time of dropping: the time of a row includes making the objects
 CONTROL, ARENA = "none", "arena"
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
+def draw(run: Run, look: Look) -> Drawing | None:
     ways = {CONTROL: "at_once", ARENA: "at_once", **dict.fromkeys(query.mallocs(run, FAMILY), "each")}
     costs = {
-        name: query.counted(query.over(run, "count", FAMILY, name, drop=way), DROPPING)
-        for name, way in ways.items()
+        name: query.counted(query.over(run, "count", FAMILY, name, drop=way), DROPPING) for name, way in ways.items()
     }
     costs = {name: counts for name, counts in costs.items() if counts}
     if not costs:
         return None
-    on = Page(run, how, FAMILY, {CONTROL: "the clock alone", ARENA: "arena, at once"})
+    page = Page(run, look, FAMILY, {CONTROL: "the clock alone", ARENA: "arena, at once"})
     series = [forms.Line(name, counts, QUIET if name == CONTROL else None) for name, counts in costs.items()]
-    forms.lines(on, forms.LinesPanel("", series), over=lambda count: f"{int(count):,}")
+    forms.lines(page, forms.LinesPanel("", series), over=lambda count: f"{int(count):,}")
     subtitle = "Drop objects of 64 B: time per object and two clock readings, over the number of objects, log scales"
-    return on.finish(_title(run, costs), subtitle)
+    return page.finish(_title(run, costs), subtitle)
 
 
 def _title(run: Run, costs: Mapping[str, Mapping[int, Estimate]]) -> str:
@@ -40,6 +39,6 @@ def _title(run: Run, costs: Mapping[str, Mapping[int, Estimate]]) -> str:
     together = {name: counts[most].median * most for name, counts in costs.items() if most in counts}
     libraries = [ns for name, ns in together.items() if name in run.mallocs()]
     if libraries and ARENA in together:
-        at_once, each = phrases.short_time(together[ARENA]), phrases.span(libraries)
-        return f"An arena drops {most:,} objects at once in {at_once}, malloc one by one in {each}"
+        at_once, apart = phrases.short_time(together[ARENA]), phrases.span(libraries)
+        return f"An arena drops {most:,} objects at once in {at_once}, malloc one by one in {apart}"
     return f"Dropping {most:,} objects takes {phrases.span(together.values())}"

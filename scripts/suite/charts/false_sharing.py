@@ -1,4 +1,4 @@
-"""Whether a malloc puts blocks of two threads on one cache line, and what that costs."""
+"""Does a malloc put blocks of two threads on one cache line, and what does that cost?"""
 
 from __future__ import annotations
 
@@ -20,51 +20,53 @@ WRITES = {"plain": False, "atomic": True}  # filled: atomic
 ByWrite = Mapping[tuple[str, str], Mapping[str, Benchmark]]
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
+def draw(run: Run, look: Look) -> Drawing | None:
     threads = query.contending(run, query.numbers(run, "threads", FAMILY))
     if threads == 1:
         return None
-    found = {
+    benchmarks = {
         (mode, write): query.by_strategy(run.series(FAMILY, mode=mode, write=write, threads=threads))
         for mode in MODES
         for write in WRITES
     }
-    costs = _columns(found, query.medians)
-    together = _columns(found, lambda each: query.counted(each, "sharing_threads"))
-    rows = {name: one for each in reversed(costs) for name, one in each.values.items()}
+    costs = _columns(benchmarks, query.medians)
+    together = _columns(benchmarks, lambda by_strategy: query.counted(by_strategy, "sharing_threads"))
+    rows = forms.figures_of_rows(reversed(costs))
     if not rows:
         return None
     panels = [forms.RowsPanel("Time per write, log scale", costs)]
-    if any(one.values for one in together):
+    if any(column.values for column in together):
         panels.append(forms.RowsPanel("Threads that share a line", together, forms.SHARE))
-    on = Page(run, how, FAMILY)
-    forms.dots(on, forms.cheapest_first(rows), *panels)
+    page = Page(run, look, FAMILY)
+    forms.dots(page, forms.cheapest_first(rows), *panels)
     number = phrases.count(threads, "thread")
     subtitle = f"{number}, each adding to a number in its own 8-byte block, atomically (hollow: plainly)"
-    return on.finish(_title(run, found), subtitle)
+    return page.finish(_title(run, benchmarks), subtitle)
 
 
 def _columns(
-    found: ByWrite, figures: Callable[[Mapping[str, Benchmark]], dict[str, Estimate]]
+    benchmarks: ByWrite, figures: Callable[[Mapping[str, Benchmark]], dict[str, Estimate]]
 ) -> list[forms.Column]:
     lanes = {mode: lane for lane, mode in enumerate(MODES)}
     return [
-        forms.Column(MODES[mode][0] if WRITES[write] else "", figures(each), MODES[mode][1], WRITES[write], lanes[mode])
-        for (mode, write), each in found.items()
+        forms.Column(
+            MODES[mode][0] if WRITES[write] else "", figures(by_strategy), MODES[mode][1], WRITES[write], lanes[mode]
+        )
+        for (mode, write), by_strategy in benchmarks.items()
     ]
 
 
-def _title(run: Run, found: ByWrite) -> str:
-    write = "atomic" if found["passive", "atomic"] else "plain"
+def _title(run: Run, benchmarks: ByWrite) -> str:
+    write = "atomic" if benchmarks["passive", "atomic"] else "plain"
     libraries = query.mallocs(run, FAMILY)
-    passive = {name: one for name, one in found["passive", write].items() if name in libraries}
+    passive = {name: benchmark for name, benchmark in benchmarks["passive", write].items() if name in libraries}
     shares = query.counted(passive, "sharing_threads")
     if not shares:
-        costs = query.middles(query.medians(next(each for each in found.values() if each)))
-        return f"A write costs {phrases.cheapest_and_dearest(costs)}"
+        costs = query.middles(query.medians(next(by_strategy for by_strategy in benchmarks.values() if by_strategy)))
+        return f"A write costs {phrases.cheapest_and_costliest(costs)}"
     sharing = {name: passive[name] for name, share in shares.items() if share.median > 0.0}
     subject = f"Taken by one thread, blocks share a line with {len(sharing)} of {phrases.count(len(shares), 'malloc')}"
-    ratios = list(query.ratios(sharing, found["padded", write]).values())
+    ratios = list(query.ratios(sharing, benchmarks["padded", write]).values())
     if not ratios:
         return subject
     article = "an atomic" if write == "atomic" else "a plain"

@@ -1,4 +1,4 @@
-"""When memory is really taken: what the first write to a page costs, and the second."""
+"""When is memory really taken? What the first write to a page costs, and the second."""
 
 from __future__ import annotations
 
@@ -17,39 +17,41 @@ QUESTION = "When is memory really taken: at the request, or at the first write t
 TOUCHES = {"first": "first write", "second": "second write"}  # filled: first
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
-    found = {touch: _by_home(run, touch) for touch in TOUCHES}
-    homes = list(dict.fromkeys(home for each in found.values() for home in each))
+def draw(run: Run, look: Look) -> Drawing | None:
+    benchmarks = {touch: _by_home(run, touch) for touch in TOUCHES}
+    homes = list(dict.fromkeys(home for by_home in benchmarks.values() for home in by_home))
     if not homes:
         return None
     columns = [
-        forms.Column(TOUCHES[touch], query.medians(each), "o", touch == "first", lane)
-        for lane, (touch, each) in enumerate(found.items())
+        forms.Column(TOUCHES[touch], query.medians(by_home), "o", touch == "first", lane)
+        for lane, (touch, by_home) in enumerate(benchmarks.items())
     ]
-    on = Page(run, how, FAMILY)
-    malloc = on.mark(str(run.context.get("process_malloc")))
-    colours = {"stack": on.mark("stack_array"), "malloc": malloc, "calloc": malloc}
+    page = Page(run, look, FAMILY)
+    malloc = page.mark(str(run.context.get("process_malloc")))
+    colours = {"stack": page.mark("stack_array"), "malloc": malloc, "calloc": malloc}
     panel = forms.RowsPanel("", columns)
-    forms.dots(on, homes, panel, valued=True, colour_of=lambda home: colours.get(home, STRONG))
+    forms.dots(page, homes, panel, valued=True, colour_of=lambda home: colours.get(home, STRONG))
     page_bytes = bytes_text(run.fact("page_bytes") or 4096)
-    huge = phrases.joined(query.on_huge_pages(found["second"])) or "none"
+    huge = phrases.joined(query.on_huge_pages(benchmarks["second"])) or "none"
     subtitle = f"Write one byte to each page: time per {page_bytes}, log scale; huge pages granted: {huge}"
-    return on.finish(_title(run), subtitle)
+    return page.finish(_title(run), subtitle)
 
 
 def _by_home(run: Run, touch: str) -> dict[str, Benchmark]:
-    found = run.series(FAMILY, None, touch=touch)
-    return {one.name.parameters["home"]: one for one in found if "home" in one.name.parameters}
+    benchmarks = run.series(FAMILY, None, touch=touch)
+    return {
+        benchmark.name.parameters["home"]: benchmark for benchmark in benchmarks if "home" in benchmark.name.parameters
+    }
 
 
 def _title(run: Run) -> str:
     first, second = _by_home(run, "first"), _by_home(run, "second")
     ratios = list(query.ratios(first, second).values())
     if ratios:
-        cost = phrases.span(one.median for one in query.medians(first).values())
+        cost = phrases.span(estimate.median for estimate in query.medians(first).values())
         return f"The first write to a page costs {cost}, {phrases.as_much(ratios)} as the second"
-    touch, found = ("first", first) if first else ("second", second)
-    return f"The {touch} write to a page costs {phrases.span(query.middles(query.medians(found)).values())}"
+    touch, by_home = ("first", first) if first else ("second", second)
+    return f"The {touch} write to a page costs {phrases.span(query.middles(query.medians(by_home)).values())}"
 
 
 def overlay_panels(run: Run) -> Panels:

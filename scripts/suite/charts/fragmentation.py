@@ -1,4 +1,4 @@
-"""How much more memory than is live a malloc holds once the sizes that a program needs have changed."""
+"""How much more than the live memory does a malloc hold once the requested sizes have changed?"""
 
 from __future__ import annotations
 
@@ -18,27 +18,31 @@ SIZES = {"mixed": "the same sizes, mixed", "drifting": "sizes that drift from 64
 PEAK = "peak_resident_per_live_byte"
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
-    found = {
-        sizes: query.counted(query.by_strategy(run.series(FAMILY, sizes=sizes)), PEAK) for sizes in SIZES
-    }
-    rows = {**found["mixed"], **found["drifting"]}
+def draw(run: Run, look: Look) -> Drawing | None:
+    peaks = {sizes: query.counted(query.by_strategy(run.series(FAMILY, sizes=sizes)), PEAK) for sizes in SIZES}
+    rows = {**peaks["mixed"], **peaks["drifting"]}
     if not rows:
         return None
     columns = [
-        forms.Column(SIZES[sizes], each, "o", filled=sizes == "drifting") for sizes, each in found.items() if each
+        forms.Column(SIZES[sizes], by_strategy, "o", filled=sizes == "drifting")
+        for sizes, by_strategy in peaks.items()
+        if by_strategy
     ]
-    axis = forms.from_one(one for each in found.values() for one in each.values())
-    on = Page(run, how, FAMILY)
-    forms.dots(on, forms.cheapest_first(rows), forms.RowsPanel("", columns, axis, joined=True))
+    axis = forms.from_one(estimate for by_strategy in peaks.values() for estimate in by_strategy.values())
+    page = Page(run, look, FAMILY)
+    forms.dots(page, forms.cheapest_first(rows), forms.RowsPanel("", columns, axis, joined=True))
     subtitle = "Replace random blocks while the live bytes stay constant: peak memory held, as a multiple of live bytes"
-    return on.finish(_title(found), subtitle)
+    return page.finish(_title(peaks), subtitle)
 
 
-def _title(found: Mapping[str, Mapping[str, Estimate]]) -> str:
-    said = {sizes: f"{phrases.with_extremes(each)} times the live bytes" for sizes, each in found.items() if each}
-    if "drifting" not in said:
-        return f"With sizes that do not drift, a malloc holds {said['mixed']}"
-    mixed = [one.median for one in found["mixed"].values()]
+def _title(peaks: Mapping[str, Mapping[str, Estimate]]) -> str:
+    texts = {
+        sizes: f"{phrases.with_extremes(by_strategy)} times the live bytes"
+        for sizes, by_strategy in peaks.items()
+        if by_strategy
+    }
+    if "drifting" not in texts:
+        return f"With sizes that do not drift, a malloc holds {texts['mixed']}"
+    mixed = [estimate.median for estimate in peaks["mixed"].values()]
     control = f"; with the same sizes mixed, {phrases.span(mixed, phrases.two_figures)}" if mixed else ""
-    return f"Once sizes have drifted, a malloc holds {said['drifting']}{control}"
+    return f"Once sizes have drifted, a malloc holds {texts['drifting']}{control}"

@@ -1,4 +1,4 @@
-"""What it costs to append to a block that has to grow: by realloc, by copying, in a std::vector."""
+"""What does it cost to append to a block that has to grow: by realloc, by copying, in a std::vector?"""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ PIECE_BYTES = 64
 WAYS = {"realloc": "By realloc", "copy": "By a copy into twice the space"}
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
+def draw(run: Run, look: Look) -> Drawing | None:
     panels = [forms.LinesPanel(title, _lines(run, way)) for way, title in WAYS.items()]
-    panels = [one for one in panels if one.series]
+    panels = [panel for panel in panels if panel.series]
     if not panels:
         return None
-    on = Page(run, how, FAMILY)
-    forms.lines(on, *panels)
+    page = Page(run, look, FAMILY)
+    forms.lines(page, *panels)
     subtitle = "Append 64 B until the block has so many bytes: time per append, log scales; control: never grown"
-    return on.finish(_title(run), subtitle)
+    return page.finish(_title(run), subtitle)
 
 
 def _lines(run: Run, way: str) -> list[forms.Line]:
-    found = {name: query.over(run, "bytes", FAMILY, name, way=way) for name in query.mallocs(run, FAMILY)}
-    series = [forms.Line(name, query.medians(sizes, _pieces)) for name, sizes in found.items() if sizes]
+    benchmarks = {name: query.over(run, "bytes", FAMILY, name, way=way) for name in query.mallocs(run, FAMILY)}
+    series = [forms.Line(name, query.medians(sizes, _pieces)) for name, sizes in benchmarks.items() if sizes]
     vector = query.over(run, "bytes", FAMILY, "vector") if way == "copy" else {}
     if vector:
         series.append(forms.Line("std::vector", query.medians(vector, _pieces), STRONG))
@@ -45,14 +45,14 @@ def _pieces(size: int) -> float:
 def _title(run: Run) -> str:
     libraries = query.mallocs(run, FAMILY)
     for size in reversed(query.numbers(run, "bytes", FAMILY, way="realloc")):
-        found = {way: query.by_strategy(run.series(FAMILY, bytes=size, way=way)) for way in WAYS}
-        by_realloc = {name: one for name, one in found["realloc"].items() if name in libraries}
-        ratios = query.ratios(by_realloc, found["copy"])
-        if ratios and phrases.none_apart(list(ratios.values())):
+        benchmarks = {way: query.by_strategy(run.series(FAMILY, bytes=size, way=way)) for way in WAYS}
+        by_realloc = {name: benchmark for name, benchmark in benchmarks["realloc"].items() if name in libraries}
+        ratios = query.ratios(by_realloc, benchmarks["copy"])
+        if ratios and phrases.none_differs(list(ratios.values())):
             return f"Growing a block to {bytes_text(size)} by realloc shows no measurable difference from copying"
         if ratios:
-            said = phrases.with_extremes(ratios)
-            return f"Growing a block to {bytes_text(size)} by realloc costs {said} times growing it by copying"
+            text = phrases.with_extremes(ratios)
+            return f"Growing a block to {bytes_text(size)} by realloc costs {text} times growing it by copying"
     size = query.numbers(run, "bytes", FAMILY)[-1]
     costs = query.middles(query.medians(query.by_strategy(run.series(FAMILY, bytes=size))))
-    return f"Growing a block to {bytes_text(size)} costs {phrases.cheapest_and_dearest(costs)}"
+    return f"Growing a block to {bytes_text(size)} costs {phrases.cheapest_and_costliest(costs)}"

@@ -1,4 +1,4 @@
-"""What it costs when one thread allocates and another frees."""
+"""What does it cost when one thread allocates and another frees?"""
 
 from __future__ import annotations
 
@@ -13,27 +13,29 @@ FAMILY = "handoff"
 QUESTION = "What does it cost when one thread allocates and another frees?"
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
+def draw(run: Run, look: Look) -> Drawing | None:
     pairs = query.ends(query.numbers(run, "pairs", FAMILY))
     if not pairs:
         return None
-    found = {number: query.by_strategy(run.series(FAMILY, pairs=number)) for number in pairs}
+    benchmarks = {number: query.by_strategy(run.series(FAMILY, pairs=number)) for number in pairs}
     columns = [
-        forms.Column(phrases.count(number, "pair of threads", "pairs of threads"), query.medians(each), "o", filled)
-        for (number, each), filled in zip(found.items(), (True, False))
+        forms.Column(
+            phrases.count(number, "pair of threads", "pairs of threads"), query.medians(by_strategy), "o", filled
+        )
+        for (number, by_strategy), filled in zip(benchmarks.items(), (True, False))
     ]
-    rows = {name: one for each in reversed(columns) for name, one in each.values.items()}
-    on = Page(run, how, FAMILY)
-    forms.dots(on, forms.cheapest_first(rows), forms.RowsPanel("", columns), valued=len(columns) == 1)
+    rows = forms.figures_of_rows(reversed(columns))
+    page = Page(run, look, FAMILY)
+    forms.dots(page, forms.cheapest_first(rows), forms.RowsPanel("", columns), valued=len(columns) == 1)
     subtitle = "Allocate 64 B in one thread, free it in another: time per block, log scale; control: the queue alone"
-    return on.finish(_title(run, found[pairs[0]]), subtitle)
+    return page.finish(_title(run, benchmarks[pairs[0]]), subtitle)
 
 
-def _title(run: Run, found: dict[str, Benchmark]) -> str:
-    costs = query.middles(query.medians(found))
+def _title(run: Run, benchmarks: dict[str, Benchmark]) -> str:
+    costs = query.middles(query.medians(benchmarks))
     libraries = [costs[name] for name in query.mallocs(run, FAMILY) if name in costs]
     if not libraries or "none" not in costs:
-        return f"Handing over a block costs {phrases.cheapest_and_dearest(costs)}"
+        return f"Handing over a block costs {phrases.cheapest_and_costliest(costs)}"
     alone = phrases.short_time(costs["none"])
     return f"Handing a block to another thread costs {phrases.span(libraries)} with malloc, {alone} for the queue alone"
 

@@ -1,4 +1,4 @@
-"""What a malloc promises at once, and what the promise itself takes."""
+"""How much does a malloc grant in one block, and how much memory does the grant itself take?"""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ FAMILY = "heap_limit"
 QUESTION = "How much memory does a malloc grant at once, and how much does it use itself for that?"
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
-    found = query.by_strategy(run.series(FAMILY, limit="granted"))
-    found = {name: found[name] for name in query.mallocs(run, FAMILY) if name in found}
-    granted, books = (query.counted(found, counter) for counter in ("granted_bytes", "books_bytes"))
+def draw(run: Run, look: Look) -> Drawing | None:
+    benchmarks = query.by_strategy(run.series(FAMILY, limit="granted"))
+    benchmarks = {name: benchmarks[name] for name in query.mallocs(run, FAMILY) if name in benchmarks}
+    granted, books = (query.counted(benchmarks, counter) for counter in ("granted_bytes", "books_bytes"))
     if not granted:
         return None
     panels = [_panel("Largest block granted", granted)]
-    if any(one.low > 0.0 for one in books.values()):
+    if any(estimate.low > 0.0 for estimate in books.values()):
         panels.append(_panel("Used by malloc itself", books))
-    on = Page(run, how, FAMILY)
-    forms.dots(on, forms.cheapest_first(granted), *panels, valued=True)
+    page = Page(run, look, FAMILY)
+    forms.dots(page, forms.cheapest_first(granted), *panels, valued=True)
     subtitle = "Request a single block, larger each time, in a separate process: bytes, log scales"
-    return on.finish(_title(run, granted, books), subtitle)
+    return page.finish(_title(run, granted, books), subtitle)
 
 
 def _panel(title: str, values: Mapping[str, Estimate]) -> forms.RowsPanel:
-    """With ends of its own: what is promised and what is taken for it are far apart."""
-    shown = {name: one for name, one in values.items() if one.low > 0.0}
+    """Has its own axis: the granted bytes and the bytes used for the grant differ by orders of magnitude."""
+    shown = {name: estimate for name, estimate in values.items() if estimate.low > 0.0}
     axis = replace(forms.SIZE, also=tuple(query.middles(shown).values()))
     return forms.RowsPanel(title, [forms.Column("", shown)], axis)
 
 
 def _title(run: Run, granted: Mapping[str, Estimate], books: Mapping[str, Estimate]) -> str:
-    at_least = any(any(one.counter("at_least")) for one in run.series(FAMILY, limit="granted"))
+    at_least = any(any(benchmark.counter("at_least")) for benchmark in run.series(FAMILY, limit="granted"))
     least = min(query.middles(granted).values())
-    said = f"at least {phrases.size(least)}" if at_least else phrases.with_extremes(granted, phrases.size)
-    said = f"Malloc grants {said} in one block"
-    return f"{said}, for which it uses {phrases.with_extremes(books, phrases.size)} itself" if books else said
+    text = f"at least {phrases.size(least)}" if at_least else phrases.with_extremes(granted, phrases.size)
+    text = f"Malloc grants {text} in one block"
+    return f"{text}, for which it uses {phrases.with_extremes(books, phrases.size)} itself" if books else text

@@ -1,4 +1,4 @@
-"""Whether memory costs more on an empty, a resident or an aged heap, and once a thread has existed."""
+"""Does memory cost more on an empty, a resident or an aged heap, and once a thread has existed?"""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ STATES = {"empty": "o", "resident": "s", "aged": "^"}
 THREADS = {"never": False, "ever": True}  # filled: once a thread has existed
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
+def draw(run: Run, look: Look) -> Drawing | None:
     names = query.leading(run, FAMILY)
     sizes = query.ends(query.numbers(run, "bytes", FAMILY))
     panels = [forms.RowsPanel(f"Blocks of {bytes_text(size)}", _columns(run, size, names)) for size in sizes]
-    rows = {name: one for panel in reversed(panels) for each in panel.columns for name, one in each.values.items()}
+    rows = forms.figures_of_rows(column for panel in reversed(panels) for column in panel.columns)
     if not rows:
         return None
-    on = Page(run, how, FAMILY)
-    forms.dots(on, forms.cheapest_first(rows), *panels)
+    page = Page(run, look, FAMILY)
+    forms.dots(page, forms.cheapest_first(rows), *panels)
     subtitle = "Take a block, write its first byte, give it back: time per block, log scale; hollow: before any thread"
-    return on.finish(_title(run, sizes), subtitle)
+    return page.finish(_title(run, sizes), subtitle)
 
 
 def _columns(run: Run, size: int, names: list[str]) -> list[forms.Column]:
     return [
-        forms.Column(f"{state} heap" if filled else "", query.medians(found), marker, filled, lane)
+        forms.Column(f"{state} heap" if filled else "", query.medians(benchmarks), marker, filled, lane)
         for lane, (state, marker) in enumerate(STATES.items())
         for threads, filled in THREADS.items()
-        if (found := _found(run, names, bytes=size, state=state, threads=threads))
+        if (benchmarks := _by_strategy(run, names, bytes=size, state=state, threads=threads))
     ]
 
 
-def _found(run: Run, names: list[str], **parameters: object) -> dict[str, Benchmark]:
-    found = query.by_strategy(run.series(FAMILY, None, **parameters))
-    return {name: one for name, one in found.items() if name in names}
+def _by_strategy(run: Run, names: list[str], **parameters: object) -> dict[str, Benchmark]:
+    benchmarks = query.by_strategy(run.series(FAMILY, None, **parameters))
+    return {name: benchmark for name, benchmark in benchmarks.items() if name in names}
 
 
 def _title(run: Run, sizes: list[int]) -> str:
@@ -52,16 +52,16 @@ def _title(run: Run, sizes: list[int]) -> str:
         (of_state, "of an empty heap", f"{bytes_text(small)} cost {{}} on an empty heap as on a resident heap"),
         (of_thread, "of a first thread", f"{bytes_text(large)} cost {{}} once a thread has existed"),
     )
-    seen = [said.format(phrases.as_much(ratios)) for ratios, _, said in effects if not phrases.none_apart(ratios)]
-    unseen = [cause for ratios, cause, _ in effects if ratios and phrases.none_apart(ratios)]
+    seen = [text.format(phrases.as_much(ratios)) for ratios, _, text in effects if not phrases.none_differs(ratios)]
+    unseen = [cause for ratios, cause, _ in effects if ratios and phrases.none_differs(ratios)]
     silence = [f"no measurable effect {' or '.join(unseen)}"] if unseen else []
     if seen or silence:
         return f"With malloc, {'; '.join([*seen, *silence])}"
     costs = query.middles(query.medians(query.by_strategy(run.series(FAMILY, bytes=small))))
-    return f"{bytes_text(small)} cost {phrases.cheapest_and_dearest(costs)}"
+    return f"{bytes_text(small)} cost {phrases.cheapest_and_costliest(costs)}"
 
 
 def _ratios(run: Run, size: int, above: dict[str, str], below: dict[str, str]) -> list[Estimate]:
     libraries = query.mallocs(run, FAMILY)
-    one, base = (_found(run, libraries, bytes=size, **each) for each in (above, below))
-    return list(query.ratios(one, base).values())
+    compared, base = (_by_strategy(run, libraries, bytes=size, **parameters) for parameters in (above, below))
+    return list(query.ratios(compared, base).values())

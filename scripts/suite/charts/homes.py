@@ -1,4 +1,4 @@
-"""Whether a load waits longer for where memory lives: the same walk at random in every home."""
+"""Does a load take longer in some places of memory? The same random walk in every home."""
 
 from __future__ import annotations
 
@@ -19,55 +19,59 @@ QUESTION = "Does a load wait longer for memory on the heap than for memory on th
 ByHome = Mapping[str, Benchmark]
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
-    found = _by_size(run)
-    if not found:
+def draw(run: Run, look: Look) -> Drawing | None:
+    benchmarks = _by_size(run)
+    if not benchmarks:
         return None
-    costs = {size: query.medians(homes) for size, homes in found.items()}
+    costs = {size: query.medians(homes) for size, homes in benchmarks.items()}
     panels = [
         forms.RowsPanel(
             f"{bytes_text(size)}, {_level(run, size)}",
-            [forms.Column("", each)],
-            forms.Scale(also=(each[min(each)].median,)),  # its own: what differs between sizes is not asked here
+            [forms.Column("", by_home)],
+            forms.Scale(also=(by_home[min(by_home)].median,)),  # its own axis: the sizes are not compared here
         )
-        for size, each in costs.items()
+        for size, by_home in costs.items()
     ]
-    on = Page(run, how, FAMILY)
-    colours = {"stack": on.mark("stack_array"), "heap": on.mark(str(run.context.get("process_malloc")))}
-    homes = list(dict.fromkeys(home for each in costs.values() for home in each))
-    forms.dots(on, homes, *panels, valued=True, colour_of=lambda home: colours.get(home, STRONG))
-    size, largest = max(found.items())
+    page = Page(run, look, FAMILY)
+    colours = {"stack": page.mark("stack_array"), "heap": page.mark(str(run.context.get("process_malloc")))}
+    homes = list(dict.fromkeys(home for by_home in costs.values() for home in by_home))
+    forms.dots(page, homes, *panels, valued=True, colour_of=lambda home: colours.get(home, STRONG))
+    size, largest = max(benchmarks.items())
     huge = phrases.joined([phrases.plain(home) for home in query.on_huge_pages(largest)])
     granted = f"; huge pages in {bytes_text(size)}: {huge}" if huge else ""
     subtitle = f"Random loads that each wait for the previous load: time per load, log scales{granted}"
-    return on.finish(_title(found), subtitle)
+    return page.finish(_title(benchmarks), subtitle)
 
 
 def _by_size(run: Run) -> dict[int, ByHome]:
-    """What fits half of the first and of the second cache, and the largest, of what was walked in several homes."""
-    found: dict[int, dict[str, Benchmark]] = {}
+    """The sizes that fit half of the first and of the second cache, and the largest, if walked in several homes."""
+    benchmarks: dict[int, dict[str, Benchmark]] = {}
     for size in query.numbers(run, "bytes", FAMILY, order="random"):
         of_size = run.series(FAMILY, None, order="random", bytes=size)
-        found[size] = {one.name.parameters["home"]: one for one in of_size if "home" in one.name.parameters}
-    sizes = [size for size, homes in found.items() if len(homes) > 1]
+        benchmarks[size] = {
+            benchmark.name.parameters["home"]: benchmark for benchmark in of_size if "home" in benchmark.name.parameters
+        }
+    sizes = [size for size, homes in benchmarks.items() if len(homes) > 1]
     fitting = [[size for size in sizes if size <= level // 2][-1:] for _, level in cache_levels(run)[:2]]
-    return {size: found[size] for level in (*fitting, sizes[-1:]) for size in level}
+    return {size: benchmarks[size] for level in (*fitting, sizes[-1:]) for size in level}
 
 
 def _level(run: Run, size: int) -> str:
-    """The first cache that holds it."""
+    """The first cache that holds this size."""
     return next((f"in {name}" for name, level in cache_levels(run) if size <= level), "in memory")
 
 
-def _title(found: Mapping[int, ByHome]) -> str:
-    heap, stack = ({size: homes[home] for size, homes in found.items() if home in homes} for home in ("heap", "stack"))
+def _title(benchmarks: Mapping[int, ByHome]) -> str:
+    heap, stack = (
+        {size: homes[home] for size, homes in benchmarks.items() if home in homes} for home in ("heap", "stack")
+    )
     ratios = query.ratios(heap, stack)
     if ratios:
         sizes = phrases.joined([bytes_text(size) for size in ratios])
         return f"A load from {sizes} on the heap {phrases.against(list(ratios.values()), 'a load from the stack')}"
-    size = max(found)
-    costs = query.middles(query.medians(found[size]))
-    return f"A load from {bytes_text(size)} costs {phrases.cheapest_and_dearest(costs)}"
+    size = max(benchmarks)
+    costs = query.middles(query.medians(benchmarks[size]))
+    return f"A load from {bytes_text(size)} costs {phrases.cheapest_and_costliest(costs)}"
 
 
 def overlay_panels(run: Run) -> Panels:

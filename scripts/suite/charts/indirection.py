@@ -1,4 +1,4 @@
-"""What a pointer costs on the way to a value: the following, or where it leads."""
+"""What does a pointer on the way to a value cost: following it, or the place that it leads to?"""
 
 from __future__ import annotations
 
@@ -17,40 +17,40 @@ QUESTION = "What costs time on the way to a value: following a pointer, or the d
 LAYOUTS = {"packed": "packed, in order", "scattered": "scattered over 64 MiB"}  # filled: scattered
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
-    found = {layout: query.by_number(run.series(FAMILY, layout=layout), "depth") for layout in LAYOUTS}
-    depths = sorted({depth for each in found.values() for depth in each})
+def draw(run: Run, look: Look) -> Drawing | None:
+    benchmarks = {layout: query.by_number(run.series(FAMILY, layout=layout), "depth") for layout in LAYOUTS}
+    depths = sorted({depth for by_depth in benchmarks.values() for depth in by_depth})
     if not depths:
         return None
     columns = [
         forms.Column(
             LAYOUTS[layout],
-            {_way(depth): one for depth, one in query.medians(each).items()},
+            {_way(depth): estimate for depth, estimate in query.medians(by_depth).items()},
             "o",
             layout == "scattered",
             lane,
         )
-        for lane, (layout, each) in enumerate(found.items())
+        for lane, (layout, by_depth) in enumerate(benchmarks.items())
     ]
-    on = Page(run, how, FAMILY)
+    page = Page(run, look, FAMILY)
     rows = [_way(depth) for depth in depths]
-    forms.dots(on, rows, forms.RowsPanel("", columns), valued=True, colour_of=lambda way: STRONG)
+    forms.dots(page, rows, forms.RowsPanel("", columns), valued=True, colour_of=lambda way: STRONG)
     subtitle = "Reach values through pointers, independent of each other: time per value, log scale"
-    return on.finish(_title(found), subtitle)
+    return page.finish(_title(benchmarks), subtitle)
 
 
 def _way(depth: int) -> str:
     return phrases.count(depth, "pointer") if depth else "value itself"
 
 
-def _title(found: Mapping[str, Mapping[int, Benchmark]]) -> str:
-    ratios = query.ratios(found["scattered"], found["packed"])
+def _title(benchmarks: Mapping[str, Mapping[int, Benchmark]]) -> str:
+    ratios = query.ratios(benchmarks["scattered"], benchmarks["packed"])
     if not ratios:
-        layout, by_depth = next((layout, each) for layout, each in found.items() if each)
+        layout, by_depth = next((layout, by_depth) for layout, by_depth in benchmarks.items() if by_depth)
         depth = max(by_depth)
         subject = f"Through {_way(depth)}, {layout}, a value" if depth else "A value itself"
         return f"{subject} costs {phrases.short_time(query.medians(by_depth)[depth].median)}"
     depth = max(ratios)
-    costs = query.middles(query.medians({layout: each[depth] for layout, each in found.items()}))
+    costs = query.middles(query.medians({layout: by_depth[depth] for layout, by_depth in benchmarks.items()}))
     subject = f"Through {_way(depth)}, a value costs {phrases.short_time(costs['scattered'])} where they are scattered"
     return f"{subject}, {phrases.as_much([ratios[depth]])} as where they are packed"

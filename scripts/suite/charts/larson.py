@@ -1,4 +1,4 @@
-"""What a malloc costs in a server whose threads come and go, and how that grows with threads."""
+"""What does a malloc cost in a server whose threads come and go, and how does that grow with threads?"""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ FAMILY = "larson"
 QUESTION = "What does a malloc cost in a server, whose threads end and leave their blocks to the next?"
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
+def draw(run: Run, look: Look) -> Drawing | None:
     subtitle = "Replace a random block among 1,000 of 8 to 1,000 B; threads end and leave their blocks to new threads"
-    return scaling.draw(run, how, FAMILY, "replacing a server's block", subtitle)
+    return scaling.draw(run, look, FAMILY, "replacing a server's block", subtitle)
 
 
 OVERLAY = Overlay(

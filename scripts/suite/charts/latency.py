@@ -1,4 +1,4 @@
-"""How long one malloc takes, by how rare it is: the usual one, and the one in ten thousand."""
+"""How long does a call of malloc take, by percentile: the median call, and the slowest in ten thousand?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from suite.stats.estimates import Estimate
 FAMILY = "latency"
 QUESTION = "How long does one single malloc take: the usual one, and the one in ten thousand?"
 
-# By one in how many calls is slower: counter and label. The slowest of all stands a step beyond.
+# Counter and label, by the number of calls of which one is slower. The slowest call is drawn a step beyond.
 RARITIES = {
     2: ("p50", "p50"),
     10: ("p90", "p90"),
@@ -31,50 +31,51 @@ TIMER = "timer alone"
 ByRarity = Mapping[int, Estimate]
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
+def draw(run: Run, look: Look) -> Drawing | None:
     blocks = _blocks(run)
     names = ["none", *query.mallocs(run, FAMILY)]
-    found = {name: _percentiles(run, name, op="malloc", **blocks) for name in names}
-    found = {name: each for name, each in found.items() if each}
-    if not found:
+    percentiles = {name: _percentiles(run, name, op="malloc", **blocks) for name in names}
+    percentiles = {name: by_rarity for name, by_rarity in percentiles.items() if by_rarity}
+    if not percentiles:
         return None
-    on = Page(run, how, FAMILY)
-    timer = forms.Line(TIMER, found["none"], QUIET) if "none" in found else None
-    series = [forms.Line(name, each) for name, each in found.items() if name != "none"]
+    page = Page(run, look, FAMILY)
+    timer = forms.Line(TIMER, percentiles["none"], QUIET) if "none" in percentiles else None
+    series = [forms.Line(name, by_rarity) for name, by_rarity in percentiles.items() if name != "none"]
     panel = forms.LinesPanel("", [timer, *series] if timer else series)
-    (axes,) = forms.lines(on, panel, over=_percentile_text)
+    (axes,) = forms.lines(page, panel, over=_percentile_text)
     if timer:
-        forms.shade_under(on, axes, timer)
+        forms.shade_under(page, axes, timer)
     sizes = f"of {bytes_text(int(blocks['bytes']))}" if "bytes" in blocks else "of mixed sizes"
     subtitle = f"Each call timed alone, among 1,000 live blocks {sizes}: time of a malloc by percentile, log scales"
-    return on.finish(_title(found), subtitle)
+    return page.finish(_title(percentiles), subtitle)
 
 
 def _blocks(run: Run) -> dict[str, str]:
-    """A server's mix where it was measured, else the smallest blocks."""
+    """The server's mix of sizes where it was measured, else the smallest blocks."""
     mixes = [mix for mix in ("power_law", "uniform") if run.series(FAMILY, mix=mix, op="malloc")]
     sizes = query.numbers(run, "bytes", FAMILY, op="malloc")
     return {"mix": mixes[0]} if mixes else {"bytes": str(sizes[0])} if sizes else {}
 
 
 def _percentiles(run: Run, name: str, **parameters: str) -> dict[int, Estimate]:
-    found = query.by_strategy(run.series(FAMILY, name, **parameters))
-    counted = {rarity: query.counted(found, counter) for rarity, (counter, _) in RARITIES.items()}
-    return {rarity: each[name] for rarity, each in counted.items() if each}
+    benchmarks = query.by_strategy(run.series(FAMILY, name, **parameters))
+    counted = {rarity: query.counted(benchmarks, counter) for rarity, (counter, _) in RARITIES.items()}
+    return {rarity: by_strategy[name] for rarity, by_strategy in counted.items() if by_strategy}
 
 
-def _title(found: Mapping[str, ByRarity]) -> str:
-    """The usual call, and the rarest that every malloc tells of."""
-    libraries = [each for name, each in found.items() if name != "none"]
+def _title(percentiles: Mapping[str, ByRarity]) -> str:
+    """States the median call, and the rarest percentile that every malloc has."""
+    libraries = [by_rarity for name, by_rarity in percentiles.items() if name != "none"]
     if not libraries:
-        return f"Reading the timer alone takes {phrases.short_time(min(each.median for each in found['none'].values()))}"
-    told = [rarity for rarity in RARITIES if all(rarity in each for each in libraries)]
-    rare = max((rarity for rarity in told if rarity != SLOWEST), default=USUAL)
-    said = [phrases.span(each[rarity].median for each in libraries) for rarity in (USUAL, rare)]
-    timer = [found["none"][rarity] for rarity in dict.fromkeys((USUAL, rare)) if "none" in found]
-    alone = phrases.joined([phrases.short_time(one.median) for one in timer])
-    tail = f"; one in {rare:,} takes over {said[1]}" if rare > USUAL else ""
-    return f"The median malloc takes {said[0]}{tail}{f'; the timer alone, {alone}' if timer else ''}"
+        fastest = min(estimate.median for estimate in percentiles["none"].values())
+        return f"Reading the timer alone takes {phrases.short_time(fastest)}"
+    common = [rarity for rarity in RARITIES if all(rarity in by_rarity for by_rarity in libraries)]
+    rare = max((rarity for rarity in common if rarity != SLOWEST), default=USUAL)
+    spans = [phrases.span(by_rarity[rarity].median for by_rarity in libraries) for rarity in (USUAL, rare)]
+    timer = [percentiles["none"][rarity] for rarity in dict.fromkeys((USUAL, rare)) if "none" in percentiles]
+    alone = phrases.joined([phrases.short_time(estimate.median) for estimate in timer])
+    tail = f"; one in {rare:,} takes over {spans[1]}" if rare > USUAL else ""
+    return f"The median malloc takes {spans[0]}{tail}{f'; the timer alone, {alone}' if timer else ''}"
 
 
 def overlay_panels(run: Run) -> Panels:

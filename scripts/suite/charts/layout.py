@@ -1,4 +1,4 @@
-"""How records should be laid out when one field of them is read, or all."""
+"""How should records be laid out if a single field is read, or all fields?"""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ SUBJECTS = {"one": "one field costs", "all": "all fields together cost"}
 LAYOUTS = ("struct_of_arrays", "array_of_structs", "array_of_pointers")
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
+def draw(run: Run, look: Look) -> Drawing | None:
     counts = query.ends(query.numbers(run, "count", FAMILY))
     if not counts:
         return None
     panels = [forms.RowsPanel(f"{count:,} records", _columns(run, count)) for count in counts]
     measured = run.strategies(FAMILY)
-    on = Page(run, how, FAMILY)
+    page = Page(run, look, FAMILY)
     rows = [layout for layout in LAYOUTS if layout in measured]
-    forms.dots(on, rows, *panels, valued=True, colour_of=lambda layout: STRONG)
+    forms.dots(page, rows, *panels, valued=True, colour_of=lambda layout: STRONG)
     subtitle = "Read 8 B fields of one record after another: time per field, log scale"
-    return on.finish(_title(run, counts[-1]), subtitle)
+    return page.finish(_title(run, counts[-1]), subtitle)
 
 
 def _columns(run: Run, count: int) -> list[forms.Column]:
-    found = {fields: query.by_strategy(run.series(FAMILY, count=count, fields=fields)) for fields in FIELDS}
+    benchmarks = {fields: query.by_strategy(run.series(FAMILY, count=count, fields=fields)) for fields in FIELDS}
     return [
-        forms.Column(FIELDS[fields], query.medians(each), "o", fields == "one", lane)
-        for lane, (fields, each) in enumerate(found.items())
+        forms.Column(FIELDS[fields], query.medians(by_strategy), "o", fields == "one", lane)
+        for lane, (fields, by_strategy) in enumerate(benchmarks.items())
     ]
 
 
 def _title(run: Run, count: int) -> str:
     structs, arrays = (
-        {one.name.parameters["fields"]: one for one in run.series(FAMILY, layout, count=count)}
+        {benchmark.name.parameters["fields"]: benchmark for benchmark in run.series(FAMILY, layout, count=count)}
         for layout in ("array_of_structs", "struct_of_arrays")
     )
     ratios = query.ratios(structs, arrays)
     if not ratios:
         costs = query.middles(query.medians(query.by_strategy(run.series(FAMILY, count=count))))
-        return f"A field of {count:,} records costs {phrases.cheapest_and_dearest(costs)}"
-    said = [f"{SUBJECTS[fields]} {phrases.as_much([ratios[fields]])}" for fields in FIELDS if fields in ratios]
-    said[0] = f"{said[0]} in an array of structs as in a struct of arrays"
-    return f"Of {count:,} records, {', '.join(said).removesuffix(' as much').rstrip(',')}"
+        return f"A field of {count:,} records costs {phrases.cheapest_and_costliest(costs)}"
+    parts = [f"{SUBJECTS[fields]} {phrases.as_much([ratios[fields]])}" for fields in FIELDS if fields in ratios]
+    parts[0] = f"{parts[0]} in an array of structs as in a struct of arrays"
+    return f"Of {count:,} records, {', '.join(parts).removesuffix(' as much').rstrip(',')}"

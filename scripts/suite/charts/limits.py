@@ -1,4 +1,4 @@
-"""Where memory ends: how far the stack goes, and how much a malloc grants."""
+"""Where does memory end? How far the stack goes, and how much a malloc grants."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ HEAP = "heap_limit"
 STACKS = {"main": "main's stack", "thread": "a thread's stack"}
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
+def draw(run: Run, look: Look) -> Drawing | None:
     stacks, used, granted = _stacks(run), _used(run), query.by_strategy(run.series(HEAP, limit="granted"))
     granted = {name: granted[name] for name in query.mallocs(run, HEAP) if name in granted}
     ends = query.counted(stacks, "usable_bytes")
     written, promises = query.counted(used, "touched_bytes"), query.counted(granted, "granted_bytes")
     if not ends:
         return None
-    beyond = {name for name, one in {**stacks, **used, **granted}.items() if any(one.counter("at_least"))}
+    beyond = {name for name, estimate in {**stacks, **used, **granted}.items() if any(estimate.counter("at_least"))}
     figures = {**ends, **written, **promises}
     reached = figures.keys() - beyond
     columns = [
@@ -33,24 +33,27 @@ def draw(run: Run, how: Look) -> Drawing | None:
         forms.Column("granted, not used", _only(reached & promises.keys(), figures), "o", filled=False),
         forms.Column("at least: the run stopped here", _only(beyond, figures), ">"),
     ]
-    on = Page(run, how, HEAP if granted else FAMILY)
-    owners = {**dict.fromkeys(ends, "stack_array"), **{name: str(one.name.strategy) for name, one in used.items()}}
+    page = Page(run, look, HEAP if granted else FAMILY)
+    owners = {
+        **dict.fromkeys(ends, "stack_array"),
+        **{name: str(benchmark.name.strategy) for name, benchmark in used.items()},
+    }
     rows = [*ends, *written, *forms.cheapest_first(promises)]
     panel = forms.RowsPanel("", columns, forms.SIZE)
-    forms.dots(on, rows, panel, valued=True, colour_of=lambda name: on.mark(owners.get(name, name)))
+    forms.dots(page, rows, panel, valued=True, colour_of=lambda name: page.mark(owners.get(name, name)))
     subtitle = "Bytes of stack until it ends, of heap written to, of the largest block each malloc grants; log scale"
-    return on.finish(_title(ends, written, promises, beyond), subtitle)
+    return page.finish(_title(ends, written, promises, beyond), subtitle)
 
 
 def _stacks(run: Run) -> dict[str, Benchmark]:
-    """By whose stack it is; with the smallest frames, which come nearest to the end."""
+    """By thread, with the smallest frames, which come nearest to the end of the stack."""
     by_frame = ((stack, query.by_number(run.series(FAMILY, stack=stack), "frame")) for stack in STACKS)
     return {STACKS[stack]: next(iter(frames.values())) for stack, frames in by_frame if frames}
 
 
 def _used(run: Run) -> dict[str, Benchmark]:
-    found = run.series(HEAP, limit="touched")[:1]
-    return {f"{phrases.plain(str(one.name.strategy))}, written to": one for one in found}
+    benchmarks = run.series(HEAP, limit="touched")[:1]
+    return {f"{phrases.plain(str(benchmark.name.strategy))}, written to": benchmark for benchmark in benchmarks}
 
 
 def _title(
@@ -59,19 +62,19 @@ def _title(
     ended = _only(ends.keys() - beyond, ends)
     whose = "A stack" if len(ended or ends) > 1 else next(iter(ended or ends)).capitalize()
     deed = "ends after" if ended else "goes on beyond"
-    said = f"{whose} {deed} {_span(ended or ends)}"
+    text = f"{whose} {deed} {_span(ended or ends)}"
     if promises:
         least = min(query.middles(promises).values())
         blocks = f"at least {phrases.size(least)}" if beyond & promises.keys() else _span(promises)
-        said = f"{said}; malloc grants {blocks} in one block"
+        text = f"{text}; malloc grants {blocks} in one block"
     if written:
         bound = "at least " if beyond & written.keys() else ""
-        said = f"{said}; {bound}{_span(written)} of heap could be written to"
-    return said
+        text = f"{text}; {bound}{_span(written)} of heap could be written to"
+    return text
 
 
 def _only(names: Set[str], figures: Mapping[str, Estimate]) -> dict[str, Estimate]:
-    return {name: one for name, one in figures.items() if name in names}
+    return {name: estimate for name, estimate in figures.items() if name in names}
 
 
 def _span(sizes: Mapping[str, Estimate]) -> str:

@@ -1,4 +1,4 @@
-"""Whether an aged heap scatters what is built on it: the walk along a list, on a fresh heap and on an aged one."""
+"""Does an aged heap scatter the nodes of a list? The walk along a list, on a fresh and on an aged heap."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ QUESTION = "Does an aged heap scatter the nodes of a list that is built on it?"
 HEAPS = {"empty": "fresh heap", "aged": "aged heap"}  # filled: aged
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
-    found = {heap: query.by_strategy(run.series(FAMILY, heap=heap)) for heap in HEAPS}
-    costs = {heap: query.medians(each) for heap, each in found.items()}
+def draw(run: Run, look: Look) -> Drawing | None:
+    benchmarks = {heap: query.by_strategy(run.series(FAMILY, heap=heap)) for heap in HEAPS}
+    costs = {heap: query.medians(by_strategy) for heap, by_strategy in benchmarks.items()}
     rows = forms.cheapest_first({**costs["empty"], **costs["aged"]})
     if not rows:
         return None
-    near = {heap: query.counted(each, "neighbours") for heap, each in found.items()}
+    near = {heap: query.counted(by_strategy, "neighbours") for heap, by_strategy in benchmarks.items()}
     panels = [forms.RowsPanel("Time per node, log scale", _columns(costs))]
     if any(near.values()):
         panels.append(forms.RowsPanel("Steps of at most 256 B", _columns(near), forms.SHARE))
-    on = Page(run, how, FAMILY)
-    forms.dots(on, rows, *panels)
-    return on.finish(_title(run, found), "Walk a list of 100,000 nodes of 64 B, built in order by each malloc")
+    page = Page(run, look, FAMILY)
+    forms.dots(page, rows, *panels)
+    return page.finish(_title(run, benchmarks), "Walk a list of 100,000 nodes of 64 B, built in order by each malloc")
 
 
 def _columns(values: Mapping[str, Mapping[str, Estimate]]) -> list[forms.Column]:
-    return [forms.Column(HEAPS[heap], each, "o", filled=heap == "aged") for heap, each in values.items()]
+    return [forms.Column(HEAPS[heap], by_strategy, "o", filled=heap == "aged") for heap, by_strategy in values.items()]
 
 
-def _title(run: Run, found: Mapping[str, Mapping[str, Benchmark]]) -> str:
-    ratios = query.ratios(found["aged"], found["empty"])
+def _title(run: Run, benchmarks: Mapping[str, Mapping[str, Benchmark]]) -> str:
+    ratios = query.ratios(benchmarks["aged"], benchmarks["empty"])
     ratios = {name: ratio for name, ratio in ratios.items() if name in run.mallocs()} or ratios
     if not ratios:
-        costs = next(each for each in found.values() if each)
-        return f"A node costs {phrases.cheapest_and_dearest(query.middles(query.medians(costs)))}"
-    if phrases.none_apart(list(ratios.values())):
+        costs = next(by_strategy for by_strategy in benchmarks.values() if by_strategy)
+        return f"A node costs {phrases.cheapest_and_costliest(query.middles(query.medians(costs)))}"
+    if phrases.none_differs(list(ratios.values())):
         return "Walking a list on an aged heap shows no measurable difference from a fresh heap"
     return f"Walking a list on an aged heap costs {phrases.with_extremes(ratios)} times what it costs on a fresh heap"
 

@@ -1,4 +1,4 @@
-"""Whether all blocks of a frame cost as much as one, and what as many separate blocks cost."""
+"""Do all blocks of a frame cost as much as one block, and what do as many separate blocks cost?"""
 
 from __future__ import annotations
 
@@ -13,34 +13,36 @@ from suite.results.model import Benchmark, Run
 FAMILY = "many"
 QUESTION = "Do all locals of a frame cost as much as one, and what do as many separate blocks cost?"
 
-TOGETHER = ("none", "stack_array")  # the others take block by block
+TOGETHER = ("none", "stack_array")  # all other strategies take their blocks one by one
 ByCount = Mapping[int, Benchmark]
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
+def draw(run: Run, look: Look) -> Drawing | None:
     names = ["none", *query.leading(run, FAMILY)]
     taken = {name: "together" if name in TOGETHER else "apart" for name in names}
-    found = {name: query.over(run, "count", FAMILY, name, taken=way) for name, way in taken.items()}
-    found = {name: counts for name, counts in found.items() if counts}
-    if not found:
+    benchmarks = {name: query.over(run, "count", FAMILY, name, taken=way) for name, way in taken.items()}
+    benchmarks = {name: counts for name, counts in benchmarks.items() if counts}
+    if not benchmarks:
         return None
-    on = Page(run, how, FAMILY)
-    series = [forms.Line(name, query.medians(counts)) for name, counts in found.items()]
-    forms.lines(on, forms.LinesPanel("", series), over=lambda number: phrases.count(int(number), "block"))
+    page = Page(run, look, FAMILY)
+    series = [forms.Line(name, query.medians(counts)) for name, counts in benchmarks.items()]
+    forms.lines(page, forms.LinesPanel("", series), over=lambda number: phrases.count(int(number), "block"))
     subtitle = "Take blocks of 64 B, give all back: time for all of them, log scales; stack: as locals of one frame"
-    return on.finish(_title(run, found), subtitle)
+    return page.finish(_title(run, benchmarks), subtitle)
 
 
-def _title(run: Run, found: Mapping[str, ByCount]) -> str:
-    most = max(number for counts in found.values() for number in counts)
+def _title(run: Run, benchmarks: Mapping[str, ByCount]) -> str:
+    most = max(number for counts in benchmarks.values() for number in counts)
     blocks = phrases.count(most, "block")
-    libraries = [name for name in run.mallocs() if name in found]
-    one, all_of_them = ({name: counts[n] for name, counts in found.items() if n in counts} for n in (1, most))
-    growth = query.ratios(all_of_them, one) if most > 1 else {}
+    libraries = [name for name in run.mallocs() if name in benchmarks]
+    single, all_of_them = ({name: counts[n] for name, counts in benchmarks.items() if n in counts} for n in (1, most))
+    growth = query.ratios(all_of_them, single) if most > 1 else {}
     of_malloc = [growth[name] for name in libraries if name in growth]
     if "stack_array" not in growth or not of_malloc:
         costs = query.middles(query.medians(all_of_them))
         costs = {name: ns for name, ns in costs.items() if name != "none"} or costs
-        return f"Taking {blocks} costs {phrases.cheapest_and_dearest(costs)}"
+        return f"Taking {blocks} costs {phrases.cheapest_and_costliest(costs)}"
     of_stack = phrases.against([growth["stack_array"]], "a frame with one block")
-    return f"A frame with {blocks} {of_stack}; taking {most} from malloc {phrases.against(of_malloc, 'taking one block')}"
+    return (
+        f"A frame with {blocks} {of_stack}; taking {most} from malloc {phrases.against(of_malloc, 'taking one block')}"
+    )

@@ -1,4 +1,4 @@
-"""Whether it matters in which order a matrix is walked, and whether its rows are one block or many."""
+"""Does the order of a walk through a matrix matter, and whether its rows are one block or many?"""
 
 from __future__ import annotations
 
@@ -20,30 +20,28 @@ WALKS = {"row": "by row", "column": "by column"}  # filled: by column
 BySide = Mapping[int, Benchmark]
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
+def draw(run: Run, look: Look) -> Drawing | None:
     sides = query.numbers(run, "n", FAMILY)
-    found = {
-        (block, walk): query.over(run, "n", FAMILY, block, by=walk) for block in BLOCKS for walk in WALKS
-    }
-    panels = [forms.RowsPanel(title, _columns(found, block)) for block, title in BLOCKS.items()]
-    panels = [one for one in panels if any(each.values for each in one.columns)]
+    benchmarks = {(block, walk): query.over(run, "n", FAMILY, block, by=walk) for block in BLOCKS for walk in WALKS}
+    panels = [forms.RowsPanel(title, _columns(benchmarks, block)) for block, title in BLOCKS.items()]
+    panels = [panel for panel in panels if any(column.values for column in panel.columns)]
     if not panels:
         return None
-    on = Page(run, how, FAMILY)
-    forms.dots(on, [_shape(side) for side in sides], *panels, valued=True, colour_of=lambda shape: STRONG)
+    page = Page(run, look, FAMILY)
+    forms.dots(page, [_shape(side) for side in sides], *panels, valued=True, colour_of=lambda shape: STRONG)
     subtitle = "Add up all elements of a matrix of 8 B numbers: time per element, log scale"
-    return on.finish(_title(found), subtitle)
+    return page.finish(_title(benchmarks), subtitle)
 
 
 def _shape(side: int) -> str:
     return f"{side:,} × {side:,}"
 
 
-def _columns(found: Mapping[tuple[str, str], BySide], block: str) -> list[forms.Column]:
+def _columns(benchmarks: Mapping[tuple[str, str], BySide], block: str) -> list[forms.Column]:
     return [
         forms.Column(
             label,
-            {_shape(side): one for side, one in query.medians(found[block, walk]).items()},
+            {_shape(side): estimate for side, estimate in query.medians(benchmarks[block, walk]).items()},
             "o",
             walk == "column",
             lane,
@@ -52,22 +50,22 @@ def _columns(found: Mapping[tuple[str, str], BySide], block: str) -> list[forms.
     ]
 
 
-def _title(found: Mapping[tuple[str, str], BySide]) -> str:
-    """Of the shape in which columns cost most."""
+def _title(benchmarks: Mapping[tuple[str, str], BySide]) -> str:
+    """Describes the shape whose walk by column costs most."""
     by_shape = {
         (block, side): ratio
         for block in BLOCKS
-        for side, ratio in query.ratios(found[block, "column"], found[block, "row"]).items()
+        for side, ratio in query.ratios(benchmarks[block, "column"], benchmarks[block, "row"]).items()
     }
     if not by_shape:
-        block, walk = next(key for key, sides in found.items() if sides)
-        side = max(found[block, walk])
-        cost = phrases.short_time(query.medians(found[block, walk])[side].median)
+        block, walk = next(key for key, sides in benchmarks.items() if sides)
+        side = max(benchmarks[block, walk])
+        cost = phrases.short_time(query.medians(benchmarks[block, walk])[side].median)
         return f"{WALKS[walk].capitalize()}, an element of a matrix of {_shape(side)} costs {cost}"
-    if phrases.none_apart(list(by_shape.values())):
+    if phrases.none_differs(list(by_shape.values())):
         return "Walking a matrix by column shows no measurable difference from walking it by row"
-    dearest, side = max(by_shape, key=lambda one: by_shape[one].median)
-    subject = f"By column, {_shape(side)} elements cost {phrases.as_much([by_shape[dearest, side]])} as by row"
-    others = [block for block in BLOCKS if block != dearest and (block, side) in by_shape]
-    said = [f" and {phrases.as_much([by_shape[block, side]])} {WITH[block]}" for block in others]
-    return f"{subject} {WITH[dearest]}{''.join(said)}"
+    costliest, side = max(by_shape, key=lambda shape: by_shape[shape].median)
+    subject = f"By column, {_shape(side)} elements cost {phrases.as_much([by_shape[costliest, side]])} as by row"
+    others = [block for block in BLOCKS if block != costliest and (block, side) in by_shape]
+    parts = [f" and {phrases.as_much([by_shape[block, side]])} {WITH[block]}" for block in others]
+    return f"{subject} {WITH[costliest]}{''.join(parts)}"

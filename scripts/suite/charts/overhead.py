@@ -1,4 +1,4 @@
-"""How much memory a malloc takes for each byte one asks for, by the size of the blocks."""
+"""How much memory does a malloc take for each requested byte, by the size of the blocks?"""
 
 from __future__ import annotations
 
@@ -16,28 +16,27 @@ FAMILY = "overhead"
 QUESTION = "How much memory does a malloc take for each requested byte?"
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
+def draw(run: Run, look: Look) -> Drawing | None:
     names = ["none", *query.mallocs(run, FAMILY)]
-    found = {
-        name: query.counted(query.over(run, "bytes", FAMILY, name), "resident_bytes_per_byte")
-        for name in names
+    multiples = {
+        name: query.counted(query.over(run, "bytes", FAMILY, name), "resident_bytes_per_byte") for name in names
     }
-    found = {name: sizes for name, sizes in found.items() if sizes}
-    if not found:
+    multiples = {name: sizes for name, sizes in multiples.items() if sizes}
+    if not multiples:
         return None
-    on = Page(run, how, FAMILY)
-    axis = forms.from_one(one for sizes in found.values() for one in sizes.values())
-    panel = forms.LinesPanel("", [forms.Line(name, sizes) for name, sizes in found.items()], axis)
-    (axes,) = forms.lines(on, panel, over=size_text)
-    forms.name_peaks(on, axes, panel)
+    page = Page(run, look, FAMILY)
+    axis = forms.from_one(estimate for sizes in multiples.values() for estimate in sizes.values())
+    panel = forms.LinesPanel("", [forms.Line(name, sizes) for name, sizes in multiples.items()], axis)
+    (axes,) = forms.lines(page, panel, over=size_text)
+    forms.name_peaks(page, axes, panel)
     subtitle = "Resident memory as a multiple of the requested bytes, over the size of the blocks (log scale)"
-    return on.finish(_title(found), subtitle)
+    return page.finish(_title(multiples), subtitle)
 
 
-def _title(found: Mapping[str, Mapping[int, Estimate]]) -> str:
-    libraries = {name: sizes for name, sizes in found.items() if name != "none"} or found
+def _title(multiples: Mapping[str, Mapping[int, Estimate]]) -> str:
+    libraries = {name: sizes for name, sizes in multiples.items() if name != "none"} or multiples
     largest = max(size for sizes in libraries.values() for size in sizes)
-    worst = {name: max(sizes.values(), key=lambda one: one.median) for name, sizes in libraries.items()}
+    worst = {name: max(sizes.values(), key=lambda estimate: estimate.median) for name, sizes in libraries.items()}
     at_largest = [sizes[largest].median for sizes in libraries.values() if largest in sizes]
     most = f"{phrases.with_extremes(worst)} bytes of memory for each requested byte"
     least = f"at {size_text(largest)}, {phrases.span(at_largest, phrases.two_figures)}"

@@ -1,4 +1,4 @@
-"""How many loads can be under way at once: several chains through the same memory."""
+"""How many loads can run at once? Several chains through the same memory."""
 
 from __future__ import annotations
 
@@ -19,36 +19,37 @@ QUESTION = "How many loads can run in parallel, and how much does that help?"
 STYLES = (Mark(STRONG.light, STRONG.dark, "s", "--"), STRONG)  # of the smallest and of the largest memory
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
+def draw(run: Run, look: Look) -> Drawing | None:
     sizes = query.ends(query.numbers(run, "bytes", FAMILY))
-    found = {size: query.by_number(run.series(FAMILY, bytes=size), "chains") for size in sizes}
-    found = {size: chains for size, chains in found.items() if chains}
-    if not found:
+    benchmarks = {size: query.by_number(run.series(FAMILY, bytes=size), "chains") for size in sizes}
+    benchmarks = {size: chains for size, chains in benchmarks.items() if chains}
+    if not benchmarks:
         return None
-    costs = {size: query.medians(chains) for size, chains in found.items()}
+    costs = {size: query.medians(chains) for size, chains in benchmarks.items()}
     series = [forms.Line(bytes_text(size), costs[size], style) for size, style in zip(costs, STYLES[-len(costs) :])]
     ideal = _ideal(costs[max(costs)])
-    on = Page(run, how, FAMILY)
+    page = Page(run, look, FAMILY)
     panel = forms.LinesPanel("", [forms.Line("ideal", ideal, QUIET), *series] if ideal else series)
-    forms.lines(on, panel, over=lambda chains: phrases.count(int(chains), "chain"))
+    forms.lines(page, panel, over=lambda chains: phrases.count(int(chains), "chain"))
     subtitle = "Random loads that wait only for the previous load in their own chain: time per load, log scales"
-    return on.finish(_title(max(found), found[max(found)]), subtitle)
+    return page.finish(_title(max(benchmarks), benchmarks[max(benchmarks)]), subtitle)
 
 
 def _ideal(costs: Mapping[int, Estimate]) -> dict[int, Estimate]:
-    """Twice the chains, half the time."""
+    """The ideal: twice the chains take half the time."""
     alone = costs.get(1)
     return {chains: forms.exact(alone.median / chains) for chains in costs} if alone and len(costs) > 1 else {}
 
 
-def _title(size: int, found: Mapping[int, Benchmark]) -> str:
-    most = max(found)
-    costs = query.middles(query.medians(found))
-    each = f"{phrases.short_time(costs[most])} a load"
-    ratio = query.ratio_of(found[1], found[most]) if 1 in found and most > 1 else None
+def _title(size: int, benchmarks: Mapping[int, Benchmark]) -> str:
+    most = max(benchmarks)
+    costs = query.middles(query.medians(benchmarks))
+    per_load = f"{phrases.short_time(costs[most])} a load"
+    ratio = query.ratio_of(benchmarks[1], benchmarks[most]) if 1 in benchmarks and most > 1 else None
     if ratio is None:
-        return f"With {phrases.count(most, 'chain')} through {bytes_text(size)}: {each}"
-    if phrases.none_apart([ratio]):
-        return f"Through {bytes_text(size)}, {most} chains at once show no measurable difference from one chain: {each}"
-    said = f"{most} chains at once do {phrases.two_figures(ratio.median)} times the loads of one chain"
-    return f"Through {bytes_text(size)}, {said}: {each} instead of {phrases.short_time(costs[1])}"
+        return f"With {phrases.count(most, 'chain')} through {bytes_text(size)}: {per_load}"
+    if phrases.none_differs([ratio]):
+        compared = f"{most} chains at once show no measurable difference from one chain"
+        return f"Through {bytes_text(size)}, {compared}: {per_load}"
+    text = f"{most} chains at once do {phrases.two_figures(ratio.median)} times the loads of one chain"
+    return f"Through {bytes_text(size)}, {text}: {per_load} instead of {phrases.short_time(costs[1])}"

@@ -1,4 +1,4 @@
-"""Whether deep recursion is better done with a stack on the heap."""
+"""Is deep recursion faster with a stack on the heap?"""
 
 from __future__ import annotations
 
@@ -23,51 +23,54 @@ WAYS = {"loop": "loop, no stack", "calls": "recursion", "heap_kept": "heap, kept
 ByWay = Mapping[str, Mapping[int, Benchmark]]
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
+def draw(run: Run, look: Look) -> Drawing | None:
     frames = query.ends(query.numbers(run, "frame", FAMILY, shape=SHAPE))
-    found = {frame: _found(run, frame) for frame in frames}
-    if not any(each for ways in found.values() for each in ways.values()):
+    benchmarks = {frame: _by_way(run, frame) for frame in frames}
+    if not any(by_depth for ways in benchmarks.values() for by_depth in ways.values()):
         return None
-    on = Page(run, how, FAMILY, WAYS)
-    heap = on.mark(str(run.context.get("process_malloc")))
-    styles = {"loop": QUIET, "calls": on.mark("stack_array"), "heap_kept": heap}
+    page = Page(run, look, FAMILY, WAYS)
+    heap = page.mark(str(run.context.get("process_malloc")))
+    styles = {"loop": QUIET, "calls": page.mark("stack_array"), "heap_kept": heap}
     styles["heap_fresh"] = replace(heap, marker="X", dashes="--")
     panels = [
         forms.LinesPanel(
             f"{bytes_text(frame)} of locals a visit",
-            [forms.Line(way, query.medians(each), styles[way]) for way, each in ways.items() if each],
+            [forms.Line(way, query.medians(by_depth), styles[way]) for way, by_depth in ways.items() if by_depth],
         )
-        for frame, ways in found.items()
+        for frame, ways in benchmarks.items()
     ]
-    forms.lines(on, *panels, over=lambda depth: f"{int(depth):,}")
+    forms.lines(page, *panels, over=lambda depth: f"{int(depth):,}")
     subtitle = "Visit a chain of nodes, by calls or with a stack on the heap: time per node over the depth, log scales"
-    return on.finish(_title(found), subtitle)
+    return page.finish(_title(benchmarks), subtitle)
 
 
-def _found(run: Run, frame: int) -> ByWay:
+def _by_way(run: Run, frame: int) -> ByWay:
     return {way: query.by_number(run.series(FAMILY, shape=SHAPE, frame=frame, by=way), "depth") for way in WAYS}
 
 
-def _title(found: Mapping[int, ByWay]) -> str:
-    depth = max(depth for ways in found.values() for each in ways.values() for depth in each)
+def _title(benchmarks: Mapping[int, ByWay]) -> str:
+    depth = max(depth for ways in benchmarks.values() for by_depth in ways.values() for depth in by_depth)
     subject = f"At depth {depth:,}"
-    ratios = {way: _to_calls(found, way, depth) for way in ("heap_kept", "heap_fresh")}
+    ratios = {way: _to_calls(benchmarks, way, depth) for way in ("heap_kept", "heap_fresh")}
     names = {"heap_kept": "a stack kept on the heap", "heap_fresh": "a fresh stack"}
     if all(ratios.values()):
-        if phrases.none_apart([one for each in ratios.values() for one in each]):
+        if phrases.none_differs([ratio for ratios_of_way in ratios.values() for ratio in ratios_of_way]):
             return f"{subject}, a stack on the heap, kept or fresh, shows no measurable difference from recursion"
-        said = [f"{names[way]} {phrases.against(each, 'recursion')}" for way, each in ratios.items()]
-        return f"{subject}, {'; '.join(said)}"
-    there = {
-        (frame, way): each[depth] for frame, ways in found.items() for way, each in ways.items() if depth in each
+        parts = [f"{names[way]} {phrases.against(ratios_of_way, 'recursion')}" for way, ratios_of_way in ratios.items()]
+        return f"{subject}, {'; '.join(parts)}"
+    deepest = {
+        (frame, way): by_depth[depth]
+        for frame, ways in benchmarks.items()
+        for way, by_depth in ways.items()
+        if depth in by_depth
     }
-    return f"{subject}, a node costs {phrases.span(query.middles(query.medians(there)).values())}"
+    return f"{subject}, a node costs {phrases.span(query.middles(query.medians(deepest)).values())}"
 
 
-def _to_calls(found: Mapping[int, ByWay], way: str, depth: int) -> list[Estimate]:
-    """How many times recursion it costs, with each size of frame."""
-    one, base = (
-        {frame: ways[which][depth] for frame, ways in found.items() if depth in ways[which]}
-        for which in (way, "calls")
+def _to_calls(benchmarks: Mapping[int, ByWay], way: str, depth: int) -> list[Estimate]:
+    """Its cost as a multiple of recursion, for each size of frame."""
+    measured, base = (
+        {frame: ways[name][depth] for frame, ways in benchmarks.items() if depth in ways[name]}
+        for name in (way, "calls")
     )
-    return list(query.ratios(one, base).values())
+    return list(query.ratios(measured, base).values())

@@ -1,4 +1,4 @@
-"""What it costs to count references, alone and when threads count on one object."""
+"""What does it cost to count references, alone and if several threads count on one object?"""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ OBJECTS = {
 }
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
-    found = {which: query.by_number(run.series(FAMILY, object=which), "threads") for which in OBJECTS}
+def draw(run: Run, look: Look) -> Drawing | None:
+    benchmarks = {kind: query.by_number(run.series(FAMILY, object=kind), "threads") for kind in OBJECTS}
     series = [
-        forms.Line(name, query.medians(found[which]), style)
-        for which, (name, style) in OBJECTS.items()
-        if found[which]
+        forms.Line(name, query.medians(benchmarks[kind]), style)
+        for kind, (name, style) in OBJECTS.items()
+        if benchmarks[kind]
     ]
     if not series:
         return None
-    on = Page(run, how, FAMILY)
-    (axes,) = forms.lines(on, forms.LinesPanel("", series), over=scaling.threads_text)
-    scaling.guide_cores(on, axes)
+    page = Page(run, look, FAMILY)
+    (axes,) = forms.lines(page, forms.LinesPanel("", series), over=scaling.threads_text)
+    scaling.guide_cores(page, axes)
     subtitle = "Copy a shared_ptr and drop the copy, by each thread at once: time per copy over threads, log scales"
-    return on.finish(_title(run), subtitle)
+    return page.finish(_title(run), subtitle)
 
 
 def _title(run: Run) -> str:
     threads = query.contending(run, query.numbers(run, "threads", FAMILY))
-    shared, own = (run.series(FAMILY, object=which, threads=threads) for which in ("shared", "own"))
-    found = (*shared, *own, *run.series(FAMILY, threads=threads))[0]
-    cost = phrases.short_time(estimate_median(found.times).median)
-    subject = f"With {scaling.threads_text(threads)}, a copy of {_what(found)} costs {cost}"
+    shared, own = (run.series(FAMILY, object=kind, threads=threads) for kind in ("shared", "own"))
+    benchmark = (*shared, *own, *run.series(FAMILY, threads=threads))[0]
+    cost = phrases.short_time(estimate_median(benchmark.times).median)
+    subject = f"With {scaling.threads_text(threads)}, a copy of {_subject(benchmark)} costs {cost}"
     ratio = query.ratio_of(shared[0], own[0]) if shared and own and threads > 1 else None
     return f"{subject}, {phrases.as_much([ratio])} as of an unshared shared_ptr" if ratio else subject
 
 
-def _what(one: Benchmark) -> str:
+def _subject(benchmark: Benchmark) -> str:
     named = {
         "shared": "a shared_ptr that all threads share", "own": "an unshared shared_ptr", "none": "a plain pointer",
     }  # fmt: skip
-    return named.get(one.name.parameters.get("object", ""), "a pointer")
+    return named.get(benchmark.name.parameters.get("object", ""), "a pointer")

@@ -1,4 +1,4 @@
-"""Whether freed memory goes back to the system, and when."""
+"""Does freed memory go back to the system, and when?"""
 
 from __future__ import annotations
 
@@ -19,29 +19,31 @@ QUESTION = "Does freed memory go back to the system, and when?"
 
 SIZES = {"small": "Small blocks", "mixed": "Mixed blocks", "large": "Large blocks"}
 LOOKS_MS = (0, 10, 100, 1000)  # after the last block was freed
-AT_ONCE = 100  # microseconds: where the look after no time stands on a logarithmic axis
+AT_ONCE = 100  # microseconds: the place of time zero on the logarithmic axis
 
 ByTime = Mapping[int, Estimate]
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
-    found = {
-        sizes: {name: each for name in query.mallocs(run, FAMILY) if (each := _held(run, name, sizes))}
+def draw(run: Run, look: Look) -> Drawing | None:
+    shares = {
+        sizes: {name: by_time for name in query.mallocs(run, FAMILY) if (by_time := _held(run, name, sizes))}
         for sizes in SIZES
     }
-    found = {sizes: each for sizes, each in found.items() if each}
-    if not found:
+    shares = {sizes: by_strategy for sizes, by_strategy in shares.items() if by_strategy}
+    if not shares:
         return None
-    most = max(one.high for each in found.values() for held in each.values() for one in held.values())
+    most = max(
+        estimate.high for by_strategy in shares.values() for held in by_strategy.values() for estimate in held.values()
+    )
     axis = forms.SHARE if most < 1.02 else replace(forms.SHARE, ends=(0.0, float(math.ceil(most))))
     panels = [
-        forms.LinesPanel(SIZES[sizes], [forms.Line(name, held) for name, held in each.items()], axis)
-        for sizes, each in found.items()
+        forms.LinesPanel(SIZES[sizes], [forms.Line(name, held) for name, held in by_strategy.items()], axis)
+        for sizes, by_strategy in shares.items()
     ]
-    on = Page(run, how, FAMILY)
-    forms.lines(on, *panels, over=_time, abreast=True)
+    page = Page(run, look, FAMILY)
+    forms.lines(page, *panels, over=_time, abreast=True)
     subtitle = "Share of memory still held after all blocks were freed, without further malloc calls; time: log scale"
-    return on.finish(_title(found), subtitle)
+    return page.finish(_title(shares), subtitle)
 
 
 def _held(run: Run, malloc: str, sizes: str) -> dict[int, Estimate]:
@@ -55,11 +57,12 @@ def _time(microseconds: float) -> str:
     return "0 s" if microseconds == AT_ONCE else time_text(microseconds * 1e3)
 
 
-def _title(found: Mapping[str, Mapping[str, ByTime]]) -> str:
-    last = max(time for each in found.values() for held in each.values() for time in held)
+def _title(held_shares: Mapping[str, Mapping[str, ByTime]]) -> str:
+    last = max(time for by_strategy in held_shares.values() for held in by_strategy.values() for time in held)
     shares = {
-        sizes: [held[last].median for held in each.values() if last in held] for sizes, each in found.items()
+        sizes: [held[last].median for held in by_strategy.values() if last in held]
+        for sizes, by_strategy in held_shares.items()
     }
-    said = [f"{phrases.span(each, phrases.percent)} of {sizes}" for sizes, each in shares.items() if each]
-    when = "As soon as" if last == AT_ONCE else f"{_time(last)} after".replace(" ", phrases.NO_BREAK, 1)
-    return f"{when} all is freed, mallocs still hold {phrases.joined(said)} blocks"
+    parts = [f"{phrases.span(values, phrases.percent)} of {sizes}" for sizes, values in shares.items() if values]
+    since = "As soon as" if last == AT_ONCE else f"{_time(last)} after".replace(" ", phrases.NO_BREAK, 1)
+    return f"{since} all is freed, mallocs still hold {phrases.joined(parts)} blocks"

@@ -1,4 +1,4 @@
-"""How the cost of a block grows with its size, untouched and touched."""
+"""How does the cost of a block grow with its size, untouched and touched?"""
 
 from __future__ import annotations
 
@@ -16,36 +16,39 @@ QUESTION = "How does the cost of a block grow with its size?"
 TOUCHES = {"none": "Not touched", "all": "Every byte written"}
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
+def draw(run: Run, look: Look) -> Drawing | None:
     series = {touch: _lines(run, touch) for touch in TOUCHES}
-    panels = [forms.LinesPanel(TOUCHES[touch], found) for touch, found in series.items() if found]
+    panels = [forms.LinesPanel(TOUCHES[touch], lines) for touch, lines in series.items() if lines]
     if not panels:
         return None
-    on = Page(run, how, FAMILY)
-    forms.lines(on, *panels)
+    page = Page(run, look, FAMILY)
+    forms.lines(page, *panels)
     subtitle = "Take a block, use it, give it back: time per block over its size, log scales"
-    return on.finish(_title(run, "all" if series["all"] else "none"), subtitle)
+    return page.finish(_title(run, "all" if series["all"] else "none"), subtitle)
 
 
 def _lines(run: Run, touch: str) -> list[forms.Line]:
     names = ["none", *query.leading(run, FAMILY)]
-    found = {name: query.over(run, "bytes", FAMILY, name, touch=touch) for name in names}
-    return [forms.Line(name, query.medians(sizes)) for name, sizes in found.items() if sizes]
+    benchmarks = {name: query.over(run, "bytes", FAMILY, name, touch=touch) for name in names}
+    return [forms.Line(name, query.medians(sizes)) for name, sizes in benchmarks.items() if sizes]
 
 
 def _title(run: Run, touch: str) -> str:
     sizes = query.ends(query.numbers(run, "bytes", FAMILY, touch=touch))
-    found = {size: query.by_strategy(run.series(FAMILY, bytes=size, touch=touch)) for size in sizes}
-    ratios = {size: query.to_stack(run, each) for size, each in found.items()}
+    benchmarks = {size: query.by_strategy(run.series(FAMILY, bytes=size, touch=touch)) for size in sizes}
+    ratios = {size: query.to_stack(run, by_strategy) for size, by_strategy in benchmarks.items()}
     if all(ratios.values()):
         deed = "Written in full" if touch == "all" else "Untouched"
-        if phrases.none_apart([one for each in ratios.values() for one in each]):
-            where = " or ".join(bytes_text(size) for size in ratios)
-            return f"{deed}, a malloc of {where} shows no measurable difference from the stack"
-        said = [f"{phrases.against(each, 'the stack')} at {bytes_text(size)}" for size, each in ratios.items()]
-        return f"{deed}, a malloc {phrases.joined(said)}"
-    size, each = found.popitem()
-    return f"{bytes_text(size)} cost {phrases.cheapest_and_dearest(query.middles(query.medians(each)))}"
+        if phrases.none_differs([ratio for ratios_of_size in ratios.values() for ratio in ratios_of_size]):
+            sizes_text = " or ".join(bytes_text(size) for size in ratios)
+            return f"{deed}, a malloc of {sizes_text} shows no measurable difference from the stack"
+        parts = [
+            f"{phrases.against(ratios_of_size, 'the stack')} at {bytes_text(size)}"
+            for size, ratios_of_size in ratios.items()
+        ]
+        return f"{deed}, a malloc {phrases.joined(parts)}"
+    size, by_strategy = benchmarks.popitem()
+    return f"{bytes_text(size)} cost {phrases.cheapest_and_costliest(query.middles(query.medians(by_strategy)))}"
 
 
 def overlay_panels(run: Run) -> Panels:

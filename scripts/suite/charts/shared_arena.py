@@ -1,4 +1,4 @@
-"""What becomes of an arena's or a pool's low price when threads share it behind a mutex."""
+"""What do an arena and a pool cost if threads share them behind a mutex?"""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ OWN = ("arena", "pool", "pmr_monotonic", "pmr_pool")
 SHARED = (*OWN, "pmr_sync_pool", "new_delete")
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
+def draw(run: Run, look: Look) -> Drawing | None:
     own, shared = _lines(run, "own", OWN), _lines(run, "shared", SHARED)
     mutex = query.medians(query.over(run, "threads", FAMILY, "none", memory="shared"))
     if mutex:
         shared.append(forms.Line("mutex alone", mutex, QUIET))
     titles = {"Each thread has its own": own, "All threads share one": shared}
-    panels = [forms.LinesPanel(title, each) for title, each in titles.items() if each]
+    panels = [forms.LinesPanel(title, lines) for title, lines in titles.items() if lines]
     if not panels:
         return None
-    on = Page(run, how, FAMILY)
-    for axes in forms.lines(on, *panels, over=scaling.threads_text):
-        scaling.guide_cores(on, axes)
-    return on.finish(_title(run), "Take 64 B and give them back, shared behind a mutex: time per block, log scales")
+    page = Page(run, look, FAMILY)
+    for axes in forms.lines(page, *panels, over=scaling.threads_text):
+        scaling.guide_cores(page, axes)
+    return page.finish(_title(run), "Take 64 B and give them back, shared behind a mutex: time per block, log scales")
 
 
 def _lines(run: Run, memory: str, names: tuple[str, ...]) -> list[forms.Line]:
-    found = {name: query.over(run, "threads", FAMILY, name, memory=memory) for name in names}
-    return [forms.Line(name, query.medians(each)) for name, each in found.items() if each]
+    benchmarks = {name: query.over(run, "threads", FAMILY, name, memory=memory) for name in names}
+    return [forms.Line(name, query.medians(by_threads)) for name, by_threads in benchmarks.items() if by_threads]
 
 
 def _title(run: Run) -> str:
@@ -46,9 +46,9 @@ def _title(run: Run) -> str:
     number = scaling.threads_text(threads)
     if not ratios or threads == 1:
         costs = query.middles(query.medians(own or shared))
-        return f"With {number}, a block costs {phrases.cheapest_and_dearest(costs)}"
-    if phrases.none_apart(list(ratios.values())):
+        return f"With {number}, a block costs {phrases.cheapest_and_costliest(costs)}"
+    if phrases.none_differs(list(ratios.values())):
         subject = f"Shared by {number} behind a mutex, an arena or a pool"
         return f"{subject} shows no measurable difference from a private arena or pool"
-    said = f"{phrases.with_extremes(ratios)} times a private arena or pool"
-    return f"Shared by {number} behind a mutex, an arena or a pool costs {said}"
+    text = f"{phrases.with_extremes(ratios)} times a private arena or pool"
+    return f"Shared by {number} behind a mutex, an arena or a pool costs {text}"

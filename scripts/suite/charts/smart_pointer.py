@@ -1,4 +1,4 @@
-"""What smart pointers cost over plain ones, to make and drop, and to use."""
+"""What do smart pointers cost more than plain pointers, to make and drop, and to use?"""
 
 from __future__ import annotations
 
@@ -21,39 +21,41 @@ KINDS = {
 }  # fmt: skip
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
-    found = {operation: _by_kind(run, operation) for operation in OPERATIONS}
+def draw(run: Run, look: Look) -> Drawing | None:
+    benchmarks = {operation: _by_kind(run, operation) for operation in OPERATIONS}
     panels = [
-        forms.RowsPanel(title, [forms.Column("", query.medians(found[operation]), "o")])
+        forms.RowsPanel(title, [forms.Column("", query.medians(benchmarks[operation]), "o")])
         for operation, title in OPERATIONS.items()
-        if found[operation]
+        if benchmarks[operation]
     ]
     if not panels:
         return None
-    rows = [kind for kind in KINDS if any(kind in each for each in found.values())]
-    on = Page(run, how, FAMILY, KINDS)
+    rows = [kind for kind in KINDS if any(kind in by_kind for by_kind in benchmarks.values())]
+    page = Page(run, look, FAMILY, KINDS)
     forms.dots(
-        on, rows, *panels, valued=True, colour_of=lambda kind: on.mark("stack_array") if kind == "value" else STRONG
+        page, rows, *panels, valued=True, colour_of=lambda kind: page.mark("stack_array") if kind == "value" else STRONG
     )
-    return on.finish(_title(found), "An object of 64 B, by its holder: time per object, log scales with the same ends")
+    return page.finish(
+        _title(benchmarks), "An object of 64 B, by its holder: time per object, log scales with the same ends"
+    )
 
 
 def _by_kind(run: Run, operation: str) -> dict[str, Benchmark]:
-    found = {one.name.parameters.get("kind"): one for one in run.series(FAMILY, op=operation)}
-    return {kind: found[kind] for kind in KINDS if kind in found}
+    benchmarks = {benchmark.name.parameters.get("kind"): benchmark for benchmark in run.series(FAMILY, op=operation)}
+    return {kind: benchmarks[kind] for kind in KINDS if kind in benchmarks}
 
 
-def _title(found: Mapping[str, Mapping[str, Benchmark]]) -> str:
-    operation = next(each for each in OPERATIONS if found[each])
+def _title(benchmarks: Mapping[str, Mapping[str, Benchmark]]) -> str:
+    operation = next(operation for operation in OPERATIONS if benchmarks[operation])
     deed = {"make": "To make and drop", "use": "To use"}[operation]
-    ratios = query.against_one(found[operation], found[operation].get("raw"))
+    ratios = query.against_one(benchmarks[operation], benchmarks[operation].get("raw"))
     unique = [ratios[kind] for kind in ("unique_ptr",) if kind in ratios]
     shared = [ratios[kind] for kind in ("make_shared", "shared_ptr") if kind in ratios]
     if not unique or not shared:
-        costs = query.medians(found[operation])
+        costs = query.medians(benchmarks[operation])
         kind = next(reversed(costs))
         return f"{deed} an object costs {phrases.short_time(costs[kind].median)} with {KINDS[kind]}"
-    if phrases.none_apart([*unique, *shared]):
+    if phrases.none_differs([*unique, *shared]):
         return f"{deed}, neither a unique_ptr nor a shared_ptr shows a measurable difference from a plain pointer"
     owner, counted = (phrases.against(ratios, "a plain pointer") for ratios in (unique, shared))
     return f"{deed}, a unique_ptr {owner}; a shared_ptr {counted}"

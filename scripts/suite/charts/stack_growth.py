@@ -1,4 +1,4 @@
-"""What it costs to go where the stack has never been."""
+"""What does it cost to grow the stack to new pages?"""
 
 from __future__ import annotations
 
@@ -18,27 +18,29 @@ QUESTION = "What does it cost when the stack grows to new pages?"
 TOUCHES = {"first": "first time", "second": "again"}
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
-    found = {touch: query.by_number(run.series(FAMILY, touch=touch), "bytes") for touch in TOUCHES}
-    on = Page(run, how, FAMILY, TOUCHES)
-    styles = {"first": STRONG, "second": on.mark("stack_array")}
-    series = [forms.Line(touch, query.medians(each), styles[touch]) for touch, each in found.items() if each]
+def draw(run: Run, look: Look) -> Drawing | None:
+    benchmarks = {touch: query.by_number(run.series(FAMILY, touch=touch), "bytes") for touch in TOUCHES}
+    page = Page(run, look, FAMILY, TOUCHES)
+    styles = {"first": STRONG, "second": page.mark("stack_array")}
+    series = [
+        forms.Line(touch, query.medians(by_size), styles[touch]) for touch, by_size in benchmarks.items() if by_size
+    ]
     if not series:
         return None
-    forms.lines(on, forms.LinesPanel("", series))
+    forms.lines(page, forms.LinesPanel("", series))
     subtitle = "Go down the stack page by page, 4 KiB each: time per page over the distance, log scales"
-    return on.finish(_title(found), subtitle)
+    return page.finish(_title(benchmarks), subtitle)
 
 
-def _title(found: Mapping[str, Mapping[int, Benchmark]]) -> str:
-    ratios = list(query.ratios(found["first"], found["second"]).values())
-    touch = "first" if found["first"] else "second"
-    costs = query.middles(query.medians(found[touch]))
+def _title(benchmarks: Mapping[str, Mapping[int, Benchmark]]) -> str:
+    ratios = list(query.ratios(benchmarks["first"], benchmarks["second"]).values())
+    touch = "first" if benchmarks["first"] else "second"
+    costs = query.middles(query.medians(benchmarks[touch]))
     if not ratios:
-        where = "for the first time" if touch == "first" else "again"
+        occasion = "for the first time" if touch == "first" else "again"
         largest = max(costs)
-        return f"Going down {bytes_text(largest)} of stack {where} costs {phrases.short_time(costs[largest])} a page"
-    if phrases.none_apart(ratios):
+        return f"Going down {bytes_text(largest)} of stack {occasion} costs {phrases.short_time(costs[largest])} a page"
+    if phrases.none_differs(ratios):
         return "Growing the stack to new pages shows no measurable difference from going there again"
-    said = f"Growing the stack to new pages costs {phrases.span(costs.values())} a page"
-    return f"{said}, {phrases.as_much(ratios)} as going there again"
+    text = f"Growing the stack to new pages costs {phrases.span(costs.values())} a page"
+    return f"{text}, {phrases.as_much(ratios)} as going there again"

@@ -22,63 +22,63 @@ HIDDEN = 1.1  # times the stack
 BySize = Mapping[int, Estimate]
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
+def draw(run: Run, look: Look) -> Drawing | None:
     ratios = _ratios(run)
     if not ratios:
         return None
-    sizes = sorted({size for each in ratios.values() for size in each})
+    sizes = sorted({size for by_size in ratios.values() for size in by_size})
     stack = forms.Line("stack_array", dict.fromkeys(sizes, forms.exact(1.0)))
-    on = Page(run, how, FAMILY)
-    series = [stack, *(forms.Line(name, each) for name, each in ratios.items())]
-    (axes,) = forms.lines(on, forms.LinesPanel("", series, forms.Scale(phrases.times)))
+    page = Page(run, look, FAMILY)
+    series = [stack, *(forms.Line(name, by_size) for name, by_size in ratios.items())]
+    (axes,) = forms.lines(page, forms.LinesPanel("", series, forms.Scale(phrases.times)))
     hidden = _hidden_from(ratios, sizes)
-    forms.guide(on, axes, [(float(hidden), f"under {phrases.times(HIDDEN)}")] if hidden else [])
+    forms.guide(page, axes, [(float(hidden), f"under {phrases.times(HIDDEN)}")] if hidden else [])
     subtitle = "Take a block, write every byte, give it back: time as a multiple of the stack's, log scales"
-    return on.finish(_title(ratios, sizes, hidden), subtitle)
+    return page.finish(_title(ratios, sizes, hidden), subtitle)
 
 
 def _ratios(run: Run) -> dict[str, dict[int, Estimate]]:
-    """Of every malloc by size. All are compared at once, so all intervals are as wide as their number asks."""
+    """The ratios of every malloc by size. Their number widens all intervals, because they are compared at once."""
     stack = query.over(run, "bytes", FAMILY, "stack_array", touch="all")
     names = query.mallocs(run, FAMILY)
-    found = {name: query.over(run, "bytes", FAMILY, name, touch="all") for name in names}
+    benchmarks = {name: query.over(run, "bytes", FAMILY, name, touch="all") for name in names}
     pairs = query.ratios(
-        {(name, size): one for name, sizes in found.items() for size, one in sizes.items()},
-        {(name, size): one for name in names for size, one in stack.items()},
+        {(name, size): benchmark for name, sizes in benchmarks.items() for size, benchmark in sizes.items()},
+        {(name, size): benchmark for name in names for size, benchmark in stack.items()},
     )
-    both = {name: {size: pairs[name, size] for size in found[name] if (name, size) in pairs} for name in names}
-    return {name: each for name, each in both.items() if each}
+    ratios = {name: {size: pairs[name, size] for size in benchmarks[name] if (name, size) in pairs} for name in names}
+    return {name: by_size for name, by_size in ratios.items() if by_size}
 
 
 def _hidden_from(ratios: Mapping[str, BySize], sizes: list[int]) -> int | None:
-    """The size from which on no malloc's figure reaches HIDDEN; None where the largest does."""
+    """The size from which on every malloc's figure is below HIDDEN; None if the figure of the largest size is not."""
     hidden = None
     for size in reversed(sizes):
-        if any(each[size].median >= HIDDEN for each in ratios.values() if size in each):
+        if any(by_size[size].median >= HIDDEN for by_size in ratios.values() if size in by_size):
             break
         hidden = size
     return hidden
 
 
 def _title(ratios: Mapping[str, BySize], sizes: list[int], hidden: int | None) -> str:
-    what = "Written in full, a block from malloc"
+    subject = "Written in full, a block from malloc"
     if hidden == sizes[0]:
-        return f"{what} {_while_hidden(ratios, hidden)}, whatever its size"
+        return f"{subject} {_while_hidden(ratios, hidden)}, whatever its size"
     small = USUAL_BYTES if USUAL_BYTES in sizes and not (hidden and hidden <= USUAL_BYTES) else sizes[0]
-    at = {size: [each[size] for each in ratios.values() if size in each] for size in (small, sizes[-1])}
-    said = [f"{phrases.against(each, 'the stack')} at {bytes_text(size)}" for size, each in at.items()]
+    ratios_at = {size: [by_size[size] for by_size in ratios.values() if size in by_size] for size in (small, sizes[-1])}
+    parts = [f"{phrases.against(at_size, 'the stack')} at {bytes_text(size)}" for size, at_size in ratios_at.items()]
     if hidden:
-        where = f"from {bytes_text(hidden)} on" if hidden < sizes[-1] else f"at {bytes_text(hidden)}"
-        return f"{what} {said[0]}; {where}, it {_while_hidden(ratios, hidden)}"
-    return f"{what} {phrases.joined(said)}"
+        sizes_text = f"from {bytes_text(hidden)} on" if hidden < sizes[-1] else f"at {bytes_text(hidden)}"
+        return f"{subject} {parts[0]}; {sizes_text}, it {_while_hidden(ratios, hidden)}"
+    return f"{subject} {phrases.joined(parts)}"
 
 
 def _while_hidden(ratios: Mapping[str, BySize], hidden: int) -> str:
-    """What the intervals allow to be said of the sizes whose medians are all under HIDDEN."""
-    there = [one for each in ratios.values() for size, one in each.items() if size >= hidden]
-    if phrases.none_apart(there):
+    """The statement that the intervals support about the sizes whose medians are all below HIDDEN."""
+    large = [ratio for by_size in ratios.values() for size, ratio in by_size.items() if size >= hidden]
+    if phrases.none_differs(large):
         return "shows no measurable difference from the stack"
-    seen = all(one.has_interval and one.high < HIDDEN for one in there)
+    seen = all(ratio.has_interval and ratio.high < HIDDEN for ratio in large)
     return f"costs under {phrases.two_figures(HIDDEN)} times the stack{'' if seen else ' by its medians'}"
 
 

@@ -1,4 +1,4 @@
-"""Whether memory is slower to use for where it lives: the same array and the same walk in every home."""
+"""Is memory slower to use in some places? The same array and the same walk in every home."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LINE_BYTES = 64
 MARKERS = ("o", "s", "D")
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
+def draw(run: Run, look: Look) -> Drawing | None:
     sizes = query.numbers(run, "bytes", FAMILY)
     if not sizes:
         return None
@@ -26,35 +26,37 @@ def draw(run: Run, how: Look) -> Drawing | None:
     read = [_column(run, FAMILY, size, marker, size / LINE_BYTES) for size, marker in zip(sizes, MARKERS)]
     walk = [_column(run, WALK, size, marker, 1.0, order="random") for size, marker in zip(sizes, MARKERS)]
     panels = [forms.RowsPanel("Summed in order: time per 64 B line", read)]
-    if any(len(one.values) > 1 for one in walk):
+    if any(len(column.values) > 1 for column in walk):
         panels.append(forms.RowsPanel("Walked at random: time per load", walk))
 
-    on = Page(run, how, FAMILY)
-    homes = list(dict.fromkeys(home for one in read for home in one.values))
-    colours = {"stack": on.mark("stack_array"), "heap": on.mark(str(run.context.get("process_malloc")))}
-    forms.dots(on, homes, *panels, colour_of=lambda home: colours.get(home, STRONG))
-    return on.finish(_title(run, sizes), "The same memory used in the same way, by where it lives; log scales")
+    page = Page(run, look, FAMILY)
+    homes = list(dict.fromkeys(home for column in read for home in column.values))
+    colours = {"stack": page.mark("stack_array"), "heap": page.mark(str(run.context.get("process_malloc")))}
+    forms.dots(page, homes, *panels, colour_of=lambda home: colours.get(home, STRONG))
+    return page.finish(_title(run, sizes), "The same memory used in the same way, by where it lives; log scales")
 
 
 def _by_home(run: Run, family: str, size: int, **parameters: object) -> dict[str, Benchmark]:
-    found = run.series(family, None, bytes=size, **parameters)
-    return {one.name.parameters["home"]: one for one in found if "home" in one.name.parameters}
+    benchmarks = run.series(family, None, bytes=size, **parameters)
+    return {
+        benchmark.name.parameters["home"]: benchmark for benchmark in benchmarks if "home" in benchmark.name.parameters
+    }
 
 
-def _column(
-    run: Run, family: str, size: int, marker: str, per: float, **parameters: object
-) -> forms.Column:
-    found = _by_home(run, family, size, **parameters)
-    costs = query.medians(found, lambda home: per)
+def _column(run: Run, family: str, size: int, marker: str, per: float, **parameters: object) -> forms.Column:
+    benchmarks = _by_home(run, family, size, **parameters)
+    costs = query.medians(benchmarks, lambda home: per)
     return forms.Column(bytes_text(size), costs, marker, lane=MARKERS.index(marker))
 
 
 def _title(run: Run, sizes: list[int]) -> str:
-    found = {size: _by_home(run, FAMILY, size) for size in sizes}
-    heap, stack = ({size: each[home] for size, each in found.items() if home in each} for home in ("heap", "stack"))
+    benchmarks = {size: _by_home(run, FAMILY, size) for size in sizes}
+    heap, stack = (
+        {size: by_home[home] for size, by_home in benchmarks.items() if home in by_home} for home in ("heap", "stack")
+    )
     ratios = list(query.ratios(heap, stack).values())
     if ratios:
         sizes_read = phrases.joined([bytes_text(size) for size in sizes if size in heap and size in stack])
         return f"Reading {sizes_read} on the heap {phrases.against(ratios, 'reading them on the stack')}"
-    costs = query.middles(query.medians(found[sizes[-1]]))
-    return f"Reading {bytes_text(sizes[-1])} costs {phrases.cheapest_and_dearest(costs)}"
+    costs = query.middles(query.medians(benchmarks[sizes[-1]]))
+    return f"Reading {bytes_text(sizes[-1])} costs {phrases.cheapest_and_costliest(costs)}"

@@ -1,4 +1,4 @@
-"""At which length a string leaves the stack, and what the step costs."""
+"""At which length does a string leave the stack, and what does the step cost?"""
 
 from __future__ import annotations
 
@@ -19,46 +19,50 @@ QUESTION = "At which length does a string leave the stack, and what does the ste
 LINES = {"none": ("array on the stack", QUIET), "string": ("string", STRONG)}
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
-    found = {name: query.over(run, "length", FAMILY, name) for name in LINES}
-    series = [forms.Line(name, query.medians(each), LINES[name][1]) for name, each in found.items() if each]
+def draw(run: Run, look: Look) -> Drawing | None:
+    benchmarks = {name: query.over(run, "length", FAMILY, name) for name in LINES}
+    series = [
+        forms.Line(name, query.medians(by_length), LINES[name][1])
+        for name, by_length in benchmarks.items()
+        if by_length
+    ]
     if not series:
         return None
-    on = Page(run, how, FAMILY, {name: label for name, (label, _) in LINES.items()})
-    (axes,) = forms.lines(on, forms.LinesPanel("", series), over=lambda length: str(int(length)))
-    step = _step(found["string"])
+    page = Page(run, look, FAMILY, {name: label for name, (label, _) in LINES.items()})
+    (axes,) = forms.lines(page, forms.LinesPanel("", series), over=lambda length: str(int(length)))
+    step = _step(benchmarks["string"])
     if step is not None:
         label = f"stack up to {step[0]}, heap from {step[1]}"
-        forms.guide(on, axes, [(math.sqrt(step[0] * step[1]), label)])
+        forms.guide(page, axes, [(math.sqrt(step[0] * step[1]), label)])
     subtitle = "Build a string from existing characters, drop it: time per string over its characters, log scales"
-    return on.finish(_title(found, step), subtitle)
+    return page.finish(_title(benchmarks, step), subtitle)
 
 
 def _on_heap(strings: Mapping[int, Benchmark]) -> dict[int, bool]:
     counted = query.counted(strings, "on_heap")
-    return {length: one.median > 0.5 for length, one in counted.items()}
+    return {length: estimate.median > 0.5 for length, estimate in counted.items()}
 
 
 def _step(strings: Mapping[int, Benchmark]) -> tuple[int, int] | None:
-    """The last length whose characters lie within the string, and the first whose do not."""
-    where = _on_heap(strings)
-    inside, outside = ([length for length, heap in where.items() if heap == wanted] for wanted in (False, True))
+    """The last length whose characters are stored within the string, and the first length whose characters are not."""
+    on_heap = _on_heap(strings)
+    inside, outside = ([length for length, heap in on_heap.items() if heap == wanted] for wanted in (False, True))
     return (max(inside), min(outside)) if inside and outside and max(inside) < min(outside) else None
 
 
-def _title(found: Mapping[str, Mapping[int, Benchmark]], step: tuple[int, int] | None) -> str:
-    strings = found["string"]
+def _title(benchmarks: Mapping[str, Mapping[int, Benchmark]], step: tuple[int, int] | None) -> str:
+    strings = benchmarks["string"]
     if step is not None:
         last, first = step
         ratio = query.ratio_of(strings[first], strings[last])
-        where = f"From {first} characters on" if first == last + 1 else f"Between {last} and {first} characters"
+        step_text = f"From {first} characters on" if first == last + 1 else f"Between {last} and {first} characters"
         cost = f": a string of {first} {phrases.against([ratio], f'a string of {last}')}" if ratio else ""
-        return f"{where}, a string leaves the stack for the heap{cost}"
+        return f"{step_text}, a string leaves the stack for the heap{cost}"
     name = "string" if strings else "none"
-    longest = max(found[name])
-    cost = phrases.short_time(query.medians(found[name])[longest].median)
-    what = f"{LINES[name][0]} of {phrases.count(longest, 'character')}"
-    return f"{'An' if name == 'none' else 'A'} {what} costs {cost}"
+    longest = max(benchmarks[name])
+    cost = phrases.short_time(query.medians(benchmarks[name])[longest].median)
+    subject = f"{LINES[name][0]} of {phrases.count(longest, 'character')}"
+    return f"{'An' if name == 'none' else 'A'} {subject} costs {cost}"
 
 
 def overlay_panels(run: Run) -> Panels:

@@ -1,4 +1,4 @@
-"""What it costs that long strings keep their text on the heap, short ones in themselves."""
+"""What does it cost that long strings keep their text on the heap, and short strings in themselves?"""
 
 from __future__ import annotations
 
@@ -14,31 +14,35 @@ QUESTION = "What does it cost to read strings with their text on the heap, or wi
 PLACES = ("inline", "heap", "heap_shuffled")
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
+def draw(run: Run, look: Look) -> Drawing | None:
     counts = query.ends(query.numbers(run, "count", FAMILY))
     if not counts:
         return None
-    found = {count: query.by_strategy(run.series(FAMILY, count=count)) for count in counts}
+    benchmarks = {count: query.by_strategy(run.series(FAMILY, count=count)) for count in counts}
     columns = [
-        forms.Column(f"among {count:,}", query.medians(each), "o", count == counts[-1], lane)
-        for lane, (count, each) in enumerate(found.items())
+        forms.Column(f"among {count:,}", query.medians(by_strategy), "o", count == counts[-1], lane)
+        for lane, (count, by_strategy) in enumerate(benchmarks.items())
     ]
-    on = Page(run, how, FAMILY)
-    malloc = on.mark(str(run.context.get("process_malloc")))
-    rows = [place for place in PLACES if any(place in each for each in found.values())]
+    page = Page(run, look, FAMILY)
+    malloc = page.mark(str(run.context.get("process_malloc")))
+    rows = [place for place in PLACES if any(place in by_strategy for by_strategy in benchmarks.values())]
     panel = forms.RowsPanel("", columns)
     forms.dots(
-        on, rows, panel, valued=True, colour_of=lambda place: on.mark("stack_array") if place == "inline" else malloc
+        page,
+        rows,
+        panel,
+        valued=True,
+        colour_of=lambda place: page.mark("stack_array") if place == "inline" else malloc,
     )
     subtitle = "Read 8 characters of one string after another, by where the text lives: time per string, log scale"
-    return on.finish(_title(counts[-1], found[counts[-1]]), subtitle)
+    return page.finish(_title(counts[-1], benchmarks[counts[-1]]), subtitle)
 
 
-def _title(count: int, found: dict[str, Benchmark]) -> str:
-    on_heap = {place: one for place, one in found.items() if place != "inline"}
-    ratios = list(query.against_one(on_heap, found.get("inline")).values())
+def _title(count: int, benchmarks: dict[str, Benchmark]) -> str:
+    on_heap = {place: benchmark for place, benchmark in benchmarks.items() if place != "inline"}
+    ratios = list(query.against_one(on_heap, benchmarks.get("inline")).values())
     if ratios:
         base = "reading a string with its text inside"
         return f"Among {count:,}, reading a string with its text on the heap {phrases.against(ratios, base)}"
-    costs = query.middles(query.medians(found))
-    return f"Among {count:,}, a string's text costs {phrases.cheapest_and_dearest(costs)}"
+    costs = query.middles(query.medians(benchmarks))
+    return f"Among {count:,}, a string's text costs {phrases.cheapest_and_costliest(costs)}"

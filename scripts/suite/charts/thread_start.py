@@ -1,4 +1,4 @@
-"""What starting a thread costs by the size of its stack, and by how much of the stack it touches."""
+"""What does starting a thread cost, by the size of its stack, and by how much of it the thread touches?"""
 
 from __future__ import annotations
 
@@ -23,56 +23,56 @@ MARKERS = {"cached_stack": ("o", "-"), "fresh_stack": ("D", ":")}
 ByBytes = Mapping[int, Benchmark]
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
-    found = {
-        (touch, stack): query.over(run, "bytes", FAMILY, stack, touch=touch)
-        for touch in TOUCHES
-        for stack in STACKS
+def draw(run: Run, look: Look) -> Drawing | None:
+    benchmarks = {
+        (touch, stack): query.over(run, "bytes", FAMILY, stack, touch=touch) for touch in TOUCHES for stack in STACKS
     }
-    found = {which: sizes for which, sizes in found.items() if sizes}
-    if not found:
+    benchmarks = {kind: sizes for kind, sizes in benchmarks.items() if sizes}
+    if not benchmarks:
         return None
-    on = Page(run, how, FAMILY)
-    colours = {"all": on.mark("stack_array"), "none": STRONG}
+    page = Page(run, look, FAMILY)
+    colours = {"all": page.mark("stack_array"), "none": STRONG}
 
-    def line(which: tuple[str, str], counter: str = "") -> forms.Line:
-        touch, stack = which
-        figures = query.counted(found[which], counter) if counter else query.medians(found[which])
+    def line(kind: tuple[str, str], counter: str = "") -> forms.Line:
+        touch, stack = kind
+        figures = query.counted(benchmarks[kind], counter) if counter else query.medians(benchmarks[kind])
         style = Mark(colours[touch].light, colours[touch].dark, *MARKERS[stack])
         return forms.Line(f"{TOUCHES[touch]}, {STACKS[stack]}", figures, style)
 
-    panels = [forms.LinesPanel("Time to start and join, log scale", [line(which) for which in found])]
-    resident = [one for which in found if (one := line(which, "stack_resident")).values]
+    panels = [forms.LinesPanel("Time to start and join, log scale", [line(kind) for kind in benchmarks])]
+    resident = [drawn for kind in benchmarks if (drawn := line(kind, "stack_resident")).values]
     if resident:
-        reserved = max((line(which, "stack_reserved") for which in found), key=lambda one: len(one.values))
+        reserved = max(
+            (line(kind, "stack_reserved") for kind in benchmarks), key=lambda candidate: len(candidate.values)
+        )
         memory = [forms.Line("reserved", reserved.values, QUIET), *resident]
         panels.append(forms.LinesPanel("Stack reserved and resident, log scale", memory, forms.SIZE))
-    forms.lines(on, *panels)
+    forms.lines(page, *panels)
     subtitle = "Start a thread and join it, over the size of its stack, kept by the C library or fresh"
-    return on.finish(_title(found), subtitle)
+    return page.finish(_title(benchmarks), subtitle)
 
 
-def _title(found: Mapping[tuple[str, str], ByBytes]) -> str:
-    stack = "cached_stack" if any(stack == "cached_stack" for _, stack in found) else "fresh_stack"
-    untouched, touched = (found.get((touch, stack), {}) for touch in ("none", "all"))
-    said = []
+def _title(benchmarks: Mapping[tuple[str, str], ByBytes]) -> str:
+    stack = "cached_stack" if any(stack == "cached_stack" for _, stack in benchmarks) else "fresh_stack"
+    untouched, touched = (benchmarks.get((touch, stack), {}) for touch in ("none", "all"))
+    parts = []
     if untouched:
         ends = query.ends(list(untouched))
         costs = [f"{_cost(untouched, size)} with {_size(size)}" for size in ends]
         ratio = query.ratio_of(untouched[ends[-1]], untouched[ends[0]]) if len(ends) > 1 else None
         compared = f", {phrases.as_much([ratio])}".rstrip(",") if ratio else ""
-        said = [f"{phrases.joined(costs)} of stack{compared}"]
+        parts = [f"{phrases.joined(costs)} of stack{compared}"]
     if touched:
-        said.append(f"{_cost(touched, max(touched))} if it touches {_size(max(touched))}")
-    return f"A thread starts in {'; in '.join(said)}"
+        parts.append(f"{_cost(touched, max(touched))} if it touches {_size(max(touched))}")
+    return f"A thread starts in {'; in '.join(parts)}"
 
 
 def _size(count: int) -> str:
     return bytes_text(count).replace(" ", phrases.NO_BREAK)
 
 
-def _cost(found: ByBytes, size: int) -> str:
-    return phrases.short_time(query.medians(found)[size].median)
+def _cost(by_size: ByBytes, size: int) -> str:
+    return phrases.short_time(query.medians(by_size)[size].median)
 
 
 def overlay_panels(run: Run) -> Panels:

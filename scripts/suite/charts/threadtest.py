@@ -1,4 +1,4 @@
-"""Whether a malloc scales when each thread takes and frees small blocks of its own."""
+"""Does a malloc scale if each thread takes and frees its own small blocks?"""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ FAMILY = "threadtest"
 QUESTION = "Does a malloc scale when each thread takes and frees small blocks of its own?"
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
+def draw(run: Run, look: Look) -> Drawing | None:
     subtitle = "Each thread takes 10,000 blocks of 8 B, writes them and frees them: time per block, by threads"
-    return scaling.draw(run, how, FAMILY, "a block of 8 B", subtitle)
+    return scaling.draw(run, look, FAMILY, "a block of 8 B", subtitle)

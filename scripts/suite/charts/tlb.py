@@ -1,4 +1,4 @@
-"""What it costs that each load goes to another page, when the data itself would fit the caches."""
+"""What does it cost if each load goes to another page, although the data would fit the caches?"""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ LAYOUTS = {"pages": ("a page each", STRONG), "lines": ("in a row", QUIET)}
 LINE_BYTES = 64
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
-    found = {layout: query.by_number(run.series(FAMILY, layout=layout), "pages") for layout in LAYOUTS}
+def draw(run: Run, look: Look) -> Drawing | None:
+    benchmarks = {layout: query.by_number(run.series(FAMILY, layout=layout), "pages") for layout in LAYOUTS}
     series = [
-        forms.Line(name, query.medians(found[layout]), style)
+        forms.Line(name, query.medians(benchmarks[layout]), style)
         for layout, (name, style) in LAYOUTS.items()
-        if found[layout]
+        if benchmarks[layout]
     ]
     if not series:
         return None
-    on = Page(run, how, FAMILY)
-    (axes,) = forms.lines(on, forms.LinesPanel("", series), over=lambda number: f"{int(number):,}")
-    forms.guide(on, axes, [(size / LINE_BYTES, f"lines fill {name}") for name, size in cache_levels(run)])
+    page = Page(run, look, FAMILY)
+    (axes,) = forms.lines(page, forms.LinesPanel("", series), over=lambda number: f"{int(number):,}")
+    forms.guide(page, axes, [(size / LINE_BYTES, f"lines fill {name}") for name, size in cache_levels(run)])
     subtitle = "Walk at random through 64 B lines, each on its own page or in a row: time per load, log scales"
-    return on.finish(_title(found), subtitle)
+    return page.finish(_title(benchmarks), subtitle)
 
 
-def _title(found: Mapping[str, Mapping[int, Benchmark]]) -> str:
-    ratios = query.ratios(found["pages"], found["lines"])
+def _title(benchmarks: Mapping[str, Mapping[int, Benchmark]]) -> str:
+    ratios = query.ratios(benchmarks["pages"], benchmarks["lines"])
     if not ratios:
-        layout = "pages" if found["pages"] else "lines"
-        most = max(found[layout])
-        cost = phrases.short_time(query.medians(found[layout])[most].median)
+        layout = "pages" if benchmarks["pages"] else "lines"
+        most = max(benchmarks[layout])
+        cost = phrases.short_time(query.medians(benchmarks[layout])[most].median)
         return f"Among {most:,} lines, {LAYOUTS[layout][0]}, a load costs {cost}"
     most = max(ratios)
-    cost = phrases.short_time(query.medians(found["pages"])[most].median)
-    said = f"{phrases.as_much([ratios[most]])} as on adjacent lines"
-    return f"On {most:,} pages, with one line each, a load costs {cost}, {said}"
+    cost = phrases.short_time(query.medians(benchmarks["pages"])[most].median)
+    text = f"{phrases.as_much([ratios[most]])} as on adjacent lines"
+    return f"On {most:,} pages, with one line each, a load costs {cost}, {text}"

@@ -1,4 +1,4 @@
-"""What it costs to visit elements, by the container that placed them."""
+"""What does it cost to visit elements, by the container that placed them?"""
 
 from __future__ import annotations
 
@@ -15,34 +15,36 @@ QUESTION = "What does it cost to visit elements, by the container that placed th
 MARKERS = ("o", "s")
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
+def draw(run: Run, look: Look) -> Drawing | None:
     counts, payloads = (query.ends(query.numbers(run, key, FAMILY)) for key in ("count", "payload"))
     panels = [forms.RowsPanel(f"{count:,} elements", _columns(run, count, payloads)) for count in counts]
-    rows = {name: one for panel in panels for each in reversed(panel.columns) for name, one in each.values.items()}
+    rows = forms.figures_of_rows(column for panel in panels for column in reversed(panel.columns))
     if not rows:
         return None
-    on = Page(run, how, FAMILY)
-    forms.dots(on, forms.cheapest_first(rows), *panels)
+    page = Page(run, look, FAMILY)
+    forms.dots(page, forms.cheapest_first(rows), *panels)
     subtitle = "Visit every element in the container's order: time per element, log scale"
-    return on.finish(_title(run, counts[-1], payloads[0]), subtitle)
+    return page.finish(_title(run, counts[-1], payloads[0]), subtitle)
 
 
 def _columns(run: Run, count: int, payloads: list[int]) -> list[forms.Column]:
-    found = {size: query.by_strategy(run.series(FAMILY, count=count, payload=size)) for size in payloads}
+    benchmarks = {size: query.by_strategy(run.series(FAMILY, count=count, payload=size)) for size in payloads}
     return [
-        forms.Column(f"elements of {size} B", query.medians(each), marker, filled=marker == MARKERS[0], lane=lane)
-        for lane, ((size, each), marker) in enumerate(zip(found.items(), MARKERS))
+        forms.Column(
+            f"elements of {size} B", query.medians(by_strategy), marker, filled=marker == MARKERS[0], lane=lane
+        )
+        for lane, ((size, by_strategy), marker) in enumerate(zip(benchmarks.items(), MARKERS))
     ]
 
 
 def _title(run: Run, count: int, payload: int) -> str:
-    found = query.by_strategy(run.series(FAMILY, count=count, payload=payload))
+    benchmarks = query.by_strategy(run.series(FAMILY, count=count, payload=payload))
     subject = f"Among {count:,}, an element of {payload} B costs"
-    costs = query.middles(query.medians(found))
-    if not {"list_shuffled", "vector"} <= found.keys():
-        return f"{subject} {phrases.cheapest_and_dearest(costs)}"
+    costs = query.middles(query.medians(benchmarks))
+    if not {"list_shuffled", "vector"} <= benchmarks.keys():
+        return f"{subject} {phrases.cheapest_and_costliest(costs)}"
     subject = f"{subject} {phrases.short_time(costs['list_shuffled'])} in a shuffled list"
-    ratio = query.ratio_of(found["list_shuffled"], found["vector"])
+    ratio = query.ratio_of(benchmarks["list_shuffled"], benchmarks["vector"])
     return f"{subject}, {phrases.as_much([ratio])} as in a vector" if ratio else subject
 
 

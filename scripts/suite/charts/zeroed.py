@@ -1,4 +1,4 @@
-"""What zero bytes cost: by calloc, which may know that they are zero already, or by malloc and memset."""
+"""What do zero bytes cost: by calloc, which may know that they are already zero, or by malloc and memset?"""
 
 from __future__ import annotations
 
@@ -24,50 +24,56 @@ WAYS = {  # by way and touch
 ByName = Mapping[str, Benchmark]
 
 
-def draw(run: Run, how: Look) -> Drawing | None:
+def draw(run: Run, look: Look) -> Drawing | None:
     sizes = query.numbers(run, "bytes", FAMILY)
     if not sizes:
         return None
     sizes = list(dict.fromkeys((sizes[0], sizes[len(sizes) // 2], sizes[-1])))
-    found = {size: _found(run, size) for size in sizes}
-    panels = [forms.RowsPanel(bytes_text(size), _columns(each, size / PAGE_BYTES)) for size, each in found.items()]
-    rows = {name: one for panel in panels for each in reversed(panel.columns) for name, one in each.values.items()}
-    on = Page(run, how, FAMILY)
-    forms.dots(on, forms.cheapest_first(rows), *panels)
+    benchmarks = {size: _by_way(run, size) for size in sizes}
+    panels = [
+        forms.RowsPanel(bytes_text(size), _columns(by_way, size / PAGE_BYTES)) for size, by_way in benchmarks.items()
+    ]
+    rows = forms.figures_of_rows(column for panel in panels for column in reversed(panel.columns))
+    page = Page(run, look, FAMILY)
+    forms.dots(page, forms.cheapest_first(rows), *panels)
     subtitle = "Take a block of zeros, write to it, give it back: time per 4 KiB, log scale; control: memset alone"
-    return on.finish(_title(run, sizes[-1], found[sizes[-1]]), subtitle)
+    return page.finish(_title(run, sizes[-1], benchmarks[sizes[-1]]), subtitle)
 
 
-def _found(run: Run, size: int) -> dict[tuple[str, str], ByName]:
+def _by_way(run: Run, size: int) -> dict[tuple[str, str], ByName]:
     return {key: query.by_strategy(run.series(FAMILY, bytes=size, way=key[0], touch=key[1])) for key in WAYS}
 
 
-def _columns(found: Mapping[tuple[str, str], ByName], pages: float) -> list[forms.Column]:
+def _columns(benchmarks: Mapping[tuple[str, str], ByName], pages: float) -> list[forms.Column]:
     return [
-        forms.Column(label, query.medians(found[way], lambda name: pages), marker, filled, lane)
+        forms.Column(label, query.medians(benchmarks[way], lambda name: pages), marker, filled, lane)
         for lane, (way, (label, marker, filled)) in enumerate(WAYS.items())
     ]
 
 
-def _title(run: Run, size: int, found: Mapping[tuple[str, str], ByName]) -> str:
-    """Who leaves the zeros to the system is cheaper until the bytes are written."""
+def _title(run: Run, size: int, benchmarks: Mapping[tuple[str, str], ByName]) -> str:
+    """Names the mallocs that leave the zeros to the system: they are cheaper until the bytes are written."""
     libraries = run.mallocs()
     times = {
-        way: query.middles(query.medians({name: one for name, one in each.items() if name in libraries}))
-        for way, each in found.items()
+        way: query.middles(
+            query.medians({name: benchmark for name, benchmark in by_strategy.items() if name in libraries})
+        )
+        for way, by_strategy in benchmarks.items()
     }
-    ratios = query.ratios(found["calloc", "first"], found["memset", "first"])
-    lazy = [name for name, one in ratios.items() if one.high < LAZY]
-    what = f"calloc of {bytes_text(size)}"
+    ratios = query.ratios(benchmarks["calloc", "first"], benchmarks["memset", "first"])
+    lazy = [name for name, ratio in ratios.items() if ratio.high < LAZY]
+    subject = f"calloc of {bytes_text(size)}"
     if not ratios:
-        costs = {name: ns for each in reversed(times.values()) for name, ns in each.items()}
-        costs = costs or query.middles(query.medians(found["memset", "first"]))
-        return f"{bytes_text(size)} of zeros cost {phrases.cheapest_and_dearest(costs)}"
-    if phrases.none_apart(list(ratios.values())):
-        return f"A {what} shows no measurable difference from malloc and memset, with any malloc"
+        costs = {name: ns for ns_by_strategy in reversed(times.values()) for name, ns in ns_by_strategy.items()}
+        costs = costs or query.middles(query.medians(benchmarks["memset", "first"]))
+        return f"{bytes_text(size)} of zeros cost {phrases.cheapest_and_costliest(costs)}"
+    if phrases.none_differs(list(ratios.values())):
+        return f"A {subject} shows no measurable difference from malloc and memset, with any malloc"
     if not lazy:
-        return f"A {what} costs {phrases.with_extremes(ratios)} times malloc and memset"
-    calloc, written, memset = ([each[name] for name in lazy if name in each] for each in times.values())
-    said = f"a {what} costs {phrases.span(calloc)}, malloc and memset {phrases.span(memset)}"
+        return f"A {subject} costs {phrases.with_extremes(ratios)} times malloc and memset"
+    calloc, written, memset = (
+        [ns_by_strategy[name] for name in lazy if name in ns_by_strategy] for ns_by_strategy in times.values()
+    )
+    text = f"a {subject} costs {phrases.span(calloc)}, malloc and memset {phrases.span(memset)}"
     then = f"; written in full, calloc costs {phrases.span(written)}" if written else ""
-    return f"With {len(lazy)} of {phrases.count(len(ratios), 'malloc')}, {said}{then}"
+    return f"With {len(lazy)} of {phrases.count(len(ratios), 'malloc')}, {text}{then}"

@@ -1,4 +1,4 @@
-"""Are the titles of the charts of allocation, access and locality true whichever way the figures fall?"""
+"""Are the titles of the charts of allocation, access and locality true for any figures?"""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def title(
     price: Price,
     keep: str = "",
     noise: Callable[[str, int], float] = exact,
-    counted: Callable[[BenchmarkName], dict[str, float]] = lambda one: {},
+    counted: Callable[[BenchmarkName], dict[str, float]] = lambda name: {},
     processes: int = 5,
 ) -> str:
-    """Of a run in which the chart's family costs this price, of the benchmarks that have `keep` in their name."""
+    """The title for a run with this price for the chart's family, reduced to benchmarks with `keep` in their name."""
     family = charts.charts()[chart].family
     run = synthetic.synthetic(
         ns=lambda name: price(BenchmarkName.parse(name)),
@@ -41,70 +41,70 @@ def title(
     return drawn.title.translate(PLAIN)
 
 
-def test_a_frame_that_grows_dearer_is_said_to() -> None:
-    said = title("many", lambda one: 2.0 if one.number("count") == 64 and one.strategy != "glibc" else 1.0)
-    assert said == (
+def test_a_frame_that_costs_more_and_more_is_said_to() -> None:
+    finding = title("many", lambda name: 2.0 if name.number("count") == 64 and name.strategy != "glibc" else 1.0)
+    assert finding == (
         "A frame with 64 blocks costs 2.0 times a frame with one block; "
         "taking 64 from malloc costs 1.0 to 2.0 times taking one block"
     )
 
 
 def test_without_the_stack_the_blocks_price_is_told_and_the_control_is_no_contender() -> None:
-    said = title("many", lambda one: 7.0 if one.strategy == "arena" else 9.0, keep="taken:apart")
-    assert said == "Taking 64 blocks costs 7.0 ns from arena and 9.0 ns from tbbmalloc"
-    alone = title("many", lambda one: 7.0, keep="many/stack_array/count:1/")
+    finding = title("many", lambda name: 7.0 if name.strategy == "arena" else 9.0, keep="taken:apart")
+    assert finding == "Taking 64 blocks costs 7.0 ns from arena and 9.0 ns from tbbmalloc"
+    alone = title("many", lambda name: 7.0, keep="many/stack_array/count:1/")
     assert alone == "Taking 1 block costs 7.0 ns from stack array"
 
 
 def lazy(*names: str) -> Price:
-    """These mallocs' callocs take a thousandth."""
-    return lambda one: 1.0 if one.strategy in names and one.parameters["way"] == "calloc" else 1000.0
+    """The title where calloc of these mallocs takes a thousandth of the time."""
+    return lambda name: 1.0 if name.strategy in names and name.parameters["way"] == "calloc" else 1000.0
 
 
 def test_callocs_are_counted_as_cheaper_only_where_they_are() -> None:
     assert title("zeroed", lazy("glibc", "jemalloc")).startswith("With 2 of 5 mallocs, a calloc of 32 MiB costs 1")
     alike = "A calloc of 32 MiB shows no measurable difference from malloc and memset, with any malloc"
     assert title("zeroed", lazy()) == alike
-    dearer = title("zeroed", lambda one: 30.0 if "glibc/" in one.text and "calloc" in one.text else 10.0)
-    assert dearer == "A calloc of 32 MiB costs 1.0 (mimalloc) to 3.0 (glibc) times malloc and memset"
-    little = title("zeroed", lambda one: 9.0 if "glibc/" in one.text and "calloc" in one.text else 10.0)
+    costlier = title("zeroed", lambda name: 30.0 if "glibc/" in name.text and "calloc" in name.text else 10.0)
+    assert costlier == "A calloc of 32 MiB costs 1.0 (mimalloc) to 3.0 (glibc) times malloc and memset"
+    little = title("zeroed", lambda name: 9.0 if "glibc/" in name.text and "calloc" in name.text else 10.0)
     assert little == "A calloc of 32 MiB costs 0.90 (glibc) to 1.0 (tbbmalloc) times malloc and memset"
     assert title("zeroed", lazy("glibc"), processes=1).startswith("With 1 of 5 mallocs, a calloc of 32 MiB costs 1")
-    by_hand = title("zeroed", lambda one: 9.0 if one.strategy == "glibc" else 7.0, keep="way:memset")
+    by_hand = title("zeroed", lambda name: 9.0 if name.strategy == "glibc" else 7.0, keep="way:memset")
     assert by_hand == "32 MiB of zeros cost 7.0 ns from mimalloc and 9.0 ns from glibc"
 
 
 def test_the_tail_is_told_as_far_as_every_malloc_was_measured() -> None:
-    def until_p99(one: BenchmarkName) -> dict[str, float]:
-        rare = {"p99_9": 700.0} if one.strategy == "glibc" else {}
+    def until_p99(name: BenchmarkName) -> dict[str, float]:
+        rare = {"p99_9": 700.0} if name.strategy == "glibc" else {}
         return {"p50": 20.0, "p90": 25.0, "p99": 50.0, "max": 9000.0, **rare}
 
-    said = title("latency", lambda one: 1.0, counted=until_p99)
-    assert said == "The median malloc takes 20 ns; one in 100 takes over 50 ns; the timer alone, 20 ns and 50 ns"
-    few = title("latency", lambda one: 1.0, keep="/glibc/", counted=lambda one: {"p50": 20.0, "max": 90.0})
+    finding = title("latency", lambda name: 1.0, counted=until_p99)
+    assert finding == "The median malloc takes 20 ns; one in 100 takes over 50 ns; the timer alone, 20 ns and 50 ns"
+    few = title("latency", lambda name: 1.0, keep="/glibc/", counted=lambda name: {"p50": 20.0, "max": 90.0})
     assert few == "The median malloc takes 20 ns"
-    alone = title("latency", lambda one: 1.0, keep="/none/", counted=lambda one: {"p50": 20.0, "max": 90.0})
+    alone = title("latency", lambda name: 1.0, keep="/none/", counted=lambda name: {"p50": 20.0, "max": 90.0})
     assert alone == "Reading the timer alone takes 20 ns"
 
 
 def test_chains_that_do_less_at_once_are_said_to() -> None:
     assert "16 chains at once do 0.50 times the loads of one chain" in title(
-        "parallel_chase", lambda one: 20.0 if one.number("chains") == 16 else 10.0
+        "parallel_chase", lambda name: 20.0 if name.number("chains") == 16 else 10.0
     )
 
 
 def test_pointers_without_their_counterpart_are_told_alone() -> None:
-    assert title("indirection", lambda one: 3.0, keep="depth:0") == "A value itself costs 3.0 ns"
-    alone = title("indirection", lambda one: 3.0, keep="depth:2/layout:scattered")
+    assert title("indirection", lambda name: 3.0, keep="depth:0") == "A value itself costs 3.0 ns"
+    alone = title("indirection", lambda name: 3.0, keep="depth:2/layout:scattered")
     assert alone == "Through 2 pointers, scattered, a value costs 3.0 ns"
 
 
-def test_the_dearest_walk_of_a_matrix_is_told_with_its_counterpart() -> None:
-    def price(one: BenchmarkName) -> float:
-        return 5.0 if one.text == "matrix/block_a_row/n:100/by:column" else 1.0
+def test_the_costliest_walk_of_a_matrix_is_told_with_its_counterpart() -> None:
+    def price(name: BenchmarkName) -> float:
+        return 5.0 if name.text == "matrix/block_a_row/n:100/by:column" else 1.0
 
-    said = title("matrix", price)
-    assert said == (
+    finding = title("matrix", price)
+    assert finding == (
         "By column, 100 × 100 elements cost 5.0 times as much as by row with a block a row "
         "and the same, within the intervals, in one block"
     )
@@ -114,19 +114,19 @@ def test_the_dearest_walk_of_a_matrix_is_told_with_its_counterpart() -> None:
 
 
 def test_a_layout_measured_with_all_fields_only_says_nothing_of_one() -> None:
-    said = title("layout", lambda one: 3.0 if one.strategy == "array_of_structs" else 1.0, keep="fields:all")
-    assert said == (
+    finding = title("layout", lambda name: 3.0 if name.strategy == "array_of_structs" else 1.0, keep="fields:all")
+    assert finding == (
         "Of 100,000 records, all fields together cost 3.0 times as much in an array of structs as in a struct of arrays"
     )
 
 
 def of_malloc(times: Callable[[int], float]) -> Price:
-    """What the stack costs, times something that depends on the size."""
-    return lambda one: 100.0 * (times(one.number("bytes") or 0) if one.strategy in synthetic.KNOWN else 1.0)
+    """Mallocs cost a multiple of the stack that depends on the size."""
+    return lambda name: 100.0 * (times(name.number("bytes") or 0) if name.strategy in synthetic.KNOWN else 1.0)
 
 
 @pytest.mark.parametrize(
-    ("times", "said"),
+    ("times", "finding"),
     [
         (lambda size: 3.0, "costs 3.0 times the stack at 64 B and costs 3.0 times the stack at 1 MiB"),
         (lambda size: 3.0 if size < 4096 else 1.05, "3.0 times the stack at 64 B; from 4 KiB on, it costs under 1.1"),
@@ -135,11 +135,14 @@ def of_malloc(times: Callable[[int], float]) -> Price:
         (lambda size: 1.2 if size <= 4096 else 1.0, "64 B; from 256 KiB on, it shows no measurable difference from"),
         (lambda size: 1.2 if size < 1 << 20 else 1.0, "1.2 times the stack at 64 B; at 1 MiB, it shows no measurable"),
         (lambda size: 0.5, "costs under 1.1 times the stack, whatever its size"),
-        (lambda size: 3.0 if size == 4096 else 1.0, "no measurable difference from the stack at 64 B; from 256 KiB on, it"),
+        (
+            lambda size: 3.0 if size == 4096 else 1.0,
+            "no measurable difference from the stack at 64 B; from 256 KiB on, it",
+        ),
     ],
 )
-def test_a_price_is_hidden_from_where_on_no_malloc_shows_it(times: Callable[[int], float], said: str) -> None:
-    assert said in title("stack_price", of_malloc(times))
+def test_a_price_is_hidden_from_where_on_no_malloc_shows_it(times: Callable[[int], float], finding: str) -> None:
+    assert finding in title("stack_price", of_malloc(times))
 
 
 def test_a_price_that_only_medians_hide_is_said_to_be() -> None:
@@ -152,13 +155,13 @@ def test_a_price_that_only_medians_hide_is_said_to_be() -> None:
 
 
 def test_homes_are_compared_in_the_first_two_caches_and_in_the_largest_memory() -> None:
-    heap = title("homes", lambda one: 20.0 if one.parameters["home"] == "heap" else 10.0)
+    heap = title("homes", lambda name: 20.0 if name.parameters["home"] == "heap" else 10.0)
     assert heap == "A load from 16 KiB, 1 MiB and 64 MiB on the heap costs 2.0 times a load from the stack"
-    assert title("homes", lambda one: 20.0, keep="mmap").startswith("A load from 64 MiB costs 20 ns from mmap")
+    assert title("homes", lambda name: 20.0, keep="mmap").startswith("A load from 64 MiB costs 20 ns from mmap")
 
 
-@pytest.mark.parametrize(("chart", "who"), [("homes", "pages in 64 MiB: mmap thp"), ("first_touch", "granted: thp")])
-def test_who_got_huge_pages_is_said(chart: str, who: str) -> None:
+@pytest.mark.parametrize(("chart", "owners"), [("homes", "pages in 64 MiB: mmap thp"), ("first_touch", "granted: thp")])
+def test_who_got_huge_pages_is_said(chart: str, owners: str) -> None:
     def caption(counted: synthetic.Counted) -> str:
         family = charts.charts()[chart].family
         run = synthetic.synthetic(keep=lambda name: name.startswith(f"{family}/"), counted=counted)
@@ -166,5 +169,5 @@ def test_who_got_huge_pages_is_said(chart: str, who: str) -> None:
         assert drawn is not None
         return drawn.caption.translate(PLAIN)
 
-    assert who in caption(synthetic.counters)
+    assert owners in caption(synthetic.counters)
     assert "mmap thp" not in caption(lambda name: {}) and ": thp" not in caption(lambda name: {})

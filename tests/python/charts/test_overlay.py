@@ -1,11 +1,11 @@
-"""Can runs be told apart in one chart, and does its title say what their figures allow, whichever way they fall?"""
+"""Can runs be distinguished in one chart, and does its title state what the figures support, for any figures?"""
 
 from __future__ import annotations
 
 import itertools
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -23,16 +23,16 @@ from suite.results.model import Benchmark, Run
 from support import synthetic
 from support.chart_checks import (
     PLAIN,
-    SIGHT,
     Extent,
     by_day,
+    contrast,
     exact,
     expect_worst_to_be_worst,
     faults_of_layout,
-    linear,
     luminance,
+    smallest_difference,
     texts,
-    told_only,
+    without_placement,
     worst,
 )
 
@@ -42,18 +42,20 @@ Factor = Callable[[str], float]
 
 
 def priced(run: Run, factor: Factor, path: str = "run.json", **context: Any) -> Run:
-    """The same measured where everything costs so many times as much."""
+    """The same run on a machine where each benchmark costs a multiple of its time."""
 
-    def dearer(one: Benchmark) -> Benchmark:
-        by = factor(one.name.text)
+    def multiplied(benchmark: Benchmark) -> Benchmark:
+        multiple = factor(benchmark.name.text)
         samples = tuple(
-            replace(taken, ns=taken.ns * by, counters={key: value * by for key, value in taken.counters.items()})
-            for taken in one.samples
+            replace(
+                taken, ns=taken.ns * multiple, counters={key: value * multiple for key, value in taken.counters.items()}
+            )
+            for taken in benchmark.samples
         )
-        return replace(one, samples=samples)
+        return replace(benchmark, samples=samples)
 
-    found = {name: dearer(one) for name, one in run.by_name.items()}
-    return replace(run, path=Path(path), by_name=found, context={**run.context, **context})
+    benchmarks = {name: multiplied(benchmark) for name, benchmark in run.by_name.items()}
+    return replace(run, path=Path(path), by_name=benchmarks, context={**run.context, **context})
 
 
 def times(factor: float) -> Factor:
@@ -67,7 +69,7 @@ def usual(mallocs: int = 5, processes: int = 5) -> Run:
 
 @cache
 def machines(number: int, mallocs: int) -> tuple[Run, ...]:
-    """Everything costs more on each next machine, whose caches are smaller."""
+    """Machines of which each costs more than the machine before, with smaller caches."""
     run = synthetic.synthetic(mallocs=mallocs, cores=64)
     return tuple(
         priced(run, times(1 + 0.3 * place), host_name=host, l2_bytes=str((2 << 20) >> place))
@@ -76,14 +78,14 @@ def machines(number: int, mallocs: int) -> tuple[Run, ...]:
 
 
 def keeping(run: Run, keep: Callable[[str], object]) -> Run:
-    return replace(run, by_name={name: one for name, one in run.by_name.items() if keep(name)})
+    return replace(run, by_name={name: benchmark for name, benchmark in run.by_name.items() if keep(name)})
 
 
 def title(name: str, *runs: Run) -> str:
-    with told_only():
-        found = overlay.draw(runs, name)
-    assert found is not None
-    return found.title.translate(PLAIN)
+    with without_placement():
+        drawing = overlay.draw(runs, name)
+    assert drawing is not None
+    return drawing.title.translate(PLAIN)
 
 
 def pair(factor: Factor, processes: int = 5) -> tuple[Run, Run]:
@@ -98,9 +100,9 @@ EXTENTS = [Extent(runs, strategies) for runs in (2, 6) for strategies in (3, 12)
 
 
 def drawn_from(extent: Extent, name: str, theme: str, size: str) -> charts.Drawing:
-    one = overlay.draw(machines(extent.cores_or_runs, extent.strategies - 2), name, charts.Look(theme, size))
-    assert one is not None
-    return one
+    drawing = overlay.draw(machines(extent.cores_or_runs, extent.strategies - 2), name, charts.Look(theme, size))
+    assert drawing is not None
+    return drawing
 
 
 @pytest.mark.parametrize(("name", "theme", "size"), by_day(overlay.names()))
@@ -117,43 +119,35 @@ def test_fewer_runs_or_strategies_never_leave_less_room(name: str) -> None:
 @pytest.mark.parametrize(("runs", "strategies"), [(2, 12), (6, 3)])
 def test_few_runs_of_many_and_many_runs_of_few_have_room(runs: int, strategies: int) -> None:
     for name in ("cost_64b", "homes", "claims"):
-        one = overlay.draw(machines(runs, strategies - 2), name)
-        assert one is not None and list(faults_of_layout(one)) == []
+        drawing = overlay.draw(machines(runs, strategies - 2), name)
+        assert drawing is not None and list(faults_of_layout(drawing)) == []
 
 
 def test_the_theme_moves_nothing() -> None:
     light, dark = (overlay.draw(machines(2, 1), "chase", charts.Look(theme)) for theme in charts.THEMES)
     assert light is not None and dark is not None
-    places = [[tuple(text.get_window_extent().extents) for text in texts(one)] for one in (light, dark)]
+    places = [[tuple(text.get_window_extent().extents) for text in texts(drawing)] for drawing in (light, dark)]
     assert places[0] == places[1]
 
 
 @pytest.mark.parametrize("theme", charts.THEMES)
 def test_runs_are_told_apart_by_every_eye_and_never_taken_for_strategies(theme: str) -> None:
     runs = machines(6, 1)
-    used = [one.style for one in run_names.named(runs)]
-    to_cones = [[0.41222, 0.53633, 0.05145], [0.21190, 0.68070, 0.10740], [0.08830, 0.28172, 0.62998]]
-    to_oklab = [[0.21045, 0.79362, -0.00407], [1.97800, -2.42859, 0.45059], [0.02590, 0.78277, -0.80868]]
-    for sight in SIGHT.values():
-        seen = [np.clip(np.array(sight) @ linear(one.colour(theme)), 0, 1) for one in used]
-        lab = [np.array(to_oklab) @ np.cbrt(np.array(to_cones) @ colour) for colour in seen]
-        assert min(float(np.linalg.norm(a - b)) for a, b in itertools.combinations(lab, 2)) > 0.12
-    grey = [float(np.cbrt(luminance(one.colour(theme)))) for one in used]
+    used = [overlaid.style for overlaid in run_names.named(runs)]
+    assert smallest_difference(used, theme) > 0.12
+    grey = [float(np.cbrt(luminance(mark.colour(theme)))) for mark in used]
     assert min(abs(a - b) for a, b in itertools.combinations(grey, 2)) > 0.05
-    page = luminance(charts.Look(theme).page)
-    for one in used:
-        lighter, darker = sorted((page, luminance(one.colour(theme))), reverse=True)
-        assert (lighter + 0.05) / (darker + 0.05) >= 3.0
-    assert len({one.marker for one in used}) == len(used)
+    assert min(contrast(mark, theme) for mark in used) >= 3.0
+    assert len({mark.marker for mark in used}) == len(used)
     strategies = {marks.mark_of(runs[0], name).colour(theme) for name in runs[0].strategies()}
-    assert strategies.isdisjoint(one.colour(theme) for one in used)
+    assert strategies.isdisjoint(mark.colour(theme) for mark in used)
 
 
 def test_the_footer_names_each_machine_and_its_caches() -> None:
-    one = overlay.draw(machines(2, 1), "chase")
-    assert one is not None
-    assert "otto: 64 cores, 48 KiB L1, 2 MiB L2, 32 MiB L3 · emma: 64 cores, 48 KiB L1, 1 MiB L2" in one.caption
-    assert "dotted: each run's caches" in one.caption
+    drawing = overlay.draw(machines(2, 1), "chase")
+    assert drawing is not None
+    assert "otto: 64 cores, 48 KiB L1, 2 MiB L2, 32 MiB L3 · emma: 64 cores, 48 KiB L1, 1 MiB L2" in drawing.caption
+    assert "dotted: each run's caches" in drawing.caption
     alike = overlay.draw(pair(lambda name: 2.0), "chase")
     assert alike is not None and "otto, emma: 2 cores" in alike.caption
     assert any(text.get_text() == "L2 2 MiB" for text in texts(alike)) and "dotted" not in alike.caption
@@ -164,17 +158,17 @@ def test_the_footer_names_each_machine_and_its_caches() -> None:
 
 @pytest.mark.parametrize("name", COMPARED)
 def test_the_same_run_twice_cannot_be_told_apart_and_none_wins(name: str) -> None:
-    said = title(name, synthetic.synthetic(), synthetic.synthetic())
-    assert said.startswith("No measurable difference in what ") and said.endswith(" in run 1 and in run 2")
+    finding = title(name, synthetic.synthetic(), synthetic.synthetic())
+    assert finding.startswith("No measurable difference in what ") and finding.endswith(" in run 1 and in run 2")
 
 
 def test_the_same_run_three_times_has_no_winner_either() -> None:
-    said = title("cost_64b", *[synthetic.synthetic()] * 3)
-    assert said == "No measurable difference in what 64 bytes cost in the 3 runs"
+    finding = title("cost_64b", *[synthetic.synthetic()] * 3)
+    assert finding == "No measurable difference in what 64 bytes cost in the 3 runs"
 
 
 @pytest.mark.parametrize("name", COMPARED)
-def test_a_title_says_where_it_is_dearer_in_whichever_order_the_runs_come(name: str) -> None:
+def test_a_title_says_where_it_costs_more_in_whichever_order_the_runs_come(name: str) -> None:
     otto, emma = pair(lambda name: 2.0)
     if name == "stack_price":  # malloc and stack both double
         assert title(name, otto, emma).startswith("No measurable difference in what a block from")
@@ -185,14 +179,14 @@ def test_a_title_says_where_it_is_dearer_in_whichever_order_the_runs_come(name: 
 
 def test_titles_with_numbers_to_be_checked_by_hand() -> None:
     otto, emma = pair(lambda name: 3.0 if "glibc" in name else 1.5)
-    said = title("cost_64b", otto, emma)
-    average, ends = said.split("; ")
+    finding = title("cost_64b", otto, emma)
+    average, ends = finding.split("; ")
     assert re.fullmatch(r"64 bytes cost on average 1\.\d times as much on emma as on otto", average)
     assert re.fullmatch(r"by strategy, 1\.5 \([a-z ]+\) to 3\.0 \(glibc\) times", ends)
     ida = priced(otto, lambda name: 4.0, host_name="ida")
-    both = priced(otto, lambda name: 2.0, host_name="emma")
+    double = priced(otto, lambda name: 2.0, host_name="emma")
     least = "64 bytes cost least on otto, on average; 2.0 to 4.0 times as much in the others"
-    assert {title("cost_64b", *order) for order in itertools.permutations((otto, both, ida))} == {least}
+    assert {title("cost_64b", *order) for order in itertools.permutations((otto, double, ida))} == {least}
     again = priced(otto, lambda name: 1.0, host_name="karl")
     far = title("cost_64b", otto, again, ida)
     assert re.search(r"4\.0 times as much on ida as on (otto|karl), the largest difference among 3 runs$", far)
@@ -201,33 +195,35 @@ def test_titles_with_numbers_to_be_checked_by_hand() -> None:
 
 def test_what_is_alike_on_average_but_not_one_by_one_is_said_so() -> None:
     otto, emma = pair(lambda name: 3.0 if "/glibc/" in name else 1 / 3 if "/jemalloc/" in name else 1.0)
-    said = title("cost_64b", otto, emma)
-    average, apart = said.split("; ")
+    finding = title("cost_64b", otto, emma)
+    average, apart = finding.split("; ")
     assert average == "On average, no measurable difference in what 64 bytes cost on otto and on emma"
     assert re.fullmatch(r"by strategy, 2 of \d+ comparisons differ, by up to 3\.0 times", apart)
 
 
 @pytest.mark.parametrize("name", COMPARED)
 def test_one_process_promises_nothing(name: str) -> None:
-    found = overlay.draw(pair(lambda name: 2.0, processes=1), name)
-    assert found is not None and "One process: no intervals." in found.caption
-    assert "No measurable" not in found.title and "least" not in found.title
+    drawing = overlay.draw(pair(lambda name: 2.0, processes=1), name)
+    assert drawing is not None and "One process: no intervals." in drawing.caption
+    assert "No measurable" not in drawing.title and "least" not in drawing.title
 
 
 def test_claims_are_told_by_how_they_come_out() -> None:
     otto, emma = pair(lambda name: 1.0)
     alike = title("claims", otto, emma)
-    subject, found = alike.split(", ")
+    subject, finding = alike.split(", ")
     assert re.fullmatch(r"Of \d+ common claims about stack and heap judged in both runs", subject)
-    assert found == "0 have another verdict on otto than on emma"
+    assert finding == "0 have another verdict on otto than on emma"
     flat = priced(synthetic.synthetic(ns=synthetic.alike), lambda name: 1.0, host_name="emma")
     assert re.search(r", \d+ (has|have) another verdict on otto than on emma$", title("claims", otto, flat))
-    assert re.search(r"two or more of the 3 runs, \d+ (has|have) different verdicts$", title("claims", otto, flat, emma))
+    assert re.search(
+        r"two or more of the 3 runs, \d+ (has|have) different verdicts$", title("claims", otto, flat, emma)
+    )
 
 
 def test_the_more_is_compared_the_wider_are_the_intervals() -> None:
-    one, other = ({process: factor + 0.1 * process for process in range(8)} for factor in (1.0, 1.7))
-    alone, among_many = (overlay._ratio(one, other, compared) for compared in (1, 20))
+    cheap, other = ({process: factor + 0.1 * process for process in range(8)} for factor in (1.0, 1.7))
+    alone, among_many = (overlay._ratio(cheap, other, compared) for compared in (1, 20))
     assert among_many.low < alone.low and alone.high < among_many.high
 
 
@@ -250,49 +246,54 @@ def test_the_more_is_compared_the_wider_are_the_intervals() -> None:
 )
 def test_runs_are_called_by_the_shortest_fact_that_differs(first: Any, second: Any, labels: list[str]) -> None:
     runs = [priced(usual(), lambda name: 1.0, **context) for context in (first, second)]
-    assert [one.phrase for one in run_names.named(runs)] == labels
+    assert [overlaid.phrase for overlaid in run_names.named(runs)] == labels
 
 
 def test_where_no_single_fact_tells_all_apart_two_do_and_else_files_or_numbers() -> None:
     facts = [{"host_name": host, "compiler": compiler} for host in ("otto", "emma") for compiler in ("GNU 1", "GNU 2")]
-    runs = [priced(usual(), lambda name: 1.0, **each) for each in facts]
-    assert [one.label for one in run_names.named(runs)] == ["otto GNU 1", "otto GNU 2", "emma GNU 1", "emma GNU 2"]
+    runs = [priced(usual(), lambda name: 1.0, **context) for context in facts]
+    assert [overlaid.label for overlaid in run_names.named(runs)] == [
+        "otto GNU 1",
+        "otto GNU 2",
+        "emma GNU 1",
+        "emma GNU 2",
+    ]
     files = [priced(usual(), lambda name: 1.0, path) for path in ("before/run.json", "after/run.json")]
-    assert [one.phrase for one in run_names.named(files)] == ["in before", "in after"]
+    assert [overlaid.phrase for overlaid in run_names.named(files)] == ["in before", "in after"]
 
 
 def test_what_else_differs_is_said() -> None:
     runs = pair(lambda name: 2.0)
-    assert (found := overlay.draw(runs, "handoff"))
-    assert "also differ" not in found.caption
+    assert (drawing := overlay.draw(runs, "handoff"))
+    assert "also differ" not in drawing.caption
     other = [runs[0], priced(runs[1], lambda name: 1.0, compiler="Clang 17.0.1", process_malloc="jemalloc")]
-    assert (found := overlay.draw(other, "handoff"))
-    assert "the runs also differ in compiler and default malloc" in found.caption
-    facts = [{"host_name": f"a-long-host-name-{each}", "compiler": f"GNU {each}"} for each in (1, 2)]
-    versions = [priced(runs[0], lambda name: 1.0, **each) for each in facts]
-    assert (found := overlay.draw(versions, "handoff"))
-    assert "with GNU 1" in found.title and "the runs also differ in machine" in found.caption
+    assert (drawing := overlay.draw(other, "handoff"))
+    assert "the runs also differ in compiler and default malloc" in drawing.caption
+    facts = [{"host_name": f"a-long-host-name-{number}", "compiler": f"GNU {number}"} for number in (1, 2)]
+    versions = [priced(runs[0], lambda name: 1.0, **context) for context in facts]
+    assert (drawing := overlay.draw(versions, "handoff"))
+    assert "with GNU 1" in drawing.title and "the runs also differ in machine" in drawing.caption
 
 
 def test_hostile_names_stay_text_and_on_the_page() -> None:
     hosts = ["<script>alert(1)</script>" + "W" * 60, "$\\frac{$" + "W" * 60]
     runs = [priced(usual(), times(factor), host_name=host) for factor, host in zip((1.0, 2.0), hosts)]
     for name in ("cost_64b", "chase", "claims"):
-        found = overlay.draw(runs, name, charts.Look("dark", "square"))
-        assert found is not None and list(faults_of_layout(found)) == []
-        assert b"<script" not in charts.render(found, "svg")
+        drawing = overlay.draw(runs, name, charts.Look("dark", "square"))
+        assert drawing is not None and list(faults_of_layout(drawing)) == []
+        assert b"<script" not in charts.render(drawing, "svg")
 
 
 # ---- what they need
 
 
-ADDED = '''
+ADDED = """
 from suite.charts.cost_64b import FAMILY, draw, overlay_panels
 from suite.charts.kit.several_runs import Overlay
 
 QUESTION = "Is a chart found with its overlay?"
 OVERLAY = Overlay("A block that was added costs", "Take a block", overlay_panels, "strategy")
-'''
+"""
 
 
 def test_a_chart_brings_its_overlay_in_its_own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -314,19 +315,19 @@ def test_a_chart_is_drawn_of_the_runs_that_have_its_data() -> None:
     without = keeping(emma, lambda name: not name.startswith("chase/"))
     assert overlay.draw([otto, without], "chase") is None
     assert overlay.draw([otto, without], "cost_64b") is not None
-    found = overlay.draw([otto, without, ida], "chase")
-    assert found is not None
-    assert found.title == "No measurable difference in what a load at random costs on otto and on ida"
-    assert "emma" not in {text.get_text() for text in texts(found)}
+    drawing = overlay.draw([otto, without, ida], "chase")
+    assert drawing is not None
+    assert drawing.title == "No measurable difference in what a load at random costs on otto and on ida"
+    assert "emma" not in {text.get_text() for text in texts(drawing)}
 
 
 def test_runs_with_too_little_in_common_are_not_compared() -> None:
     otto, emma = pair(lambda name: 2.0)
     ida = priced(otto, lambda name: 1.0, host_name="ida")
     chains = ("/(glibc|arena)/", "/(arena|alloca)/", "/(alloca|glibc)/")
-    runs = [keeping(one, re.compile(kept).search) for one, kept in zip((otto, emma, ida), chains)]
-    said = title("cost_64b", *runs)
-    assert said == "The runs have too little in common to compare what 64 bytes cost"
+    runs = [keeping(run, re.compile(kept).search) for run, kept in zip((otto, emma, ida), chains)]
+    finding = title("cost_64b", *runs)
+    assert finding == "The runs have too little in common to compare what 64 bytes cost"
 
 
 def written(folder: Path, families: tuple[str, ...] = ("scoped", "handoff")) -> list[str]:
@@ -353,7 +354,7 @@ def test_plot_writes_overlays_beside_the_first_run(tmp_path: Path, capsys: pytes
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         (["--chart", "churn"], "churn is drawn of one run alone; of several there are chase, claims, "),
         (["--chart", "chase"], "no two of the runs have data for chase"),
@@ -362,8 +363,8 @@ def test_plot_writes_overlays_beside_the_first_run(tmp_path: Path, capsys: pytes
     ],
 )
 def test_plot_refuses_what_cannot_be_overlaid_in_one_line(
-    more: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    more: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert plot.main([*written(tmp_path), *more]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert said in line
+    assert message in line

@@ -1,4 +1,4 @@
-"""Is a chart's title true where the textbook's machine does not lead: at other ends, steps and orders?"""
+"""Is a chart's title true for data that the textbook's machine does not have: other limits, steps and orders?"""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ MIB = 1 << 20
 
 def title(
     name: str,
-    ns: Callable[[BenchmarkName], float] = lambda one: synthetic.price(one.text),
-    counted: Callable[[BenchmarkName], Mapping[str, float]] = lambda one: synthetic.counters(one.text),
-    keep: Callable[[BenchmarkName], bool] = lambda one: True,
+    ns: Callable[[BenchmarkName], float] = lambda name: synthetic.price(name.text),
+    counted: Callable[[BenchmarkName], Mapping[str, float]] = lambda name: synthetic.counters(name.text),
+    keep: Callable[[BenchmarkName], bool] = lambda name: True,
     processes: int = 5,
 ) -> str:
-    """Of the chart on a machine that differs from the textbook's in these prices or counters. None is noisy."""
+    """The chart's title on a machine without noise, which has these prices or counters instead of the textbook's."""
     run = synthetic.synthetic(
         processes=processes,
         ns=lambda text: ns(BenchmarkName.parse(text)),
@@ -35,61 +35,63 @@ def title(
     return drawn.title.replace(phrases.NO_BREAK, " ")
 
 
-OF = {name: (f"{one.family}/",) for name, one in charts.charts().items()} | {"limits": ("stack_limit/", "heap_limit/")}
+OF = {name: (f"{chart.family}/",) for name, chart in charts.charts().items()} | {
+    "limits": ("stack_limit/", "heap_limit/")
+}
 
 
 # ---- ownership
 
 
-def test_a_struct_is_dearer_by_value_only_from_where_it_stays_so() -> None:
-    def dear(*sizes: int) -> str:
-        def ns(one: BenchmarkName) -> float:
-            return 9.0 if one.parameters["how"] == "value" and one.number("bytes") in sizes else 2.0
+def test_a_struct_costs_more_by_value_only_from_the_size_where_it_keeps_to() -> None:
+    def costing_more(*sizes: int) -> str:
+        def ns(name: BenchmarkName) -> float:
+            return 9.0 if name.parameters["how"] == "value" and name.number("bytes") in sizes else 2.0
 
         return title("argument", ns)
 
-    assert dear(1024, 4096).startswith("From 1 KiB on, a struct costs more by value than by reference")
-    assert dear(8, 4096) == "A struct of 4 KiB by value costs 4.5 times a struct by reference"
-    assert dear(8, 16) == "A struct of 4 KiB by value shows no measurable difference from a struct by reference"
+    assert costing_more(1024, 4096).startswith("From 1 KiB on, a struct costs more by value than by reference")
+    assert costing_more(8, 4096) == "A struct of 4 KiB by value costs 4.5 times a struct by reference"
+    assert costing_more(8, 16) == "A struct of 4 KiB by value shows no measurable difference from a struct by reference"
 
 
-def test_a_struct_that_is_cheaper_by_value_is_not_called_dearer() -> None:
-    said = title("argument", lambda one: 1.0 if one.parameters["how"] == "value" else 2.0)
-    assert said == "A struct of 4 KiB by value costs 0.50 times a struct by reference"
+def test_a_struct_that_is_cheaper_by_value_is_not_said_to_cost_more() -> None:
+    finding = title("argument", lambda name: 1.0 if name.parameters["how"] == "value" else 2.0)
+    assert finding == "A struct of 4 KiB by value costs 0.50 times a struct by reference"
 
 
-def test_one_process_does_not_say_from_where_on_a_struct_is_dearer() -> None:
+def test_one_process_does_not_say_from_where_on_a_struct_costs_more() -> None:
     assert title("argument", processes=1) == "A struct of 4 KiB by value costs 130 times a struct by reference"
 
 
 def test_a_copy_that_is_cheaper_than_a_move_is_said_to_be() -> None:
-    said = title("pass", lambda one: 1.0 if one.parameters["how"] == "copy" else 2.0)
-    assert said in {f"Copying {kind} costs 0.50 times moving it" for kind in ("an int", "a vector of 1,000 ints")}
+    finding = title("pass", lambda name: 1.0 if name.parameters["how"] == "copy" else 2.0)
+    assert finding in {f"Copying {kind} costs 0.50 times moving it" for kind in ("an int", "a vector of 1,000 ints")}
 
 
 def test_what_was_not_moved_is_not_compared() -> None:
-    only = title("pass", keep=lambda one: one.parameters["how"] == "borrow")
+    only = title("pass", keep=lambda name: name.parameters["how"] == "borrow")
     assert only == "A vector of 1,000 ints costs 2.0 ns lent"
 
 
 def test_a_unique_ptr_that_costs_something_is_said_to() -> None:
-    said = title("smart_pointer", lambda one: 3.0 if one.parameters["kind"] == "unique_ptr" else 2.0)
-    assert said.endswith(
+    finding = title("smart_pointer", lambda name: 3.0 if name.parameters["kind"] == "unique_ptr" else 2.0)
+    assert finding.endswith(
         "a unique_ptr costs 1.5 times a plain pointer; a shared_ptr shows no measurable difference from a plain pointer"
     )
 
 
 def test_one_malloc_drops_in_one_time() -> None:
-    said = title("cleanup", keep=lambda one: one.strategy in ("glibc", "arena"))
-    assert said == "An arena drops 10,000 objects at once in 50 ns, malloc one by one in 100 µs"
-    assert title("cleanup", keep=lambda one: one.strategy == "arena") == "Dropping 10,000 objects takes 50 ns"
+    finding = title("cleanup", keep=lambda name: name.strategy in ("glibc", "arena"))
+    assert finding == "An arena drops 10,000 objects at once in 50 ns, malloc one by one in 100 µs"
+    assert title("cleanup", keep=lambda name: name.strategy == "arena") == "Dropping 10,000 objects takes 50 ns"
 
 
 def strings(longest_inside: int, keep: Callable[[int], bool] = lambda length: True) -> str:
-    def on_heap(one: BenchmarkName) -> dict[str, float]:
-        return {"on_heap": float((one.number("length") or 0) > longest_inside)} if one.strategy == "string" else {}
+    def on_heap(name: BenchmarkName) -> dict[str, float]:
+        return {"on_heap": float((name.number("length") or 0) > longest_inside)} if name.strategy == "string" else {}
 
-    return title("string_cliff", counted=on_heap, keep=lambda one: keep(one.number("length") or 0))
+    return title("string_cliff", counted=on_heap, keep=lambda name: keep(name.number("length") or 0))
 
 
 def test_the_step_of_a_string_is_where_its_address_says() -> None:
@@ -107,14 +109,14 @@ def test_a_step_that_was_not_seen_is_not_claimed(longest_inside: int) -> None:
 
 
 def ends(stack: int, ends_there: Mapping[str, bool], heap_at_least: float = 1.0) -> str:
-    def counted(one: BenchmarkName) -> dict[str, float]:
-        if one.family == "stack_limit":
-            return {"usable_bytes": float(stack), "at_least": float(not ends_there[one.parameters["stack"]])}
-        if one.parameters["limit"] == "touched":
+    def counted(name: BenchmarkName) -> dict[str, float]:
+        if name.family == "stack_limit":
+            return {"usable_bytes": float(stack), "at_least": float(not ends_there[name.parameters["stack"]])}
+        if name.parameters["limit"] == "touched":
             return {"touched_bytes": 100.0 * MIB, "at_least": heap_at_least}
         return {"granted_bytes": 300.0 * MIB, "at_least": 0.0}
 
-    return title("limits", counted=counted, keep=lambda one: one.parameters.get("stack", "main") in ends_there)
+    return title("limits", counted=counted, keep=lambda name: name.parameters.get("stack", "main") in ends_there)
 
 
 def test_a_stack_ends_only_where_it_was_seen_to_end() -> None:
@@ -130,29 +132,29 @@ def test_a_heap_that_was_used_up_has_no_more() -> None:
 
 
 def test_a_grant_that_was_not_refused_is_a_bound() -> None:
-    def counted(one: BenchmarkName) -> dict[str, float]:
-        granted = {"glibc": 900.0, "jemalloc": 300.0}.get(str(one.strategy), 600.0) * MIB
-        return {"usable_bytes": 8.0 * MIB, "granted_bytes": granted, "at_least": float(one.strategy == "glibc")}
+    def counted(name: BenchmarkName) -> dict[str, float]:
+        granted = {"glibc": 900.0, "jemalloc": 300.0}.get(str(name.strategy), 600.0) * MIB
+        return {"usable_bytes": 8.0 * MIB, "granted_bytes": granted, "at_least": float(name.strategy == "glibc")}
 
-    said = title("limits", counted=counted, keep=lambda one: one.parameters.get("limit") != "touched")
-    assert said == "A stack ends after 8 MiB; malloc grants at least 300 MiB in one block"
+    finding = title("limits", counted=counted, keep=lambda name: name.parameters.get("limit") != "touched")
+    assert finding == "A stack ends after 8 MiB; malloc grants at least 300 MiB in one block"
 
 
 def test_a_promise_without_books_or_end_claims_neither() -> None:
-    def counted(one: BenchmarkName) -> dict[str, float]:
-        return {"granted_bytes": (2.0 if one.strategy == "glibc" else 3.0) * MIB, "at_least": 1.0}
+    def counted(name: BenchmarkName) -> dict[str, float]:
+        return {"granted_bytes": (2.0 if name.strategy == "glibc" else 3.0) * MIB, "at_least": 1.0}
 
     assert title("heap_limit", counted=counted) == "Malloc grants at least 2 MiB in one block"
-    free = title("heap_limit", counted=lambda one: {"granted_bytes": 3.0 * MIB, "books_bytes": 0.0})
+    free = title("heap_limit", counted=lambda name: {"granted_bytes": 3.0 * MIB, "books_bytes": 0.0})
     assert free == "Malloc grants 3 MiB in one block, for which it uses 0 B itself"
 
 
 def test_recursion_is_compared_both_ways() -> None:
-    said = title("recursion", lambda one: {"calls": 4.0, "heap_kept": 2.0}.get(one.parameters["by"], 8.0))
-    assert said == (
+    finding = title("recursion", lambda name: {"calls": 4.0, "heap_kept": 2.0}.get(name.parameters["by"], 8.0))
+    assert finding == (
         "At depth 10,000, a stack kept on the heap costs 0.50 times recursion; a fresh stack costs 2.0 times recursion"
     )
-    alike = title("recursion", lambda one: 3.0)
+    alike = title("recursion", lambda name: 3.0)
     assert alike == "At depth 10,000, a stack on the heap, kept or fresh, shows no measurable difference from recursion"
 
 
@@ -169,7 +171,7 @@ def test_each_of_many_ratios_has_a_wider_interval_than_one_alone() -> None:
         return Benchmark(BenchmarkName.parse("pass/type:int/how:copy"), samples)
 
     def width(count: int) -> float:
-        found = query.ratios({i: measured(9.0) for i in range(count)}, {i: measured(3.0) for i in range(count)})
-        return found[0].high - found[0].low
+        ratios = query.ratios({i: measured(9.0) for i in range(count)}, {i: measured(3.0) for i in range(count)})
+        return ratios[0].high - ratios[0].low
 
     assert width(50) > 1.05 * width(1)

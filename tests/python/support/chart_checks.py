@@ -1,10 +1,10 @@
-"""Can a chart be read, and be told apart by every eye? What several tests ask of a drawing."""
+"""Can a chart be read by every eye? The checks of a drawing that several tests share."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 from unittest import mock
 
@@ -14,6 +14,7 @@ from matplotlib.text import Text
 from suite import charts
 from suite.base import phrases
 from suite.charts.kit import frame
+from suite.charts.kit.marks import Mark
 from suite.results.model import Run
 
 CSS_POINT = 96 / 72  # pixels
@@ -21,41 +22,41 @@ PLAIN = str.maketrans({phrases.NO_BREAK: " "})
 
 
 def drawn(run: Run, name: str, theme: str = "light", size: str = "talk") -> charts.Drawing:
-    found = charts.draw(run, name, charts.Look(theme, size))
-    assert found is not None
-    return found
+    drawing = charts.draw(run, name, charts.Look(theme, size))
+    assert drawing is not None
+    return drawing
 
 
-def told_only() -> contextlib.AbstractContextManager[object]:
-    """For what a chart says: its words do not wait until the panels are placed, which is most of the work."""
+def without_placement() -> contextlib.AbstractContextManager[object]:
+    """Skips the placement of the panels, which takes most of the time and does not change the texts."""
     return mock.patch.object(frame.Page, "_place_panels")
 
 
-def told(run: Run, name: str) -> charts.Drawing:
-    with told_only():
+def unplaced(run: Run, name: str) -> charts.Drawing:
+    with without_placement():
         return drawn(run, name)
 
 
 def title(run: Run, name: str) -> str:
-    return told(run, name).title.translate(PLAIN)
+    return unplaced(run, name).title.translate(PLAIN)
 
 
 def only(family: str) -> Callable[[str], bool]:
-    """Keeps what a chart of the family needs."""
+    """Keeps the benchmarks of the family."""
     return lambda name: name.startswith(f"{family}/")
 
 
-def texts(one: charts.Drawing) -> list[Text]:
-    return [text for text in one.figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+def texts(drawing: charts.Drawing) -> list[Text]:
+    return [text for text in drawing.figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
 
 
 def boxes(shown: list[Text]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """Left, lower, right and upper end of each text, a pixel within its own: rows of one array each."""
+    """Left, lower, right and upper end of each text, a pixel within its own: a row of the array for each end."""
     return np.array([text.get_window_extent().padded(-1).extents for text in shown]).T
 
 
 def faults_of_layout(drawing: charts.Drawing) -> Iterator[str]:
-    """Texts that are too small, leave the page or lie on one another."""
+    """The texts that are too small, leave the page or overlap."""
     drawing.figure.draw_without_rendering()
     page = drawing.figure.bbox
     shown = texts(drawing)
@@ -74,7 +75,7 @@ def faults_of_layout(drawing: charts.Drawing) -> Iterator[str]:
 
 
 def room(drawing: charts.Drawing) -> float:
-    """By how much all texts could grow in their places before two overlap or one leaves the page: 1.1 is by 10 %."""
+    """The factor by which all texts can grow before two overlap or a text leaves the page: 1.1 is 10 %."""
     drawing.figure.draw_without_rendering()
     page = drawing.figure.bbox
     x0, y0, x1, y1 = boxes(texts(drawing))
@@ -111,7 +112,7 @@ def by_day(names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
 
 
 def expect_worst_to_be_worst(draw: Callable[[Extent, charts.Look], charts.Drawing], extents: list[Extent]) -> None:
-    """Draws everything there is, and fails with the names of the cases that have a fault, or less room than the worst."""
+    """Draws all cases, and fails with the names of those with a fault or with less room than the worst case."""
     complaints = []
     for theme, size in itertools.product(charts.THEMES, charts.SIZES):
         drawings = {extent: draw(extent, charts.Look(theme, size)) for extent in extents}
@@ -123,7 +124,9 @@ def expect_worst_to_be_worst(draw: Callable[[Extent, charts.Look], charts.Drawin
                 missed = "" if faults[worst(extents)] else f"; {worst(extents)}, which is drawn by day, has no fault"
                 complaints.append(f"{case}: {'; '.join(faults[extent])}{missed}")
             if rooms[extent] < rooms[worst(extents)] - 0.03:
-                complaints.append(f"{case}: has room for {rooms[extent]:.3f}, {worst(extents)} for {rooms[worst(extents)]:.3f}")
+                complaints.append(
+                    f"{case}: has room for {rooms[extent]:.3f}, {worst(extents)} for {rooms[worst(extents)]:.3f}"
+                )
     assert not complaints, "\n".join(complaints)
 
 
@@ -134,6 +137,8 @@ SIGHT = {
     "no green": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
     "no blue": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
 }
+TO_CONES = [[0.41222, 0.53633, 0.05145], [0.21190, 0.68070, 0.10740], [0.08830, 0.28172, 0.62998]]
+TO_OKLAB = [[0.21045, 0.79362, -0.00407], [1.97800, -2.42859, 0.45059], [0.02590, 0.78277, -0.80868]]
 
 
 def linear(colour: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -143,6 +148,25 @@ def linear(colour: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
 
 def luminance(colour: str) -> float:
     return float(linear(colour) @ [0.2126, 0.7152, 0.0722])
+
+
+def smallest_difference(used: Sequence[Mark], theme: str) -> float:
+    """Between the colours of two marks, in Oklab, for the eye that distinguishes them worst."""
+    colours = [linear(mark.colour(theme)) for mark in used]
+    labs = [
+        [
+            np.array(TO_OKLAB) @ np.cbrt(np.array(TO_CONES) @ np.clip(np.array(sight) @ colour, 0, 1))
+            for colour in colours
+        ]
+        for sight in SIGHT.values()
+    ]
+    return min(float(np.linalg.norm(a - b)) for lab in labs for a, b in itertools.combinations(lab, 2))
+
+
+def contrast(mark: Mark, theme: str) -> float:
+    """Between the mark and the page, by the Web Content Accessibility Guidelines."""
+    lighter, darker = sorted((luminance(charts.Look(theme).page), luminance(mark.colour(theme))), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
 
 
 def exact(name: str, process: int) -> float:

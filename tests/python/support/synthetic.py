@@ -1,4 +1,4 @@
-"""A run of any machine: every family the charts read, with as many cores, mallocs and processes as a test wants."""
+"""How does a test get a run of any machine? With every family of the charts, and any number of cores and mallocs."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from support import textbook
 
 KNOWN = ("glibc", "mimalloc", "jemalloc", "tcmalloc", "tbbmalloc")
 
-# What a benchmark of this name costs, in ns.
+# The cost of a benchmark by its name, in ns.
 Price = Callable[[str], float]
-# What its counters say.
+# The counters of a benchmark by its name.
 Counted = Callable[[str], Mapping[str, float]]
 
 
 def price(name: str) -> float:
     """On the textbook's machine."""
-    one = BenchmarkName.parse(name)
-    return textbook.families()[one.family].price(one)
+    parsed = BenchmarkName.parse(name)
+    return textbook.families()[parsed.family].price(parsed)
 
 
 def counters(name: str) -> Mapping[str, float]:
     """On the textbook's machine."""
-    one = BenchmarkName.parse(name)
-    return textbook.families()[one.family].counters(one)
+    parsed = BenchmarkName.parse(name)
+    return textbook.families()[parsed.family].counters(parsed)
 
 
 def alike(name: str) -> float:
-    """A machine on which nothing costs more than anything else."""
+    """A machine on which all benchmarks cost the same."""
     return 10.0
 
 
@@ -65,19 +65,23 @@ def document(
     noise: Callable[[str, int], float] | None = None,
     counted: Counted = counters,
 ) -> Document:
-    """A result file. `noise` is a factor for each benchmark and process; by default up to 2 % to either side."""
+    """A result file. `noise` is a factor for each benchmark and process; by default it varies by up to 2 %."""
     libraries = names_of(mallocs)
     names = [name for name in benchmarks(libraries, cores) if keep(name)]
-    told = context(libraries, cores)
+    head = context(libraries, cores)
     pieces = []
     for process in range(processes):
         rows = [row(name, ns(name) * (noise or small_noise)(name, process), counted(name)) for name in names]
         for family in dict.fromkeys(name.partition("/")[0] for name in names):
-            unit = Unit(family, textbook.chapter_of(family), f"^{family}/", process, False, (), 0, 0, 0, 0, 1.0, 0.25, 1)
-            own = [one for one in rows if one["name"].startswith(f"{family}/")]
-            pieces.append((unit, {"context": told, "benchmarks": own}))
+            unit = Unit(
+                family, textbook.chapter_of(family), f"^{family}/", process, False, (), 0, 0, 0, 0, 1.0, 0.25, 1
+            )
+            own_rows = [row for row in rows if row["name"].startswith(f"{family}/")]
+            pieces.append((unit, {"context": head, "benchmarks": own_rows}))
     words = {unit.family: {"question": f"What does {unit.family} ask?"} for unit, _ in pieces}
-    how_it_went = Account(True, processes, 1, tuple(unit for unit, _ in pieces), about={"families": words, "strategies": ideas(libraries)})
+    how_it_went = Account(
+        True, processes, 1, tuple(unit for unit, _ in pieces), about={"families": words, "strategies": ideas(libraries)}
+    )
     return merge(pieces, how_it_went, names)
 
 
@@ -115,5 +119,5 @@ def context(libraries: tuple[str, ...], cores: int) -> dict[str, Any]:
 
 
 def benchmarks(libraries: tuple[str, ...], cores: int) -> Iterator[str]:
-    for one in textbook.families().values():
-        yield from one.names(libraries, cores)
+    for family in textbook.families().values():
+        yield from family.names(libraries, cores)

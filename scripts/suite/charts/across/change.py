@@ -1,6 +1,6 @@
-"""What changed between two sides? Each change with its interval, the worst first, on the band of what does not matter.
+"""What changed between two sides? Each change with its interval, the worst first, over the band of the noise.
 
-It draws a comparison, not a run: it is no chart of `scripts/plot`.
+It draws a comparison, not a run, so `scripts/plot` does not list it.
 """
 
 from __future__ import annotations
@@ -28,88 +28,94 @@ _LONGEST_NAME, _LONGEST_IN_TITLE = 52, 70
 _LEAST_REACH = math.log(1.1)  # a shorter axis would make a small change look large
 _MOST_REACH = math.log(8.0)
 
-# Told apart by shape as well as by colour, which are those of two strategies that are told apart by everyone.
+# Verdicts differ in shape and in colour. The colours are those of two strategies that everyone can distinguish.
 _MARKS: Mapping[str, Mark] = {
     WORSE: Mark("#ce5404", "#fd822e", ">"),
     BETTER: Mark("#0d4dc7", "#4b7eff", "<"),
     SAME: Mark(QUIET.light, QUIET.dark, "D"),
     UNDECIDED: Mark(QUIET.light, QUIET.dark, "o"),
 }
-# Those that matter most first.
+# The most useful ticks come first.
 _TICKS = (1.0, 0.5, 2.0, 0.25, 4.0, 0.125, 8.0, 0.8, 1.25, 0.9, 1.1, 0.95, 1.05, 0.98, 1.02, 1.5, 1 / 1.5, 3.0)
 
 
-class _change_page(Page):
-    """A page whose rows are benchmarks and whose footer speaks of two sides."""
+class _ChangePage(Page):
+    """A page whose rows are benchmarks and whose footer describes two sides."""
 
-    def __init__(self, of: Comparison, how: Look) -> None:
-        super().__init__(Run(Path(), {}, {}, Account(True, 1)), how, "")
-        self.of = of
+    def __init__(self, comparison: Comparison, look: Look) -> None:
+        super().__init__(Run(Path(), {}, {}, Account(True, 1)), look, "")
+        self.comparison = comparison
 
     def name(self, name: str) -> str:
         text = formats.plain(name)
         return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
 
     def _method(self) -> str:
-        numbers = sorted({one.ratio.n for one in self.of.judgements if one.ratio.n})
-        unit = "pairs" if self.of.method == "duet" else "processes a side"
-        coverage = phrases.percent(max((one.ratio.coverage for one in self.of.judgements), default=0.0))
-        number = "–".join(dict.fromkeys(str(one) for one in (*numbers[:1], *numbers[-1:])))
-        counts = formats.counts(self.of)
+        numbers = sorted({judgement.ratio.n for judgement in self.comparison.judgements if judgement.ratio.n})
+        unit = "pairs" if self.comparison.method == "duet" else "processes a side"
+        coverage = phrases.percent(
+            max((judgement.ratio.coverage for judgement in self.comparison.judgements), default=0.0)
+        )
+        number = "–".join(dict.fromkeys(str(number) for number in (*numbers[:1], *numbers[-1:])))
+        counts = formats.counts(self.comparison)
         return f"{number} {unit}, intervals of {coverage}; {counts}." if numbers else f"{counts}."
 
     def _machine(self) -> str:
-        return formats.plain(f"{self.of.method}: {self.of.old.label} (old), {self.of.new.label} (new)")
+        return formats.plain(
+            f"{self.comparison.method}: {self.comparison.old.label} (old), {self.comparison.new.label} (new)"
+        )
 
 
-def draw(of: Comparison, how: Look = Look()) -> Drawing:
-    """The largest changes: what is worse, then better, then what is undecided."""
-    shown = _chosen(of)
-    with styled(how):
-        on = _change_page(of, how)
+def draw(comparison: Comparison, look: Look = Look()) -> Drawing:
+    """The largest changes: first the worse, then the better, then the undecided benchmarks."""
+    shown = _chosen(comparison)
+    with styled(look):
+        page = _ChangePage(comparison, look)
         if shown:
-            _rows(on, shown)
+            _rows(page, shown)
         else:
-            on.panels("Nothing could be compared")[0].set_axis_off()
-        return on.finish(_title(of), _subtitle(of, shown))
+            page.panels("Nothing could be compared")[0].set_axis_off()
+        return page.finish(_title(comparison), _subtitle(comparison, shown))
 
 
-def _rows(on: Page, shown: Sequence[Judgement]) -> None:
+def _rows(page: Page, shown: Sequence[Judgement]) -> None:
     reach = _reach(shown)
-    verdicts = {one.name: _verdict(one) for one in shown}
+    verdicts = {judgement.name: _verdict(judgement) for judgement in shown}
     columns = [_column(verdict, shown, reach) for verdict in _MARKS]
     axis = Scale(_change_text, (-reach, reach))
-    axes = dots(on, list(verdicts), RowsPanel("", columns, axis), colour_of=lambda name: _MARKS[verdicts[name]])[0]
-    _ticks(on, axes, reach)
-    _band(on, axes, shown, reach)
+    axes = dots(page, list(verdicts), RowsPanel("", columns, axis), colour_of=lambda name: _MARKS[verdicts[name]])[0]
+    _ticks(page, axes, reach)
+    _band(page, axes, shown, reach)
 
 
-def _chosen(of: Comparison) -> list[Judgement]:
-    found = [one for verdict in (WORSE, BETTER, UNDECIDED, SAME) for one in of.with_verdict(verdict)]
-    return found[:MOST_ROWS]
+def _chosen(comparison: Comparison) -> list[Judgement]:
+    chosen = [
+        judgement for verdict in (WORSE, BETTER, UNDECIDED, SAME) for judgement in comparison.with_verdict(verdict)
+    ]
+    return chosen[:MOST_ROWS]
 
 
-def _verdict(one: Judgement) -> str:
-    return one.verdict if one.verdict in _MARKS else UNDECIDED
+def _verdict(judgement: Judgement) -> str:
+    return judgement.verdict if judgement.verdict in _MARKS else UNDECIDED
 
 
 def _column(verdict: str, shown: Sequence[Judgement], reach: float) -> Column:
-    values = {one.name: _as_log(one.ratio, reach) for one in shown if _verdict(one) == verdict}
+    values = {judgement.name: _as_log(judgement.ratio, reach) for judgement in shown if _verdict(judgement) == verdict}
     return Column(verdict, values, _MARKS[verdict].marker, filled=verdict != UNDECIDED)
 
 
 def _as_log(ratio: Estimate, reach: float) -> Estimate:
-    """Halving and doubling look alike; what lies beyond the axis ends at its edge."""
-    low, middle, high = (min(max(math.log(each), -reach), reach) for each in (ratio.low, ratio.median, ratio.high))
+    """Halving and doubling have the same length. A value beyond the axis is drawn at its edge."""
+    low, middle, high = (min(max(math.log(value), -reach), reach) for value in (ratio.low, ratio.median, ratio.high))
     return replace(ratio, low=low, median=middle, high=high, modes=None)
 
 
 def _reach(shown: Sequence[Judgement]) -> float:
-    """How far the axis goes to both sides: to the farthest change, and most of the intervals."""
-    wanted = [abs(math.log(one.ratio.median)) * 1.15 for one in shown]
-    ends = sorted(abs(math.log(end)) for one in shown for end in (one.ratio.low, one.ratio.high))
+    """How far the axis reaches to both sides: it includes the largest change and most of the intervals."""
+    wanted = [abs(math.log(judgement.ratio.median)) * 1.15 for judgement in shown]
+    ends = sorted(abs(math.log(end)) for judgement in shown for end in (judgement.ratio.low, judgement.ratio.high))
     wanted += ends[: math.ceil(0.75 * len(ends))]
-    wanted += [1.5 * math.log1p(_band_of(one)) for one in shown]
+    wanted += [1.5 * math.log1p(_band_of(judgement)) for judgement in shown]
     return min(max((_LEAST_REACH, *wanted)), _MOST_REACH)
 
 
@@ -117,15 +123,15 @@ def _change_text(log_ratio: float) -> str:
     return formats.change(math.exp(log_ratio))
 
 
-def _ticks(on: Page, axes: Any, reach: float) -> None:
-    """At round changes, those first that matter most, as many as have room."""
+def _ticks(page: Page, axes: Any, reach: float) -> None:
+    """Places ticks at round changes, the most useful first, as many as fit."""
 
     def settle() -> None:
-        length = axes.get_window_extent().width / on.unit
+        length = axes.get_window_extent().width / page.unit
         kept: dict[float, tuple[float, float]] = {}  # where the label begins and ends, in points
         for tick in _TICKS:
             middle = math.log(tick) / (2 * reach * 1.08) * length
-            half = 0.65 * on.text_width(_tick_text(tick))
+            half = 0.65 * page.text_width(_tick_text(tick))
             free = all(middle + half < low or high < middle - half for low, high in kept.values())
             if abs(math.log(tick)) <= reach and free:
                 kept[tick] = (middle - half, middle + half)
@@ -134,8 +140,8 @@ def _ticks(on: Page, axes: Any, reach: float) -> None:
 
     axes.xaxis.set_major_locator(FixedLocator([0.0]))
     axes.xaxis.set_major_formatter(FixedFormatter([_tick_text(1.0)]))
-    axes.axvline(0.0, color=QUIET.colour(on.look.theme), linewidth=1.5 * on.look.scale, zorder=1)
-    on.when_placed.append(settle)
+    axes.axvline(0.0, color=QUIET.colour(page.look.theme), linewidth=1.5 * page.look.scale, zorder=1)
+    page.when_placed.append(settle)
 
 
 def _tick_text(ratio: float) -> str:
@@ -144,34 +150,34 @@ def _tick_text(ratio: float) -> str:
     return f"{ratio:g}×" if ratio >= 2.0 else f"{100 * (ratio - 1):+.0f} %".replace("-", "\u2212")
 
 
-def _band_of(one: Judgement) -> float:
-    return one.threshold if one.floor is None else one.floor
+def _band_of(judgement: Judgement) -> float:
+    return judgement.threshold if judgement.floor is None else judgement.floor
 
 
-def _band(on: Page, axes: Any, shown: Sequence[Judgement], reach: float) -> None:
-    """How far each benchmark moves against itself where that was calibrated, else what is too little to matter."""
-    for index, one in enumerate(shown):
-        half = min(math.log1p(_band_of(one)), reach)
-        colour = QUIET.colour(on.look.theme)
+def _band(page: Page, axes: Any, shown: Sequence[Judgement], reach: float) -> None:
+    """Each benchmark's noise floor where it was calibrated, else the threshold."""
+    for index, judgement in enumerate(shown):
+        half = min(math.log1p(_band_of(judgement)), reach)
+        colour = QUIET.colour(page.look.theme)
         axes.add_patch(Rectangle((-half, index - 0.5), 2 * half, 1, color=colour, alpha=0.22, linewidth=0, zorder=0.5))
-    calibrated = any(one.floor is not None for one in shown)
-    on.add_key(LegendEntry("noise floor" if calibrated else "within the threshold", "s"))
+    calibrated = any(judgement.floor is not None for judgement in shown)
+    page.add_key(LegendEntry("noise floor" if calibrated else "within the threshold", "s"))
 
 
-def _title(of: Comparison) -> str:
+def _title(comparison: Comparison) -> str:
     for verdict in (WORSE, BETTER):
-        found = of.with_verdict(verdict)
-        if found:
-            first = found[0]
+        judgements = comparison.with_verdict(verdict)
+        if judgements:
+            first = judgements[0]
             name = formats.plain(first.name)
-            others = len(found) - 1
+            others = len(judgements) - 1
             more = f"; {others:,} more {'is' if others == 1 else 'are'} {verdict}" if others else ""
             short = name if len(name) <= _LONGEST_IN_TITLE else f"{name[: _LONGEST_IN_TITLE - 1]}…"
             return f"{short}: {formats.change(first.ratio.median)}, {verdict}{more}"
-    return formats.headline(of).partition(":")[0]
+    return formats.headline(comparison).partition(":")[0]
 
 
-def _subtitle(of: Comparison, shown: Sequence[Judgement]) -> str:
-    left = len(of.judgements) - len(shown)
+def _subtitle(comparison: Comparison, shown: Sequence[Judgement]) -> str:
+    left = len(comparison.judgements) - len(shown)
     more = f"; {left:,} more not shown" if left else ""
     return f"Change in cost, new against old: to the right is worse{more}"

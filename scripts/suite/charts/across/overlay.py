@@ -28,7 +28,7 @@ def names() -> list[str]:
 
 
 def draw(runs: Sequence[Run], name: str, look: Look = Look()) -> Drawing | None:
-    """The figures of this chart of 2 to 6 runs; None where no two of the runs have any in common."""
+    """The figures of this chart of 2 to 6 runs; None where no two of the runs have a figure in common."""
     chart = charts.charts()[name]
     assert chart.overlay, f"the chart {name} has no OVERLAY"
     with styled(look):
@@ -60,7 +60,7 @@ def _draw_figures(runs: Sequence[OverlaidRun], overlay: Overlay, family: str, lo
 
 
 def _panels(panels_of_runs: Sequence[Panels]) -> dict[str, dict[int, PerProcess]]:
-    """By panel and run, the figures that two runs or more have; panels without any are left out."""
+    """By panel and run, the figures that two runs or more have. Panels without such figures are left out."""
     panels: dict[str, dict[int, PerProcess]] = {}
     for title in dict.fromkeys(title for panels_of_run in panels_of_runs for title in panels_of_run):
         of_runs = [_positive(panels_of_run.get(title, {})) for panels_of_run in panels_of_runs]
@@ -74,7 +74,7 @@ def _panels(panels_of_runs: Sequence[Panels]) -> dict[str, dict[int, PerProcess]
 
 
 def _positive(figures: PerProcess) -> PerProcess:
-    """What took no time at all cannot be compared."""
+    """The figures above zero. A time of zero cannot be compared."""
     return {key: processes for key, processes in figures.items() if processes and min(processes.values()) > 0.0}
 
 
@@ -101,7 +101,7 @@ def _draw_rows(page: Page, shown: Mapping[int, OverlaidRun], medians: Mapping[st
 
     panels = [forms.RowsPanel(title, columns(by_run)) for title, by_run in medians.items()]
     columns_of_all = [column for panel in panels for column in panel.columns]
-    rows = {name: estimate for column in reversed(columns_of_all) for name, estimate in column.values.items()}
+    rows = forms.figures_of_rows(reversed(columns_of_all))
     forms.dots(page, forms.cheapest_first(rows), *panels)
     return ""
 
@@ -109,7 +109,7 @@ def _draw_rows(page: Page, shown: Mapping[int, OverlaidRun], medians: Mapping[st
 def _draw_lines(
     page: Page, shown: Mapping[int, OverlaidRun], overlay: Overlay, over: forms.Number, medians: Mapping[str, ByRun]
 ) -> str:
-    """Returns what the subtitle has to say of the guides."""
+    """Draws the lines, and returns what the subtitle says about the guides."""
     panels = []
     for title, by_run in medians.items():
         series = [
@@ -141,7 +141,7 @@ def _guide_caches(page: Page, axes: Any, shown: Sequence[OverlaidRun]) -> str:
 
 
 def _title(overlay: Overlay, shown: Mapping[int, OverlaidRun], figures_of: Mapping[int, PerProcess]) -> str:
-    """What one run costs against another, on average (the geometric mean) over what all have, and the ends of that."""
+    """What a run costs against another: the geometric mean over the keys that all runs have, and the extremes."""
     common = _in_all(list(figures_of.values()))
     means = {place: _means(figures, common) for place, figures in figures_of.items()} if common else {}
     if not means or not all(means.values()):
@@ -149,22 +149,26 @@ def _title(overlay: Overlay, shown: Mapping[int, OverlaidRun], figures_of: Mappi
     ranked = sorted(figures_of, key=lambda place: median(means[place].values()))
     pairs = [(costly, cheap) for cheap, costly in itertools.combinations(ranked, 2)]
     overall = {(costly, cheap): _ratio(means[costly], means[cheap], len(pairs)) for costly, cheap in pairs}
-    if not phrases.none_apart(list(overall.values())):
+    if not phrases.none_differs(list(overall.values())):
         return _title_of_difference(overlay, shown, figures_of, overall, common)
     compared = len(pairs) * len(common)
     by_key = [
         _ratio(figures_of[costly][key], figures_of[cheap][key], compared) for costly, cheap in pairs for key in common
     ]
-    apart = [max(ratio.median, 1 / ratio.median) for ratio in by_key if phrases.told_apart(ratio)]
+    apart = [max(ratio.median, 1 / ratio.median) for ratio in by_key if phrases.differs(ratio)]
     number = len(figures_of)
-    where = phrases.joined([overlaid.phrase for overlaid in shown.values()]) if number == 2 else f"in the {number} runs"
-    subject = f"{_within_sentence(overlay.subject)} {where}"
+    place_text = (
+        phrases.joined([overlaid.phrase for overlaid in shown.values()]) if number == 2 else f"in the {number} runs"
+    )
+    subject = f"{_within_sentence(overlay.subject)} {place_text}"
     if not apart:
         return f"No measurable difference in what {subject}"
     verb = "differs" if len(apart) == 1 else "differ"
     differing = f"{len(apart)} of {phrases.count(len(by_key), 'comparison')} {verb}"
     most = phrases.two_figures(max(apart))
-    return f"On average, no measurable difference in what {subject}; by {overlay.by}, {differing}, by up to {most} times"
+    return (
+        f"On average, no measurable difference in what {subject}; by {overlay.by}, {differing}, by up to {most} times"
+    )
 
 
 def _within_sentence(subject: str) -> str:
@@ -172,19 +176,19 @@ def _within_sentence(subject: str) -> str:
 
 
 def _in_all(figures_of_runs: Sequence[PerProcess]) -> list[Key]:
-    """What every run has."""
+    """The keys that every run has."""
     return [key for key in figures_of_runs[0] if all(key in figures for figures in figures_of_runs)]
 
 
 def _means(figures: PerProcess, common: Sequence[Key]) -> dict[int, float]:
-    """Each process's geometric mean over what all runs have, of the processes that measured all of it."""
+    """Each process's geometric mean over the common keys, for the processes that measured all of them."""
     processes = set.intersection(*(set(figures[key]) for key in common))
     logs = {process: [math.log(figures[key][process]) for key in common] for process in sorted(processes)}
     return {process: math.exp(math.fsum(values) / len(values)) for process, values in logs.items()}
 
 
 def _ratio(above: Mapping[int, float], below: Mapping[int, float], compared: int) -> Estimate:
-    """The more are compared, the wider each interval (Bonferroni)."""
+    """The more ratios are compared, the wider each interval (Bonferroni)."""
     return estimate_ratio(list(above.values()), list(below.values()), 1 - (1 - CONFIDENCE) / compared)
 
 
@@ -195,14 +199,14 @@ def _title_of_difference(
     overall: Mapping[tuple[int, int], Estimate],
     common: Sequence[Key],
 ) -> str:
-    """Of several runs the cheapest where it differs from every other, else the two that are farthest apart."""
+    """Names the cheapest of several runs if it differs from all others, else the two with the largest difference."""
     _, least = next(iter(overall))
     number = len(figures_of)
     to_least = [ratio for (_, cheap), ratio in overall.items() if cheap == least]
-    if number > 2 and all(map(phrases.told_apart, to_least)):
+    if number > 2 and all(map(phrases.differs, to_least)):
         average = ", on average" if len(common) > 1 else ""
         return f"{overlay.subject} least {shown[least].phrase}{average}; {_more(to_least)[0]} in the others"
-    apart = {pair: ratio for pair, ratio in overall.items() if phrases.told_apart(ratio)} or overall
+    apart = {pair: ratio for pair, ratio in overall.items() if phrases.differs(ratio)} or overall
     costly, cheap = max(apart, key=lambda pair: apart[pair].median)
     more, than = _more([apart[costly, cheap]])
     average = " on average" if len(common) > 1 else ""

@@ -1,6 +1,6 @@
-"""What stands around every drawing? The finding as its title, what is shown, how sure it is, and on what machine.
+"""What surrounds every drawing? The finding as its title, the description, the method, and the machine.
 
-All lengths are points of a talk page; a paper page is the same page in small.
+All lengths are points of a talk page. A paper page is the same page at a smaller scale.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LONGEST_VERSION = 8
 
 @dataclass(frozen=True)
 class Sheet:
-    """The page a chart is drawn on. Its points are those of a talk page; `scale` makes them those of the file."""
+    """The page of a chart. Its lengths are points of a talk page; `scale` converts them to points of the file."""
 
     width: float
     height: float
@@ -72,7 +72,7 @@ class Look:
 
     @property
     def suffix(self) -> str:
-        """Of a file's name, so that looks do not overwrite each other."""
+        """The end of a file's name, so that looks do not overwrite each other."""
         return "".join(f"-{word}" for word in (self.theme, self.size) if word not in ("light", "talk"))
 
     @property
@@ -94,7 +94,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Spot:
-    """Where one figure stands, in shares of the page's width and height from its top left, and what it says."""
+    """A figure's position, in shares of the page's width and height from the top left, and its text."""
 
     x: float
     y: float
@@ -103,38 +103,38 @@ class Spot:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A chart, and what it says to those who cannot see it."""
+    """A chart, and its text for readers who cannot see it."""
 
     figure: Figure
     look: Look
     title: str  # the finding
-    caption: str  # what is shown, how sure it is, and where it was measured
+    caption: str  # the description, the method, and the machine
     alt: str
     spots: tuple[Spot, ...] = ()
 
 
 @contextlib.contextmanager
-def styled(how: Look) -> Iterator[None]:
-    """matplotlib's settings for everything that is made or written inside."""
+def styled(look: Look) -> Iterator[None]:
+    """Applies matplotlib's settings to everything that is created or written inside."""
     style = dict(matplotlib.rc_params_from_file(STYLE, use_default_template=False))
     lengths = {
-        key: value * how.scale
+        key: value * look.scale
         for key, value in style.items()
         if isinstance(value, (int, float)) and key.endswith(("size", "width", "pad")) and "legend" not in key
     }
     colours = {
-        "figure.facecolor": how.page,
-        "savefig.facecolor": how.page,
-        "axes.facecolor": how.page,
-        "axes.edgecolor": how.grid,
-        "grid.color": how.grid,
-        "text.color": how.text,
-        "axes.titlecolor": how.text,
-        "xtick.color": how.quiet,
-        "ytick.color": how.text,
+        "figure.facecolor": look.page,
+        "savefig.facecolor": look.page,
+        "axes.facecolor": look.page,
+        "axes.edgecolor": look.grid,
+        "grid.color": look.grid,
+        "text.color": look.text,
+        "axes.titlecolor": look.text,
+        "xtick.color": look.quiet,
+        "ytick.color": look.text,
     }
     with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # not the reader's own matplotlibrc
+        matplotlib.rcdefaults()  # ignore the user's matplotlibrc
         matplotlib.rcParams.update({**style, **lengths, **colours})
         yield
 
@@ -152,20 +152,18 @@ class LegendEntry:
 class Page:
     """A figure under construction: take panels, draw on them, finish."""
 
-    def __init__(
-        self, run: Run, how: Look, family: str, names: Mapping[str, str] = MappingProxyType({})
-    ) -> None:
-        """`names`: what rows and lines are called that are no strategies."""
-        self.run, self.look, self.family, self.names = run, how, family, names
-        self.figure = Figure(figsize=how.sheet.inches, dpi=how.sheet.pixels / how.sheet.inches[0])
+    def __init__(self, run: Run, look: Look, family: str, names: Mapping[str, str] = MappingProxyType({})) -> None:
+        """`names`: the names of rows and lines that are not strategies."""
+        self.run, self.look, self.family, self.names = run, look, family, names
+        self.figure = Figure(figsize=look.sheet.inches, dpi=look.sheet.pixels / look.sheet.inches[0])
         self.canvas = FigureCanvasAgg(self.figure)
         self.mark: Callable[[str], Mark] = cache(partial(mark_of, run))
         self.keys: list[LegendEntry] = []
-        self.modes: LegendEntry | None = None
+        self.bimodal_entry: LegendEntry | None = None
         self.drawn: list[Estimate] = []
         self.facts: list[str] = []  # what is drawn, in words
         self.named: set[str] = set()  # the strategies that are shown
-        self.when_placed: list[Callable[[], None]] = []  # what needs to know where the panels came to stand
+        self.when_placed: list[Callable[[], None]] = []  # called once the panels are placed
         self.pointed_out: list[tuple[Any, float, float, str]] = []
 
     # ---- for the forms
@@ -176,7 +174,7 @@ class Page:
         return float(self.figure.dpi * self.look.scale / 72)
 
     def name(self, name: str) -> str:
-        """A strategy's name, and for a malloc its version. Who is named is shown."""
+        """A strategy's name, and for a malloc its version. The strategy then counts as shown."""
         self.named.add(name)
         if name in self.names:
             return self.names[name]
@@ -189,14 +187,14 @@ class Page:
         measured = Text(0, 0, text, figure=self.figure, **font)
         return float(measured.get_window_extent(self.canvas.get_renderer()).width) / self.unit
 
-    def keep(self, one: Estimate, hump_marker: str = "") -> None:
-        """Notes that this figure is shown, for the footer and the key."""
-        self.drawn.append(one)
-        if one.modes and hump_marker:
-            self.modes = LegendEntry("bimodal", hump_marker)
+    def keep(self, estimate: Estimate, mode_marker: str = "") -> None:
+        """Records that this figure is shown, for the footer and the key."""
+        self.drawn.append(estimate)
+        if estimate.modes and mode_marker:
+            self.bimodal_entry = LegendEntry("bimodal", mode_marker)
 
     def point_out(self, axes: Any, x: float, y: float, text: str) -> None:
-        """Notes what the figure drawn at these data coordinates says, for those who point at it."""
+        """Records the text of the figure at these data coordinates, which the report shows under the pointer."""
         self.pointed_out.append((axes, x, y, text))
 
     def _spots(self) -> Iterator[Spot]:
@@ -205,34 +203,34 @@ class Page:
             right, up = axes.transData.transform((x, y))
             yield Spot(float(right) / width, 1 - float(up) / height, text)
 
-    def add_key(self, one: LegendEntry) -> None:
-        if one not in self.keys:
-            self.keys.append(one)
+    def add_key(self, entry: LegendEntry) -> None:
+        if entry not in self.keys:
+            self.keys.append(entry)
 
     # ---- from first to last
 
     def panels(self, *titles: str) -> list[Any]:
         axes = list(self.figure.subplots(1, len(titles), squeeze=False)[0])
-        for one, title in zip(axes, titles):
-            one.set_title(title)
+        for panel, title in zip(axes, titles):
+            panel.set_title(title)
         return axes
 
     def _left_out(self) -> str:
-        """What the subtitle says where some of the family's mallocs had no room."""
+        """The subtitle's note where some of the family's mallocs are left out."""
         mallocs = set(self.run.mallocs()) & set(self.run.strategies(self.family))
         shown = mallocs & self.named
         return f"; {len(shown)} of {len(mallocs)} mallocs shown" if shown and shown < mallocs else ""
 
     def finish(self, title: str, subtitle: str, method: str = "") -> Drawing:
-        """Sets title, subtitle, key and footer, gives the panels the room between, and completes them.
+        """Writes title, subtitle, key and footer, and places the panels in the room that is left.
 
-        `method` says how sure it is where no estimates are drawn.
+        `method` describes the certainty where no estimates are drawn.
         """
         subtitle += self._left_out()
         top = self.look.sheet.height - _MARGIN * 0.8
         top = self._write(title, top, "figure.titlesize", self.look.text, weight="bold") - _GAP * 0.7
         top = self._write(subtitle, top, "font.size", self.look.quiet) - _GAP
-        keys = [*self.keys, *([self.modes] if self.modes else [])]
+        keys = [*self.keys, *([self.bimodal_entry] if self.bimodal_entry else [])]
         if keys:
             top = self._write_keys(keys, top) - _GAP
         method, machine = method or self._method(), self._machine()
@@ -242,7 +240,7 @@ class Page:
         alt = f"{title}. {subtitle}. {'; '.join(self.facts)}."
         return Drawing(self.figure, self.look, title, caption, alt, tuple(self._spots()))
 
-    def _write(self, text: str, at: float, size_key: str, colour: str, upwards: bool = False, **font: Any) -> float:
+    def _write(self, text: str, start: float, size_key: str, colour: str, upwards: bool = False, **font: Any) -> float:
         """Writes a block across the page, and returns where it ends."""
         smallest, size = matplotlib.rcParams["font.size"], matplotlib.rcParams[size_key]
         lines = self._fitted(text, size=size, **font)
@@ -252,13 +250,13 @@ class Page:
         lines = lines or self._cut(text, size=size, **font)
         height = len(lines) * _LINE * size / self.look.scale
         for index, line in enumerate(lines):
-            top = at + height if upwards else at
+            top = start + height if upwards else start
             y = (top - index * _LINE * size / self.look.scale) / self.look.sheet.height
             self.figure.text(_MARGIN / self.look.sheet.width, y, line, size=size, color=colour, va="top", **font)
-        return float(at + height if upwards else at - height)
+        return float(start + height if upwards else start - height)
 
     def _fitted(self, text: str, **font: Any) -> list[str] | None:
-        """The text in its own lines if they fit, a single one else as two of about the same width; None: too long."""
+        """The text in its own lines if they fit. A single line that does not fit is split in two; None: too long."""
         room = self.look.sheet.width - 2 * _MARGIN
         lines = text.split("\n")
         if all(self.text_width(line, **font) <= room for line in lines):
@@ -270,7 +268,7 @@ class Page:
         return best if fits else None
 
     def _cut(self, text: str, **font: Any) -> list[str]:
-        """What no size makes fit (a hostile name, a machine of many parts) ends in an ellipsis."""
+        """Cuts a text that no font size makes fit (a hostile name, a machine of many parts) with an ellipsis."""
         room = self.look.sheet.width - 2 * _MARGIN
         lines = []
         for line in text.split("\n"):
@@ -281,9 +279,9 @@ class Page:
         return lines
 
     def _write_keys(self, keys: Sequence[LegendEntry], top: float) -> float:
-        handles = [_handle(one, self.look) for one in keys]
+        handles = [_handle(entry, self.look) for entry in keys]
         x, y = _MARGIN / self.look.sheet.width, top / self.look.sheet.height
-        labels = [one.label for one in keys]
+        labels = [entry.label for entry in keys]
         self.figure.legend(
             handles, labels, ncol=len(handles), loc="upper left", bbox_to_anchor=(x, y), labelcolor=self.look.text
         ).set_in_layout(False)
@@ -293,24 +291,26 @@ class Page:
         width, height = self.look.sheet.width, self.look.sheet.height
         room = (_MARGIN / width, bottom / height, 1 - 2 * _MARGIN / width, (top - bottom) / height)
         self.figure.set_layout_engine("constrained", rect=room, w_pad=0, h_pad=0, wspace=0.06)
-        for one in self.figure.texts:
-            one.set_in_layout(False)
+        for element in self.figure.texts:
+            element.set_in_layout(False)
         self.figure.get_layout_engine().execute(self.figure)
         self.figure.set_layout_engine("none")
-        for one in self.figure.axes:  # the solver's last digits differ from time to time, and with them the file
-            one.set_position([round(share, 9) for share in one.get_position().bounds])
+        for element in self.figure.axes:  # the solver's last digits vary, and the file would vary with them
+            element.set_position([round(share, 9) for share in element.get_position().bounds])
         for complete in self.when_placed:
             complete()
 
     # ---- the footer
 
     def _method(self) -> str:
-        processes = sorted({one.n for one in self.drawn if one.n})
+        processes = sorted({estimate.n for estimate in self.drawn if estimate.n})
         if not processes or processes[-1] == 1:
             return "One process: no intervals."
         number = f"{processes[0]} to {processes[-1]}" if len(processes) > 1 else str(processes[0])
-        coverage = phrases.span((one.coverage for one in self.drawn if one.has_interval), phrases.percent)
-        disturbed = [one.disturbed for one in self.run.units if one.family == self.family]
+        coverage = phrases.span(
+            (estimate.coverage for estimate in self.drawn if estimate.has_interval), phrases.percent
+        )
+        disturbed = [unit.disturbed for unit in self.run.units if unit.family == self.family]
         note = f" {sum(disturbed)} of {len(disturbed)} measurements were disturbed." if any(disturbed) else ""
         return f"Medians of {number} processes with intervals ({coverage}).{note}"
 
@@ -324,8 +324,8 @@ class Page:
         return " · ".join(facts)
 
 
-def _handle(one: LegendEntry, how: Look) -> Line2D:
-    colour = one.style.colour(how.theme) if one.style else how.quiet
-    face = colour if one.filled else how.page
-    size = matplotlib.rcParams["lines.markersize"] * (1.6 if one.marker in "|_" else 1.0)
-    return Line2D([], [], linestyle="", marker=one.marker, color=colour, markerfacecolor=face, markersize=size)
+def _handle(entry: LegendEntry, look: Look) -> Line2D:
+    colour = entry.style.colour(look.theme) if entry.style else look.quiet
+    face = colour if entry.filled else look.page
+    size = matplotlib.rcParams["lines.markersize"] * (1.6 if entry.marker in "|_" else 1.0)
+    return Line2D([], [], linestyle="", marker=entry.marker, color=colour, markerfacecolor=face, markersize=size)

@@ -1,7 +1,8 @@
 """Which colour and shape does each strategy have? The same in every chart.
 
-The seven leading colours were chosen by search: told apart by eyes without red, green or blue cones (Machado, Oliveira
-and Fernandes 2009), different in grey, and 3:1 or more against the page. Shape and dashes say the same once more.
+The seven leading colours were chosen by search: distinguishable by eyes without red, green or blue cones (Machado,
+Oliveira and Fernandes 2009), different in grey, and 3:1 or more against the page. Shape and dashes repeat the
+distinction.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ QUIET = Mark("#5b6470", "#a3acb9", "s", "--")
 _BLUE = ("#0d4dc7", "#4b7eff")
 _GREEN = ("#3f9a80", "#77d1a9")
 
-# The program says which idea a strategy follows. Strategies of one idea get its marks in the order of the program's list.
+# The program says which idea a strategy follows. Strategies of an idea get its marks in the program's order.
 _BY_IDEA: Mapping[str, Sequence[Mark]] = {
     "control": (QUIET,),
     "stack": (Mark(*_BLUE, "o"), Mark(*_BLUE, "v"), Mark(*_BLUE, "^"), Mark(*_BLUE, "D")),
@@ -56,7 +57,7 @@ _SPARE_DASHES = ("--", "-.", ":")
 
 
 def mark_of(run: Run, name: str) -> Mark:
-    """The mark of a strategy: by its idea, or its own where it is a malloc library. STRONG where the run knows neither."""
+    """The mark of a strategy: by its idea, or its own if it is a malloc library. STRONG if the run knows neither."""
     libraries = run.malloc_order
     if name in libraries:
         return _library_mark(libraries.index(name))

@@ -1,4 +1,4 @@
-"""What is each of several runs called? By the shortest fact that tells it from the others, with a mark of its own."""
+"""How is each of several runs named? By the shortest fact that differs between the runs, with its own mark."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from suite.base.text import bytes_text, one_line
 from suite.charts.kit.marks import Mark
 from suite.results.model import MADE_BY_THIS_SUITE, Run, cache_levels
 
-# Found by search, as the strategies' colours were, and none of them: told apart by every eye and in grey.
+# Chosen by search, as the strategies' colours, and different from them: distinguishable by every eye and in grey.
 _MARKS = (
     Mark("#02a0c1", "#1befde", "o", "-"),
     Mark("#732d2b", "#aa7535", "s", "--"),
@@ -35,7 +35,7 @@ class OverlaidRun:
 
 @dataclass(frozen=True)
 class _Fact:
-    """Something that may tell runs apart; `group` names what the runs then differ in."""
+    """A fact that may differ between runs; `group` names the kind of difference."""
 
     group: str
     preposition: str
@@ -43,7 +43,7 @@ class _Fact:
 
 
 def named(runs: Sequence[Run]) -> list[OverlaidRun]:
-    """The runs by the shortest fact that differs; their dates or files tell runs of one machine and version apart."""
+    """Names the runs by the shortest fact that differs; runs of one machine and version by their dates or files."""
     labels = _labels(runs)
     return [
         OverlaidRun(run, text, f"{preposition} {text}", style)
@@ -102,7 +102,7 @@ def _date_facts(run: Run) -> dict[str, _Fact]:
 
 
 def _readable(facts: Mapping[str, _Fact]) -> dict[str, _Fact]:
-    """As text of letters that every font has: a file may say anything. matplotlib takes a first _ for `no label`."""
+    """In letters that every font has: a file may contain anything. matplotlib hides labels that start with _."""
     plain = {name: str(fact.text).encode("latin-1", "replace").decode("latin-1") for name, fact in facts.items()}
     return {name: replace(fact, text=one_line(plain[name]).lstrip("_ ")) for name, fact in facts.items()}
 
@@ -112,7 +112,7 @@ def _cut(text: str) -> str:
 
 
 def other_differences(shown: Sequence[OverlaidRun]) -> str:
-    """What the subtitle says of facts that differ and are not in the runs' names: they may be the ones that matter."""
+    """The subtitle's note on facts that differ and are not in the runs' names: they may explain the difference."""
     named_groups = {group for group, _, _ in _labels([overlaid.run for overlaid in shown])}
     facts_of_runs = [_measured_facts(overlaid.run) for overlaid in shown]
     first = facts_of_runs[0]

@@ -1,4 +1,4 @@
-"""How does a chart say which of its figures several runs are compared by? With an OVERLAY in its own file."""
+"""By which figures of a chart are several runs compared? By the figures of the OVERLAY in its file."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ Key = str | int  # a row, or a place of the quantity
 PerProcess = Mapping[Key, Mapping[int, float]]  # what each process measured
 Panels = Mapping[str, PerProcess]  # by the panel's title
 
+TIME = "Time, log scale"
 GROWTH = "As a multiple of one thread's, log scale"
 MULTIPLES = forms.Scale(phrases.times)
 _MACHINES_A_LINE = 3
@@ -45,21 +46,17 @@ OwnOverlay = Callable[[Sequence[OverlaidRun], Look], Drawing | None]  # of a cha
 
 
 def process_times(benchmarks: Mapping[Any, Benchmark]) -> PerProcess:
-    return {
-        name: {sample.process: sample.ns for sample in benchmark.samples} for name, benchmark in benchmarks.items()
-    }
+    return {name: {sample.process: sample.ns for sample in benchmark.samples} for name, benchmark in benchmarks.items()}
 
 
 def process_counts(benchmark: Benchmark, counter: str) -> Mapping[int, float]:
-    return {
-        sample.process: sample.counters[counter] for sample in benchmark.samples if counter in sample.counters
-    }
+    return {sample.process: sample.counters[counter] for sample in benchmark.samples if counter in sample.counters}
 
 
 def default_malloc(run: Run, family: str) -> str:
-    """The malloc that a program gets which does not ask for another."""
-    own = str(run.context.get("process_malloc"))
-    return own if own in run.strategies(family) else "new_delete"
+    """The malloc of a program that does not choose another."""
+    malloc = str(run.context.get("process_malloc"))
+    return malloc if malloc in run.strategies(family) else "new_delete"
 
 
 def strategy_times(run: Run, family: str, **parameters: object) -> PerProcess:
@@ -67,7 +64,7 @@ def strategy_times(run: Run, family: str, **parameters: object) -> PerProcess:
 
 
 def times_over_threads(family: str) -> Callable[[Run], Panels]:
-    """Of the default malloc: an operation of one thread, while so many do the same."""
+    """The time of an operation of the default malloc, by the number of threads that do the same."""
 
     def panels(run: Run) -> Panels:
         times = process_times(query.over(run, "threads", family, default_malloc(run, family)))
@@ -76,7 +73,7 @@ def times_over_threads(family: str) -> Callable[[Run], Panels]:
             threads: {process: ns / alone[process] for process, ns in times_of_number.items() if alone.get(process)}
             for threads, times_of_number in times.items()
         }
-        return {"Time, log scale": times, GROWTH: growth}
+        return {TIME: times, GROWTH: growth}
 
     return panels
 
@@ -120,7 +117,7 @@ class OverlayPage(Page):
 
 
 def _machines(shown: Sequence[OverlaidRun]) -> list[str]:
-    """What is known of each run's machine; runs of which the same is known stand together."""
+    """The facts about each run's machine. Runs with the same facts share a text."""
     labels_of: dict[str, list[str]] = {}
     for overlaid in shown:
         cores = overlaid.run.fact("cores")

@@ -1,8 +1,8 @@
-"""The textbook's machine, a chapter a file: which benchmarks there are, what each costs there, and what charts then say.
+"""Which benchmarks does the textbook's machine have, what does each cost there, and what do the charts then say?
 
-The stack is cheap, malloc dear, memory far, the aged heap scattered, lines shared. A new family is an entry of FAMILIES
-in its chapter's file, a new chart one of FOUND (its title with these prices) and of EQUAL (what its title says where
-nothing costs more than anything else).
+The stack is cheap, malloc costly, memory far, the aged heap scattered, lines shared. Each chapter has a file. A new
+family is an entry of FAMILIES in its chapter's file. A new chart is an entry of TITLES (its title with these prices)
+and of EQUAL_TITLES (a part of its title where all benchmarks cost the same).
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ OF_64_BYTES = {
 }  # fmt: skip
 
 
-def usual_price(one: BenchmarkName, factors: Mapping[str, float] = {}) -> float:  # noqa: B006 (only read)
-    """What the strategy takes for 64 bytes, times the factors of the parameters' values, dearer with each thread."""
-    ns = OF_64_BYTES.get(str(one.strategy), 16.0)
-    return ns * math.prod(factors.get(value, 1.0) for value in one.parameters.values()) * with_threads(one)
+def usual_price(name: BenchmarkName, factors: Mapping[str, float] = {}) -> float:  # noqa: B006 (only read)
+    """The strategy's time for 64 bytes, times the factors of the parameters' values, and more with each thread."""
+    ns = OF_64_BYTES.get(str(name.strategy), 16.0)
+    return ns * math.prod(factors.get(value, 1.0) for value in name.parameters.values()) * with_threads(name)
 
 
-def with_threads(one: BenchmarkName) -> float:
-    return 1 + 0.25 * ((one.number("threads") or 1) - 1)
+def with_threads(name: BenchmarkName) -> float:
+    return 1 + 0.25 * ((name.number("threads") or 1) - 1)
 
 
-def nothing(one: BenchmarkName) -> Mapping[str, float]:
+def nothing(name: BenchmarkName) -> Mapping[str, float]:
     return {}
 
 
@@ -53,12 +53,14 @@ class Family:
 
 @cache
 def chapters() -> dict[str, ModuleType]:
-    return {one.name: importlib.import_module(f"{__name__}.{one.name}") for one in pkgutil.iter_modules(__path__)}
+    return {
+        module.name: importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)
+    }
 
 
 @cache
 def families() -> dict[str, Family]:
-    return {name: one for chapter in chapters().values() for name, one in chapter.FAMILIES.items()}
+    return {name: family for chapter in chapters().values() for name, family in chapter.FAMILIES.items()}
 
 
 @cache
@@ -66,6 +68,6 @@ def chapter_of(family_name: str) -> str:
     return next(name for name, chapter in chapters().items() if family_name in chapter.FAMILIES)
 
 
-def said(table: str) -> dict[str, str]:
-    """FOUND or EQUAL of all chapters, by chart."""
+def titles(table: str) -> dict[str, str]:
+    """TITLES or EQUAL_TITLES of all chapters, by chart."""
     return {name: text for chapter in chapters().values() for name, text in getattr(chapter, table).items()}

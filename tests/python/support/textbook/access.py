@@ -17,14 +17,14 @@ def chase(libraries: Sequence[str], cores: int) -> Iterator[str]:
         yield from (f"chase/bytes:{size}/order:random/home:{home}" for home in HOMES if home != "heap")
 
 
-def price_of_chase(one: BenchmarkName) -> float:
-    return 1.0 + ((one.number("bytes") or 0) / (64 * KIB) if one.parameters["order"] == "random" else 0.5)
+def price_of_chase(name: BenchmarkName) -> float:
+    return 1.0 + ((name.number("bytes") or 0) / (64 * KIB) if name.parameters["order"] == "random" else 0.5)
 
 
-def huge_pages(one: BenchmarkName) -> Mapping[str, float]:
-    """Granted to who asks for them, if a whole one fits."""
-    asked = one.parameters.get("home") in ("mmap_thp", "thp")
-    return {"huge_share": 1.0 if asked and (one.number("bytes") or 64 * MIB) > 2 * MIB else 0.0}
+def huge_pages(name: BenchmarkName) -> Mapping[str, float]:
+    """Huge pages are granted on request, if a whole page fits."""
+    asked = name.parameters.get("home") in ("mmap_thp", "thp")
+    return {"huge_share": 1.0 if asked and (name.number("bytes") or 64 * MIB) > 2 * MIB else 0.0}
 
 
 def stream(libraries: Sequence[str], cores: int) -> Iterator[str]:
@@ -37,18 +37,20 @@ def parallel_chase(libraries: Sequence[str], cores: int) -> Iterator[str]:
         yield from (f"parallel_chase/bytes:{size}/chains:{chains}" for chains in (1, 2, 4, 8, 16))
 
 
-def price_of_parallel_chase(one: BenchmarkName) -> float:
-    """Eight loads can be under way at once."""
-    return (160.0 if one.number("bytes") == 64 * MIB else 4.0) / min(8, one.number("chains") or 0)
+def price_of_parallel_chase(name: BenchmarkName) -> float:
+    """Eight loads can run at once."""
+    return (160.0 if name.number("bytes") == 64 * MIB else 4.0) / min(8, name.number("chains") or 0)
 
 
 def indirection(libraries: Sequence[str], cores: int) -> Iterator[str]:
     yield "indirection/depth:0/layout:packed"
-    yield from (f"indirection/depth:{depth}/layout:{how}" for how in ("packed", "scattered") for depth in (1, 2, 3))
+    yield from (
+        f"indirection/depth:{depth}/layout:{layout}" for layout in ("packed", "scattered") for depth in (1, 2, 3)
+    )
 
 
-def price_of_indirection(one: BenchmarkName) -> float:
-    return 0.2 + (one.number("depth") or 0) * (10.0 if one.parameters["layout"] == "scattered" else 2.0)
+def price_of_indirection(name: BenchmarkName) -> float:
+    return 0.2 + (name.number("depth") or 0) * (10.0 if name.parameters["layout"] == "scattered" else 2.0)
 
 
 def tlb(libraries: Sequence[str], cores: int) -> Iterator[str]:
@@ -56,8 +58,8 @@ def tlb(libraries: Sequence[str], cores: int) -> Iterator[str]:
         yield from (f"tlb/pages:{pages}/layout:{layout}" for layout in ("pages", "lines"))
 
 
-def price_of_tlb(one: BenchmarkName) -> float:
-    return 1.0 + ((one.number("pages") or 0) / 1024 if one.parameters["layout"] == "pages" else 0.0)
+def price_of_tlb(name: BenchmarkName) -> float:
+    return 1.0 + ((name.number("pages") or 0) / 1024 if name.parameters["layout"] == "pages" else 0.0)
 
 
 def first_touch(libraries: Sequence[str], cores: int) -> Iterator[str]:
@@ -65,20 +67,20 @@ def first_touch(libraries: Sequence[str], cores: int) -> Iterator[str]:
         yield from (f"first_touch/home:{home}/touch:{touch}" for touch in ("first", "second"))
 
 
-def price_of_first_touch(one: BenchmarkName) -> float:
-    return 1000.0 if one.parameters["touch"] == "first" else 2.0 if one.parameters["home"] == "thp" else 4.0
+def price_of_first_touch(name: BenchmarkName) -> float:
+    return 1000.0 if name.parameters["touch"] == "first" else 2.0 if name.parameters["home"] == "thp" else 4.0
 
 
 FAMILIES = {
     "chase": Family(chase, price_of_chase, huge_pages),
-    "stream": Family(stream, lambda one: (one.number("bytes") or 0) / 32),
+    "stream": Family(stream, lambda name: (name.number("bytes") or 0) / 32),
     "parallel_chase": Family(parallel_chase, price_of_parallel_chase),
     "indirection": Family(indirection, price_of_indirection),
     "tlb": Family(tlb, price_of_tlb),
     "first_touch": Family(first_touch, price_of_first_touch, huge_pages),
 }
 
-FOUND = {
+TITLES = {
     "chase": "A load at random costs 1.1 ns in 4 KiB and 4.1 µs in 256 MiB, 2,700 times a load in order",
     "first_touch": "The first write to a page costs 1.0 µs, 250 to 500 times as much as the second",
     "homes": "A load from 16 KiB, 1 MiB and 64 MiB on the heap shows no measurable difference from a load from the stack",
@@ -90,7 +92,7 @@ FOUND = {
     "tlb": "On 16,384 pages, with one line each, a load costs 17 ns, 17 times as much as on adjacent lines",
 }
 
-EQUAL = {
+EQUAL_TITLES = {
     "chase": "a load in order shows no measurable difference",
     "first_touch": "the same, within the intervals, as the second",
     "homes": "shows no measurable difference from a load from the stack",

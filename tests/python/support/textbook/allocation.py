@@ -13,115 +13,117 @@ LENDERS = ("none", "stack_array", "arena", "mmap")
 def scoped(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for touch in ("none", "first", "all"):
         for size in (8, 64, 4 * KIB, 256 * KIB, MIB):
-            yield from (f"scoped/{who}/bytes:{size}/touch:{touch}" for who in (*LENDERS, *libraries))
+            yield from (f"scoped/{strategy}/bytes:{size}/touch:{touch}" for strategy in (*LENDERS, *libraries))
 
 
-def price_of_scoped(one: BenchmarkName) -> float:
-    return usual_price(one) + ((one.number("bytes") or 0) / 32 if one.parameters["touch"] == "all" else 0.0)
+def price_of_scoped(name: BenchmarkName) -> float:
+    return usual_price(name) + ((name.number("bytes") or 0) / 32 if name.parameters["touch"] == "all" else 0.0)
 
 
 def large(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for size in (64 * KIB, MIB, 16 * MIB, 64 * MIB):
-        yield from (f"large/{who}/bytes:{size}/touch:all" for who in (*LENDERS, *libraries))
+        yield from (f"large/{strategy}/bytes:{size}/touch:all" for strategy in (*LENDERS, *libraries))
 
 
-def price_of_large(one: BenchmarkName) -> float:
-    return (one.number("bytes") or 0) / 32 * (3.0 if takes_fresh_pages(one) else 1.0)
+def price_of_large(name: BenchmarkName) -> float:
+    return (name.number("bytes") or 0) / 32 * (3.0 if takes_fresh_pages(name) else 1.0)
 
 
-def takes_fresh_pages(one: BenchmarkName) -> bool:
-    return (one.number("bytes") or 0) > 16 * MIB and one.strategy not in ("none", "arena", "stack_array")
+def takes_fresh_pages(name: BenchmarkName) -> bool:
+    return (name.number("bytes") or 0) > 16 * MIB and name.strategy not in ("none", "arena", "stack_array")
 
 
-def faults_of_large(one: BenchmarkName) -> Mapping[str, float]:
-    return {"page_faults": (one.number("bytes") or 0) / 4096 if takes_fresh_pages(one) else 0.0}
+def faults_of_large(name: BenchmarkName) -> Mapping[str, float]:
+    return {"page_faults": (name.number("bytes") or 0) / 4096 if takes_fresh_pages(name) else 0.0}
 
 
 def batch(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for size in (64, 1024):
         for order in ("lifo", "fifo", "random", "butterfly"):
-            yield from (f"batch/{who}/count:1000/bytes:{size}/order:{order}" for who in ("none", *libraries))
+            yield from (f"batch/{strategy}/count:1000/bytes:{size}/order:{order}" for strategy in ("none", *libraries))
         yield f"batch/arena/count:1000/bytes:{size}/order:reset"
 
 
 def churn(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for live in (1000, 100000):
         for sizes in ("uniform", "power_law"):
-            yield from (f"churn/{who}/live:{live}/sizes:{sizes}" for who in ("none", *libraries))
+            yield from (f"churn/{strategy}/live:{live}/sizes:{sizes}" for strategy in ("none", *libraries))
 
 
 def heap_state(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for size in (64, 2048):
         for state in ("empty", "resident", "aged"):
             for threads in ("never", "ever"):
-                names = (f"{who}/bytes:{size}/state:{state}/threads:{threads}" for who in (*LENDERS, *libraries))
+                names = (
+                    f"{strategy}/bytes:{size}/state:{state}/threads:{threads}" for strategy in (*LENDERS, *libraries)
+                )
                 yield from (f"heap_state/{name}" for name in names)
 
 
 def many(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for count in (1, 8, 64):
-        yield from (f"many/{who}/count:{count}/taken:together" for who in ("none", "stack_array"))
-        yield from (f"many/{who}/count:{count}/taken:apart" for who in ("none", "arena", *libraries))
+        yield from (f"many/{strategy}/count:{count}/taken:together" for strategy in ("none", "stack_array"))
+        yield from (f"many/{strategy}/count:{count}/taken:apart" for strategy in ("none", "arena", *libraries))
 
 
-def price_of_many(one: BenchmarkName) -> float:
-    return usual_price(one) * ((one.number("count") or 0) if one.parameters["taken"] == "apart" else 1)
+def price_of_many(name: BenchmarkName) -> float:
+    return usual_price(name) * ((name.number("count") or 0) if name.parameters["taken"] == "apart" else 1)
 
 
 def grow(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for size in (KIB, 64 * KIB, 4 * MIB):
         yield f"grow/none/bytes:{size}/way:reserved"
         yield f"grow/vector/bytes:{size}/way:push_back"
-        yield from (f"grow/{who}/bytes:{size}/way:{way}" for who in libraries for way in ("copy", "realloc"))
+        yield from (f"grow/{strategy}/bytes:{size}/way:{way}" for strategy in libraries for way in ("copy", "realloc"))
 
 
-def price_of_grow(one: BenchmarkName) -> float:
-    by_realloc = {"glibc": 0.5, "tbbmalloc": 2.0}.get(str(one.strategy), 1.0)
-    return usual_price(one, {"realloc": by_realloc}) * (one.number("bytes") or 0) / 64
+def price_of_grow(name: BenchmarkName) -> float:
+    by_realloc = {"glibc": 0.5, "tbbmalloc": 2.0}.get(str(name.strategy), 1.0)
+    return usual_price(name, {"realloc": by_realloc}) * (name.number("bytes") or 0) / 64
 
 
 def zeroed(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for size in (4 * KIB, 256 * KIB, 32 * MIB):
         yield f"zeroed/none/bytes:{size}/way:memset/touch:first"
         for way in ("way:calloc/touch:first", "way:calloc/touch:all", "way:memset/touch:first"):
-            yield from (f"zeroed/{who}/bytes:{size}/{way}" for who in libraries)
+            yield from (f"zeroed/{strategy}/bytes:{size}/{way}" for strategy in libraries)
 
 
-def price_of_zeroed(one: BenchmarkName) -> float:
-    size = one.number("bytes") or 0
-    if one.parameters["touch"] == "all":
+def price_of_zeroed(name: BenchmarkName) -> float:
+    size = name.number("bytes") or 0
+    if name.parameters["touch"] == "all":
         return size / 16
-    return 4000 if one.strategy == "glibc" and one.parameters["way"] == "calloc" and size > MIB else size / 32
+    return 4000 if name.strategy == "glibc" and name.parameters["way"] == "calloc" and size > MIB else size / 32
 
 
 def aligned(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for alignment in (16, 64, 4096):
         for size in (64, 1024):
-            yield from (f"aligned/{who}/bytes:{size}/alignment:{alignment}" for who in ("none", *libraries))
+            yield from (f"aligned/{strategy}/bytes:{size}/alignment:{alignment}" for strategy in ("none", *libraries))
 
 
-def price_of_aligned(one: BenchmarkName) -> float:
-    return usual_price(one, {"4096": {"glibc": 5.0, "mimalloc": 1.0}.get(str(one.strategy), 1.5)})
+def price_of_aligned(name: BenchmarkName) -> float:
+    return usual_price(name, {"4096": {"glibc": 5.0, "mimalloc": 1.0}.get(str(name.strategy), 1.5)})
 
 
 def latency(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for blocks in ("bytes:64", "mix:power_law"):
         for op in ("malloc", "free"):
-            yield from (f"latency/{who}/{blocks}/op:{op}" for who in ("none", *libraries))
+            yield from (f"latency/{strategy}/{blocks}/op:{op}" for strategy in ("none", *libraries))
 
 
-def percentiles(one: BenchmarkName) -> Mapping[str, float]:
-    usual = 20.0 if one.strategy == "none" else 20.0 + usual_price(one)
-    rare = 1.5 if one.strategy == "none" else 10.0
+def percentiles(name: BenchmarkName) -> Mapping[str, float]:
+    usual = 20.0 if name.strategy == "none" else 20.0 + usual_price(name)
+    rare = 1.5 if name.strategy == "none" else 10.0
     return {"p50": usual, "p90": usual, "p99": usual, "p99_9": usual, "p99_99": usual * rare, "max": 10_000.0}
 
 
 FAMILIES = {
     "scoped": Family(scoped, price_of_scoped),
     "large": Family(large, price_of_large, faults_of_large),
-    "batch": Family(batch, lambda one: usual_price(one, {"random": 1.5})),
-    "churn": Family(churn, lambda one: usual_price(one, {"100000": 3.0})),
-    "heap_state": Family(heap_state, lambda one: usual_price(one, {"never": 0.5})),
+    "batch": Family(batch, lambda name: usual_price(name, {"random": 1.5})),
+    "churn": Family(churn, lambda name: usual_price(name, {"100000": 3.0})),
+    "heap_state": Family(heap_state, lambda name: usual_price(name, {"never": 0.5})),
     "many": Family(many, price_of_many),
     "grow": Family(grow, price_of_grow),
     "zeroed": Family(zeroed, price_of_zeroed),
@@ -129,7 +131,7 @@ FAMILIES = {
     "latency": Family(latency, usual_price, percentiles),
 }
 
-FOUND = {
+TITLES = {
     "aligned": "64 B aligned to 4 KiB cost 1.0 (mimalloc) to 5.0 (glibc) times what they cost aligned to 16 B",
     "batch": "By malloc, giving blocks back at random costs 1.5 times last in, first out",
     "churn": "With malloc, replacing a block costs 8.0 to 40 ns among 1,000 and 24 to 120 ns among 100,000",
@@ -149,7 +151,7 @@ FOUND = {
     "written in full, calloc costs 2.1 ms",
 }
 
-EQUAL = {
+EQUAL_TITLES = {
     "aligned": "show no measurable difference from 64 B aligned to 16 B",
     "batch": "shows no measurable difference from",
     "cost_64b": "no measurable difference for 5 of 5 mallocs",

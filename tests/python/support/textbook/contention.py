@@ -10,69 +10,69 @@ from support.textbook import KIB, MIB, OF_64_BYTES, Family, threads_of, usual_pr
 
 def private(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for number in threads_of(cores):
-        yield from (f"private/{who}/threads:{number}" for who in ("stack_array", "arena", *libraries))
+        yield from (f"private/{strategy}/threads:{number}" for strategy in ("stack_array", "arena", *libraries))
 
 
 def handoff(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for pairs in sorted({1, max(1, cores // 2)}):
-        yield from (f"handoff/{who}/pairs:{pairs}" for who in ("none", *libraries))
+        yield from (f"handoff/{strategy}/pairs:{pairs}" for strategy in ("none", *libraries))
 
 
 def false_sharing(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for number in threads_of(cores):
         for mode in ("passive", "active", "padded") if number > 1 else ("padded",):
             for write in ("plain", "atomic"):
-                names = (f"{who}/mode:{mode}/write:{write}/threads:{number}" for who in libraries)
+                names = (f"{strategy}/mode:{mode}/write:{write}/threads:{number}" for strategy in libraries)
                 yield from (f"false_sharing/{name}" for name in names)
 
 
-def sharing(one: BenchmarkName) -> Mapping[str, float]:
-    return {"sharing_threads": 1.0 if one.parameters["mode"] == "passive" else 0.0}
+def sharing(name: BenchmarkName) -> Mapping[str, float]:
+    return {"sharing_threads": 1.0 if name.parameters["mode"] == "passive" else 0.0}
 
 
 def larson(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for number in threads_of(cores):
-        yield from (f"larson/{who}/threads:{number}" for who in ("none", *libraries))
+        yield from (f"larson/{strategy}/threads:{number}" for strategy in ("none", *libraries))
 
 
-def price_of_larson(one: BenchmarkName) -> float:
-    """Each further thread adds half of the price of one; much with glibc, little with mimalloc."""
-    further = (one.number("threads") or 1) - 1
-    added = {"none": 0.0, "glibc": 2.0, "mimalloc": 0.1}.get(str(one.strategy), 0.5)
-    return OF_64_BYTES.get(str(one.strategy), 16.0) * (1 + added * further)
+def price_of_larson(name: BenchmarkName) -> float:
+    """Each further thread adds to the price of one thread: much with glibc, little with mimalloc."""
+    further = (name.number("threads") or 1) - 1
+    added = {"none": 0.0, "glibc": 2.0, "mimalloc": 0.1}.get(str(name.strategy), 0.5)
+    return OF_64_BYTES.get(str(name.strategy), 16.0) * (1 + added * further)
 
 
 def threadtest(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for number in threads_of(cores):
-        yield from (f"threadtest/{who}/threads:{number}" for who in ("none", *libraries))
+        yield from (f"threadtest/{strategy}/threads:{number}" for strategy in ("none", *libraries))
 
 
 def xmalloc(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for number in threads_of(cores):
         for sizes in ("64", "mixed") if number % 2 == 0 else ():
-            yield from (f"xmalloc/{who}/bytes:{sizes}/threads:{number}" for who in ("none", *libraries))
+            yield from (f"xmalloc/{strategy}/bytes:{sizes}/threads:{number}" for strategy in ("none", *libraries))
 
 
 def shared_arena(libraries: Sequence[str], cores: int) -> Iterator[str]:
     arenas = ("arena", "none", "pmr_monotonic", "pmr_pool", "pool")
     for number in threads_of(cores):
-        yield from (f"shared_arena/{who}/memory:own/threads:{number}" for who in arenas)
-        for who in (*arenas, "new_delete", "pmr_sync_pool"):
-            yield f"shared_arena/{who}/memory:shared/threads:{number}"
+        yield from (f"shared_arena/{arena}/memory:own/threads:{number}" for arena in arenas)
+        for strategy in (*arenas, "new_delete", "pmr_sync_pool"):
+            yield f"shared_arena/{strategy}/memory:shared/threads:{number}"
 
 
-def price_of_shared_arena(one: BenchmarkName) -> float:
-    waiting = {1: 1.0}.get(one.number("threads") or 1, 4.0) if one.parameters["memory"] == "shared" else 1.0
-    return usual_price(one, {"shared": 5.0}) * waiting
+def price_of_shared_arena(name: BenchmarkName) -> float:
+    waiting = {1: 1.0}.get(name.number("threads") or 1, 4.0) if name.parameters["memory"] == "shared" else 1.0
+    return usual_price(name, {"shared": 5.0}) * waiting
 
 
 def refcount(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for number in threads_of(cores):
-        yield from (f"refcount/object:{which}/threads:{number}" for which in ("none", "own", "shared"))
+        yield from (f"refcount/object:{kind}/threads:{number}" for kind in ("none", "own", "shared"))
 
 
-def price_of_refcount(one: BenchmarkName) -> float:
-    return {"none": 0.25, "own": 4.0, "shared": 4.0 * (one.number("threads") or 1) ** 2}[one.parameters["object"]]
+def price_of_refcount(name: BenchmarkName) -> float:
+    return {"none": 0.25, "own": 4.0, "shared": 4.0 * (name.number("threads") or 1) ** 2}[name.parameters["object"]]
 
 
 def thread_start(libraries: Sequence[str], cores: int) -> Iterator[str]:
@@ -82,35 +82,35 @@ def thread_start(libraries: Sequence[str], cores: int) -> Iterator[str]:
                 yield f"thread_start/{stack}/bytes:{size}/touch:{touch}"
 
 
-def price_of_thread_start(one: BenchmarkName) -> float:
+def price_of_thread_start(name: BenchmarkName) -> float:
     """The C library keeps no stacks of 64 MiB."""
-    kept = one.strategy == "cached_stack" and one.number("bytes") != 64 * MIB
-    start = 0.0 if one.strategy == "none" else 8000.0 if kept else 16000.0
-    touching = 0.25 * (one.number("bytes") or 0) if one.parameters["touch"] == "all" else 0.5
+    kept = name.strategy == "cached_stack" and name.number("bytes") != 64 * MIB
+    start = 0.0 if name.strategy == "none" else 8000.0 if kept else 16000.0
+    touching = 0.25 * (name.number("bytes") or 0) if name.parameters["touch"] == "all" else 0.5
     return start + touching
 
 
-def stack_of_thread(one: BenchmarkName) -> Mapping[str, float]:
-    size = float(one.number("bytes") or 0)
-    resident = 16.0 * KIB + (size if one.parameters["touch"] == "all" else 0.0)
-    return {} if one.strategy == "none" else {"stack_reserved": size + 40 * KIB, "stack_resident": resident}
+def stack_of_thread(name: BenchmarkName) -> Mapping[str, float]:
+    size = float(name.number("bytes") or 0)
+    resident = 16.0 * KIB + (size if name.parameters["touch"] == "all" else 0.0)
+    return {} if name.strategy == "none" else {"stack_reserved": size + 40 * KIB, "stack_resident": resident}
 
 
 FAMILIES = {
     "larson": Family(larson, price_of_larson),
-    "threadtest": Family(threadtest, lambda one: OF_64_BYTES.get(str(one.strategy), 16.0)),
-    "xmalloc": Family(xmalloc, lambda one: usual_price(one, {"mixed": 1.5})),
+    "threadtest": Family(threadtest, lambda name: OF_64_BYTES.get(str(name.strategy), 16.0)),
+    "xmalloc": Family(xmalloc, lambda name: usual_price(name, {"mixed": 1.5})),
     "shared_arena": Family(shared_arena, price_of_shared_arena),
     "refcount": Family(refcount, price_of_refcount),
     "thread_start": Family(thread_start, price_of_thread_start, stack_of_thread),
     "private": Family(private),
     "handoff": Family(handoff),
     "false_sharing": Family(
-        false_sharing, lambda one: usual_price(one, {"active": 1.1, "passive": 6.0, "atomic": 9.0}), sharing
+        false_sharing, lambda name: usual_price(name, {"active": 1.1, "passive": 6.0, "atomic": 9.0}), sharing
     ),
 }
 
-FOUND = {
+TITLES = {
     "larson": "With 2 threads, replacing a server's block costs 1.1 (mimalloc) to 3.0 (glibc) times "
     "what it costs with one thread; 1 would be ideal",
     "refcount": "With 2 threads, a copy of a shared_ptr that all threads share costs 16 ns, "
@@ -127,7 +127,7 @@ FOUND = {
     "private": "With malloc, 2 threads do 1.6 times the work of one thread; 2 would be ideal",
 }
 
-EQUAL = {
+EQUAL_TITLES = {
     "false_sharing": "shows no measurable difference from",
     "larson": "the same, within the intervals, as with one thread",
     "refcount": "the same, within the intervals, as of an unshared shared_ptr",

@@ -1,4 +1,4 @@
-"""Footprint on the textbook's machine: what was found stands in counters, a time is only the child's."""
+"""Footprint on the textbook's machine: counters hold the results, and a time is only the time of the child."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ LOOKS_MS = (0, 1, 10, 100, 300, 1000)
 
 def overhead(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for size in (8, 64, 100, KIB, 1100, 64 * KIB):
-        yield from (f"overhead/{who}/bytes:{size}" for who in ("none", *libraries))
+        yield from (f"overhead/{strategy}/bytes:{size}" for strategy in ("none", *libraries))
 
 
-def resident_of_blocks(one: BenchmarkName) -> Mapping[str, float]:
-    size = one.number("bytes") or 1
-    return {"resident_bytes_per_byte": 1 + BOOKS.get(str(one.strategy), 4.0) / size}
+def resident_of_blocks(name: BenchmarkName) -> Mapping[str, float]:
+    size = name.number("bytes") or 1
+    return {"resident_bytes_per_byte": 1 + BOOKS.get(str(name.strategy), 4.0) / size}
 
 
 def fragmentation(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for sizes in ("drifting", "mixed"):
-        yield from (f"fragmentation/{who}/sizes:{sizes}" for who in libraries)
+        yield from (f"fragmentation/{strategy}/sizes:{sizes}" for strategy in libraries)
 
 
-def peak(one: BenchmarkName) -> Mapping[str, float]:
-    drifted = one.parameters["sizes"] == "drifting"
-    return {"peak_resident_per_live_byte": GROWTH.get(str(one.strategy), 2.0) if drifted else 1.4}
+def peak(name: BenchmarkName) -> Mapping[str, float]:
+    drifted = name.parameters["sizes"] == "drifting"
+    return {"peak_resident_per_live_byte": GROWTH.get(str(name.strategy), 2.0) if drifted else 1.4}
 
 
 def returned(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for sizes in AT_ONCE:
-        yield from (f"returned/{who}/sizes:{sizes}" for who in libraries)
+        yield from (f"returned/{strategy}/sizes:{sizes}" for strategy in libraries)
 
 
-def still_held(one: BenchmarkName) -> Mapping[str, float]:
-    """jemalloc gives half of it back after a tenth of a second."""
-    share = AT_ONCE[one.parameters["sizes"]]
-    late = 0.5 if one.strategy == "jemalloc" else 1.0
+def still_held(name: BenchmarkName) -> Mapping[str, float]:
+    """jemalloc gives half of the memory back after a tenth of a second."""
+    share = AT_ONCE[name.parameters["sizes"]]
+    late = 0.5 if name.strategy == "jemalloc" else 1.0
     return {f"resident_share_{look}ms": share * (late if look >= 100 else 1.0) for look in LOOKS_MS}
 
 
 FAMILIES = {
-    "overhead": Family(overhead, lambda one: 1.0, resident_of_blocks),
-    "fragmentation": Family(fragmentation, lambda one: 1.0, peak),
-    "returned": Family(returned, lambda one: 1.0, still_held),
+    "overhead": Family(overhead, lambda name: 1.0, resident_of_blocks),
+    "fragmentation": Family(fragmentation, lambda name: 1.0, peak),
+    "returned": Family(returned, lambda name: 1.0, still_held),
 }
 
-FOUND = {
+TITLES = {
     "fragmentation": "Once sizes have drifted, a malloc holds 1.5 (glibc) to 4.0 (mimalloc) times the live bytes; "
     "with the same sizes mixed, 1.4",
     "overhead": "At its worst size, a malloc takes 1.1 (mimalloc) to 2.0 (glibc) bytes of memory "
@@ -61,4 +61,4 @@ FOUND = {
     "and 12 to 25 % of large blocks",
 }
 
-EQUAL: dict[str, str] = {}
+EQUAL_TITLES: dict[str, str] = {}

@@ -18,10 +18,10 @@ def recursion(libraries: Sequence[str], cores: int) -> Iterator[str]:
                 yield from (f"recursion/shape:{shape}/depth:{depth}/frame:{frame}/by:{way}" for way in ways)
 
 
-def price_of_recursion(one: BenchmarkName) -> float:
-    frame = {"64": 1.0, "1024": 10.0}[one.parameters["frame"]]
-    growing = {"64": 18.0, "1024": 3.0}[one.parameters["frame"]]
-    return frame * {"loop": 0.5, "heap_fresh": 2.0 * growing}.get(one.parameters["by"], 2.0)
+def price_of_recursion(name: BenchmarkName) -> float:
+    frame = {"64": 1.0, "1024": 10.0}[name.parameters["frame"]]
+    growing = {"64": 18.0, "1024": 3.0}[name.parameters["frame"]]
+    return frame * {"loop": 0.5, "heap_fresh": 2.0 * growing}.get(name.parameters["by"], 2.0)
 
 
 def stack_limit(libraries: Sequence[str], cores: int) -> Iterator[str]:
@@ -29,21 +29,21 @@ def stack_limit(libraries: Sequence[str], cores: int) -> Iterator[str]:
 
 
 def heap_limit(libraries: Sequence[str], cores: int) -> Iterator[str]:
-    yield from (f"heap_limit/{who}/limit:granted" for who in libraries)
+    yield from (f"heap_limit/{strategy}/limit:granted" for strategy in libraries)
     yield "heap_limit/glibc/limit:touched"
 
 
-def heap_ends(one: BenchmarkName) -> Mapping[str, float]:
-    if one.parameters["limit"] == "touched":
+def heap_ends(name: BenchmarkName) -> Mapping[str, float]:
+    if name.parameters["limit"] == "touched":
         return {"touched_bytes": 256.0 * MIB, "at_least": 1.0}
-    granted = 80.0 * TIB if one.strategy == "mimalloc" else 24.0 * GIB
-    books = 24.0 * MIB if one.strategy == "tcmalloc" else 72.0 * KIB
+    granted = 80.0 * TIB if name.strategy == "mimalloc" else 24.0 * GIB
+    books = 24.0 * MIB if name.strategy == "tcmalloc" else 72.0 * KIB
     return {"granted_bytes": granted, "books_bytes": books, "at_least": 0.0}
 
 
-def price_of_page(one: BenchmarkName) -> float:
-    again = 4.0 if one.number("bytes") == 8 * MIB else 2.0
-    return 1000.0 if one.parameters["touch"] == "first" else again
+def price_of_page(name: BenchmarkName) -> float:
+    again = 4.0 if name.number("bytes") == 8 * MIB else 2.0
+    return 1000.0 if name.parameters["touch"] == "first" else again
 
 
 def stack_growth(libraries: Sequence[str], cores: int) -> Iterator[str]:
@@ -53,12 +53,12 @@ def stack_growth(libraries: Sequence[str], cores: int) -> Iterator[str]:
 
 FAMILIES = {
     "recursion": Family(recursion, price_of_recursion),
-    "stack_limit": Family(stack_limit, counters=lambda one: {"usable_bytes": 8.0 * MIB, "at_least": 0.0}),
+    "stack_limit": Family(stack_limit, counters=lambda name: {"usable_bytes": 8.0 * MIB, "at_least": 0.0}),
     "heap_limit": Family(heap_limit, counters=heap_ends),
     "stack_growth": Family(stack_growth, price_of_page),
 }
 
-FOUND = {
+TITLES = {
     "heap_limit": "Malloc grants 24 GiB (glibc) to 80 TiB (mimalloc) in one block, "
     "for which it uses 72 KiB (glibc) to 24 MiB (tcmalloc) itself",
     "limits": "A stack ends after 8 MiB; malloc grants 24 GiB to 80 TiB in one block; "
@@ -69,4 +69,7 @@ FOUND = {
     "250 to 500 times as much as going there again",
 }
 
-EQUAL = {"recursion": "shows no measurable difference from", "stack_growth": "shows no measurable difference from"}
+EQUAL_TITLES = {
+    "recursion": "shows no measurable difference from",
+    "stack_growth": "shows no measurable difference from",
+}

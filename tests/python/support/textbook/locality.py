@@ -18,17 +18,17 @@ def traverse(libraries: Sequence[str], cores: int) -> Iterator[str]:
             yield from (f"traverse/{container}/count:{count}/payload:{payload}" for container in CONTAINERS)
 
 
-def price_of_traverse(one: BenchmarkName) -> float:
-    return usual_price(one, {"100000": 3.0}) * (5.0 if one.strategy == "list_shuffled" else 1.0)
+def price_of_traverse(name: BenchmarkName) -> float:
+    return usual_price(name, {"100000": 3.0}) * (5.0 if name.strategy == "list_shuffled" else 1.0)
 
 
 def list_walk(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for heap in ("empty", "aged"):
-        yield from (f"list_walk/{who}/heap:{heap}" for who in libraries)
+        yield from (f"list_walk/{strategy}/heap:{heap}" for strategy in libraries)
 
 
-def neighbours(one: BenchmarkName) -> Mapping[str, float]:
-    return {"neighbours": 0.4 if one.parameters["heap"] == "aged" else 1.0}
+def neighbours(name: BenchmarkName) -> Mapping[str, float]:
+    return {"neighbours": 0.4 if name.parameters["heap"] == "aged" else 1.0}
 
 
 def matrix(libraries: Sequence[str], cores: int) -> Iterator[str]:
@@ -37,19 +37,19 @@ def matrix(libraries: Sequence[str], cores: int) -> Iterator[str]:
             yield from (f"matrix/{block}/n:{n}/by:{walk}" for walk in ("row", "column"))
 
 
-def price_of_matrix(one: BenchmarkName) -> float:
-    conflicts = 10.0 if one.strategy == "one_block" and one.number("n") == 1024 else 1.0
-    return 0.5 * conflicts if one.parameters["by"] == "column" else 0.25
+def price_of_matrix(name: BenchmarkName) -> float:
+    conflicts = 10.0 if name.strategy == "one_block" and name.number("n") == 1024 else 1.0
+    return 0.5 * conflicts if name.parameters["by"] == "column" else 0.25
 
 
 def layout(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for count in (1000, 100000):
         for fields in ("one", "all"):
-            yield from (f"layout/{how}/count:{count}/fields:{fields}" for how in LAYOUTS)
+            yield from (f"layout/{layout}/count:{count}/fields:{fields}" for layout in LAYOUTS)
 
 
-def price_of_layout(one: BenchmarkName) -> float:
-    return LAYOUTS[str(one.strategy)] * (0.125 if one.parameters["fields"] == "all" else 1.0) + 0.125
+def price_of_layout(name: BenchmarkName) -> float:
+    return LAYOUTS[str(name.strategy)] * (0.125 if name.parameters["fields"] == "all" else 1.0) + 0.125
 
 
 def strings(libraries: Sequence[str], cores: int) -> Iterator[str]:
@@ -59,13 +59,13 @@ def strings(libraries: Sequence[str], cores: int) -> Iterator[str]:
 
 FAMILIES = {
     "traverse": Family(traverse, price_of_traverse),
-    "list_walk": Family(list_walk, lambda one: usual_price(one, {"aged": 4.0}), neighbours),
+    "list_walk": Family(list_walk, lambda name: usual_price(name, {"aged": 4.0}), neighbours),
     "matrix": Family(matrix, price_of_matrix),
     "layout": Family(layout, price_of_layout),
-    "strings": Family(strings, lambda one: PLACES[str(one.strategy)]),
+    "strings": Family(strings, lambda name: PLACES[str(name.strategy)]),
 }
 
-FOUND = {
+TITLES = {
     "layout": "Of 100,000 records, one field costs 17 times as much in an array of structs as in a struct of arrays, "
     "all fields together cost 3.0 times",
     "list_walk": "Walking a list on an aged heap costs 4.0 times what it costs on a fresh heap",
@@ -76,7 +76,7 @@ FOUND = {
     "traverse": "Among 100,000, an element of 8 B costs 240 ns in a shuffled list, 5.0 times as much as in a vector",
 }
 
-EQUAL = {
+EQUAL_TITLES = {
     "layout": "all fields together cost the same, within the intervals",
     "list_walk": "shows no measurable difference from",
     "matrix": "shows no measurable difference from walking it by row",

@@ -8,6 +8,6 @@ from support.textbook import Family
 
 FAMILIES: Mapping[str, Family] = {}
 
-FOUND = {"claims": "Of 25 common claims about stack and heap, 9 hold here, 9 with a condition and 3 do not"}
+TITLES = {"claims": "Of 25 common claims about stack and heap, 9 hold here, 9 with a condition and 3 do not"}
 
-EQUAL: Mapping[str, str] = {}
+EQUAL_TITLES: Mapping[str, str] = {}

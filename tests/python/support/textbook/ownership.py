@@ -11,14 +11,14 @@ CONTENT = {"int": 0.0, "short_string": 2.0, "long_string": 8.0, "vector_1000": 4
 
 
 def passed(libraries: Sequence[str], cores: int) -> Iterator[str]:
-    yield from (f"pass/type:{kind}/how:{how}" for kind in CONTENT for how in ("none", "borrow", "copy", "move"))
+    yield from (f"pass/type:{kind}/how:{way}" for kind in CONTENT for way in ("none", "borrow", "copy", "move"))
 
 
-def price_of_passing(one: BenchmarkName) -> float:
-    """Moving a short string copies what lies in it."""
-    kind, how = one.parameters["type"], one.parameters["how"]
+def price_of_passing(name: BenchmarkName) -> float:
+    """Moving a short string copies its characters."""
+    kind, way = name.parameters["type"], name.parameters["how"]
     kept = {"copy": CONTENT[kind], "move": min(CONTENT[kind], 2.0)}
-    return 1.0 if how == "none" else 2.0 + kept.get(how, 0.0)
+    return 1.0 if way == "none" else 2.0 + kept.get(way, 0.0)
 
 
 HOLDERS = {"value": 0.5, "raw": 20.0, "unique_ptr": 20.0, "make_shared": 24.0, "shared_ptr": 40.0}  # ns to make, drop
@@ -30,51 +30,51 @@ def smart_pointer(libraries: Sequence[str], cores: int) -> Iterator[str]:
 
 def argument(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for size in (8, 16, 64, 256, 1024, 4096):
-        yield from (f"argument/bytes:{size}/how:{how}" for how in ("none", "value", "reference", "unique_ptr"))
+        yield from (f"argument/bytes:{size}/how:{way}" for way in ("none", "value", "reference", "unique_ptr"))
 
 
-def price_of_argument(one: BenchmarkName) -> float:
+def price_of_argument(name: BenchmarkName) -> float:
     """Up to 16 bytes go by register."""
-    size = one.number("bytes") or 0
-    return {"value": 2.0 if size <= 16 else size / 16, "unique_ptr": 3.0}.get(one.parameters["how"], 2.0)
+    size = name.number("bytes") or 0
+    return {"value": 2.0 if size <= 16 else size / 16, "unique_ptr": 3.0}.get(name.parameters["how"], 2.0)
 
 
 def cleanup(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for count in (100, 10000):
-        yield from (f"cleanup/{who}/count:{count}/drop:each" for who in ("none", "pool", *libraries))
-        yield from (f"cleanup/{who}/count:{count}/drop:at_once" for who in ("none", "arena", "pmr_monotonic"))
+        yield from (f"cleanup/{strategy}/count:{count}/drop:each" for strategy in ("none", "pool", *libraries))
+        yield from (f"cleanup/{strategy}/count:{count}/drop:at_once" for strategy in ("none", "arena", "pmr_monotonic"))
 
 
-def dropping(one: BenchmarkName) -> Mapping[str, float]:
-    """All at once takes 50 ns, of which 20 are the clock's."""
-    at_once = {"none": 20.0}.get(str(one.strategy), 50.0) / (one.number("count") or 1)
-    return {"drop_ns": at_once if one.parameters["drop"] == "at_once" else usual_price(one) / 2}
+def dropping(name: BenchmarkName) -> Mapping[str, float]:
+    """Dropping all objects at once takes 50 ns, of which the clock takes 20."""
+    at_once = {"none": 20.0}.get(str(name.strategy), 50.0) / (name.number("count") or 1)
+    return {"drop_ns": at_once if name.parameters["drop"] == "at_once" else usual_price(name) / 2}
 
 
 def string_cliff(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for length in (1, 4, 8, 12, 14, 15, 16, 17, 20, 22, 23, 24, 32, 48, 64):
-        yield from (f"string_cliff/{who}/length:{length}" for who in ("none", "string"))
+        yield from (f"string_cliff/{strategy}/length:{length}" for strategy in ("none", "string"))
 
 
-def is_long(one: BenchmarkName) -> bool:
-    return one.strategy == "string" and (one.number("length") or 0) > 15
+def is_long(name: BenchmarkName) -> bool:
+    return name.strategy == "string" and (name.number("length") or 0) > 15
 
 
 FAMILIES = {
     "pass": Family(passed, price_of_passing),
     "smart_pointer": Family(
-        smart_pointer, lambda one: HOLDERS[one.parameters["kind"]] if one.parameters["op"] == "make" else 2.0
+        smart_pointer, lambda name: HOLDERS[name.parameters["kind"]] if name.parameters["op"] == "make" else 2.0
     ),
     "argument": Family(argument, price_of_argument),
     "cleanup": Family(cleanup, counters=dropping),
     "string_cliff": Family(
         string_cliff,
-        lambda one: 12.0 if is_long(one) else 1.5,
-        lambda one: {"on_heap": float(is_long(one))} if one.strategy == "string" else {},
+        lambda name: 12.0 if is_long(name) else 1.5,
+        lambda name: {"on_heap": float(is_long(name))} if name.strategy == "string" else {},
     ),
 }
 
-FOUND = {
+TITLES = {
     "argument": "From 64 B on, a struct costs more by value than by reference: "
     "at 4 KiB it costs 130 times a struct by reference",
     "cleanup": "An arena drops 10,000 objects at once in 50 ns, malloc one by one in 40 to 200 µs",
@@ -86,7 +86,7 @@ FOUND = {
     "a string of 16 costs 8.0 times a string of 15",
 }
 
-EQUAL = {
+EQUAL_TITLES = {
     "argument": "shows no measurable difference from",
     "pass": "shows no measurable difference from",
     "smart_pointer": "neither a unique_ptr nor a shared_ptr shows a measurable difference from",
