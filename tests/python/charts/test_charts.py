@@ -134,12 +134,12 @@ def test_labels_are_spread_in_order_apart_and_no_further_than_needed(wanted: lis
         assert places == pytest.approx(wanted)
 
 
-def test_two_labels_that_want_one_place_share_the_way() -> None:
+def test_two_labels_of_the_same_place_move_by_equal_distances() -> None:
     assert forms.spread([50, 50], 10, 0, 100) == [45, 55]
     assert forms.spread([100, 100], 10, 0, 100) == [90, 100]
 
 
-def test_a_point_stands_by_its_place_however_far_the_next_one_is() -> None:
+def test_a_point_stays_near_its_place_however_far_the_next_point_is() -> None:
     (axes,) = drawn(synthetic.synthetic(), "cleanup").figure.axes
     places = np.log2([float(text.get_text().replace(",", "")) for text in axes.get_xticklabels()])
     for line in axes.lines:
@@ -151,13 +151,13 @@ def exactly(*values: float) -> dict[int, Estimate]:
     return {place: forms.exact(value) for place, value in enumerate(values, start=1)}
 
 
-def test_an_axis_for_multiples_begins_at_one_and_ends_at_a_round_value() -> None:
+def test_an_axis_for_multiples_begins_at_1_and_ends_at_a_round_value() -> None:
     assert forms.from_one(exactly(1.0, 4.2).values()).ends == (1.0, 5.0)
     assert forms.from_one(exactly(0.999, 1.05).values()).ends == (1.0, 1.1)
     assert forms.from_one(exactly(0.5, 1.5).values()).ends == (0.0, 2.0)
 
 
-def test_only_lines_that_lie_on_one_another_run_abreast() -> None:
+def test_only_lines_with_the_same_values_are_drawn_beside_each_other() -> None:
     series = [forms.Line(name, exactly(*values)) for name, values in (("a", (1, 1)), ("b", (1, 0.5)), ("c", (1, 1)))]
     above, alone, below = forms.lanes(forms.LinesPanel("", series, forms.SHARE))
     assert above > 0.0 and alone == 0.0 and below == -above
@@ -167,11 +167,11 @@ def test_only_lines_that_lie_on_one_another_run_abreast() -> None:
     ("cores", "measured", "chosen"),
     [(4, {1, 2, 4, 8}, 4), (3, {1, 2, 4}, 2), (1, {1, 2, 4}, 2), (2, {4, 8}, 4), (2, {1}, 1), (2, set(), 1)],
 )
-def test_as_many_threads_are_compared_as_have_a_core_each(cores: int, measured: set[int], chosen: int) -> None:
+def test_the_compared_threads_have_a_core_each(cores: int, measured: set[int], chosen: int) -> None:
     assert query.contending(synthetic.synthetic(cores=cores), measured) == chosen
 
 
-def test_ideal_threads_pay_what_one_pays_until_they_take_turns() -> None:
+def test_ideal_threads_cost_as_much_as_one_thread_until_they_take_turns() -> None:
     ideal = scaling.turns(synthetic.synthetic(cores=2), [1, 2, 4]).values
     assert {threads: estimate.median for threads, estimate in ideal.items()} == {1: 1.0, 2: 1.0, 4: 2.0}
 
@@ -180,7 +180,7 @@ LEADING = ("stack_array", "arena", *synthetic.KNOWN)
 
 
 @pytest.mark.parametrize("theme", charts.THEMES)
-def test_the_leading_strategies_are_told_apart_by_every_eye(theme: str) -> None:
+def test_every_eye_distinguishes_the_leading_strategies(theme: str) -> None:
     run = synthetic.synthetic()
     used = [marks.mark_of(run, name) for name in LEADING]
     assert smallest_difference(used, theme) > 0.08
@@ -188,7 +188,7 @@ def test_the_leading_strategies_are_told_apart_by_every_eye(theme: str) -> None:
     assert len({mark.marker for mark in used}) == len(used)
 
 
-def test_a_strategy_has_one_mark_in_all_charts_and_unknown_mallocs_have_different_ones() -> None:
+def test_a_strategy_has_the_same_mark_in_all_charts_and_unknown_mallocs_have_different_marks() -> None:
     run = synthetic.synthetic(mallocs=8)
     others = [name for name in run.mallocs() if name not in synthetic.KNOWN]
     assert len({marks.mark_of(run, name).light for name in others}) == len(others) == 3
@@ -205,7 +205,7 @@ def test_strategies_of_one_idea_share_a_colour_and_no_mark() -> None:
     assert len(stack) == 1 and stack.isdisjoint(mark.light for name, mark in own.items() if run.ideas[name] != "stack")
 
 
-def test_a_malloc_that_is_missing_leaves_its_mark_to_nobody() -> None:
+def test_no_malloc_gets_the_mark_of_a_missing_malloc() -> None:
     run = synthetic.synthetic()
     missing = replace(run, context={**run.context, "malloc.mimalloc": "not available: not installed"})
     assert all(marks.mark_of(missing, name) == marks.mark_of(run, name) for name in run.mallocs())
@@ -246,7 +246,7 @@ def test_where_nothing_differs_the_title_says_so(name: str) -> None:
     assert EQUAL_TITLES[name] in finding and "times" not in finding
 
 
-def test_the_first_chart_says_what_the_data_says() -> None:
+def test_the_title_of_the_first_chart_follows_the_data() -> None:
     def finding(price: Mapping[str, float], processes: int = 5) -> str:
         def ns(name: str) -> float:
             return price.get(str(BenchmarkName.parse(name).strategy), 1.0)
@@ -289,7 +289,7 @@ def test_extremes_are_named_only_where_their_intervals_are_apart() -> None:
     assert "times" in title(blurred, "list_walk") and "(" not in title(blurred, "list_walk")
 
 
-def test_threads_are_counted_and_one_alone_promises_nothing() -> None:
+def test_threads_are_counted_and_a_single_thread_is_not_compared() -> None:
     def only_one(name: str) -> bool:
         return name.endswith("threads:1")
 
@@ -306,7 +306,7 @@ def test_one_process_has_no_intervals_and_says_so(name: str) -> None:
     assert "no measurable" not in drawing.title
 
 
-def test_a_footer_tells_processes_disturbance_and_machine() -> None:
+def test_a_footer_states_processes_disturbance_and_machine() -> None:
     caption = unplaced(synthetic.synthetic(cores=64, keep=only("churn")), "churn").caption.translate(PLAIN)
     assert "Medians of 5 processes with intervals (94 %)." in caption
     assert "64 cores · 48 KiB L1, 2 MiB L2, 32 MiB L3 · stackheap quick run" in caption
@@ -341,7 +341,7 @@ def kept(keep: Callable[[str], bool]) -> Run:
 
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("name", NAMES)
-def test_a_chart_is_drawn_from_what_is_there_or_skipped(name: str, seed: int) -> None:
+def test_a_chart_is_drawn_from_the_existing_data_or_skipped(name: str, seed: int) -> None:
     def some(benchmark: str) -> bool:
         return random.Random(f"{seed}/{benchmark}").random() < (0.15, 0.5)[seed]
 
@@ -355,7 +355,7 @@ def test_a_chart_without_its_family_is_skipped(name: str) -> None:
     assert charts.draw(kept(lambda text: not text.startswith(f"{family}/")), name) is None
 
 
-def test_a_run_that_answers_no_claim_has_no_chart_of_them() -> None:
+def test_a_run_that_decides_no_claim_has_no_chart_of_claims() -> None:
     assert charts.draw(kept(only("handoff")), "claims") is None
 
 
@@ -377,7 +377,7 @@ def test_a_hostile_name_stays_text_and_on_the_page(tmp_path: Path) -> None:
 # ---- the files
 
 
-def test_a_file_depends_on_the_data_only_and_tells_what_it_shows(tmp_path: Path) -> None:
+def test_a_file_depends_on_the_data_only_and_describes_itself(tmp_path: Path) -> None:
     run = synthetic.synthetic(keep=only("handoff"))
     for file_format in charts.FORMATS:
         first, second = (charts.render(drawn(run, "handoff"), file_format) for _ in range(2))
@@ -408,7 +408,7 @@ def faulty(name: str, look: charts.Look) -> charts.Drawing | None:
     return drawn(synthetic.synthetic(mallocs=1, keep=only("churn")), "churn")
 
 
-def test_what_fails_in_a_worker_fails_as_it_would_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_a_worker_is_raised_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     with pytest.raises(BadResult, match="run.json: has a fault"):
         charts.write_all(faulty, ["good", "faulty", "never"], tmp_path, ("svg",), charts.Look())
@@ -430,7 +430,7 @@ def test_an_interrupt_ends_all_drawing(tmp_path: Path, monkeypatch: pytest.Monke
     assert not multiprocessing.active_children() and not list(tmp_path.iterdir())
 
 
-def test_plot_writes_what_is_asked_for_and_looks_do_not_overwrite_each_other(
+def test_plot_writes_the_requested_files_and_looks_do_not_overwrite_each_other(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_json(tmp_path / "run.json", synthetic.document(keep=lambda name: name.startswith("churn/")))

@@ -41,7 +41,7 @@ def title(
     return drawn.title.translate(PLAIN)
 
 
-def test_a_frame_that_costs_more_and_more_is_said_to() -> None:
+def test_the_title_states_a_frame_whose_cost_grows() -> None:
     finding = title("many", lambda name: 2.0 if name.number("count") == 64 and name.strategy != "glibc" else 1.0)
     assert finding == (
         "A frame with 64 blocks costs 2.0 times a frame with one block; "
@@ -49,7 +49,7 @@ def test_a_frame_that_costs_more_and_more_is_said_to() -> None:
     )
 
 
-def test_without_the_stack_the_blocks_price_is_told_and_the_control_is_no_contender() -> None:
+def test_without_the_stack_the_title_states_the_cost_of_the_blocks_without_the_control() -> None:
     finding = title("many", lambda name: 7.0 if name.strategy == "arena" else 9.0, keep="taken:apart")
     assert finding == "Taking 64 blocks costs 7.0 ns from arena and 9.0 ns from tbbmalloc"
     alone = title("many", lambda name: 7.0, keep="many/stack_array/count:1/")
@@ -61,7 +61,7 @@ def lazy(*names: str) -> Price:
     return lambda name: 1.0 if name.strategy in names and name.parameters["way"] == "calloc" else 1000.0
 
 
-def test_callocs_are_counted_as_cheaper_only_where_they_are() -> None:
+def test_only_callocs_that_are_cheaper_are_counted_as_cheaper() -> None:
     assert title("zeroed", lazy("glibc", "jemalloc")).startswith("With 2 of 5 mallocs, a calloc of 32 MiB costs 1")
     alike = "A calloc of 32 MiB shows no measurable difference from malloc and memset, with any malloc"
     assert title("zeroed", lazy()) == alike
@@ -74,7 +74,7 @@ def test_callocs_are_counted_as_cheaper_only_where_they_are() -> None:
     assert by_hand == "32 MiB of zeros cost 7.0 ns from mimalloc and 9.0 ns from glibc"
 
 
-def test_the_tail_is_told_as_far_as_every_malloc_was_measured() -> None:
+def test_the_title_states_the_rarest_percentile_that_every_malloc_has() -> None:
     def until_p99(name: BenchmarkName) -> dict[str, float]:
         rare = {"p99_9": 700.0} if name.strategy == "glibc" else {}
         return {"p50": 20.0, "p90": 25.0, "p99": 50.0, "max": 9000.0, **rare}
@@ -87,19 +87,19 @@ def test_the_tail_is_told_as_far_as_every_malloc_was_measured() -> None:
     assert alone == "Reading the timer alone takes 20 ns"
 
 
-def test_chains_that_do_less_at_once_are_said_to() -> None:
+def test_the_title_states_chains_that_do_less_at_once() -> None:
     assert "16 chains at once do 0.50 times the loads of one chain" in title(
         "parallel_chase", lambda name: 20.0 if name.number("chains") == 16 else 10.0
     )
 
 
-def test_pointers_without_their_counterpart_are_told_alone() -> None:
+def test_pointers_without_their_counterpart_are_not_compared() -> None:
     assert title("indirection", lambda name: 3.0, keep="depth:0") == "A value itself costs 3.0 ns"
     alone = title("indirection", lambda name: 3.0, keep="depth:2/layout:scattered")
     assert alone == "Through 2 pointers, scattered, a value costs 3.0 ns"
 
 
-def test_the_costliest_walk_of_a_matrix_is_told_with_its_counterpart() -> None:
+def test_the_costliest_walk_of_a_matrix_is_compared_with_its_counterpart() -> None:
     def price(name: BenchmarkName) -> float:
         return 5.0 if name.text == "matrix/block_a_row/n:100/by:column" else 1.0
 
@@ -113,7 +113,7 @@ def test_the_costliest_walk_of_a_matrix_is_told_with_its_counterpart() -> None:
     )
 
 
-def test_a_layout_measured_with_all_fields_only_says_nothing_of_one() -> None:
+def test_a_layout_measured_with_all_fields_only_has_no_title_about_a_single_field() -> None:
     finding = title("layout", lambda name: 3.0 if name.strategy == "array_of_structs" else 1.0, keep="fields:all")
     assert finding == (
         "Of 100,000 records, all fields together cost 3.0 times as much in an array of structs as in a struct of arrays"
@@ -141,11 +141,13 @@ def of_malloc(times: Callable[[int], float]) -> Price:
         ),
     ],
 )
-def test_a_price_is_hidden_from_where_on_no_malloc_shows_it(times: Callable[[int], float], finding: str) -> None:
+def test_a_cost_is_hidden_from_the_size_on_where_no_malloc_shows_it(
+    times: Callable[[int], float], finding: str
+) -> None:
     assert finding in title("stack_price", of_malloc(times))
 
 
-def test_a_price_that_only_medians_hide_is_said_to_be() -> None:
+def test_the_title_states_a_cost_that_only_medians_hide() -> None:
     def wide(name: str, process: int) -> float:
         return 1.0 + 0.1 * process * ("glibc/" in name)
 
@@ -161,7 +163,7 @@ def test_homes_are_compared_in_the_first_two_caches_and_in_the_largest_memory() 
 
 
 @pytest.mark.parametrize(("chart", "owners"), [("homes", "pages in 64 MiB: mmap thp"), ("first_touch", "granted: thp")])
-def test_who_got_huge_pages_is_said(chart: str, owners: str) -> None:
+def test_the_subtitle_names_the_strategies_with_huge_pages(chart: str, owners: str) -> None:
     def caption(counted: synthetic.Counted) -> str:
         family = charts.charts()[chart].family
         run = synthetic.synthetic(keep=lambda name: name.startswith(f"{family}/"), counted=counted)

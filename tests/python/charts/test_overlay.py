@@ -131,7 +131,7 @@ def test_the_theme_moves_nothing() -> None:
 
 
 @pytest.mark.parametrize("theme", charts.THEMES)
-def test_runs_are_told_apart_by_every_eye_and_never_taken_for_strategies(theme: str) -> None:
+def test_every_eye_distinguishes_the_runs_and_their_colours_are_not_those_of_strategies(theme: str) -> None:
     runs = machines(6, 1)
     used = [overlaid.style for overlaid in run_names.named(runs)]
     assert smallest_difference(used, theme) > 0.12
@@ -157,18 +157,18 @@ def test_the_footer_names_each_machine_and_its_caches() -> None:
 
 
 @pytest.mark.parametrize("name", COMPARED)
-def test_the_same_run_twice_cannot_be_told_apart_and_none_wins(name: str) -> None:
+def test_the_same_run_twice_shows_no_difference(name: str) -> None:
     finding = title(name, synthetic.synthetic(), synthetic.synthetic())
     assert finding.startswith("No measurable difference in what ") and finding.endswith(" in run 1 and in run 2")
 
 
-def test_the_same_run_three_times_has_no_winner_either() -> None:
+def test_the_same_run_three_times_shows_no_difference() -> None:
     finding = title("cost_64b", *[synthetic.synthetic()] * 3)
     assert finding == "No measurable difference in what 64 bytes cost in the 3 runs"
 
 
 @pytest.mark.parametrize("name", COMPARED)
-def test_a_title_says_where_it_costs_more_in_whichever_order_the_runs_come(name: str) -> None:
+def test_a_title_names_the_costlier_run_in_any_order_of_the_runs(name: str) -> None:
     otto, emma = pair(lambda name: 2.0)
     if name == "stack_price":  # malloc and stack both double
         assert title(name, otto, emma).startswith("No measurable difference in what a block from")
@@ -177,7 +177,7 @@ def test_a_title_says_where_it_costs_more_in_whichever_order_the_runs_come(name:
         assert title(name, emma, otto) == title(name, otto, emma)
 
 
-def test_titles_with_numbers_to_be_checked_by_hand() -> None:
+def test_titles_have_numbers_that_can_be_checked_by_hand() -> None:
     otto, emma = pair(lambda name: 3.0 if "glibc" in name else 1.5)
     finding = title("cost_64b", otto, emma)
     average, ends = finding.split("; ")
@@ -193,7 +193,7 @@ def test_titles_with_numbers_to_be_checked_by_hand() -> None:
     assert title("cost_64b", *pair(lambda name: 1.03)).endswith("cost on average 3.0 % more on emma than on otto")
 
 
-def test_what_is_alike_on_average_but_not_one_by_one_is_said_so() -> None:
+def test_the_title_states_differences_that_cancel_on_average() -> None:
     otto, emma = pair(lambda name: 3.0 if "/glibc/" in name else 1 / 3 if "/jemalloc/" in name else 1.0)
     finding = title("cost_64b", otto, emma)
     average, apart = finding.split("; ")
@@ -202,13 +202,13 @@ def test_what_is_alike_on_average_but_not_one_by_one_is_said_so() -> None:
 
 
 @pytest.mark.parametrize("name", COMPARED)
-def test_one_process_promises_nothing(name: str) -> None:
+def test_a_single_process_claims_no_difference(name: str) -> None:
     drawing = overlay.draw(pair(lambda name: 2.0, processes=1), name)
     assert drawing is not None and "One process: no intervals." in drawing.caption
     assert "No measurable" not in drawing.title and "least" not in drawing.title
 
 
-def test_claims_are_told_by_how_they_come_out() -> None:
+def test_the_title_counts_the_claims_with_different_verdicts() -> None:
     otto, emma = pair(lambda name: 1.0)
     alike = title("claims", otto, emma)
     subject, finding = alike.split(", ")
@@ -221,7 +221,7 @@ def test_claims_are_told_by_how_they_come_out() -> None:
     )
 
 
-def test_the_more_is_compared_the_wider_are_the_intervals() -> None:
+def test_more_comparisons_widen_the_intervals() -> None:
     cheap, other = ({process: factor + 0.1 * process for process in range(8)} for factor in (1.0, 1.7))
     alone, among_many = (overlay._ratio(cheap, other, compared) for compared in (1, 20))
     assert among_many.low < alone.low and alone.high < among_many.high
@@ -244,12 +244,12 @@ def test_the_more_is_compared_the_wider_are_the_intervals() -> None:
         ({"host_name": 5}, {"host_name": ["x"]}, ["on 5", "on ['x']"]),
     ],
 )
-def test_runs_are_called_by_the_shortest_fact_that_differs(first: Any, second: Any, labels: list[str]) -> None:
+def test_runs_are_named_by_the_shortest_fact_that_differs(first: Any, second: Any, labels: list[str]) -> None:
     runs = [priced(usual(), lambda name: 1.0, **context) for context in (first, second)]
     assert [overlaid.phrase for overlaid in run_names.named(runs)] == labels
 
 
-def test_where_no_single_fact_tells_all_apart_two_do_and_else_files_or_numbers() -> None:
+def test_runs_are_named_by_two_facts_or_files_where_no_single_fact_differs() -> None:
     facts = [{"host_name": host, "compiler": compiler} for host in ("otto", "emma") for compiler in ("GNU 1", "GNU 2")]
     runs = [priced(usual(), lambda name: 1.0, **context) for context in facts]
     assert [overlaid.label for overlaid in run_names.named(runs)] == [
@@ -262,7 +262,7 @@ def test_where_no_single_fact_tells_all_apart_two_do_and_else_files_or_numbers()
     assert [overlaid.phrase for overlaid in run_names.named(files)] == ["in before", "in after"]
 
 
-def test_what_else_differs_is_said() -> None:
+def test_the_subtitle_states_the_other_differences() -> None:
     runs = pair(lambda name: 2.0)
     assert (drawing := overlay.draw(runs, "handoff"))
     assert "also differ" not in drawing.caption

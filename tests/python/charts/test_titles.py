@@ -43,7 +43,7 @@ OF = {name: (f"{chart.family}/",) for name, chart in charts.charts().items()} | 
 # ---- ownership
 
 
-def test_a_struct_costs_more_by_value_only_from_the_size_where_it_keeps_to() -> None:
+def test_a_struct_costs_more_by_value_only_from_the_size_on_where_it_always_does() -> None:
     def costing_more(*sizes: int) -> str:
         def ns(name: BenchmarkName) -> float:
             return 9.0 if name.parameters["how"] == "value" and name.number("bytes") in sizes else 2.0
@@ -60,28 +60,28 @@ def test_a_struct_that_is_cheaper_by_value_is_not_said_to_cost_more() -> None:
     assert finding == "A struct of 4 KiB by value costs 0.50 times a struct by reference"
 
 
-def test_one_process_does_not_say_from_where_on_a_struct_costs_more() -> None:
+def test_a_single_process_does_not_state_the_size_from_which_a_struct_costs_more() -> None:
     assert title("argument", processes=1) == "A struct of 4 KiB by value costs 130 times a struct by reference"
 
 
-def test_a_copy_that_is_cheaper_than_a_move_is_said_to_be() -> None:
+def test_the_title_states_a_copy_that_is_cheaper_than_a_move() -> None:
     finding = title("pass", lambda name: 1.0 if name.parameters["how"] == "copy" else 2.0)
     assert finding in {f"Copying {kind} costs 0.50 times moving it" for kind in ("an int", "a vector of 1,000 ints")}
 
 
-def test_what_was_not_moved_is_not_compared() -> None:
+def test_types_without_a_move_are_not_compared() -> None:
     only = title("pass", keep=lambda name: name.parameters["how"] == "borrow")
     assert only == "A vector of 1,000 ints costs 2.0 ns lent"
 
 
-def test_a_unique_ptr_that_costs_something_is_said_to() -> None:
+def test_the_title_states_a_unique_ptr_that_costs_more() -> None:
     finding = title("smart_pointer", lambda name: 3.0 if name.parameters["kind"] == "unique_ptr" else 2.0)
     assert finding.endswith(
         "a unique_ptr costs 1.5 times a plain pointer; a shared_ptr shows no measurable difference from a plain pointer"
     )
 
 
-def test_one_malloc_drops_in_one_time() -> None:
+def test_a_single_malloc_has_a_single_time() -> None:
     finding = title("cleanup", keep=lambda name: name.strategy in ("glibc", "arena"))
     assert finding == "An arena drops 10,000 objects at once in 50 ns, malloc one by one in 100 µs"
     assert title("cleanup", keep=lambda name: name.strategy == "arena") == "Dropping 10,000 objects takes 50 ns"
@@ -94,14 +94,14 @@ def strings(longest_inside: int, keep: Callable[[int], bool] = lambda length: Tr
     return title("string_cliff", counted=on_heap, keep=lambda name: keep(name.number("length") or 0))
 
 
-def test_the_step_of_a_string_is_where_its_address_says() -> None:
+def test_the_step_of_a_string_follows_its_address() -> None:
     assert strings(22).startswith("From 23 characters on, a string leaves the stack")
     assert strings(22).endswith("a string of 23 shows no measurable difference from a string of 22")
     assert strings(15, lambda length: length % 8 == 0).startswith("Between 8 and 16 characters, a string leaves")
 
 
 @pytest.mark.parametrize("longest_inside", [0, 64])
-def test_a_step_that_was_not_seen_is_not_claimed(longest_inside: int) -> None:
+def test_a_step_that_was_not_measured_is_not_claimed(longest_inside: int) -> None:
     assert strings(longest_inside) == "A string of 64 characters costs 12 ns"
 
 
@@ -119,7 +119,7 @@ def ends(stack: int, ends_there: Mapping[str, bool], heap_at_least: float = 1.0)
     return title("limits", counted=counted, keep=lambda name: name.parameters.get("stack", "main") in ends_there)
 
 
-def test_a_stack_ends_only_where_it_was_seen_to_end() -> None:
+def test_a_stack_ends_only_where_its_end_was_measured() -> None:
     heap = "; malloc grants 300 MiB in one block; at least 100 MiB of heap could be written to"
     assert ends(8 * MIB, {"main": True, "thread": True}) == f"A stack ends after 8 MiB{heap}"
     assert ends(64 * MIB, {"main": False, "thread": False}) == f"A stack goes on beyond 64 MiB{heap}"
@@ -140,7 +140,7 @@ def test_a_grant_that_was_not_refused_is_a_bound() -> None:
     assert finding == "A stack ends after 8 MiB; malloc grants at least 300 MiB in one block"
 
 
-def test_a_promise_without_books_or_end_claims_neither() -> None:
+def test_a_grant_without_metadata_or_end_claims_neither() -> None:
     def counted(name: BenchmarkName) -> dict[str, float]:
         return {"granted_bytes": (2.0 if name.strategy == "glibc" else 3.0) * MIB, "at_least": 1.0}
 
@@ -161,11 +161,11 @@ def test_recursion_is_compared_both_ways() -> None:
 # ---- what titles are made of
 
 
-def test_a_span_goes_from_the_least_to_the_most() -> None:
+def test_a_span_goes_from_the_lowest_to_the_highest() -> None:
     assert phrases.span([12.0, 3.6], phrases.two_figures).replace(phrases.NO_BREAK, " ") == "3.6 to 12"
 
 
-def test_each_of_many_ratios_has_a_wider_interval_than_one_alone() -> None:
+def test_each_of_many_ratios_has_a_wider_interval_than_a_single_ratio() -> None:
     def measured(ns: float) -> Benchmark:
         samples = tuple(Sample(process, ns + 0.1 * process, {}) for process in range(10))
         return Benchmark(BenchmarkName.parse("pass/type:int/how:copy"), samples)

@@ -103,8 +103,10 @@ def dots(
     """
     all_axes = page.panels(*(panel.title for panel in panels))
     for axes, panel in zip(all_axes, panels):
-        alike = [column for other in panels if other.axis == panel.axis for column in other.columns]
-        limits = _limits(panel.axis, [column.values[row] for column in alike for row in rows if row in column.values])
+        same_axis = [column for other in panels if other.axis == panel.axis for column in other.columns]
+        limits = _limits(
+            panel.axis, [column.values[row] for column in same_axis for row in rows if row in column.values]
+        )
         _value_axis(page, axes.xaxis, panel.axis, limits, _panels_width(page) / len(panels))
         axes.set_xlim(limits)
         axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -240,8 +242,8 @@ def lines(
     """
     all_axes = page.panels(*(panel.title for panel in panels))
     for axes, panel in zip(all_axes, panels):
-        alike = [line for other in panels if other.axis == panel.axis for line in other.series]
-        limits = _limits(panel.axis, [value for line in alike for value in line.values.values()])
+        same_axis = [line for other in panels if other.axis == panel.axis for line in other.series]
+        limits = _limits(panel.axis, [value for line in same_axis for value in line.values.values()])
         _value_axis(page, axes.yaxis, panel.axis, limits, page.look.sheet.height - _ABOVE_AND_BELOW)
         axes.set_ylim(limits)
         _quantity_axis(page, axes, panel, over, _panels_width(page) / len(panels) - _TICKS_WIDTH)
@@ -257,8 +259,8 @@ def lines(
 def lanes(panel: LinesPanel) -> list[float]:
     """How far (in points) each line is drawn above its height, so that lines with the same values do not overlap."""
     text = panel.axis.text
-    read = [tuple((place, text(value.median)) for place, value in line.values.items()) for line in panel.series]
-    ranks = [(read[:index].count(reading), read.count(reading)) for index, reading in enumerate(read)]
+    readings = [tuple((place, text(value.median)) for place, value in line.values.items()) for line in panel.series]
+    ranks = [(readings[:index].count(reading), readings.count(reading)) for index, reading in enumerate(readings)]
     return [min(_LANE, _LANES / number) * ((number - 1) / 2 - rank) for rank, number in ranks]
 
 
