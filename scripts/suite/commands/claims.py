@@ -31,7 +31,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("run", metavar="RUN", type=Path, help="a run: its folder, run.json or run.json.gz")
-    ids = [one.id for one in claims.CLAIMS]
+    ids = [claim.id for claim in claims.CLAIMS]
     add("--claim", metavar="ID", action="append", choices=ids, help=f"only this one; several times: {', '.join(ids)}")
     return parser.parse_args(arguments)
 
@@ -42,17 +42,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _tell(options: argparse.Namespace) -> int:
-    judged = [one for one in claims.judge(read_run(options.run)) if one.id in (options.claim or [one.id])]
+    verdicts = [claim for claim in claims.judge(read_run(options.run)) if claim.id in (options.claim or [claim.id])]
     table = Table("", "", box=None, show_header=False, padding=(0, 2, 1, 0))
-    for one in judged:
-        told = Text(one.said, "bold")
-        for line in filter(None, (f"But: {one.condition}." if one.condition else "", one.text)):
-            told.append(f"\n{line}", "not bold")
-        table.add_row(Text(one.verdict, STYLES[one.verdict]), told)
+    for claim in verdicts:
+        cell = Text(claim.said, "bold")
+        for line in filter(None, (f"But: {claim.condition}." if claim.condition else "", claim.text)):
+            cell.append(f"\n{line}", "not bold")
+        table.add_row(Text(claim.verdict, STYLES[claim.verdict]), cell)
     console = console_for_results()
     console.print(table)
-    found = Counter(one.verdict for one in judged)
-    console.print("; ".join(f"{verdict}: {found[verdict]}" for verdict in STYLES if found[verdict]), markup=False)
+    number = Counter(claim.verdict for claim in verdicts)
+    console.print("; ".join(f"{verdict}: {number[verdict]}" for verdict in STYLES if number[verdict]), markup=False)
     return SUCCESS
 
 

@@ -66,30 +66,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _compare(options: argparse.Namespace) -> int:
-    by = two_files.Rules(options.threshold, options.only, options.across, options.allow_missing)
-    found = two_files.compare(read_run(options.base), read_run(options.new), by)
+    rules = two_files.Rules(options.threshold, options.only, options.across, options.allow_missing)
+    comparison = two_files.compare(read_run(options.base), read_run(options.new), rules)
     if options.chart is not None:
-        draw(found, options.chart, options.theme)
-    tell(found, options.format, options.out, options.strict)
-    return found.exit_code(options.strict)
+        write_chart(comparison, options.chart, options.theme)
+    write_comparison(comparison, options.format, options.out, options.strict)
+    return comparison.exit_code(options.strict)
 
 
-def tell(found: Comparison, form: str, out: Path | None, strict: bool) -> None:
+def write_comparison(comparison: Comparison, form: str, out: Path | None, strict: bool) -> None:
     """Prints the comparison in one of its forms, or writes it to a file. Raises OSError."""
     if out is not None:
-        write_whole(out, formats.FORMS[form](found, strict).encode("utf-8", "replace"))
+        write_whole(out, formats.FORMS[form](comparison, strict).encode("utf-8", "replace"))
     elif form == "text" and sys.stdout.isatty():
-        sys.stdout.write(formats.as_text(found, strict, console_for_results().width, colour=True))
+        sys.stdout.write(formats.as_text(comparison, strict, console_for_results().width, colour=True))
     else:
-        sys.stdout.write(formats.FORMS[form](found, strict))
+        sys.stdout.write(formats.FORMS[form](comparison, strict))
 
 
-def draw(found: Comparison, file: Path, theme: str) -> None:
+def write_chart(comparison: Comparison, file: Path, theme: str) -> None:
     """Writes the chart of the changes. Raises OSError."""
     from suite import charts
     from suite.charts.across import change
 
-    write_whole(file, charts.render(change.draw(found, charts.Look(theme)), file.suffix[1:]))
+    write_whole(file, charts.render(change.draw(comparison, charts.Look(theme)), file.suffix[1:]))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "Changes nothing itself.",
         epilog="Exit codes: 0 told, 2 bad input or the program cannot be built.",
     )
-    parser.add_argument("--build", metavar="PRESET", default="release", help="the CMake preset to ask; default: release")
+    parser.add_argument(
+        "--build", metavar="PRESET", default="release", help="the CMake preset to ask; default: release"
+    )
     return parser.parse_args(arguments)
 
 
@@ -35,16 +37,16 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
 
 
 def _tell(root: Path, preset: str) -> int:
-    offered = ask(Program(build.build(root, preset, console_for_progress()), "quick"))
-    found = doctor.examine(doctor.SystemView(facts=offered.context), offered.mallocs)
+    catalogue = ask(Program(build.build(root, preset, console_for_progress()), "quick"))
+    diagnoses = doctor.examine(doctor.SystemView(facts=catalogue.context), catalogue.mallocs)
     console = console_for_results()
     table = Table("what", "", "found", "what it does to results", "what would change it", box=None, header_style="bold")
-    for each in found:
-        cells = (each.name, each.value, each.effect, each.remedy)
+    for diagnosis in diagnoses:
+        cells = (diagnosis.name, diagnosis.value, diagnosis.effect, diagnosis.remedy)
         name, value, effect, remedy = (Text(cell) for cell in cells)
-        table.add_row(name, Text(each.state, STYLES[each.state]), value, effect, remedy)
+        table.add_row(name, Text(diagnosis.state, STYLES[diagnosis.state]), value, effect, remedy)
     console.print(table)
-    console.print(doctor.verdict(found), markup=False)
+    console.print(doctor.verdict(diagnoses), markup=False)
     return SUCCESS
 
 

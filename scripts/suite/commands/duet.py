@@ -21,7 +21,7 @@ from rich.table import Table
 
 from suite.base.cli import REFUSED, ROOT, SUCCESS, OneLineParser, answer, bar, console_for_progress, console_for_results
 from suite.base.errors import BadInput
-from suite.commands.compare import share, tell
+from suite.commands.compare import share, write_comparison
 from suite.gate import formats, paired_run, sides as contestants
 from suite.gate.calibration import calibrate, thresholds_over
 from suite.gate.comparison import Comparison
@@ -95,7 +95,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--format", choices=list(formats.FORMS), default="text", help="of what is printed; default: text")
     add("--strict", action="store_true", help="exit 2 also where something is undecided")
     add("--allow-missing", action="store_true", help="a benchmark that one side lacks is a warning")
-    add("--seed", metavar="N", type=_whole(0, 2**32 - 1), help="of the orders and layouts; default: drawn, and printed")
+    add(
+        "--seed",
+        metavar="N",
+        type=_whole(0, 2**32 - 1),
+        help="of the orders and layouts; default: drawn, and printed",
+    )
     add("--build", metavar="PRESET", default="release", help="for --rev and --allocator, the preset; default: release")
     return parser.parse_args(arguments)
 
@@ -108,21 +113,21 @@ def _library(text: str) -> tuple[str, str]:
 
 
 def _threshold(text: str) -> tuple[str, float]:
-    expression, _, wanted = text.rpartition("=")
+    expression, _, smallest = text.rpartition("=")
     try:
         re.compile(expression)
     except re.error as error:
         raise argparse.ArgumentTypeError(f"{expression!r} is no regular expression ({error})") from None
-    return expression, share(wanted)
+    return expression, share(smallest)
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
+    def whole_number(text: str) -> int:
         if not text.isascii() or not text.isdigit() or not least <= int(text[:12]) <= most:
             raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least} to {most}")
         return int(text)
 
-    return read
+    return whole_number
 
 
 def _positive(text: str) -> float:
@@ -146,45 +151,45 @@ def _duet(options: argparse.Namespace, root: Path, build: contestants.Builder) -
     if options.judge:
         recorded = read_pairs(options.judge)
         floors = read_calibration(options.floors).floors if options.floors else {}
-        chosen = _rule(options, recorded.pairs, floors)
-        return _tell(paired_run.verdict(recorded, chosen), options)
+        rule = _rule(options, recorded.pairs, floors)
+        return _tell(paired_run.verdict(recorded, rule), options)
     seed = secrets.randbits(32) if options.seed is None else options.seed
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         of_sides = SideOptions(options.profile, options.seconds, options.layouts, seed)
         sides = stack.enter_context(_sides(options, root, build, of_sides, folder, status))
-        offered = [ask(one.builds[0]) for one in (sides.old, sides.new)]
+        catalogues = [ask(side.builds[0]) for side in (sides.old, sides.new)]
         strategy = contestants.MALLOC if options.allocator else None
-        names, missing = paired_run.select(offered[0], offered[1], options.only, strategy)
+        names, missing = paired_run.select(catalogues[0], catalogues[1], options.only, strategy)
         if missing and not options.allow_missing:
             raise BadInput(f"not on both sides: {_few(missing)} (--allow-missing compares the others)")
-        kept = root / "results" / "calibration" / f"{machine_key(offered[0])}.json"
-        chosen = _rule(options, names, {} if options.calibrate else _floors(options, kept, status))
-        controls = controls_among(*offered)
-        planned = paired_run.PairedRun(
-            sides.old, sides.new, names, controls, seed, chosen, options.budget, to_the_end=options.calibrate
+        calibration_file = root / "results" / "calibration" / f"{machine_key(catalogues[0])}.json"
+        rule = _rule(options, names, {} if options.calibrate else _floors(options, calibration_file, status))
+        controls = controls_among(*catalogues)
+        plan = paired_run.PairedRun(
+            sides.old, sides.new, names, controls, seed, rule, options.budget, to_the_end=options.calibrate
         )
         file = options.out or root / "results" / time.strftime("%Y%m%d-%H%M%S-duet") / "pairs.json"
         file.parent.mkdir(parents=True, exist_ok=True)  # before hours of measuring, not after
-        _announce(planned, options, status)
-        recorded = _play(planned, status)
-    recorded = replace(recorded, warnings=(*recorded.warnings, *(f"left out: {one}" for one in missing)))
+        _announce(plan, options, status)
+        recorded = _play(plan, status)
+    recorded = replace(recorded, warnings=(*recorded.warnings, *(f"left out: {name}" for name in missing)))
     if recorded.pairs:
         write_pairs(file, recorded)
         status.print(f"pairs: {file}", markup=False, soft_wrap=True)
     if options.calibrate:
-        return _calibrate(recorded, chosen, options.floors or kept)
-    return _tell(paired_run.verdict(recorded, chosen, names), options)
+        return _calibrate(recorded, rule, options.floors or calibration_file)
+    return _tell(paired_run.verdict(recorded, rule, names), options)
 
 
 def _check(options: argparse.Namespace) -> None:
-    given = [one for one in (options.builds, options.rev, options.allocator, options.judge) if one]
-    if len(given) != 1:
+    inputs = [values for values in (options.builds, options.rev, options.allocator, options.judge) if values]
+    if len(inputs) != 1:
         raise BadInput("give either two builds, or --rev twice, or --allocator twice, or --judge (see --help)")
     wanted = 1 if options.calibrate else 2
-    if not options.judge and len(given[0]) != wanted:
-        what = "one side: it is compared with itself" if options.calibrate else "two sides, the old and the new"
-        raise BadInput(f"give {what}; {len(given[0])} given")
+    if not options.judge and len(inputs[0]) != wanted:
+        sides = "one side: it is compared with itself" if options.calibrate else "two sides, the old and the new"
+        raise BadInput(f"give {sides}; {len(inputs[0])} given")
     if options.layouts > 1 and options.allocator:
         raise BadInput("--layouts is for builds and revisions: two mallocs share one program")
     if options.judge and options.calibrate:
@@ -195,46 +200,51 @@ def _check(options: argparse.Namespace) -> None:
 
 
 @dataclass(frozen=True)
-class _both:
+class _BothSides:
     old: paired_run.SideBuilds
     new: paired_run.SideBuilds
 
 
 @contextlib.contextmanager
 def _sides(
-    options: argparse.Namespace, root: Path, build: contestants.Builder, chosen: SideOptions, folder: Path, status: Console
-) -> Iterator[_both]:
+    options: argparse.Namespace,
+    root: Path,
+    build: contestants.Builder,
+    side_options: SideOptions,
+    folder: Path,
+    status: Console,
+) -> Iterator[_BothSides]:
     with contextlib.ExitStack() as stack:
         if options.rev:
             commits = [contestants.commit_of(label, root) for label in options.rev]
             if len(commits) > len(set(commits)):
                 raise BadInput(f"{' and '.join(options.rev)} are the same commit, {commits[0]}")
-            found = [
+            sides = [
                 stack.enter_context(
-                    contestants.of_revision(label, root, options.build, build, chosen, folder, status)
+                    contestants.of_revision(label, root, options.build, build, side_options, folder, status)
                 )
                 for label in options.rev
             ]
         elif options.allocator:
             executable = build(root, options.build, status)
-            found = [contestants.of_malloc(label, file, executable, chosen) for label, file in options.allocator]
+            sides = [contestants.of_malloc(label, file, executable, side_options) for label, file in options.allocator]
         else:
-            found = [contestants.of_build(label, chosen, folder, status) for label in options.builds]
-        yield _both(found[0], found[-1])
+            sides = [contestants.of_build(label, side_options, folder, status) for label in options.builds]
+        yield _BothSides(sides[0], sides[-1])
 
 
-def machine_key(offered: Catalogue) -> str:
+def machine_key(catalogue: Catalogue) -> str:
     """The same for the same kind of machine, whatever its clock does or its host is called."""
-    facts = {key: offered.context[key] for key in MACHINE_FACTS if key in offered.context}
+    facts = {key: catalogue.context[key] for key in MACHINE_FACTS if key in catalogue.context}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
 
 # ---- thresholds and floors
 
 
-def _floors(options: argparse.Namespace, kept: Path, status: Console) -> Mapping[str, float]:
-    file = options.floors or kept
-    if not options.floors and not kept.exists():
+def _floors(options: argparse.Namespace, default_file: Path, status: Console) -> Mapping[str, float]:
+    file = options.floors or default_file
+    if not options.floors and not default_file.exists():
         return {}
     floors = read_calibration(file).floors
     status.print(f"floors: {file}", markup=False, soft_wrap=True)
@@ -246,29 +256,29 @@ def _rule(options: argparse.Namespace, names: Collection[str], floors: Mapping[s
     default = Rule(pairs=options.pairs)
     thresholds = dict(thresholds_over(floors, default))
     for key in {*names, *floors}:
-        given = [share for expression, share in options.threshold if re.search(expression, key)]
-        if given:
-            thresholds[key] = given[-1]
+        shares = [share for expression, share in options.threshold if re.search(expression, key)]
+        if shares:
+            thresholds[key] = shares[-1]
         floor = floors.get(key, 0.0)
-        if given and given[-1] < floor and key.partition(" ")[0] in names:
-            raise BadInput(f"the threshold of {key}, {given[-1]:.2%}, is below its floor on this machine, {floor:.2%}")
+        if shares and shares[-1] < floor and key.partition(" ")[0] in names:
+            raise BadInput(f"the threshold of {key}, {shares[-1]:.2%}, is below its floor on this machine, {floor:.2%}")
     return replace(default, thresholds=thresholds, floors=floors)
 
 
 # ---- measuring
 
 
-def _announce(planned: paired_run.PairedRun, options: argparse.Namespace, status: Console) -> None:
-    turns = len(planned.names) + len(planned.controls)
-    chosen = planned.chosen
-    first, last = (chosen.pairs, chosen.pairs) if planned.to_the_end else (chosen.looks[0], chosen.most)
+def _announce(plan: paired_run.PairedRun, options: argparse.Namespace, status: Console) -> None:
+    turns = len(plan.names) + len(plan.controls)
+    rule = plan.rule
+    first, last = (rule.pairs, rule.pairs) if plan.to_the_end else (rule.interim_analyses[0], rule.most_pairs)
     seconds = turns * first * 2 * 2 * options.seconds  # as long again to set up and find the number of iterations
     bound = f", at most {options.budget:.0f} s" if options.budget < math.inf else ""
-    to_first = "for all pairs" if planned.to_the_end else "to the first look"
+    to_first = "for all pairs" if plan.to_the_end else "to the first look"
     status.print(
-        f"duet: {planned.old.side.label} and {planned.new.side.label}, {options.profile}: benchmarks "
-        f"{len(planned.names)}, controls {len(planned.controls)}, pairs of each {first} to {last}, "
-        f"seed {planned.seed}; about {_minutes(seconds)} {to_first}{bound}",
+        f"duet: {plan.old.side.label} and {plan.new.side.label}, {options.profile}: benchmarks "
+        f"{len(plan.names)}, controls {len(plan.controls)}, pairs of each {first} to {last}, "
+        f"seed {plan.seed}; about {_minutes(seconds)} {to_first}{bound}",
         markup=False,
         soft_wrap=True,
     )
@@ -278,51 +288,53 @@ def _minutes(seconds: float) -> str:
     return f"{math.ceil(seconds)} s" if seconds < 90 else f"{round(seconds / 60)} min"
 
 
-def _play(planned: paired_run.PairedRun, status: Console) -> RecordedPairs:
-    with bar(status) as shown:
-        task = shown.add_task("", total=None, left="")
+def _play(plan: paired_run.PairedRun, status: Console) -> RecordedPairs:
+    with bar(status) as progress_bar:
+        task = progress_bar.add_task("", total=None, left="")
 
-        def watching(now: paired_run.Progress) -> None:
-            decided = ", ".join(f"{number} {verdict}" for verdict, number in sorted(now.verdicts.items()))
-            shown.update(
+        def show(progress: paired_run.Progress) -> None:
+            decided = ", ".join(f"{number} {verdict}" for verdict, number in sorted(progress.verdicts.items()))
+            progress_bar.update(
                 task,
-                description=f"{decided + '; ' if decided else ''}{now.open} open",
-                completed=now.pairs,
-                total=now.pairs + now.pairs_left,
-                left="" if now.seconds_left is None else f"about {_minutes(now.seconds_left)} to the next look",
+                description=f"{decided + '; ' if decided else ''}{progress.open} open",
+                completed=progress.pairs,
+                total=progress.pairs + progress.pairs_left,
+                left=""
+                if progress.seconds_left is None
+                else f"about {_minutes(progress.seconds_left)} to the next look",
             )
 
-        return paired_run.play(planned, watching)
+        return paired_run.play(plan, show)
 
 
 # ---- telling
 
 
-def _tell(found: Comparison, options: argparse.Namespace) -> int:
-    tell(found, options.format, None, options.strict)
-    return found.exit_code(options.strict)
+def _tell(comparison: Comparison, options: argparse.Namespace) -> int:
+    write_comparison(comparison, options.format, None, options.strict)
+    return comparison.exit_code(options.strict)
 
 
-def _calibrate(recorded: RecordedPairs, chosen: Rule, file: Path) -> int:
+def _calibrate(recorded: RecordedPairs, rule: Rule, file: Path) -> int:
     console = console_for_results()
     if not recorded.pairs:
         for problem in recorded.problems:
             console.print(problem, markup=False, soft_wrap=True)
         return REFUSED
-    found = calibrate(recorded, chosen)
+    calibration = calibrate(recorded, rule)
     table = Table("benchmark", "floor", "threshold by default", title=f"{recorded.old.label} against itself")
-    for name, floor in sorted(found.floors.items(), key=lambda one: -one[1]):
+    for name, floor in sorted(calibration.floors.items(), key=lambda item: -item[1]):
         table.add_row(name, f"{floor:.2%}", f"{floor + THRESHOLD:.2%}")
     console.print(table)
-    least = "none that was tried" if found.least_found is None else f"{found.least_found:.1%}"
+    least = "none that was tried" if calibration.least_found is None else f"{calibration.least_found:.1%}"
     lines = [
-        f"comparisons of this side with itself that fail: {found.false_alarms} of {found.simulated}, resampled",
+        f"comparisons of this side with itself that fail: {calibration.false_alarms} of {calibration.simulated}, resampled",
         f"the smallest slowdown of one benchmark that is found nine times in ten, resampled: {least}",
         *recorded.problems,
         *recorded.warnings,
     ]
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_calibration(file, found)
+    write_calibration(file, calibration)
     for line in (*lines, f"floors: {file}"):
         console.print(line, markup=False, soft_wrap=True)
     return REFUSED if recorded.problems else SUCCESS

@@ -39,7 +39,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--minutes", metavar="N", type=_positive, help=f"how long to record; default: {MINUTES:.0f}")
     add("--quick", action="store_true", help=f"record for {QUICK_MINUTES:.0f} minutes: few turns, wide intervals")
     add("--seed", metavar="N", type=_count, help="of the recording's order and its neighbour; default: a new one")
-    add("--suites", metavar="N", type=_count, default=gate_error_rates.SUITES, help=f"default: {gate_error_rates.SUITES}")
+    add(
+        "--suites",
+        metavar="N",
+        type=_count,
+        default=gate_error_rates.SUITES,
+        help=f"default: {gate_error_rates.SUITES}",
+    )
     add("--write", metavar="PAGE", type=Path, help="put the table into this page's generated block")
     add("--check", metavar="PAGE", type=Path, help="change nothing; exit 1 if the page's block says something else")
     add("--build", metavar="PRESET", default="release", help="the CMake preset to build and record; default: release")
@@ -76,13 +82,15 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT, build: Plant
 
 
 def _evaluate(options: argparse.Namespace, root: Path, build: PlantedBuilder, status: Console) -> int:
-    made = gate_recording.read_recording(options.recorded) if options.recorded else _record(options, root, build, status)
+    recording = (
+        gate_recording.read_recording(options.recorded) if options.recorded else _record(options, root, build, status)
+    )
     if options.record:
         return SUCCESS
     page = options.check or options.write
     if page is not None:
         gate_error_rates.filled(page, "")  # before the work: can it be written there?
-    text = gate_error_rates.table(_judge(made, options.suites, status))
+    text = gate_error_rates.table(_evaluation(recording, options.suites, status))
     if page is None:
         print(text)
         return SUCCESS
@@ -94,17 +102,22 @@ def _evaluate(options: argparse.Namespace, root: Path, build: PlantedBuilder, st
     return STALE if stale and options.check else SUCCESS
 
 
-def _judge(made: gate_recording.Recording, suites: int, status: Console) -> gate_error_rates.Evaluation:
+def _evaluation(recording: gate_recording.Recording, suites: int, status: Console) -> gate_error_rates.Evaluation:
     if not status.is_terminal:
-        return gate_error_rates.evaluate(made, RESAMPLING_SEED, suites)
-    with bar(status) as shown:
-        task = shown.add_task("asking the rules", total=None, left="")
+        return gate_error_rates.evaluate(recording, RESAMPLING_SEED, suites)
+    with bar(status) as progress_bar:
+        task = progress_bar.add_task("asking the rules", total=None, left="")
         return gate_error_rates.evaluate(
-            made, RESAMPLING_SEED, suites, lambda done, of: shown.update(task, completed=done, total=of)
+            recording,
+            RESAMPLING_SEED,
+            suites,
+            lambda done, total: progress_bar.update(task, completed=done, total=total),
         )
 
 
-def _record(options: argparse.Namespace, root: Path, build: PlantedBuilder, status: Console) -> gate_recording.Recording:
+def _record(
+    options: argparse.Namespace, root: Path, build: PlantedBuilder, status: Console
+) -> gate_recording.Recording:
     out = options.out or (root / COMMITTED if options.record else None)
     if options.out and not options.out.parent.is_dir():
         raise BadInput(f"{options.out.parent} is no folder")
@@ -112,20 +125,20 @@ def _record(options: argparse.Namespace, root: Path, build: PlantedBuilder, stat
     seed = options.seed or secrets.randbelow(1 << 32) or 1
     minutes = options.minutes or (QUICK_MINUTES if options.quick else MINUTES)
     status.print(f"recording for {minutes:g} minutes, seed {seed}")
-    with tempfile.TemporaryDirectory(prefix="evaluate-") as folder, bar(status) as shown:
-        task = shown.add_task("recording", total=100, left="")
+    with tempfile.TemporaryDirectory(prefix="evaluate-") as folder, bar(status) as progress_bar:
+        task = progress_bar.add_task("recording", total=100, left="")
 
         def watch(share: float, doing: str) -> None:
-            shown.update(task, completed=min(100, round(100 * share)), left=doing)
+            progress_bar.update(task, completed=min(100, round(100 * share)), left=doing)
 
-        made = gate_recording.record(planted, neighbour, Path(folder), minutes, seed, watch)
-    turns = ", ".join(f"{len(own)} {condition}" for condition, own in made.turns.items())
-    status.print(f"recorded {turns} turns of {len(made.benchmarks)} benchmarks")
+        recording = gate_recording.record(planted, neighbour, Path(folder), minutes, seed, watch)
+    turns = ", ".join(f"{len(condition_turns)} {condition}" for condition, condition_turns in recording.turns.items())
+    status.print(f"recorded {turns} turns of {len(recording.benchmarks)} benchmarks")
     if out is not None:
         out.parent.mkdir(exist_ok=True)
-        gate_recording.write_recording(out, made)
+        gate_recording.write_recording(out, recording)
         status.print(f"wrote {out}")
-    return made
+    return recording
 
 
 if __name__ == "__main__":

@@ -43,15 +43,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    written = export.write(options.to, options.runs)
+    exported = export.write(options.to, options.runs)
     if options.out is None:
-        sys.stdout.write(written.text)
+        sys.stdout.write(exported.text)
     else:
-        write_whole(options.out, written.text)
-    for line in written.left_out[:_SHOWN]:
+        write_whole(options.out, exported.text)
+    for line in exported.left_out[:_SHOWN]:
         print(f"left out: {line}", file=sys.stderr)
-    if len(written.left_out) > _SHOWN:
-        print(f"left out: {len(written.left_out) - _SHOWN:,} more", file=sys.stderr)
+    if len(exported.left_out) > _SHOWN:
+        print(f"left out: {len(exported.left_out) - _SHOWN:,} more", file=sys.stderr)
     return SUCCESS
 
 

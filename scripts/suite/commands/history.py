@@ -68,17 +68,17 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     export = command("export", "print the values of the series")
     export.add_argument("--format", choices=("csv", "json"), default="csv", help="default: csv")
     export.add_argument("--samples", action="store_true", help="every process's raw figures instead")
-    for one in (check, export):
-        one.add_argument("--only", metavar="REGEX", type=_expression, help="only series whose name matches")
-    for one in (check, trend):
-        one.add_argument(
+    for subparser in (check, export):
+        subparser.add_argument("--only", metavar="REGEX", type=_expression, help="only series whose name matches")
+    for subparser in (check, trend):
+        subparser.add_argument(
             "--threshold", metavar="PERCENT", type=_percent, default=change_points.LEAST_CHANGE,
             help=f"the smallest change that matters; default: {100 * change_points.LEAST_CHANGE:g}%%",
         )  # fmt: skip
-    for one in (trend, check, export):
-        one.add_argument("--like", metavar="RUN", help="the series of this run's machine, profile and unit")
-        last = regressions.LAST_RUNS if one is check else None
-        one.add_argument("--last", metavar="N", type=_count, default=last, help=f"runs; default: {last or 'all'}")
+    for subparser in (trend, check, export):
+        subparser.add_argument("--like", metavar="RUN", help="the series of this run's machine, profile and unit")
+        last = regressions.LAST_RUNS if subparser is check else None
+        subparser.add_argument("--last", metavar="N", type=_count, default=last, help=f"runs; default: {last or 'all'}")
     annotate = command("annotate", "say why something changed; check then accepts the change")
     annotate.add_argument("when", metavar="WHEN|RUN", help="a date (UTC), a run's number, or a commit")
     annotate.add_argument("text", metavar="TEXT", help="for example 'new runner', 'compiler 13'")
@@ -117,44 +117,48 @@ def _add(options: argparse.Namespace) -> int:
     if options.reference is not None and len(options.runs) > 1:
         raise BadInput("--reference is of one run: add the others by themselves")
     prepared = [store.prepare(file, options.reference) for file in options.runs]
-    with opened(options.file, to_write=True) as kept:
-        new = [kept.add(one, one_line(options.commit)) for one in prepared]
-        number = len(kept.runs())
-    for one, is_new in zip(prepared, new):
-        print(f"{one.path}: {'added' if is_new else 'is in the record already'}")
+    with opened(options.file, to_write=True) as record:
+        added = [record.add(run, one_line(options.commit)) for run in prepared]
+        number = len(record.runs())
+    for run, is_new in zip(prepared, added):
+        print(f"{run.path}: {'added' if is_new else 'is in the record already'}")
     print(f"{options.file}: {number} runs")
     return SUCCESS
 
 
 def _list(options: argparse.Namespace) -> int:
-    with opened(options.file) as kept:
-        runs, said = kept.runs(), kept.annotations()
-        machines = {one.machine: kept.machine(one.machine) for one in runs}
+    with opened(options.file) as record:
+        runs, annotations = record.runs(), record.annotations()
+        machines = {run.machine: record.machine(run.machine) for run in runs}
     console = console_for_results()
-    shown = Table("run", "measured", "commit", "machine", "profile", "unit", "", box=None, pad_edge=False)
-    for one in runs:
-        state = "" if one.complete else "incomplete"
-        cells = (one.id, one.measured, one.revision[:12], one.machine, one.profile, one.unit, state)
-        shown.add_row(*(str(cell) for cell in cells))
-    console.print(shown)
+    table = Table("run", "measured", "commit", "machine", "profile", "unit", "", box=None, pad_edge=False)
+    for run in runs:
+        state = "" if run.complete else "incomplete"
+        cells = (run.id, run.measured, run.revision[:12], run.machine, run.profile, run.unit, state)
+        table.add_row(*(str(cell) for cell in cells))
+    console.print(table)
     for id, facts in machines.items():
-        known = ", ".join(str(facts[key]) for key in ("cpu_model", "topology") if key in facts)
-        console.print(f"machine {id}: {known}", markup=False, soft_wrap=True)
-    for each in said:
-        where = each.moment or each.revision or f"run {each.run}"
-        about = f" (only {each.only_names})" if each.only_names else ""
-        console.print(f"{where}{about}: {each.text}{'' if each.accepts else ' (a note)'}", markup=False, soft_wrap=True)
+        description = ", ".join(str(facts[key]) for key in ("cpu_model", "topology") if key in facts)
+        console.print(f"machine {id}: {description}", markup=False, soft_wrap=True)
+    for annotation in annotations:
+        place = annotation.moment or annotation.revision or f"run {annotation.run}"
+        about = f" (only {annotation.only_names})" if annotation.only_names else ""
+        console.print(
+            f"{place}{about}: {annotation.text}{'' if annotation.accepts else ' (a note)'}",
+            markup=False,
+            soft_wrap=True,
+        )
     return SUCCESS
 
 
 def _annotate(options: argparse.Namespace) -> int:
-    with opened(options.file, to_write=True) as kept:
-        run = kept.find_run(options.when)
+    with opened(options.file, to_write=True) as record:
+        run = record.find_run(options.when)
         by_number = run is not None and not run.revision.startswith(options.when)
         moment = None if run else store.moment_of(
             options.when, f"{options.file}: {options.when!r} is no date, and no run or commit in it"
         )  # fmt: skip
-        said = Annotation(
+        annotation = Annotation(
             run=run.id if run and by_number else None,
             revision=options.when if run and not by_number else None,
             moment=moment,
@@ -162,56 +166,60 @@ def _annotate(options: argparse.Namespace) -> int:
             accepts=not options.note,
             text=one_line(options.text),
         )
-        if not said.text:
+        if not annotation.text:
             raise BadInput("an annotation needs a text")
-        kept.annotate(said)
+        record.annotate(annotation)
     return SUCCESS
 
 
-def _table(options: argparse.Namespace, kept: History, only: re.Pattern[str] | None) -> SeriesTable:
-    found = kept.table(kept.like(options.like)[-(options.last or 0) :], only)
-    if not found.names:
+def _table(options: argparse.Namespace, record: History, only: re.Pattern[str] | None) -> SeriesTable:
+    table = record.table(record.like(options.like)[-(options.last or 0) :], only)
+    if not table.names:
         raise BadInput(f"{options.file}: no series matches {only.pattern if only else '.'!r}")
-    return found
+    return table
 
 
 def _check(options: argparse.Namespace) -> int:
-    with opened(options.file) as kept:
-        series, annotations = _table(options, kept, options.only), kept.annotations()
-    said = regressions.judge(series, annotations, options.threshold)
-    if not said.judged:
+    with opened(options.file) as record:
+        series, annotations = _table(options, record, options.only), record.annotations()
+    verdict = regressions.judge(series, annotations, options.threshold)
+    if not verdict.judged:
         needed = change_points.fewest_runs(len(series.names))
         too_short = (
-            f"{options.file}: too short a history: {said.runs} runs like the newest; of {len(series.names)} series "
+            f"{options.file}: too short a history: {verdict.runs} runs like the newest; of {len(series.names)} series "
             f"a change in one can be told from noise from {needed} runs on"
         )
         if not options.allow_short:
             raise BadInput(too_short)
         print(json.dumps({"too_short": too_short}) if options.format == "json" else too_short)
         return SUCCESS
-    print(regressions.FORMS[options.format](said, options.all))
-    return WORSE if said.new_and_worse else SUCCESS
+    print(regressions.FORMS[options.format](verdict, options.all))
+    return WORSE if verdict.new_and_worse else SUCCESS
 
 
 def _trend(options: argparse.Namespace) -> int:
-    with opened(options.file) as kept:
+    with opened(options.file) as record:
         try:
-            series = _table(options, kept, re.compile(f"^{re.escape(options.name)}$"))
+            series = _table(options, record, re.compile(f"^{re.escape(options.name)}$"))
         except BadInput:
-            series = _table(options, kept, _named(options.name))
-        annotations, machine = kept.annotations(), kept.machine(series.runs[0].machine)
+            series = _table(options, record, _named(options.name))
+        annotations, machine = record.annotations(), record.machine(series.runs[0].machine)
     if options.chart is not None:
         _draw(options, series, annotations, machine)
         return SUCCESS
-    for which, name in enumerate(series.names):
-        runs, values = series.series(which)
+    for index, name in enumerate(series.names):
+        runs, values = series.series(index)
         unit = store.unit_of(name, runs[-1].unit)
         print(f"{name}, {unit}, {len(runs)} runs, the newest {values[-1]:.4g}")
         for point in change_points.find_change_points(values.tolist(), options.threshold):
             first = runs[point.index]
-            said = [one.text for one in annotations if one.speaks_of(name) and one.place_in(runs) == point.index]
+            annotated = [
+                annotation.text
+                for annotation in annotations
+                if annotation.speaks_of(name) and annotation.place_in(runs) == point.index
+            ]
             line = f"    {first.measured} {first.label}: {regressions.size_text(point.size)}"
-            print("; ".join([line, *said, *store.changed_facts(runs[point.index - 1], first)]))
+            print("; ".join([line, *annotated, *store.changed_facts(runs[point.index - 1], first)]))
     return SUCCESS
 
 
@@ -233,9 +241,9 @@ def _draw(
         raise BadInput(f"{file}: a chart ends in one of .{', .'.join(charts.FORMATS)}")
     if len(series.names) > 1:
         raise BadInput(f"{options.name!r} names {len(series.names)} series, a chart shows one: {series.names[0]}, ...")
-    drawn = trend.draw(series, annotations, machine, options.threshold, charts.Look(options.theme, options.size))
+    sheet = trend.draw(series, annotations, machine, options.threshold, charts.Look(options.theme, options.size))
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(file, charts.render(drawn, file.suffix[1:]))
+    write_whole(file, charts.render(sheet, file.suffix[1:]))
     print(file)
 
 
@@ -243,8 +251,8 @@ def _draw(
 
 
 def _export(options: argparse.Namespace) -> int:
-    with opened(options.file) as kept:
-        rows = _samples(options, kept) if options.samples else _values(options, kept)
+    with opened(options.file) as record:
+        rows = _samples(options, record) if options.samples else _values(options, record)
         if options.format == "csv":
             _print_csv(rows)
         else:
@@ -255,31 +263,35 @@ def _export(options: argparse.Namespace) -> int:
 Row = dict[str, Any]
 
 
-def _values(options: argparse.Namespace, kept: History) -> Iterator[Row]:
-    series = _table(options, kept, options.only)
-    for one, values in zip(series.runs, series.values.tolist()):
+def _values(options: argparse.Namespace, record: History) -> Iterator[Row]:
+    series = _table(options, record, options.only)
+    for entry, values in zip(series.runs, series.values.tolist()):
         for name, value in zip(series.names, values):
             if value == value:
-                yield {**_about(one), "series": name, "unit": store.unit_of(name, one.unit), "value": value}
+                yield {**_about(entry), "series": name, "unit": store.unit_of(name, entry.unit), "value": value}
 
 
-def _samples(options: argparse.Namespace, kept: History) -> Iterator[Row]:
-    for one in kept.like(options.like)[-(options.last or 0) :]:
-        for of, own in zip(("run", "reference"), kept.samples(one)):
-            if own is None:
+def _samples(options: argparse.Namespace, record: History) -> Iterator[Row]:
+    for entry in record.like(options.like)[-(options.last or 0) :]:
+        for role, samples in zip(("run", "reference"), record.samples(entry)):
+            if samples is None:
                 continue
-            for counter, indices in own.of.columns.items():
-                for index, row in zip(indices, own.arrays[counter].tolist()):
-                    name = own.of.names[index]
+            for counter, indices in samples.of.columns.items():
+                for index, row in zip(indices, samples.arrays[counter].tolist()):
+                    name = samples.of.names[index]
                     if options.only is None or options.only.search(name):
-                        places = zip(own.of.processes, row)
-                        about = {**_about(one), "of": of, "benchmark": name, "counter": counter}
-                        yield from ({**about, "process": at, "value": value} for at, value in places if value == value)
+                        places = zip(samples.of.processes, row)
+                        columns = {**_about(entry), "of": role, "benchmark": name, "counter": counter}
+                        yield from (
+                            {**columns, "process": process, "value": value}
+                            for process, value in places
+                            if value == value
+                        )
 
 
-def _about(one: Entry) -> Row:
+def _about(entry: Entry) -> Row:
     return {
-        "run": one.id, "measured": one.measured, "commit": one.revision, "machine": one.machine, "profile": one.profile
+        "run": entry.id, "measured": entry.measured, "commit": entry.revision, "machine": entry.machine, "profile": entry.profile
     }  # fmt: skip
 
 

@@ -49,19 +49,19 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
 
 
 def _mutate(options: argparse.Namespace, root: Path) -> int:
-    chosen = _chosen(mutate.read_mutants(root), options.only)
+    mutants = _selected(mutate.read_mutants(root), options.only)
     if options.list:
-        mutate.expect_to_apply(root, chosen)
-        console_for_results().print(_listed(chosen))
+        mutate.expect_to_apply(root, mutants)
+        console_for_results().print(_listed(mutants))
         return SUCCESS
     if options.jobs is not None and options.jobs < 1:
         raise BadInput(f"--jobs {options.jobs}: at least one is needed")
     jobs = options.jobs or len(os.sched_getaffinity(0))
-    with tempfile.TemporaryDirectory(prefix="mutants-") as temporary, _progress(len(chosen)) as tell:
+    with tempfile.TemporaryDirectory(prefix="mutants-") as temporary, _progress(len(mutants)) as report:
         folder = options.folder or Path(temporary)
-        found = mutate.try_all(root, chosen, folder, sys.executable, jobs, options.all, tell)
-    console_for_results().print(_told(found))
-    return _exit_code(found)
+        outcomes = mutate.try_all(root, mutants, folder, sys.executable, jobs, options.all, report)
+    console_for_results().print(_outcome_table(outcomes))
+    return _exit_code(outcomes)
 
 
 @contextlib.contextmanager
@@ -69,60 +69,62 @@ def _progress(total: int) -> Iterator[Callable[[Outcome], None]]:
     status = console_for_progress()
     if not status.is_terminal:
 
-        def tell(each: Outcome) -> None:  # at once: what is told at the end is lost when it does not come to that
-            if each.verdict != CAUGHT:
-                status.print(f"{each.verdict}: {each.mutant.breaks}", markup=False)
+        def print_uncaught(
+            outcome: Outcome,
+        ) -> None:  # at once: what is told at the end is lost when it does not come to that
+            if outcome.verdict != CAUGHT:
+                status.print(f"{outcome.verdict}: {outcome.mutant.breaks}", markup=False)
 
-        yield tell
+        yield print_uncaught
         return
-    with bar(status) as shown:
-        task = shown.add_task("mutants", total=total, left="")
-        yield lambda each: shown.update(task, advance=1, left=f"{each.verdict}: {each.mutant.breaks}")
+    with bar(status) as progress_bar:
+        task = progress_bar.add_task("mutants", total=total, left="")
+        yield lambda outcome: progress_bar.update(task, advance=1, left=f"{outcome.verdict}: {outcome.mutant.breaks}")
 
 
-def _chosen(mutants: Sequence[Mutant], only: str) -> list[Mutant]:
+def _selected(mutants: Sequence[Mutant], only: str) -> list[Mutant]:
     try:
-        wanted = re.compile(only)
+        pattern = re.compile(only)
     except re.error as problem:
         raise BadInput(f"--only {only}: {problem}") from None
-    found = [one for one in mutants if wanted.search(one.breaks) or wanted.search(one.file)]
-    if not found:
+    matching = [mutant for mutant in mutants if pattern.search(mutant.breaks) or pattern.search(mutant.file)]
+    if not matching:
         raise BadInput(f"--only {only}: no mutant has such a name or file (--list shows all)")
-    return found
+    return matching
 
 
 def _listed(mutants: Sequence[Mutant]) -> Table:
     table = Table("file", "what it breaks", "noticed by", box=None, header_style="bold")
-    for one in mutants:
-        table.add_row(*map(Text, (one.file, one.breaks, one.noticed_by)))
+    for mutant in mutants:
+        table.add_row(*map(Text, (mutant.file, mutant.breaks, mutant.noticed_by)))
     return table
 
 
-def _told(found: Sequence[Outcome]) -> Table:
+def _outcome_table(outcomes: Sequence[Outcome]) -> Table:
     """The caught in brief, the others with what is known of them."""
-    counts = {verdict: sum(each.verdict == verdict for each in found) for verdict in STYLES}
+    counts = {verdict: sum(outcome.verdict == verdict for outcome in outcomes) for verdict in STYLES}
     caption = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
     table = Table(
-        box=None, header_style="bold", caption=f"{len(found)} mutants: {caption}", caption_justify="left", pad_edge=False,
+        box=None, header_style="bold", caption=f"{len(outcomes)} mutants: {caption}", caption_justify="left", pad_edge=False,
         expand=True,
     )  # fmt: skip
     table.add_column("verdict", no_wrap=True)
     table.add_column("what it breaks", min_width=40)
     table.add_column("seconds", justify="right", no_wrap=True)
     table.add_column("evidence", ratio=1)  # what the others leave
-    for each in found:
-        said = each.evidence or f"{each.mutant.file}: {each.mutant.noticed_by} did not notice"
-        verdict = Text(each.verdict, STYLES[each.verdict])
-        in_brief = each.verdict == CAUGHT
-        evidence = Text(said.removeprefix("FAILED "), no_wrap=in_brief, overflow="ellipsis" if in_brief else "fold")
-        table.add_row(verdict, Text(each.mutant.breaks), f"{each.seconds:.1f}", evidence)
+    for outcome in outcomes:
+        text = outcome.evidence or f"{outcome.mutant.file}: {outcome.mutant.noticed_by} did not notice"
+        verdict = Text(outcome.verdict, STYLES[outcome.verdict])
+        in_brief = outcome.verdict == CAUGHT
+        evidence = Text(text.removeprefix("FAILED "), no_wrap=in_brief, overflow="ellipsis" if in_brief else "fold")
+        table.add_row(verdict, Text(outcome.mutant.breaks), f"{outcome.seconds:.1f}", evidence)
     return table
 
 
-def _exit_code(found: Sequence[Outcome]) -> int:
-    if any(each.verdict == UNBUILT for each in found):
+def _exit_code(outcomes: Sequence[Outcome]) -> int:
+    if any(outcome.verdict == UNBUILT for outcome in outcomes):
         return REFUSED
-    return ONE_SURVIVED if any(each.verdict == SURVIVED for each in found) else SUCCESS
+    return ONE_SURVIVED if any(outcome.verdict == SURVIVED for outcome in outcomes) else SUCCESS
 
 
 if __name__ == "__main__":

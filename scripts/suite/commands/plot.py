@@ -26,20 +26,31 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         f"Charts of several runs: {', '.join(overlay.names())}.",
     )
     add = parser.add_argument
-    add("runs", metavar="RUN", type=Path, nargs="+", help=f"a run: its folder, run.json or run.json.gz; at most {overlay.MOST_RUNS}")
+    add(
+        "runs",
+        metavar="RUN",
+        type=Path,
+        nargs="+",
+        help=f"a run: its folder, run.json or run.json.gz; at most {overlay.MOST_RUNS}",
+    )
     add("--chart", metavar="NAME", action="append", choices=list(charts.charts()), help="only this one; several times")
     add("--format", metavar="LIST", type=_formats, default=("svg", "png"), help="of svg, png, pdf; default: svg,png")
     add("--theme", choices=charts.THEMES, default="light", help="of the page; default: light")
-    add("--size", choices=list(charts.SIZES), default="talk", help="talk (default): a slide, 16:9; paper: the same in small; square: as tall as wide")
+    add(
+        "--size",
+        choices=list(charts.SIZES),
+        default="talk",
+        help="talk (default): a slide, 16:9; paper: the same in small; square: as tall as wide",
+    )
     add("--out", metavar="DIR", type=Path, help="write here; default: the folder figures beside the first run")
     return parser.parse_args(arguments)
 
 
 def _formats(text: str) -> tuple[str, ...]:
-    wanted = tuple(dict.fromkeys(text.split(",")))
-    if not set(wanted) <= set(charts.FORMATS):
+    formats = tuple(dict.fromkeys(text.split(",")))
+    if not set(formats) <= set(charts.FORMATS):
         raise argparse.ArgumentTypeError(f"{text!r} is no list of {', '.join(charts.FORMATS)}")
-    return wanted
+    return formats
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,13 +65,13 @@ def _plot(options: argparse.Namespace) -> int:
     runs = [read_run(file) for file in options.runs]
     folder = options.out or runs[0].path.parent / "figures"
     if several:
-        names, how = options.chart or overlay.names(), charts.Look(options.theme, options.size)
-        files = charts.write_all(partial(overlay.draw, runs), names, folder, options.format, how, "overlay-")
+        names, look = options.chart or overlay.names(), charts.Look(options.theme, options.size)
+        files = charts.write_all(partial(overlay.draw, runs), names, folder, options.format, look, "overlay-")
     else:
         files = charts.draw_all(runs[0], folder, options.format, options.theme, options.size, options.chart)
     if not files:
-        whose = "no two of the runs have data" if several else f"{options.runs[0]} has no data"
-        raise BadInput(f"{whose} for {', '.join(options.chart or ['any chart'])}")
+        reason = "no two of the runs have data" if several else f"{options.runs[0]} has no data"
+        raise BadInput(f"{reason} for {', '.join(options.chart or ['any chart'])}")
     for file in files:
         print(file)
     return SUCCESS
@@ -71,8 +82,8 @@ def _check_overlays(options: argparse.Namespace) -> None:
         raise BadInput(f"at most {overlay.MOST_RUNS} runs are drawn in one chart, not {len(options.runs)}")
     single = [name for name in options.chart or () if name not in overlay.names()]
     if single:
-        known = ", ".join(overlay.names())
-        raise BadInput(f"{', '.join(single)} is drawn of one run alone; of several there are {known}")
+        names = ", ".join(overlay.names())
+        raise BadInput(f"{', '.join(single)} is drawn of one run alone; of several there are {names}")
 
 
 if __name__ == "__main__":

@@ -36,11 +36,11 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
 def _write(root: Path, only_check: bool, measured: Path | None) -> int:
     if measured is not None:
         docs.take_as_reference(root, measured)
-    made = docs.make(root)
+    documents = docs.make(root)
     outdated = docs.outdated(root)
-    stale = docs.stale(root, made)
+    stale = docs.stale(root, documents)
     if not only_check:
-        docs.write(root, made)
+        docs.write(root, documents)
     for line in stale:
         print(f"{'stale' if only_check else 'refreshed'}: {line}")
     for line in outdated:

@@ -23,7 +23,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         epilog="Exit codes: 0 made, 2 bad input.",
     )
     add = parser.add_argument
-    add("runs", metavar="RUN", type=Path, nargs="+", help=f"runs: their folders, run.json or run.json.gz; at most {report.MOST_RUNS}")
+    add(
+        "runs",
+        metavar="RUN",
+        type=Path,
+        nargs="+",
+        help=f"runs: their folders, run.json or run.json.gz; at most {report.MOST_RUNS}",
+    )
     add("-o", "--out", metavar="FILE", type=Path, help="write here; default: report.html beside the first run")
     return parser.parse_args(arguments)
 

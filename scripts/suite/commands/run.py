@@ -16,7 +16,14 @@ from rich.console import Console
 from rich.progress import Progress
 
 from suite.base.cli import (
-    INTERRUPTED, ROOT, SUCCESS, OneLineParser, answer, bar, console_for_progress, console_for_results,
+    INTERRUPTED,
+    ROOT,
+    SUCCESS,
+    OneLineParser,
+    answer,
+    bar,
+    console_for_progress,
+    console_for_results,
 )
 from suite.base.errors import BadInput, UnitFailed
 from suite.pages import summary
@@ -40,7 +47,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         f"130 interrupted: go on with {GO_ON}.",
     )
     add = parser.add_argument
-    add("--profile", choices=list(scheduler.PROCESSES), help="smoke: seconds; quick (default): minutes; full: the longest")
+    add(
+        "--profile",
+        choices=list(scheduler.PROCESSES),
+        help="smoke: seconds; quick (default): minutes; full: the longest",
+    )
     add("--only", metavar="REGEX", help="measure only benchmarks whose name matches, for example '^scoped/'")
     add(
         "--allocator",
@@ -80,14 +91,14 @@ def _run(options: argparse.Namespace, root: Path, build: Builder, status: Consol
     if options.resume:
         scheduler.read_plan(_folder_to_resume(options, root))  # before the build: is there anything to resume?
     executable = build(root, options.build, status)
-    planned, folder = _resumed(options, root, executable) if options.resume else _begun(options, root, executable)
-    for line in planned.catalogue.unavailable:
+    plan, folder = _resumed(options, root, executable) if options.resume else _begun(options, root, executable)
+    for line in plan.catalogue.unavailable:
         status.print(f"not available: {line}", markup=False)
-    _announce(planned, folder, status)
+    _announce(plan, folder, status)
     link = None if options.out else root / "results" / "latest"
     try:
-        with _watching(planned, status, lambda: _point(link, folder)) as watching:
-            run = scheduler.measure(planned, folder, watching)
+        with _reporting(plan, status, lambda: _point(link, folder)) as reporter:
+            run = scheduler.measure(plan, folder, reporter)
     except KeyboardInterrupt:
         print(_how_to_go_on(folder, options), file=sys.stderr)
         return INTERRUPTED
@@ -103,29 +114,31 @@ def _run(options: argparse.Namespace, root: Path, build: Builder, status: Consol
 
 def _begun(options: argparse.Namespace, root: Path, executable: Path) -> tuple[scheduler.Plan, Path]:
     profile = options.profile or "quick"
-    chosen = Program(executable, profile, options.only, tuple(options.allocator))
+    program = Program(executable, profile, options.only, tuple(options.allocator))
     processes = options.processes or scheduler.PROCESSES[profile]
-    offered = ask(chosen)
-    planned = scheduler.Plan(chosen, offered, processes, secrets.randbits(32), doctor.fitness(offered))
+    catalogue = ask(program)
+    plan = scheduler.Plan(program, catalogue, processes, secrets.randbits(32), doctor.fitness(catalogue))
     folder = options.out or root / "results" / time.strftime(f"%Y%m%d-%H%M%S-{profile}")
     if any((folder / name).exists() for name in (scheduler.PLAN_FILE, scheduler.RUN_FILE)):
         raise BadInput(f"{folder} holds a run already: add --resume to go on with it, or choose another folder")
-    planned.write(folder)
-    return planned, folder
+    plan.write(folder)
+    return plan, folder
 
 
 def _resumed(options: argparse.Namespace, root: Path, executable: Path) -> tuple[scheduler.Plan, Path]:
     folder = _folder_to_resume(options, root)
-    begun = scheduler.read_plan(folder)
-    only = begun.only if options.only is None else options.only
-    chosen = Program(executable, options.profile or begun.profile, only, tuple(options.allocator) or begun.allocators)
-    offered = ask(chosen)
-    processes = options.processes or begun.processes
-    planned = scheduler.Plan(chosen, offered, processes, begun.order_seed, doctor.fitness(offered))
-    changed = begun.differences(planned.record())
+    earlier = scheduler.read_plan(folder)
+    only = earlier.only if options.only is None else options.only
+    program = Program(
+        executable, options.profile or earlier.profile, only, tuple(options.allocator) or earlier.allocators
+    )
+    catalogue = ask(program)
+    processes = options.processes or earlier.processes
+    plan = scheduler.Plan(program, catalogue, processes, earlier.order_seed, doctor.fitness(catalogue))
+    changed = earlier.differences(plan.record())
     if changed:
         raise BadInput(f"{folder} cannot be resumed: changed since it was begun: {', '.join(changed)}")
-    return planned, folder
+    return plan, folder
 
 
 def _folder_to_resume(options: argparse.Namespace, root: Path) -> Path:
@@ -148,54 +161,56 @@ def _point(link: Path | None, folder: Path) -> None:
 def _how_to_go_on(folder: Path, options: argparse.Namespace) -> str:
     if not (folder / scheduler.RUN_FILE).exists():
         return "scripts/run: interrupted before anything was measured"
-    where = f" --out {options.out}" if options.out else ""
-    build = f" --build {options.build}" if options.build != "release" else ""
-    return f"scripts/run: interrupted; what was measured is in {folder}: go on with {GO_ON}{where}{build}"
+    folder_option = f" --out {options.out}" if options.out else ""
+    build_option = f" --build {options.build}" if options.build != "release" else ""
+    return (
+        f"scripts/run: interrupted; what was measured is in {folder}: go on with {GO_ON}{folder_option}{build_option}"
+    )
 
 
 # ---- showing how it goes
 
 
-def _announce(planned: scheduler.Plan, folder: Path, status: Console) -> None:
-    offered = planned.catalogue
+def _announce(plan: scheduler.Plan, folder: Path, status: Console) -> None:
+    catalogue = plan.catalogue
     status.print(
-        f"measuring, {planned.program.profile}: benchmarks {len(offered.benchmarks)}, "
-        f"families {len(offered.families)}, parts {len(offered.parts)}, processes for each {planned.processes}, "
-        f"order seed {planned.order_seed}, into {folder}",
+        f"measuring, {plan.program.profile}: benchmarks {len(catalogue.benchmarks)}, "
+        f"families {len(catalogue.families)}, parts {len(catalogue.parts)}, processes for each {plan.processes}, "
+        f"order seed {plan.order_seed}, into {folder}",
         markup=False,
         soft_wrap=True,
     )
 
 
-class _reporter:
+class _Reporter:
     """A bar on a terminal, else a line a round; and a line for every failure."""
 
-    def __init__(self, planned: scheduler.Plan, status: Console, bar: Progress, kept: Callable[[], None]) -> None:
-        self.planned, self.status, self.bar, self.kept = planned, status, bar, kept
-        self.task = bar.add_task("", total=planned.processes * len(planned.catalogue.parts), left="")
+    def __init__(self, plan: scheduler.Plan, status: Console, bar: Progress, on_success: Callable[[], None]) -> None:
+        self.plan, self.status, self.bar, self.on_success = plan, status, bar, on_success
+        self.task = bar.add_task("", total=plan.processes * len(plan.catalogue.parts), left="")
 
-    def begins(self, what: Part, process: int, done: int, seconds_left: float | None) -> None:
-        description = f"round {process + 1} of {self.planned.processes}: {what.chapter}, {what.family}"
+    def begins(self, part: Part, process: int, done: int, seconds_left: float | None) -> None:
+        description = f"round {process + 1} of {self.plan.processes}: {part.chapter}, {part.family}"
         self.bar.update(self.task, description=description, completed=done, left=_left(seconds_left))
 
-    def ends(self, what: Part, process: int, problem: str) -> None:
+    def ends(self, part: Part, process: int, problem: str) -> None:
         if problem:
-            self.status.print(f"failed: {what.family}, process {process}: {problem}", markup=False, soft_wrap=True)
+            self.status.print(f"failed: {part.family}, process {process}: {problem}", markup=False, soft_wrap=True)
         else:
-            self.kept()
+            self.on_success()
 
     def round_ends(self, process: int, disturbed: int, seconds_left: float | None) -> None:
         if not self.status.is_terminal:
             left = _left(seconds_left)
             marked = f", {disturbed} disturbed" if disturbed else ""
-            done = f"round {process + 1} of {self.planned.processes} done{marked}{', ' + left if left else ''}"
+            done = f"round {process + 1} of {self.plan.processes} done{marked}{', ' + left if left else ''}"
             self.status.print(done, markup=False)
 
 
 @contextlib.contextmanager
-def _watching(planned: scheduler.Plan, status: Console, kept: Callable[[], None]) -> Iterator[_reporter]:
-    with bar(status) as shown:
-        yield _reporter(planned, status, shown, kept)
+def _reporting(plan: scheduler.Plan, status: Console, on_success: Callable[[], None]) -> Iterator[_Reporter]:
+    with bar(status) as progress_bar:
+        yield _Reporter(plan, status, progress_bar, on_success)
 
 
 def _left(seconds: float | None) -> str:
@@ -227,8 +242,8 @@ def _draw(run: Run, unwanted: bool) -> None:
     except ImportError as missing:
         print(f"figures and report: not made ({missing})")
         return
-    drawn = charts.draw_all(run, folder / "figures")
-    print(f"figures: {len(drawn)} in {folder / 'figures'}")
+    files = charts.draw_all(run, folder / "figures")
+    print(f"figures: {len(files)} in {folder / 'figures'}")
     page = report.write(report.make([run]), folder / "report.html")
     print(f"report, with what holds here of what is said of the stack and the heap: {page}")
 

@@ -16,7 +16,7 @@ from suite.runner.program import Program, ask
 from suite.selfcheck import verify
 
 PROGRAM = "scripts/verify"
-STYLES = {verify.SHOWN: "green", verify.FAILED: "bold red", verify.UNKNOWN: "yellow"}
+STYLES = {verify.PASS: "green", verify.FAIL: "bold red", verify.SKIPPED: "yellow"}
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -25,7 +25,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         description="Puts the suite's claims about itself to the test on this machine, in under two minutes.",
         epilog="Exit codes: 0 no row failed, 1 a row failed, 2 bad input or the program cannot be built.",
     )
-    parser.add_argument("--build", metavar="PRESET", default="release", help="the CMake preset to test; default: release")
+    parser.add_argument(
+        "--build", metavar="PRESET", default="release", help="the CMake preset to test; default: release"
+    )
     return parser.parse_args(arguments)
 
 
@@ -36,12 +38,12 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
 
 def _verify(root: Path, preset: str) -> int:
     status = console_for_progress()
-    chosen = Program(build.build(root, preset, status), "quick")
+    program = Program(build.build(root, preset, status), "quick")
     rows = []
-    with status.status("verifying") as shown:
-        for row in verify.verify(chosen, ask(chosen)):
+    with status.status("verifying") as progress_status:
+        for row in verify.verify(program, ask(program)):
             rows.append(row)
-            shown.update(f"verifying: {row.claim}")
+            progress_status.update(f"verifying: {row.claim}")
     table = Table("claim", "verdict", "evidence", box=None, header_style="bold")
     for row in rows:
         table.add_row(Text(row.claim), Text(row.verdict, STYLES[row.verdict]), Text(row.evidence))

@@ -19,26 +19,26 @@ FOUND_SHARE = 0.9
 SLOWDOWNS = (0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
 
 
-def calibrate(recorded: RecordedPairs, chosen: Rule) -> Calibration:
+def calibrate(recorded: RecordedPairs, rule: Rule) -> Calibration:
     """What this gate does on this machine, from pairs of a side with itself.
 
     A floor is the far end of the interval: a benchmark moves no further against itself. How often the gate errs comes
     from suites resampled from the pairs: drawn with replacement, each with a random sign, since either process of a
     pair could have been the old one; slowdowns are planted into one benchmark at random of each suite.
     """
-    measured = {key: np.array(one.logs) for key, one in sequential_test.paired_figures(recorded.pairs).items()}
+    measured = {key: np.array(metric.logs) for key, metric in sequential_test.paired_metrics(recorded.pairs).items()}
     shifts = {key: estimate_shift(logs.tolist()) for key, logs in measured.items()}
     floors = {key: math.expm1(max(abs(shift.low), abs(shift.high))) for key, shift in shifts.items()}
-    gate = replace(chosen, thresholds=thresholds_over(floors, chosen), floors=floors)
+    gate = replace(rule, thresholds=thresholds_over(floors, rule), floors=floors)
     draw = np.random.default_rng(recorded.seed)
     false = sum(bool(_found_worse(measured, gate, draw, 0.0)) for _ in range(SIMULATED_SUITES))
     least = next((size for size in SLOWDOWNS if _found_share(measured, gate, draw, size) >= FOUND_SHARE), None)
     return Calibration(floors, false, SIMULATED_SUITES, least, recorded.seed)
 
 
-def thresholds_over(floors: Mapping[str, float], chosen: Rule) -> dict[str, float]:
+def thresholds_over(floors: Mapping[str, float], rule: Rule) -> dict[str, float]:
     """The threshold of each calibrated benchmark where none was asked for: the default over the benchmark's floor."""
-    return {name: chosen.threshold + floor for name, floor in floors.items()}
+    return {name: rule.threshold + floor for name, floor in floors.items()}
 
 
 def _found_share(measured: sequential_test.Series, gate: Rule, draw: np.random.Generator, size: float) -> float:
@@ -51,7 +51,7 @@ def _found_worse(measured: sequential_test.Series, gate: Rule, draw: np.random.G
     slowed = draw.choice(list(measured)) if size else None
     suite = {}
     for name, logs in measured.items():
-        drawn = draw.choice(logs, 2 * gate.most) * draw.choice((-1.0, 1.0), 2 * gate.most)
-        suite[name] = (drawn + (math.log1p(size) if name == slowed else 0.0)).tolist()
-    decided = sequential_test.decide(suite, gate)
-    return {one.verdict for name, one in decided.items() if slowed in (None, name)} & {WORSE}
+        resampled = draw.choice(logs, 2 * gate.most_pairs) * draw.choice((-1.0, 1.0), 2 * gate.most_pairs)
+        suite[name] = (resampled + (math.log1p(size) if name == slowed else 0.0)).tolist()
+    decided = sequential_test.group_sequential_test(suite, gate)
+    return {decision.verdict for name, decision in decided.items() if slowed in (None, name)} & {WORSE}

@@ -43,8 +43,10 @@ class Comparison:
 
     def with_verdict(self, verdict: str) -> tuple[Judgement, ...]:
         """Those that count, the largest change first."""
-        found = [one for one in self.judgements if one.verdict == verdict and not one.quarantined]
-        return tuple(sorted(found, key=lambda one: abs(one.ratio.median - 1), reverse=True))
+        matching = [
+            judgement for judgement in self.judgements if judgement.verdict == verdict and not judgement.quarantined
+        ]
+        return tuple(sorted(matching, key=lambda judgement: abs(judgement.ratio.median - 1), reverse=True))
 
     def exit_code(self, strict: bool = False) -> int:
         """0 nothing worse, 1 something worse, 2 cannot judge; undecided and quarantined are no pass with `strict`."""
@@ -52,5 +54,5 @@ class Comparison:
             return CANNOT_JUDGE
         if self.with_verdict(WORSE):
             return SOMETHING_WORSE
-        open_ones = any(one.verdict == UNDECIDED or one.quarantined for one in self.judgements)
-        return CANNOT_JUDGE if strict and open_ones else NOTHING_WORSE
+        undecided = any(judgement.verdict == UNDECIDED or judgement.quarantined for judgement in self.judgements)
+        return CANNOT_JUDGE if strict and undecided else NOTHING_WORSE

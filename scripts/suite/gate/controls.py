@@ -21,44 +21,46 @@ CONTROL_EVIDENCE = 0.01  # for all controls together
 
 def controls_among(old: Catalogue, new: Catalogue) -> dict[str, str]:
     """L1 and memory: the smallest and the largest random chase that both sides have."""
-    there = set(old.benchmarks) & set(new.benchmarks)
+    shared = set(old.benchmarks) & set(new.benchmarks)
     chases = {
         bytes_: name
-        for name in there
-        if (one := BenchmarkName.parse(name)).family == CONTROL_FAMILY
-        and one.parameters.get("order") == "random"
-        and one.parameters.get("home") == "heap"
-        and (bytes_ := one.number("bytes") or 0) <= MEMORY_CONTROL_BYTES
+        for name in shared
+        if (parsed := BenchmarkName.parse(name)).family == CONTROL_FAMILY
+        and parsed.parameters.get("order") == "random"
+        and parsed.parameters.get("home") == "heap"
+        and (bytes_ := parsed.number("bytes") or 0) <= MEMORY_CONTROL_BYTES
     }
     return {"L1": chases[min(chases)], "memory": chases[max(chases)]} if chases else {}
 
 
 def controls_that_moved(recorded: RecordedPairs) -> tuple[tuple[str, ...], str]:
     """A sentence for each control that moved between the sides, and one that tells all of them."""
-    series = {what: [math.log(one.new.ns / one.old.ns) for one in own] for what, own in recorded.controls.items()}
+    series = {
+        control: [math.log(pair.new.ns / pair.old.ns) for pair in pairs] for control, pairs in recorded.controls.items()
+    }
     series[ARITHMETIC] = _of_each_round(recorded, "ns_per_addition")
     series[SHARE] = _of_each_round(recorded, CORE_SHARE)
-    moved, told = [], []
-    for what, logs in series.items():
+    moved, summary = [], []
+    for control, logs in series.items():
         if not logs:
             continue
         shift = estimate_shift(logs)
         p = 2 * min(signed_rank(np.asarray(logs)))
-        told.append(f"{what} {math.expm1(shift.median):+.1%}")
+        summary.append(f"{control} {math.expm1(shift.median):+.1%}")
         if p < CONTROL_EVIDENCE / len(series) and abs(math.expm1(shift.median)) > CONTROL_MOVED:
             moved.append(
-                f"the {what} control moved by {math.expm1(shift.median):+.1%} between the sides: not to be trusted "
+                f"the {control} control moved by {math.expm1(shift.median):+.1%} between the sides: not to be trusted "
                 "(a neighbour, the clock, or a change of the control's own code)"
             )
-    return tuple(moved), f"controls, new against old: {', '.join(told)}" if told else ""
+    return tuple(moved), f"controls, new against old: {', '.join(summary)}" if summary else ""
 
 
 def _of_each_round(recorded: RecordedPairs, counter: str) -> list[float]:
     """What was timed beside every benchmark, new against old: of each round the median over its benchmarks."""
     rounds: dict[int, list[float]] = {}
-    for own in recorded.pairs.values():
-        for number, one in enumerate(own):
-            ratio = one.log_ratio(counter)
+    for pairs in recorded.pairs.values():
+        for number, pair in enumerate(pairs):
+            ratio = pair.log_ratio(counter)
             if ratio is not None:
                 rounds.setdefault(number, []).append(ratio)
     return [median(values) for values in rounds.values()]

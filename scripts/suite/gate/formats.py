@@ -35,27 +35,31 @@ _STYLES = {WORSE: "bold red", BETTER: "green"}
 # ---- in words
 
 
-def headline(of: Comparison, strict: bool = False) -> str:
+def headline(comparison: Comparison, strict: bool = False) -> str:
     """The whole in a sentence."""
-    return f"{_outcome(of, strict)}: {counts(of)}"
+    return f"{_outcome(comparison, strict)}: {counts(comparison)}"
 
 
-def _outcome(of: Comparison, strict: bool) -> str:
-    if of.problems:
+def _outcome(comparison: Comparison, strict: bool) -> str:
+    if comparison.problems:
         return "Cannot be judged as a whole"
-    if not of.trusted:
+    if not comparison.trusted:
         return "Not to be trusted: the controls moved"
-    if of.with_verdict(WORSE):
+    if comparison.with_verdict(WORSE):
         return "Something is worse"
-    return "Cannot be judged: not everything is decided" if of.exit_code(strict) else "Nothing is shown to be worse"
+    return (
+        "Cannot be judged: not everything is decided"
+        if comparison.exit_code(strict)
+        else "Nothing is shown to be worse"
+    )
 
 
-def counts(of: Comparison) -> str:
+def counts(comparison: Comparison) -> str:
     """`3 worse, 1 better, 20 same, 5 undecided`; what is quarantined is not among the undecided."""
-    number = Counter(one.verdict for one in of.judgements if not one.quarantined)
-    quarantined = sum(one.quarantined for one in of.judgements)
-    each = [f"{number[verdict]:,} {verdict}" for verdict in (WORSE, BETTER, SAME, UNDECIDED)]
-    return ", ".join([*each, *([f"{quarantined:,} with two humps"] if quarantined else [])])
+    number = Counter(judgement.verdict for judgement in comparison.judgements if not judgement.quarantined)
+    quarantined = sum(judgement.quarantined for judgement in comparison.judgements)
+    parts = [f"{number[verdict]:,} {verdict}" for verdict in (WORSE, BETTER, SAME, UNDECIDED)]
+    return ", ".join([*parts, *([f"{quarantined:,} with two humps"] if quarantined else [])])
 
 
 def change(ratio: float) -> str:
@@ -69,20 +73,28 @@ def interval(ratio: Estimate) -> str:
     return f"{change(ratio.low)} to {change(ratio.high)}" if ratio.has_interval else "no interval"
 
 
-def _was_and_is(one: Judgement) -> str:
-    if one.unit == "ns":
-        return f"{time_text(one.old_ns)} to {time_text(one.new_ns)}"
-    return f"{three_figures(one.old_ns)} to {three_figures(one.new_ns)} {one.unit}"
+def _was_and_is(judgement: Judgement) -> str:
+    if judgement.unit == "ns":
+        return f"{time_text(judgement.old_ns)} to {time_text(judgement.new_ns)}"
+    return f"{three_figures(judgement.old_ns)} to {three_figures(judgement.new_ns)} {judgement.unit}"
 
 
-def _others(one: Judgement) -> str:
-    return ", ".join(f"{key} {change(ratio.median)}" for key, ratio in one.others.items())
+def _others(judgement: Judgement) -> str:
+    return ", ".join(f"{key} {change(ratio.median)}" for key, ratio in judgement.others.items())
 
 
-def _sentence(one: Judgement) -> str:
+def _sentence(judgement: Judgement) -> str:
     """All that is said of one benchmark."""
-    limit = f"threshold {_share(one.threshold)}" + ("" if one.floor is None else f", floor {_share(one.floor)}")
-    parts = (f"{change(one.ratio.median)} ({interval(one.ratio)})", _was_and_is(one), _others(one), limit, *one.notes)
+    limit = f"threshold {_share(judgement.threshold)}" + (
+        "" if judgement.floor is None else f", floor {_share(judgement.floor)}"
+    )
+    parts = (
+        f"{change(judgement.ratio.median)} ({interval(judgement.ratio)})",
+        _was_and_is(judgement),
+        _others(judgement),
+        limit,
+        *judgement.notes,
+    )
     return "; ".join(filter(None, parts))
 
 
@@ -90,10 +102,10 @@ def _share(part: float) -> str:
     return f"{100 * part:.3g} %"
 
 
-def _facts(of: Comparison) -> list[tuple[str, str, str]]:
+def _facts(comparison: Comparison) -> list[tuple[str, str, str]]:
     """What tells the sides apart, or is said of either: key, old, new."""
-    keys = dict.fromkeys((*of.old.facts, *of.new.facts))
-    return [(key, of.old.facts.get(key, ""), of.new.facts.get(key, "")) for key in keys]
+    keys = dict.fromkeys((*comparison.old.facts, *comparison.new.facts))
+    return [(key, comparison.old.facts.get(key, ""), comparison.new.facts.get(key, "")) for key in keys]
 
 
 def _first(lines: Sequence[str], most: int = _MOST_LINES) -> list[str]:
@@ -108,92 +120,105 @@ def plain(text: str) -> str:
 # ---- on a terminal
 
 
-def as_text(of: Comparison, strict: bool = False, width: int = PLAIN_WIDTH, colour: bool = False) -> str:
+def as_text(comparison: Comparison, strict: bool = False, width: int = PLAIN_WIDTH, colour: bool = False) -> str:
     """What changed, the largest first; the rest in numbers."""
-    written = io.StringIO()
+    output = io.StringIO()
     console = Console(
-        file=written, width=width, highlight=False, force_terminal=colour, color_system="standard" if colour else None
+        file=output, width=width, highlight=False, force_terminal=colour, color_system="standard" if colour else None
     )
 
-    def say(text: str, style: str = "") -> None:
+    def write(text: str, style: str = "") -> None:
         console.print(Text(plain(text), style=style), soft_wrap=True)
 
-    say(f"{of.method}: {of.old.label} (old) and {of.new.label} (new); changes are new against old")
+    write(
+        f"{comparison.method}: {comparison.old.label} (old) and {comparison.new.label} (new); changes are new against old"
+    )
     for verdict in (WORSE, BETTER):
-        found = of.with_verdict(verdict)
-        if found:
+        judgements = comparison.with_verdict(verdict)
+        if judgements:
             console.print()
-            console.print(_table(verdict, found))
+            console.print(_table(verdict, judgements))
     console.print()
-    open_ones = of.with_verdict(UNDECIDED)
-    if open_ones:
-        say(f"undecided: {len(open_ones):,}; the largest: {'; '.join(_in_short(one) for one in open_ones[:3])}")
-    humped = [one for one in of.judgements if one.quarantined]
-    if humped:
-        say(f"two humps, so no verdict: {len(humped):,}; {', '.join(_first([one.name for one in humped], 3))}")
-    for line in _first(of.problems):
-        say(f"problem: {line}", "red")
-    for line in _first(of.warnings):
-        say(f"mind: {line}", "yellow")
-    say(headline(of, strict), "bold")
-    return written.getvalue()
+    undecided = comparison.with_verdict(UNDECIDED)
+    if undecided:
+        write(
+            f"undecided: {len(undecided):,}; the largest: {'; '.join(_in_short(judgement) for judgement in undecided[:3])}"
+        )
+    bimodal = [judgement for judgement in comparison.judgements if judgement.quarantined]
+    if bimodal:
+        write(
+            f"two humps, so no verdict: {len(bimodal):,}; {', '.join(_first([judgement.name for judgement in bimodal], 3))}"
+        )
+    for line in _first(comparison.problems):
+        write(f"problem: {line}", "red")
+    for line in _first(comparison.warnings):
+        write(f"mind: {line}", "yellow")
+    write(headline(comparison, strict), "bold")
+    return output.getvalue()
 
 
-def _in_short(one: Judgement) -> str:
-    return f"{one.name} {change(one.ratio.median)} ({interval(one.ratio)})"
+def _in_short(judgement: Judgement) -> str:
+    return f"{judgement.name} {change(judgement.ratio.median)} ({interval(judgement.ratio)})"
 
 
-def _table(verdict: str, found: Iterable[Judgement]) -> Table:
+def _table(verdict: str, judgements: Iterable[Judgement]) -> Table:
     table = Table(title=verdict, title_justify="left", title_style=_STYLES[verdict], box=None, pad_edge=False)
     table.add_column("", overflow="fold")
     for name in ("change", "interval"):
         table.add_column(name, justify="right", no_wrap=True)
     for name in ("cycles, instructions", "from, to", "note"):
         table.add_column(name)
-    for one in found:
-        numbers = (change(one.ratio.median), interval(one.ratio), _others(one), _was_and_is(one))
-        table.add_row(*(Text(plain(cell)) for cell in (one.name, *numbers, "; ".join(one.notes))))
+    for judgement in judgements:
+        numbers = (
+            change(judgement.ratio.median),
+            interval(judgement.ratio),
+            _others(judgement),
+            _was_and_is(judgement),
+        )
+        table.add_row(*(Text(plain(cell)) for cell in (judgement.name, *numbers, "; ".join(judgement.notes))))
     return table
 
 
 # ---- in a pull request
 
 
-def as_markdown(of: Comparison, strict: bool = False) -> str:
+def as_markdown(comparison: Comparison, strict: bool = False) -> str:
     """Short: what is worse first, the rest folded. At most about 40,000 letters."""
-    worse = of.with_verdict(WORSE)
-    pieces = [f"**{_escaped(headline(of, strict))}**", _sides_in_markdown(of)]
-    if of.problems:
-        pieces.append("\n".join(f"- {_escaped(line)}" for line in _first(of.problems)))
+    worse = comparison.with_verdict(WORSE)
+    pieces = [f"**{_escaped(headline(comparison, strict))}**", _sides_in_markdown(comparison)]
+    if comparison.problems:
+        pieces.append("\n".join(f"- {_escaped(line)}" for line in _first(comparison.problems)))
     if worse:
         pieces.append(_markdown_table(worse[:_MOST_WORSE]))
     pieces += [f"{len(worse) - _MOST_WORSE:,} more are worse."] if len(worse) > _MOST_WORSE else []
     for verdict in (BETTER, UNDECIDED):
-        found = of.with_verdict(verdict)
-        shown = f"{len(found):,} {verdict}" + (f", the largest {_MOST_OTHERS}" if len(found) > _MOST_OTHERS else "")
-        pieces += [_folded(shown, _markdown_table(found[:_MOST_OTHERS]))] if found else []
-    humped = [one for one in of.judgements if one.quarantined]
-    if humped:
-        shown = f"{len(humped):,} with two humps, so without a verdict"
-        pieces.append(_folded(shown, _markdown_table(humped[:_MOST_OTHERS])))
-    if of.warnings:
-        lines = "\n".join(f"- {_escaped(line)}" for line in _first(of.warnings))
-        pieces.append(_folded(f"{len(of.warnings):,} to keep in mind", lines))
-    if _facts(of):
-        rows = [f"| {_escaped(key)} | {_escaped(old)} | {_escaped(new)} |" for key, old, new in _facts(of)]
+        judgements = comparison.with_verdict(verdict)
+        title = f"{len(judgements):,} {verdict}" + (
+            f", the largest {_MOST_OTHERS}" if len(judgements) > _MOST_OTHERS else ""
+        )
+        pieces += [_folded(title, _markdown_table(judgements[:_MOST_OTHERS]))] if judgements else []
+    bimodal = [judgement for judgement in comparison.judgements if judgement.quarantined]
+    if bimodal:
+        title = f"{len(bimodal):,} with two humps, so without a verdict"
+        pieces.append(_folded(title, _markdown_table(bimodal[:_MOST_OTHERS])))
+    if comparison.warnings:
+        lines = "\n".join(f"- {_escaped(line)}" for line in _first(comparison.warnings))
+        pieces.append(_folded(f"{len(comparison.warnings):,} to keep in mind", lines))
+    if _facts(comparison):
+        rows = [f"| {_escaped(key)} | {_escaped(old)} | {_escaped(new)} |" for key, old, new in _facts(comparison)]
         pieces.append(_folded("What was compared", "\n".join(("| | old | new |", "|---|---|---|", *rows))))
     return "\n\n".join(pieces) + "\n"
 
 
-def _sides_in_markdown(of: Comparison) -> str:
-    return f"{_escaped(of.method)}: {_code(of.old.label)} (old) and {_code(of.new.label)} (new)"
+def _sides_in_markdown(comparison: Comparison) -> str:
+    return f"{_escaped(comparison.method)}: {_code(comparison.old.label)} (old) and {_code(comparison.new.label)} (new)"
 
 
-def _markdown_table(found: Iterable[Judgement]) -> str:
+def _markdown_table(judgements: Iterable[Judgement]) -> str:
     rows = (
-        f"| {_code(one.name)} | {change(one.ratio.median)} | {interval(one.ratio)} | {_escaped(_others(one))} "
-        f"| {_escaped(_was_and_is(one))} | {_escaped('; '.join(one.notes))} |"
-        for one in found
+        f"| {_code(judgement.name)} | {change(judgement.ratio.median)} | {interval(judgement.ratio)} | {_escaped(_others(judgement))} "
+        f"| {_escaped(_was_and_is(judgement))} | {_escaped('; '.join(judgement.notes))} |"
+        for judgement in judgements
     )
     header = ("| | change | interval | cycles, instructions | from, to | note |", "|---|--:|--:|---|---|---|")
     return "\n".join((*header, *rows))
@@ -214,14 +239,14 @@ def _code(text: str) -> str:
     return f"`{text}`" if harmless else f"<code>{re.sub(r'[^A-Za-z0-9]', _as_number, plain(text))}</code>"
 
 
-def _as_number(found: re.Match[str]) -> str:
-    return "".join(f"&#{ord(letter)};" for letter in found[0])
+def _as_number(match: re.Match[str]) -> str:
+    return "".join(f"&#{ord(letter)};" for letter in match[0])
 
 
 # ---- for programs
 
 
-def as_json(of: Comparison, strict: bool = False) -> str:
+def as_json(comparison: Comparison, strict: bool = False) -> str:
     """Everything, as one object:
 
     form: "stackheap-comparison/1"; method; exit_code (0 nothing worse, 1 worse, 2 cannot judge); trusted;
@@ -231,39 +256,39 @@ def as_json(of: Comparison, strict: bool = False) -> str:
     share, or null), time and, where known, cycles and instructions: {ratio, low, high, coverage, n}, notes: [text]}].
     Ratios are new over old, as costs: above one is worse. A number that is not finite is null.
     """
-    number = Counter(one.verdict for one in of.judgements if not one.quarantined)
+    number = Counter(judgement.verdict for judgement in comparison.judgements if not judgement.quarantined)
     document = {
         "form": JSON_FORM,
-        "method": of.method,
-        "exit_code": of.exit_code(strict),
-        "trusted": of.trusted,
-        "headline": headline(of, strict),
-        "old": {"label": of.old.label, "facts": dict(of.old.facts)},
-        "new": {"label": of.new.label, "facts": dict(of.new.facts)},
+        "method": comparison.method,
+        "exit_code": comparison.exit_code(strict),
+        "trusted": comparison.trusted,
+        "headline": headline(comparison, strict),
+        "old": {"label": comparison.old.label, "facts": dict(comparison.old.facts)},
+        "new": {"label": comparison.new.label, "facts": dict(comparison.new.facts)},
         "counts": {
             **{verdict: number[verdict] for verdict in (WORSE, BETTER, SAME, UNDECIDED)},
-            "quarantined": sum(one.quarantined for one in of.judgements),
+            "quarantined": sum(judgement.quarantined for judgement in comparison.judgements),
         },
-        "problems": list(of.problems),
-        "warnings": list(of.warnings),
-        "judgements": [_judgement_as_json(one) for one in of.judgements],
+        "problems": list(comparison.problems),
+        "warnings": list(comparison.warnings),
+        "judgements": [_judgement_as_json(judgement) for judgement in comparison.judgements],
     }
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
 
-def _judgement_as_json(one: Judgement) -> dict[str, Any]:
-    ratios = {"time": one.ratio, **one.others}
+def _judgement_as_json(judgement: Judgement) -> dict[str, Any]:
+    ratios = {"time": judgement.ratio, **judgement.others}
     return {
-        "name": one.name,
-        "verdict": one.verdict,
-        "quarantined": one.quarantined,
-        "unit": one.unit,
-        "old": _finite(one.old_ns),
-        "new": _finite(one.new_ns),
-        "threshold": _finite(one.threshold),
-        "floor": None if one.floor is None else _finite(one.floor),
+        "name": judgement.name,
+        "verdict": judgement.verdict,
+        "quarantined": judgement.quarantined,
+        "unit": judgement.unit,
+        "old": _finite(judgement.old_ns),
+        "new": _finite(judgement.new_ns),
+        "threshold": _finite(judgement.threshold),
+        "floor": None if judgement.floor is None else _finite(judgement.floor),
         **{key: _ratio_as_json(ratio) for key, ratio in ratios.items()},
-        "notes": list(one.notes),
+        "notes": list(judgement.notes),
     }
 
 
@@ -276,17 +301,19 @@ def _finite(number: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def as_junit(of: Comparison, strict: bool = False) -> str:
+def as_junit(comparison: Comparison, strict: bool = False) -> str:
     """JUnit's XML as Jenkins and GitLab read it: worse fails, what cannot be judged is an error, undecided is skipped.
 
     Each benchmark is a test case of its family; each problem of the whole is one of `comparison`.
     """
-    cases = [_case(one) for one in of.judgements]
-    cases += [_problem_case(index, line) for index, line in enumerate(of.problems, 1)]
-    if not of.trusted:
-        cases.append(_problem_case(0, _outcome(of, strict) if not of.problems else "the controls moved"))
-    if strict and of.exit_code(strict) != of.exit_code():
-        cases.append(_problem_case(0, _outcome(of, strict)))
+    cases = [_case(judgement) for judgement in comparison.judgements]
+    cases += [_problem_case(index, line) for index, line in enumerate(comparison.problems, 1)]
+    if not comparison.trusted:
+        cases.append(
+            _problem_case(0, _outcome(comparison, strict) if not comparison.problems else "the controls moved")
+        )
+    if strict and comparison.exit_code(strict) != comparison.exit_code():
+        cases.append(_problem_case(0, _outcome(comparison, strict)))
     numbers = {
         "tests": len(cases),
         "failures": sum(case.find("failure") is not None for case in cases),
@@ -295,32 +322,38 @@ def as_junit(of: Comparison, strict: bool = False) -> str:
     }
     about = {**{key: str(number) for key, number in numbers.items()}, "time": "0"}
     suites = xml.Element("testsuites", {"name": "stackheap", **about})
-    suite = xml.SubElement(suites, "testsuite", {"name": plain(f"stackheap {of.method}"), **about})
+    suite = xml.SubElement(suites, "testsuite", {"name": plain(f"stackheap {comparison.method}"), **about})
     properties = xml.SubElement(suite, "properties")
-    for key, text in (("old", of.old.label), ("new", of.new.label), *_sided_facts(of)):
+    for key, text in (("old", comparison.old.label), ("new", comparison.new.label), *_sided_facts(comparison)):
         xml.SubElement(properties, "property", {"name": plain(key), "value": plain(text)})
     suite.extend(cases)
-    xml.SubElement(suite, "system-out").text = "\n".join(plain(line) for line in (headline(of, strict), *of.warnings))
+    xml.SubElement(suite, "system-out").text = "\n".join(
+        plain(line) for line in (headline(comparison, strict), *comparison.warnings)
+    )
     xml.indent(suites, " ")
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + xml.tostring(suites, encoding="unicode") + "\n"
 
 
-def _sided_facts(of: Comparison) -> list[tuple[str, str]]:
-    sides = (("old", of.old), ("new", of.new))
-    return [(f"{which}.{key}", text) for which, side in sides for key, text in side.facts.items()]
+def _sided_facts(comparison: Comparison) -> list[tuple[str, str]]:
+    sides = (("old", comparison.old), ("new", comparison.new))
+    return [(f"{label}.{key}", text) for label, side in sides for key, text in side.facts.items()]
 
 
-def _case(one: Judgement) -> xml.Element:
-    family = one.name.partition("/")[0]
-    case = xml.Element("testcase", {"classname": plain(f"stackheap.{family}"), "name": plain(one.name), "time": "0"})
-    said = plain(_sentence(one))
-    if one.quarantined or one.verdict == UNDECIDED:
-        xml.SubElement(case, "skipped", {"message": said})
-    elif one.verdict == WORSE:
-        failure = xml.SubElement(case, "failure", {"message": f"{change(one.ratio.median)}, worse", "type": WORSE})
-        failure.text = said
+def _case(judgement: Judgement) -> xml.Element:
+    family = judgement.name.partition("/")[0]
+    case = xml.Element(
+        "testcase", {"classname": plain(f"stackheap.{family}"), "name": plain(judgement.name), "time": "0"}
+    )
+    sentence = plain(_sentence(judgement))
+    if judgement.quarantined or judgement.verdict == UNDECIDED:
+        xml.SubElement(case, "skipped", {"message": sentence})
+    elif judgement.verdict == WORSE:
+        failure = xml.SubElement(
+            case, "failure", {"message": f"{change(judgement.ratio.median)}, worse", "type": WORSE}
+        )
+        failure.text = sentence
     else:
-        xml.SubElement(case, "system-out").text = said
+        xml.SubElement(case, "system-out").text = sentence
     return case
 
 
@@ -337,31 +370,34 @@ _RULES: Mapping[str, str] = {
 }
 
 
-def as_sarif(of: Comparison, strict: bool = False) -> str:
+def as_sarif(comparison: Comparison, strict: bool = False) -> str:
     """SARIF 2.1.0 (OASIS standard of 27 March 2020): a result for each that is worse, and each problem.
 
     Undecided ones are no findings: they are counted in the invocation's notification. GitHub shows a result only with
     a file: it is the family's source.
     """
-    results = [_sarif_result("worse", one.name, f"{one.name}: {_sentence(one)}") for one in of.with_verdict(WORSE)]
-    results += [_sarif_result("cannot-judge", "", line) for line in of.problems]
-    if not of.trusted or (strict and of.exit_code(strict) != of.exit_code()):
-        results.append(_sarif_result("cannot-judge", "", _outcome(of, strict)))
-    said = (headline(of, strict), *of.warnings)
+    results = [
+        _sarif_result("worse", judgement.name, f"{judgement.name}: {_sentence(judgement)}")
+        for judgement in comparison.with_verdict(WORSE)
+    ]
+    results += [_sarif_result("cannot-judge", "", line) for line in comparison.problems]
+    if not comparison.trusted or (strict and comparison.exit_code(strict) != comparison.exit_code()):
+        results.append(_sarif_result("cannot-judge", "", _outcome(comparison, strict)))
+    notifications = (headline(comparison, strict), *comparison.warnings)
     tool = {
         "name": "stackheap",
         "rules": [{"id": key, "shortDescription": {"text": text}} for key, text in _RULES.items()],
     }
     invocation = {
-        "executionSuccessful": not of.problems and of.trusted,
-        "exitCode": of.exit_code(strict),
-        "toolExecutionNotifications": [{"level": "note", "message": {"text": plain(line)}} for line in said],
+        "executionSuccessful": not comparison.problems and comparison.trusted,
+        "exitCode": comparison.exit_code(strict),
+        "toolExecutionNotifications": [{"level": "note", "message": {"text": plain(line)}} for line in notifications],
     }
     run = {"tool": {"driver": tool}, "invocations": [invocation], "results": results}
     return json.dumps({"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1, allow_nan=False) + "\n"
 
 
-def _sarif_result(rule: str, name: str, said: str) -> dict[str, Any]:
+def _sarif_result(rule: str, name: str, message: str) -> dict[str, Any]:
     location: dict[str, Any] = {
         "physicalLocation": {"artifactLocation": {"uri": _source_of(name)}, "region": {"startLine": 1}}
     }
@@ -371,16 +407,16 @@ def _sarif_result(rule: str, name: str, said: str) -> dict[str, Any]:
         "ruleId": rule,
         "ruleIndex": list(_RULES).index(rule),
         "level": "error",
-        "message": {"text": plain(said)},
+        "message": {"text": plain(message)},
         "locations": [location],
-        "partialFingerprints": {"benchmark/v1": plain(name or said)},
+        "partialFingerprints": {"benchmark/v1": plain(name or message)},
     }
 
 
 def _source_of(name: str) -> str:
     family = name.partition("/")[0]
-    found = sorted(ROOT.glob(f"benchmarks/*/{family}.cpp")) if family.isidentifier() and family.isascii() else []
-    return found[0].relative_to(ROOT).as_posix() if found else "benchmarks"
+    sources = sorted(ROOT.glob(f"benchmarks/*/{family}.cpp")) if family.isidentifier() and family.isascii() else []
+    return sources[0].relative_to(ROOT).as_posix() if sources else "benchmarks"
 
 
 FORMS: Mapping[str, Callable[[Comparison, bool], str]] = {

@@ -87,7 +87,7 @@ class PairedRun:
     names: tuple[str, ...]
     controls: Mapping[str, str]  # by what they control: the benchmark that does
     seed: int
-    chosen: Rule = Rule()
+    rule: Rule = Rule()
     budget: float = math.inf  # seconds
     to_the_end: bool = False  # as many pairs of each benchmark as a stage may have, decided or not
 
@@ -118,27 +118,26 @@ def select(old: Catalogue, new: Catalogue, only: str | None, strategy: str | Non
     """The benchmarks that both sides have, and a sentence for each that one side lacks. Raises BadInput for none."""
     expressions = CORE if only is None else (only,)
     try:
-        patterns = [re.compile(one) for one in expressions]
+        patterns = [re.compile(expression) for expression in expressions]
     except re.error as error:
         raise BadInput(f"--only: {only!r} is no regular expression ({error})") from None
 
-    def chosen(names: Iterable[str]) -> list[str]:
+    def matching(names: Iterable[str]) -> list[str]:
         parsed = [BenchmarkName.parse(name) for name in names]
         return [
-            one.text
-            for one in parsed
-            if strategy in (None, one.strategy)
-            and any(pattern.search(one.text) for pattern in patterns)
+            benchmark.text
+            for benchmark in parsed
+            if strategy in (None, benchmark.strategy) and any(pattern.search(benchmark.text) for pattern in patterns)
         ]
 
-    olds, news = chosen(old.benchmarks), chosen(new.benchmarks)
-    both = tuple(name for name in olds if name in set(news))
-    if not both:
-        wanted = "the core set" if only is None else repr(only)
-        raise BadInput(f"the sides have no benchmark in common that matches {wanted}")
-    missing = [f"{name}: only in the old side" for name in olds if name not in set(news)]
-    missing += [f"{name}: only in the new side" for name in news if name not in set(olds)]
-    return both, missing
+    old_names, new_names = matching(old.benchmarks), matching(new.benchmarks)
+    shared = tuple(name for name in old_names if name in set(new_names))
+    if not shared:
+        searched = "the core set" if only is None else repr(only)
+        raise BadInput(f"the sides have no benchmark in common that matches {searched}")
+    missing = [f"{name}: only in the old side" for name in old_names if name not in set(new_names)]
+    missing += [f"{name}: only in the new side" for name in new_names if name not in set(old_names)]
+    return shared, missing
 
 
 # ---- measuring
@@ -148,7 +147,7 @@ def measured_alike(measure: Callable[[], Sequence[Pair]]) -> Sequence[Pair]:
     """Measures pairs, and again where any of them is too unlike; of several attempts, the least unlike."""
 
     def unlike(pairs: Sequence[Pair]) -> float:
-        return max(one.unlike for one in pairs)
+        return max(pair.unlike for pair in pairs)
 
     best = measure()
     for _ in range(ATTEMPTS - 1):
@@ -158,40 +157,40 @@ def measured_alike(measure: Callable[[], Sequence[Pair]]) -> Sequence[Pair]:
     return best
 
 
-def play(planned: PairedRun, watching: PairObserver) -> RecordedPairs:
+def play(plan: PairedRun, observer: PairObserver) -> RecordedPairs:
     """Measures until everything is decided, the budget is spent, or it is interrupted: that keeps the pairs made."""
-    work = _campaign(planned, watching)
+    measurement = _PairedMeasurement(plan, observer)
     warnings = []
     with tempfile.TemporaryDirectory() as folder, signals_as_interrupts():
         try:
-            work.measure(Path(folder))
+            measurement.measure(Path(folder))
         except KeyboardInterrupt:
             warnings.append("interrupted: judged by the pairs made until then")
-        except _budget_spent:
-            warnings.append(f"the budget of {planned.budget:.0f} s was spent before everything was decided")
-    if work.processes and work.disturbed > DISTURBED_SHARE * work.processes:
-        warnings.append(f"others used the machine during {work.disturbed} of {work.processes} processes")
+        except _BudgetSpent:
+            warnings.append(f"the budget of {plan.budget:.0f} s was spent before everything was decided")
+    if measurement.processes and measurement.disturbed > DISTURBED_SHARE * measurement.processes:
+        warnings.append(f"others used the machine during {measurement.disturbed} of {measurement.processes} processes")
     return RecordedPairs(
-        old=planned.old.side,
-        new=planned.new.side,
-        seed=planned.seed,
-        pairs={name: tuple(own) for name, own in work.pairs.items() if own},
-        controls={what: tuple(own) for what, own in work.controls.items()},
-        problems=tuple(work.problems),
+        old=plan.old.side,
+        new=plan.new.side,
+        seed=plan.seed,
+        pairs={name: tuple(pairs) for name, pairs in measurement.pairs.items() if pairs},
+        controls={control: tuple(pairs) for control, pairs in measurement.controls.items()},
+        problems=tuple(measurement.problems),
         warnings=tuple(warnings),
     )
 
 
-class _budget_spent(Exception):
+class _BudgetSpent(Exception):
     pass
 
 
 @dataclass
-class _campaign:
+class _PairedMeasurement:
     """A duet under way."""
 
-    match: PairedRun
-    watching: PairObserver
+    plan: PairedRun
+    observer: PairObserver
     pairs: dict[str, list[Pair]] = field(init=False)
     controls: dict[str, list[Pair]] = field(init=False)
     problems: list[str] = field(default_factory=list)
@@ -199,109 +198,112 @@ class _campaign:
     disturbed: int = 0
 
     def __post_init__(self) -> None:
-        self.random = random.Random(self.match.seed)
+        self.random = random.Random(self.plan.seed)
         self.start = time.monotonic()
-        self.pairs = {name: [] for name in self.match.names}
-        self.controls = {what: [] for what in self.match.controls}
+        self.pairs = {name: [] for name in self.plan.names}
+        self.controls = {control: [] for control in self.plan.controls}
 
-    def wanted(self) -> dict[str, int]:
-        if self.match.to_the_end:
-            most = self.match.chosen.pairs
-            return {name: most for name, own in self.pairs.items() if len(own) < most}
-        begun = {name: own for name, own in self.pairs.items() if own}
-        first_look = dict.fromkeys(self.pairs.keys() - begun.keys(), self.match.chosen.looks[0])
-        return first_look | sequential_test.wanted(begun, self.match.chosen)
+    def pairs_needed(self) -> dict[str, int]:
+        if self.plan.to_the_end:
+            most = self.plan.rule.pairs
+            return {name: most for name, pairs in self.pairs.items() if len(pairs) < most}
+        started = {name: pairs for name, pairs in self.pairs.items() if pairs}
+        first_look = dict.fromkeys(self.pairs.keys() - started.keys(), self.plan.rule.interim_analyses[0])
+        return first_look | sequential_test.pairs_needed(started, self.plan.rule)
 
     def measure(self, folder: Path) -> None:
-        while wanted := self.wanted():
-            self.round(wanted, folder)
+        while needed := self.pairs_needed():
+            self.measure_round(needed, folder)
 
-    def round(self, wanted: Mapping[str, int], folder: Path) -> None:
+    def measure_round(self, needed: Mapping[str, int], folder: Path) -> None:
         """One pair more of every benchmark that waits for its next look, and of each control."""
-        due = [name for name in self.pairs if len(self.pairs[name]) < wanted.get(name, 0)]
+        due = [name for name in self.pairs if len(self.pairs[name]) < needed.get(name, 0)]
         turns = [(name, name, self.pairs[name]) for name in due]
-        turns += [(what, self.match.controls[what], own) for what, own in self.controls.items()]
+        turns += [(control, self.plan.controls[control], pairs) for control, pairs in self.controls.items()]
         self.random.shuffle(turns)
-        decided = self.decided(wanted)
-        for key, name, into in turns:
-            if time.monotonic() - self.start > self.match.budget:
-                raise _budget_spent
+        verdicts = self.verdict_counts(needed)
+        for key, name, pairs in turns:
+            if time.monotonic() - self.start > self.plan.budget:
+                raise _BudgetSpent
             try:
-                into += measured_alike(lambda: [self.pair_of(name, folder)])
-            except _side_failed as failed:
+                pairs += measured_alike(lambda: [self.pair_of(name, folder)])
+            except _SideFailed as failed:
                 self.problems.append(str(failed))
                 self.pairs.pop(key, None)
                 self.controls.pop(key, None)
-            self.tell(wanted, decided)
+            self.report(needed, verdicts)
 
     def pair_of(self, name: str, folder: Path) -> Pair:
         draw = self.random
         old_first = draw.random() < 0.5
-        layouts = {"old": draw.randrange(len(self.match.old.builds)), "new": draw.randrange(len(self.match.new.builds))}
-        taken = {}
-        for which in ("old", "new") if old_first else ("new", "old"):
-            builds = (self.match.old if which == "old" else self.match.new).builds
-            taken[which] = self.sample_of(which, builds[layouts[which]], name, folder)
-        return Pair(taken["old"], taken["new"], old_first, layouts["old"], layouts["new"])
+        layouts = {"old": draw.randrange(len(self.plan.old.builds)), "new": draw.randrange(len(self.plan.new.builds))}
+        samples = {}
+        for side in ("old", "new") if old_first else ("new", "old"):
+            builds = (self.plan.old if side == "old" else self.plan.new).builds
+            samples[side] = self.sample_of(side, builds[layouts[side]], name, folder)
+        return Pair(samples["old"], samples["new"], old_first, layouts["old"], layouts["new"])
 
-    def sample_of(self, which: str, build: Program, name: str, folder: Path) -> Sample:
+    def sample_of(self, side: str, build: Program, name: str, folder: Path) -> Sample:
         """One benchmark in a process of its own, that registers no other."""
         expression = f"^{re.escape(name)}$"
         family = BenchmarkName.parse(name).family
-        alone = Part(family, "", 0, expression, (name,))
+        part = Part(family, "", 0, expression, (name,))
         self.processes += 1
         try:
-            document, beside = measure_part(replace(build, only=expression), alone, folder, PROCESS_LIMIT)
-            self.disturbed += beside.disturbed
+            document, interference = measure_part(replace(build, only=expression), part, folder, PROCESS_LIMIT)
+            self.disturbed += interference.disturbed
             return read.sample_of(document, name)
         except UnitFailed as problem:
-            raise _side_failed(f"{name}: failed in the {which} side: {problem}") from None
+            raise _SideFailed(f"{name}: failed in the {side} side: {problem}") from None
         except ValueError as problem:
-            raise _side_failed(f"failed in the {which} side: {problem}") from None
+            raise _SideFailed(f"failed in the {side} side: {problem}") from None
 
-    def decided(self, wanted: Mapping[str, int]) -> Counter[str]:
+    def verdict_counts(self, needed: Mapping[str, int]) -> Counter[str]:
         """How many benchmarks are decided, and which way."""
-        begun = {name: own for name, own in self.pairs.items() if own}
-        if self.match.to_the_end or not begun:
+        started = {name: pairs for name, pairs in self.pairs.items() if pairs}
+        if self.plan.to_the_end or not started:
             return Counter()
-        judged = sequential_test.judge(begun, self.match.chosen, over=False)
-        return Counter(one.verdict for one in judged.values() if one.name not in wanted)
+        judgements = sequential_test.judge_pairs(started, self.plan.rule, over=False)
+        return Counter(judgement.verdict for judgement in judgements.values() if judgement.name not in needed)
 
-    def tell(self, wanted: Mapping[str, int], decided: Mapping[str, int]) -> None:
+    def report(self, needed: Mapping[str, int], verdicts: Mapping[str, int]) -> None:
         done = sum(map(len, self.pairs.values()))
-        left = sum(max(0, most - len(self.pairs[name])) for name, most in wanted.items() if name in self.pairs)
-        seconds = (time.monotonic() - self.start) / done * left if done else None
-        self.watching(Progress(done, left, decided, len(wanted), seconds))
+        pairs_left = sum(max(0, most - len(self.pairs[name])) for name, most in needed.items() if name in self.pairs)
+        seconds = (time.monotonic() - self.start) / done * pairs_left if done else None
+        self.observer(Progress(done, pairs_left, verdicts, len(needed), seconds))
 
 
-class _side_failed(Exception):
+class _SideFailed(Exception):
     """A process of one side gave no figure. Its text names benchmark, side and reason."""
 
 
 # ---- what it comes to
 
 
-def verdict(recorded: RecordedPairs, chosen: Rule = Rule(), expected: Sequence[str] = ()) -> Comparison:
+def verdict(recorded: RecordedPairs, rule: Rule = Rule(), expected: Sequence[str] = ()) -> Comparison:
     """Everything that recorded pairs have to say. `expected` are the benchmarks that must be among them."""
-    judged = sequential_test.judge(recorded.pairs, chosen)
-    judgements = tuple(replace(one, notes=one.notes + _layout_notes(recorded.pairs, one)) for one in judged.values())
+    by_name = sequential_test.judge_pairs(recorded.pairs, rule)
+    judgements = tuple(
+        replace(judgement, notes=judgement.notes + _layout_notes(recorded.pairs, judgement))
+        for judgement in by_name.values()
+    )
     unmeasured = [name for name in expected if name not in recorded.pairs]
-    known = " ".join(recorded.problems)
-    problems = recorded.problems + tuple(f"{name}: no pair was made" for name in unmeasured if name not in known)
-    problems += (*sequential_test.without_ratio(recorded.pairs), *sequential_test.cut_short(recorded.pairs, chosen))
-    moved, told = controls_that_moved(recorded)
-    itself = bool(recorded.old.facts) and recorded.old.facts == recorded.new.facts
-    warnings = recorded.warnings + (told,) * bool(told) + moved + (SAME_SIDES,) * itself
+    reported = " ".join(recorded.problems)
+    problems = recorded.problems + tuple(f"{name}: no pair was made" for name in unmeasured if name not in reported)
+    problems += (*sequential_test.without_ratio(recorded.pairs), *sequential_test.cut_short(recorded.pairs, rule))
+    moved, controls_text = controls_that_moved(recorded)
+    same_program = bool(recorded.old.facts) and recorded.old.facts == recorded.new.facts
+    warnings = recorded.warnings + (controls_text,) * bool(controls_text) + moved + (SAME_SIDES,) * same_program
     return Comparison("duet", recorded.old, recorded.new, judgements, problems, warnings, trusted=not moved)
 
 
-def _layout_notes(recorded: Mapping[str, Sequence[Pair]], judged: Judgement) -> tuple[str, ...]:
+def _layout_notes(recorded: Mapping[str, Sequence[Pair]], judgement: Judgement) -> tuple[str, ...]:
     """How far layout alone moves each side's time: the medians of the pairs that share a build, least to most."""
-    pairs = recorded.get(judged.name, ())
-    ratios = [math.log(one.new.ns / one.old.ns) for one in pairs]
+    pairs = recorded.get(judgement.name, ())
+    ratios = [math.log(pair.new.ns / pair.old.ns) for pair in pairs]
     spreads = []
-    for layouts in ([one.old_layout for one in pairs], [one.new_layout for one in pairs]):
-        groups = [[r for r, own in zip(ratios, layouts) if own == layout] for layout in set(layouts)]
+    for layouts in ([pair.old_layout for pair in pairs], [pair.new_layout for pair in pairs]):
+        groups = [[r for r, pair_layout in zip(ratios, layouts) if pair_layout == layout] for layout in set(layouts)]
         middles = [median(group) for group in groups if len(group) > 1]
         spreads.append(math.expm1(max(middles) - min(middles)) if len(middles) > 1 else 0.0)
     if not any(spreads):

@@ -27,7 +27,7 @@ class Pair:
 
     def log_ratio(self, counter: str) -> float | None:
         """The logarithm of new over old, of a counter; None where one of them has none."""
-        old, new = (each.counters.get(counter, 0.0) for each in (self.old, self.new))
+        old, new = (sample.counters.get(counter, 0.0) for sample in (self.old, self.new))
         return math.log(new / old) if min(old, new) > 0.0 else None
 
     @property
@@ -71,61 +71,67 @@ class Calibration:
 
 def write_pairs(path: Path, recorded: RecordedPairs) -> None:
     """Writes a duet's pairs, each as [old, new, old was first, old's layout, new's layout]. Raises OSError."""
-    told = {"old": dataclasses.asdict(recorded.old), "new": dataclasses.asdict(recorded.new), "seed": recorded.seed}
-    told |= {"problems": recorded.problems, "warnings": recorded.warnings}
+    header = {"old": dataclasses.asdict(recorded.old), "new": dataclasses.asdict(recorded.new), "seed": recorded.seed}
+    header |= {"problems": recorded.problems, "warnings": recorded.warnings}
     pairs = {key: _pairs_written(getattr(recorded, key)) for key in ("pairs", "controls")}
-    write_json(path, {"duet": told, **pairs}, indent=None)
+    write_json(path, {"duet": header, **pairs}, indent=None)
 
 
 def _pairs_written(all_pairs: Mapping[str, Sequence[Pair]]) -> Document:
-    def side_of(one: Sample) -> Document:
-        return {"ns": one.ns, **one.counters}
+    def side_of(sample: Sample) -> Document:
+        return {"ns": sample.ns, **sample.counters}
 
     return {
-        name: [[side_of(one.old), side_of(one.new), one.old_first, one.old_layout, one.new_layout] for one in own]
-        for name, own in all_pairs.items()
+        name: [
+            [side_of(pair.old), side_of(pair.new), pair.old_first, pair.old_layout, pair.new_layout] for pair in pairs
+        ]
+        for name, pairs in all_pairs.items()
     }
 
 
 def read_pairs(path: Path) -> RecordedPairs:
     """Reads a duet's pairs back. Raises BadResult."""
     document = read_json(path)
-    told = document.get("duet") if isinstance(document, dict) else None
-    if not isinstance(told, dict):
+    header = document.get("duet") if isinstance(document, dict) else None
+    if not isinstance(header, dict):
         raise BadResult(path, "is JSON, but holds no pairs of a duet")
     try:
         return RecordedPairs(
-            old=_side_read(told["old"]),
-            new=_side_read(told["new"]),
-            seed=int(told["seed"]),
-            pairs={one_line(str(name)): tuple(map(_pair_read, own)) for name, own in document["pairs"].items()},
-            controls={one_line(str(name)): tuple(map(_pair_read, own)) for name, own in document["controls"].items()},
-            problems=tuple(one_line(str(text)) for text in told["problems"]),
-            warnings=tuple(one_line(str(text)) for text in told["warnings"]),
+            old=_side_read(header["old"]),
+            new=_side_read(header["new"]),
+            seed=int(header["seed"]),
+            pairs={one_line(str(name)): tuple(map(_pair_read, pairs)) for name, pairs in document["pairs"].items()},
+            controls={
+                one_line(str(name)): tuple(map(_pair_read, pairs)) for name, pairs in document["controls"].items()
+            },
+            problems=tuple(one_line(str(text)) for text in header["problems"]),
+            warnings=tuple(one_line(str(text)) for text in header["warnings"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise BadResult(path, "holds pairs of a duet that are damaged") from None
 
 
-def write_calibration(path: Path, found: Calibration) -> None:
-    write_json(path, {"calibration": dataclasses.asdict(found)})
+def write_calibration(path: Path, calibration: Calibration) -> None:
+    write_json(path, {"calibration": dataclasses.asdict(calibration)})
 
 
 def read_calibration(path: Path) -> Calibration:
     """Reads a calibration back. Raises BadResult."""
     document = read_json(path)
-    told = document.get("calibration") if isinstance(document, dict) else None
-    if not isinstance(told, dict):
+    header = document.get("calibration") if isinstance(document, dict) else None
+    if not isinstance(header, dict):
         raise BadResult(path, "is JSON, but no calibration of a duet")
     try:
-        floors = {one_line(str(name)): float(floor) for name, floor in told["floors"].items()}
-        least = None if told["least_found"] is None else float(told["least_found"])
-        found = Calibration(floors, int(told["false_alarms"]), int(told["simulated"]), least, int(told["seed"]))
+        floors = {one_line(str(name)): float(floor) for name, floor in header["floors"].items()}
+        least = None if header["least_found"] is None else float(header["least_found"])
+        calibration = Calibration(
+            floors, int(header["false_alarms"]), int(header["simulated"]), least, int(header["seed"])
+        )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise BadResult(path, "holds a calibration that is damaged") from None
     if not all(0.0 <= floor < math.inf for floor in floors.values()):
         raise BadResult(path, "holds a floor that is no share")
-    return found
+    return calibration
 
 
 def _side_read(written: Document) -> Side:

@@ -57,8 +57,8 @@ THRESHOLD = 0.01  # the smallest change that matters, where nothing else is said
 # 1/512 does not survive Benjamini-Hochberg in any comparison of size. The look at all pairs gets the most, because a
 # change of twice the threshold needs it; the first is there for changes that need no test, and to end what is *same*
 # early; the last for what noise hides, which it may spend what is left on.
-LOOKS = (1 / 2, 3 / 4, 1, 2)
-SPENT = (0.15, 0.2, 0.35)
+INTERIM_ANALYSES = (1 / 2, 3 / 4, 1, 2)
+ALPHA_SPENT = (0.15, 0.2, 0.35)
 SUSPICION, CONFIRMATION = 0.2, 0.025  # their product bounds how often a comparison with itself fails
 IMPROVEMENT = EQUIVALENCE = 0.05
 
@@ -86,13 +86,13 @@ class Rule:
         return self.thresholds.get(name, self.thresholds.get(name.partition(" ")[0], self.threshold))
 
     @property
-    def looks(self) -> tuple[int, ...]:
-        return tuple(math.ceil(share * self.pairs) for share in LOOKS if self.extended or share <= 1)
+    def interim_analyses(self) -> tuple[int, ...]:
+        return tuple(math.ceil(share * self.pairs) for share in INTERIM_ANALYSES if self.extended or share <= 1)
 
     @property
-    def most(self) -> int:
+    def most_pairs(self) -> int:
         """Pairs of a stage."""
-        return self.looks[-1]
+        return self.interim_analyses[-1]
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Decision:
     verdict: str
     ratio: Estimate  # of new over old
     pairs: range  # those that the verdict and the ratio rest on
-    wanted: int  # so many pairs are needed before more can be said; 0: decided
+    pairs_needed: int  # so many pairs are needed before more can be said; 0: decided
     suspicion: Estimate | None = None  # the ratio that the first stage found worse
 
     @property
@@ -111,69 +111,71 @@ class Decision:
         return self.pairs.stop - self.suspicion.n if self.suspicion is not None else 0
 
 
-def decide(
-    log_ratios: Mapping[str, Sequence[float]], chosen: Rule = Rule(), over: bool = True
+def group_sequential_test(
+    log_ratios: Mapping[str, Sequence[float]], rule: Rule = Rule(), over: bool = True
 ) -> dict[str, Decision]:
     """The rule itself, on log(new / old) of each pair in the order of measuring; needs at least one of each benchmark.
 
     `over`: no more pairs come, so that what they do not decide is undecided; otherwise `wanted` says what comes next.
     """
     series = {name: np.asarray(values, dtype=float) for name, values in log_ratios.items()}
-    first = _stage(series, chosen.suspicion, chosen, over)
-    if any(one.wanted for one in first.values()):
+    first = _stage(series, rule.suspicion, rule, over)
+    if any(decision.pairs_needed for decision in first.values()):
         return first
-    suspects = {name: one for name, one in first.items() if one.verdict == WORSE}
-    fresh = {name: series[name][one.pairs.stop :] for name, one in suspects.items()}
-    second = _stage(fresh, chosen.confirmation, chosen, over)
+    suspects = {name: decision for name, decision in first.items() if decision.verdict == WORSE}
+    fresh = {name: series[name][decision.pairs.stop :] for name, decision in suspects.items()}
+    second = _stage(fresh, rule.confirmation, rule, over)
     return first | {name: _confirmed(suspects[name], second[name]) for name in suspects}
 
 
 def _confirmed(suspect: Decision, fresh: Decision) -> Decision:
     """The fresh pairs have the word; without any, or where they find it better, nothing is decided."""
     start = suspect.pairs.stop
-    told = replace(fresh, suspicion=suspect.ratio, wanted=start + fresh.wanted if fresh.wanted else 0)
+    decision = replace(
+        fresh, suspicion=suspect.ratio, pairs_needed=start + fresh.pairs_needed if fresh.pairs_needed else 0
+    )
     if not fresh.ratio.n:
-        return replace(told, verdict=UNDECIDED, ratio=suspect.ratio, pairs=suspect.pairs)
+        return replace(decision, verdict=UNDECIDED, ratio=suspect.ratio, pairs=suspect.pairs)
     verdict = UNDECIDED if fresh.verdict == BETTER else fresh.verdict
-    return replace(told, verdict=verdict, pairs=range(start, start + fresh.pairs.stop))
+    return replace(decision, verdict=verdict, pairs=range(start, start + fresh.pairs.stop))
 
 
-def _stage(series: Series, level: float, chosen: Rule, over: bool) -> dict[str, Decision]:
+def _stage(series: Series, level: float, rule: Rule, over: bool) -> dict[str, Decision]:
     """One stage: each benchmark from its first pair, until it is decided or the pairs are used up."""
-    found: dict[str, Decision] = {}
+    decisions: dict[str, Decision] = {}
     p_worse, p_better = dict.fromkeys(series, 1.0), dict.fromkeys(series, 1.0)
-    left = dict.fromkeys(series, 1.0)  # of the level, to spend
+    level_left = dict.fromkeys(series, 1.0)  # of the level, to spend
 
-    def look(names: Iterable[str], most: int, share: float | None) -> None:
+    def analyse(names: Iterable[str], most: int, share: float | None) -> None:
         shifts, sure = {}, {}
         for name in names:
             values = series[name][:most]
-            spent = left[name] if share is None else share
+            spent = level_left[name] if share is None else share
             up, down = paired_p_values(values)
             p_worse[name] = min(p_worse[name], up / spent)
             p_better[name] = min(p_better[name], down / spent)
-            left[name] -= spent
-            sure[name] = 1 - 2 * chosen.equivalence * spent
+            level_left[name] -= spent
+            sure[name] = 1 - 2 * rule.equivalence * spent
             shifts[name] = estimate_shift(values.tolist(), sure[name])
-        all_worse, all_better = _discovered(p_worse, level), _discovered(p_better, chosen.improvement)
+        all_worse, all_better = _discovered(p_worse, level), _discovered(p_better, rule.improvement)
         for name, shift in shifts.items():
-            limit = math.log1p(chosen.threshold_of(name))
+            limit = math.log1p(rule.threshold_of(name))
             verdict = _verdict(shift, limit, sure[name], name in all_worse, name in all_better)
-            found[name] = Decision(verdict, _as_ratio(shift), range(shift.n), 0)
+            decisions[name] = Decision(verdict, _as_ratio(shift), range(shift.n), 0)
 
     def open_ones() -> list[str]:
-        return [name for name in series if name not in found or found[name].verdict == UNDECIDED]
+        return [name for name in series if name not in decisions or decisions[name].verdict == UNDECIDED]
 
-    for most, share in zip(chosen.looks, (*SPENT[: len(chosen.looks) - 1], None)):
-        there = [name for name in open_ones() if len(series[name]) >= most]
-        if not over and len(there) < len(open_ones()):
+    for most, share in zip(rule.interim_analyses, (*ALPHA_SPENT[: len(rule.interim_analyses) - 1], None)):
+        enough = [name for name in open_ones() if len(series[name]) >= most]
+        if not over and len(enough) < len(open_ones()):
             for name in open_ones():
-                found[name] = replace(found.get(name) or _nothing(series[name]), wanted=most)
-            return found
-        look(there, most, share)
-    unspent = [name for name in open_ones() if len(series[name]) and left[name] > 1e-9]
-    look(unspent, chosen.most, None)
-    return found | {name: _nothing(series[name]) for name in series if name not in found}
+                decisions[name] = replace(decisions.get(name) or _nothing(series[name]), pairs_needed=most)
+            return decisions
+        analyse(enough, most, share)
+    unspent = [name for name in open_ones() if len(series[name]) and level_left[name] > 1e-9]
+    analyse(unspent, rule.most_pairs, None)
+    return decisions | {name: _nothing(series[name]) for name in series if name not in decisions}
 
 
 def _nothing(values: npt.NDArray[np.float64]) -> Decision:
@@ -191,7 +193,7 @@ def _verdict(shift: Estimate, limit: float, sure: float, evidently_worse: bool, 
 
 
 def _discovered(p_values: Mapping[str, float], level: float) -> set[str]:
-    return {name for name, found in zip(p_values, significant(list(p_values.values()), level)) if found}
+    return {name for name, is_discovery in zip(p_values, significant(list(p_values.values()), level)) if is_discovery}
 
 
 def _as_ratio(shift: Estimate) -> Estimate:
@@ -201,50 +203,54 @@ def _as_ratio(shift: Estimate) -> Estimate:
 # ---- from pairs to judgements
 
 
-def judge(
-    pairs: Mapping[str, Sequence[Pair]], chosen: Rule = Rule(), over: bool = True
-) -> dict[str, Judgement]:
+def judge_pairs(pairs: Mapping[str, Sequence[Pair]], rule: Rule = Rule(), over: bool = True) -> dict[str, Judgement]:
     """What is to be said of each benchmark, by each of its figures: by `name`, or where it is a counter `name counter`.
 
     What has no ratio is left out: see `without_ratio`.
     """
-    figures = paired_figures(pairs)
-    decided = decide({key: one.logs for key, one in figures.items()}, chosen, over)
-    return {key: _judgement(key, one, decided[key], chosen) for key, one in figures.items()}
+    metrics = paired_metrics(pairs)
+    decided = group_sequential_test({key: metric.logs for key, metric in metrics.items()}, rule, over)
+    return {key: _judgement(key, metric, decided[key], rule) for key, metric in metrics.items()}
 
 
-def wanted(pairs: Mapping[str, Sequence[Pair]], chosen: Rule = Rule()) -> dict[str, int]:
+def pairs_needed(pairs: Mapping[str, Sequence[Pair]], rule: Rule = Rule()) -> dict[str, int]:
     """How many pairs each benchmark needs that is not decided yet."""
-    figures = paired_figures(pairs)
+    metrics = paired_metrics(pairs)
     needs: dict[str, int] = {}
-    for key, one in decide({key: one.logs for key, one in figures.items()}, chosen, over=False).items():
-        if one.wanted:
-            name = figures[key].name
-            needs[name] = max(needs.get(name, 0), one.wanted)
+    for key, decision in group_sequential_test(
+        {key: metric.logs for key, metric in metrics.items()}, rule, over=False
+    ).items():
+        if decision.pairs_needed:
+            name = metrics[key].name
+            needs[name] = max(needs.get(name, 0), decision.pairs_needed)
     return needs
 
 
-def cut_short(pairs: Mapping[str, Sequence[Pair]], chosen: Rule = Rule()) -> list[str]:
+def cut_short(pairs: Mapping[str, Sequence[Pair]], rule: Rule = Rule()) -> list[str]:
     """A sentence for each benchmark that seemed worse when the measuring ended, before fresh pairs could settle it."""
-    decided = decide({key: one.logs for key, one in paired_figures(pairs).items()}, chosen)
-    open_ones = {key: one for key, one in decided.items() if one.suspicion is not None and one.verdict == UNDECIDED}
+    decided = group_sequential_test({key: metric.logs for key, metric in paired_metrics(pairs).items()}, rule)
+    unsettled = {
+        key: decision
+        for key, decision in decided.items()
+        if decision.suspicion is not None and decision.verdict == UNDECIDED
+    }
     return [
-        f"{key}: {_suspicion(one)}, and measuring ended after {one.fresh} fresh ones, before that was settled"
-        for key, one in open_ones.items()
-        if one.fresh < chosen.most
+        f"{key}: {_suspicion(decision)}, and measuring ended after {decision.fresh} fresh ones, before that was settled"
+        for key, decision in unsettled.items()
+        if decision.fresh < rule.most_pairs
     ]
 
 
-def _suspicion(found: Decision) -> str:
-    assert found.suspicion is not None
-    return f"seemed worse by {found.suspicion.median - 1:+.1%} in the first {found.suspicion.n} pairs"
+def _suspicion(decision: Decision) -> str:
+    assert decision.suspicion is not None
+    return f"seemed worse by {decision.suspicion.median - 1:+.1%} in the first {decision.suspicion.n} pairs"
 
 
 def without_ratio(pairs: Mapping[str, Sequence[Pair]]) -> list[str]:
     """A sentence for each benchmark that cannot be judged by what its processes reported."""
-    judged = {one.name for one in paired_figures(pairs).values()}
+    judged_names = {metric.name for metric in paired_metrics(pairs).values()}
     reason = "what it reports is missing or not above zero, so it has no ratio"
-    return [f"{name}: {reason}" for name in pairs if name not in judged]
+    return [f"{name}: {reason}" for name in pairs if name not in judged_names]
 
 
 @dataclass(frozen=True)
@@ -252,7 +258,7 @@ class PairedMetric:
     """One figure of one benchmark in all its pairs."""
 
     name: str
-    of: Metric
+    metric: Metric
     pairs: Sequence[Pair]
     old: tuple[float, ...]
     new: tuple[float, ...]
@@ -260,82 +266,85 @@ class PairedMetric:
     @property
     def logs(self) -> list[float]:
         """Of the ratio of costs: where less is worse, turned round."""
-        sign = 1.0 if self.of.more_is_worse else -1.0
+        sign = 1.0 if self.metric.more_is_worse else -1.0
         return [sign * math.log(new / old) for old, new in zip(self.old, self.new)]
 
 
-def paired_figures(pairs: Mapping[str, Sequence[Pair]]) -> dict[str, PairedMetric]:
+def paired_metrics(pairs: Mapping[str, Sequence[Pair]]) -> dict[str, PairedMetric]:
     """Everything that can be judged, by the name of its judgement."""
-    found = {}
-    for name, own in pairs.items():
-        sides = [Benchmark(BenchmarkName.parse(name), tuple(one)) for one in zip(*((one.old, one.new) for one in own))]
-        for each in metrics_of(sides[0]) if sides else ():
-            old, new = (each.values(one) for one in sides)
-            if len(old) == len(new) == len(own) and min((*old, *new)) > 0.0:
-                found[each.named(name)] = PairedMetric(name, each, own, old, new)
-    return found
+    metrics = {}
+    for name, benchmark_pairs in pairs.items():
+        sides = [
+            Benchmark(BenchmarkName.parse(name), tuple(samples))
+            for samples in zip(*((pair.old, pair.new) for pair in benchmark_pairs))
+        ]
+        for metric in metrics_of(sides[0]) if sides else ():
+            old, new = (metric.values(benchmark) for benchmark in sides)
+            if len(old) == len(new) == len(benchmark_pairs) and min((*old, *new)) > 0.0:
+                metrics[metric.named(name)] = PairedMetric(name, metric, benchmark_pairs, old, new)
+    return metrics
 
 
-def _judgement(key: str, judged: PairedMetric, found: Decision, chosen: Rule) -> Judgement:
-    used = slice(found.pairs.start, found.pairs.stop)
-    threshold = chosen.threshold_of(key)
-    others = _other_ratios(judged.pairs[used]) if judged.of == TIME else {}
-    humps = _humps(judged)
-    notes = list(humps)
-    if not judged.of.more_is_worse:
+def _judgement(key: str, metric: PairedMetric, decision: Decision, rule: Rule) -> Judgement:
+    used = slice(decision.pairs.start, decision.pairs.stop)
+    threshold = rule.threshold_of(key)
+    other_ratios = _other_ratios(metric.pairs[used]) if metric.metric == TIME else {}
+    bimodal = _bimodal_notes(metric)
+    notes = list(bimodal)
+    if not metric.metric.more_is_worse:
         notes.append("less is worse here: the ratio is old over new")
-    if found.suspicion is not None and found.verdict != WORSE:
-        notes.append(f"{_suspicion(found)}, which {found.fresh} fresh ones did not confirm")
-    instructions = others.get("instructions")
-    up = found.ratio.median - 1 > threshold and found.verdict in (WORSE, UNDECIDED)
+    if decision.suspicion is not None and decision.verdict != WORSE:
+        notes.append(f"{_suspicion(decision)}, which {decision.fresh} fresh ones did not confirm")
+    instructions = other_ratios.get("instructions")
+    up = decision.ratio.median - 1 > threshold and decision.verdict in (WORSE, UNDECIDED)
     if up and instructions is not None and abs(instructions.median - 1) < INSTRUCTIONS_STAY:
         notes.append("layout suspect: it takes longer for the same instructions (or caches, or a neighbour)")
     return Judgement(
         name=key,
-        verdict=UNDECIDED if humps else found.verdict,
-        ratio=found.ratio,
+        verdict=UNDECIDED if bimodal else decision.verdict,
+        ratio=decision.ratio,
         threshold=threshold,
-        old_ns=median(judged.old[used]),
-        new_ns=median(judged.new[used]),
-        others=others,
-        floor=chosen.floors.get(key),
+        old_ns=median(metric.old[used]),
+        new_ns=median(metric.new[used]),
+        others=other_ratios,
+        floor=rule.floors.get(key),
         notes=tuple(notes),
-        quarantined=bool(humps),
-        unit=judged.of.unit,
+        quarantined=bool(bimodal),
+        unit=metric.metric.unit,
     )
 
 
 def _other_ratios(pairs: Sequence[Pair]) -> dict[str, Estimate]:
     """Of what was counted beside the time in every process, and of the wall clock's time where the other is judged."""
-    read: dict[str, Callable[[Sample], float]] = {
-        "cycles": lambda one: one.cycles or 0.0,
-        "instructions": lambda one: one.counters.get("instructions", 0.0),
-        "wall clock": lambda one: one.counters.get(WALL_NS, 0.0),
+    readers: dict[str, Callable[[Sample], float]] = {
+        "cycles": lambda sample: sample.cycles or 0.0,
+        "instructions": lambda sample: sample.counters.get("instructions", 0.0),
+        "wall clock": lambda sample: sample.counters.get(WALL_NS, 0.0),
     }
-    found = {}
-    for key, value in read.items():
-        sides = [(value(one.old), value(one.new)) for one in pairs]
-        if min(min(both) for both in sides) > 0.0:
-            found[key] = _as_ratio(estimate_shift([math.log(new / old) for old, new in sides]))
-    return found
+    ratios = {}
+    for key, value in readers.items():
+        sides = [(value(pair.old), value(pair.new)) for pair in pairs]
+        if min(min(pair_values) for pair_values in sides) > 0.0:
+            ratios[key] = _as_ratio(estimate_shift([math.log(new / old) for old, new in sides]))
+    return ratios
 
 
-def _humps(judged: PairedMetric) -> list[str]:
+def _bimodal_notes(metric: PairedMetric) -> list[str]:
     """A sentence for each side whose processes fall into two groups while their partners do not.
 
     Without the outermost tenth at each end, so that a few outliers neither make a hump nor hide one. A jump of the
     clock moves both sides of a pair: that is no hump of one side.
     """
     notes = []
-    for which, own, partners in (("old", judged.old, judged.new), ("new", judged.new, judged.old)):
-        tenth = math.ceil(len(own) / 10)
-        humps = find_modes(sorted(own)[tenth : len(own) - tenth])
-        if humps is None:
+    for side, values, partners in (("old", metric.old, metric.new), ("new", metric.new, metric.old)):
+        tenth = math.ceil(len(values) / 10)
+        modes = find_modes(sorted(values)[tenth : len(values) - tenth])
+        if modes is None:
             continue
-        middle = math.sqrt(humps[0] * humps[1])
-        low = [there for here, there in zip(own, partners) if here < middle]
-        high = [there for here, there in zip(own, partners) if here >= middle]
-        if median(high) / median(low) < math.sqrt(humps[1] / humps[0]):
-            unit = judged.of.unit
-            notes.append(f"two humps in the {which} side, at {humps[0]:.3g} and {humps[1]:.3g} {unit}: not averaged")
+        middle = math.sqrt(modes[0] * modes[1])
+        low = [partner for value, partner in zip(values, partners) if value < middle]
+        high = [partner for value, partner in zip(values, partners) if value >= middle]
+        if median(high) / median(low) < math.sqrt(modes[1] / modes[0]):
+            unit = metric.metric.unit
+            notes.append(f"two humps in the {side} side, at {modes[0]:.3g} and {modes[1]:.3g} {unit}: not averaged")
     return notes

@@ -45,18 +45,18 @@ class SideOptions:
         return Program(executable, self.profile, None, allocators, options=repeated(self.seconds))
 
 
-def of_build(label: str, chosen: SideOptions, folder: Path, status: Console) -> SideBuilds:
+def of_build(label: str, options: SideOptions, folder: Path, status: Console) -> SideBuilds:
     """A build folder, or the program itself. `folder` takes the padded programs."""
     path = Path(label)
     executable = path / EXECUTABLE if path.is_dir() else path
     if not executable.is_file() or not os.access(executable, os.X_OK):
         raise BadInput(f"{label} is no build: {executable} cannot be run")
     executable = executable.resolve()
-    executables = _layouts(executable, chosen, folder, status) if chosen.layouts > 1 else [executable]
-    return _contestant(label, tuple(chosen.program(one) for one in executables))
+    executables = _layouts(executable, options, folder, status) if options.layouts > 1 else [executable]
+    return _side_builds(label, tuple(options.program(program_file) for program_file in executables))
 
 
-def of_malloc(label: str, library: str, executable: Path, chosen: SideOptions) -> SideBuilds:
+def of_malloc(label: str, library: str, executable: Path, options: SideOptions) -> SideBuilds:
     """The program with one malloc library; `library` is FILE or FILE,PREFIX, and FILE a path or a name that the system
     knows, such as libjemalloc.so.2."""
     file, comma, prefix = library.partition(",")
@@ -64,10 +64,10 @@ def of_malloc(label: str, library: str, executable: Path, chosen: SideOptions) -
         file = str(Path(file).resolve())
     elif "/" in file:
         raise BadInput(f"--allocator {label}: {file} does not exist")
-    return _contestant(label, (chosen.program(executable, f"{MALLOC}={file}{comma}{prefix}"),))
+    return _side_builds(label, (options.program(executable, f"{MALLOC}={file}{comma}{prefix}"),))
 
 
-def _contestant(label: str, builds: tuple[Program, ...]) -> SideBuilds:
+def _side_builds(label: str, builds: tuple[Program, ...]) -> SideBuilds:
     context = ask(builds[0]).context
     facts = {key: context[key] for key in FACTS if key in context}
     return SideBuilds(Side(label, facts | {"program": digest(builds[0].executable)[:12]}), builds)
@@ -86,58 +86,58 @@ def commit_of(label: str, root: Path) -> str:
 
 @contextlib.contextmanager
 def of_revision(
-    label: str, root: Path, preset: str, build: Builder, chosen: SideOptions, folder: Path, status: Console
+    label: str, root: Path, preset: str, build: Builder, options: SideOptions, folder: Path, status: Console
 ) -> Iterator[SideBuilds]:
     """A git revision, checked out and built in a folder of its own, which goes when the duet ends."""
     commit = commit_of(label, root)
-    where = root / "build" / "revisions" / commit
-    if where.exists():
-        raise BadInput(f"{where} is in use by another duet; if none runs: git worktree remove --force {where}")
+    worktree = root / "build" / "revisions" / commit
+    if worktree.exists():
+        raise BadInput(f"{worktree} is in use by another duet; if none runs: git worktree remove --force {worktree}")
     _git(root, "worktree", "prune", problem="git worktree prune failed")
-    where.parent.mkdir(parents=True, exist_ok=True)
+    worktree.parent.mkdir(parents=True, exist_ok=True)
     try:
-        _git(root, "worktree", "add", "--detach", str(where), commit, problem=f"{label} cannot be checked out")
+        _git(root, "worktree", "add", "--detach", str(worktree), commit, problem=f"{label} cannot be checked out")
         status.print(f"{label} is {commit[:12]}", markup=False)
-        built = of_build(str(build(where, preset, status)), chosen, folder, status)
+        built = of_build(str(build(worktree, preset, status)), options, folder, status)
         facts = {**built.side.facts, "commit": commit}
         yield SideBuilds(Side(label, facts), built.builds)
     finally:
-        subprocess.run(["git", "-C", str(root), "worktree", "remove", "--force", str(where)], capture_output=True)
-        shutil.rmtree(where, ignore_errors=True)
+        subprocess.run(["git", "-C", str(root), "worktree", "remove", "--force", str(worktree)], capture_output=True)
+        shutil.rmtree(worktree, ignore_errors=True)
 
 
 def _git(root: Path, *arguments: str, problem: str) -> str:
     try:
-        ended = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True)
+        result = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True)
     except FileNotFoundError:
         raise BadInput("git is not installed") from None
-    if ended.returncode != 0:
-        said = ended.stderr.strip().splitlines()
-        raise BadInput(problem + (f" ({said[-1]})" if said else ""))
-    return ended.stdout.strip()
+    if result.returncode != 0:
+        error_lines = result.stderr.strip().splitlines()
+        raise BadInput(problem + (f" ({error_lines[-1]})" if error_lines else ""))
+    return result.stdout.strip()
 
 
 # ---- layouts
 
 
-def _layouts(executable: Path, chosen: SideOptions, folder: Path, status: Console) -> list[Path]:
+def _layouts(executable: Path, options: SideOptions, folder: Path, status: Console) -> list[Path]:
     """The program linked behind paddings of several sizes, none among them; the build folder is left as it was."""
     tree = executable.parent
     if not (tree / "CMakeCache.txt").is_file():
         raise BadInput(f"--layouts needs a build folder of CMake, to link anew: {tree} is none")
-    draw = random.Random(chosen.seed)
-    paddings = [0, *(PADDING_STEP * step for step in draw.sample(range(1, PADDING_STEPS), chosen.layouts - 1))]
-    into = Path(tempfile.mkdtemp(dir=folder))
-    made = []
+    draw = random.Random(options.seed)
+    paddings = [0, *(PADDING_STEP * step for step in draw.sample(range(1, PADDING_STEPS), options.layouts - 1))]
+    target = Path(tempfile.mkdtemp(dir=folder))
+    copies = []
     try:
         for number, padding in enumerate(paddings):
             _link(tree, padding, status)
-            made.append(shutil.copy(executable, into / f"{EXECUTABLE}-{number}"))
+            copies.append(shutil.copy(executable, target / f"{EXECUTABLE}-{number}"))
     finally:
         _link(tree, 0, status)
-    if len({digest(Path(one)) for one in made}) < len(made):
+    if len({digest(Path(copy)) for copy in copies}) < len(copies):
         raise BadInput(f"--layouts: the program in {tree} does not know STACKHEAP_PADDING: no layout differs")
-    return [Path(one) for one in made]
+    return [Path(copy) for copy in copies]
 
 
 def _link(tree: Path, padding: int, status: Console) -> None:

@@ -56,23 +56,23 @@ class Rules:
     allow_missing: bool = False
 
 
-def compare(base: Run, new: Run, by: Rules = Rules()) -> Comparison:
+def compare(base: Run, new: Run, rules: Rules = Rules()) -> Comparison:
     """The verdict on each figure that both files have. Raises BadInput when they cannot be compared at all."""
     differences = list(_differences(base, new))
-    if differences and not by.across:
+    if differences and not rules.across:
         raise BadInput(
             f"{new.path} cannot be compared with {base.path}: {'; '.join(differences)} (--across compares all the same)"
         )
-    olds, news = _chosen(base, by.only), _chosen(new, by.only)
-    if not olds and not news:
-        raise BadInput(f"neither {base.path} nor {new.path} has a benchmark that matches {by.only!r}")
-    gaps = list(_gaps(base, new, olds, news))
-    rows, unjudged = _rows(base, new, olds, news)
-    judgements = _judge([one for one in rows if not one.problem], by.threshold)
-    gaps += [f"{one.name}: {one.problem}" for one in rows if one.problem]
+    old_benchmarks, new_benchmarks = _selected(base, rules.only), _selected(new, rules.only)
+    if not old_benchmarks and not new_benchmarks:
+        raise BadInput(f"neither {base.path} nor {new.path} has a benchmark that matches {rules.only!r}")
+    gaps = list(_gaps(base, new, old_benchmarks, new_benchmarks))
+    rows, unjudged = _rows(base, new, old_benchmarks, new_benchmarks)
+    judgements = _judgements([row for row in rows if not row.problem], rules.threshold)
+    gaps += [f"{row.name}: {row.problem}" for row in rows if row.problem]
     moved = _control_move(judgements)
-    trusted = by.across or abs(math.log(moved or 1.0)) <= math.log1p(by.threshold)
-    problems = [] if by.allow_missing else gaps
+    trusted = rules.across or abs(math.log(moved or 1.0)) <= math.log1p(rules.threshold)
+    problems = [] if rules.allow_missing else gaps
     if not judgements:
         problems = gaps + ["nothing is left to judge"]
     return Comparison(
@@ -82,10 +82,10 @@ def compare(base: Run, new: Run, by: Rules = Rules()) -> Comparison:
         judgements=tuple(judgements),
         problems=tuple(problems),
         warnings=(
-            *(f"compared across: {one}" for one in differences),
-            *((f"left out: {one}" for one in gaps) if by.allow_missing and judgements else ()),
+            *(f"compared across: {difference}" for difference in differences),
+            *((f"left out: {gap}" for gap in gaps) if rules.allow_missing and judgements else ()),
             *unjudged,
-            *_caveats(base, new, olds, news, moved, trusted),
+            *_caveats(base, new, old_benchmarks, new_benchmarks, moved, trusted),
         ),
         trusted=trusted,
     )
@@ -96,39 +96,45 @@ def compare(base: Run, new: Run, by: Rules = Rules()) -> Comparison:
 
 def _differences(base: Run, new: Run) -> Iterator[str]:
     for key in (*_MACHINE, *_BUILD, *_METHOD):
-        old_text, new_text = (one_line(str(one.context.get(key, "not told"))) for one in (base, new))
+        old_text, new_text = (one_line(str(run.context.get(key, "not told"))) for run in (base, new))
         if old_text != new_text:
             yield f"{key.replace('_', ' ')} was {old_text}, is {new_text}"
-    olds, news = base.mallocs(), new.mallocs()
-    for name in sorted(olds.keys() & news.keys()):
-        old_text, new_text = (one_line(text.partition(" ")[0]) for text in (olds[name], news[name]))
+    old_mallocs, new_mallocs = base.mallocs(), new.mallocs()
+    for name in sorted(old_mallocs.keys() & new_mallocs.keys()):
+        old_text, new_text = (one_line(text.partition(" ")[0]) for text in (old_mallocs[name], new_mallocs[name]))
         if old_text != new_text:
             yield f"malloc {one_line(name)} was {old_text}, is {new_text}"
 
 
-def _chosen(of: Run, only: str | None) -> dict[str, Benchmark]:
+def _selected(run: Run, only: str | None) -> dict[str, Benchmark]:
     if only is None:
-        return dict(of.by_name)
+        return dict(run.by_name)
     try:
-        wanted = re.compile(only)
+        pattern = re.compile(only)
     except (re.error, RecursionError) as error:
         raise BadInput(f"--only {only!r} is no regular expression: {error}") from None
-    return {name: one for name, one in of.by_name.items() if wanted.search(name)}
+    return {name: benchmark for name, benchmark in run.by_name.items() if pattern.search(name)}
 
 
-def _gaps(base: Run, new: Run, olds: Mapping[str, Benchmark], news: Mapping[str, Benchmark]) -> Iterator[str]:
+def _gaps(
+    base: Run, new: Run, old_benchmarks: Mapping[str, Benchmark], new_benchmarks: Mapping[str, Benchmark]
+) -> Iterator[str]:
     """What stands in one file only, or failed in one."""
-    missing = [name for name in olds if name not in news]
-    added = [name for name in news if name not in olds]
-    kept_families = {_family(name) for name in news}
+    missing = [name for name in old_benchmarks if name not in new_benchmarks]
+    added = [name for name in new_benchmarks if name not in old_benchmarks]
+    kept_families = {_family(name) for name in new_benchmarks}
     for place, name in enumerate(missing):
-        likely = [each for each in added if _may_be(name, each, kept_families)] if place < _MOST_RENAMES else []
+        likely = (
+            [candidate for candidate in added if _may_be(name, candidate, kept_families)]
+            if place < _MOST_RENAMES
+            else []
+        )
         similar = difflib.get_close_matches(name, likely[:_MOST_CANDIDATES], 1)
         yield f"{name}: missing in {new.path}" + (f"; renamed to {similar[0]}?" if similar else "")
-    for of, found in ((base, olds), (new, news)):
-        for name, one in found.items():
-            if one.errors:
-                yield f"{name}: failed in {of.path}: {one.errors[0]}"
+    for run, benchmarks in ((base, old_benchmarks), (new, new_benchmarks)):
+        for name, benchmark in benchmarks.items():
+            if benchmark.errors:
+                yield f"{name}: failed in {run.path}: {benchmark.errors[0]}"
 
 
 def _may_be(missing: str, added: str, kept_families: Collection[str]) -> bool:
@@ -146,11 +152,11 @@ _Samples = tuple[tuple[float, ...], tuple[float, ...]]  # old and new, by proces
 
 
 @dataclass(frozen=True)
-class _row:
+class _Row:
     """One figure of one benchmark on both sides."""
 
     name: str
-    of: Metric
+    metric: Metric
     old: tuple[float, ...]
     new: tuple[float, ...]
     others: Mapping[str, _Samples] = field(default_factory=dict)  # cycles and instructions
@@ -159,44 +165,46 @@ class _row:
 
     def measures(self) -> Iterator[tuple[str, _Samples]]:
         """What decides, as costs: where less is worse, old and new change places."""
-        yield "time", (self.old, self.new) if self.of.more_is_worse else (self.new, self.old)
+        yield "time", (self.old, self.new) if self.metric.more_is_worse else (self.new, self.old)
         if "cycles" in self.others:
             yield "cycles", self.others["cycles"]
 
 
 def _rows(
-    base: Run, new_run: Run, olds: Mapping[str, Benchmark], news: Mapping[str, Benchmark]
-) -> tuple[list[_row], list[str]]:
+    base: Run, new_run: Run, old_benchmarks: Mapping[str, Benchmark], new_benchmarks: Mapping[str, Benchmark]
+) -> tuple[list[_Row], list[str]]:
     """Every figure of the benchmarks that both sides measured, and what is to be said of those without any."""
     rows, without = [], []
-    for name, old in olds.items():
-        new = news.get(name)
+    for name, old in old_benchmarks.items():
+        new = new_benchmarks.get(name)
         if new is None or not old.samples or not new.samples:
             continue  # said by _gaps
-        found = list(dict.fromkeys((*metrics_of(old), *metrics_of(new))))
+        metrics = list(dict.fromkeys((*metrics_of(old), *metrics_of(new))))
         disturbed = _disturbed(base, old, "old") or _disturbed(new_run, new, "new")
-        rows += [_row_of(each, old, new, disturbed) for each in found]
-        without += [] if found else [name]
-    said = [f"not judged, for they have no figure of their own: {_few(without)}"] if without else []
-    return rows, said
+        rows += [_row_of(metric, old, new, disturbed) for metric in metrics]
+        without += [] if metrics else [name]
+    remarks = [f"not judged, for they have no figure of their own: {_few(without)}"] if without else []
+    return rows, remarks
 
 
-def _disturbed(of: Run, one: Benchmark, which: str) -> str:
-    disturbed = len(of.disturbed_processes(one))
-    mostly = 2 * disturbed > len(one.samples)
-    return f"{disturbed} of {len(one.samples)} processes of the {which} side were disturbed" if mostly else ""
+def _disturbed(run: Run, benchmark: Benchmark, side: str) -> str:
+    number = len(run.disturbed_processes(benchmark))
+    mostly = 2 * number > len(benchmark.samples)
+    return f"{number} of {len(benchmark.samples)} processes of the {side} side were disturbed" if mostly else ""
 
 
-def _row_of(each: Metric, old: Benchmark, new: Benchmark, disturbed: str) -> _row:
-    values = each.values(old), each.values(new)
-    name = each.named(old.name.text)
-    fewest = min(len(one) for one in values)
+def _row_of(metric: Metric, old: Benchmark, new: Benchmark, disturbed: str) -> _Row:
+    values = metric.values(old), metric.values(new)
+    name = metric.named(old.name.text)
+    fewest = min(len(side_values) for side_values in values)
     if fewest < FEWEST_PROCESSES:
-        return _row(name, each, *values, problem=_too_few(values, old, new))
+        return _Row(name, metric, *values, problem=_too_few(values, old, new))
     if min((*values[0], *values[1])) <= 0.0:
-        return _row(name, each, *values, problem=f"{each.counter or 'a time'} is not above zero, so it has no ratio")
-    others = dict(_counted(old, new)) if each == TIME else {}
-    return _row(name, each, *values, others, disturbed)
+        return _Row(
+            name, metric, *values, problem=f"{metric.counter or 'a time'} is not above zero, so it has no ratio"
+        )
+    others = dict(_counted(old, new)) if metric == TIME else {}
+    return _Row(name, metric, *values, others, disturbed)
 
 
 def _too_few(values: _Samples, old: Benchmark, new: Benchmark) -> str:
@@ -210,7 +218,10 @@ def _counted(old: Benchmark, new: Benchmark) -> Iterator[tuple[str, _Samples]]:
     """What else tells a change: cycles by the addition timed beside, which count the kernel's work too."""
     additions = old.counter("ns_per_addition"), new.counter("ns_per_addition")
     for key, values in (
-        ("cycles", tuple(_per(one.times, each) for one, each in zip((old, new), additions))),
+        (
+            "cycles",
+            tuple(_per(benchmark.times, addition_times) for benchmark, addition_times in zip((old, new), additions)),
+        ),
         ("instructions", (old.counter("instructions"), new.counter("instructions"))),
     ):
         complete = len(values[0]) == len(old.samples) and len(values[1]) == len(new.samples)
@@ -228,7 +239,7 @@ def _per(times: Sequence[float], additions: Sequence[float]) -> tuple[float, ...
 
 
 @dataclass(frozen=True)
-class _measured:
+class _MeasuredRatio:
     """One figure in one measure (time, or cycles): its ratio, and how often chance would do as much."""
 
     ratio: Estimate
@@ -236,63 +247,69 @@ class _measured:
     better: float
 
 
-def _judge(rows: Sequence[_row], threshold: float) -> list[Judgement]:
+def _judgements(rows: Sequence[_Row], threshold: float) -> list[Judgement]:
     """Worse and better need evidence in every measure and an effect over the threshold; same needs equivalence."""
     measures = _measure(rows)
-    worse = significant([max(one.worse for one in each.values()) for each in measures], FALSE_DISCOVERIES)
-    better = significant([max(one.better for one in each.values()) for each in measures], FALSE_DISCOVERIES)
+    worse = significant(
+        [max(measured.worse for measured in by_measure.values()) for by_measure in measures], FALSE_DISCOVERIES
+    )
+    better = significant(
+        [max(measured.better for measured in by_measure.values()) for by_measure in measures], FALSE_DISCOVERIES
+    )
     return [
-        _judgement(row, each, threshold, worse_found, better_found)
-        for row, each, worse_found, better_found in zip(rows, measures, worse, better)
+        _judgement(row, by_measure, threshold, worse_found, better_found)
+        for row, by_measure, worse_found, better_found in zip(rows, measures, worse, better)
     ]
 
 
-def _measure(rows: Sequence[_row]) -> list[dict[str, _measured]]:
+def _measure(rows: Sequence[_Row]) -> list[dict[str, _MeasuredRatio]]:
     """Each row in time (or its counter), and where it can be, in cycles."""
-    found: list[dict[str, _measured]] = [{} for _ in rows]
+    measured: list[dict[str, _MeasuredRatio]] = [{} for _ in rows]
     groups: defaultdict[tuple[str, int, int], list[tuple[int, _Samples]]] = defaultdict(list)
     for index, row in enumerate(rows):
         for measure, (old, new) in row.measures():
             groups[measure, len(old), len(new)].append((index, (old, new)))
     for (measure, _, _), members in groups.items():
-        pooled = permutation_p_values([sides for _, sides in members], [rows[index].of.unit for index, _ in members])
+        pooled = permutation_p_values(
+            [sides for _, sides in members], [rows[index].metric.unit for index, _ in members]
+        )
         for (index, (old, new)), chance in zip(members, pooled):
-            found[index][measure] = _measured_one(old, new, chance)
-    return found
+            measured[index][measure] = _measured_figure(old, new, chance)
+    return measured
 
 
-def _measured_one(old: Sequence[float], new: Sequence[float], pooled: PValues) -> _measured:
+def _measured_figure(old: Sequence[float], new: Sequence[float], pooled: PValues) -> _MeasuredRatio:
     """A benchmark's own ranks must say it as well as the comparison with all others."""
     worse = pooled.rise if rank_sum_p(new, old) <= OWN_CHANCE else 1.0
     better = pooled.fall if rank_sum_p(old, new) <= OWN_CHANCE else 1.0
-    return _measured(estimate_ratio(new, old), worse, better)
+    return _MeasuredRatio(estimate_ratio(new, old), worse, better)
 
 
 def _judgement(
-    row: _row, measures: Mapping[str, _measured], threshold: float, worse: bool, better: bool
+    row: _Row, measures: Mapping[str, _MeasuredRatio], threshold: float, worse: bool, better: bool
 ) -> Judgement:
-    ratios = {key: one.ratio for key, one in measures.items()}
-    if worse and not row.disturbed and all(one.median > 1 + threshold for one in ratios.values()):
+    ratios = {key: measured.ratio for key, measured in measures.items()}
+    if worse and not row.disturbed and all(ratio.median > 1 + threshold for ratio in ratios.values()):
         verdict = WORSE
-    elif better and not row.disturbed and all(one.median < 1 / (1 + threshold) for one in ratios.values()):
+    elif better and not row.disturbed and all(ratio.median < 1 / (1 + threshold) for ratio in ratios.values()):
         verdict = BETTER
-    elif all(_equivalent(one, threshold) for one in ratios.values()):
+    elif all(_equivalent(ratio, threshold) for ratio in ratios.values()):
         verdict = SAME
     else:
         verdict = UNDECIDED
-    humps = [f"two humps in {which}" for which, values in (("old", row.old), ("new", row.new)) if find_modes(values)]
+    bimodal = [f"two humps in {side}" for side, values in (("old", row.old), ("new", row.new)) if find_modes(values)]
     counted = {key: estimate_ratio(new, old) for key, (old, new) in row.others.items()}
     return Judgement(
         name=row.name,
-        verdict=UNDECIDED if humps else verdict,
+        verdict=UNDECIDED if bimodal else verdict,
         ratio=ratios["time"],
         threshold=threshold,
         old_ns=median(row.old),
         new_ns=median(row.new),
         others=counted,
-        notes=(*humps, *_notes(row, ratios, threshold)),
-        quarantined=bool(humps),
-        unit=row.of.unit,
+        notes=(*bimodal, *_notes(row, ratios, threshold)),
+        quarantined=bool(bimodal),
+        unit=row.metric.unit,
     )
 
 
@@ -300,8 +317,8 @@ def _equivalent(ratio: Estimate, threshold: float) -> bool:
     return ratio.has_interval and 1 / (1 + threshold) <= ratio.low and ratio.high <= 1 + threshold
 
 
-def _notes(row: _row, ratios: Mapping[str, Estimate], threshold: float) -> Iterator[str]:
-    if not row.of.more_is_worse:
+def _notes(row: _Row, ratios: Mapping[str, Estimate], threshold: float) -> Iterator[str]:
+    if not row.metric.more_is_worse:
         yield "less is worse here: the ratio is old over new"
     if row.disturbed:
         yield row.disturbed
@@ -319,38 +336,38 @@ def _moved(ratio: Estimate, threshold: float) -> bool:
 
 def _control_move(judgements: Sequence[Judgement]) -> float | None:
     """How much the controls, which make no block, moved in time and in cycles alike; None where there are none."""
-    controls = [one for one in judgements if "/none/" in one.name and one.unit == "ns"]
+    controls = [judgement for judgement in judgements if "/none/" in judgement.name and judgement.unit == "ns"]
     if not controls:
         return None
-    time = median(one.ratio.median for one in controls)
-    cycles = median(one.others.get("cycles", one.ratio).median for one in controls)
+    time = median(judgement.ratio.median for judgement in controls)
+    cycles = median(judgement.others.get("cycles", judgement.ratio).median for judgement in controls)
     return min((time, cycles), key=lambda ratio: abs(math.log(ratio))) if (time > 1) == (cycles > 1) else 1.0
 
 
 def _caveats(
     base: Run,
     new: Run,
-    olds: Mapping[str, Benchmark],
-    news: Mapping[str, Benchmark],
+    old_benchmarks: Mapping[str, Benchmark],
+    new_benchmarks: Mapping[str, Benchmark],
     moved: float | None,
     trusted: bool,
 ) -> Iterator[str]:
     if moved is not None and abs(math.log(moved)) > math.log1p(SMALLEST_CONTROL_MOVE):
         consequence = "" if trusted else ": nothing here is to be trusted"
         yield f"the controls, which make no block, moved by {moved - 1:+.1%}{consequence}"
-    clock = _clock_move(olds, news)
+    clock = _clock_move(old_benchmarks, new_benchmarks)
     if clock is not None and abs(math.log(clock)) > math.log1p(SMALLEST_CONTROL_MOVE):
         yield f"one addition, a cycle of the clock, took {clock - 1:+.1%} time: cycles tell more than nanoseconds"
-    added = [name for name in news if name not in olds]
+    added = [name for name in new_benchmarks if name not in old_benchmarks]
     if added:
         yield f"only in {new.path}, and not compared: {_few(added)}"
-    for one in (base, new):
-        disturbed = sum(unit.disturbed for unit in one.units)
+    for run in (base, new):
+        disturbed = sum(unit.disturbed for unit in run.units)
         if disturbed:
-            yield f"{disturbed} of {len(one.units)} measurements in {one.path} were disturbed"
-        if not one.complete:
-            yield f"{one.path} is incomplete: its run was interrupted"
-    hosts = [one_line(str(one.context.get("host_name", ""))) for one in (base, new)]
+            yield f"{disturbed} of {len(run.units)} measurements in {run.path} were disturbed"
+        if not run.complete:
+            yield f"{run.path} is incomplete: its run was interrupted"
+    hosts = [one_line(str(run.context.get("host_name", ""))) for run in (base, new)]
     if hosts[0] != hosts[1]:
         yield f"the hosts have different names: {hosts[0]} and {hosts[1]}"
     yield (
@@ -359,16 +376,16 @@ def _caveats(
     )
 
 
-def _clock_move(olds: Mapping[str, Benchmark], news: Mapping[str, Benchmark]) -> float | None:
-    both = [(olds[name], news[name]) for name in olds if name in news]
-    pairs = [(old.counter("ns_per_addition"), new.counter("ns_per_addition")) for old, new in both]
+def _clock_move(old_benchmarks: Mapping[str, Benchmark], new_benchmarks: Mapping[str, Benchmark]) -> float | None:
+    shared = [(old_benchmarks[name], new_benchmarks[name]) for name in old_benchmarks if name in new_benchmarks]
+    pairs = [(old.counter("ns_per_addition"), new.counter("ns_per_addition")) for old, new in shared]
     moves = [median(new) / median(old) for old, new in pairs if old and new and min((*old, *new)) > 0.0]
     return median(moves) if moves else None
 
 
 def _apart(base: Run, new: Run) -> str:
     try:
-        first, second = (datetime.fromisoformat(str(one.context.get("date"))) for one in (base, new))
+        first, second = (datetime.fromisoformat(str(run.context.get("date"))) for run in (base, new))
         minutes = (second - first).total_seconds() / 60
     except (ValueError, TypeError, OverflowError):
         return "at different times"
@@ -380,12 +397,12 @@ def _apart(base: Run, new: Run) -> str:
 
 
 def _few(names: Sequence[str], most: int = 3) -> str:
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
+    listed = ", ".join(names[:most])
+    return listed if len(names) <= most else f"{listed} and {len(names) - most:,} more"
 
 
-def _side(of: Run) -> Side:
+def _side(run: Run) -> Side:
     keys = ("date", "host_name", "compiler", "build_flags", "profile")
-    facts = {key: one_line(str(of.context[key])) for key in keys if key in of.context}
-    mallocs = {f"malloc {one_line(name)}": one_line(text.partition(" ")[0]) for name, text in of.mallocs().items()}
-    return Side(str(of.path), {**facts, "processes": str(of.processes), **mallocs})
+    facts = {key: one_line(str(run.context[key])) for key in keys if key in run.context}
+    mallocs = {f"malloc {one_line(name)}": one_line(text.partition(" ")[0]) for name, text in run.mallocs().items()}
+    return Side(str(run.path), {**facts, "processes": str(run.processes), **mallocs})

@@ -36,7 +36,7 @@ class Function:
             jump = _JUMP.match(text)
             if jump and int(jump["target"], 16) <= address:
                 start = int(jump["target"], 16)
-                yield [body for at, body in self.instructions if start <= at <= address]
+                yield [body for position, body in self.instructions if start <= position <= address]
 
 
 def disassemble(file: Path) -> Mapping[str, Function]:
@@ -45,10 +45,10 @@ def disassemble(file: Path) -> Mapping[str, Function]:
     if objdump is None:
         raise NoDisassembly("objdump is not installed (package binutils)")
     command = [objdump, "--disassemble", "--demangle", "--no-show-raw-insn", str(file)]
-    ended = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
-    if ended.returncode != 0:
-        raise NoDisassembly((ended.stderr.strip().splitlines() or [f"objdump cannot read {file}"])[-1])
-    return {each.name: each for each in _functions(ended.stdout)}
+    result = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
+    if result.returncode != 0:
+        raise NoDisassembly((result.stderr.strip().splitlines() or [f"objdump cannot read {file}"])[-1])
+    return {function.name: function for function in _functions(result.stdout)}
 
 
 def _functions(text: str) -> Iterator[Function]:

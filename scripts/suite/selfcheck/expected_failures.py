@@ -10,22 +10,22 @@ from suite.results.model import Run
 from suite.results.read import read_run
 
 
-def told(run: Run, expected: Set[str]) -> tuple[str, ...]:
+def failure_lines(run: Run, expected: Set[str]) -> tuple[str, ...]:
     """A line for each reason that a family gave; those of a family that is not expected to fail begin with FAILED."""
-    failed = sorted({(one.family, one.reason) for one in run.failed})
+    failed = sorted({(failure.family, failure.reason) for failure in run.failed})
     return tuple(f"{'not run' if family in expected else 'FAILED'}: {family} {reason}" for family, reason in failed)
 
 
-def only(run: Run, expected: Set[str]) -> bool:
-    return {one.family for one in run.failed} <= expected
+def only_expected(run: Run, expected: Set[str]) -> bool:
+    return {failure.family for failure in run.failed} <= expected
 
 
 def main(file: str, families: str) -> int:
     """Of a result file and families with commas between; 0 when no other failed, else 1."""
     run, expected = read_run(Path(file)), frozenset(families.split(","))
-    for line in told(run, expected):
+    for line in failure_lines(run, expected):
         print(line)
-    return 0 if only(run, expected) else 1
+    return 0 if only_expected(run, expected) else 1
 
 
 if __name__ == "__main__":

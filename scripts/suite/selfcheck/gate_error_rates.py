@@ -46,7 +46,7 @@ PLANTED = tuple(percent for percent in SLOWDOWNS if percent != SAME_ON_BOTH_SIDE
 SUITES = 336  # over the 300 that are asked for; 24 times each of 14 benchmarks has each slowdown
 RUN_SUITES = 60  # of the other rules, at most: more come from the same few runs
 BLOCK_TURNS = 5
-STAGES = 2  # of the rule, each of up to rule.most pairs: suspicion and confirmation
+STAGES = 2  # of the rule, each of up to rule.most_pairs pairs: suspicion and confirmation
 LEAST_HISTORY = 5  # runs before a tool that looks back is asked
 BLOCK_NAME = "evaluation"
 
@@ -56,19 +56,19 @@ class Tally:
     """How many of how many."""
 
     hits: int = 0
-    of: int = 0
+    trials: int = 0
 
-    def plus(self, hits: int, of: int = 1) -> Tally:
-        return Tally(self.hits + hits, self.of + of)
+    def plus(self, hits: int, trials: int = 1) -> Tally:
+        return Tally(self.hits + hits, self.trials + trials)
 
     @property
     def share(self) -> float:
-        return self.hits / self.of if self.of else math.nan
+        return self.hits / self.trials if self.trials else math.nan
 
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of Clopper and Pearson, which never covers less than it says."""
-        exact = binomtest(self.hits, self.of).proportion_ci(method="exact") if self.of else None
+        exact = binomtest(self.hits, self.trials).proportion_ci(method="exact") if self.trials else None
         return (exact.low, exact.high) if exact else (0.0, 1.0)
 
 
@@ -80,18 +80,18 @@ class Score:
     condition: str
     comparisons: Tally = Tally()  # of a benchmark with itself that were called slower
     suites: Tally = Tally()  # of a program with itself in which any was
-    found: dict[tuple[int, str], Tally] = field(default_factory=dict)  # by slowdown and benchmark
+    detections: dict[tuple[int, str], Tally] = field(default_factory=dict)  # by slowdown and benchmark
 
-    def of(self, percent: int) -> Tally:
-        own = [one for (slower, _), one in self.found.items() if slower == percent]
-        return Tally(sum(one.hits for one in own), sum(one.of for one in own))
+    def detected(self, percent: int) -> Tally:
+        tallies = [tally for (slower, _), tally in self.detections.items() if slower == percent]
+        return Tally(sum(tally.hits for tally in tallies), sum(tally.trials for tally in tallies))
 
     def count_itself(self, flagged: int, benchmarks: int) -> None:
         self.comparisons = self.comparisons.plus(flagged, benchmarks)
         self.suites = self.suites.plus(bool(flagged))
 
-    def count_planted(self, percent: int, name: str, found: bool) -> None:
-        self.found[percent, name] = self.found.get((percent, name), Tally()).plus(found)
+    def count_planted(self, percent: int, name: str, detected: bool) -> None:
+        self.detections[percent, name] = self.detections.get((percent, name), Tally()).plus(detected)
 
 
 # ---- this project's rule
@@ -103,73 +103,88 @@ class PairedRule:
 
     name: str
     figure: Callable[[Sample], float | None]
-    chosen: Rule
+    rule: Rule
 
 
 PAIRED_RULES = (
-    PairedRule("**this project's**", lambda one: one.ns, Rule()),
-    PairedRule("the same, in cycles", lambda one: one.cycles, Rule()),
-    PairedRule("the same, 20 pairs at most", lambda one: one.ns, Rule(extended=False)),
-    PairedRule("the same, 10 pairs at most", lambda one: one.ns, Rule(pairs=10, extended=False)),
+    PairedRule("**this project's**", lambda sample: sample.ns, Rule()),
+    PairedRule("the same, in cycles", lambda sample: sample.cycles, Rule()),
+    PairedRule("the same, 20 pairs at most", lambda sample: sample.ns, Rule(extended=False)),
+    PairedRule("the same, 10 pairs at most", lambda sample: sample.ns, Rule(pairs=10, extended=False)),
 )
-THE_RULE, IN_CYCLES, WITHIN_20, _ = (asked.name for asked in PAIRED_RULES)
-LEAST_TURNS = STAGES * min(asked.chosen.most for asked in PAIRED_RULES)
+THE_RULE, IN_CYCLES, WITHIN_20, _ = (paired_rule.name for paired_rule in PAIRED_RULES)
+LEAST_TURNS = STAGES * min(paired_rule.rule.most_pairs for paired_rule in PAIRED_RULES)
 
 
-def draw_turns(turns: int, wanted: int, draw: random.Random, block: int = BLOCK_TURNS) -> list[int]:
+def draw_turns(turns: int, number: int, draw: random.Random, block: int = BLOCK_TURNS) -> list[int]:
     """So many of the turns, none twice, as blocks that follow each other; all of them where there are no more."""
     start = draw.randrange(block)
-    blocks = [range(max(0, at), min(turns, at + block)) for at in range(start - block, turns, block)]
+    blocks = [range(max(0, first), min(turns, first + block)) for first in range(start - block, turns, block)]
     draw.shuffle(blocks)
-    return [index for one in blocks for index in one][:wanted]
+    return [index for turn_block in blocks for index in turn_block][:number]
 
 
-def score_paired(made: Recording, condition: str, asked: PairedRule, seed: int, suites: int = SUITES) -> Score | None:
+def score_paired(
+    recording: Recording, condition: str, paired_rule: PairedRule, seed: int, suites: int = SUITES
+) -> Score | None:
     """What the rule says; in each planted suite one benchmark has each slowdown, and the others have none.
 
     None where the figure was not taken in every process.
     """
-    turns = made.turns[condition]
-    names = made.benchmarks
-    series = {percent: {name: _series(turns, percent, name, asked) for name in names} for percent in SLOWDOWNS}
-    if any(own is None for by_name in series.values() for own in by_name.values()):
+    turns = recording.turns[condition]
+    names = recording.benchmarks
+    series = {percent: {name: _series(turns, percent, name, paired_rule) for name in names} for percent in SLOWDOWNS}
+    if any(benchmark_series is None for by_name in series.values() for benchmark_series in by_name.values()):
         return None
     draw = random.Random(f"{seed} {condition}")
-    result = Score(asked.name, condition)
-    itself = series[SAME_ON_BOTH_SIDES]
-    apart = max(1, len(made.benchmarks) // len(PLANTED))
+    result = Score(paired_rule.name, condition)
+    unchanged = series[SAME_ON_BOTH_SIDES]
+    distance = max(1, len(recording.benchmarks) // len(PLANTED))
     for number in range(suites):
-        chosen = draw_turns(len(turns), STAGES * asked.chosen.most, draw)
-        result.count_itself(len(_worse(itself, chosen, asked)), len(made.benchmarks))
-        slowed = {made.benchmarks[(number + i * apart) % len(made.benchmarks)]: p for i, p in enumerate(PLANTED)}
-        found = _worse(itself | {name: series[percent][name] for name, percent in slowed.items()}, chosen, asked)
+        turn_numbers = draw_turns(len(turns), STAGES * paired_rule.rule.most_pairs, draw)
+        result.count_itself(len(_worse(unchanged, turn_numbers, paired_rule)), len(recording.benchmarks))
+        slowed = {
+            recording.benchmarks[(number + i * distance) % len(recording.benchmarks)]: p for i, p in enumerate(PLANTED)
+        }
+        worse = _worse(
+            unchanged | {name: series[percent][name] for name, percent in slowed.items()}, turn_numbers, paired_rule
+        )
         for name, percent in slowed.items():
-            result.count_planted(percent, name, name in found)
+            result.count_planted(percent, name, name in worse)
     return result
 
 
 @dataclass(frozen=True)
-class _pairs:
+class _PairedSeries:
     """A benchmark's pairs in all turns, and their log ratios."""
 
     pairs: tuple[Pair, ...]
     logs: tuple[float, ...]
 
 
-def _series(turns: Sequence[Turn], percent: int, name: str, asked: PairedRule) -> _pairs | None:
-    pairs = tuple(one.pairs[percent][name] for one in turns)
-    figures = [(asked.figure(one.old), asked.figure(one.new)) for one in pairs]
+def _series(turns: Sequence[Turn], percent: int, name: str, paired_rule: PairedRule) -> _PairedSeries | None:
+    pairs = tuple(turn.pairs[percent][name] for turn in turns)
+    figures = [(paired_rule.figure(pair.old), paired_rule.figure(pair.new)) for pair in pairs]
     logs = tuple(math.log(new / old) for old, new in figures if old and new)
-    return _pairs(pairs, logs) if len(logs) == len(pairs) else None
+    return _PairedSeries(pairs, logs) if len(logs) == len(pairs) else None
 
 
-def _worse(series: Mapping[str, _pairs | None], chosen: Sequence[int], asked: PairedRule) -> set[str]:
+def _worse(
+    series: Mapping[str, _PairedSeries | None], turn_numbers: Sequence[int], paired_rule: PairedRule
+) -> set[str]:
     """Those that the rule calls worse, without those it sets aside for their two humps."""
-    there = {name: one for name, one in series.items() if one is not None}
-    decided = sequential_test.decide({name: [one.logs[i] for i in chosen] for name, one in there.items()}, asked.chosen)
-    suspects = {name: [there[name].pairs[i] for i in chosen] for name, one in decided.items() if one.verdict == WORSE}
-    judged = sequential_test.judge(suspects, asked.chosen) if suspects else {}
-    return {name for name in suspects if not judged[name].quarantined}
+    complete = {name: paired_series for name, paired_series in series.items() if paired_series is not None}
+    decided = sequential_test.group_sequential_test(
+        {name: [paired_series.logs[i] for i in turn_numbers] for name, paired_series in complete.items()},
+        paired_rule.rule,
+    )
+    suspects = {
+        name: [complete[name].pairs[i] for i in turn_numbers]
+        for name, decision in decided.items()
+        if decision.verdict == WORSE
+    }
+    judgements = sequential_test.judge_pairs(suspects, paired_rule.rule) if suspects else {}
+    return {name for name in suspects if not judgements[name].quarantined}
 
 
 # ---- the rules of others
@@ -177,19 +192,23 @@ def _worse(series: Mapping[str, _pairs | None], chosen: Sequence[int], asked: Pa
 
 _TwoRuns = tuple[Repetitions, Repetitions, list[Repetitions]]  # old, new, and the old side's runs before
 
-def score_other(made: Recording, condition: str, asked: OtherRule, seed: int) -> Score:
+
+def score_other(recording: Recording, condition: str, other_rule: OtherRule, seed: int) -> Score:
     """What the rule says of two runs that lie close together."""
     draw = random.Random(f"{seed} {condition}")  # the same suites for every rule
-    result = Score(asked.name, condition)
-    turns = [one for one in made.turns[condition] if one.runs[SAME_ON_BOTH_SIDES]]
+    result = Score(other_rule.name, condition)
+    turns = [turn for turn in recording.turns[condition] if turn.runs[SAME_ON_BOTH_SIDES]]
     for old, new, before in _some(_plain_runs(turns), draw):
-        flagged = [asked.slower(old[name], new[name], [one[name] for one in before]) for name in made.benchmarks]
+        flagged = [
+            other_rule.slower(old[name], new[name], [earlier[name] for earlier in before])
+            for name in recording.benchmarks
+        ]
         result.count_itself(sum(flagged), len(flagged))
     for percent in PLANTED:
         for old, new, before in _some(_planted_runs(turns, percent), draw):
-            for name in made.benchmarks:
-                found = asked.slower(old[name], new[name], [one[name] for one in before])
-                result.count_planted(percent, name, found)
+            for name in recording.benchmarks:
+                detected = other_rule.slower(old[name], new[name], [earlier[name] for earlier in before])
+                result.count_planted(percent, name, detected)
     return result
 
 
@@ -199,10 +218,10 @@ def _some(suites: Iterable[_TwoRuns], draw: random.Random) -> list[_TwoRuns]:
 
 
 def _plain_runs(turns: Sequence[Turn]) -> Iterator[_TwoRuns]:
-    plain = [(number, one) for number, each in enumerate(turns) for one in each.runs[SAME_ON_BOTH_SIDES]]
-    for at, (new_turn, new) in enumerate(plain):
-        before = [one for _, one in plain[:at]]
-        for old_turn, old in plain[:at] if len(before) >= LEAST_HISTORY else ():
+    plain = [(number, run) for number, turn in enumerate(turns) for run in turn.runs[SAME_ON_BOTH_SIDES]]
+    for index, (new_turn, new) in enumerate(plain):
+        before = [run for _, run in plain[:index]]
+        for old_turn, old in plain[:index] if len(before) >= LEAST_HISTORY else ():
             if new_turn - old_turn <= 1:
                 yield old, new, before
 
@@ -210,13 +229,13 @@ def _plain_runs(turns: Sequence[Turn]) -> Iterator[_TwoRuns]:
 def _planted_runs(turns: Sequence[Turn], percent: int) -> Iterator[_TwoRuns]:
     before: list[Repetitions] = []
     last: tuple[Repetitions, ...] = ()
-    for one in turns:
-        here = one.runs[SAME_ON_BOTH_SIDES]
-        before = [*before, *here]
-        for old in (*last, *here) if len(before) >= LEAST_HISTORY else ():
-            for new in one.runs[percent]:
+    for turn in turns:
+        own_runs = turn.runs[SAME_ON_BOTH_SIDES]
+        before = [*before, *own_runs]
+        for old in (*last, *own_runs) if len(before) >= LEAST_HISTORY else ():
+            for new in turn.runs[percent]:
                 yield old, new, before
-        last = here
+        last = own_runs
 
 
 # ---- what it comes to
@@ -226,81 +245,81 @@ def _planted_runs(turns: Sequence[Turn], percent: int) -> Iterator[_TwoRuns]:
 class Evaluation:
     """Every rule's score, in every condition."""
 
-    of: Recording
+    recording: Recording
     seed: int
     suites: int
     scores: tuple[Score, ...]
 
     def get(self, name: str, condition: str) -> Score | None:
-        return next((one for one in self.scores if (one.rule, one.condition) == (name, condition)), None)
+        return next((score for score in self.scores if (score.rule, score.condition) == (name, condition)), None)
 
 
 RuleObserver = Callable[[int, int], None]  # told how many of how many rules are asked
 
 
-def evaluate(made: Recording, seed: int, suites: int = SUITES, watch: RuleObserver | None = None) -> Evaluation:
+def evaluate(recording: Recording, seed: int, suites: int = SUITES, watch: RuleObserver | None = None) -> Evaluation:
     """Asks every rule, on all cores. Raises BadInput for too few turns."""
-    least = min(len(own) for own in made.turns.values())
+    least = min(len(turns) for turns in recording.turns.values())
     if least < LEAST_TURNS:
         raise BadInput(f"{least} turns of a condition are too few: {LEAST_TURNS} at least are wanted")
-    asked = [(condition, number) for condition in CONDITIONS for number in range(len(PAIRED_RULES) + len(OTHER_RULES))]
+    tasks = [(condition, number) for condition in CONDITIONS for number in range(len(PAIRED_RULES) + len(OTHER_RULES))]
     with ProcessPoolExecutor() as pool:
-        scored = [pool.submit(_score, made, condition, number, seed, suites) for condition, number in asked]
-        for done, _ in enumerate(as_completed(scored), 1):
+        futures = [pool.submit(_score, recording, condition, number, seed, suites) for condition, number in tasks]
+        for done, _ in enumerate(as_completed(futures), 1):
             if watch is not None:
-                watch(done, len(asked))
-    found = [one.result() for one in scored]
-    return Evaluation(made, seed, suites, tuple(one for one in found if one is not None))
+                watch(done, len(tasks))
+    scores = [future.result() for future in futures]
+    return Evaluation(recording, seed, suites, tuple(score for score in scores if score is not None))
 
 
-def _score(made: Recording, condition: str, number: int, seed: int, suites: int) -> Score | None:
+def _score(recording: Recording, condition: str, number: int, seed: int, suites: int) -> Score | None:
     if number < len(PAIRED_RULES):
-        return score_paired(made, condition, PAIRED_RULES[number], seed, suites)
-    return score_other(made, condition, OTHER_RULES[number - len(PAIRED_RULES)], seed)
+        return score_paired(recording, condition, PAIRED_RULES[number], seed, suites)
+    return score_other(recording, condition, OTHER_RULES[number - len(PAIRED_RULES)], seed)
 
 
 # ---- in words
 
 
-def table(told: Evaluation) -> str:
+def table(evaluation: Evaluation) -> str:
     """The whole evaluation as Markdown."""
-    parts = [_made_from(told), _goals(told)]
-    parts += [f"### {condition.capitalize()}\n\n{_rules(told, condition)}" for condition in CONDITIONS]
-    parts += [f"### Where slowdowns are missed\n\n{_benchmarks(told)}", _sources()]
+    parts = [_made_from(evaluation), _goals(evaluation)]
+    parts += [f"### {condition.capitalize()}\n\n{_rules(evaluation, condition)}" for condition in CONDITIONS]
+    parts += [f"### Where slowdowns are missed\n\n{_benchmarks(evaluation)}", _sources()]
     return "\n\n".join(parts)
 
 
-def _made_from(told: Evaluation) -> str:
-    made = told.of
-    turns = {condition: len(own) for condition, own in made.turns.items()}
-    runs = {condition: sum(len(one.runs[0]) for one in own) for condition, own in made.turns.items()}
-    chosen = PAIRED_RULES[0].chosen
+def _made_from(evaluation: Evaluation) -> str:
+    recording = evaluation.recording
+    turns = {condition: len(turns) for condition, turns in recording.turns.items()}
+    runs = {condition: sum(len(turn.runs[0]) for turn in turns) for condition, turns in recording.turns.items()}
+    rule = PAIRED_RULES[0].rule
     slowdowns = phrases.joined([f"{percent} %" for percent in PLANTED])
     return (
-        f"Recorded {made.facts.get('date', 'on an unknown day')} on "
-        f"{made.facts.get('topology', 'an unknown machine')}; "
-        f"counters: {made.facts.get('counters', 'unknown')}. {len(made.benchmarks)} benchmarks; {turns[QUIET]} quiet "
+        f"Recorded {recording.facts.get('date', 'on an unknown day')} on "
+        f"{recording.facts.get('topology', 'an unknown machine')}; "
+        f"counters: {recording.facts.get('counters', 'unknown')}. {len(recording.benchmarks)} benchmarks; {turns[QUIET]} quiet "
         f"turns, {turns[NOISY]} beside the neighbour; each turn has a pair of processes of each benchmark without a "
-        f"slowdown and with each of {slowdowns}. Seed of the recording {made.seed}, of the resampling {told.seed}. "
-        f"{told.suites} suites of this project's rule are resampled from the turns, up to {STAGES * chosen.most} turns "
-        f"each ({chosen.pairs} pairs to suspect, {chosen.most} where these leave it open, and as many fresh pairs to "
+        f"slowdown and with each of {slowdowns}. Seed of the recording {recording.seed}, of the resampling {evaluation.seed}. "
+        f"{evaluation.suites} suites of this project's rule are resampled from the turns, up to {STAGES * rule.most_pairs} turns "
+        f"each ({rule.pairs} pairs to suspect, {rule.most_pairs} where these leave it open, and as many fresh pairs to "
         f"confirm); in a suite with slowdowns, one benchmark has each slowdown and the others have no slowdown. Suites "
         f"share turns, so the intervals (95 %, Clopper and Pearson) are too narrow. The other rules get runs of one "
         f"process and {REPETITIONS} repetitions each: {runs[QUIET]} quiet runs, {runs[NOISY]} noisy runs."
     )
 
 
-def _rules(told: Evaluation, condition: str) -> str:
+def _rules(evaluation: Evaluation, condition: str) -> str:
     head = "| rule | A/A comparisons flagged | A/A suites with one |" + "".join(f" {p} % found |" for p in PLANTED)
     lines = [head, "|---|--:|--:|" + "--:|" * len(PLANTED)]
-    for one in (score for score in told.scores if score.condition == condition):
-        cells = (one.comparisons, one.suites, *(one.of(percent) for percent in PLANTED))
-        lines.append(f"| {one.rule} | {' | '.join(map(_cell, cells))} |")
+    for score in (score for score in evaluation.scores if score.condition == condition):
+        cells = (score.comparisons, score.suites, *(score.detected(percent) for percent in PLANTED))
+        lines.append(f"| {score.rule} | {' | '.join(map(_cell, cells))} |")
     return "\n".join(lines)
 
 
 def _cell(counted: Tally) -> str:
-    if not counted.of:
+    if not counted.trials:
         return "not tested"
     low, high = counted.interval
     return f"{_percent(counted.share)} ({_percent(low, unit='')}-{_percent(high)})"
@@ -311,8 +330,8 @@ def _percent(share: float, unit: str = " %") -> str:
     return f"{value:.1f}{unit}" if 0.0 < value < 10.0 or 90.0 < value < 100.0 else f"{value:.0f}{unit}"
 
 
-def _goals(told: Evaluation) -> str:
-    counted = "cycles" in told.of.facts.get("counters", "")
+def _goals(evaluation: Evaluation) -> str:
+    counted = "cycles" in evaluation.recording.facts.get("counters", "")
     lines = ["| goal | target | measured | reached |", "|---|--:|--:|---|"]
     goals = [
         ("A/A suites flagged", QUIET, (THE_RULE,), 0, 0.01),
@@ -323,35 +342,35 @@ def _goals(told: Evaluation) -> str:
         ("A/A suites flagged beside the neighbour", NOISY, (THE_RULE,), 0, 0.01),
         ("5 % slowdown found beside the neighbour", NOISY, (THE_RULE,), 5, 0.95),
     ]
-    for words, condition, rules, percent, wanted in goals:
-        scores = [one for name in rules if (one := told.get(name, condition)) is not None]
-        tallies = [one.suites if percent == SAME_ON_BOTH_SIDES else one.of(percent) for one in scores]
+    for words, condition, rules, percent, goal in goals:
+        scores = [score for name in rules if (score := evaluation.get(name, condition)) is not None]
+        tallies = [score.suites if percent == SAME_ON_BOTH_SIDES else score.detected(percent) for score in scores]
         sign = "under" if percent == SAME_ON_BOTH_SIDES else "at least"
         if not tallies:
-            lines.append(f"| {words} | {sign} {_percent(wanted)} | | not measurable: this machine has no counters |")
+            lines.append(f"| {words} | {sign} {_percent(goal)} | | not measurable: this machine has no counters |")
             continue
-        best = max(tallies, key=lambda one: one.share)
+        best = max(tallies, key=lambda tally: tally.share)
         if percent == SAME_ON_BOTH_SIDES:
-            verdict = _reached(best.share < wanted, best.interval[1] < wanted, best.share - wanted)
+            verdict = _reached(best.share < goal, best.interval[1] < goal, best.share - goal)
         else:
-            verdict = _reached(best.share >= wanted, best.interval[0] >= wanted, wanted - best.share)
-        lines.append(f"| {words} | {sign} {_percent(wanted)} | {_cell(best)} | {verdict} |")
-    return "\n".join(lines) + f"\n\n{_planted(told.of)}"
+            verdict = _reached(best.share >= goal, best.interval[0] >= goal, goal - best.share)
+        lines.append(f"| {words} | {sign} {_percent(goal)} | {_cell(best)} | {verdict} |")
+    return "\n".join(lines) + f"\n\n{_planted(evaluation.recording)}"
 
 
-def _planted(made: Recording) -> str:
+def _planted(recording: Recording) -> str:
     """What the slowdowns really came to: they are work that is done, so the machine has a say in how long it takes."""
     came_to = (
-        f"{percent} % came to {100 * math.expm1(median(_middle(made, QUIET, percent))):.1f} % quiet and "
-        f"{100 * math.expm1(median(_middle(made, NOISY, percent))):.1f} % beside the neighbour"
+        f"{percent} % came to {100 * math.expm1(median(_middle(recording, QUIET, percent))):.1f} % quiet and "
+        f"{100 * math.expm1(median(_middle(recording, NOISY, percent))):.1f} % beside the neighbour"
         for percent in PLANTED
     )
     return f"In the median benchmark, {'; '.join(came_to)}."
 
 
-def _middle(made: Recording, condition: str, percent: int) -> list[float]:
+def _middle(recording: Recording, condition: str, percent: int) -> list[float]:
     """The median log ratio of each benchmark."""
-    return [median(_logs(made, condition, percent, name)) for name in made.benchmarks]
+    return [median(_logs(recording, condition, percent, name)) for name in recording.benchmarks]
 
 
 def _reached(in_figure: bool, in_interval: bool, missed_by: float) -> str:
@@ -360,19 +379,21 @@ def _reached(in_figure: bool, in_interval: bool, missed_by: float) -> str:
     return "yes" if in_interval else "yes, though the interval reaches beyond"
 
 
-def _benchmarks(told: Evaluation) -> str:
+def _benchmarks(evaluation: Evaluation) -> str:
     """How far each benchmark's pairs scatter, what the planted slowdowns came to, and how many of them were found."""
     heads = [f"{condition}: spread of a pair | {' | '.join(f'{p} %' for p in PLANTED)}" for condition in CONDITIONS]
     lines = [f"| benchmark | {' | '.join(heads)} |", "|---|" + "--:|" * (len(CONDITIONS) * (1 + len(PLANTED)))]
-    for name in told.of.benchmarks:
+    for name in evaluation.recording.benchmarks:
         cells = []
         for condition in CONDITIONS:
-            cells.append(f"{100 * robust_deviation(_logs(told.of, condition, SAME_ON_BOTH_SIDES, name)):.1f} %")
-            own = told.get(THE_RULE, condition)
+            cells.append(
+                f"{100 * robust_deviation(_logs(evaluation.recording, condition, SAME_ON_BOTH_SIDES, name)):.1f} %"
+            )
+            score = evaluation.get(THE_RULE, condition)
             for percent in PLANTED:
-                came_to = 100 * math.expm1(median(_logs(told.of, condition, percent, name)))
-                found = own.found.get((percent, name), Tally()) if own else Tally()
-                cells.append(f"{came_to:+.1f} %: {_percent(found.share) if found.of else 'not tested'}")
+                came_to = 100 * math.expm1(median(_logs(evaluation.recording, condition, percent, name)))
+                tally = score.detections.get((percent, name), Tally()) if score else Tally()
+                cells.append(f"{came_to:+.1f} %: {_percent(tally.share) if tally.trials else 'not tested'}")
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
     words = (
         "The spread is the robust standard deviation of new over old when nothing was changed (1.4826 times the median "
@@ -380,58 +401,65 @@ def _benchmarks(told: Evaluation) -> str:
         "how often this project's rule found it. The delays were measured on the quiet machine: where "
         "the neighbour slows the benchmark itself down, the same delay is a smaller share of its time."
     )
-    return "\n".join(lines) + f"\n\n{words}\n\n{_why(told)} {_luck(told.of)}"
+    return "\n".join(lines) + f"\n\n{words}\n\n{_why(evaluation)} {_luck(evaluation.recording)}"
 
 
-def _logs(made: Recording, condition: str, percent: int, name: str) -> list[float]:
-    pairs = (one.pairs[percent][name] for one in made.turns[condition])
-    return [math.log(one.new.ns / one.old.ns) for one in pairs]
+def _logs(recording: Recording, condition: str, percent: int, name: str) -> list[float]:
+    pairs = (turn.pairs[percent][name] for turn in recording.turns[condition])
+    return [math.log(pair.new.ns / pair.old.ns) for pair in pairs]
 
 
-def _why(told: Evaluation) -> str:
+def _why(evaluation: Evaluation) -> str:
     """Which benchmarks the missed slowdowns of 5 % are in, and how much those scatter."""
     sentences = []
     for condition in CONDITIONS:
-        own = told.get(THE_RULE, condition)
-        found = own.found if own else {}
-        missed = {name: one.of - one.hits for (percent, name), one in found.items() if percent == 5}
+        score = evaluation.get(THE_RULE, condition)
+        detections = score.detections if score else {}
+        missed = {name: tally.trials - tally.hits for (percent, name), tally in detections.items() if percent == 5}
         total = sum(missed.values())
         if not total:
             sentences.append(f"{condition.capitalize()}, no slowdown of 5 % was missed.")
             continue
         worst = sorted((name for name in missed if missed[name]), key=lambda name: -missed[name])[:3]
-        spreads = {name: robust_deviation(_logs(told.of, condition, 0, name)) for name in worst}
-        each = phrases.joined([f"`{name}` ({missed[name]}, spread {100 * spreads[name]:.1f} %)" for name in worst])
+        spreads = {name: robust_deviation(_logs(evaluation.recording, condition, 0, name)) for name in worst}
+        benchmarks = phrases.joined(
+            [f"`{name}` ({missed[name]}, spread {100 * spreads[name]:.1f} %)" for name in worst]
+        )
         share = sum(missed[name] for name in worst) / total
-        sentences.append(f"{condition.capitalize()}, {total} of 5 % were missed, {_percent(share)} of them in {each}.")
+        sentences.append(
+            f"{condition.capitalize()}, {total} of 5 % were missed, {_percent(share)} of them in {benchmarks}."
+        )
     return " ".join(sentences)
 
 
-def _luck(made: Recording) -> str:
+def _luck(recording: Recording) -> str:
     """How far processes of the unchanged program lie apart, quiet, and whether the clock does."""
     samples = {
-        name: [one for each in made.turns[QUIET] for one in _both(each.pairs[SAME_ON_BOTH_SIDES][name])]
-        for name in made.benchmarks
+        name: [sample for turn in recording.turns[QUIET] for sample in _both(turn.pairs[SAME_ON_BOTH_SIDES][name])]
+        for name in recording.benchmarks
     }
-    width = {name: _width([one.ns for one in own]) for name, own in samples.items()}
+    width = {name: _width([sample.ns for sample in benchmark_samples]) for name, benchmark_samples in samples.items()}
     least, most = min(width, key=lambda name: width[name]), max(width, key=lambda name: width[name])
-    counted = [one.counters for own in samples.values() for one in own]
-    beside = [
-        f"; {what} timed beside, by {_width(taken):.2f} times"
-        for what, key in (("an addition", "ns_per_addition"), ("eight independent additions", CORE_SHARE))
-        if (taken := [one[key] for one in counted if key in one])
+    counted = [sample.counters for benchmark_samples in samples.values() for sample in benchmark_samples]
+    widths = [
+        f"; {label} timed beside, by {_width(values):.2f} times"
+        for label, key in (
+            ("an addition", "ns_per_addition"),
+            ("eight independent additions", CORE_SHARE),
+        )
+        if (values := [counters[key] for counters in counted if key in counters])
     ]
     return (
         f"Between quiet processes of the unchanged program, the time varies from the 5th percentile to the 95th by "
-        f"{width[least]:.2f} times in `{least}` and by {width[most]:.2f} times in `{most}`{''.join(beside)}. Where "
+        f"{width[least]:.2f} times in `{least}` and by {width[most]:.2f} times in `{most}`{''.join(widths)}. Where "
         "the independent additions vary far more than the dependent additions, other threads probably share the physical "
         "core: a virtual machine does not show them. If two processes differ in the eight additions by more than "
         f"{100 * ALIKE:.0f} %, the pair is discarded and measured again, at most {ATTEMPTS - 1} times."
     )
 
 
-def _both(one: Pair) -> tuple[Sample, Sample]:
-    return one.old, one.new
+def _both(pair: Pair) -> tuple[Sample, Sample]:
+    return pair.old, pair.new
 
 
 def _width(values: Sequence[float]) -> float:
@@ -440,7 +468,11 @@ def _width(values: Sequence[float]) -> float:
 
 
 def _sources() -> str:
-    return "Sources of the other rules: " + "; ".join(f"{one.name}: {one.source}" for one in OTHER_RULES) + "."
+    return (
+        "Sources of the other rules: "
+        + "; ".join(f"{other_rule.name}: {other_rule.source}" for other_rule in OTHER_RULES)
+        + "."
+    )
 
 
 # ---- in a page
@@ -448,9 +480,9 @@ def _sources() -> str:
 
 def filled(path: Path, block: str) -> tuple[str, bool]:
     """The page with its generated block replaced, and whether that changed anything. Raises BadInput, OSError."""
-    written = path.read_text(encoding="utf-8")
-    found = [one for one in BLOCK.finditer(written) if one["name"] == BLOCK_NAME]
-    if len(found) != 1:
+    page = path.read_text(encoding="utf-8")
+    matches = [match for match in BLOCK.finditer(page) if match["name"] == BLOCK_NAME]
+    if len(matches) != 1:
         raise BadInput(f"{path}: has no block that begins with {OPENING} {BLOCK_NAME} --> and ends with <!-- end -->")
-    start, end = found[0].span("text")
-    return f"{written[:start]}{block}\n{written[end:]}", found[0]["text"] != f"{block}\n"
+    start, end = matches[0].span("text")
+    return f"{page[:start]}{block}\n{page[end:]}", matches[0]["text"] != f"{block}\n"

@@ -101,14 +101,14 @@ class PlantedPrograms:
     def make(self, additions: Mapping[int, Mapping[str, int]]) -> None:
         """Writes each side; `additions` are those after each stretch, by slowdown and benchmark."""
         for percent in SLOWDOWNS:
-            here = self.executable(percent)
-            here.parent.mkdir(exist_ok=True)
-            orders = here.parent / "additions"
+            script = self.executable(percent)
+            script.parent.mkdir(exist_ok=True)
+            orders = script.parent / "additions"
             lines = (f"{name} {number}\n" for name, number in additions.get(percent, {}).items())
             orders.write_text("".join(lines), encoding="utf-8")
             named, program_file = shlex.quote(str(orders)), shlex.quote(str(self.planted))
-            here.write_text(f'#!/bin/sh\nPLANTED={named} exec {program_file} "$@"\n', encoding="utf-8")
-            here.chmod(0o755)
+            script.write_text(f'#!/bin/sh\nPLANTED={named} exec {program_file} "$@"\n', encoding="utf-8")
+            script.chmod(0o755)
 
     def executable(self, percent: int) -> Path:
         return self.folder / f"slower-{percent}" / "stackheap"  # paths of one length: a longer one moves the stack
@@ -118,9 +118,9 @@ class PlantedPrograms:
 class Recorder:
     """Measures turns."""
 
-    of: PlantedPrograms
+    programs: PlantedPrograms
     neighbour: Path
-    offered: Catalogue
+    catalogue: Catalogue
     benchmarks: tuple[str, ...]
     order: random.Random
 
@@ -128,9 +128,9 @@ class Recorder:
         with self._surroundings(condition):
             pairs: dict[int, dict[str, Pair]] = {percent: {} for percent in SLOWDOWNS}
             for chain, name in self._shuffled([(chain, name) for chain in CHAINS for name in self.benchmarks]):
-                made = measured_alike(lambda: self._pairs(chain, name))
-                for before, after, one in zip(chain, chain[1:], made):
-                    pairs[before + after][name] = one
+                measured = measured_alike(lambda: self._pairs(chain, name))
+                for before, after, pair in zip(chain, chain[1:], measured):
+                    pairs[before + after][name] = pair
             runs: dict[int, tuple[Repetitions, ...]] = dict.fromkeys(SLOWDOWNS, ())
             plain = [SAME_ON_BOTH_SIDES] * (PLAIN_RUNS - 1)
             for percent in self._shuffled([*SLOWDOWNS, *plain]) if with_runs else ():
@@ -144,18 +144,18 @@ class Recorder:
     def _pairs(self, chain: Sequence[int], name: str) -> list[Pair]:
         """The pairs of a chain, which is measured forwards or backwards."""
         forwards = self.order.random() < 0.5
-        taken = [self._sample(percent, name) for percent in (chain if forwards else reversed(chain))]
-        ends = list(zip(chain, taken if forwards else reversed(taken)))
-        made = []
+        samples = [self._sample(percent, name) for percent in (chain if forwards else reversed(chain))]
+        ends = list(zip(chain, samples if forwards else reversed(samples)))
+        pairs = []
         for (before, left), (_, right) in zip(ends, ends[1:]):
             left_is_old = before == SAME_ON_BOTH_SIDES
             old, new = (left, right) if left_is_old else (right, left)
-            made.append(Pair(old, new, old_first=forwards == left_is_old))
-        return made
+            pairs.append(Pair(old, new, old_first=forwards == left_is_old))
+        return pairs
 
     def _sample(self, percent: int, name: str) -> Sample:
-        chosen = Program(self.of.executable(percent), PROFILE, only=f"^{name}$", options=repeated(SECONDS))
-        document, _ = measure_part(chosen, self._part(name), self.of.folder, SECONDS_LIMIT)
+        program = Program(self.programs.executable(percent), PROFILE, only=f"^{name}$", options=repeated(SECONDS))
+        document, _ = measure_part(program, self._part(name), self.programs.folder, SECONDS_LIMIT)
         try:
             return sample_of(document, name)
         except ValueError as error:
@@ -163,18 +163,20 @@ class Recorder:
 
     def _run(self, percent: int) -> Repetitions:
         """One process with several repetitions of everything, each as long as the profile measures."""
-        chosen = Program(self.of.executable(percent), PROFILE, options=(f"--benchmark_repetitions={REPETITIONS}",))
+        program = Program(
+            self.programs.executable(percent), PROFILE, options=(f"--benchmark_repetitions={REPETITIONS}",)
+        )
         everything = "^(" + "|".join(self.benchmarks) + ")$"
-        one = replace(self._part(self.benchmarks[0]), expression=everything)
-        document, _ = measure_part(chosen, one, self.of.folder, SECONDS_LIMIT)
+        part = replace(self._part(self.benchmarks[0]), expression=everything)
+        document, _ = measure_part(program, part, self.programs.folder, SECONDS_LIMIT)
         try:
             return {name: times_of(document, name) for name in self.benchmarks}
         except ValueError as error:
             raise UnitFailed(str(error)) from None
 
     def _part(self, name: str) -> Part:
-        found = next(one for one in self.offered.parts if name in one.benchmarks)
-        return replace(found, expression=f"^{name}$", benchmarks=(name,))
+        part = next(part for part in self.catalogue.parts if name in part.benchmarks)
+        return replace(part, expression=f"^{name}$", benchmarks=(name,))
 
     def _shuffled(self, items: list[Any]) -> list[Any]:
         self.order.shuffle(items)
@@ -199,8 +201,8 @@ class Recorder:
                 child.kill()
 
 
-def _cycles_of_a_stretch(one: Sample) -> float:
-    return (one.cycles or 0.0) * one.counters["operations_per_delay"]
+def _cycles_of_a_stretch(sample: Sample) -> float:
+    return (sample.cycles or 0.0) * sample.counters["operations_per_delay"]
 
 
 ShareObserver = Callable[[float, str], None]  # told the share of the time that is over, and what is done
@@ -215,14 +217,14 @@ def record(planted: Path, neighbour: Path, folder: Path, minutes: float, seed: i
         return _record(PlantedPrograms(folder, planted), neighbour, minutes, seed, watch)
 
 
-def _record(made: PlantedPrograms, neighbour: Path, minutes: float, seed: int, watch: ShareObserver) -> Recording:
+def _record(programs: PlantedPrograms, neighbour: Path, minutes: float, seed: int, watch: ShareObserver) -> Recording:
     start = time.monotonic()
-    made.make({})
-    offered = ask(Program(made.executable(SAME_ON_BOTH_SIDES), PROFILE))
-    benchmarks = tuple(name for name in BENCHMARKS if name in offered.benchmarks)
+    programs.make({})
+    catalogue = ask(Program(programs.executable(SAME_ON_BOTH_SIDES), PROFILE))
+    benchmarks = tuple(name for name in BENCHMARKS if name in catalogue.benchmarks)
     if not benchmarks:
-        raise BadInput(f"{made.planted} offers none of the benchmarks to be recorded")
-    measuring = Recorder(made, neighbour, offered, benchmarks, random.Random(seed))
+        raise BadInput(f"{programs.planted} offers none of the benchmarks to be recorded")
+    measuring = Recorder(programs, neighbour, catalogue, benchmarks, random.Random(seed))
     watch(0.0, "calibrating")
     stretches = {name: measuring.stretches(name) for name in benchmarks}
     turns: dict[str, list[Turn]] = {condition: [] for condition in CONDITIONS}
@@ -230,17 +232,17 @@ def _record(made: PlantedPrograms, neighbour: Path, minutes: float, seed: int, w
     try:
         while not turns[NOISY] or time.monotonic() - start < 60 * minutes:
             condition = min(CONDITIONS, key=lambda name: len(turns[name]))
-            own = turns[condition]
-            watch((time.monotonic() - start) / (60 * minutes), f"turn {len(own) + 1}, {condition}")
-            made.make({
-                percent: {name: round(median(found) * percent / 100) for name, found in stretches.items()}
+            condition_turns = turns[condition]
+            watch((time.monotonic() - start) / (60 * minutes), f"turn {len(condition_turns) + 1}, {condition}")
+            programs.make({
+                percent: {name: round(median(cycles) * percent / 100) for name, cycles in stretches.items()}
                 for percent in SLOWDOWNS
             })  # fmt: skip
             try:
-                own.append(measuring.turn(condition, len(own) % RUNS_EVERY == 0))
+                condition_turns.append(measuring.turn(condition, len(condition_turns) % RUNS_EVERY == 0))
                 if condition == QUIET:  # how long a stretch is here is known the better, the longer this takes
-                    for name, itself in own[-1].pairs[SAME_ON_BOTH_SIDES].items():
-                        stretches[name] += map(_cycles_of_a_stretch, (itself.old, itself.new))
+                    for name, pair in condition_turns[-1].pairs[SAME_ON_BOTH_SIDES].items():
+                        stretches[name] += map(_cycles_of_a_stretch, (pair.old, pair.new))
             except UnitFailed:
                 failures += 1
                 if failures > MOST_FAILURES:
@@ -248,42 +250,53 @@ def _record(made: PlantedPrograms, neighbour: Path, minutes: float, seed: int, w
     except KeyboardInterrupt:
         if not turns[NOISY]:
             raise
-    facts = {key: offered.context[key] for key in FACTS if key in offered.context}
+    facts = {key: catalogue.context[key] for key in FACTS if key in catalogue.context}
     facts["date"] = time.strftime("%Y-%m-%d")
-    return Recording(seed, facts, benchmarks, {condition: tuple(own) for condition, own in turns.items()})
+    return Recording(
+        seed, facts, benchmarks, {condition: tuple(condition_turns) for condition, condition_turns in turns.items()}
+    )
 
 
 # ---- the file
 
 
-def write_recording(path: Path, made: Recording) -> None:
+def write_recording(path: Path, recording: Recording) -> None:
     """Writes a recording as packed JSON. Raises OSError."""
-    written = {
-        "evaluation": {"seed": made.seed, "facts": dict(made.facts), "benchmarks": list(made.benchmarks)},
-        "turns": {name: [_turn_written(made.benchmarks, one) for one in own] for name, own in made.turns.items()},
+    document = {
+        "evaluation": {
+            "seed": recording.seed,
+            "facts": dict(recording.facts),
+            "benchmarks": list(recording.benchmarks),
+        },
+        "turns": {
+            name: [_turn_written(recording.benchmarks, turn) for turn in condition_turns]
+            for name, condition_turns in recording.turns.items()
+        },
     }
-    text = json.dumps(written, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(document, allow_nan=False, separators=(",", ":"))
     write_whole(path, gzip.compress(text.encode(), mtime=0))
 
 
-def _turn_written(names: Sequence[str], one: Turn) -> Any:
+def _turn_written(names: Sequence[str], turn: Turn) -> Any:
     return {
-        "pairs": {str(percent): [_pair_written(pairs[name]) for name in names] for percent, pairs in one.pairs.items()},
+        "pairs": {
+            str(percent): [_pair_written(pairs[name]) for name in names] for percent, pairs in turn.pairs.items()
+        },
         "runs": {
-            str(percent): [[[_short(ns) for ns in own[name]] for name in names] for own in runs]
-            for percent, runs in one.runs.items()
+            str(percent): [[[_short(ns) for ns in repetitions[name]] for name in names] for repetitions in runs]
+            for percent, runs in turn.runs.items()
             if runs
         },
     }
 
 
-def _pair_written(one: Pair) -> list[Any]:
-    return [_sample_written(one.old), _sample_written(one.new), int(one.old_first)]
+def _pair_written(pair: Pair) -> list[Any]:
+    return [_sample_written(pair.old), _sample_written(pair.new), int(pair.old_first)]
 
 
-def _sample_written(one: Sample) -> list[float | None]:
-    counted = [_short(one.counters[key]) if key in one.counters else None for key in COUNTED]
-    return [_short(one.ns), *counted]
+def _sample_written(sample: Sample) -> list[float | None]:
+    counted = [_short(sample.counters[key]) if key in sample.counters else None for key in COUNTED]
+    return [_short(sample.ns), *counted]
 
 
 def _short(value: float) -> float:
@@ -310,21 +323,24 @@ def read_recording(path: Path) -> Recording:
         raise BadResult(path, "holds no recorded turns, or damaged ones") from None
 
 
-def _recording_read(written: Any) -> Recording:
-    told = written["evaluation"]
-    names = tuple(one_line(str(name)) for name in told["benchmarks"])
-    facts = {one_line(str(key)): one_line(str(value)) for key, value in told["facts"].items()}
-    turns = {name: tuple(_turn_read(names, one) for one in written["turns"][name]) for name in CONDITIONS}
+def _recording_read(document: Any) -> Recording:
+    header = document["evaluation"]
+    names = tuple(one_line(str(name)) for name in header["benchmarks"])
+    facts = {one_line(str(key)): one_line(str(value)) for key, value in header["facts"].items()}
+    turns = {name: tuple(_turn_read(names, turn) for turn in document["turns"][name]) for name in CONDITIONS}
     if not names or len(set(names)) < len(names) or not all(turns.values()):
         raise ValueError("nothing was recorded, or something twice")
-    return Recording(int(told["seed"]), facts, names, turns)
+    return Recording(int(header["seed"]), facts, names, turns)
 
 
-def _turn_read(names: Sequence[str], written: Any) -> Turn:
-    pairs, runs = written["pairs"], written["runs"]
+def _turn_read(names: Sequence[str], document: Any) -> Turn:
+    pairs, runs = document["pairs"], document["runs"]
     return Turn(
-        {percent: _by_name(names, [_pair_read(one) for one in pairs[str(percent)]]) for percent in SLOWDOWNS},
-        {percent: tuple(_repetitions_read(names, one) for one in runs.get(str(percent), ())) for percent in SLOWDOWNS},
+        {percent: _by_name(names, [_pair_read(pair) for pair in pairs[str(percent)]]) for percent in SLOWDOWNS},
+        {
+            percent: tuple(_repetitions_read(names, repetitions) for repetitions in runs.get(str(percent), ()))
+            for percent in SLOWDOWNS
+        },
     )
 
 
@@ -334,24 +350,24 @@ def _by_name(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
     return dict(zip(names, values))
 
 
-def _pair_read(written: Any) -> Pair:
-    old, new, old_first = written
+def _pair_read(document: Any) -> Pair:
+    old, new, old_first = document
     return Pair(_sample_read(old), _sample_read(new), bool(old_first))
 
 
-def _sample_read(written: Any) -> Sample:
-    ns, *counted = written
+def _sample_read(document: Any) -> Sample:
+    ns, *counted = document
     if len(counted) != len(COUNTED):
         raise ValueError("not what is counted")
     counters = {key: _positive(value) for key, value in zip(COUNTED, counted) if value is not None}
     return Sample(0, _positive(ns), counters)
 
 
-def _repetitions_read(names: Sequence[str], written: Any) -> Repetitions:
-    read = [tuple(_positive(ns) for ns in own) for own in written]
-    if any(len(own) != REPETITIONS for own in read):
+def _repetitions_read(names: Sequence[str], document: Any) -> Repetitions:
+    repetitions = [tuple(_positive(ns) for ns in times) for times in document]
+    if any(len(times) != REPETITIONS for times in repetitions):
         raise ValueError("not so many repetitions")
-    return _by_name(names, read)
+    return _by_name(names, repetitions)
 
 
 def _positive(value: Any) -> float:

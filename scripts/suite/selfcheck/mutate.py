@@ -68,14 +68,14 @@ class Outcome:
 
 def read_mutants(root: Path) -> list[Mutant]:
     """All mutants of the project, in the order of their files. Raises BadInput."""
-    found = [one for table in sorted((root / TABLES).glob("*.txt")) for one in _parsed(table)]
-    if not found:
+    mutants = [mutant for table in sorted((root / TABLES).glob("*.txt")) for mutant in _parsed(table)]
+    if not mutants:
         raise BadInput(f"{root / TABLES} has no mutant")
-    names = [one.breaks for one in found]
+    names = [mutant.breaks for mutant in mutants]
     for name in names:
         if names.count(name) > 1:
             raise BadInput(f"{TABLES}: two mutants are called {name!r}")
-    return found
+    return mutants
 
 
 def _parsed(table: Path) -> Iterator[Mutant]:
@@ -83,22 +83,22 @@ def _parsed(table: Path) -> Iterator[Mutant]:
     entry: dict[str, list[str]] = {}
 
     def complete() -> Mutant:
-        where = f"{table.name}: {entry['== '][0]}"
+        place = f"{table.name}: {entry['== '][0]}"
         for part in ("in ", "noticed by ", "-"):
             if part not in entry:
-                raise BadInput(f"{where}: no line begins with {part.strip()!r}")
+                raise BadInput(f"{place}: no line begins with {part.strip()!r}")
         tests = entry["noticed by "][0]
         if not re.match(rf"{IN_CPP}\w+\.cpp$|{IN_PYTHON}\w+/test_\w+\.py($| )", tests):
-            raise BadInput(f"{where}: noticed by {tests!r}, which is no file of {IN_CPP} or {IN_PYTHON}")
+            raise BadInput(f"{place}: noticed by {tests!r}, which is no file of {IN_CPP} or {IN_PYTHON}")
         old, new = ("\n".join(entry.get(sign, [])) for sign in "-+")
         if old == new:
-            raise BadInput(f"{where}: changes nothing")
+            raise BadInput(f"{place}: changes nothing")
         return Mutant(entry["== "][0], entry["in "][0], old, new, tests)
 
     for number, line in enumerate(table.read_text(encoding="utf-8").splitlines(), 1):
         if not line or line.startswith("#"):
             continue
-        kind = next((one for one in ("== ", "in ", "noticed by ", "-", "+") if line.startswith(one)), None)
+        kind = next((keyword for keyword in ("== ", "in ", "noticed by ", "-", "+") if line.startswith(keyword)), None)
         if kind is None or (kind != "== " and not entry):
             raise BadInput(f"{table.name}, line {number}: what is {line!r}?")
         if kind == "== " and entry:
@@ -111,45 +111,46 @@ def _parsed(table: Path) -> Iterator[Mutant]:
 
 def stale(root: Path, mutants: Sequence[Mutant]) -> list[str]:
     """Those that the code has left behind: one line each."""
-    said = []
-    for one in mutants:
-        file = root / one.file
-        times = file.read_text(encoding="utf-8").count(one.old) if file.is_file() else 0
+    problems = []
+    for mutant in mutants:
+        file = root / mutant.file
+        times = file.read_text(encoding="utf-8").count(mutant.old) if file.is_file() else 0
         if times != 1:
-            said.append(f"{one.breaks}: its old text stands {times} times in {one.file}, not once")
-        if not (root / one.tests).is_file():
-            said.append(f"{one.breaks}: there is no {one.tests}")
-    return said
+            problems.append(f"{mutant.breaks}: its old text stands {times} times in {mutant.file}, not once")
+        if not (root / mutant.tests).is_file():
+            problems.append(f"{mutant.breaks}: there is no {mutant.tests}")
+    return problems
 
 
 def expect_to_apply(root: Path, mutants: Sequence[Mutant]) -> None:
     """Raises BadInput, which names those that no longer do."""
-    if said := stale(root, mutants):
-        raise BadInput("; ".join(said))
+    if problems := stale(root, mutants):
+        raise BadInput("; ".join(problems))
 
 
 def rounds_of(mutants: Sequence[Mutant]) -> list[list[Mutant]]:
     """Which mutants of the program are built together: families know nothing of each other, so one mutant of each. All
-    else is built by itself, or one mutant might be caught for another's sake; and first, while the families are whole."""
+    else is built by itself, or one mutant might be caught for another's sake; and first, while the families are whole.
+    """
     rounds: list[list[Mutant]] = []
-    for one in mutants:
+    for mutant in mutants:
         fitting = (
-            each for each in rounds
-            if all(FAMILY.fullmatch(file) for file in (one.file, each[0].file)) and one.file not in [other.file for other in each]
+            round_mutants for round_mutants in rounds
+            if all(FAMILY.fullmatch(file) for file in (mutant.file, round_mutants[0].file)) and mutant.file not in [earlier.file for earlier in round_mutants]
         )  # fmt: skip
         if together := next(fitting, None):
-            together.append(one)
+            together.append(mutant)
         else:
-            rounds.append([one])
-    return sorted(rounds, key=lambda each: FAMILY.fullmatch(each[0].file) is not None)
+            rounds.append([mutant])
+    return sorted(rounds, key=lambda round_mutants: FAMILY.fullmatch(round_mutants[0].file) is not None)
 
 
 def by_tests(mutants: Sequence[Mutant]) -> list[list[Mutant]]:
     """Those that the same tests must notice, together: these are built, and timed on the code as it is, once. The most
     first, so that no worker has many left when the others are done."""
     groups: dict[str, list[Mutant]] = {}
-    for one in mutants:
-        groups.setdefault(one.noticed_by, []).append(one)
+    for mutant in mutants:
+        groups.setdefault(mutant.noticed_by, []).append(mutant)
     return sorted(groups.values(), key=len, reverse=True)
 
 
@@ -177,7 +178,7 @@ class WorkingCopy:
     root: Path
     python: str  # one that has pytest
     jobs: int = 1  # of the compiler
-    everything: bool = False  # all tests of a mutant's language, not only those that must notice
+    all_tests: bool = False  # all tests of a mutant's language, not only those that must notice
     stop: threading.Event = field(default_factory=threading.Event)  # set: whatever runs is ended
 
     @property
@@ -193,43 +194,43 @@ class WorkingCopy:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(source / file, target)
                 os.utime(target)
-        for left in [file for file in _files(self.root) if file.relative_to(self.root) not in wanted]:
-            left.unlink()
+        for leftover in [file for file in _files(self.root) if file.relative_to(self.root) not in wanted]:
+            leftover.unlink()
 
     def configure(self) -> None:
         """Raises BadInput."""
         command = ["cmake", *CONFIGURE, "-S", str(self.root), "-B", str(self.build_folder)]
-        if said := self._run(command).complaint:
-            raise BadInput(f"the copy cannot be configured: {said}")
+        if complaint := self._run(command).complaint:
+            raise BadInput(f"the copy cannot be configured: {complaint}")
 
     def build(self, target: str) -> CompletedCommand:
         """Goes on after an error, so that one mutant that does not compile says nothing of the others."""
         options = ["--target", target, "--", "-j", str(self.jobs), "-k", "0"]
         return self._run(["cmake", "--build", str(self.build_folder), *options])
 
-    def keep_unit_tests(self, source: Path, chosen: str) -> None:
+    def keep_unit_tests(self, source: Path, kept: str) -> None:
         """Of the tests in C++ only one file stays: compiling the others would take most of the time."""
         for file in (source / IN_CPP).glob("*.cpp"):
-            here = self.root / IN_CPP / file.name
-            if f"{IN_CPP}{file.name}" not in (chosen, MAIN):
-                here.unlink(missing_ok=True)
-            elif not here.exists():
-                shutil.copy(file, here)
+            copy = self.root / IN_CPP / file.name
+            if f"{IN_CPP}{file.name}" not in (kept, MAIN):
+                copy.unlink(missing_ok=True)
+            elif not copy.exists():
+                shutil.copy(file, copy)
 
-    def test(self, one: Mutant, limit: float | None = None) -> CompletedCommand:
+    def test(self, mutant: Mutant, limit: float | None = None) -> CompletedCommand:
         """Runs the tests that must notice; they have when this failed, or took longer than the limit. Raises BadInput
         when nothing was tested."""
-        place, _, chosen = one.noticed_by.partition(" ")
+        place, _, selection = mutant.noticed_by.partition(" ")
         if place.startswith(IN_CPP):
-            ended = self._run([str(self.build_folder / UNIT_TESTS)], limit)
-            ran = ended.code < 0 or re.search(r"\[==========\] Running [1-9]", ended.output) is not None
+            result = self._run([str(self.build_folder / UNIT_TESTS)], limit)
+            ran = result.code < 0 or re.search(r"\[==========\] Running [1-9]", result.output) is not None
         else:
-            select = [IN_PYTHON] if self.everything else [place, *(["-k", chosen] if chosen else [])]
-            ended = self._run([self.python, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *select], limit)
-            ran = ended.code in (0, 1) and re.search(r"\d (passed|failed|error)", ended.output) is not None
-        if not ran and not ended.timed_out:
-            raise BadInput(f"{one.breaks}: {one.noticed_by!r} tests nothing here: {ended.complaint}")
-        return ended
+            select = [IN_PYTHON] if self.all_tests else [place, *(["-k", selection] if selection else [])]
+            result = self._run([self.python, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *select], limit)
+            ran = result.code in (0, 1) and re.search(r"\d (passed|failed|error)", result.output) is not None
+        if not ran and not result.timed_out:
+            raise BadInput(f"{mutant.breaks}: {mutant.noticed_by!r} tests nothing here: {result.complaint}")
+        return result
 
     def _run(self, command: Sequence[str], limit: float | None = None) -> CompletedCommand:
         environment = {
@@ -264,136 +265,146 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def _is_copied(path: Path) -> bool:
-    made = path.name in MADE or path.name.startswith(".") and "cache" in path.name
-    return not made and (path.parts[0] != "results" or path.parts[1:2] in ((), ("reference",)))
+    is_made = path.name in MADE or path.name.startswith(".") and "cache" in path.name
+    return not is_made and (path.parts[0] != "results" or path.parts[1:2] in ((), ("reference",)))
 
 
 Trial = Callable[[WorkingCopy, Path, Sequence[Mutant]], Iterator[Outcome]]
 
 
 def try_all(
-    source: Path, mutants: Sequence[Mutant], folder: Path, python: str, jobs: int, everything: bool = False,
-    tell: Callable[[Outcome], None] = lambda each: None,
+    source: Path, mutants: Sequence[Mutant], folder: Path, python: str, jobs: int, all_tests: bool = False,
+    report: Callable[[Outcome], None] = lambda outcome: None,
 ) -> list[Outcome]:  # fmt: skip
     """Breaks copies of `source` in `folder` and returns what came of each mutant, calling `tell` as they come. Raises
     BadInput when a mutant no longer applies, or when its tests fail on the code as it is."""
-    whole = WorkingCopy(folder / "whole", python)  # from here on, whatever is edited meanwhile
-    whole.copy(source)
-    expect_to_apply(whole.root, mutants)
-    families = [one for one in mutants if one.is_compiled and one.tests.startswith(IN_PYTHON)]
-    units = [one for one in mutants if one.is_compiled and one.tests.startswith(IN_CPP)]
-    interpreted = by_tests([one for one in mutants if not one.is_compiled])
-    left = iter(interpreted)  # of which each worker takes what is next when it is done with the one before
-    work: list[tuple[Trial, str, Iterable[list[Mutant]]]] = []
-    work += [(_try_in_program, "program", [families])] if families else []
-    work += [(_try_in_unit_tests, "units", by_tests(units))] if units else []
-    work += [(_try_interpreted, f"python-{number}", left) for number in range(min(jobs, len(interpreted)))]
+    original = WorkingCopy(folder / "whole", python)  # from here on, whatever is edited meanwhile
+    original.copy(source)
+    expect_to_apply(original.root, mutants)
+    families = [mutant for mutant in mutants if mutant.is_compiled and mutant.tests.startswith(IN_PYTHON)]
+    units = [mutant for mutant in mutants if mutant.is_compiled and mutant.tests.startswith(IN_CPP)]
+    interpreted = by_tests([mutant for mutant in mutants if not mutant.is_compiled])
+    waiting = iter(interpreted)  # of which each worker takes what is next when it is done with the one before
+    jobs_to_do: list[tuple[Trial, str, Iterable[list[Mutant]]]] = []
+    jobs_to_do += [(_try_in_program, "program", [families])] if families else []
+    jobs_to_do += [(_try_in_unit_tests, "units", by_tests(units))] if units else []
+    jobs_to_do += [(_try_interpreted, f"python-{number}", waiting) for number in range(min(jobs, len(interpreted)))]
     stop = threading.Event()
     with ThreadPoolExecutor(jobs) as workers:
         running = [
             workers.submit(
-                _all_of, of, WorkingCopy(folder / name, python, max(1, jobs // 2), everything, stop), whole.root, own, tell
+                _all_of, trial, WorkingCopy(folder / name, python, max(1, jobs // 2), all_tests, stop), original.root, groups, report
             )
-            for of, name, own in work
+            for trial, name, groups in jobs_to_do
         ]  # fmt: skip
         try:
-            found = [each for one in running for each in one.result()]
+            outcomes = [outcome for future in running for outcome in future.result()]
         except BaseException:  # one cannot go on, or the user wants no more: nor shall the others
             stop.set()
             raise
-    order = {one.breaks: number for number, one in enumerate(mutants)}
-    return sorted(found, key=lambda each: order[each.mutant.breaks])
+    order = {mutant.breaks: number for number, mutant in enumerate(mutants)}
+    return sorted(outcomes, key=lambda outcome: order[outcome.mutant.breaks])
 
 
 def _all_of(
-    of: Trial, shop: WorkingCopy, source: Path, groups: Iterable[Sequence[Mutant]], tell: Callable[[Outcome], None]
+    trial: Trial,
+    working_copy: WorkingCopy,
+    source: Path,
+    groups: Iterable[Sequence[Mutant]],
+    report: Callable[[Outcome], None],
 ) -> list[Outcome]:
-    shop.copy(source)
-    found = []
-    for each in (each for own in groups for each in of(shop, source, own)):
-        tell(each)
-        found.append(each)
-    return found
+    working_copy.copy(source)
+    outcomes = []
+    for outcome in (outcome for group in groups for outcome in trial(working_copy, source, group)):
+        report(outcome)
+        outcomes.append(outcome)
+    return outcomes
 
 
-def _time_limits(shop: WorkingCopy, mutants: Sequence[Mutant]) -> dict[str, float]:
+def _time_limits(working_copy: WorkingCopy, mutants: Sequence[Mutant]) -> dict[str, float]:
     """By tests, how long they may take. Raises BadInput where they fail on the code as it is: they would notice anything."""
     limits = {}
-    for one in {each.noticed_by: each for each in mutants}.values():
-        ended = shop.test(one)
-        if ended.complaint:
-            raise BadInput(f"{one.noticed_by} fails on the code as it is: {ended.complaint}")
-        limits[one.noticed_by] = MOST_SECONDS_MORE + MOST_TIMES * ended.seconds
+    for mutant in {mutant.noticed_by: mutant for mutant in mutants}.values():
+        result = working_copy.test(mutant)
+        if result.complaint:
+            raise BadInput(f"{mutant.noticed_by} fails on the code as it is: {result.complaint}")
+        limits[mutant.noticed_by] = MOST_SECONDS_MORE + MOST_TIMES * result.seconds
     return limits
 
 
-def _expect_to_build(shop: WorkingCopy, target: str) -> None:
-    if said := shop.build(target).complaint:
-        raise BadInput(f"the code as it is does not build: {said}")
+def _expect_to_build(working_copy: WorkingCopy, target: str) -> None:
+    if complaint := working_copy.build(target).complaint:
+        raise BadInput(f"the code as it is does not build: {complaint}")
 
 
-def _try_interpreted(shop: WorkingCopy, source: Path, mutants: Sequence[Mutant]) -> Iterator[Outcome]:
-    limits = _time_limits(shop, mutants)
-    for one in mutants:
-        _apply(shop, source, one)
-        yield _judged(shop, one, limits)
-        _mend(shop, source, one)
+def _try_interpreted(working_copy: WorkingCopy, source: Path, mutants: Sequence[Mutant]) -> Iterator[Outcome]:
+    limits = _time_limits(working_copy, mutants)
+    for mutant in mutants:
+        _apply(working_copy, source, mutant)
+        yield _judged(working_copy, mutant, limits)
+        _mend(working_copy, source, mutant)
 
 
-def _try_in_unit_tests(shop: WorkingCopy, source: Path, mutants: Sequence[Mutant]) -> Iterator[Outcome]:
-    shop.keep_unit_tests(source, mutants[0].tests)
-    shop.configure()
-    _expect_to_build(shop, UNIT_TESTS)
-    limits = _time_limits(shop, mutants)
-    for one in mutants:
-        _apply(shop, source, one)
-        said = shop.build(UNIT_TESTS).complaint
-        yield Outcome(one, UNBUILT, 0.0, said) if said else _judged(shop, one, limits)
-        _mend(shop, source, one)
+def _try_in_unit_tests(working_copy: WorkingCopy, source: Path, mutants: Sequence[Mutant]) -> Iterator[Outcome]:
+    working_copy.keep_unit_tests(source, mutants[0].tests)
+    working_copy.configure()
+    _expect_to_build(working_copy, UNIT_TESTS)
+    limits = _time_limits(working_copy, mutants)
+    for mutant in mutants:
+        _apply(working_copy, source, mutant)
+        complaint = working_copy.build(UNIT_TESTS).complaint
+        yield Outcome(mutant, UNBUILT, 0.0, complaint) if complaint else _judged(working_copy, mutant, limits)
+        _mend(working_copy, source, mutant)
 
 
-def _try_in_program(shop: WorkingCopy, source: Path, mutants: Sequence[Mutant]) -> Iterator[Outcome]:
-    shop.configure()
-    _expect_to_build(shop, PROGRAM)
-    limits = _time_limits(shop, mutants)
+def _try_in_program(working_copy: WorkingCopy, source: Path, mutants: Sequence[Mutant]) -> Iterator[Outcome]:
+    working_copy.configure()
+    _expect_to_build(working_copy, PROGRAM)
+    limits = _time_limits(working_copy, mutants)
     for together in rounds_of(mutants):
-        for one in together:
-            _apply(shop, source, one)
-        said = shop.build(PROGRAM)
-        unbuilt = [one for one in together if said.code != 0 and (len(together) == 1 or _failed(one, said.output))]
-        for one in unbuilt:
-            yield Outcome(one, UNBUILT, 0.0, _failed(one, said.output) or said.complaint)
-            _mend(shop, source, one)
+        for mutant in together:
+            _apply(working_copy, source, mutant)
+        built = working_copy.build(PROGRAM)
+        unbuilt = [
+            mutant for mutant in together if built.code != 0 and (len(together) == 1 or _failed(mutant, built.output))
+        ]
+        for mutant in unbuilt:
+            yield Outcome(mutant, UNBUILT, 0.0, _failed(mutant, built.output) or built.complaint)
+            _mend(working_copy, source, mutant)
         if unbuilt and len(together) > len(unbuilt):
-            _expect_to_build(shop, PROGRAM)
-        yield from (_judged(shop, one, limits) for one in together if one not in unbuilt)
-        for one in together:
-            if not FAMILY.fullmatch(one.file):  # a broken family disturbs no other, and mending it takes the compiler
-                _mend(shop, source, one)
-    for one in mutants:
-        _mend(shop, source, one)
+            _expect_to_build(working_copy, PROGRAM)
+        yield from (_judged(working_copy, mutant, limits) for mutant in together if mutant not in unbuilt)
+        for mutant in together:
+            if not FAMILY.fullmatch(
+                mutant.file
+            ):  # a broken family disturbs no other, and mending it takes the compiler
+                _mend(working_copy, source, mutant)
+    for mutant in mutants:
+        _mend(working_copy, source, mutant)
 
 
-def _failed(one: Mutant, said: str) -> str:
+def _failed(mutant: Mutant, output: str) -> str:
     """The compiler's first error in the mutant's file; empty when it compiled."""
-    if not re.search(rf"^FAILED: \S*{re.escape(one.file)}\.o", said, re.MULTILINE):
+    if not re.search(rf"^FAILED: \S*{re.escape(mutant.file)}\.o", output, re.MULTILINE):
         return ""
-    return next((line for line in said.splitlines() if f"{Path(one.file).name}:" in line and "error: " in line), "an error")
+    return next(
+        (line for line in output.splitlines() if f"{Path(mutant.file).name}:" in line and "error: " in line), "an error"
+    )
 
 
-def _apply(shop: WorkingCopy, source: Path, one: Mutant) -> None:
+def _apply(working_copy: WorkingCopy, source: Path, mutant: Mutant) -> None:
     """Breaks the file; whatever else it was broken in is mended."""
-    whole = (source / one.file).read_text(encoding="utf-8")
-    (shop.root / one.file).write_text(whole.replace(one.old, one.new), encoding="utf-8")
+    original = (source / mutant.file).read_text(encoding="utf-8")
+    (working_copy.root / mutant.file).write_text(original.replace(mutant.old, mutant.new), encoding="utf-8")
 
 
-def _mend(shop: WorkingCopy, source: Path, one: Mutant) -> None:
+def _mend(working_copy: WorkingCopy, source: Path, mutant: Mutant) -> None:
     """Where it is whole already it stays as it is, and so does what was built of it."""
-    here, whole = shop.root / one.file, (source / one.file).read_bytes()
-    if here.read_bytes() != whole:
-        here.write_bytes(whole)
+    broken, original = working_copy.root / mutant.file, (source / mutant.file).read_bytes()
+    if broken.read_bytes() != original:
+        broken.write_bytes(original)
 
 
-def _judged(shop: WorkingCopy, one: Mutant, limits: Mapping[str, float]) -> Outcome:
-    ended = shop.test(one, limits[one.noticed_by])
-    return Outcome(one, CAUGHT if ended.complaint else SURVIVED, ended.seconds, ended.complaint)
+def _judged(working_copy: WorkingCopy, mutant: Mutant, limits: Mapping[str, float]) -> Outcome:
+    result = working_copy.test(mutant, limits[mutant.noticed_by])
+    return Outcome(mutant, CAUGHT if result.complaint else SURVIVED, result.seconds, result.complaint)

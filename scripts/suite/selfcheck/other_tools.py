@@ -46,8 +46,8 @@ def _criterion(old: Times, new: Times, _: Sequence[Times]) -> bool:
     a, b = np.asarray(new, dtype=float), np.asarray(old, dtype=float)
     random = np.random.default_rng(len(a) * 1000 + len(b))
     union = random.choice(np.concatenate([a, b]), (CRITERION_RESAMPLES, len(a) + len(b)))
-    drawn = _welch_t(union[:, : len(a)], union[:, len(a) :])
-    below = float(np.mean(drawn < _welch_t(a[None], b[None])[0]))
+    resampled = _welch_t(union[:, : len(a)], union[:, len(a) :])
+    below = float(np.mean(resampled < _welch_t(a[None], b[None])[0]))
     if 2 * min(below, 1 - below) >= 0.05:
         return False
     means = (random.choice(side, (CRITERION_RESAMPLES, len(side))).mean(axis=1) for side in (a, b))
@@ -57,8 +57,8 @@ def _criterion(old: Times, new: Times, _: Sequence[Times]) -> bool:
 
 def _welch_t(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     spread = np.sqrt(a.var(axis=1, ddof=1) / a.shape[1] + b.var(axis=1, ddof=1) / b.shape[1])
-    found: npt.NDArray[np.float64] = (a.mean(axis=1) - b.mean(axis=1)) / np.where(spread > 0, spread, np.inf)
-    return found
+    values: npt.NDArray[np.float64] = (a.mean(axis=1) - b.mean(axis=1)) / np.where(spread > 0, spread, np.inf)
+    return values
 
 
 def _lnt(old: Times, new: Times, _: Sequence[Times]) -> bool:
@@ -68,7 +68,7 @@ def _lnt(old: Times, new: Times, _: Sequence[Times]) -> bool:
     far more lenient than its 5 %. LNT's least change of 0.01 s, which is for whole programs, is left out.
     """
     best = min(new)
-    nearest = min(reversed(old), key=lambda one: abs(best - one))
+    nearest = min(reversed(old), key=lambda ns: abs(best - ns))
     delta = best - nearest
     if delta < 0.01 * nearest:
         return False
@@ -96,7 +96,7 @@ def _asv(old: Times, new: Times, _: Sequence[Times]) -> bool:
 
 def _bencher(_: Times, new: Times, history: Sequence[Times]) -> bool:
     """Over the 99 % point of Student's t, with the mean and standard deviation of at most 64 earlier runs."""
-    earlier = np.array([median(one) for one in history[-64:]])
+    earlier = np.array([median(times) for times in history[-64:]])
     if len(earlier) < 2 or not earlier.std():
         return False
     return median(new) > float(earlier.mean() + earlier.std() * t.ppf(0.99, len(earlier) - 1))

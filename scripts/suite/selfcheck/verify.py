@@ -21,7 +21,7 @@ from suite.runner.program import Catalogue, Part, Program, ask, measure_part
 from suite.selfcheck import assembly
 from suite.stats.estimates import estimate_ratio, median, robust_deviation
 
-SHOWN, FAILED, UNKNOWN = "shown", "failed", "unknown here"
+PASS, FAIL, SKIPPED = "shown", "failed", "unknown here"
 
 PAIRS = 5  # processes with a malloc loaded, and as many with it preloaded, in turn
 AGREEMENT = 1.25  # in-process and preloaded may differ by this factor: code and data lie elsewhere in each
@@ -58,70 +58,72 @@ class SuiteUnderTest:
 
     def rows(self, only: str, preload: str = "") -> dict[str, Mapping[str, Any]]:
         """One process: time and counters of each benchmark that matches. Raises UnitFailed."""
-        chosen = replace(self.program, only=only, preload=preload)
-        whole = Part("verify", "verify", 0, ".", ())
-        document, _ = measure_part(chosen, whole, self.folder, TIME_LIMIT)
+        program = replace(self.program, only=only, preload=preload)
+        part = Part("verify", "verify", 0, ".", ())
+        document, _ = measure_part(program, part, self.folder, TIME_LIMIT)
         return {row["run_name"]: row for row in document["benchmarks"] if not row.get("error_occurred")}
 
 
 def mallocs(suite: SuiteUnderTest) -> Iterator[Row]:
     """Each malloc is the one it claims to be."""
-    for each in suite.catalogue.mallocs:
-        claim = f"{each.name} is itself"
-        if not each.available:
-            yield Row(claim, UNKNOWN, each.reason)
+    for malloc in suite.catalogue.mallocs:
+        claim = f"{malloc.name} is itself"
+        if not malloc.available:
+            yield Row(claim, SKIPPED, malloc.reason)
             continue
-        evidence = f"version {each.version or 'not said'}, every function stands in {each.file}"
-        yield Row(claim, SHOWN, evidence)
+        evidence = f"version {malloc.version or 'not said'}, every function stands in {malloc.file}"
+        yield Row(claim, PASS, evidence)
 
 
 def refusals(suite: SuiteUnderTest) -> Iterator[Row]:
     """A library without a malloc of its own is refused, where a careless look-up would find another library's."""
     claim = "a library without a malloc is not measured as one"
-    without = next((each for each in suite.catalogue.mallocs if each.name in PROXIES and each.available), None)
-    if without is None:
-        yield Row(claim, UNKNOWN, f"none of {', '.join(PROXIES)} is here to try it with")
+    candidate = next((malloc for malloc in suite.catalogue.mallocs if malloc.name in PROXIES and malloc.available), None)
+    if candidate is None:
+        yield Row(claim, SKIPPED, f"none of {', '.join(PROXIES)} is here to try it with")
         return
     try:
-        ask(replace(suite.program, allocators=(f"wrong={without.file}",)))
+        ask(replace(suite.program, allocators=(f"wrong={candidate.file}",)))
     except BadInput as refused:
-        yield Row(claim, SHOWN if without.file in str(refused) else FAILED, str(refused))
+        yield Row(claim, PASS if candidate.file in str(refused) else FAIL, str(refused))
     else:
-        yield Row(claim, FAILED, f"{without.file} was taken for one")
+        yield Row(claim, FAIL, f"{candidate.file} was taken for one")
 
 
 def preloaded(suite: SuiteUnderTest) -> Iterator[Row]:
     """The price in the shared process is the price of the same malloc preloaded, as deployed."""
-    for each in suite.catalogue.mallocs:
-        if not each.available or each.process:
+    for malloc in suite.catalogue.mallocs:
+        if not malloc.available or malloc.process:
             continue
-        file = Path(each.file).parent / PROXIES.get(each.name, Path(each.file).name)
-        claim = f"{each.name} loaded costs what it costs preloaded"
-        if each.name in PROXIES:  # which adds a call of its own to each malloc and free
-            claim = f"{each.name} loaded costs no more than preloaded through its proxy"
+        file = Path(malloc.file).parent / PROXIES.get(malloc.name, Path(malloc.file).name)
+        claim = f"{malloc.name} loaded costs what it costs preloaded"
+        if malloc.name in PROXIES:  # which adds a call of its own to each malloc and free
+            claim = f"{malloc.name} loaded costs no more than preloaded through its proxy"
         if not file.exists():
-            yield Row(claim, UNKNOWN, f"{file.name} is not installed beside it")
+            yield Row(claim, SKIPPED, f"{file.name} is not installed beside it")
             continue
-        yield _agreement(suite, each.name, claim, str(file))
+        yield _agreement(suite, malloc.name, claim, str(file))
 
 
 def _agreement(suite: SuiteUnderTest, name: str, claim: str, file: str) -> Row:
     only = f"^(scoped/{name}/bytes:64/touch:first|churn/{name}/live:1000/sizes:uniform)$"
     # Preloaded through a proxy, the process's malloc has no row of that name: its own row is called `process`.
-    there = only if name not in PROXIES else only.replace(f"/{name}/", "/process/")
+    preloaded_only = only if name not in PROXIES else only.replace(f"/{name}/", "/process/")
     loaded, deployed = defaultdict(list), defaultdict(list)
     for _ in range(PAIRS):
         for benchmark, time in suite.measure(only).items():
             loaded[benchmark.split("/")[0]].append(time)
-        for benchmark, time in suite.measure(there, file).items():
+        for benchmark, time in suite.measure(preloaded_only, file).items():
             deployed[benchmark.split("/")[0]].append(time)
     ratios = {family: estimate_ratio(loaded[family], deployed[family]) for family in loaded if deployed[family]}
     if not ratios:
-        return Row(claim, UNKNOWN, "the preloaded process has no such benchmark")
+        return Row(claim, SKIPPED, "the preloaded process has no such benchmark")
     least = 0.0 if name in PROXIES else 1 / AGREEMENT
     agree = all(ratio.low <= AGREEMENT and ratio.high >= least for ratio in ratios.values())
-    evidence = "; ".join(f"{family} {one.median:.2f} ({one.low:.2f} to {one.high:.2f})" for family, one in ratios.items())
-    return Row(claim, SHOWN if agree else FAILED, f"loaded over preloaded: {evidence}")
+    evidence = "; ".join(
+        f"{family} {ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})" for family, ratio in ratios.items()
+    )
+    return Row(claim, PASS if agree else FAIL, f"loaded over preloaded: {evidence}")
 
 
 def loops(suite: SuiteUnderTest) -> Iterator[Row]:
@@ -129,17 +131,18 @@ def loops(suite: SuiteUnderTest) -> Iterator[Row]:
     try:
         functions = assembly.disassemble(suite.program.executable)
     except assembly.NoDisassembly as problem:
-        yield Row("the timed loops hold what they should", UNKNOWN, str(problem))
+        yield Row("the timed loops hold what they should", SKIPPED, str(problem))
         return
-    takes = [each for each in functions.values() if _TAKE.search(each.name)]
-    native = [each for each in takes if re.search(r"\b(stack_array<\d+u?l*>|alloca_|none)::lend<", each.name)]
-    calling = [each for each in native if any("__stack_chk_fail" not in call for call in each.calls())]
+    takes = [function for function in functions.values() if _TAKE.search(function.name)]
+    native = [function for function in takes if re.search(r"\b(stack_array<\d+u?l*>|alloca_|none)::lend<", function.name)]
+    calling = [function for function in native if any("__stack_chk_fail" not in call for call in function.calls())]
     yield Row("the stack's take makes no call beyond the control's",
-              UNKNOWN if not native else FAILED if calling else SHOWN,
+              SKIPPED if not native else FAIL if calling else PASS,
               f"{len(native)} takes of stack_array, alloca and none: {len(calling)} with a call")
-    looped = {taken[1] for each in functions.values() for body in each.loops() for text in body if (taken := _CALLED.search(text))}
-    idle = [each for each in takes if each.name not in looped]
-    yield Row("no take stands outside a loop", UNKNOWN if not takes else FAILED if idle else SHOWN,
+    bodies = [text for function in functions.values() for body in function.loops() for text in body]
+    looped = {match[1] for text in bodies if (match := _CALLED.search(text))}
+    idle = [function for function in takes if function.name not in looped]
+    yield Row("no take stands outside a loop", SKIPPED if not takes else FAIL if idle else PASS,
               f"{len(takes)} takes of all strategies: {len(idle)} not called from a loop")
 
 
@@ -154,30 +157,30 @@ def chase(suite: SuiteUnderTest) -> Iterator[Row]:
     rows = suite.rows(f"^chase/bytes:({'|'.join(map(str, sizes))})/order:(random|sequential)/home:heap$")
     random = [rows.get(f"chase/bytes:{size}/order:random/home:heap") for size in sizes]
     in_order = rows.get(f"chase/bytes:{sizes[-1]}/order:sequential/home:heap")
-    if any(each is None for each in random) or in_order is None:
-        yield Row("the chase visits every line in one cycle", FAILED, "a chain was no full cycle: the program refused to time it")
+    if any(row is None for row in random) or in_order is None:
+        yield Row("the chase visits every line in one cycle", FAIL, "a chain was no full cycle: the program refused to time it")
         return
-    yield Row("the chase visits every line in one cycle", SHOWN, "each chain was walked once whole before it was timed")
-    cycles = [each["real_time"] / each["ns_per_addition"] for each in random if each]
+    yield Row("the chase visits every line in one cycle", PASS, "each chain was walked once whole before it was timed")
+    cycles = [row["real_time"] / row["ns_per_addition"] for row in random if row]
     rises = all(low < high for low, high in zip(cycles, cycles[1:]))
-    yield Row("a load takes longer the further away it is", SHOWN if rises and 2 <= cycles[0] <= 10 else FAILED,
+    yield Row("a load takes longer the further away it is", PASS if rises and 2 <= cycles[0] <= 10 else FAIL,
               ", ".join(f"{size >> 10} KiB: {count:.1f} cycles" for size, count in zip(sizes, cycles)))
     ratio = random[-1]["real_time"] / in_order["real_time"] if random[-1] else 0.0
-    yield Row("the random order defeats the prefetcher", SHOWN if ratio > 2 else FAILED,
+    yield Row("the random order defeats the prefetcher", PASS if ratio > 2 else FAIL,
               f"64 MiB at random takes {ratio:.1f} times as long as in order")
-    counted = [each["cycles"] for each in random if each and "cycles" in each]
+    counted = [row["cycles"] for row in random if row and "cycles" in row]
     if len(counted) < len(cycles):
-        yield Row("cycles counted are the cycles timed", UNKNOWN, "no hardware counters")
+        yield Row("cycles counted are the cycles timed", SKIPPED, "no hardware counters")
     else:
-        apart = max(abs(one / other - 1) for one, other in zip(counted, cycles))
-        yield Row("cycles counted are the cycles timed", SHOWN if apart < SAME_CYCLES else FAILED,
-                  "per load, counted and timed: " + ", ".join(f"{one:.1f} and {other:.1f}" for one, other in zip(counted, cycles)))
-    misses = [each.get("cache_misses") for each in random if each]
+        difference = max(abs(count / timed - 1) for count, timed in zip(counted, cycles))
+        yield Row("cycles counted are the cycles timed", PASS if difference < SAME_CYCLES else FAIL,
+                  "per load, counted and timed: " + ", ".join(f"{count:.1f} and {timed:.1f}" for count, timed in zip(counted, cycles)))
+    misses = [row.get("cache_misses") for row in random if row]
     if any(count is None for count in misses):
-        yield Row("the counters tell the same story", UNKNOWN, "no hardware counters")
+        yield Row("the counters tell the same story", SKIPPED, "no hardware counters")
     else:
         small, large = float(misses[0] or 0), float(misses[-1] or 0)
-        yield Row("the counters tell the same story", SHOWN if small < 0.05 and large > small else FAILED,
+        yield Row("the counters tell the same story", PASS if small < 0.05 and large > small else FAIL,
                   f"cache misses per load: {small:.3f} in the L1 cache's size, {large:.3f} in 64 MiB")
 
 
@@ -186,16 +189,16 @@ def controls(suite: SuiteUnderTest) -> Iterator[Row]:
     rows = suite.rows("^scoped/(none|glibc|process)/bytes:64/touch:none$")
     control = rows.get("scoped/none/bytes:64/touch:none")
     if control is None:
-        yield Row("the control is near zero", FAILED, "the control could not be measured")
+        yield Row("the control is near zero", FAIL, "the control could not be measured")
         return
     cycles = control["real_time"] / control["ns_per_addition"]
-    yield Row("the control is near zero", SHOWN if cycles < 10 else FAILED, f"a call and a loop: {cycles:.1f} cycles")
+    yield Row("the control is near zero", PASS if cycles < 10 else FAIL, f"a call and a loop: {cycles:.1f} cycles")
     instructions = control.get("instructions")
     if instructions is None:
-        yield Row("a fixed loop has a whole number of instructions", UNKNOWN, "no hardware counters")
+        yield Row("a fixed loop has a whole number of instructions", SKIPPED, "no hardware counters")
     else:
         off = abs(instructions - round(instructions))
-        yield Row("a fixed loop has a whole number of instructions", SHOWN if off < WHOLE else FAILED, f"{instructions:.3f} a round")
+        yield Row("a fixed loop has a whole number of instructions", PASS if off < WHOLE else FAIL, f"{instructions:.3f} a round")
 
 
 def spread(suite: SuiteUnderTest) -> Iterator[Row]:
@@ -213,7 +216,7 @@ def spread(suite: SuiteUnderTest) -> Iterator[Row]:
         if not spreads:
             continue
         typical = median(spreads)
-        yield Row(f"{family}: processes agree", SHOWN if typical < LARGEST_SPREAD else FAILED,
+        yield Row(f"{family}: processes agree", PASS if typical < LARGEST_SPREAD else FAIL,
                   f"between {SPREAD_PROCESSES} processes: typically {typical:.1%}, at worst {max(spreads):.0%}, of {len(spreads)} benchmarks")
 
 
@@ -225,16 +228,16 @@ def _relative_spread(values: Sequence[float]) -> float:
 CHECKS: tuple[Callable[[SuiteUnderTest], Iterator[Row]], ...] = (mallocs, refusals, preloaded, loops, chase, controls, spread)
 
 
-def verify(chosen: Program, offered: Catalogue) -> Iterator[Row]:
+def verify(program: Program, catalogue: Catalogue) -> Iterator[Row]:
     """All rows, each as soon as it is known. A check that cannot be carried out is a failed row, not an exception."""
     with tempfile.TemporaryDirectory(prefix="verify-") as folder:
-        suite = SuiteUnderTest(chosen, offered, Path(folder))
+        suite = SuiteUnderTest(program, catalogue, Path(folder))
         for check in CHECKS:
             try:
                 yield from check(suite)
             except UnitFailed as problem:
-                yield Row(f"{check.__name__} can be checked", FAILED, str(problem))
+                yield Row(f"{check.__name__} can be checked", FAIL, str(problem))
 
 
 def exit_code(rows: Sequence[Row]) -> int:
-    return 1 if any(each.verdict == FAILED for each in rows) else os.EX_OK
+    return 1 if any(row.verdict == FAIL for row in rows) else os.EX_OK

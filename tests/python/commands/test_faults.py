@@ -43,11 +43,11 @@ def executable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return fake_program.write_program(tmp_path)
 
 
-def forked(work: Callable[[], int], said: Path) -> int:
+def forked(work: Callable[[], int], output_file: Path) -> int:
     """Does the work in a process of its own, which has imported all it needs; returns its number."""
     child = os.fork()
     if child == 0:
-        nowhere, file = os.open(os.devnull, os.O_WRONLY), os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        nowhere, file = os.open(os.devnull, os.O_WRONLY), os.open(output_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(nowhere, 1)
         os.dup2(file, 2)
         sys.stdout = open(1, "w", closefd=False)  # pytest has its own in its place
@@ -109,7 +109,7 @@ def test_a_run_killed_again_and_again_keeps_every_finished_process(
     assert end_of(start(executable, folder, "--only", "^(traverse|handoff)/", "--processes", "10")) == 0
     run = read_run(folder / "run.json")
     assert (run.complete, run.processes, len(run.units), run.failed) == (True, 10, 20, ())
-    assert all((folder / "parts" / name).read_bytes() == written for name, written in finished.items())
+    assert all((folder / "parts" / name).read_bytes() == content for name, content in finished.items())
     assert not list(folder.rglob(".*.tmp"))
 
 
@@ -125,9 +125,9 @@ def test_an_interrupt_at_any_moment_ends_in_one_line(executable: Path, tmp_path:
         time.sleep(draw.uniform(0.0, 0.3))
         os.kill(child, number)
         codes.append(end_of(child))
-        said = (tmp_path / "said").read_text()
-        assert "Traceback" not in said
-        assert codes[-1] in (0, -signal.SIGTERM) or said.splitlines()[-1].startswith("scripts/run: interrupted")
+        output = (tmp_path / "said").read_text()
+        assert "Traceback" not in output
+        assert codes[-1] in (0, -signal.SIGTERM) or output.splitlines()[-1].startswith("scripts/run: interrupted")
         units = whole_files(folder)
         if codes[-1] == INTERRUPTED and (folder / "run.json").exists():
             assert {f"{unit.family}-0-{unit.process}.json" for unit in read_run(folder / "run.json").units} == units
@@ -165,8 +165,8 @@ def test_two_runs_cannot_work_in_one_folder(
     leftover = folder / "parts" / ".traverse-0-0.json.1.tmp"
     leftover.touch()
     capsys.readouterr()
-    with open(folder / "plan.json", "rb") as other:  # as the other run holds it
-        fcntl.flock(other, fcntl.LOCK_EX)
+    with open(folder / "plan.json", "rb") as plan_file:  # as the other run holds it
+        fcntl.flock(plan_file, fcntl.LOCK_EX)
         assert command.main(["--resume", "--out", str(folder)], tmp_path, lambda *_: executable) == 2
         assert capsys.readouterr().err.splitlines()[-1] == f"scripts/run: {folder}: another run is at work in this folder"
         assert leftover.exists(), "the other run may be writing it"
@@ -230,9 +230,9 @@ def test_a_hostile_malloc_is_not_available_and_the_others_are_measured() -> None
         out, err = process.communicate(timeout=60)
         assert process.returncode == 0, (fault, err)
         assert names(parsed(out)["benchmarks"]) == ["scoped/none/bytes:64/touch:first"]
-        said = str(parsed(out)["context"]["malloc.evil"])
-        assert said.startswith("not available: in the load test ") and said.endswith(HOSTILE_AT_ONCE[fault]), (fault, said)
-        assert f"not available: evil: in the load test {said.partition('in the load test ')[2]}" in err.splitlines()
+        output = str(parsed(out)["context"]["malloc.evil"])
+        assert output.startswith("not available: in the load test ") and output.endswith(HOSTILE_AT_ONCE[fault]), (fault, output)
+        assert f"not available: evil: in the load test {output.partition('in the load test ')[2]}" in err.splitlines()
 
 
 def test_a_malloc_without_fault_passes_its_load_test() -> None:
@@ -254,17 +254,17 @@ def test_a_run_with_a_hostile_malloc_keeps_what_the_others_cost(
     folder = tmp_path / "run"
     words = ["--profile", "smoke", "--only", "^scoped/(none|glibc|evil)/bytes:64/touch:first", "--no-figures"]
     code = command.main([*words, "--allocator", hostile(fault), "--out", str(folder)], tmp_path, lambda *_: program())
-    run, said = read_run(folder / "run.json"), capsys.readouterr()
-    assert [one.name.strategy for one in run.series()] == ["none", "glibc"]
+    run, output = read_run(folder / "run.json"), capsys.readouterr()
+    assert [benchmark.name.strategy for benchmark in run.series()] == ["none", "glibc"]
     if fault == "null":  # found out before
         assert code == 0 and run.unavailable_mallocs()["evil"] == "in the load test malloc(1) gave no memory"
-        assert "not available: evil: in the load test malloc(1) gave no memory" in said.err
+        assert "not available: evil: in the load test malloc(1) gave no memory" in output.err
     else:  # only found out while measuring
         assert code == 1
         assert run.failed[0].reason.startswith("crashed (SIGABRT)")
         assert run.failed[0].reason.endswith(f"; measured again without --allocator {hostile(fault)}")
         assert run.failed[1].reason == "scoped/evil/bytes:64/touch:first: has no result"
-        assert "failed: scoped, process 0: crashed (SIGABRT)" in said.err
+        assert "failed: scoped, process 0: crashed (SIGABRT)" in output.err
         assert (tmp_path / "run" / "parts" / "scoped-0-0.json").exists()
 
 
@@ -274,22 +274,22 @@ def test_a_malloc_that_hangs_costs_its_part_one_limit(executable: Path, tmp_path
         "    if does in (\"hang\", \"slow\"):", "    if any('--allocator' in one for one in sys.argv):\n        time.sleep(600)\n"
         "    if does in (\"hang\", \"slow\"):")  # fmt: skip
     executable.write_text(script)
-    chosen = chosen_program(executable, "quick", "^(traverse|handoff)/", ("evil=/lib/x.so",))
-    planned = scheduler.Plan(chosen, ask(chosen), 3, 1)
+    program = chosen_program(executable, "quick", "^(traverse|handoff)/", ("evil=/lib/x.so",))
+    plan = scheduler.Plan(program, ask(program), 3, 1)
     folder = tmp_path / "run"
-    planned.write(folder)
+    plan.write(folder)
     before = time.monotonic()
-    run = scheduler.measure(planned, folder, Silent(), scheduler.Limits(seconds=1.0, times_median=0.0))
+    run = scheduler.measure(plan, folder, Silent(), scheduler.Limits(seconds=1.0, times_median=0.0))
     assert time.monotonic() - before < 12
     assert (run.complete, run.processes, len(run.failed)) == (True, 3, 6)
-    reasons = sorted({one.reason.partition(";")[0] for one in run.failed})
+    reasons = sorted({failure.reason.partition(";")[0] for failure in run.failed})
     assert reasons == ["did not end within 1 s", "left out: it hung in process 0"]
 
 
 class Silent:
-    def begins(self, what: Any, process: int, done: int, seconds_left: float | None) -> None: ...
+    def begins(self, part: Any, process: int, done: int, seconds_left: float | None) -> None: ...
 
-    def ends(self, what: Any, process: int, problem: str) -> None: ...
+    def ends(self, part: Any, process: int, problem: str) -> None: ...
 
     def round_ends(self, process: int, disturbed: int, seconds_left: float | None) -> None: ...
 
@@ -316,20 +316,20 @@ sys.exit(run.main(sys.argv[2:], Path(sys.argv[1]).parent, lambda *_: Path(sys.ar
 def run_there(script: str, executable: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """scripts/run on the fake program in a folder that the script mounts ($1) before it starts what follows."""
     folder.mkdir()
-    there = [sys.executable, "-c", RUN_THERE, str(executable), "--out", str(folder / "run"), "--no-figures", *arguments]
+    command = [sys.executable, "-c", RUN_THERE, str(executable), "--out", str(folder / "run"), "--no-figures", *arguments]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    return in_own_mounts(f'at=$1; shift; {script}', str(folder), *there, environment=environment)
+    return in_own_mounts(f'at=$1; shift; {script}', str(folder), *command, environment=environment)
 
 
 def test_a_disk_that_is_full_in_the_middle_is_one_line_and_what_was_measured_stays(executable: Path, tmp_path: Path) -> None:
-    kept = tmp_path / "kept"
-    script = f'mount -t tmpfs -o size=200k none "$at"; code=0; "$@" || code=$?; cp -r "$at/run" {kept}; exit $code'
+    folder = tmp_path / "kept"
+    script = f'mount -t tmpfs -o size=200k none "$at"; code=0; "$@" || code=$?; cp -r "$at/run" {folder}; exit $code'
     done = run_there(script, executable, tmp_path / "disk", "--only", "^traverse/", "--processes", "200")
     assert done.returncode == 2, done.stderr
     assert done.stderr.splitlines()[-1].endswith("No space left on device") and "Traceback" not in done.stderr
-    run = read_run(kept / "run.json")
+    run = read_run(folder / "run.json")
     assert not run.complete and 1 < run.processes < 200
-    assert len(whole_files(kept)) >= run.processes
+    assert len(whole_files(folder)) >= run.processes
 
 
 def test_a_results_folder_that_cannot_be_written_is_one_line(executable: Path, tmp_path: Path) -> None:
@@ -342,15 +342,15 @@ def test_results_that_become_read_only_in_the_middle_are_one_line(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_DOES", '{"traverse": ["slow"]}')
-    kept = tmp_path / "kept"
+    folder = tmp_path / "kept"
     script = (
         'mount -t tmpfs none "$at"; code=0; "$@" & run=$!; until [ -e "$at/run/run.json" ]; do sleep 0.02; done; '
-        f'until mount -o remount,ro "$at"; do sleep 0.02; done; wait $run || code=$?; cp -r "$at/run" {kept}; exit $code'
+        f'until mount -o remount,ro "$at"; do sleep 0.02; done; wait $run || code=$?; cp -r "$at/run" {folder}; exit $code'
     )
     done = run_there(script, executable, tmp_path / "disk", "--only", "^traverse/", "--processes", "50")
     assert done.returncode == 2, done.stderr
     assert done.stderr.splitlines()[-1].endswith("Read-only file system") and "Traceback" not in done.stderr
-    assert whole_files(kept) and not read_run(kept / "run.json").complete
+    assert whole_files(folder) and not read_run(folder / "run.json").complete
 
 
 # ---- the machine
@@ -396,8 +396,8 @@ def test_a_program_that_is_not_even_started_names_the_limit(tmp_path: Path, caps
         assert command.main(["--profile", "smoke"], tmp_path, lambda *_: killed) == 2
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)
-    said = capsys.readouterr().err
-    assert said.endswith("--list=json crashed (SIGSEGV); it is granted 6144 MiB of memory (ulimit -v)\n")
+    output = capsys.readouterr().err
+    assert output.endswith("--list=json crashed (SIGSEGV); it is granted 6144 MiB of memory (ulimit -v)\n")
 
 
 @pytest.mark.parametrize("hidden", ["/proc", "/sys", "/proc /sys"])
@@ -437,10 +437,10 @@ def test_a_clock_that_is_set_back_changes_no_figure() -> None:
     environment = {**os.environ, "LD_PRELOAD": str(built)}
     done = subprocess.run(words, capture_output=True, text=True, timeout=120, env=environment, check=False)
     assert done.returncode == 0, done.stderr
-    written = parsed(done.stdout)
+    document = parsed(done.stdout)
     day = subprocess.run(["date"], capture_output=True, text=True, env=environment, check=True).stdout
-    assert day != "" and written["benchmarks"]
-    assert all(0.1 < row["real_time"] < 1e9 for row in written["benchmarks"])
+    assert day != "" and document["benchmarks"]
+    assert all(0.1 < row["real_time"] < 1e9 for row in document["benchmarks"])
 
 
 def test_processors_that_go_away_in_the_middle_are_said_or_done_without(tmp_path: Path) -> None:
@@ -448,26 +448,26 @@ def test_processors_that_go_away_in_the_middle_are_said_or_done_without(tmp_path
     allowed = os.sched_getaffinity(0)
     if len(allowed) < 2:
         pytest.skip("needs two processors")
-    chosen = chosen_program(program(), "smoke", "^(scoped/none/bytes:64/touch:first|private/stack_array)")
-    planned = scheduler.Plan(chosen, ask(chosen), 2, 1)
+    selected = chosen_program(program(), "smoke", "^(scoped/none/bytes:64/touch:first|private/stack_array)")
+    plan = scheduler.Plan(selected, ask(selected), 2, 1)
     folder = tmp_path / "run"
-    planned.write(folder)
+    plan.write(folder)
 
     class shrinking(Silent):
         def round_ends(self, process: int, disturbed: int, seconds_left: float | None) -> None:
             os.sched_setaffinity(0, {min(allowed)})
 
     try:
-        run = scheduler.measure(planned, folder, shrinking())
+        run = scheduler.measure(plan, folder, shrinking())
     finally:
         os.sched_setaffinity(0, allowed)
-    assert run.complete and [one.process for one in run.series("scoped")[0].samples] == [0, 1]
+    assert run.complete and [sample.process for sample in run.series("scoped")[0].samples] == [0, 1]
     # What needs more processors than are left is missing, and said to be.
-    for reason in (one.reason for one in run.failed):
+    for reason in (failure.reason for failure in run.failed):
         assert reason.endswith(": has no result")
-    for one in run.series("private"):
-        missing = f"{one.name}: has no result" in [failed.reason for failed in run.failed]
-        assert len(one.samples) == (1 if missing else 2)
+    for benchmark in run.series("private"):
+        missing = f"{benchmark.name}: has no result" in [failed.reason for failed in run.failed]
+        assert len(benchmark.samples) == (1 if missing else 2)
 
 
 def test_a_running_program_outlives_the_loss_of_a_processor() -> None:
@@ -488,13 +488,13 @@ def test_a_running_program_outlives_the_loss_of_a_processor() -> None:
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The scripts, in a folder with a difficult name, and a run beside them."""
-    there = tmp_path_factory.mktemp("Ein Ordner für größere Läufe 'n' \"Co\"") / "stack heap"
-    shutil.copytree(ROOT / "scripts", there / "scripts")
-    shutil.copy(program(), there / "mein stackheap")
+    copy = tmp_path_factory.mktemp("Ein Ordner für größere Läufe 'n' \"Co\"") / "stack heap"
+    shutil.copytree(ROOT / "scripts", copy / "scripts")
+    shutil.copy(program(), copy / "mein stackheap")
     from support.synthetic import document
 
-    write_json(there / "läuft.json", document(keep=lambda name: name.startswith(("scoped/", "chase/"))))
-    return there
+    write_json(copy / "läuft.json", document(keep=lambda name: name.startswith(("scoped/", "chase/"))))
+    return copy
 
 
 def scripted(checkout: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -505,8 +505,8 @@ def scripted(checkout: Path, *words: str, **variables: str) -> subprocess.Comple
 
 def test_a_path_may_hold_spaces_quotes_and_any_letters(checkout: Path, tmp_path: Path) -> None:
     assert scripted(checkout, "claims", "läuft.json").returncode == 0
-    drawn = scripted(checkout, "plot", "läuft.json", "--chart", "chase", "--format", "svg")
-    assert drawn.returncode == 0, drawn.stderr
+    plotted = scripted(checkout, "plot", "läuft.json", "--chart", "chase", "--format", "svg")
+    assert plotted.returncode == 0, plotted.stderr
     assert (checkout / "figures" / "chase.svg").exists()
     shutil.copy(hostile("none").split("=")[1].split(",")[0], checkout / "läufer.so")
     words = ["--profile", "smoke", "--only", "^scoped/evil/bytes:64/touch:first", "--no-figures", "--out", str(checkout / "ö")]
@@ -525,8 +525,8 @@ def test_any_language_and_its_letters_will_do(checkout: Path, variables: dict[st
 
 
 def test_numbers_are_written_with_a_point_in_every_language(tmp_path: Path) -> None:
-    made = subprocess.run(["localedef", "-i", "de_DE", "-f", "UTF-8", str(tmp_path / "de_DE.UTF-8")], capture_output=True)
-    if made.returncode > 1:
+    result = subprocess.run(["localedef", "-i", "de_DE", "-f", "UTF-8", str(tmp_path / "de_DE.UTF-8")], capture_output=True)
+    if result.returncode > 1:
         pytest.skip("the sources of locales are not installed")
     environment = {**os.environ, "LC_ALL": "de_DE.UTF-8", "LOCPATH": str(tmp_path)}
     words = [str(program()), "--profile=smoke", "--only=^overhead/glibc/", "--benchmark_format=json"]
@@ -544,15 +544,15 @@ STREAMS = {
 }
 
 
-@pytest.mark.parametrize("what", STREAMS)
-def test_a_closed_or_full_stream_is_no_traceback_and_never_success(checkout: Path, what: str) -> None:
-    redirection, code = STREAMS[what]
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_closed_or_full_stream_is_no_traceback_and_never_success(checkout: Path, stream: str) -> None:
+    redirection, code = STREAMS[stream]
     for words in (["claims", "läuft.json"], ["claims", "--help"]):
         called = " ".join(f"'{word}'" for word in (f"./scripts/{words[0]}", *words[1:]))
         done = subprocess.run(["sh", "-c", f"{called} {redirection}"], cwd=checkout, capture_output=True, text=True,
                               env={**os.environ, "STACKHEAP_PYTHON": sys.executable}, timeout=60, check=False)  # fmt: skip
         assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
-        assert len(done.stderr.splitlines()) == (1 if what in ("stdout closed", "stdout full") else 0), done.stderr
+        assert len(done.stderr.splitlines()) == (1 if stream in ("stdout closed", "stdout full") else 0), done.stderr
 
 
 def test_a_refusal_that_nobody_can_read_is_still_a_refusal(checkout: Path) -> None:
@@ -584,5 +584,5 @@ def test_the_list_is_the_same_whatever_is_asked_of_it() -> None:
     """The load test of a malloc leaves nothing behind in the process that measures."""
     tried = json.loads(subprocess.run([str(program()), "--list=json", f"--allocator={hostile('null')}"],
                                       capture_output=True, timeout=60, check=True).stdout)  # fmt: skip
-    known = [one for one in tried["strategies"] if one["name"] != "evil"]
+    known = [strategy for strategy in tried["strategies"] if strategy["name"] != "evil"]
     assert known == listed()["strategies"]

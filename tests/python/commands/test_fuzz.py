@@ -70,14 +70,14 @@ def all_places() -> tuple[tuple[Any, ...], ...]:
     return tuple(places(json.loads(sound())))
 
 
-def damage(document: Any, at: tuple[Any, ...], how: str, value: Any) -> None:
+def damage(document: Any, at: tuple[Any, ...], kind: str, value: Any) -> None:
     *way, last = at
     inside = document
     for key in way:
         inside = inside[key]
-    if how == "drop":
+    if kind == "drop":
         del inside[last]
-    elif how == "rename" and isinstance(inside, dict):
+    elif kind == "rename" and isinstance(inside, dict):
         inside[str(value)] = inside.pop(last)
     else:
         inside[last] = copy.deepcopy(value)
@@ -90,10 +90,10 @@ def damaged_runs(draw: st.DrawFn) -> Any:
         old, new = draw(st.sampled_from(["scoped", "private", "glibc", "64"])), str(draw(st.sampled_from(HOSTILE)))
         for row in document["benchmarks"]:
             row["run_name"] = row["name"] = row["run_name"].replace(old, new)
-    for at, how, value in draw(st.lists(st.tuples(st.sampled_from(all_places()), st.sampled_from(["set", "set", "drop", "rename"]),
+    for at, way, value in draw(st.lists(st.tuples(st.sampled_from(all_places()), st.sampled_from(["set", "set", "drop", "rename"]),
                                                   st.sampled_from(HOSTILE)), max_size=4)):  # fmt: skip
         with contextlib.suppress(KeyError, IndexError, TypeError):  # an earlier damage took the place away
-            damage(document, at, how, value)
+            damage(document, at, way, value)
     return document
 
 
@@ -106,10 +106,10 @@ def answered(main: Main, words: list[str], codes: frozenset[int] = frozenset({0,
         except SystemExit as end:
             code = int(end.code or 0)
     assert code in codes, (code, words, err.getvalue())
-    said = err.getvalue()
+    errors = err.getvalue()
     if code == 2 and not out.getvalue() and "--out" not in words:  # compare tells there why it cannot judge
-        assert len(said.splitlines()) == 1 and said.isprintable() is False and said[:-1].isprintable(), (words, said)
-    assert "Traceback" not in said and len(out.getvalue()) + len(said) < MOST_OUTPUT
+        assert len(errors.splitlines()) == 1 and errors.isprintable() is False and errors[:-1].isprintable(), (words, errors)
+    assert "Traceback" not in errors and len(out.getvalue()) + len(errors) < MOST_OUTPUT
     return out.getvalue()
 
 
@@ -133,10 +133,10 @@ def assert_nothing_escaped(folder: Path) -> None:
 
 
 @FUZZED
-@given(written=damaged_runs(), form=st.sampled_from(["text", "markdown", "json", "junit", "sarif"]),
+@given(document=damaged_runs(), form=st.sampled_from(["text", "markdown", "json", "junit", "sarif"]),
        to=st.sampled_from(["github-action-benchmark", "bencher", "otava", "otava-config"]))  # fmt: skip
-def test_a_damaged_run_is_read_or_refused_by_every_command(folder: Path, written: Any, form: str, to: str) -> None:
-    Path("run.json").write_text(json.dumps(written))
+def test_a_damaged_run_is_read_or_refused_by_every_command(folder: Path, document: Any, form: str, to: str) -> None:
+    Path("run.json").write_text(json.dumps(document))
     answered(claims.main, ["run.json"])
     any_verdict = frozenset({0, 1, 2})
     answered(compare.main, ["sound.json", "run.json", "--across", "--allow-missing", "--format", form], any_verdict)
@@ -150,13 +150,13 @@ def test_a_damaged_run_is_read_or_refused_by_every_command(folder: Path, written
 
 
 @settings(FUZZED, max_examples=max(6, EXAMPLES // 10))
-@given(written=damaged_runs(), name=st.sampled_from(["scoped", "private", "latency", "cost_64b", "overhead"]))
-def test_a_damaged_run_is_drawn_or_refused(folder: Path, written: Any, name: str) -> None:
-    Path("run.json").write_text(json.dumps(written))
+@given(document=damaged_runs(), name=st.sampled_from(["scoped", "private", "latency", "cost_64b", "overhead"]))
+def test_a_damaged_run_is_drawn_or_refused(folder: Path, document: Any, name: str) -> None:
+    Path("run.json").write_text(json.dumps(document))
     answered(plot.main, ["run.json", "--format", "svg", "--chart", name])
     assert_nothing_escaped(folder)
-    for drawn in folder.glob("figures/*.svg"):
-        assert "<script" not in drawn.read_text()
+    for chart_file in folder.glob("figures/*.svg"):
+        assert "<script" not in chart_file.read_text()
 
 
 def test_a_hostile_run_makes_a_page_of_text(folder: Path) -> None:
@@ -180,19 +180,19 @@ def test_a_number_that_is_none_in_the_context_is_refused(folder: Path) -> None:
     for number in ("NaN", "Infinity", "1e999"):
         Path("run.json").write_text(sound().replace('"num_cpus": 2', f'"num_cpus": {number}'))
         for main, words in ((export.main, ["run.json", "--to", "github-action-benchmark"]), (claims.main, ["run.json"])):
-            with contextlib.redirect_stderr(io.StringIO()) as said:
+            with contextlib.redirect_stderr(io.StringIO()) as errors:
                 assert main(words) == 2
-            assert said.getvalue().endswith(": run.json: has a value in its context that is not a finite number\n")
+            assert errors.getvalue().endswith(": run.json: has a value in its context that is not a finite number\n")
 
 
 def test_an_expression_in_a_file_cannot_take_for_ever(folder: Path) -> None:
     document = json.loads(sound())
-    for one in document["context"]["suite"]["units"]:
-        one.update(part="(.*)*(.*)*!", disturbed=True, reasons=["x"])
+    for unit in document["context"]["suite"]["units"]:
+        unit.update(part="(.*)*(.*)*!", disturbed=True, reasons=["x"])
     Path("run.json").write_text(json.dumps(document))
     before = time.process_time()
-    made = read_run(Path("run.json"))
-    assert all(made.disturbed_processes(one) for one in made.series())
+    run = read_run(Path("run.json"))
+    assert all(run.disturbed_processes(benchmark) for benchmark in run.series())
     assert time.process_time() - before < 5
 
 
@@ -203,11 +203,11 @@ def test_the_largest_file_that_is_read_fits_a_gigabyte_or_two(tmp_path: Path) ->
     code = f"import sys; sys.path[:0] = {sys.path!r}; from suite.commands import claims; sys.exit(claims.main([{str(file)!r}]))"
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert child.stderr is not None
-    said = child.stderr.read()
+    errors = child.stderr.read()
     child.stderr.close()
     _, status, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
-    assert (child.returncode, said) == (2, f"scripts/claims: {file}: is JSON, but not a result: not an object\n")
+    assert (child.returncode, errors) == (2, f"scripts/claims: {file}: is JSON, but not a result: not an object\n")
     assert used.ru_maxrss < 1 << 20
 
 
@@ -252,12 +252,12 @@ def test_a_few_bytes_that_would_fill_the_memory_are_refused(folder: Path) -> Non
         record.execute("UPDATE run SET samples = ?, medians = ?", (bomb, bomb))
         record.commit()
     for words in (["export"], ["export", "--samples"], ["check"], ["trend", "."]):
-        with contextlib.redirect_stderr(io.StringIO()) as said:
+        with contextlib.redirect_stderr(io.StringIO()) as errors:
             assert history.main(["--file", "kept.sqlite", *words]) == 2
-        assert said.getvalue() == "scripts/history: kept.sqlite: is damaged (cut off, or too large)\n"
+        assert errors.getvalue() == "scripts/history: kept.sqlite: is damaged (cut off, or too large)\n"
 
 
-@pytest.mark.parametrize("text", [each for each in HOSTILE if isinstance(each, str)])
+@pytest.mark.parametrize("text", [value for value in HOSTILE if isinstance(value, str)])
 def test_what_is_kept_is_text_and_nothing_else(folder: Path, text: str) -> None:
     record = ["--file", "kept.sqlite"]
     answered(history.main, [*record, "add", "sound.json", "--commit", text])
@@ -265,9 +265,9 @@ def test_what_is_kept_is_text_and_nothing_else(folder: Path, text: str) -> None:
     answered(history.main, [*record, "annotate", text, "x"])
     answered(history.main, [*record, "trend", text])
     answered(history.main, [*record, "export", "--like", text])
-    said = answered(history.main, [*record, "list"])
-    assert "\x1b" not in said and "\u202e" not in said
-    assert "sound" not in said and history.main([*record, "export"]) == 0  # the tables are still there
+    errors = answered(history.main, [*record, "list"])
+    assert "\x1b" not in errors and "\u202e" not in errors
+    assert "sound" not in errors and history.main([*record, "export"]) == 0  # the tables are still there
 
 
 # ---- the words of a command
@@ -286,22 +286,22 @@ OPTIONS: dict[str, tuple[Main, list[str]]] = {
 WORDS = st.one_of(
     st.sampled_from(["missing.json", ".", "sound.json", "", "-", "--", "-1", "0", "1e999", "nan", "5%", "5", "[", "(", "^scoped/",
                      "(a*)*b", "text", "json", "otava", "1", "9" * 30, "a=b", "x" * 5000, "../up", "/dev/full", "\u202e", "١"]),
-    st.text(max_size=8).filter(lambda text: "\0" not in text and not any(0xD800 <= ord(one) < 0xE000 for one in text)),
+    st.text(max_size=8).filter(lambda text: "\0" not in text and not any(0xD800 <= ord(letter) < 0xE000 for letter in text)),
 )  # fmt: skip
 
 
 @settings(FUZZED, max_examples=4 * EXAMPLES)
-@given(of=st.sampled_from(sorted(OPTIONS)), data=st.data())
-def test_any_words_are_answered_or_refused_in_one_line(folder: Path, of: str, data: st.DataObject) -> None:
-    main, options = OPTIONS[of]
+@given(command=st.sampled_from(sorted(OPTIONS)), data=st.data())
+def test_any_words_are_answered_or_refused_in_one_line(folder: Path, command: str, data: st.DataObject) -> None:
+    main, options = OPTIONS[command]
     words = data.draw(st.lists(st.one_of(WORDS, st.sampled_from([*options, "--nonsense"])), max_size=5))
-    if of in ("duet", "evaluate") and not {"--judge", "--from"} & set(words):
-        words = ["--judge" if of == "duet" else "--from", "missing.json", *words]  # without, they would measure
-    if of == "history":
+    if command in ("duet", "evaluate") and not {"--judge", "--from"} & set(words):
+        words = ["--judge" if command == "duet" else "--from", "missing.json", *words]  # without, they would measure
+    if command == "history":
         words = ["--file", "kept.sqlite", *words]
     answered(main, words, frozenset({0, 1, 2}))
-    for made in folder.parent.glob("up*"):  # asked for, by that name
-        made.unlink()
+    for file in folder.parent.glob("up*"):  # asked for, by that name
+        file.unlink()
     assert_nothing_escaped(folder)
 
 
@@ -313,7 +313,7 @@ def test_any_words_to_run_are_answered_or_refused(folder: Path, words: list[str]
     refusing = folder / "refusing"
     refusing.write_text("#!/bin/sh\necho 'stackheap: no' >&2\nexit 2\n")
     refusing.chmod(0o755)
-    answered(lambda said: run.main(said, folder, lambda *_: refusing), words, frozenset({0, 2}))
+    answered(lambda errors: run.main(errors, folder, lambda *_: refusing), words, frozenset({0, 2}))
 
 
 # ---- what the program says of itself
@@ -350,7 +350,7 @@ def test_a_damaged_list_is_read_or_refused(folder: Path, seed: int) -> None:
     except BadInput as refused:
         assert len(str(refused).splitlines()) == 1
         return
-    assert all(re.fullmatch(r"\w+-\d+-0\.json", one.file_name(0)) for one in offered.parts)
+    assert all(re.fullmatch(r"\w+-\d+-0\.json", part.file_name(0)) for part in offered.parts)
     assert all(line.isprintable() for line in offered.unavailable)
 
 
@@ -358,9 +358,9 @@ def test_a_damaged_list_is_read_or_refused(folder: Path, seed: int) -> None:
 @given(at=st.sampled_from(["executable", "profile", "only", "allocators", "processes", "benchmarks_and_mallocs", "order_seed"]),
        value=st.sampled_from(HOSTILE))  # fmt: skip
 def test_a_damaged_plan_is_refused_in_one_line_or_is_another(folder: Path, at: str, value: Any) -> None:
-    written: dict[str, Any] = {"executable": "0", "profile": "smoke", "only": None, "allocators": [], "processes": 1,
+    document: dict[str, Any] = {"executable": "0", "profile": "smoke", "only": None, "allocators": [], "processes": 1,
                "benchmarks_and_mallocs": "0", "order_seed": 1}  # fmt: skip
-    (folder / scheduler.PLAN_FILE).write_text(json.dumps({**written, at: value}))
+    (folder / scheduler.PLAN_FILE).write_text(json.dumps({**document, at: value}))
     try:
         read = scheduler.read_plan(folder)
     except BadInput as refused:

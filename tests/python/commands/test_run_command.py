@@ -72,11 +72,11 @@ def latest(tmp_path: Path) -> Run:
     return read_run(tmp_path / "results" / "latest" / "run.json")
 
 
-def refused(capsys: pytest.CaptureFixture[str], said: str) -> None:
+def refused(capsys: pytest.CaptureFixture[str], message: str) -> None:
     """One line, no traceback; the program's own lines as they are."""
     error = capsys.readouterr().err
-    assert said in error
-    assert error.startswith(said if said.startswith("stackheap: ") else "scripts/run: ")
+    assert message in error
+    assert error.startswith(message if message.startswith("stackheap: ") else "scripts/run: ")
     assert len(error.splitlines()) == 1, error
 
 
@@ -87,16 +87,16 @@ def test_a_run_ends_with_results_findings_and_a_link(
     call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call("--profile", "smoke") == 0
-    said = capsys.readouterr()
+    output = capsys.readouterr()
     run = latest(tmp_path)
     assert (run.context["profile"], run.complete, run.processes) == ("smoke", True, 1)
     folder = (tmp_path / "results" / "latest").resolve()
     assert os.readlink(tmp_path / "results" / "latest") == folder.name
     assert folder.name.endswith("-smoke")
-    assert "stack_array" in said.out and f"results: {folder}/run.json" in said.out
-    assert f"seed {run.account.order_seed}" in said.err
-    assert "not available: mimalloc: not found (install: libmimalloc2.0)" in said.err
-    assert "\x1b" not in said.out + said.err
+    assert "stack_array" in output.out and f"results: {folder}/run.json" in output.out
+    assert f"seed {run.account.order_seed}" in output.err
+    assert "not available: mimalloc: not found (install: libmimalloc2.0)" in output.err
+    assert "\x1b" not in output.out + output.err
 
 
 def test_quick_is_the_default_with_five_processes(call: Call, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_the_latest_run_is_the_linked_one(call: Call, tmp_path: Path, monkeypatc
     monkeypatch.setattr(time, "strftime", lambda form: form.replace("%Y%m%d-%H%M%S", "later"))
     assert call("--profile", "smoke", "--only", "^handoff/") == 0
     assert latest(tmp_path).families() == ("handoff",)
-    assert len([one for one in (tmp_path / "results").iterdir() if not one.is_symlink()]) == 2
+    assert len([folder for folder in (tmp_path / "results").iterdir() if not folder.is_symlink()]) == 2
 
 
 def test_another_folder_leaves_the_link_alone(call: Call, tmp_path: Path) -> None:
@@ -127,19 +127,19 @@ def test_another_folder_leaves_the_link_alone(call: Call, tmp_path: Path) -> Non
 def test_figures_are_drawn_from_the_run_unless_not_wanted(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    drawn = []
+    runs = []
 
     def draw(run: Run, folder: Path) -> list[Path]:
-        drawn.append((run.families(), folder))
+        runs.append((run.families(), folder))
         return [folder / "one.svg"]
 
     monkeypatch.setitem(sys.modules, "suite.charts", charts_that(draw))
     assert call("--profile", "smoke", "--only", "^traverse/", "--out", str(tmp_path / "a")) == 0
-    assert drawn == [(("traverse",), tmp_path / "a" / "figures")]
+    assert runs == [(("traverse",), tmp_path / "a" / "figures")]
     assert "figures: 1 in " in capsys.readouterr().out
     assert (tmp_path / "a" / "report.html").read_text() == "a page of 1"
     assert call("--profile", "smoke", "--no-figures", "--out", str(tmp_path / "b")) == 0
-    assert len(drawn) == 1 and not (tmp_path / "b" / "report.html").exists()
+    assert len(runs) == 1 and not (tmp_path / "b" / "report.html").exists()
 
 
 def test_without_what_draws_the_run_still_ends_well(
@@ -159,9 +159,9 @@ def test_some_failed_processes_are_named_and_the_rest_is_kept(
 ) -> None:
     monkeypatch.setenv("FAKE_DOES", '{"chase": ["crash"]}')
     assert call("--profile", "smoke") == 1
-    said = capsys.readouterr()
-    assert "failed: chase, process 0: crashed (SIGSEGV)" in said.err
-    assert "1 failed; the first: chase, process 0: crashed (SIGSEGV)" in said.out
+    output = capsys.readouterr()
+    assert "failed: chase, process 0: crashed (SIGSEGV)" in output.err
+    assert "1 failed; the first: chase, process 0: crashed (SIGSEGV)" in output.out
     assert "scoped" in latest(tmp_path).families()
 
 
@@ -185,7 +185,7 @@ def test_a_run_of_nothing_but_wrong_work_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--profile", "fast"], "invalid choice: 'fast' (choose from 'smoke', 'quick', 'full')"),
         (["--only", "["], "stackheap: --only: '[' is no regular expression"),
@@ -200,10 +200,10 @@ def test_a_run_of_nothing_but_wrong_work_is_refused(
     ],
 )
 def test_bad_input_is_one_line(
-    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     assert call(*arguments) == 2
-    refused(capsys, said)
+    refused(capsys, message)
     assert not (tmp_path / "results").exists()
 
 
@@ -227,10 +227,10 @@ def test_a_run_is_never_overwritten(call: Call, tmp_path: Path, capsys: pytest.C
 def test_a_full_disk_is_one_line_and_what_is_there_stays(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def full_in_the_second_round(path: Path, one: Unit, document: Document) -> None:
-        if one.process == 1:
+    def full_in_the_second_round(path: Path, written_unit: Unit, document: Document) -> None:
+        if written_unit.process == 1:
             raise OSError(28, "No space left on device", str(path))
-        write_unit(path, one, document)
+        write_unit(path, written_unit, document)
 
     monkeypatch.setattr(scheduler, "write_unit", full_in_the_second_round)
     assert call("--only", "^traverse/") == 2
@@ -352,8 +352,8 @@ def test_a_build_is_configured_once_and_quiet(project: Path, capsys: pytest.Capt
 def test_a_failed_build_shows_the_compilers_words(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "broken").touch()
     assert command.main([], project) == 2
-    said = capsys.readouterr().err
-    assert "error: here" in said and said.splitlines()[-1].endswith("failed: see above")
+    output = capsys.readouterr().err
+    assert "error: here" in output and output.splitlines()[-1].endswith("failed: see above")
 
 
 def test_an_unknown_preset_is_one_line(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

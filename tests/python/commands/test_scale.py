@@ -32,7 +32,7 @@ THREADED = textbook.chapters()["contention"].FAMILIES
 # ---- 256 cores
 
 
-@pytest.mark.parametrize("name", [name for name, one in charts.charts().items() if one.family in THREADED])
+@pytest.mark.parametrize("name", [name for name, chart in charts.charts().items() if chart.family in THREADED])
 def test_every_chart_of_threads_can_be_read_with_256_cores(name: str) -> None:
     run = synthetic.synthetic(mallocs=STRATEGIES - 2, cores=CORES, processes=2, keep=of_threads)
     assert list(faults_of_layout(drawn(run, name))) == []
@@ -47,14 +47,14 @@ def test_a_machine_of_256_cores_is_planned_for() -> None:
     for profile in scheduler.PROCESSES:
         words = [str(program()), "--list=json", f"--profile={profile}"]
         done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=True)
-        planned = parsed(done.stdout)
-        if planned["context"]["cores"] != str(CORES):
+        plan = parsed(done.stdout)
+        if plan["context"]["cores"] != str(CORES):
             pytest.skip("this hwloc simulates no machine for a whole program")
-        assert planned["context"]["processing_units"] == str(2 * CORES)
-        threads = {name.rpartition("threads:")[2] for one in planned["families"] for name in one["benchmarks"] if "threads:" in name}
+        assert plan["context"]["processing_units"] == str(2 * CORES)
+        threads = {name.rpartition("threads:")[2] for family in plan["families"] for name in family["benchmarks"] if "threads:" in name}
         counted = {int(text) for text in threads if text.isdigit()}
         assert max(counted) == (2 * CORES if profile != "smoke" else 2)
-        assert sum(len(one["benchmarks"]) for one in planned["families"]) < 10_000
+        assert sum(len(family["benchmarks"]) for family in plan["families"]) < 10_000
 
 
 def test_processors_that_are_not_there_are_no_reason_to_fail() -> None:
@@ -72,19 +72,19 @@ def test_processors_that_are_not_there_are_no_reason_to_fail() -> None:
 
 def write_runs(folder: Path, rows: int, names: list[str]) -> tuple[Path, Path]:
     """Two runs of the same names, each with so many rows of single processes."""
-    made = []
+    files = []
     for number, name in enumerate(("old.json", "new.json")):
-        kept = set(names)
+        kept_names = set(names)
 
         def noise(benchmark: str, process: int, number: int = number) -> float:
             return 1 + 0.02 * random.Random(f"{number}/{benchmark}/{process}").uniform(-1, 1)
 
         document = synthetic.document(mallocs=STRATEGIES, cores=CORES, processes=-(-rows // len(names)), noise=noise,
-                                      keep=kept.__contains__)  # fmt: skip
+                                      keep=kept_names.__contains__)  # fmt: skip
         document["context"]["date"] = f"2026-01-0{number + 2}T03:04:05+00:00"
-        made.append(folder / name)
-        write_json(made[-1], document)
-    return made[0], made[1]
+        files.append(folder / name)
+        write_json(files[-1], document)
+    return files[0], files[1]
 
 
 def calls(old: Path, new: Path, folder: Path) -> Iterator[list[str]]:

@@ -78,15 +78,15 @@ def test_a_change_is_said_with_its_sign(value: float, text: str) -> None:
     assert formats.change(value) == text
 
 
-@pytest.mark.parametrize(("of", "strict", "text"), [
+@pytest.mark.parametrize(("comparison", "strict", "text"), [
     (MIXED, False, "Something is worse: 2 worse, 2 better, 1 same, 1 undecided, 1 with two humps"),
     (PROBLEM, False, "Cannot be judged as a whole: 2 worse"),
     (UNTRUSTED, False, "Not to be trusted: the controls moved: 2 worse"),
     (QUIET, False, "Nothing is shown to be worse: 0 worse"),
     (QUIET, True, "Cannot be judged: not everything is decided: 0 worse"),
 ])  # fmt: skip
-def test_the_headline_says_what_the_exit_code_says(of: Comparison, strict: bool, text: str) -> None:
-    assert formats.headline(of, strict).startswith(text)
+def test_the_headline_says_what_the_exit_code_says(comparison: Comparison, strict: bool, text: str) -> None:
+    assert formats.headline(comparison, strict).startswith(text)
 
 
 # ---- text
@@ -95,10 +95,10 @@ def test_the_headline_says_what_the_exit_code_says(of: Comparison, strict: bool,
 def test_text_tells_what_changed_worst_first_and_the_rest_in_numbers() -> None:
     text = formats.as_text(MIXED)
     order = ("worse", "bytes:64 ", "scoped/glibc/bytes:8 ", "better", "batch/jemalloc", "undecided: 1;")
-    assert [text.index(each) for each in order] == sorted(text.index(each) for each in order)
+    assert [text.index(line) for line in order] == sorted(text.index(line) for line in order)
     assert "chase" not in text  # the same
-    for each in ("+50.0 %", "+47.0 % to +53.0 %", "10 ns to 15 ns", "layout suspect"):
-        assert each in text
+    for part in ("+50.0 %", "+47.0 % to +53.0 %", "10 ns to 15 ns", "layout suspect"):
+        assert part in text
     assert "two humps, so no verdict: 1; churn/glibc/live:1000" in text
     assert text.rstrip().endswith(formats.headline(MIXED))
     assert "\x1b" not in text and "\x1b[" in formats.as_text(MIXED, colour=True)
@@ -106,29 +106,29 @@ def test_text_tells_what_changed_worst_first_and_the_rest_in_numbers() -> None:
 
 def test_long_lists_are_cut_for_people() -> None:
     many = replace(PROBLEM, problems=tuple(f"problem number {index}" for index in range(500)))
-    for told in (formats.as_text(many), formats.as_markdown(many)):
-        assert told.count("problem number") == 10 and "and 490 more" in told
+    for text in (formats.as_text(many), formats.as_markdown(many)):
+        assert text.count("problem number") == 10 and "and 490 more" in text
     assert len(json.loads(formats.as_json(many))["problems"]) == 500
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_terminal_gets_no_control_characters(text: str) -> None:
-    told = formats.as_text(hostile(text))
-    assert all(letter.isprintable() or letter == "\n" for letter in told)
+    output = formats.as_text(hostile(text))
+    assert all(letter.isprintable() or letter == "\n" for letter in output)
     if text == "[bold]rich[/bold]":
-        assert text in told
+        assert text in output
 
 
 # ---- Markdown
 
 
 def test_markdown_shows_what_is_worse_and_folds_the_rest() -> None:
-    told = formats.as_markdown(MIXED)
-    before, folded = told.split("<details>", 1)
+    text = formats.as_markdown(MIXED)
+    before, folded = text.split("<details>", 1)
     assert "`scoped/glibc/bytes:64`" in before and "`scoped/glibc/bytes:8`" in before
     assert "batch/jemalloc" not in before and "batch/jemalloc" in folded
-    assert told.count("<details>") == told.count("</details>") == 5
-    assert told.index("bytes:64`") < told.index("bytes:8`")
+    assert text.count("<details>") == text.count("</details>") == 5
+    assert text.index("bytes:64`") < text.index("bytes:8`")
 
 
 def test_markdown_fits_a_comment() -> None:
@@ -148,17 +148,17 @@ class _tags(HTMLParser):
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_markdown_reads_a_hostile_name_as_text(text: str) -> None:
-    told = formats.as_markdown(hostile(text))
+    output = formats.as_markdown(hostile(text))
     tags = _tags()
-    tags.feed(told)
+    tags.feed(output)
     assert tags.found <= {"details", "summary", "code"}
-    for line in told.splitlines():
+    for line in output.splitlines():
         if line.startswith("|"):
             cells = line.count("|") - 1
             assert cells in (3, 6), line
-    outside = re.sub(r"`[^`\n]*`|</?(?:details|summary|code)>|\*\*|&#\d+;", "", told)
+    outside = re.sub(r"`[^`\n]*`|</?(?:details|summary|code)>|\*\*|&#\d+;", "", output)
     assert not re.search(r"[`@#\[\]<>*~$\\!]|https?:|www\.|:smile:", outside), outside
-    assert told.count("<details>") == told.count("</details>")
+    assert output.count("<details>") == output.count("</details>")
 
 
 # ---- JSON
@@ -167,22 +167,22 @@ def test_markdown_reads_a_hostile_name_as_text(text: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("strict", [False, True])
 def test_json_holds_everything(name: str, strict: bool) -> None:
-    of = ALL[name]
-    told = json.loads(formats.as_json(of, strict))
-    assert told["form"] == "stackheap-comparison/1"
-    assert (told["exit_code"], told["trusted"]) == (of.exit_code(strict), of.trusted)
-    assert [one["name"] for one in told["judgements"]] == [one.name for one in of.judgements]
-    assert told["problems"] == list(of.problems) and told["warnings"] == list(of.warnings)
-    assert sum(told["counts"].values()) == len(of.judgements)
-    for one, judged_one in zip(told["judgements"], of.judgements):
-        assert one["time"]["ratio"] == judged_one.ratio.median and one["verdict"] == judged_one.verdict
-        assert ("cycles" in one) == ("cycles" in judged_one.others)
+    comparison = ALL[name]
+    document = json.loads(formats.as_json(comparison, strict))
+    assert document["form"] == "stackheap-comparison/1"
+    assert (document["exit_code"], document["trusted"]) == (comparison.exit_code(strict), comparison.trusted)
+    assert [written["name"] for written in document["judgements"]] == [judgement.name for judgement in comparison.judgements]
+    assert document["problems"] == list(comparison.problems) and document["warnings"] == list(comparison.warnings)
+    assert sum(document["counts"].values()) == len(comparison.judgements)
+    for written, judgement in zip(document["judgements"], comparison.judgements):
+        assert written["time"]["ratio"] == judgement.ratio.median and written["verdict"] == judgement.verdict
+        assert ("cycles" in written) == ("cycles" in judgement.others)
 
 
 def test_json_has_no_number_that_is_none() -> None:
     nowhere = Estimate(float("inf"), 0.0, float("nan"), 0.9, 5)
-    told = json.loads(formats.as_json(replace(MIXED, judgements=(replace(judged("a", WORSE), ratio=nowhere),))))
-    assert (told["judgements"][0]["time"]["ratio"], told["judgements"][0]["time"]["high"]) == (None, None)
+    document = json.loads(formats.as_json(replace(MIXED, judgements=(replace(judged("a", WORSE), ratio=nowhere),))))
+    assert (document["judgements"][0]["time"]["ratio"], document["judgements"][0]["time"]["high"]) == (None, None)
 
 
 # ---- JUnit XML
@@ -201,8 +201,8 @@ ATTRIBUTES: dict[str, set[str]] = {
 }  # fmt: skip
 
 
-def check_junit(told: str) -> xml.Element:
-    root = xml.fromstring(told)
+def check_junit(text: str) -> xml.Element:
+    root = xml.fromstring(text)
     for element in root.iter():
         assert {child.tag for child in element} <= CHILDREN[element.tag]
         assert set(element.attrib) == ATTRIBUTES[element.tag]
@@ -222,11 +222,11 @@ def check_junit(told: str) -> xml.Element:
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("strict", [False, True])
 def test_junit_fails_if_and_only_if_the_comparison_does(name: str, strict: bool) -> None:
-    of = ALL[name]
-    root = check_junit(formats.as_junit(of, strict))
+    comparison = ALL[name]
+    root = check_junit(formats.as_junit(comparison, strict))
     failures, errors = int(str(root.get("failures"))), int(str(root.get("errors")))
-    assert (failures > 0) == bool(of.with_verdict(WORSE))
-    assert (errors > 0) == (of.exit_code(strict) == 2)
+    assert (failures > 0) == bool(comparison.with_verdict(WORSE))
+    assert (errors > 0) == (comparison.exit_code(strict) == 2)
 
 
 def test_junit_says_each_verdict_in_its_own_way() -> None:
@@ -240,10 +240,10 @@ def test_junit_says_each_verdict_in_its_own_way() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_junit_stays_xml_whatever_a_name_holds(text: str) -> None:
-    told = formats.as_junit(hostile(text))
-    names = {case.get("name") for case in check_junit(told).iter("testcase")}
+    output = formats.as_junit(hostile(text))
+    names = {case.get("name") for case in check_junit(output).iter("testcase")}
     assert f"{formats.plain(text)}/0" in names
-    told.encode("utf-8")
+    output.encode("utf-8")
 
 
 # ---- SARIF: what the standard's schema (2.1.0) requires of the objects that are used here
@@ -251,8 +251,8 @@ def test_junit_stays_xml_whatever_a_name_holds(text: str) -> None:
 URI = re.compile(r"[A-Za-z0-9._~/-]+")
 
 
-def check_sarif(told: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(told)
+def check_sarif(text: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(text)
     assert document["version"] == "2.1.0" and set(document) == {"$schema", "version", "runs"}
     (run,) = document["runs"]
     assert set(run) <= {"tool", "invocations", "results"} and "tool" in run
@@ -261,8 +261,8 @@ def check_sarif(told: str) -> dict[str, Any]:
     assert len({rule["id"] for rule in rules}) == len(rules) and all(rule["shortDescription"]["text"] for rule in rules)
     for invocation in run["invocations"]:
         assert isinstance(invocation["executionSuccessful"], bool) and isinstance(invocation["exitCode"], int)
-        for said in invocation["toolExecutionNotifications"]:
-            assert said["level"] in ("none", "note", "warning", "error") and isinstance(said["message"]["text"], str)
+        for notification in invocation["toolExecutionNotifications"]:
+            assert notification["level"] in ("none", "note", "warning", "error") and isinstance(notification["message"]["text"], str)
     for result in run["results"]:
         assert result["level"] in ("none", "note", "warning", "error") and isinstance(result["message"]["text"], str)
         assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
@@ -277,13 +277,13 @@ def check_sarif(told: str) -> dict[str, Any]:
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("strict", [False, True])
 def test_sarif_has_a_result_for_what_is_worse_and_for_what_cannot_be_judged(name: str, strict: bool) -> None:
-    of = ALL[name]
-    (run,) = check_sarif(formats.as_sarif(of, strict))["runs"]
-    found = [result["ruleId"] for result in run["results"]]
-    assert found.count("worse") == len(of.with_verdict(WORSE))
-    assert ("cannot-judge" in found) == (of.exit_code(strict) == 2)
-    assert bool(found) == (of.exit_code(strict) != 0)
-    assert run["invocations"][0]["exitCode"] == of.exit_code(strict)
+    comparison = ALL[name]
+    (run,) = check_sarif(formats.as_sarif(comparison, strict))["runs"]
+    rules = [result["ruleId"] for result in run["results"]]
+    assert rules.count("worse") == len(comparison.with_verdict(WORSE))
+    assert ("cannot-judge" in rules) == (comparison.exit_code(strict) == 2)
+    assert bool(rules) == (comparison.exit_code(strict) != 0)
+    assert run["invocations"][0]["exitCode"] == comparison.exit_code(strict)
 
 
 def test_sarif_points_at_the_familys_source() -> None:
@@ -305,5 +305,5 @@ def test_sarif_stays_sound_whatever_a_name_holds(text: str) -> None:
 @settings(deadline=None, max_examples=25)
 @given(text=st.text(max_size=30))
 def test_every_form_takes_every_text_and_can_be_written(form: str, text: str) -> None:
-    tell: Callable[[Comparison, bool], str] = formats.FORMS[form]
-    tell(hostile(text), False).encode("utf-8")
+    reporter: Callable[[Comparison, bool], str] = formats.FORMS[form]
+    reporter(hostile(text), False).encode("utf-8")

@@ -48,19 +48,19 @@ class Stage:
         self.standings: list[paired_run.Progress] = []
 
     def measure_part(
-        self, chosen: Program, one: Part, folder: Path, limit: float
+        self, program: Program, part: Part, folder: Path, limit: float
     ) -> tuple[Document, interference.Interference]:
-        name = one.benchmarks[0]
-        self.asked.append((chosen.executable.name, name))
-        ns = self.ns(chosen.executable.name, name)
+        name = part.benchmarks[0]
+        self.asked.append((program.executable.name, name))
+        ns = self.ns(program.executable.name, name)
         return {"context": {"suite_version": "1"}, "benchmarks": [fake_side.row(name, ns)]}, CALM
 
 
-def steady(slower: float = 1.0, which: str = SCOPED) -> Ns:
+def steady(slower: float = 1.0, slower_side: str = SCOPED) -> Ns:
     draw = random.Random(1)
 
     def ns(side_name: str, name: str) -> float:
-        factor = slower if side_name.startswith("new") and name == which else 1.0
+        factor = slower if side_name.startswith("new") and name == slower_side else 1.0
         return 10 * factor * draw.lognormvariate(0, 0.002)
 
     return ns
@@ -69,10 +69,10 @@ def steady(slower: float = 1.0, which: str = SCOPED) -> Ns:
 @pytest.fixture
 def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[RecordedPairs, Stage]]:
     def run(ns: Ns, **more: object) -> tuple[RecordedPairs, Stage]:
-        on = Stage(ns)
-        monkeypatch.setattr(paired_run, "measure_part", on.measure_part)
-        planned = replace(paired_run.PairedRun(OLD, NEW, (SCOPED, GLIBC), {"L1": L1}, seed=5), **more)
-        return paired_run.play(planned, on.standings.append), on
+        stage = Stage(ns)
+        monkeypatch.setattr(paired_run, "measure_part", stage.measure_part)
+        plan = replace(paired_run.PairedRun(OLD, NEW, (SCOPED, GLIBC), {"L1": L1}, seed=5), **more)
+        return paired_run.play(plan, stage.standings.append), stage
 
     return run
 
@@ -84,10 +84,10 @@ Play = Callable[..., tuple[RecordedPairs, Stage]]
 
 
 def test_old_stands_next_to_new_and_the_order_is_drawn(play: Play) -> None:
-    recorded, on = play(steady())
-    turns = list(zip(on.asked[::2], on.asked[1::2]))
+    recorded, stage = play(steady())
+    turns = list(zip(stage.asked[::2], stage.asked[1::2]))
     assert all(first[1] == second[1] and {first[0], second[0]} == {"old", "new"} for first, second in turns)
-    first = [one.old_first for one in recorded.pairs[SCOPED] + recorded.pairs[GLIBC] + recorded.controls["L1"]]
+    first = [pair.old_first for pair in recorded.pairs[SCOPED] + recorded.pairs[GLIBC] + recorded.controls["L1"]]
     assert 0 < sum(first) < len(first)
     assert sum(first) == sum(turn[0][0] == "old" for turn in turns)
 
@@ -99,9 +99,9 @@ def test_the_seed_fixes_the_order(play: Play) -> None:
 
 def test_benchmarks_take_turns(play: Play) -> None:
     """Pair i of all comes before pair i + 1 of any, so that a drift hits all."""
-    _, on = play(steady())
-    rounds = [tuple(name for _, name in on.asked[start : start + 6]) for start in range(0, len(on.asked), 6)]
-    assert all(set(one) == {SCOPED, GLIBC, L1} for one in rounds)
+    _, stage = play(steady())
+    rounds = [tuple(name for _, name in stage.asked[start : start + 6]) for start in range(0, len(stage.asked), 6)]
+    assert all(set(measured) == {SCOPED, GLIBC, L1} for measured in rounds)
     assert len(set(rounds)) > 1  # each round has an order of its own
 
 
@@ -117,23 +117,23 @@ def test_what_is_decided_is_measured_no_more(play: Play) -> None:
 
 
 def test_a_slower_side_is_confirmed_and_told(play: Play) -> None:
-    recorded, on = play(steady(1.05))
-    found = paired_run.verdict(recorded)
-    assert {one.name: one.verdict for one in found.judgements} == {SCOPED: WORSE, GLIBC: SAME}
-    assert found.exit_code() == SOMETHING_WORSE
+    recorded, stage = play(steady(1.05))
+    comparison = paired_run.verdict(recorded)
+    assert {judgement.name: judgement.verdict for judgement in comparison.judgements} == {SCOPED: WORSE, GLIBC: SAME}
+    assert comparison.exit_code() == SOMETHING_WORSE
     assert len(recorded.pairs[SCOPED]) == 20 and len(recorded.pairs[GLIBC]) == 10
-    assert on.standings[-1].pairs_left == 0
+    assert stage.standings[-1].pairs_left == 0
 
 
 def test_the_same_side_twice_is_the_same(play: Play) -> None:
-    found = paired_run.verdict(play(steady())[0])
-    assert [one.verdict for one in found.judgements] == [SAME, SAME]
-    assert (found.exit_code(strict=True), found.trusted) == (NOTHING_WORSE, True)
+    comparison = paired_run.verdict(play(steady())[0])
+    assert [judgement.verdict for judgement in comparison.judgements] == [SAME, SAME]
+    assert (comparison.exit_code(strict=True), comparison.trusted) == (NOTHING_WORSE, True)
 
 
 def test_the_number_of_pairs_can_be_chosen(play: Play) -> None:
     noisy = random.Random(3)
-    recorded, _ = play(lambda side_name, name: 10 * noisy.lognormvariate(0, 0.2), chosen=Rule(pairs=32))
+    recorded, _ = play(lambda side_name, name: 10 * noisy.lognormvariate(0, 0.2), rule=Rule(pairs=32))
     assert len(recorded.pairs[SCOPED]) == 2 * 32
 
 
@@ -142,18 +142,18 @@ def test_the_number_of_pairs_can_be_chosen(play: Play) -> None:
 
 def beside(*eights: float) -> Callable[[], list[Pair]]:
     """Measures pairs one after another, that differ in what eight additions take by these factors."""
-    made = iter(eights)
+    shares = iter(eights)
 
     def measure() -> list[Pair]:
-        factor = next(made)
-        old, new = (Sample(0, 10.0, {CORE_SHARE: 0.5 * of}) for of in (1.0, factor))
+        factor = next(shares)
+        old, new = (Sample(0, 10.0, {CORE_SHARE: 0.5 * share}) for share in (1.0, factor))
         return [Pair(old, new, old_first=True)]
 
     return measure
 
 
 @pytest.mark.parametrize(
-    ("eights", "kept"),
+    ("eights", "expected"),
     [
         ((1.0,), 1.0),
         ((1.04, 9.0), 1.04),
@@ -163,19 +163,19 @@ def beside(*eights: float) -> Callable[[], list[Pair]]:
     ],
 )
 def test_a_pair_whose_processes_had_unlike_shares_of_the_core_is_measured_again(
-    eights: tuple[float, ...], kept: float
+    eights: tuple[float, ...], expected: float
 ) -> None:
-    [one] = paired_run.measured_alike(beside(*eights))
-    assert one.unlike == pytest.approx(abs(math.log(kept)))
+    [pair] = paired_run.measured_alike(beside(*eights))
+    assert pair.unlike == pytest.approx(abs(math.log(expected)))
 
 
 def test_of_a_chain_the_most_unlike_pair_counts() -> None:
     shares = iter([(1.0, 2.0), (1.2, 1.2), (1.0, 1.0), (9.0, 9.0)])
 
     def measure() -> list[Pair]:
-        return [beside(each)()[0] for each in next(shares)]
+        return [beside(share)()[0] for share in next(shares)]
 
-    assert [one.unlike for one in paired_run.measured_alike(measure)] == [0.0, 0.0]
+    assert [pair.unlike for pair in paired_run.measured_alike(measure)] == [0.0, 0.0]
 
 
 def test_without_the_control_no_pair_is_unlike() -> None:
@@ -193,24 +193,24 @@ def test_a_duet_measures_like_with_like(play: Play, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(fake_side, "row", row)
     recorded, _ = play(steady())
-    assert all(one.unlike == 0.0 for own in recorded.pairs.values() for one in own)
-    assert [one.verdict for one in paired_run.verdict(recorded).judgements] == [SAME, SAME]
-    assert {0.5, 0.9} <= {round(one.old.counters[CORE_SHARE], 3) for own in recorded.pairs.values() for one in own}
+    assert all(pair.unlike == 0.0 for pairs in recorded.pairs.values() for pair in pairs)
+    assert [judgement.verdict for judgement in paired_run.verdict(recorded).judgements] == [SAME, SAME]
+    assert {0.5, 0.9} <= {round(pair.old.counters[CORE_SHARE], 3) for pairs in recorded.pairs.values() for pair in pairs}
 
 
 def test_a_side_that_always_has_less_of_the_core_is_not_trusted(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows, quiet, which = fake_side.row, steady(), [""]
+    rows, quiet, side = fake_side.row, steady(), [""]
 
     def ns(side_name: str, name: str) -> float:
-        which[0] = side_name
+        side[0] = side_name
         return quiet(side_name, name)
 
-    def row(name: str, each: float) -> dict[str, object]:
-        return {**rows(name, each), CORE_SHARE: 0.9 if which[0] == "new" else 0.5}
+    def row(name: str, additions: float) -> dict[str, object]:
+        return {**rows(name, additions), CORE_SHARE: 0.9 if side[0] == "new" else 0.5}
 
     monkeypatch.setattr(fake_side, "row", row)
-    found = paired_run.verdict(play(ns)[0])
-    assert not found.trusted and any("share of the core control moved by +80" in one for one in found.warnings)
+    comparison = paired_run.verdict(play(ns)[0])
+    assert not comparison.trusted and any("share of the core control moved by +80" in warning for warning in comparison.warnings)
 
 
 # ---- what goes wrong
@@ -224,12 +224,12 @@ def test_a_side_that_crashes_is_a_problem_and_the_rest_goes_on(play: Play) -> No
             raise UnitFailed("crashed (SIGSEGV)")
         return quiet(side_name, name)
 
-    recorded, on = play(ns)
+    recorded, stage = play(ns)
     assert recorded.problems == (f"{SCOPED}: failed in the new side: crashed (SIGSEGV)",)
-    assert on.asked.count(("new", SCOPED)) == 1
-    found = paired_run.verdict(recorded, expected=(SCOPED, GLIBC))
-    assert [one.name for one in found.judgements] == [GLIBC]
-    assert (found.exit_code(), found.problems) == (CANNOT_JUDGE, recorded.problems)
+    assert stage.asked.count(("new", SCOPED)) == 1
+    comparison = paired_run.verdict(recorded, expected=(SCOPED, GLIBC))
+    assert [judgement.name for judgement in comparison.judgements] == [GLIBC]
+    assert (comparison.exit_code(), comparison.problems) == (CANNOT_JUDGE, recorded.problems)
 
 
 @pytest.mark.parametrize("time_ns", (0.0, math.nan))
@@ -263,11 +263,11 @@ def test_an_interrupt_keeps_the_pairs_and_judges_them(play: Play) -> None:
 
     recorded, _ = play(ns)
     assert 5 <= len(recorded.pairs[SCOPED]) <= 7
-    assert any("interrupted" in one for one in recorded.warnings)
-    found = paired_run.verdict(recorded, expected=(SCOPED, GLIBC))
-    assert {one.name: one.verdict for one in found.judgements} == {SCOPED: UNDECIDED, GLIBC: SAME}
-    assert found.exit_code() == CANNOT_JUDGE  # it seems worse, and that is no pass
-    assert len(found.problems) == 1 and found.problems[0].startswith(f"{SCOPED}: seemed worse by +")
+    assert any("interrupted" in warning for warning in recorded.warnings)
+    comparison = paired_run.verdict(recorded, expected=(SCOPED, GLIBC))
+    assert {judgement.name: judgement.verdict for judgement in comparison.judgements} == {SCOPED: UNDECIDED, GLIBC: SAME}
+    assert comparison.exit_code() == CANNOT_JUDGE  # it seems worse, and that is no pass
+    assert len(comparison.problems) == 1 and comparison.problems[0].startswith(f"{SCOPED}: seemed worse by +")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -280,24 +280,24 @@ def test_an_interrupt_without_a_suspicion_is_no_failure(play: Play) -> None:
             raise KeyboardInterrupt
         return quiet(side_name, name)
 
-    found = paired_run.verdict(play(ns)[0], expected=(SCOPED, GLIBC))
-    assert [one.verdict for one in found.judgements] == [SAME, SAME] and found.exit_code() == NOTHING_WORSE
+    comparison = paired_run.verdict(play(ns)[0], expected=(SCOPED, GLIBC))
+    assert [judgement.verdict for judgement in comparison.judgements] == [SAME, SAME] and comparison.exit_code() == NOTHING_WORSE
 
 
 def test_interrupted_before_anything_was_measured_nothing_can_be_judged(play: Play) -> None:
     def ns(side_name: str, name: str) -> float:
         raise KeyboardInterrupt
 
-    found = paired_run.verdict(play(ns)[0], expected=(SCOPED, GLIBC))
-    assert found.exit_code() == CANNOT_JUDGE and len(found.problems) == 2
+    comparison = paired_run.verdict(play(ns)[0], expected=(SCOPED, GLIBC))
+    assert comparison.exit_code() == CANNOT_JUDGE and len(comparison.problems) == 2
 
 
 def test_the_budget_ends_it_and_is_told(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(100_000))
     monkeypatch.setattr("suite.gate.paired_run.time.monotonic", lambda: float(next(clock)))
-    recorded, on = play(steady(1.5), budget=30.0)
-    assert any("budget" in one for one in recorded.warnings)
-    assert 10 < len(on.asked) < 60
+    recorded, stage = play(steady(1.5), budget=30.0)
+    assert any("budget" in warning for warning in recorded.warnings)
+    assert 10 < len(stage.asked) < 60
 
 
 # ---- controls
@@ -307,8 +307,8 @@ def moved_control(ratio: float) -> RecordedPairs:
     draw = random.Random(4)
 
     def pairs(factor: float) -> tuple[Pair, ...]:
-        def one_side(i: int, of: float) -> Sample:
-            return Sample(i, 10 * of * draw.lognormvariate(0, 0.003), {"ns_per_addition": 0.25})
+        def one_side(i: int, counter_value: float) -> Sample:
+            return Sample(i, 10 * counter_value * draw.lognormvariate(0, 0.003), {"ns_per_addition": 0.25})
 
         return tuple(Pair(one_side(i, 1.0), one_side(i, factor), i % 2 == 0) for i in range(20))
 
@@ -316,9 +316,9 @@ def moved_control(ratio: float) -> RecordedPairs:
 
 
 def test_a_control_that_moves_makes_it_untrustworthy() -> None:
-    found = paired_run.verdict(moved_control(1.03))
-    assert (found.trusted, found.exit_code()) == (False, CANNOT_JUDGE)
-    assert any("L1 control moved by +3" in one for one in found.warnings)
+    comparison = paired_run.verdict(moved_control(1.03))
+    assert (comparison.trusted, comparison.exit_code()) == (False, CANNOT_JUDGE)
+    assert any("L1 control moved by +3" in warning for warning in comparison.warnings)
     assert paired_run.verdict(moved_control(0.97)).trusted is False
     assert paired_run.verdict(moved_control(1.005)).trusted is True
 
@@ -326,9 +326,9 @@ def test_a_control_that_moves_makes_it_untrustworthy() -> None:
 def test_the_clock_is_a_control() -> None:
     recorded = moved_control(1.0)
     clocked = {"ns_per_addition": 0.2}
-    faster = tuple(replace(one, new=replace(one.new, counters=clocked)) for one in recorded.pairs[SCOPED])
-    found = paired_run.verdict(replace(recorded, pairs={SCOPED: faster}))
-    assert not found.trusted and any("arithmetic control moved by -20" in one for one in found.warnings)
+    faster = tuple(replace(pair, new=replace(pair.new, counters=clocked)) for pair in recorded.pairs[SCOPED])
+    comparison = paired_run.verdict(replace(recorded, pairs={SCOPED: faster}))
+    assert not comparison.trusted and any("arithmetic control moved by -20" in warning for warning in comparison.warnings)
 
 
 # ---- layouts
@@ -337,24 +337,24 @@ def test_the_clock_is_a_control() -> None:
 def test_layouts_are_drawn_and_their_share_is_told(play: Play) -> None:
     draw = random.Random(6)
     sides = [
-        replace(one, builds=tuple(Program(Path(f"{one.side.label}{i}"), "quick") for i in range(3)))
-        for one in (OLD, NEW)
+        replace(side, builds=tuple(Program(Path(f"{side.side.label}{i}"), "quick") for i in range(3)))
+        for side in (OLD, NEW)
     ]
 
     def ns(side_name: str, name: str) -> float:
         return 10 * draw.lognormvariate(0, 0.001) * (1.04 if side_name == "new2" and name == SCOPED else 1.0)
 
-    recorded, on = play(ns, old=sides[0], new=sides[1])
-    assert {one.new_layout for one in recorded.pairs[SCOPED]} == {0, 1, 2}
-    assert {name for name, _ in on.asked} == {f"{which}{i}" for which in ("old", "new") for i in range(3)}
-    notes = {one.name: one.notes[-1] for one in paired_run.verdict(recorded).judgements}
+    recorded, stage = play(ns, old=sides[0], new=sides[1])
+    assert {pair.new_layout for pair in recorded.pairs[SCOPED]} == {0, 1, 2}
+    assert {name for name, _ in stage.asked} == {f"{side}{i}" for side in ("old", "new") for i in range(3)}
+    notes = {judgement.name: judgement.notes[-1] for judgement in paired_run.verdict(recorded).judgements}
     share = float(notes[SCOPED].rpartition("the new by ")[2].rstrip("%"))
     assert 3.0 < share < 5.0
     assert float(notes[GLIBC].rpartition("the new by ")[2].rstrip("%")) < 1.0
 
 
 def test_one_layout_tells_nothing_of_layout(play: Play) -> None:
-    assert all(not one.notes for one in paired_run.verdict(play(steady())[0]).judgements)
+    assert all(not judgement.notes for judgement in paired_run.verdict(play(steady())[0]).judgements)
 
 
 # ---- recorded pairs
@@ -400,12 +400,12 @@ def test_damaged_pairs_are_one_line_and_no_verdict(
 def test_calibration_knows_the_floors_and_what_would_be_found(play: Play) -> None:
     draw = random.Random(7)
     noise = {SCOPED: 0.003, GLIBC: 0.03, L1: 0.003}
-    recorded, on = play(lambda side_name, name: 10 * draw.lognormvariate(0, noise[name]), to_the_end=True)
-    assert {len(own) for own in recorded.pairs.values()} == {20}
-    found = calibrate(recorded, Rule())
-    assert found.floors[SCOPED] < 0.006 < 0.012 < found.floors[GLIBC] < 0.06
-    assert found.false_alarms <= 2 and found.simulated >= 100
-    assert found.least_found is not None and 0.015 <= found.least_found <= 0.15
+    recorded, stage = play(lambda side_name, name: 10 * draw.lognormvariate(0, noise[name]), to_the_end=True)
+    assert {len(pairs) for pairs in recorded.pairs.values()} == {20}
+    calibration = calibrate(recorded, Rule())
+    assert calibration.floors[SCOPED] < 0.006 < 0.012 < calibration.floors[GLIBC] < 0.06
+    assert calibration.false_alarms <= 2 and calibration.simulated >= 100
+    assert calibration.least_found is not None and 0.015 <= calibration.least_found <= 0.15
 
 
 def test_calibration_admits_when_nothing_would_be_found(play: Play) -> None:
@@ -421,8 +421,8 @@ def test_the_core_set_exists(reference_names: tuple[str, ...]) -> None:
     for expression in paired_run.CORE:
         pattern = expression.replace("malloc", "glibc")
         assert any(selects(pattern, name) for name in reference_names), expression
-    chosen = [name for name in reference_names if any(selects(one, name) for one in paired_run.CORE)]
-    assert 30 <= len(chosen) <= 60
+    selected = [name for name in reference_names if any(selects(expression, name) for expression in paired_run.CORE)]
+    assert 30 <= len(selected) <= 60
 
 
 @pytest.fixture(scope="module")
@@ -452,9 +452,9 @@ def test_two_builds(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fake_side.write_side(root / "old")
     fake_side.write_side(root / "new", {**fake_side.NAMES, SCOPED: 2.2})
     assert run(root, "old", "new", "--only", "^scoped/", "--format", "json", "--out", "pairs.json") == SOMETHING_WORSE
-    told = capsys.readouterr()
-    assert json.loads(told.out)["exit_code"] == SOMETHING_WORSE
-    assert "seed 1" in told.err and "about" in told.err
+    output = capsys.readouterr()
+    assert json.loads(output.out)["exit_code"] == SOMETHING_WORSE
+    assert "seed 1" in output.err and "about" in output.err
     assert set(read_pairs(root / "pairs.json").controls) == {"L1", "memory"}
     assert run(root, "--judge", "pairs.json") == SOMETHING_WORSE
     assert run(root, "--judge", "pairs.json", "--threshold", "scoped/none=20%") == NOTHING_WORSE
@@ -473,11 +473,11 @@ def test_two_mallocs_go_by_one_name(root: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_a_malloc_may_be_named_as_the_system_knows_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contestants, "_contestant", lambda label, builds: paired_run.SideBuilds(Side(label), builds))
+    monkeypatch.setattr(contestants, "_side_builds", lambda label, builds: paired_run.SideBuilds(Side(label), builds))
     (root / "here.so").touch()
     for named, given in (("libknown.so.1,je_", "libknown.so.1,je_"), ("here.so,je_", f"{root / 'here.so'},je_")):
-        made = contestants.of_malloc("new", named, Path("any"), contestants.SideOptions("quick", 0.05))
-        assert made.builds[0].allocators == (f"malloc={given}",)
+        side = contestants.of_malloc("new", named, Path("any"), contestants.SideOptions("quick", 0.05))
+        assert side.builds[0].allocators == (f"malloc={given}",)
 
 
 def test_floors_are_stored_and_lower_thresholds_refused(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -522,7 +522,7 @@ def test_a_crashing_side_is_told_and_cannot_be_judged(root: Path, capsys: pytest
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     (
         ((), "give either two builds"),
         (("old",), "1 given"),
@@ -539,12 +539,12 @@ def test_a_crashing_side_is_told_and_cannot_be_judged(root: Path, capsys: pytest
     ),
 )
 def test_bad_input_is_one_line(
-    root: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+    root: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
 ) -> None:
     fake_side.write_side(root / "old")
     assert run(root, *arguments) == 2
     errors = capsys.readouterr().err
-    assert said in errors and errors.count("\n") == 1
+    assert message in errors and errors.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -627,14 +627,14 @@ def test_padding_moves_code_and_layouts_that_do_not_differ_are_refused(root: Pat
     script = 'case $1 in -DSTACKHEAP_PADDING=*) echo "# $1" > padding;; esac\n'
     append = "[ $1 != --build ] || { sed -i '/^# -D/d' stackheap; cat padding >> stackheap; }\n"
     status = Console(quiet=True)
-    chosen = contestants.SideOptions("quick", 0.05, layouts=3, seed=1)
+    options = contestants.SideOptions("quick", 0.05, layouts=3, seed=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
         (tools / "cmake").write_text(f"#!/bin/sh\n{script}{append}")
         (tools / "cmake").chmod(0o755)
-        made = contestants.of_build(str(tree), chosen, root, status)
-        assert len({contestants.digest(one.executable) for one in made.builds}) == 3
+        side = contestants.of_build(str(tree), options, root, status)
+        assert len({contestants.digest(program.executable) for program in side.builds}) == 3
         assert (tree / "stackheap").read_text().endswith("# -DSTACKHEAP_PADDING=0\n")
         (tools / "cmake").write_text("#!/bin/sh\n")
         with pytest.raises(BadInput, match="does not know STACKHEAP_PADDING"):
-            contestants.of_build(str(tree), chosen, root, status)
+            contestants.of_build(str(tree), options, root, status)

@@ -26,7 +26,7 @@ from suite.gate.comparison import (
     Judgement,
 )
 from suite.gate.pairs_file import Pair, Side
-from suite.gate.sequential_test import Rule, cut_short, decide, judge, wanted, without_ratio
+from suite.gate.sequential_test import Rule, cut_short, group_sequential_test, judge_pairs, pairs_needed, without_ratio
 from suite.results.model import Sample
 from suite.stats import paired_tests
 from suite.stats.estimates import estimate_shift, signed_rank_counts
@@ -60,17 +60,17 @@ def suite_of(
     }
 
 
-def failing(noise: Draw, suites: int, seed: int, chosen: Rule = Rule(), number: int = 14) -> int:
+def failing(noise: Draw, suites: int, seed: int, rule: Rule = Rule(), number: int = 14) -> int:
     """How many of so many suites of a thing against itself fail."""
     draw = np.random.default_rng(seed)
-    found = (decide(suite_of(draw, noise, number), chosen) for _ in range(suites))
-    return sum(any(one.verdict == WORSE for one in decided.values()) for decided in found)
+    outcomes = (group_sequential_test(suite_of(draw, noise, number), rule) for _ in range(suites))
+    return sum(any(decision.verdict == WORSE for decision in decided.values()) for decided in outcomes)
 
 
 def finding(noise: Draw, slow: float, suites: int, seed: int, number: int = 14) -> float:
     """How often the one slow benchmark of a suite is called worse."""
     draw = np.random.default_rng(seed)
-    return sum(decide(suite_of(draw, noise, number, slow, 1))["b0"].verdict == WORSE for _ in range(suites)) / suites
+    return sum(group_sequential_test(suite_of(draw, noise, number, slow, 1))["b0"].verdict == WORSE for _ in range(suites)) / suites
 
 
 # ---- the parts
@@ -92,10 +92,10 @@ def test_signed_rank_of_zeros_and_ties() -> None:
 
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=25))
 def test_the_sign_test_agrees_with_scipy(values: list[int]) -> None:
-    above, told = sum(one > 0 for one in values), sum(one != 0 for one in values)
+    above, counted = sum(value > 0 for value in values), sum(value != 0 for value in values)
     up, down = sign_test(np.array(values, dtype=float))
-    assert up == pytest.approx(scipy.stats.binomtest(above, told, alternative="greater").pvalue if told else 1.0)
-    assert down == pytest.approx(scipy.stats.binomtest(above, told, alternative="less").pvalue if told else 1.0)
+    assert up == pytest.approx(scipy.stats.binomtest(above, counted, alternative="greater").pvalue if counted else 1.0)
+    assert down == pytest.approx(scipy.stats.binomtest(above, counted, alternative="less").pvalue if counted else 1.0)
 
 
 def test_two_far_outliers_do_not_hide_a_change() -> None:
@@ -126,7 +126,7 @@ def test_the_shift_of_paired_differences_is_textbook() -> None:
 
 def test_the_interval_of_a_shift_holds_it_as_often_as_it_says() -> None:
     draw = np.random.default_rng(7)
-    held = sum(estimate_shift(one.tolist()).holds(0.0) for one in draw.standard_t(2, (2000, 10)))
+    held = sum(estimate_shift(values.tolist()).holds(0.0) for values in draw.standard_t(2, (2000, 10)))
     assert 0.94 < held / 2000 < 0.97  # 95.2 %
 
 
@@ -142,7 +142,7 @@ def test_looking_as_one_goes_does_not_raise_the_false_alarms(monkeypatch: pytest
     """Single benchmarks, one test, no threshold, no confirmation: what is left is its looks, at 5 %."""
     monkeypatch.setattr(sequential_test, "paired_p_values", signed_rank)
     bare = Rule(threshold=1e-9, suspicion=0.05, confirmation=1.0)
-    alarms = failing(quiet, suites=3000, seed=12, chosen=bare, number=1)
+    alarms = failing(quiet, suites=3000, seed=12, rule=bare, number=1)
     assert alarms / 3000 < 0.05  # standard error 0.4 %
     assert alarms / 3000 > 0.02  # and the level is used
 
@@ -159,21 +159,21 @@ def test_a_change_below_the_threshold_is_not_worse() -> None:
 
 def test_same_is_seldom_said_of_a_change_as_large_as_the_threshold() -> None:
     draw = np.random.default_rng(17)
-    suites = [decide(suite_of(draw, quiet, 20, slow=0.01, slowed=20)) for _ in range(50)]
-    same = sum(one.verdict == SAME for decided in suites for one in decided.values())
+    suites = [group_sequential_test(suite_of(draw, quiet, 20, slow=0.01, slowed=20)) for _ in range(50)]
+    same = sum(decision.verdict == SAME for decided in suites for decision in decided.values())
     assert same / 1000 <= 0.055
 
 
 def test_most_of_a_thing_against_itself_is_same() -> None:
-    decided = decide(suite_of(np.random.default_rng(18), quiet, 100))
-    assert sum(one.verdict == SAME for one in decided.values()) > 75
+    decided = group_sequential_test(suite_of(np.random.default_rng(18), quiet, 100))
+    assert sum(decision.verdict == SAME for decision in decided.values()) > 75
 
 
 def test_of_what_is_called_worse_little_is_not() -> None:
     """Half of the suite is slower by 5 %: among so many discoveries, few are false."""
     draw = np.random.default_rng(19)
-    suites = [decide(suite_of(draw, disturbed, 20, 0.05, 10)) for _ in range(40)]
-    worse = [name for decided in suites for name, one in decided.items() if one.verdict == WORSE]
+    suites = [group_sequential_test(suite_of(draw, disturbed, 20, 0.05, 10)) for _ in range(40)]
+    worse = [name for decided in suites for name, decision in decided.items() if decision.verdict == WORSE]
     false = sum(int(name[1:]) >= 10 for name in worse)
     assert len(worse) > 250 and false <= 0.05 * len(worse)
 
@@ -181,17 +181,17 @@ def test_of_what_is_called_worse_little_is_not() -> None:
 # ---- single cases
 
 UP = [0.05 + 0.0001 * i for i in range(MOST)]  # slower by 5 % in every pair
-DOWN = [-one for one in UP]
+DOWN = [-log for log in UP]
 NOTHING = [0.0004 * (-1) ** i * (1 + i / 100) for i in range(MOST)]
 NOISE = [0.2 * (-1) ** i * (1 + i / 100) for i in range(MOST)]
 
 
-def verdict_of(logs: Sequence[float], chosen: Rule = Rule()) -> str:
-    return decide({"b": logs}, chosen)["b"].verdict
+def verdict_of(logs: Sequence[float], rule: Rule = Rule()) -> str:
+    return group_sequential_test({"b": logs}, rule)["b"].verdict
 
 
 def test_the_four_verdicts() -> None:
-    assert [verdict_of(one) for one in (UP, DOWN, NOTHING, NOISE)] == [WORSE, BETTER, SAME, UNDECIDED]
+    assert [verdict_of(logs) for logs in (UP, DOWN, NOTHING, NOISE)] == [WORSE, BETTER, SAME, UNDECIDED]
 
 
 def test_a_change_without_evidence_is_not_the_same() -> None:
@@ -200,21 +200,21 @@ def test_a_change_without_evidence_is_not_the_same() -> None:
 
 
 def test_the_sign_is_new_over_old() -> None:
-    decided = decide({"b": UP})["b"]
+    decided = group_sequential_test({"b": UP})["b"]
     assert decided.ratio.median > 1.04 and decided.ratio.low > 1.04
 
 
 def test_worse_rests_on_fresh_pairs_alone() -> None:
-    decided = decide({"b": UP})["b"]
-    assert (decided.pairs, decided.wanted) == (range(10, 20), 0)
+    decided = group_sequential_test({"b": UP})["b"]
+    assert (decided.pairs, decided.pairs_needed) == (range(10, 20), 0)
     assert decided.suspicion is not None and decided.suspicion.n == 10
-    exaggerated = decide({"b": [0.5] * 10 + UP[10:]})["b"]
+    exaggerated = group_sequential_test({"b": [0.5] * 10 + UP[10:]})["b"]
     assert exaggerated.verdict == WORSE and exaggerated.ratio.median < 1.06
 
 
 def test_what_is_not_confirmed_does_not_fail() -> None:
     for rest, verdict in ((NOISE, UNDECIDED), (NOTHING, SAME), (DOWN, UNDECIDED), ([], UNDECIDED)):
-        decided = decide({"b": UP[:10] + list(rest[:20])})["b"]
+        decided = group_sequential_test({"b": UP[:10] + list(rest[:20])})["b"]
         assert decided.verdict == verdict
         assert decided.suspicion is not None
 
@@ -222,9 +222,9 @@ def test_what_is_not_confirmed_does_not_fail() -> None:
 def test_many_benchmarks_need_more_evidence() -> None:
     """Ten pairs, one against: enough for a single benchmark, not for one among two hundred."""
     almost = UP[:9] + [-0.01]
-    assert decide({"b": almost}, over=True)["b"].suspicion is not None
+    assert group_sequential_test({"b": almost}, over=True)["b"].suspicion is not None
     crowd = {f"b{i}": NOTHING[:10] for i in range(200)}
-    assert decide({**crowd, "b": almost}, over=True)["b"].suspicion is None
+    assert group_sequential_test({**crowd, "b": almost}, over=True)["b"].suspicion is None
 
 
 def test_an_effect_below_the_threshold_is_no_matter_how_sure() -> None:
@@ -243,15 +243,15 @@ def test_a_few_pairs_decide_nothing() -> None:
 
 
 def test_what_ends_before_the_first_look_is_looked_at_as_it_is() -> None:
-    seven = decide({"b": UP[:7]})["b"]  # 1 of 128
+    seven = group_sequential_test({"b": UP[:7]})["b"]  # 1 of 128
     assert seven.suspicion is not None and seven.suspicion.n == 7
-    assert decide({"b": DOWN[:7]})["b"].verdict == BETTER
+    assert group_sequential_test({"b": DOWN[:7]})["b"].verdict == BETTER
 
 
 def test_pairs_are_wanted_look_by_look() -> None:
     def wanted_after(logs: Sequence[float], others: Sequence[float]) -> tuple[int, int]:
-        decided = decide({"b": logs, "other": others}, over=False)
-        return decided["b"].wanted, decided["other"].wanted
+        decided = group_sequential_test({"b": logs, "other": others}, over=False)
+        return decided["b"].pairs_needed, decided["other"].pairs_needed
 
     assert wanted_after(NOISE[:9], NOISE[:10]) == (10, 10)
     assert wanted_after(NOISE[:10], NOISE[:10]) == (15, 15)
@@ -265,20 +265,20 @@ def test_pairs_are_wanted_look_by_look() -> None:
 
 
 def test_the_number_of_pairs_sets_the_looks() -> None:
-    assert Rule().looks == (10, 15, 20, 40)
-    assert Rule(pairs=12).looks == (6, 9, 12, 24)
-    assert Rule(pairs=40, extended=False).looks == (20, 30, 40)
-    assert decide({"b": NOISE}, Rule(pairs=40, extended=False))["b"].ratio.n == 40
+    assert Rule().interim_analyses == (10, 15, 20, 40)
+    assert Rule(pairs=12).interim_analyses == (6, 9, 12, 24)
+    assert Rule(pairs=40, extended=False).interim_analyses == (20, 30, 40)
+    assert group_sequential_test({"b": NOISE}, Rule(pairs=40, extended=False))["b"].ratio.n == 40
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.lists(st.floats(-1, 1), min_size=1, max_size=MOST), min_size=1, max_size=4), st.booleans())
 def test_a_mirrored_comparison_has_mirrored_ratios(logs: list[list[float]], over: bool) -> None:
     """And no input breaks the rule: each benchmark gets exactly one of the verdicts, or waits."""
-    decided = decide({str(i): one for i, one in enumerate(logs)}, over=over)
-    assert all(one.verdict in (WORSE, BETTER, SAME, UNDECIDED) for one in decided.values())
-    assert over <= all(one.wanted == 0 for one in decided.values())
-    forth, back = estimate_shift(logs[0]), estimate_shift([-one for one in logs[0]])
+    decided = group_sequential_test({str(i): values for i, values in enumerate(logs)}, over=over)
+    assert all(decision.verdict in (WORSE, BETTER, SAME, UNDECIDED) for decision in decided.values())
+    assert over <= all(decision.pairs_needed == 0 for decision in decided.values())
+    forth, back = estimate_shift(logs[0]), estimate_shift([-log for log in logs[0]])
     assert forth.median == pytest.approx(-back.median, abs=1e-12) and forth.low == pytest.approx(-back.high, abs=1e-12)
 
 
@@ -294,7 +294,7 @@ def mutations() -> dict[str, Callable[[pytest.MonkeyPatch], None]]:
         patch.setattr(sequential_test, "significant", lambda p_values, level: [p <= level for p in p_values])
 
     def no_spending(patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(sequential_test, "SPENT", (1.0, 1.0, 1.0))
+        patch.setattr(sequential_test, "ALPHA_SPENT", (1.0, 1.0, 1.0))
 
     return {"flip": flip, "no_correction": no_correction, "no_spending": no_spending}
 
@@ -307,31 +307,31 @@ def test_without_the_right_sign_nothing_is_found(monkeypatch: pytest.MonkeyPatch
 def test_without_benjamini_hochberg_suspects_abound(monkeypatch: pytest.MonkeyPatch) -> None:
     suite = suite_of(np.random.default_rng(21), quiet, 300)
     bare = Rule(threshold=1e-9)
-    few = sum(one.suspicion is not None for one in decide(suite, bare).values())
+    few = sum(decision.suspicion is not None for decision in group_sequential_test(suite, bare).values())
     mutations()["no_correction"](monkeypatch)
-    many = sum(one.suspicion is not None for one in decide(suite, bare).values())
+    many = sum(decision.suspicion is not None for decision in group_sequential_test(suite, bare).values())
     assert few <= 5 and many > 15
 
 
 def test_without_confirmation_a_thing_against_itself_fails() -> None:
     careless = Rule(threshold=1e-9, confirmation=1.0)
-    assert failing(disturbed, suites=100, seed=22, chosen=careless) >= 4
-    assert failing(disturbed, suites=100, seed=22, chosen=Rule(threshold=1e-9)) <= 2
+    assert failing(disturbed, suites=100, seed=22, rule=careless) >= 4
+    assert failing(disturbed, suites=100, seed=22, rule=Rule(threshold=1e-9)) <= 2
 
 
 def test_without_alpha_spending_looking_costs(monkeypatch: pytest.MonkeyPatch) -> None:
     bare = Rule(threshold=1e-9, suspicion=0.05, confirmation=1.0)
     mutations()["no_spending"](monkeypatch)
     monkeypatch.setattr(sequential_test, "paired_p_values", signed_rank)
-    assert failing(quiet, suites=1500, seed=12, chosen=bare, number=1) / 1500 > 0.06
+    assert failing(quiet, suites=1500, seed=12, rule=bare, number=1) / 1500 > 0.06
 
 
 def test_without_a_threshold_what_does_not_matter_fails() -> None:
     draw = np.random.default_rng(23)
     suites = [suite_of(draw, quiet, 5, slow=0.006, slowed=5) for _ in range(40)]
 
-    def worse(chosen: Rule) -> int:
-        return sum(one.verdict == WORSE for suite in suites for one in decide(suite, chosen).values())
+    def worse(rule: Rule) -> int:
+        return sum(decision.verdict == WORSE for suite in suites for decision in group_sequential_test(suite, rule).values())
 
     assert worse(Rule(threshold=1e-9)) > 20 and worse(Rule()) <= 5
 
@@ -342,8 +342,8 @@ def test_without_a_threshold_what_does_not_matter_fails() -> None:
 def pairs_of(ratio: float, n: int = MOST, old: float = 20.0, **counters: tuple[float, float]) -> list[Pair]:
     return [
         Pair(
-            Sample(i, old * (1 + 0.0001 * i), {key: one[0] for key, one in counters.items()}),
-            Sample(i, old * ratio * (1 + 0.0001 * (i % 7)), {key: one[1] for key, one in counters.items()}),
+            Sample(i, old * (1 + 0.0001 * i), {key: values[0] for key, values in counters.items()}),
+            Sample(i, old * ratio * (1 + 0.0001 * (i % 7)), {key: values[1] for key, values in counters.items()}),
             old_first=i % 2 == 0,
         )
         for i in range(n)
@@ -351,47 +351,47 @@ def pairs_of(ratio: float, n: int = MOST, old: float = 20.0, **counters: tuple[f
 
 
 def test_a_judgement_tells_time_cycles_and_instructions() -> None:
-    found = judge({"b": pairs_of(1.05, cycles=(40, 42), instructions=(100, 101))})["b"]
-    assert (found.verdict, found.unit, found.threshold) == (WORSE, "ns", 0.01)
-    assert found.old_ns == pytest.approx(20, rel=0.01) and found.new_ns == pytest.approx(21, rel=0.01)
-    assert found.others["cycles"].median == pytest.approx(1.05)
-    assert found.others["instructions"].median == pytest.approx(1.01)
-    assert found.notes == ()
+    judgement = judge_pairs({"b": pairs_of(1.05, cycles=(40, 42), instructions=(100, 101))})["b"]
+    assert (judgement.verdict, judgement.unit, judgement.threshold) == (WORSE, "ns", 0.01)
+    assert judgement.old_ns == pytest.approx(20, rel=0.01) and judgement.new_ns == pytest.approx(21, rel=0.01)
+    assert judgement.others["cycles"].median == pytest.approx(1.05)
+    assert judgement.others["instructions"].median == pytest.approx(1.01)
+    assert judgement.notes == ()
 
 
 def test_cycles_come_from_the_addition_where_none_are_counted() -> None:
-    found = judge({"b": pairs_of(1.05, ns_per_addition=(0.25, 0.26))})["b"]
-    assert set(found.others) == {"cycles"}
-    assert found.others["cycles"].median == pytest.approx(1.05 * 0.25 / 0.26, rel=0.005)
-    assert judge({"b": pairs_of(1.05)})["b"].others == {}
+    judgement = judge_pairs({"b": pairs_of(1.05, ns_per_addition=(0.25, 0.26))})["b"]
+    assert set(judgement.others) == {"cycles"}
+    assert judgement.others["cycles"].median == pytest.approx(1.05 * 0.25 / 0.26, rel=0.005)
+    assert judge_pairs({"b": pairs_of(1.05)})["b"].others == {}
 
 
 def test_more_time_for_the_same_instructions_is_suspected_to_be_layout() -> None:
-    assert any("layout suspect" in note for note in judge({"b": pairs_of(1.05, instructions=(100, 100))})["b"].notes)
-    assert judge({"b": pairs_of(1.0, instructions=(100, 100))})["b"].notes == ()
-    assert judge({"b": pairs_of(0.9, instructions=(100, 100))})["b"].notes == ()
+    assert any("layout suspect" in note for note in judge_pairs({"b": pairs_of(1.05, instructions=(100, 100))})["b"].notes)
+    assert judge_pairs({"b": pairs_of(1.0, instructions=(100, 100))})["b"].notes == ()
+    assert judge_pairs({"b": pairs_of(0.9, instructions=(100, 100))})["b"].notes == ()
 
 
 def test_two_humps_in_one_side_are_quarantined() -> None:
-    def jumping(i: int, one: Pair) -> Pair:
-        return replace(one, new=replace(one.new, ns=one.new.ns * (1.5 if i % 2 else 1.0)))
+    def jumping(i: int, pair: Pair) -> Pair:
+        return replace(pair, new=replace(pair.new, ns=pair.new.ns * (1.5 if i % 2 else 1.0)))
 
-    humped = [jumping(i, one) for i, one in enumerate(pairs_of(1.2))]  # worse, were it not for the humps
+    humped = [jumping(i, pair) for i, pair in enumerate(pairs_of(1.2))]  # worse, were it not for the humps
     for n in (10, 20, 40):
-        found = judge({"b": humped[:n]})["b"]
-        assert found.quarantined and found.verdict == UNDECIDED
-        assert "two humps in the new side" in found.notes[0]
+        judgement = judge_pairs({"b": humped[:n]})["b"]
+        assert judgement.quarantined and judgement.verdict == UNDECIDED
+        assert "two humps in the new side" in judgement.notes[0]
 
 
 def test_a_jump_of_the_clock_is_no_hump() -> None:
     """Both sides of a pair jump; the ratio does not."""
     jumped = [
-        replace(one, old=replace(one.old, ns=one.old.ns * factor), new=replace(one.new, ns=one.new.ns * factor))
-        for i, one in enumerate(pairs_of(1.0))
+        replace(pair, old=replace(pair.old, ns=pair.old.ns * factor), new=replace(pair.new, ns=pair.new.ns * factor))
+        for i, pair in enumerate(pairs_of(1.0))
         for factor in (1.5 if i > 6 else 1.0,)
     ]
-    found = judge({"b": jumped})["b"]
-    assert (found.quarantined, found.verdict) == (False, SAME)
+    judgement = judge_pairs({"b": jumped})["b"]
+    assert (judgement.quarantined, judgement.verdict) == (False, SAME)
 
 
 def test_outliers_make_no_humps() -> None:
@@ -401,60 +401,60 @@ def test_outliers_make_no_humps() -> None:
         factors = np.exp(np.stack([quiet(draw, 20), quiet(draw, 20)]))
         return [Pair(Sample(i, 20 * a, {}), Sample(i, 20 * b, {}), True) for i, (a, b) in enumerate(factors.T)]
 
-    assert sum(judge({"b": noisy()})["b"].quarantined for _ in range(300)) <= 3
+    assert sum(judge_pairs({"b": noisy()})["b"].quarantined for _ in range(300)) <= 3
 
 
 def test_families_that_report_in_counters_are_judged_by_them() -> None:
-    found = judge({"latency/glibc/bytes:64/op:malloc": pairs_of(1.0, p50=(20, 20.0), p99=(50, 60))})
-    assert {key.partition(" ")[2]: one.verdict for key, one in found.items()} == {"p50": SAME, "p99": WORSE}
+    judgements = judge_pairs({"latency/glibc/bytes:64/op:malloc": pairs_of(1.0, p50=(20, 20.0), p99=(50, 60))})
+    assert {key.partition(" ")[2]: judgement.verdict for key, judgement in judgements.items()} == {"p50": SAME, "p99": WORSE}
     lenient = Rule(thresholds={"latency/glibc/bytes:64/op:malloc": 0.3})
     pairs = {"latency/glibc/bytes:64/op:malloc": pairs_of(1.0, p50=(20, 20.0), p99=(50, 60))}
-    assert {one.verdict for one in judge(pairs, lenient).values()} == {SAME}
-    less = judge({"stack_limit/stack:main/frame:64": pairs_of(1.0, frames=(1000, 900))})
-    assert [one.verdict for one in less.values()] == [WORSE]
+    assert {judgement.verdict for judgement in judge_pairs(pairs, lenient).values()} == {SAME}
+    less = judge_pairs({"stack_limit/stack:main/frame:64": pairs_of(1.0, frames=(1000, 900))})
+    assert [judgement.verdict for judgement in less.values()] == [WORSE]
 
 
 def test_what_has_no_ratio_is_told_and_not_judged() -> None:
     nothing = Pair(Sample(0, 0.0, {}), Sample(0, 1.0, {}), True)
     broken = {"overhead/none/bytes:8": pairs_of(1.0), "b": pairs_of(1.0), "c": [nothing]}
-    assert set(judge(broken)) == {"b"}
+    assert set(judge_pairs(broken)) == {"b"}
     assert [line.partition(":")[0] for line in without_ratio(broken)] == ["overhead/none/bytes", "c"]
 
 
 def test_what_seemed_worse_when_measuring_ended_is_told_until_it_had_all_its_pairs() -> None:
-    def told(fresh: int, chosen: Rule = Rule()) -> list[str]:
+    def sentences(fresh: int, rule: Rule = Rule()) -> list[str]:
         logs = UP[:10] + NOISE[:fresh]
         measured = [Pair(Sample(i, 20.0, {}), Sample(i, 20.0 * math.exp(log), {}), True) for i, log in enumerate(logs)]
-        return cut_short({"b": measured}, chosen)
+        return cut_short({"b": measured}, rule)
 
     for fresh in (0, 9, 20, 39):
-        (line,) = told(fresh)
+        (line,) = sentences(fresh)
         assert line.startswith("b: seemed worse by +5.") and f"after {fresh} fresh ones" in line
-    assert told(40) == told(20, Rule(extended=False)) == []
+    assert sentences(40) == sentences(20, Rule(extended=False)) == []
     assert cut_short({"b": pairs_of(1.0)}) == []
 
 
 def test_wanted_is_told_by_benchmark() -> None:
     few = {"b": pairs_of(1.0, n=3), "latency/glibc/bytes:64/op:malloc": pairs_of(1.0, n=3, p50=(1, 1), p99=(2, 2))}
-    assert wanted(few) == dict.fromkeys(few, 10)
+    assert pairs_needed(few) == dict.fromkeys(few, 10)
 
 
 # ---- exit codes
 
 
-def whole(*verdicts: str, **more: object) -> Comparison:
-    ratio = decide({"b": NOTHING})["b"].ratio
-    made = tuple(Judgement(f"b{i}", verdict, ratio, 0.01, 1.0, 1.0) for i, verdict in enumerate(verdicts))
-    return replace(Comparison("duet", Side("a"), Side("b"), made), **more)
+def comparison_of(*verdicts: str, **more: object) -> Comparison:
+    ratio = group_sequential_test({"b": NOTHING})["b"].ratio
+    judgements = tuple(Judgement(f"b{i}", verdict, ratio, 0.01, 1.0, 1.0) for i, verdict in enumerate(verdicts))
+    return replace(Comparison("duet", Side("a"), Side("b"), judgements), **more)
 
 
 def test_exit_codes() -> None:
-    assert whole(SAME, BETTER, UNDECIDED).exit_code() == NOTHING_WORSE
-    assert whole(SAME, BETTER, UNDECIDED).exit_code(strict=True) == CANNOT_JUDGE
-    assert whole(SAME, WORSE).exit_code() == SOMETHING_WORSE
-    assert whole(SAME, WORSE, UNDECIDED).exit_code(strict=True) == SOMETHING_WORSE
-    assert whole(SAME, problems=("gone",)).exit_code() == CANNOT_JUDGE
-    assert whole(SAME, trusted=False).exit_code() == CANNOT_JUDGE
-    quarantined = replace(whole(WORSE).judgements[0], quarantined=True)
-    assert replace(whole(), judgements=(quarantined,)).exit_code() == NOTHING_WORSE
-    assert replace(whole(), judgements=(quarantined,)).exit_code(strict=True) == CANNOT_JUDGE
+    assert comparison_of(SAME, BETTER, UNDECIDED).exit_code() == NOTHING_WORSE
+    assert comparison_of(SAME, BETTER, UNDECIDED).exit_code(strict=True) == CANNOT_JUDGE
+    assert comparison_of(SAME, WORSE).exit_code() == SOMETHING_WORSE
+    assert comparison_of(SAME, WORSE, UNDECIDED).exit_code(strict=True) == SOMETHING_WORSE
+    assert comparison_of(SAME, problems=("gone",)).exit_code() == CANNOT_JUDGE
+    assert comparison_of(SAME, trusted=False).exit_code() == CANNOT_JUDGE
+    quarantined = replace(comparison_of(WORSE).judgements[0], quarantined=True)
+    assert replace(comparison_of(), judgements=(quarantined,)).exit_code() == NOTHING_WORSE
+    assert replace(comparison_of(), judgements=(quarantined,)).exit_code(strict=True) == CANNOT_JUDGE

@@ -38,7 +38,7 @@ from suite.results.read import MOST_BYTES
 from suite.stats import permutation, rank_sum
 from suite.stats.multiple import significant
 
-NAMES = [f"scoped/{who}/bytes:{size}/touch:first" for who in ("none", "arena", "glibc") for size in range(8, 168, 8)]
+NAMES = [f"scoped/{strategy}/bytes:{size}/touch:first" for strategy in ("none", "arena", "glibc") for size in range(8, 168, 8)]
 SLOW = "scoped/glibc/bytes:64/touch:first"
 CONTEXT = {
     "suite_version": "1", "profile": "quick", "compiler": "GNU 12.2.0", "topology": "1 package, 2 cores", "cores": "2",
@@ -54,10 +54,10 @@ def noisy(seed: int, names: Sequence[str] = NAMES, processes: int = 5, spread: f
     """Times with heavy tails, between processes."""
     draw = random.Random(seed)
 
-    def one() -> float:
+    def draw_one() -> float:
         return 10.0 * math.exp(spread * draw.gauss(0, 1) / math.sqrt(draw.gammavariate(2, 0.5)))
 
-    return {name: [one() for _ in range(processes)] for name in names}
+    return {name: [draw_one() for _ in range(processes)] for name in names}
 
 
 def times_of(times: Times, factor: float, *names: str) -> dict[str, list[float]]:
@@ -75,9 +75,9 @@ def run_of(
 ) -> Run:
     by_name = {}
     for name, values in times.items():
-        own = counters.get(name, {})
+        own_counters = counters.get(name, {})
         samples = tuple(
-            Sample(index, ns, {"ns_per_addition": addition, **{key: each[index] for key, each in own.items()}})
+            Sample(index, ns, {"ns_per_addition": addition, **{key: values[index] for key, values in own_counters.items()}})
             for index, ns in enumerate(values)
         )
         by_name[name] = Benchmark(BenchmarkName.parse(name), samples, errors.get(name, ()))
@@ -88,43 +88,43 @@ def compared(old: Times, new: Times, by: two_files.Rules = two_files.Rules(), **
     return two_files.compare(run_of(old, "base.json"), run_of(new, **more), by)
 
 
-def verdict_on(name: str, of: Comparison) -> str:
-    return {one.name: one for one in of.judgements}[name].verdict
+def verdict_on(name: str, comparison: Comparison) -> str:
+    return {judgement.name: judgement for judgement in comparison.judgements}[name].verdict
 
 
 # ---- the decision
 
 
 def test_a_slowdown_of_one_among_many_is_found_with_five_processes() -> None:
-    found = compared(noisy(1), times_of(noisy(2), 1.2, SLOW))
-    assert [one.name for one in found.with_verdict(WORSE)] == [SLOW]
-    assert found.with_verdict(WORSE)[0].ratio.median == pytest.approx(1.2, abs=0.05)
-    assert found.exit_code() == SOMETHING_WORSE
+    comparison = compared(noisy(1), times_of(noisy(2), 1.2, SLOW))
+    assert [judgement.name for judgement in comparison.with_verdict(WORSE)] == [SLOW]
+    assert comparison.with_verdict(WORSE)[0].ratio.median == pytest.approx(1.2, abs=0.05)
+    assert comparison.exit_code() == SOMETHING_WORSE
 
 
 def test_a_speed_up_is_better_and_fails_nothing() -> None:
-    found = compared(noisy(1), times_of(noisy(2), 1 / 1.2, SLOW))
-    assert [one.name for one in found.with_verdict(BETTER)] == [SLOW]
-    assert found.exit_code() == NOTHING_WORSE
+    comparison = compared(noisy(1), times_of(noisy(2), 1 / 1.2, SLOW))
+    assert [judgement.name for judgement in comparison.with_verdict(BETTER)] == [SLOW]
+    assert comparison.exit_code() == NOTHING_WORSE
 
 
 def test_what_did_not_change_is_never_called_worse_or_better() -> None:
     """Forty comparisons of sixty benchmarks with themselves: one in fifty may find something worse or better."""
     flagged = 0
     for seed in range(40):
-        found = compared(noisy(seed, spread=0.04), noisy(seed + 1000, spread=0.04))
-        flagged += any(one.verdict in (WORSE, BETTER) for one in found.judgements)
+        comparison = compared(noisy(seed, spread=0.04), noisy(seed + 1000, spread=0.04))
+        flagged += any(judgement.verdict in (WORSE, BETTER) for judgement in comparison.judgements)
     assert flagged <= 3
 
 
 def test_same_is_only_what_is_shown_to_be_within_the_threshold() -> None:
     calm = compared(noisy(1, spread=0.002), noisy(2, spread=0.002))
-    assert {one.verdict for one in calm.judgements} == {SAME}
+    assert {judgement.verdict for judgement in calm.judgements} == {SAME}
     rough = compared(noisy(1, spread=0.08), noisy(2, spread=0.08))
-    assert UNDECIDED in {one.verdict for one in rough.judgements}
-    for one in (*calm.judgements, *rough.judgements):
-        within = 1 / 1.05 <= one.ratio.low and one.ratio.high <= 1.05
-        assert (one.verdict == SAME) <= within
+    assert UNDECIDED in {judgement.verdict for judgement in rough.judgements}
+    for judgement in (*calm.judgements, *rough.judgements):
+        within = 1 / 1.05 <= judgement.ratio.low and judgement.ratio.high <= 1.05
+        assert (judgement.verdict == SAME) <= within
 
 
 @pytest.mark.parametrize(("factor", "verdict"), [(1.03, SAME), (1.2, WORSE), (1 / 1.03, SAME), (1 / 1.2, BETTER)])
@@ -142,16 +142,16 @@ def test_the_threshold_is_the_users() -> None:
 def test_a_change_of_the_clock_is_no_change_of_the_code() -> None:
     """All that the core computes is slower in time, and as fast in cycles."""
     slower = times_of(noisy(2, spread=0.002), 1.2, *NAMES)
-    found = compared(noisy(1, spread=0.002), slower, addition=ADDITION * 1.2)
-    assert not found.with_verdict(WORSE)
-    assert any("the clock, rather than the code" in note for one in found.judgements for note in one.notes)
-    assert any("one addition" in line for line in found.warnings)
+    comparison = compared(noisy(1, spread=0.002), slower, addition=ADDITION * 1.2)
+    assert not comparison.with_verdict(WORSE)
+    assert any("the clock, rather than the code" in note for judgement in comparison.judgements for note in judgement.notes)
+    assert any("one addition" in line for line in comparison.warnings)
 
 
 def test_more_cycles_in_the_same_time_are_no_change_either() -> None:
     """Memory does not run by the core's clock: the same time is more cycles of a faster one."""
-    found = compared(noisy(1, spread=0.002), noisy(2, spread=0.002), addition=ADDITION / 1.2)
-    assert {one.verdict for one in found.judgements} == {UNDECIDED}
+    comparison = compared(noisy(1, spread=0.002), noisy(2, spread=0.002), addition=ADDITION / 1.2)
+    assert {judgement.verdict for judgement in comparison.judgements} == {UNDECIDED}
 
 
 def test_a_change_must_be_sure_in_time_and_in_cycles() -> None:
@@ -160,59 +160,59 @@ def test_a_change_must_be_sure_in_time_and_in_cycles() -> None:
     base, steady = run_of(noisy(1), "base.json"), run_of(times_of(noisy(2), 1.2, SLOW))
     assert verdict_on(SLOW, two_files.compare(base, steady)) == WORSE
     unsure = run_of(times_of(noisy(2), 1.2, SLOW), counters=rough)
-    found = {one.name: one for one in two_files.compare(base, unsure).judgements}[SLOW]
-    assert found.others["cycles"].median > 1.05 and found.verdict == UNDECIDED
+    judgement = {item.name: item for item in two_files.compare(base, unsure).judgements}[SLOW]
+    assert judgement.others["cycles"].median > 1.05 and judgement.verdict == UNDECIDED
     rough = {SLOW: {"ns_per_addition": [5.0, 0.1, 0.26, 0.15, 0.9]}}
     faster = run_of(times_of(noisy(2), 1 / 1.2, SLOW), counters=rough)
-    found = {one.name: one for one in two_files.compare(base, faster).judgements}[SLOW]
-    assert found.others["cycles"].median < 0.95 and found.verdict == UNDECIDED
+    judgement = {item.name: item for item in two_files.compare(base, faster).judgements}[SLOW]
+    assert judgement.others["cycles"].median < 0.95 and judgement.verdict == UNDECIDED
 
 
 @pytest.mark.parametrize(("time", "cycles"), [(1.08, 1.02), (1.02, 1.08), (1 / 1.08, 1 / 1.02)])
 def test_the_effect_must_be_over_the_threshold_in_both(time: float, cycles: float) -> None:
     old, new = noisy(1, spread=0.0005), times_of(noisy(2, spread=0.0005), time, SLOW)
-    own = {SLOW: {"ns_per_addition": [ADDITION * time / cycles] * 5}}
-    found = two_files.compare(run_of(old, "base.json"), run_of(new, counters=own))
-    assert verdict_on(SLOW, found) == UNDECIDED
+    counters = {SLOW: {"ns_per_addition": [ADDITION * time / cycles] * 5}}
+    comparison = two_files.compare(run_of(old, "base.json"), run_of(new, counters=counters))
+    assert verdict_on(SLOW, comparison) == UNDECIDED
 
 
 def test_without_cycles_time_decides() -> None:
     def bare(times: Times, path: str) -> Run:
         full = run_of(times, path)
         bared = {}
-        for name, one in full.by_name.items():
-            samples = tuple(dataclasses.replace(each, counters={}) for each in one.samples)
-            bared[name] = dataclasses.replace(one, samples=samples)
+        for name, benchmark in full.by_name.items():
+            samples = tuple(dataclasses.replace(sample, counters={}) for sample in benchmark.samples)
+            bared[name] = dataclasses.replace(benchmark, samples=samples)
         return dataclasses.replace(full, by_name=bared)
 
-    found = two_files.compare(bare(noisy(1), "old"), bare(times_of(noisy(2), 1.3, SLOW), "new"))
-    assert [one.name for one in found.with_verdict(WORSE)] == [SLOW]
+    comparison = two_files.compare(bare(noisy(1), "old"), bare(times_of(noisy(2), 1.3, SLOW), "new"))
+    assert [judgement.name for judgement in comparison.with_verdict(WORSE)] == [SLOW]
 
 
 def test_a_small_change_of_a_steady_one_is_found_among_unsteady_ones() -> None:
     old = {**noisy(1, spread=0.05), **noisy(3, [SLOW], spread=0.002)}
     new = {**noisy(2, spread=0.05), **times_of(noisy(4, [SLOW], spread=0.002), 1.1, SLOW)}
-    assert [one.name for one in compared(old, new).with_verdict(WORSE)] == [SLOW]
+    assert [judgement.name for judgement in compared(old, new).with_verdict(WORSE)] == [SLOW]
 
 
 def test_a_benchmarks_own_ranks_must_say_it_too() -> None:
     """However unlikely the comparison with the others says it is."""
     low, mixed, high = [1.0, 2.0, 3.0, 4.0, 5.0], [1.5, 2.5, 3.5, 4.5, 5.5], [6.0, 7.0, 8.0, 9.0, 10.0]
     unlikely = permutation.PValues(0.001, 0.002)
-    overlapping, apart = two_files._measured_one(low, mixed, unlikely), two_files._measured_one(low, high, unlikely)
+    overlapping, apart = two_files._measured_figure(low, mixed, unlikely), two_files._measured_figure(low, high, unlikely)
     assert (overlapping.worse, overlapping.better) == (1.0, 1.0)
     assert (apart.worse, apart.better) == (0.001, 1.0)
-    assert two_files._measured_one(high, low, unlikely).better == 0.002
+    assert two_files._measured_figure(high, low, unlikely).better == 0.002
 
 
 def test_two_humps_are_quarantined_not_averaged() -> None:
     new = noisy(2)
     new[SLOW] = [10.0, 10.1, 30.0, 30.1, 30.2]
-    found = compared(noisy(1), new)
-    one = {each.name: each for each in found.judgements}[SLOW]
-    assert (one.quarantined, one.verdict, one.notes[0]) == (True, UNDECIDED, "two humps in new")
-    assert found.exit_code() == NOTHING_WORSE
-    assert found.exit_code(strict=True) == CANNOT_JUDGE
+    comparison = compared(noisy(1), new)
+    judgement = {item.name: item for item in comparison.judgements}[SLOW]
+    assert (judgement.quarantined, judgement.verdict, judgement.notes[0]) == (True, UNDECIDED, "two humps in new")
+    assert comparison.exit_code() == NOTHING_WORSE
+    assert comparison.exit_code(strict=True) == CANNOT_JUDGE
 
 
 def test_a_benchmark_mostly_measured_while_disturbed_gets_no_verdict_of_change() -> None:
@@ -223,15 +223,15 @@ def test_a_benchmark_mostly_measured_while_disturbed_gets_no_verdict_of_change()
 
     old, new = noisy(1), times_of(noisy(2), 1.5, SLOW)
     assert verdict_on(SLOW, compared(old, new)) == WORSE
-    found = compared(old, new, units=[unit(process) for process in range(5)])
-    one = {each.name: each for each in found.judgements}[SLOW]
-    assert one.verdict == UNDECIDED
-    assert "3 of 5 processes of the new side were disturbed" in one.notes
+    comparison = compared(old, new, units=[unit(process) for process in range(5)])
+    judgement = {item.name: item for item in comparison.judgements}[SLOW]
+    assert judgement.verdict == UNDECIDED
+    assert "3 of 5 processes of the new side were disturbed" in judgement.notes
 
 
 def test_undecided_is_no_pass_where_one_is_strict() -> None:
-    found = compared(noisy(1, spread=0.08), noisy(2, spread=0.08))
-    assert (found.exit_code(), found.exit_code(strict=True)) == (NOTHING_WORSE, CANNOT_JUDGE)
+    comparison = compared(noisy(1, spread=0.08), noisy(2, spread=0.08))
+    assert (comparison.exit_code(), comparison.exit_code(strict=True)) == (NOTHING_WORSE, CANNOT_JUDGE)
 
 
 # ---- the controls
@@ -239,9 +239,9 @@ def test_undecided_is_no_pass_where_one_is_strict() -> None:
 
 def test_moved_controls_are_not_trusted() -> None:
     new = times_of(noisy(2), 1.2, *NAMES)
-    found = compared(noisy(1), new)
-    assert not found.trusted and found.exit_code() == CANNOT_JUDGE
-    assert any("the controls, which make no block, moved by +" in line for line in found.warnings)
+    comparison = compared(noisy(1), new)
+    assert not comparison.trusted and comparison.exit_code() == CANNOT_JUDGE
+    assert any("the controls, which make no block, moved by +" in line for line in comparison.warnings)
 
 
 def test_controls_that_move_in_time_one_way_and_in_cycles_the_other_tell_of_the_clock_alone() -> None:
@@ -250,8 +250,8 @@ def test_controls_that_move_in_time_one_way_and_in_cycles_the_other_tell_of_the_
 
 
 def test_controls_that_stay_are_trusted() -> None:
-    found = compared(noisy(1), times_of(noisy(2), 1.2, *NAMES[20:]))
-    assert found.trusted and found.exit_code() == SOMETHING_WORSE
+    comparison = compared(noisy(1), times_of(noisy(2), 1.2, *NAMES[20:]))
+    assert comparison.trusted and comparison.exit_code() == SOMETHING_WORSE
 
 
 # ---- figures that are counters
@@ -260,56 +260,56 @@ def test_controls_that_stay_are_trusted() -> None:
 def counted(family: str, counter: str, old: Sequence[float], new: Sequence[float]) -> Judgement:
     name = f"{family}/glibc/bytes:8"
     base = run_of({**noisy(1), name: [1.0] * 5}, "base.json", {name: {counter: old}})
-    other = run_of({**noisy(2), name: [9.0] * 5}, "new.json", {name: {counter: new}})
-    found = two_files.compare(base, other)
-    return {one.name: one for one in found.judgements}[f"{name} {counter}"]
+    new_run = run_of({**noisy(2), name: [9.0] * 5}, "new.json", {name: {counter: new}})
+    comparison = two_files.compare(base, new_run)
+    return {item.name: item for item in comparison.judgements}[f"{name} {counter}"]
 
 
 def test_a_childs_duration_is_no_figure() -> None:
     """Nine times longer, with the same counter."""
-    one = counted("overhead", "resident_bytes_per_byte", [1.25] * 5, [1.25] * 5)
-    assert (one.verdict, one.unit, one.ratio.median) == (SAME, "bytes per byte", 1.0)
+    judgement = counted("overhead", "resident_bytes_per_byte", [1.25] * 5, [1.25] * 5)
+    assert (judgement.verdict, judgement.unit, judgement.ratio.median) == (SAME, "bytes per byte", 1.0)
 
 
 def test_more_memory_is_worse() -> None:
-    one = counted("overhead", "resident_bytes_per_byte", [1.0] * 5, [1.1] * 5)
-    assert (one.verdict, one.old_ns, one.new_ns) == (WORSE, 1.0, 1.1)
+    judgement = counted("overhead", "resident_bytes_per_byte", [1.0] * 5, [1.1] * 5)
+    assert (judgement.verdict, judgement.old_ns, judgement.new_ns) == (WORSE, 1.0, 1.1)
 
 
 def test_dropping_is_judged_without_the_making() -> None:
-    one = counted("cleanup", "drop_ns", [4.0] * 5, [6.0] * 5)
-    assert (one.verdict, one.unit, one.old_ns, one.new_ns) == (WORSE, "ns", 4.0, 6.0)
+    judgement = counted("cleanup", "drop_ns", [4.0] * 5, [6.0] * 5)
+    assert (judgement.verdict, judgement.unit, judgement.old_ns, judgement.new_ns) == (WORSE, "ns", 4.0, 6.0)
 
 
 def test_fewer_calls_are_worse() -> None:
-    one = counted("stack_limit", "frames", [1000.0] * 5, [500.0] * 5)
-    assert one.verdict == WORSE and one.ratio.median == pytest.approx(2.0)
-    assert "less is worse here: the ratio is old over new" in one.notes
+    judgement = counted("stack_limit", "frames", [1000.0] * 5, [500.0] * 5)
+    assert judgement.verdict == WORSE and judgement.ratio.median == pytest.approx(2.0)
+    assert "less is worse here: the ratio is old over new" in judgement.notes
     assert counted("stack_limit", "frames", [500.0] * 5, [1000.0] * 5).verdict == BETTER
 
 
 def test_a_share_may_be_nothing() -> None:
-    one = counted("returned", "resident_share_1000ms", [0.0] * 5, [1.0] * 5)
-    assert one.verdict == WORSE and one.ratio.median == pytest.approx(100.0)
+    judgement = counted("returned", "resident_share_1000ms", [0.0] * 5, [1.0] * 5)
+    assert judgement.verdict == WORSE and judgement.ratio.median == pytest.approx(100.0)
     assert counted("returned", "resident_share_1000ms", [0.0] * 5, [0.0] * 5).verdict == SAME
 
 
 def test_every_family_of_the_table_has_the_counters_it_names() -> None:
     """A counter renamed in a family's source would silently be judged no more."""
     sources = Path(__file__).resolve().parents[3] / "benchmarks"
-    for family, own in metrics._OF_FAMILY.items():
+    for family, family_metrics in metrics._OF_FAMILY.items():
         (source,) = sources.glob(f"*/{family}.cpp")
-        written = "".join(each.read_text() for each in (source, *source.parent.glob("*.hpp")))
-        for each in own:
-            name = re.sub(r"\d+ms$", "", each.counter)  # the source puts the milliseconds there
-            assert f'"{name}"' in written, f"{family} has no {each.counter}"
+        text = "".join(source_file.read_text() for source_file in (source, *source.parent.glob("*.hpp")))
+        for metric in family_metrics:
+            name = re.sub(r"\d+ms$", "", metric.counter)  # the source puts the milliseconds there
+            assert f'"{name}"' in text, f"{family} has no {metric.counter}"
 
 
 def test_a_benchmark_without_a_figure_is_said_not_passed_over() -> None:
     name = "heap_limit/glibc/limit:touched"
-    found = compared({**noisy(1), name: [1.0] * 5}, {**noisy(2), name: [1.0] * 5})
-    assert any(name in line for line in found.warnings)
-    assert not any(one.name.startswith(name) for one in found.judgements)
+    comparison = compared({**noisy(1), name: [1.0] * 5}, {**noisy(2), name: [1.0] * 5})
+    assert any(name in line for line in comparison.warnings)
+    assert not any(judgement.name.startswith(name) for judgement in comparison.judgements)
 
 
 def test_nothing_to_judge_is_no_pass() -> None:
@@ -333,36 +333,36 @@ def test_what_differs_is_refused_unless_across(key: str, value: str) -> None:
     with pytest.raises(BadInput, match="cannot be compared") as refused:
         two_files.compare(base, new)
     assert "\n" not in str(refused.value)
-    found = two_files.compare(base, new, two_files.Rules(across=True))
-    assert any(line.startswith("compared across: ") for line in found.warnings)
+    comparison = two_files.compare(base, new, two_files.Rules(across=True))
+    assert any(line.startswith("compared across: ") for line in comparison.warnings)
 
 
 @pytest.mark.parametrize("key", ["host_name", "date", "mhz_per_cpu", "load_avg", "malloc.other"])
 def test_what_drifts_is_not_refused(key: str) -> None:
-    found = two_files.compare(run_of(noisy(1), "base.json"), run_of(noisy(2), context={key: "something else"}))
-    assert found.exit_code() == NOTHING_WORSE
+    comparison = two_files.compare(run_of(noisy(1), "base.json"), run_of(noisy(2), context={key: "something else"}))
+    assert comparison.exit_code() == NOTHING_WORSE
 
 
 def test_a_malloc_in_another_place_is_the_same_malloc() -> None:
-    found = two_files.compare(run_of(noisy(1)), run_of(noisy(2), context={"malloc.glibc": "2.36 /opt/libc.so"}))
-    assert not found.problems
+    comparison = two_files.compare(run_of(noisy(1)), run_of(noisy(2), context={"malloc.glibc": "2.36 /opt/libc.so"}))
+    assert not comparison.problems
 
 
 @pytest.mark.parametrize("processes", [1, 2, 4])
 def test_too_few_processes_cannot_be_judged_at_all(processes: int) -> None:
     few = noisy(2, processes=processes)
     for by in (two_files.Rules(), two_files.Rules(allow_missing=True)):
-        for found in (compared(noisy(1), few, by), compared(few, noisy(1), by)):
-            assert found.exit_code() == CANNOT_JUDGE
-            assert not found.judgements
+        for comparison in (compared(noisy(1), few, by), compared(few, noisy(1), by)):
+            assert comparison.exit_code() == CANNOT_JUDGE
+            assert not comparison.judgements
 
 
 def test_missing_is_no_pass() -> None:
     new = noisy(2)
     del new[SLOW]
-    found = compared(noisy(1), new)
-    assert found.exit_code() == CANNOT_JUDGE
-    assert found.problems == (f"{SLOW}: missing in new.json",)
+    comparison = compared(noisy(1), new)
+    assert comparison.exit_code() == CANNOT_JUDGE
+    assert comparison.problems == (f"{SLOW}: missing in new.json",)
     allowed = compared(noisy(1), new, two_files.Rules(allow_missing=True))
     assert allowed.exit_code() == NOTHING_WORSE
     assert f"left out: {SLOW}: missing in new.json" in allowed.warnings
@@ -383,41 +383,41 @@ def test_a_benchmark_of_another_family_is_no_new_name() -> None:
 
 
 def test_one_that_is_new_is_said_and_judged_by_nothing() -> None:
-    found = compared(noisy(1), {**noisy(2), "scoped/new/bytes:1": [1.0] * 5})
-    assert found.exit_code() == NOTHING_WORSE
-    assert "only in new.json, and not compared: scoped/new/bytes:1" in found.warnings
+    comparison = compared(noisy(1), {**noisy(2), "scoped/new/bytes:1": [1.0] * 5})
+    assert comparison.exit_code() == NOTHING_WORSE
+    assert "only in new.json, and not compared: scoped/new/bytes:1" in comparison.warnings
 
 
-@pytest.mark.parametrize("which", ["base", "new"])
-def test_a_failure_on_either_side_is_no_pass(which: str) -> None:
+@pytest.mark.parametrize("side", ["base", "new"])
+def test_a_failure_on_either_side_is_no_pass(side: str) -> None:
     wrong = {SLOW: ("two objects overlap",)}
-    base = run_of(noisy(1), "base.json", errors=wrong if which == "base" else {})
-    new = run_of(noisy(2), errors=wrong if which == "new" else {})
-    found = two_files.compare(base, new)
-    assert found.exit_code() == CANNOT_JUDGE
-    assert found.problems == (f"{SLOW}: failed in {which}.json: two objects overlap",)
+    base = run_of(noisy(1), "base.json", errors=wrong if side == "base" else {})
+    new = run_of(noisy(2), errors=wrong if side == "new" else {})
+    comparison = two_files.compare(base, new)
+    assert comparison.exit_code() == CANNOT_JUDGE
+    assert comparison.problems == (f"{SLOW}: failed in {side}.json: two objects overlap",)
 
 
 def test_a_time_of_zero_is_no_pass() -> None:
     new = noisy(2)
     new[SLOW] = [0.0] * 5
-    found = compared(noisy(1), new)
-    assert found.exit_code() == CANNOT_JUDGE
-    assert found.problems == (f"{SLOW}: a time is not above zero, so it has no ratio",)
+    comparison = compared(noisy(1), new)
+    assert comparison.exit_code() == CANNOT_JUDGE
+    assert comparison.problems == (f"{SLOW}: a time is not above zero, so it has no ratio",)
 
 
 def test_a_figure_that_some_processes_lack_is_no_pass() -> None:
     name = "overhead/glibc/bytes:8"
     base = run_of({name: [1.0] * 5, **noisy(1)}, "base.json", {name: {"resident_bytes_per_byte": [1.0] * 5}})
     new = run_of({name: [1.0] * 5, **noisy(2)})
-    found = two_files.compare(base, new)
-    assert found.exit_code() == CANNOT_JUDGE
-    assert "not finite in some processes" in found.problems[0]
+    comparison = two_files.compare(base, new)
+    assert comparison.exit_code() == CANNOT_JUDGE
+    assert "not finite in some processes" in comparison.problems[0]
 
 
 def test_only_selects_and_a_choice_of_nothing_is_refused() -> None:
-    found = compared(noisy(1), noisy(2), two_files.Rules(only="glibc/bytes:64/"))
-    assert [one.name for one in found.judgements] == [SLOW]
+    comparison = compared(noisy(1), noisy(2), two_files.Rules(only="glibc/bytes:64/"))
+    assert [judgement.name for judgement in comparison.judgements] == [SLOW]
     for only in ("nowhere", "("):
         with pytest.raises(BadInput):
             compared(noisy(1), noisy(2), two_files.Rules(only=only))
@@ -445,15 +445,15 @@ def test_significant_p_values_are_benjamini_and_hochbergs(p_values: list[float],
 
 def test_the_p_values_of_one_benchmark_alone_are_the_permutation_tests() -> None:
     low, high = [1.0, 1.1, 1.2, 1.3, 1.4], [2.0, 2.1, 2.2, 2.3, 2.4]
-    (one,) = permutation.permutation_p_values([(low, high)])
-    assert one.rise == pytest.approx(1 / 252) and one.fall == 1.0
-    (one,) = permutation.permutation_p_values([(high, low)])
-    assert one.rise == 1.0 and one.fall == pytest.approx(1 / 252)
+    (chance,) = permutation.permutation_p_values([(low, high)])
+    assert chance.rise == pytest.approx(1 / 252) and chance.fall == 1.0
+    (chance,) = permutation.permutation_p_values([(high, low)])
+    assert chance.rise == 1.0 and chance.fall == pytest.approx(1 / 252)
 
 
 def test_drawn_relabellings_never_make_a_chance_of_nothing() -> None:
-    (one,) = permutation.permutation_p_values([([1.0 + i / 100 for i in range(9)], [2.0 + i / 100 for i in range(9)])])
-    assert one.rise == pytest.approx(1 / 1001)
+    (chance,) = permutation.permutation_p_values([([1.0 + i / 100 for i in range(9)], [2.0 + i / 100 for i in range(9)])])
+    assert chance.rise == pytest.approx(1 / 1001)
 
 
 @settings(deadline=None, max_examples=40)
@@ -464,11 +464,11 @@ def test_permutation_p_values_are_probabilities_and_turn_with_the_sides(seed: in
         return [draw.lognormvariate(0, 1) for _ in range(size)]
 
     pairs = [(series(sizes[0]), series(sizes[1])) for _ in range(number)]
-    found = permutation.permutation_p_values(pairs)
-    assert all(0.0 < each.rise <= 1.0 and 0.0 < each.fall <= 1.0 for each in found)
+    chances = permutation.permutation_p_values(pairs)
+    assert all(0.0 < chance.rise <= 1.0 and 0.0 < chance.fall <= 1.0 for chance in chances)
     if math.comb(sum(sizes), sizes[0]) <= 1000:
         turned = permutation.permutation_p_values([(new, old) for old, new in pairs])
-        assert [each.rise for each in turned] == pytest.approx([each.fall for each in found])
+        assert [chance.rise for chance in turned] == pytest.approx([chance.fall for chance in chances])
 
 
 # ---- files
@@ -487,7 +487,7 @@ def write(tmp_path: Path, times: Times, name: str = "new.json", **context: str) 
 
 def call(*arguments: object) -> int:
     try:
-        return compare.main([str(one) for one in arguments])
+        return compare.main([str(argument) for argument in arguments])
     except SystemExit as end:
         return int(end.code or 0)
 
@@ -516,13 +516,13 @@ def test_the_chart_is_drawn(tmp_path: Path, file_format: str) -> None:
 def test_the_chart_takes_every_comparison(kind: str, theme: str) -> None:
     """Warnings of the drawing library are errors here."""
     name = "x/" + "very_long_name/" * 20 + "$a_b$<&>" if kind == "hostile" else SLOW
-    found = compared({**noisy(1), name: [10.0] * 5}, {**noisy(2), name: [30.0] * 5})
+    comparison = compared({**noisy(1), name: [10.0] * 5}, {**noisy(2), name: [30.0] * 5})
     if kind == "nothing":
-        found = dataclasses.replace(found, judgements=(), problems=("nothing is left to judge",))
-    drawn = change.draw(found, charts.Look(theme))
-    assert b"<svg" in charts.render(drawn, "svg")
+        comparison = dataclasses.replace(comparison, judgements=(), problems=("nothing is left to judge",))
+    sheet = change.draw(comparison, charts.Look(theme))
+    assert b"<svg" in charts.render(sheet, "svg")
     title = "Cannot be judged" if kind == "nothing" else f"{name[:30]}"
-    assert drawn.title.startswith(title) and (kind == "nothing") != (drawn.title.endswith(": 3 times, worse"))
+    assert sheet.title.startswith(title) and (kind == "nothing") != (sheet.title.endswith(": 3 times, worse"))
 
 
 def test_the_chart_of_a_comparison_is_no_chart_of_a_run() -> None:
@@ -557,8 +557,8 @@ def test_a_bad_file_is_one_line_and_no_pass(
     files = [write(tmp_path, noisy(1), "good.json")]
     files.insert(place, bad)
     assert call(*files) == CANNOT_JUDGE
-    told = capsys.readouterr()
-    assert told.out == "" and told.err.startswith("scripts/compare: ") and told.err.count("\n") == 1
+    output = capsys.readouterr()
+    assert output.out == "" and output.err.startswith("scripts/compare: ") and output.err.count("\n") == 1
 
 
 def damaged(**change: object) -> str:

@@ -20,7 +20,7 @@ REFERENCE = "results/reference/run.json.gz"
 
 
 def run(*command: str | Path, folder: Path) -> str:
-    commit = {f"GIT_{who}_{what}": "nobody" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    commit = {f"GIT_{role}_{part}": "nobody" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
     dates = {"GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z"}
     ended = subprocess.run(
         command, cwd=folder, env={**os.environ, **commit, **dates}, capture_output=True, text=True, timeout=120
@@ -30,9 +30,9 @@ def run(*command: str | Path, folder: Path) -> str:
 
 
 def version() -> str:
-    found = re.search(r"project\(stackheap VERSION ([0-9.]+) ", (PROJECT / "CMakeLists.txt").read_text())
-    assert found
-    return found[1]
+    match = re.search(r"project\(stackheap VERSION ([0-9.]+) ", (PROJECT / "CMakeLists.txt").read_text())
+    assert match
+    return match[1]
 
 
 @pytest.fixture(scope="module")
@@ -89,8 +89,8 @@ def test_the_installed_program_runs_and_its_papers_lie_beside_it(project: Path) 
     shutil.copy(program(), project / "build/stackheap")  # to build it again would take minutes
     prefix = project / "installed here"
     run("cmake", "--install", "build", "--prefix", prefix, folder=project)
-    found = {str(file.relative_to(prefix)) for file in prefix.rglob("*") if file.is_file()}
-    assert found == {"bin/stackheap", "share/doc/stackheap/LICENSE", "share/doc/stackheap/README.md"}
+    installed = {str(file.relative_to(prefix)) for file in prefix.rglob("*") if file.is_file()}
+    assert installed == {"bin/stackheap", "share/doc/stackheap/LICENSE", "share/doc/stackheap/README.md"}
     assert "usage: stackheap" in run(prefix / "bin/stackheap", "--help", folder=prefix)
     assert f'"suite_version":"{version()}"' in run(prefix / "bin/stackheap", "--list=json", folder=prefix)
 

@@ -55,20 +55,20 @@ def imports_in(folder: Path) -> Iterator[Import]:
 def upward(suite: Path) -> list[str]:
     """The imports of a room that is not below the room of the file."""
     faults = []
-    for found in imports_in(suite):
-        if found.path.startswith("."):
-            faults.append(f"{found}: relative")
-        if not found.path.startswith("suite.") or len(found.file.parts) == 1:
+    for found_import in imports_in(suite):
+        if found_import.path.startswith("."):
+            faults.append(f"{found_import}: relative")
+        if not found_import.path.startswith("suite.") or len(found_import.file.parts) == 1:
             continue
-        here, there = found.file.parts[0], found.path.split(".")[1]
-        if there != here and FLOOR_OF.get(there, len(FLOORS)) >= FLOOR_OF[here]:
-            faults.append(str(found))
+        room, imported_room = found_import.file.parts[0], found_import.path.split(".")[1]
+        if imported_room != room and FLOOR_OF.get(imported_room, len(FLOORS)) >= FLOOR_OF[room]:
+            faults.append(str(found_import))
     return faults
 
 
 def between_tests(tests: Path) -> list[str]:
     """The imports of one test module by another file."""
-    return [str(found) for found in imports_in(tests) if any(part.startswith("test_") for part in found.path.split("."))]
+    return [str(found_import) for found_import in imports_in(tests) if any(part.startswith("test_") for part in found_import.path.split("."))]
 
 
 def test_every_room_has_its_floor() -> None:

@@ -317,8 +317,8 @@ def test_in_several_processes_a_timing_test_runs_alone_and_a_shared_fixture_is_m
     assert lines.count("made") == 1
     spans = [(words[0], float(words[1]), float(words[2])) for words in map(str.split, lines) if len(words) == 3]
     assert len(spans) == 50
-    beside = [[other for other in spans if other[1] < ended and begun < other[2]] for _, begun, ended in spans]
-    assert {len(others) for (name, _, _), others in zip(spans, beside) if name == "alone"} == {1}
-    assert max(len(others) for others in beside) > 1, "no test ran beside another"
+    beside = [[span for span in spans if span[1] < ended and begun < span[2]] for _, begun, ended in spans]
+    assert {len(spans_beside) for (name, _, _), spans_beside in zip(spans, beside) if name == "alone"} == {1}
+    assert max(len(spans_beside) for spans_beside in beside) > 1, "no test ran beside another"
     last_others = max(ended for name, _, ended in spans if name != "alone")
     assert last_others <= min(begun for name, begun, _ in spans if name == "alone"), "a timing test did not wait for the end"

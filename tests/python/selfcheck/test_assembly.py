@@ -52,7 +52,7 @@ class TimedLoop:
 
     family: str
     function: str  # a regular expression over demangled names
-    what: str
+    work: str
     calls: list[str]  # all calls in it
     has: str  # an instruction that does the work
     is_chain: bool = False  # its accesses to memory are loads, each of the address that the one before loaded
@@ -82,18 +82,18 @@ class Instruction:
     @property
     def target(self) -> int | None:
         """Where a jump within the function goes."""
-        found = re.match(r"j\w+ ([0-9a-f]+) <", self.text)
-        return int(found[1], 16) if found and not self.symbol else None
+        match = re.match(r"j\w+ ([0-9a-f]+) <", self.text)
+        return int(match[1], 16) if match and not self.symbol else None
 
     @property
     def call(self) -> str | None:
         """The function that is called, or jumped to instead of returning; "*" when a pointer says which."""
-        found = re.match(r"(call|jmp) +(\*?)(?:[0-9a-f]+ <(.*)>)?", self.text)
-        if not found or self.symbol.startswith("."):
+        match = re.match(r"(call|jmp) +(\*?)(?:[0-9a-f]+ <(.*)>)?", self.text)
+        if not match or self.symbol.startswith("."):
             return None
-        if found[2]:
+        if match[2]:
             return "*"
-        return self.symbol or (found[3] if found[1] == "call" else None)
+        return self.symbol or (match[3] if match[1] == "call" else None)
 
 
 @dataclass
@@ -108,29 +108,29 @@ class Function:
     @cached_property
     def loops(self) -> list[list[Instruction]]:
         """The code from the target of each jump backwards to that jump."""
-        at = {one.address: index for index, one in enumerate(self.code)}
-        jumps = [(index, at.get(one.target)) for index, one in enumerate(self.code) if one.target is not None]
+        at = {instruction.address: index for index, instruction in enumerate(self.code)}
+        jumps = [(index, at.get(instruction.target)) for index, instruction in enumerate(self.code) if instruction.target is not None]
         return [self.code[start : end + 1] for end, start in jumps if start is not None and start <= end]
 
 
 def calls_in(code: list[Instruction]) -> list[str]:
     """A function called on several paths stands there once; calls through pointers, which may differ, all do."""
-    calls = [one.call for one in code if one.call]
+    calls = [instruction.call for instruction in code if instruction.call]
     # A stack protector's check is no call unless the stack was smashed.
-    return sorted({one for one in calls if one not in ("*", "__stack_chk_fail")}) + ["*"] * calls.count("*")
+    return sorted({call for call in calls if call not in ("*", "__stack_chk_fail")}) + ["*"] * calls.count("*")
 
 
 def disassembled(file: Path) -> list[Function]:
     command = ["objdump", "--disassemble", "--reloc", "--demangle", "--no-show-raw-insn", str(file)]
     functions: list[Function] = []
     for line in subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines():
-        if found := re.match(r"[0-9a-f]+ <(.*)>:$", line):
-            functions.append(Function(found[1]))
-        elif found := re.match(r"\s+([0-9a-f]+):\t(\S+) *(.*)", line):
-            functions[-1].code.append(Instruction(int(found[1], 16), f"{found[2]} {found[3]}".strip(), ""))
-        elif found := re.match(r"\s+[0-9a-f]+: R_X86_64_\S+\s+(.*?)([-+]0x[0-9a-f]+)?$", line):
+        if match := re.match(r"[0-9a-f]+ <(.*)>:$", line):
+            functions.append(Function(match[1]))
+        elif match := re.match(r"\s+([0-9a-f]+):\t(\S+) *(.*)", line):
+            functions[-1].code.append(Instruction(int(match[1], 16), f"{match[2]} {match[3]}".strip(), ""))
+        elif match := re.match(r"\s+[0-9a-f]+: R_X86_64_\S+\s+(.*?)([-+]0x[0-9a-f]+)?$", line):
             last = functions[-1].code[-1]
-            functions[-1].code[-1] = Instruction(last.address, last.text, found[1])
+            functions[-1].code[-1] = Instruction(last.address, last.text, match[1])
     return functions
 
 
@@ -138,7 +138,7 @@ def disassembled(file: Path) -> list[Function]:
 def build_command() -> tuple[str, tuple[str, ...]]:
     """The compiler of the build, and its flags without warnings and files."""
     commands = json.loads((program().parent / "compile_commands.json").read_text())
-    words = shlex.split(next(one["command"] for one in commands if one["file"].endswith("allocation/scoped.cpp")))
+    words = shlex.split(next(command["command"] for command in commands if command["file"].endswith("allocation/scoped.cpp")))
     flags = (word for word in words[1 : words.index("-o")] if not word.startswith("-W"))
     return words[0], tuple(flags)
 
@@ -146,7 +146,7 @@ def build_command() -> tuple[str, tuple[str, ...]]:
 def compile_family(compiler: str, family: str, root: Path, into: Path) -> Path:
     """Compiles as the build does. `root` holds allocators/ and benchmarks/: the project itself or a changed copy."""
     ours = re.compile(rf"^-I{re.escape(str(ROOT))}/(allocators|benchmarks)\b")
-    flags = [ours.sub(rf"-I{root}/\1", one) for one in build_command()[1]]
+    flags = [ours.sub(rf"-I{root}/\1", argument) for argument in build_command()[1]]
     if "clang" in compiler:
         flags.append("-fsized-deallocation")  # on by default from Clang 19
     target = into / f"{family.replace('/', '.')}.{compiler}.o"
@@ -171,14 +171,14 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> Objects:
     into = tmp_path_factory.mktemp("objects")
     wanted = [(compiler, family) for compiler in COMPILERS for family in FAMILIES]
     with ThreadPoolExecutor(os.cpu_count()) as workers:
-        files = workers.map(lambda one: object_of(one[0], one[1], into), wanted)
-        return {one: disassembled(file) for one, file in zip(wanted, files)}
+        files = workers.map(lambda pair: object_of(pair[0], pair[1], into), wanted)
+        return {pair: disassembled(file) for pair, file in zip(wanted, files)}
 
 
 def takes(functions: list[Function], strategy: str, touch: str) -> list[Function]:
     """The functions that take, lend and give back: the strategy's own lend, or the one of all that own."""
     either = rf"({re.escape(strategy)}::lend<|lend<stackheap::{re.escape(strategy)}, )stackheap::touch_{touch}>\("
-    return [one for one in functions if re.match(rf"void stackheap::{either}", one.name) and ".cold]" not in one.name]
+    return [function for function in functions if re.match(rf"void stackheap::{either}", function.name) and ".cold]" not in function.name]
 
 
 def is_take_loop(loop: list[Instruction], take: Function) -> bool:
@@ -188,18 +188,18 @@ def is_take_loop(loop: list[Instruction], take: Function) -> bool:
 
 def fault_of_take(functions: list[Function], strategy: str, touch: str) -> str:
     """What is wrong with the code that takes memory of a strategy; empty when it is as it must be."""
-    found = takes(functions, strategy, touch)
-    if len(found) != 1:
-        return f"{len(found)} functions take and lend"
-    take = found[0]
+    matching = takes(functions, strategy, touch)
+    if len(matching) != 1:
+        return f"{len(matching)} functions take and lend"
+    take = matching[0]
     wanted = (["memset"] if touch == "all" else []) + CALLS_OF_A_TAKE[strategy]
     if sorted(take.calls) != sorted(wanted):
         return f"calls {take.calls}, should call {wanted}"
-    if all(re.match("ret|nop|endbr|xchg %ax,%ax|data16|cs nop", one.text) for one in take.code):
+    if all(re.match("ret|nop|endbr|xchg %ax,%ax|data16|cs nop", instruction.text) for instruction in take.code):
         return "is empty"
-    if touch == "first" and not any(re.match(FIRST_BYTE_WRITTEN, one.text) for one in take.code):
+    if touch == "first" and not any(re.match(FIRST_BYTE_WRITTEN, instruction.text) for instruction in take.code):
         return "does not write the first byte"
-    callers = [one for one in functions if take.name in one.calls]
+    callers = [function for function in functions if take.name in function.calls]
     if not any(is_take_loop(loop, take) for caller in callers for loop in caller.loops):
         return "no loop calls it"
     return ""
@@ -215,7 +215,7 @@ def test_a_take_calls_what_it_must_and_nothing_else(objects: Objects, compiler: 
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_every_stack_array_and_alloca_is_free_of_calls(objects: Objects, compiler: str) -> None:
     name = re.compile(r"(stack_array<\d+ul>|alloca_)::lend<stackheap::touch_")
-    lends = [one for one in objects[compiler, "allocation/scoped"] if name.search(one.name)]
+    lends = [function for function in objects[compiler, "allocation/scoped"] if name.search(function.name)]
     assert len(lends) > 3 * 20
     for lend in lends:
         assert lend.calls == (["memset"] if "touch_all" in lend.name else []), lend.name
@@ -224,7 +224,7 @@ def test_every_stack_array_and_alloca_is_free_of_calls(objects: Objects, compile
 def timed_loop_is_there(functions: list[Function], wanted: TimedLoop) -> bool:
     return any(
         calls_in(loop) == wanted.calls
-        and any(re.match(wanted.has, one.text) for one in loop)
+        and any(re.match(wanted.has, instruction.text) for instruction in loop)
         and (not wanted.is_chain or is_chain(loop))
         for function in functions
         if re.search(wanted.function, function.name)
@@ -233,13 +233,13 @@ def timed_loop_is_there(functions: list[Function], wanted: TimedLoop) -> bool:
 
 
 def is_chain(loop: list[Instruction]) -> bool:
-    accesses = [one.text for one in loop if "(%" in one.text and not one.text.startswith(("lea", "nop", "cs nop"))]
-    loads = [found.groups() for one in accesses if (found := re.fullmatch(LOAD, one))]
+    accesses = [instruction.text for instruction in loop if "(%" in instruction.text and not instruction.text.startswith(("lea", "nop", "cs nop"))]
+    loads = [match.groups() for access in accesses if (match := re.fullmatch(LOAD, access))]
     followers = loads[1:] + loads[:1]  # the loop goes on with the first
-    return len(loads) == len(accesses) and all(one[1] == next[0] for one, next in zip(loads, followers))
+    return len(loads) == len(accesses) and all(load[1] == follower[0] for load, follower in zip(loads, followers))
 
 
-@pytest.mark.parametrize("wanted", TIMED_LOOPS, ids=lambda loop: f"{loop.family}: {loop.what}")
+@pytest.mark.parametrize("wanted", TIMED_LOOPS, ids=lambda loop: f"{loop.family}: {loop.work}")
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_the_timed_loop_does_its_work(objects: Objects, compiler: str, wanted: TimedLoop) -> None:
     assert timed_loop_is_there(objects[compiler, wanted.family], wanted)
@@ -284,8 +284,8 @@ def changed(text: str, old: str, new: str) -> str:
 def broken(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], list[Function]]:
     """The family `scoped`, broken; with small stack arrays and one touch only, to take the compilers less time."""
 
-    def compiled(one: tuple[str, str]) -> Path:
-        name, compiler = one
+    def compiled(pair: tuple[str, str]) -> Path:
+        name, compiler = pair
         root = tmp_path_factory.mktemp("broken")
         for folder in ("allocators", "benchmarks"):
             shutil.copytree(ROOT / folder, root / folder)
@@ -300,7 +300,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], li
 
     wanted = [(name, compiler) for name in BROKEN for compiler in COMPILERS]
     with ThreadPoolExecutor(os.cpu_count()) as workers:
-        return {one: disassembled(file) for one, file in zip(wanted, workers.map(compiled, wanted))}
+        return {pair: disassembled(file) for pair, file in zip(wanted, workers.map(compiled, wanted))}
 
 
 @pytest.mark.parametrize(("name", "strategy", "fault"), FAULTS)

@@ -38,7 +38,7 @@ def few_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def slower(by: float, times: Sequence[float] = TEN) -> tuple[float, ...]:
-    return tuple(one * (1 + by) for one in times)
+    return tuple(time * (1 + by) for time in times)
 
 
 # ---- recordings of any machine
@@ -67,14 +67,14 @@ def a_turn(draw: random.Random, spread: float, with_runs: bool, cycles: bool = T
 def a_recording(turns: int = 48, quiet: float = 0.005, noisy: float = 0.06, cycles: bool = True) -> gate_recording.Recording:
     draw = random.Random(1)
     spreads = {QUIET: quiet, NOISY: noisy}
-    made = {name: tuple(a_turn(draw, spreads[name], i % 4 == 0, cycles) for i in range(turns)) for name in CONDITIONS}
+    turns_by_condition = {name: tuple(a_turn(draw, spreads[name], i % 4 == 0, cycles) for i in range(turns)) for name in CONDITIONS}
     facts = {"date": "2026-01-02", "topology": "2 cores", "counters": "none: not here"}
-    return gate_recording.Recording(7, facts, NAMES, made)
+    return gate_recording.Recording(7, facts, NAMES, turns_by_condition)
 
 
-def kept(folder: Path, made: gate_recording.Recording | None = None) -> Path:
+def recording_file(folder: Path, recording: gate_recording.Recording | None = None) -> Path:
     path = folder / "recording.json.gz"
-    gate_recording.write_recording(path, made or a_recording())
+    gate_recording.write_recording(path, recording or a_recording())
     return path
 
 
@@ -82,8 +82,8 @@ def kept(folder: Path, made: gate_recording.Recording | None = None) -> Path:
 
 
 def says(rule: str, old: Sequence[float], new: Sequence[float], history: Sequence[Sequence[float]] = ()) -> bool:
-    [asked] = [one for one in other_tools.OTHER_RULES if one.name.startswith(rule)]
-    return asked.slower(old, new, history)
+    [other_rule] = [candidate for candidate in other_tools.OTHER_RULES if candidate.name.startswith(rule)]
+    return other_rule.slower(old, new, history)
 
 
 @pytest.mark.parametrize("rule", ["Google", "criterion", "LNT", "asv", "github"])
@@ -144,32 +144,32 @@ def test_a_suite_is_of_blocks_that_follow_each_other_and_has_no_turn_twice(turns
     draw = random.Random(3)
     first_turns = set()
     for _ in range(50):
-        chosen = gate_error_rates.draw_turns(turns, wanted, draw)
-        assert len(chosen) == min(turns, wanted)
-        assert len(set(chosen)) == len(chosen)
-        assert set(chosen) <= set(range(turns))
-        breaks = sum(b != a + 1 for a, b in zip(chosen, chosen[1:]))
-        assert breaks <= math.ceil(len(chosen) / gate_error_rates.BLOCK_TURNS) + 1
-        first_turns.add(chosen[0])
+        turn_numbers = gate_error_rates.draw_turns(turns, wanted, draw)
+        assert len(turn_numbers) == min(turns, wanted)
+        assert len(set(turn_numbers)) == len(turn_numbers)
+        assert set(turn_numbers) <= set(range(turns))
+        breaks = sum(b != a + 1 for a, b in zip(turn_numbers, turn_numbers[1:]))
+        assert breaks <= math.ceil(len(turn_numbers) / gate_error_rates.BLOCK_TURNS) + 1
+        first_turns.add(turn_numbers[0])
     assert len(first_turns) > 3
 
 
 def test_a_suite_takes_turns_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each benchmark's ratio tells its turn: the rule must be given the same turns of each, in the same order."""
 
-    def told(number: int) -> Turn:
+    def turn_of(number: int) -> Turn:
         a_pair = Pair(a_sample(1.0), a_sample(1.0 + number), True)
         return Turn({percent: dict.fromkeys(NAMES, a_pair) for percent in SLOWDOWNS}, dict.fromkeys(SLOWDOWNS, ()))
 
     asked_about: list[Mapping[str, Sequence[float]]] = []
 
-    def watch(logs: Mapping[str, Sequence[float]], chosen: sequential_test.Rule) -> dict[str, sequential_test.Decision]:
+    def watch(logs: Mapping[str, Sequence[float]], rule: sequential_test.Rule) -> dict[str, sequential_test.Decision]:
         asked_about.append(logs)
         return {}
 
-    monkeypatch.setattr(sequential_test, "decide", watch)
-    made = replace(a_recording(), turns={name: tuple(told(i) for i in range(90)) for name in CONDITIONS})
-    gate_error_rates.score_paired(made, QUIET, gate_error_rates.PAIRED_RULES[0], 1, suites=5)
+    monkeypatch.setattr(sequential_test, "group_sequential_test", watch)
+    recording = replace(a_recording(), turns={name: tuple(turn_of(i) for i in range(90)) for name in CONDITIONS})
+    gate_error_rates.score_paired(recording, QUIET, gate_error_rates.PAIRED_RULES[0], 1, suites=5)
     assert len(asked_about) == 10
     for logs in asked_about:
         assert list(logs) == list(NAMES)
@@ -178,20 +178,20 @@ def test_a_suite_takes_turns_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_planted_slowdowns_are_found_and_nothing_is_found_where_none_is() -> None:
-    found = gate_error_rates.score_paired(a_recording(), QUIET, gate_error_rates.PAIRED_RULES[0], 1, suites=30)
-    assert found is not None
-    assert found.suites.of == 30 and found.comparisons.of == 90
-    assert found.suites.hits == 0
-    assert found.of(5) == gate_error_rates.Tally(30, 30)
-    assert found.of(1).share < found.of(2).share
-    assert {name for _, name in found.found} == set(NAMES)
+    score = gate_error_rates.score_paired(a_recording(), QUIET, gate_error_rates.PAIRED_RULES[0], 1, suites=30)
+    assert score is not None
+    assert score.suites.trials == 30 and score.comparisons.trials == 90
+    assert score.suites.hits == 0
+    assert score.detected(5) == gate_error_rates.Tally(30, 30)
+    assert score.detected(1).share < score.detected(2).share
+    assert {name for _, name in score.detections} == set(NAMES)
 
 
 def test_noise_hides_what_quiet_shows() -> None:
-    asked = gate_error_rates.PAIRED_RULES[0]
-    quiet, noisy = (gate_error_rates.score_paired(a_recording(), name, asked, 1, suites=30) for name in CONDITIONS)
+    rule = gate_error_rates.PAIRED_RULES[0]
+    quiet, noisy = (gate_error_rates.score_paired(a_recording(), name, rule, 1, suites=30) for name in CONDITIONS)
     assert quiet is not None and noisy is not None
-    assert noisy.of(2).share < quiet.of(2).share - 0.3
+    assert noisy.detected(2).share < quiet.detected(2).share - 0.3
 
 
 def test_a_rule_on_cycles_is_not_asked_where_there_are_none() -> None:
@@ -206,15 +206,15 @@ def test_what_the_gate_sets_aside_is_not_found() -> None:
         both = dict.fromkeys(NAMES, Pair(old, new, True))
         return Turn(dict.fromkeys(SLOWDOWNS, both), dict.fromkeys(SLOWDOWNS, ()))
 
-    made = replace(a_recording(), turns={name: tuple(humped(i) for i in range(60)) for name in CONDITIONS})
-    found = gate_error_rates.score_paired(made, QUIET, gate_error_rates.PAIRED_RULES[0], 1, suites=3)
-    assert found is not None
-    assert found.of(5).hits == 0
+    recording = replace(a_recording(), turns={name: tuple(humped(i) for i in range(60)) for name in CONDITIONS})
+    score = gate_error_rates.score_paired(recording, QUIET, gate_error_rates.PAIRED_RULES[0], 1, suites=3)
+    assert score is not None
+    assert score.detected(5).hits == 0
 
 
 def test_other_rules_are_given_runs_that_lie_close_together() -> None:
-    turns = [one for one in a_recording().turns[QUIET] if one.runs[0]]
-    place = {id(run): number for number, one in enumerate(turns) for runs in one.runs.values() for run in runs}
+    turns = [turn for turn in a_recording().turns[QUIET] if turn.runs[0]]
+    place = {id(run): number for number, turn in enumerate(turns) for runs in turn.runs.values() for run in runs}
     plain = list(gate_error_rates._plain_runs(turns))
     planted = list(gate_error_rates._planted_runs(turns, 2))
     assert plain and planted
@@ -222,9 +222,9 @@ def test_other_rules_are_given_runs_that_lie_close_together() -> None:
         assert 0 <= place[id(new)] - place[id(old)] <= 1
         assert old is not new
         assert len(before) >= gate_error_rates.LEAST_HISTORY
-        assert all(place[id(one)] <= place[id(new)] for one in before)
-        assert all(one is not new for one in before)
-    assert all(any(new is run for one in turns for run in one.runs[2]) for _, new, _ in planted)
+        assert all(place[id(run)] <= place[id(new)] for run in before)
+        assert all(run is not new for run in before)
+    assert all(any(new is run for turn in turns for run in turn.runs[2]) for _, new, _ in planted)
 
 
 def test_intervals_are_exact() -> None:
@@ -247,8 +247,8 @@ def test_a_suite_with_two_false_alarms_is_one_suite() -> None:
 )
 def test_the_goal_of_few_false_alarms(false_alarms: int, reached: str) -> None:
     counted = gate_error_rates.Score(gate_error_rates.PAIRED_RULES[0].name, QUIET, suites=gate_error_rates.Tally(false_alarms, 500))
-    told = gate_error_rates.Evaluation(a_recording(), 1, 500, (counted,))
-    [line] = [line for line in gate_error_rates._goals(told).splitlines() if line.startswith("| A/A suites flagged |")]
+    evaluation = gate_error_rates.Evaluation(a_recording(), 1, 500, (counted,))
+    [line] = [line for line in gate_error_rates._goals(evaluation).splitlines() if line.startswith("| A/A suites flagged |")]
     assert line.endswith(reached)
 
 
@@ -256,9 +256,9 @@ def test_the_goal_of_few_false_alarms(false_alarms: int, reached: str) -> None:
 
 
 def test_the_same_seed_gives_the_same_table_and_another_one_another() -> None:
-    one, again, other = (gate_error_rates.table(gate_error_rates.evaluate(a_recording(), seed, suites=9)) for seed in (1, 1, 2))
-    assert one == again
-    assert one.replace("of the resampling 1", "of the resampling 2") != other
+    first, again, other_seed = (gate_error_rates.table(gate_error_rates.evaluate(a_recording(), seed, suites=9)) for seed in (1, 1, 2))
+    assert first == again
+    assert first.replace("of the resampling 1", "of the resampling 2") != other_seed
 
 
 def test_the_table_says_what_was_missed_and_by_how_much() -> None:
@@ -277,21 +277,21 @@ PAGE = "# Page\n\nbefore\n\n<!-- generated: evaluation -->\nold\n<!-- end -->\n\
 
 
 def command(*arguments: str | Path) -> int:
-    return evaluate.main([str(one) for one in arguments])
+    return evaluate.main([str(argument) for argument in arguments])
 
 
 def test_a_stale_page_is_found_and_refreshed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "page.md"
     page.write_text(PAGE)
-    given = ("--from", kept(tmp_path), "--suites", "6")
+    given = ("--from", recording_file(tmp_path), "--suites", "6")
     assert command(*given, "--check", page) == 1
     assert "stale" in capsys.readouterr().out
     assert page.read_text() == PAGE
     assert command(*given, "--write", page) == 0
     assert command(*given, "--check", page) == 0
-    written = page.read_text()
-    assert written.startswith(PAGE.partition("old")[0]) and written.endswith("<!-- end -->\n\nafter\n")
-    page.write_text(written.replace("100 %", "99 %", 1))
+    page_text = page.read_text()
+    assert page_text.startswith(PAGE.partition("old")[0]) and page_text.endswith("<!-- end -->\n\nafter\n")
+    page.write_text(page_text.replace("100 %", "99 %", 1))
     assert command(*given, "--check", page) == 1
 
 
@@ -305,7 +305,7 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
 def test_a_page_without_the_block_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
     page = tmp_path / "page.md"
     page.write_text(text)
-    assert command("--from", kept(tmp_path), "--suites", "3", "--write", page) == 2
+    assert command("--from", recording_file(tmp_path), "--suites", "3", "--write", page) == 2
     assert "block" in one_line(capsys)
     assert page.read_text() == text
 
@@ -320,7 +320,7 @@ def test_the_committed_page_is_fresh(monkeypatch: pytest.MonkeyPatch, capsys: py
 
 
 def test_too_few_turns_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command("--from", kept(tmp_path, a_recording(turns=19))) == 2
+    assert command("--from", recording_file(tmp_path, a_recording(turns=19))) == 2
     assert "19 turns" in one_line(capsys)
 
 
@@ -328,16 +328,16 @@ def test_too_few_turns_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_a_recording_comes_back_as_it_was(tmp_path: Path) -> None:
-    assert gate_recording.read_recording(kept(tmp_path)) == a_recording()
-    assert gate_recording.read_recording(kept(tmp_path, a_recording(cycles=False))) == a_recording(cycles=False)
+    assert gate_recording.read_recording(recording_file(tmp_path)) == a_recording()
+    assert gate_recording.read_recording(recording_file(tmp_path, a_recording(cycles=False))) == a_recording(cycles=False)
 
 
 def damaged(change: str) -> bytes:
     turns = {
-        name: [gate_recording._turn_written(NAMES, one) for one in own] for name, own in a_recording(turns=20).turns.items()
+        name: [gate_recording._turn_written(NAMES, turn) for turn in condition_turns] for name, condition_turns in a_recording(turns=20).turns.items()
     }
-    told: dict[str, Any] = {"seed": 7, "facts": {}, "benchmarks": list(NAMES)}
-    written = {"evaluation": told, "turns": turns}
+    header: dict[str, Any] = {"seed": 7, "facts": {}, "benchmarks": list(NAMES)}
+    document = {"evaluation": header, "turns": turns}
     first = turns[QUIET][0]
     match change:
         case "negative":
@@ -363,7 +363,7 @@ def damaged(change: str) -> bytes:
         case "a repetition too few":
             del first["runs"]["0"][0][0][0]
         case "twice":
-            told["benchmarks"] = ["a", "a", "b"]
+            header["benchmarks"] = ["a", "a", "b"]
         case "foreign":
             return gzip.compress(b'{"context": {}, "benchmarks": []}')
         case "a list":
@@ -373,14 +373,14 @@ def damaged(change: str) -> bytes:
         case "no JSON":
             return gzip.compress(b"recording")
         case "not packed":
-            return json.dumps(written).encode()
+            return json.dumps(document).encode()
         case "empty":
             return b""
         case "cut off":
-            return gzip.compress(json.dumps(written).encode())[:-500]
+            return gzip.compress(json.dumps(document).encode())[:-500]
         case "huge":
             return gzip.compress(b" " * (gate_recording.MOST_BYTES + 1), compresslevel=1)
-    return gzip.compress(json.dumps(written).encode())
+    return gzip.compress(json.dumps(document).encode())
 
 
 DAMAGES = (
@@ -397,9 +397,9 @@ def test_damaged_recordings_are_refused_in_one_line(
     path = tmp_path / "damaged.json.gz"
     path.write_bytes(damaged(change))
     assert command("--from", path) == 2
-    said = one_line(capsys)
-    assert str(path) in said
-    assert ("too large" in said) == (change == "huge")
+    message = one_line(capsys)
+    assert str(path) in message
+    assert ("too large" in message) == (change == "huge")
 
 
 def test_what_the_damages_are_made_from_is_sound(tmp_path: Path) -> None:
@@ -433,8 +433,8 @@ def test_bad_arguments_are_refused_in_one_line(arguments: Sequence[str], capsys:
 
 
 def test_pairs_are_measured_as_a_duet_measures_them() -> None:
-    chosen = duet.parse(["old", "new"])
-    assert (gate_recording.PROFILE, gate_recording.SECONDS) == (chosen.profile, chosen.seconds)
+    options = duet.parse(["old", "new"])
+    assert (gate_recording.PROFILE, gate_recording.SECONDS) == (options.profile, options.seconds)
 
 
 def test_chains_hold_each_pair_once_and_one_side_of_each_is_plain() -> None:
@@ -457,12 +457,12 @@ def test_a_pair_is_of_neighbours_and_knows_which_came_first(monkeypatch: pytest.
     seen = set()
     for _ in range(20):
         for chain in gate_recording.CHAINS:
-            for two, one in zip(zip(chain, chain[1:]), measuring._pairs(chain, "any"), strict=True):
+            for two, pair in zip(zip(chain, chain[1:]), measuring._pairs(chain, "any"), strict=True):
                 percent = max(two)
-                assert (one.old.counters["percent"], one.new.counters["percent"]) == (0.0, percent)
-                assert abs(one.old.ns - one.new.ns) == 1
-                assert one.old_first == (one.old.ns < one.new.ns)
-                seen.add((percent, one.old_first))
+                assert (pair.old.counters["percent"], pair.new.counters["percent"]) == (0.0, percent)
+                assert abs(pair.old.ns - pair.new.ns) == 1
+                assert pair.old_first == (pair.old.ns < pair.new.ns)
+                seen.add((percent, pair.old_first))
     assert len(seen) == 2 * len(SLOWDOWNS)
 
 
@@ -507,21 +507,21 @@ def recorded(folder: Path, *arguments: str, trouble: str = "", neighbour: str = 
 
 def test_what_is_recorded_is_what_was_planted(tmp_path: Path) -> None:
     assert recorded(tmp_path) == 0
-    made = gate_recording.read_recording(tmp_path / "made.json.gz")
-    assert made.seed == 3
-    assert made.facts["topology"] == "1 core"
-    assert made.benchmarks == ("arithmetic/operation:add", "chase/bytes:16384")
-    assert {name: len(own) for name, own in made.turns.items()} == {QUIET: 1, NOISY: 1}
-    for one in (made.turns[QUIET][0], made.turns[NOISY][0]):
+    recording = gate_recording.read_recording(tmp_path / "made.json.gz")
+    assert recording.seed == 3
+    assert recording.facts["topology"] == "1 core"
+    assert recording.benchmarks == ("arithmetic/operation:add", "chase/bytes:16384")
+    assert {name: len(condition_turns) for name, condition_turns in recording.turns.items()} == {QUIET: 1, NOISY: 1}
+    for turn in (recording.turns[QUIET][0], recording.turns[NOISY][0]):
         for percent in SLOWDOWNS:
-            for name in made.benchmarks:
-                measured = one.pairs[percent][name]
+            for name in recording.benchmarks:
+                measured = turn.pairs[percent][name]
                 assert measured.old.ns == 1.0
                 # 4,000 cycles between delays: 40 additions are 1 %, and the fake takes 1/1000 ns for each.
                 assert measured.new.ns == pytest.approx(1.0 + 40 * percent / 1000)
-            assert len(one.runs[percent]) == (2 if percent == 0 else 1)
-            assert all(len(times) == 10 for run in one.runs[percent] for times in run.values())
-    every_pair = [each for own in made.turns.values() for by_name in own[0].pairs.values() for each in by_name.values()]
+            assert len(turn.runs[percent]) == (2 if percent == 0 else 1)
+            assert all(len(times) == 10 for run in turn.runs[percent] for times in run.values())
+    every_pair = [pair for condition_turns in recording.turns.values() for by_name in condition_turns[0].pairs.values() for pair in by_name.values()]
     orders = {measured.old_first for measured in every_pair}
     assert orders == {True, False}
 
@@ -529,8 +529,8 @@ def test_what_is_recorded_is_what_was_planted(tmp_path: Path) -> None:
 def test_a_delay_follows_what_its_stretch_turns_out_to_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate_recording.Recorder, "stretches", lambda self, name: [8000.0])  # it takes 4,000 cycles
     assert recorded(tmp_path) == 0
-    made = gate_recording.read_recording(tmp_path / "made.json.gz")
-    first, second = (made.turns[name][0].pairs[5]["chase/bytes:16384"].new.ns for name in CONDITIONS)
+    recording = gate_recording.read_recording(tmp_path / "made.json.gz")
+    first, second = (recording.turns[name][0].pairs[5]["chase/bytes:16384"].new.ns for name in CONDITIONS)
     assert first == pytest.approx(1.4) and second == pytest.approx(1.2)
 
 
@@ -563,18 +563,18 @@ def test_what_fails_again_and_again_ends_the_recording_in_one_line(
 
 def test_an_interrupt_keeps_the_turns_that_are_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made_turns = 0
-    whole = gate_recording.Recorder.turn
+    original = gate_recording.Recorder.turn
 
     def third_is_interrupted(self: gate_recording.Recorder, condition: str, with_runs: bool) -> Turn:
         nonlocal made_turns
         made_turns += 1
         if made_turns == 3:
             raise KeyboardInterrupt
-        return whole(self, condition, with_runs)
+        return original(self, condition, with_runs)
 
     monkeypatch.setattr(gate_recording.Recorder, "turn", third_is_interrupted)
     assert recorded(tmp_path, "--minutes", "60") == 0
-    assert {len(own) for own in gate_recording.read_recording(tmp_path / "made.json.gz").turns.values()} == {1}
+    assert {len(condition_turns) for condition_turns in gate_recording.read_recording(tmp_path / "made.json.gz").turns.values()} == {1}
 
 
 def test_a_folder_that_is_not_there_is_refused_before_anything_is_measured(
@@ -628,8 +628,8 @@ def test_orders_that_cannot_be_read_are_refused(orders: str, tmp_path: Path) -> 
 def test_what_is_recorded_is_offered(tmp_path: Path) -> None:
     listed = json.loads(planted("--list=json", folder=tmp_path).stdout)
     offered = {name for family in listed["families"] for name in family["benchmarks"]}
-    missing = [one["name"] for one in listed["strategies"] if not one["available"]]
-    assert {name for name in gate_recording.BENCHMARKS if not any(f"/{one}/" in name for one in missing)} <= offered
+    missing = [strategy["name"] for strategy in listed["strategies"] if not strategy["available"]]
+    assert {name for name in gate_recording.BENCHMARKS if not any(f"/{name_part}/" in name for name_part in missing)} <= offered
     assert {family["chapter"] for family in listed["families"]} == {"planted"}
 
 

@@ -74,8 +74,8 @@ def with_mutants(project: Path, *entries: str) -> Path:
 
 
 def verdicts(project: Path, folder: Path, jobs: int = 2) -> dict[str, str]:
-    found = mutating.try_all(project, mutating.read_mutants(project), folder, sys.executable, jobs)
-    return {each.mutant.breaks: each.verdict for each in found}
+    outcomes = mutating.try_all(project, mutating.read_mutants(project), folder, sys.executable, jobs)
+    return {outcome.mutant.breaks: outcome.verdict for outcome in outcomes}
 
 
 # ---- the project's own mutants
@@ -86,7 +86,7 @@ def test_every_mutant_applies_to_the_code_as_it_is() -> None:
 
 
 def test_every_family_and_every_strategy_is_broken_in_some_way() -> None:
-    broken = {one.file for one in mutating.read_mutants(PROJECT)}
+    broken = {mutant.file for mutant in mutating.read_mutants(PROJECT)}
     families = {str(file.relative_to(PROJECT)) for file in PROJECT.glob("benchmarks/*/*.cpp")}
     families = {file for file in families if "/harness/" not in file} - {"benchmarks/allocation/scoped.cpp"}  # scoped.hpp
     strategies = {str(file.relative_to(PROJECT)) for file in PROJECT.glob("allocators/*.hpp")}
@@ -95,10 +95,10 @@ def test_every_family_and_every_strategy_is_broken_in_some_way() -> None:
 
 def test_a_familys_mutants_are_noticed_by_tests_of_that_family_alone() -> None:
     """Other families are broken at the same time."""
-    for one in mutating.read_mutants(PROJECT):
-        family = mutating.FAMILY.fullmatch(one.file)
-        if family and one.tests.startswith("tests/python/"):
-            assert one.noticed_by.split()[1] == family[1], one.breaks
+    for mutant in mutating.read_mutants(PROJECT):
+        family = mutating.FAMILY.fullmatch(mutant.file)
+        if family and mutant.tests.startswith("tests/python/"):
+            assert mutant.noticed_by.split()[1] == family[1], mutant.breaks
 
 
 # ---- on a tiny project
@@ -118,16 +118,16 @@ def test_one_that_hangs_is_caught(project: Path, tmp_path: Path, monkeypatch: py
 
 def test_compiled_ones_are_built_and_one_that_cannot_be_is_told(project: Path, tmp_path: Path) -> None:
     twice, unit = "allocators/twice.hpp", "tests/cpp/twice.cpp"
-    one, two, program = "benchmarks/chapter/one.cpp", "benchmarks/chapter/two.cpp", "tests/python/program/test_program.py"
+    first, second, program = "benchmarks/chapter/one.cpp", "benchmarks/chapter/two.cpp", "tests/python/program/test_program.py"
     with_mutants(
         project,
         entry("adds", twice, "2 * x", "2 + x", unit),
         entry("idles", twice, "return 0;", "return 1;", unit),
         entry("no code", twice, "2 * x", "2 ** int", unit),
-        entry("one is three", one, "return 1;", "return 3;", f"{program} one"),
-        entry("one is no number", one, "return 1;", "return one two;", f"{program} one"),
-        entry("two is four", two, "return 2;", "return 4;", f"{program} two"),
-        entry("two is looked for in one", two, "two(); }", "2; }", f"{program} two"),
+        entry("one is three", first, "return 1;", "return 3;", f"{program} one"),
+        entry("one is no number", first, "return 1;", "return one two;", f"{program} one"),
+        entry("two is four", second, "return 2;", "return 4;", f"{program} two"),
+        entry("two is looked for in one", second, "two(); }", "2; }", f"{program} two"),
     )
     assert verdicts(project, tmp_path / "copies") == {
         "adds": CAUGHT, "idles": SURVIVED, "no code": UNBUILT, "one is three": CAUGHT, "one is no number": UNBUILT,
@@ -136,12 +136,12 @@ def test_compiled_ones_are_built_and_one_that_cannot_be_is_told(project: Path, t
 
 
 def test_one_mutant_of_each_family_is_built_at_a_time_and_all_else_alone() -> None:
-    def of(file: str, number: int) -> mutating.Mutant:
+    def mutant_of(file: str, number: int) -> mutating.Mutant:
         return mutating.Mutant(f"{file} {number}", file, "a", "b", "tests/python/room/test_x.py")
 
     churn, batch, harness = "benchmarks/allocation/churn.cpp", "benchmarks/allocation/batch.cpp", "benchmarks/harness/main.cpp"
-    mutants = [of(churn, 1), of(harness, 1), of(batch, 1), of(churn, 2), of(harness, 2)]
-    rounds = [[one.breaks for one in together] for together in mutating.rounds_of(mutants)]
+    mutants = [mutant_of(churn, 1), mutant_of(harness, 1), mutant_of(batch, 1), mutant_of(churn, 2), mutant_of(harness, 2)]
+    rounds = [[mutant.breaks for mutant in together] for together in mutating.rounds_of(mutants)]
     assert rounds == [[f"{harness} 1"], [f"{harness} 2"], [f"{churn} 1", f"{batch} 1"], [f"{churn} 2"]]
 
 
@@ -158,9 +158,9 @@ def test_the_exit_code_says_whether_one_survived(
     project: Path, entries: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert mutate.main(["--jobs", "1"], with_mutants(project, *entries)) == code
-    told, meanwhile = capsys.readouterr()
-    assert f"{len(entries)} mutants: 1 caught" in told
-    assert ("test_x.py did not notice" in told) == (code == 1)
+    output, meanwhile = capsys.readouterr()
+    assert f"{len(entries)} mutants: 1 caught" in output
+    assert ("test_x.py did not notice" in output) == (code == 1)
     assert meanwhile.count(": says it is not\n") == code and "three times" not in meanwhile
 
 
@@ -173,8 +173,8 @@ def test_long_evidence_leaves_room_for_what_it_is_of(project: Path, capsys: pyte
 def test_only_and_list_choose_without_trying(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with_mutants(project, CAUGHT_ONE, SURVIVING_ONE)
     assert mutate.main(["--list", "--only", "^three"], project) == 0
-    told = capsys.readouterr().out
-    assert "three times" in told and "says it is not" not in told
+    output = capsys.readouterr().out
+    assert "three times" in output and "says it is not" not in output
 
 
 def test_all_tests_may_notice_what_the_named_do_not(project: Path, tmp_path: Path) -> None:
@@ -206,10 +206,10 @@ BAD: dict[str, tuple[list[str], list[str], str]] = {  # mutants, arguments, what
 
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_refused_in_one_line(project: Path, case: str, capsys: pytest.CaptureFixture[str]) -> None:
-    entries, arguments, said = BAD[case]
+    entries, arguments, message = BAD[case]
     assert mutate.main(arguments, with_mutants(project, *entries)) == 2
     [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith("scripts/mutate: ") and any(part in line for part in said.split("|"))
+    assert line.startswith("scripts/mutate: ") and any(part in line for part in message.split("|"))
 
 
 def test_tests_that_fail_anyway_notice_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,56 +39,56 @@ def suite(answer: Callable[[str, str], Rows] = nothing, *mallocs: Malloc, parts:
 
 
 def verdicts(rows: Iterator[verify.Row]) -> list[str]:
-    return [each.verdict for each in rows]
+    return [row.verdict for row in rows]
 
 
 def timed(**ns: float) -> Rows:
-    return {name: {"real_time": each, "ns_per_addition": 0.25} for name, each in ns.items()}
+    return {name: {"real_time": time, "ns_per_addition": 0.25} for name, time in ns.items()}
 
 
 # ---- mallocs
 
 
 def test_a_malloc_that_is_missing_is_unknown_and_not_shown() -> None:
-    here = Malloc("jemalloc", "/lib/libjemalloc.so.2", "5.3", "", "", process=False)
-    rows = list(verify.mallocs(suite(nothing, here, replace(here, name="mimalloc", reason="not found"))))
-    assert [each.verdict for each in rows] == [verify.SHOWN, verify.UNKNOWN]
+    available = Malloc("jemalloc", "/lib/libjemalloc.so.2", "5.3", "", "", process=False)
+    rows = list(verify.mallocs(suite(nothing, available, replace(available, name="mimalloc", reason="not found"))))
+    assert [row.verdict for row in rows] == [verify.PASS, verify.SKIPPED]
     assert "/lib/libjemalloc.so.2" in rows[0].evidence and rows[1].evidence == "not found"
 
 
 @pytest.mark.parametrize(
     ("refusal", "verdict"),
     [
-        ("", verify.FAILED),
-        ("/lib/libtbbmalloc.so.2 is no malloc library: its malloc is that of /lib/libc.so.6", verify.SHOWN),
-        ("cannot be run", verify.FAILED),
+        ("", verify.FAIL),
+        ("/lib/libtbbmalloc.so.2 is no malloc library: its malloc is that of /lib/libc.so.6", verify.PASS),
+        ("cannot be run", verify.FAIL),
     ],
 )  # what the program says when it is given the library without its prefix
 def test_a_library_that_measures_anothers_malloc_is_a_failure(
     monkeypatch: pytest.MonkeyPatch, refusal: str, verdict: str
 ) -> None:
     tbb = Malloc("tbbmalloc", "/lib/libtbbmalloc.so.2", "2.8", "", "", process=False)
-    asked: list[Program] = []
+    programs: list[Program] = []
 
-    def ask(chosen: Program) -> Catalogue:
-        asked.append(chosen)
+    def ask(program: Program) -> Catalogue:
+        programs.append(program)
         if refusal:
             raise BadInput(refusal)
         return Catalogue((), {}, {}, (tbb, replace(tbb, name="wrong")), {}, "")
 
     monkeypatch.setattr(verify, "ask", ask)
     assert verdicts(verify.refusals(suite(nothing, tbb))) == [verdict]
-    assert asked[0].allocators == ("wrong=/lib/libtbbmalloc.so.2",)
-    assert verdicts(verify.refusals(suite())) == [verify.UNKNOWN]
+    assert programs[0].allocators == ("wrong=/lib/libtbbmalloc.so.2",)
+    assert verdicts(verify.refusals(suite())) == [verify.SKIPPED]
 
 
 def test_this_program_refuses_a_library_that_measures_anothers_malloc(tmp_path: Path) -> None:
-    here = Program(measuring_program.program(), "smoke")
-    [found] = verify.refusals(verify.SuiteUnderTest(here, ask(here), tmp_path))
-    assert found.verdict in (verify.SHOWN, verify.UNKNOWN), found
+    program = Program(measuring_program.program(), "smoke")
+    [row] = verify.refusals(verify.SuiteUnderTest(program, ask(program), tmp_path))
+    assert row.verdict in (verify.PASS, verify.SKIPPED), row
 
 
-@pytest.mark.parametrize(("factor", "verdict"), [(1.0, verify.SHOWN), (1.1, verify.SHOWN), (2.0, verify.FAILED), (0.5, verify.FAILED)])
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, verify.PASS), (1.1, verify.PASS), (2.0, verify.FAIL), (0.5, verify.FAIL)])
 def test_a_malloc_that_costs_something_else_when_preloaded_fails(tmp_path: Path, factor: float, verdict: str) -> None:
     library = tmp_path / "libjemalloc.so.2"
     library.touch()
@@ -104,23 +104,23 @@ def test_a_malloc_that_costs_something_else_when_preloaded_fails(tmp_path: Path,
 
 def test_a_proxy_that_is_not_there_is_unknown_and_the_process_malloc_needs_none(tmp_path: Path) -> None:
     tbb = Malloc("tbbmalloc", str(tmp_path / "libtbbmalloc.so.2"), "2.8", "", "", process=False)
-    own = Malloc("glibc", "/lib/libc.so.6", "2.36", "", "", process=True)
-    assert verdicts(verify.preloaded(suite(nothing, tbb, own))) == [verify.UNKNOWN]
+    process_malloc = Malloc("glibc", "/lib/libc.so.6", "2.36", "", "", process=True)
+    assert verdicts(verify.preloaded(suite(nothing, tbb, process_malloc))) == [verify.SKIPPED]
 
     (tmp_path / "libtbbmalloc_proxy.so.2").touch()
 
     def answer(only: str, preload: str) -> Rows:
         price = 20.0 if preload else 12.0  # the proxy's own call is no fault of the library
-        who = "process" if preload else "tbbmalloc"
-        assert f"scoped/{who}/" in only and preload in ("", str(tmp_path / "libtbbmalloc_proxy.so.2"))
-        return timed(**{f"scoped/{who}/bytes:64/touch:first": price})
+        strategy = "process" if preload else "tbbmalloc"
+        assert f"scoped/{strategy}/" in only and preload in ("", str(tmp_path / "libtbbmalloc_proxy.so.2"))
+        return timed(**{f"scoped/{strategy}/bytes:64/touch:first": price})
 
-    assert verdicts(verify.preloaded(suite(answer, tbb))) == [verify.SHOWN]
+    assert verdicts(verify.preloaded(suite(answer, tbb))) == [verify.PASS]
 
     def dearer_when_loaded(only: str, preload: str) -> Rows:
         return timed(**{f"scoped/{'process' if preload else 'tbbmalloc'}/bytes:64/touch:first": 9.0 if preload else 12.0})
 
-    assert verdicts(verify.preloaded(suite(dearer_when_loaded, tbb))) == [verify.FAILED]
+    assert verdicts(verify.preloaded(suite(dearer_when_loaded, tbb))) == [verify.FAIL]
 
 
 # ---- loops
@@ -131,15 +131,15 @@ CALLER = assembly.Function("loop", ((16, f"call   400 <{CONTROL}>"), (21, "jne  
 
 
 def of_code(*functions: assembly.Function) -> Callable[[Path], Mapping[str, assembly.Function]]:
-    return lambda file: {each.name: each for each in functions}
+    return lambda file: {function.name: function for function in functions}
 
 
 @pytest.mark.parametrize(
     ("taken", "caller", "expected"),
     [
-        ("ret", CALLER, [verify.SHOWN, verify.SHOWN]),
-        ("call   500 <malloc>", CALLER, [verify.FAILED, verify.SHOWN]),
-        ("ret", replace(CALLER, instructions=CALLER.instructions[:1]), [verify.SHOWN, verify.FAILED]),
+        ("ret", CALLER, [verify.PASS, verify.PASS]),
+        ("call   500 <malloc>", CALLER, [verify.FAIL, verify.PASS]),
+        ("ret", replace(CALLER, instructions=CALLER.instructions[:1]), [verify.PASS, verify.FAIL]),
     ],
 )
 def test_a_take_that_calls_or_stands_outside_a_loop_fails(
@@ -152,11 +152,11 @@ def test_a_take_that_calls_or_stands_outside_a_loop_fails(
 
 def test_code_that_cannot_be_read_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(assembly, "disassemble", of_code())
-    assert verdicts(verify.loops(suite())) == [verify.UNKNOWN, verify.UNKNOWN]
+    assert verdicts(verify.loops(suite())) == [verify.SKIPPED, verify.SKIPPED]
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.undo()
     monkeypatch.setenv("PATH", "/nowhere")
-    assert verdicts(verify.loops(suite())) == [verify.UNKNOWN]
+    assert verdicts(verify.loops(suite())) == [verify.SKIPPED]
 
 
 # ---- chase and controls
@@ -164,9 +164,9 @@ def test_code_that_cannot_be_read_is_unknown(monkeypatch: pytest.MonkeyPatch) ->
 
 def chase(ns: tuple[float, float, float], in_order: float = 1.5, **counters: tuple[float, ...]) -> Rows:
     rows: Rows = {}
-    for number, (size, each) in enumerate(zip((16 << 10, 1 << 20, 64 << 20), ns)):
+    for number, (size, time) in enumerate(zip((16 << 10, 1 << 20, 64 << 20), ns)):
         its = {key: values[number] for key, values in counters.items()}
-        rows[f"chase/bytes:{size}/order:random/home:heap"] = {"real_time": each, "ns_per_addition": 0.25, **its}
+        rows[f"chase/bytes:{size}/order:random/home:heap"] = {"real_time": time, "ns_per_addition": 0.25, **its}
     rows[f"chase/bytes:{64 << 20}/order:sequential/home:heap"] = {"real_time": in_order, "ns_per_addition": 0.25}
     return rows
 
@@ -184,11 +184,11 @@ CYCLE, LEVELS, PREFETCHER, CYCLES, MISSES = range(5)
     ],
 )
 def test_a_chase_that_does_not_reach_what_it_claims_fails(rows: Rows, failed: int | None) -> None:
-    found = verdicts(verify.chase(suite(lambda *_: rows)))
-    expected = [verify.SHOWN] * 3 + [verify.UNKNOWN] * 2
+    found_verdicts = verdicts(verify.chase(suite(lambda *_: rows)))
+    expected = [verify.PASS] * 3 + [verify.SKIPPED] * 2
     if failed is not None:
-        expected[failed] = verify.FAILED
-    assert found == expected
+        expected[failed] = verify.FAIL
+    assert found_verdicts == expected
 
 
 def test_the_counters_own_story_is_heard() -> None:
@@ -196,23 +196,23 @@ def test_the_counters_own_story_is_heard() -> None:
         rows = chase((1.25, 4.0, 80.0), cycles=cycles, cache_misses=misses)
         return verdicts(verify.chase(suite(lambda *_: rows)))[CYCLES:]
 
-    assert story((5.1, 15.9, 320.0), (0.0, 0.0, 0.9)) == [verify.SHOWN, verify.SHOWN]
-    assert story((10.0, 15.9, 320.0), (0.0, 0.0, 0.9)) == [verify.FAILED, verify.SHOWN]
-    assert story((5.1, 15.9, 320.0), (0.5, 0.5, 0.4)) == [verify.SHOWN, verify.FAILED]
+    assert story((5.1, 15.9, 320.0), (0.0, 0.0, 0.9)) == [verify.PASS, verify.PASS]
+    assert story((10.0, 15.9, 320.0), (0.0, 0.0, 0.9)) == [verify.FAIL, verify.PASS]
+    assert story((5.1, 15.9, 320.0), (0.5, 0.5, 0.4)) == [verify.PASS, verify.FAIL]
 
 
 def test_a_chase_that_was_refused_is_a_failure() -> None:
-    assert verdicts(verify.chase(suite())) == [verify.FAILED]
+    assert verdicts(verify.chase(suite())) == [verify.FAIL]
 
 
 @pytest.mark.parametrize(
     ("control", "expected"),
     [
-        ({"real_time": 0.5, "ns_per_addition": 0.25}, [verify.SHOWN, verify.UNKNOWN]),
-        ({"real_time": 5.0, "ns_per_addition": 0.25}, [verify.FAILED, verify.UNKNOWN]),
-        ({"real_time": 0.5, "ns_per_addition": 0.25, "instructions": 7.001}, [verify.SHOWN, verify.SHOWN]),
-        ({"real_time": 0.5, "ns_per_addition": 0.25, "instructions": 7.4}, [verify.SHOWN, verify.FAILED]),
-        (None, [verify.FAILED]),
+        ({"real_time": 0.5, "ns_per_addition": 0.25}, [verify.PASS, verify.SKIPPED]),
+        ({"real_time": 5.0, "ns_per_addition": 0.25}, [verify.FAIL, verify.SKIPPED]),
+        ({"real_time": 0.5, "ns_per_addition": 0.25, "instructions": 7.001}, [verify.PASS, verify.PASS]),
+        ({"real_time": 0.5, "ns_per_addition": 0.25, "instructions": 7.4}, [verify.PASS, verify.FAIL]),
+        (None, [verify.FAIL]),
     ],
 )
 def test_a_control_that_costs_or_counts_wrongly_fails(control: Mapping[str, float] | None, expected: list[str]) -> None:
@@ -224,32 +224,32 @@ def test_a_control_that_costs_or_counts_wrongly_fails(control: Mapping[str, floa
 
 
 def test_a_family_whose_processes_disagree_fails() -> None:
-    asked: list[str] = []
+    expressions: list[str] = []
 
     def answer(only: str, preload: str) -> Rows:
-        asked.append(only)
-        wild = 10.0 if only == "^family1/" and len(asked) % 2 else 1.0
+        expressions.append(only)
+        wild = 10.0 if only == "^family1/" and len(expressions) % 2 else 1.0
         return timed(**{f"{only[1:]}one": 5.0 * wild, f"{only[1:]}two": 7.0 * wild})
 
     rows = list(verify.spread(suite(answer, parts=2)))
-    assert [each.verdict for each in rows] == [verify.SHOWN, verify.FAILED]
-    assert [each.claim.partition(":")[0] for each in rows] == ["family0", "family1"]
-    assert asked.count("^family0/") == verify.SPREAD_PROCESSES
+    assert [row.verdict for row in rows] == [verify.PASS, verify.FAIL]
+    assert [row.claim.partition(":")[0] for row in rows] == ["family0", "family1"]
+    assert expressions.count("^family0/") == verify.SPREAD_PROCESSES
     assert "of 2 benchmarks" in rows[0].evidence
 
 
 def test_a_family_is_measured_by_its_own_figure() -> None:
     """A child's duration says nothing of how deep its stack was."""
-    asked: list[str] = []
+    expressions: list[str] = []
 
     def answer(only: str, preload: str) -> Rows:
-        asked.append(only)
-        return {"stack_limit/home:first/frame:64": {"real_time": float(len(asked)), "frames": 1000.0}}
+        expressions.append(only)
+        return {"stack_limit/home:first/frame:64": {"real_time": float(len(expressions)), "frames": 1000.0}}
 
     limits = Part("stack_limit", "limits", 0, "^stack_limit/", ())
     tried = replace(suite(answer), catalogue=Catalogue((limits,), {}, {}, (), {}, ""))
-    [found] = verify.spread(tried)
-    assert found.verdict == verify.SHOWN and "typically 0.0%" in found.evidence
+    [row] = verify.spread(tried)
+    assert row.verdict == verify.PASS and "typically 0.0%" in row.evidence
 
 
 # ---- the whole
@@ -257,17 +257,17 @@ def test_a_family_is_measured_by_its_own_figure() -> None:
 
 def test_a_check_that_cannot_be_carried_out_is_a_failed_row(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(suite: verify.SuiteUnderTest) -> Iterator[verify.Row]:
-        yield verify.Row("before it broke", verify.SHOWN, "")
+        yield verify.Row("before it broke", verify.PASS, "")
         raise UnitFailed("crashed (SIGSEGV)")
 
     monkeypatch.setattr(verify, "CHECKS", (broken,))
     rows = list(verify.verify(suite().program, suite().catalogue))
-    assert [(each.verdict, each.evidence) for each in rows[1:]] == [(verify.FAILED, "crashed (SIGSEGV)")]
+    assert [(row.verdict, row.evidence) for row in rows[1:]] == [(verify.FAIL, "crashed (SIGSEGV)")]
     assert verify.exit_code(rows) == 1 and verify.exit_code(rows[:1]) == 0
-    assert verify.exit_code([verify.Row("", verify.UNKNOWN, "")]) == 0
+    assert verify.exit_code([verify.Row("", verify.SKIPPED, "")]) == 0
 
 
-@pytest.mark.parametrize(("verdict", "status"), [(verify.SHOWN, 0), (verify.UNKNOWN, 0), (verify.FAILED, 1)])
+@pytest.mark.parametrize(("verdict", "status"), [(verify.PASS, 0), (verify.SKIPPED, 0), (verify.FAIL, 1)])
 def test_the_command_prints_every_row_and_fails_with_a_failed_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verdict: str, status: int
 ) -> None:
