@@ -27,7 +27,8 @@ from selenium.webdriver.chrome.service import Service  # noqa: E402 # known to b
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 
-PROJECT = Path(__file__).resolve().parents[2]
+from support import ROOT
+
 AXE = Path(__file__).with_name("node_modules") / "axe-core" / "axe.min.js"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 OPTIONS = (
@@ -135,7 +136,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def full_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a run of all families: the reference run's."""
-    run = read_run(PROJECT / "results" / "reference" / "run.json.gz")
+    run = read_run(ROOT / "results" / "reference" / "run.json.gz")
     return report.write(report.make([run]), tmp_path_factory.mktemp("full") / "report.html")
 
 
@@ -414,7 +415,7 @@ def test_who_wants_no_motion_gets_none(chromium: Browser, page: Path) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_no_serious_problem(chromium: Browser, page: Path, theme: str) -> None:
     if not AXE.exists():
-        pytest.skip(f"axe-core is not installed: npm ci --prefix {AXE.parents[2].relative_to(PROJECT)}")
+        pytest.skip(f"axe-core is not installed: npm ci --prefix {AXE.parents[2].relative_to(ROOT)}")
     chromium.open(page, color_scheme=theme)
     chromium.run("for (const one of document.querySelectorAll('details')) one.open = true")
     chromium.driver.set_script_timeout(120)

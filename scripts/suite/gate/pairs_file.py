@@ -73,20 +73,12 @@ def write_pairs(path: Path, recorded: RecordedPairs) -> None:
     """Writes a duet's pairs, each as [old, new, old was first, old's layout, new's layout]. Raises OSError."""
     header = {"old": dataclasses.asdict(recorded.old), "new": dataclasses.asdict(recorded.new), "seed": recorded.seed}
     header |= {"problems": recorded.problems, "warnings": recorded.warnings}
-    pairs = {key: _pairs_written(getattr(recorded, key)) for key in ("pairs", "controls")}
+    pairs = {key: _encode_all(getattr(recorded, key)) for key in ("pairs", "controls")}
     write_json(path, {"duet": header, **pairs}, indent=None)
 
 
-def _pairs_written(all_pairs: Mapping[str, Sequence[Pair]]) -> Document:
-    def side_of(sample: Sample) -> Document:
-        return {"ns": sample.ns, **sample.counters}
-
-    return {
-        name: [
-            [side_of(pair.old), side_of(pair.new), pair.old_first, pair.old_layout, pair.new_layout] for pair in pairs
-        ]
-        for name, pairs in all_pairs.items()
-    }
+def _encode_all(pairs_by_name: Mapping[str, Sequence[Pair]]) -> Document:
+    return {name: [encode_pair(pair) for pair in pairs] for name, pairs in pairs_by_name.items()}
 
 
 def read_pairs(path: Path) -> RecordedPairs:
@@ -97,18 +89,25 @@ def read_pairs(path: Path) -> RecordedPairs:
         raise BadResult(path, "is JSON, but holds no pairs of a duet")
     try:
         return RecordedPairs(
-            old=_side_read(header["old"]),
-            new=_side_read(header["new"]),
+            old=_decode_side(header["old"]),
+            new=_decode_side(header["new"]),
             seed=int(header["seed"]),
-            pairs={one_line(str(name)): tuple(map(_pair_read, pairs)) for name, pairs in document["pairs"].items()},
-            controls={
-                one_line(str(name)): tuple(map(_pair_read, pairs)) for name, pairs in document["controls"].items()
-            },
+            pairs=_decode_all(document["pairs"]),
+            controls=_decode_all(document["controls"]),
             problems=tuple(one_line(str(text)) for text in header["problems"]),
             warnings=tuple(one_line(str(text)) for text in header["warnings"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise BadResult(path, "holds pairs of a duet that are damaged") from None
+
+
+def _decode_all(document: Document) -> dict[str, tuple[Pair, ...]]:
+    return {one_line(str(name)): tuple(map(decode_pair, pairs)) for name, pairs in document.items()}
+
+
+def _decode_side(document: Document) -> Side:
+    facts = {one_line(str(key)): one_line(str(value)) for key, value in document["facts"].items()}
+    return Side(one_line(str(document["label"])), facts)
 
 
 def write_calibration(path: Path, calibration: Calibration) -> None:
@@ -134,20 +133,59 @@ def read_calibration(path: Path) -> Calibration:
     return calibration
 
 
-def _side_read(written: Document) -> Side:
-    facts = {one_line(str(key)): one_line(str(value)) for key, value in written["facts"].items()}
-    return Side(one_line(str(written["label"])), facts)
+# ---- a pair in JSON, here and in the recordings of the gate's evaluation
 
 
-def _pair_read(written: Sequence[Any]) -> Pair:
-    old, new, old_first, *layouts = written
+def encode_pair(pair: Pair, columns: Sequence[str] = ()) -> list[Any]:
+    """[old, new, old was first, old's layout, new's layout]; a sample is an object of `ns` and its counters.
+
+    With `columns` it is short: a sample is the list of its ns and these counters, null where it has none, with six
+    significant figures, as the seventh is noise; and the layouts, of which there is one, are left out.
+    """
+    if columns:
+        return [_encode_row(pair.old, columns), _encode_row(pair.new, columns), int(pair.old_first)]
+    old, new = ({"ns": sample.ns, **sample.counters} for sample in (pair.old, pair.new))
+    return [old, new, pair.old_first, pair.old_layout, pair.new_layout]
+
+
+def decode_pair(document: Sequence[Any], columns: Sequence[str] = ()) -> Pair:
+    """The reverse of `encode_pair`. Raises ValueError, TypeError or KeyError for what it does not write."""
+    if columns:
+        old, new, old_first = document
+        return Pair(_decode_row(old, columns), _decode_row(new, columns), bool(old_first))
+    old, new, old_first, *layouts = document
     old_layout, new_layout = map(int, layouts)
-    return Pair(_sample_read(old), _sample_read(new), bool(old_first), old_layout, new_layout)
+    return Pair(_decode_sample(old), _decode_sample(new), bool(old_first), old_layout, new_layout)
 
 
-def _sample_read(written: Document) -> Sample:
-    counters = {str(key): float(value) for key, value in written.items()}
-    ns = counters.pop("ns")
-    if not 0.0 < ns < math.inf or not all(map(math.isfinite, counters.values())):
-        raise ValueError("not a positive time, or no number")
+def _encode_row(sample: Sample, columns: Sequence[str]) -> list[float | None]:
+    counted = [shortened(sample.counters[key]) if key in sample.counters else None for key in columns]
+    return [shortened(sample.ns), *counted]
+
+
+def _decode_row(document: Sequence[Any], columns: Sequence[str]) -> Sample:
+    ns, *counted = document
+    if len(counted) != len(columns):
+        raise ValueError(f"{len(counted)} counters instead of {len(columns)}")
+    counters = {key: positive(value) for key, value in zip(columns, counted) if value is not None}
+    return Sample(0, positive(ns), counters)
+
+
+def _decode_sample(document: Document) -> Sample:
+    counters = {str(key): float(value) for key, value in document.items()}
+    ns = positive(counters.pop("ns"))
+    if not all(map(math.isfinite, counters.values())):
+        raise ValueError("a counter is not finite")
     return Sample(0, ns, counters)
+
+
+def shortened(value: float) -> float:
+    """With six significant figures."""
+    return float(f"{value:.6g}")
+
+
+def positive(value: Any) -> float:
+    """The value, if it is a number above zero, and finite. Raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value < math.inf:
+        raise ValueError(f"{value!r} is not a positive number")
+    return float(value)

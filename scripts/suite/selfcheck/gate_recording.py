@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
-import math
 import os
 import random
 import shlex
@@ -25,7 +24,7 @@ from suite.base.errors import BadInput, UnitFailed
 from suite.base.files import write_whole
 from suite.base.text import one_line
 from suite.gate.paired_run import measured_alike, repeated
-from suite.gate.pairs_file import Pair
+from suite.gate.pairs_file import Pair, decode_pair, encode_pair, positive, shortened
 from suite.results.model import CORE_SHARE, WALL_NS, Sample
 from suite.results.read import BadResult, sample_of, times_of
 from suite.runner.program import Catalogue, Part, Program, ask, measure_part
@@ -280,28 +279,14 @@ def write_recording(path: Path, recording: Recording) -> None:
 def _turn_written(names: Sequence[str], turn: Turn) -> Any:
     return {
         "pairs": {
-            str(percent): [_pair_written(pairs[name]) for name in names] for percent, pairs in turn.pairs.items()
+            str(percent): [encode_pair(pairs[name], COUNTED) for name in names] for percent, pairs in turn.pairs.items()
         },
         "runs": {
-            str(percent): [[[_short(ns) for ns in repetitions[name]] for name in names] for repetitions in runs]
+            str(percent): [[[shortened(ns) for ns in repetitions[name]] for name in names] for repetitions in runs]
             for percent, runs in turn.runs.items()
             if runs
         },
     }
-
-
-def _pair_written(pair: Pair) -> list[Any]:
-    return [_sample_written(pair.old), _sample_written(pair.new), int(pair.old_first)]
-
-
-def _sample_written(sample: Sample) -> list[float | None]:
-    counted = [_short(sample.counters[key]) if key in sample.counters else None for key in COUNTED]
-    return [_short(sample.ns), *counted]
-
-
-def _short(value: float) -> float:
-    """Six figures: the seventh is noise in any case."""
-    return float(f"{value:.6g}")
 
 
 def read_recording(path: Path) -> Recording:
@@ -336,7 +321,10 @@ def _recording_read(document: Any) -> Recording:
 def _turn_read(names: Sequence[str], document: Any) -> Turn:
     pairs, runs = document["pairs"], document["runs"]
     return Turn(
-        {percent: _by_name(names, [_pair_read(pair) for pair in pairs[str(percent)]]) for percent in SLOWDOWNS},
+        {
+            percent: _by_name(names, [decode_pair(pair, COUNTED) for pair in pairs[str(percent)]])
+            for percent in SLOWDOWNS
+        },
         {
             percent: tuple(_repetitions_read(names, repetitions) for repetitions in runs.get(str(percent), ()))
             for percent in SLOWDOWNS
@@ -350,27 +338,8 @@ def _by_name(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
     return dict(zip(names, values))
 
 
-def _pair_read(document: Any) -> Pair:
-    old, new, old_first = document
-    return Pair(_sample_read(old), _sample_read(new), bool(old_first))
-
-
-def _sample_read(document: Any) -> Sample:
-    ns, *counted = document
-    if len(counted) != len(COUNTED):
-        raise ValueError("not what is counted")
-    counters = {key: _positive(value) for key, value in zip(COUNTED, counted) if value is not None}
-    return Sample(0, _positive(ns), counters)
-
-
 def _repetitions_read(names: Sequence[str], document: Any) -> Repetitions:
-    repetitions = [tuple(_positive(ns) for ns in times) for times in document]
+    repetitions = [tuple(positive(ns) for ns in times) for times in document]
     if any(len(times) != REPETITIONS for times in repetitions):
         raise ValueError("not so many repetitions")
     return _by_name(names, repetitions)
-
-
-def _positive(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.0 < value < math.inf:
-        raise ValueError("not a positive number")
-    return float(value)

@@ -27,8 +27,8 @@ from suite.results.read import read_program_output, read_run, read_unit
 from suite.runner import scheduler
 from suite.runner.program import Program as chosen_program
 from suite.runner.program import ask
-from support import fake_program
-from support.measuring_program import ROOT, listed, names, parsed, program
+from support import ROOT, fake_program
+from support.measuring_program import listed, names, parsed, program
 
 KILLS = int(os.environ.get("STACKHEAP_KILLS", "25"))  # more: STACKHEAP_KILLS=100
 ONE = "--only=^scoped/none/bytes:64/touch:first$"

@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from suite.base.cli import ROOT
 from suite.base.errors import BadInput, UnitFailed
 from suite.commands import duet as command
 from suite.gate import paired_run
@@ -30,7 +29,7 @@ from suite.results.read import read_run
 from suite.runner import build as building
 from suite.runner import interference
 from suite.runner.program import Part, Program
-from support import fake_side
+from support import ROOT, fake_side
 
 SCOPED, GLIBC, L1, MEMORY = fake_side.NAMES
 OLD, NEW = (paired_run.SideBuilds(Side(name), (Program(Path(name), "quick"),)) for name in ("old", "new"))

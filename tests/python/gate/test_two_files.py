@@ -37,6 +37,7 @@ from suite.results.model import Account, Benchmark, BenchmarkName, Run, Sample, 
 from suite.results.read import MOST_BYTES
 from suite.stats import permutation, rank_sum
 from suite.stats.multiple import significant
+from support import ROOT
 
 NAMES = [f"scoped/{strategy}/bytes:{size}/touch:first" for strategy in ("none", "arena", "glibc") for size in range(8, 168, 8)]
 SLOW = "scoped/glibc/bytes:64/touch:first"
@@ -296,7 +297,7 @@ def test_a_share_may_be_nothing() -> None:
 
 def test_every_family_of_the_table_has_the_counters_it_names() -> None:
     """A counter renamed in a family's source would silently be judged no more."""
-    sources = Path(__file__).resolve().parents[3] / "benchmarks"
+    sources = ROOT / "benchmarks"
     for family, family_metrics in metrics._OF_FAMILY.items():
         (source,) = sources.glob(f"*/{family}.cpp")
         text = "".join(source_file.read_text() for source_file in (source, *source.parent.glob("*.hpp")))

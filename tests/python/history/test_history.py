@@ -27,9 +27,8 @@ from suite.history import check, store
 from suite.results.model import CORE_SHARE
 from suite.results.read import read_run
 from suite.stats import change_points
-from support import history_scale, synthetic
+from support import ROOT, history_scale, synthetic
 
-ROOT = Path(__file__).resolve().parents[3]
 NAME = "scoped/glibc/bytes:64/touch:none"
 OTHER = "scoped/jemalloc/bytes:64/touch:none"
 

@@ -15,9 +15,8 @@ from suite.pages import docs
 from suite.results.compact import write_compact
 from suite.results.model import COUNTED_BESIDE, Document
 from suite.results.read import read_run
-from support import synthetic
+from support import ROOT, synthetic
 
-PROJECT = Path(__file__).resolve().parents[3]
 FEW = ("scoped/", "churn/", "private/")
 WRITTEN = "# A title\n\n{}\nBetween.\n\n{}\nAfter.\n"
 BLOCK = "<!-- generated: {} -->\nbefore\n<!-- end -->\n"
@@ -268,9 +267,9 @@ def test_without_a_format_in_the_sources_one_line_says_so(root: Path, capsys: py
 
 
 def test_this_projects_own_readme_is_fresh() -> None:
-    assert docs.stale(PROJECT, docs.make(PROJECT)) == []
+    assert docs.stale(ROOT, docs.make(ROOT)) == []
 
 
 @pytest.mark.xfail(strict=True, reason="the reference is older than ns_per_eight_additions; measure a new one, then delete this mark")
 def test_this_projects_own_reference_was_measured_by_the_present_program() -> None:
-    assert docs.outdated(PROJECT) == []
+    assert docs.outdated(ROOT) == []

@@ -20,7 +20,8 @@ from typing import Any
 
 import pytest
 
-from support.measuring_program import ROOT, Answer, listed, program, run
+from support import ROOT
+from support.measuring_program import Answer, listed, program, run
 
 Wanted = Mapping[str, float | tuple[float, float]]
 

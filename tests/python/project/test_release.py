@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from support import ROOT
 from support.measuring_program import program
 
-PROJECT = Path(__file__).resolve().parents[3]
 # Enough to configure: the whole project has thirty megabytes of results and figures.
 COPIED = ("CMakeLists.txt", "README.md", "LICENSE", "CHANGELOG.md", "allocators", "benchmarks", "tests/planted")
 REFERENCE = "results/reference/run.json.gz"
@@ -30,7 +30,7 @@ def run(*command: str | Path, folder: Path) -> str:
 
 
 def version() -> str:
-    match = re.search(r"project\(stackheap VERSION ([0-9.]+) ", (PROJECT / "CMakeLists.txt").read_text())
+    match = re.search(r"project\(stackheap VERSION ([0-9.]+) ", (ROOT / "CMakeLists.txt").read_text())
     assert match
     return match[1]
 
@@ -42,10 +42,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("needs git")
     root = tmp_path_factory.mktemp("a project")
     for name in COPIED:
-        if (PROJECT / name).is_dir():
-            shutil.copytree(PROJECT / name, root / name)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, root / name)
         else:
-            shutil.copy(PROJECT / name, root / name)
+            shutil.copy(ROOT / name, root / name)
     (root / REFERENCE).parent.mkdir(parents=True)
     (root / REFERENCE).write_text("{}\n")
     run("git", "init", "--quiet", folder=root)
@@ -79,9 +79,9 @@ def test_the_archive_is_the_same_every_time(project: Path) -> None:
 
 
 def test_what_is_released_is_committed_here() -> None:
-    if not (PROJECT / ".git").exists() or shutil.which("git") is None:
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
         pytest.skip("this is no git repository")
-    tracked = set(run("git", "ls-files", folder=PROJECT).splitlines())
+    tracked = set(run("git", "ls-files", folder=ROOT).splitlines())
     assert {REFERENCE, "README.md", "scripts/run", "CMakeLists.txt"} <= tracked
 
 
@@ -96,33 +96,33 @@ def test_the_installed_program_runs_and_its_papers_lie_beside_it(project: Path) 
 
 
 def test_the_changelog_tells_of_this_version_and_of_what_comes() -> None:
-    headings = re.findall(r"^## \[(.+?)\]", (PROJECT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert headings[:2] == ["Unreleased", version()]
 
 
 def test_the_licence_is_one_that_lets_everybody_use_it() -> None:
-    words = " ".join((PROJECT / "LICENSE").read_text().split())
+    words = " ".join((ROOT / "LICENSE").read_text().split())
     assert words.startswith("MIT License Copyright (c) 2026 the stackheap authors Permission is hereby granted")
     assert "to deal in the Software without restriction" in words and 'PROVIDED "AS IS"' in words
 
 
 def test_the_hooks_before_a_commit_are_commands_of_this_project() -> None:
     yaml = pytest.importorskip("yaml", reason="needs PyYAML to read them")
-    [repository] = yaml.safe_load((PROJECT / ".pre-commit-config.yaml").read_text())["repos"]
+    [repository] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     assert repository["repo"] == "local"
-    tools = (PROJECT / "scripts/lint").read_text()
+    tools = (ROOT / "scripts/lint").read_text()
     for hook in repository["hooks"]:
         assert hook["language"] == "system"
         command, *arguments = hook["entry"].split()
-        assert command in ("git", "shellcheck") or os.access(PROJECT / command, os.X_OK), hook["entry"]
+        assert command in ("git", "shellcheck") or os.access(ROOT / command, os.X_OK), hook["entry"]
         if command == "scripts/lint":
             assert f"\n  {arguments[0]} " in tools, hook["entry"]
 
 
 @pytest.mark.parametrize("paper", ["SECURITY.md", "CHANGELOG.md"])
 def test_what_the_papers_name_is_there(paper: str) -> None:
-    text = (PROJECT / paper).read_text()
+    text = (ROOT / paper).read_text()
     for command in re.findall(r"`(scripts/\w+)", text):
-        assert os.access(PROJECT / command, os.X_OK), command
+        assert os.access(ROOT / command, os.X_OK), command
     for link in re.findall(r"\]\(((?!https:)[^)]+)\)", text):
-        assert (PROJECT / link).exists(), link
+        assert (ROOT / link).exists(), link

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[3]
-SUITE = PROJECT / "scripts/suite"
-TESTS = PROJECT / "tests/python"
+from support import ROOT
+
+SUITE = ROOT / "scripts/suite"
+TESTS = ROOT / "tests/python"
 
 # From the bottom to the top. A room may import the rooms of the lines before its own.
 FLOORS = (

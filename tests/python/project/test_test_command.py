@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[3]
+from support import ROOT
+
 TOOLS = ("bash", "cat", "dirname", "grep", "mktemp", "readlink", "rm", "sed", "tail", "tee")
 UNIT_TESTS = "TEST(arena, gives_what_it_has) {}\nTEST_P(fuzz, any_text_is_read) {}\n  // TEST(arena, is_a_comment) {}\n"
 
@@ -63,7 +64,7 @@ def project(tmp_path: Path) -> StubbedProject:
         (folder / name).chmod(0o755)
     for tool in TOOLS:
         (folder / "bin" / tool).symlink_to(str(shutil.which(tool)))
-    shutil.copy(PROJECT / "scripts/test", folder / "scripts/test")
+    shutil.copy(ROOT / "scripts/test", folder / "scripts/test")
     (folder / "tests/cpp").mkdir(parents=True)
     (folder / "tests/cpp/arena.cpp").write_text(UNIT_TESTS)
     (folder / "tests/python/gate").mkdir(parents=True)
@@ -201,7 +202,7 @@ def test_bad_usage_is_one_line_that_names_what_is_accepted(project: StubbedProje
 def test_help_explains_every_option_and_needs_nothing(project: StubbedProject) -> None:
     done = project.test("--help", SETUP=2)
     assert (done.returncode, project.log) == (0, [])
-    taken = set(re.findall(r"^ +(?:\S+ \| )?(-[\w-]+)\)", (PROJECT / "scripts/test").read_text(), re.MULTILINE))
+    taken = set(re.findall(r"^ +(?:\S+ \| )?(-[\w-]+)\)", (ROOT / "scripts/test").read_text(), re.MULTILINE))
     assert {"--quick", "--all", "--preset", "-k"} <= taken
     assert [option for option in taken if option not in done.stdout] == []
 
@@ -273,7 +274,7 @@ def sample(folder: Path, **modules: str) -> Path:
     (folder / "tests/browser").mkdir()
     (folder / "tests/browser/test_page.py").write_text("def test_opens(): pass\n")
     for name in ("tests/conftest.py", "pyproject.toml"):
-        shutil.copy(PROJECT / name, folder / name)
+        shutil.copy(ROOT / name, folder / name)
     return folder
 
 

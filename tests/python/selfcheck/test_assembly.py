@@ -20,7 +20,8 @@ from pathlib import Path
 
 import pytest
 
-from support.measuring_program import ROOT, program
+from support import ROOT
+from support.measuring_program import program
 
 pytestmark = [
     pytest.mark.skipif(platform.machine() != "x86_64", reason="this test reads x86-64 machine code only"),

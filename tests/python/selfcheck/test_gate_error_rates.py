@@ -20,13 +20,14 @@ import pytest
 from rich.console import Console
 
 from suite.commands import duet, evaluate
-from suite.gate import sequential_test
+from suite.gate import pairs_file, sequential_test
 from suite.gate.pairs_file import Pair
 from suite.results.model import Sample
 from suite.runner.program import Catalogue
 from suite.selfcheck import gate_error_rates, gate_recording, other_tools
 from suite.selfcheck.gate_recording import CONDITIONS, NOISY, QUIET, SLOWDOWNS, Turn
-from support.measuring_program import ROOT, program
+from support import ROOT
+from support.measuring_program import program
 
 NAMES = ("steady", "noisy", "third")
 TEN = tuple(100.0 + 0.01 * i for i in range(10))  # ns, close together
@@ -654,5 +655,5 @@ def test_a_bad_neighbour_says_what_it_wants() -> None:
 
 
 def test_numbers_are_kept_to_six_figures() -> None:
-    assert gate_recording._short(123.4567891) == 123.457
-    assert np.isclose(gate_recording._short(1e-9 / 3), 1e-9 / 3, rtol=1e-5)
+    assert pairs_file.shortened(123.4567891) == 123.457
+    assert np.isclose(pairs_file.shortened(1e-9 / 3), 1e-9 / 3, rtol=1e-5)

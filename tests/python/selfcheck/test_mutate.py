@@ -11,8 +11,7 @@ import pytest
 from suite.commands import mutate
 from suite.selfcheck import mutate as mutating
 from suite.selfcheck.mutate import CAUGHT, SURVIVED, UNBUILT
-
-PROJECT = Path(__file__).resolve().parents[3]
+from support import ROOT
 
 DOUBLED = "def doubled(x):\n    return 2 * x\n\n\ndef said(x):\n    return f'it is {x}'\n"
 TEST = "from x import doubled\n\n\ndef test_doubled():\n    assert doubled(3) == 6\n\n\ndef test_idle():\n    pass\n"
@@ -82,20 +81,20 @@ def verdicts(project: Path, folder: Path, jobs: int = 2) -> dict[str, str]:
 
 
 def test_every_mutant_applies_to_the_code_as_it_is() -> None:
-    assert mutating.stale(PROJECT, mutating.read_mutants(PROJECT)) == []
+    assert mutating.stale(ROOT, mutating.read_mutants(ROOT)) == []
 
 
 def test_every_family_and_every_strategy_is_broken_in_some_way() -> None:
-    broken = {mutant.file for mutant in mutating.read_mutants(PROJECT)}
-    families = {str(file.relative_to(PROJECT)) for file in PROJECT.glob("benchmarks/*/*.cpp")}
+    broken = {mutant.file for mutant in mutating.read_mutants(ROOT)}
+    families = {str(file.relative_to(ROOT)) for file in ROOT.glob("benchmarks/*/*.cpp")}
     families = {file for file in families if "/harness/" not in file} - {"benchmarks/allocation/scoped.cpp"}  # scoped.hpp
-    strategies = {str(file.relative_to(PROJECT)) for file in PROJECT.glob("allocators/*.hpp")}
+    strategies = {str(file.relative_to(ROOT)) for file in ROOT.glob("allocators/*.hpp")}
     assert (families | strategies) - broken == set()
 
 
 def test_a_familys_mutants_are_noticed_by_tests_of_that_family_alone() -> None:
     """Other families are broken at the same time."""
-    for mutant in mutating.read_mutants(PROJECT):
+    for mutant in mutating.read_mutants(ROOT):
         family = mutating.FAMILY.fullmatch(mutant.file)
         if family and mutant.tests.startswith("tests/python/"):
             assert mutant.noticed_by.split()[1] == family[1], mutant.breaks

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +14,7 @@ from scipy import stats
 from suite.stats import change_points, rank_sum
 from suite.stats.change_points import Array, find_change_points, find_in_all
 from suite.stats.rank_sum import rank_sum_counts, two_sided_rank_sum_p
-
-ROOT = Path(__file__).resolve().parents[3]
+from support import ROOT
 
 
 def noise(runs: int, spread: float, seed: int) -> Array:
