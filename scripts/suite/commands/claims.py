@@ -32,16 +32,22 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("run", metavar="RUN", type=Path, help="a run: its folder, run.json or run.json.gz")
     ids = [claim.id for claim in claims.CLAIMS]
-    add("--claim", metavar="ID", action="append", choices=ids, help=f"only this one; several times: {', '.join(ids)}")
+    add(
+        "--claim",
+        metavar="ID",
+        action="append",
+        choices=ids,
+        help=f"test only this claim; repeatable: {', '.join(ids)}",
+    )
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
-    return answer(PROGRAM, lambda: _tell(options))
+    return answer(PROGRAM, lambda: _print_claims(options))
 
 
-def _tell(options: argparse.Namespace) -> int:
+def _print_claims(options: argparse.Namespace) -> int:
     verdicts = [claim for claim in claims.judge(read_run(options.run)) if claim.id in (options.claim or [claim.id])]
     table = Table("", "", box=None, show_header=False, padding=(0, 2, 1, 0))
     for claim in verdicts:

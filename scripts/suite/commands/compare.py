@@ -1,4 +1,4 @@
-"""scripts/compare: two run files, the weaker way to judge a change."""
+"""scripts/compare: did a benchmark change between two run files? The weaker way to judge a change."""
 
 from __future__ import annotations
 
@@ -21,24 +21,29 @@ CHART_FORMATS = (".svg", ".png", ".pdf")
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = OneLineParser(
         prog=PROGRAM,
-        description="Compares two runs by their files, process by process: what is worse, better, the same (shown to "
-        "be within the threshold) or undecided. A change counts when it shows in nanoseconds and in cycles. Files that "
-        "were measured at different times differ by the machine's drift: scripts/duet judges a change more surely.",
-        epilog="Exit codes: 0 nothing is worse, 1 something is, 2 cannot judge, or bad input.",
+        description="Compares two result files, process by process, and prints for each benchmark whether it is worse, "
+        "better, the same (the change is shown to be within the threshold) or undecided. A change counts only if it "
+        "shows in nanoseconds and in cycles. Files that were measured at different times also differ by the machine's "
+        "drift: scripts/duet judges a change more reliably.",
+        epilog="Exit codes: 0 no benchmark is worse, 1 a benchmark is worse, 2 cannot judge, or bad input.",
     )
     add = parser.add_argument
     add("base", metavar="BASE", type=Path, help="the run before: its folder, run.json or run.json.gz")
     add("new", metavar="NEW", type=Path, help="the run after, in the same forms")
-    smallest = "the smallest change that matters; default: 5%%"
+    smallest = "set the smallest change that matters; default: 5%%"
     add("--threshold", metavar="SHARE", type=share, default=two_files.THRESHOLD, help=smallest)
     add("--only", metavar="REGEX", help="compare only benchmarks whose name matches, for example '^scoped/'")
-    add("--format", choices=list(formats.FORMS), default="text", help="default: text")
-    add("--out", metavar="FILE", type=Path, help="write there instead of printing")
+    add("--format", choices=list(formats.REPORTERS), default="text", help="choose the output format; default: text")
+    add("--out", metavar="FILE", type=Path, help="write to this file instead of printing")
     add("--chart", metavar="FILE", type=_chart, help="also draw the changes, as .svg, .png or .pdf")
-    add("--theme", choices=("light", "dark"), default="light", help="of the chart's page; default: light")
-    add("--across", action="store_true", help="compare other machines, compilers, libraries or profiles all the same")
-    add("--allow-missing", action="store_true", help="leave out what is missing or failed in one file, and pass")
-    add("--strict", action="store_true", help="exit 2 unless everything is decided")
+    add("--theme", choices=("light", "dark"), default="light", help="choose the chart's colours; default: light")
+    add(
+        "--across",
+        action="store_true",
+        help="compare runs of different machines, compilers, libraries or profiles anyway",
+    )
+    add("--allow-missing", action="store_true", help="ignore benchmarks that are missing or failed in one file")
+    add("--strict", action="store_true", help="exit with 2 if a benchmark is undecided")
     return parser.parse_args(arguments)
 
 
@@ -50,7 +55,7 @@ def share(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0.0 < value <= 1.0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no share above 0 and up to 100%, such as 5% or 0.05")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share above 0 and up to 100%, such as 5% or 0.05")
     return value
 
 
@@ -75,13 +80,13 @@ def _compare(options: argparse.Namespace) -> int:
 
 
 def write_comparison(comparison: Comparison, form: str, out: Path | None, strict: bool) -> None:
-    """Prints the comparison in one of its forms, or writes it to a file. Raises OSError."""
+    """Prints the comparison in one of the formats, or writes it to a file. Raises OSError."""
     if out is not None:
-        write_whole(out, formats.FORMS[form](comparison, strict).encode("utf-8", "replace"))
+        write_whole(out, formats.REPORTERS[form](comparison, strict).encode("utf-8", "replace"))
     elif form == "text" and sys.stdout.isatty():
         sys.stdout.write(formats.as_text(comparison, strict, console_for_results().width, colour=True))
     else:
-        sys.stdout.write(formats.FORMS[form](comparison, strict))
+        sys.stdout.write(formats.REPORTERS[form](comparison, strict))
 
 
 def write_chart(comparison: Comparison, file: Path, theme: str) -> None:

@@ -21,26 +21,26 @@ STYLES = {"good": "green", "mind": "yellow", "unknown": "dim"}
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = OneLineParser(
         prog=PROGRAM,
-        description="Tells how fit this machine is to measure, what that does to results, and what would change it. "
-        "Changes nothing itself.",
-        epilog="Exit codes: 0 told, 2 bad input or the program cannot be built.",
+        description="Shows how fit this machine is to measure, how that affects results, and how to change it. Changes "
+        "nothing itself.",
+        epilog="Exit codes: 0 on success, 2 bad input or the program cannot be built.",
     )
     parser.add_argument(
-        "--build", metavar="PRESET", default="release", help="the CMake preset to ask; default: release"
+        "--build", metavar="PRESET", default="release", help="use the program of this CMake preset; default: release"
     )
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     options = parse(arguments)
-    return answer(PROGRAM, lambda: _tell(root, options.build))
+    return answer(PROGRAM, lambda: _print_diagnoses(root, options.build))
 
 
-def _tell(root: Path, preset: str) -> int:
+def _print_diagnoses(root: Path, preset: str) -> int:
     catalogue = ask(Program(build.build(root, preset, console_for_progress()), "quick"))
     diagnoses = doctor.examine(doctor.SystemView(facts=catalogue.context), catalogue.mallocs)
     console = console_for_results()
-    table = Table("what", "", "found", "what it does to results", "what would change it", box=None, header_style="bold")
+    table = Table("condition", "", "value", "effect on results", "remedy", box=None, header_style="bold")
     for diagnosis in diagnoses:
         cells = (diagnosis.name, diagnosis.value, diagnosis.effect, diagnosis.remedy)
         name, value, effect, remedy = (Text(cell) for cell in cells)

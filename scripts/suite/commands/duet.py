@@ -1,4 +1,4 @@
-"""scripts/duet: is the new side worse? Two builds, revisions or mallocs, measured in turn on this machine."""
+"""scripts/duet: is the new side worse? Interleaved A/B comparison of two builds, revisions or mallocs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rich.table import Table
 from suite.base.cli import REFUSED, ROOT, SUCCESS, OneLineParser, answer, bar, console_for_progress, console_for_results
 from suite.base.errors import BadInput
 from suite.commands.compare import share, write_comparison
-from suite.gate import formats, paired_run, sides as contestants
+from suite.gate import formats, paired_run, sides
 from suite.gate.calibration import calibrate, thresholds_over
 from suite.gate.comparison import Comparison
 from suite.gate.controls import controls_among
@@ -39,70 +39,87 @@ SECONDS = 0.05  # of measuring in each process; its start takes about a hundredt
 
 _CORE_LINES = "\n  ".join(paired_run.CORE).replace("%", "%%")
 EPILOG = f"""\
-Each pair is two fresh processes of one benchmark, old next to new, in random order. A benchmark is decided by
-{PAIRS // 2}, {PAIRS * 3 // 4} or {PAIRS} pairs, where the machine is noisy by {2 * PAIRS}; what seems worse must show
-again in as many fresh ones.
-The time is that of the processor where one thread does the work, so that others at work here hardly move it, and that
-on the wall where several do; of each process the median of {paired_run.REPETITIONS} repetitions counts.
-worse: evidence, and a change over the threshold; better: likewise; same: the change is shown to be under the threshold;
-undecided: neither, and no pass.
+Each pair is two fresh processes of one benchmark, one for each side, in random order. {PAIRS // 2}, {PAIRS * 3 // 4} or
+{PAIRS} pairs decide a benchmark, up to {2 * PAIRS} on a noisy machine; a benchmark that seems worse must be worse again
+in as many fresh pairs.
+Benchmarks with one thread are judged by CPU time, which other programs hardly affect, and benchmarks with several
+threads by wall time. The figure of a process is the median of {paired_run.REPETITIONS} repetitions.
+Verdicts: worse (evidence, and a change over the threshold), better (likewise), same (the change is shown to be under
+the threshold), undecided (neither a change nor its absence is shown).
 
-By default a core set is compared, across the chapters; these are its expressions:
+By default a core set of all chapters is compared; these are its expressions:
   {_CORE_LINES}
 
-With --allocator it is those of the core set that take memory from a malloc.
+With --allocator, only the benchmarks of the core set that take memory from a malloc are compared.
 
-Exit codes: 0 nothing worse, 1 something worse, 2 bad input, or cannot judge. Interrupted (Ctrl-C), it judges the pairs
-made until then.
+Exit codes: 0 no benchmark is worse, 1 a benchmark is worse, 2 cannot judge, or bad input. After an interrupt (Ctrl-C),
+it judges the pairs measured until then.
 """
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = OneLineParser(
         prog=PROGRAM,
-        description="Tells whether the new side is worse: two builds (folders or programs), two git revisions, or two\n"
-        "mallocs, measured in turn on this machine.",
+        description="Measures two builds (folders or programs), two git revisions, or two mallocs in turn on this\n"
+        "machine, and prints whether the new side is worse.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add = parser.add_argument
-    add("builds", metavar="BUILD", nargs="*", help="the old and the new: build folders, or the programs themselves")
-    add("--rev", metavar="REV", action="append", default=[], help="a git revision; twice: the old, then the new")
-    add(
-        "--allocator",
-        metavar="LABEL=FILE[,PREFIX]",
-        type=_library,
-        action="append",
-        default=[],
-        help="a malloc library; twice: the old, then the new. PREFIX stands before malloc and free in it",
-    )
-    add("--only", metavar="REGEX", help="compare the benchmarks whose name matches, instead of the core set")
-    add("--profile", choices=list(scheduler.PROCESSES), default="quick", help="whose arguments; default: quick")
-    add("--threshold", metavar="[REGEX=]SHARE", type=_threshold, action="append", default=[],
-        help=f"the smallest change that matters, for all or for what matches; default: {THRESHOLD:.0%}%, over the "
-        "floor of a calibrated benchmark; the last that matches counts")  # fmt: skip
-    add("--pairs", metavar="N", type=_whole(FEWEST_PAIRS, MOST_PAIRS), default=PAIRS,
-        help=f"pairs of a benchmark, and twice as many where the noise wants them; to confirm, as many again; "
-        f"default: {PAIRS}")  # fmt: skip
-    add("--budget", metavar="SECONDS", type=_positive, default=math.inf, help="measure no longer than this")
-    add("--seconds", metavar="S", type=_positive, default=SECONDS, help=f"measured in each process; default: {SECONDS}")
-    add("--layouts", metavar="N", type=_whole(2, MOST_LAYOUTS), default=1,
-        help="link each side N times, its code at other addresses, and draw one for each process")  # fmt: skip
-    add("--calibrate", action="store_true", help="measure the old side against itself: how far does nothing move here?")
-    add("--floors", metavar="FILE", type=Path, help="of a calibration; default: this machine's, in results/calibration")
-    add("--judge", metavar="PAIRS.json", type=Path, help="judge recorded pairs again; measures nothing")
-    add("--out", metavar="FILE", type=Path, help="record the pairs here; default: results/<time>-duet/pairs.json")
-    add("--format", choices=list(formats.FORMS), default="text", help="of what is printed; default: text")
-    add("--strict", action="store_true", help="exit 2 also where something is undecided")
-    add("--allow-missing", action="store_true", help="a benchmark that one side lacks is a warning")
-    add(
-        "--seed",
-        metavar="N",
-        type=_whole(0, 2**32 - 1),
-        help="of the orders and layouts; default: drawn, and printed",
-    )
-    add("--build", metavar="PRESET", default="release", help="for --rev and --allocator, the preset; default: release")
+    _add_sides(parser)
+    _add_measuring(parser)
+    _add_judging(parser)
     return parser.parse_args(arguments)
+
+
+def _add_sides(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "builds",
+        metavar="BUILD",
+        nargs="*",
+        help="measure the old and the new build: folders or the programs themselves",
+    )
+    add("--rev", metavar="REV", action="append", default=[],
+        help="measure this git revision; give it twice: the old, then the new")  # fmt: skip
+    add("--allocator", metavar="LABEL=FILE[,PREFIX]", type=_library, action="append", default=[],
+        help="measure this malloc library; give it twice: the old, then the new; PREFIX precedes its malloc and free",
+    )  # fmt: skip
+    add("--build", metavar="PRESET", default="release",
+        help="build this CMake preset, for --rev and --allocator; default: release")  # fmt: skip
+    add("--only", metavar="REGEX", help="compare the benchmarks whose name matches, instead of the core set")
+    add("--profile", choices=list(scheduler.PROCESSES), default="quick",
+        help="choose which profile's arguments to use; default: quick")  # fmt: skip
+
+
+def _add_measuring(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--pairs", metavar="N", type=_whole(FEWEST_PAIRS, MOST_PAIRS), default=PAIRS,
+        help="measure this many pairs of a benchmark, twice as many on a noisy machine, and as many again to confirm; "
+        f"default: {PAIRS}")  # fmt: skip
+    add("--budget", metavar="SECONDS", type=_positive, default=math.inf, help="stop measuring after this time")
+    add("--seconds", metavar="S", type=_positive, default=SECONDS,
+        help=f"measure this long in each process; default: {SECONDS}")  # fmt: skip
+    add("--layouts", metavar="N", type=_whole(2, MOST_LAYOUTS), default=1,
+        help="link each side N times with its code at other addresses, and draw a layout for each process")  # fmt: skip
+    add("--seed", metavar="N", type=_whole(0, 2**32 - 1),
+        help="seed the orders and layouts; default: a random seed, which is printed")  # fmt: skip
+    add(
+        "--out", metavar="FILE", type=Path, help="write the pairs to this file; default: results/<time>-duet/pairs.json"
+    )
+    add("--calibrate", action="store_true", help="compare the old side with itself to measure this machine's noise")
+
+
+def _add_judging(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--judge", metavar="PAIRS.json", type=Path, help="judge recorded pairs again, without measuring")
+    add("--threshold", metavar="[REGEX=]SHARE", type=_threshold, action="append", default=[],
+        help="set the smallest change that matters, for all benchmarks or for those that match; the last that matches "
+        f"counts; default: {THRESHOLD:.0%}%, plus the floor of a calibrated benchmark")  # fmt: skip
+    add("--floors", metavar="FILE", type=Path,
+        help="use the floors of this calibration; default: this machine's, in results/calibration")  # fmt: skip
+    add("--format", choices=list(formats.REPORTERS), default="text", help="choose the output format; default: text")
+    add("--strict", action="store_true", help="exit with 2 if a benchmark is undecided")
+    add("--allow-missing", action="store_true", help="ignore benchmarks that one side lacks, with a warning")
 
 
 def _library(text: str) -> tuple[str, str]:
@@ -117,7 +134,7 @@ def _threshold(text: str) -> tuple[str, float]:
     try:
         re.compile(expression)
     except re.error as error:
-        raise argparse.ArgumentTypeError(f"{expression!r} is no regular expression ({error})") from None
+        raise argparse.ArgumentTypeError(f"{expression!r} is not a regular expression ({error})") from None
     return expression, share(smallest)
 
 
@@ -136,41 +153,38 @@ def _positive(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0.0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time in seconds")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return value
 
 
-def main(arguments: Sequence[str] | None = None, root: Path = ROOT, build: contestants.Builder | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT, build: sides.Builder | None = None) -> int:
     options = parse(arguments)
     return answer(PROGRAM, lambda: _duet(options, root, build or building.build))
 
 
-def _duet(options: argparse.Namespace, root: Path, build: contestants.Builder) -> int:
+def _duet(options: argparse.Namespace, root: Path, build: sides.Builder) -> int:
     _check(options)
-    status = console_for_progress()
     if options.judge:
-        recorded = read_pairs(options.judge)
-        floors = read_calibration(options.floors).floors if options.floors else {}
-        rule = _rule(options, recorded.pairs, floors)
-        return _tell(paired_run.verdict(recorded, rule), options)
+        return _judge_recorded(options)
+    status = console_for_progress()
     seed = secrets.randbits(32) if options.seed is None else options.seed
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        of_sides = SideOptions(options.profile, options.seconds, options.layouts, seed)
-        sides = stack.enter_context(_sides(options, root, build, of_sides, folder, status))
-        catalogues = [ask(side.builds[0]) for side in (sides.old, sides.new)]
-        strategy = contestants.MALLOC if options.allocator else None
-        names, missing = paired_run.select(catalogues[0], catalogues[1], options.only, strategy)
+        side_options = SideOptions(options.profile, options.seconds, options.layouts, seed)
+        both_sides = stack.enter_context(_built_sides(options, root, build, side_options, folder, status))
+        catalogues = ask(both_sides.old.builds[0]), ask(both_sides.new.builds[0])
+        strategy = sides.MALLOC if options.allocator else None
+        names, missing = paired_run.select(*catalogues, options.only, strategy)
         if missing and not options.allow_missing:
-            raise BadInput(f"not on both sides: {_few(missing)} (--allow-missing compares the others)")
+            raise BadInput(f"not on both sides: {_few(missing)} (--allow-missing compares the other benchmarks)")
         calibration_file = root / "results" / "calibration" / f"{machine_key(catalogues[0])}.json"
         rule = _rule(options, names, {} if options.calibrate else _floors(options, calibration_file, status))
-        controls = controls_among(*catalogues)
         plan = paired_run.PairedRun(
-            sides.old, sides.new, names, controls, seed, rule, options.budget, to_the_end=options.calibrate
-        )
+            both_sides.old, both_sides.new, names, controls_among(*catalogues), seed, rule, options.budget,
+            to_the_end=options.calibrate,
+        )  # fmt: skip
         file = options.out or root / "results" / time.strftime("%Y%m%d-%H%M%S-duet") / "pairs.json"
-        file.parent.mkdir(parents=True, exist_ok=True)  # before hours of measuring, not after
+        file.parent.mkdir(parents=True, exist_ok=True)  # before hours of measuring
         _announce(plan, options, status)
         recorded = _play(plan, status)
     recorded = replace(recorded, warnings=(*recorded.warnings, *(f"left out: {name}" for name in missing)))
@@ -179,21 +193,27 @@ def _duet(options: argparse.Namespace, root: Path, build: contestants.Builder) -
         status.print(f"pairs: {file}", markup=False, soft_wrap=True)
     if options.calibrate:
         return _calibrate(recorded, rule, options.floors or calibration_file)
-    return _tell(paired_run.verdict(recorded, rule, names), options)
+    return _print_comparison(paired_run.verdict(recorded, rule, names), options)
+
+
+def _judge_recorded(options: argparse.Namespace) -> int:
+    recorded = read_pairs(options.judge)
+    floors = read_calibration(options.floors).floors if options.floors else {}
+    return _print_comparison(paired_run.verdict(recorded, _rule(options, recorded.pairs, floors)), options)
 
 
 def _check(options: argparse.Namespace) -> None:
     inputs = [values for values in (options.builds, options.rev, options.allocator, options.judge) if values]
     if len(inputs) != 1:
-        raise BadInput("give either two builds, or --rev twice, or --allocator twice, or --judge (see --help)")
+        raise BadInput("give either two builds, or --rev twice, or --allocator twice, or --judge once (see --help)")
     wanted = 1 if options.calibrate else 2
     if not options.judge and len(inputs[0]) != wanted:
-        sides = "one side: it is compared with itself" if options.calibrate else "two sides, the old and the new"
-        raise BadInput(f"give {sides}; {len(inputs[0])} given")
+        needed = "one side, which is compared with itself" if options.calibrate else "two sides, the old and the new"
+        raise BadInput(f"give {needed}; {len(inputs[0])} given")
     if options.layouts > 1 and options.allocator:
-        raise BadInput("--layouts is for builds and revisions: two mallocs share one program")
+        raise BadInput("--layouts goes with builds and --rev, not with --allocator: two mallocs share one program")
     if options.judge and options.calibrate:
-        raise BadInput("--calibrate measures, --judge does not")
+        raise BadInput("--calibrate measures, so it does not go with --judge")
 
 
 # ---- the two sides
@@ -206,35 +226,33 @@ class _BothSides:
 
 
 @contextlib.contextmanager
-def _sides(
+def _built_sides(
     options: argparse.Namespace,
     root: Path,
-    build: contestants.Builder,
+    build: sides.Builder,
     side_options: SideOptions,
     folder: Path,
     status: Console,
 ) -> Iterator[_BothSides]:
     with contextlib.ExitStack() as stack:
         if options.rev:
-            commits = [contestants.commit_of(label, root) for label in options.rev]
+            commits = [sides.commit_of(label, root) for label in options.rev]
             if len(commits) > len(set(commits)):
                 raise BadInput(f"{' and '.join(options.rev)} are the same commit, {commits[0]}")
-            sides = [
-                stack.enter_context(
-                    contestants.of_revision(label, root, options.build, build, side_options, folder, status)
-                )
+            built = [
+                stack.enter_context(sides.of_revision(label, root, options.build, build, side_options, folder, status))
                 for label in options.rev
             ]
         elif options.allocator:
             executable = build(root, options.build, status)
-            sides = [contestants.of_malloc(label, file, executable, side_options) for label, file in options.allocator]
+            built = [sides.of_malloc(label, file, executable, side_options) for label, file in options.allocator]
         else:
-            sides = [contestants.of_build(label, side_options, folder, status) for label in options.builds]
-        yield _BothSides(sides[0], sides[-1])
+            built = [sides.of_build(label, side_options, folder, status) for label in options.builds]
+        yield _BothSides(built[0], built[-1])
 
 
 def machine_key(catalogue: Catalogue) -> str:
-    """The same for the same kind of machine, whatever its clock does or its host is called."""
+    """A key that is the same for all machines of a kind, whatever their clocks do and their hosts are called."""
     facts = {key: catalogue.context[key] for key in MACHINE_FACTS if key in catalogue.context}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
@@ -252,7 +270,7 @@ def _floors(options: argparse.Namespace, default_file: Path, status: Console) ->
 
 
 def _rule(options: argparse.Namespace, names: Collection[str], floors: Mapping[str, float]) -> Rule:
-    """Raises BadInput for a threshold below a benchmark's floor: what nothing does cannot fail something."""
+    """Raises BadInput for a threshold below a benchmark's floor: noise alone would fail the comparison."""
     default = Rule(pairs=options.pairs)
     thresholds = dict(thresholds_over(floors, default))
     for key in {*names, *floors}:
@@ -274,7 +292,7 @@ def _announce(plan: paired_run.PairedRun, options: argparse.Namespace, status: C
     first, last = (rule.pairs, rule.pairs) if plan.to_the_end else (rule.interim_analyses[0], rule.most_pairs)
     seconds = turns * first * 2 * 2 * options.seconds  # as long again to set up and find the number of iterations
     bound = f", at most {options.budget:.0f} s" if options.budget < math.inf else ""
-    to_first = "for all pairs" if plan.to_the_end else "to the first look"
+    to_first = "for all pairs" if plan.to_the_end else "to the first analysis"
     status.print(
         f"duet: {plan.old.side.label} and {plan.new.side.label}, {options.profile}: benchmarks "
         f"{len(plan.names)}, controls {len(plan.controls)}, pairs of each {first} to {last}, "
@@ -301,16 +319,16 @@ def _play(plan: paired_run.PairedRun, status: Console) -> RecordedPairs:
                 total=progress.pairs + progress.pairs_left,
                 left=""
                 if progress.seconds_left is None
-                else f"about {_minutes(progress.seconds_left)} to the next look",
+                else f"about {_minutes(progress.seconds_left)} to the next analysis",
             )
 
         return paired_run.play(plan, show)
 
 
-# ---- telling
+# ---- results
 
 
-def _tell(comparison: Comparison, options: argparse.Namespace) -> int:
+def _print_comparison(comparison: Comparison, options: argparse.Namespace) -> int:
     write_comparison(comparison, options.format, None, options.strict)
     return comparison.exit_code(options.strict)
 
@@ -322,13 +340,14 @@ def _calibrate(recorded: RecordedPairs, rule: Rule, file: Path) -> int:
             console.print(problem, markup=False, soft_wrap=True)
         return REFUSED
     calibration = calibrate(recorded, rule)
-    table = Table("benchmark", "floor", "threshold by default", title=f"{recorded.old.label} against itself")
+    table = Table("benchmark", "floor", "threshold by default", title=f"{recorded.old.label} compared with itself")
     for name, floor in sorted(calibration.floors.items(), key=lambda item: -item[1]):
         table.add_row(name, f"{floor:.2%}", f"{floor + THRESHOLD:.2%}")
     console.print(table)
-    least = "none that was tried" if calibration.least_found is None else f"{calibration.least_found:.1%}"
+    least = "larger than all that were tried" if calibration.least_found is None else f"{calibration.least_found:.1%}"
     lines = [
-        f"comparisons of this side with itself that fail: {calibration.false_alarms} of {calibration.simulated}, resampled",
+        f"comparisons of this side with itself that fail, resampled: {calibration.false_alarms} of "
+        f"{calibration.simulated}",
         f"the smallest slowdown of one benchmark that is found nine times in ten, resampled: {least}",
         *recorded.problems,
         *recorded.warnings,

@@ -1,4 +1,4 @@
-"""scripts/evaluate: how often the gate errs, measured."""
+"""scripts/evaluate: how often does the gate err?"""
 
 from __future__ import annotations
 
@@ -27,31 +27,32 @@ RESAMPLING_SEED = 20260101
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = OneLineParser(
         prog=PROGRAM,
-        description="How often the gate errs: records comparisons of a program with itself and with planted slowdowns, "
-        "quiet and beside a bad neighbour, and prints what this project's rule and those of other tools say of them.",
-        epilog="Recording wants a machine that does nothing else. Exit codes: 0 done, 1 --check found the page stale, "
-        "2 bad input, 130 interrupted before anything was whole.",
+        description="Measures how often the gate errs: records comparisons of a program with itself and with planted "
+        "slowdowns, quiet and beside a bad neighbour, and prints how often this project's rule and those of other tools "
+        "are right.",
+        epilog="Recording needs a machine that does nothing else. Exit codes: 0 on success, 1 --check found the page "
+        "stale, 2 bad input, 130 interrupted before a turn was complete.",
     )
     add = parser.add_argument
-    add("--from", dest="recorded", metavar="FILE", type=Path, help=f"judge this recording, as {COMMITTED}")
+    add("--from", dest="recorded", metavar="FILE", type=Path, help=f"judge this recording, for example {COMMITTED}")
     add("--record", action="store_true", help=f"only record, to --out; default: {COMMITTED}")
-    add("--out", metavar="FILE", type=Path, help="keep what is recorded here")
-    add("--minutes", metavar="N", type=_positive, help=f"how long to record; default: {MINUTES:.0f}")
+    add("--out", metavar="FILE", type=Path, help="write the recording to this file")
+    add("--minutes", metavar="N", type=_positive, help=f"record for N minutes; default: {MINUTES:.0f}")
     add("--quick", action="store_true", help=f"record for {QUICK_MINUTES:.0f} minutes: few turns, wide intervals")
-    add("--seed", metavar="N", type=_count, help="of the recording's order and its neighbour; default: a new one")
+    add("--seed", metavar="N", type=_count, help="seed the recording's order and its neighbour; default: a random seed")
     add(
         "--suites",
         metavar="N",
         type=_count,
         default=gate_error_rates.SUITES,
-        help=f"default: {gate_error_rates.SUITES}",
+        help=f"resample N suites; default: {gate_error_rates.SUITES}",
     )
     add("--write", metavar="PAGE", type=Path, help="put the table into this page's generated block")
-    add("--check", metavar="PAGE", type=Path, help="change nothing; exit 1 if the page's block says something else")
-    add("--build", metavar="PRESET", default="release", help="the CMake preset to build and record; default: release")
+    add("--check", metavar="PAGE", type=Path, help="change nothing; exit with 1 if the page's block differs")
+    add("--build", metavar="PRESET", default="release", help="build and record this CMake preset; default: release")
     options = parser.parse_args(arguments)
     if options.recorded and (options.record or options.quick or options.minutes or options.out):
-        parser.error("--from measures nothing: --record, --out, --quick and --minutes do not go with it")
+        parser.error("--from does not measure, so it does not go with --record, --out, --quick or --minutes")
     if options.check and not options.recorded:
         parser.error("--check needs --from: a fresh recording differs from any page")
     return options
@@ -63,7 +64,7 @@ def _positive(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0.0 < value <= 10_000.0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes above 0 and up to 10,000")
     return value
 
 
@@ -106,7 +107,7 @@ def _evaluation(recording: gate_recording.Recording, suites: int, status: Consol
     if not status.is_terminal:
         return gate_error_rates.evaluate(recording, RESAMPLING_SEED, suites)
     with bar(status) as progress_bar:
-        task = progress_bar.add_task("asking the rules", total=None, left="")
+        task = progress_bar.add_task("scoring the rules", total=None, left="")
         return gate_error_rates.evaluate(
             recording,
             RESAMPLING_SEED,
@@ -120,7 +121,7 @@ def _record(
 ) -> gate_recording.Recording:
     out = options.out or (root / COMMITTED if options.record else None)
     if options.out and not options.out.parent.is_dir():
-        raise BadInput(f"{options.out.parent} is no folder")
+        raise BadInput(f"--out takes a file in an existing folder: {options.out.parent} is not a folder")
     planted, neighbour = (build(root, options.build, status, target) for target in ("planted", "neighbour"))
     seed = options.seed or secrets.randbelow(1 << 32) or 1
     minutes = options.minutes or (QUICK_MINUTES if options.quick else MINUTES)

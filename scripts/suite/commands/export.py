@@ -1,4 +1,4 @@
-"""scripts/export: a run in other tools' forms."""
+"""scripts/export: a run in the formats of other tools."""
 
 from __future__ import annotations
 
@@ -20,20 +20,26 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog=PROGRAM,
         description="Writes a run for other tools: the median of each benchmark over its processes, or all rows.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="forms:\n"
+        epilog="formats:\n"
         "  google-benchmark         Google Benchmark's JSON with a row for each process, and aggregates (compare.py)\n"
         "  github-action-benchmark  Google Benchmark's JSON with one row a benchmark (tool: googlecpp; also Bencher's\n"
         "                           cpp_google adapter)\n"
         "  bencher                  Bencher Metric Format with intervals (bencher run --adapter json)\n"
         "  otava                    CSV with one row a run; several runs make the series\n"
-        "  otava-config             the configuration for that CSV, which tells Otava that less is better\n\n"
-        "stderr names what has no place in a form: failed benchmarks, and figures that are not times.\n"
+        "  otava-config             the configuration for that CSV, which says that less is better\n\n"
+        "Results that a format cannot contain (failed benchmarks, and figures that are not times) are named on stderr.\n"
         "Exit codes: 0 on success, 2 on bad input or if there is nothing to write.",
     )
     add = parser.add_argument
-    add("runs", metavar="RUN", type=Path, nargs="+", help="a run: its folder, run.json or run.json.gz; several for otava")
-    add("--to", choices=list(export.FORMS), required=True, help="write this form")
-    add("-o", "--out", metavar="FILE", type=Path, help="write there instead of printing")
+    add(
+        "runs",
+        metavar="RUN",
+        type=Path,
+        nargs="+",
+        help="a run: its folder, run.json or run.json.gz; several for otava",
+    )
+    add("--to", choices=list(export.FORMS), required=True, help="choose the format")
+    add("-o", "--out", metavar="FILE", type=Path, help="write to this file instead of printing")
     return parser.parse_args(arguments)
 
 

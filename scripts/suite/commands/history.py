@@ -1,4 +1,4 @@
-"""scripts/history: keeps the record of many runs, and says where the cost changed."""
+"""scripts/history: where did the cost change in the record of many runs?"""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import csv
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from rich.table import Table
 
@@ -17,7 +17,7 @@ from suite.base.cli import ROOT, SUCCESS, OneLineParser, answer, console_for_res
 from suite.base.errors import BadInput
 from suite.base.files import write_whole
 from suite.base.text import one_line
-from suite.history import check as regressions
+from suite.history import check as history_check
 from suite.history import store
 from suite.history.store import Annotation, Entry, History, SeriesTable, opened
 from suite.stats import change_points
@@ -26,72 +26,103 @@ PROGRAM = "scripts/history"
 WORSE = 1
 
 EPILOG = f"""
-A series is one figure of one benchmark on one machine, in one profile: the ratio to the reference where one was given,
-else core cycles, else nanoseconds. trend, check and export take the series of the run that was added last; --like RUN
-takes those of another run. RUN is a number from list, or the beginning of a commit.
+A series is one figure of one benchmark on one machine, in one profile: the ratio to the reference run where it was
+given, else core cycles, else nanoseconds. trend, check and export take the series of the newest run; --like RUN takes
+the series of another run. RUN is a number from list, or the beginning of a commit.
 
-check looks at the last {regressions.LAST_RUNS} runs, and fails for each change for the worse that lasts to the newest
-run and that no annotation accepts. An annotation speaks of its run, and of up to {regressions.RUNS_BESIDE} beside it.
+check judges the last {history_check.LAST_RUNS} runs. It fails if a series got worse, is still worse in the newest run, and
+no annotation accepts the change. An annotation covers its run, and up to {history_check.RUNS_BESIDE} runs beside it.
 
-Exit codes: 0 done, check: nothing worse; 1 check found something worse; 2 bad input, or too short a history to judge.
+Exit codes: 0 on success, and check found no series worse; 1 check found a series worse; 2 bad input, or the history is
+too short to judge.
 """
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = OneLineParser(
         prog=PROGRAM,
-        description="Keeps the record of many runs in one file, and says where the cost changed.",
+        description="Keeps the record of many runs in one file, and shows where the cost changed.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     default = ROOT / "results" / "history.sqlite"
-    parser.add_argument("--file", type=Path, default=default, help="the record; default: results/history.sqlite")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-
-    def command(name: str, help: str) -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
-
-    add = command("add", "keep runs; one that is kept already is not kept twice")
-    add.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="a run: its folder, run.json or run.json.gz")
-    add.add_argument("--commit", metavar="SHA", default="", help="what was measured")
-    add.add_argument("--reference", metavar="REF", type=Path, help="a run of a pinned build, measured beside it")
-    command("list", "show the runs and the annotations")
-    trend = command("trend", "show series and their change points")
-    trend.add_argument("name", metavar="NAME|REGEX", help="a series, or an expression for several")
-    trend.add_argument("--chart", metavar="FILE", type=Path, help="draw the one series: .svg, .png or .pdf")
-    trend.add_argument("--theme", choices=("light", "dark"), default="light", help="of the chart; default: light")
-    trend.add_argument("--size", choices=("talk", "paper"), default="talk", help="of the chart; default: talk")
-    check = command("check", "fail when a series got worse")
-    check.add_argument("--format", choices=list(regressions.FORMS), default="text", help="default: text")
-    check.add_argument("--allow-short", action="store_true", help="too short a history is said, and no failure")
-    check.add_argument("--all", action="store_true", help="also show what got better, and what is accepted")
-    export = command("export", "print the values of the series")
-    export.add_argument("--format", choices=("csv", "json"), default="csv", help="default: csv")
-    export.add_argument("--samples", action="store_true", help="every process's raw figures instead")
-    for subparser in (check, export):
-        subparser.add_argument("--only", metavar="REGEX", type=_expression, help="only series whose name matches")
-    for subparser in (check, trend):
-        subparser.add_argument(
-            "--threshold", metavar="PERCENT", type=_percent, default=change_points.LEAST_CHANGE,
-            help=f"the smallest change that matters; default: {100 * change_points.LEAST_CHANGE:g}%%",
-        )  # fmt: skip
-    for subparser in (trend, check, export):
-        subparser.add_argument("--like", metavar="RUN", help="the series of this run's machine, profile and unit")
-        last = regressions.LAST_RUNS if subparser is check else None
-        subparser.add_argument("--last", metavar="N", type=_count, default=last, help=f"runs; default: {last or 'all'}")
-    annotate = command("annotate", "say why something changed; check then accepts the change")
-    annotate.add_argument("when", metavar="WHEN|RUN", help="a date (UTC), a run's number, or a commit")
-    annotate.add_argument("text", metavar="TEXT", help="for example 'new runner', 'compiler 13'")
-    annotate.add_argument("--only", metavar="REGEX", type=_expression, help="speak of these series only")
-    annotate.add_argument("--note", action="store_true", help="only say it: check still fails")
+    parser.add_argument("--file", type=Path, default=default, help="use this record; default: results/history.sqlite")
+    commands: Commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _parse_add(commands)
+    _subparser(commands, "list", "show the runs and the annotations")
+    _parse_trend(commands)
+    _parse_check(commands)
+    _parse_export(commands)
+    _parse_annotate(commands)
     return parser.parse_args(arguments)
+
+
+Commands: TypeAlias = "argparse._SubParsersAction[OneLineParser]"
+
+
+def _subparser(commands: Commands, name: str, help: str) -> argparse.ArgumentParser:
+    return commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
+
+
+def _parse_add(commands: Commands) -> None:
+    add = _subparser(commands, "add", "add runs to the record, each run once").add_argument
+    add("runs", metavar="RUN", type=Path, nargs="+", help="a run: its folder, run.json or run.json.gz")
+    add("--commit", metavar="SHA", default="", help="name the commit that was measured")
+    add("--reference", metavar="REF", type=Path, help="add the run of a pinned build that was measured beside it")
+
+
+def _parse_trend(commands: Commands) -> None:
+    add = _subparser(commands, "trend", "show series and their change points").add_argument
+    add("name", metavar="NAME|REGEX", help="a series, or an expression for several")
+    add("--chart", metavar="FILE", type=Path, help="draw the series into this file: .svg, .png or .pdf")
+    add("--theme", choices=("light", "dark"), default="light", help="choose the chart's colours; default: light")
+    add("--size", choices=("talk", "paper"), default="talk", help="choose the chart's size; default: talk")
+    _add_threshold(add)
+    _add_runs(add, None)
+
+
+def _parse_check(commands: Commands) -> None:
+    add = _subparser(commands, "check", "fail when a series got worse").add_argument
+    add("--format", choices=list(history_check.FORMS), default="text", help="choose the format; default: text")
+    add("--allow-short", action="store_true", help="pass, with a message, if the history is too short")
+    add("--all", action="store_true", help="also show series that got better, and accepted changes")
+    add("--only", metavar="REGEX", type=_expression, help="take only series whose name matches")
+    _add_threshold(add)
+    _add_runs(add, history_check.LAST_RUNS)
+
+
+def _parse_export(commands: Commands) -> None:
+    add = _subparser(commands, "export", "print the values of the series").add_argument
+    add("--format", choices=("csv", "json"), default="csv", help="choose the format; default: csv")
+    add("--samples", action="store_true", help="print the raw figures of every process instead")
+    add("--only", metavar="REGEX", type=_expression, help="take only series whose name matches")
+    _add_runs(add, None)
+
+
+def _parse_annotate(commands: Commands) -> None:
+    add = _subparser(commands, "annotate", "record the reason of a change; check then accepts the change").add_argument
+    add("when", metavar="WHEN|RUN", help="a date (UTC), a run's number, or a commit")
+    add("text", metavar="TEXT", help="for example 'new runner', 'compiler 13'")
+    add("--only", metavar="REGEX", type=_expression, help="cover only series whose name matches")
+    add("--note", action="store_true", help="record the reason only: check still fails")
+
+
+def _add_threshold(add: Callable[..., argparse.Action]) -> None:
+    least = change_points.LEAST_CHANGE
+    smallest = f"set the smallest change that matters; default: {100 * least:g}%%"
+    add("--threshold", metavar="PERCENT", type=_percent, default=least, help=smallest)
+
+
+def _add_runs(add: Callable[..., argparse.Action], last: int | None) -> None:
+    add("--like", metavar="RUN", help="take the series of this run's machine, profile and unit")
+    add("--last", metavar="N", type=_count, default=last, help=f"take the last N runs; default: {last or 'all'}")
 
 
 def _expression(text: str) -> re.Pattern[str]:
     try:
         return re.compile(text)
     except re.error as problem:
-        raise argparse.ArgumentTypeError(f"{text!r} is no regular expression ({problem})") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not a regular expression ({problem})") from None
 
 
 def _percent(text: str) -> float:
@@ -115,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _add(options: argparse.Namespace) -> int:
     if options.reference is not None and len(options.runs) > 1:
-        raise BadInput("--reference is of one run: add the others by themselves")
+        raise BadInput(f"--reference goes with one RUN.json, got {len(options.runs)}: add the others without it")
     prepared = [store.prepare(file, options.reference) for file in options.runs]
     with opened(options.file, to_write=True) as record:
         added = [record.add(run, one_line(options.commit)) for run in prepared]
@@ -156,7 +187,7 @@ def _annotate(options: argparse.Namespace) -> int:
         run = record.find_run(options.when)
         by_number = run is not None and not run.revision.startswith(options.when)
         moment = None if run else store.moment_of(
-            options.when, f"{options.file}: {options.when!r} is no date, and no run or commit in it"
+            options.when, f"{options.file}: {options.when!r} is neither a date nor a run or commit in it"
         )  # fmt: skip
         annotation = Annotation(
             run=run.id if run and by_number else None,
@@ -167,7 +198,7 @@ def _annotate(options: argparse.Namespace) -> int:
             text=one_line(options.text),
         )
         if not annotation.text:
-            raise BadInput("an annotation needs a text")
+            raise BadInput("TEXT must not be empty")
         record.annotate(annotation)
     return SUCCESS
 
@@ -182,18 +213,18 @@ def _table(options: argparse.Namespace, record: History, only: re.Pattern[str] |
 def _check(options: argparse.Namespace) -> int:
     with opened(options.file) as record:
         series, annotations = _table(options, record, options.only), record.annotations()
-    verdict = regressions.judge(series, annotations, options.threshold)
+    verdict = history_check.judge(series, annotations, options.threshold)
     if not verdict.judged:
         needed = change_points.fewest_runs(len(series.names))
         too_short = (
-            f"{options.file}: too short a history: {verdict.runs} runs like the newest; of {len(series.names)} series "
-            f"a change in one can be told from noise from {needed} runs on"
+            f"{options.file}: the history is too short: it has {verdict.runs} runs like the newest; with "
+            f"{len(series.names)} series, a change in one series can be told from noise from {needed} runs on"
         )
         if not options.allow_short:
             raise BadInput(too_short)
         print(json.dumps({"too_short": too_short}) if options.format == "json" else too_short)
         return SUCCESS
-    print(regressions.FORMS[options.format](verdict, options.all))
+    print(history_check.FORMS[options.format](verdict, options.all))
     return WORSE if verdict.new_and_worse else SUCCESS
 
 
@@ -218,7 +249,7 @@ def _trend(options: argparse.Namespace) -> int:
                 for annotation in annotations
                 if annotation.speaks_of(name) and annotation.place_in(runs) == point.index
             ]
-            line = f"    {first.measured} {first.label}: {regressions.size_text(point.size)}"
+            line = f"    {first.measured} {first.label}: {history_check.size_text(point.size)}"
             print("; ".join([line, *annotated, *store.changed_facts(runs[point.index - 1], first)]))
     return SUCCESS
 
@@ -227,20 +258,22 @@ def _named(text: str) -> re.Pattern[str]:
     try:
         return re.compile(text)
     except re.error as problem:
-        raise BadInput(f"{text!r} is no regular expression ({problem})") from None
+        raise BadInput(f"NAME takes a series or a regular expression, got {text!r} ({problem})") from None
 
 
 def _draw(
     options: argparse.Namespace, series: SeriesTable, annotations: Sequence[Annotation], machine: dict[str, object]
 ) -> None:
-    from suite import charts  # takes a second, which no other command needs to wait
+    from suite import charts  # takes a second, and only this command needs it
     from suite.charts.across import trend
 
     file: Path = options.chart
     if file.suffix[1:] not in charts.FORMATS:
-        raise BadInput(f"{file}: a chart ends in one of .{', .'.join(charts.FORMATS)}")
+        raise BadInput(f"--chart takes a file that ends in .{', .'.join(charts.FORMATS)}, got {file}")
     if len(series.names) > 1:
-        raise BadInput(f"{options.name!r} names {len(series.names)} series, a chart shows one: {series.names[0]}, ...")
+        raise BadInput(
+            f"--chart draws one series, but {options.name!r} names {len(series.names)}: {series.names[0]}, ..."
+        )
     sheet = trend.draw(series, annotations, machine, options.threshold, charts.Look(options.theme, options.size))
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, charts.render(sheet, file.suffix[1:]))

@@ -28,22 +28,28 @@ STYLES = {CAUGHT: "green", SURVIVED: "bold red", UNBUILT: "yellow"}
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = OneLineParser(
         prog=PROGRAM,
-        description="Breaks a copy of the project in each of the ways that stand in tests/mutants/, builds it, and "
-        "looks whether the tests that must notice do.",
-        epilog="Exit codes: 0 all are caught, 1 a mutant survives, 2 bad input: also when one no longer applies to "
-        "the code, does not build, or its tests fail on the code as it is.",
+        description="Breaks a copy of the project in each of the ways (mutants) in tests/mutants/, builds it, and "
+        "checks whether the tests that must notice fail.",
+        epilog="Exit codes: 0 all mutants are caught, 1 a mutant survives, 2 bad input: also if a mutant no longer "
+        "applies to the code or does not build, or its tests fail on the unchanged code.",
     )
-    parser.add_argument("--only", metavar="REGEX", default="", help="the mutants whose name or file has a match")
-    parser.add_argument("--list", action="store_true", help="list the mutants, see that they apply, and try none")
-    parser.add_argument("--all", action="store_true", help="run all tests on each, not only those that must notice")
-    parser.add_argument("--jobs", type=int, metavar="N", help="how many at a time; default: one a processor")
-    parser.add_argument("--folder", type=Path, help="keep the copies here for the next time; default: a temporary one")
+    parser.add_argument("--only", metavar="REGEX", default="", help="try only mutants whose name or file matches")
+    parser.add_argument(
+        "--list", action="store_true", help="list the mutants and check that they apply, without trying them"
+    )
+    parser.add_argument(
+        "--all", action="store_true", help="run all tests on each mutant, not only the tests that must notice"
+    )
+    parser.add_argument("--jobs", type=int, metavar="N", help="try N mutants at a time; default: one a processor")
+    parser.add_argument(
+        "--folder", type=Path, help="keep the copies in this folder for the next time; default: a temporary folder"
+    )
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     options = parse(arguments)
-    # A shell starts what it puts into the background with interrupts ignored, and the tests of interrupts would inherit that.
+    # A shell ignores interrupts in a command that it starts in the background, and tests of interrupts would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     return answer(PROGRAM, lambda: _mutate(options, root))
 
@@ -55,7 +61,7 @@ def _mutate(options: argparse.Namespace, root: Path) -> int:
         console_for_results().print(_listed(mutants))
         return SUCCESS
     if options.jobs is not None and options.jobs < 1:
-        raise BadInput(f"--jobs {options.jobs}: at least one is needed")
+        raise BadInput(f"--jobs takes a number from 1, got {options.jobs}")
     jobs = options.jobs or len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory(prefix="mutants-") as temporary, _progress(len(mutants)) as report:
         folder = options.folder or Path(temporary)
@@ -71,7 +77,7 @@ def _progress(total: int) -> Iterator[Callable[[Outcome], None]]:
 
         def print_uncaught(
             outcome: Outcome,
-        ) -> None:  # at once: what is told at the end is lost when it does not come to that
+        ) -> None:  # at once: an interrupted run prints no table
             if outcome.verdict != CAUGHT:
                 status.print(f"{outcome.verdict}: {outcome.mutant.breaks}", markup=False)
 
@@ -86,10 +92,10 @@ def _selected(mutants: Sequence[Mutant], only: str) -> list[Mutant]:
     try:
         pattern = re.compile(only)
     except re.error as problem:
-        raise BadInput(f"--only {only}: {problem}") from None
+        raise BadInput(f"--only takes a regular expression, got {only!r} ({problem})") from None
     matching = [mutant for mutant in mutants if pattern.search(mutant.breaks) or pattern.search(mutant.file)]
     if not matching:
-        raise BadInput(f"--only {only}: no mutant has such a name or file (--list shows all)")
+        raise BadInput(f"--only {only}: no mutant's name or file matches (--list shows all)")
     return matching
 
 
@@ -101,17 +107,17 @@ def _listed(mutants: Sequence[Mutant]) -> Table:
 
 
 def _outcome_table(outcomes: Sequence[Outcome]) -> Table:
-    """The caught in brief, the others with what is known of them."""
+    """The mutants that were caught in brief, the others with all evidence."""
     counts = {verdict: sum(outcome.verdict == verdict for outcome in outcomes) for verdict in STYLES}
     caption = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
     table = Table(
-        box=None, header_style="bold", caption=f"{len(outcomes)} mutants: {caption}", caption_justify="left", pad_edge=False,
-        expand=True,
+        box=None, header_style="bold", caption=f"{len(outcomes)} mutants: {caption}", caption_justify="left",
+        pad_edge=False, expand=True,
     )  # fmt: skip
     table.add_column("verdict", no_wrap=True)
     table.add_column("what it breaks", min_width=40)
     table.add_column("seconds", justify="right", no_wrap=True)
-    table.add_column("evidence", ratio=1)  # what the others leave
+    table.add_column("evidence", ratio=1)  # the rest of the width
     for outcome in outcomes:
         text = outcome.evidence or f"{outcome.mutant.file}: {outcome.mutant.noticed_by} did not notice"
         verdict = Text(outcome.verdict, STYLES[outcome.verdict])

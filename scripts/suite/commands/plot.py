@@ -20,9 +20,9 @@ PROGRAM = "scripts/plot"
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = OneLineParser(
         prog=PROGRAM,
-        description="Draws every chart the run has data for, and prints the files. Of several runs (machines, "
+        description="Draws every chart that the run has data for, and prints the files. From several runs (machines, "
         "versions), it draws the charts that compare them: overlay-NAME, a line or a column a run.",
-        epilog="Exit codes: 0 drawn, 2 bad input, or nothing to draw. "
+        epilog="Exit codes: 0 on success, 2 bad input, or nothing to draw. "
         f"Charts of several runs: {', '.join(overlay.names())}.",
     )
     add = parser.add_argument
@@ -33,23 +33,37 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         nargs="+",
         help=f"a run: its folder, run.json or run.json.gz; at most {overlay.MOST_RUNS}",
     )
-    add("--chart", metavar="NAME", action="append", choices=list(charts.charts()), help="only this one; several times")
-    add("--format", metavar="LIST", type=_formats, default=("svg", "png"), help="of svg, png, pdf; default: svg,png")
-    add("--theme", choices=charts.THEMES, default="light", help="of the page; default: light")
+    add(
+        "--chart",
+        metavar="NAME",
+        action="append",
+        choices=list(charts.charts()),
+        help="draw only this chart; repeatable",
+    )
+    add(
+        "--format",
+        metavar="LIST",
+        type=_formats,
+        default=("svg", "png"),
+        help="write these of svg, png, pdf; default: svg,png",
+    )
+    add("--theme", choices=charts.THEMES, default="light", help="choose the charts' colours; default: light")
     add(
         "--size",
         choices=list(charts.SIZES),
         default="talk",
-        help="talk (default): a slide, 16:9; paper: the same in small; square: as tall as wide",
+        help="choose the size: talk (default), a slide of 16:9; paper, the same smaller; square, as tall as wide",
     )
-    add("--out", metavar="DIR", type=Path, help="write here; default: the folder figures beside the first run")
+    add(
+        "--out", metavar="DIR", type=Path, help="write to this folder; default: the folder figures beside the first run"
+    )
     return parser.parse_args(arguments)
 
 
 def _formats(text: str) -> tuple[str, ...]:
     formats = tuple(dict.fromkeys(text.split(",")))
     if not set(formats) <= set(charts.FORMATS):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of {', '.join(charts.FORMATS)}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of {', '.join(charts.FORMATS)}, separated by commas")
     return formats
 
 
@@ -79,11 +93,11 @@ def _plot(options: argparse.Namespace) -> int:
 
 def _check_overlays(options: argparse.Namespace) -> None:
     if len(options.runs) > overlay.MOST_RUNS:
-        raise BadInput(f"at most {overlay.MOST_RUNS} runs are drawn in one chart, not {len(options.runs)}")
+        raise BadInput(f"one chart shows at most {overlay.MOST_RUNS} runs, got {len(options.runs)}")
     single = [name for name in options.chart or () if name not in overlay.names()]
     if single:
         names = ", ".join(overlay.names())
-        raise BadInput(f"{', '.join(single)} is drawn of one run alone; of several there are {names}")
+        raise BadInput(f"{', '.join(single)} shows only one run; the charts of several runs are {names}")
 
 
 if __name__ == "__main__":

@@ -20,11 +20,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         description="Rewrites the generated blocks of README.md and of the chapters in docs/, and "
         "results/reference/figures, from results/reference/run.json.gz. --check also names what the present program "
         "measures otherwise than the program that made that run.",
-        epilog="Exit codes: 0 all is fresh, 1 --check found something stale, 2 bad input.",
+        epilog="Exit codes: 0 on success, 1 --check found a stale block, figure or reference, 2 bad input.",
     )
     either = parser.add_mutually_exclusive_group()
-    either.add_argument("--check", action="store_true", help="change nothing; name what is stale")
-    either.add_argument("--refresh", metavar="RUN", type=Path, help="first make this run the reference, with its report")
+    either.add_argument("--check", action="store_true", help="change nothing; name the stale blocks and figures")
+    either.add_argument(
+        "--refresh", metavar="RUN", type=Path, help="first make this run the reference, with its report"
+    )
     return parser.parse_args(arguments)
 
 

@@ -1,4 +1,4 @@
-"""scripts/report: makes one HTML page of one run, or of several side by side."""
+"""scripts/report: one HTML page of a run, or of several runs side by side."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog=PROGRAM,
         description="Makes one HTML page that needs no network: findings, the machine, every chart, and all figures to "
         "search and sort. Several runs stand side by side. Prints the file's path.",
-        epilog="Exit codes: 0 made, 2 bad input.",
+        epilog="Exit codes: 0 on success, 2 bad input.",
     )
     add = parser.add_argument
     add(
@@ -30,7 +30,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         nargs="+",
         help=f"runs: their folders, run.json or run.json.gz; at most {report.MOST_RUNS}",
     )
-    add("-o", "--out", metavar="FILE", type=Path, help="write here; default: report.html beside the first run")
+    add("-o", "--out", metavar="FILE", type=Path, help="write to this file; default: report.html beside the first run")
     return parser.parse_args(arguments)
 
 

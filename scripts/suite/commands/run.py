@@ -1,4 +1,4 @@
-"""scripts/run: builds, measures, draws, and says what was found."""
+"""scripts/run: builds, measures, draws, and prints the findings."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = OneLineParser(
         prog=PROGRAM,
         description="Builds, measures, draws, and prints the findings. Results go to results/<time>-<profile>/.",
-        epilog="Exit codes: 0 all went well, 1 some processes failed (the rest is kept), 2 bad input or no result, "
-        f"130 interrupted: go on with {GO_ON}.",
+        epilog="Exit codes: 0 on success, 1 some processes failed (the other results are kept), 2 bad input or no "
+        f"result, 130 interrupted: go on with {GO_ON}.",
     )
     add = parser.add_argument
     add(
         "--profile",
         choices=list(scheduler.PROCESSES),
-        help="smoke: seconds; quick (default): minutes; full: the longest",
+        help="choose the extent: smoke takes seconds, quick (default) minutes, full the longest",
     )
     add("--only", metavar="REGEX", help="measure only benchmarks whose name matches, for example '^scoped/'")
     add(
@@ -58,13 +58,15 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME=FILE[,PREFIX]",
         action="append",
         default=[],
-        help="measure this malloc library too; PREFIX stands before malloc and free in it; may be given several times",
+        help="measure this malloc library too; PREFIX precedes its malloc and free; repeatable",
     )
-    add("--out", metavar="DIR", type=Path, help="write here; results/latest then stays as it is")
-    add("--resume", action="store_true", help="go on with results/latest, or with --out DIR, where it was interrupted")
-    add("--processes", metavar="N", type=_count, help="processes for each family; by default the profile's number")
-    add("--no-figures", action="store_true", help="draw no figures, and make no report")
-    add("--build", metavar="PRESET", default="release", help="the CMake preset to build and measure; default: release")
+    add("--out", metavar="DIR", type=Path, help="write to this folder; results/latest then stays as it is")
+    add("--resume", action="store_true", help="go on with results/latest, or --out DIR, where it was interrupted")
+    add(
+        "--processes", metavar="N", type=_count, help="start N processes for each family; default: the profile's number"
+    )
+    add("--no-figures", action="store_true", help="do not draw figures, and do not write the report")
+    add("--build", metavar="PRESET", default="release", help="build and measure this CMake preset; default: release")
     return parser.parse_args(arguments)
 
 
@@ -109,7 +111,7 @@ def _run(options: argparse.Namespace, root: Path, build: Builder, status: Consol
     return SOME_FAILED if run.failed else SUCCESS
 
 
-# ---- what to measure, and where to
+# ---- the plan and its folder
 
 
 def _begun(options: argparse.Namespace, root: Path, executable: Path) -> tuple[scheduler.Plan, Path]:
@@ -120,7 +122,7 @@ def _begun(options: argparse.Namespace, root: Path, executable: Path) -> tuple[s
     plan = scheduler.Plan(program, catalogue, processes, secrets.randbits(32), doctor.fitness(catalogue))
     folder = options.out or root / "results" / time.strftime(f"%Y%m%d-%H%M%S-{profile}")
     if any((folder / name).exists() for name in (scheduler.PLAN_FILE, scheduler.RUN_FILE)):
-        raise BadInput(f"{folder} holds a run already: add --resume to go on with it, or choose another folder")
+        raise BadInput(f"{folder} already contains a run: add --resume to go on with it, or choose another folder")
     plan.write(folder)
     return plan, folder
 
@@ -137,14 +139,14 @@ def _resumed(options: argparse.Namespace, root: Path, executable: Path) -> tuple
     plan = scheduler.Plan(program, catalogue, processes, earlier.order_seed, doctor.fitness(catalogue))
     changed = earlier.differences(plan.record())
     if changed:
-        raise BadInput(f"{folder} cannot be resumed: changed since it was begun: {', '.join(changed)}")
+        raise BadInput(f"{folder} cannot be resumed: changed since its start: {', '.join(changed)}")
     return plan, folder
 
 
 def _folder_to_resume(options: argparse.Namespace, root: Path) -> Path:
     folder: Path = options.out or root / "results" / "latest"
     if not folder.is_dir():
-        raise BadInput(f"there is no run to resume: {folder} does not exist")
+        raise BadInput(f"--resume needs an interrupted run: {folder} does not exist")
     return folder.resolve()
 
 
@@ -160,15 +162,15 @@ def _point(link: Path | None, folder: Path) -> None:
 
 def _how_to_go_on(folder: Path, options: argparse.Namespace) -> str:
     if not (folder / scheduler.RUN_FILE).exists():
-        return "scripts/run: interrupted before anything was measured"
+        return "scripts/run: interrupted before a process had finished"
     folder_option = f" --out {options.out}" if options.out else ""
     build_option = f" --build {options.build}" if options.build != "release" else ""
     return (
-        f"scripts/run: interrupted; what was measured is in {folder}: go on with {GO_ON}{folder_option}{build_option}"
+        f"scripts/run: interrupted; the results so far are in {folder}: go on with {GO_ON}{folder_option}{build_option}"
     )
 
 
-# ---- showing how it goes
+# ---- progress
 
 
 def _announce(plan: scheduler.Plan, folder: Path, status: Console) -> None:
@@ -183,7 +185,7 @@ def _announce(plan: scheduler.Plan, folder: Path, status: Console) -> None:
 
 
 class _Reporter:
-    """A bar on a terminal, else a line a round; and a line for every failure."""
+    """Shows a bar on a terminal, else a line a round; and a line for every failure."""
 
     def __init__(self, plan: scheduler.Plan, status: Console, bar: Progress, on_success: Callable[[], None]) -> None:
         self.plan, self.status, self.bar, self.on_success = plan, status, bar, on_success
@@ -219,7 +221,7 @@ def _left(seconds: float | None) -> str:
     return f"about {round(seconds)} s left" if seconds < 90 else f"about {round(seconds / 60)} min left"
 
 
-# ---- telling what was found
+# ---- results
 
 
 def _tell(run: Run) -> None:
@@ -233,7 +235,7 @@ def _tell(run: Run) -> None:
 
 
 def _draw(run: Run, unwanted: bool) -> None:
-    """Charts and page beside the result. What draws may be missing: what was measured is kept all the same."""
+    """Writes charts and page beside the result. Without the drawing libraries, the result is kept all the same."""
     if unwanted:
         return
     folder = run.path.parent
@@ -245,7 +247,7 @@ def _draw(run: Run, unwanted: bool) -> None:
     files = charts.draw_all(run, folder / "figures")
     print(f"figures: {len(files)} in {folder / 'figures'}")
     page = report.write(report.make([run]), folder / "report.html")
-    print(f"report, with what holds here of what is said of the stack and the heap: {page}")
+    print(f"report, with the verdicts on common claims about stack and heap: {page}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""scripts/verify: the suite's proof of itself."""
+"""scripts/verify: does the suite measure what it says?"""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ STYLES = {verify.PASS: "green", verify.FAIL: "bold red", verify.SKIPPED: "yellow
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = OneLineParser(
         prog=PROGRAM,
-        description="Puts the suite's claims about itself to the test on this machine, in under two minutes.",
-        epilog="Exit codes: 0 no row failed, 1 a row failed, 2 bad input or the program cannot be built.",
+        description="Tests the suite's claims about itself on this machine, in under two minutes. A claim passes, "
+        "fails, or is skipped if this machine cannot test it.",
+        epilog="Exit codes: 0 no claim failed, 1 a claim failed, 2 bad input or the program cannot be built.",
     )
     parser.add_argument(
-        "--build", metavar="PRESET", default="release", help="the CMake preset to test; default: release"
+        "--build", metavar="PRESET", default="release", help="build and test this CMake preset; default: release"
     )
     return parser.parse_args(arguments)
 

@@ -20,11 +20,11 @@ SLOWDOWNS = (0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
 
 
 def calibrate(recorded: RecordedPairs, rule: Rule) -> Calibration:
-    """What this gate does on this machine, from pairs of a side with itself.
+    """How often this gate errs on this machine, from pairs of a side with itself.
 
-    A floor is the far end of the interval: a benchmark moves no further against itself. How often the gate errs comes
-    from suites resampled from the pairs: drawn with replacement, each with a random sign, since either process of a
-    pair could have been the old one; slowdowns are planted into one benchmark at random of each suite.
+    A floor is the far end of the interval: a benchmark moves no further against itself. The error rates come from
+    suites that are resampled from the pairs, with replacement and with a random sign, because either process of a pair
+    could have been the old side; in each suite, one benchmark at random gets a planted slowdown.
     """
     measured = {key: np.array(metric.logs) for key, metric in sequential_test.paired_metrics(recorded.pairs).items()}
     shifts = {key: estimate_shift(logs.tolist()) for key, logs in measured.items()}
@@ -37,7 +37,7 @@ def calibrate(recorded: RecordedPairs, rule: Rule) -> Calibration:
 
 
 def thresholds_over(floors: Mapping[str, float], rule: Rule) -> dict[str, float]:
-    """The threshold of each calibrated benchmark where none was asked for: the default over the benchmark's floor."""
+    """The threshold of each calibrated benchmark without a threshold of its own: the default plus its floor."""
     return {name: rule.threshold + floor for name, floor in floors.items()}
 
 
@@ -47,7 +47,7 @@ def _found_share(measured: sequential_test.Series, gate: Rule, draw: np.random.G
 
 
 def _found_worse(measured: sequential_test.Series, gate: Rule, draw: np.random.Generator, size: float) -> set[str]:
-    """The verdicts `worse` of one resampled suite: of the slowed benchmark, or of any where none is slowed."""
+    """`worse`, if one resampled suite says so of the slowed benchmark; of any benchmark if `size` is 0."""
     slowed = draw.choice(list(measured)) if size else None
     suite = {}
     for name, logs in measured.items():

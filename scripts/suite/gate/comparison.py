@@ -1,4 +1,4 @@
-"""Is the new side worse than the old one? What a comparison says of each benchmark, and of the whole."""
+"""Is the new side worse than the old side? The verdict on each benchmark, and on the comparison as a whole."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOTHING_WORSE, SOMETHING_WORSE, CANNOT_JUDGE = 0, 1, 2  # exit codes
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is said of one benchmark. Ratios are new over old: above one costs more."""
+    """The verdict on one benchmark, and its numbers. Ratios are new over old: a ratio above 1 costs more."""
 
     name: str
     verdict: str
@@ -23,33 +23,33 @@ class Judgement:
     old_ns: float  # medians, for the reader
     new_ns: float
     others: Mapping[str, Estimate] = field(default_factory=dict)  # the ratios of cycles and of instructions
-    floor: float | None = None  # how far this benchmark moves against itself here, where that was calibrated
-    notes: tuple[str, ...] = ()  # "two humps in the new side", "layout suspect: ...": each one sentence
-    quarantined: bool = False  # two humps: no verdict counts
-    unit: str = "ns"  # of old_ns and new_ns, where the figure is a counter and no time
+    floor: float | None = None  # how far the benchmark moves against itself on this machine; None: not calibrated
+    notes: tuple[str, ...] = ()  # sentences: "bimodal on the new side, ...", "layout suspect: ..."
+    quarantined: bool = False  # bimodal: the verdict does not count
+    unit: str = "ns"  # of old_ns and new_ns; another unit where the figure is a counter
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything a comparison has to say, whatever form it is told in."""
+    """The result of a comparison, which every format writes in its own way."""
 
     method: str  # "duet" or "two files"
     old: Side
     new: Side
     judgements: tuple[Judgement, ...]
-    problems: tuple[str, ...] = ()  # why it cannot be judged in whole: missing, failed, renamed, not finite
-    warnings: tuple[str, ...] = ()  # what to keep in mind: moved controls, another machine, few processes
+    problems: tuple[str, ...] = ()  # why it cannot be judged as a whole: missing, failed, renamed, not finite
+    warnings: tuple[str, ...] = ()  # what limits the result: moved controls, another machine, few processes
     trusted: bool = True  # False: the controls moved
 
     def with_verdict(self, verdict: str) -> tuple[Judgement, ...]:
-        """Those that count, the largest change first."""
+        """The judgements with this verdict that count, the largest change first."""
         matching = [
             judgement for judgement in self.judgements if judgement.verdict == verdict and not judgement.quarantined
         ]
         return tuple(sorted(matching, key=lambda judgement: abs(judgement.ratio.median - 1), reverse=True))
 
     def exit_code(self, strict: bool = False) -> int:
-        """0 nothing worse, 1 something worse, 2 cannot judge; undecided and quarantined are no pass with `strict`."""
+        """0 nothing is worse, 1 a benchmark is worse, 2 cannot judge: with `strict`, also if a benchmark is undecided."""
         if self.problems or not self.trusted:
             return CANNOT_JUDGE
         if self.with_verdict(WORSE):

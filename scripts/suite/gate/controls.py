@@ -20,7 +20,7 @@ CONTROL_EVIDENCE = 0.01  # for all controls together
 
 
 def controls_among(old: Catalogue, new: Catalogue) -> dict[str, str]:
-    """L1 and memory: the smallest and the largest random chase that both sides have."""
+    """The controls of L1 and of memory: the smallest and the largest random chase that both sides have."""
     shared = set(old.benchmarks) & set(new.benchmarks)
     chases = {
         bytes_: name
@@ -34,7 +34,7 @@ def controls_among(old: Catalogue, new: Catalogue) -> dict[str, str]:
 
 
 def controls_that_moved(recorded: RecordedPairs) -> tuple[tuple[str, ...], str]:
-    """A sentence for each control that moved between the sides, and one that tells all of them."""
+    """A sentence for each control that moved between the sides, and a sentence with the change of every control."""
     series = {
         control: [math.log(pair.new.ns / pair.old.ns) for pair in pairs] for control, pairs in recorded.controls.items()
     }
@@ -49,14 +49,14 @@ def controls_that_moved(recorded: RecordedPairs) -> tuple[tuple[str, ...], str]:
         summary.append(f"{control} {math.expm1(shift.median):+.1%}")
         if p < CONTROL_EVIDENCE / len(series) and abs(math.expm1(shift.median)) > CONTROL_MOVED:
             moved.append(
-                f"the {control} control moved by {math.expm1(shift.median):+.1%} between the sides: not to be trusted "
-                "(a neighbour, the clock, or a change of the control's own code)"
+                f"the {control} control moved by {math.expm1(shift.median):+.1%} between the sides: the result is not "
+                "reliable (another load, the clock, or a change of the control's own code)"
             )
     return tuple(moved), f"controls, new against old: {', '.join(summary)}" if summary else ""
 
 
 def _of_each_round(recorded: RecordedPairs, counter: str) -> list[float]:
-    """What was timed beside every benchmark, new against old: of each round the median over its benchmarks."""
+    """A counter that is taken beside every benchmark, new against old: for each round the median of its benchmarks."""
     rounds: dict[int, list[float]] = {}
     for pairs in recorded.pairs.values():
         for number, pair in enumerate(pairs):

@@ -1,6 +1,6 @@
-"""How is a comparison told? On a terminal, in a pull request, and to the programs that collect test results.
+"""How is a comparison written? On a terminal, in a pull request, and for the programs that collect test results.
 
-What comes from files (names, labels, notes) may hold anything: each form writes it so that it is only text.
+Text from files (names, labels, notes) may contain any character: each format escapes it, so that it stays text.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from suite.base.cli import PLAIN_WIDTH, ROOT
+from suite.base.phrases import count
 from suite.base.text import printable, three_figures, time_text
 from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, Comparison, Judgement
 from suite.stats.estimates import Estimate
@@ -36,34 +37,32 @@ _STYLES = {WORSE: "bold red", BETTER: "green"}
 
 
 def headline(comparison: Comparison, strict: bool = False) -> str:
-    """The whole in a sentence."""
+    """The comparison as a whole, in a sentence."""
     return f"{_outcome(comparison, strict)}: {counts(comparison)}"
 
 
 def _outcome(comparison: Comparison, strict: bool) -> str:
     if comparison.problems:
-        return "Cannot be judged as a whole"
+        return "The comparison cannot be judged as a whole"
     if not comparison.trusted:
-        return "Not to be trusted: the controls moved"
+        return "The result is not reliable: the controls moved"
     if comparison.with_verdict(WORSE):
-        return "Something is worse"
-    return (
-        "Cannot be judged: not everything is decided"
-        if comparison.exit_code(strict)
-        else "Nothing is shown to be worse"
-    )
+        return "A benchmark is worse"
+    if comparison.exit_code(strict):
+        return "The comparison cannot be judged: not every benchmark is decided"
+    return "No benchmark is shown to be worse"
 
 
 def counts(comparison: Comparison) -> str:
-    """`3 worse, 1 better, 20 same, 5 undecided`; what is quarantined is not among the undecided."""
+    """`3 worse, 1 better, 20 same, 5 undecided, 2 bimodal`; the bimodal (quarantined) are not among the undecided."""
     number = Counter(judgement.verdict for judgement in comparison.judgements if not judgement.quarantined)
     quarantined = sum(judgement.quarantined for judgement in comparison.judgements)
     parts = [f"{number[verdict]:,} {verdict}" for verdict in (WORSE, BETTER, SAME, UNDECIDED)]
-    return ", ".join([*parts, *([f"{quarantined:,} with two humps"] if quarantined else [])])
+    return ", ".join([*parts, *([f"{quarantined:,} bimodal"] if quarantined else [])])
 
 
 def change(ratio: float) -> str:
-    """`+12.3 %`, and how many times where it is more than double."""
+    """`+12.3 %`, or `2.5 times` from double on."""
     if ratio >= 2.0:
         return f"{three_figures(ratio)} times"
     return f"{100 * (ratio - 1):+.1f} %"
@@ -84,7 +83,7 @@ def _others(judgement: Judgement) -> str:
 
 
 def _sentence(judgement: Judgement) -> str:
-    """All that is said of one benchmark."""
+    """The verdict on one benchmark with all its numbers and notes."""
     limit = f"threshold {_share(judgement.threshold)}" + (
         "" if judgement.floor is None else f", floor {_share(judgement.floor)}"
     )
@@ -103,7 +102,7 @@ def _share(part: float) -> str:
 
 
 def _facts(comparison: Comparison) -> list[tuple[str, str, str]]:
-    """What tells the sides apart, or is said of either: key, old, new."""
+    """The facts known of either side: key, old, new."""
     keys = dict.fromkeys((*comparison.old.facts, *comparison.new.facts))
     return [(key, comparison.old.facts.get(key, ""), comparison.new.facts.get(key, "")) for key in keys]
 
@@ -113,7 +112,7 @@ def _first(lines: Sequence[str], most: int = _MOST_LINES) -> list[str]:
 
 
 def plain(text: str) -> str:
-    """Without control characters, unpaired surrogates and what turns the direction of writing."""
+    """The text without control characters, unpaired surrogates, and signs that turn the direction of writing."""
     return printable(text, "\N{REPLACEMENT CHARACTER}")
 
 
@@ -121,7 +120,7 @@ def plain(text: str) -> str:
 
 
 def as_text(comparison: Comparison, strict: bool = False, width: int = PLAIN_WIDTH, colour: bool = False) -> str:
-    """What changed, the largest first; the rest in numbers."""
+    """The benchmarks that changed, the largest change first; the others in numbers."""
     output = io.StringIO()
     console = Console(
         file=output, width=width, highlight=False, force_terminal=colour, color_system="standard" if colour else None
@@ -131,7 +130,8 @@ def as_text(comparison: Comparison, strict: bool = False, width: int = PLAIN_WID
         console.print(Text(plain(text), style=style), soft_wrap=True)
 
     write(
-        f"{comparison.method}: {comparison.old.label} (old) and {comparison.new.label} (new); changes are new against old"
+        f"{comparison.method}: {comparison.old.label} (old) and {comparison.new.label} (new); "
+        "changes are new compared with old"
     )
     for verdict in (WORSE, BETTER):
         judgements = comparison.with_verdict(verdict)
@@ -141,18 +141,16 @@ def as_text(comparison: Comparison, strict: bool = False, width: int = PLAIN_WID
     console.print()
     undecided = comparison.with_verdict(UNDECIDED)
     if undecided:
-        write(
-            f"undecided: {len(undecided):,}; the largest: {'; '.join(_in_short(judgement) for judgement in undecided[:3])}"
-        )
+        largest = "; ".join(_in_short(judgement) for judgement in undecided[:3])
+        write(f"undecided: {len(undecided):,}; the largest: {largest}")
     bimodal = [judgement for judgement in comparison.judgements if judgement.quarantined]
     if bimodal:
-        write(
-            f"two humps, so no verdict: {len(bimodal):,}; {', '.join(_first([judgement.name for judgement in bimodal], 3))}"
-        )
+        names = ", ".join(_first([judgement.name for judgement in bimodal], 3))
+        write(f"bimodal, so without a verdict: {len(bimodal):,}; {names}")
     for line in _first(comparison.problems):
         write(f"problem: {line}", "red")
     for line in _first(comparison.warnings):
-        write(f"mind: {line}", "yellow")
+        write(f"warning: {line}", "yellow")
     write(headline(comparison, strict), "bold")
     return output.getvalue()
 
@@ -183,14 +181,14 @@ def _table(verdict: str, judgements: Iterable[Judgement]) -> Table:
 
 
 def as_markdown(comparison: Comparison, strict: bool = False) -> str:
-    """Short: what is worse first, the rest folded. At most about 40,000 letters."""
+    """A short text: the worse benchmarks first, the others folded. At most about 40,000 letters."""
     worse = comparison.with_verdict(WORSE)
     pieces = [f"**{_escaped(headline(comparison, strict))}**", _sides_in_markdown(comparison)]
     if comparison.problems:
         pieces.append("\n".join(f"- {_escaped(line)}" for line in _first(comparison.problems)))
     if worse:
         pieces.append(_markdown_table(worse[:_MOST_WORSE]))
-    pieces += [f"{len(worse) - _MOST_WORSE:,} more are worse."] if len(worse) > _MOST_WORSE else []
+    pieces += [f"{len(worse) - _MOST_WORSE:,} more benchmarks are worse."] if len(worse) > _MOST_WORSE else []
     for verdict in (BETTER, UNDECIDED):
         judgements = comparison.with_verdict(verdict)
         title = f"{len(judgements):,} {verdict}" + (
@@ -199,14 +197,14 @@ def as_markdown(comparison: Comparison, strict: bool = False) -> str:
         pieces += [_folded(title, _markdown_table(judgements[:_MOST_OTHERS]))] if judgements else []
     bimodal = [judgement for judgement in comparison.judgements if judgement.quarantined]
     if bimodal:
-        title = f"{len(bimodal):,} with two humps, so without a verdict"
+        title = f"{len(bimodal):,} bimodal, so without a verdict"
         pieces.append(_folded(title, _markdown_table(bimodal[:_MOST_OTHERS])))
     if comparison.warnings:
         lines = "\n".join(f"- {_escaped(line)}" for line in _first(comparison.warnings))
-        pieces.append(_folded(f"{len(comparison.warnings):,} to keep in mind", lines))
+        pieces.append(_folded(count(len(comparison.warnings), "warning"), lines))
     if _facts(comparison):
         rows = [f"| {_escaped(key)} | {_escaped(old)} | {_escaped(new)} |" for key, old, new in _facts(comparison)]
-        pieces.append(_folded("What was compared", "\n".join(("| | old | new |", "|---|---|---|", *rows))))
+        pieces.append(_folded("The two sides", "\n".join(("| | old | new |", "|---|---|---|", *rows))))
     return "\n\n".join(pieces) + "\n"
 
 
@@ -216,8 +214,8 @@ def _sides_in_markdown(comparison: Comparison) -> str:
 
 def _markdown_table(judgements: Iterable[Judgement]) -> str:
     rows = (
-        f"| {_code(judgement.name)} | {change(judgement.ratio.median)} | {interval(judgement.ratio)} | {_escaped(_others(judgement))} "
-        f"| {_escaped(_was_and_is(judgement))} | {_escaped('; '.join(judgement.notes))} |"
+        f"| {_code(judgement.name)} | {change(judgement.ratio.median)} | {interval(judgement.ratio)} "
+        f"| {_escaped(_others(judgement))} | {_escaped(_was_and_is(judgement))} | {_escaped('; '.join(judgement.notes))} |"
         for judgement in judgements
     )
     header = ("| | change | interval | cycles, instructions | from, to | note |", "|---|--:|--:|---|---|---|")
@@ -229,12 +227,12 @@ def _folded(summary: str, body: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Every sign that Markdown, HTML or a forge (mentions, issues, links) could read, as its number."""
+    """The text with its number for every sign that Markdown, HTML or a forge (mentions, issues, links) could read."""
     return re.sub(r"[^\w ,()%'/+\-;:.\u00b5]|_|:(?=\S)|\.(?=[^\W\d])|^[-+]|;(?=/)", _as_number, plain(text))
 
 
 def _code(text: str) -> str:
-    """As code: in backticks where the text is harmless there."""
+    """The text as code: in backticks where it is harmless there."""
     harmless = re.fullmatch(r"[\w/:.+-][\w/:.+ -]*(?<! )", text, re.ASCII)
     return f"`{text}`" if harmless else f"<code>{re.sub(r'[^A-Za-z0-9]', _as_number, plain(text))}</code>"
 
@@ -247,9 +245,9 @@ def _as_number(match: re.Match[str]) -> str:
 
 
 def as_json(comparison: Comparison, strict: bool = False) -> str:
-    """Everything, as one object:
+    """The comparison as one object:
 
-    form: "stackheap-comparison/1"; method; exit_code (0 nothing worse, 1 worse, 2 cannot judge); trusted;
+    form: "stackheap-comparison/1"; method; exit_code (0 nothing is worse, 1 worse, 2 cannot judge); trusted;
     headline; old and new: {label, facts: {key: text}}; counts: {worse, better, same, undecided, quarantined};
     problems and warnings: [text];
     judgements: [{name, verdict, quarantined, unit, old, new (medians, in that unit), threshold (a share), floor (a
@@ -302,9 +300,9 @@ def _finite(number: float) -> float | None:
 
 
 def as_junit(comparison: Comparison, strict: bool = False) -> str:
-    """JUnit's XML as Jenkins and GitLab read it: worse fails, what cannot be judged is an error, undecided is skipped.
+    """JUnit's XML as Jenkins and GitLab read it: *worse* fails, a problem is an error, *undecided* is skipped.
 
-    Each benchmark is a test case of its family; each problem of the whole is one of `comparison`.
+    Each benchmark is a test case of its family; each problem of the comparison is a test case of `comparison`.
     """
     cases = [_case(judgement) for judgement in comparison.judgements]
     cases += [_problem_case(index, line) for index, line in enumerate(comparison.problems, 1)]
@@ -365,16 +363,16 @@ def _problem_case(index: int, line: str) -> xml.Element:
 
 
 _RULES: Mapping[str, str] = {
-    "worse": "A benchmark became dearer by more than the threshold, beyond what chance would do",
-    "cannot-judge": "The comparison, or a part of it, could not be judged",
+    "worse": "A benchmark costs more than before, by more than the threshold and more than chance explains",
+    "cannot-judge": "The comparison, or a part of it, cannot be judged",
 }
 
 
 def as_sarif(comparison: Comparison, strict: bool = False) -> str:
-    """SARIF 2.1.0 (OASIS standard of 27 March 2020): a result for each that is worse, and each problem.
+    """SARIF 2.1.0 (OASIS standard of 27 March 2020): a result for each worse benchmark, and for each problem.
 
-    Undecided ones are no findings: they are counted in the invocation's notification. GitHub shows a result only with
-    a file: it is the family's source.
+    Undecided benchmarks are not results: the invocation's notification counts them. GitHub shows only results that
+    name a file: it is the family's source.
     """
     results = [
         _sarif_result("worse", judgement.name, f"{judgement.name}: {_sentence(judgement)}")
@@ -419,7 +417,7 @@ def _source_of(name: str) -> str:
     return sources[0].relative_to(ROOT).as_posix() if sources else "benchmarks"
 
 
-FORMS: Mapping[str, Callable[[Comparison, bool], str]] = {
+REPORTERS: Mapping[str, Callable[[Comparison, bool], str]] = {
     "text": as_text,
     "markdown": as_markdown,
     "json": as_json,

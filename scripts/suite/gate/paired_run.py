@@ -1,9 +1,8 @@
-"""How are two sides measured in turn? Pairs of fresh processes of one benchmark, old next to new, until all is decided.
+"""How are two sides measured in turn? As pairs of fresh processes of one benchmark, until every benchmark is decided.
 
-A pair's two processes run one right after the other, in random order, so that what drifts moves both, and once more
-where others took unlike shares of the core. All benchmarks
-that are still open get one pair in each round, in an order of the round's own, and the controls with them. What the
-pairs say is for suite.deciding to tell; nothing here looks at a time.
+The two processes of a pair run one right after the other, in random order, so that drift moves both of them. A pair is
+measured again where other threads took different shares of the core. In each round, every undecided benchmark and every
+control gets one pair, in a random order. gate/sequential_test.py decides; this module never looks at a benchmark's time.
 """
 
 from __future__ import annotations
@@ -57,22 +56,22 @@ CORE = (
 
 SAME_SIDES = "both sides are the same program with the same malloc"
 
-# In each process a benchmark is measured so often, and the median counts: what disturbs is often shorter than a process.
+# Each process measures its benchmark this often, and the median counts: a disturbance is often shorter than a process.
 REPETITIONS = 5
 PROCESS_LIMIT = 120.0  # seconds; a process takes a tenth of one
 DISTURBED_SHARE = 0.1
 
-# A neighbour on the same physical core makes some programs twice as slow for seconds, and a virtual machine does not show
-# it. What shows it is the time of additions that keep the core busy, which every process takes beside its benchmark: a
-# pair whose processes differ in it by more than ALIKE is measured again. As the benchmark's own time has no say in
-# that, a pair of equal sides is as likely as before to err to either side.
+# A thread on the same physical core makes some programs twice as slow for seconds, and a virtual machine does not show
+# it. It shows in the time of eight independent additions, which every process measures beside its benchmark: a pair
+# whose processes differ in that time by more than ALIKE is discarded and measured again. This does not depend on the
+# benchmark's own time, so a pair of equal sides is as likely as before to err to either side.
 ALIKE = 0.05
 ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
 class SideBuilds:
-    """One side, and the programs that stand for it: one, or one of each layout."""
+    """One side, and its programs: a single program, or a program for each layout."""
 
     side: Side
     builds: tuple[Program, ...]
@@ -80,25 +79,25 @@ class SideBuilds:
 
 @dataclass(frozen=True)
 class PairedRun:
-    """What is to be measured."""
+    """The plan of a run: which sides, benchmarks and controls to measure, and until when."""
 
     old: SideBuilds
     new: SideBuilds
     names: tuple[str, ...]
-    controls: Mapping[str, str]  # by what they control: the benchmark that does
+    controls: Mapping[str, str]  # by name of the control: its benchmark
     seed: int
     rule: Rule = Rule()
     budget: float = math.inf  # seconds
-    to_the_end: bool = False  # as many pairs of each benchmark as a stage may have, decided or not
+    to_the_end: bool = False  # measure all pairs of a stage, even of a decided benchmark
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How a duet goes, after each pair."""
+    """How far a run is, after each pair."""
 
     pairs: int
-    pairs_left: int  # to the next look at what is open
-    verdicts: Mapping[str, int]  # how many benchmarks are decided so far, and which way
+    pairs_left: int  # until the next interim analysis
+    verdicts: Mapping[str, int]  # the number of benchmarks decided so far, by verdict
     open: int
     seconds_left: float | None
 
@@ -107,20 +106,21 @@ PairObserver = Callable[[Progress], None]
 
 
 def repeated(seconds: float) -> tuple[str, ...]:
-    """Google Benchmark's options that share so many seconds of measuring among the repetitions."""
+    """Google Benchmark's options that divide this many seconds among the repetitions."""
     return f"--benchmark_repetitions={REPETITIONS}", f"--benchmark_min_time={seconds / REPETITIONS:g}"
 
 
-# ---- what is compared
+# ---- which benchmarks are compared
 
 
 def select(old: Catalogue, new: Catalogue, only: str | None, strategy: str | None) -> tuple[tuple[str, ...], list[str]]:
-    """The benchmarks that both sides have, and a sentence for each that one side lacks. Raises BadInput for none."""
+    """The benchmarks that both sides have, and a sentence for each that one side lacks. Raises BadInput if both have
+    none in common."""
     expressions = CORE if only is None else (only,)
     try:
         patterns = [re.compile(expression) for expression in expressions]
     except re.error as error:
-        raise BadInput(f"--only: {only!r} is no regular expression ({error})") from None
+        raise BadInput(f"--only takes a regular expression, got {only!r} ({error})") from None
 
     def matching(names: Iterable[str]) -> list[str]:
         parsed = [BenchmarkName.parse(name) for name in names]
@@ -134,9 +134,9 @@ def select(old: Catalogue, new: Catalogue, only: str | None, strategy: str | Non
     shared = tuple(name for name in old_names if name in set(new_names))
     if not shared:
         searched = "the core set" if only is None else repr(only)
-        raise BadInput(f"the sides have no benchmark in common that matches {searched}")
-    missing = [f"{name}: only in the old side" for name in old_names if name not in set(new_names)]
-    missing += [f"{name}: only in the new side" for name in new_names if name not in set(old_names)]
+        raise BadInput(f"no benchmark that both sides have matches {searched}")
+    missing = [f"{name}: only the old side has it" for name in old_names if name not in set(new_names)]
+    missing += [f"{name}: only the new side has it" for name in new_names if name not in set(old_names)]
     return shared, missing
 
 
@@ -144,7 +144,7 @@ def select(old: Catalogue, new: Catalogue, only: str | None, strategy: str | Non
 
 
 def measured_alike(measure: Callable[[], Sequence[Pair]]) -> Sequence[Pair]:
-    """Measures pairs, and again where any of them is too unlike; of several attempts, the least unlike."""
+    """Measures pairs, again while any of them is too unlike; of several attempts it returns the least unlike."""
 
     def unlike(pairs: Sequence[Pair]) -> float:
         return max(pair.unlike for pair in pairs)
@@ -158,18 +158,20 @@ def measured_alike(measure: Callable[[], Sequence[Pair]]) -> Sequence[Pair]:
 
 
 def play(plan: PairedRun, observer: PairObserver) -> RecordedPairs:
-    """Measures until everything is decided, the budget is spent, or it is interrupted: that keeps the pairs made."""
+    """Measures until every benchmark is decided, the budget is spent, or an interrupt: each keeps the pairs so far."""
     measurement = _PairedMeasurement(plan, observer)
     warnings = []
     with tempfile.TemporaryDirectory() as folder, signals_as_interrupts():
         try:
             measurement.measure(Path(folder))
         except KeyboardInterrupt:
-            warnings.append("interrupted: judged by the pairs made until then")
+            warnings.append("interrupted: judged by the pairs measured until then")
         except _BudgetSpent:
-            warnings.append(f"the budget of {plan.budget:.0f} s was spent before everything was decided")
+            warnings.append(f"the budget of {plan.budget:.0f} s was spent before every benchmark was decided")
     if measurement.processes and measurement.disturbed > DISTURBED_SHARE * measurement.processes:
-        warnings.append(f"others used the machine during {measurement.disturbed} of {measurement.processes} processes")
+        warnings.append(
+            f"other programs used the machine during {measurement.disturbed} of {measurement.processes} processes"
+        )
     return RecordedPairs(
         old=plan.old.side,
         new=plan.new.side,
@@ -187,7 +189,7 @@ class _BudgetSpent(Exception):
 
 @dataclass
 class _PairedMeasurement:
-    """A duet under way."""
+    """A run in progress."""
 
     plan: PairedRun
     observer: PairObserver
@@ -216,7 +218,7 @@ class _PairedMeasurement:
             self.measure_round(needed, folder)
 
     def measure_round(self, needed: Mapping[str, int], folder: Path) -> None:
-        """One pair more of every benchmark that waits for its next look, and of each control."""
+        """Measures one more pair of every benchmark that is undecided, and of each control."""
         due = [name for name in self.pairs if len(self.pairs[name]) < needed.get(name, 0)]
         turns = [(name, name, self.pairs[name]) for name in due]
         turns += [(control, self.plan.controls[control], pairs) for control, pairs in self.controls.items()]
@@ -244,7 +246,7 @@ class _PairedMeasurement:
         return Pair(samples["old"], samples["new"], old_first, layouts["old"], layouts["new"])
 
     def sample_of(self, side: str, build: Program, name: str, folder: Path) -> Sample:
-        """One benchmark in a process of its own, that registers no other."""
+        """Measures one benchmark in a process of its own, which registers no other benchmark."""
         expression = f"^{re.escape(name)}$"
         family = BenchmarkName.parse(name).family
         part = Part(family, "", 0, expression, (name,))
@@ -254,12 +256,12 @@ class _PairedMeasurement:
             self.disturbed += interference.disturbed
             return read.sample_of(document, name)
         except UnitFailed as problem:
-            raise _SideFailed(f"{name}: failed in the {side} side: {problem}") from None
+            raise _SideFailed(f"{name}: failed on the {side} side: {problem}") from None
         except ValueError as problem:
-            raise _SideFailed(f"failed in the {side} side: {problem}") from None
+            raise _SideFailed(f"failed on the {side} side: {problem}") from None
 
     def verdict_counts(self, needed: Mapping[str, int]) -> Counter[str]:
-        """How many benchmarks are decided, and which way."""
+        """The number of decided benchmarks by verdict."""
         started = {name: pairs for name, pairs in self.pairs.items() if pairs}
         if self.plan.to_the_end or not started:
             return Counter()
@@ -274,14 +276,14 @@ class _PairedMeasurement:
 
 
 class _SideFailed(Exception):
-    """A process of one side gave no figure. Its text names benchmark, side and reason."""
+    """A process of one side gave no figure. The text names benchmark, side and reason."""
 
 
-# ---- what it comes to
+# ---- the verdict
 
 
 def verdict(recorded: RecordedPairs, rule: Rule = Rule(), expected: Sequence[str] = ()) -> Comparison:
-    """Everything that recorded pairs have to say. `expected` are the benchmarks that must be among them."""
+    """The comparison that recorded pairs make. `expected` are the benchmarks that must be among them."""
     by_name = sequential_test.judge_pairs(recorded.pairs, rule)
     judgements = tuple(
         replace(judgement, notes=judgement.notes + _layout_notes(recorded.pairs, judgement))
@@ -289,7 +291,7 @@ def verdict(recorded: RecordedPairs, rule: Rule = Rule(), expected: Sequence[str
     )
     unmeasured = [name for name in expected if name not in recorded.pairs]
     reported = " ".join(recorded.problems)
-    problems = recorded.problems + tuple(f"{name}: no pair was made" for name in unmeasured if name not in reported)
+    problems = recorded.problems + tuple(f"{name}: no pair was measured" for name in unmeasured if name not in reported)
     problems += (*sequential_test.without_ratio(recorded.pairs), *sequential_test.cut_short(recorded.pairs, rule))
     moved, controls_text = controls_that_moved(recorded)
     same_program = bool(recorded.old.facts) and recorded.old.facts == recorded.new.facts
@@ -298,7 +300,7 @@ def verdict(recorded: RecordedPairs, rule: Rule = Rule(), expected: Sequence[str
 
 
 def _layout_notes(recorded: Mapping[str, Sequence[Pair]], judgement: Judgement) -> tuple[str, ...]:
-    """How far layout alone moves each side's time: the medians of the pairs that share a build, least to most."""
+    """How far layout alone moves each side's time: from the least to the greatest median of the pairs of a build."""
     pairs = recorded.get(judgement.name, ())
     ratios = [math.log(pair.new.ns / pair.old.ns) for pair in pairs]
     spreads = []

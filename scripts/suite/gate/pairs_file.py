@@ -1,4 +1,4 @@
-"""What does a file of pairs hold, and a calibration?"""
+"""What does a file of pairs contain, and a calibration?"""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from suite.results.read import BadResult, read_json
 
 @dataclass(frozen=True)
 class Pair:
-    """One turn of a duet: two fresh processes, one of each side, one right after the other."""
+    """Two fresh processes of one benchmark, one for each side, one right after the other."""
 
     old: Sample
     new: Sample
     old_first: bool
-    old_layout: int = 0  # which of the side's builds, that differ in layout alone
+    old_layout: int = 0  # the number of the side's build; the builds differ only in layout
     new_layout: int = 0
 
     def log_ratio(self, counter: str) -> float | None:
-        """The logarithm of new over old, of a counter; None where one of them has none."""
+        """The logarithm of new over old, for a counter; None where a process lacks it."""
         old, new = (sample.counters.get(counter, 0.0) for sample in (self.old, self.new))
         return math.log(new / old) if min(old, new) > 0.0 else None
 
     @property
     def unlike(self) -> float:
-        """How far apart the work of others on the same physical core was for its two processes: by as much, of the
-        logarithm, the time of additions differs that keep that core busy. 0 where none was timed."""
+        """How much the load of the physical core by other threads differs between the two processes: the difference of
+        the logarithms of the time of eight additions, which keep the core busy. 0 where they were not timed."""
         return abs(self.log_ratio(CORE_SHARE) or 0.0)
 
 
@@ -41,36 +41,36 @@ class Pair:
 class Side:
     """What was measured: a build, a revision, a malloc or a file."""
 
-    label: str  # as the user names it
-    facts: Mapping[str, str] = field(default_factory=dict)  # compiler, malloc, file, commit: what tells it apart
+    label: str  # the user's name for it
+    facts: Mapping[str, str] = field(default_factory=dict)  # compiler, malloc, file, commit
 
 
 @dataclass(frozen=True)
 class RecordedPairs:
-    """All that a duet measured, so that its verdict can be made again."""
+    """Everything that scripts/duet measured, so that it can be judged again."""
 
     old: Side
     new: Side
     seed: int  # of the order within pairs
     pairs: Mapping[str, tuple[Pair, ...]]  # by benchmark
-    controls: Mapping[str, tuple[Pair, ...]] = field(default_factory=dict)  # by what they control
-    problems: tuple[str, ...] = ()  # what could not be measured, and why
+    controls: Mapping[str, tuple[Pair, ...]] = field(default_factory=dict)  # by the name of the control
+    problems: tuple[str, ...] = ()  # benchmarks that could not be measured, and why
     warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a machine's gate does when a side is compared with itself."""
+    """How far a side moves on a machine when it is compared with itself, and how often the gate errs then."""
 
-    floors: Mapping[str, float]  # by benchmark: it moves no further against itself, as a share
-    false_alarms: int  # simulated comparisons with itself that failed
+    floors: Mapping[str, float]  # by benchmark: the largest change against itself, as a share
+    false_alarms: int  # simulated comparisons of the side with itself that failed
     simulated: int
-    least_found: float | None  # the smallest slowdown that is found nine times in ten, as a share; None: none tried was
+    least_found: float | None  # the smallest slowdown that is found nine times in ten, as a share; None: no such
     seed: int
 
 
 def write_pairs(path: Path, recorded: RecordedPairs) -> None:
-    """Writes a duet's pairs, each as [old, new, old was first, old's layout, new's layout]. Raises OSError."""
+    """Writes recorded pairs, each as `encode_pair` does. Raises OSError."""
     header = {"old": dataclasses.asdict(recorded.old), "new": dataclasses.asdict(recorded.new), "seed": recorded.seed}
     header |= {"problems": recorded.problems, "warnings": recorded.warnings}
     pairs = {key: _encode_all(getattr(recorded, key)) for key in ("pairs", "controls")}
@@ -82,11 +82,11 @@ def _encode_all(pairs_by_name: Mapping[str, Sequence[Pair]]) -> Document:
 
 
 def read_pairs(path: Path) -> RecordedPairs:
-    """Reads a duet's pairs back. Raises BadResult."""
+    """Reads recorded pairs back. Raises BadResult."""
     document = read_json(path)
     header = document.get("duet") if isinstance(document, dict) else None
     if not isinstance(header, dict):
-        raise BadResult(path, "is JSON, but holds no pairs of a duet")
+        raise BadResult(path, "is JSON, but not a file of pairs from scripts/duet")
     try:
         return RecordedPairs(
             old=_decode_side(header["old"]),
@@ -98,7 +98,7 @@ def read_pairs(path: Path) -> RecordedPairs:
             warnings=tuple(one_line(str(text)) for text in header["warnings"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise BadResult(path, "holds pairs of a duet that are damaged") from None
+        raise BadResult(path, "is a damaged file of pairs") from None
 
 
 def _decode_all(document: Document) -> dict[str, tuple[Pair, ...]]:
@@ -119,7 +119,7 @@ def read_calibration(path: Path) -> Calibration:
     document = read_json(path)
     header = document.get("calibration") if isinstance(document, dict) else None
     if not isinstance(header, dict):
-        raise BadResult(path, "is JSON, but no calibration of a duet")
+        raise BadResult(path, "is JSON, but not a calibration from scripts/duet")
     try:
         floors = {one_line(str(name)): float(floor) for name, floor in header["floors"].items()}
         least = None if header["least_found"] is None else float(header["least_found"])
@@ -127,9 +127,9 @@ def read_calibration(path: Path) -> Calibration:
             floors, int(header["false_alarms"]), int(header["simulated"]), least, int(header["seed"])
         )
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise BadResult(path, "holds a calibration that is damaged") from None
+        raise BadResult(path, "is a damaged calibration") from None
     if not all(0.0 <= floor < math.inf for floor in floors.values()):
-        raise BadResult(path, "holds a floor that is no share")
+        raise BadResult(path, "is a calibration with a floor that is not a finite share of 0 or more")
     return calibration
 
 

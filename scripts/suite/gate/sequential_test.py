@@ -1,36 +1,36 @@
-"""Is the new side worse? The rule of a duet: from the pairs of every benchmark to a verdict on each.
+"""Is the new side worse? A group-sequential test: from the pairs of every benchmark to a verdict on each.
 
-What is judged is the logarithm of new over old in each pair, ns of wall clock. A benchmark goes through at most two
-stages, each looked at when 1/2, 3/4 and all of `rule.pairs` pairs are there (10, 15, 20), and what is open then, as the
-machine is too noisy for it, once more when there are twice as many (40):
+The test judges the logarithm of new over old in each pair. A benchmark goes through at most two stages. Each stage has
+interim analyses after 1/2, 3/4 and all of `rule.pairs` pairs (10, 15, 20), and a last analysis after twice as many (40)
+for benchmarks that are still undecided because the machine is noisy:
 
 1. *Evidence.* Wilcoxon's signed-rank test and the sign test, one-sided and exact; twice the smaller p-value of the two.
-   Where one pair in twenty errs far, ranks alone lose one slow benchmark in forty of a suite of 36, to two outliers
-   that the signs outvote; where none does, the ranks see more. A benchmark's p-value is the smallest of p / share over
-   the looks so far, where the looks' shares (SPENT) add up to one: by Bonferroni's inequality that is a p-value however
-   often one looked (a repeated p-value: Jennison and Turnbull, Group Sequential Methods, 2000, chapter 9). A stage that
-   ends early, on a budget or an interrupt, spends all that is left at its last look. Benjamini and Hochberg (J. Royal
-   Statistical Society B 57, 1995) at `rule.suspicion` over all benchmarks of the comparison, the decided ones included.
+   Where one pair in twenty errs far, ranks alone miss one slow benchmark in forty in a suite of 36, because of two
+   outliers that the signs outvote; without outliers, the ranks find more. The interim analyses share the level (alpha
+   spending: ALPHA_SPENT): a benchmark's p-value is the smallest of p / share over the analyses so far, and the shares
+   add up to 1. By Bonferroni's inequality that is a p-value after any number of analyses (a repeated p-value: Jennison
+   and Turnbull, Group Sequential Methods, 2000, chapter 9). A stage that ends early, on a budget or an interrupt, spends
+   the rest at its last analysis. Benjamini and Hochberg (J. Royal Statistical Society B 57, 1995) at `rule.suspicion`
+   over all benchmarks of the comparison, decided benchmarks included.
    *Effect.* The Hodges-Lehmann estimate is over the threshold.
-   Both: a suspect. The interval of the estimate lies within the threshold to either side: *same* (two one-sided tests:
-   Schuirmann, J. Pharmacokinetics and Biopharmaceutics 15, 1987; each at `rule.equivalence` x the look's share, so that
-   the intervals of the looks are of 98.5, 98, 96.5 and 97 %). Evidence, at `rule.improvement`, and effect the other
-   way: *better*, which fails nothing and is not confirmed.
-   Otherwise it goes on, and is *undecided* when the pairs are used up.
-2. *Confirmation*, of the suspects alone, in fresh pairs, with the same test, effect, looks, and Benjamini-Hochberg at
-   `rule.confirmation` over the suspects. *Worse* is only what is worse in both; its ratio comes from the fresh pairs
-   alone, because the pairs that raised a suspicion exaggerate it.
+   With both, the benchmark is a suspect. If the interval of the estimate lies within the threshold on both sides, it is
+   the *same* (two one-sided tests: Schuirmann, J. Pharmacokinetics and Biopharmaceutics 15, 1987; each at
+   `rule.equivalence` x the analysis's share, so that the intervals are of 98.5, 98, 96.5 and 97 %). With evidence, at
+   `rule.improvement`, and effect in the other direction, it is *better*, which fails nothing and is not confirmed.
+   Otherwise more pairs are measured; when they are used up, the benchmark is *undecided*.
+2. *Confirmation* of the suspects alone, in fresh pairs, with the same test, effect and interim analyses, and with
+   Benjamini-Hochberg at `rule.confirmation` over the suspects. A benchmark is *worse* only if both stages say so; its
+   ratio comes from the fresh pairs alone, because the pairs that raised a suspicion exaggerate it.
 
-So a comparison of a thing with itself fails with a chance of at most suspicion x confirmation = 0.5 %, whatever the
-noise is like and however many benchmarks there are, as long as a pair is as likely to err to one side as to the other
-(which the random order within pairs sees to); and of what is called worse, at most 2.5 % is not, in expectation:
-stricter than the usual 0.05. Splitting the proof between two independent stages so, rather than 0.05 first and 0.1
-then, costs some fresh pairs for false suspects, and finds more in large comparisons: one slow benchmark among a hundred
-becomes a suspect with p < 0.2 / 100 x 0.35 = 0.0007, which twenty pairs reach with one far outlier among them
-(0.00035); it would not with 0.00018.
+So a comparison of a program with itself fails with a chance of at most suspicion x confirmation = 0.5 %, for any kind
+of noise and any number of benchmarks, as long as a pair errs as often to one side as to the other (the random order
+within pairs ensures this). Of the benchmarks called worse, at most 2.5 % are not, in expectation: stricter than the
+usual 5 %. Other levels for the two stages, 0.05 first and 0.1 then, would need fewer fresh pairs for false suspects,
+and find less in large comparisons: one slow benchmark among a hundred becomes a suspect with p < 0.2 / 100 x 0.35 =
+0.0007, which twenty pairs with one far outlier reach (0.00035); they do not reach 0.00018.
 
-Time is judged, not cycles: what drifts, a pair has taken out already, the time that memory takes does not follow the
-core's clock, and the addition timed beside has noise of its own. Cycles and instructions stand beside the verdict.
+The test judges time, not cycles: a pair already removes drift, the time of memory does not follow the core's clock, and
+the addition that is timed beside has noise of its own. Cycles and instructions stand beside the verdict.
 """
 
 from __future__ import annotations
@@ -51,72 +51,74 @@ from suite.stats.multiple import significant
 from suite.stats.paired_tests import paired_p_values
 
 PAIRS = 20
-THRESHOLD = 0.01  # the smallest change that matters, where nothing else is said
+THRESHOLD = 0.01  # the smallest change that matters, by default
 
-# Simulated suites (tests/python/gate/test_sequential_test.py) settle these. A look after fewer than ten pairs finds nothing: a p of
-# 1/512 does not survive Benjamini-Hochberg in any comparison of size. The look at all pairs gets the most, because a
-# change of twice the threshold needs it; the first is there for changes that need no test, and to end what is *same*
-# early; the last for what noise hides, which it may spend what is left on.
+# Chosen with simulated suites (tests/python/gate/test_sequential_test.py). An analysis of fewer than ten pairs finds
+# nothing: a p of 1/512 does not survive Benjamini-Hochberg in a large comparison. The analysis of all pairs gets the
+# most, because a change of twice the threshold needs it. The first analysis finds large changes, and ends *same* early;
+# the last is for noisy benchmarks, and spends the rest.
 INTERIM_ANALYSES = (1 / 2, 3 / 4, 1, 2)
 ALPHA_SPENT = (0.15, 0.2, 0.35)
 SUSPICION, CONFIRMATION = 0.2, 0.025  # their product bounds how often a comparison with itself fails
 IMPROVEMENT = EQUIVALENCE = 0.05
 
-INSTRUCTIONS_STAY = 0.001  # instruction counts repeat to 0.0002: beyond five times that, other code ran
+INSTRUCTIONS_STAY = 0.001  # instruction counts repeat to 0.0002: a difference beyond five times that means other code
 
 Series = Mapping[str, npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How to decide."""
+    """The parameters of the test."""
 
     pairs: int = PAIRS  # of each stage, for most benchmarks
-    extended: bool = True  # twice as many of those that are open then
+    extended: bool = True  # twice as many for the benchmarks that are undecided then
     threshold: float = THRESHOLD
-    thresholds: Mapping[str, float] = field(default_factory=dict)  # of those that have their own, by judgement's name
-    floors: Mapping[str, float] = field(default_factory=dict)  # of those that were calibrated, to be told
+    thresholds: Mapping[str, float] = field(default_factory=dict)  # of single benchmarks, by judgement's name
+    floors: Mapping[str, float] = field(default_factory=dict)  # of the calibrated benchmarks, for the reader
     suspicion: float = SUSPICION  # the levels of the first stage, of the second, of *better* and of *same*
     confirmation: float = CONFIRMATION
     improvement: float = IMPROVEMENT
     equivalence: float = EQUIVALENCE
 
     def threshold_of(self, name: str) -> float:
-        """A benchmark's own threshold is that of each of its figures."""
+        """The threshold of a judgement: its own, else its benchmark's own, else the common threshold."""
         return self.thresholds.get(name, self.thresholds.get(name.partition(" ")[0], self.threshold))
 
     @property
     def interim_analyses(self) -> tuple[int, ...]:
+        """The numbers of pairs after which a stage is analysed."""
         return tuple(math.ceil(share * self.pairs) for share in INTERIM_ANALYSES if self.extended or share <= 1)
 
     @property
     def most_pairs(self) -> int:
-        """Pairs of a stage."""
+        """The largest number of pairs in a stage."""
         return self.interim_analyses[-1]
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What the rule says of one benchmark."""
+    """The verdict on one benchmark, or the number of pairs to measure first."""
 
     verdict: str
     ratio: Estimate  # of new over old
-    pairs: range  # those that the verdict and the ratio rest on
-    pairs_needed: int  # so many pairs are needed before more can be said; 0: decided
+    pairs: range  # the indices of the pairs that the verdict and the ratio rest on
+    pairs_needed: int  # the number of pairs to measure before the next analysis; 0: decided
     suspicion: Estimate | None = None  # the ratio that the first stage found worse
 
     @property
     def fresh(self) -> int:
-        """How many pairs came after the suspicion."""
+        """The number of pairs after the suspicion."""
         return self.pairs.stop - self.suspicion.n if self.suspicion is not None else 0
 
 
 def group_sequential_test(
     log_ratios: Mapping[str, Sequence[float]], rule: Rule = Rule(), over: bool = True
 ) -> dict[str, Decision]:
-    """The rule itself, on log(new / old) of each pair in the order of measuring; needs at least one of each benchmark.
+    """The test itself, on log(new / old) of each pair in the order of measuring; at least one pair of each benchmark.
 
-    `over`: no more pairs come, so that what they do not decide is undecided; otherwise `wanted` says what comes next.
+    `over`: no more pairs come, so a benchmark that they do not decide is undecided; otherwise `pairs_needed` says how
+    many come next.
     """
     series = {name: np.asarray(values, dtype=float) for name, values in log_ratios.items()}
     first = _stage(series, rule.suspicion, rule, over)
@@ -129,7 +131,7 @@ def group_sequential_test(
 
 
 def _confirmed(suspect: Decision, fresh: Decision) -> Decision:
-    """The fresh pairs have the word; without any, or where they find it better, nothing is decided."""
+    """The fresh pairs decide; without fresh pairs, or where they say *better*, the benchmark is undecided."""
     start = suspect.pairs.stop
     decision = replace(
         fresh, suspicion=suspect.ratio, pairs_needed=start + fresh.pairs_needed if fresh.pairs_needed else 0
@@ -141,10 +143,10 @@ def _confirmed(suspect: Decision, fresh: Decision) -> Decision:
 
 
 def _stage(series: Series, level: float, rule: Rule, over: bool) -> dict[str, Decision]:
-    """One stage: each benchmark from its first pair, until it is decided or the pairs are used up."""
+    """One stage: judges each benchmark from its first pair, until it is decided or the pairs are used up."""
     decisions: dict[str, Decision] = {}
     p_worse, p_better = dict.fromkeys(series, 1.0), dict.fromkeys(series, 1.0)
-    level_left = dict.fromkeys(series, 1.0)  # of the level, to spend
+    level_left = dict.fromkeys(series, 1.0)  # the share of the level that is not spent yet
 
     def analyse(names: Iterable[str], most: int, share: float | None) -> None:
         shifts, sure = {}, {}
@@ -163,17 +165,17 @@ def _stage(series: Series, level: float, rule: Rule, over: bool) -> dict[str, De
             verdict = _verdict(shift, limit, sure[name], name in all_worse, name in all_better)
             decisions[name] = Decision(verdict, _as_ratio(shift), range(shift.n), 0)
 
-    def open_ones() -> list[str]:
+    def undecided() -> list[str]:
         return [name for name in series if name not in decisions or decisions[name].verdict == UNDECIDED]
 
     for most, share in zip(rule.interim_analyses, (*ALPHA_SPENT[: len(rule.interim_analyses) - 1], None)):
-        enough = [name for name in open_ones() if len(series[name]) >= most]
-        if not over and len(enough) < len(open_ones()):
-            for name in open_ones():
+        enough = [name for name in undecided() if len(series[name]) >= most]
+        if not over and len(enough) < len(undecided()):
+            for name in undecided():
                 decisions[name] = replace(decisions.get(name) or _nothing(series[name]), pairs_needed=most)
             return decisions
         analyse(enough, most, share)
-    unspent = [name for name in open_ones() if len(series[name]) and level_left[name] > 1e-9]
+    unspent = [name for name in undecided() if len(series[name]) and level_left[name] > 1e-9]
     analyse(unspent, rule.most_pairs, None)
     return decisions | {name: _nothing(series[name]) for name in series if name not in decisions}
 
@@ -188,7 +190,7 @@ def _verdict(shift: Estimate, limit: float, sure: float, evidently_worse: bool, 
         return WORSE
     if evidently_better and shift.median < -limit:
         return BETTER
-    # Too few pairs have no interval that is as sure as it must be.
+    # With too few pairs, no interval has the coverage that is required.
     return SAME if shift.coverage >= sure and -limit < shift.low and shift.high < limit else UNDECIDED
 
 
@@ -204,9 +206,9 @@ def _as_ratio(shift: Estimate) -> Estimate:
 
 
 def judge_pairs(pairs: Mapping[str, Sequence[Pair]], rule: Rule = Rule(), over: bool = True) -> dict[str, Judgement]:
-    """What is to be said of each benchmark, by each of its figures: by `name`, or where it is a counter `name counter`.
+    """The judgement on each figure of each benchmark, by `name`, or by `name counter` where the figure is a counter.
 
-    What has no ratio is left out: see `without_ratio`.
+    Benchmarks without a ratio are left out: see `without_ratio`.
     """
     metrics = paired_metrics(pairs)
     decided = group_sequential_test({key: metric.logs for key, metric in metrics.items()}, rule, over)
@@ -214,7 +216,7 @@ def judge_pairs(pairs: Mapping[str, Sequence[Pair]], rule: Rule = Rule(), over: 
 
 
 def pairs_needed(pairs: Mapping[str, Sequence[Pair]], rule: Rule = Rule()) -> dict[str, int]:
-    """How many pairs each benchmark needs that is not decided yet."""
+    """The number of pairs that each undecided benchmark needs."""
     metrics = paired_metrics(pairs)
     needs: dict[str, int] = {}
     for key, decision in group_sequential_test(
@@ -235,7 +237,7 @@ def cut_short(pairs: Mapping[str, Sequence[Pair]], rule: Rule = Rule()) -> list[
         if decision.suspicion is not None and decision.verdict == UNDECIDED
     }
     return [
-        f"{key}: {_suspicion(decision)}, and measuring ended after {decision.fresh} fresh ones, before that was settled"
+        f"{key}: {_suspicion(decision)}; measuring ended after {decision.fresh} fresh pairs, before they settled it"
         for key, decision in unsettled.items()
         if decision.fresh < rule.most_pairs
     ]
@@ -247,9 +249,9 @@ def _suspicion(decision: Decision) -> str:
 
 
 def without_ratio(pairs: Mapping[str, Sequence[Pair]]) -> list[str]:
-    """A sentence for each benchmark that cannot be judged by what its processes reported."""
+    """A sentence for each benchmark whose processes reported no figure that can be judged."""
     judged_names = {metric.name for metric in paired_metrics(pairs).values()}
-    reason = "what it reports is missing or not above zero, so it has no ratio"
+    reason = "its figure is missing or not above zero, so it has no ratio"
     return [f"{name}: {reason}" for name in pairs if name not in judged_names]
 
 
@@ -265,13 +267,13 @@ class PairedMetric:
 
     @property
     def logs(self) -> list[float]:
-        """Of the ratio of costs: where less is worse, turned round."""
+        """The logarithms of the ratios of costs: inverted where a smaller figure is worse."""
         sign = 1.0 if self.metric.more_is_worse else -1.0
         return [sign * math.log(new / old) for old, new in zip(self.old, self.new)]
 
 
 def paired_metrics(pairs: Mapping[str, Sequence[Pair]]) -> dict[str, PairedMetric]:
-    """Everything that can be judged, by the name of its judgement."""
+    """Every figure that can be judged, by the name of its judgement."""
     metrics = {}
     for name, benchmark_pairs in pairs.items():
         sides = [
@@ -292,13 +294,13 @@ def _judgement(key: str, metric: PairedMetric, decision: Decision, rule: Rule) -
     bimodal = _bimodal_notes(metric)
     notes = list(bimodal)
     if not metric.metric.more_is_worse:
-        notes.append("less is worse here: the ratio is old over new")
+        notes.append("a smaller figure is worse here, so the ratio is old over new")
     if decision.suspicion is not None and decision.verdict != WORSE:
-        notes.append(f"{_suspicion(decision)}, which {decision.fresh} fresh ones did not confirm")
+        notes.append(f"{_suspicion(decision)}, which {decision.fresh} fresh pairs did not confirm")
     instructions = other_ratios.get("instructions")
     up = decision.ratio.median - 1 > threshold and decision.verdict in (WORSE, UNDECIDED)
     if up and instructions is not None and abs(instructions.median - 1) < INSTRUCTIONS_STAY:
-        notes.append("layout suspect: it takes longer for the same instructions (or caches, or a neighbour)")
+        notes.append("layout suspect: the same instructions take longer (code layout, the caches, or another load)")
     return Judgement(
         name=key,
         verdict=UNDECIDED if bimodal else decision.verdict,
@@ -315,7 +317,7 @@ def _judgement(key: str, metric: PairedMetric, decision: Decision, rule: Rule) -
 
 
 def _other_ratios(pairs: Sequence[Pair]) -> dict[str, Estimate]:
-    """Of what was counted beside the time in every process, and of the wall clock's time where the other is judged."""
+    """The ratios of other figures that every process has: cycles, instructions, and wall time where CPU time decides."""
     readers: dict[str, Callable[[Sample], float]] = {
         "cycles": lambda sample: sample.cycles or 0.0,
         "instructions": lambda sample: sample.counters.get("instructions", 0.0),
@@ -330,10 +332,10 @@ def _other_ratios(pairs: Sequence[Pair]) -> dict[str, Estimate]:
 
 
 def _bimodal_notes(metric: PairedMetric) -> list[str]:
-    """A sentence for each side whose processes fall into two groups while their partners do not.
+    """A sentence for each bimodal side: its processes fall into two groups while their partners do not.
 
-    Without the outermost tenth at each end, so that a few outliers neither make a hump nor hide one. A jump of the
-    clock moves both sides of a pair: that is no hump of one side.
+    The outermost tenth at each end is left out, so that a few outliers neither make a mode nor hide one. A jump of the
+    clock moves both sides of a pair, so it does not make one side bimodal.
     """
     notes = []
     for side, values, partners in (("old", metric.old, metric.new), ("new", metric.new, metric.old)):
@@ -346,5 +348,5 @@ def _bimodal_notes(metric: PairedMetric) -> list[str]:
         high = [partner for value, partner in zip(values, partners) if value >= middle]
         if median(high) / median(low) < math.sqrt(modes[1] / modes[0]):
             unit = metric.metric.unit
-            notes.append(f"two humps in the {side} side, at {modes[0]:.3g} and {modes[1]:.3g} {unit}: not averaged")
+            notes.append(f"bimodal on the {side} side, at {modes[0]:.3g} and {modes[1]:.3g} {unit}: not averaged")
     return notes

@@ -1,4 +1,4 @@
-"""Where do a duet's two sides come from? From builds, git revisions, or two mallocs for one program."""
+"""Where do the two sides of scripts/duet come from? From builds, git revisions, or two mallocs for one program."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from suite.runner.build import run_quietly
 from suite.runner.program import Program, ask
 
 EXECUTABLE = "stackheap"
-MALLOC = "malloc"  # what each side's library is called in the names, so that they are the same
+MALLOC = "malloc"  # the name of each side's library in benchmark names, so that both sides have the same names
 
-# Blocks of code are aligned to 16 bytes; beyond a page nothing new comes.
+# Blocks of code are aligned to 16 bytes; paddings beyond a page give no new alignment.
 PADDING_STEP, PADDING_STEPS = 16, 256
 
 FACTS = ("compiler", "build_type", "build_flags", "suite_version", f"malloc.{MALLOC}")
@@ -34,7 +34,7 @@ Builder = Callable[[Path, str, Console], Path]
 
 @dataclass(frozen=True)
 class SideOptions:
-    """What all programs of a duet are started with."""
+    """The options that all programs of both sides are started with."""
 
     profile: str
     seconds: float  # Google Benchmark's min_time
@@ -46,19 +46,19 @@ class SideOptions:
 
 
 def of_build(label: str, options: SideOptions, folder: Path, status: Console) -> SideBuilds:
-    """A build folder, or the program itself. `folder` takes the padded programs."""
+    """The side of a build folder, or of the program itself. The padded programs are put into `folder`."""
     path = Path(label)
     executable = path / EXECUTABLE if path.is_dir() else path
     if not executable.is_file() or not os.access(executable, os.X_OK):
-        raise BadInput(f"{label} is no build: {executable} cannot be run")
+        raise BadInput(f"{label} is neither a build folder nor a program: {executable} cannot be run")
     executable = executable.resolve()
     executables = _layouts(executable, options, folder, status) if options.layouts > 1 else [executable]
     return _side_builds(label, tuple(options.program(program_file) for program_file in executables))
 
 
 def of_malloc(label: str, library: str, executable: Path, options: SideOptions) -> SideBuilds:
-    """The program with one malloc library; `library` is FILE or FILE,PREFIX, and FILE a path or a name that the system
-    knows, such as libjemalloc.so.2."""
+    """The side of the program with one malloc library; `library` is FILE or FILE,PREFIX, and FILE a path or a name that
+    the system finds, such as libjemalloc.so.2."""
     file, comma, prefix = library.partition(",")
     if Path(file).is_file():
         file = str(Path(file).resolve())
@@ -81,18 +81,27 @@ def digest(file: Path) -> str:
 
 
 def commit_of(label: str, root: Path) -> str:
-    return _git(root, "rev-parse", "--verify", "--quiet", f"{label}^{{commit}}", problem=f"no git revision {label!r}")
+    return _git(
+        root,
+        "rev-parse",
+        "--verify",
+        "--quiet",
+        f"{label}^{{commit}}",
+        problem=f"--rev takes a git revision, got {label!r}",
+    )
 
 
 @contextlib.contextmanager
 def of_revision(
     label: str, root: Path, preset: str, build: Builder, options: SideOptions, folder: Path, status: Console
 ) -> Iterator[SideBuilds]:
-    """A git revision, checked out and built in a folder of its own, which goes when the duet ends."""
+    """The side of a git revision, which is checked out and built in a folder that is removed at the end."""
     commit = commit_of(label, root)
     worktree = root / "build" / "revisions" / commit
     if worktree.exists():
-        raise BadInput(f"{worktree} is in use by another duet; if none runs: git worktree remove --force {worktree}")
+        raise BadInput(
+            f"{worktree} is in use by another scripts/duet; if that has ended: git worktree remove --force {worktree}"
+        )
     _git(root, "worktree", "prune", problem="git worktree prune failed")
     worktree.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -121,10 +130,10 @@ def _git(root: Path, *arguments: str, problem: str) -> str:
 
 
 def _layouts(executable: Path, options: SideOptions, folder: Path, status: Console) -> list[Path]:
-    """The program linked behind paddings of several sizes, none among them; the build folder is left as it was."""
+    """Links the program behind paddings of several sizes, 0 among them; the build folder is left as it was."""
     tree = executable.parent
     if not (tree / "CMakeCache.txt").is_file():
-        raise BadInput(f"--layouts needs a build folder of CMake, to link anew: {tree} is none")
+        raise BadInput(f"--layouts takes build folders of CMake, to link them again: {tree} has no CMakeCache.txt")
     draw = random.Random(options.seed)
     paddings = [0, *(PADDING_STEP * step for step in draw.sample(range(1, PADDING_STEPS), options.layouts - 1))]
     target = Path(tempfile.mkdtemp(dir=folder))
@@ -136,7 +145,7 @@ def _layouts(executable: Path, options: SideOptions, folder: Path, status: Conso
     finally:
         _link(tree, 0, status)
     if len({digest(Path(copy)) for copy in copies}) < len(copies):
-        raise BadInput(f"--layouts: the program in {tree} does not know STACKHEAP_PADDING: no layout differs")
+        raise BadInput(f"--layouts needs a build that knows STACKHEAP_PADDING: in {tree}, all layouts are the same")
     return [Path(copy) for copy in copies]
 
 

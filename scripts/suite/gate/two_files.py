@@ -1,7 +1,7 @@
-"""What do two run files say of each other? The weaker way to judge a change: the unit is the process.
+"""Did a benchmark change between two run files? The weaker way to judge a change: the unit is the process.
 
-Files are measured at different times, and between them the machine drifts. So a change counts when it shows in
-nanoseconds and in cycles of the clock there was: a change of the clock moves only one of them.
+The files were measured at different times, and the machine drifts between them. So a change counts only if it shows in
+nanoseconds and in cycles of the clock at that time: a change of the clock moves only one of them.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from suite.stats.rank_sum import rank_sum_p
 METHOD = "two files"
 FEWEST_PROCESSES = 5
 THRESHOLD = 0.05
-FALSE_DISCOVERIES = 0.01  # so about one comparison in a hundred of a thing with itself finds something worse
-OWN_CHANCE = 0.025  # that a benchmark's own ranks would differ so much, to one side
-SMALLEST_CONTROL_MOVE = 0.02  # less is within what the controls move from process to process
+FALSE_DISCOVERIES = 0.01  # so about one comparison in a hundred of a program with itself finds a benchmark worse
+OWN_CHANCE = 0.025  # the chance that a benchmark's own ranks differ so much to one side
+SMALLEST_CONTROL_MOVE = 0.02  # a smaller move is within the noise of the controls
 
-# What must be the same for two files to be comparable. Not the clock's speed, which drifts, nor the host's name, which
-# containers draw anew; those are said.
+# Facts that must be equal for two files to be comparable. The clock's speed drifts, and containers draw a new host name:
+# a difference in these two is only a warning.
 _MACHINE = (
     "cpu_model", "architecture",
     "topology", "cores", "processing_units", "num_cpus", "l1d_bytes", "l2_bytes", "l3_bytes", "page_bytes",
@@ -42,7 +42,7 @@ _MACHINE = (
 _BUILD = ("compiler", "build_flags", "build_type", "suite_version")
 _METHOD = ("profile", "pinning", "seed", "min_time", "process_malloc", "preloaded")
 
-_MOST_CANDIDATES = 400  # for a likely new name, looked at for each missing benchmark
+_MOST_CANDIDATES = 400  # new names that are tried for each missing benchmark
 _MOST_RENAMES = 50
 
 
@@ -52,7 +52,7 @@ class Rules:
 
     threshold: float = THRESHOLD  # the smallest change that matters, as a share
     only: str | None = None  # a regular expression for the names
-    across: bool = False  # compare different machines, compilers or libraries all the same
+    across: bool = False  # also compare different machines, compilers or libraries
     allow_missing: bool = False
 
 
@@ -61,7 +61,7 @@ def compare(base: Run, new: Run, rules: Rules = Rules()) -> Comparison:
     differences = list(_differences(base, new))
     if differences and not rules.across:
         raise BadInput(
-            f"{new.path} cannot be compared with {base.path}: {'; '.join(differences)} (--across compares all the same)"
+            f"{new.path} cannot be compared with {base.path}: {'; '.join(differences)} (--across compares them anyway)"
         )
     old_benchmarks, new_benchmarks = _selected(base, rules.only), _selected(new, rules.only)
     if not old_benchmarks and not new_benchmarks:
@@ -74,7 +74,7 @@ def compare(base: Run, new: Run, rules: Rules = Rules()) -> Comparison:
     trusted = rules.across or abs(math.log(moved or 1.0)) <= math.log1p(rules.threshold)
     problems = [] if rules.allow_missing else gaps
     if not judgements:
-        problems = gaps + ["nothing is left to judge"]
+        problems = gaps + ["no benchmark is left to judge"]
     return Comparison(
         method=METHOD,
         old=_side(base),
@@ -112,14 +112,14 @@ def _selected(run: Run, only: str | None) -> dict[str, Benchmark]:
     try:
         pattern = re.compile(only)
     except (re.error, RecursionError) as error:
-        raise BadInput(f"--only {only!r} is no regular expression: {error}") from None
+        raise BadInput(f"--only takes a regular expression, got {only!r} ({error})") from None
     return {name: benchmark for name, benchmark in run.by_name.items() if pattern.search(name)}
 
 
 def _gaps(
     base: Run, new: Run, old_benchmarks: Mapping[str, Benchmark], new_benchmarks: Mapping[str, Benchmark]
 ) -> Iterator[str]:
-    """What stands in one file only, or failed in one."""
+    """A sentence for each benchmark that is in only one of the files, or failed in a file."""
     missing = [name for name in old_benchmarks if name not in new_benchmarks]
     added = [name for name in new_benchmarks if name not in old_benchmarks]
     kept_families = {_family(name) for name in new_benchmarks}
@@ -138,7 +138,7 @@ def _gaps(
 
 
 def _may_be(missing: str, added: str, kept_families: Collection[str]) -> bool:
-    """A benchmark may have got a new name in its family, or with its family."""
+    """Whether a missing benchmark may have this new name: in its family, or with a new name of its family."""
     return _family(added) == _family(missing) or _family(missing) not in kept_families
 
 
@@ -164,7 +164,7 @@ class _Row:
     problem: str = ""
 
     def measures(self) -> Iterator[tuple[str, _Samples]]:
-        """What decides, as costs: where less is worse, old and new change places."""
+        """The measures that decide, as costs: where a smaller figure is worse, old and new change places."""
         yield "time", (self.old, self.new) if self.metric.more_is_worse else (self.new, self.old)
         if "cycles" in self.others:
             yield "cycles", self.others["cycles"]
@@ -173,17 +173,17 @@ class _Row:
 def _rows(
     base: Run, new_run: Run, old_benchmarks: Mapping[str, Benchmark], new_benchmarks: Mapping[str, Benchmark]
 ) -> tuple[list[_Row], list[str]]:
-    """Every figure of the benchmarks that both sides measured, and what is to be said of those without any."""
+    """Every figure of the benchmarks that both sides measured, and a sentence about the benchmarks without a figure."""
     rows, without = [], []
     for name, old in old_benchmarks.items():
         new = new_benchmarks.get(name)
         if new is None or not old.samples or not new.samples:
-            continue  # said by _gaps
+            continue  # _gaps names it
         metrics = list(dict.fromkeys((*metrics_of(old), *metrics_of(new))))
         disturbed = _disturbed(base, old, "old") or _disturbed(new_run, new, "new")
         rows += [_row_of(metric, old, new, disturbed) for metric in metrics]
         without += [] if metrics else [name]
-    remarks = [f"not judged, for they have no figure of their own: {_few(without)}"] if without else []
+    remarks = [f"not judged, because they report no figure of their own: {_few(without)}"] if without else []
     return rows, remarks
 
 
@@ -211,11 +211,11 @@ def _too_few(values: _Samples, old: Benchmark, new: Benchmark) -> str:
     if min(len(old.samples), len(new.samples)) >= FEWEST_PROCESSES:
         return f"the figure is missing or not finite in some processes ({len(values[0])} and {len(values[1])} have it)"
     processes = f"{len(values[0])} and {len(values[1])} processes"
-    return f"{processes}: {FEWEST_PROCESSES} a side are the fewest that can be judged"
+    return f"{processes}: each side needs at least {FEWEST_PROCESSES} to be judged"
 
 
 def _counted(old: Benchmark, new: Benchmark) -> Iterator[tuple[str, _Samples]]:
-    """What else tells a change: cycles by the addition timed beside, which count the kernel's work too."""
+    """Other measures of a change: instructions, and cycles (time over that of an addition; the kernel's work counts)."""
     additions = old.counter("ns_per_addition"), new.counter("ns_per_addition")
     for key, values in (
         (
@@ -240,7 +240,7 @@ def _per(times: Sequence[float], additions: Sequence[float]) -> tuple[float, ...
 
 @dataclass(frozen=True)
 class _MeasuredRatio:
-    """One figure in one measure (time, or cycles): its ratio, and how often chance would do as much."""
+    """One figure in one measure (time, or cycles): its ratio, and the p-values of worse and of better."""
 
     ratio: Estimate
     worse: float
@@ -263,7 +263,7 @@ def _judgements(rows: Sequence[_Row], threshold: float) -> list[Judgement]:
 
 
 def _measure(rows: Sequence[_Row]) -> list[dict[str, _MeasuredRatio]]:
-    """Each row in time (or its counter), and where it can be, in cycles."""
+    """Each row measured in time (or its counter), and where possible in cycles."""
     measured: list[dict[str, _MeasuredRatio]] = [{} for _ in rows]
     groups: defaultdict[tuple[str, int, int], list[tuple[int, _Samples]]] = defaultdict(list)
     for index, row in enumerate(rows):
@@ -279,7 +279,7 @@ def _measure(rows: Sequence[_Row]) -> list[dict[str, _MeasuredRatio]]:
 
 
 def _measured_figure(old: Sequence[float], new: Sequence[float], pooled: PValues) -> _MeasuredRatio:
-    """A benchmark's own ranks must say it as well as the comparison with all others."""
+    """A benchmark's own ranks must show the change, as well as the permutation test over all benchmarks."""
     worse = pooled.rise if rank_sum_p(new, old) <= OWN_CHANCE else 1.0
     better = pooled.fall if rank_sum_p(old, new) <= OWN_CHANCE else 1.0
     return _MeasuredRatio(estimate_ratio(new, old), worse, better)
@@ -297,7 +297,7 @@ def _judgement(
         verdict = SAME
     else:
         verdict = UNDECIDED
-    bimodal = [f"two humps in {side}" for side, values in (("old", row.old), ("new", row.new)) if find_modes(values)]
+    bimodal = [f"bimodal in {side}" for side, values in (("old", row.old), ("new", row.new)) if find_modes(values)]
     counted = {key: estimate_ratio(new, old) for key, (old, new) in row.others.items()}
     return Judgement(
         name=row.name,
@@ -319,23 +319,23 @@ def _equivalent(ratio: Estimate, threshold: float) -> bool:
 
 def _notes(row: _Row, ratios: Mapping[str, Estimate], threshold: float) -> Iterator[str]:
     if not row.metric.more_is_worse:
-        yield "less is worse here: the ratio is old over new"
+        yield "a smaller figure is worse here, so the ratio is old over new"
     if row.disturbed:
         yield row.disturbed
     cycles = ratios.get("cycles")
     if cycles is not None and not _moved(cycles, threshold) and _moved(ratios["time"], threshold):
-        yield "in time but not in cycles: the clock, rather than the code"
+        yield "changed in time but not in cycles: the clock, rather than the code"
 
 
 def _moved(ratio: Estimate, threshold: float) -> bool:
     return not ratio.holds(1.0) and abs(math.log(ratio.median)) > math.log1p(threshold)
 
 
-# ---- what to keep in mind
+# ---- the warnings
 
 
 def _control_move(judgements: Sequence[Judgement]) -> float | None:
-    """How much the controls, which make no block, moved in time and in cycles alike; None where there are none."""
+    """How much the controls, which allocate nothing, moved in both time and cycles; None without controls."""
     controls = [judgement for judgement in judgements if "/none/" in judgement.name and judgement.unit == "ns"]
     if not controls:
         return None
@@ -353,11 +353,11 @@ def _caveats(
     trusted: bool,
 ) -> Iterator[str]:
     if moved is not None and abs(math.log(moved)) > math.log1p(SMALLEST_CONTROL_MOVE):
-        consequence = "" if trusted else ": nothing here is to be trusted"
-        yield f"the controls, which make no block, moved by {moved - 1:+.1%}{consequence}"
+        consequence = "" if trusted else ": the result is not reliable"
+        yield f"the controls, which allocate nothing, moved by {moved - 1:+.1%}{consequence}"
     clock = _clock_move(old_benchmarks, new_benchmarks)
     if clock is not None and abs(math.log(clock)) > math.log1p(SMALLEST_CONTROL_MOVE):
-        yield f"one addition, a cycle of the clock, took {clock - 1:+.1%} time: cycles tell more than nanoseconds"
+        yield f"one addition, a cycle of the clock, took {clock - 1:+.1%} time: compare cycles rather than nanoseconds"
     added = [name for name in new_benchmarks if name not in old_benchmarks]
     if added:
         yield f"only in {new.path}, and not compared: {_few(added)}"
@@ -371,8 +371,8 @@ def _caveats(
     if hosts[0] != hosts[1]:
         yield f"the hosts have different names: {hosts[0]} and {hosts[1]}"
     yield (
-        f"the files were measured {_apart(base, new)}: between them the machine drifts, which no test on two files "
-        "can see; scripts/duet measures both sides in turn"
+        f"the files were measured {_apart(base, new)}: the machine drifts between them, and no test on two files "
+        "can see that; scripts/duet measures both sides in turn"
     )
 
 

@@ -1,4 +1,4 @@
-"""What instructions stand in the timed loops? Reads objdump's disassembly of an object file or program."""
+"""Which instructions are in the timed loops? Reads objdump's disassembly of an object file or program."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CALL = re.compile(r"^(?:bnd )?(?:call|bl|blr)\b")
 
 
 class NoDisassembly(Exception):
-    """There is no objdump, or it cannot read the file. Its text is one line."""
+    """objdump is missing, or cannot read the file. The text is one line."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Function:
     instructions: tuple[tuple[int, str], ...]
 
     def calls(self) -> list[str]:
-        """The call instructions; what they call stands in their text where it is known."""
+        """The call instructions; their text names the called function where it is known."""
         return [text for _, text in self.instructions if _CALL.match(text)]
 
     def loops(self) -> Iterator[list[str]]:
-        """The bodies of the loops: from the target of each backward jump to the jump."""
+        """Yields the bodies of the loops: from the target of each backward jump to the jump."""
         for address, text in self.instructions:
             jump = _JUMP.match(text)
             if jump and int(jump["target"], 16) <= address:

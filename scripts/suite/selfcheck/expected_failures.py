@@ -1,4 +1,4 @@
-"""Did only those families fail that cannot run where they ran? Asked by scripts/sanitize and scripts/cross."""
+"""Did only the expected families fail? scripts/sanitize and scripts/cross ask it, where some families cannot run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from suite.results.read import read_run
 
 
 def failure_lines(run: Run, expected: Set[str]) -> tuple[str, ...]:
-    """A line for each reason that a family gave; those of a family that is not expected to fail begin with FAILED."""
+    """A line for each reason of a failure; the line begins with FAILED if the family is not expected to fail."""
     failed = sorted({(failure.family, failure.reason) for failure in run.failed})
     return tuple(f"{'not run' if family in expected else 'FAILED'}: {family} {reason}" for family, reason in failed)
 
@@ -21,7 +21,7 @@ def only_expected(run: Run, expected: Set[str]) -> bool:
 
 
 def main(file: str, families: str) -> int:
-    """Of a result file and families with commas between; 0 when no other failed, else 1."""
+    """Takes a result file and the expected families, separated by commas. Returns 1 if another family failed, else 0."""
     run, expected = read_run(Path(file)), frozenset(families.split(","))
     for line in failure_lines(run, expected):
         print(line)

@@ -1,10 +1,9 @@
-"""How often does the gate err? What each rule says of turns of known truth, and the table that tells it.
+"""How often does the gate err? False positives and power of each rule on turns with known slowdowns, and their table.
 
-A rule is asked about suites. One of this project's rule is as many recorded turns as the rule may use, drawn as blocks
-of turns that follow each other, none twice: what a turn's benchmarks have in common stays together, and so does what
-drifts from turn to turn (subsampling: Politis and Romano, Annals of Statistics 22, 1994). Drawn with replacement, a
-pair would count as evidence twice. A suite of the other rules is two whole runs, from one turn or from two that follow
-each other.
+A rule judges suites. For this project's rule, a suite is as many recorded turns as the rule may use, drawn without
+repetition as blocks of consecutive turns: the noise that a turn's benchmarks share stays together, and so does the
+drift from turn to turn (subsampling: Politis and Romano, Annals of Statistics 22, 1994). With replacement, a pair would
+count as evidence twice. For the other rules, a suite is two whole runs, from one turn or from two consecutive turns.
 """
 
 from __future__ import annotations
@@ -43,17 +42,17 @@ from suite.selfcheck.other_tools import OTHER_RULES, OtherRule
 from suite.stats.estimates import median, robust_deviation
 
 PLANTED = tuple(percent for percent in SLOWDOWNS if percent != SAME_ON_BOTH_SIDES)
-SUITES = 336  # over the 300 that are asked for; 24 times each of 14 benchmarks has each slowdown
-RUN_SUITES = 60  # of the other rules, at most: more come from the same few runs
+SUITES = 336  # more than the 300 that the goals need; each of 14 benchmarks has each slowdown 24 times
+RUN_SUITES = 60  # at most, for the other rules: more suites would come from the same few runs
 BLOCK_TURNS = 5
 STAGES = 2  # of the rule, each of up to rule.most_pairs pairs: suspicion and confirmation
-LEAST_HISTORY = 5  # runs before a tool that looks back is asked
+LEAST_HISTORY = 5  # runs before a tool that looks back judges
 BLOCK_NAME = "evaluation"
 
 
 @dataclass(frozen=True)
 class Tally:
-    """How many of how many."""
+    """The number of hits in a number of trials."""
 
     hits: int = 0
     trials: int = 0
@@ -67,19 +66,19 @@ class Tally:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval of Clopper and Pearson, which never covers less than it says."""
+        """The 95 % interval of Clopper and Pearson, which covers at least 95 %."""
         exact = binomtest(self.hits, self.trials).proportion_ci(method="exact") if self.trials else None
         return (exact.low, exact.high) if exact else (0.0, 1.0)
 
 
 @dataclass
 class Score:
-    """What a rule said in one condition."""
+    """The verdicts of a rule in one condition, counted."""
 
     rule: str
     condition: str
-    comparisons: Tally = Tally()  # of a benchmark with itself that were called slower
-    suites: Tally = Tally()  # of a program with itself in which any was
+    comparisons: Tally = Tally()  # of a benchmark with itself: hits are called slower
+    suites: Tally = Tally()  # of a program with itself: hits have a benchmark that is called slower
     detections: dict[tuple[int, str], Tally] = field(default_factory=dict)  # by slowdown and benchmark
 
     def detected(self, percent: int) -> Tally:
@@ -99,7 +98,7 @@ class Score:
 
 @dataclass(frozen=True)
 class PairedRule:
-    """The rule of a duet, on time or on another figure of a process."""
+    """The rule of scripts/duet, on time or on another figure of a process."""
 
     name: str
     figure: Callable[[Sample], float | None]
@@ -117,7 +116,7 @@ LEAST_TURNS = STAGES * min(paired_rule.rule.most_pairs for paired_rule in PAIRED
 
 
 def draw_turns(turns: int, number: int, draw: random.Random, block: int = BLOCK_TURNS) -> list[int]:
-    """So many of the turns, none twice, as blocks that follow each other; all of them where there are no more."""
+    """Draws this many turns without repetition, as blocks of consecutive turns; all turns if there are no more."""
     start = draw.randrange(block)
     blocks = [range(max(0, first), min(turns, first + block)) for first in range(start - block, turns, block)]
     draw.shuffle(blocks)
@@ -127,9 +126,9 @@ def draw_turns(turns: int, number: int, draw: random.Random, block: int = BLOCK_
 def score_paired(
     recording: Recording, condition: str, paired_rule: PairedRule, seed: int, suites: int = SUITES
 ) -> Score | None:
-    """What the rule says; in each planted suite one benchmark has each slowdown, and the others have none.
+    """Counts the rule's verdicts. In each planted suite, one benchmark has each slowdown; the others have no slowdown.
 
-    None where the figure was not taken in every process.
+    None where the figure is missing in a process.
     """
     turns = recording.turns[condition]
     names = recording.benchmarks
@@ -172,7 +171,7 @@ def _series(turns: Sequence[Turn], percent: int, name: str, paired_rule: PairedR
 def _worse(
     series: Mapping[str, _PairedSeries | None], turn_numbers: Sequence[int], paired_rule: PairedRule
 ) -> set[str]:
-    """Those that the rule calls worse, without those it sets aside for their two humps."""
+    """The benchmarks that the rule calls worse, without the bimodal benchmarks."""
     complete = {name: paired_series for name, paired_series in series.items() if paired_series is not None}
     decided = sequential_test.group_sequential_test(
         {name: [paired_series.logs[i] for i in turn_numbers] for name, paired_series in complete.items()},
@@ -194,7 +193,7 @@ _TwoRuns = tuple[Repetitions, Repetitions, list[Repetitions]]  # old, new, and t
 
 
 def score_other(recording: Recording, condition: str, other_rule: OtherRule, seed: int) -> Score:
-    """What the rule says of two runs that lie close together."""
+    """Counts the rule's verdicts on two runs that are close together in time."""
     draw = random.Random(f"{seed} {condition}")  # the same suites for every rule
     result = Score(other_rule.name, condition)
     turns = [turn for turn in recording.turns[condition] if turn.runs[SAME_ON_BOTH_SIDES]]
@@ -238,12 +237,12 @@ def _planted_runs(turns: Sequence[Turn], percent: int) -> Iterator[_TwoRuns]:
         last = own_runs
 
 
-# ---- what it comes to
+# ---- the evaluation
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Every rule's score, in every condition."""
+    """The score of every rule in every condition."""
 
     recording: Recording
     seed: int
@@ -254,14 +253,14 @@ class Evaluation:
         return next((score for score in self.scores if (score.rule, score.condition) == (name, condition)), None)
 
 
-RuleObserver = Callable[[int, int], None]  # told how many of how many rules are asked
+RuleObserver = Callable[[int, int], None]  # gets the number of rules that are done, and of all rules
 
 
 def evaluate(recording: Recording, seed: int, suites: int = SUITES, watch: RuleObserver | None = None) -> Evaluation:
-    """Asks every rule, on all cores. Raises BadInput for too few turns."""
+    """Scores every rule, on all cores. Raises BadInput for too few turns."""
     least = min(len(turns) for turns in recording.turns.values())
     if least < LEAST_TURNS:
-        raise BadInput(f"{least} turns of a condition are too few: {LEAST_TURNS} at least are wanted")
+        raise BadInput(f"the recording has {least} turns of a condition, but needs at least {LEAST_TURNS}")
     tasks = [(condition, number) for condition in CONDITIONS for number in range(len(PAIRED_RULES) + len(OTHER_RULES))]
     with ProcessPoolExecutor() as pool:
         futures = [pool.submit(_score, recording, condition, number, seed, suites) for condition, number in tasks]
@@ -278,7 +277,7 @@ def _score(recording: Recording, condition: str, number: int, seed: int, suites:
     return score_other(recording, condition, OTHER_RULES[number - len(PAIRED_RULES)], seed)
 
 
-# ---- in words
+# ---- the table
 
 
 def table(evaluation: Evaluation) -> str:
@@ -298,11 +297,11 @@ def _made_from(evaluation: Evaluation) -> str:
     return (
         f"Recorded {recording.facts.get('date', 'on an unknown day')} on "
         f"{recording.facts.get('topology', 'an unknown machine')}; "
-        f"counters: {recording.facts.get('counters', 'unknown')}. {len(recording.benchmarks)} benchmarks; {turns[QUIET]} quiet "
-        f"turns, {turns[NOISY]} beside the neighbour; each turn has a pair of processes of each benchmark without a "
-        f"slowdown and with each of {slowdowns}. Seed of the recording {recording.seed}, of the resampling {evaluation.seed}. "
-        f"{evaluation.suites} suites of this project's rule are resampled from the turns, up to {STAGES * rule.most_pairs} turns "
-        f"each ({rule.pairs} pairs to suspect, {rule.most_pairs} where these leave it open, and as many fresh pairs to "
+        f"counters: {recording.facts.get('counters', 'unknown')}. {len(recording.benchmarks)} benchmarks; "
+        f"{turns[QUIET]} quiet turns, {turns[NOISY]} beside the neighbour; each turn has a pair of processes of each benchmark without a "
+        f"slowdown and with each of {slowdowns}. Seed of the recording {recording.seed}, of the resampling "
+        f"{evaluation.seed}. {evaluation.suites} suites of this project's rule are resampled from the turns, up to "
+        f"{STAGES * rule.most_pairs} turns each ({rule.pairs} pairs to suspect, {rule.most_pairs} where these leave it open, and as many fresh pairs to "
         f"confirm); in a suite with slowdowns, one benchmark has each slowdown and the others have no slowdown. Suites "
         f"share turns, so the intervals (95 %, Clopper and Pearson) are too narrow. The other rules get runs of one "
         f"process and {REPETITIONS} repetitions each: {runs[QUIET]} quiet runs, {runs[NOISY]} noisy runs."
@@ -310,7 +309,7 @@ def _made_from(evaluation: Evaluation) -> str:
 
 
 def _rules(evaluation: Evaluation, condition: str) -> str:
-    head = "| rule | A/A comparisons flagged | A/A suites with one |" + "".join(f" {p} % found |" for p in PLANTED)
+    head = "| rule | A/A comparisons flagged | A/A suites with a flag |" + "".join(f" {p} % found |" for p in PLANTED)
     lines = [head, "|---|--:|--:|" + "--:|" * len(PLANTED)]
     for score in (score for score in evaluation.scores if score.condition == condition):
         cells = (score.comparisons, score.suites, *(score.detected(percent) for percent in PLANTED))
@@ -359,7 +358,7 @@ def _goals(evaluation: Evaluation) -> str:
 
 
 def _planted(recording: Recording) -> str:
-    """What the slowdowns really came to: they are work that is done, so the machine has a say in how long it takes."""
+    """The size of the slowdowns as measured: they are extra work, so the machine decides how long they take."""
     came_to = (
         f"{percent} % came to {100 * math.expm1(median(_middle(recording, QUIET, percent))):.1f} % quiet and "
         f"{100 * math.expm1(median(_middle(recording, NOISY, percent))):.1f} % beside the neighbour"
@@ -376,11 +375,11 @@ def _middle(recording: Recording, condition: str, percent: int) -> list[float]:
 def _reached(in_figure: bool, in_interval: bool, missed_by: float) -> str:
     if not in_figure:
         return f"no, missed by {100 * missed_by:.1f} points"
-    return "yes" if in_interval else "yes, though the interval reaches beyond"
+    return "yes" if in_interval else "yes, but the interval reaches beyond the goal"
 
 
 def _benchmarks(evaluation: Evaluation) -> str:
-    """How far each benchmark's pairs scatter, what the planted slowdowns came to, and how many of them were found."""
+    """The spread of each benchmark's pairs, the size of the planted slowdowns as measured, and how many were found."""
     heads = [f"{condition}: spread of a pair | {' | '.join(f'{p} %' for p in PLANTED)}" for condition in CONDITIONS]
     lines = [f"| benchmark | {' | '.join(heads)} |", "|---|" + "--:|" * (len(CONDITIONS) * (1 + len(PLANTED)))]
     for name in evaluation.recording.benchmarks:
@@ -410,7 +409,7 @@ def _logs(recording: Recording, condition: str, percent: int, name: str) -> list
 
 
 def _why(evaluation: Evaluation) -> str:
-    """Which benchmarks the missed slowdowns of 5 % are in, and how much those scatter."""
+    """The benchmarks in which slowdowns of 5 % were missed, and their spread."""
     sentences = []
     for condition in CONDITIONS:
         score = evaluation.get(THE_RULE, condition)
@@ -418,7 +417,7 @@ def _why(evaluation: Evaluation) -> str:
         missed = {name: tally.trials - tally.hits for (percent, name), tally in detections.items() if percent == 5}
         total = sum(missed.values())
         if not total:
-            sentences.append(f"{condition.capitalize()}, no slowdown of 5 % was missed.")
+            sentences.append(f"{condition.capitalize()}: no slowdown of 5 % was missed.")
             continue
         worst = sorted((name for name in missed if missed[name]), key=lambda name: -missed[name])[:3]
         spreads = {name: robust_deviation(_logs(evaluation.recording, condition, 0, name)) for name in worst}
@@ -427,13 +426,13 @@ def _why(evaluation: Evaluation) -> str:
         )
         share = sum(missed[name] for name in worst) / total
         sentences.append(
-            f"{condition.capitalize()}, {total} of 5 % were missed, {_percent(share)} of them in {benchmarks}."
+            f"{condition.capitalize()}: {total} slowdowns of 5 % were missed, {_percent(share)} of them in {benchmarks}."
         )
     return " ".join(sentences)
 
 
 def _luck(recording: Recording) -> str:
-    """How far processes of the unchanged program lie apart, quiet, and whether the clock does."""
+    """How far quiet processes of the unchanged program differ, and whether the clock does."""
     samples = {
         name: [sample for turn in recording.turns[QUIET] for sample in _both(turn.pairs[SAME_ON_BOTH_SIDES][name])]
         for name in recording.benchmarks
@@ -452,8 +451,8 @@ def _luck(recording: Recording) -> str:
     return (
         f"Between quiet processes of the unchanged program, the time varies from the 5th percentile to the 95th by "
         f"{width[least]:.2f} times in `{least}` and by {width[most]:.2f} times in `{most}`{''.join(widths)}. Where "
-        "the independent additions vary far more than the dependent additions, other threads probably share the physical "
-        "core: a virtual machine does not show them. If two processes differ in the eight additions by more than "
+        "the independent additions vary far more than the dependent additions, other threads probably share the "
+        "physical core: a virtual machine does not show them. If two processes differ in the eight additions by more than "
         f"{100 * ALIKE:.0f} %, the pair is discarded and measured again, at most {ATTEMPTS - 1} times."
     )
 
@@ -479,10 +478,12 @@ def _sources() -> str:
 
 
 def filled(path: Path, block: str) -> tuple[str, bool]:
-    """The page with its generated block replaced, and whether that changed anything. Raises BadInput, OSError."""
+    """The page with its generated block replaced, and whether that changed it. Raises BadInput, OSError."""
     page = path.read_text(encoding="utf-8")
     matches = [match for match in BLOCK.finditer(page) if match["name"] == BLOCK_NAME]
     if len(matches) != 1:
-        raise BadInput(f"{path}: has no block that begins with {OPENING} {BLOCK_NAME} --> and ends with <!-- end -->")
+        raise BadInput(
+            f"{path} has no block, or several, that begin with {OPENING} {BLOCK_NAME} --> and end with <!-- end -->"
+        )
     start, end = matches[0].span("text")
     return f"{page[:start]}{block}\n{page[end:]}", matches[0]["text"] != f"{block}\n"

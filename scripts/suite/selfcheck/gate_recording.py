@@ -1,7 +1,8 @@
-"""What does the gate see when the truth is known? Records a program compared with itself, and with planted slowdowns.
+"""What does the gate measure when the truth is known? Records a program against itself, and with planted slowdowns.
 
-The program is built from tests/planted: the same code on both sides, after each stretch of work a chain of additions,
-which is as much longer on the slower side as a slowdown wants. Quiet turns and turns beside a bad neighbour take turns.
+The program is built from tests/planted: both sides have the same code, with a chain of additions after each stretch of
+work. On the slower side the chain is longer, by the planted slowdown. Quiet and noisy turns (beside a bad neighbour, a
+program that disturbs on purpose) alternate.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ QUIET, NOISY = "quiet", "noisy"
 CONDITIONS = (QUIET, NOISY)
 SAME_ON_BOTH_SIDES = 0
 SLOWDOWNS = (SAME_ON_BOTH_SIDES, 1, 2, 5)  # percent
-# How each benchmark is measured in a turn: each two neighbours are a pair of processes that run one right after the
-# other; one that stands in the middle serves in two pairs, of which no suite holds both.
+# The processes of each benchmark in a turn, by slowdown, in order: two adjacent processes are a pair. A process in the
+# middle belongs to two pairs, and no suite contains both.
 CHAINS = ((1, 0, 0, 2), (0, 5))
-PROFILE, SECONDS = "quick", 0.05  # of a process: what scripts/duet measures
+PROFILE, SECONDS = "quick", 0.05  # of a process, as in scripts/duet
 BENCHMARKS = (
     "arithmetic/operation:add",
     "arithmetic/operation:multiply",
@@ -55,23 +56,23 @@ BENCHMARKS = (
     "churn/jemalloc/live:1000",
     "private/glibc/threads:2",
 )
-REPETITIONS = 10  # of each benchmark in the one process that other tools' rules are given
-RUNS_EVERY = 8  # turns; other rules look at whole runs, which take as long as some turns
-PLAIN_RUNS = 2  # in each such turn, so that there is a run to compare a run with
-CALIBRATIONS = 7  # processes that say how long a stretch of work takes, before the first turn
+REPETITIONS = 10  # of each benchmark, in the process whose times the rules of other tools get
+RUNS_EVERY = 8  # turns: the rules of other tools judge whole runs, which take as long as several turns
+PLAIN_RUNS = 2  # in each such turn, so that two runs can be compared
+CALIBRATIONS = 7  # processes that measure the length of a stretch of work, before the first turn
 SECONDS_LIMIT = 60.0  # of one process
-MOST_FAILURES = 3  # of a process; the turn is done again
-MOST_BYTES = 1 << 26  # of a recording, unpacked: a hundred times what twenty minutes give
-COUNTED = ("ns_per_addition", CORE_SHARE, "cycles", "instructions", WALL_NS)  # kept beside the time
+MOST_FAILURES = 3  # of processes; after each, the turn is repeated
+MOST_BYTES = 1 << 26  # of a recording, unpacked: a hundred times the size of twenty minutes
+COUNTED = ("ns_per_addition", CORE_SHARE, "cycles", "instructions", WALL_NS)  # recorded beside the time
 
-FACTS = ("compiler", "build_flags", "topology", "counters")  # of the program's context, that a recording keeps
+FACTS = ("compiler", "build_flags", "topology", "counters")  # of the program's context, which the recording contains
 
 Repetitions = Mapping[str, tuple[float, ...]]  # ns of each benchmark, in one process
 
 
 @dataclass(frozen=True)
 class Turn:
-    """Everything once, close together in time."""
+    """One measurement of every pair, close together in time."""
 
     pairs: Mapping[int, Mapping[str, Pair]]  # by slowdown in percent, then by benchmark
     runs: Mapping[int, tuple[Repetitions, ...]]  # by slowdown; empty in most turns
@@ -79,10 +80,10 @@ class Turn:
 
 @dataclass(frozen=True)
 class Recording:
-    """Turns of known truth."""
+    """Turns with known slowdowns."""
 
     seed: int
-    facts: Mapping[str, str]  # where and how it was made
+    facts: Mapping[str, str]  # where and how it was recorded
     benchmarks: tuple[str, ...]
     turns: Mapping[str, tuple[Turn, ...]]  # by condition
 
@@ -92,13 +93,13 @@ class Recording:
 
 @dataclass(frozen=True)
 class PlantedPrograms:
-    """The program as each slowdown sees it: a folder each with a `stackheap` in it, as a build has."""
+    """The program with each slowdown: for each a folder with a `stackheap` in it, like a build folder."""
 
     folder: Path
     planted: Path
 
     def make(self, additions: Mapping[int, Mapping[str, int]]) -> None:
-        """Writes each side; `additions` are those after each stretch, by slowdown and benchmark."""
+        """Writes each side; `additions` are the numbers after each stretch, by slowdown and benchmark."""
         for percent in SLOWDOWNS:
             script = self.executable(percent)
             script.parent.mkdir(exist_ok=True)
@@ -137,11 +138,11 @@ class Recorder:
         return Turn(pairs, runs)
 
     def stretches(self, name: str) -> list[float]:
-        """Core cycles between two delays, in several processes."""
+        """The core cycles between two delays, measured in several processes."""
         return [_cycles_of_a_stretch(self._sample(SAME_ON_BOTH_SIDES, name)) for _ in range(CALIBRATIONS)]
 
     def _pairs(self, chain: Sequence[int], name: str) -> list[Pair]:
-        """The pairs of a chain, which is measured forwards or backwards."""
+        """Measures the pairs of a chain, forwards or backwards."""
         forwards = self.order.random() < 0.5
         samples = [self._sample(percent, name) for percent in (chain if forwards else reversed(chain))]
         ends = list(zip(chain, samples if forwards else reversed(samples)))
@@ -161,7 +162,7 @@ class Recorder:
             raise UnitFailed(str(error)) from None
 
     def _run(self, percent: int) -> Repetitions:
-        """One process with several repetitions of everything, each as long as the profile measures."""
+        """Runs one process with several repetitions of every benchmark, each as long as the profile says."""
         program = Program(
             self.programs.executable(percent), PROFILE, options=(f"--benchmark_repetitions={REPETITIONS}",)
         )
@@ -183,7 +184,7 @@ class Recorder:
 
     @contextlib.contextmanager
     def _surroundings(self, condition: str) -> Iterator[None]:
-        """A bad neighbour, where the condition asks for one: not on the benchmark's core, if there is another."""
+        """Runs a bad neighbour in the noisy condition: on another core than the benchmark's, if there is another."""
         if condition == QUIET:
             yield
             return
@@ -204,11 +205,11 @@ def _cycles_of_a_stretch(sample: Sample) -> float:
     return (sample.cycles or 0.0) * sample.counters["operations_per_delay"]
 
 
-ShareObserver = Callable[[float, str], None]  # told the share of the time that is over, and what is done
+ShareObserver = Callable[[float, str], None]  # gets the share of the time that is over, and the current activity
 
 
 def record(planted: Path, neighbour: Path, folder: Path, minutes: float, seed: int, watch: ShareObserver) -> Recording:
-    """Records turns for so many minutes, at least one of each condition; interrupted, it keeps the whole ones.
+    """Records turns for this many minutes, at least one of each condition; an interrupt keeps the complete turns.
 
     Raises UnitFailed, BadInput, OSError.
     """
@@ -222,7 +223,7 @@ def _record(programs: PlantedPrograms, neighbour: Path, minutes: float, seed: in
     catalogue = ask(Program(programs.executable(SAME_ON_BOTH_SIDES), PROFILE))
     benchmarks = tuple(name for name in BENCHMARKS if name in catalogue.benchmarks)
     if not benchmarks:
-        raise BadInput(f"{programs.planted} offers none of the benchmarks to be recorded")
+        raise BadInput(f"{programs.planted} has none of the benchmarks to record: {', '.join(BENCHMARKS)}")
     measuring = Recorder(programs, neighbour, catalogue, benchmarks, random.Random(seed))
     watch(0.0, "calibrating")
     stretches = {name: measuring.stretches(name) for name in benchmarks}
@@ -239,7 +240,7 @@ def _record(programs: PlantedPrograms, neighbour: Path, minutes: float, seed: in
             })  # fmt: skip
             try:
                 condition_turns.append(measuring.turn(condition, len(condition_turns) % RUNS_EVERY == 0))
-                if condition == QUIET:  # how long a stretch is here is known the better, the longer this takes
+                if condition == QUIET:  # the length of a stretch is known better with every turn
                     for name, pair in condition_turns[-1].pairs[SAME_ON_BOTH_SIDES].items():
                         stretches[name] += map(_cycles_of_a_stretch, (pair.old, pair.new))
             except UnitFailed:
@@ -297,7 +298,7 @@ def read_recording(path: Path) -> Recording:
     except FileNotFoundError:
         raise BadResult(path, "does not exist") from None
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise BadResult(path, "is no recording: not packed by gzip, or cut off") from None
+        raise BadResult(path, "is not a recording: not packed by gzip, or cut off") from None
     except OSError as error:
         raise BadResult(path, f"cannot be read ({error.strerror})") from None
     if len(content) > MOST_BYTES:
@@ -305,7 +306,7 @@ def read_recording(path: Path) -> Recording:
     try:
         return _recording_read(json.loads(content))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
-        raise BadResult(path, "holds no recorded turns, or damaged ones") from None
+        raise BadResult(path, "is not a recording of turns, or is damaged") from None
 
 
 def _recording_read(document: Any) -> Recording:
@@ -314,7 +315,7 @@ def _recording_read(document: Any) -> Recording:
     facts = {one_line(str(key)): one_line(str(value)) for key, value in header["facts"].items()}
     turns = {name: tuple(_turn_read(names, turn) for turn in document["turns"][name]) for name in CONDITIONS}
     if not names or len(set(names)) < len(names) or not all(turns.values()):
-        raise ValueError("nothing was recorded, or something twice")
+        raise ValueError("no benchmark or no turn was recorded, or a benchmark twice")
     return Recording(int(header["seed"]), facts, names, turns)
 
 
@@ -334,12 +335,12 @@ def _turn_read(names: Sequence[str], document: Any) -> Turn:
 
 def _by_name(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
     if len(values) != len(names):
-        raise ValueError("not one for each benchmark")
+        raise ValueError(f"{len(values)} values for {len(names)} benchmarks")
     return dict(zip(names, values))
 
 
 def _repetitions_read(names: Sequence[str], document: Any) -> Repetitions:
     repetitions = [tuple(positive(ns) for ns in times) for times in document]
     if any(len(times) != REPETITIONS for times in repetitions):
-        raise ValueError("not so many repetitions")
+        raise ValueError(f"not {REPETITIONS} repetitions")
     return _by_name(names, repetitions)

@@ -1,7 +1,7 @@
-"""Do the tests notice when the code is wrong? Breaks a copy of the project in one chosen way after another, and looks.
+"""Do the tests notice when the code is wrong? Breaks a copy of the project in one way after another, and tests it.
 
-The ways stand in tests/mutants/*.txt: for each the exact old text and the new one, and which tests must notice. (After
-R. DeMillo, R. Lipton and F. Sayward, "Hints on test data selection", IEEE Computer 11(4), 1978.)
+The ways (mutants) are in tests/mutants/*.txt: for each the exact old text, the new text, and the tests that must
+notice. (After R. DeMillo, R. Lipton and F. Sayward, "Hints on test data selection", IEEE Computer 11(4), 1978.)
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from suite.base.errors import BadInput
 CAUGHT, SURVIVED, UNBUILT = "caught", "survived", "does not build"
 
 TABLES = "tests/mutants"
-MADE = {"build", ".git", ".venv", "__pycache__", "node_modules", ".hypothesis"}  # and so not copied
-# -O1: what is asked is whether a test fails, not how fast the code is, and the compiler takes most of the time.
+MADE = {"build", ".git", ".venv", "__pycache__", "node_modules", ".hypothesis"}  # made by tools, so they are not copied
+# -O1: only whether a test fails matters, not the speed of the code, and the compiler takes most of the time.
 CONFIGURE = ("-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O1 -DNDEBUG")
-# Tests that take so much longer than on the code as it is have noticed: a mutant may hang.
+# Tests that take this much longer than on the unchanged code have noticed the mutant: it may hang.
 MOST_TIMES, MOST_SECONDS_MORE = 5.0, 20.0
 COMPILED = (".cpp", ".hpp", ".in")
 FAMILY = re.compile(r"benchmarks/(?!harness/)\w+/(\w+)\.cpp")
@@ -41,11 +41,11 @@ MAIN = "tests/cpp/main.cpp"
 class Mutant:
     """One way to break the code."""
 
-    breaks: str  # what is then wrong, in words: its name
+    breaks: str  # what is wrong then, in words: the mutant's name
     file: str
-    old: str  # stands there exactly once
+    old: str  # occurs in the file exactly once
     new: str
-    noticed_by: str  # a file of tests; behind one in Python may stand what pytest's -k is to choose
+    noticed_by: str  # a file of tests; after a file in Python, optionally an expression for pytest's -k
 
     @property
     def tests(self) -> str:
@@ -58,7 +58,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one mutant."""
+    """The result of one mutant."""
 
     mutant: Mutant
     verdict: str
@@ -89,7 +89,7 @@ def _parsed(table: Path) -> Iterator[Mutant]:
                 raise BadInput(f"{place}: no line begins with {part.strip()!r}")
         tests = entry["noticed by "][0]
         if not re.match(rf"{IN_CPP}\w+\.cpp$|{IN_PYTHON}\w+/test_\w+\.py($| )", tests):
-            raise BadInput(f"{place}: noticed by {tests!r}, which is no file of {IN_CPP} or {IN_PYTHON}")
+            raise BadInput(f"{place}: 'noticed by' takes a file in {IN_CPP} or {IN_PYTHON}, got {tests!r}")
         old, new = ("\n".join(entry.get(sign, [])) for sign in "-+")
         if old == new:
             raise BadInput(f"{place}: changes nothing")
@@ -100,7 +100,9 @@ def _parsed(table: Path) -> Iterator[Mutant]:
             continue
         kind = next((keyword for keyword in ("== ", "in ", "noticed by ", "-", "+") if line.startswith(keyword)), None)
         if kind is None or (kind != "== " and not entry):
-            raise BadInput(f"{table.name}, line {number}: what is {line!r}?")
+            raise BadInput(
+                f"{table.name}, line {number}: a line begins with '== ', 'in ', 'noticed by ', '-' or '+', got {line!r}"
+            )
         if kind == "== " and entry:
             yield complete()
             entry = {}
@@ -110,35 +112,36 @@ def _parsed(table: Path) -> Iterator[Mutant]:
 
 
 def stale(root: Path, mutants: Sequence[Mutant]) -> list[str]:
-    """Those that the code has left behind: one line each."""
+    """A line for each mutant that no longer applies to the code."""
     problems = []
     for mutant in mutants:
         file = root / mutant.file
         times = file.read_text(encoding="utf-8").count(mutant.old) if file.is_file() else 0
         if times != 1:
-            problems.append(f"{mutant.breaks}: its old text stands {times} times in {mutant.file}, not once")
+            problems.append(f"{mutant.breaks}: its old text occurs {times} times in {mutant.file}, not once")
         if not (root / mutant.tests).is_file():
-            problems.append(f"{mutant.breaks}: there is no {mutant.tests}")
+            problems.append(f"{mutant.breaks}: {mutant.tests} does not exist")
     return problems
 
 
 def expect_to_apply(root: Path, mutants: Sequence[Mutant]) -> None:
-    """Raises BadInput, which names those that no longer do."""
+    """Raises BadInput, which names the mutants that no longer apply."""
     if problems := stale(root, mutants):
         raise BadInput("; ".join(problems))
 
 
 def rounds_of(mutants: Sequence[Mutant]) -> list[list[Mutant]]:
-    """Which mutants of the program are built together: families know nothing of each other, so one mutant of each. All
-    else is built by itself, or one mutant might be caught for another's sake; and first, while the families are whole.
-    """
+    """Which mutants of the program are built together: one mutant of each family, because families are independent.
+    Every other mutant is built alone, so that it is not caught because of another mutant; and first, while the families
+    are unchanged."""
     rounds: list[list[Mutant]] = []
+
+    def fits(mutant: Mutant, together: Sequence[Mutant]) -> bool:
+        in_families = all(FAMILY.fullmatch(file) for file in (mutant.file, together[0].file))
+        return in_families and mutant.file not in [earlier.file for earlier in together]
+
     for mutant in mutants:
-        fitting = (
-            round_mutants for round_mutants in rounds
-            if all(FAMILY.fullmatch(file) for file in (mutant.file, round_mutants[0].file)) and mutant.file not in [earlier.file for earlier in round_mutants]
-        )  # fmt: skip
-        if together := next(fitting, None):
+        if together := next((round_mutants for round_mutants in rounds if fits(mutant, round_mutants)), None):
             together.append(mutant)
         else:
             rounds.append([mutant])
@@ -146,8 +149,8 @@ def rounds_of(mutants: Sequence[Mutant]) -> list[list[Mutant]]:
 
 
 def by_tests(mutants: Sequence[Mutant]) -> list[list[Mutant]]:
-    """Those that the same tests must notice, together: these are built, and timed on the code as it is, once. The most
-    first, so that no worker has many left when the others are done."""
+    """The mutants in groups that the same tests must notice: the tests are built, and timed on the unchanged code, once
+    a group. The largest group comes first, so that no worker has many mutants left when the others are done."""
     groups: dict[str, list[Mutant]] = {}
     for mutant in mutants:
         groups.setdefault(mutant.noticed_by, []).append(mutant)
@@ -163,7 +166,7 @@ class CompletedCommand:
 
     @property
     def complaint(self) -> str:
-        """The line that says most of what went wrong; empty when nothing did."""
+        """The most telling line of the output; empty if the command succeeded."""
         if self.code == 0:
             return ""
         lines = [line.strip() for line in self.output.splitlines() if line.strip()]
@@ -173,20 +176,20 @@ class CompletedCommand:
 
 @dataclass(frozen=True)
 class WorkingCopy:
-    """A copy of the project to break, and how its tests are run."""
+    """A copy of the project to break, and the way to run its tests."""
 
     root: Path
-    python: str  # one that has pytest
+    python: str  # an interpreter that has pytest
     jobs: int = 1  # of the compiler
-    all_tests: bool = False  # all tests of a mutant's language, not only those that must notice
-    stop: threading.Event = field(default_factory=threading.Event)  # set: whatever runs is ended
+    all_tests: bool = False  # run all tests of a mutant's language, not only the tests that must notice
+    stop: threading.Event = field(default_factory=threading.Event)  # set: commands that run are ended
 
     @property
     def build_folder(self) -> Path:
         return self.root / "build" / "mutants"
 
     def copy(self, source: Path) -> None:
-        """Brings the copy up to date; files that are the same keep their times, and what was built of them holds."""
+        """Brings the copy up to date; unchanged files keep their times, so they are not built again."""
         wanted = {file.relative_to(source) for file in _files(source)}
         for file in wanted:
             target = self.root / file
@@ -204,12 +207,12 @@ class WorkingCopy:
             raise BadInput(f"the copy cannot be configured: {complaint}")
 
     def build(self, target: str) -> CompletedCommand:
-        """Goes on after an error, so that one mutant that does not compile says nothing of the others."""
+        """Goes on after an error, so that a mutant that does not compile does not stop the others."""
         options = ["--target", target, "--", "-j", str(self.jobs), "-k", "0"]
         return self._run(["cmake", "--build", str(self.build_folder), *options])
 
     def keep_unit_tests(self, source: Path, kept: str) -> None:
-        """Of the tests in C++ only one file stays: compiling the others would take most of the time."""
+        """Removes all tests in C++ but one file: compiling the others would take most of the time."""
         for file in (source / IN_CPP).glob("*.cpp"):
             copy = self.root / IN_CPP / file.name
             if f"{IN_CPP}{file.name}" not in (kept, MAIN):
@@ -218,8 +221,8 @@ class WorkingCopy:
                 shutil.copy(file, copy)
 
     def test(self, mutant: Mutant, limit: float | None = None) -> CompletedCommand:
-        """Runs the tests that must notice; they have when this failed, or took longer than the limit. Raises BadInput
-        when nothing was tested."""
+        """Runs the tests that must notice; they have noticed if they fail or take longer than the limit. Raises BadInput
+        if no test ran."""
         place, _, selection = mutant.noticed_by.partition(" ")
         if place.startswith(IN_CPP):
             result = self._run([str(self.build_folder / UNIT_TESTS)], limit)
@@ -229,7 +232,7 @@ class WorkingCopy:
             result = self._run([self.python, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *select], limit)
             ran = result.code in (0, 1) and re.search(r"\d (passed|failed|error)", result.output) is not None
         if not ran and not result.timed_out:
-            raise BadInput(f"{mutant.breaks}: {mutant.noticed_by!r} tests nothing here: {result.complaint}")
+            raise BadInput(f"{mutant.breaks}: {mutant.noticed_by!r} runs no test: {result.complaint}")
         return result
 
     def _run(self, command: Sequence[str], limit: float | None = None) -> CompletedCommand:
@@ -276,30 +279,28 @@ def try_all(
     source: Path, mutants: Sequence[Mutant], folder: Path, python: str, jobs: int, all_tests: bool = False,
     report: Callable[[Outcome], None] = lambda outcome: None,
 ) -> list[Outcome]:  # fmt: skip
-    """Breaks copies of `source` in `folder` and returns what came of each mutant, calling `tell` as they come. Raises
-    BadInput when a mutant no longer applies, or when its tests fail on the code as it is."""
-    original = WorkingCopy(folder / "whole", python)  # from here on, whatever is edited meanwhile
+    """Breaks copies of `source` in `folder` and returns the outcome of each mutant, which `report` gets at once. Raises
+    BadInput if a mutant no longer applies, or if its tests fail on the unchanged code."""
+    original = WorkingCopy(folder / "whole", python)  # so that edits in the meantime do not matter
     original.copy(source)
     expect_to_apply(original.root, mutants)
     families = [mutant for mutant in mutants if mutant.is_compiled and mutant.tests.startswith(IN_PYTHON)]
     units = [mutant for mutant in mutants if mutant.is_compiled and mutant.tests.startswith(IN_CPP)]
     interpreted = by_tests([mutant for mutant in mutants if not mutant.is_compiled])
-    waiting = iter(interpreted)  # of which each worker takes what is next when it is done with the one before
+    waiting = iter(interpreted)  # each worker takes the next group when it has finished one
     jobs_to_do: list[tuple[Trial, str, Iterable[list[Mutant]]]] = []
     jobs_to_do += [(_try_in_program, "program", [families])] if families else []
     jobs_to_do += [(_try_in_unit_tests, "units", by_tests(units))] if units else []
     jobs_to_do += [(_try_interpreted, f"python-{number}", waiting) for number in range(min(jobs, len(interpreted)))]
     stop = threading.Event()
     with ThreadPoolExecutor(jobs) as workers:
-        running = [
-            workers.submit(
-                _all_of, trial, WorkingCopy(folder / name, python, max(1, jobs // 2), all_tests, stop), original.root, groups, report
-            )
-            for trial, name, groups in jobs_to_do
-        ]  # fmt: skip
+        running = []
+        for trial, name, groups in jobs_to_do:
+            working_copy = WorkingCopy(folder / name, python, max(1, jobs // 2), all_tests, stop)
+            running.append(workers.submit(_all_of, trial, working_copy, original.root, groups, report))
         try:
             outcomes = [outcome for future in running for outcome in future.result()]
-        except BaseException:  # one cannot go on, or the user wants no more: nor shall the others
+        except BaseException:  # a worker cannot go on, or an interrupt: the others stop too
             stop.set()
             raise
     order = {mutant.breaks: number for number, mutant in enumerate(mutants)}
@@ -322,19 +323,19 @@ def _all_of(
 
 
 def _time_limits(working_copy: WorkingCopy, mutants: Sequence[Mutant]) -> dict[str, float]:
-    """By tests, how long they may take. Raises BadInput where they fail on the code as it is: they would notice anything."""
+    """The time limit of each set of tests. Raises BadInput if they fail on the unchanged code, as they always would."""
     limits = {}
     for mutant in {mutant.noticed_by: mutant for mutant in mutants}.values():
         result = working_copy.test(mutant)
         if result.complaint:
-            raise BadInput(f"{mutant.noticed_by} fails on the code as it is: {result.complaint}")
+            raise BadInput(f"{mutant.noticed_by} fails on the unchanged code: {result.complaint}")
         limits[mutant.noticed_by] = MOST_SECONDS_MORE + MOST_TIMES * result.seconds
     return limits
 
 
 def _expect_to_build(working_copy: WorkingCopy, target: str) -> None:
     if complaint := working_copy.build(target).complaint:
-        raise BadInput(f"the code as it is does not build: {complaint}")
+        raise BadInput(f"the unchanged code does not build: {complaint}")
 
 
 def _try_interpreted(working_copy: WorkingCopy, source: Path, mutants: Sequence[Mutant]) -> Iterator[Outcome]:
@@ -377,14 +378,14 @@ def _try_in_program(working_copy: WorkingCopy, source: Path, mutants: Sequence[M
         for mutant in together:
             if not FAMILY.fullmatch(
                 mutant.file
-            ):  # a broken family disturbs no other, and mending it takes the compiler
+            ):  # a broken family does not affect others, and restoring it costs a compilation
                 _mend(working_copy, source, mutant)
     for mutant in mutants:
         _mend(working_copy, source, mutant)
 
 
 def _failed(mutant: Mutant, output: str) -> str:
-    """The compiler's first error in the mutant's file; empty when it compiled."""
+    """The compiler's first error in the mutant's file; empty if it compiled."""
     if not re.search(rf"^FAILED: \S*{re.escape(mutant.file)}\.o", output, re.MULTILINE):
         return ""
     return next(
@@ -393,13 +394,13 @@ def _failed(mutant: Mutant, output: str) -> str:
 
 
 def _apply(working_copy: WorkingCopy, source: Path, mutant: Mutant) -> None:
-    """Breaks the file; whatever else it was broken in is mended."""
+    """Breaks the file, starting from its original text."""
     original = (source / mutant.file).read_text(encoding="utf-8")
     (working_copy.root / mutant.file).write_text(original.replace(mutant.old, mutant.new), encoding="utf-8")
 
 
 def _mend(working_copy: WorkingCopy, source: Path, mutant: Mutant) -> None:
-    """Where it is whole already it stays as it is, and so does what was built of it."""
+    """Restores the file; a file that is unchanged is not written, so it is not built again."""
     broken, original = working_copy.root / mutant.file, (source / mutant.file).read_bytes()
     if broken.read_bytes() != original:
         broken.write_bytes(original)

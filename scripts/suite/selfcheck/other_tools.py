@@ -1,7 +1,7 @@
-"""When would other tools call a benchmark slower? Their published rules, at their defaults, on one process each side.
+"""When would other tools call a benchmark slower? Their published rules with default options, on one process a side.
 
-Each is written anew from the tool's own source or documentation, which it names. What they are given: the repetitions
-of one benchmark in an old and in a new process, and for a tool that looks back, those of the processes before.
+Each rule is written anew from the source or documentation of its tool, which it names. A rule gets the repetitions of
+one benchmark in an old and in a new process; a tool that looks back also gets the repetitions of earlier processes.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class OtherRule:
     """A tool's rule. `slower(old, new, history)`: `history` is of the old side's earlier processes, oldest first."""
 
     name: str
-    source: str  # where the rule stands
+    source: str  # where the rule is published
     slower: Callable[[Times, Times, Sequence[Times]], bool]
 
 
 def _google_benchmark(old: Times, new: Times, _: Sequence[Times]) -> bool:
-    """A two-sided U test at 0.05; which side is the slower one, the line of the medians says."""
+    """A two-sided U test at 0.05; the medians show which side is slower."""
     return _rank_sum_p(old, new) < 0.05 and median(new) > median(old)
 
 
@@ -41,8 +41,8 @@ def _rank_sum_p(old: Times, new: Times, method: str = "auto") -> float:
 
 
 def _criterion(old: Times, new: Times, _: Sequence[Times]) -> bool:
-    """Welch's t, its distribution by resampling both samples from their union, at 0.05; and the mean's relative change
-    over 1 % from one end of its bootstrapped 95 % interval to the other."""
+    """Welch's t at 0.05, with a distribution from resampling both samples from their union; and the whole bootstrapped
+    95 % interval of the mean's relative change is over 1 %."""
     a, b = np.asarray(new, dtype=float), np.asarray(old, dtype=float)
     random = np.random.default_rng(len(a) * 1000 + len(b))
     union = random.choice(np.concatenate([a, b]), (CRITERION_RESAMPLES, len(a) + len(b)))
@@ -80,7 +80,7 @@ def _lnt(old: Times, new: Times, _: Sequence[Times]) -> bool:
 
 
 def _critical_u(m: int, n: int) -> int:
-    """The largest value of the smaller U that is significant at 5 %, two-sided: what the tables print."""
+    """The largest value of the smaller U that is significant at 5 %, two-sided, as in printed tables."""
     tail, total = 0, math.comb(m + n, m)
     for value, count in enumerate(rank_sum_counts(m, n)):
         tail += count

@@ -1,6 +1,6 @@
-"""Is what the suite says true? Claims about the suite itself, each put to a test here and now.
+"""Does the suite measure what it says? Claims about the suite itself, each tested on this machine.
 
-A row can be shown, failed, or unknown here; unknown is never counted as shown.
+A row passes, fails, or is skipped; a skipped row does not count as passed.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from suite.runner.program import Catalogue, Part, Program, ask, measure_part
 from suite.selfcheck import assembly
 from suite.stats.estimates import estimate_ratio, median, robust_deviation
 
-PASS, FAIL, SKIPPED = "shown", "failed", "unknown here"
+PASS, FAIL, SKIPPED = "pass", "fail", "skipped"
 
-PAIRS = 5  # processes with a malloc loaded, and as many with it preloaded, in turn
-AGREEMENT = 1.25  # in-process and preloaded may differ by this factor: code and data lie elsewhere in each
+PAIRS = 5  # processes with a malloc loaded, and as many with it preloaded, alternating
+AGREEMENT = 1.25  # loaded and preloaded times may differ by this factor: code and data lie elsewhere in each process
 SPREAD_PROCESSES = 10
 TIME_LIMIT = 60.0  # seconds for one process
 LARGEST_SPREAD = 1 / 3  # robust standard deviation of a family's benchmarks between processes, relative
 SAME_CYCLES = 0.2  # how far counted cycles may lie from time over the time of one addition: the clock moves meanwhile
 WHOLE = 0.05  # how near a whole number the instructions of one operation must be
 
-# glibc's own malloc needs no preload; tbbmalloc's prefixed functions are deployed through a library of their own.
+# Programs use tbbmalloc's prefixed functions through a library of their own.
 PROXIES = {"tbbmalloc": "libtbbmalloc_proxy.so.2"}
 
 
@@ -46,18 +46,18 @@ class Row:
 
 @dataclass(frozen=True)
 class SuiteUnderTest:
-    """The program, what it offers, and a folder for its results."""
+    """The program, its catalogue, and a folder for its results."""
 
     program: Program
     catalogue: Catalogue
     folder: Path
 
     def measure(self, only: str, preload: str = "") -> dict[str, float]:
-        """One process: the time of each benchmark that matches, in ns. Raises UnitFailed."""
+        """Runs one process. Returns the time of each benchmark that matches, in ns. Raises UnitFailed."""
         return {name: float(row["real_time"]) for name, row in self.rows(only, preload).items()}
 
     def rows(self, only: str, preload: str = "") -> dict[str, Mapping[str, Any]]:
-        """One process: time and counters of each benchmark that matches. Raises UnitFailed."""
+        """Runs one process. Returns time and counters of each benchmark that matches. Raises UnitFailed."""
         program = replace(self.program, only=only, preload=preload)
         part = Part("verify", "verify", 0, ".", ())
         document, _ = measure_part(program, part, self.folder, TIME_LIMIT)
@@ -65,38 +65,38 @@ class SuiteUnderTest:
 
 
 def mallocs(suite: SuiteUnderTest) -> Iterator[Row]:
-    """Each malloc is the one it claims to be."""
+    """Each malloc is the library that it is named after."""
     for malloc in suite.catalogue.mallocs:
-        claim = f"{malloc.name} is itself"
+        claim = f"{malloc.name} is measured with its own functions"
         if not malloc.available:
             yield Row(claim, SKIPPED, malloc.reason)
             continue
-        evidence = f"version {malloc.version or 'not said'}, every function stands in {malloc.file}"
+        evidence = f"version {malloc.version or 'unknown'}, every function is in {malloc.file}"
         yield Row(claim, PASS, evidence)
 
 
 def refusals(suite: SuiteUnderTest) -> Iterator[Row]:
-    """A library without a malloc of its own is refused, where a careless look-up would find another library's."""
-    claim = "a library without a malloc is not measured as one"
+    """A library without a malloc of its own is refused, although a careless look-up would find another library's."""
+    claim = "a library without a malloc is refused"
     candidate = next((malloc for malloc in suite.catalogue.mallocs if malloc.name in PROXIES and malloc.available), None)
     if candidate is None:
-        yield Row(claim, SKIPPED, f"none of {', '.join(PROXIES)} is here to try it with")
+        yield Row(claim, SKIPPED, f"not installed, but needed to try it: {', '.join(PROXIES)}")
         return
     try:
         ask(replace(suite.program, allocators=(f"wrong={candidate.file}",)))
     except BadInput as refused:
         yield Row(claim, PASS if candidate.file in str(refused) else FAIL, str(refused))
     else:
-        yield Row(claim, FAIL, f"{candidate.file} was taken for one")
+        yield Row(claim, FAIL, f"{candidate.file} was accepted as a malloc")
 
 
 def preloaded(suite: SuiteUnderTest) -> Iterator[Row]:
-    """The price in the shared process is the price of the same malloc preloaded, as deployed."""
+    """A malloc costs the same loaded by the program as preloaded, the way programs use it."""
     for malloc in suite.catalogue.mallocs:
         if not malloc.available or malloc.process:
             continue
         file = Path(malloc.file).parent / PROXIES.get(malloc.name, Path(malloc.file).name)
-        claim = f"{malloc.name} loaded costs what it costs preloaded"
+        claim = f"{malloc.name} costs the same loaded and preloaded"
         if malloc.name in PROXIES:  # which adds a call of its own to each malloc and free
             claim = f"{malloc.name} loaded costs no more than preloaded through its proxy"
         if not file.exists():
@@ -107,7 +107,7 @@ def preloaded(suite: SuiteUnderTest) -> Iterator[Row]:
 
 def _agreement(suite: SuiteUnderTest, name: str, claim: str, file: str) -> Row:
     only = f"^(scoped/{name}/bytes:64/touch:first|churn/{name}/live:1000/sizes:uniform)$"
-    # Preloaded through a proxy, the process's malloc has no row of that name: its own row is called `process`.
+    # Preloaded through a proxy, the malloc is the process's malloc, and its row is called `process`.
     preloaded_only = only if name not in PROXIES else only.replace(f"/{name}/", "/process/")
     loaded, deployed = defaultdict(list), defaultdict(list)
     for _ in range(PAIRS):
@@ -117,7 +117,7 @@ def _agreement(suite: SuiteUnderTest, name: str, claim: str, file: str) -> Row:
             deployed[benchmark.split("/")[0]].append(time)
     ratios = {family: estimate_ratio(loaded[family], deployed[family]) for family in loaded if deployed[family]}
     if not ratios:
-        return Row(claim, SKIPPED, "the preloaded process has no such benchmark")
+        return Row(claim, SKIPPED, "the preloaded process does not have the benchmark")
     least = 0.0 if name in PROXIES else 1 / AGREEMENT
     agree = all(ratio.low <= AGREEMENT and ratio.high >= least for ratio in ratios.values())
     evidence = "; ".join(
@@ -127,43 +127,44 @@ def _agreement(suite: SuiteUnderTest, name: str, claim: str, file: str) -> Row:
 
 
 def loops(suite: SuiteUnderTest) -> Iterator[Row]:
-    """The timed loops hold what they should."""
+    """The timed loops contain the measured operation and no call that does not belong to it."""
     try:
         functions = assembly.disassemble(suite.program.executable)
     except assembly.NoDisassembly as problem:
-        yield Row("the timed loops hold what they should", SKIPPED, str(problem))
+        yield Row("the timed loops contain the operation and nothing else", SKIPPED, str(problem))
         return
     takes = [function for function in functions.values() if _TAKE.search(function.name)]
     native = [function for function in takes if re.search(r"\b(stack_array<\d+u?l*>|alloca_|none)::lend<", function.name)]
     calling = [function for function in native if any("__stack_chk_fail" not in call for call in function.calls())]
-    yield Row("the stack's take makes no call beyond the control's",
+    yield Row("taking memory from the stack calls no function",
               SKIPPED if not native else FAIL if calling else PASS,
               f"{len(native)} takes of stack_array, alloca and none: {len(calling)} with a call")
     bodies = [text for function in functions.values() for body in function.loops() for text in body]
     looped = {match[1] for text in bodies if (match := _CALLED.search(text))}
     idle = [function for function in takes if function.name not in looped]
-    yield Row("no take stands outside a loop", SKIPPED if not takes else FAIL if idle else PASS,
+    yield Row("every take is in a loop", SKIPPED if not takes else FAIL if idle else PASS,
               f"{len(takes)} takes of all strategies: {len(idle)} not called from a loop")
 
 
-# A take as scoped and its kin time it: the function that lends to a borrower that touches nothing or one byte.
+# A take as `scoped` and similar families time it: the function that lends to a borrower that touches one byte or none.
 _TAKE = re.compile(r"^(?!.*(?:::{lambda|\[clone \.cold\])).*\blend<.*stackheap::touch_(none|first)>\(")
 _CALLED = re.compile(r"^(?:bnd )?call\s+[0-9a-f]+ <(.+)>$")
 
 
 def chase(suite: SuiteUnderTest) -> Iterator[Row]:
-    """The chase reaches what it claims."""
+    """The chase reaches the memory that its sizes name."""
     sizes = (16 << 10, 1 << 20, 64 << 20)
     rows = suite.rows(f"^chase/bytes:({'|'.join(map(str, sizes))})/order:(random|sequential)/home:heap$")
     random = [rows.get(f"chase/bytes:{size}/order:random/home:heap") for size in sizes]
     in_order = rows.get(f"chase/bytes:{sizes[-1]}/order:sequential/home:heap")
     if any(row is None for row in random) or in_order is None:
-        yield Row("the chase visits every line in one cycle", FAIL, "a chain was no full cycle: the program refused to time it")
+        yield Row("the chase visits every line in one cycle", FAIL,
+                  "a chain was not a full cycle: the program refused to time it")
         return
-    yield Row("the chase visits every line in one cycle", PASS, "each chain was walked once whole before it was timed")
+    yield Row("the chase visits every line in one cycle", PASS, "each chain was walked once in full before it was timed")
     cycles = [row["real_time"] / row["ns_per_addition"] for row in random if row]
     rises = all(low < high for low, high in zip(cycles, cycles[1:]))
-    yield Row("a load takes longer the further away it is", PASS if rises and 2 <= cycles[0] <= 10 else FAIL,
+    yield Row("a load from more memory takes longer", PASS if rises and 2 <= cycles[0] <= 10 else FAIL,
               ", ".join(f"{size >> 10} KiB: {count:.1f} cycles" for size, count in zip(sizes, cycles)))
     ratio = random[-1]["real_time"] / in_order["real_time"] if random[-1] else 0.0
     yield Row("the random order defeats the prefetcher", PASS if ratio > 2 else FAIL,
@@ -174,7 +175,8 @@ def chase(suite: SuiteUnderTest) -> Iterator[Row]:
     else:
         difference = max(abs(count / timed - 1) for count, timed in zip(counted, cycles))
         yield Row("cycles counted are the cycles timed", PASS if difference < SAME_CYCLES else FAIL,
-                  "per load, counted and timed: " + ", ".join(f"{count:.1f} and {timed:.1f}" for count, timed in zip(counted, cycles)))
+                  "per load, counted and timed: "
+                  + ", ".join(f"{count:.1f} and {timed:.1f}" for count, timed in zip(counted, cycles)))
     misses = [row.get("cache_misses") for row in random if row]
     if any(count is None for count in misses):
         yield Row("the counters tell the same story", SKIPPED, "no hardware counters")
@@ -185,7 +187,7 @@ def chase(suite: SuiteUnderTest) -> Iterator[Row]:
 
 
 def controls(suite: SuiteUnderTest) -> Iterator[Row]:
-    """What is not the subject costs next to nothing."""
+    """The control, which is the cost of measuring, is near zero."""
     rows = suite.rows("^scoped/(none|glibc|process)/bytes:64/touch:none$")
     control = rows.get("scoped/none/bytes:64/touch:none")
     if control is None:
@@ -198,7 +200,8 @@ def controls(suite: SuiteUnderTest) -> Iterator[Row]:
         yield Row("a fixed loop has a whole number of instructions", SKIPPED, "no hardware counters")
     else:
         off = abs(instructions - round(instructions))
-        yield Row("a fixed loop has a whole number of instructions", PASS if off < WHOLE else FAIL, f"{instructions:.3f} a round")
+        yield Row("a fixed loop has a whole number of instructions", PASS if off < WHOLE else FAIL,
+                  f"{instructions:.3f} per iteration")
 
 
 def spread(suite: SuiteUnderTest) -> Iterator[Row]:
@@ -229,14 +232,14 @@ CHECKS: tuple[Callable[[SuiteUnderTest], Iterator[Row]], ...] = (mallocs, refusa
 
 
 def verify(program: Program, catalogue: Catalogue) -> Iterator[Row]:
-    """All rows, each as soon as it is known. A check that cannot be carried out is a failed row, not an exception."""
+    """Yields each row as soon as it is known. A check that cannot be carried out is a failed row, not an exception."""
     with tempfile.TemporaryDirectory(prefix="verify-") as folder:
         suite = SuiteUnderTest(program, catalogue, Path(folder))
         for check in CHECKS:
             try:
                 yield from check(suite)
             except UnitFailed as problem:
-                yield Row(f"{check.__name__} can be checked", FAIL, str(problem))
+                yield Row(f"the check of {check.__name__} can run", FAIL, str(problem))
 
 
 def exit_code(rows: Sequence[Row]) -> int:

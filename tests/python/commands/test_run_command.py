@@ -194,8 +194,8 @@ def test_a_run_of_nothing_but_wrong_work_is_refused(
         (["--processes", "0"], "'0' is not a number from 1 to 1000"),
         (["--processes", "9" * 30], "is not a number from 1 to 1000"),
         (["--processes", "five"], "'five' is not a number from 1 to 1000"),
-        (["--resume"], "there is no run to resume: "),
-        (["--resume", "--out", "/nowhere"], "there is no run to resume: /nowhere does not exist"),
+        (["--resume"], "--resume needs an interrupted run: "),
+        (["--resume", "--out", "/nowhere"], "--resume needs an interrupted run: /nowhere does not exist"),
         (["--faster"], "unrecognized arguments: --faster"),
     ],
 )
@@ -220,7 +220,7 @@ def test_a_run_is_never_overwritten(call: Call, tmp_path: Path, capsys: pytest.C
     before = (tmp_path / "mine" / "run.json").read_bytes()
     capsys.readouterr()
     assert call("--profile", "smoke", "--out", str(tmp_path / "mine")) == 2
-    refused(capsys, "holds a run already: add --resume to go on with it, or choose another folder")
+    refused(capsys, "already contains a run: add --resume to go on with it, or choose another folder")
     assert (tmp_path / "mine" / "run.json").read_bytes() == before
 
 
@@ -265,7 +265,7 @@ def test_another_run_cannot_go_on_as_this_one(
     assert call("--profile", "smoke", "--only", "^traverse/") == 0
     capsys.readouterr()
     assert call("--resume", *arguments) == 2
-    refused(capsys, f"cannot be resumed: changed since it was begun: {changed}")
+    refused(capsys, f"cannot be resumed: changed since its start: {changed}")
 
 
 def test_another_build_cannot_go_on_as_this_one(
@@ -275,7 +275,7 @@ def test_another_build_cannot_go_on_as_this_one(
     capsys.readouterr()
     executable.write_text(executable.read_text() + "# another build\n")
     assert call("--resume") == 2
-    refused(capsys, "changed since it was begun: executable")
+    refused(capsys, "changed since its start: executable")
 
 
 def test_a_run_begun_with_choices_goes_on_with_them(
@@ -312,7 +312,7 @@ def test_an_interrupted_run_says_how_to_go_on(call: Call, tmp_path: Path, number
     _, error = child.communicate(timeout=60)
     assert child.returncode == 130
     last = error.splitlines()[-1]
-    assert last.startswith("scripts/run: interrupted; what was measured is in ")
+    assert last.startswith("scripts/run: interrupted; the results so far are in ")
     assert last.endswith(": go on with scripts/run --resume")
     assert not Path("/proc", hanging[0].suffix.lstrip(".")).exists()
     assert (latest(tmp_path).complete, latest(tmp_path).processes) == (False, 1)

@@ -39,7 +39,7 @@ MIXED = Comparison(
         judged("batch/jemalloc/count:100", BETTER, 0.8),
         judged("chase/bytes:4096", SAME),
         judged("stream/bytes:4096", UNDECIDED, 1.03),
-        judged("churn/glibc/live:1000", UNDECIDED, 2.5, quarantined=True, notes=("two humps in new",)),
+        judged("churn/glibc/live:1000", UNDECIDED, 2.5, quarantined=True, notes=("bimodal in new",)),
         judged("overhead/glibc/bytes:8 resident_bytes_per_byte", BETTER, 0.5, unit="bytes per byte", others={}),
     ),
     warnings=("the files were measured 3 hours apart",),
@@ -47,7 +47,7 @@ MIXED = Comparison(
 PROBLEM = replace(MIXED, problems=("many/glibc/count:2: missing in new.json",))
 UNTRUSTED = replace(MIXED, trusted=False)
 QUIET = replace(MIXED, judgements=(judged("chase/bytes:4096", SAME), judged("stream/bytes:4096", UNDECIDED)))
-EMPTY = replace(MIXED, judgements=(), problems=("nothing is left to judge",))
+EMPTY = replace(MIXED, judgements=(), problems=("no benchmark is left to judge",))
 ALL = {"mixed": MIXED, "problem": PROBLEM, "untrusted": UNTRUSTED, "quiet": QUIET, "empty": EMPTY}
 
 HOSTILE = [
@@ -79,11 +79,11 @@ def test_a_change_is_said_with_its_sign(value: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(("comparison", "strict", "text"), [
-    (MIXED, False, "Something is worse: 2 worse, 2 better, 1 same, 1 undecided, 1 with two humps"),
-    (PROBLEM, False, "Cannot be judged as a whole: 2 worse"),
-    (UNTRUSTED, False, "Not to be trusted: the controls moved: 2 worse"),
-    (QUIET, False, "Nothing is shown to be worse: 0 worse"),
-    (QUIET, True, "Cannot be judged: not everything is decided: 0 worse"),
+    (MIXED, False, "A benchmark is worse: 2 worse, 2 better, 1 same, 1 undecided, 1 bimodal"),
+    (PROBLEM, False, "The comparison cannot be judged as a whole: 2 worse"),
+    (UNTRUSTED, False, "The result is not reliable: the controls moved: 2 worse"),
+    (QUIET, False, "No benchmark is shown to be worse: 0 worse"),
+    (QUIET, True, "The comparison cannot be judged: not every benchmark is decided: 0 worse"),
 ])  # fmt: skip
 def test_the_headline_says_what_the_exit_code_says(comparison: Comparison, strict: bool, text: str) -> None:
     assert formats.headline(comparison, strict).startswith(text)
@@ -99,7 +99,7 @@ def test_text_tells_what_changed_worst_first_and_the_rest_in_numbers() -> None:
     assert "chase" not in text  # the same
     for part in ("+50.0 %", "+47.0 % to +53.0 %", "10 ns to 15 ns", "layout suspect"):
         assert part in text
-    assert "two humps, so no verdict: 1; churn/glibc/live:1000" in text
+    assert "bimodal, so without a verdict: 1; churn/glibc/live:1000" in text
     assert text.rstrip().endswith(formats.headline(MIXED))
     assert "\x1b" not in text and "\x1b[" in formats.as_text(MIXED, colour=True)
 
@@ -301,9 +301,9 @@ def test_sarif_stays_sound_whatever_a_name_holds(text: str) -> None:
 # ---- all forms
 
 
-@pytest.mark.parametrize("form", formats.FORMS)
+@pytest.mark.parametrize("form", formats.REPORTERS)
 @settings(deadline=None, max_examples=25)
 @given(text=st.text(max_size=30))
 def test_every_form_takes_every_text_and_can_be_written(form: str, text: str) -> None:
-    reporter: Callable[[Comparison, bool], str] = formats.FORMS[form]
+    reporter: Callable[[Comparison, bool], str] = formats.REPORTERS[form]
     reporter(hostile(text), False).encode("utf-8")

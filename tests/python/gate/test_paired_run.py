@@ -224,7 +224,7 @@ def test_a_side_that_crashes_is_a_problem_and_the_rest_goes_on(play: Play) -> No
         return quiet(side_name, name)
 
     recorded, stage = play(ns)
-    assert recorded.problems == (f"{SCOPED}: failed in the new side: crashed (SIGSEGV)",)
+    assert recorded.problems == (f"{SCOPED}: failed on the new side: crashed (SIGSEGV)",)
     assert stage.asked.count(("new", SCOPED)) == 1
     comparison = paired_run.verdict(recorded, expected=(SCOPED, GLIBC))
     assert [judgement.name for judgement in comparison.judgements] == [GLIBC]
@@ -499,9 +499,9 @@ def test_a_missing_benchmark_is_refused_unless_allowed(root: Path, capsys: pytes
     fake_side.write_side(root / "old")
     fake_side.write_side(root / "new", {name: ns for name, ns in fake_side.NAMES.items() if name != GLIBC})
     assert run(root, "old", "new", "--only", "^scoped/") == 2
-    assert f"{GLIBC}: only in the old side" in capsys.readouterr().err
+    assert f"{GLIBC}: only the old side has it" in capsys.readouterr().err
     assert run(root, "old", "new", "--only", "^scoped/", "--allow-missing") == NOTHING_WORSE
-    assert "only in the old side" in capsys.readouterr().out
+    assert "only the old side has it" in capsys.readouterr().out
 
 
 def test_a_side_against_itself_is_told_to_be_one(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -529,10 +529,10 @@ def test_a_crashing_side_is_told_and_cannot_be_judged(root: Path, capsys: pytest
         (("old", "old", "--rev", "a"), "give either"),
         (("--rev", "a"), "1 given"),
         (("old", "old", "--calibrate"), "2 given"),
-        (("old", "nowhere"), "nowhere is no build"),
-        (("old", "old", "--only", "("), "no regular expression"),
-        (("old", "old", "--only", "nothing"), "no benchmark in common"),
-        (("old", "old", "--layouts", "3"), "needs a build folder of CMake"),
+        (("old", "nowhere"), "nowhere is neither a build folder"),
+        (("old", "old", "--only", "("), "takes a regular expression"),
+        (("old", "old", "--only", "nothing"), "no benchmark that both sides have"),
+        (("old", "old", "--layouts", "3"), "takes build folders of CMake"),
         (("--judge", "nowhere.json"), "does not exist"),
         (("old", "old", "--floors", "nowhere.json"), "does not exist"),
     ),
@@ -611,7 +611,7 @@ def test_a_revision_that_does_not_build_or_exist_leaves_nothing(
     assert run(repository, "--rev", "v0", "--rev", "v1", build=broken) == 2
     assert len(git(repository, "worktree", "list").splitlines()) == 1
     assert run(repository, "--rev", "v0", "--rev", "v9", build=building.build) == 2
-    assert "no git revision 'v9'" in capsys.readouterr().err
+    assert "--rev takes a git revision, got 'v9'" in capsys.readouterr().err
     assert run(repository, "--rev", "v1", "--rev", "main", build=building.build) == 2
     assert "the same commit" in capsys.readouterr().err
     assert not list((repository / "build" / "revisions").iterdir())
@@ -635,5 +635,5 @@ def test_padding_moves_code_and_layouts_that_do_not_differ_are_refused(root: Pat
         assert len({contestants.digest(program.executable) for program in side.builds}) == 3
         assert (tree / "stackheap").read_text().endswith("# -DSTACKHEAP_PADDING=0\n")
         (tools / "cmake").write_text("#!/bin/sh\n")
-        with pytest.raises(BadInput, match="does not know STACKHEAP_PADDING"):
+        with pytest.raises(BadInput, match="needs a build that knows STACKHEAP_PADDING"):
             contestants.of_build(str(tree), options, root, status)

@@ -380,7 +380,7 @@ def test_two_humps_in_one_side_are_quarantined() -> None:
     for n in (10, 20, 40):
         judgement = judge_pairs({"b": humped[:n]})["b"]
         assert judgement.quarantined and judgement.verdict == UNDECIDED
-        assert "two humps in the new side" in judgement.notes[0]
+        assert "bimodal on the new side" in judgement.notes[0]
 
 
 def test_a_jump_of_the_clock_is_no_hump() -> None:
@@ -429,7 +429,7 @@ def test_what_seemed_worse_when_measuring_ended_is_told_until_it_had_all_its_pai
 
     for fresh in (0, 9, 20, 39):
         (line,) = sentences(fresh)
-        assert line.startswith("b: seemed worse by +5.") and f"after {fresh} fresh ones" in line
+        assert line.startswith("b: seemed worse by +5.") and f"after {fresh} fresh pairs" in line
     assert sentences(40) == sentences(20, Rule(extended=False)) == []
     assert cut_short({"b": pairs_of(1.0)}) == []
 

@@ -211,7 +211,7 @@ def test_two_humps_are_quarantined_not_averaged() -> None:
     new[SLOW] = [10.0, 10.1, 30.0, 30.1, 30.2]
     comparison = compared(noisy(1), new)
     judgement = {item.name: item for item in comparison.judgements}[SLOW]
-    assert (judgement.quarantined, judgement.verdict, judgement.notes[0]) == (True, UNDECIDED, "two humps in new")
+    assert (judgement.quarantined, judgement.verdict, judgement.notes[0]) == (True, UNDECIDED, "bimodal in new")
     assert comparison.exit_code() == NOTHING_WORSE
     assert comparison.exit_code(strict=True) == CANNOT_JUDGE
 
@@ -242,7 +242,7 @@ def test_moved_controls_are_not_trusted() -> None:
     new = times_of(noisy(2), 1.2, *NAMES)
     comparison = compared(noisy(1), new)
     assert not comparison.trusted and comparison.exit_code() == CANNOT_JUDGE
-    assert any("the controls, which make no block, moved by +" in line for line in comparison.warnings)
+    assert any("the controls, which allocate nothing, moved by +" in line for line in comparison.warnings)
 
 
 def test_controls_that_move_in_time_one_way_and_in_cycles_the_other_tell_of_the_clock_alone() -> None:
@@ -285,7 +285,7 @@ def test_dropping_is_judged_without_the_making() -> None:
 def test_fewer_calls_are_worse() -> None:
     judgement = counted("stack_limit", "frames", [1000.0] * 5, [500.0] * 5)
     assert judgement.verdict == WORSE and judgement.ratio.median == pytest.approx(2.0)
-    assert "less is worse here: the ratio is old over new" in judgement.notes
+    assert "a smaller figure is worse here, so the ratio is old over new" in judgement.notes
     assert counted("stack_limit", "frames", [500.0] * 5, [1000.0] * 5).verdict == BETTER
 
 
@@ -496,12 +496,12 @@ def call(*arguments: object) -> int:
 def test_the_command_exits_by_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base = write(tmp_path, noisy(1), "base.json")
     assert call(base, write(tmp_path, noisy(2))) == NOTHING_WORSE
-    assert "Nothing is shown to be worse" in capsys.readouterr().out
+    assert "No benchmark is shown to be worse" in capsys.readouterr().out
     worse = write(tmp_path, times_of(noisy(2), 1.3, SLOW))
     assert call(base, worse) == SOMETHING_WORSE
     assert SLOW in capsys.readouterr().out
     assert call(base, worse, "--threshold", "50%", "--out", tmp_path / "said.txt") == NOTHING_WORSE
-    assert "Nothing is shown to be worse" in (tmp_path / "said.txt").read_text()
+    assert "No benchmark is shown to be worse" in (tmp_path / "said.txt").read_text()
     assert capsys.readouterr().out == ""
 
 
@@ -519,10 +519,10 @@ def test_the_chart_takes_every_comparison(kind: str, theme: str) -> None:
     name = "x/" + "very_long_name/" * 20 + "$a_b$<&>" if kind == "hostile" else SLOW
     comparison = compared({**noisy(1), name: [10.0] * 5}, {**noisy(2), name: [30.0] * 5})
     if kind == "nothing":
-        comparison = dataclasses.replace(comparison, judgements=(), problems=("nothing is left to judge",))
+        comparison = dataclasses.replace(comparison, judgements=(), problems=("no benchmark is left to judge",))
     sheet = change.draw(comparison, charts.Look(theme))
     assert b"<svg" in charts.render(sheet, "svg")
-    title = "Cannot be judged" if kind == "nothing" else f"{name[:30]}"
+    title = "The comparison cannot be judged" if kind == "nothing" else f"{name[:30]}"
     assert sheet.title.startswith(title) and (kind == "nothing") != (sheet.title.endswith(": 3 times, worse"))
 
 

@@ -350,9 +350,9 @@ def test_too_short_a_history_is_no_pass(
 ) -> None:
     kept(*[SAME] * 8, *[WORSE] * 3)
     assert call("check") == 2
-    refused(capsys, "too short a history: 11 runs like the newest")
+    refused(capsys, "the history is too short: it has 11 runs like the newest")
     assert call("check", "--allow-short") == 0
-    assert "too short a history" in capsys.readouterr().out
+    assert "the history is too short" in capsys.readouterr().out
     needed = change_points.fewest_runs(1)
     kept(*[WORSE] * (needed - 11), first=11)
     assert call("check", "--only", f"^{NAME}$") in (0, 1)
@@ -465,20 +465,20 @@ def test_a_record_that_is_not_there(call: Call, capsys: pytest.CaptureFixture[st
     ("arguments", "said"),
     (
         ((), "required: COMMAND"),
-        (("check", "--only", "("), "is no regular expression"),
+        (("check", "--only", "("), "is not a regular expression"),
         (("check", "--threshold", "much"), "is not a share"),
         (("check", "--last", "0"), "is not a number"),
         (("check", "--like", "99"), "has no run '99'"),
         (("check", "--like", "zzzz"), "has no run 'zzzz'"),
-        (("trend", "("), "is no regular expression"),
+        (("trend", "("), "takes a series or a regular expression"),
         (("trend", "^nothing$"), "no series matches"),
-        (("trend", "scoped", "--chart", "x.svg"), "a chart shows one"),
-        (("trend", NAME, "--chart", "x.bmp"), "a chart ends in one of"),
-        (("annotate", "some day", "text"), "is no date, and no run or commit"),
-        (("annotate", "99", "text"), "is no date, and no run or commit"),
-        (("annotate", "1", " \n "), "needs a text"),
+        (("trend", "scoped", "--chart", "x.svg"), "--chart draws one series"),
+        (("trend", NAME, "--chart", "x.bmp"), "--chart takes a file that ends in"),
+        (("annotate", "some day", "text"), "is neither a date nor a run or commit"),
+        (("annotate", "99", "text"), "is neither a date nor a run or commit"),
+        (("annotate", "1", " \n "), "TEXT must not be empty"),
         (("add", "nothing.json"), "does not exist"),
-        (("add", "a.json", "b.json", "--reference", "c.json"), "--reference is of one run"),
+        (("add", "a.json", "b.json", "--reference", "c.json"), "--reference goes with one RUN"),
     ),
 )
 def test_bad_arguments_are_refused(

@@ -265,7 +265,7 @@ def test_our_own_history(tmp_path: Path) -> None:
     steps = yaml.safe_load(WORKFLOWS[0].read_text())["jobs"]["history"]["steps"]
     in_ours = [{**step, "working-directory": "ours"} for step in steps]
     assert here.job(in_ours) == {"Measure": 0, "Keep": 0, "Check": 0}
-    assert "too short a history" in here.summary
+    assert "the history is too short" in here.summary
     with store.opened(tmp_path / "ours" / "history.sqlite") as kept:
         assert [(one.revision, one.unit) for one in kept.runs()] == [("0123456789abcdef", "cycles")]
 

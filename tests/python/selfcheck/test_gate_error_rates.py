@@ -244,7 +244,7 @@ def test_a_suite_with_two_false_alarms_is_one_suite() -> None:
 
 @pytest.mark.parametrize(
     ("false_alarms", "reached"),
-    [(0, "yes |"), (2, "yes, though the interval reaches beyond |"), (20, "no, missed by 3.0 points |")],
+    [(0, "yes |"), (2, "yes, but the interval reaches beyond the goal |"), (20, "no, missed by 3.0 points |")],
 )
 def test_the_goal_of_few_false_alarms(false_alarms: int, reached: str) -> None:
     counted = gate_error_rates.Score(gate_error_rates.PAIRED_RULES[0].name, QUIET, suites=gate_error_rates.Tally(false_alarms, 500))
@@ -267,7 +267,7 @@ def test_the_table_says_what_was_missed_and_by_how_much() -> None:
     assert re.search(r"\| 5 % slowdown found within 20 pairs \| at least 99.0 % \| 100 % .* \| yes", table)
     assert re.search(r"\| 5 % slowdown found beside the neighbour \|.*\| no, missed by \d+\.\d points \|", table)
     assert "1 % slowdown found, by cycles | at least 90 % | | not measurable: this machine has no counters |" in table
-    assert re.search(r"Noisy, \d+ of 5 % were missed, .*spread \d+\.\d %", table)
+    assert re.search(r"Noisy: \d+ slowdowns of 5 % were missed, .*spread \d+\.\d %", table)
     for name in [rule.name for rule in gate_error_rates.PAIRED_RULES] + [rule.name for rule in other_tools.OTHER_RULES]:
         assert table.count(f"| {name} |") == len(CONDITIONS)
     assert all(rule.source in table for rule in other_tools.OTHER_RULES)
@@ -582,7 +582,7 @@ def test_a_folder_that_is_not_there_is_refused_before_anything_is_measured(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert evaluate.main(["--out", str(tmp_path / "none" / "x.gz")], tmp_path, a_builder(tmp_path)) == 2
-    assert "is no folder" in one_line(capsys)
+    assert "is not a folder" in one_line(capsys)
 
 
 # ---- what is planted

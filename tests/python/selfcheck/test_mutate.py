@@ -185,21 +185,21 @@ def test_all_tests_may_notice_what_the_named_do_not(project: Path, tmp_path: Pat
 
 GONE = entry("gone", "scripts/x.py", "no such text", "y", IN_SCRIPT[1])
 BAD: dict[str, tuple[list[str], list[str], str]] = {  # mutants, arguments, what is said
-    "old text that is gone": ([GONE], [], "gone: its old text stands 0 times in scripts/x.py"),
-    "old text that stands twice": ([entry("many", "scripts/x.py", "return", "yield", IN_SCRIPT[1])], [], "stands 2 times"),
+    "old text that is gone": ([GONE], [], "gone: its old text occurs 0 times in scripts/x.py"),
+    "old text that stands twice": ([entry("many", "scripts/x.py", "return", "yield", IN_SCRIPT[1])], [], "occurs 2 times"),
     "no such file": ([entry("no file", "scripts/y.py", "a", "b", IN_SCRIPT[1])], [], "0 times in scripts/y.py"),
-    "no such tests": ([entry("no tests", "scripts/x.py", "2 * x", "3", "tests/python/room/test_y.py")], [], "no tests/python/room/test_y.py"),
-    "tests that are none": ([entry("odd", "scripts/x.py", "2 * x", "3", "scripts/test")], [], "neither|no file of"),
-    "tests that are not there": ([CAUGHT_ONE.replace("test_x.py", "test_x.py nothing_of_that_name")], [], "tests nothing"),
+    "no such tests": ([entry("no tests", "scripts/x.py", "2 * x", "3", "tests/python/room/test_y.py")], [], "tests/python/room/test_y.py does not exist"),
+    "tests that are none": ([entry("odd", "scripts/x.py", "2 * x", "3", "scripts/test")], [], "takes a file in"),
+    "tests that are not there": ([CAUGHT_ONE.replace("test_x.py", "test_x.py nothing_of_that_name")], [], "runs no test"),
     "nothing changed": ([entry("same", "scripts/x.py", "2 * x", "2 * x", IN_SCRIPT[1])], [], "changes nothing"),
     "the same name twice": ([CAUGHT_ONE, CAUGHT_ONE], [], "two mutants are called 'three times'"),
-    "a line of no kind": ([f"{CAUGHT_ONE}what is this\n"], [], "line 8: what is 'what is this'"),
+    "a line of no kind": ([f"{CAUGHT_ONE}what is this\n"], [], "line 8: a line begins with"),
     "an entry without a file": (["== nowhere\nnoticed by tests/python/room/test_x.py\n-a\n"], [], "no line begins with 'in'"),
     "none at all": ([], [], "has no mutant"),
-    "a list of what is gone": ([GONE], ["--list"], "gone: its old text stands 0 times"),
-    "only that matches none": ([CAUGHT_ONE], ["--only", "four times"], "no mutant has such a name"),
-    "only that is no pattern": ([CAUGHT_ONE], ["--only", "("], "--only ("),
-    "no jobs": ([CAUGHT_ONE], ["--jobs", "0"], "at least one"),
+    "a list of what is gone": ([GONE], ["--list"], "gone: its old text occurs 0 times"),
+    "only that matches none": ([CAUGHT_ONE], ["--only", "four times"], "no mutant's name or file matches"),
+    "only that is no pattern": ([CAUGHT_ONE], ["--only", "("], "--only takes a regular expression, got '('"),
+    "no jobs": ([CAUGHT_ONE], ["--jobs", "0"], "--jobs takes a number from 1, got 0"),
 }
 
 
@@ -214,7 +214,7 @@ def test_bad_input_is_refused_in_one_line(project: Path, case: str, capsys: pyte
 def test_tests_that_fail_anyway_notice_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "tests/python/room/test_x.py").write_text("def test_x():\n    assert False\n")
     assert mutate.main([], with_mutants(project, CAUGHT_ONE)) == 2
-    assert "fails on the code as it is" in capsys.readouterr().err
+    assert "fails on the unchanged code" in capsys.readouterr().err
 
 
 def test_kept_copies_follow_the_code(project: Path, tmp_path: Path) -> None:
@@ -233,4 +233,4 @@ def test_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         mutate.main(["--help"])
     assert ended.value.code == 0
-    assert re.search(r"0 all are caught, 1 a mutant survives,\s+2 bad input", capsys.readouterr().out)
+    assert re.search(r"0 all mutants are caught, 1 a mutant survives,\s+2 bad input", capsys.readouterr().out)
