@@ -135,7 +135,7 @@ def test_an_interrupt_at_any_moment_ends_in_one_line(executable: Path, tmp_path:
     assert set(codes) <= {0, INTERRUPTED, -signal.SIGTERM} and INTERRUPTED in codes
 
 
-def test_what_it_measures_dies_with_a_killed_run(
+def test_the_measured_process_dies_with_a_killed_run(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not shutil.which("setpriv"):
@@ -240,7 +240,7 @@ def test_a_malloc_without_fault_passes_its_load_test() -> None:
     assert "scoped/evil/bytes:64/touch:first" in out and "not available: evil" not in err
 
 
-def test_where_nothing_but_a_hostile_malloc_is_asked_for_it_is_said_why() -> None:
+def test_a_run_of_only_a_hostile_malloc_says_why_it_has_no_result() -> None:
     process = started(f"--allocator={hostile('null')}", "--only=^scoped/evil/")
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2
@@ -248,7 +248,7 @@ def test_where_nothing_but_a_hostile_malloc_is_asked_for_it_is_said_why() -> Non
 
 
 @pytest.mark.parametrize("fault", ["null", "late_abort"])
-def test_a_run_with_a_hostile_malloc_keeps_what_the_others_cost(
+def test_a_run_with_a_hostile_malloc_keeps_the_results_of_other_mallocs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], fault: str
 ) -> None:
     folder = tmp_path / "run"
@@ -321,7 +321,7 @@ def run_there(script: str, executable: Path, folder: Path, *arguments: str) -> s
     return in_own_mounts(f'at=$1; shift; {script}', str(folder), *command, environment=environment)
 
 
-def test_a_disk_that_is_full_in_the_middle_is_one_line_and_what_was_measured_stays(executable: Path, tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_gives_one_line_and_results_stay(executable: Path, tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     script = f'mount -t tmpfs -o size=200k none "$at"; code=0; "$@" || code=$?; cp -r "$at/run" {folder}; exit $code'
     done = run_there(script, executable, tmp_path / "disk", "--only", "^traverse/", "--processes", "200")
@@ -338,7 +338,7 @@ def test_a_results_folder_that_cannot_be_written_is_one_line(executable: Path, t
     assert done.stderr == f"scripts/run: {tmp_path}/disk/run: Read-only file system\n"
 
 
-def test_results_that_become_read_only_in_the_middle_are_one_line(
+def test_results_that_become_read_only_give_one_line(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_DOES", '{"traverse": ["slow"]}')
@@ -401,7 +401,7 @@ def test_a_program_that_is_not_even_started_names_the_limit(tmp_path: Path, caps
 
 
 @pytest.mark.parametrize("hidden", ["/proc", "/sys", "/proc /sys"])
-def test_what_the_system_hides_is_absent_and_the_rest_is_measured(hidden: str) -> None:
+def test_facts_that_the_system_hides_are_absent_and_the_run_goes_on(hidden: str) -> None:
     only = "--only=^(scoped/(none|glibc)/bytes:64/touch:first|chase/bytes:16384/order:random|overhead/glibc)"
     script = 'for at in $1; do mount -t tmpfs none $at; done; shift; "$@" --list=json >/dev/null; exec "$@" --benchmark_format=json'
     done = in_own_mounts(script, hidden, str(program()), "--profile=smoke", only)
@@ -443,7 +443,7 @@ def test_a_clock_that_is_set_back_changes_no_figure() -> None:
     assert all(0.1 < row["real_time"] < 1e9 for row in document["benchmarks"])
 
 
-def test_processors_that_go_away_in_the_middle_are_said_or_done_without(tmp_path: Path) -> None:
+def test_processors_that_go_away_are_reported_or_not_needed(tmp_path: Path) -> None:
     """As taskset or a smaller cpuset do, from one process to the next."""
     allowed = os.sched_getaffinity(0)
     if len(allowed) < 2:
@@ -545,7 +545,7 @@ STREAMS = {
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_a_closed_or_full_stream_is_no_traceback_and_never_success(checkout: Path, stream: str) -> None:
+def test_a_closed_or_full_stream_gives_no_traceback_and_never_success(checkout: Path, stream: str) -> None:
     redirection, code = STREAMS[stream]
     for words in (["claims", "läuft.json"], ["claims", "--help"]):
         called = " ".join(f"'{word}'" for word in (f"./scripts/{words[0]}", *words[1:]))
@@ -572,7 +572,7 @@ def test_the_program_says_that_nobody_could_read_it(arguments: str, redirection:
     assert done.stderr.splitlines()[-1] == "stackheap: could not write everything to standard output: is it closed, or is the disk full?"
 
 
-def test_what_is_said_on_the_screen_never_goes_into_the_result(tmp_path: Path) -> None:
+def test_output_for_the_screen_never_goes_into_the_result(tmp_path: Path) -> None:
     for redirection in (">&-", "2>&-", "<&- >&- 2>&-"):
         out = tmp_path / "run.json"
         subprocess.run(["sh", "-c", f"{program()} --profile=smoke '{ONE}' --benchmark_out={out} {redirection}"], timeout=60,
@@ -580,7 +580,7 @@ def test_what_is_said_on_the_screen_never_goes_into_the_result(tmp_path: Path) -
         assert [row["name"] for row in read_program_output(out)["benchmarks"]] == [ONE[8:-1]]
 
 
-def test_the_list_is_the_same_whatever_is_asked_of_it() -> None:
+def test_the_list_is_the_same_with_every_option() -> None:
     """The load test of a malloc leaves nothing behind in the process that measures."""
     tried = json.loads(subprocess.run([str(program()), "--list=json", f"--allocator={hostile('null')}"],
                                       capture_output=True, timeout=60, check=True).stdout)  # fmt: skip

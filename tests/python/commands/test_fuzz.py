@@ -175,7 +175,7 @@ def test_a_hostile_run_makes_a_page_of_text(folder: Path) -> None:
     assert "onerror" in page and not re.search(r"<(img|script)[^>]*(onerror|alert)|<script>alert", page)
 
 
-def test_a_number_that_is_none_in_the_context_is_refused(folder: Path) -> None:
+def test_an_invalid_number_in_the_context_is_refused(folder: Path) -> None:
     """JSON has no such number, so that nothing that takes the context over could be written."""
     for number in ("NaN", "Infinity", "1e999"):
         Path("run.json").write_text(sound().replace('"num_cpus": 2', f'"num_cpus": {number}'))
@@ -258,7 +258,7 @@ def test_a_few_bytes_that_would_fill_the_memory_are_refused(folder: Path) -> Non
 
 
 @pytest.mark.parametrize("text", [value for value in HOSTILE if isinstance(value, str)])
-def test_what_is_kept_is_text_and_nothing_else(folder: Path, text: str) -> None:
+def test_the_record_contains_only_text(folder: Path, text: str) -> None:
     record = ["--file", "kept.sqlite"]
     answered(history.main, [*record, "add", "sound.json", "--commit", text])
     answered(history.main, [*record, "annotate", "1", text])
@@ -320,7 +320,7 @@ def test_any_words_to_run_are_answered_or_refused(folder: Path, words: list[str]
 
 
 @pytest.mark.parametrize("name", ["..", "../x", "a/b", "", "a\nb", ".hidden", "a b", "-x"])
-def test_a_familys_name_is_no_path(tmp_path: Path, name: str) -> None:
+def test_a_familys_name_is_not_a_path(tmp_path: Path, name: str) -> None:
     """It becomes part of a file's name."""
     listed = fake_program.catalogue(re.compile("^traverse/"))
     listed["families"][0]["name"] = name  # type: ignore[index]
@@ -357,7 +357,7 @@ def test_a_damaged_list_is_read_or_refused(folder: Path, seed: int) -> None:
 @FUZZED
 @given(at=st.sampled_from(["executable", "profile", "only", "allocators", "processes", "benchmarks_and_mallocs", "order_seed"]),
        value=st.sampled_from(HOSTILE))  # fmt: skip
-def test_a_damaged_plan_is_refused_in_one_line_or_is_another(folder: Path, at: str, value: Any) -> None:
+def test_a_damaged_plan_is_refused_in_one_line_or_differs(folder: Path, at: str, value: Any) -> None:
     document: dict[str, Any] = {"executable": "0", "profile": "smoke", "only": None, "allocators": [], "processes": 1,
                "benchmarks_and_mallocs": "0", "order_seed": 1}  # fmt: skip
     (folder / scheduler.PLAN_FILE).write_text(json.dumps({**document, at: value}))

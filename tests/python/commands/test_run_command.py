@@ -110,7 +110,7 @@ def test_the_number_of_processes_can_be_given(call: Call, tmp_path: Path) -> Non
     assert latest(tmp_path).processes == 3
 
 
-def test_the_latest_run_is_the_linked_one(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_latest_run_is_the_linked_run(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert call("--profile", "smoke", "--only", "^traverse/") == 0
     monkeypatch.setattr(time, "strftime", lambda form: form.replace("%Y%m%d-%H%M%S", "later"))
     assert call("--profile", "smoke", "--only", "^handoff/") == 0
@@ -142,7 +142,7 @@ def test_figures_are_drawn_from_the_run_unless_not_wanted(
     assert len(runs) == 1 and not (tmp_path / "b" / "report.html").exists()
 
 
-def test_without_what_draws_the_run_still_ends_well(
+def test_without_the_drawing_libraries_the_run_still_succeeds(
     call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     missing: Any = None  # what Python takes for a module that cannot be imported
@@ -173,7 +173,7 @@ def test_a_run_without_any_result_is_refused(
     assert "scripts/run: crashed (SIGSEGV)" in capsys.readouterr().err
 
 
-def test_a_run_of_nothing_but_wrong_work_is_refused(
+def test_a_run_of_only_wrong_work_is_refused(
     call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FAKE_DOES", '{"traverse": ["error"]}')
@@ -224,7 +224,7 @@ def test_a_run_is_never_overwritten(call: Call, tmp_path: Path, capsys: pytest.C
     assert (tmp_path / "mine" / "run.json").read_bytes() == before
 
 
-def test_a_full_disk_is_one_line_and_what_is_there_stays(
+def test_a_full_disk_gives_one_line_and_results_stay(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def full_in_the_second_round(path: Path, written_unit: Unit, document: Document) -> None:
@@ -243,7 +243,7 @@ def test_a_full_disk_is_one_line_and_what_is_there_stays(
 # ---- going on
 
 
-def test_going_on_with_a_complete_run_measures_nothing(call: Call, tmp_path: Path) -> None:
+def test_going_on_with_a_complete_run_does_not_measure(call: Call, tmp_path: Path) -> None:
     assert call("--profile", "smoke", "--only", "^traverse/") == 0
     calls = len(list((tmp_path / "log").iterdir()))
     assert call("--resume") == 0
@@ -259,7 +259,7 @@ def test_going_on_with_a_complete_run_measures_nothing(call: Call, tmp_path: Pat
         (["--processes", "9"], "processes"),
     ],
 )
-def test_another_run_cannot_go_on_as_this_one(
+def test_a_run_with_other_options_cannot_be_resumed(
     call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], changed: str
 ) -> None:
     assert call("--profile", "smoke", "--only", "^traverse/") == 0
@@ -268,7 +268,7 @@ def test_another_run_cannot_go_on_as_this_one(
     refused(capsys, f"cannot be resumed: changed since its start: {changed}")
 
 
-def test_another_build_cannot_go_on_as_this_one(
+def test_a_run_of_another_build_cannot_be_resumed(
     call: Call, executable: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call("--profile", "smoke", "--only", "^traverse/") == 0

@@ -55,7 +55,7 @@ def test_every_command_takes_every_form(
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("main", "written"), [(plot.main, "figures"), (report.main, "report.html")])
-def test_what_is_made_of_a_run_lies_beside_its_file(
+def test_charts_and_report_lie_beside_the_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], main: Main, written: str, form: str
 ) -> None:
     run = run_in(tmp_path / "measured", form)
@@ -66,7 +66,7 @@ def test_what_is_made_of_a_run_lies_beside_its_file(
 
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("damage", ["cut off", "a folder without a run"])
-def test_every_command_refuses_a_damaged_one_in_one_line(
+def test_every_command_refuses_a_damaged_run_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, damage: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

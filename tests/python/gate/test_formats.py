@@ -74,7 +74,7 @@ def hostile(text: str) -> Comparison:
 
 @pytest.mark.parametrize(("value", "text"), [(1.0, "+0.0 %"), (1.123, "+12.3 %"), (0.5, "-50.0 %"), (2.0, "2 times"),
                                              (1.999, "+99.9 %"), (1500.0, "1,500 times")])  # fmt: skip
-def test_a_change_is_said_with_its_sign(value: float, text: str) -> None:
+def test_a_change_has_its_sign(value: float, text: str) -> None:
     assert formats.change(value) == text
 
 
@@ -85,14 +85,14 @@ def test_a_change_is_said_with_its_sign(value: float, text: str) -> None:
     (QUIET, False, "No benchmark is shown to be worse: 0 worse"),
     (QUIET, True, "The comparison cannot be judged: not every benchmark is decided: 0 worse"),
 ])  # fmt: skip
-def test_the_headline_says_what_the_exit_code_says(comparison: Comparison, strict: bool, text: str) -> None:
+def test_the_headline_agrees_with_the_exit_code(comparison: Comparison, strict: bool, text: str) -> None:
     assert formats.headline(comparison, strict).startswith(text)
 
 
 # ---- text
 
 
-def test_text_tells_what_changed_worst_first_and_the_rest_in_numbers() -> None:
+def test_text_lists_changes_with_the_worst_first_and_counts_the_others() -> None:
     text = formats.as_text(MIXED)
     order = ("worse", "bytes:64 ", "scoped/glibc/bytes:8 ", "better", "batch/jemalloc", "undecided: 1;")
     assert [text.index(line) for line in order] == sorted(text.index(line) for line in order)
@@ -122,7 +122,7 @@ def test_a_terminal_gets_no_control_characters(text: str) -> None:
 # ---- Markdown
 
 
-def test_markdown_shows_what_is_worse_and_folds_the_rest() -> None:
+def test_markdown_shows_worse_benchmarks_and_folds_the_others() -> None:
     text = formats.as_markdown(MIXED)
     before, folded = text.split("<details>", 1)
     assert "`scoped/glibc/bytes:64`" in before and "`scoped/glibc/bytes:8`" in before
@@ -179,7 +179,7 @@ def test_json_holds_everything(name: str, strict: bool) -> None:
         assert ("cycles" in written) == ("cycles" in judgement.others)
 
 
-def test_json_has_no_number_that_is_none() -> None:
+def test_json_has_null_for_a_number_that_is_not_finite() -> None:
     nowhere = Estimate(float("inf"), 0.0, float("nan"), 0.9, 5)
     document = json.loads(formats.as_json(replace(MIXED, judgements=(replace(judged("a", WORSE), ratio=nowhere),))))
     assert (document["judgements"][0]["time"]["ratio"], document["judgements"][0]["time"]["high"]) == (None, None)
@@ -229,7 +229,7 @@ def test_junit_fails_if_and_only_if_the_comparison_does(name: str, strict: bool)
     assert (errors > 0) == (comparison.exit_code(strict) == 2)
 
 
-def test_junit_says_each_verdict_in_its_own_way() -> None:
+def test_junit_has_its_own_element_for_each_verdict() -> None:
     root = check_junit(formats.as_junit(PROBLEM))
     kinds = {case.get("name"): case[0].tag if len(case) else "passed" for case in root.iter("testcase")}
     assert kinds["scoped/glibc/bytes:8"] == "failure"
@@ -276,7 +276,7 @@ def check_sarif(text: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("strict", [False, True])
-def test_sarif_has_a_result_for_what_is_worse_and_for_what_cannot_be_judged(name: str, strict: bool) -> None:
+def test_sarif_has_a_result_for_each_worse_benchmark_and_each_problem(name: str, strict: bool) -> None:
     comparison = ALL[name]
     (run,) = check_sarif(formats.as_sarif(comparison, strict))["runs"]
     rules = [result["ruleId"] for result in run["results"]]

@@ -104,7 +104,7 @@ def test_benchmarks_take_turns(play: Play) -> None:
     assert len(set(rounds)) > 1  # each round has an order of its own
 
 
-def test_what_is_decided_is_measured_no_more(play: Play) -> None:
+def test_a_decided_benchmark_is_not_measured_again(play: Play) -> None:
     noisy, quiet = random.Random(2), steady()
 
     def ns(side_name: str, name: str) -> float:
@@ -115,7 +115,7 @@ def test_what_is_decided_is_measured_no_more(play: Play) -> None:
     assert len(recorded.controls["L1"]) == 40
 
 
-def test_a_slower_side_is_confirmed_and_told(play: Play) -> None:
+def test_a_slower_side_is_confirmed_and_reported(play: Play) -> None:
     recorded, stage = play(steady(1.05))
     comparison = paired_run.verdict(recorded)
     assert {judgement.name: judgement.verdict for judgement in comparison.judgements} == {SCOPED: WORSE, GLIBC: SAME}
@@ -232,7 +232,7 @@ def test_a_side_that_crashes_is_a_problem_and_the_rest_goes_on(play: Play) -> No
 
 
 @pytest.mark.parametrize("time_ns", (0.0, math.nan))
-def test_a_time_that_is_none_is_a_problem(play: Play, time_ns: float) -> None:
+def test_an_invalid_time_is_a_problem(play: Play, time_ns: float) -> None:
     quiet = steady()
     recorded, _ = play(lambda side_name, name: time_ns if name == SCOPED else quiet(side_name, name))
     assert len(recorded.problems) == 1 and SCOPED in recorded.problems[0]
@@ -270,7 +270,7 @@ def test_an_interrupt_keeps_the_pairs_and_judges_them(play: Play) -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_an_interrupt_without_a_suspicion_is_no_failure(play: Play) -> None:
+def test_an_interrupt_without_a_suspicion_is_not_a_failure(play: Play) -> None:
     quiet, left = steady(), [40]
 
     def ns(side_name: str, name: str) -> float:
@@ -283,7 +283,7 @@ def test_an_interrupt_without_a_suspicion_is_no_failure(play: Play) -> None:
     assert [judgement.verdict for judgement in comparison.judgements] == [SAME, SAME] and comparison.exit_code() == NOTHING_WORSE
 
 
-def test_interrupted_before_anything_was_measured_nothing_can_be_judged(play: Play) -> None:
+def test_an_interrupt_before_the_first_pair_cannot_be_judged(play: Play) -> None:
     def ns(side_name: str, name: str) -> float:
         raise KeyboardInterrupt
 
@@ -291,7 +291,7 @@ def test_interrupted_before_anything_was_measured_nothing_can_be_judged(play: Pl
     assert comparison.exit_code() == CANNOT_JUDGE and len(comparison.problems) == 2
 
 
-def test_the_budget_ends_it_and_is_told(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_budget_ends_the_run_and_is_reported(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(100_000))
     monkeypatch.setattr("suite.gate.paired_run.time.monotonic", lambda: float(next(clock)))
     recorded, stage = play(steady(1.5), budget=30.0)
@@ -314,7 +314,7 @@ def moved_control(ratio: float) -> RecordedPairs:
     return RecordedPairs(OLD.side, NEW.side, 1, {SCOPED: pairs(1.0)}, {"L1": pairs(ratio), "memory": pairs(1.0)})
 
 
-def test_a_control_that_moves_makes_it_untrustworthy() -> None:
+def test_a_control_that_moves_makes_the_result_unreliable() -> None:
     comparison = paired_run.verdict(moved_control(1.03))
     assert (comparison.trusted, comparison.exit_code()) == (False, CANNOT_JUDGE)
     assert any("L1 control moved by +3" in warning for warning in comparison.warnings)
@@ -333,7 +333,7 @@ def test_the_clock_is_a_control() -> None:
 # ---- layouts
 
 
-def test_layouts_are_drawn_and_their_share_is_told(play: Play) -> None:
+def test_layouts_are_drawn_and_their_share_is_reported(play: Play) -> None:
     draw = random.Random(6)
     sides = [
         replace(side, builds=tuple(Program(Path(f"{side.side.label}{i}"), "quick") for i in range(3)))
@@ -352,7 +352,7 @@ def test_layouts_are_drawn_and_their_share_is_told(play: Play) -> None:
     assert float(notes[GLIBC].rpartition("the new by ")[2].rstrip("%")) < 1.0
 
 
-def test_one_layout_tells_nothing_of_layout(play: Play) -> None:
+def test_a_single_layout_gives_no_note_on_layout(play: Play) -> None:
     assert all(not judgement.notes for judgement in paired_run.verdict(play(steady())[0]).judgements)
 
 
@@ -383,7 +383,7 @@ def test_recorded_pairs_make_the_same_verdict_again(play: Play, tmp_path: Path) 
         lambda text: text.replace('"controls"', '"control"', 1),
     ),
 )
-def test_damaged_pairs_are_one_line_and_no_verdict(
+def test_damaged_pairs_are_refused_in_one_line(
     play: Play, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[str], str]
 ) -> None:
     file = tmp_path / "pairs.json"
@@ -396,7 +396,7 @@ def test_damaged_pairs_are_one_line_and_no_verdict(
 # ---- calibration
 
 
-def test_calibration_knows_the_floors_and_what_would_be_found(play: Play) -> None:
+def test_calibration_finds_the_floors_and_the_smallest_slowdown(play: Play) -> None:
     draw = random.Random(7)
     noise = {SCOPED: 0.003, GLIBC: 0.03, L1: 0.003}
     recorded, stage = play(lambda side_name, name: 10 * draw.lognormvariate(0, noise[name]), to_the_end=True)
@@ -407,7 +407,7 @@ def test_calibration_knows_the_floors_and_what_would_be_found(play: Play) -> Non
     assert calibration.least_found is not None and 0.015 <= calibration.least_found <= 0.15
 
 
-def test_calibration_admits_when_nothing_would_be_found(play: Play) -> None:
+def test_calibration_admits_that_no_slowdown_would_be_found(play: Play) -> None:
     draw = random.Random(8)
     recorded, _ = play(lambda side_name, name: 10 * draw.lognormvariate(0, 5.0), to_the_end=True)
     assert calibrate(recorded, Rule()).least_found is None
@@ -460,7 +460,7 @@ def test_two_builds(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(root, "--judge", "pairs.json", "--threshold", "scoped/glibc=20%") == SOMETHING_WORSE
 
 
-def test_two_mallocs_go_by_one_name(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_mallocs_have_the_same_name(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fake_side.write_side(root / "build" / "release")
     for name, factor in (("a.so", 1.0), ("b.so", 1.3)):
         (root / name).write_text(str(factor))
@@ -471,7 +471,7 @@ def test_two_mallocs_go_by_one_name(root: Path, capsys: pytest.CaptureFixture[st
     assert "gone.so does not exist" in capsys.readouterr().err
 
 
-def test_a_malloc_may_be_named_as_the_system_knows_it(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_malloc_may_have_a_name_that_the_system_finds(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contestants, "_side_builds", lambda label, builds: paired_run.SideBuilds(Side(label), builds))
     (root / "here.so").touch()
     for named, given in (("libknown.so.1,je_", "libknown.so.1,je_"), ("here.so,je_", f"{root / 'here.so'},je_")):
@@ -504,7 +504,7 @@ def test_a_missing_benchmark_is_refused_unless_allowed(root: Path, capsys: pytes
     assert "only the old side has it" in capsys.readouterr().out
 
 
-def test_a_side_against_itself_is_told_to_be_one(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_side_compared_with_itself_gives_a_warning(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fake_side.write_side(root / "old")
     assert run(root, "old", "old", "--only", "^scoped/none") == NOTHING_WORSE
     assert paired_run.SAME_SIDES in capsys.readouterr().out
@@ -513,7 +513,7 @@ def test_a_side_against_itself_is_told_to_be_one(root: Path, capsys: pytest.Capt
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_crashing_side_is_told_and_cannot_be_judged(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_crashing_side_is_reported_and_cannot_be_judged(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fake_side.write_side(root / "old")
     fake_side.write_side(root / "new", crash=(SCOPED,))
     assert run(root, "old", "new", "--only", "^scoped/none") == CANNOT_JUDGE

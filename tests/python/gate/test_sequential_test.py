@@ -138,7 +138,7 @@ def test_a_thing_against_itself_hardly_ever_fails(noise: Draw) -> None:
     assert failing(noise, suites=300, seed=11) <= 2
 
 
-def test_looking_as_one_goes_does_not_raise_the_false_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interim_analyses_do_not_raise_the_false_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
     """Single benchmarks, one test, no threshold, no confirmation: what is left is its looks, at 5 %."""
     monkeypatch.setattr(sequential_test, "paired_p_values", signed_rank)
     bare = Rule(threshold=1e-9, suspicion=0.05, confirmation=1.0)
@@ -147,7 +147,7 @@ def test_looking_as_one_goes_does_not_raise_the_false_alarms(monkeypatch: pytest
     assert alarms / 3000 > 0.02  # and the level is used
 
 
-def test_what_slows_is_found() -> None:
+def test_a_slowdown_is_found() -> None:
     assert finding(quiet, 0.05, suites=150, seed=13) >= 0.98
     assert finding(quiet, 0.02, suites=150, seed=14) >= 0.93
     assert finding(disturbed, 0.05, suites=100, seed=15) >= 0.85
@@ -157,7 +157,7 @@ def test_a_change_below_the_threshold_is_not_worse() -> None:
     assert finding(quiet, 0.004, suites=150, seed=16) <= 0.02
 
 
-def test_same_is_seldom_said_of_a_change_as_large_as_the_threshold() -> None:
+def test_same_is_rare_for_a_change_as_large_as_the_threshold() -> None:
     draw = np.random.default_rng(17)
     suites = [group_sequential_test(suite_of(draw, quiet, 20, slow=0.01, slowed=20)) for _ in range(50)]
     same = sum(decision.verdict == SAME for decided in suites for decision in decided.values())
@@ -169,7 +169,7 @@ def test_most_of_a_thing_against_itself_is_same() -> None:
     assert sum(decision.verdict == SAME for decision in decided.values()) > 75
 
 
-def test_of_what_is_called_worse_little_is_not() -> None:
+def test_few_benchmarks_are_called_worse_without_being_worse() -> None:
     """Half of the suite is slower by 5 %: among so many discoveries, few are false."""
     draw = np.random.default_rng(19)
     suites = [group_sequential_test(suite_of(draw, disturbed, 20, 0.05, 10)) for _ in range(40)]
@@ -212,7 +212,7 @@ def test_worse_rests_on_fresh_pairs_alone() -> None:
     assert exaggerated.verdict == WORSE and exaggerated.ratio.median < 1.06
 
 
-def test_what_is_not_confirmed_does_not_fail() -> None:
+def test_an_unconfirmed_suspicion_does_not_fail() -> None:
     for rest, verdict in ((NOISE, UNDECIDED), (NOTHING, SAME), (DOWN, UNDECIDED), ([], UNDECIDED)):
         decided = group_sequential_test({"b": UP[:10] + list(rest[:20])})["b"]
         assert decided.verdict == verdict
@@ -227,7 +227,7 @@ def test_many_benchmarks_need_more_evidence() -> None:
     assert group_sequential_test({**crowd, "b": almost}, over=True)["b"].suspicion is None
 
 
-def test_an_effect_below_the_threshold_is_no_matter_how_sure() -> None:
+def test_an_effect_below_the_threshold_does_not_fail_however_sure() -> None:
     half_a_percent = [0.005 + 0.00001 * i for i in range(MOST)]
     assert verdict_of(half_a_percent) == SAME
     assert verdict_of(half_a_percent, Rule(threshold=0.003)) == WORSE
@@ -235,20 +235,20 @@ def test_an_effect_below_the_threshold_is_no_matter_how_sure() -> None:
     assert verdict_of(half_a_percent, Rule(thresholds={"other": 0.003})) == SAME
 
 
-def test_a_few_pairs_decide_nothing() -> None:
+def test_a_few_pairs_do_not_decide() -> None:
     for n in range(1, 5):
         assert verdict_of(UP[:n]) == UNDECIDED
         assert verdict_of([0.0] * n) == UNDECIDED
     assert verdict_of([0.0] * 10) == SAME
 
 
-def test_what_ends_before_the_first_look_is_looked_at_as_it_is() -> None:
+def test_a_run_that_ends_before_the_first_analysis_is_analysed() -> None:
     seven = group_sequential_test({"b": UP[:7]})["b"]  # 1 of 128
     assert seven.suspicion is not None and seven.suspicion.n == 7
     assert group_sequential_test({"b": DOWN[:7]})["b"].verdict == BETTER
 
 
-def test_pairs_are_wanted_look_by_look() -> None:
+def test_pairs_are_needed_analysis_by_analysis() -> None:
     def wanted_after(logs: Sequence[float], others: Sequence[float]) -> tuple[int, int]:
         decided = group_sequential_test({"b": logs, "other": others}, over=False)
         return decided["b"].pairs_needed, decided["other"].pairs_needed
@@ -299,7 +299,7 @@ def mutations() -> dict[str, Callable[[pytest.MonkeyPatch], None]]:
     return {"flip": flip, "no_correction": no_correction, "no_spending": no_spending}
 
 
-def test_without_the_right_sign_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_right_sign_no_slowdown_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     mutations()["flip"](monkeypatch)
     assert verdict_of(UP) != WORSE
 
@@ -326,7 +326,7 @@ def test_without_alpha_spending_looking_costs(monkeypatch: pytest.MonkeyPatch) -
     assert failing(quiet, suites=1500, seed=12, rule=bare, number=1) / 1500 > 0.06
 
 
-def test_without_a_threshold_what_does_not_matter_fails() -> None:
+def test_without_a_threshold_a_small_change_fails() -> None:
     draw = np.random.default_rng(23)
     suites = [suite_of(draw, quiet, 5, slow=0.006, slowed=5) for _ in range(40)]
 
@@ -350,7 +350,7 @@ def pairs_of(ratio: float, n: int = MOST, old: float = 20.0, **counters: tuple[f
     ]
 
 
-def test_a_judgement_tells_time_cycles_and_instructions() -> None:
+def test_a_judgement_has_time_cycles_and_instructions() -> None:
     judgement = judge_pairs({"b": pairs_of(1.05, cycles=(40, 42), instructions=(100, 101))})["b"]
     assert (judgement.verdict, judgement.unit, judgement.threshold) == (WORSE, "ns", 0.01)
     assert judgement.old_ns == pytest.approx(20, rel=0.01) and judgement.new_ns == pytest.approx(21, rel=0.01)
@@ -359,7 +359,7 @@ def test_a_judgement_tells_time_cycles_and_instructions() -> None:
     assert judgement.notes == ()
 
 
-def test_cycles_come_from_the_addition_where_none_are_counted() -> None:
+def test_cycles_come_from_the_addition_without_a_counter() -> None:
     judgement = judge_pairs({"b": pairs_of(1.05, ns_per_addition=(0.25, 0.26))})["b"]
     assert set(judgement.others) == {"cycles"}
     assert judgement.others["cycles"].median == pytest.approx(1.05 * 0.25 / 0.26, rel=0.005)
@@ -372,7 +372,7 @@ def test_more_time_for_the_same_instructions_is_suspected_to_be_layout() -> None
     assert judge_pairs({"b": pairs_of(0.9, instructions=(100, 100))})["b"].notes == ()
 
 
-def test_two_humps_in_one_side_are_quarantined() -> None:
+def test_a_bimodal_side_is_quarantined() -> None:
     def jumping(i: int, pair: Pair) -> Pair:
         return replace(pair, new=replace(pair.new, ns=pair.new.ns * (1.5 if i % 2 else 1.0)))
 
@@ -383,7 +383,7 @@ def test_two_humps_in_one_side_are_quarantined() -> None:
         assert "bimodal on the new side" in judgement.notes[0]
 
 
-def test_a_jump_of_the_clock_is_no_hump() -> None:
+def test_a_jump_of_the_clock_is_not_bimodal() -> None:
     """Both sides of a pair jump; the ratio does not."""
     jumped = [
         replace(pair, old=replace(pair.old, ns=pair.old.ns * factor), new=replace(pair.new, ns=pair.new.ns * factor))
@@ -394,7 +394,7 @@ def test_a_jump_of_the_clock_is_no_hump() -> None:
     assert (judgement.quarantined, judgement.verdict) == (False, SAME)
 
 
-def test_outliers_make_no_humps() -> None:
+def test_outliers_are_not_bimodal() -> None:
     draw = np.random.default_rng(24)
 
     def noisy() -> list[Pair]:
@@ -414,14 +414,14 @@ def test_families_that_report_in_counters_are_judged_by_them() -> None:
     assert [judgement.verdict for judgement in less.values()] == [WORSE]
 
 
-def test_what_has_no_ratio_is_told_and_not_judged() -> None:
+def test_a_benchmark_without_a_ratio_is_reported_and_not_judged() -> None:
     nothing = Pair(Sample(0, 0.0, {}), Sample(0, 1.0, {}), True)
     broken = {"overhead/none/bytes:8": pairs_of(1.0), "b": pairs_of(1.0), "c": [nothing]}
     assert set(judge_pairs(broken)) == {"b"}
     assert [line.partition(":")[0] for line in without_ratio(broken)] == ["overhead/none/bytes", "c"]
 
 
-def test_what_seemed_worse_when_measuring_ended_is_told_until_it_had_all_its_pairs() -> None:
+def test_an_unsettled_suspicion_is_reported_until_all_pairs_are_measured() -> None:
     def sentences(fresh: int, rule: Rule = Rule()) -> list[str]:
         logs = UP[:10] + NOISE[:fresh]
         measured = [Pair(Sample(i, 20.0, {}), Sample(i, 20.0 * math.exp(log), {}), True) for i, log in enumerate(logs)]
@@ -434,7 +434,7 @@ def test_what_seemed_worse_when_measuring_ended_is_told_until_it_had_all_its_pai
     assert cut_short({"b": pairs_of(1.0)}) == []
 
 
-def test_wanted_is_told_by_benchmark() -> None:
+def test_needed_pairs_are_counted_by_benchmark() -> None:
     few = {"b": pairs_of(1.0, n=3), "latency/glibc/bytes:64/op:malloc": pairs_of(1.0, n=3, p50=(1, 1), p99=(2, 2))}
     assert pairs_needed(few) == dict.fromkeys(few, 10)
 

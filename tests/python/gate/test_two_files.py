@@ -96,20 +96,20 @@ def verdict_on(name: str, comparison: Comparison) -> str:
 # ---- the decision
 
 
-def test_a_slowdown_of_one_among_many_is_found_with_five_processes() -> None:
+def test_a_single_slow_benchmark_among_many_is_found_with_five_processes() -> None:
     comparison = compared(noisy(1), times_of(noisy(2), 1.2, SLOW))
     assert [judgement.name for judgement in comparison.with_verdict(WORSE)] == [SLOW]
     assert comparison.with_verdict(WORSE)[0].ratio.median == pytest.approx(1.2, abs=0.05)
     assert comparison.exit_code() == SOMETHING_WORSE
 
 
-def test_a_speed_up_is_better_and_fails_nothing() -> None:
+def test_a_speed_up_is_better_and_does_not_fail() -> None:
     comparison = compared(noisy(1), times_of(noisy(2), 1 / 1.2, SLOW))
     assert [judgement.name for judgement in comparison.with_verdict(BETTER)] == [SLOW]
     assert comparison.exit_code() == NOTHING_WORSE
 
 
-def test_what_did_not_change_is_never_called_worse_or_better() -> None:
+def test_an_unchanged_benchmark_is_never_called_worse_or_better() -> None:
     """Forty comparisons of sixty benchmarks with themselves: one in fifty may find something worse or better."""
     flagged = 0
     for seed in range(40):
@@ -118,7 +118,7 @@ def test_what_did_not_change_is_never_called_worse_or_better() -> None:
     assert flagged <= 3
 
 
-def test_same_is_only_what_is_shown_to_be_within_the_threshold() -> None:
+def test_same_requires_an_interval_within_the_threshold() -> None:
     calm = compared(noisy(1, spread=0.002), noisy(2, spread=0.002))
     assert {judgement.verdict for judgement in calm.judgements} == {SAME}
     rough = compared(noisy(1, spread=0.08), noisy(2, spread=0.08))
@@ -129,7 +129,7 @@ def test_same_is_only_what_is_shown_to_be_within_the_threshold() -> None:
 
 
 @pytest.mark.parametrize(("factor", "verdict"), [(1.03, SAME), (1.2, WORSE), (1 / 1.03, SAME), (1 / 1.2, BETTER)])
-def test_an_effect_under_the_threshold_is_no_change_however_sure(factor: float, verdict: str) -> None:
+def test_an_effect_under_the_threshold_is_not_a_change_however_sure(factor: float, verdict: str) -> None:
     calm = noisy(1, spread=0.0005)
     assert verdict_on(SLOW, compared(calm, times_of(noisy(2, spread=0.0005), factor, SLOW))) == verdict
 
@@ -140,7 +140,7 @@ def test_the_threshold_is_the_users() -> None:
     assert verdict_on(SLOW, compared(old, new, two_files.Rules(threshold=0.1))) == SAME
 
 
-def test_a_change_of_the_clock_is_no_change_of_the_code() -> None:
+def test_a_change_of_the_clock_is_not_a_change_of_the_code() -> None:
     """All that the core computes is slower in time, and as fast in cycles."""
     slower = times_of(noisy(2, spread=0.002), 1.2, *NAMES)
     comparison = compared(noisy(1, spread=0.002), slower, addition=ADDITION * 1.2)
@@ -149,7 +149,7 @@ def test_a_change_of_the_clock_is_no_change_of_the_code() -> None:
     assert any("one addition" in line for line in comparison.warnings)
 
 
-def test_more_cycles_in_the_same_time_are_no_change_either() -> None:
+def test_more_cycles_in_the_same_time_are_not_a_change() -> None:
     """Memory does not run by the core's clock: the same time is more cycles of a faster one."""
     comparison = compared(noisy(1, spread=0.002), noisy(2, spread=0.002), addition=ADDITION / 1.2)
     assert {judgement.verdict for judgement in comparison.judgements} == {UNDECIDED}
@@ -190,13 +190,13 @@ def test_without_cycles_time_decides() -> None:
     assert [judgement.name for judgement in comparison.with_verdict(WORSE)] == [SLOW]
 
 
-def test_a_small_change_of_a_steady_one_is_found_among_unsteady_ones() -> None:
+def test_a_small_change_of_a_steady_benchmark_is_found_among_noisy_benchmarks() -> None:
     old = {**noisy(1, spread=0.05), **noisy(3, [SLOW], spread=0.002)}
     new = {**noisy(2, spread=0.05), **times_of(noisy(4, [SLOW], spread=0.002), 1.1, SLOW)}
     assert [judgement.name for judgement in compared(old, new).with_verdict(WORSE)] == [SLOW]
 
 
-def test_a_benchmarks_own_ranks_must_say_it_too() -> None:
+def test_a_benchmarks_own_ranks_must_agree() -> None:
     """However unlikely the comparison with the others says it is."""
     low, mixed, high = [1.0, 2.0, 3.0, 4.0, 5.0], [1.5, 2.5, 3.5, 4.5, 5.5], [6.0, 7.0, 8.0, 9.0, 10.0]
     unlikely = permutation.PValues(0.001, 0.002)
@@ -206,7 +206,7 @@ def test_a_benchmarks_own_ranks_must_say_it_too() -> None:
     assert two_files._measured_figure(high, low, unlikely).better == 0.002
 
 
-def test_two_humps_are_quarantined_not_averaged() -> None:
+def test_a_bimodal_figure_is_quarantined_not_averaged() -> None:
     new = noisy(2)
     new[SLOW] = [10.0, 10.1, 30.0, 30.1, 30.2]
     comparison = compared(noisy(1), new)
@@ -230,7 +230,7 @@ def test_a_benchmark_mostly_measured_while_disturbed_gets_no_verdict_of_change()
     assert "3 of 5 processes of the new side were disturbed" in judgement.notes
 
 
-def test_undecided_is_no_pass_where_one_is_strict() -> None:
+def test_undecided_fails_with_strict() -> None:
     comparison = compared(noisy(1, spread=0.08), noisy(2, spread=0.08))
     assert (comparison.exit_code(), comparison.exit_code(strict=True)) == (NOTHING_WORSE, CANNOT_JUDGE)
 
@@ -245,7 +245,7 @@ def test_moved_controls_are_not_trusted() -> None:
     assert any("the controls, which allocate nothing, moved by +" in line for line in comparison.warnings)
 
 
-def test_controls_that_move_in_time_one_way_and_in_cycles_the_other_tell_of_the_clock_alone() -> None:
+def test_controls_that_move_oppositely_in_time_and_cycles_show_only_the_clock() -> None:
     new = times_of(noisy(2, spread=0.002), 1.2, *NAMES)
     assert compared(noisy(1, spread=0.002), new, addition=ADDITION * 1.4).trusted
 
@@ -266,7 +266,7 @@ def counted(family: str, counter: str, old: Sequence[float], new: Sequence[float
     return {item.name: item for item in comparison.judgements}[f"{name} {counter}"]
 
 
-def test_a_childs_duration_is_no_figure() -> None:
+def test_a_childs_duration_is_not_a_figure() -> None:
     """Nine times longer, with the same counter."""
     judgement = counted("overhead", "resident_bytes_per_byte", [1.25] * 5, [1.25] * 5)
     assert (judgement.verdict, judgement.unit, judgement.ratio.median) == (SAME, "bytes per byte", 1.0)
@@ -289,7 +289,7 @@ def test_fewer_calls_are_worse() -> None:
     assert counted("stack_limit", "frames", [500.0] * 5, [1000.0] * 5).verdict == BETTER
 
 
-def test_a_share_may_be_nothing() -> None:
+def test_a_share_may_be_zero() -> None:
     judgement = counted("returned", "resident_share_1000ms", [0.0] * 5, [1.0] * 5)
     assert judgement.verdict == WORSE and judgement.ratio.median == pytest.approx(100.0)
     assert counted("returned", "resident_share_1000ms", [0.0] * 5, [0.0] * 5).verdict == SAME
@@ -306,14 +306,14 @@ def test_every_family_of_the_table_has_the_counters_it_names() -> None:
             assert f'"{name}"' in text, f"{family} has no {metric.counter}"
 
 
-def test_a_benchmark_without_a_figure_is_said_not_passed_over() -> None:
+def test_a_benchmark_without_a_figure_is_reported() -> None:
     name = "heap_limit/glibc/limit:touched"
     comparison = compared({**noisy(1), name: [1.0] * 5}, {**noisy(2), name: [1.0] * 5})
     assert any(name in line for line in comparison.warnings)
     assert not any(judgement.name.startswith(name) for judgement in comparison.judgements)
 
 
-def test_nothing_to_judge_is_no_pass() -> None:
+def test_a_comparison_without_benchmarks_cannot_be_judged() -> None:
     only = {"heap_limit/glibc/limit:touched": [1.0] * 5}
     assert compared(only, only).exit_code() == CANNOT_JUDGE
 
@@ -329,7 +329,7 @@ def test_nothing_to_judge_is_no_pass() -> None:
         ("process_malloc", "jemalloc"), ("transparent_hugepages", "[always]"),
     ],
 )  # fmt: skip
-def test_what_differs_is_refused_unless_across(key: str, value: str) -> None:
+def test_different_machines_are_refused_unless_across(key: str, value: str) -> None:
     base, new = run_of(noisy(1), "base.json"), run_of(noisy(2), context={key: value})
     with pytest.raises(BadInput, match="cannot be compared") as refused:
         two_files.compare(base, new)
@@ -339,7 +339,7 @@ def test_what_differs_is_refused_unless_across(key: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["host_name", "date", "mhz_per_cpu", "load_avg", "malloc.other"])
-def test_what_drifts_is_not_refused(key: str) -> None:
+def test_facts_that_drift_are_not_refused(key: str) -> None:
     comparison = two_files.compare(run_of(noisy(1), "base.json"), run_of(noisy(2), context={key: "something else"}))
     assert comparison.exit_code() == NOTHING_WORSE
 
@@ -358,7 +358,7 @@ def test_too_few_processes_cannot_be_judged_at_all(processes: int) -> None:
             assert not comparison.judgements
 
 
-def test_missing_is_no_pass() -> None:
+def test_a_missing_benchmark_does_not_pass() -> None:
     new = noisy(2)
     del new[SLOW]
     comparison = compared(noisy(1), new)
@@ -369,7 +369,7 @@ def test_missing_is_no_pass() -> None:
     assert f"left out: {SLOW}: missing in new.json" in allowed.warnings
 
 
-def test_a_likely_new_name_is_said() -> None:
+def test_a_likely_new_name_is_suggested() -> None:
     new = noisy(2)
     new["scoped/glibc/bytes:64/touch:once"] = new.pop(SLOW)
     assert compared(noisy(1), new).problems == (
@@ -377,20 +377,20 @@ def test_a_likely_new_name_is_said() -> None:
     )
 
 
-def test_a_benchmark_of_another_family_is_no_new_name() -> None:
+def test_a_benchmark_of_another_family_is_not_a_new_name() -> None:
     new = noisy(2)
     new[SLOW.replace("scoped", "large")] = new.pop(SLOW)
     assert compared(noisy(1), new).problems == (f"{SLOW}: missing in new.json",)
 
 
-def test_one_that_is_new_is_said_and_judged_by_nothing() -> None:
+def test_a_new_benchmark_is_reported_and_not_judged() -> None:
     comparison = compared(noisy(1), {**noisy(2), "scoped/new/bytes:1": [1.0] * 5})
     assert comparison.exit_code() == NOTHING_WORSE
     assert "only in new.json, and not compared: scoped/new/bytes:1" in comparison.warnings
 
 
 @pytest.mark.parametrize("side", ["base", "new"])
-def test_a_failure_on_either_side_is_no_pass(side: str) -> None:
+def test_a_failure_on_either_side_does_not_pass(side: str) -> None:
     wrong = {SLOW: ("two objects overlap",)}
     base = run_of(noisy(1), "base.json", errors=wrong if side == "base" else {})
     new = run_of(noisy(2), errors=wrong if side == "new" else {})
@@ -399,7 +399,7 @@ def test_a_failure_on_either_side_is_no_pass(side: str) -> None:
     assert comparison.problems == (f"{SLOW}: failed in {side}.json: two objects overlap",)
 
 
-def test_a_time_of_zero_is_no_pass() -> None:
+def test_a_time_of_zero_does_not_pass() -> None:
     new = noisy(2)
     new[SLOW] = [0.0] * 5
     comparison = compared(noisy(1), new)
@@ -407,7 +407,7 @@ def test_a_time_of_zero_is_no_pass() -> None:
     assert comparison.problems == (f"{SLOW}: a time is not above zero, so it has no ratio",)
 
 
-def test_a_figure_that_some_processes_lack_is_no_pass() -> None:
+def test_a_figure_that_some_processes_lack_does_not_pass() -> None:
     name = "overhead/glibc/bytes:8"
     base = run_of({name: [1.0] * 5, **noisy(1)}, "base.json", {name: {"resident_bytes_per_byte": [1.0] * 5}})
     new = run_of({name: [1.0] * 5, **noisy(2)})
@@ -416,7 +416,7 @@ def test_a_figure_that_some_processes_lack_is_no_pass() -> None:
     assert "not finite in some processes" in comparison.problems[0]
 
 
-def test_only_selects_and_a_choice_of_nothing_is_refused() -> None:
+def test_only_selects_and_an_empty_selection_is_refused() -> None:
     comparison = compared(noisy(1), noisy(2), two_files.Rules(only="glibc/bytes:64/"))
     assert [judgement.name for judgement in comparison.judgements] == [SLOW]
     for only in ("nowhere", "("):
@@ -493,7 +493,7 @@ def call(*arguments: object) -> int:
         return int(end.code or 0)
 
 
-def test_the_command_exits_by_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_exit_code_follows_the_verdicts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     base = write(tmp_path, noisy(1), "base.json")
     assert call(base, write(tmp_path, noisy(2))) == NOTHING_WORSE
     assert "No benchmark is shown to be worse" in capsys.readouterr().out
@@ -526,7 +526,7 @@ def test_the_chart_takes_every_comparison(kind: str, theme: str) -> None:
     assert sheet.title.startswith(title) and (kind == "nothing") != (sheet.title.endswith(": 3 times, worse"))
 
 
-def test_the_chart_of_a_comparison_is_no_chart_of_a_run() -> None:
+def test_the_chart_of_a_comparison_is_not_a_chart_of_a_run() -> None:
     assert "change" not in charts.charts()
 
 
@@ -549,7 +549,7 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path, capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize("kind", BAD_FILES)
 @pytest.mark.parametrize("place", [0, 1])
-def test_a_bad_file_is_one_line_and_no_pass(
+def test_a_bad_file_is_refused_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, place: int
 ) -> None:
     bad = tmp_path / "bad.json"
@@ -571,14 +571,14 @@ def damaged(**change: object) -> str:
     {"real_time": math.nan}, {"real_time": -1}, {"real_time": math.inf}, {"time_unit": "h"}, {"real_time": "1"},
     {"name": ""}, {"run_type": "aggregate"},
 ])  # fmt: skip
-def test_a_bad_row_is_no_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: dict[str, object]) -> None:
+def test_a_bad_row_does_not_pass(tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: dict[str, object]) -> None:
     bad = tmp_path / "bad.json"
     bad.write_text(damaged(**damage))
     assert call(write(tmp_path, noisy(1), "good.json"), bad) == CANNOT_JUDGE
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_name_that_stands_twice_is_no_pass(tmp_path: Path) -> None:
+def test_a_name_that_occurs_twice_does_not_pass(tmp_path: Path) -> None:
     document = json.loads(damaged())
     document["benchmarks"] *= 2
     bad = tmp_path / "bad.json"
@@ -600,7 +600,7 @@ def test_units_may_be_mixed(tmp_path: Path) -> None:
     ["--threshold", "0"], ["--threshold", "x"], ["--threshold", "-1%"], ["--threshold", "nan"], ["--format", "word"],
     ["--chart", "x.gif"], ["--only", "["],
 ])  # fmt: skip
-def test_a_bad_option_is_one_line_and_no_pass(
+def test_a_bad_option_is_refused_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]
 ) -> None:
     base = write(tmp_path, noisy(1), "base.json")
@@ -608,7 +608,7 @@ def test_a_bad_option_is_one_line_and_no_pass(
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_the_thresholds_two_ways_to_write_are_one() -> None:
+def test_a_threshold_may_be_written_in_two_ways() -> None:
     assert compare.share("5%") == compare.share("0.05") == 0.05
 
 

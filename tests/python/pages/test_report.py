@@ -127,7 +127,7 @@ def test_every_figure_is_in_the_table_with_interval_and_cycles() -> None:
         assert cell[6:] == [0, 0, 5, 5]
 
 
-def test_a_childs_duration_is_no_figure(tmp_path: Path) -> None:
+def test_a_childs_duration_is_not_a_figure(tmp_path: Path) -> None:
     def in_a_child(document: Document) -> None:
         for row in document["benchmarks"]:
             row.update(child_seconds=1.0, peak=3.0)

@@ -78,7 +78,7 @@ def test_the_archive_is_the_same_every_time(project: Path) -> None:
     assert archive_of(project) == first
 
 
-def test_what_is_released_is_committed_here() -> None:
+def test_every_released_file_is_committed() -> None:
     if not (ROOT / ".git").exists() or shutil.which("git") is None:
         pytest.skip("this is no git repository")
     tracked = set(run("git", "ls-files", folder=ROOT).splitlines())
@@ -95,12 +95,12 @@ def test_the_installed_program_runs_and_its_papers_lie_beside_it(project: Path) 
     assert f'"suite_version":"{version()}"' in run(prefix / "bin/stackheap", "--list=json", folder=prefix)
 
 
-def test_the_changelog_tells_of_this_version_and_of_what_comes() -> None:
+def test_the_changelog_has_this_version_and_the_next_changes() -> None:
     headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert headings[:2] == ["Unreleased", version()]
 
 
-def test_the_licence_is_one_that_lets_everybody_use_it() -> None:
+def test_the_licence_lets_everybody_use_the_project() -> None:
     words = " ".join((ROOT / "LICENSE").read_text().split())
     assert words.startswith("MIT License Copyright (c) 2026 the stackheap authors Permission is hereby granted")
     assert "to deal in the Software without restriction" in words and 'PROVIDED "AS IS"' in words
@@ -120,7 +120,7 @@ def test_the_hooks_before_a_commit_are_commands_of_this_project() -> None:
 
 
 @pytest.mark.parametrize("paper", ["SECURITY.md", "CHANGELOG.md"])
-def test_what_the_papers_name_is_there(paper: str) -> None:
+def test_files_that_the_documents_name_exist(paper: str) -> None:
     text = (ROOT / paper).read_text()
     for command in re.findall(r"`(scripts/\w+)", text):
         assert os.access(ROOT / command, os.X_OK), command

@@ -209,7 +209,7 @@ def fault_of_take(functions: list[Function], strategy: str, touch: str) -> str:
 @pytest.mark.parametrize("touch", TOUCHES)
 @pytest.mark.parametrize("strategy", CALLS_OF_A_TAKE)
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_a_take_calls_what_it_must_and_nothing_else(objects: Objects, compiler: str, strategy: str, touch: str) -> None:
+def test_a_take_calls_only_its_own_functions(objects: Objects, compiler: str, strategy: str, touch: str) -> None:
     assert fault_of_take(objects[compiler, "allocation/scoped"], strategy, touch) == ""
 
 

@@ -28,7 +28,7 @@ def test_only_an_expected_family_may_fail(
     assert capsys.readouterr().out.splitlines() == lines
 
 
-def test_a_run_without_a_failure_is_told_by_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_without_a_failure_prints_no_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert expected_failures.main(str(written(tmp_path, [])), "chase") == 0
     assert capsys.readouterr().out == ""
 

@@ -141,7 +141,7 @@ def test_github_action_benchmark_needs_the_double() -> None:
 
 
 @pytest.mark.parametrize(("turns", "wanted"), [(100, 40), (41, 40), (40, 40), (7, 40)])
-def test_a_suite_is_of_blocks_that_follow_each_other_and_has_no_turn_twice(turns: int, wanted: int) -> None:
+def test_a_suite_has_blocks_of_consecutive_turns_and_no_turn_twice(turns: int, wanted: int) -> None:
     draw = random.Random(3)
     first_turns = set()
     for _ in range(50):
@@ -178,7 +178,7 @@ def test_a_suite_takes_turns_whole(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(set(logs[NAMES[0]])) == 80
 
 
-def test_planted_slowdowns_are_found_and_nothing_is_found_where_none_is() -> None:
+def test_planted_slowdowns_are_found_and_no_other_is() -> None:
     score = gate_error_rates.score_paired(a_recording(), QUIET, gate_error_rates.PAIRED_RULES[0], 1, suites=30)
     assert score is not None
     assert score.suites.trials == 30 and score.comparisons.trials == 90
@@ -188,18 +188,18 @@ def test_planted_slowdowns_are_found_and_nothing_is_found_where_none_is() -> Non
     assert {name for _, name in score.detections} == set(NAMES)
 
 
-def test_noise_hides_what_quiet_shows() -> None:
+def test_noise_hides_small_slowdowns() -> None:
     rule = gate_error_rates.PAIRED_RULES[0]
     quiet, noisy = (gate_error_rates.score_paired(a_recording(), name, rule, 1, suites=30) for name in CONDITIONS)
     assert quiet is not None and noisy is not None
     assert noisy.detected(2).share < quiet.detected(2).share - 0.3
 
 
-def test_a_rule_on_cycles_is_not_asked_where_there_are_none() -> None:
+def test_a_rule_on_cycles_is_not_scored_without_cycles() -> None:
     assert gate_error_rates.score_paired(a_recording(cycles=False), QUIET, gate_error_rates.PAIRED_RULES[1], 1, suites=2) is None
 
 
-def test_what_the_gate_sets_aside_is_not_found() -> None:
+def test_a_bimodal_slowdown_is_not_found() -> None:
     """Two humps in the new side: the gate gives no verdict, however much slower the side is."""
 
     def humped(number: int) -> Turn:
@@ -256,13 +256,13 @@ def test_the_goal_of_few_false_alarms(false_alarms: int, reached: str) -> None:
 # ---- the table and the page
 
 
-def test_the_same_seed_gives_the_same_table_and_another_one_another() -> None:
+def test_the_same_seed_gives_the_same_table_and_another_seed_another() -> None:
     first, again, other_seed = (gate_error_rates.table(gate_error_rates.evaluate(a_recording(), seed, suites=9)) for seed in (1, 1, 2))
     assert first == again
     assert first.replace("of the resampling 1", "of the resampling 2") != other_seed
 
 
-def test_the_table_says_what_was_missed_and_by_how_much() -> None:
+def test_the_table_names_the_missed_goals_and_the_gap() -> None:
     table = gate_error_rates.table(gate_error_rates.evaluate(a_recording(noisy=0.2), 1, suites=9))
     assert re.search(r"\| 5 % slowdown found within 20 pairs \| at least 99.0 % \| 100 % .* \| yes", table)
     assert re.search(r"\| 5 % slowdown found beside the neighbour \|.*\| no, missed by \d+\.\d points \|", table)
@@ -403,7 +403,7 @@ def test_damaged_recordings_are_refused_in_one_line(
     assert ("too large" in message) == (change == "huge")
 
 
-def test_what_the_damages_are_made_from_is_sound(tmp_path: Path) -> None:
+def test_the_undamaged_recording_is_read(tmp_path: Path) -> None:
     path = tmp_path / "sound.json.gz"
     path.write_bytes(damaged("nothing"))
     assert gate_recording.read_recording(path).benchmarks == NAMES
@@ -506,7 +506,7 @@ def recorded(folder: Path, *arguments: str, trouble: str = "", neighbour: str = 
     return evaluate.main(given, folder, a_builder(folder, trouble, neighbour))
 
 
-def test_what_is_recorded_is_what_was_planted(tmp_path: Path) -> None:
+def test_the_recorded_slowdowns_are_the_planted_ones(tmp_path: Path) -> None:
     assert recorded(tmp_path) == 0
     recording = gate_recording.read_recording(tmp_path / "made.json.gz")
     assert recording.seed == 3
@@ -527,7 +527,7 @@ def test_what_is_recorded_is_what_was_planted(tmp_path: Path) -> None:
     assert orders == {True, False}
 
 
-def test_a_delay_follows_what_its_stretch_turns_out_to_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_delay_follows_the_measured_length_of_its_stretch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate_recording.Recorder, "stretches", lambda self, name: [8000.0])  # it takes 4,000 cycles
     assert recorded(tmp_path) == 0
     recording = gate_recording.read_recording(tmp_path / "made.json.gz")
@@ -553,7 +553,7 @@ def test_a_process_that_fails_once_costs_its_turn_only(tmp_path: Path) -> None:
         ("", "exit 4", "neighbour ended"),
     ],
 )
-def test_what_fails_again_and_again_ends_the_recording_in_one_line(
+def test_repeated_failures_end_the_recording_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], trouble: str, neighbour: str, reason: str
 ) -> None:
     assert recorded(tmp_path, trouble=trouble, neighbour=neighbour) == 2
@@ -626,7 +626,7 @@ def test_orders_that_cannot_be_read_are_refused(orders: str, tmp_path: Path) -> 
     assert done.stderr.count("\n") == 1 and "no name and additions" in done.stderr
 
 
-def test_what_is_recorded_is_offered(tmp_path: Path) -> None:
+def test_every_recorded_benchmark_exists(tmp_path: Path) -> None:
     listed = json.loads(planted("--list=json", folder=tmp_path).stdout)
     offered = {name for family in listed["families"] for name in family["benchmarks"]}
     missing = [strategy["name"] for strategy in listed["strategies"] if not strategy["available"]]
@@ -647,7 +647,7 @@ def test_the_delayed_malloc_takes_the_time_of_its_additions(tmp_path: Path) -> N
     assert 5_000 < ns["slow"] < 100_000
 
 
-def test_a_bad_neighbour_says_what_it_wants() -> None:
+def test_a_bad_neighbour_explains_its_arguments() -> None:
     for arguments in ("", "x", "1 100000", "1 2 3"):
         done = subprocess.run([str(built("neighbour")), *arguments.split()], capture_output=True, text=True, timeout=10)
         assert done.returncode == 2

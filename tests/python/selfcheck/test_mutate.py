@@ -80,7 +80,7 @@ def verdicts(project: Path, folder: Path, jobs: int = 2) -> dict[str, str]:
 # ---- the project's own mutants
 
 
-def test_every_mutant_applies_to_the_code_as_it_is() -> None:
+def test_every_mutant_applies_to_the_code() -> None:
     assert mutating.stale(ROOT, mutating.read_mutants(ROOT)) == []
 
 
@@ -109,13 +109,13 @@ def test_a_mutant_is_caught_or_survives(project: Path, tmp_path: Path) -> None:
     assert (project / "scripts/x.py").read_text() == DOUBLED
 
 
-def test_one_that_hangs_is_caught(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mutant_that_hangs_is_caught(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mutating, "MOST_SECONDS_MORE", 1.0)
     with_mutants(project, entry("never ends", IN_SCRIPT[0], "    return 2 * x", "    while True: pass", IN_SCRIPT[1]))
     assert verdicts(project, tmp_path / "copies") == {"never ends": CAUGHT}
 
 
-def test_compiled_ones_are_built_and_one_that_cannot_be_is_told(project: Path, tmp_path: Path) -> None:
+def test_compiled_mutants_are_built_and_a_failed_build_is_reported(project: Path, tmp_path: Path) -> None:
     twice, unit = "allocators/twice.hpp", "tests/cpp/twice.cpp"
     first, second, program = "benchmarks/chapter/one.cpp", "benchmarks/chapter/two.cpp", "tests/python/program/test_program.py"
     with_mutants(
@@ -134,7 +134,7 @@ def test_compiled_ones_are_built_and_one_that_cannot_be_is_told(project: Path, t
     }  # fmt: skip
 
 
-def test_one_mutant_of_each_family_is_built_at_a_time_and_all_else_alone() -> None:
+def test_a_round_has_one_mutant_of_each_family_and_other_mutants_are_alone() -> None:
     def mutant_of(file: str, number: int) -> mutating.Mutant:
         return mutating.Mutant(f"{file} {number}", file, "a", "b", "tests/python/room/test_x.py")
 
@@ -153,7 +153,7 @@ def test_tests_are_timed_once_however_many_work(project: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("entries", "code"), [((CAUGHT_ONE,), 0), ((CAUGHT_ONE, SURVIVING_ONE), 1)])
-def test_the_exit_code_says_whether_one_survived(
+def test_the_exit_code_says_whether_a_mutant_survived(
     project: Path, entries: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert mutate.main(["--jobs", "1"], with_mutants(project, *entries)) == code
@@ -163,7 +163,7 @@ def test_the_exit_code_says_whether_one_survived(
     assert meanwhile.count(": says it is not\n") == code and "three times" not in meanwhile
 
 
-def test_long_evidence_leaves_room_for_what_it_is_of(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_long_evidence_leaves_room_for_the_mutants_name(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "tests/python/room/test_x.py").write_text(TEST.replace("def test_", f"def test_{'x' * 200}_"))
     assert mutate.main(["--jobs", "1"], with_mutants(project, CAUGHT_ONE)) == 0
     assert "caught   three times " in capsys.readouterr().out
@@ -176,7 +176,7 @@ def test_only_and_list_choose_without_trying(project: Path, capsys: pytest.Captu
     assert "three times" in output and "says it is not" not in output
 
 
-def test_all_tests_may_notice_what_the_named_do_not(project: Path, tmp_path: Path) -> None:
+def test_all_tests_may_notice_a_mutant_that_the_named_tests_miss(project: Path, tmp_path: Path) -> None:
     with_mutants(project, CAUGHT_ONE.replace("test_x.py", "test_x.py idle"))
     (project / "tests/python/program/test_program.py").unlink()
     assert mutate.main([], project) == 1
@@ -211,7 +211,7 @@ def test_bad_input_is_refused_in_one_line(project: Path, case: str, capsys: pyte
     assert line.startswith("scripts/mutate: ") and any(part in line for part in message.split("|"))
 
 
-def test_tests_that_fail_anyway_notice_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tests_that_always_fail_are_refused(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "tests/python/room/test_x.py").write_text("def test_x():\n    assert False\n")
     assert mutate.main([], with_mutants(project, CAUGHT_ONE)) == 2
     assert "fails on the unchanged code" in capsys.readouterr().err
@@ -229,7 +229,7 @@ def test_kept_copies_follow_the_code(project: Path, tmp_path: Path) -> None:
     assert not list(copies.rglob("test_x.py"))
 
 
-def test_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_explains_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         mutate.main(["--help"])
     assert ended.value.code == 0

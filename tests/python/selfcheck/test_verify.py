@@ -49,7 +49,7 @@ def timed(**ns: float) -> Rows:
 # ---- mallocs
 
 
-def test_a_malloc_that_is_missing_is_unknown_and_not_shown() -> None:
+def test_a_malloc_that_is_missing_is_skipped_and_does_not_pass() -> None:
     available = Malloc("jemalloc", "/lib/libjemalloc.so.2", "5.3", "", "", process=False)
     rows = list(verify.mallocs(suite(nothing, available, replace(available, name="mimalloc", reason="not found"))))
     assert [row.verdict for row in rows] == [verify.PASS, verify.SKIPPED]
@@ -89,7 +89,7 @@ def test_this_program_refuses_a_library_that_measures_anothers_malloc(tmp_path: 
 
 
 @pytest.mark.parametrize(("factor", "verdict"), [(1.0, verify.PASS), (1.1, verify.PASS), (2.0, verify.FAIL), (0.5, verify.FAIL)])
-def test_a_malloc_that_costs_something_else_when_preloaded_fails(tmp_path: Path, factor: float, verdict: str) -> None:
+def test_a_malloc_that_costs_more_or_less_when_preloaded_fails(tmp_path: Path, factor: float, verdict: str) -> None:
     library = tmp_path / "libjemalloc.so.2"
     library.touch()
     names = ("scoped/jemalloc/bytes:64/touch:first", "churn/jemalloc/live:1000/sizes:uniform")
@@ -102,7 +102,7 @@ def test_a_malloc_that_costs_something_else_when_preloaded_fails(tmp_path: Path,
     assert verdicts(verify.preloaded(suite(answer, its))) == [verdict]
 
 
-def test_a_proxy_that_is_not_there_is_unknown_and_the_process_malloc_needs_none(tmp_path: Path) -> None:
+def test_a_missing_proxy_is_skipped_and_the_process_malloc_needs_no_proxy(tmp_path: Path) -> None:
     tbb = Malloc("tbbmalloc", str(tmp_path / "libtbbmalloc.so.2"), "2.8", "", "", process=False)
     process_malloc = Malloc("glibc", "/lib/libc.so.6", "2.36", "", "", process=True)
     assert verdicts(verify.preloaded(suite(nothing, tbb, process_malloc))) == [verify.SKIPPED]
@@ -183,7 +183,7 @@ CYCLE, LEVELS, PREFETCHER, CYCLES, MISSES = range(5)
         (chase((1.25, 4.0, 80.0), in_order=60.0), PREFETCHER),
     ],
 )
-def test_a_chase_that_does_not_reach_what_it_claims_fails(rows: Rows, failed: int | None) -> None:
+def test_a_chase_that_does_not_reach_its_memory_fails(rows: Rows, failed: int | None) -> None:
     found_verdicts = verdicts(verify.chase(suite(lambda *_: rows)))
     expected = [verify.PASS] * 3 + [verify.SKIPPED] * 2
     if failed is not None:
@@ -268,7 +268,7 @@ def test_a_check_that_cannot_be_carried_out_is_a_failed_row(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(("verdict", "status"), [(verify.PASS, 0), (verify.SKIPPED, 0), (verify.FAIL, 1)])
-def test_the_command_prints_every_row_and_fails_with_a_failed_one(
+def test_the_command_prints_every_row_and_fails_with_a_failed_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verdict: str, status: int
 ) -> None:
     executable = fake_program.write_program(tmp_path)
