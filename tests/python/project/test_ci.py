@@ -22,9 +22,8 @@ import yaml
 
 from suite.commands import history as history_command
 from suite.history import store
-from support import fake_side
+from support import ROOT, fake_side
 
-ROOT = Path(__file__).resolve().parents[3]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 DOCUMENT = (ROOT / "docs" / "ci.md").read_text()
 BLOCKS = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", DOCUMENT, re.DOTALL)]

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[3]
-GUIDE = PROJECT / "CONTRIBUTING.md"
+from support import ROOT
+
+GUIDE = ROOT / "CONTRIBUTING.md"
 NEEDED = ("allocators", "benchmarks/harness", "scripts", "CMakeLists.txt", "CMakePresets.json", "tests/planted")
 FAMILIES_KEPT = ("benchmarks/allocation/scoped.cpp", "benchmarks/allocation/scoped.hpp")  # the rest would take minutes
 
@@ -66,7 +67,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project, with few families, and with everything that the guide adds."""
     root = tmp_path_factory.mktemp("project")
     for name in (*NEEDED, *FAMILIES_KEPT):
-        source, target = PROJECT / name, root / name
+        source, target = ROOT / name, root / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[3]
+from support import ROOT
 
 COMMANDS = ("awk", "bash", "cat", "cmake", "dirname", "env", "find", "grep", "mktemp", "nproc", "readlink", "rm", "sed",
             "sort", "xargs")
@@ -40,7 +40,7 @@ def small(tmp_path: Path) -> Path:
     for name in ("scripts/suite", "tests/python", "tests/browser"):
         (folder / name).mkdir(parents=True)
     for name in ("scripts/lint", ".clang-tidy", "pyproject.toml"):
-        shutil.copy(PROJECT / name, folder / name)
+        shutil.copy(ROOT / name, folder / name)
     for name in ("scripts/suite", "tests/python", "tests/browser"):
         (folder / name / "__init__.py").write_text("")
     (folder / "sound.cpp").write_text("int sound() { return 1; }\n")
@@ -81,7 +81,7 @@ def test_a_missing_tool_is_named_and_the_others_look_all_the_same(small: Path, t
 
 
 def test_an_unknown_tool_is_refused_in_one_line() -> None:
-    answer = lint(PROJECT, "pylint")
+    answer = lint(ROOT, "pylint")
     assert (answer.returncode, answer.stdout) == (2, "")
     assert answer.stderr == "scripts/lint: no tool pylint is known (see --help)\n"
 
@@ -90,5 +90,5 @@ def test_an_unknown_tool_is_refused_in_one_line() -> None:
 def test_nothing_is_found_in_this_project(tool: str) -> None:
     """clang-tidy and cppcheck take minutes: scripts/lint runs them."""
     needs(tool)
-    answer = lint(PROJECT, tool)
+    answer = lint(ROOT, tool)
     assert answer.returncode == 0, answer.stdout + answer.stderr

@@ -5,8 +5,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-PROJECT = Path(__file__).resolve().parents[3]
-PRESETS: dict[str, Any] = json.loads((PROJECT / "CMakePresets.json").read_text())
+from support import ROOT
+
+PRESETS: dict[str, Any] = json.loads((ROOT / "CMakePresets.json").read_text())
 NAMES = [each["name"] for each in PRESETS["configurePresets"] if not each.get("hidden")]
 
 
@@ -21,6 +22,6 @@ def test_what_is_measured_with_is_configured_without_the_tests_library(tmp_path:
     """A fresh machine on which scripts/setup --for run was the only help has no GTest."""
     answer = subprocess.run(
         ["cmake", "--preset", "release", "-B", tmp_path / "build", "-DCMAKE_DISABLE_FIND_PACKAGE_GTest=ON"],
-        cwd=PROJECT, capture_output=True, text=True, timeout=120)
+        cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert (tmp_path / "build/build.ninja").exists()

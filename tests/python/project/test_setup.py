@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parents[3]
+from support import ROOT
+
 MODULES = ("matplotlib", "numpy", "scipy", "rich", "jinja2", "pytest", "hypothesis", "xdist", "yaml",
            "selenium")
 PREFIX = {"xdist": "pytest-"}  # of the package of a module
@@ -148,8 +149,8 @@ def machine(tmp_path: Path) -> Machine:
         (tmp_path / "pypi" / module).touch()
     made = Machine(tmp_path)
     made.is_a("ID=debian\n")
-    shutil.copytree(PROJECT / "scripts", made.project / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(PROJECT / "requirements.txt", made.project)
+    shutil.copytree(ROOT / "scripts", made.project / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "requirements.txt", made.project)
     (tmp_path / "link to setup").symlink_to("mein Gerät/scripts/setup")
     return made
 
@@ -387,8 +388,8 @@ def test_help_works_on_a_bare_machine(machine: Machine) -> None:
 
 
 def test_the_mallocs_set_up_are_those_that_are_loaded() -> None:
-    loaded = set(re.findall(r'"lib(\w+)\.so"', (PROJECT / "allocators/libraries.hpp").read_text()))
-    set_up = set(re.findall(r"malloc:(\w+)", (PROJECT / "scripts/setup").read_text()))
+    loaded = set(re.findall(r'"lib(\w+)\.so"', (ROOT / "allocators/libraries.hpp").read_text()))
+    set_up = set(re.findall(r"malloc:(\w+)", (ROOT / "scripts/setup").read_text()))
     assert loaded and set_up == loaded
 
 
