@@ -424,7 +424,7 @@ def test_an_interrupt_ends_all_drawing(tmp_path: Path, monkeypatch: pytest.Monke
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Path, "write_bytes", interrupt)
+    monkeypatch.setattr(os, "replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
         charts.write_all(faulty, ["good"] * 40, tmp_path, ("svg",), charts.Look())
     assert not multiprocessing.active_children() and not list(tmp_path.iterdir())
