@@ -222,7 +222,7 @@ def test_a_strategy_that_the_run_does_not_describe_is_drawn_in_the_colour_of_tex
 
 
 def another(name: str) -> float:
-    """Other prices: those of another machine."""
+    """The prices of another machine."""
     return synthetic.price(name) * (1 + zlib.crc32(name.encode()) % 7)
 
 

@@ -112,7 +112,7 @@ def by_day(names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
 
 
 def expect_worst_to_be_worst(draw: Callable[[Extent, charts.Look], charts.Drawing], extents: list[Extent]) -> None:
-    """Draws all cases, and fails with the names of those with a fault or with less room than the worst case."""
+    """Draws all cases, and fails with the names of the cases with a fault or with less room than the worst case."""
     complaints = []
     for theme, size in itertools.product(charts.THEMES, charts.SIZES):
         drawings = {extent: draw(extent, charts.Look(theme, size)) for extent in extents}

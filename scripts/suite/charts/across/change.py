@@ -28,7 +28,7 @@ _LONGEST_NAME, _LONGEST_IN_TITLE = 52, 70
 _LEAST_REACH = math.log(1.1)  # a shorter axis would make a small change look large
 _MOST_REACH = math.log(8.0)
 
-# Verdicts differ in shape and in colour. The colours are those of two strategies that everyone can distinguish.
+# Verdicts differ in shape and in colour. The colours of two strategies, which everyone can distinguish, are used again.
 _MARKS: Mapping[str, Mark] = {
     WORSE: Mark("#ce5404", "#fd822e", ">"),
     BETTER: Mark("#0d4dc7", "#4b7eff", "<"),

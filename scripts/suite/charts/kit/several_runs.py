@@ -79,7 +79,7 @@ def times_over_threads(family: str) -> Callable[[Run], Panels]:
 
 
 def size_text(count: float) -> str:
-    """Sizes between those that are round in KiB are given in bytes."""
+    """A size in the largest unit if it is a multiple of 1 KiB, else in bytes."""
     return bytes_text(int(count)) if count % 1024 == 0 or count < 1024 else f"{count:,.0f} B"
 
 
