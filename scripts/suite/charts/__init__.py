@@ -17,6 +17,7 @@ import matplotlib
 from matplotlib import ft2font
 
 from suite.base.files import write_whole
+from suite.charts.kit import svg
 from suite.charts.kit.frame import FORMATS, SIZES, THEMES, Drawing, Look, styled
 from suite.charts.kit.several_runs import Overlay, OwnOverlay
 from suite.results.model import Run
@@ -60,11 +61,14 @@ def draw(run: Run, name: str, look: Look = Look()) -> Drawing | None:
         return charts()[name].draw(run, look)
 
 
-def render(drawn: Drawing, file_format: str) -> bytes:
+def render(drawing: Drawing, file_format: str) -> bytes:
     """The file's content. The same data always gives the same bytes."""
+    metadata = _metadata(drawing, file_format)
+    if file_format == "svg":
+        return svg.render(drawing, metadata)
     content = io.BytesIO()
-    with styled(drawn.look):
-        drawn.figure.savefig(content, format=file_format, metadata=_metadata(drawn, file_format))
+    with styled(drawing.look):
+        drawing.figure.savefig(content, format=file_format, metadata=metadata)
     return content.getvalue()
 
 
@@ -135,9 +139,9 @@ def _work(name: str, formats: Sequence[str], look: Look) -> Files:
     return _render_one(_drawer_of_the_worker[0], name, formats, look)
 
 
-def _metadata(drawn: Drawing, file_format: str) -> dict[str, str | None]:
+def _metadata(drawing: Drawing, file_format: str) -> dict[str, str | None]:
     if file_format == "svg":
-        return {"Title": drawn.title, "Description": drawn.alt, "Date": None, "Creator": MAKER}
+        return {"Title": drawing.title, "Description": drawing.alt, "Date": None, "Creator": MAKER}
     if file_format == "pdf":
-        return {"Title": drawn.title, "Subject": drawn.alt, "CreationDate": None}
-    return {"Title": drawn.title, "Description": drawn.alt, "Software": None}
+        return {"Title": drawing.title, "Subject": drawing.alt, "CreationDate": None}
+    return {"Title": drawing.title, "Description": drawing.alt, "Software": None}

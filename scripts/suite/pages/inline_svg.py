@@ -1,43 +1,48 @@
-"""How does a chart stand inside a page? One SVG for both themes, text as text, and no id that another chart has."""
+"""How does a chart stand inside a page? One SVG for both themes, styles shared by all charts, no id twice."""
 
 from __future__ import annotations
 
-import io
 import itertools
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-import matplotlib
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.transforms import Bbox
 
-from suite.charts.kit.frame import Drawing, styled
+from suite.charts.kit.frame import Drawing
+from suite.charts.kit.svg import LINK, references, tidy_tree
 
-WORDS = "words"  # the class of title, subtitle and footer: the page says them itself, a saved chart needs them
-_SVG = "{http://www.w3.org/2000/svg}"
-_LINK = "{http://www.w3.org/1999/xlink}href"
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
-_DECIMALS = re.compile(r"-?\d+\.\d+")
-_REFERENCE = re.compile(r"#([^)]+)")
-_UNTURNED = re.compile(r"^rotate\(-?0 ")
 _BESIDE_PANELS = 10.0  # points
 
 
 @dataclass
-class Palette:
-    """The colours of all charts of a page: a number for each pair of a light and a dark one."""
+class ChartStyles:
+    """Colours and styles of all charts of a page. A colour is a pair: on the light page, and on the dark page."""
 
-    numbers: dict[tuple[str, str], int] = field(default_factory=dict)
+    colours: dict[tuple[str, str], int] = field(default_factory=dict)
+    styles: dict[str, int] = field(default_factory=dict)
+    charts: int = 0
+
+    def next_prefix(self) -> str:
+        """Of the ids of the next chart."""
+        self.charts += 1
+        return f"k{self.charts}-"
 
     def variable(self, light: str, dark: str) -> str:
-        return f"var(--c{self.numbers.setdefault((light, dark), len(self.numbers))})"
+        return f"var(--c{self.colours.setdefault((light, dark), len(self.colours))})"
+
+    def class_of(self, style: str) -> str:
+        return f"s{self.styles.setdefault(style, len(self.styles))}"
 
     def declared(self, theme: str) -> str:
-        """The style sheet's lines for one theme."""
+        """The style sheet's lines for the colours of one theme."""
         place = ("light", "dark").index(theme)
-        return "".join(f"--c{number}:{pair[place]};" for pair, number in self.numbers.items())
+        return "".join(f"--c{number}:{pair[place]};" for pair, number in self.colours.items())
+
+    def rules(self) -> str:
+        """The style sheet's lines for the classes. The page's script reads them for a chart that is saved."""
+        return "".join(f".s{number}{{{style}}}\n" for style, number in self.styles.items())
 
 
 @dataclass(frozen=True)
@@ -45,109 +50,54 @@ class InlineSvg:
     markup: str  # the content of an svg element
     whole: tuple[float, float]  # width and height
     panels: tuple[float, float, float, float]  # the view box without title, subtitle and footer
-    letters: frozenset[tuple[str, str]]  # each weight and character that it sets
 
 
 class UnlikeThemes(ValueError):
     """The drawings for the light and the dark page differ in more than their colours."""
 
 
-def inline(light: Drawing, dark: Drawing, prefix: str, colours: Palette) -> InlineSvg:
+def inline(light: Drawing, dark: Drawing, prefix: str, styles: ChartStyles) -> InlineSvg:
     """The chart as part of a page. `prefix` begins its ids. Raises UnlikeThemes."""
     panels = _panels(light)
-    tree, other = _parsed(light), _parsed(dark)
+    tree, other = (tidy_tree(drawing, {"Date": None}) for drawing in (light, dark))
     pairs = list(itertools.zip_longest(tree.iter(), other.iter()))
     if any(a is None or b is None or a.tag != b.tag for a, b in pairs):
         raise UnlikeThemes(light.title)
     for element, twin in pairs:
         for name in ("style", "fill", "stroke"):
             if name in element.attrib:
-                element.set(name, _merged(element.get(name, ""), twin.get(name, ""), colours))
-    _tidy(tree, prefix)
-    width, height = (float(each) for each in tree.attrib["viewBox"].split()[2:])
-    markup = "".join(ElementTree.tostring(child, encoding="unicode") for child in tree)
-    return InlineSvg(markup, (width, height), panels, frozenset(_letters(tree)))
+                element.set(name, _merged(element.get(name, ""), twin.get(name, ""), styles))
+    for element in tree.iter():
+        if "style" in element.attrib:
+            element.set("class", styles.class_of(element.attrib.pop("style")))  # groups of words have no style
+    _rename(tree, prefix)
+    width, height = (float(length) for length in tree.attrib["viewBox"].split()[2:])
+    shown = (child for child in tree if child.tag not in ("title", "metadata"))
+    markup = "".join(ElementTree.tostring(child, encoding="unicode").replace(" />", "/>") for child in shown)
+    return InlineSvg(markup, (width, height), panels)
 
 
-def _parsed(drawn: Drawing) -> ElementTree.Element:
-    figure = drawn.figure
-    for text in figure.texts:
-        text.set_gid(WORDS)
-    content = io.BytesIO()
-    canvas, dots_per_inch = figure.canvas, figure.dpi
-    with styled(drawn.look):
-        matplotlib.rcParams["svg.fonttype"] = "none"
-        FigureCanvasSVG(figure).print_svg(content, metadata={"Date": None})  # savefig would draw twice
-    figure.set_canvas(canvas)
-    figure.dpi = dots_per_inch
-    return ElementTree.fromstring(content.getvalue())
-
-
-def _merged(light: str, dark: str, colours: Palette) -> str:
+def _merged(light: str, dark: str, styles: ChartStyles) -> str:
     if _COLOUR.sub("", light) != _COLOUR.sub("", dark):
         raise UnlikeThemes(f"{light} and {dark}")
     others = iter(_COLOUR.findall(dark))
-    merged = _COLOUR.sub(lambda found: colours.variable(found[0], next(others)), light)
-    return re.sub(r"([:;]) ", r"\1", merged)
+    return _COLOUR.sub(lambda colour: styles.variable(colour[0], next(others)), light)
 
 
-def _tidy(tree: ElementTree.Element, prefix: str) -> None:
-    """Leaves out what only files need, and shortens what is left to hundredths of a point."""
-    for parent in list(tree.iter()):
-        for child in list(parent):
-            if child.tag == f"{_SVG}metadata" or child.find(f"{_SVG}style") is not None or _is_empty(child):
-                parent.remove(child)
-    used = {name for element in tree.iter() for name in _references(element)}
+def _rename(tree: ElementTree.Element, prefix: str) -> None:
+    """Gives ids that no other chart has, and the short name of links."""
     for element in tree.iter():
-        element.tag = element.tag.removeprefix(_SVG)
-        name = element.attrib.pop("id", "")
-        if name == WORDS:
-            element.set("class", WORDS)
-        elif name in used:
-            element.set("id", prefix + name)
-        if _LINK in element.attrib:
-            element.set("href", element.attrib.pop(_LINK))
-        for key in ("href", "clip-path"):
-            if key in element.attrib:
-                element.set(key, element.attrib[key].replace("#", f"#{prefix}"))
-        for key in ("d", "x", "y", "width", "height", "transform"):
-            if key in element.attrib:
-                element.set(key, " ".join(_DECIMALS.sub(_shorter, element.attrib[key]).split()))
-        if _UNTURNED.match(element.get("transform", "")):
-            del element.attrib["transform"]
-        if not (element.text or "").strip():
-            element.text = None
-        element.tail = None
-    _flatten(tree)
+        if "id" in element.attrib:
+            element.set("id", prefix + element.attrib["id"])
+        for key, name in list(references(element)):
+            element.set(key, element.attrib[key].replace(f"#{name}", f"#{prefix}{name}"))
+        if LINK in element.attrib:
+            element.set("href", element.attrib.pop(LINK))
 
 
-def _flatten(element: ElementTree.Element) -> None:
-    """Groups that say nothing of their parts go."""
-    for child in element:
-        _flatten(child)
-    parts: list[ElementTree.Element] = []
-    for child in element:
-        parts += list(child) if child.tag == "g" and not child.attrib else [child]
-    element[:] = parts
-
-
-def _is_empty(element: ElementTree.Element) -> bool:
-    return element.tag == f"{_SVG}g" and all(_is_empty(child) for child in element)
-
-
-def _references(element: ElementTree.Element) -> Iterator[str]:
-    for key in (_LINK, "clip-path"):
-        yield from _REFERENCE.findall(element.get(key, ""))
-
-
-def _shorter(number: re.Match[str]) -> str:
-    text = f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text
-
-
-def _panels(drawn: Drawing) -> tuple[float, float, float, float]:
+def _panels(drawing: Drawing) -> tuple[float, float, float, float]:
     """As wide as the page's margins leave, so that text is as large in every chart; as high as the panels and keys."""
-    figure = drawn.figure
+    figure = drawing.figure
     renderer = figure.canvas.get_renderer()
     points = 72 / figure.dpi
     width, height = float(figure.bbox.width) * points, float(figure.bbox.height) * points
@@ -156,18 +106,3 @@ def _panels(drawn: Drawing) -> tuple[float, float, float, float]:
     top = max(0.0, height - float(box.y1) * points - _BESIDE_PANELS)
     bottom = min(height, height - float(box.y0) * points + _BESIDE_PANELS)
     return round(left, 1), round(top, 1), round(width - 2 * left, 1), round(bottom - top, 1)
-
-
-def _letters(tree: ElementTree.Element) -> Iterator[tuple[str, str]]:
-    for element in tree.iter("text"):
-        weight = "bold" if re.search(r"\b(bold|[6-9]00)\b", element.get("style", "")) else "normal"
-        yield from ((weight, letter) for letter in element.text or "")
-
-
-def letters_of(found: Iterable[InlineSvg]) -> dict[str, str]:
-    """The characters of each weight."""
-    by_weight: dict[str, set[str]] = {"normal": set(), "bold": set()}
-    for one in found:
-        for weight, letter in one.letters:
-            by_weight[weight].add(letter)
-    return {weight: "".join(sorted(letters)) for weight, letters in by_weight.items()}

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,13 +25,14 @@ from suite.base.errors import BadInput
 from suite.base.files import write_whole
 from suite.base.text import bytes_text, interval_text, printable, three_figures, time_text
 from suite.charts.kit.frame import Spot
-from suite.pages import font_subset, summary
-from suite.pages.inline_svg import InlineSvg, Palette, UnlikeThemes, inline, letters_of
+from suite.pages import summary
+from suite.pages.inline_svg import ChartStyles, InlineSvg, UnlikeThemes, inline
 from suite.results.model import CORE_SHARE, MADE_BY_THIS_SUITE, Benchmark, Run, Unit, cache_levels
 from suite.stats.estimates import Estimate, estimate_median, estimate_ratio
 
 PAGE = Path(__file__).with_name("template")
 MOST_RUNS = 6  # more columns than that nobody can read side by side
+_INDENT = re.compile(r"\n\s*")  # a page is a tenth smaller without
 LONGEST_TEXT = 4000  # no honest fact is longer; a hostile one shall not make the page unusable
 
 CHAPTERS = {
@@ -61,23 +64,33 @@ def make(runs: Sequence[Run]) -> str:
     drawn = _drawn(sides)
     chapters = _chapters(sides, drawn)
     judged = [claims.judge(one.run) for one in sides]
-    script = Markup((PAGE / "page.js").read_text(encoding="utf-8"))
-    return _environment().get_template("page.html.j2").render(
+    script = _source("page.js")
+    page = _environment().get_template("page.html.j2").render(
         title="What memory costs" + (" on this machine" if len(sides) == 1 else f" on {len(sides)} sides"),
         sides=sides,
-        style=Markup((PAGE / "page.css").read_text(encoding="utf-8")),
+        style=_source("page.css"),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(str(script).encode()).digest()).decode(),
-        colours=drawn.colours,
-        fonts=drawn.fonts,
-        outlines={one.weight: {"units": one.units, "letters": one.outlines} for one in drawn.fonts},
+        chart_styles=drawn.styles,
         topics=_topics(sides),
         claims=_claims(judged, chapters),
         tallies=[(one.letter, _tally(found)) for one, found in zip(sides, judged)],
         overview=drawn.overview,
         chapters=chapters,
-        figures={"sides": [one.letter for one in sides], "rows": list(_rows(sides))},
+        figures=_packed({"sides": [one.letter for one in sides], "rows": list(_rows(sides))}),
     )
+    return _INDENT.sub("\n", page)
+
+
+def _source(name: str) -> Markup:
+    """A file of the template, as it stands in the page: without indentation, so that the hash of a script holds."""
+    return Markup(_INDENT.sub("\n", (PAGE / name).read_text(encoding="utf-8")))
+
+
+def _packed(figures: Mapping[str, object]) -> str:
+    """As JSON, compressed, in base64: the page's script unpacks it."""
+    content = json.dumps(figures, separators=(",", ":")).encode()
+    return base64.b64encode(zlib.compress(content, 9)).decode()
 
 
 def _environment() -> Environment:
@@ -85,7 +98,6 @@ def _environment() -> Environment:
         loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, finalize=_readable,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    made.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
     made.filters.update(time=time_text, interval=interval_text, figure=three_figures)
     made.filters.update(css_class=_css_class, plain=_plain, sentence=_sentence)
     return made
@@ -235,16 +247,20 @@ class ReportChart:
     views: Mapping[str, InlineSvg]
 
     @property
+    def description(self) -> str:
+        """For a screen reader, which has read the title before it."""
+        return self.alt.removeprefix(f"{self.title}. ")
+
+    @property
     def picture(self) -> InlineSvg:
         return next(iter(self.views.values()))
 
 
 @dataclass
 class DrawnCharts:
-    colours: Palette = field(default_factory=Palette)
+    styles: ChartStyles = field(default_factory=ChartStyles)
     by_family: dict[str, list[ReportChart]] = field(default_factory=dict)
     overview: list[ReportChart] = field(default_factory=list)  # those that are about no single family
-    fonts: list[font_subset.EmbeddedFont] = field(default_factory=list)
 
 
 def _drawn(sides: Sequence[ReportedRun]) -> DrawnCharts:
@@ -252,25 +268,23 @@ def _drawn(sides: Sequence[ReportedRun]) -> DrawnCharts:
     families = {family for one in sides for family in one.run.families()}
     for name, kind in charts.charts().items():
         for one in sides:
-            made = _chart(one, name, kind.question, drawn.colours)
+            made = _chart(one, name, kind.question, drawn.styles)
             if made is not None:
                 place = drawn.by_family.setdefault(kind.family, []) if kind.family in families else drawn.overview
                 place.append(made)
-    everything = [*drawn.overview, *(one for found in drawn.by_family.values() for one in found)]
-    letters = letters_of(view for one in everything for view in one.views.values())
-    drawn.fonts = [font_subset.carry(weight, needed) for weight, needed in letters.items() if needed]
     return drawn
 
 
-def _chart(of: ReportedRun, name: str, question: str, colours: Palette) -> ReportChart | None:
+def _chart(of: ReportedRun, name: str, question: str, styles: ChartStyles) -> ReportChart | None:
     light, dark = (charts.draw(of.run, name, charts.Look(theme)) for theme in charts.THEMES)
     if light is None or dark is None:
         return None
     mark = "-".join(filter(None, (name, of.letter)))
+    prefix = styles.next_prefix()
     try:
-        views = {"both": inline(light, dark, f"{mark}-", colours)}
+        views = {"both": inline(light, dark, prefix, styles)}
     except UnlikeThemes:
-        views = {one.look.theme: inline(one, one, f"{mark}-{one.look.theme}-", colours) for one in (light, dark)}
+        views = {one.look.theme: inline(one, one, f"{prefix}{one.look.theme}-", styles) for one in (light, dark)}
     return ReportChart(f"chart-{mark}", name, of, question, light.title, light.caption, light.alt, light.spots, views)
 
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import xml.etree.ElementTree as ElementTree
+import zlib
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,8 +19,9 @@ from suite import charts, claims
 from suite.base.errors import BadInput
 from suite.base.files import write_json
 from suite.base.text import time_text
+from suite.charts.kit.svg import WORDS
 from suite.commands import report as command
-from suite.pages import font_subset, inline_svg, report
+from suite.pages import inline_svg, report
 from suite.results.model import Document, Run
 from suite.results.read import read_run
 from suite.stats.estimates import estimate_median
@@ -91,7 +93,7 @@ def changed(tmp_path: Path, change: Callable[[Document], object], **how: Any) ->
 
 
 def rows(page: ParsedPage) -> list[report.Row]:
-    return list(json.loads(page.data["data"])["rows"])
+    return list(json.loads(zlib.decompress(base64.b64decode(page.data["data"])))["rows"])
 
 
 # ---- what it says
@@ -265,17 +267,19 @@ def both() -> tuple[charts.Drawing, charts.Drawing]:
 
 
 def test_one_picture_serves_both_themes(both: tuple[charts.Drawing, charts.Drawing]) -> None:
-    colours = inline_svg.Palette()
-    made = inline_svg.inline(*both, "a-", colours)
-    assert not re.search(r"#[0-9a-f]{6}\b", made.markup)
+    styles = inline_svg.ChartStyles()
+    made = inline_svg.inline(*both, "a-", styles)
+    assert not re.search(r"#[0-9a-f]{6}\b|style=", made.markup)
+    rules = dict(re.findall(r"\.(s\d+)\{([^}]*)\}", styles.rules()))
+    used = "".join(rules[name] for name in re.findall(r'class="(s\d+)"', made.markup))
     for drawn, theme in zip(both, charts.THEMES):
-        declared = dict(re.findall(r"(--c\d+):(#[0-9a-f]{6});", colours.declared(theme)))
-        shown = {declared[name] for name in re.findall(r"var\((--c\d+)\)", made.markup)}
+        declared = dict(re.findall(r"(--c\d+):(#[0-9a-f]{6});", styles.declared(theme)))
+        shown = {declared[name] for name in re.findall(r"var\((--c\d+)\)", used)}
         assert shown == set(re.findall(r"#[0-9a-f]{6}\b", charts.render(drawn, "svg").decode()))
 
 
 def test_ids_do_not_clash_and_all_that_is_meant_is_there(both: tuple[charts.Drawing, charts.Drawing]) -> None:
-    made = [inline_svg.inline(*both, prefix, inline_svg.Palette()).markup for prefix in ("a-", "b-")]
+    made = [inline_svg.inline(*both, prefix, inline_svg.ChartStyles()).markup for prefix in ("a-", "b-")]
     ids = [set(re.findall(r'\bid="([^"]*)"', markup)) for markup in made]
     assert ids[0] and not ids[0] & ids[1]
     for markup, own in zip(made, ids):
@@ -297,24 +301,16 @@ def test_pictures_that_differ_in_more_than_colour_are_both_shown(monkeypatch: py
 
 
 def test_the_panels_are_shown_and_the_words_kept_for_the_file(both: tuple[charts.Drawing, charts.Drawing]) -> None:
-    made = inline_svg.inline(*both, "a-", inline_svg.Palette())
+    made = inline_svg.inline(*both, "a-", inline_svg.ChartStyles())
     tree = ElementTree.fromstring(f"<svg>{made.markup}</svg>")
     left, top, width, height = made.panels
-    words = {text for group in tree.iter("g") if group.get("class") == inline_svg.WORDS for text in group.iter("text")}
+    words = {text for group in tree.iter("g") if group.get("class") == WORDS for text in group.iter("text")}
     inside = {True: 0, False: 0}
     for text in tree.iter("text"):
         inside[text in words] += top <= float(text.get("y", "0")) <= top + height
     assert words
     assert inside[True] == 0 and inside[False] > 5
     assert made.whole == (1152.0, 648.0) and left + width <= 1152 and top + height <= 648
-
-
-def test_the_font_holds_each_letter_that_charts_set() -> None:
-    font = font_subset.carry("bold", "aµ☃\u00a0")
-    assert set(font.outlines) == {"a", "µ", "☃", "\u00a0"}
-    assert font.outlines["a"][1].startswith("M") and font.outlines["\u00a0"][1] == ""
-    assert base64.b64decode(font.woff).startswith(b"wOFF")
-    assert font_subset.carry("normal", "a\ue000").outlines.keys() == {"a"}  # what the font has not, it does not claim
 
 
 # ---- the command

@@ -33,6 +33,7 @@ _MARGIN, _GAP, _LINE = 40.0, 14.0, 1.22  # points, points, heights of a letter
 _PAGE = {"light": "#ffffff", "dark": "#14161a"}
 _GRID = {"light": "#e3e6ea", "dark": "#2b3038"}
 _LONGEST_VERSION = 8
+_BOLD_IN_VERDANA = 1.04  # times as wide as in DejaVu Sans, at most: a browser without that sets an SVG's text in Verdana
 
 
 @dataclass(frozen=True)
@@ -257,7 +258,7 @@ class Page:
 
     def _fitted(self, text: str, **font: Any) -> list[str] | None:
         """The text in its own lines if they fit. A single line that does not fit is split in two; None: too long."""
-        room = self.look.sheet.width - 2 * _MARGIN
+        room = (self.look.sheet.width - 2 * _MARGIN) / (_BOLD_IN_VERDANA if font.get("weight") == "bold" else 1.0)
         lines = text.split("\n")
         if all(self.text_width(line, **font) <= room for line in lines):
             return lines

@@ -14,12 +14,10 @@ function show_theme(theme) {
 }
 show_theme(remembered.theme);
 
-document.addEventListener("DOMContentLoaded", () => {
-  const data = JSON.parse(document.getElementById("data").textContent);
+document.addEventListener("DOMContentLoaded", async () => {
   follow_theme_switch();
   for (const figure of document.querySelectorAll(".chart")) bring_to_life(figure);
-  make_table(data);
-  fill_family_tables(data);
+  await make_tables();
   if (matchMedia("(max-width: 74.99rem)").matches) document.querySelector(".contents details").open = false;
   mark_current_chapter();
   settle();
@@ -65,10 +63,20 @@ function view_of(figure) {
   return [...figure.querySelectorAll("svg.view")].find((view) => getComputedStyle(view).display !== "none");
 }
 
+function title_of(figure) { return figure.querySelector("figcaption h3, figcaption h4").textContent.trim(); }
+
+function place_of(item) {
+  const [x, y] = item.dataset.at.split(" ").map(Number);
+  return { x, y };
+}
+
 function bring_to_life(figure) {
   const plot = figure.querySelector(".plot"), value = figure.querySelector(".value");
   const spots = [...figure.querySelectorAll(".spots li")].map((item) => (
-    { x: Number(item.dataset.x), y: Number(item.dataset.y), text: item.textContent }));
+    { ...place_of(item), text: item.textContent }));
+  for (const tool of figure.querySelectorAll(".tools button, .tools summary")) { // the page has many of these
+    tool.setAttribute("aria-label", `${tool.textContent.trim()} of: ${title_of(figure)}`);
+  }
   for (const button of figure.querySelectorAll("[data-save]")) {
     button.addEventListener("click", () => save(figure, button.dataset.save));
   }
@@ -125,18 +133,24 @@ function bring_to_life(figure) {
   });
 }
 
-// ---- charts as files: the whole page of the chart, its text as outlines, in the colours that are shown
+// ---- charts as files: the whole page of the chart, in the colours that are shown
 const SVG = "http://www.w3.org/2000/svg", XLINK = "http://www.w3.org/1999/xlink";
 const PIXELS = 3840; // width of a PNG: sharp on any projector
 
+function styles_of_charts() {
+  const rules = document.getElementById("chart-styles").textContent.matchAll(/\.(s\d+)\{([^}]*)\}/g);
+  return new Map([...rules].map(([, name, style]) => [name, style]));
+}
+
 function as_file(figure) {
+  const chart_styles = styles_of_charts();
   const shown = view_of(figure), [width, height] = shown.dataset.whole.split(" ");
   const svg = shown.cloneNode(true);
   for (const name of [...svg.attributes].map((one) => one.name)) svg.removeAttribute(name);
   for (const ring of svg.querySelectorAll(".ring")) ring.remove();
   const title = document.createElementNS(SVG, "title"), described = document.createElementNS(SVG, "desc");
-  title.textContent = figure.querySelector("figcaption h3, figcaption h4").textContent.trim();
-  described.textContent = shown.getAttribute("aria-label");
+  title.textContent = title_of(figure);
+  described.textContent = `${title_of(figure)}. ${shown.getAttribute("aria-label")}`;
   svg.prepend(title, described);
   const attributes = { xmlns: SVG, viewBox: `0 0 ${width} ${height}`, width: `${width}pt`, height: `${height}pt`,
     style: "stroke-linejoin:round" };
@@ -145,37 +159,15 @@ function as_file(figure) {
     use.setAttributeNS(XLINK, "xlink:href", use.getAttribute("href"));
     use.removeAttribute("href");
   }
-  const fonts = JSON.parse(document.getElementById("outlines").textContent);
-  for (const text of svg.querySelectorAll("text")) outline(text, fonts);
+  for (const part of svg.querySelectorAll("[class]")) { // a style sheet of its own is more than some programs read
+    if (!chart_styles.has(part.getAttribute("class"))) continue;
+    part.setAttribute("style", chart_styles.get(part.getAttribute("class")));
+    part.removeAttribute("class");
+  }
   const colours = getComputedStyle(root);
   const markup = new XMLSerializer().serializeToString(svg);
   const coloured = markup.replace(/var\((--c\d+)\)/g, (_, name) => colours.getPropertyValue(name).trim());
   return { width, height, markup: coloured };
-}
-
-function outline(text, fonts) {
-  const style = text.getAttribute("style"), size = Number(/([\d.]+)px/.exec(style)[1]);
-  const font = fonts[/\b(bold|[6-9]00)\b/.test(style) ? "bold" : "normal"];
-  const letters = [...text.textContent];
-  if (!font || letters.some((letter) => !(letter in font.letters))) return; // stays text: the font has no such letter
-  const scale = size / font.units, width = scale * letters.reduce((sum, letter) => sum + font.letters[letter][0], 0);
-  const anchor = /text-anchor: ?(\w+)/.exec(style), shift = { middle: width / 2, end: width }[anchor && anchor[1]] || 0;
-  let x = Number(text.getAttribute("x")) - shift;
-  const group = document.createElementNS(SVG, "g");
-  if (text.hasAttribute("transform")) group.setAttribute("transform", text.getAttribute("transform"));
-  group.setAttribute("style", style.split(";").filter((part) => /^ ?(fill|opacity)/.test(part)).join(";"));
-  for (const letter of letters) {
-    const [advance, path] = font.letters[letter];
-    if (path) {
-      const drawn = document.createElementNS(SVG, "path");
-      const place = `${x.toFixed(2)} ${text.getAttribute("y")}`, size_of = scale.toFixed(6);
-      drawn.setAttribute("transform", `translate(${place}) scale(${size_of} -${size_of})`);
-      drawn.setAttribute("d", path);
-      group.append(drawn);
-    }
-    x += advance * scale;
-  }
-  text.replaceWith(group);
 }
 
 async function save(figure, format) {
@@ -336,6 +328,20 @@ function ratio_cell(ratio) {
   if (known) cell.append(element("span", { className: "quiet", textContent: interval }));
   if (!apart) cell.title = known ? "not told apart: the interval holds 1" : "one process: no interval";
   return cell;
+}
+
+// The figures are compressed. A browser that cannot unpack them says so in the table's place.
+async function make_tables() {
+  try {
+    const packed = Uint8Array.from(atob(document.getElementById("data").textContent), (letter) => letter.charCodeAt(0));
+    const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const data = JSON.parse(await new Response(unpacked).text());
+    make_table(data);
+    fill_family_tables(data);
+  } catch (error) {
+    const message = `The table needs a browser of 2023 or later (${error.message}). The result file has every figure.`;
+    document.getElementById("found").textContent = message;
+  }
 }
 
 function make_table(data) {
