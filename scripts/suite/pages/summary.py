@@ -1,11 +1,11 @@
-"""What did the run find? A few figures that answer the suite's main questions, and what to keep in mind about them.
+"""What did the run find? A few figures that answer the suite's main questions, and what limits them.
 
 Every sentence is true whichever way the numbers fall, and stands only where the run has the data for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.table import Table
@@ -15,13 +15,13 @@ from suite.base.text import bytes_text, interval_text, three_figures, time_text
 from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate, estimate_median, estimate_ratio, median, median_interval, noise_of
 
-BLOCK = "bytes:64/touch:first"
 SMALLEST_CLOCK_MOVE = 0.02  # under this the drift of the clock is smaller than most intervals
+CONTROL = "none"  # the strategy that makes no block, in every family
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One figure: `subject` costs `value`. Without a value, `words` say why there is none."""
+    """One figure: `subject` costs `value`. Without a value, `words` say why the figure is missing."""
 
     topic: str
     subject: str
@@ -31,43 +31,63 @@ class Finding:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Topic:
+    """A question, the family that answers it, and the function that reads the answer from a run."""
+
+    title: str
+    family: str
+    find: Callable[[Run, Topic], Iterator[Finding]]
+
+    def benchmark(self, run: Run, rest: str) -> Benchmark | None:
+        """The family's benchmark whose name ends so."""
+        return run.get(f"{self.family}/{rest}")
+
+    def finding(self, run: Run, subject: str, benchmark: Benchmark, words: str = "") -> Finding:
+        cycles = median(benchmark.cycles) if benchmark.cycles else None
+        notes = tuple(_notes(run, benchmark))
+        return Finding(self.title, subject, estimate_median(benchmark.times), cycles, words, notes)
+
+
 def findings(run: Run) -> list[Finding]:
     """Everything the run has the data for, by topic."""
-    return [*_block_of_64_bytes(run), *_latency(run), *_pointers(run), *_scaling(run), *_handoff(run)]
+    return [finding for topic in TOPICS for finding in topic.find(run, topic)]
 
 
-# ---- the topics
+# ---- the topics: how each reads its family
+
+LENT, LENT_AND_ARENA = "stack_array", ("stack_array", "alloca", "arena")
 
 
-def _block_of_64_bytes(run: Run) -> Iterator[Finding]:
-    stack = run.get(f"scoped/stack_array/{BLOCK}")
-    for name in ("none", "stack_array", "alloca", "arena", *run.mallocs()):
-        one = run.get(f"scoped/{name}/{BLOCK}")
-        if one is not None:
-            words = "the control: makes no block" if name == "none" else compared(one, stack, "stack_array")
-            yield _figure(run, "Taking 64 bytes, touching them and giving them back", name, one, words)
+def _block_of_64_bytes(run: Run, topic: Topic) -> Iterator[Finding]:
+    by_name = {
+        name: topic.benchmark(run, f"{name}/bytes:64/touch:first") for name in (CONTROL, *LENT_AND_ARENA, *run.mallocs())
+    }
+    for name, benchmark in by_name.items():
+        if benchmark is not None:
+            comparison = compared(benchmark, by_name[LENT], LENT)
+            yield topic.finding(run, name, benchmark, "the control: makes no block" if name == CONTROL else comparison)
 
 
-def _latency(run: Run) -> Iterator[Finding]:
-    topic = "One load that must wait for the one before it, in random order"
-    by_bytes = _chase(run, "random")
+def _latency(run: Run, topic: Topic) -> Iterator[Finding]:
+    by_bytes = _by_bytes(run, topic, "random")
     if not by_bytes:
         return
     levels = _cache_levels(run, sorted(by_bytes))
     base, base_name = (by_bytes[levels[0][1]], f"the {levels[0][0]}") if levels else (None, "")
     for level, size in levels:
         words = compared(by_bytes[size], base, base_name)
-        yield _figure(run, topic, f"{level} ({bytes_text(size)} of data)", by_bytes[size], words)
+        yield topic.finding(run, f"{level} ({bytes_text(size)} of data)", by_bytes[size], words)
     last = max((run.fact(f"{key}_bytes") or 0 for key in ("l1d", "l2", "l3")), default=0)
     largest = max(by_bytes)
     if last == 0:
-        yield _figure(run, topic, f"{bytes_text(largest)} of data", by_bytes[largest], "cache sizes are unknown here")
+        yield topic.finding(run, f"{bytes_text(largest)} of data", by_bytes[largest], "cache sizes are unknown here")
     elif largest >= 2 * last:
         words = compared(by_bytes[largest], base, base_name)
-        yield _figure(run, topic, f"memory ({bytes_text(largest)} of data)", by_bytes[largest], words)
+        yield topic.finding(run, f"memory ({bytes_text(largest)} of data)", by_bytes[largest], words)
     else:
         caches = f"the last cache has {bytes_text(last)}, the largest data here {bytes_text(largest)}"
-        yield Finding(topic, "memory", words=f"not reached: {caches}")
+        yield Finding(topic.title, "memory", words=f"not reached: {caches}")
 
 
 def _cache_levels(run: Run, sizes: Sequence[int]) -> list[tuple[str, int]]:
@@ -82,76 +102,86 @@ def _cache_levels(run: Run, sizes: Sequence[int]) -> list[tuple[str, int]]:
     return levels
 
 
-def _chase(run: Run, order: str) -> dict[int, Benchmark]:
-    found = ((one.name.number("bytes"), one) for one in run.series("chase", order=order, home="heap"))
-    return {size: one for size, one in found if size is not None}
+def _by_bytes(run: Run, topic: Topic, order: str) -> dict[int, Benchmark]:
+    series = run.series(topic.family, order=order, home="heap")
+    sizes = ((benchmark.name.number("bytes"), benchmark) for benchmark in series)
+    return {size: benchmark for size, benchmark in sizes if size is not None}
 
 
-def _pointers(run: Run) -> Iterator[Finding]:
-    topic = "Following pointers"
-    in_order, at_random = _chase(run, "sequential"), _chase(run, "random")
+def _pointers(run: Run, topic: Topic) -> Iterator[Finding]:
+    in_order, at_random = _by_bytes(run, topic, "sequential"), _by_bytes(run, topic, "random")
     common = in_order.keys() & at_random.keys()
     if common:
         size = max(common)
         data = f"{bytes_text(size)} of nodes"
-        yield _figure(run, topic, f"{data}, in order", in_order[size])
+        yield topic.finding(run, f"{data}, in order", in_order[size])
         words = compared(at_random[size], in_order[size], "the walk in order")
-        yield _figure(run, topic, f"{data}, at random", at_random[size], words)
-    vector = run.get("traverse/vector/count:100000/payload:8")
-    shuffled = run.get("traverse/list_shuffled/count:100000/payload:8")
+        yield topic.finding(run, f"{data}, at random", at_random[size], words)
+
+
+def _containers(run: Run, topic: Topic) -> Iterator[Finding]:
+    vector = topic.benchmark(run, "vector/count:100000/payload:8")
+    shuffled = topic.benchmark(run, "list_shuffled/count:100000/payload:8")
     if vector is not None and shuffled is not None:
-        yield _figure(run, topic, "element of a vector of 100,000", vector)
-        yield _figure(run, topic, "element of a shuffled list", shuffled, compared(shuffled, vector, "the vector"))
+        yield topic.finding(run, "element of a vector of 100,000", vector)
+        yield topic.finding(run, "element of a shuffled list", shuffled, compared(shuffled, vector, "the vector"))
 
 
-def _scaling(run: Run) -> Iterator[Finding]:
-    topic = "Threads that each replace blocks of their own"
+def _scaling(run: Run, topic: Topic) -> Iterator[Finding]:
     cores = run.fact("cores")
-    for name in ("stack_array", *run.mallocs()):
-        by_threads = {one.name.number("threads"): one for one in run.series("private", name)}
+    for name in (LENT, *run.mallocs()):
+        by_threads = {benchmark.name.number("threads"): benchmark for benchmark in run.series(topic.family, name)}
         alone = by_threads.get(1)
         most = max((n for n in by_threads if n is not None and n <= (cores or 0)), default=1)
         together = by_threads.get(most)
         if alone is not None and together is not None and most > 1:
             words = compared(together, alone, "one thread") + "; 1 is ideal"
-            yield _figure(run, topic, f"{name}, {most} threads", together, words)
+            yield topic.finding(run, f"{name}, {most} threads", together, words)
 
 
-def _handoff(run: Run) -> Iterator[Finding]:
-    control = run.get("handoff/none/pairs:1")
-    for name in ("none", *run.mallocs()):
-        one = run.get(f"handoff/{name}/pairs:1")
-        if one is not None:
-            words = "the control: the queue alone" if name == "none" else compared(one, control, "the queue alone")
-            yield _figure(run, "Allocating in one thread, freeing in another", name, one, words)
+def _handoff(run: Run, topic: Topic) -> Iterator[Finding]:
+    control = topic.benchmark(run, f"{CONTROL}/pairs:1")
+    for name in (CONTROL, *run.mallocs()):
+        benchmark = topic.benchmark(run, f"{name}/pairs:1")
+        if benchmark is not None:
+            comparison = compared(benchmark, control, "the queue alone")
+            yield topic.finding(run, name, benchmark, "the control: the queue alone" if name == CONTROL else comparison)
 
 
-def _figure(run: Run, topic: str, subject: str, one: Benchmark, words: str = "") -> Finding:
-    cycles = median(one.cycles) if one.cycles else None
-    return Finding(topic, subject, estimate_median(one.times), cycles, words, tuple(_notes(run, one)))
+TOPICS = (
+    Topic("Taking 64 bytes, touching them and giving them back", "scoped", _block_of_64_bytes),
+    Topic("A load that waits for the previous load, in random order", "chase", _latency),
+    Topic("Following pointers", "chase", _pointers),
+    Topic("Following pointers", "traverse", _containers),
+    Topic("Threads that each replace blocks of their own", "private", _scaling),
+    Topic("Allocating in one thread, freeing in another", "handoff", _handoff),
+)
 
 
-def _notes(run: Run, one: Benchmark) -> Iterator[str]:
-    humps = estimate_median(one.times).modes
-    if humps is not None:
-        yield f"two humps, {time_text(humps[0])} and {time_text(humps[1])}: the median lies in one of them"
-    disturbed = len(run.disturbed_processes(one))
+# ---- figures in words
+
+
+def _notes(run: Run, benchmark: Benchmark) -> Iterator[str]:
+    modes = estimate_median(benchmark.times).modes
+    if modes is not None:
+        yield f"bimodal, {time_text(modes[0])} and {time_text(modes[1])}: the median lies in one of the two modes"
+    disturbed = len(run.disturbed_processes(benchmark))
     if disturbed:
-        yield f"{disturbed} of {len(one.samples)} disturbed"
-    if len(one.samples) < run.account.processes_planned:
-        yield f"{len(one.samples)} of {run.account.processes_planned} processes"
+        yield f"{disturbed} of {len(benchmark.samples)} disturbed"
+    if len(benchmark.samples) < run.account.processes_planned:
+        yield f"{len(benchmark.samples)} of {run.account.processes_planned} processes"
 
 
-def compared(one: Benchmark, base: Benchmark | None, base_name: str) -> str:
-    """`one` as a multiple of `base`, in words; nothing where there is no base, or `one` is it."""
-    if base is None or base is one or min((*one.times, *base.times)) <= 0.0:
+def compared(benchmark: Benchmark, base: Benchmark | None, base_name: str) -> str:
+    """The benchmark as a multiple of `base`, in words; empty without a base, and for the base itself."""
+    if base is None or base is benchmark or min((*benchmark.times, *base.times)) <= 0.0:
         return ""
-    ratio = estimate_ratio(one.times, base.times)
+    ratio = estimate_ratio(benchmark.times, base.times)
     if not ratio.has_interval:
         return f"{three_figures(ratio.median)} times {base_name}"
     interval = f"{three_figures(ratio.low)} to {three_figures(ratio.high)}"
     if ratio.holds(1.0):
-        return f"not told apart from {base_name} ({interval} times)"
+        return f"no measurable difference from {base_name} ({interval} times)"
     return f"{three_figures(ratio.median)} times {base_name} ({interval})"
 
 
@@ -159,13 +189,13 @@ def compared(one: Benchmark, base: Benchmark | None, base_name: str) -> str:
 
 
 def caveats(run: Run) -> list[str]:
-    """What limits the figures: how sure they are, what disturbed the run, and what is missing from it."""
+    """What limits the figures: their uncertainty, what disturbed the run, and what is missing from it."""
     return [*_sureness(run), *_disturbances(run), *_missing(run)]
 
 
 def _sureness(run: Run) -> Iterator[str]:
     if run.processes < 2:
-        yield "One process measured each figure: there are no intervals, and nothing is said of how it varies."
+        yield "One process measured each figure: the run has no intervals, and does not show the variation."
         return
     cut, _, coverage = median_interval(run.processes)
     ends = f", without the {cut} smallest and the {cut} largest" if cut else ""
@@ -175,19 +205,19 @@ def _sureness(run: Run) -> Iterator[str]:
         f"and holds the true median with {coverage:.1%} chance; that of a comparison holds the true ratio "
         f"with {of_ratios:.1%}."
     )
-    scatter = noise_of(one.times for one in run.series())
+    scatter = noise_of(benchmark.times for benchmark in run.series())
     if scatter is not None:
-        humps = f"; {scatter.bimodal} have two humps" if scatter.bimodal else ""
+        bimodal = f"; {scatter.bimodal} are bimodal" if scatter.bimodal else ""
         yield (
             f"Half of the {scatter.benchmarks} benchmarks are known to ±{scatter.typical:.1%} or better, "
-            f"nine in ten to ±{scatter.worst_tenth:.1%}{humps}."
+            f"nine in ten to ±{scatter.worst_tenth:.1%}{bimodal}."
         )
 
 
 def _disturbances(run: Run) -> Iterator[str]:
-    disturbed = [one for one in run.units if one.disturbed]
+    disturbed = [unit for unit in run.units if unit.disturbed]
     if disturbed:
-        worst = max(disturbed, key=lambda one: one.taken_by_others)
+        worst = max(disturbed, key=lambda unit: unit.taken_by_others)
         yield (
             f"Disturbed, kept and marked: {len(disturbed)} of {len(run.units)} processes; "
             f"the worst: {worst.family}, {', '.join(worst.reasons)}."
@@ -210,12 +240,12 @@ def _missing(run: Run) -> Iterator[str]:
 # ---- in the terminal
 
 
-def as_tables(found: Iterable[Finding]) -> list[Table]:
+def as_tables(rows: Iterable[Finding]) -> list[Table]:
     """A table for each topic, with columns of one width."""
     tables: dict[str, Table] = {}
-    for one in found:
-        table = tables.setdefault(one.topic, _empty_table(one.topic))
-        table.add_row(*(Text(cell) for cell in _cells(one)))
+    for finding in rows:
+        table = tables.setdefault(finding.topic, _empty_table(finding.topic))
+        table.add_row(*(Text(cell) for cell in _cells(finding)))
     return list(tables.values())
 
 
@@ -230,12 +260,10 @@ def _empty_table(topic: str) -> Table:
     return table
 
 
-def _cells(one: Finding) -> tuple[str, ...]:
+def _cells(finding: Finding) -> tuple[str, ...]:
     median_text = interval = ""
-    if one.value is not None:
-        median_text = time_text(one.value.median)
-        interval = interval_text(one.value)
-    cycles = "" if one.cycles is None else three_figures(one.cycles)
-    return one.subject, median_text, interval, cycles, one.words, "; ".join(one.notes)
-
-
+    if finding.value is not None:
+        median_text = time_text(finding.value.median)
+        interval = interval_text(finding.value)
+    cycles = "" if finding.cycles is None else three_figures(finding.cycles)
+    return finding.subject, median_text, interval, cycles, finding.words, "; ".join(finding.notes)

@@ -173,7 +173,7 @@ def test_disturbed_processes_are_listed_and_marked(tmp_path: Path) -> None:
 
 def test_one_process_gives_no_intervals() -> None:
     page = page_of(synthetic.synthetic(keep=few, processes=1))
-    assert "there are no intervals" in page.text
+    assert "the run has no intervals" in page.text
     assert {tuple(cell[1:3]) for _, _, (cell,), _ in rows(page)} == {(None, None)}
 
 

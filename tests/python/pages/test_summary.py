@@ -74,7 +74,7 @@ def test_64_bytes_are_told_for_the_stack_the_arena_and_each_malloc(tmp_path: Pat
 
 
 def test_what_is_not_different_is_not_called_dearer(tmp_path: Path) -> None:
-    assert of(make_run(tmp_path), "Taking")["alloca"].words == "not told apart from stack_array (0.971 to 1.03 times)"
+    assert of(make_run(tmp_path), "Taking")["alloca"].words == "no measurable difference from stack_array (0.971 to 1.03 times)"
 
 
 def test_a_stack_that_is_dearer_is_told_as_well(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_stack_that_is_dearer_is_told_as_well(tmp_path: Path) -> None:
 
 
 def test_latency_is_told_by_the_largest_size_in_half_of_each_cache(tmp_path: Path) -> None:
-    told = of(make_run(tmp_path), "One load")
+    told = of(make_run(tmp_path), "A load")
     assert list(told) == [
         "L1 cache (16 KiB of data)",
         "L2 cache (512 KiB of data)",
@@ -95,12 +95,12 @@ def test_latency_is_told_by_the_largest_size_in_half_of_each_cache(tmp_path: Pat
 
 def test_a_size_that_fills_a_cache_does_not_stand_for_it(tmp_path: Path) -> None:
     run = make_run(tmp_path, {f"chase/bytes:{size * KIB}/order:random/home:heap": 1.0 for size in (8, 32, 1024, 9216)})
-    assert list(of(run, "One load")) == ["L1 cache (8 KiB of data)", "memory"]
+    assert list(of(run, "A load")) == ["L1 cache (8 KiB of data)", "memory"]
 
 
 def test_memory_that_was_not_reached_is_said_to_be_not_reached(tmp_path: Path) -> None:
     run = make_run(tmp_path, context={**CONTEXT, "l3_bytes": str(48 * MIB)})
-    memory = of(run, "One load")["memory"]
+    memory = of(run, "A load")["memory"]
     assert memory.value is None
     assert memory.words == "not reached: the last cache has 48 MiB, the largest data here 64 MiB"
 
@@ -117,7 +117,7 @@ def test_memory_that_was_not_reached_is_said_to_be_not_reached(tmp_path: Path) -
 )
 def test_cache_levels_that_are_unknown_are_not_made_up(tmp_path: Path, sizes: dict[str, str], told: list[str]) -> None:
     context = {key: value for key, value in CONTEXT.items() if not key.endswith("_bytes")}
-    assert list(of(make_run(tmp_path, context={**context, **sizes}), "One load")) == told
+    assert list(of(make_run(tmp_path, context={**context, **sizes}), "A load")) == told
 
 
 def test_pointers_are_told_at_the_largest_common_size(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_scaling_is_told_for_the_most_threads_that_have_a_core(tmp_path: Path) -
     told = of(make_run(tmp_path), "Threads")
     assert list(told) == ["stack_array, 2 threads", "glibc, 2 threads", "jemalloc, 2 threads"]
     assert told["glibc, 2 threads"].words == "2 times one thread (1.94 to 2.06); 1 is ideal"
-    assert told["jemalloc, 2 threads"].words.startswith("not told apart from one thread")
+    assert told["jemalloc, 2 threads"].words.startswith("no measurable difference from one thread")
 
 
 @pytest.mark.parametrize("cores", ["1", "", "many"])
@@ -142,7 +142,7 @@ def test_on_one_core_nothing_is_said_of_scaling(tmp_path: Path, cores: str) -> N
 def test_a_hand_off_is_told_beside_the_queue_alone(tmp_path: Path) -> None:
     told = of(make_run(tmp_path), "Allocating in one thread")
     assert told["none"].words == "the control: the queue alone"
-    assert told["glibc"].words.startswith("not told apart from the queue alone")
+    assert told["glibc"].words.startswith("no measurable difference from the queue alone")
 
 
 def test_nothing_is_said_without_data(tmp_path: Path) -> None:
@@ -154,15 +154,15 @@ def test_one_process_has_no_interval_and_that_is_said(tmp_path: Path) -> None:
     glibc = of(run, "Taking")["glibc"]
     assert glibc.value is not None and interval_text(glibc.value) == ""
     assert glibc.words == "10 times stack_array"
-    assert summary.caveats(run)[0].startswith("One process measured each figure: there are no intervals")
+    assert summary.caveats(run)[0].startswith("One process measured each figure: the run has no intervals")
 
 
-def test_two_humps_are_marked(tmp_path: Path) -> None:
+def test_bimodal_figures_are_marked(tmp_path: Path) -> None:
     run = make_run(tmp_path, change=lambda name, ns, process: ns * (3 if process % 2 and "glibc" in name else 1))
     told = of(run, "Taking")
-    assert told["glibc"].notes == ("two humps, 20 ns and 60 ns: the median lies in one of them",)
+    assert told["glibc"].notes == ("bimodal, 20 ns and 60 ns: the median lies in one of the two modes",)
     assert told["jemalloc"].notes == ()
-    assert any("have two humps" in line for line in summary.caveats(run))
+    assert any("are bimodal" in line for line in summary.caveats(run))
 
 
 def test_disturbed_processes_are_marked_and_counted(tmp_path: Path) -> None:
