@@ -75,6 +75,9 @@ const family chase({
                   "the kernel granted. The random order is one cycle through all lines, so no prefetcher can predict "
                   "the next line. Sets larger than the caches are walked only in part by a short run; the whole set "
                   "was warmed before.",
+    .core = {"^chase/bytes:(16384|1048576)/order:random/home:(stack|heap)$"},
+    .control = "^chase/bytes:[0-9]+/order:random/home:heap$",
+    .least_times = {{"chase/", 2}},
 }, [](benchmark_registry& registry) {
   const auto sizes = registry.pick<std::size_t>(
       {16 << 10, 1 << 20},

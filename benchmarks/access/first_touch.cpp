@@ -149,6 +149,7 @@ const family first_touch({
                   "best case. The first write to a huge page pays for the whole huge page, and the time is spread over "
                   "all its 4 KiB pages. Where the system gives huge pages without a request, every storage can have "
                   "them: huge_share shows it. second repeats 4,096 pages, more than most TLBs hold.",
+    .least_times = {{"first_touch/home:(stack|malloc|calloc|mmap)/touch:first", 200}, {"first_touch/home:.*/touch:second", 0.3}},
 }, [](benchmark_registry& registry) {
   for (const origin from : every_origin) {
     registry.add(

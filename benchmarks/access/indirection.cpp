@@ -99,6 +99,8 @@ const family indirection({
     .unfairness = "At depth 0 the values are in the array itself, eight bytes each, which has only one layout. The "
                   "ways to different values are independent, so the processor follows several at once: chase shows the "
                   "cost of a load that must be waited for. huge_share shows which pages the kernel granted.",
+    .core = {"^indirection/depth:3/layout:scattered$"},
+    .least_times = {{"indirection/depth:1/layout:packed", 0.1}, {"indirection/depth:1/layout:scattered", 1}},
 }, [](benchmark_registry& registry) {
   add_depth<0>(registry, layout::packed);
   for (const layout arrangement : {layout::packed, layout::scattered}) {

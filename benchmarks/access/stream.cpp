@@ -42,6 +42,8 @@ const family stream({
     .heap = "does not matter: the memory is one block",
     .unfairness = "Every array is aligned to 4 KiB and every page was written once. An array on huge pages is faster "
                   "for that reason alone: huge_share is the share that the kernel granted.",
+    .core = {"^stream/bytes:1048576/home:(stack|heap)$"},
+    .least_times = {{"stream/bytes:16384/", 60}},
 }, [](benchmark_registry& registry) {
   for (const std::size_t bytes : registry.pick<std::size_t>({16 << 10}, {16 << 10, 1 << 20, 64 << 20},
                                                         {4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20,

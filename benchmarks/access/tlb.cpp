@@ -62,6 +62,7 @@ const family tlb({
                   "pages, not zero pages: with 64 times as many nodes it meets the same limit. Lines far apart may "
                   "also compete for cache sets more than consecutive lines. In a virtual machine every miss walks two "
                   "page tables. huge_share must be 0.",
+    .least_times = {{"tlb/", 2}},
 }, [](benchmark_registry& registry) {
   for (const std::size_t pages : registry.pick<std::size_t>({16, 1024}, {16, 64, 256, 1024, 4096, 16384},
                                                         {16, 32, 64, 128, 256, 512, 1024, 1536, 2048, 4096, 8192, 16384,

@@ -95,6 +95,17 @@ const family batch({
     .unfairness = "Blocks are not written between taking and freeing. A malloc that keeps its metadata inside the "
                   "blocks touches them all the same; a malloc that keeps it elsewhere does not. Every block of mmap is "
                   "at least a page.",
+    .core = {"^batch/(arena|pool|glibc|malloc)/count:1000/bytes:64/order:(random|reset)$"},
+    .operations = {{"batch/witness/count:100/bytes:64/order:lifo",
+                    one_block(64, {{"frees_down", nearly_all}, {"frees_up", hardly_any}}), 2},
+                   {"batch/witness/count:100/bytes:64/order:fifo",
+                    one_block(64, {{"frees_up", nearly_all}, {"frees_down", hardly_any}, {"turns", hardly_any}}), 2},
+                   {.benchmark = "batch/witness/count:100/bytes:64/order:random",
+                    .notes = one_block(64, {{"frees_up", hardly_any}, {"frees_down", hardly_any}, {"turns", more_than_half}}),
+                    .calls = 2, .in_process = {{"live_at_last_taking", 104}}},
+                   {"batch/witness/count:100/bytes:64/order:butterfly",
+                    one_block(64, {{"frees_up", hardly_any}, {"frees_down", hardly_any}, {"turns", nearly_all}}), 2}},
+    .least_times = {{"batch/(arena|pmr_monotonic)/.*order:reset", 0.3}},
 }, [](benchmark_registry& registry) {
   for (const std::size_t count : registry.pick<std::size_t>({100}, {1000}, {100, 1000, 4096}))
     for (const std::size_t bytes : registry.pick<std::size_t>({64}, {64, 1024}, {16, 64, 256, 1024, 4096})) {

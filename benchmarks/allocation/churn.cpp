@@ -83,6 +83,10 @@ const family churn({
     .unfairness = "With 100,000 live blocks, every strategy also pays for cache misses on a random slot and block; the "
                   "control shows the cost of the slot. All blocks of the pool are as large as the largest size, so the "
                   "pool is measured with uniform sizes only.",
+    .core = {"^churn/(pool|glibc|malloc)/live:1000/sizes:power_law$"},
+    .operations = {{.benchmark = "churn/witness/live:1000/sizes:uniform",
+                    .notes = one_block(mean_of_uniform_sizes, {{"first_written", 1}, {"turns", more_than_half}}),
+                    .calls = 2, .in_process = {{"live_at_last_taking", 1000}}}},
 }, [](benchmark_registry& registry) {
   for (const size_mix mix : {size_mix::uniform, size_mix::power_law})
     for (const std::size_t live : registry.pick<std::size_t>({1000}, {1000, 100000}, {1000, 100000})) {

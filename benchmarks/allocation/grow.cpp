@@ -142,6 +142,15 @@ const family grow({
                   "copying; whether it can depends on the other live blocks. vector uses the operator new of the "
                   "process: compare it with new_delete. Blocks that a malloc returns to the system cause page faults "
                   "in every build.",
+    .core = {"^grow/(vector|glibc|malloc)/bytes:65536/way:(push_back|realloc)$"},
+    .operations = {{"grow/witness/bytes:1024/way:copy",
+                    {{"mallocs", 5}, {"frees", 5}, {"reallocs", 0}, {"bytes", 64 + 128 + 256 + 512 + 1024}, {"wrong_frees", 0}},
+                    10},
+                   {"grow/witness/bytes:1024/way:realloc",
+                    {{"mallocs", 1}, {"frees", 1}, {"reallocs", 4}, {"bytes", 64 + 128 + 256 + 512 + 1024}, {"wrong_frees", 0}},
+                    10},
+                   {.benchmark = "grow/vector/bytes:1024/way:push_back", .notes = blocks_of(1024, 1, blocks_of(512, 1)),
+                    .calls = 10, .preload = true}},
 }, [](benchmark_registry& registry) {
   for (const std::size_t bytes : registry.pick<std::size_t>({1 << 10}, {1 << 10, 64 << 10, 4 << 20},
                                                         {1 << 10, 8 << 10, 64 << 10, 512 << 10, 4 << 20, 32 << 20})) {

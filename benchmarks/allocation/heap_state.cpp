@@ -78,6 +78,13 @@ const family heap_states({
               "^heap_state/.*/state:aged/threads:never$", "^heap_state/.*/state:empty/threads:ever$",
               "^heap_state/.*/state:resident/threads:ever$", "^heap_state/.*/state:aged/threads:ever$"},
     .before_threads = true,
+    .core = {"^heap_state/(glibc|malloc)/bytes:64/state:(resident|aged)/threads:ever$"},
+    .operations = {{.benchmark = "heap_state/witness/bytes:64/state:empty/threads:ever",
+                    .notes = one_block(64, {{"first_written", 1}}), .calls = 2, .in_process = {{"live_at_last_taking", 1}}},
+                   {.benchmark = "heap_state/witness/bytes:64/state:resident/threads:ever",
+                    .notes = one_block(64, {{"first_written", 1}}), .calls = 2, .in_process = {{"live_at_last_taking", 5}}},
+                   {.benchmark = "heap_state/witness/bytes:64/state:aged/threads:ever",
+                    .notes = one_block(64, {{"first_written", 1}}), .calls = 2, .in_process = {{"live_at_last_taking", 32769}}}},
 }, [](benchmark_registry& registry) {
   for (const bool ever_threads : {false, true})
     for (const heap_state state : {heap_state::empty, heap_state::resident, heap_state::aged})

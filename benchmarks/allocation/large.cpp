@@ -15,6 +15,8 @@ const family large({
                   "threshold) takes its page faults once, before the timing; memory that goes back to the system takes "
                   "them in every round. Stack blocks that do not fit on the main stack are taken on a thread whose "
                   "stack is large enough.",
+    .operations = {{"large/witness/bytes:65536/touch:first", one_block(65536, {{"first_written", 1}, {"last_written", 0}}), 2, 1},
+                   {"large/witness/bytes:65536/touch:all", one_block(65536, {{"first_written", 1}, {"last_written", 1}}), 2, 1}},
 }, [](benchmark_registry& registry) {
   for (const std::size_t mib_sixteenth : registry.pick<std::size_t>({1}, {16, 256, 1024},
                                                                 {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096})) {

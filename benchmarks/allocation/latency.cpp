@@ -137,6 +137,10 @@ const family latency({
                   "percentile is reported only when at least ten calls lie beyond it. Nothing is removed: the tail "
                   "includes first touches of pages by the malloc, and interrupts, the hypervisor and other programs "
                   "that took the processor; the tail of none includes those too.",
+    .metrics = {{"p50"}, {"p99"}, {"p99_9"}},
+    .operations = {{.benchmark = "latency/witness/bytes:64/op:malloc", .notes = one_block(64, {{"first_written", 1}}),
+                    .calls = 2, .in_process = {{"live_at_last_taking", 1000}}},
+                   {"latency/witness/bytes:64/op:free", one_block(64, {{"first_written", 1}}), 2}},
 }, [](benchmark_registry& registry) {
   std::vector<sizes> all;
   for (const std::size_t bytes : registry.pick<std::size_t>({64}, {64}, {64, 4096}))

@@ -92,6 +92,11 @@ const family many({
     .unfairness = "The time is that of all k blocks. The blocks are not written: writing costs the same wherever they "
                   "are. Separate blocks can be passed on and freed one by one; the blocks of a frame cannot. The next "
                   "frame gets the blocks that the frame before gave back, still in the cache.",
+    .operations = {{"many/witness/count:8/taken:apart",
+                    {{"mallocs", 8}, {"frees", 8}, {"bytes", 8 * 64}, {"frees_down", 7}, {"wrong_frees", 0}}, 16},
+                   {.benchmark = "many/small_buffer/count:8/taken:together", .notes = blocks_of(8 * 64, 1), .calls = 2,
+                    .preload = true}},
+    .least_times = {{"many/(stack_array|alloca|thread_local|none)/.*taken:together", 0.5}},
 }, [](benchmark_registry& registry) {
   for (const std::size_t count : registry.pick<std::size_t>({8}, {1, 8, 64}, {1, 2, 8, 32, 64})) {
     every_strategy({count * block_bytes, 1}, [&]<lends Strategy>(strategy_factory<Strategy> factory)

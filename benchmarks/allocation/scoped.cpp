@@ -16,6 +16,14 @@ const family scoped({
                   "glibc writes them by one masked store of 32 B, which reaches over the return address beside the "
                   "block, and the return waits for that store (not with "
                   "GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW).",
+    .core = {"^scoped/(none|stack_array|alloca|arena|glibc|malloc)/bytes:64/touch:first$",
+             "^scoped/(glibc|malloc)/bytes:4096/touch:all$"},
+    .operations = {{"scoped/witness/bytes:64/touch:none", one_block(64, {{"first_written", 0}, {"last_written", 0}}), 2, 1},
+                   {"scoped/witness/bytes:64/touch:first", one_block(64, {{"first_written", 1}, {"last_written", 0}}), 2, 1},
+                   {"scoped/witness/bytes:64/touch:all", one_block(64, {{"first_written", 1}, {"last_written", 1}}), 2, 1, 1,
+                    {{"live_at_last_taking", 5}}}},
+    .least_times = {{"scoped/(none|stack_array|alloca|thread_local|arena|pool|small_buffer)/bytes:64/touch:none", 0.5},
+                    {"scoped/mmap/bytes:64/touch:first", 200}},
 }, [](benchmark_registry& registry) {
   for (const std::size_t bytes : registry.pick<std::size_t>(
            {64}, {8, 64, 512, 4096, 65536, 1048576},

@@ -76,6 +76,13 @@ const family zeroed({
                   "the first write pays for them, as touch:all shows; memset writes every page in any case. The "
                   "control zeroes one block that always exists. glibc keeps freed blocks up to a threshold, which it "
                   "raises to the size of freed blocks, at most 32 MiB: only larger blocks get new pages every time.",
+    .core = {"^zeroed/(glibc|malloc)/bytes:262144/way:calloc/touch:first$"},
+    .operations = {{"zeroed/witness/bytes:4096/way:calloc/touch:first",
+                    {{"callocs", 1}, {"mallocs", 0}, {"frees", 1}, {"bytes", 4096}, {"first_written", 1}, {"last_written", 0}}, 2},
+                   {"zeroed/witness/bytes:4096/way:calloc/touch:all",
+                    {{"callocs", 1}, {"mallocs", 0}, {"frees", 1}, {"bytes", 4096}, {"first_written", 1}, {"last_written", 1}}, 2},
+                   {"zeroed/witness/bytes:4096/way:memset/touch:first",
+                    {{"callocs", 0}, {"mallocs", 1}, {"frees", 1}, {"bytes", 4096}, {"first_written", 1}, {"last_written", 1}}, 2}},
 }, [](benchmark_registry& registry) {
   const auto sizes = registry.pick<std::size_t>({4 << 10}, {4 << 10, 256 << 10, 32 << 20},
                                             {4 << 10, 256 << 10, 4 << 20, 32 << 20, 64 << 20});

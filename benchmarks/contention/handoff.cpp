@@ -72,6 +72,8 @@ const family handoff({
     .unfairness = "The queue holds 256 blocks; a producer that is ahead waits, so the slower side sets the pace. The "
                   "control none passes the same block: the cost of the queue, the team, and a cache line that travels. "
                   "A pair on one core takes turns instead of working in parallel.",
+    .core = {"^handoff/(glibc|malloc)/pairs:1$"},
+    .operations = {{"handoff/witness/pairs:1", one_block(64, {{"first_written", nearly_all}, {"frees_elsewhere", 1}}), 1}},
 }, [](benchmark_registry& registry) {
   const unsigned most = std::max(1U, this_machine().cores() / 2);
   std::vector<unsigned> counts{1};

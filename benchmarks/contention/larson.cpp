@@ -95,6 +95,8 @@ const family larson({
                   "of the old thread. The timed path has no locks other than those of the malloc and of starting "
                   "threads. Page faults are those of the whole process; hardware counts, which end with their thread, "
                   "are absent.",
+    .operations = {{.benchmark = "larson/witness/threads:2", .notes = one_block({495, 513}, {{"first_written", nearly_all}}),
+                    .calls = 2, .workers = 2, .in_process = {{"live", 0}}}},
 }, [](benchmark_registry& registry) {
   // The team only waits here. Google Benchmark ends a measurement by the processor time of its first thread, or after
   // five times the requested time on the wall clock: a batch takes that long, or ten times as many operations would be

@@ -102,6 +102,11 @@ const family privates({
                   "threads, and lenders with lenders. With more threads than cores, threads take turns: the time of an "
                   "operation grows with the turns. Arena, pool, thread_local and stack belong to one thread each, as "
                   "they would in a program.",
+    .core = {"^private/(stack_array|glibc|malloc)/threads:2$"},
+    .operations = {{.benchmark = "private/witness/threads:2",
+                    .notes = one_block(mean_of_uniform_sizes, {{"first_written", nearly_all}, {"frees_elsewhere", 0}}),
+                    .calls = 2, .workers = 2},
+                   {.benchmark = "private/small_buffer/threads:1", .notes = blocks_of(1000, 1.0 / 1009), .preload = true}},
 }, [](benchmark_registry& registry) {
   const unsigned cores = this_machine().cores();
   for (const unsigned count : registry.chosen() == profile::smoke ? std::vector{1U, 2U} : thread_counts(cores))

@@ -70,6 +70,7 @@ const family refcount({
     .unfairness = "The process has had threads, so the counts are atomic even with one thread; a C++ library may count "
                   "without atomic instructions in a program that never had a thread. The copy is dropped at once: the "
                   "best case. The control none copies a plain pointer.",
+    .least_times = {{"refcount/object:none/", 0.1}, {"refcount/object:(own|shared)/", 4}},
 }, [](benchmark_registry& registry) {
   const unsigned cores = this_machine().cores();
   for (const unsigned count : registry.chosen() == profile::smoke ? std::vector{1U, 2U} : thread_counts(cores))

@@ -128,6 +128,9 @@ const family shared_arena({
                   "twice for an operation, an arena once, and its threads meet at every reset. Blocks are not written. "
                   "pmr_sync_pool and new_delete are made for threads and bring their own locks. With more threads than "
                   "cores, a thread may lose its core while it holds the mutex.",
+    .operations = {{.benchmark = "shared_arena/new_delete/memory:shared/threads:2", .notes = blocks_of(64, 1), .calls = 2,
+                    .workers = 2, .preload = true}},
+    .least_times = {{"shared_arena/(arena|pmr_monotonic|pool)/memory:own", 0.3}, {"shared_arena/.*/memory:shared", 2}},
 }, [](benchmark_registry& registry) {
   for (const unsigned count : registry.chosen() == profile::smoke ? std::vector{2U} : thread_counts(this_machine().cores()))
     for (const bool own : {true, false})

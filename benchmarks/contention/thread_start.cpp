@@ -140,6 +140,7 @@ const family thread_start({
                   "threads, up to 40 MiB in all, and drops their pages; larger stacks are mapped and unmapped every "
                   "time. fresh_stack has no guard page, which saves one call. The thread runs on the processor of its "
                   "starter, unless threads are not pinned. Hardware counts, which end with the thread, are absent.",
+    .least_times = {{"thread_start/(cached|fresh)_stack/", 2000}, {"thread_start/none/.*touch:all", 8}},
 }, [](benchmark_registry& registry) {
   for (const std::size_t kib :
        registry.pick<std::size_t>({64, 8192}, {64, 1024, 8192, 65536}, {64, 256, 1024, 8192, 32768, 65536}))

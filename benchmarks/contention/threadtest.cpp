@@ -61,6 +61,9 @@ const family threadtest({
     .unfairness = "Mallocs differ in the size of their smallest block, and therefore in the part of a batch that fits "
                   "into the cache. With more threads than cores, threads take turns: the time of an operation grows "
                   "with the turns.",
+    .operations = {{"threadtest/witness/threads:1", one_block(8, {{"first_written", 1}, {"frees_up", nearly_all}}), 2},
+                   {.benchmark = "threadtest/witness/threads:2", .notes = one_block(8, {{"frees_elsewhere", 0}}), .calls = 2,
+                    .workers = 2}},
 }, [](benchmark_registry& registry) {
   const unsigned cores = this_machine().cores();
   for (const unsigned count : registry.chosen() == profile::smoke ? std::vector{1U, 2U} : thread_counts(cores))

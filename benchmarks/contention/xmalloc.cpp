@@ -113,6 +113,9 @@ const family xmalloc({
     .unfairness = "A producer that is four batches ahead of a consumer waits, so the slower side sets the pace. The "
                   "control none passes the same block again and again: the cost of the queues, the team, and a cache "
                   "line that travels. With more threads than cores, producers and consumers take turns on a core.",
+    .operations = {{"xmalloc/witness/bytes:64/threads:2",
+                    one_block(64, {{"first_written", nearly_all}, {"frees_elsewhere", 1}}), 1},
+                   {"xmalloc/witness/bytes:mixed/threads:2", one_block({400, 440}, {{"frees_elsewhere", 1}}), 1}},
 }, [](benchmark_registry& registry) {
   const unsigned cores = this_machine().cores();
   for (const unsigned count : registry.chosen() == profile::smoke ? std::vector{2U} : thread_counts(cores)) {

@@ -75,6 +75,7 @@ const family fragmentation({
                   "the malloc; the rest of the memory in sizes:drifting is space that no longer fits any request. The "
                   "child does not wait: a malloc that gives memory back after a delay (jemalloc, mimalloc) had little "
                   "time for it.",
+    .metrics = {{"peak_resident_per_live_byte", "bytes per byte"}},
 }, [](benchmark_registry& registry) {
   const std::size_t live_bytes = registry.pick<std::size_t>({1 << 20}, {4 << 20}, {32 << 20}).front();
   for (const bool mixed : {false, true})

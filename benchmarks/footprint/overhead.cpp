@@ -60,6 +60,7 @@ const family overhead({
                   "that sort blocks by size: the sizes between show the cost of rounding up. The control none cuts "
                   "blocks from one mapping: the kernel's count without any metadata. huge_share is the share on huge "
                   "pages; from_statm is 1 where smaps_rollup cannot be read.",
+    .metrics = {{"resident_bytes_per_byte", "bytes per byte"}},
 }, [](benchmark_registry& registry) {
   const std::size_t asked = registry.pick<std::size_t>({1 << 20}, {8 << 20}, {16 << 20}).front();
   for (const std::size_t bytes : registry.pick<std::size_t>(

@@ -133,6 +133,7 @@ const family returned({
                   "is that share, after the last reading. After the second come 10,000 calls of malloc and free with "
                   "the same sizes: a malloc without a thread of its own can give memory back only when it is called "
                   "(returned_share_after_calls, negative where the process then holds more).",
+    .metrics = {{"resident_share_0ms", "of the peak", true, 0.01}, {"resident_share_1000ms", "of the peak", true, 0.01}},
 }, [](benchmark_registry& registry) {
   const std::size_t asked = registry.pick<std::size_t>({2 << 20}, {8 << 20}, {64 << 20}).front();
   const std::size_t looks = registry.chosen() == profile::smoke ? 3 : looks_ms.size();

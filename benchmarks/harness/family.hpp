@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "operation_test.hpp"
+
 namespace stackheap {
 
 /// How much is measured: `smoke` shows that everything runs, `quick` is enough for every chart and claim, `full` is for
@@ -79,7 +81,16 @@ class benchmark_registry {
   std::vector<std::string> names_;
 };
 
-/// What a reader must know about a family, in plain words; printed by --list and shown in the report.
+/// A number by which the benchmarks of a family are judged: the time of one operation, or a counter.
+struct metric {
+  std::string_view counter = {};  ///< empty: the time of one operation
+  std::string_view unit = "ns";
+  bool more_is_worse = true;
+  double least = 0;  ///< smaller values count as this: the ratio of two values near zero says nothing
+};
+
+/// Everything that is known about a family, declared once. The texts are for readers: --list prints them and the report
+/// shows them. The other fields are read by the scripts, from --list=json. All have defaults.
 struct about {
   std::string_view question;
   std::string_view operation;   ///< what one timed operation does
@@ -90,6 +101,17 @@ struct about {
   std::vector<std::string> process_groups = {};
   /// Has benchmarks that must run before this process starts a second thread; so the family runs first.
   bool before_threads = false;
+  std::vector<metric> metrics = {{}};
+  /// Benchmarks that the gate compares when no others are chosen: regular expressions over names. Together they are the core
+  /// set, small enough that one turn of all of them takes seconds. A malloc given by --allocator is called `malloc` there.
+  std::vector<std::string_view> core = {};
+  /// Benchmarks with which the gate checks the machine itself: a regular expression over names whose parameter `bytes` ranges
+  /// from the first cache to memory. Only one family has it.
+  std::string_view control = {};
+  /// The largest spread of results between processes that scripts/verify accepts: robust standard deviation over median.
+  double spread = 1.0 / 3;
+  std::vector<operation_test> operations = {};
+  std::vector<least_time> least_times = {};
 };
 
 /// A family registers itself by being constructed, as a global in its own file.

@@ -110,6 +110,8 @@ const family heap_limit({
                   "quarter of the free memory and a fixed size (most_bytes); at_least is 1 where that limit, not the "
                   "system, ended the test, and crowded is 1 where other programs took memory meanwhile. limit:touched "
                   "is measured for the process's own malloc only, as it depends on the machine and not on the malloc.",
+    // Not touched_bytes: the free memory depends on the moment, not on the malloc.
+    .metrics = {{"granted_bytes", "bytes", false}},
 }, [](benchmark_registry& registry) {
   const std::size_t most = registry.pick<std::size_t>({16 * mib}, {256 * mib}, {2048 * mib}).front();
   const std::size_t most_metadata = harmless_bytes(registry.pick<std::size_t>({16 * mib}, {128 * mib}, {128 * mib}).front());

@@ -186,6 +186,11 @@ const family recursion({
                   "blocks are mapped anew each time depends, with glibc, on the blocks freed before (its mmap "
                   "threshold moves). loop is the control: the same nodes and writes without a stack. Deep trees are "
                   "walked on a thread whose stack is large enough.",
+    .operations = {{.benchmark = "recursion/shape:chain/depth:100/frame:64/by:heap_kept", .notes = blocks_of(8 * 80, 0),
+                    .preload = true},
+                   {.benchmark = "recursion/shape:chain/depth:100/frame:64/by:heap_fresh", .notes = blocks_of(8 * 80, 0.01),
+                    .preload = true}},
+    .least_times = {{"recursion/.*by:loop", 0.3}, {"recursion/.*by:(calls|heap_kept|heap_fresh)", 1}},
 }, [](benchmark_registry& registry) {
   const auto add = [&](shape kind, std::size_t levels) {
     add_tree<64>(registry, kind, levels);

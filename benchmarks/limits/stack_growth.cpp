@@ -102,6 +102,7 @@ const family stack_growth({
                   "page_faults shows whether the system brings pages in one by one; where the stack gets huge pages, "
                   "there are far fewer. The stack is that of a thread; the stack of main grows in the same way, up to "
                   "its limit.",
+    .least_times = {{"stack_growth/.*touch:first", 200}, {"stack_growth/.*touch:second", 0.5}},
 }, [](benchmark_registry& registry) {
   for (const std::size_t kib :
        registry.pick<std::size_t>({64}, {64, 1024, 8192}, {64, 128, 256, 512, 1024, 2048, 4096, 8192}))

@@ -105,6 +105,7 @@ const family stack_limit({
                   "the system sets none; usable_bytes is smaller because of the data above: arguments and environment, "
                   "a thread's own data. Where the stack is not limited, the descent ends at a quarter of the free "
                   "memory or a fixed size, and at_least is 1.",
+    .metrics = {{"frames", "calls", false}},
 }, [](benchmark_registry& registry) {
   const std::size_t most = registry.pick<std::size_t>({64 << 20}, {64 << 20}, {256 << 20}).front();
   for (const char* stack : {"main", "thread"})

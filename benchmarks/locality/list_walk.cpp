@@ -98,6 +98,8 @@ const family list_walk({
     .unfairness = "neighbours is the share of steps of at most 256 bytes, in either direction. A list of 64-byte nodes "
                   "fills only a part of the gaps that ageing left: nodes that do not fit there are placed in new "
                   "memory, in order.",
+    .core = {"^list_walk/malloc/heap:aged$"},
+    .least_times = {{"list_walk/", 2}},
 }, [](benchmark_registry& registry) {
   for (const heap_state state : {heap_state::empty, heap_state::aged})
     every_strategy(beside(state, {sizeof(node), nodes}), [&]<owns Strategy>(strategy_factory<Strategy> factory) {

@@ -84,6 +84,8 @@ const family matrix({
                   "data. With n a power of two, the elements of a column compete for few cache sets when the matrix is "
                   "one block: compare 1,024 with 1,000; the metadata of a malloc between the rows prevents that. Rows "
                   "that are made one after another are the best case of a block for every row.",
+    .core = {"^matrix/(one_block|block_a_row)/n:100/by:column$"},
+    .least_times = {{"matrix/.*by:row", share_of_a_cycle}, {"matrix/.*by:column", 0.1}},
 }, [](benchmark_registry& registry) {
   for (const std::size_t n : registry.pick<std::size_t>({100}, {100, 1000, 1024}, {30, 100, 300, 1000, 1024, 3000})) {
     add_walk<by_row, one_block>(registry, "one_block", n);

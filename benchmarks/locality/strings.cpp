@@ -80,6 +80,8 @@ const family strings({
     .unfairness = "Long strings read in the order in which they were made are the best case; heap_shuffled is the "
                   "state after sorting. Short strings have 15 characters, long strings 63; eight characters are read "
                   "of both.",
+    .core = {"^strings/(inline|heap)/count:1000$"},
+    .least_times = {{"strings/", 0.1}},
 }, [](benchmark_registry& registry) {
   for (const std::size_t count : registry.pick<std::size_t>({1000}, {1000, 100000}, {100, 1000, 10000, 100000, 1000000}))
     for (const kind placing : {kind::inside, kind::heap, kind::heap_shuffled})

@@ -165,6 +165,10 @@ const family traverse({
                   "case; the shuffled forms are their worst case. A set is filled in random order.",
     .process_groups = {"^traverse/array/", "^traverse/vector/", "^traverse/deque/", "^traverse/unique_ptr/",
               "^traverse/unique_ptr_shuffled/", "^traverse/list/", "^traverse/list_shuffled/", "^traverse/set/"},
+    .core = {"^traverse/(vector|list_shuffled|set)/count:1000/payload:8$"},
+    .least_times = {{"traverse/(list|list_shuffled)/", 2},
+                    {"traverse/set/", 2},
+                    {"traverse/(array|vector|deque|unique_ptr|unique_ptr_shuffled)/", share_of_a_cycle}},
 }, [](benchmark_registry& registry) {
   for (const std::size_t count : registry.pick<std::size_t>({1000}, {1000, 100000}, {1000, 10000, 100000, 1000000})) {
     add_payload<8>(registry, count);

@@ -99,6 +99,9 @@ const family argument({
     .unfairness = "The unique_ptr already exists: smart_pointer measures the cost of making one. It is moved twice, in "
                   "and out. Up to 16 bytes are passed in registers where the calling convention allows it. The control "
                   "none is the call alone.",
+    .least_times = {{"argument/.*how:(none|reference|unique_ptr)", 1},
+                    {"argument/bytes:8/how:value", 1},
+                    {"argument/bytes:4096/how:value", 16}},
 }, [](benchmark_registry& registry) {
   switch (registry.chosen()) {
     case profile::smoke: return add_sizes(registry, std::index_sequence<8, 4096>());

@@ -95,6 +95,11 @@ const family cleanup({
                   "round, which adds some tens of nanoseconds to both: the control none, which drops all objects at "
                   "once, shows how much. The objects have no destructor to run: with a destructor, an arena must visit "
                   "every object as well. The objects were just made, so small numbers of them are still in the cache.",
+    .metrics = {{"drop_ns"}},
+    .operations = {{.benchmark = "cleanup/witness/count:100/drop:each",
+                    .notes = one_block(64, {{"frees_up", nearly_all}, {"first_written", nearly_all}}), .calls = 2,
+                    .in_process = {{"live_at_last_taking", 104}}}},
+    .least_times = {{"cleanup/(arena|pmr_monotonic)/", 0.3}},
 }, [](benchmark_registry& registry) {
   for (const std::size_t count : registry.pick<std::size_t>({100}, {100, 10000}, {10, 100, 1000, 10000, 100000}))
     every_strategy(beside(heap_state::resident, {bytes, count}), [&]<class Strategy>(strategy_factory<Strategy> factory)

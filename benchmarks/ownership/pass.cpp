@@ -106,6 +106,14 @@ const family pass({
                   "the same way the next time, so no value is made anew. A borrower keeps nothing and reads nothing. "
                   "The control none is the call alone. Long string: 64 characters, more than any string keeps inside "
                   "itself.",
+    .core = {"^pass/type:long_string/how:(copy|move)$"},
+    .operations = {{.benchmark = "pass/type:long_string/how:copy", .notes = blocks_of(65, 1), .calls = 2, .preload = true},
+                   {.benchmark = "pass/type:long_string/how:move", .notes = blocks_of(65, 0), .preload = true},
+                   {.benchmark = "pass/type:vector_1000/how:copy", .notes = blocks_of(4000, 1), .calls = 2, .preload = true},
+                   {.benchmark = "pass/type:vector_1000/how:borrow", .notes = blocks_of(4000, 0), .preload = true}},
+    .least_times = {{"pass/.*how:(none|borrow)", 0.5},
+                    {"pass/type:(int|short_string)/how:(copy|move)", 1},
+                    {"pass/type:(long_string|vector_1000)/how:move", 2}},
 }, [](benchmark_registry& registry) {
   add_type(registry, "int", 42);
   add_type(registry, "short_string", std::string("memory"));

@@ -116,6 +116,15 @@ const family smart_pointers({
                   "atomic instructions then: refcount measures the cost of counting otherwise. All 64 objects fit into "
                   "the first cache: use measures the steps, not cache misses. A shared_ptr is as wide as two pointers, "
                   "which costs an arithmetic step in an array of them.",
+    .core = {"^smart_pointer/op:make/kind:(unique_ptr|make_shared)$"},
+    .operations = {{.benchmark = "smart_pointer/op:make/kind:value", .notes = blocks_of(64, 0), .preload = true},
+                   {.benchmark = "smart_pointer/op:make/kind:raw", .notes = blocks_of(64, 1), .calls = 2, .preload = true},
+                   {.benchmark = "smart_pointer/op:make/kind:unique_ptr", .notes = blocks_of(64, 1), .calls = 2, .preload = true},
+                   {.benchmark = "smart_pointer/op:make/kind:shared_ptr", .notes = blocks_of(64, 1, blocks_of(24, 1)),
+                    .calls = 4, .preload = true},
+                   {.benchmark = "smart_pointer/op:make/kind:make_shared", .notes = blocks_of(80, 1), .calls = 2, .preload = true},
+                   {.benchmark = "smart_pointer/op:use/kind:make_shared", .notes = blocks_of(80, 0), .preload = true}},
+    .least_times = {{"smart_pointer/op:use/", 2}},
 }, [](benchmark_registry& registry) {
   add_kind<value>(registry);
   add_kind<raw>(registry);

@@ -63,6 +63,10 @@ const family string_cliff({
     .unfairness = "The length depends on the C++ library: the address shows it, nothing is assumed. The next string "
                   "gets the block that the string before gave back: the best case for the malloc. The control none "
                   "copies the same characters into an array.",
+    .core = {"^string_cliff/string/length:(15|16)$"},
+    .operations = {{.benchmark = "string_cliff/string/length:8", .notes = blocks_of(9, 0), .preload = true},
+                   {.benchmark = "string_cliff/string/length:32", .notes = blocks_of(33, 1), .calls = 2, .preload = true}},
+    .least_times = {{"string_cliff/", 0.5}},
 }, [](benchmark_registry& registry) {
   const std::vector<std::size_t> few =
       registry.pick<std::size_t>({8, 32}, {1, 4, 8, 12, 14, 15, 16, 17, 20, 22, 23, 24, 32, 48, 64}, {});

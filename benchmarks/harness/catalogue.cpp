@@ -1,0 +1,209 @@
+#include "catalogue.hpp"
+
+#include <iomanip>
+#include <sstream>
+#include <string_view>
+
+#include "context.hpp"
+#include "every_strategy.hpp"
+#include "loaded_malloc.hpp"
+
+namespace stackheap {
+namespace {
+
+/// Values as JSON text.
+std::string json(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    if (static_cast<unsigned char>(c) < 0x20) {
+      char code[8];
+      std::snprintf(code, sizeof code, "\\u%04x", static_cast<unsigned>(c));
+      quoted += code;
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + '"';
+}
+
+std::string json(const std::string& text) { return json(std::string_view(text)); }
+std::string json(bool value) { return value ? "true" : "false"; }
+std::string json(double value) {
+  std::ostringstream text;
+  text << std::setprecision(17) << value;
+  return text.str();
+}
+
+/// A strategy or a malloc library as it is listed.
+struct strategy_row {
+  malloc_library library;
+  const char* idea;
+};
+
+// Declared here, as json_array uses them.
+std::string json(const metric&);
+std::string json(const witness_notes&);
+std::string json(const operation_test&);
+std::string json(const least_time&);
+std::string json(const registered&);
+std::string json(const strategy_row&);
+
+template <class Values>
+std::string json_array(const Values& values) {
+  std::string joined;
+  for (const auto& value : values) joined += (joined.empty() ? "" : ",") + json(value);
+  return '[' + joined + ']';
+}
+
+/// One JSON object, member by member.
+class json_object {
+ public:
+  template <class Value>
+  json_object& member(std::string_view key, const Value& value) {
+    return raw(key, json(value));
+  }
+  json_object& raw(std::string_view key, const std::string& value) {
+    text_ += (text_.empty() ? "" : ",") + json(key) + ':' + value;
+    return *this;
+  }
+  std::string text() const { return '{' + text_ + '}'; }
+
+ private:
+  std::string text_;
+};
+
+std::string json(const metric& judged) {
+  return json_object()
+      .member("counter", judged.counter)
+      .member("unit", judged.unit)
+      .member("more_is_worse", judged.more_is_worse)
+      .member("least", judged.least)
+      .text();
+}
+
+std::string json(const witness_notes& notes) {
+  json_object all;
+  for (const auto& [name, expected] : notes) all.raw(name, json_array(std::vector{expected.low, expected.high}));
+  return all.text();
+}
+
+std::string json(const operation_test& test) {
+  return json_object()
+      .member("benchmark", test.benchmark)
+      .member("notes", test.notes)
+      .member("calls", test.calls)
+      .member("untimed", test.untimed)
+      .member("workers", static_cast<double>(test.workers))
+      .member("in_process", test.in_process)
+      .member("preload", test.preload)
+      .text();
+}
+
+std::string json(const least_time& bound) {
+  return json_object().member("benchmarks", bound.benchmarks).member("additions", bound.additions).text();
+}
+
+std::string json(const registered& listed) {
+  const family& source = *listed.source;
+  const about& facts = source.facts;
+  const std::vector<std::string> one_process{"^" + source.name + "/"};
+  return json_object()
+      .member("name", source.name)
+      .member("chapter", source.chapter)
+      .member("question", facts.question)
+      .member("operation", facts.operation)
+      .member("untimed", facts.untimed)
+      .member("heap", facts.heap)
+      .member("unfairness", facts.unfairness)
+      .raw("parts", json_array(facts.process_groups.empty() ? one_process : facts.process_groups))
+      .raw("metrics", json_array(facts.metrics))
+      .raw("core", json_array(facts.core))
+      .member("control", facts.control)
+      .member("spread", facts.spread)
+      .raw("operations", json_array(facts.operations))
+      .raw("least_times", json_array(facts.least_times))
+      .raw("benchmarks", json_array(listed.names))
+      .text();
+}
+
+std::string json(const strategy_row& row) {
+  const malloc_library& library = row.library;
+  return json_object()
+      .member("name", library.name)
+      .member("what", library.description)
+      .member("idea", std::string_view(row.idea))
+      .member("available", library.available())
+      .member("file", library.file)
+      .member("version", library.version)
+      .member("reason", library.reason)
+      .member("package", library.package)
+      .member("process", library.process)
+      .text();
+}
+
+std::vector<strategy_row> every_row() {
+  std::vector<strategy_row> rows;
+  describe_strategies([&](const char* name, const char* description, const char* idea) {
+    malloc_library plain;
+    plain.name = name;
+    plain.description = description;
+    rows.push_back({plain, idea});
+  });
+  for (const malloc_library& library : malloc_libraries()) rows.push_back({library, idea_of<loaded_malloc>()});
+  return rows;
+}
+
+/// An array with one element a line.
+template <class Values>
+void write_lines(std::ostream& out, const Values& values) {
+  const char* comma = "";
+  out << '[';
+  for (const auto& value : values) out << std::exchange(comma, ",") << '\n' << json(value);
+  out << ']';
+}
+
+}  // namespace
+
+std::vector<registered> register_all(profile chosen, const std::regex& only) {
+  std::vector<registered> all;
+  for (const family* member : families()) {
+    benchmark_registry registry(member->name, chosen, only, member->facts.before_threads);
+    member->add_benchmarks(registry);
+    if (!registry.names().empty()) all.push_back({member, registry.names()});
+  }
+  return all;
+}
+
+void list_text(std::ostream& out, const std::vector<registered>& all) {
+  const auto name_column = [&](std::string_view name) -> std::ostream& {
+    return out << "  " << std::left << std::setw(15) << name << ' ';
+  };
+  std::string chapter;
+  for (const auto& [source, names] : all) {
+    if (source->chapter != chapter && !source->facts.before_threads) out << '\n' << (chapter = source->chapter) << '\n';
+    name_column(source->name) << std::right << std::setw(5) << names.size() << " benchmarks  " << source->facts.question << '\n';
+  }
+  out << "\nstrategies\n";
+  describe_strategies([&](const char* name, const char* description, const char*) { name_column(name) << description << '\n'; });
+  for (const malloc_library& library : malloc_libraries()) {
+    name_column(library.name) << library.description << "; ";
+    if (library.available())
+      out << (library.version.empty() ? "version unknown" : library.version) << ' ' << library.file
+          << (library.process ? " (the process's own)" : "") << '\n';
+    else
+      out << "not available: " << why_not(library) << '\n';
+  }
+}
+
+void list_json(std::ostream& out, const std::vector<registered>& all, profile chosen) {
+  out << "{\"families\":";
+  write_lines(out, all);
+  out << ",\n\"strategies\":";
+  write_lines(out, every_row());
+  json_object context;
+  for (const auto& [key, value] : facts(chosen)) context.member(key, value);
+  out << ",\n\"context\":" << context.text() << "}\n";
+}
+
+}  // namespace stackheap
