@@ -1,68 +1,21 @@
 // What does it cost to reach memory when each address is known only after the load before has arrived?
-#include <vector>
-
 #include "chain.hpp"
-#include "placed_array.hpp"
-#include "measure.hpp"
-#include "workload.hpp"
 
 namespace stackheap {
 namespace {
 
-constexpr std::int64_t stride = 4096;  ///< loads between two checks of the time
-
-struct fixture {
-  fixture(storage kind, std::size_t bytes, bool random) : at(kind, bytes) {
-    std::vector<std::uint32_t> next;
-    if (random) {
-      generator draw(seed);
-      next = random_cycle(nodes(), draw);
-    }
-    auto* const line = reinterpret_cast<chain_node*>(at.data());
-    for (std::size_t i = 0; i < nodes(); ++i) line[i].next = line + (random ? next[i] : (i + 1) % nodes());
-    chain_node* walker = line;
-    for (std::size_t step = 0; step < nodes(); ++step, walker = walker->next) walker->place = step;
-    position = line;
-    at.run([&] { verify_full_cycle(); });
-    huge_share = at.huge_share();
+struct fixture : chain_walk {
+  fixture(storage kind, std::size_t bytes, bool random) : chain_walk(kind, bytes, bytes / sizeof(chain_node)) {
+    const auto order = order_of(random ? free_order::random : free_order::fifo, nodes);
+    start_at(link_cycle(order, [this](std::size_t i) { return lines() + i; }).front());
   }
-
-  /// Checks that the walk returns to its start after every node and not before. The walk also warms the caches.
-  void verify_full_cycle() const {
-    std::size_t steps = 0;
-    const chain_node* walker = position;
-    do {
-      walker = walker->next;
-      ++steps;
-    } while (walker != position && steps <= nodes());
-    if (steps != nodes()) throw verification_error("the chain is not one full cycle");
-  }
-
-  std::size_t nodes() const { return at.bytes() / sizeof(chain_node); }
-
-  placed_array at;
-  const chain_node* position;
-  double huge_share = -1;
 };
-
-void follow(benchmark::State& state, fixture& in) {
-  const chain_node* walker = in.position;
-  {
-    const measured measuring(state);
-    while (state.KeepRunningBatch(stride))
-      for (std::int64_t i = 0; i < stride; ++i) walker = walker->next;
-    keep(walker);
-  }
-  verify_steps(in.position, walker, state.iterations(), in.nodes());
-  in.position = hide(walker);  // the next call continues from here, so that large sets are walked completely
-  if (in.huge_share >= 0) state.counters["huge_share"] = in.huge_share;
-}
 
 void add_chase(benchmark_registry& registry, std::size_t bytes, bool random, storage kind) {
   registry.add(
       "", {{"bytes", bytes}, {"order", random ? "random" : "sequential"}, {"home", name_of(kind)}},
       [=] { return std::make_shared<fixture>(kind, bytes, random); },
-      [](benchmark::State& state, fixture& in) { in.at.run([&] { follow(state, in); }); });
+      [](benchmark::State& state, fixture& in) { in.array.run([&] { follow(state, in); }); });
 }
 
 const family chase({

@@ -1,14 +1,11 @@
 // What does it cost when each load goes to another page, although the data itself would fit into the caches?
 #include "chain.hpp"
-#include "placed_array.hpp"
-#include "measure.hpp"
 
 namespace stackheap {
 namespace {
 
 constexpr std::size_t page = 4096;
 constexpr std::size_t lines_in_page = page / sizeof(chain_node);
-constexpr std::int64_t stride = 4096;  ///< loads between two checks of the time
 
 enum class layout {
   pages,  ///< one node on every page
@@ -22,34 +19,12 @@ std::size_t line_of(layout arrangement, std::size_t i) {
   return arrangement == layout::pages ? i * lines_in_page + i % lines_in_page : i;
 }
 
-struct fixture {
+struct fixture : chain_walk {
   fixture(layout arrangement, std::size_t count)
-      : at(storage::mmap_4k, count * (arrangement == layout::pages ? page : sizeof(chain_node))), nodes(count) {
-    auto* const lines = reinterpret_cast<chain_node*>(at.data());
-    const auto starts = link_cycle(nodes, [=](std::size_t i) { return lines + line_of(arrangement, i); });
-    verify_one_cycle(starts, nodes);
-    position = starts.front();
-    huge_share = at.huge_share();
+      : chain_walk(storage::mmap_4k, count * (arrangement == layout::pages ? page : sizeof(chain_node)), count) {
+    start_at(link_cycle(count, [=, this](std::size_t i) { return lines() + line_of(arrangement, i); }).front());
   }
-
-  placed_array at;
-  std::size_t nodes;
-  const chain_node* position;
-  double huge_share = -1;
 };
-
-void follow(benchmark::State& state, fixture& in) {
-  const chain_node* walker = in.position;
-  {
-    const measured measuring(state);
-    while (state.KeepRunningBatch(stride))
-      for (std::int64_t i = 0; i < stride; ++i) walker = walker->next;
-    keep(walker);
-  }
-  verify_steps(in.position, walker, state.iterations(), in.nodes);
-  in.position = hide(walker);
-  if (in.huge_share >= 0) state.counters["huge_share"] = in.huge_share;
-}
 
 const family tlb({
     .question = "What does it cost to reach many pages when the data itself would fit into the caches?",

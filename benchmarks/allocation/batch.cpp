@@ -16,18 +16,6 @@ struct fixture {
   std::vector<std::uint32_t> given_back;  ///< indices into blocks, in the order of freeing
 };
 
-/// Checks that the blocks of a batch do not overlap: each still holds its index when all are taken.
-template <class Strategy>
-void verify_distinct(Strategy& strategy, std::vector<void*>& blocks, std::size_t bytes) {
-  for (std::size_t i = 0; i < blocks.size(); ++i) {
-    if ((blocks[i] = strategy.allocate(bytes)) == nullptr) throw verification_error("the strategy ran out of blocks");
-    std::memset(blocks[i], static_cast<int>(i % 251), bytes);
-  }
-  for (std::size_t i = 0; i < blocks.size(); ++i)
-    for (std::size_t at = 0; at < bytes; ++at)
-      if (static_cast<unsigned char*>(blocks[i])[at] != i % 251) throw verification_error("two blocks overlap");
-}
-
 template <resets Strategy>
 void fill_and_reset(benchmark::State& state, Strategy& strategy, std::vector<void*>& blocks, std::size_t bytes) {
   bytes = hide(bytes);
@@ -60,7 +48,7 @@ void add_order(benchmark_registry& registry, std::size_t count, std::size_t byte
         [=] {
           auto made = std::make_shared<fixture<Strategy>>(factory, count, bytes, order);
           if constexpr (!std::is_same_v<Strategy, none>) {  // the control's blocks are one and the same
-            verify_distinct(made->strategy, made->blocks, bytes);
+            take_distinct(made->strategy, made->blocks, bytes);
             for (void* block : made->blocks) made->strategy.deallocate(block, bytes);
           }
           return made;
@@ -79,7 +67,7 @@ void add_reset(benchmark_registry& registry, std::size_t count, std::size_t byte
         factory.name, {{"count", count}, {"bytes", bytes}, {"order", "reset"}},
         [=] {
           auto made = std::shared_ptr<reset_fixture>(new reset_fixture{factory.make(), std::vector<void*>(count)});
-          verify_distinct(made->strategy, made->blocks, bytes);
+          take_distinct(made->strategy, made->blocks, bytes);
           made->strategy.reset();
           return made;
         },

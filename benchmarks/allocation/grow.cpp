@@ -99,35 +99,28 @@ std::vector<std::size_t> sizes_up_to(std::size_t bytes) {
   return sizes;
 }
 
-template <class Strategy>
-struct fixture {
-  fixture(strategy_factory<Strategy> factory, std::size_t bytes)
-      : strategy(factory.make()), heap(strategy, heap_state::resident, sizes_up_to(bytes)) {}
-  Strategy strategy;
-  on_heap<Strategy> heap;
-};
-
 template <class Way, class Strategy>
 void add_way(benchmark_registry& registry, strategy_factory<Strategy> factory, std::size_t bytes) {
   const std::size_t pieces = bytes / sizeof(piece);
   registry.add(
       factory.name, {{"bytes", bytes}, {"way", Way::name}},
       [=] {
-        auto made = std::make_shared<fixture<Strategy>>(factory, bytes);
+        auto made = std::make_shared<resident_fixture<Strategy>>(factory, sizes_up_to(bytes));
         verify_build(Way{made->strategy}, pieces);
         return made;
       },
-      [=](benchmark::State& state, fixture<Strategy>& in) { build_again(state, Way{in.strategy}, pieces); });
+      [=](benchmark::State& state, resident_fixture<Strategy>& in) { build_again(state, Way{in.strategy}, pieces); });
 }
 
 void add_vector(benchmark_registry& registry, std::size_t bytes) {
-  using process_heap = fixture<new_delete>;
+  using process_heap = resident_fixture<new_delete>;
   const std::size_t pieces = bytes / sizeof(piece);
   registry.add(
       "vector", {{"bytes", bytes}, {"way", in_vector::name}},
       [=] {
         verify_build(in_vector{}, pieces);
-        return std::make_shared<process_heap>(strategy_factory<new_delete>{"", [] { return new_delete({}); }}, bytes);
+        return std::make_shared<process_heap>(strategy_factory<new_delete>{"", [] { return new_delete({}); }},
+                                              sizes_up_to(bytes));
       },
       [=](benchmark::State& state, process_heap&) { build_again(state, in_vector{}, pieces); });
 }

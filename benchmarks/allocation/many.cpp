@@ -8,14 +8,6 @@ namespace {
 constexpr std::size_t block_bytes = 64;
 constexpr std::size_t most = 64;  ///< blocks a frame
 
-template <class Strategy>
-struct fixture {
-  explicit fixture(strategy_factory<Strategy> factory)
-      : strategy(factory.make()), heap(strategy, heap_state::resident, {block_bytes}) {}
-  Strategy strategy;
-  on_heap<Strategy> heap;
-};
-
 template <owns Strategy>
 void give_back(Strategy& strategy, void* const (&blocks)[most], std::size_t count) {
   for (std::size_t i = count; i-- > 0;) strategy.deallocate(blocks[i], block_bytes);
@@ -55,11 +47,11 @@ void add_together(benchmark_registry& registry, strategy_factory<Strategy> facto
   registry.add(
       factory.name, {{"count", count}, {"taken", "together"}},
       [=] {
-        auto made = std::make_shared<fixture<Strategy>>(factory);
+        auto made = std::make_shared<resident_fixture<Strategy>>(factory, std::vector{block_bytes});
         verify_lends(made->strategy, count * block_bytes);
         return made;
       },
-      [=](benchmark::State& state, fixture<Strategy>& in) {
+      [=](benchmark::State& state, resident_fixture<Strategy>& in) {
         const std::size_t bytes = hide(count * block_bytes);
         const measured measuring(state);
         for (auto _ : state) lend(in.strategy, bytes, touch_none{});
@@ -71,11 +63,11 @@ void add_apart(benchmark_registry& registry, strategy_factory<Strategy> factory,
   registry.add(
       factory.name, {{"count", blocks}, {"taken", "apart"}},
       [=] {
-        auto made = std::make_shared<fixture<Strategy>>(factory);
+        auto made = std::make_shared<resident_fixture<Strategy>>(factory, std::vector{block_bytes});
         if constexpr (!std::is_same_v<Strategy, none>) verify_apart(made->strategy, blocks);  // the control's are one
         return made;
       },
-      [=](benchmark::State& state, fixture<Strategy>& in) {
+      [=](benchmark::State& state, resident_fixture<Strategy>& in) {
         const std::size_t count = hide(blocks);
         const measured measuring(state);
         for (auto _ : state) frame_of_blocks(in.strategy, count, [](void* const* taken) { escape(taken); });

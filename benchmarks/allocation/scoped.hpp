@@ -9,15 +9,6 @@
 
 namespace stackheap {
 
-/// A strategy with four live blocks of the size that is taken and given back.
-template <class Strategy>
-struct scoped_fixture {
-  scoped_fixture(strategy_factory<Strategy> factory, std::size_t bytes)
-      : strategy(factory.make()), heap(strategy, heap_state::resident, {bytes}) {}
-  Strategy strategy;
-  on_heap<Strategy> heap;
-};
-
 template <class Strategy, class Touch>
 void take_and_give_back(benchmark::State& state, Strategy& strategy, std::size_t bytes, Touch touch) {
   bytes = hide(bytes);
@@ -46,11 +37,11 @@ void add_scoped(benchmark_registry& registry, std::size_t bytes, Touch touch) {
     registry.add(
         factory.name, {{"bytes", bytes}, {"touch", Touch::name}},
         [=] {
-          auto made = std::make_shared<scoped_fixture<Strategy>>(factory, bytes);
+          auto made = std::make_shared<resident_fixture<Strategy>>(factory, std::vector{bytes});
           with_its_stack<Strategy>(bytes, [&] { verify_lends(made->strategy, bytes); });
           return made;
         },
-        [=](benchmark::State& state, scoped_fixture<Strategy>& at) {
+        [=](benchmark::State& state, resident_fixture<Strategy>& at) {
           with_its_stack<Strategy>(bytes, [&] { take_and_give_back(state, at.strategy, bytes, touch); });
         });
   });

@@ -24,15 +24,6 @@ struct by_memset {
   void deallocate(void* block, std::size_t bytes) { strategy.deallocate(block, bytes); }
 };
 
-/// The live blocks are not zeroed: four more blocks of 64 MiB would take too long.
-template <class Strategy>
-struct fixture {
-  fixture(strategy_factory<Strategy> factory, std::size_t bytes)
-      : strategy(factory.make()), heap(strategy, heap_state::resident, {bytes}) {}
-  Strategy strategy;
-  on_heap<Strategy> heap;
-};
-
 /// Checks that a block is zero, writes it and gives it back; the next block, most likely the same, must be zero again.
 /// Only the first and the last part of a large block are checked: all of it would take longer than the measurement.
 template <class Way>
@@ -55,11 +46,11 @@ void add_way(benchmark_registry& registry, strategy_factory<Strategy> factory, s
   registry.add(
       factory.name, {{"bytes", size}, {"way", Way::name}, {"touch", Touch::name}},
       [=] {
-        auto made = std::make_shared<fixture<Strategy>>(factory, size);
+        auto made = std::make_shared<resident_fixture<Strategy>>(factory, std::vector{size});  // not zeroed: that takes long
         verify_zero(Way{made->strategy}, size);
         return made;
       },
-      [=](benchmark::State& state, fixture<Strategy>& in) {
+      [=](benchmark::State& state, resident_fixture<Strategy>& in) {
         Way way{in.strategy};
         const std::size_t bytes = hide(size);
         const measured measuring(state);

@@ -28,7 +28,8 @@ void list_text(std::ostream& out, const std::vector<registered>& all);
 ///     `metrics`, each {`counter` (empty: the time of one operation), `unit`, `more_is_worse`, `least`};
 ///     `core`, regular expressions: the family's share of the gate's core set; `control`, a regular expression or empty;
 ///     `spread`, the largest accepted spread between processes;
-///     `operations`, each {`benchmark`, `notes`, `calls`, `untimed`, `workers`, `in_process`, `preload`}, where `notes` and
+///     `operations`, each {`benchmark`, `notes`, `calls`, `untimed`, `workers`, `in_process`, `preload`}, where `notes`
+/// and
 ///     `in_process` map names of the witness's notes to [low, high];
 ///     `least_times`, each {`benchmarks` (a regular expression), `additions`}.
 /// `strategies`: each with `name`, `what`, `idea`, `available`, `file`, `version`, `reason`, `package`, `process`.

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "family.hpp"
+#include "measure.hpp"
+#include "placed_array.hpp"
 #include "workload.hpp"
 
 namespace stackheap {
@@ -18,16 +20,21 @@ struct alignas(64) chain_node {
   bool visited;
 };
 
-/// Links `count` nodes, the i-th at address `at(i)`, into one random cycle. Returns every (count / starts)-th node
-/// along it: from there, as many walkers follow each other at equal distance.
+/// Links nodes into one cycle: the node at `at(order[i])` leads to the node at `at(order[i + 1])`. Returns every
+/// (count / starts)-th node along it: from there, as many walkers follow each other at equal distance.
 template <class At>
-std::vector<chain_node*> link_cycle(std::size_t count, At at, std::size_t starts = 1) {
-  generator random(seed);
-  const std::vector<std::uint32_t> order = shuffled(count, random);
+std::vector<chain_node*> link_cycle(const std::vector<std::uint32_t>& order, At at, std::size_t starts = 1) {
+  const std::size_t count = order.size();
   for (std::size_t i = 0; i < count; ++i) ::new (at(order[i])) chain_node{at(order[i + 1 < count ? i + 1 : 0]), i, false};
   std::vector<chain_node*> places;
   for (std::size_t i = 0; i < starts; ++i) places.push_back(at(order[i * count / starts]));
   return places;
+}
+
+/// Links `count` nodes into one random cycle.
+template <class At>
+std::vector<chain_node*> link_cycle(std::size_t count, At at, std::size_t starts = 1) {
+  return link_cycle(order_of(free_order::random, count), at, starts);
 }
 
 /// Throws verification_error unless walkers from `starts` meet each of `count` nodes once and arrive where the next
@@ -50,6 +57,39 @@ inline void verify_one_cycle(std::span<chain_node* const> starts, std::size_t co
 inline void verify_steps(const chain_node* start, const chain_node* end, std::int64_t steps, std::size_t count) {
   if (end->place != (start->place + static_cast<std::uint64_t>(steps)) % count)
     throw verification_error("the walk did not take as many steps as were counted");
+}
+
+/// A chain in an array, and the node where the next walk starts.
+struct chain_walk {
+  chain_walk(storage kind, std::size_t bytes, std::size_t count) : array(kind, bytes), nodes(count) {}
+
+  chain_node* lines() const { return reinterpret_cast<chain_node*>(array.data()); }
+  /// Verifies the chain that begins with `first`; the walk also warms the caches.
+  void start_at(chain_node* first) {
+    array.run([&] { verify_one_cycle({&first, 1}, nodes); });
+    position = first;
+    huge_share = array.huge_share();
+  }
+
+  placed_array array;
+  std::size_t nodes;
+  const chain_node* position = nullptr;
+  double huge_share = -1;
+};
+
+/// Times loads, each of which waits for the load before it.
+inline void follow(benchmark::State& state, chain_walk& in) {
+  constexpr std::int64_t stride = 4096;  // loads between two checks of the time
+  const chain_node* walker = in.position;
+  {
+    const measured measuring(state);
+    while (state.KeepRunningBatch(stride))
+      for (std::int64_t i = 0; i < stride; ++i) walker = walker->next;
+    keep(walker);
+  }
+  verify_steps(in.position, walker, state.iterations(), in.nodes);
+  in.position = hide(walker);  // the next call continues from here, so that large sets are walked completely
+  if (in.huge_share >= 0) state.counters["huge_share"] = in.huge_share;
 }
 
 }  // namespace stackheap

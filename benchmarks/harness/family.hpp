@@ -96,17 +96,18 @@ struct about {
   std::string_view operation;   ///< what one timed operation does
   std::string_view untimed;     ///< what is done but not timed
   std::string_view heap;        ///< the state of the heap at the start
-  std::string_view unfairness;  ///< what makes comparisons unfair; empty when nothing is known
+  std::string_view unfairness = {};  ///< what makes comparisons unfair; empty when nothing is known
   /// Regular expressions over names; the benchmarks of each run in a process of their own. Empty: one process for all.
   std::vector<std::string> process_groups = {};
   /// Has benchmarks that must run before this process starts a second thread; so the family runs first.
   bool before_threads = false;
   std::vector<metric> metrics = {{}};
-  /// Benchmarks that the gate compares when no others are chosen: regular expressions over names. Together they are the core
-  /// set, small enough that one turn of all of them takes seconds. A malloc given by --allocator is called `malloc` there.
+  /// Benchmarks that the gate compares when no others are chosen: regular expressions over names. Together they are the
+  /// core set, small enough that one turn of all of them takes seconds. A malloc given by --allocator is called
+  /// `malloc` there.
   std::vector<std::string_view> core = {};
-  /// Benchmarks with which the gate checks the machine itself: a regular expression over names whose parameter `bytes` ranges
-  /// from the first cache to memory. Only one family has it.
+  /// Benchmarks with which the gate checks the machine itself: a regular expression over names whose parameter `bytes`
+  /// ranges from the first cache to memory. Only one family has it.
   std::string_view control = {};
   /// The largest spread of results between processes that scripts/verify accepts: robust standard deviation over median.
   double spread = 1.0 / 3;

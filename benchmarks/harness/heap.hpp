@@ -123,4 +123,53 @@ void verify_lends(Strategy& strategy, std::size_t bytes) {
     throw verification_error("the strategy did not lend " + std::to_string(bytes) + " usable bytes");
 }
 
+/// Takes `count` blocks into `blocks` and verifies, untimed, that they do not overlap: each still holds its index when
+/// all are taken. Throws verification_error otherwise. The blocks stay taken.
+template <class Strategy>
+void take_distinct(Strategy& strategy, std::vector<void*>& blocks, std::size_t bytes) {
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    if ((blocks[i] = strategy.allocate(bytes)) == nullptr) throw verification_error("the strategy ran out of blocks");
+    std::memset(blocks[i], static_cast<int>(i % 251), bytes);
+  }
+  for (std::size_t i = 0; i < blocks.size(); ++i)
+    for (std::size_t at = 0; at < bytes; ++at)
+      if (static_cast<unsigned char*>(blocks[i])[at] != i % 251) throw verification_error("two blocks overlap");
+}
+
+/// A strategy beside four live blocks of each of `sizes`.
+template <class Strategy>
+struct resident_fixture {
+  resident_fixture(const strategy_factory<Strategy>& factory, const std::vector<std::size_t>& sizes)
+      : strategy(factory.make()), heap(strategy, heap_state::resident, sizes) {}
+  Strategy strategy;
+  on_heap<Strategy> heap;
+};
+
+/// Adds `family/strategy/parameters` for every strategy that owns, the control `none` included. One timed operation is
+/// `operation(strategy, need.max_bytes)`; it may hold `need.blocks` blocks at once, which are verified once to be
+/// distinct, and there are four live blocks of that size beside them. Where the strategies differ, write
+/// every_strategy() out.
+template <class Operation>
+void add_for_owners(benchmark_registry& registry, std::initializer_list<parameter> parameters, capacity need,
+                    Operation operation) {
+  every_strategy(beside(heap_state::resident, need), [&]<owns Strategy>(strategy_factory<Strategy> factory) {
+    registry.add(
+        factory.name, parameters,
+        [=] {
+          auto made = std::make_shared<resident_fixture<Strategy>>(factory, std::vector{need.max_bytes});
+          if constexpr (!std::is_same_v<Strategy, none>) {  // the control has only one block
+            std::vector<void*> blocks(need.blocks);
+            take_distinct(made->strategy, blocks, need.max_bytes);
+            for (void* block : blocks) made->strategy.deallocate(block, need.max_bytes);
+          }
+          return made;
+        },
+        [=](benchmark::State& state, resident_fixture<Strategy>& in) {
+          const std::size_t bytes = hide(need.max_bytes);
+          const measured measuring(state);
+          for (auto _ : state) operation(in.strategy, bytes);
+        });
+  });
+}
+
 }  // namespace stackheap

@@ -39,9 +39,9 @@ struct operation_test {
 
 /// A bound that no processor can beat: each operation takes at least as long as so many dependent additions.
 ///
-/// A load that waits for another takes at least three cycles, a locked instruction four, a call and its return two; a page
-/// fault, the start of a thread and a system call take some hundred. The declared numbers leave a factor of two, and more
-/// where loads overlap.
+/// A load that waits for another takes at least three cycles, a locked instruction four, a call and its return two; a
+/// page fault, the start of a thread and a system call take some hundred. The declared numbers leave a factor of two,
+/// and more where loads overlap.
 struct least_time {
   std::string_view benchmarks;  ///< a regular expression over names, from their beginning on
   double additions;

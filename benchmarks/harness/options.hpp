@@ -33,8 +33,9 @@ std::string flag(const options& chosen, const std::string& name);
 /// The regular expression of --only. Throws std::invalid_argument, with one line.
 std::regex compiled(const std::string& pattern);
 
-/// Throws std::invalid_argument on a format other than console and json. For an unknown format, Google Benchmark prints its help and does not fail; its CSV, which it has deprecated, aborts at
-/// the second benchmark whose counters differ from the first (csv_reporter.cc of 1.7.1).
+/// Throws std::invalid_argument on a format other than console and json. For an unknown format, Google Benchmark prints
+/// its help and does not fail; its CSV, which it has deprecated, aborts at the second benchmark whose counters differ
+/// from the first (csv_reporter.cc of 1.7.1).
 void check_format(const options& chosen, const std::string& name);
 
 }  // namespace stackheap
