@@ -37,7 +37,6 @@ PROGRAM = "scripts/duet"
 FEWEST_PAIRS, MOST_PAIRS, MOST_LAYOUTS = 10, 200, 50
 SECONDS = 0.05  # of measuring in each process; its start takes about a hundredth of one
 
-_CORE_LINES = "\n  ".join(paired_run.CORE).replace("%", "%%")
 EPILOG = f"""\
 Each pair is two fresh processes of one benchmark, one for each side, in random order. {PAIRS // 2}, {PAIRS * 3 // 4} or
 {PAIRS} pairs decide a benchmark, up to {2 * PAIRS} on a noisy machine; a benchmark that seems worse must be worse again
@@ -47,8 +46,8 @@ threads by wall time. The figure of a process is the median of {paired_run.REPET
 Verdicts: worse (evidence, and a change over the threshold), better (likewise), same (the change is shown to be under
 the threshold), undecided (neither a change nor its absence is shown).
 
-By default a core set of all chapters is compared; these are its expressions:
-  {_CORE_LINES}
+By default a core set of all chapters is compared: every family declares its part of the set (`core` in the answer of
+stackheap --list=json).
 
 With --allocator, only the benchmarks of the core set that take memory from a malloc are compared.
 

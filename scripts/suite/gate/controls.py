@@ -7,28 +7,26 @@ import math
 import numpy as np
 
 from suite.gate.pairs_file import RecordedPairs
-from suite.results.model import CORE_SHARE, BenchmarkName
+from suite.results.model import CORE_SHARE, BenchmarkName, selects
 from suite.runner.program import Catalogue
 from suite.stats.estimates import estimate_shift, median
 from suite.stats.paired_tests import signed_rank
 
 ARITHMETIC, SHARE = "arithmetic", "share of the core"
-CONTROL_FAMILY = "chase"
 MEMORY_CONTROL_BYTES = 64 << 20  # beyond it the control takes seconds to set up, in every turn
 CONTROL_MOVED = 0.01  # as much as the default threshold: a control that moves so far fakes a change
 CONTROL_EVIDENCE = 0.01  # for all controls together
 
 
 def controls_among(old: Catalogue, new: Catalogue) -> dict[str, str]:
-    """The controls of L1 and of memory: the smallest and the largest random chase that both sides have."""
-    shared = set(old.benchmarks) & set(new.benchmarks)
+    """The controls of L1 and of memory: the smallest and the largest declared control that both sides have."""
+    shared, expression = set(old.benchmarks) & set(new.benchmarks), new.control or old.control
     chases = {
         bytes_: name
         for name in shared
-        if (parsed := BenchmarkName.parse(name)).family == CONTROL_FAMILY
-        and parsed.parameters.get("order") == "random"
-        and parsed.parameters.get("home") == "heap"
-        and (bytes_ := parsed.number("bytes") or 0) <= MEMORY_CONTROL_BYTES
+        if expression
+        and selects(expression, name)
+        and (bytes_ := BenchmarkName.parse(name).number("bytes") or 0) <= MEMORY_CONTROL_BYTES
     }
     return {"L1": chases[min(chases)], "memory": chases[max(chases)]} if chases else {}
 

@@ -29,31 +29,6 @@ from suite.runner.program import Catalogue, Part, Program, measure_part
 from suite.runner.signals import signals_as_interrupts
 from suite.stats.estimates import median
 
-# What is compared when nothing else is said: of each chapter what its claims rest on, small enough that a turn of all
-# takes seconds. `malloc` is what the two sides of --allocator are called.
-CORE = (
-    r"^scoped/(none|stack_array|alloca|arena|glibc|malloc)/bytes:64/touch:first$",
-    r"^scoped/(glibc|malloc)/bytes:4096/touch:all$",
-    r"^batch/(arena|pool|glibc|malloc)/count:1000/bytes:64/order:(random|reset)$",
-    r"^churn/(pool|glibc|malloc)/live:1000/sizes:power_law$",
-    r"^heap_state/(glibc|malloc)/bytes:64/state:(resident|aged)/threads:ever$",
-    r"^grow/(vector|glibc|malloc)/bytes:65536/way:(push_back|realloc)$",
-    r"^zeroed/(glibc|malloc)/bytes:262144/way:calloc/touch:first$",
-    r"^chase/bytes:(16384|1048576)/order:random/home:(stack|heap)$",
-    r"^stream/bytes:1048576/home:(stack|heap)$",
-    r"^indirection/depth:3/layout:scattered$",
-    r"^traverse/(vector|list_shuffled|set)/count:1000/payload:8$",
-    r"^matrix/(one_block|block_a_row)/n:100/by:column$",
-    r"^strings/(inline|heap)/count:1000$",
-    r"^list_walk/malloc/heap:aged$",
-    r"^pass/type:long_string/how:(copy|move)$",
-    r"^smart_pointer/op:make/kind:(unique_ptr|make_shared)$",
-    r"^string_cliff/string/length:(15|16)$",
-    r"^private/(stack_array|glibc|malloc)/threads:2$",
-    r"^handoff/(glibc|malloc)/pairs:1$",
-)
-
-
 SAME_SIDES = "both sides are the same program with the same malloc"
 
 # Each process measures its benchmark this often, and the median counts: a disturbance is often shorter than a process.
@@ -116,7 +91,9 @@ def repeated(seconds: float) -> tuple[str, ...]:
 def select(old: Catalogue, new: Catalogue, only: str | None, strategy: str | None) -> tuple[tuple[str, ...], list[str]]:
     """The benchmarks that both sides have, and a sentence for each that one side lacks. Raises BadInput if both have
     none in common."""
-    expressions = CORE if only is None else (only,)
+    expressions = tuple(dict.fromkeys(new.core + old.core)) if only is None else (only,)
+    if not expressions:
+        raise BadInput("the programs declare no core set: choose benchmarks with --only")
     try:
         patterns = [re.compile(expression) for expression in expressions]
     except re.error as error:

@@ -87,7 +87,7 @@ class Catalogue:
     """What the program offers for the user's choice."""
 
     parts: tuple[Part, ...]
-    about: Mapping[str, Mapping[str, str]]  # by family: question, operation, untimed, heap, unfairness
+    about: Mapping[str, Mapping[str, Any]]  # by family: its texts, and what it DECLARED
     strategies: Mapping[str, str]  # the idea of each (control, stack, arena, heap), in the order of the list
     mallocs: tuple[Malloc, ...]
     context: Mapping[str, str]  # what the program knows of itself and the machine
@@ -96,6 +96,16 @@ class Catalogue:
     @property
     def families(self) -> tuple[str, ...]:
         return tuple(self.about)
+
+    @property
+    def core(self) -> tuple[str, ...]:
+        """The expressions of the gate's core set, as the families declare them."""
+        return tuple(str(expression) for family in self.about.values() for expression in family.get("core", ()))
+
+    @property
+    def control(self) -> str:
+        """The expression of the benchmarks with which the gate checks the machine; empty where no family has them."""
+        return next((str(family["control"]) for family in self.about.values() if family.get("control")), "")
 
     @property
     def unavailable(self) -> tuple[str, ...]:
@@ -172,9 +182,14 @@ def _parts(family: Any) -> Iterator[Part]:
             yield Part(_named(family), str(family["chapter"]), index, str(expression), names)
 
 
-def _about(family: Any) -> dict[str, str]:
+# What a family declares for the gate, the history and scripts/verify. A program of an earlier version declares nothing.
+DECLARED: Mapping[str, type] = {"metrics": list, "core": list, "control": str, "spread": float}
+
+
+def _about(family: Any) -> dict[str, Any]:
     keys = ("chapter", "question", "operation", "untimed", "heap", "unfairness")
-    return {key: one_line(str(family[key]), longest=4000) for key in keys}
+    texts = {key: one_line(str(family[key]), longest=4000) for key in keys}
+    return texts | {key: family[key] for key, kind in DECLARED.items() if isinstance(family.get(key), kind)}
 
 
 def _malloc(strategy: Any) -> Malloc:

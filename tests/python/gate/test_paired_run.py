@@ -24,12 +24,11 @@ from suite.gate.calibration import calibrate
 from suite.gate.comparison import CANNOT_JUDGE, NOTHING_WORSE, SAME, SOMETHING_WORSE, UNDECIDED, WORSE
 from suite.gate.pairs_file import Pair, RecordedPairs, Side, read_calibration, read_pairs, write_pairs
 from suite.gate.sequential_test import Rule
-from suite.results.model import CORE_SHARE, Document, Sample, selects
-from suite.results.read import read_run
+from suite.results.model import CORE_SHARE, Document, Sample
 from suite.runner import build as building
 from suite.runner import interference
 from suite.runner.program import Part, Program
-from support import ROOT, fake_side
+from support import fake_side
 
 SCOPED, GLIBC, L1, MEMORY = fake_side.NAMES
 OLD, NEW = (paired_run.SideBuilds(Side(name), (Program(Path(name), "quick"),)) for name in ("old", "new"))
@@ -411,22 +410,6 @@ def test_calibration_admits_that_no_slowdown_would_be_found(play: Play) -> None:
     draw = random.Random(8)
     recorded, _ = play(lambda side_name, name: 10 * draw.lognormvariate(0, 5.0), to_the_end=True)
     assert calibrate(recorded, Rule()).least_found is None
-
-
-# ---- what is compared
-
-
-def test_the_core_set_exists(reference_names: tuple[str, ...]) -> None:
-    for expression in paired_run.CORE:
-        pattern = expression.replace("malloc", "glibc")
-        assert any(selects(pattern, name) for name in reference_names), expression
-    selected = [name for name in reference_names if any(selects(expression, name) for expression in paired_run.CORE)]
-    assert 30 <= len(selected) <= 60
-
-
-@pytest.fixture(scope="module")
-def reference_names() -> tuple[str, ...]:
-    return tuple(read_run(ROOT / "results" / "reference" / "run.json.gz").by_name)
 
 
 # ---- the command

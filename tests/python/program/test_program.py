@@ -66,6 +66,27 @@ def test_each_family_says_what_a_reader_must_know() -> None:
         assert all(family[fact] for fact in ("name", "chapter", "operation", "untimed", "heap"))
 
 
+def test_the_core_set_of_the_gate_exists_and_is_small() -> None:
+    quick = listed()["families"]
+    expressions = [expression for family in quick for expression in family["core"]]
+    everything = [name for family in quick for name in family["benchmarks"]]
+    for family in quick:
+        for expression in family["core"]:
+            pattern = re.compile(expression.replace("malloc", "glibc"))
+            assert any(pattern.search(name) for name in family["benchmarks"]), expression
+    assert 30 <= sum(any(re.search(one, name) for one in expressions) for name in everything) <= 60
+    assert [family["name"] for family in quick if family["control"]] == ["chase"]
+
+
+def test_metrics_and_spread_are_declared() -> None:
+    for family in listed()["families"]:
+        assert 0 < family["spread"] < 1
+        assert family["metrics"], family["name"]
+        for metric in family["metrics"]:
+            assert metric.keys() == {"counter", "unit", "more_is_worse", "least"}
+            assert metric["unit"] and metric["more_is_worse"] in (True, False) and metric["least"] >= 0
+
+
 def test_each_strategy_is_available_or_says_why_not() -> None:
     strategies = listed()["strategies"]
     assert len(set(names(strategies))) == len(strategies)

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,10 @@ import pytest
 from support import ROOT
 
 GUIDE = ROOT / "CONTRIBUTING.md"
-NEEDED = ("allocators", "benchmarks/harness", "scripts", "CMakeLists.txt", "CMakePresets.json", "tests/planted")
+NEEDED = (
+    "allocators", "benchmarks/harness", "scripts", "CMakeLists.txt", "CMakePresets.json", "pyproject.toml", "tests/planted",
+    "tests/conftest.py", "tests/cpp/libraries", "tests/python/program", "tests/python/support",
+)  # fmt: skip
 FAMILIES_KEPT = ("benchmarks/allocation/scoped.cpp", "benchmarks/allocation/scoped.hpp")  # the rest would take minutes
 
 
@@ -78,8 +81,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def run(root: Path, *command: str) -> str:
-    ended = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=600)
+def run(root: Path, *command: str, seconds: float = 600, environment: Mapping[str, str] | None = None) -> str:
+    ended = subprocess.run(
+        command, cwd=root, capture_output=True, text=True, timeout=seconds, env={**os.environ, **(environment or {})}
+    )
     assert ended.returncode == 0, ended.stdout[-4000:] + ended.stderr[-4000:]
     return ended.stdout
 
@@ -102,11 +107,40 @@ def test_every_kind_of_thing_is_added_once() -> None:
 def test_the_program_has_the_strategy_the_malloc_and_the_family(program: Path, project: Path) -> None:
     told = json.loads(run(project, str(program), "--list=json", "--profile=smoke"))
     family = next(one for one in told["families"] if one["name"] == "two")
-    assert (family["chapter"], family["question"]) == ("allocation", "Do two blocks cost twice what one costs?")
+    assert (family["chapter"], family["question"]) == ("allocation", "Do two blocks cost twice as much as one block?")
     assert {"two/c_calloc/bytes:64", "two/glibc/bytes:64"} <= set(family["benchmarks"])
     strategies = {one["name"]: one for one in told["strategies"]}
     assert strategies["c_calloc"]["what"] == "calloc of the process: memory that is zero"
     assert strategies["rpmalloc"]["available"] or strategies["rpmalloc"]["reason"]
+
+
+def test_the_operation_of_the_family_is_tested(program: Path, project: Path) -> None:
+    """The family declares it in its own file: the table of tests is made from the program's list."""
+    tests = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/python/program/test_operations.py", "-k", "two")
+    output = run(project, sys.executable, *tests, environment={"STACKHEAP_PROGRAM": str(program)})
+    assert re.search(r"^1 passed", output, re.MULTILINE), output
+
+
+# Tests about the documents and the history of this repository; the copy has neither.
+NOT_IN_A_COPY = ("tests/python/project", "tests/python/pages/test_docs.py")
+
+
+@pytest.mark.nightly
+def test_every_test_passes_with_what_the_guide_adds(tmp_path: Path) -> None:
+    """A second file that had to be touched would fail here: only what the guide names is changed."""
+    files = run(ROOT, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
+    for name in filter(None, files):
+        if (ROOT / name).is_file():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tmp_path / name)
+    for one in additions():
+        carry_out(one, tmp_path)
+    build = tmp_path / "build" / "test"
+    run(tmp_path, "cmake", "--preset", "test")
+    run(tmp_path, "cmake", "--build", str(build), seconds=3600)
+    run(tmp_path, str(build / "unit_tests"), seconds=600)
+    tests = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/python", *(f"--ignore={name}" for name in NOT_IN_A_COPY))
+    run(tmp_path, sys.executable, *tests, seconds=3600, environment={"STACKHEAP_PROGRAM": str(build / "stackheap")})
 
 
 LOOK = """
