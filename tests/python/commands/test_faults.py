@@ -1,5 +1,5 @@
-"""What if it is killed, the disk is full, a malloc is hostile, the system hides or forbids? Nothing measured is lost,
-every file on the disk is whole, and one line says what happened."""
+"""What happens if a run is killed, the disk is full, a malloc is hostile, or the system hides or forbids something?
+No finished result is lost, every file on the disk is complete, and one line says what happened."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def executable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def forked(work: Callable[[], int], output_file: Path) -> int:
-    """Does the work in a process of its own, which has imported all it needs; returns its number."""
+    """Does the work in a process of its own, which has already imported its modules; returns its number."""
     child = os.fork()
     if child == 0:
         nowhere, file = os.open(os.devnull, os.O_WRONLY), os.open(output_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -78,7 +78,7 @@ def end_of(child: int) -> int:
 
 
 def whole_files(folder: Path) -> set[str]:
-    """The names of the finished units; every result file on the disk is read as what it is."""
+    """The names of the finished units; reads every result file on the disk."""
     if (folder / "plan.json").exists():
         scheduler.read_plan(folder)
     if (folder / "run.json").exists():
@@ -95,7 +95,7 @@ def whole_files(folder: Path) -> set[str]:
 def test_a_run_killed_again_and_again_keeps_every_finished_process(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduler, "MOST_ATTEMPTS", 1)  # so that nothing is measured twice but what was lost
+    monkeypatch.setattr(scheduler, "MOST_ATTEMPTS", 1)  # so that only lost processes are measured twice
     folder, draw = tmp_path / "run", random.Random(7)
     finished: dict[str, bytes] = {}
     for _ in range(KILLS):
@@ -153,7 +153,7 @@ def test_the_measured_process_dies_with_a_killed_run(
     assert not measuring.exists() or not measuring.read_bytes()
 
 
-# ---- two at once
+# ---- two runs at a time
 
 
 def test_two_runs_cannot_work_in_one_folder(
@@ -298,7 +298,7 @@ class Silent:
 
 
 def in_own_mounts(script: str, *arguments: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Runs a shell script where mounts are its own; skips where the system does not allow that."""
+    """Runs a shell script in a mount namespace of its own; skips if the system does not allow that."""
     if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode != 0:
         pytest.skip("this system does not let a test mount anything")
     words = ["unshare", "-m", "sh", "-ec", script, "sh", *arguments]
@@ -377,7 +377,7 @@ def test_any_stack_limit_will_do(most: int) -> None:
 
 
 def test_a_small_address_space_costs_what_does_not_fit_and_no_more() -> None:
-    """The static home's memory is part of the program: it must leave room for systems that grant little."""
+    """The memory of static storage is part of the program: it must be small enough for systems that grant little."""
     bytes_granted = 700 << 20
     assert limited({resource.RLIMIT_AS: bytes_granted}, "--list=json").returncode == 0
     done = limited({resource.RLIMIT_AS: bytes_granted}, "--only=^(chase|list_walk)/", "--benchmark_format=json")
@@ -462,7 +462,7 @@ def test_processors_that_go_away_are_reported_or_not_needed(tmp_path: Path) -> N
     finally:
         os.sched_setaffinity(0, allowed)
     assert run.complete and [sample.process for sample in run.series("scoped")[0].samples] == [0, 1]
-    # What needs more processors than are left is missing, and said to be.
+    # Benchmarks that need more processors than are left are missing, and a line says so.
     for reason in (failure.reason for failure in run.failed):
         assert reason.endswith(": has no result")
     for benchmark in run.series("private"):
@@ -556,7 +556,7 @@ def test_a_closed_or_full_stream_gives_no_traceback_and_never_success(checkout: 
 
 
 def test_a_refusal_that_nobody_can_read_is_still_a_refusal(checkout: Path) -> None:
-    """1 would say: something is worse."""
+    """Exit code 1 would mean: a benchmark is worse."""
     for redirection in ("2>/dev/full", "2>&-", ">&- 2>&-"):
         done = subprocess.run(["sh", "-c", f"./scripts/compare nothing.json nothing.json {redirection}"], cwd=checkout,
                               env={**os.environ, "STACKHEAP_PYTHON": sys.executable}, timeout=60, check=False)  # fmt: skip

@@ -1,6 +1,6 @@
-"""Can any input make a command fail in another way than it documents? Damaged results, records and words of a command.
+"""Can any input make a command fail in an undocumented way? Damaged results, records and arguments.
 
-More of the same: STACKHEAP_FUZZ=1000. What was found once stands here as a test of its own.
+STACKHEAP_FUZZ=1000 tries more inputs. Each fault that was found has a test of its own here.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ EXAMPLES = int(os.environ.get("STACKHEAP_FUZZ", "60"))
 FUZZED = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 MOST_OUTPUT = 10_000_000
 
-# What a file or a user might say where something else is meant: for readers, terminals, pages, databases and paths.
+# Text in a file or from a user that may be misread: by readers, terminals, pages, databases and paths.
 HOSTILE: tuple[Any, ...] = (
     None, [], {}, True, -1, 0, 1e308, 5e-324, math.inf, math.nan, 10**30, 2**63, "", "..", "../../escaped", "/etc/escaped",
     "<script>alert(1)</script>", "\x1b[2J", "|a|`b`|", "'; DROP TABLE run;--", "a" * 10_000, "\u202eabc", "\ud800", "\x00",
@@ -52,7 +52,7 @@ Main = Callable[[list[str]], int]
 
 @cache
 def sound() -> str:
-    """A small run, as JSON: everything below begins with it."""
+    """A small run, as JSON, from which the tests below start."""
     few = re.compile(r"(scoped/.*/bytes:64/|private/|latency/|overhead/)")
     return json.dumps(synthetic.document(mallocs=2, processes=5, keep=lambda name: few.match(name) is not None))
 
@@ -98,7 +98,7 @@ def damaged_runs(draw: st.DrawFn) -> Any:
 
 
 def answered(main: Main, words: list[str], codes: frozenset[int] = frozenset({0, 2})) -> str:
-    """The command ends as it documents, says one line when it refuses, and not too much; what it printed."""
+    """Checks that the command ends with a documented code, and prints one line if it refuses; returns its output."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
@@ -118,7 +118,7 @@ def answered(main: Main, words: list[str], codes: frozenset[int] = frozenset({0,
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the commands work; nothing may appear outside `inner`."""
+    """The folder in which the commands work; no file may appear outside `inner`."""
     inner = tmp_path / "outer" / "inner"
     inner.mkdir(parents=True)
     monkeypatch.chdir(inner)
@@ -176,7 +176,7 @@ def test_a_hostile_run_makes_a_page_of_text(folder: Path) -> None:
 
 
 def test_an_invalid_number_in_the_context_is_refused(folder: Path) -> None:
-    """JSON has no such number, so that nothing that takes the context over could be written."""
+    """JSON has no such number, so a command that copies the context could not write it."""
     for number in ("NaN", "Infinity", "1e999"):
         Path("run.json").write_text(sound().replace('"num_cpus": 2', f'"num_cpus": {number}'))
         for main, words in ((export.main, ["run.json", "--to", "github-action-benchmark"]), (claims.main, ["run.json"])):
@@ -197,7 +197,7 @@ def test_an_expression_in_a_file_cannot_take_for_ever(folder: Path) -> None:
 
 
 def test_the_largest_file_that_is_read_fits_a_gigabyte_or_two(tmp_path: Path) -> None:
-    """The worst that so many bytes can be: nothing but empty lists."""
+    """The worst content of this many bytes: only empty lists."""
     file = tmp_path / "run.json"
     file.write_text("[" + "[]," * (MOST_BYTES // 12) + "[]]")  # a quarter: the test is to be short
     code = f"import sys; sys.path[:0] = {sys.path!r}; from suite.commands import claims; sys.exit(claims.main([{str(file)!r}]))"
@@ -270,7 +270,7 @@ def test_the_record_contains_only_text(folder: Path, text: str) -> None:
     assert "sound" not in errors and history.main([*record, "export"]) == 0  # the tables are still there
 
 
-# ---- the words of a command
+# ---- the arguments of a command
 
 OPTIONS: dict[str, tuple[Main, list[str]]] = {
     "claims": (claims.main, ["--claim"]),
@@ -309,14 +309,14 @@ def test_any_words_are_answered_or_refused_in_one_line(folder: Path, command: st
 @given(words=st.lists(st.one_of(WORDS, st.sampled_from(["--profile", "--only", "--allocator", "--resume", "--processes",
                                                         "--build", "--no-figures", "smoke"])), max_size=5))  # fmt: skip
 def test_any_words_to_run_are_answered_or_refused(folder: Path, words: list[str]) -> None:
-    """With a program that refuses all it is asked for, so that nothing is measured."""
+    """With a program that refuses every request, so that nothing is measured."""
     refusing = folder / "refusing"
     refusing.write_text("#!/bin/sh\necho 'stackheap: no' >&2\nexit 2\n")
     refusing.chmod(0o755)
     answered(lambda errors: run.main(errors, folder, lambda *_: refusing), words, frozenset({0, 2}))
 
 
-# ---- what the program says of itself
+# ---- the program's list
 
 
 @pytest.mark.parametrize("name", ["..", "../x", "a/b", "", "a\nb", ".hidden", "a b", "-x"])

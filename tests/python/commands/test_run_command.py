@@ -1,4 +1,4 @@
-"""Does scripts/run do what it says, refuse what it cannot do in one line, and lose nothing?"""
+"""Does scripts/run do what its help says, refuse bad input in one line, and keep all results?"""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def call(executable: Path, tmp_path: Path) -> Call:
 
 @pytest.fixture(autouse=True)
 def no_charts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What draws is tested elsewhere, and takes seconds."""
+    """Drawing has its own tests, and takes seconds."""
     monkeypatch.setitem(sys.modules, "suite.charts", charts_that(lambda run, folder: []))
     report = types.ModuleType("suite.pages.report")
     report.__dict__.update(make=lambda runs: f"a page of {len(runs)}", write=write_page)
@@ -80,7 +80,7 @@ def refused(capsys: pytest.CaptureFixture[str], message: str) -> None:
     assert len(error.splitlines()) == 1, error
 
 
-# ---- it does what it says
+# ---- a complete run
 
 
 def test_a_run_ends_with_results_findings_and_a_link(
@@ -151,7 +151,7 @@ def test_without_the_drawing_libraries_the_run_still_succeeds(
     assert "figures and report: not made (" in capsys.readouterr().out
 
 
-# ---- what went wrong inside
+# ---- failed processes
 
 
 def test_some_failed_processes_are_named_and_the_rest_is_kept(
@@ -240,7 +240,7 @@ def test_a_full_disk_gives_one_line_and_results_stay(
     assert (run.processes, run.complete) == (1, False)
 
 
-# ---- going on
+# ---- resuming
 
 
 def test_going_on_with_a_complete_run_does_not_measure(call: Call, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
-"""Does it still work on a machine with 256 cores, and on a result file of 100,000 rows?
+"""Do the commands work on a machine with 256 cores, and on a result file of 100,000 rows?
 
-The tests are a scaled-down check; `test_scale.py ROWS` measures every command on a file of so many rows.
+The tests are a scaled-down check; `test_scale.py ROWS` measures every command on a file of that many rows.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def test_missing_processors_are_not_a_failure() -> None:
 
 
 def write_runs(folder: Path, rows: int, names: list[str]) -> tuple[Path, Path]:
-    """Two runs of the same names, each with so many rows of single processes."""
+    """Two runs of the same names, each with this many rows of single processes."""
     files = []
     for number, name in enumerate(("old.json", "new.json")):
         kept_names = set(names)

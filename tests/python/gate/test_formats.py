@@ -1,4 +1,4 @@
-"""Is a comparison told truly in every form, and does a hostile name stay a name?"""
+"""Is a comparison written correctly in every format, and does a hostile name stay text?"""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_json_has_null_for_a_number_that_is_not_finite() -> None:
 
 # ---- JUnit XML
 
-# What the readers' schemas (Jenkins' junit-10.xsd, Ant's JUnit.xsd) have in common.
+# The common part of the readers' schemas (Jenkins' junit-10.xsd, Ant's JUnit.xsd).
 CHILDREN: dict[str, set[str]] = {
     "testsuites": {"testsuite"}, "testsuite": {"properties", "testcase", "system-out", "system-err"},
     "properties": {"property"}, "testcase": {"skipped", "error", "failure", "system-out", "system-err"},
@@ -246,7 +246,7 @@ def test_junit_stays_xml_whatever_a_name_holds(text: str) -> None:
     output.encode("utf-8")
 
 
-# ---- SARIF: what the standard's schema (2.1.0) requires of the objects that are used here
+# ---- SARIF: the requirements of the standard's schema (2.1.0) on the objects that are used here
 
 URI = re.compile(r"[A-Za-z0-9._~/-]+")
 
@@ -267,7 +267,7 @@ def check_sarif(text: str) -> dict[str, Any]:
         assert result["level"] in ("none", "note", "warning", "error") and isinstance(result["message"]["text"], str)
         assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
         assert all(isinstance(text, str) for text in result["partialFingerprints"].values())
-        for location in result["locations"]:  # GitHub shows a result only with one, and only a path of the repository
+        for location in result["locations"]:  # GitHub shows only results with a file, and only with a path in the repository
             uri = location["physicalLocation"]["artifactLocation"]["uri"]
             assert URI.fullmatch(uri) and not uri.startswith("/") and ".." not in uri
             assert location["physicalLocation"]["region"]["startLine"] >= 1
@@ -298,7 +298,7 @@ def test_sarif_stays_sound_whatever_a_name_holds(text: str) -> None:
     check_sarif(formats.as_sarif(hostile(text)))
 
 
-# ---- all forms
+# ---- all formats
 
 
 @pytest.mark.parametrize("form", formats.REPORTERS)

@@ -1,4 +1,4 @@
-"""Does a duet measure in turn, survive crashes and interrupts, know its floors, and tell what is worse?"""
+"""Does scripts/duet measure in turn, survive crashes and interrupts, use floors, and find the worse benchmarks?"""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ Ns = Callable[[str, str], float]  # side and benchmark
 
 
 class Stage:
-    """Stands in for the processes: answers at once, and remembers who was asked."""
+    """Replaces the processes: answers at once, and records which program measured which benchmark."""
 
     def __init__(self, ns: Ns) -> None:
         self.ns = ns
@@ -96,7 +96,7 @@ def test_the_seed_fixes_the_order(play: Play) -> None:
 
 
 def test_benchmarks_take_turns(play: Play) -> None:
-    """Pair i of all comes before pair i + 1 of any, so that a drift hits all."""
+    """Pair i of every benchmark comes before pair i + 1 of any benchmark, so that drift affects all of them."""
     _, stage = play(steady())
     rounds = [tuple(name for _, name in stage.asked[start : start + 6]) for start in range(0, len(stage.asked), 6)]
     assert all(set(measured) == {SCOPED, GLIBC, L1} for measured in rounds)
@@ -135,11 +135,11 @@ def test_the_number_of_pairs_can_be_chosen(play: Play) -> None:
     assert len(recorded.pairs[SCOPED]) == 2 * 32
 
 
-# ---- like with like
+# ---- processes with equal shares of the core
 
 
 def beside(*eights: float) -> Callable[[], list[Pair]]:
-    """Measures pairs one after another, that differ in what eight additions take by these factors."""
+    """Measures pairs whose times of eight additions differ by these factors, one pair after the other."""
     shares = iter(eights)
 
     def measure() -> list[Pair]:
@@ -182,7 +182,7 @@ def test_without_the_control_no_pair_is_unlike() -> None:
 
 
 def test_a_duet_measures_like_with_like(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The core is shared or not for some processes on end; the time follows it, and the pairs must not."""
+    """Several consecutive processes share the core, then several do not; the times follow, and the pairs must not."""
     number, rows = iter(range(10**6)), fake_side.row
 
     def row(name: str, ns: float) -> dict[str, object]:
@@ -211,7 +211,7 @@ def test_a_side_that_always_has_less_of_the_core_is_not_trusted(play: Play, monk
     assert not comparison.trusted and any("share of the core control moved by +80" in warning for warning in comparison.warnings)
 
 
-# ---- what goes wrong
+# ---- failures
 
 
 def test_a_side_that_crashes_is_a_problem_and_the_rest_goes_on(play: Play) -> None:
@@ -264,7 +264,7 @@ def test_an_interrupt_keeps_the_pairs_and_judges_them(play: Play) -> None:
     assert any("interrupted" in warning for warning in recorded.warnings)
     comparison = paired_run.verdict(recorded, expected=(SCOPED, GLIBC))
     assert {judgement.name: judgement.verdict for judgement in comparison.judgements} == {SCOPED: UNDECIDED, GLIBC: SAME}
-    assert comparison.exit_code() == CANNOT_JUDGE  # it seems worse, and that is no pass
+    assert comparison.exit_code() == CANNOT_JUDGE  # it seems worse, so it does not pass
     assert len(comparison.problems) == 1 and comparison.problems[0].startswith(f"{SCOPED}: seemed worse by +")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -417,7 +417,7 @@ def test_calibration_admits_that_no_slowdown_would_be_found(play: Play) -> None:
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project without anything; nobody else is on this machine."""
+    """An empty project; the machine counts as undisturbed."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -547,7 +547,7 @@ def test_bad_options_are_one_line(capsys: pytest.CaptureFixture[str], arguments:
 
 @pytest.fixture
 def repository(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two commits of a project, and a cmake that builds it by copying the program it holds."""
+    """Two commits of a project, and a cmake that builds by copying the program in the commit."""
     where = root / "project"
     where.mkdir()
     (where / "CMakePresets.json").write_text('{"configurePresets": [{"name": "release"}]}')

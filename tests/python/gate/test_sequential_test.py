@@ -1,4 +1,4 @@
-"""Does the rule of a duet find what is there, and nothing else? Planted changes, simulated suites, a broken rule."""
+"""Does the group-sequential test find real changes only? Planted changes, simulated suites, a broken rule."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ Draw = Callable[[np.random.Generator, int], Noise]
 
 
 def quiet(draw: np.random.Generator, n: int) -> Noise:
-    """Log ratios of pairs on a quiet machine: 1 %, and one in twenty ten times as far."""
+    """Log ratios of pairs on a quiet machine: a spread of 1 %, and ten times as much for one pair in twenty."""
     return np.asarray(draw.normal(0.0, 0.01, n) * np.where(draw.random(n) < 0.05, 10.0, 1.0))
 
 
 def disturbed(draw: np.random.Generator, n: int) -> Noise:
-    """Beside a neighbour: 2.8 %, and a quarter of the pairs three times as far."""
+    """Log ratios beside a neighbour: a spread of 2.8 %, and three times as much for a quarter of the pairs."""
     return np.asarray(draw.normal(0.0, 0.028, n) * np.where(draw.random(n) < 0.27, 3.0, 1.0))
 
 
 def cauchy(draw: np.random.Generator, n: int) -> Noise:
-    """No variance at all: what no test on means survives."""
+    """Log ratios without a finite variance, on which tests of means fail."""
     return np.asarray(0.01 * draw.standard_cauchy(n))
 
 
@@ -61,14 +61,14 @@ def suite_of(
 
 
 def failing(noise: Draw, suites: int, seed: int, rule: Rule = Rule(), number: int = 14) -> int:
-    """How many of so many suites of a thing against itself fail."""
+    """The number of suites that fail, of this many comparisons of a program with itself."""
     draw = np.random.default_rng(seed)
     outcomes = (group_sequential_test(suite_of(draw, noise, number), rule) for _ in range(suites))
     return sum(any(decision.verdict == WORSE for decision in decided.values()) for decided in outcomes)
 
 
 def finding(noise: Draw, slow: float, suites: int, seed: int, number: int = 14) -> float:
-    """How often the one slow benchmark of a suite is called worse."""
+    """The share of suites in which the slow benchmark is called worse."""
     draw = np.random.default_rng(seed)
     return sum(group_sequential_test(suite_of(draw, noise, number, slow, 1))["b0"].verdict == WORSE for _ in range(suites)) / suites
 
@@ -139,7 +139,7 @@ def test_a_thing_against_itself_hardly_ever_fails(noise: Draw) -> None:
 
 
 def test_interim_analyses_do_not_raise_the_false_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Single benchmarks, one test, no threshold, no confirmation: what is left is its looks, at 5 %."""
+    """Single benchmarks, one test, no threshold, no confirmation: only the interim analyses remain, at 5 %."""
     monkeypatch.setattr(sequential_test, "paired_p_values", signed_rank)
     bare = Rule(threshold=1e-9, suspicion=0.05, confirmation=1.0)
     alarms = failing(quiet, suites=3000, seed=12, rule=bare, number=1)
@@ -170,7 +170,7 @@ def test_most_of_a_thing_against_itself_is_same() -> None:
 
 
 def test_few_benchmarks_are_called_worse_without_being_worse() -> None:
-    """Half of the suite is slower by 5 %: among so many discoveries, few are false."""
+    """Half of the suite is slower by 5 %: few of the benchmarks that are called worse are not."""
     draw = np.random.default_rng(19)
     suites = [group_sequential_test(suite_of(draw, disturbed, 20, 0.05, 10)) for _ in range(40)]
     worse = [name for decided in suites for name, decision in decided.items() if decision.verdict == WORSE]
@@ -220,7 +220,7 @@ def test_an_unconfirmed_suspicion_does_not_fail() -> None:
 
 
 def test_many_benchmarks_need_more_evidence() -> None:
-    """Ten pairs, one against: enough for a single benchmark, not for one among two hundred."""
+    """Ten pairs, one of them in the other direction: enough for a single benchmark, not among two hundred."""
     almost = UP[:9] + [-0.01]
     assert group_sequential_test({"b": almost}, over=True)["b"].suspicion is not None
     crowd = {f"b{i}": NOTHING[:10] for i in range(200)}
@@ -256,7 +256,7 @@ def test_pairs_are_needed_analysis_by_analysis() -> None:
     assert wanted_after(NOISE[:9], NOISE[:10]) == (10, 10)
     assert wanted_after(NOISE[:10], NOISE[:10]) == (15, 15)
     assert wanted_after(NOTHING[:10], NOISE[:10]) == (0, 15)
-    assert wanted_after(UP[:10], NOISE[:15]) == (0, 20)  # confirmed when all else is decided
+    assert wanted_after(UP[:10], NOISE[:15]) == (0, 20)  # confirmation begins when all others are decided
     assert wanted_after(UP[:10], NOISE[:20]) == (0, 40)
     assert wanted_after(UP[:10], NOISE[:40]) == (20, 0)
     assert wanted_after(UP[:10] + NOISE[:10], NOISE[:40]) == (25, 0)
@@ -274,7 +274,7 @@ def test_the_number_of_pairs_sets_the_looks() -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.lists(st.floats(-1, 1), min_size=1, max_size=MOST), min_size=1, max_size=4), st.booleans())
 def test_a_mirrored_comparison_has_mirrored_ratios(logs: list[list[float]], over: bool) -> None:
-    """And no input breaks the rule: each benchmark gets exactly one of the verdicts, or waits."""
+    """No input breaks the rule: each benchmark gets exactly one of the verdicts, or needs more pairs."""
     decided = group_sequential_test({str(i): values for i, values in enumerate(logs)}, over=over)
     assert all(decision.verdict in (WORSE, BETTER, SAME, UNDECIDED) for decision in decided.values())
     assert over <= all(decision.pairs_needed == 0 for decision in decided.values())
@@ -376,7 +376,7 @@ def test_a_bimodal_side_is_quarantined() -> None:
     def jumping(i: int, pair: Pair) -> Pair:
         return replace(pair, new=replace(pair.new, ns=pair.new.ns * (1.5 if i % 2 else 1.0)))
 
-    humped = [jumping(i, pair) for i, pair in enumerate(pairs_of(1.2))]  # worse, were it not for the humps
+    humped = [jumping(i, pair) for i, pair in enumerate(pairs_of(1.2))]  # it would be worse if it were not bimodal
     for n in (10, 20, 40):
         judgement = judge_pairs({"b": humped[:n]})["b"]
         assert judgement.quarantined and judgement.verdict == UNDECIDED

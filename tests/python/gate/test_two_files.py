@@ -1,4 +1,4 @@
-"""Does comparing two files find what changed, call nothing else a change, and refuse what cannot be judged?"""
+"""Does a comparison of two files find the changes, and only the changes, and refuse files that cannot be judged?"""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_speed_up_is_better_and_does_not_fail() -> None:
 
 
 def test_an_unchanged_benchmark_is_never_called_worse_or_better() -> None:
-    """Forty comparisons of sixty benchmarks with themselves: one in fifty may find something worse or better."""
+    """Forty comparisons of sixty benchmarks with themselves: one in fifty may find a benchmark worse or better."""
     flagged = 0
     for seed in range(40):
         comparison = compared(noisy(seed, spread=0.04), noisy(seed + 1000, spread=0.04))
@@ -141,7 +141,7 @@ def test_the_threshold_is_the_users() -> None:
 
 
 def test_a_change_of_the_clock_is_not_a_change_of_the_code() -> None:
-    """All that the core computes is slower in time, and as fast in cycles."""
+    """Computations take longer in time, and equally long in cycles."""
     slower = times_of(noisy(2, spread=0.002), 1.2, *NAMES)
     comparison = compared(noisy(1, spread=0.002), slower, addition=ADDITION * 1.2)
     assert not comparison.with_verdict(WORSE)
@@ -150,13 +150,13 @@ def test_a_change_of_the_clock_is_not_a_change_of_the_code() -> None:
 
 
 def test_more_cycles_in_the_same_time_are_not_a_change() -> None:
-    """Memory does not run by the core's clock: the same time is more cycles of a faster one."""
+    """Memory does not follow the core's clock: the same time is more cycles of a faster clock."""
     comparison = compared(noisy(1, spread=0.002), noisy(2, spread=0.002), addition=ADDITION / 1.2)
     assert {judgement.verdict for judgement in comparison.judgements} == {UNDECIDED}
 
 
 def test_a_change_must_be_sure_in_time_and_in_cycles() -> None:
-    """1.2 times in both, and beyond doubt in one of them only."""
+    """1.2 times in both measures, and significant in only one of them."""
     rough = {SLOW: {"ns_per_addition": [0.05, 0.9, 0.25, 0.6, 0.1]}}
     base, steady = run_of(noisy(1), "base.json"), run_of(times_of(noisy(2), 1.2, SLOW))
     assert verdict_on(SLOW, two_files.compare(base, steady)) == WORSE
@@ -197,7 +197,7 @@ def test_a_small_change_of_a_steady_benchmark_is_found_among_noisy_benchmarks() 
 
 
 def test_a_benchmarks_own_ranks_must_agree() -> None:
-    """However unlikely the comparison with the others says it is."""
+    """Even if the permutation test over all benchmarks is significant."""
     low, mixed, high = [1.0, 2.0, 3.0, 4.0, 5.0], [1.5, 2.5, 3.5, 4.5, 5.5], [6.0, 7.0, 8.0, 9.0, 10.0]
     unlikely = permutation.PValues(0.001, 0.002)
     overlapping, apart = two_files._measured_figure(low, mixed, unlikely), two_files._measured_figure(low, high, unlikely)
@@ -318,7 +318,7 @@ def test_a_comparison_without_benchmarks_cannot_be_judged() -> None:
     assert compared(only, only).exit_code() == CANNOT_JUDGE
 
 
-# ---- what cannot be judged
+# ---- files that cannot be judged
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Is what is installed and what is released whole, and does it say which version it is?"""
+"""Are the installed files and the release complete, and do they name their version?"""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def version() -> str:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy in a repository of its own, configured."""
+    """A copy of the project in a repository of its own, configured."""
     if shutil.which("git") is None:
         pytest.skip("needs git")
     root = tmp_path_factory.mktemp("a project")

@@ -1,4 +1,4 @@
-"""Do imports run down only, from room to room of scripts/suite, and does no test module import another?"""
+"""Does every room of scripts/suite import only rooms below it, and does no test module import another?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does scripts/test build what it must and no more, run the tests that were asked for, and report how they ended?"""
+"""Does scripts/test build only what the tests need, run the selected tests, and report their result?"""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ STUBS = {
 
 @dataclass(frozen=True)
 class StubbedProject:
-    """A folder with this project's scripts/test, and stand-ins for all that it runs."""
+    """A folder with this project's scripts/test, and stand-ins for all commands that it runs."""
 
     folder: Path
 
@@ -72,7 +72,7 @@ def project(tmp_path: Path) -> StubbedProject:
     return StubbedProject(folder)
 
 
-# ---- what runs
+# ---- which tests run
 
 
 def test_without_options_it_builds_and_runs_everything_on_all_cores(project: StubbedProject) -> None:
@@ -152,7 +152,7 @@ def test_a_file_or_folder_runs_its_tests_alone(project: StubbedProject, place: s
     assert project.pytest_arguments == f"-x {place}"
 
 
-# ---- how it ends
+# ---- the exit status
 
 
 FAILED = {"CTEST": 8, "CTEST_SAYS": "86% tests passed, 1 tests failed out of 7"}

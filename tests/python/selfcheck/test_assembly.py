@@ -1,7 +1,7 @@
-"""Does the machine code do what the timed loops say, from each compiler there is?
+"""Does the machine code of every installed compiler do the work of the timed loops?
 
-The stack's take must make no call that the control does not make, a malloc's exactly its own two, and no loop may be
-empty or optimised away. Each kind of check is shown to fail on code that is broken on purpose.
+A take from the stack must make no call that the control does not make, a take from a malloc exactly two calls, and no
+loop may be empty or optimised away. Each kind of check is shown to fail on code that is broken on purpose.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ CALLS_OF_A_TAKE: dict[str, list[str]] = {
 
 @dataclass(frozen=True)
 class TimedLoop:
-    """A loop that a family's machine code must hold."""
+    """A loop that a family's machine code must contain."""
 
     family: str
     function: str  # a regular expression over demangled names
@@ -82,7 +82,7 @@ class Instruction:
 
     @property
     def target(self) -> int | None:
-        """Where a jump within the function goes."""
+        """The target of a jump within the function."""
         match = re.match(r"j\w+ ([0-9a-f]+) <", self.text)
         return int(match[1], 16) if match and not self.symbol else None
 
@@ -115,7 +115,7 @@ class Function:
 
 
 def calls_in(code: list[Instruction]) -> list[str]:
-    """A function called on several paths stands there once; calls through pointers, which may differ, all do."""
+    """The called functions, each once; of calls through pointers, which may differ, every call."""
     calls = [instruction.call for instruction in code if instruction.call]
     # A stack protector's check is no call unless the stack was smashed.
     return sorted({call for call in calls if call not in ("*", "__stack_chk_fail")}) + ["*"] * calls.count("*")
@@ -158,7 +158,7 @@ def compile_family(compiler: str, family: str, root: Path, into: Path) -> Path:
 
 
 def object_of(compiler: str, family: str, into: Path) -> Path:
-    """The build's own object where the build used this compiler: the very code that is measured. Else a new one."""
+    """The build's own object, which is the measured code, if the build used this compiler; else a new object."""
     if Path(shutil.which(compiler) or "").resolve() == Path(shutil.which(build_command()[0]) or "").resolve():
         return program().parent / "CMakeFiles/stackheap.dir/benchmarks" / f"{family}.cpp.o"
     return compile_family(compiler, family, ROOT, into)
@@ -188,7 +188,7 @@ def is_take_loop(loop: list[Instruction], take: Function) -> bool:
 
 
 def fault_of_take(functions: list[Function], strategy: str, touch: str) -> str:
-    """What is wrong with the code that takes memory of a strategy; empty when it is as it must be."""
+    """The fault of the code that takes memory of a strategy; empty if the code is right."""
     matching = takes(functions, strategy, touch)
     if len(matching) != 1:
         return f"{len(matching)} functions take and lend"
@@ -246,7 +246,7 @@ def test_the_timed_loop_does_its_work(objects: Objects, compiler: str, wanted: T
     assert timed_loop_is_there(objects[compiler, wanted.family], wanted)
 
 
-# The project, broken on purpose: in a file, this is replaced by that.
+# The project, broken on purpose: the file, the old text, the new text.
 BROKEN = {
     "a barrier that is none": [
         (
@@ -265,7 +265,7 @@ BROKEN = {
         ("allocators/strategy.hpp", "bytes);\n  strategy.deallocate(block, bytes);", "bytes);"),
     ],
 }
-# What must be said of it, by strategy.
+# The faults that must be found, by strategy.
 FAULTS = [
     ("a barrier that is none", "stack_array<64ul>", "^(0 functions|is empty|no loop)"),
     ("a barrier that is none", "none", "^(0 functions|is empty|no loop)"),

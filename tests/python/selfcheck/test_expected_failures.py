@@ -1,4 +1,4 @@
-"""Is what failed told apart from what was known to fail?"""
+"""Are unexpected failures distinguished from expected failures?"""
 
 from __future__ import annotations
 

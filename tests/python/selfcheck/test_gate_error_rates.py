@@ -1,4 +1,4 @@
-"""Does the evaluation count rightly? The other tools' rules on cases made by hand, suites, recordings, and the page."""
+"""Does the evaluation count correctly? Other tools' rules on cases made by hand, suites, recordings, and the page."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_a_suite_has_blocks_of_consecutive_turns_and_no_turn_twice(turns: int, w
 
 
 def test_a_suite_takes_turns_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each benchmark's ratio tells its turn: the rule must be given the same turns of each, in the same order."""
+    """Each benchmark's ratio shows its turn: the rule must get the same turns of every benchmark, in the same order."""
 
     def turn_of(number: int) -> Turn:
         a_pair = Pair(a_sample(1.0), a_sample(1.0 + number), True)
@@ -200,7 +200,7 @@ def test_a_rule_on_cycles_is_not_scored_without_cycles() -> None:
 
 
 def test_a_bimodal_slowdown_is_not_found() -> None:
-    """Two humps in the new side: the gate gives no verdict, however much slower the side is."""
+    """The new side is bimodal: the gate gives no verdict, however much slower the side is."""
 
     def humped(number: int) -> Turn:
         old, new = a_sample(20 + number % 7 / 100), a_sample((24, 40)[number % 2] + number % 5 / 100)
@@ -585,11 +585,11 @@ def test_a_folder_that_is_not_there_is_refused_before_anything_is_measured(
     assert "is not a folder" in one_line(capsys)
 
 
-# ---- what is planted
+# ---- the planted programs
 
 
 def built(target: str) -> Path:
-    """What the build makes beside the program."""
+    """A program or library that the build makes beside the measuring program."""
     return program().parent / target
 
 

@@ -1,4 +1,4 @@
-"""Does every mutant still apply, and is what scripts/mutate says of one true?"""
+"""Does every mutant still apply, and is the verdict of scripts/mutate right?"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ add_executable(unit_tests ${tests})
 file(GLOB families CONFIGURE_DEPENDS benchmarks/*/*.cpp)
 add_executable(stackheap ${families})
 """
-# A unit test as googletest would run it; nothing is installed for this one.
+# A unit test with the output of googletest, which need not be installed.
 UNIT = """#include <cstdio>
 #include "../../allocators/twice.hpp"
 int main() { std::puts("[==========] Running 1 test"); return twice(3) != 6; }
@@ -184,7 +184,7 @@ def test_all_tests_may_notice_a_mutant_that_the_named_tests_miss(project: Path, 
 
 
 GONE = entry("gone", "scripts/x.py", "no such text", "y", IN_SCRIPT[1])
-BAD: dict[str, tuple[list[str], list[str], str]] = {  # mutants, arguments, what is said
+BAD: dict[str, tuple[list[str], list[str], str]] = {  # mutants, arguments, message
     "old text that is gone": ([GONE], [], "gone: its old text occurs 0 times in scripts/x.py"),
     "old text that stands twice": ([entry("many", "scripts/x.py", "return", "yield", IN_SCRIPT[1])], [], "occurs 2 times"),
     "no such file": ([entry("no file", "scripts/y.py", "a", "b", IN_SCRIPT[1])], [], "0 times in scripts/y.py"),

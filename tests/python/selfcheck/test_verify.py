@@ -1,4 +1,4 @@
-"""Does the suite's proof of itself fail when the suite is wrong?"""
+"""Does scripts/verify fail when the suite is wrong?"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Rows = dict[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class ProgramOutput(verify.SuiteUnderTest):
-    """A suite that measures what the test says."""
+    """A suite whose measured times come from the test."""
 
     answer: Callable[[str, str], Rows]
 
@@ -63,7 +63,7 @@ def test_a_malloc_that_is_missing_is_skipped_and_does_not_pass() -> None:
         ("/lib/libtbbmalloc.so.2 is no malloc library: its malloc is that of /lib/libc.so.6", verify.PASS),
         ("cannot be run", verify.FAIL),
     ],
-)  # what the program says when it is given the library without its prefix
+)  # the program's message for the library without its prefix
 def test_a_library_that_measures_anothers_malloc_is_a_failure(
     monkeypatch: pytest.MonkeyPatch, refusal: str, verdict: str
 ) -> None:
