@@ -171,7 +171,9 @@ def test_json_holds_everything(name: str, strict: bool) -> None:
     document = json.loads(formats.as_json(comparison, strict))
     assert document["form"] == "stackheap-comparison/1"
     assert (document["exit_code"], document["trusted"]) == (comparison.exit_code(strict), comparison.trusted)
-    assert [written["name"] for written in document["judgements"]] == [judgement.name for judgement in comparison.judgements]
+    assert [written["name"] for written in document["judgements"]] == [
+        judgement.name for judgement in comparison.judgements
+    ]
     assert document["problems"] == list(comparison.problems) and document["warnings"] == list(comparison.warnings)
     assert sum(document["counts"].values()) == len(comparison.judgements)
     for written, judgement in zip(document["judgements"], comparison.judgements):
@@ -262,12 +264,16 @@ def check_sarif(text: str) -> dict[str, Any]:
     for invocation in run["invocations"]:
         assert isinstance(invocation["executionSuccessful"], bool) and isinstance(invocation["exitCode"], int)
         for notification in invocation["toolExecutionNotifications"]:
-            assert notification["level"] in ("none", "note", "warning", "error") and isinstance(notification["message"]["text"], str)
+            assert notification["level"] in ("none", "note", "warning", "error") and isinstance(
+                notification["message"]["text"], str
+            )
     for result in run["results"]:
         assert result["level"] in ("none", "note", "warning", "error") and isinstance(result["message"]["text"], str)
         assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
         assert all(isinstance(text, str) for text in result["partialFingerprints"].values())
-        for location in result["locations"]:  # GitHub shows only results with a file, and only with a path in the repository
+        for location in result[
+            "locations"
+        ]:  # GitHub shows only results with a file, and only with a path in the repository
             uri = location["physicalLocation"]["artifactLocation"]["uri"]
             assert URI.fullmatch(uri) and not uri.startswith("/") and ".." not in uri
             assert location["physicalLocation"]["region"]["startLine"] >= 1

@@ -193,7 +193,9 @@ def test_a_duet_measures_like_with_like(play: Play, monkeypatch: pytest.MonkeyPa
     recorded, _ = play(steady())
     assert all(pair.unlike == 0.0 for pairs in recorded.pairs.values() for pair in pairs)
     assert [judgement.verdict for judgement in paired_run.verdict(recorded).judgements] == [SAME, SAME]
-    assert {0.5, 0.9} <= {round(pair.old.counters[CORE_SHARE], 3) for pairs in recorded.pairs.values() for pair in pairs}
+    assert {0.5, 0.9} <= {
+        round(pair.old.counters[CORE_SHARE], 3) for pairs in recorded.pairs.values() for pair in pairs
+    }
 
 
 def test_a_side_that_always_has_less_of_the_core_is_not_trusted(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +210,9 @@ def test_a_side_that_always_has_less_of_the_core_is_not_trusted(play: Play, monk
 
     monkeypatch.setattr(fake_side, "row", row)
     comparison = paired_run.verdict(play(ns)[0])
-    assert not comparison.trusted and any("share of the core control moved by +80" in warning for warning in comparison.warnings)
+    assert not comparison.trusted and any(
+        "share of the core control moved by +80" in warning for warning in comparison.warnings
+    )
 
 
 # ---- failures
@@ -263,7 +267,10 @@ def test_an_interrupt_keeps_the_pairs_and_judges_them(play: Play) -> None:
     assert 5 <= len(recorded.pairs[SCOPED]) <= 7
     assert any("interrupted" in warning for warning in recorded.warnings)
     comparison = paired_run.verdict(recorded, expected=(SCOPED, GLIBC))
-    assert {judgement.name: judgement.verdict for judgement in comparison.judgements} == {SCOPED: UNDECIDED, GLIBC: SAME}
+    assert {judgement.name: judgement.verdict for judgement in comparison.judgements} == {
+        SCOPED: UNDECIDED,
+        GLIBC: SAME,
+    }
     assert comparison.exit_code() == CANNOT_JUDGE  # it seems worse, so it does not pass
     assert len(comparison.problems) == 1 and comparison.problems[0].startswith(f"{SCOPED}: seemed worse by +")
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -279,7 +286,10 @@ def test_an_interrupt_without_a_suspicion_is_not_a_failure(play: Play) -> None:
         return quiet(side_name, name)
 
     comparison = paired_run.verdict(play(ns)[0], expected=(SCOPED, GLIBC))
-    assert [judgement.verdict for judgement in comparison.judgements] == [SAME, SAME] and comparison.exit_code() == NOTHING_WORSE
+    assert [judgement.verdict for judgement in comparison.judgements] == [
+        SAME,
+        SAME,
+    ] and comparison.exit_code() == NOTHING_WORSE
 
 
 def test_an_interrupt_before_the_first_pair_cannot_be_judged(play: Play) -> None:
@@ -326,7 +336,9 @@ def test_the_clock_is_a_control() -> None:
     clocked = {"ns_per_addition": 0.2}
     faster = tuple(replace(pair, new=replace(pair.new, counters=clocked)) for pair in recorded.pairs[SCOPED])
     comparison = paired_run.verdict(replace(recorded, pairs={SCOPED: faster}))
-    assert not comparison.trusted and any("arithmetic control moved by -20" in warning for warning in comparison.warnings)
+    assert not comparison.trusted and any(
+        "arithmetic control moved by -20" in warning for warning in comparison.warnings
+    )
 
 
 # ---- layouts

@@ -55,9 +55,7 @@ def cauchy(draw: np.random.Generator, n: int) -> Noise:
 def suite_of(
     draw: np.random.Generator, noise: Draw, number: int, slow: float = 0.0, slowed: int = 0
 ) -> dict[str, list[float]]:
-    return {
-        f"b{i}": (noise(draw, MOST) + (math.log1p(slow) if i < slowed else 0.0)).tolist() for i in range(number)
-    }
+    return {f"b{i}": (noise(draw, MOST) + (math.log1p(slow) if i < slowed else 0.0)).tolist() for i in range(number)}
 
 
 def failing(noise: Draw, suites: int, seed: int, rule: Rule = Rule(), number: int = 14) -> int:
@@ -70,7 +68,10 @@ def failing(noise: Draw, suites: int, seed: int, rule: Rule = Rule(), number: in
 def finding(noise: Draw, slow: float, suites: int, seed: int, number: int = 14) -> float:
     """The share of suites in which the slow benchmark is called worse."""
     draw = np.random.default_rng(seed)
-    return sum(group_sequential_test(suite_of(draw, noise, number, slow, 1))["b0"].verdict == WORSE for _ in range(suites)) / suites
+    return (
+        sum(group_sequential_test(suite_of(draw, noise, number, slow, 1))["b0"].verdict == WORSE for _ in range(suites))
+        / suites
+    )
 
 
 # ---- the parts
@@ -331,7 +332,9 @@ def test_without_a_threshold_a_small_change_fails() -> None:
     suites = [suite_of(draw, quiet, 5, slow=0.006, slowed=5) for _ in range(40)]
 
     def worse(rule: Rule) -> int:
-        return sum(decision.verdict == WORSE for suite in suites for decision in group_sequential_test(suite, rule).values())
+        return sum(
+            decision.verdict == WORSE for suite in suites for decision in group_sequential_test(suite, rule).values()
+        )
 
     assert worse(Rule(threshold=1e-9)) > 20 and worse(Rule()) <= 5
 
@@ -367,7 +370,9 @@ def test_cycles_come_from_the_addition_without_a_counter() -> None:
 
 
 def test_more_time_for_the_same_instructions_is_suspected_to_be_layout() -> None:
-    assert any("layout suspect" in note for note in judge_pairs({"b": pairs_of(1.05, instructions=(100, 100))})["b"].notes)
+    assert any(
+        "layout suspect" in note for note in judge_pairs({"b": pairs_of(1.05, instructions=(100, 100))})["b"].notes
+    )
     assert judge_pairs({"b": pairs_of(1.0, instructions=(100, 100))})["b"].notes == ()
     assert judge_pairs({"b": pairs_of(0.9, instructions=(100, 100))})["b"].notes == ()
 
@@ -406,7 +411,10 @@ def test_outliers_are_not_bimodal() -> None:
 
 def test_families_that_report_in_counters_are_judged_by_them() -> None:
     judgements = judge_pairs({"latency/glibc/bytes:64/op:malloc": pairs_of(1.0, p50=(20, 20.0), p99=(50, 60))})
-    assert {key.partition(" ")[2]: judgement.verdict for key, judgement in judgements.items()} == {"p50": SAME, "p99": WORSE}
+    assert {key.partition(" ")[2]: judgement.verdict for key, judgement in judgements.items()} == {
+        "p50": SAME,
+        "p99": WORSE,
+    }
     lenient = Rule(thresholds={"latency/glibc/bytes:64/op:malloc": 0.3})
     pairs = {"latency/glibc/bytes:64/op:malloc": pairs_of(1.0, p50=(20, 20.0), p99=(50, 60))}
     assert {judgement.verdict for judgement in judge_pairs(pairs, lenient).values()} == {SAME}

@@ -39,7 +39,11 @@ from suite.stats import permutation, rank_sum
 from suite.stats.multiple import significant
 from support import ROOT
 
-NAMES = [f"scoped/{strategy}/bytes:{size}/touch:first" for strategy in ("none", "arena", "glibc") for size in range(8, 168, 8)]
+NAMES = [
+    f"scoped/{strategy}/bytes:{size}/touch:first"
+    for strategy in ("none", "arena", "glibc")
+    for size in range(8, 168, 8)
+]
 SLOW = "scoped/glibc/bytes:64/touch:first"
 CONTEXT = {
     "suite_version": "1", "profile": "quick", "compiler": "GNU 12.2.0", "topology": "1 package, 2 cores", "cores": "2",
@@ -78,7 +82,9 @@ def run_of(
     for name, values in times.items():
         own_counters = counters.get(name, {})
         samples = tuple(
-            Sample(index, ns, {"ns_per_addition": addition, **{key: values[index] for key, values in own_counters.items()}})
+            Sample(
+                index, ns, {"ns_per_addition": addition, **{key: values[index] for key, values in own_counters.items()}}
+            )
             for index, ns in enumerate(values)
         )
         by_name[name] = Benchmark(BenchmarkName.parse(name), samples, errors.get(name, ()))
@@ -145,7 +151,9 @@ def test_a_change_of_the_clock_is_not_a_change_of_the_code() -> None:
     slower = times_of(noisy(2, spread=0.002), 1.2, *NAMES)
     comparison = compared(noisy(1, spread=0.002), slower, addition=ADDITION * 1.2)
     assert not comparison.with_verdict(WORSE)
-    assert any("the clock, rather than the code" in note for judgement in comparison.judgements for note in judgement.notes)
+    assert any(
+        "the clock, rather than the code" in note for judgement in comparison.judgements for note in judgement.notes
+    )
     assert any("one addition" in line for line in comparison.warnings)
 
 
@@ -200,7 +208,9 @@ def test_a_benchmarks_own_ranks_must_agree() -> None:
     """Even if the permutation test over all benchmarks is significant."""
     low, mixed, high = [1.0, 2.0, 3.0, 4.0, 5.0], [1.5, 2.5, 3.5, 4.5, 5.5], [6.0, 7.0, 8.0, 9.0, 10.0]
     unlikely = permutation.PValues(0.001, 0.002)
-    overlapping, apart = two_files._measured_figure(low, mixed, unlikely), two_files._measured_figure(low, high, unlikely)
+    overlapping, apart = two_files._measured_figure(low, mixed, unlikely), two_files._measured_figure(
+        low, high, unlikely
+    )
     assert (overlapping.worse, overlapping.better) == (1.0, 1.0)
     assert (apart.worse, apart.better) == (0.001, 1.0)
     assert two_files._measured_figure(high, low, unlikely).better == 0.002
@@ -218,9 +228,7 @@ def test_a_bimodal_figure_is_quarantined_not_averaged() -> None:
 
 def test_a_benchmark_mostly_measured_while_disturbed_gets_no_verdict_of_change() -> None:
     def unit(process: int) -> Unit:
-        return Unit(
-            "scoped", "allocation", "^scoped/", process, process < 3, (), 0.0, 0.0, 0, 0, 1.0, ADDITION, 1
-        )
+        return Unit("scoped", "allocation", "^scoped/", process, process < 3, (), 0.0, 0.0, 0, 0, 1.0, ADDITION, 1)
 
     old, new = noisy(1), times_of(noisy(2), 1.5, SLOW)
     assert verdict_on(SLOW, compared(old, new)) == WORSE
@@ -453,14 +461,19 @@ def test_the_p_values_of_one_benchmark_alone_are_the_permutation_tests() -> None
 
 
 def test_drawn_relabellings_never_make_a_chance_of_nothing() -> None:
-    (chance,) = permutation.permutation_p_values([([1.0 + i / 100 for i in range(9)], [2.0 + i / 100 for i in range(9)])])
+    (chance,) = permutation.permutation_p_values(
+        [([1.0 + i / 100 for i in range(9)], [2.0 + i / 100 for i in range(9)])]
+    )
     assert chance.rise == pytest.approx(1 / 1001)
 
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 10**6), st.integers(1, 12), st.sampled_from([(5, 5), (6, 5), (9, 9)]))
-def test_permutation_p_values_are_probabilities_and_turn_with_the_sides(seed: int, number: int, sizes: tuple[int, int]) -> None:
+def test_permutation_p_values_are_probabilities_and_turn_with_the_sides(
+    seed: int, number: int, sizes: tuple[int, int]
+) -> None:
     draw = random.Random(seed)
+
     def series(size: int) -> list[float]:
         return [draw.lognormvariate(0, 1) for _ in range(size)]
 

@@ -110,7 +110,11 @@ class Function:
     def loops(self) -> list[list[Instruction]]:
         """The code from the target of each jump backwards to that jump."""
         at = {instruction.address: index for index, instruction in enumerate(self.code)}
-        jumps = [(index, at.get(instruction.target)) for index, instruction in enumerate(self.code) if instruction.target is not None]
+        jumps = [
+            (index, at.get(instruction.target))
+            for index, instruction in enumerate(self.code)
+            if instruction.target is not None
+        ]
         return [self.code[start : end + 1] for end, start in jumps if start is not None and start <= end]
 
 
@@ -139,7 +143,9 @@ def disassembled(file: Path) -> list[Function]:
 def build_command() -> tuple[str, tuple[str, ...]]:
     """The compiler of the build, and its flags without warnings and files."""
     commands = json.loads((program().parent / "compile_commands.json").read_text())
-    words = shlex.split(next(command["command"] for command in commands if command["file"].endswith("allocation/scoped.cpp")))
+    words = shlex.split(
+        next(command["command"] for command in commands if command["file"].endswith("allocation/scoped.cpp"))
+    )
     flags = (word for word in words[1 : words.index("-o")] if not word.startswith("-W"))
     return words[0], tuple(flags)
 
@@ -179,7 +185,11 @@ def objects(tmp_path_factory: pytest.TempPathFactory) -> Objects:
 def takes(functions: list[Function], strategy: str, touch: str) -> list[Function]:
     """The functions that take, lend and give back: the strategy's own lend, or the one of all that own."""
     either = rf"({re.escape(strategy)}::lend<|lend<stackheap::{re.escape(strategy)}, )stackheap::touch_{touch}>\("
-    return [function for function in functions if re.match(rf"void stackheap::{either}", function.name) and ".cold]" not in function.name]
+    return [
+        function
+        for function in functions
+        if re.match(rf"void stackheap::{either}", function.name) and ".cold]" not in function.name
+    ]
 
 
 def is_take_loop(loop: list[Instruction], take: Function) -> bool:
@@ -234,7 +244,11 @@ def timed_loop_is_there(functions: list[Function], wanted: TimedLoop) -> bool:
 
 
 def is_chain(loop: list[Instruction]) -> bool:
-    accesses = [instruction.text for instruction in loop if "(%" in instruction.text and not instruction.text.startswith(("lea", "nop", "cs nop"))]
+    accesses = [
+        instruction.text
+        for instruction in loop
+        if "(%" in instruction.text and not instruction.text.startswith(("lea", "nop", "cs nop"))
+    ]
     loads = [match.groups() for access in accesses if (match := re.fullmatch(LOAD, access))]
     followers = loads[1:] + loads[:1]  # the loop goes on with the first
     return len(loads) == len(accesses) and all(load[1] == follower[0] for load, follower in zip(loads, followers))

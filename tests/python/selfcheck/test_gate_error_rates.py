@@ -65,10 +65,14 @@ def a_turn(draw: random.Random, spread: float, with_runs: bool, cycles: bool = T
 
 
 @cache
-def a_recording(turns: int = 48, quiet: float = 0.005, noisy: float = 0.06, cycles: bool = True) -> gate_recording.Recording:
+def a_recording(
+    turns: int = 48, quiet: float = 0.005, noisy: float = 0.06, cycles: bool = True
+) -> gate_recording.Recording:
     draw = random.Random(1)
     spreads = {QUIET: quiet, NOISY: noisy}
-    turns_by_condition = {name: tuple(a_turn(draw, spreads[name], i % 4 == 0, cycles) for i in range(turns)) for name in CONDITIONS}
+    turns_by_condition = {
+        name: tuple(a_turn(draw, spreads[name], i % 4 == 0, cycles) for i in range(turns)) for name in CONDITIONS
+    }
     facts = {"date": "2026-01-02", "topology": "2 cores", "counters": "none: not here"}
     return gate_recording.Recording(7, facts, NAMES, turns_by_condition)
 
@@ -196,7 +200,10 @@ def test_noise_hides_small_slowdowns() -> None:
 
 
 def test_a_rule_on_cycles_is_not_scored_without_cycles() -> None:
-    assert gate_error_rates.score_paired(a_recording(cycles=False), QUIET, gate_error_rates.PAIRED_RULES[1], 1, suites=2) is None
+    assert (
+        gate_error_rates.score_paired(a_recording(cycles=False), QUIET, gate_error_rates.PAIRED_RULES[1], 1, suites=2)
+        is None
+    )
 
 
 def test_a_bimodal_slowdown_is_not_found() -> None:
@@ -247,9 +254,13 @@ def test_a_suite_with_two_false_alarms_is_one_suite() -> None:
     [(0, "yes |"), (2, "yes, but the interval reaches beyond the goal |"), (20, "no, missed by 3.0 points |")],
 )
 def test_the_goal_of_few_false_alarms(false_alarms: int, reached: str) -> None:
-    counted = gate_error_rates.Score(gate_error_rates.PAIRED_RULES[0].name, QUIET, suites=gate_error_rates.Tally(false_alarms, 500))
+    counted = gate_error_rates.Score(
+        gate_error_rates.PAIRED_RULES[0].name, QUIET, suites=gate_error_rates.Tally(false_alarms, 500)
+    )
     evaluation = gate_error_rates.Evaluation(a_recording(), 1, 500, (counted,))
-    [line] = [line for line in gate_error_rates._goals(evaluation).splitlines() if line.startswith("| A/A suites flagged |")]
+    [line] = [
+        line for line in gate_error_rates._goals(evaluation).splitlines() if line.startswith("| A/A suites flagged |")
+    ]
     assert line.endswith(reached)
 
 
@@ -257,7 +268,9 @@ def test_the_goal_of_few_false_alarms(false_alarms: int, reached: str) -> None:
 
 
 def test_the_same_seed_gives_the_same_table_and_another_seed_another() -> None:
-    first, again, other_seed = (gate_error_rates.table(gate_error_rates.evaluate(a_recording(), seed, suites=9)) for seed in (1, 1, 2))
+    first, again, other_seed = (
+        gate_error_rates.table(gate_error_rates.evaluate(a_recording(), seed, suites=9)) for seed in (1, 1, 2)
+    )
     assert first == again
     assert first.replace("of the resampling 1", "of the resampling 2") != other_seed
 
@@ -330,12 +343,15 @@ def test_too_few_turns_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture
 
 def test_a_recording_comes_back_as_it_was(tmp_path: Path) -> None:
     assert gate_recording.read_recording(recording_file(tmp_path)) == a_recording()
-    assert gate_recording.read_recording(recording_file(tmp_path, a_recording(cycles=False))) == a_recording(cycles=False)
+    assert gate_recording.read_recording(recording_file(tmp_path, a_recording(cycles=False))) == a_recording(
+        cycles=False
+    )
 
 
 def damaged(change: str) -> bytes:
     turns = {
-        name: [gate_recording._turn_written(NAMES, turn) for turn in condition_turns] for name, condition_turns in a_recording(turns=20).turns.items()
+        name: [gate_recording._turn_written(NAMES, turn) for turn in condition_turns]
+        for name, condition_turns in a_recording(turns=20).turns.items()
     }
     header: dict[str, Any] = {"seed": 7, "facts": {}, "benchmarks": list(NAMES)}
     document = {"evaluation": header, "turns": turns}
@@ -522,7 +538,12 @@ def test_the_recorded_slowdowns_are_the_planted_ones(tmp_path: Path) -> None:
                 assert measured.new.ns == pytest.approx(1.0 + 40 * percent / 1000)
             assert len(turn.runs[percent]) == (2 if percent == 0 else 1)
             assert all(len(times) == 10 for run in turn.runs[percent] for times in run.values())
-    every_pair = [pair for condition_turns in recording.turns.values() for by_name in condition_turns[0].pairs.values() for pair in by_name.values()]
+    every_pair = [
+        pair
+        for condition_turns in recording.turns.values()
+        for by_name in condition_turns[0].pairs.values()
+        for pair in by_name.values()
+    ]
     orders = {measured.old_first for measured in every_pair}
     assert orders == {True, False}
 
@@ -575,7 +596,10 @@ def test_an_interrupt_keeps_the_turns_that_are_whole(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(gate_recording.Recorder, "turn", third_is_interrupted)
     assert recorded(tmp_path, "--minutes", "60") == 0
-    assert {len(condition_turns) for condition_turns in gate_recording.read_recording(tmp_path / "made.json.gz").turns.values()} == {1}
+    assert {
+        len(condition_turns)
+        for condition_turns in gate_recording.read_recording(tmp_path / "made.json.gz").turns.values()
+    } == {1}
 
 
 def test_a_folder_that_is_not_there_is_refused_before_anything_is_measured(
@@ -630,7 +654,9 @@ def test_every_recorded_benchmark_exists(tmp_path: Path) -> None:
     listed = json.loads(planted("--list=json", folder=tmp_path).stdout)
     offered = {name for family in listed["families"] for name in family["benchmarks"]}
     missing = [strategy["name"] for strategy in listed["strategies"] if not strategy["available"]]
-    assert {name for name in gate_recording.BENCHMARKS if not any(f"/{name_part}/" in name for name_part in missing)} <= offered
+    assert {
+        name for name in gate_recording.BENCHMARKS if not any(f"/{name_part}/" in name for name_part in missing)
+    } <= offered
     assert {family["chapter"] for family in listed["families"]} == {"planted"}
 
 
