@@ -10,6 +10,8 @@
 #include "topology.hpp"
 #include "workload.hpp"
 
+extern const char stackheap_revision[100];  // the build writes it; empty where nobody knows it
+
 namespace stackheap {
 namespace {
 
@@ -26,6 +28,8 @@ std::vector<std::pair<std::string, std::string>> facts(profile chosen) {
   std::vector<std::pair<std::string, std::string>> all;
   const auto add = [&](const std::string& key, const std::string& value) { all.emplace_back(key, value); };
   add("suite_version", STACKHEAP_VERSION);
+  add("format", STACKHEAP_FORMAT);
+  if (*stackheap_revision != '\0') add("revision", stackheap_revision);
   add("profile", std::string(name_of(chosen)));
   add("seed", std::to_string(seed));
   add("compiler", STACKHEAP_COMPILER);

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from suite.results.model import COUNTED_BESIDE
+from support import ROOT
 from support.measuring_program import Answer, available_mallocs, listed, measure, names, parsed, program, run
 
 PROFILES = ("smoke", "quick", "full")
@@ -125,16 +127,23 @@ def test_every_benchmark_of_the_smoke_profile_runs_and_none_is_wrong() -> None:
             assert row.get("page_faults", 0) >= 0  # absent where the work is done in a child process
 
 
+def test_each_benchmark_has_what_is_measured_beside_it() -> None:
+    for row in measure(ONE_BENCHMARK).rows:
+        assert all(row[counter] > 0.0 for counter in COUNTED_BESIDE)
+
+
 def test_the_context_holds_the_facts() -> None:
     context = measure(ONE_BENCHMARK).context
     facts = {
-        "suite_version", "profile", "seed", "compiler", "build_type", "build_flags", "library_build_type_note", "cores",
+        "suite_version", "format", "profile", "seed", "compiler", "build_type", "build_flags", "library_build_type_note", "cores",
         "processing_units", "pinning", "topology", "counters", "process_malloc", "preloaded", "transparent_hugepages",
         "page_bytes",
     }  # fmt: skip
     assert facts <= context.keys()
     assert all(isinstance(context[fact], str) for fact in facts)
     assert context["profile"] == "smoke"
+    assert f"set(STACKHEAP_FORMAT {context['format']})\n" in (ROOT / "CMakeLists.txt").read_text()
+    assert re.fullmatch(r"[0-9A-Za-z._/-]{4,99}", context.get("revision", "unknown"))
     assert context["preloaded"] == ""
     assert context["process_malloc"] == "glibc"
     assert 1 <= int(context["cores"]) <= int(context["processing_units"])

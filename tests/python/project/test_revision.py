@@ -1,0 +1,113 @@
+"""Does a result say which revision of the program made it, and nothing where nobody knows?"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from support import ROOT
+
+HARNESS = Path("benchmarks", "harness")
+
+pytestmark = pytest.mark.skipif(shutil.which("git") is None or shutil.which("cmake") is None, reason="needs git and cmake")
+
+
+def run(*command: str | Path, folder: Path) -> str:
+    who = {f"GIT_{role}_{key}": "nobody" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
+    ended = subprocess.run(command, cwd=folder, env={**os.environ, **who}, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.strip()
+
+
+def copied(folder: Path) -> Path:
+    (folder / HARNESS).mkdir(parents=True)
+    for name in ("revision.cmake", "revision.txt"):
+        shutil.copy(ROOT / HARNESS / name, folder / HARNESS / name)
+    shutil.copy(ROOT / ".gitattributes", folder / ".gitattributes")
+    return folder
+
+
+def commit(folder: Path) -> str:
+    run("git", "add", "--all", folder=folder)
+    run("git", "commit", "--quiet", "--message", "a commit", folder=folder)
+    return run("git", "rev-parse", "--short", "HEAD", folder=folder)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """What knows the revision, in a repository of its own."""
+    root = copied(tmp_path / "project")
+    run("git", "init", "--quiet", folder=root)
+    commit(root)
+    return root
+
+
+def revision_of(root: Path, output: Path) -> str:
+    """What the build of this folder writes into the program."""
+    words = ("cmake", f"-DSOURCE={root}", f"-DOUTPUT={output}", "-P", root / HARNESS / "revision.cmake")
+    run(*words, folder=output.parent)
+    found = re.fullmatch(r'extern .*;\nconst char stackheap_revision\[100\] = "(.*)";\n', output.read_text())
+    assert found
+    return found[1]
+
+
+def test_it_is_the_commit_and_says_what_is_not_committed(project: Path, tmp_path: Path) -> None:
+    written = tmp_path / "revision.cpp"
+    head = run("git", "rev-parse", "--short", "HEAD", folder=project)
+    assert revision_of(project, written) == head
+    (project / "untracked").write_text("no part of it")
+    assert revision_of(project, written) == head
+    (project / HARNESS / "revision.txt").write_text("changed")
+    assert revision_of(project, written) == f"{head}-dirty"
+    assert revision_of(project, written) != commit(project) + "-dirty"
+
+
+def test_it_is_described_by_the_last_tag(project: Path, tmp_path: Path) -> None:
+    run("git", "tag", "--annotate", "--message", "a release", "v1.2", folder=project)
+    assert revision_of(project, tmp_path / "revision.cpp") == "v1.2"
+    (project / "more").touch()
+    assert revision_of(project, tmp_path / "revision.cpp") == "v1.2"
+    assert revision_of(project, tmp_path / "revision.cpp") != (head := commit(project))
+    assert revision_of(project, tmp_path / "revision.cpp") == f"v1.2-1-g{head}"
+
+
+def test_the_same_revision_does_not_touch_the_file(project: Path, tmp_path: Path) -> None:
+    written = tmp_path / "revision.cpp"
+    revision_of(project, written)
+    os.utime(written, (1, 1))
+    revision_of(project, written)
+    assert written.stat().st_mtime == 1
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+def test_an_archive_knows_its_revision_even_within_another_repository(
+    project: Path, tmp_path: Path, tagged: bool
+) -> None:
+    if tagged:
+        run("git", "tag", "--annotate", "--message", "a release", "v1.2", folder=project)
+    revision = revision_of(project, tmp_path / "revision.cpp")
+    run("git", "archive", "--prefix=release/", "--output", tmp_path / "release.tar", "HEAD", folder=project)
+    other = tmp_path / "other"
+    other.mkdir()
+    run("git", "init", "--quiet", folder=other)
+    with tarfile.open(tmp_path / "release.tar") as archive:
+        archive.extractall(other)
+    commit(other)
+    assert revision_of(other / "release", tmp_path / "unpacked.cpp") == revision
+
+
+def test_a_copy_without_a_repository_has_no_revision(tmp_path: Path) -> None:
+    assert revision_of(copied(tmp_path / "copy"), tmp_path / "revision.cpp") == ""
+
+
+@pytest.mark.parametrize("text", ['";|abc', "|", "v1|", "$Format:%h$", "", "v1.2|abc\" \"", "a b|abc"])
+def test_a_damaged_archive_has_no_revision(tmp_path: Path, text: str) -> None:
+    root = copied(tmp_path / "copy")
+    (root / HARNESS / "revision.txt").write_text(f"# a comment\n{text}\n")
+    assert revision_of(root, tmp_path / "revision.cpp") == ""
