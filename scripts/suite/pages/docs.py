@@ -1,5 +1,5 @@
-"""What do the README and the chapters' pages say of the reference run? Their generated blocks and figures, and whether
-they are still true."""
+"""What do the README and the chapters' pages say about the reference run? Makes their generated blocks and figures, and
+checks that they are up to date."""
 
 from __future__ import annotations
 
@@ -93,12 +93,12 @@ def make(root: Path) -> GeneratedDocuments:
     """What belongs to the reference run. Raises BadResult, BadDocument, OSError."""
     run = read_run(root / REFERENCE_RUN)
     drawn = {name: charts.draw(run, name) for name in charts.charts()}
-    shown = {name: one for name, one in drawn.items() if one is not None}
-    figures = {_figure_of(name, one): charts.render(one, "svg") for name, one in shown.items()}
+    shown = {name: drawing for name, drawing in drawn.items() if drawing is not None}
+    figures = {_figure_of(name, drawing): charts.render(drawing, "svg") for name, drawing in shown.items()}
     dark = charts.draw(run, HERO, charts.Look("dark"))
     if dark is not None:
         figures[_figure_of(HERO, dark)] = charts.render(dark, "svg")
-    chapters = tuple(dict.fromkeys(one.chapter for one in run.units))
+    chapters = tuple(dict.fromkeys(unit.chapter for unit in run.units))
     names = [README, *(path for chapter in chapters if (root / (path := DOCS / f"{chapter}.md")).exists())]
     pages = {path: _filled(root, path, _blocks(run, shown, path, chapters)) for path in names}
     return GeneratedDocuments(pages, figures)
@@ -112,22 +112,22 @@ BlockText = Callable[[], str]
 
 
 def _blocks(
-    run: Run, shown: Mapping[str, charts.Drawing], on: Path, chapters: tuple[str, ...]
+    run: Run, shown: Mapping[str, charts.Drawing], page: Path, chapters: tuple[str, ...]
 ) -> Mapping[str, BlockText]:
-    """The blocks that the page may have; links and pictures are written as seen from it."""
+    """The blocks that the page may have; links and pictures are relative to the page."""
     return {
-        "hero": lambda: _hero(shown, on),
+        "hero": lambda: _hero(shown, page),
         "claims": lambda: _claims(run),
-        "gallery": lambda: "\n\n".join(_figure(name, shown[name], on) for name in GALLERY if name in shown),
+        "gallery": lambda: "\n\n".join(_figure(name, shown[name], page) for name in GALLERY if name in shown),
         "machine": lambda: _machine(run),
-        "families": lambda: _families(run, on),
-        **{f"chapter {chapter}": _chapter(run, shown, chapter, on) for chapter in chapters},
+        "families": lambda: _families(run, page),
+        **{f"chapter {chapter}": _chapter(run, shown, chapter, page) for chapter in chapters},
     }
 
 
 def stale(root: Path, fresh: GeneratedDocuments) -> list[str]:
     """What differs from what was made: a line each, the block or the file."""
-    lines = [f"{path} (block {name})" for path, one in fresh.pages.items() for name in one.stale_blocks]
+    lines = [f"{path} (block {name})" for path, page in fresh.pages.items() for name in page.stale_blocks]
     for path, content in fresh.figures.items():
         file = root / path
         if not file.is_file():
@@ -144,8 +144,8 @@ def write(root: Path, fresh: GeneratedDocuments) -> None:
         write_whole(root / path, content)
     for path in _left_over(root, fresh):
         (root / path).unlink()
-    for path, one in fresh.pages.items():
-        write_whole(root / path, one.text)
+    for path, page in fresh.pages.items():
+        write_whole(root / path, page.text)
 
 
 def _left_over(root: Path, fresh: GeneratedDocuments) -> list[Path]:
@@ -153,16 +153,16 @@ def _left_over(root: Path, fresh: GeneratedDocuments) -> list[Path]:
     return sorted(there - fresh.figures.keys())
 
 
-def same_figure(one: bytes, other: bytes) -> bool:
-    """Equal, or drawn by other versions of the drawing libraries and saying the same."""
-    makers = [_metadata(each, "dc:creator") for each in (one, other)]
-    said = [(_metadata(each, "dc:title"), _metadata(each, "dc:description")) for each in (one, other)]
-    return one == other or (makers[0] != makers[1] and said[0] == said[1])
+def same_figure(first: bytes, second: bytes) -> bool:
+    """Whether the figures are equal, or have the same title and description from other versions of the libraries."""
+    makers = [_metadata(figure, "dc:creator") for figure in (first, second)]
+    texts = [(_metadata(figure, "dc:title"), _metadata(figure, "dc:description")) for figure in (first, second)]
+    return first == second or (makers[0] != makers[1] and texts[0] == texts[1])
 
 
 def _metadata(figure: bytes, tag: str) -> str:
-    found = re.search(rf"<{tag}>(.*?)</{tag}>".encode(), figure, re.DOTALL)
-    return re.sub(r"<[^>]*>|\s+", " ", found[1].decode(errors="replace")).strip() if found else ""
+    element = re.search(rf"<{tag}>(.*?)</{tag}>".encode(), figure, re.DOTALL)
+    return re.sub(r"<[^>]*>|\s+", " ", element[1].decode(errors="replace")).strip() if element else ""
 
 
 # ---- the text around the blocks
@@ -170,48 +170,48 @@ def _metadata(figure: bytes, tag: str) -> str:
 
 def _filled(root: Path, path: Path, blocks: Mapping[str, BlockText]) -> DocumentPage:
     text = (root / path).read_text(encoding="utf-8")
-    found = list(BLOCK.finditer(text))
-    if len(found) != text.count(OPENING):
+    marked = list(BLOCK.finditer(text))
+    if len(marked) != text.count(OPENING):
         raise BadDocument(f"{path}: a generated block has no <!-- end -->")
-    unknown = [one["name"] for one in found if one["name"] not in blocks]
+    unknown = [block["name"] for block in marked if block["name"] not in blocks]
     if unknown:
         raise BadDocument(f"{path}: there is no generated block {unknown[0]!r}; there are: {', '.join(blocks)}")
-    fresh = {one["name"]: f"{blocks[one['name']]()}\n" for one in found}
-    stale_blocks = tuple(one["name"] for one in found if one["text"] != fresh[one["name"]])
-    filled = BLOCK.sub(lambda one: f"{OPENING} {one['name']} -->\n{fresh[one['name']]}<!-- end -->", text)
+    fresh = {block["name"]: f"{blocks[block['name']]()}\n" for block in marked}
+    stale_blocks = tuple(block["name"] for block in marked if block["text"] != fresh[block["name"]])
+    filled = BLOCK.sub(lambda block: f"{OPENING} {block['name']} -->\n{fresh[block['name']]}<!-- end -->", text)
     return DocumentPage(filled, stale_blocks)
 
 
-def _link(target: Path, on: Path) -> str:
+def _link(target: Path, page: Path) -> str:
     """The way from the page to the file."""
-    return Path(os.path.relpath(target, on.parent)).as_posix()
+    return Path(os.path.relpath(target, page.parent)).as_posix()
 
 
 # ---- the blocks
 
 
-def _hero(shown: Mapping[str, charts.Drawing], on: Path) -> str:
+def _hero(shown: Mapping[str, charts.Drawing], page: Path) -> str:
     if HERO not in shown:
         raise BadDocument(f"{REFERENCE_RUN} has no data for the chart {HERO}")
-    one = shown[HERO]
-    source = _link(FIGURES / f"{HERO}-dark.svg", on)
+    drawing = shown[HERO]
+    source = _link(FIGURES / f"{HERO}-dark.svg", page)
     dark = f'<source media="(prefers-color-scheme: dark)" srcset="{source}">'
-    return f"<picture>\n  {dark}\n  {_image(HERO, one, on)}\n</picture>\n\n**{_cell(one.title)}.**"
+    return f"<picture>\n  {dark}\n  {_image(HERO, drawing, page)}\n</picture>\n\n**{_cell(drawing.title)}.**"
 
 
-def _image(name: str, one: charts.Drawing, on: Path) -> str:
-    return f'<img src="{_link(_figure_of(name, one), on)}" alt="{html.escape(one.alt)}">'
+def _image(name: str, drawing: charts.Drawing, page: Path) -> str:
+    return f'<img src="{_link(_figure_of(name, drawing), page)}" alt="{html.escape(drawing.alt)}">'
 
 
-def _figure(name: str, one: charts.Drawing, on: Path) -> str:
-    return f"{_image(name, one, on)}\n\n**{_cell(one.title)}.** {_cell(one.caption)}"
+def _figure(name: str, drawing: charts.Drawing, page: Path) -> str:
+    return f"{_image(name, drawing, page)}\n\n**{_cell(drawing.title)}.** {_cell(drawing.caption)}"
 
 
 def _claims(run: Run) -> str:
     lines = ["| claim | verdict | measured |", "|---|---|---|"]
-    for one in claims.judge(run):
-        verdict = f"**{one.verdict}**{f' {_cell(one.condition)}' if one.condition else ''}"
-        lines.append(f"| {_cell(one.said)} | {verdict} | {_cell(one.text)} |")
+    for judged in claims.judge(run):
+        verdict = f"**{judged.verdict}**{f' {_cell(judged.condition)}' if judged.condition else ''}"
+        lines.append(f"| {_cell(judged.said)} | {verdict} | {_cell(judged.text)} |")
     return "\n".join(lines)
 
 
@@ -232,40 +232,40 @@ def _machine(run: Run) -> str:
     return f"Measured{f' on {_cell(date)}' if date else ''}: {_cell('; '.join(filter(None, facts)))}."
 
 
-def _families(run: Run, on: Path) -> str:
-    """Every family by chapter, with a link to where it is told."""
-    chapters = {one.family: one.chapter for one in run.units}
+def _families(run: Run, page: Path) -> str:
+    """Every family by chapter, with a link to its section."""
+    chapters = {unit.family: unit.chapter for unit in run.units}
     lines = ["| chapter | family | question |", "|---|---|---|"]
     order = list(dict.fromkeys(chapters.values()))
     known = [family for family in run.families() if family in chapters]
     for family in sorted(known, key=lambda name: order.index(chapters[name])):
         chapter = chapters[family]
-        place = f"{_link(DOCS / f'{chapter}.md', on)}#{family}"
+        place = f"{_link(DOCS / f'{chapter}.md', page)}#{family}"
         lines.append(f"| {_cell(chapter)} | [`{_cell(family)}`]({place}) | {_cell(_about(run, family, 'question'))} |")
     return "\n".join(lines)
 
 
-def _chapter(run: Run, shown: Mapping[str, charts.Drawing], chapter: str, on: Path) -> BlockText:
-    families = dict.fromkeys(one.family for one in run.units if one.chapter == chapter)
-    return lambda: "\n\n".join(part for family in families for part in _family(run, shown, family, on))
+def _chapter(run: Run, shown: Mapping[str, charts.Drawing], chapter: str, page: Path) -> BlockText:
+    families = dict.fromkeys(unit.family for unit in run.units if unit.chapter == chapter)
+    return lambda: "\n\n".join(part for family in families for part in _family(run, shown, family, page))
 
 
-TOLD = {
+HEADINGS = {
     "operation": "One operation", "untimed": "Not timed", "heap": "The heap", "unfairness": "Known unfairness",
 }  # fmt: skip
 
 
-def _family(run: Run, shown: Mapping[str, charts.Drawing], family: str, on: Path) -> Iterator[str]:
+def _family(run: Run, shown: Mapping[str, charts.Drawing], family: str, page: Path) -> Iterator[str]:
     yield f"### {_cell(family)}\n\n{_cell(_about(run, family, 'question'))}"
-    for name, one in shown.items():
+    for name, drawing in shown.items():
         if charts.charts()[name].family == family:
-            yield _figure(name, one, on)
-    told = [(heading, _about(run, family, key)) for key, heading in TOLD.items()]
-    yield "\n".join(f"* *{heading}:* {_cell(text)}" for heading, text in told if text)
+            yield _figure(name, drawing, page)
+    texts = [(heading, _about(run, family, key)) for key, heading in HEADINGS.items()]
+    yield "\n".join(f"* *{heading}:* {_cell(text)}" for heading, text in texts if text)
 
 
 def _about(run: Run, family: str, key: str) -> str:
-    """What the family says of itself, in the program's own words."""
+    """A text of the family, in the program's own words."""
     about = run.account.about.get("families", {})
     return str(about.get(family, {}).get(key, ""))
 

@@ -77,15 +77,15 @@ class Benchmark:
 
     @property
     def times(self) -> tuple[float, ...]:
-        return tuple(one.ns for one in self.samples)
+        return tuple(sample.ns for sample in self.samples)
 
     @property
     def cycles(self) -> tuple[float, ...]:
-        return tuple(one.cycles for one in self.samples if one.cycles is not None)
+        return tuple(sample.cycles for sample in self.samples if sample.cycles is not None)
 
     def counter(self, key: str) -> tuple[float, ...]:
         """The counter in each process that has it."""
-        return tuple(one.counters[key] for one in self.samples if key in one.counters)
+        return tuple(sample.counters[key] for sample in self.samples if key in sample.counters)
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class Account:
     @property
     def clock(self) -> Document:
         """How much the cores' clock moved between the processes: the time of one addition is one cycle."""
-        additions = [one.ns_per_addition for one in self.units if one.ns_per_addition]
+        additions = [unit.ns_per_addition for unit in self.units if unit.ns_per_addition]
         if not additions:
             return {}
         low, high = min(additions), max(additions)
@@ -167,7 +167,7 @@ class Run:
     @property
     def processes(self) -> int:
         """The most processes any benchmark was measured in."""
-        return max((len(one.samples) for one in self.by_name.values()), default=0)
+        return max((len(benchmark.samples) for benchmark in self.by_name.values()), default=0)
 
     def series(
         self, family: str | None = None, strategy: str | None = None, **parameters: object
@@ -175,25 +175,25 @@ class Run:
         """The measured benchmarks that fit: `series("scoped", bytes=64)`. What is not given may be anything."""
         wanted = {key: str(value) for key, value in parameters.items()}
         return tuple(
-            one
-            for one in self.by_name.values()
-            if one.samples
-            and family in (None, one.name.family)
-            and strategy in (None, one.name.strategy)
-            and wanted.items() <= dict(one.name.parameters).items()
+            benchmark
+            for benchmark in self.by_name.values()
+            if benchmark.samples
+            and family in (None, benchmark.name.family)
+            and strategy in (None, benchmark.name.strategy)
+            and wanted.items() <= dict(benchmark.name.parameters).items()
         )
 
     def get(self, name: str) -> Benchmark | None:
         """The benchmark of this exact name, if it was measured."""
-        found = self.by_name.get(name)
-        return found if found is not None and found.samples else None
+        benchmark = self.by_name.get(name)
+        return benchmark if benchmark is not None and benchmark.samples else None
 
     def families(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(one.name.family for one in self.series()))
+        return tuple(dict.fromkeys(benchmark.name.family for benchmark in self.series()))
 
     def strategies(self, family: str | None = None) -> tuple[str, ...]:
-        found = (one.name.strategy for one in self.series(family))
-        return tuple(dict.fromkeys(strategy for strategy in found if strategy is not None))
+        strategies = (benchmark.name.strategy for benchmark in self.series(family))
+        return tuple(dict.fromkeys(strategy for strategy in strategies if strategy is not None))
 
     def mallocs(self) -> dict[str, str]:
         """Each malloc library of the run that could be measured, and its version and file."""
@@ -227,17 +227,17 @@ class Run:
         value = str(self.context.get(key, ""))
         return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
 
-    def disturbed_processes(self, one: Benchmark) -> tuple[int, ...]:
+    def disturbed_processes(self, benchmark: Benchmark) -> tuple[int, ...]:
         """The processes that were disturbed while they measured this benchmark."""
-        measured = {taken.process for taken in one.samples}
+        measured = {sample.process for sample in benchmark.samples}
         return tuple(
             sorted(
-                each.process
-                for each in self.units
-                if each.disturbed
-                and each.family == one.name.family
-                and each.process in measured
-                and (not PLAIN_PART.fullmatch(each.part) or selects(each.part, one.name.text))
+                unit.process
+                for unit in self.units
+                if unit.disturbed
+                and unit.family == benchmark.name.family
+                and unit.process in measured
+                and (not PLAIN_PART.fullmatch(unit.part) or selects(unit.part, benchmark.name.text))
             )
         )
 
