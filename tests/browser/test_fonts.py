@@ -132,9 +132,9 @@ def test_no_letters_of_a_chart_overlap_or_leave_the_page(browser: Browser, figur
             if text.left < 0 or text.right > width or text.top < 0 or text.bottom > height
         ]
         faults += [
-            f"{name}: {one.text!r} overlaps {other.text!r}"
-            for one, other in itertools.combinations(texts, 2)
-            if one.overlaps(other)
+            f"{name}: {text.text!r} overlaps {other.text!r}"
+            for text, other in itertools.combinations(texts, 2)
+            if text.overlaps(other)
         ]
     assert faults == []
 

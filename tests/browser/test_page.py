@@ -78,7 +78,7 @@ def test_a_full_run_is_painted_within_a_second(chromium: Browser, full_page: Pat
     paints = []
     for _ in range(3):  # the best of three: other work on this machine is not the page's
         chromium.open(full_page)
-        script = "return performance.getEntriesByName('first-contentful-paint').map(one => one.startTime)"
+        script = "return performance.getEntriesByName('first-contentful-paint').map(entry => entry.startTime)"
         chromium.wait(lambda: chromium.run(script))
         paints += chromium.run(script)
     assert min(paints) < SLACK * MOST_TO_FIRST_PAINT
@@ -86,7 +86,7 @@ def test_a_full_run_is_painted_within_a_second(chromium: Browser, full_page: Pat
 
 def test_the_page_never_scrolls_sideways(chromium: Browser, full_page: Path) -> None:
     chromium.open(full_page)
-    chromium.run("for (const one of document.querySelectorAll('details')) one.open = true")
+    chromium.run("for (const details of document.querySelectorAll('details')) details.open = true")
     for width in (1440, 820, 390, 320):
         chromium.resize((width, 844))
         assert chromium.run("return document.documentElement.scrollWidth") <= width
@@ -127,8 +127,8 @@ def test_sorting_orders_by_value_and_says_so(chromium: Browser, page: Path) -> N
     chromium.open(page)
     search(chromium, "private threads:1")
     run = read_run(page.with_name("0.json"))
-    by_cost = sorted(run.series("private", threads=1), key=lambda one: estimate_median(one.times).median)
-    expected = [one.name.text for one in by_cost]
+    by_cost = sorted(run.series("private", threads=1), key=lambda benchmark: estimate_median(benchmark.times).median)
+    expected = [benchmark.name.text for benchmark in by_cost]
     header = "#table thead th:nth-child(2)"
     chromium.click(f"{header} button")
     assert names(chromium) == expected
@@ -144,7 +144,7 @@ def test_the_unit_can_be_chosen(chromium: Browser, page: Path) -> None:
     search(chromium, "chase bytes:4096 random heap")
     median = "#table tbody td"
 
-    def told(unit: str) -> str:
+    def shown(unit: str) -> str:
         chromium.run(
             "const unit = document.getElementById('unit'); unit.value = arguments[0];"
             "unit.dispatchEvent(new Event('change', {bubbles: true}))", unit,
@@ -152,12 +152,12 @@ def test_the_unit_can_be_chosen(chromium: Browser, page: Path) -> None:
         return chromium.texts(median)[0]
 
     run = read_run(page.with_name("0.json"))
-    (one,) = run.series("chase", bytes=4096, order="random", home="heap")
-    ns = estimate_median(one.times).median
-    assert told("time") == time_text(ns)
-    assert told("ns") == three_figures(ns)
-    assert told("cycles") == three_figures(ns / 0.25)
-    assert float(told("rate").removesuffix(" M/s")) == pytest.approx(1000 / ns, abs=1)
+    (benchmark,) = run.series("chase", bytes=4096, order="random", home="heap")
+    ns = estimate_median(benchmark.times).median
+    assert shown("time") == time_text(ns)
+    assert shown("ns") == three_figures(ns)
+    assert shown("cycles") == three_figures(ns / 0.25)
+    assert float(shown("rate").removesuffix(" M/s")) == pytest.approx(1000 / ns, abs=1)
 
 
 def test_more_rows_come_when_asked_for(chromium: Browser, page: Path) -> None:
@@ -206,8 +206,8 @@ def test_a_ring_lies_on_the_mark_that_it_tells_of(chromium: Browser, page: Path)
     chromium.open(page)
     for spot in (0, 2):
         x, y = place_of(chromium, spot)
-        found = chromium.run("return document.elementFromPoint(arguments[0], arguments[1]).tagName", x, y)
-        assert found == "use"
+        tag = chromium.run("return document.elementFromPoint(arguments[0], arguments[1]).tagName", x, y)
+        assert tag == "use"
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -324,22 +324,22 @@ def test_axe_finds_no_serious_problem(chromium: Browser, page: Path, theme: str)
     if not AXE.exists():
         pytest.skip(f"axe-core is not installed: npm ci --prefix {AXE.parents[2].relative_to(ROOT)}")
     chromium.open(page, color_scheme=theme)
-    chromium.run("for (const one of document.querySelectorAll('details')) one.open = true")
+    chromium.run("for (const details of document.querySelectorAll('details')) details.open = true")
     chromium.driver.set_script_timeout(120)
     chromium.run(f"{AXE.read_text(encoding='utf-8')}; window.axe = axe")
     violations = chromium.driver.execute_async_script(
         "const done = arguments[0]; axe.run(document, {resultTypes: ['violations'], elementRef: false})"
-        ".then(found => done(found.violations.map(one => [one.impact, one.id, one.nodes[0].html.slice(0, 200)])))"
+        ".then(result => done(result.violations.map(rule => [rule.impact, rule.id, rule.nodes[0].html.slice(0, 200)])))"
     )
-    assert [one for one in violations if one[0] in ("serious", "critical")] == []
+    assert [violation for violation in violations if violation[0] in ("serious", "critical")] == []
 
 
 def test_headings_are_in_order_and_ids_are_unique(chromium: Browser, full_page: Path) -> None:
     chromium.open(full_page)
-    levels = chromium.run("return [...document.querySelectorAll('h1,h2,h3,h4')].map(one => Number(one.tagName[1]))")
+    levels = chromium.run("return [...document.querySelectorAll('h1,h2,h3,h4')].map(heading => Number(heading.tagName[1]))")
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(after - before <= 1 for before, after in zip(levels, levels[1:]))
-    ids = chromium.run("return [...document.querySelectorAll('[id]')].map(one => one.id)")
+    ids = chromium.run("return [...document.querySelectorAll('[id]')].map(element => element.id)")
     assert len(ids) == len(set(ids))
 
 
@@ -355,11 +355,11 @@ def test_on_a_phone_a_chart_scrolls_in_its_own_box(chromium: Browser, page: Path
 
 
 def test_two_runs_stand_side_by_side(chromium: Browser, tmp_path: Path) -> None:
-    def dearer(name: str) -> float:
+    def twice(name: str) -> float:
         return 2 * synthetic.price(name)
 
-    one, other = synthetic.document(keep=few), synthetic.document(keep=few, ns=dearer)
-    chromium.open(page_of(tmp_path, one, other))
+    first, second = synthetic.document(keep=few), synthetic.document(keep=few, ns=twice)
+    chromium.open(page_of(tmp_path, first, second))
     search(chromium, "private/glibc/threads:1")
     header = [text for text in chromium.texts("#table thead th")]
     assert (header[1], header[3], header[5]) == ("A: median", "B: median", "B / A")

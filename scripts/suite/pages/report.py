@@ -1,4 +1,4 @@
-"""What does a page about one run, or several side by side, say? One HTML file that needs no network.
+"""How does a page show one run, or several side by side? It is one HTML file that needs no network.
 
 All text of a result file goes through the template, which escapes it; nothing here writes HTML but the charts' SVG.
 """
@@ -33,7 +33,7 @@ from suite.stats.estimates import Estimate, estimate_median, estimate_ratio
 PAGE = Path(__file__).with_name("template")
 MOST_RUNS = 6  # more columns than that nobody can read side by side
 _INDENT = re.compile(r"\n\s*")  # a page is a tenth smaller without
-LONGEST_TEXT = 4000  # no honest fact is longer; a hostile one shall not make the page unusable
+LONGEST_TEXT = 4000  # no honest fact is longer, and a hostile fact must not make the page unusable
 
 CHAPTERS = {
     "allocation": "What does it cost to get memory?",
@@ -47,7 +47,7 @@ CHAPTERS = {
 OTHER_CHAPTER = "others"
 HEADER = ("chapter", "question", "operation", "untimed", "heap", "unfairness")
 
-# Counters that say how a figure was taken, and no more.
+# Counters that describe the measurement, not the benchmark.
 ABOUT_MEASURING = ("ns_per_addition", CORE_SHARE, "child_seconds")
 FROM_THE_KERNEL = ("page_faults",)
 CHILD = "child_seconds"  # has it: the time is that of a child process, and only its counters say something
@@ -63,7 +63,7 @@ def make(runs: Sequence[Run]) -> str:
     sides = [ReportedRun(run, letter if len(runs) > 1 else "") for run, letter in zip(runs, "ABCDEF")]
     drawn = _drawn(sides)
     chapters = _chapters(sides, drawn)
-    judged = [claims.judge(one.run) for one in sides]
+    judged = [claims.judge(side.run) for side in sides]
     script = _source("page.js")
     page = _environment().get_template("page.html.j2").render(
         title="What memory costs" + (" on this machine" if len(sides) == 1 else f" on {len(sides)} sides"),
@@ -74,10 +74,10 @@ def make(runs: Sequence[Run]) -> str:
         chart_styles=drawn.styles,
         topics=_topics(sides),
         claims=_claims(judged, chapters),
-        tallies=[(one.letter, _tally(found)) for one, found in zip(sides, judged)],
+        tallies=[(side.letter, _tally(claims_of_side)) for side, claims_of_side in zip(sides, judged)],
         overview=drawn.overview,
         chapters=chapters,
-        figures=_packed({"sides": [one.letter for one in sides], "rows": list(_rows(sides))}),
+        figures=_packed({"sides": [side.letter for side in sides], "rows": list(_rows(sides))}),
     )
     return _INDENT.sub("\n", page)
 
@@ -127,7 +127,7 @@ def write(page: str, file: Path) -> Path:
     return file
 
 
-# ---- one run among others
+# ---- a run of the page
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class ReportedRun:
 
     @property
     def name(self) -> str:
-        """Of its machine: what a reader may know it by."""
+        """The name of its machine, if the result has it."""
         return str(self.run.context.get("host_name") or self.run.path.parent.name or "a machine")
 
     @property
@@ -148,7 +148,7 @@ class ReportedRun:
 
     @property
     def lead(self) -> str:
-        """What was measured, where and when, in one line."""
+        """The machine, the day and the size of the run, in one line."""
         cores = self.run.fact("cores")
         families = phrases.count(len(self.run.families()), "family", "families")
         counts = [
@@ -156,12 +156,12 @@ class ReportedRun:
             f"{len(self.run.series()):,} benchmarks in {families}",
             phrases.count(self.run.processes, "process each", "processes each"),
         ]
-        unbroken = [one.replace(" ", phrases.NO_BREAK) for one in counts]
+        unbroken = [text.replace(" ", phrases.NO_BREAK) for text in counts]
         return " · ".join(filter(None, (self.name, self.day, *unbroken)))
 
     @property
     def warning(self) -> str:
-        """Of what is missing."""
+        """Names what is missing."""
         failed = len(self.run.failed)
         missing = [] if self.run.complete else ["it was interrupted, or is still going on"]
         missing += [f"{phrases.count(failed, 'process')} failed"] if failed else []
@@ -170,24 +170,24 @@ class ReportedRun:
     @property
     def facts(self) -> list[tuple[str, str]]:
         """What is known of the machine and the program, those facts that are there."""
-        said = self.run.context.get
+        fact = self.run.context.get
         caches = ", ".join(f"{level} {bytes_text(size)}" for level, size in cache_levels(self.run))
-        compiler = " ".join(str(said(key, "")) for key in ("compiler", "build_flags")).strip()
+        compiler = " ".join(str(fact(key, "")) for key in ("compiler", "build_flags")).strip()
         libraries = [f"{name} {text}" for name, text in self.run.mallocs().items()]
         facts = [
-            ("Measured", str(said("date", "")).replace("T", " ")),
-            ("Host", str(said("host_name", ""))),
-            ("Processor", str(said("topology") or said("cores") or "")),
+            ("Measured", str(fact("date", "")).replace("T", " ")),
+            ("Host", str(fact("host_name", ""))),
+            ("Processor", str(fact("topology") or fact("cores") or "")),
             ("Caches", caches),
             ("Compiler", compiler),
-            ("The process's malloc", str(said("process_malloc", ""))),
+            ("The process's malloc", str(fact("process_malloc", ""))),
             ("Mallocs", "; ".join(libraries)),
-            ("Preloaded", str(said("preloaded", ""))),
-            ("Threads pinned to", str(said("pinning", ""))),
-            ("Huge pages", str(said("transparent_hugepages", ""))),
-            ("Hardware counters", str(said("counters", ""))),
-            ("Profile, seed", ", ".join(str(said(key, "")) for key in ("profile", "seed") if said(key))),
-            ("Suite", str(said(MADE_BY_THIS_SUITE, ""))),
+            ("Preloaded", str(fact("preloaded", ""))),
+            ("Threads pinned to", str(fact("pinning", ""))),
+            ("Huge pages", str(fact("transparent_hugepages", ""))),
+            ("Hardware counters", str(fact("counters", ""))),
+            ("Profile, seed", ", ".join(str(fact(key, "")) for key in ("profile", "seed") if fact(key))),
+            ("Suite", str(fact(MADE_BY_THIS_SUITE, ""))),
         ]
         return [(name, text) for name, text in facts if text]
 
@@ -197,18 +197,18 @@ class ReportedRun:
 
     @property
     def checks(self) -> list[dict[str, str]]:
-        """What was found out about the machine, what is to be minded first."""
-        found = self._machine.get("findings")
-        listed = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+        """The checks of the machine, first those that need attention."""
+        checks = self._machine.get("findings")
+        listed = [check for check in checks if isinstance(check, dict)] if isinstance(checks, list) else []
         keys = ("name", "state", "value", "effect", "remedy")
-        checks = [{key: str(one.get(key, "")) for key in keys} for one in listed]
+        texts = [{key: str(check.get(key, "")) for key in keys} for check in listed]
         order = ("mind", "unknown")
-        return sorted(checks, key=lambda one: order.index(one["state"]) if one["state"] in order else len(order))
+        return sorted(texts, key=lambda check: order.index(check["state"]) if check["state"] in order else len(order))
 
     @property
     def _machine(self) -> Mapping[str, Any]:
-        found = self.run.account.about.get("machine")
-        return found if isinstance(found, dict) else {}
+        machine = self.run.account.about.get("machine")
+        return machine if isinstance(machine, dict) else {}
 
     @property
     def caveats(self) -> list[str]:
@@ -216,16 +216,16 @@ class ReportedRun:
 
     @property
     def disturbed(self) -> list[Unit]:
-        return [one for one in self.run.units if one.disturbed]
+        return [unit for unit in self.run.units if unit.disturbed]
 
     def header(self, family: str) -> dict[str, str]:
         """What the family's own header says; empty words where it says nothing."""
         families = self.run.account.about.get("families")
-        found = families.get(family) if isinstance(families, dict) else None
-        return {key: str(found.get(key, "")) if isinstance(found, dict) else "" for key in HEADER}
+        header = families.get(family) if isinstance(families, dict) else None
+        return {key: str(header.get(key, "")) if isinstance(header, dict) else "" for key in HEADER}
 
     def chapter(self, family: str) -> str:
-        measured_in = (one.chapter for one in self.run.units if one.family == family)
+        measured_in = (unit.chapter for unit in self.run.units if unit.family == family)
         return self.header(family)["chapter"] or next(measured_in, OTHER_CHAPTER)
 
 
@@ -265,27 +265,30 @@ class DrawnCharts:
 
 def _drawn(sides: Sequence[ReportedRun]) -> DrawnCharts:
     drawn = DrawnCharts()
-    families = {family for one in sides for family in one.run.families()}
+    families = {family for side in sides for family in side.run.families()}
     for name, kind in charts.charts().items():
-        for one in sides:
-            made = _chart(one, name, kind.question, drawn.styles)
-            if made is not None:
+        for side in sides:
+            chart = _chart(side, name, kind.question, drawn.styles)
+            if chart is not None:
                 place = drawn.by_family.setdefault(kind.family, []) if kind.family in families else drawn.overview
-                place.append(made)
+                place.append(chart)
     return drawn
 
 
-def _chart(of: ReportedRun, name: str, question: str, styles: ChartStyles) -> ReportChart | None:
-    light, dark = (charts.draw(of.run, name, charts.Look(theme)) for theme in charts.THEMES)
+def _chart(side: ReportedRun, name: str, question: str, styles: ChartStyles) -> ReportChart | None:
+    light, dark = (charts.draw(side.run, name, charts.Look(theme)) for theme in charts.THEMES)
     if light is None or dark is None:
         return None
-    mark = "-".join(filter(None, (name, of.letter)))
+    mark = "-".join(filter(None, (name, side.letter)))
     prefix = styles.next_prefix()
     try:
         views = {"both": inline(light, dark, prefix, styles)}
     except UnlikeThemes:
-        views = {one.look.theme: inline(one, one, f"{prefix}{one.look.theme}-", styles) for one in (light, dark)}
-    return ReportChart(f"chart-{mark}", name, of, question, light.title, light.caption, light.alt, light.spots, views)
+        views = {
+            drawing.look.theme: inline(drawing, drawing, f"{prefix}{drawing.look.theme}-", styles)
+            for drawing in (light, dark)
+        }
+    return ReportChart(f"chart-{mark}", name, side, question, light.title, light.caption, light.alt, light.spots, views)
 
 
 # ---- chapters
@@ -309,18 +312,18 @@ class ReportChapter:
 
 
 def _chapters(sides: Sequence[ReportedRun], drawn: DrawnCharts) -> list[ReportChapter]:
-    found: dict[str, list[ReportFamily]] = {}
-    names = dict.fromkeys(name for one in sides for name in one.run.families())
+    by_chapter: dict[str, list[ReportFamily]] = {}
+    names = dict.fromkeys(name for side in sides for name in side.run.families())
     for number, name in enumerate(names):
-        first = next(one for one in sides if name in one.run.families())
+        first = next(side for side in sides if name in side.run.families())
         header = first.header(name)
-        benchmarks = len({each.name.text for one in sides for each in one.run.series(name)})
-        made = ReportFamily(_id("family", name, number), name, header, drawn.by_family.get(name, []), benchmarks)
-        found.setdefault(first.chapter(name), []).append(made)
-    known = [name for name in CHAPTERS if name in found]
-    ordered = [*known, *(name for name in found if name not in CHAPTERS)]
+        benchmarks = len({benchmark.name.text for side in sides for benchmark in side.run.series(name)})
+        family = ReportFamily(_id("family", name, number), name, header, drawn.by_family.get(name, []), benchmarks)
+        by_chapter.setdefault(first.chapter(name), []).append(family)
+    known = [name for name in CHAPTERS if name in by_chapter]
+    ordered = [*known, *(name for name in by_chapter if name not in CHAPTERS)]
     return [
-        ReportChapter(_id("chapter", name, number), name, CHAPTERS.get(name, ""), found[name])
+        ReportChapter(_id("chapter", name, number), name, CHAPTERS.get(name, ""), by_chapter[name])
         for number, name in enumerate(ordered)
     ]
 
@@ -337,15 +340,15 @@ VERDICTS = (claims.HOLDS, claims.HOLDS_BUT, claims.DOES_NOT_HOLD, claims.UNDECID
 
 @dataclass(frozen=True)
 class ReportClaim:
-    """What is said, what each side says to it, and the families that it was read from."""
+    """A claim, the verdict of each side, and the families that decided it."""
 
-    said: str
+    text: str
     judged: Sequence[claims.JudgedClaim]
     families: Sequence[ReportFamily]
 
 
 def _claims(by_side: Sequence[Sequence[claims.JudgedClaim]], chapters: Sequence[ReportChapter]) -> list[ReportClaim]:
-    shown = {one.name: one for each in chapters for one in each.families}
+    shown = {family.name: family for chapter in chapters for family in chapter.families}
     return [
         ReportClaim(judged[0].said, judged, [shown[name] for name in judged[0].families if name in shown])
         for judged in zip(*by_side)
@@ -353,8 +356,8 @@ def _claims(by_side: Sequence[Sequence[claims.JudgedClaim]], chapters: Sequence[
 
 
 def _tally(judged: Iterable[claims.JudgedClaim]) -> list[tuple[str, int]]:
-    found = Counter(one.verdict for one in judged)
-    return [(verdict, found[verdict]) for verdict in VERDICTS if found[verdict]]
+    counts = Counter(claim.verdict for claim in judged)
+    return [(verdict, counts[verdict]) for verdict in VERDICTS if counts[verdict]]
 
 
 def _css_class(verdict: str) -> str:
@@ -367,15 +370,17 @@ def _css_class(verdict: str) -> str:
 @dataclass(frozen=True)
 class ReportSubject:
     name: str
-    cells: Sequence[summary.Finding | None]  # one a side
+    cells: Sequence[summary.Finding | None]  # a cell for each side
 
 
 def _topics(sides: Sequence[ReportedRun]) -> dict[str, list[ReportSubject]]:
     """The findings of each topic, a row for each subject."""
-    by_side = [{(one.topic, one.subject): one for one in summary.findings(each.run)} for each in sides]
+    by_side = [
+        {(finding.topic, finding.subject): finding for finding in summary.findings(side.run)} for side in sides
+    ]
     topics: dict[str, list[ReportSubject]] = {}
-    for topic, name in dict.fromkeys(key for found in by_side for key in found):
-        cells = [found.get((topic, name)) for found in by_side]
+    for topic, name in dict.fromkeys(key for of_side in by_side for key in of_side):
+        cells = [of_side.get((topic, name)) for of_side in by_side]
         topics.setdefault(topic, []).append(ReportSubject(name, cells))
     return topics
 
@@ -386,34 +391,36 @@ Row = list[Any]
 
 
 def _rows(sides: Sequence[ReportedRun]) -> Iterator[Row]:
-    """Each as [name, counter or "", for each side its figures or null, for each side after the first its ratio].
+    """A row is [name, counter or "", for each side its figures or null, for each side after the first its ratio].
 
-    Figures: median, low, high, the same in cycles, the humps, disturbed processes, processes, processes planned.
+    Figures: median, low, high, the same in cycles, the two modes or 0, processes: disturbed, measured, planned.
     """
-    names = dict.fromkeys(each.name.text for one in sides for each in one.run.series())
+    names = dict.fromkeys(benchmark.name.text for side in sides for benchmark in side.run.series())
     for name in names:
-        found = [one.run.get(name) for one in sides]
-        measured = [one for one in found if one is not None]
-        if not any(each.counter(CHILD) for each in measured):
-            times = [_times(one.run, each) if each else None for one, each in zip(sides, found)]
-            yield [name, "", times, [_ratio(each, found[0]) for each in found[1:]]]
+        benchmarks = [side.run.get(name) for side in sides]
+        measured = [benchmark for benchmark in benchmarks if benchmark is not None]
+        if not any(benchmark.counter(CHILD) for benchmark in measured):
+            times = [_times(side.run, benchmark) if benchmark else None for side, benchmark in zip(sides, benchmarks)]
+            yield [name, "", times, [_ratio(benchmark, benchmarks[0]) for benchmark in benchmarks[1:]]]
         for key in counters_of(measured):
-            cells = [_counted(one.run, each, key) if each else None for one, each in zip(sides, found)]
+            cells = [
+                _counted(side.run, benchmark, key) if benchmark else None for side, benchmark in zip(sides, benchmarks)
+            ]
             yield [name, key, cells, [None] * (len(sides) - 1)]
 
 
-def _times(run: Run, one: Benchmark) -> Row:
-    figure = estimate_median(one.times)
-    cycles = estimate_median(one.cycles) if len(one.cycles) == len(one.samples) else None
-    return [*_short(figure), *(_short(cycles) if cycles else [None] * 3), *_sureness(run, one, figure)]
+def _times(run: Run, benchmark: Benchmark) -> Row:
+    figure = estimate_median(benchmark.times)
+    cycles = estimate_median(benchmark.cycles) if len(benchmark.cycles) == len(benchmark.samples) else None
+    return [*_short(figure), *(_short(cycles) if cycles else [None] * 3), *_sureness(run, benchmark, figure)]
 
 
-def _counted(run: Run, one: Benchmark, key: str) -> Row | None:
-    values = one.counter(key)
+def _counted(run: Run, benchmark: Benchmark, key: str) -> Row | None:
+    values = benchmark.counter(key)
     if not values:
         return None
     figure = estimate_median(values)
-    return [*_short(figure), None, None, None, *_sureness(run, one, figure)]
+    return [*_short(figure), None, None, None, *_sureness(run, benchmark, figure)]
 
 
 def _short(figure: Estimate) -> Row:
@@ -422,17 +429,17 @@ def _short(figure: Estimate) -> Row:
     return [None if value is None else float(f"{value:.4g}") for value in (figure.median, *ends)]
 
 
-def _sureness(run: Run, one: Benchmark, figure: Estimate) -> Row:
-    humps = [float(f"{each:.4g}") for each in figure.modes] if figure.modes else 0
-    return [humps, len(run.disturbed_processes(one)), len(one.samples), run.account.processes_planned]
+def _sureness(run: Run, benchmark: Benchmark, figure: Estimate) -> Row:
+    modes = [float(f"{mode:.4g}") for mode in figure.modes] if figure.modes else 0
+    return [modes, len(run.disturbed_processes(benchmark)), len(benchmark.samples), run.account.processes_planned]
 
 
 def counters_of(measured: Iterable[Benchmark]) -> list[str]:
-    keys = dict.fromkeys(key for one in measured for each in one.samples for key in each.counters)
+    keys = dict.fromkeys(key for benchmark in measured for sample in benchmark.samples for key in sample.counters)
     return [key for key in keys if key not in ABOUT_MEASURING]
 
 
-def _ratio(one: Benchmark | None, base: Benchmark | None) -> Row | None:
-    if one is None or base is None or min((*one.times, *base.times)) <= 0.0:
+def _ratio(benchmark: Benchmark | None, base: Benchmark | None) -> Row | None:
+    if benchmark is None or base is None or min((*benchmark.times, *base.times)) <= 0.0:
         return None
-    return _short(estimate_ratio(one.times, base.times))
+    return _short(estimate_ratio(benchmark.times, base.times))

@@ -61,7 +61,8 @@ LENT, LENT_AND_ARENA = "stack_array", ("stack_array", "alloca", "arena")
 
 def _block_of_64_bytes(run: Run, topic: Topic) -> Iterator[Finding]:
     by_name = {
-        name: topic.benchmark(run, f"{name}/bytes:64/touch:first") for name in (CONTROL, *LENT_AND_ARENA, *run.mallocs())
+        name: topic.benchmark(run, f"{name}/bytes:64/touch:first")
+        for name in (CONTROL, *LENT_AND_ARENA, *run.mallocs())
     }
     for name, benchmark in by_name.items():
         if benchmark is not None:

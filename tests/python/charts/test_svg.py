@@ -71,7 +71,7 @@ def test_a_file_is_a_few_kb_and_the_same_each_time(chart: bytes) -> None:
 def test_every_id_is_used_and_every_reference_leads_somewhere(chart: bytes) -> None:
     tree = ElementTree.fromstring(chart)
     ids = [element.get("id") for element in tree.iter() if "id" in element.attrib]
-    used = {re.sub(r".*#([^)]*)\)?", r"\1", value) for one in tree.iter() for key, value in one.attrib.items()
+    used = {re.sub(r".*#([^)]*)\)?", r"\1", value) for element in tree.iter() for key, value in element.attrib.items()
             if key in (LINK, "clip-path")}  # fmt: skip
     assert len(ids) == len(set(ids)) and set(ids) == used
 

@@ -104,13 +104,13 @@ def test_claims_charts_and_families_words_stand_in_the_page() -> None:
     page = page_of(run)
     drawn = charts.draw(run, "handoff")
     assert drawn is not None
-    for said in ("What does handoff ask?", drawn.title, drawn.caption, *(spot.text for spot in drawn.spots)):
-        assert " ".join(said.split()) in page.text
-    for one in claims.judge(run):
-        assert one.verdict in page.text and " ".join(one.text.split()) in page.text
+    for text in ("What does handoff ask?", drawn.title, drawn.caption, *(spot.text for spot in drawn.spots)):
+        assert " ".join(text.split()) in page.text
+    for claim in claims.judge(run):
+        assert claim.verdict in page.text and " ".join(claim.text.split()) in page.text
 
 
-def test_the_machine_and_its_checks_are_told(tmp_path: Path) -> None:
+def test_the_page_shows_the_machine_and_its_checks(tmp_path: Path) -> None:
     check = {"name": "turbo", "state": "mind", "value": "on", "effect": "heat decides", "remedy": "turn it off"}
     machine = {"verdict": "Keep in mind: turbo.", "findings": [check]}
     run = changed(tmp_path, lambda document: document["context"]["suite"]["about"].update(machine=machine))
@@ -122,8 +122,8 @@ def test_the_machine_and_its_checks_are_told(tmp_path: Path) -> None:
 def test_every_figure_is_in_the_table_with_interval_and_cycles() -> None:
     run = synthetic.synthetic(keep=few)
     table = {(name, counter): cells for name, counter, cells, _ in rows(page_of(run))}
-    for one in run.series():
-        figure, (cell,) = estimate_median(one.times), table[one.name.text, ""]
+    for benchmark in run.series():
+        figure, (cell,) = estimate_median(benchmark.times), table[benchmark.name.text, ""]
         assert cell[:3] == [pytest.approx(value, rel=1e-3) for value in (figure.median, figure.low, figure.high)]
         assert cell[3] == pytest.approx(figure.median / 0.25, rel=1e-3)
         assert cell[6:] == [0, 0, 5, 5]
@@ -134,8 +134,8 @@ def test_a_childs_duration_is_not_a_figure(tmp_path: Path) -> None:
         for row in document["benchmarks"]:
             row.update(child_seconds=1.0, peak=3.0)
 
-    found = rows(page_of(changed(tmp_path, in_a_child)))
-    assert {counter for _, counter, _, _ in found} == {"peak"}
+    figures = rows(page_of(changed(tmp_path, in_a_child)))
+    assert {counter for _, counter, _, _ in figures} == {"peak"}
 
 
 def test_chapters_are_in_order_and_an_unknown_one_comes_last(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_chapters_are_in_order_and_an_unknown_one_comes_last(tmp_path: Path) -> 
     sides = [report.ReportedRun(changed(tmp_path, rename), "")]
     sides.append(report.ReportedRun(synthetic.synthetic(keep=lambda name: name.startswith(("many/", "private/"))), ""))
     chapters = report._chapters(sides, report.DrawnCharts())
-    assert [one.name for one in chapters] == ["allocation", "contention", "astrology"]
+    assert [chapter.name for chapter in chapters] == ["allocation", "contention", "astrology"]
 
 
 # ---- runs in every state
@@ -182,7 +182,7 @@ def test_one_process_gives_no_intervals() -> None:
 )
 def test_a_run_that_says_nothing_of_machine_or_families_has_a_page(tmp_path: Path, about: dict[str, Any]) -> None:
     page = page_of(changed(tmp_path, lambda document: document["context"]["suite"].update(about=about)))
-    assert "How fit the machine was is not recorded in this result." in page.text
+    assert "This result does not record whether the machine was fit for measuring." in page.text
     assert "handoff" in page.text and "How it was measured" not in page.text
 
 
@@ -192,15 +192,15 @@ def test_what_a_single_process_wrote_has_a_page(tmp_path: Path) -> None:
 
 
 def test_several_runs_stand_side_by_side() -> None:
-    one = synthetic.synthetic(keep=few)
-    other = synthetic.synthetic(keep=few, ns=lambda name: 2 * synthetic.price(name), processes=6)
-    page = page_of(one, other, one)
+    first = synthetic.synthetic(keep=few)
+    second = synthetic.synthetic(keep=few, ns=lambda name: 2 * synthetic.price(name), processes=6)
+    page = page_of(first, second, first)
     assert {"chart-handoff-A", "chart-handoff-B", "chart-handoff-C"} <= set(page.ids)
     for _, counter, cells, ratios in rows(page):
         assert len(cells) == 3 and (counter or [round(ratio[0], 1) for ratio in ratios] == [2.0, 1.0])
-    controls = [each for run in (one, other) for each in run.series("handoff", "none", pairs=1)]
+    controls = [benchmark for run in (first, second) for benchmark in run.series("handoff", "none", pairs=1)]
     assert len(controls) == 2
-    assert all(time_text(estimate_median(each.times).median) in page.text for each in controls)
+    assert all(time_text(estimate_median(control.times).median) in page.text for control in controls)
 
 
 def test_a_family_that_only_one_run_has_is_shown() -> None:
@@ -341,8 +341,8 @@ def test_bad_input_is_one_line(file: Path, capsys: pytest.CaptureFixture[str]) -
     nowhere = ([str(empty)], [str(file.with_name("none.json"))])
     for arguments in (*nowhere, [str(file), "-o", str(file)], [str(file), "-o", "/no/such/x"]):
         assert command.main(arguments) == 2
-        told = capsys.readouterr()
-        assert told.out == "" and told.err.count("\n") == 1 and told.err.startswith("scripts/report: ")
+        output = capsys.readouterr()
+        assert output.out == "" and output.err.count("\n") == 1 and output.err.startswith("scripts/report: ")
     assert read_run(file).series()  # still the run
 
 

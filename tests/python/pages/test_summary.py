@@ -58,55 +58,56 @@ def at(ns: float) -> dict[str, float]:
     return {"real_time": ns, "cpu_time": ns}
 
 
-def of(run: Run, topic: str) -> dict[str, summary.Finding]:
-    return {one.subject: one for one in summary.findings(run) if one.topic.startswith(topic)}
+def by_subject(run: Run, topic: str) -> dict[str, summary.Finding]:
+    return {finding.subject: finding for finding in summary.findings(run) if finding.topic.startswith(topic)}
 
 
-def test_64_bytes_are_told_for_the_stack_the_arena_and_each_malloc(tmp_path: Path) -> None:
-    told = of(make_run(tmp_path), "Taking 64 bytes")
-    assert list(told) == ["none", "stack_array", "alloca", "arena", "glibc", "jemalloc"]
-    glibc = told["glibc"]
+def test_64_bytes_are_shown_for_the_stack_the_arena_and_each_malloc(tmp_path: Path) -> None:
+    shown = by_subject(make_run(tmp_path), "Taking 64 bytes")
+    assert list(shown) == ["none", "stack_array", "alloca", "arena", "glibc", "jemalloc"]
+    glibc = shown["glibc"]
     assert glibc.value is not None and glibc.value.median == pytest.approx(20.4)
     assert (glibc.value.low, glibc.value.high) == pytest.approx((20.0, 20.8))
     assert glibc.cycles == pytest.approx(20.4 / 0.5)
     assert glibc.words == "10 times stack_array (9.71 to 10.3)"
-    assert told["stack_array"].words == ""
+    assert shown["stack_array"].words == ""
 
 
-def test_what_is_not_different_is_not_called_dearer(tmp_path: Path) -> None:
-    assert of(make_run(tmp_path), "Taking")["alloca"].words == "no measurable difference from stack_array (0.971 to 1.03 times)"
+def test_a_difference_that_is_not_measurable_is_not_called_a_multiple(tmp_path: Path) -> None:
+    alloca = by_subject(make_run(tmp_path), "Taking")["alloca"]
+    assert alloca.words == "no measurable difference from stack_array (0.971 to 1.03 times)"
 
 
-def test_a_stack_that_is_dearer_is_told_as_well(tmp_path: Path) -> None:
+def test_a_stack_that_costs_more_is_shown_as_well(tmp_path: Path) -> None:
     times = {"scoped/stack_array/bytes:64/touch:first": 50.0, "scoped/glibc/bytes:64/touch:first": 5.0}
-    assert of(make_run(tmp_path, times), "Taking")["glibc"].words == "0.1 times stack_array (0.0971 to 0.103)"
+    assert by_subject(make_run(tmp_path, times), "Taking")["glibc"].words == "0.1 times stack_array (0.0971 to 0.103)"
 
 
-def test_latency_is_told_by_the_largest_size_in_half_of_each_cache(tmp_path: Path) -> None:
-    told = of(make_run(tmp_path), "A load")
-    assert list(told) == [
+def test_latency_is_shown_at_the_largest_size_in_half_of_each_cache(tmp_path: Path) -> None:
+    shown = by_subject(make_run(tmp_path), "A load")
+    assert list(shown) == [
         "L1 cache (16 KiB of data)",
         "L2 cache (512 KiB of data)",
         "L3 cache (8 MiB of data)",
         "memory (64 MiB of data)",
     ]
-    assert told["memory (64 MiB of data)"].words.startswith("66.7 times the L1 cache")
+    assert shown["memory (64 MiB of data)"].words.startswith("66.7 times the L1 cache")
 
 
 def test_a_size_that_fills_a_cache_does_not_stand_for_it(tmp_path: Path) -> None:
     run = make_run(tmp_path, {f"chase/bytes:{size * KIB}/order:random/home:heap": 1.0 for size in (8, 32, 1024, 9216)})
-    assert list(of(run, "A load")) == ["L1 cache (8 KiB of data)", "memory"]
+    assert list(by_subject(run, "A load")) == ["L1 cache (8 KiB of data)", "memory"]
 
 
-def test_memory_that_was_not_reached_is_said_to_be_not_reached(tmp_path: Path) -> None:
+def test_memory_that_was_not_reached_is_shown_as_not_reached(tmp_path: Path) -> None:
     run = make_run(tmp_path, context={**CONTEXT, "l3_bytes": str(48 * MIB)})
-    memory = of(run, "A load")["memory"]
+    memory = by_subject(run, "A load")["memory"]
     assert memory.value is None
     assert memory.words == "not reached: the last cache has 48 MiB, the largest data here 64 MiB"
 
 
 @pytest.mark.parametrize(
-    ("sizes", "told"),
+    ("sizes", "shown"),
     [
         ({}, ["64 MiB of data"]),  # a machine that does not say
         ({"l1d_bytes": "32768"}, ["L1 cache (16 KiB of data)", "memory (64 MiB of data)"]),
@@ -115,43 +116,43 @@ def test_memory_that_was_not_reached_is_said_to_be_not_reached(tmp_path: Path) -
         ({"l1d_bytes": "unknown"}, ["64 MiB of data"]),
     ],
 )
-def test_cache_levels_that_are_unknown_are_not_made_up(tmp_path: Path, sizes: dict[str, str], told: list[str]) -> None:
+def test_cache_levels_that_are_unknown_are_not_made_up(tmp_path: Path, sizes: dict[str, str], shown: list[str]) -> None:
     context = {key: value for key, value in CONTEXT.items() if not key.endswith("_bytes")}
-    assert list(of(make_run(tmp_path, context={**context, **sizes}), "A load")) == told
+    assert list(by_subject(make_run(tmp_path, context={**context, **sizes}), "A load")) == shown
 
 
-def test_pointers_are_told_at_the_largest_common_size(tmp_path: Path) -> None:
+def test_pointers_are_shown_at_the_largest_common_size(tmp_path: Path) -> None:
     times = {name: ns for name, ns in ALL.items() if name != f"chase/bytes:{64 * MIB}/order:sequential/home:heap"}
-    told = of(make_run(tmp_path, times), "Following pointers")
-    assert told["8 MiB of nodes, at random"].words.startswith("13.3 times the walk in order")
-    assert told["element of a shuffled list"].words.startswith("10 times the vector")
+    shown = by_subject(make_run(tmp_path, times), "Following pointers")
+    assert shown["8 MiB of nodes, at random"].words.startswith("13.3 times the walk in order")
+    assert shown["element of a shuffled list"].words.startswith("10 times the vector")
 
 
-def test_scaling_is_told_for_the_most_threads_that_have_a_core(tmp_path: Path) -> None:
-    told = of(make_run(tmp_path), "Threads")
-    assert list(told) == ["stack_array, 2 threads", "glibc, 2 threads", "jemalloc, 2 threads"]
-    assert told["glibc, 2 threads"].words == "2 times one thread (1.94 to 2.06); 1 is ideal"
-    assert told["jemalloc, 2 threads"].words.startswith("no measurable difference from one thread")
+def test_scaling_is_shown_for_the_most_threads_that_have_a_core(tmp_path: Path) -> None:
+    shown = by_subject(make_run(tmp_path), "Threads")
+    assert list(shown) == ["stack_array, 2 threads", "glibc, 2 threads", "jemalloc, 2 threads"]
+    assert shown["glibc, 2 threads"].words == "2 times one thread (1.94 to 2.06); 1 is ideal"
+    assert shown["jemalloc, 2 threads"].words.startswith("no measurable difference from one thread")
 
 
 @pytest.mark.parametrize("cores", ["1", "", "many"])
-def test_on_one_core_nothing_is_said_of_scaling(tmp_path: Path, cores: str) -> None:
-    assert of(make_run(tmp_path, context={**CONTEXT, "cores": cores}), "Threads") == {}
+def test_one_core_has_no_finding_about_scaling(tmp_path: Path, cores: str) -> None:
+    assert by_subject(make_run(tmp_path, context={**CONTEXT, "cores": cores}), "Threads") == {}
 
 
-def test_a_hand_off_is_told_beside_the_queue_alone(tmp_path: Path) -> None:
-    told = of(make_run(tmp_path), "Allocating in one thread")
-    assert told["none"].words == "the control: the queue alone"
-    assert told["glibc"].words.startswith("no measurable difference from the queue alone")
+def test_a_hand_off_is_shown_beside_the_queue_alone(tmp_path: Path) -> None:
+    shown = by_subject(make_run(tmp_path), "Allocating in one thread")
+    assert shown["none"].words == "the control: the queue alone"
+    assert shown["glibc"].words.startswith("no measurable difference from the queue alone")
 
 
-def test_nothing_is_said_without_data(tmp_path: Path) -> None:
+def test_without_data_there_are_no_findings(tmp_path: Path) -> None:
     assert summary.findings(make_run(tmp_path, {"matrix/n:8": 1.0})) == []
 
 
-def test_one_process_has_no_interval_and_that_is_said(tmp_path: Path) -> None:
+def test_a_run_of_one_process_says_that_it_has_no_intervals(tmp_path: Path) -> None:
     run = make_run(tmp_path, processes=1)
-    glibc = of(run, "Taking")["glibc"]
+    glibc = by_subject(run, "Taking")["glibc"]
     assert glibc.value is not None and interval_text(glibc.value) == ""
     assert glibc.words == "10 times stack_array"
     assert summary.caveats(run)[0].startswith("One process measured each figure: the run has no intervals")
@@ -159,33 +160,33 @@ def test_one_process_has_no_interval_and_that_is_said(tmp_path: Path) -> None:
 
 def test_bimodal_figures_are_marked(tmp_path: Path) -> None:
     run = make_run(tmp_path, change=lambda name, ns, process: ns * (3 if process % 2 and "glibc" in name else 1))
-    told = of(run, "Taking")
-    assert told["glibc"].notes == ("bimodal, 20 ns and 60 ns: the median lies in one of the two modes",)
-    assert told["jemalloc"].notes == ()
+    shown = by_subject(run, "Taking")
+    assert shown["glibc"].notes == ("bimodal, 20 ns and 60 ns: the median lies in one of the two modes",)
+    assert shown["jemalloc"].notes == ()
     assert any("are bimodal" in line for line in summary.caveats(run))
 
 
 def test_disturbed_processes_are_marked_and_counted(tmp_path: Path) -> None:
     run = make_run(tmp_path, disturbed=(1, 3))
-    assert of(run, "Taking")["glibc"].notes == ("2 of 5 disturbed",)
-    assert of(run, "Following")["element of a shuffled list"].notes == ()
-    said = "Disturbed, kept and marked: 2 of 5 processes; the worst: scoped, others used 1.00 cores."
-    assert said in summary.caveats(run)
+    assert by_subject(run, "Taking")["glibc"].notes == ("2 of 5 disturbed",)
+    assert by_subject(run, "Following")["element of a shuffled list"].notes == ()
+    line = "Disturbed, kept and marked: 2 of 5 processes; the worst: scoped, others used 1.00 cores."
+    assert line in summary.caveats(run)
 
 
 def test_an_incomplete_run_says_so(tmp_path: Path) -> None:
     failed = (Failure("chase", 1, "crashed (SIGSEGV)"), Failure("chase", 2, "crashed (SIGSEGV)"))
     run = make_run(tmp_path, processes=3, planned=5, complete=False, failed=failed)
-    assert of(run, "Taking")["glibc"].notes == ("3 of 5 processes",)
-    said = summary.caveats(run)
-    assert "The run is incomplete: it was interrupted, or is still going on." in said
-    assert "2 failed; the first: chase, process 1: crashed (SIGSEGV)" in said
+    assert by_subject(run, "Taking")["glibc"].notes == ("3 of 5 processes",)
+    lines = summary.caveats(run)
+    assert "The run is incomplete: it was interrupted, or is still going on." in lines
+    assert "2 failed; the first: chase, process 1: crashed (SIGSEGV)" in lines
 
 
-@pytest.mark.parametrize(("slowest", "told"), [(0.505, False), (0.6, True)])
-def test_a_clock_that_moved_is_told(tmp_path: Path, slowest: float, told: bool) -> None:
-    said = summary.caveats(make_run(tmp_path, additions=[0.5, 0.5, slowest, 0.5, 0.5]))
-    assert any(line.startswith("The cores' clock moved by 20.0%") for line in said) == told
+@pytest.mark.parametrize(("slowest", "expected"), [(0.505, False), (0.6, True)])
+def test_a_clock_that_moved_is_a_caveat(tmp_path: Path, slowest: float, expected: bool) -> None:
+    lines = summary.caveats(make_run(tmp_path, additions=[0.5, 0.5, slowest, 0.5, 0.5]))
+    assert any(line.startswith("The cores' clock moved by 20.0%") for line in lines) == expected
 
 
 def test_the_interval_and_its_certainty_are_explained(tmp_path: Path) -> None:
@@ -202,7 +203,7 @@ def test_missing_mallocs_are_named_with_the_reason(tmp_path: Path) -> None:
 
 def test_times_of_zero_are_not_divided_by(tmp_path: Path) -> None:
     run = make_run(tmp_path, {name: 0.0 for name in ALL})
-    assert all(one.words.count(" times ") == 0 for one in summary.findings(run))
+    assert all(finding.words.count(" times ") == 0 for finding in summary.findings(run))
     assert summary.caveats(run)
 
 
@@ -213,9 +214,9 @@ def test_the_tables_show_every_figure(tmp_path: Path) -> None:
         console.print(table)
     console.file.close()
     shown = console.export_text()
-    for one in summary.findings(run):
-        assert one.topic in shown and one.subject in shown and one.words in shown
-        assert one.value is None or time_text(one.value.median) in shown
+    for finding in summary.findings(run):
+        assert finding.topic in shown and finding.subject in shown and finding.words in shown
+        assert finding.value is None or time_text(finding.value.median) in shown
 
 
 def test_text_that_looks_like_markup_is_shown_as_it_is(tmp_path: Path) -> None:

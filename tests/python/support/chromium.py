@@ -72,7 +72,7 @@ class Browser:
         return self.run("return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]", selector, name)
 
     def texts(self, selector: str) -> list[str]:
-        script = "return [...document.querySelectorAll(arguments[0])].map(one => one.textContent)"
+        script = "return [...document.querySelectorAll(arguments[0])].map(element => element.textContent)"
         return list(self.run(script, selector))
 
     def downloaded(self, name: str) -> bytes:
@@ -85,7 +85,7 @@ class Browser:
 
     def requests(self) -> list[str]:
         events = (json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance"))
-        return [one["params"]["request"]["url"] for one in events if one["method"] == "Network.requestWillBeSent"]
+        return [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
 
     @staticmethod
     def wait(happened: Callable[[], object], seconds: float = 20.0) -> None:

@@ -104,13 +104,13 @@ def _short_name(name: str) -> str:
 
 def _definitions(tree: ElementTree.Element) -> list[ElementTree.Element]:
     """Takes all definitions out of the tree, without matplotlib's style sheet."""
-    found = []
+    definitions = []
     for parent in list(tree.iter()):
         for child in list(parent):
             if child.tag == "defs":
-                found += [element for element in child if element.tag != "style"]
+                definitions += [element for element in child if element.tag != "style"]
                 parent.remove(child)
-    return found
+    return definitions
 
 
 def _style_markers_once(tree: ElementTree.Element, definitions: list[ElementTree.Element]) -> None:

@@ -5,7 +5,7 @@ const root = document.documentElement;
 const remembered = {
   get theme() { try { return localStorage.getItem("stackheap-theme"); } catch { return null; } },
   set theme(value) {
-    try { localStorage.setItem("stackheap-theme", value); } catch { /* a page from disk may not remember */ }
+    try { localStorage.setItem("stackheap-theme", value); } catch { /* some browsers store nothing for a page from disk */ }
   },
 };
 function show_theme(theme) {
@@ -23,12 +23,12 @@ document.addEventListener("DOMContentLoaded", async () => {
   settle();
 });
 
-// What is far below is laid out only after the first paint; then every place is where its address says.
+// The browser lays out distant chapters after the first paint. Then every link leads to its place.
 function settle() {
   let moved = false;
   const notice = () => { moved = true; };
-  for (const what of ["wheel", "touchmove", "keydown", "pointerdown"]) {
-    addEventListener(what, notice, { once: true, passive: true });
+  for (const event of ["wheel", "touchmove", "keydown", "pointerdown"]) {
+    addEventListener(event, notice, { once: true, passive: true });
   }
   requestAnimationFrame(() => setTimeout(() => {
     root.classList.add("settled");
@@ -56,7 +56,7 @@ function mark_current_chapter() {
   for (const id of links.keys()) watcher.observe(document.getElementById(id));
 }
 
-// ---- charts: what a point says, by pointer or by arrow keys
+// ---- charts: the value of a point, by pointer or by arrow keys
 const REACH = 40; // CSS pixels from the pointer to a point
 
 function view_of(figure) {
@@ -146,7 +146,7 @@ function as_file(figure) {
   const chart_styles = styles_of_charts();
   const shown = view_of(figure), [width, height] = shown.dataset.whole.split(" ");
   const svg = shown.cloneNode(true);
-  for (const name of [...svg.attributes].map((one) => one.name)) svg.removeAttribute(name);
+  for (const name of [...svg.attributes].map((attribute) => attribute.name)) svg.removeAttribute(name);
   for (const ring of svg.querySelectorAll(".ring")) ring.remove();
   const title = document.createElementNS(SVG, "title"), described = document.createElementNS(SVG, "desc");
   title.textContent = title_of(figure);
@@ -226,11 +226,11 @@ function figure_in(cell, counter, unit) {
 }
 
 function marks_of(cell, counter, unit) {
-  const [humps, disturbed, processes, planned] = cell.slice(6);
+  const [modes, disturbed, processes, planned] = cell.slice(6);
   const marks = [];
-  if (humps) {
-    const said = humps.map((hump) => (counter ? three_figures(hump) : time_text(hump)));
-    marks.push(["◆ two humps", `two humps, at ${said.join(" and ")}: the median lies in or between them`]);
+  if (modes) {
+    const texts = modes.map((mode) => (counter ? three_figures(mode) : time_text(mode)));
+    marks.push(["◆ bimodal", `bimodal, with modes at ${texts.join(" and ")}: the median lies in or between them`]);
   }
   if (disturbed) marks.push([`! ${disturbed}/${processes}`, `${disturbed} of ${processes} processes were disturbed`]);
   if (processes < planned) {
@@ -255,7 +255,7 @@ function element(name, properties, ...children) {
   return made;
 }
 
-// What can be sorted by: the name, then each side's figure, its interval's width and its marks; then the ratios.
+// The columns to sort by: the name, then each side's figure, its interval's width and its marks; then the ratios.
 function columns_of(data) {
   const columns = [{ title: "Benchmark", by: (row) => `${row[0]} ${row[1]}`, text: true }];
   data.sides.forEach((letter, side) => {
@@ -270,9 +270,9 @@ function columns_of(data) {
     { title: `${letter} / ${data.sides[0]}`, by: (row) => (row[3][later] ? row[3][later][0] : null), number: true }));
   return columns;
 }
-function measured(row, side, unit, what) {
+function measured(row, side, unit, key) {
   const figure = row[2][side] && figure_in(row[2][side], row[1], unit);
-  return figure ? figure[what] : null;
+  return figure ? figure[key] : null;
 }
 
 function head_of(columns, sort_by) {
@@ -326,7 +326,7 @@ function ratio_cell(ratio) {
     element("b", { className: apart ? verdict : "quiet", textContent: `${three_figures(middle)}×` }));
   const interval = ` ${three_figures(low || 0)} to ${three_figures(high || 0)}`;
   if (known) cell.append(element("span", { className: "quiet", textContent: interval }));
-  if (!apart) cell.title = known ? "not told apart: the interval holds 1" : "one process: no interval";
+  if (!apart) cell.title = known ? "no measurable difference: the interval holds 1" : "one process: no interval";
   return cell;
 }
 
@@ -366,7 +366,7 @@ function make_table(data) {
       const { by, text } = columns[sorted.column], direction = sorted.down ? -1 : 1;
       const keyed = rows.map((row) => [by(row, unit.value), row]);
       keyed.sort(([a], [b]) => {
-        if (a === null || b === null) return (a === null) - (b === null); // what is not there comes last either way
+        if (a === null || b === null) return (a === null) - (b === null); // missing figures come last in both directions
         return direction * (text ? a.localeCompare(b, "en", { numeric: true }) : a - b);
       });
       rows = keyed.map(([, row]) => row);
