@@ -356,7 +356,7 @@ def test_plot_writes_overlays_beside_the_first_run(tmp_path: Path, capsys: pytes
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["--chart", "churn"], "churn is drawn of one run alone; of several there are chase, claims, "),
+        (["--chart", "churn"], "churn shows only one run; the charts of several runs are chase, claims, "),
         (["--chart", "chase"], "no two of the runs have data for chase"),
         (["run.json"] * 5, "at most 6 runs"),
         (["missing.json"], "missing.json: does not exist"),
