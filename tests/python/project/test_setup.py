@@ -157,7 +157,7 @@ def machine(tmp_path: Path) -> Machine:
 
 def test_nothing_missing_runs_nothing_and_says_one_line(machine: Machine) -> None:
     done = machine.setup()
-    assert (done.returncode, done.stdout, done.stderr) == (0, "scripts/setup: everything is there\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "scripts/setup: everything is installed\n", "")
     assert machine.log == []
 
 
@@ -186,7 +186,7 @@ def test_everything_missing_is_all_installed(machine: Machine) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     installed = {word for call in machine.log for word in call.split() if word in PACKAGES}
     assert installed == PACKAGES.keys()
-    assert done.stdout.splitlines()[-1] == "scripts/setup: everything is there"
+    assert done.stdout.splitlines()[-1] == "scripts/setup: everything is installed"
 
 
 @pytest.mark.parametrize("gone", sorted({file for files in PACKAGES.values() for file in files}))
@@ -238,7 +238,7 @@ def test_a_user_without_sudo_is_told_the_command(machine: Machine) -> None:
     ('ID="rocky"\nID_LIKE="rhel centos fedora"\n', "Linux", "0", "dnf install ninja-build gtest-devel tbb"),
     ("ID=arch\n", "Linux", "1000", "sudo pacman -S --needed ninja gtest onetbb"),
     ("", "Darwin", "501", "brew install ninja googletest tbb"),
-    ("ID=haiku\n", "Haiku", "0", "by hand, no package of it is known here"),
+    ("ID=haiku\n", "Haiku", "0", "by hand: the package for this system is not known"),
 ])
 def test_other_systems_are_told_the_command(machine: Machine, os_release: str, kernel: str, uid: str,
                                             command: str) -> None:
@@ -254,7 +254,7 @@ def test_a_malloc_no_one_has_is_a_warning_and_asks_no_network(machine: Machine) 
     machine.lacks(MIMALLOC, "index/libmimalloc2.0")
     done = machine.setup("--quiet")
     assert (done.returncode, done.stdout, machine.log) == (0, "", [])
-    assert done.stderr.startswith("scripts/setup: warning: missing, done without: malloc mimalloc; ")
+    assert done.stderr.startswith("scripts/setup: warning: missing, but not necessary: malloc mimalloc; ")
 
 
 def test_a_malloc_is_looked_for_in_a_fresh_index(machine: Machine) -> None:
@@ -273,7 +273,7 @@ def test_a_malloc_that_cannot_be_installed_spares_the_others(machine: Machine) -
     done = machine.setup("--quiet")
     assert done.returncode == 0
     assert (machine.folder / JEMALLOC).exists()
-    assert "warning: missing, done without: malloc mimalloc; to install: apt-get update" in done.stderr
+    assert "warning: missing, but not necessary: malloc mimalloc; to install: apt-get update" in done.stderr
     assert "apt-get install --no-install-recommends libmimalloc2.0" in done.stderr
 
 
@@ -311,10 +311,35 @@ def test_dry_run_tells_and_does_nothing(machine: Machine) -> None:
 
 def test_a_run_needs_no_test_libraries(machine: Machine) -> None:
     machine.lacks("include/gtest/gtest.h", "root/usr/bin/python3.modules/pytest")
-    assert machine.setup("--for", "run").stdout == "scripts/setup: everything is there\n"
+    assert machine.setup("--for", "run").stdout == "scripts/setup: everything is installed\n"
     assert machine.log == []
     assert machine.setup("--for", "test").returncode == 0
     assert machine.log[-1] == f"{APT_INSTALL} libgtest-dev python3-pytest"
+
+
+TOOLS_OF = {
+    "lint": ["clang-tidy", "cppcheck", "shellcheck", "mypy"],
+    "sanitize": ["libclang-rt-dev", "valgrind"],
+    "cross": ["g++-aarch64-linux-gnu", "qemu-user"],
+}
+
+
+@pytest.mark.parametrize("purpose", TOOLS_OF)
+def test_a_purpose_installs_its_own_tools_and_no_others(machine: Machine, purpose: str) -> None:
+    for package in (package for packages in TOOLS_OF.values() for package in packages):
+        for listing in ("index", "mirror"):
+            (machine.folder / listing / package).touch()
+    machine.lacks("bin/chromium", "root/usr/bin/python3.modules/selenium")  # the tests need these, other purposes do not
+    done = machine.setup("--for", purpose, "--dry-run")
+    installed = [line.partition(f"{APT_INSTALL} ")[2].split() for line in done.stdout.splitlines() if APT_INSTALL in line]
+    assert (done.returncode, installed) == (0, [TOOLS_OF[purpose]]), done.stderr
+
+
+def test_help_and_the_error_name_every_purpose(machine: Machine) -> None:
+    listed = set(re.findall(r"^ {21}(\w+) +scripts/", machine.setup("--help").stdout, re.MULTILINE))
+    assert listed == {"run", "test", *TOOLS_OF}
+    assert machine.setup("--for", "fun").stderr == (
+        "scripts/setup: --for takes one of: run test lint sanitize cross; got 'fun'\n")
 
 
 def test_a_python_without_the_modules_is_passed_over(machine: Machine) -> None:
@@ -360,7 +385,7 @@ def test_modules_come_from_pypi_where_apt_cannot_be_used(machine: Machine) -> No
     assert done.returncode == 0, done.stderr
     assert len(machine.log) == 1 and machine.log[0].endswith("-r requirements.txt")
     assert machine.setup("--print-python").stdout == f"{machine.project / '.venv/bin/python'}\n"
-    assert machine.setup().stdout == "scripts/setup: everything is there\n"
+    assert machine.setup().stdout == "scripts/setup: everything is installed\n"
 
 
 def test_modules_that_pypi_does_not_give_are_named_with_the_command(machine: Machine) -> None:
