@@ -79,28 +79,37 @@ def test_without_options_it_builds_and_runs_everything_on_all_cores(project: Stu
     assert project.test(CORES=4).returncode == 0
     assert project.log == [
         "cmake --preset test", "cmake --build build/test", "ctest --test-dir build/test --no-tests=error --output-on-failure",
-        "pytest -m pytest --numprocesses 4 --dist loadgroup program=",
+        "pytest -m pytest -m not nightly --numprocesses 4 --dist loadgroup program=",
     ]  # fmt: skip
 
 
 def test_many_cores_start_eight_processes(project: StubbedProject) -> None:
     assert project.test(CORES=256).returncode == 0
-    assert project.pytest_arguments == "--numprocesses 8 --dist loadgroup"
+    assert project.pytest_arguments == "-m not nightly --numprocesses 8 --dist loadgroup"
 
 
 def test_quick_builds_nothing(project: StubbedProject) -> None:
     done = project.test("--quick")
     assert done.returncode == 0, done.stderr
-    assert [line.split()[0] for line in project.log] == ["pytest"]
-    assert project.pytest_arguments == "--numprocesses 2 --dist loadgroup -m quick"
+    assert {line.split()[0] for line in project.log} == {"pytest"}
+    assert project.pytest_arguments == "-m quick --numprocesses 2 --dist loadgroup"
     assert done.stdout.splitlines()[-1] == "===== 9 passed in 0.10s ====="
 
 
 @pytest.mark.parametrize("option", ["--nightly", "--all"])
 def test_nightly_leaves_nothing_out(project: StubbedProject, option: str) -> None:
     assert project.test(option).returncode == 0
-    assert project.pytest_arguments == "--numprocesses 2 --dist loadgroup -m"  # of nothing: no test is deselected
+    assert project.pytest_arguments == "-m  --numprocesses 2 --dist loadgroup"  # an empty -m deselects no test
     assert len(project.log_of("ctest")) == 1
+
+
+def test_a_mark_runs_its_tests_in_python_and_builds_for_those_that_run_the_program(project: StubbedProject) -> None:
+    assert project.test("-m", "timing", COLLECTED=0).returncode == 0
+    assert project.pytest_arguments == "-m timing --numprocesses 2 --dist loadgroup"
+    assert any("--collect-only" in line and "-m (timing) and built" in line for line in project.log)
+    assert project.log_of("cmake") and not project.log_of("ctest")
+    assert project.test("-m", "timing").returncode == 0
+    assert not project.log_of("cmake") and not project.log_of("ctest")
 
 
 @pytest.mark.parametrize("arguments", [("--preset", "clang-test"), ("--preset=clang-test",)])
@@ -114,7 +123,7 @@ def test_another_preset_is_built_and_its_program_is_tested(project: StubbedProje
 def test_of_a_name_only_tests_run_that_have_it(project: StubbedProject) -> None:
     assert project.test("-k", "arena").returncode == 0
     assert project.log_of("ctest")[-1].endswith(" -R arena")
-    assert project.pytest_arguments == "-k arena"
+    assert project.pytest_arguments == "-m not nightly -k arena"
 
 
 @pytest.mark.parametrize("name", ["claims", "is_a_comment"])
@@ -122,7 +131,8 @@ def test_a_name_that_no_test_in_cpp_has_runs_those_in_python_and_builds_nothing(
     done = project.test("-k", name)
     assert done.returncode == 0, done.stderr
     assert not project.log_of("cmake") and not project.log_of("ctest")
-    assert project.log_of("pytest")[0].startswith(f"-m pytest --collect-only --quiet -k {name} -m built")
+    assert project.log_of("pytest")[0].startswith(
+        f"-m pytest --collect-only --quiet -k {name} -m (not nightly) and built")  # fmt: skip
     assert done.stdout.splitlines()[-1] == "===== 9 passed in 0.10s ====="
 
 
@@ -142,14 +152,14 @@ def test_of_an_expression_ctest_understands_or(project: StubbedProject) -> None:
     assert project.test("-k", "arena or fuzz").returncode == 0
     assert project.log_of("ctest")[-1].endswith(" -R arena|fuzz")
     assert project.test("-k", "arena and not fuzz").returncode == 0
-    assert not project.log_of("ctest") and project.pytest_arguments == "-k arena and not fuzz"
+    assert not project.log_of("ctest") and project.pytest_arguments == "-m not nightly -k arena and not fuzz"
 
 
 @pytest.mark.parametrize("place", ["tests/python/gate", "tests/cpp/arena.cpp::test_one"])
 def test_a_file_or_folder_runs_its_tests_alone(project: StubbedProject, place: str) -> None:
     assert project.test("-x", place).returncode == 0
     assert not project.log_of("cmake") and not project.log_of("ctest")
-    assert project.pytest_arguments == f"-x {place}"
+    assert project.pytest_arguments == f"-m not nightly -x {place}"
 
 
 # ---- the exit status
@@ -192,7 +202,8 @@ def test_what_pytest_does_not_find_or_know(project: StubbedProject, arguments: t
     assert done.stderr == ("scripts/test: no test was selected\n" if "nobody" in arguments else "")
 
 
-@pytest.mark.parametrize("arguments", [("--preset",), ("--preset", "gcc"), ("--preset=",), ("-k",), ("--quick", "--nightly")])
+@pytest.mark.parametrize("arguments", [("--preset",), ("--preset", "gcc"), ("--preset=",), ("-k",), ("-m",),
+                                       ("--quick", "--nightly"), ("-m", "built", "--quick")])
 def test_bad_usage_is_one_line_that_names_what_is_accepted(project: StubbedProject, arguments: tuple[str, ...]) -> None:
     done = project.test(*arguments)
     assert (done.returncode, done.stdout, project.log) == (2, "", [])
@@ -202,8 +213,8 @@ def test_bad_usage_is_one_line_that_names_what_is_accepted(project: StubbedProje
 def test_help_explains_every_option_and_needs_nothing(project: StubbedProject) -> None:
     done = project.test("--help", SETUP=2)
     assert (done.returncode, project.log) == (0, [])
-    taken = set(re.findall(r"^ +(?:\S+ \| )?(-[\w-]+)\)", (ROOT / "scripts/test").read_text(), re.MULTILINE))
-    assert {"--quick", "--all", "--preset", "-k"} <= taken
+    taken = set(re.findall(r"^ {8}(?:\S+ \| )?(-[\w-]+)\)", (ROOT / "scripts/test").read_text(), re.MULTILINE))
+    assert {"--quick", "--all", "--preset", "-k", "-m"} <= taken
     assert [option for option in taken if option not in done.stdout] == []
 
 
@@ -321,5 +332,3 @@ def test_in_several_processes_a_timing_test_runs_alone_and_a_shared_fixture_is_m
     beside = [[span for span in spans if span[1] < ended and begun < span[2]] for _, begun, ended in spans]
     assert {len(spans_beside) for (name, _, _), spans_beside in zip(spans, beside) if name == "alone"} == {1}
     assert max(len(spans_beside) for spans_beside in beside) > 1, "no test ran beside another"
-    last_others = max(ended for name, _, ended in spans if name != "alone")
-    assert last_others <= min(begun for name, begun, _ in spans if name == "alone"), "a timing test did not wait for the end"
