@@ -1,1 +1,1 @@
-"""How did the figures of many runs change?"""
+"""How did the metrics of many runs change?"""

@@ -1,4 +1,5 @@
-"""Did a series get worse lately, and has nobody said why? What scripts/history check finds, and how it says it."""
+"""Did a series get worse lately, without an annotation that explains it? The findings of scripts/history check, and
+their text."""
 
 from __future__ import annotations
 
@@ -13,23 +14,23 @@ from suite.stats import change_points
 from suite.stats.change_points import ChangePoint
 from suite.stats.estimates import Estimate
 
-LAST_RUNS = 100  # that are looked at: what changed before them is no news
-# The place of a change is not known to the run: an annotation speaks of the changes up to so many runs beside it.
+LAST_RUNS = 100  # runs that are examined: older changes are not news
+# The run of a change is known only roughly: an annotation covers the changes up to so many runs before and after it.
 RUNS_BESIDE = 2
 
 
 @dataclass(frozen=True)
 class Change:
-    """A change of one series that lasts: what came after it has not undone it."""
+    """A lasting change of one series: later changes have not undone it."""
 
     name: str
     first: Entry  # the first run of the new level
     last_before: Entry
     size: Estimate  # the new level over the old
     p: float
-    facts: tuple[str, ...]  # what else changed between the two runs
-    said: tuple[str, ...]  # the annotations that speak of it
-    accepted: bool  # by one of them
+    facts: tuple[str, ...]  # facts that also changed between the two runs
+    notes: tuple[str, ...]  # the texts of the annotations that cover it
+    accepted: bool  # by one of these annotations
 
     @property
     def worse(self) -> bool:
@@ -38,51 +39,53 @@ class Change:
 
 @dataclass(frozen=True)
 class SeriesVerdict:
-    """What is said of the series of one machine."""
+    """The result of a check of all series of one machine."""
 
     newest: Entry
     runs: int
     judged: int  # series
     too_short: int  # series
     changes: tuple[Change, ...]  # the largest first
-    gone: tuple[str, ...]  # series that the run before the newest has, and the newest has not
+    gone: tuple[str, ...]  # series that the second newest run has and the newest run lacks
 
     @property
     def new_and_worse(self) -> list[Change]:
-        return [one for one in self.changes if one.worse and not one.accepted]
+        return [change for change in self.changes if change.worse and not change.accepted]
 
 
 def judge(series: SeriesTable, annotations: Sequence[Annotation], least_change: float) -> SeriesVerdict:
-    """Series too short for a change to be told from noise are left out, and counted."""
-    every = [(name, *series.series(which)) for which, name in enumerate(series.names)]
-    needed = change_points.fewest_runs(max(1, len(every)))
-    long = [(name, runs, values) for name, runs, values in every if len(values) >= needed]
-    found = change_points.find_in_all([values for _, _, values in long], least_change)
+    """Finds the lasting changes. Series that are too short to separate a change from noise are only counted."""
+    all_series = [(name, *series.series(which)) for which, name in enumerate(series.names)]
+    needed = change_points.fewest_runs(max(1, len(all_series)))
+    long = [(name, runs, values) for name, runs, values in all_series if len(values) >= needed]
+    points_of_series = change_points.find_in_all([values for _, _, values in long], least_change)
     changes = [
         _change(name, runs, point, annotations)
-        for (name, runs, values), points in zip(long, found)
+        for (name, runs, values), points in zip(long, points_of_series)
         for point in _lasting(points, least_change)
     ]
-    changes.sort(key=lambda one: abs(one.size.median - 1), reverse=True)
+    changes.sort(key=lambda change: abs(change.size.median - 1), reverse=True)
     newest = series.runs[-1]
-    return SeriesVerdict(newest, len(series.runs), len(long), len(every) - len(long), tuple(changes), _gone(every, series))
+    return SeriesVerdict(
+        newest, len(series.runs), len(long), len(all_series) - len(long), tuple(changes), _gone(all_series, series)
+    )
 
 
-def _gone(every: Sequence[tuple[str, tuple[Entry, ...], store.Array]], series: SeriesTable) -> tuple[str, ...]:
+def _gone(all_series: Sequence[tuple[str, tuple[Entry, ...], store.Array]], series: SeriesTable) -> tuple[str, ...]:
     if len(series.runs) < 2:
         return ()
-    return tuple(name for name, runs, _ in every if series.runs[-2] in runs[-2:] and runs[-1] != series.runs[-1])
+    return tuple(name for name, runs, _ in all_series if series.runs[-2] in runs[-2:] and runs[-1] != series.runs[-1])
 
 
 def _lasting(points: Sequence[ChangePoint], least_change: float) -> list[ChangePoint]:
-    """The changes that later ones have not undone: what is left of them at the end is still a change."""
+    """The changes that later changes have not undone: at the end, the rest of them is still a change."""
     lasting = []
     for index, point in enumerate(points):
-        left = 1.0
+        remaining = 1.0
         undone = False
         for later in points[index:]:
-            left *= later.size.median
-            undone |= (left - 1) * (point.size.median - 1) <= 0 or abs(left - 1) < least_change
+            remaining *= later.size.median
+            undone |= (remaining - 1) * (point.size.median - 1) <= 0 or abs(remaining - 1) < least_change
         if not undone:
             lasting.append(point)
     return lasting
@@ -90,19 +93,23 @@ def _lasting(points: Sequence[ChangePoint], least_change: float) -> list[ChangeP
 
 def _change(name: str, runs: Sequence[Entry], point: ChangePoint, annotations: Sequence[Annotation]) -> Change:
     first, last_before = runs[point.index], runs[point.index - 1]
-    speaking = [one for one in annotations if one.speaks_of(name) and _is_beside(one, runs, point.index)]
+    matching = [
+        annotation
+        for annotation in annotations
+        if annotation.speaks_of(name) and _is_beside(annotation, runs, point.index)
+    ]
     return Change(
         name, first, last_before, point.size, point.p, tuple(store.changed_facts(last_before, first)),
-        tuple(one.text for one in speaking), any(one.accepts for one in speaking),
+        tuple(annotation.text for annotation in matching), any(annotation.accepts for annotation in matching),
     )  # fmt: skip
 
 
-def _is_beside(one: Annotation, runs: Sequence[Entry], index: int) -> bool:
-    place = one.place_in(runs)
+def _is_beside(annotation: Annotation, runs: Sequence[Entry], index: int) -> bool:
+    place = annotation.place_in(runs)
     return place is not None and abs(place - index) <= RUNS_BESIDE
 
 
-# ---- how it is said
+# ---- the text
 
 
 def size_text(size: Estimate) -> str:
@@ -111,85 +118,93 @@ def size_text(size: Estimate) -> str:
     return f"{middle} ({low} to {high})" if size.has_interval else middle
 
 
-def as_text(said: SeriesVerdict, everything: bool) -> str:
+def as_text(result: SeriesVerdict, everything: bool) -> str:
     lines = []
-    for one in _shown(said, everything):
-        lines.append(f"{_kind(one)}: {one.name}: {size_text(one.size)} since {one.first.label}, {one.first.measured}")
-        lines += [f"    said: {text}" for text in one.said]
-        lines += [f"    also changed there: {fact}" for fact in one.facts]
-    return "\n".join([*lines, *_sums(said)])
+    for change in _shown(result, everything):
+        lines.append(
+            f"{_kind(change)}: {change.name}: {size_text(change.size)} since {change.first.label}, {change.first.measured}"
+        )
+        lines += [f"    note: {text}" for text in change.notes]
+        lines += [f"    also changed: {fact}" for fact in change.facts]
+    return "\n".join([*lines, *_sums(result)])
 
 
-def as_markdown(said: SeriesVerdict, everything: bool) -> str:
-    title = "Slower than before" if said.new_and_worse else "Nothing slower than before"
+def as_markdown(result: SeriesVerdict, everything: bool) -> str:
+    title = "Slower than before" if result.new_and_worse else "Nothing slower than before"
     lines = [f"### {title}", ""]
-    shown = _shown(said, everything)
+    shown = _shown(result, everything)
     if shown:
-        lines += ["| | benchmark | change | since | also changed there |", "|---|---|--:|---|---|"]
-    for one in shown:
-        notes = "; ".join([*one.said, *one.facts])
-        cells = (_kind(one), f"`{one.name}`", size_text(one.size), f"{one.first.label}, {one.first.measured}", notes)
+        lines += ["| | benchmark | change | since | also changed |", "|---|---|--:|---|---|"]
+    for change in shown:
+        notes = "; ".join([*change.notes, *change.facts])
+        cells = (
+            _kind(change),
+            f"`{change.name}`",
+            size_text(change.size),
+            f"{change.first.label}, {change.first.measured}",
+            notes,
+        )
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
-    return "\n".join([*lines, *([""] if shown else []), *(f"{line}  " for line in _sums(said))])
+    return "\n".join([*lines, *([""] if shown else []), *(f"{line}  " for line in _sums(result))])
 
 
-def as_json(said: SeriesVerdict, everything: bool) -> str:
+def as_json(result: SeriesVerdict, everything: bool) -> str:
     return json.dumps(
         {
-            "newest": _run_as_json(said.newest),
-            "runs": said.runs,
-            "series_judged": said.judged,
-            "series_too_short": said.too_short,
-            "series_gone": said.gone,
-            "new_and_worse": len(said.new_and_worse),
-            "changes": [_change_as_json(one) for one in _shown(said, everything)],
+            "newest": _run_as_json(result.newest),
+            "runs": result.runs,
+            "series_judged": result.judged,
+            "series_too_short": result.too_short,
+            "series_gone": result.gone,
+            "new_and_worse": len(result.new_and_worse),
+            "changes": [_change_as_json(change) for change in _shown(result, everything)],
         },
         indent=1,
     )
 
 
-def _run_as_json(one: Entry) -> dict[str, object]:
-    return {"run": one.id, "commit": one.revision, "measured": one.measured}
+def _run_as_json(run: Entry) -> dict[str, object]:
+    return {"run": run.id, "commit": run.revision, "measured": run.measured}
 
 
-def _change_as_json(one: Change) -> dict[str, object]:
+def _change_as_json(change: Change) -> dict[str, object]:
     return {
-        "name": one.name,
-        "kind": _kind(one),
-        "ratio": one.size.median,
-        "low": one.size.low,
-        "high": one.size.high,
-        "coverage": one.size.coverage,
-        "p": one.p,
-        "first": _run_as_json(one.first),
-        "last_before": _run_as_json(one.last_before),
-        "said": one.said,
-        "facts": one.facts,
+        "name": change.name,
+        "kind": _kind(change),
+        "ratio": change.size.median,
+        "low": change.size.low,
+        "high": change.size.high,
+        "coverage": change.size.coverage,
+        "p": change.p,
+        "first": _run_as_json(change.first),
+        "last_before": _run_as_json(change.last_before),
+        "said": change.notes,
+        "facts": change.facts,
     }
 
 
 FORMS = {"text": as_text, "markdown": as_markdown, "json": as_json}
 
 
-def _kind(one: Change) -> str:
-    return "better" if not one.worse else "accepted" if one.accepted else "worse"
+def _kind(change: Change) -> str:
+    return "better" if not change.worse else "accepted" if change.accepted else "worse"
 
 
-def _shown(said: SeriesVerdict, everything: bool) -> list[Change]:
-    """What is new and worse, and with `everything` also what is accepted or better."""
-    new = said.new_and_worse
-    return new + [one for one in said.changes if one not in new] if everything else new
+def _shown(result: SeriesVerdict, everything: bool) -> list[Change]:
+    """The new changes for the worse; with `everything` also the accepted changes and the changes for the better."""
+    new = result.new_and_worse
+    return new + [change for change in result.changes if change not in new] if everything else new
 
 
-def _sums(said: SeriesVerdict) -> list[str]:
-    better = sum(not one.worse for one in said.changes)
-    accepted = sum(one.worse and one.accepted for one in said.changes)
-    parts = [f"{said.judged} series over {said.runs} runs: {len(said.new_and_worse)} worse"]
+def _sums(result: SeriesVerdict) -> list[str]:
+    better = sum(not change.worse for change in result.changes)
+    accepted = sum(change.worse and change.accepted for change in result.changes)
+    parts = [f"{result.judged} series over {result.runs} runs: {len(result.new_and_worse)} worse"]
     parts += [f"{accepted} accepted"] if accepted else []
     parts += [f"{better} better"] if better else []
-    lines = [f"{', '.join(parts)}; the newest is {said.newest.label}, {said.newest.measured}"]
-    if said.too_short:
-        lines.append(f"{said.too_short} series are too short to be judged")
-    if said.gone:
-        lines.append(f"not in the newest run: {', '.join(said.gone[:5])}{', ...' if len(said.gone) > 5 else ''}")
+    lines = [f"{', '.join(parts)}; the newest is {result.newest.label}, {result.newest.measured}"]
+    if result.too_short:
+        lines.append(f"{result.too_short} series have too few runs to be judged")
+    if result.gone:
+        lines.append(f"not in the newest run: {', '.join(result.gone[:5])}{', ...' if len(result.gone) > 5 else ''}")
     return lines

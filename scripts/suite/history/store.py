@@ -1,8 +1,8 @@
-"""What was measured before? The record of many runs in one SQLite file: raw samples, series, annotations.
+"""Which runs were measured before? The record of many runs in one SQLite file: raw samples, series, annotations.
 
-A series is one figure of one benchmark on one machine, in one profile and one unit, over the runs in the order in which
-they were measured. The unit is the ratio to a reference build where one was measured beside the run, else core cycles
-(the time of one dependent addition, which each process measures beside its benchmarks, is one), else nanoseconds.
+A series is one metric of one benchmark on one machine, in one profile and one unit, over the runs in the order in which
+they were measured. The unit is the ratio to a reference build if a reference was measured together with the run, else
+core cycles (a cycle is the time of one dependent addition, which each process also measures), else nanoseconds.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from suite.results.metrics import Metric, metric_of, metrics_of
 from suite.results.model import CORE_SHARE, Run, selects
 from suite.results.read import read_run
 
-APPLICATION = 0x73746B68  # "stkh" in the file's header: whose database it is
+APPLICATION = 0x73746B68  # "stkh" in the file's header: the program that owns the database
 VERSION = 1
 MOST_BYTES = 1 << 27  # of a run's samples, unpacked: ten times those of 100,000 rows
-WAIT_SECONDS = 20.0  # for another writer, which is done in a fraction of that
+WAIT_SECONDS = 20.0  # for another writer, which needs a fraction of that
 
 RATIO, CYCLES, NS = "ratio", "cycles", "ns"
 
-# What makes a machine itself. Not its clock, its load or its name: a cloud's runners of one kind are one machine.
+# The facts that identify a machine. Clock, load and name do not: a cloud's runners of one kind are one machine.
 MACHINE_FACTS = (
     "cpu_model", "architecture", "virtualisation", "topology", "cores", "processing_units", "num_cpus", "numa_nodes",
     "l1d_bytes", "l2_bytes", "l3_bytes", "caches", "page_bytes",
 )  # fmt: skip
-# What is different in every run and explains nothing.
+# Facts that differ in every run and explain nothing.
 PASSING_FACTS = ("date", "load_avg", "mhz_per_cpu", "suite")
 
 Array = NDArray[np.float64]
@@ -77,15 +77,15 @@ CREATE TABLE annotation (
     text TEXT NOT NULL
 );
 """
-# The samples of a run are float32 (7 digits, ten thousand times finer than what is measured), one array of benchmarks
-# times processes for each counter, NaN where a process has none; bytes of equal weight lie together, which zlib likes.
-# A layout says which benchmarks and counters these are. The medians are float32 too, in the order of the series. All
-# of it is compressed not least for zlib's checksums: SQLite has none, and a damaged figure would look like any other.
+# The samples of a run are float32 (7 digits, ten thousand times finer than the noise): one array of benchmarks times
+# processes for each counter, NaN where a process has no value. Bytes of equal weight lie together, which zlib compresses
+# better. A layout lists the benchmarks and counters. The medians are float32 too, in the order of the series. All of
+# this is compressed also for zlib's checksums: SQLite has no checksums, and a damaged number would look like any other.
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A run as the record knows it."""
+    """A run in the record."""
 
     id: int
     measured: str  # UTC, ISO 8601
@@ -102,29 +102,29 @@ class Entry:
 
     @property
     def line(self) -> tuple[int, str, str]:
-        """Runs whose figures can be put in one series have the same."""
+        """Equal for all runs that can stand in one series."""
         return self.machine, self.profile, self.unit
 
 
 @dataclass(frozen=True)
 class Annotation:
-    """What someone said of a run, a revision or a moment."""
+    """A user's text about a run, a revision or a moment."""
 
     run: int | None
     revision: str | None
     moment: str | None
-    only_names: str  # an expression; empty: all series
-    accepts: bool  # the changes there are known, and no reason to fail
+    only_names: str  # a regular expression; empty: all series
+    accepts: bool  # the changes there are known and do not fail the check
     text: str
 
     def place_in(self, runs: Sequence[Entry]) -> int | None:
-        """The index of the first run it speaks of."""
-        for index, one in enumerate(runs):
-            if self.run is not None and one.id == self.run:
+        """The index of the first run that the annotation is about; None where it is not among the runs."""
+        for index, run in enumerate(runs):
+            if self.run is not None and run.id == self.run:
                 return index
-            if self.revision is not None and one.revision and one.revision.startswith(self.revision):
+            if self.revision is not None and run.revision and run.revision.startswith(self.revision):
                 return index
-            if self.moment is not None and one.measured >= self.moment:
+            if self.moment is not None and run.measured >= self.moment:
                 return index
         return None
 
@@ -134,30 +134,30 @@ class Annotation:
 
 @dataclass(frozen=True)
 class SeriesTable:
-    """Series over the same runs, oldest first. Values are runs times series, NaN where a run has no such figure."""
+    """Series over the same runs, oldest first. Values are runs times series, NaN where a run lacks the series."""
 
     runs: tuple[Entry, ...]
     names: tuple[str, ...]
     values: Array
 
     def series(self, which: int) -> tuple[tuple[Entry, ...], Array]:
-        """The runs that have the figure, and it."""
+        """The runs that have this series, and their values."""
         column = self.values[:, which]
         has = np.flatnonzero(np.isfinite(column))
         return tuple(self.runs[index] for index in has), column[has]
 
 
-# ---- a run's figures, packed
+# ---- a run's numbers, packed
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Which numbers a run has: the benchmarks, by counter the indices of those that have it, and the series."""
+    """Which numbers a run has: the benchmarks, for each counter the indices of its benchmarks, and the series."""
 
     names: tuple[str, ...]
     processes: tuple[int, ...]
     columns: Mapping[str, tuple[int, ...]]
-    series: tuple[tuple[int, str], ...]  # benchmark, and counter: none is the time
+    series: tuple[tuple[int, str], ...]  # benchmark and counter; an empty counter means the time
 
     def written(self) -> bytes:
         return json.dumps(dataclasses.astuple(self), separators=(",", ":")).encode()
@@ -174,7 +174,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Numbers:
-    """Every process's numbers of a run; an array of benchmarks times processes for each column of the layout."""
+    """The numbers of every process of a run: an array of benchmarks times processes for each column of the layout."""
 
     of: Layout
     arrays: Mapping[str, Array]
@@ -184,15 +184,15 @@ class Numbers:
         return zlib.compress(together.view(np.uint8).reshape(-1, 4).T.tobytes(), 6)
 
     @staticmethod
-    def unpacked(of: Layout, packed: bytes) -> Numbers:
+    def unpacked(layout: Layout, packed: bytes) -> Numbers:
         raw = np.frombuffer(_unpacked(packed), dtype=np.uint8).reshape(4, -1).T
         together = np.ascontiguousarray(raw).view("<f4").ravel().astype(np.float64)
         arrays, start = {}, 0
-        for key, indices in of.columns.items():
-            end = start + len(indices) * len(of.processes)
-            arrays[key] = together[start:end].reshape(len(indices), len(of.processes))
+        for key, indices in layout.columns.items():
+            end = start + len(indices) * len(layout.processes)
+            arrays[key] = together[start:end].reshape(len(indices), len(layout.processes))
             start = end
-        return Numbers(of, arrays)
+        return Numbers(layout, arrays)
 
     def have_cycles(self) -> bool:
         return self.of.columns.get("ns_per_addition") == self.of.columns["ns"] and bool(
@@ -200,57 +200,59 @@ class Numbers:
         )
 
     def series(self, in_cycles: bool) -> dict[str, Array]:
-        """By the name of the series, what each process measured."""
+        """The values of all processes, by the name of the series."""
         rows = {key: dict(zip(indices, self.arrays[key])) for key, indices in self.of.columns.items()}
-        found = {}
+        measured = {}
         for name, (index, counter) in zip(self.of.series_names(), self.of.series):
-            of, values = metric_of(name), rows[counter or "ns"][index]
-            is_cycles = in_cycles and of.is_time
-            found[name] = values / rows["ns_per_addition"][index] if is_cycles else np.maximum(values, of.least)
-        return found
+            metric, values = metric_of(name), rows[counter or "ns"][index]
+            is_cycles = in_cycles and metric.is_time
+            measured[name] = values / rows["ns_per_addition"][index] if is_cycles else np.maximum(values, metric.least)
+        return measured
 
 
 def numbers_of(run: Run) -> Numbers:
-    """Raises BadInput where a figure is too large to be kept."""
-    measured = run.series()
-    processes = tuple(sorted({taken.process for one in measured for taken in one.samples}))
+    """The numbers of a run. Raises BadInput where a number is too large to be kept."""
+    benchmarks = run.series()
+    processes = tuple(sorted({sample.process for benchmark in benchmarks for sample in benchmark.samples}))
     place = {process: index for index, process in enumerate(processes)}
     rows: dict[str, dict[int, Array]] = {"ns": {}}
-    for index, one in enumerate(measured):
-        for taken in one.samples:
-            for key, value in (("ns", taken.ns), *taken.counters.items()):
-                if key == CORE_SHARE:  # says how it was taken: nothing that a thousand runs need to keep
+    for index, benchmark in enumerate(benchmarks):
+        for sample in benchmark.samples:
+            for key, value in (("ns", sample.ns), *sample.counters.items()):
+                if key == CORE_SHARE:  # describes the measurement: a thousand runs need not keep it
                     continue
                 if abs(value) > float(np.finfo(np.float32).max):
-                    raise BadInput(f"{run.path}: {one.name} has a figure that is too large to keep ({key})")
+                    raise BadInput(f"{run.path}: {benchmark.name} has a value of {key} that is too large to keep: {value:g}")
                 row = rows.setdefault(key, {}).setdefault(index, np.full(len(processes), np.nan))
-                row[place[taken.process]] = value
-    of = Layout(
-        names=tuple(one.name.text for one in measured),
+                row[place[sample.process]] = value
+    layout = Layout(
+        names=tuple(benchmark.name.text for benchmark in benchmarks),
         processes=processes,
         columns={key: tuple(rows[key]) for key in sorted(rows)},
-        series=tuple((index, each.counter) for index, one in enumerate(measured) for each in metrics_of(one)),
+        series=tuple(
+            (index, metric.counter) for index, benchmark in enumerate(benchmarks) for metric in metrics_of(benchmark)
+        ),
     )
-    return Numbers(of, {key: np.stack(list(rows[key].values())) for key in of.columns})
+    return Numbers(layout, {key: np.stack(list(rows[key].values())) for key in layout.columns})
 
 
-def medians_of(unit: str, of: Numbers, reference: Numbers | None) -> Array:
-    """The value of each series: the median over the processes, of a ratio that of every process to every other."""
-    own = of.series(in_cycles=unit == CYCLES or (reference is not None and _both_in_cycles(of, reference)))
+def medians_of(unit: str, numbers: Numbers, reference: Numbers | None) -> Array:
+    """The value of each series: the median over the processes, or for a ratio over all pairs of processes."""
+    own = numbers.series(in_cycles=unit == CYCLES or (reference is not None and _both_in_cycles(numbers, reference)))
     if reference is None:
         return np.array([_median(values) for values in own.values()])
-    base = reference.series(in_cycles=_both_in_cycles(of, reference))
+    base = reference.series(in_cycles=_both_in_cycles(numbers, reference))
     nothing = np.array([np.nan])
     ratios = (np.divide.outer(values, base.get(name, nothing)).ravel() for name, values in own.items())
     return np.array([_median(values) for values in ratios])
 
 
-def _both_in_cycles(one: Numbers, other: Numbers) -> bool:
-    return one.have_cycles() and other.have_cycles()
+def _both_in_cycles(numbers: Numbers, other: Numbers) -> bool:
+    return numbers.have_cycles() and other.have_cycles()
 
 
 def _median(values: Array) -> float:
-    """NaN, which is no figure, where no process has a positive one."""
+    """The median of the positive values; NaN where no process has a positive value."""
     good = values[np.isfinite(values) & (values > 0)]
     return float(np.median(good)) if len(good) else np.nan
 
@@ -260,7 +262,7 @@ def _median(values: Array) -> float:
 
 @dataclass(frozen=True)
 class PreparedRun:
-    """A run with all that the record keeps of it."""
+    """A run with all values that the record keeps."""
 
     path: Path
     digest: str
@@ -277,25 +279,25 @@ class PreparedRun:
 
 
 def prepare(path: Path, reference: Path | None = None) -> PreparedRun:
-    """Reads a run, and the one of the reference build that was measured beside it. Raises BadInput, BadResult."""
+    """Reads a run, and the run of the reference build that was measured with it. Raises BadInput, BadResult."""
     run = _read(path)
     own, context = numbers_of(run), dict(run.context)
     beside, facts = None, _facts(run)
     if reference is not None:
         other = _read(reference)
         if _machine(other) != _machine(run) or _profile(other) != _profile(run):
-            raise BadInput(f"{reference}: was not measured on the machine and in the profile of {path}")
+            raise BadInput(f"{reference}: a reference needs the machine and the profile of {path}")
         beside = numbers_of(other)
         facts |= {f"reference: {key}": value for key, value in _facts(other).items()}
     unit = RATIO if beside is not None else CYCLES if own.have_cycles() else NS
     medians = medians_of(unit, own, beside)
     if not np.isfinite(medians).any():
-        raise BadInput(f"{path}: has no figure for a series" + (f" that {reference} has too" if reference else ""))
+        raise BadInput(f"{path}: no series has a value" + (f" in this run and in {reference}" if reference else ""))
     return PreparedRun(
         path=path,
         digest=_digest(own, context),
         reference_digest=_digest(beside, dict(other.context)) if beside is not None else None,
-        measured=moment_of(str(context.get("date", "")), f"{path}: does not say when it was measured"),
+        measured=moment_of(str(context.get("date", "")), f"{path}: the context's date is missing or invalid"),
         machine=_machine(run),
         profile=_profile(run),
         unit=unit,
@@ -310,12 +312,12 @@ def prepare(path: Path, reference: Path | None = None) -> PreparedRun:
 def _read(path: Path) -> Run:
     run = read_run(path)
     if not run.series():
-        raise BadInput(f"{path}: no benchmark in it gave a result")
+        raise BadInput(f"{path}: no benchmark of the run gave a result")
     return run
 
 
 def moment_of(text: str, otherwise: str) -> str:
-    """A date or a date and time as UTC; without a zone it is UTC. Raises BadInput, which says `otherwise`."""
+    """A date, or a date and time, as UTC; text without a time zone is UTC. Raises BadInput with the text `otherwise`."""
     try:
         parsed = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
         moment = parsed.astimezone(timezone.utc) if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
@@ -337,12 +339,12 @@ def _facts(run: Run) -> dict[str, str]:
     return {key: one_line(str(value)) for key, value in run.context.items() if key not in left_out}
 
 
-def _digest(of: Numbers, context: Mapping[str, Any]) -> str:
-    """Of what the file says, however it is written."""
-    told = {key: value for key, value in context.items() if key != "suite"}
-    content = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode())
-    content.update(of.of.written())
-    for array in of.arrays.values():
+def _digest(numbers: Numbers, context: Mapping[str, Any]) -> str:
+    """A digest of the run's content, whatever the file's format."""
+    kept = {key: value for key, value in context.items() if key != "suite"}
+    content = hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode())
+    content.update(numbers.of.written())
+    for array in numbers.arrays.values():
         content.update(array.astype("<f8").tobytes())
     return content.hexdigest()
 
@@ -352,21 +354,21 @@ def _digest(of: Numbers, context: Mapping[str, Any]) -> str:
 
 @contextlib.contextmanager
 def opened(file: Path, to_write: bool = False) -> Iterator[History]:
-    """The record in a file; to write, it is made where it is missing, and all that is written is kept or nothing.
+    """Opens the record in a file. To write, a missing file is created, and either all changes are kept or none.
 
-    Raises BadInput: missing, another program's, damaged, of a newer suite, locked, not writable.
+    Raises BadInput if the file is missing, damaged, locked, not writable, of a newer suite or of another program.
     """
     try:
         with contextlib.closing(_connect(file, to_write)) as connection:
             _check_whose(file, connection, to_write)
             if to_write:
-                connection.execute("BEGIN IMMEDIATE")  # now: to find out after the work that another writes is late
+                connection.execute("BEGIN IMMEDIATE")  # now: after the work it would be too late to find another writer
                 if not connection.execute("PRAGMA user_version").fetchone()[0]:
                     _make(connection)
             yield History(file, connection)
             if to_write:
                 connection.execute("COMMIT")
-    # What a damaged file holds may also be text that is none, or of another type than was written.
+    # A damaged file may also hold text that is not valid, or values of another type.
     except (sqlite3.Error, zlib.error, ValueError, TypeError, LookupError) as problem:
         raise BadInput(f"{file}: {_reason(problem)}") from None
 
@@ -375,11 +377,11 @@ def _connect(file: Path, to_write: bool) -> sqlite3.Connection:
     if to_write:
         file.parent.mkdir(parents=True, exist_ok=True)
     elif not file.exists():
-        raise BadInput(f"{file}: does not exist; scripts/history add RUN.json makes it")
+        raise BadInput(f"{file}: does not exist; scripts/history add RUN creates it")
     if file.exists() and not file.is_file():
         raise BadInput(f"{file}: is not a file")
     mode = "rwc" if to_write else "ro"
-    # No write-ahead log: this file alone is the record, so that it can be copied, cached and kept as an artifact.
+    # No write-ahead log: the record is this single file, so that it can be copied, cached and kept as an artifact.
     address = f"{file.absolute().as_uri()}?mode={mode}"
     return sqlite3.connect(address, uri=True, timeout=WAIT_SECONDS, isolation_level=None)
 
@@ -387,7 +389,7 @@ def _connect(file: Path, to_write: bool) -> sqlite3.Connection:
 def _check_whose(file: Path, connection: sqlite3.Connection, to_write: bool) -> None:
     whose, version = (connection.execute(f"PRAGMA {key}").fetchone()[0] for key in ("application_id", "user_version"))
     if whose == APPLICATION and version > VERSION:
-        raise BadInput(f"{file}: was written by a newer suite (its version is {version}, this one's {VERSION})")
+        raise BadInput(f"{file}: was written by a newer suite (format version {version}, this suite reads {VERSION})")
     empty = not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if not (whose == APPLICATION and version == VERSION or to_write and empty and not whose):
         raise BadInput(f"{file}: is not a history of this suite")
@@ -401,12 +403,12 @@ def _make(connection: sqlite3.Connection) -> None:
 
 
 def _unpacked(content: bytes) -> bytes:
-    """What was compressed; a few bytes can become more than the memory holds. Raises zlib.error."""
+    """The content, decompressed up to a limit: a few bytes can grow beyond the memory. Raises zlib.error."""
     unpacking = zlib.decompressobj()
-    found = unpacking.decompress(content, MOST_BYTES)
+    unpacked = unpacking.decompress(content, MOST_BYTES)
     if not unpacking.eof:
         raise zlib.error("cut off, or too large")
-    return found
+    return unpacked
 
 
 def _reason(problem: Exception) -> str:
@@ -422,73 +424,80 @@ def _reason(problem: Exception) -> str:
 
 @dataclass(frozen=True)
 class History:
-    """The runs of one file."""
+    """The record in one file."""
 
     file: Path
     connection: sqlite3.Connection
 
     # -- writing
 
-    def add(self, one: PreparedRun, revision: str) -> bool:
-        """Keeps a run; False where it is kept already. Raises BadInput where what is kept of it differs."""
+    def add(self, prepared: PreparedRun, revision: str) -> bool:
+        """Keeps a run; False where the record has it already. Raises BadInput where the kept run differs."""
         known = self.connection.execute(
-            "SELECT id, revision, reference_digest FROM run WHERE digest = ?", (one.digest,)
+            "SELECT id, revision, reference_digest FROM run WHERE digest = ?", (prepared.digest,)
         ).fetchone()
         if known is None:
-            self._insert(one, revision)
+            self._insert(prepared, revision)
             return True
         run, kept_revision, kept_reference = known
-        if one.reference_digest is not None and one.reference_digest != kept_reference:
-            raise BadInput(f"{one.path}: is run {run} already, with another reference")
+        if prepared.reference_digest is not None and prepared.reference_digest != kept_reference:
+            raise BadInput(f"{prepared.path}: is run {run} already, with a different reference")
         if revision and kept_revision and revision != kept_revision:
-            raise BadInput(f"{one.path}: is run {run} already, of commit {kept_revision}")
+            raise BadInput(f"{prepared.path}: is run {run} already, of commit {kept_revision}")
         if revision:
             self.connection.execute("UPDATE run SET revision = ? WHERE id = ?", (revision, run))
         return False
 
-    def _insert(self, one: PreparedRun, revision: str) -> None:
-        beside = one.beside
+    def _insert(self, prepared: PreparedRun, revision: str) -> None:
+        beside = prepared.beside
         values = {
-            "digest": one.digest,
-            "reference_digest": one.reference_digest,
-            "measured": one.measured,
+            "digest": prepared.digest,
+            "reference_digest": prepared.reference_digest,
+            "measured": prepared.measured,
             "revision": revision,
-            "machine": self._id("machine", {"facts": one.machine}),
-            "profile": one.profile,
-            "unit": one.unit,
-            "complete": one.complete,
-            "facts": one.facts,
-            "layout": self._layout_id(one.own.of),
-            "samples": one.own.packed(),
+            "machine": self._id("machine", {"facts": prepared.machine}),
+            "profile": prepared.profile,
+            "unit": prepared.unit,
+            "complete": prepared.complete,
+            "facts": prepared.facts,
+            "layout": self._layout_id(prepared.own.of),
+            "samples": prepared.own.packed(),
             "reference_layout": self._layout_id(beside.of) if beside else None,
             "reference_samples": beside.packed() if beside else None,
-            "medians": one.medians,
+            "medians": prepared.medians,
         }
         places = ", ".join(f":{key}" for key in values)
         self.connection.execute(f"INSERT INTO run ({', '.join(values)}) VALUES ({places})", values)
 
-    def _layout_id(self, one: Layout) -> int:
-        written = one.written()
+    def _layout_id(self, layout: Layout) -> int:
+        written = layout.written()
         return self._id("layout", {"digest": hashlib.sha256(written).hexdigest(), "content": zlib.compress(written)})
 
     def _id(self, kind: str, values: dict[str, object]) -> int:
-        """The row with the first value, made where there is none."""
+        """The id of the row with the first value; a missing row is created."""
         key, places = next(iter(values)), ", ".join("?" * len(values))
         self.connection.execute(
             f"INSERT OR IGNORE INTO {kind} ({', '.join(values)}) VALUES ({places})", tuple(values.values())
         )
         return int(self.connection.execute(f"SELECT id FROM {kind} WHERE {key} = ?", (values[key],)).fetchone()[0])
 
-    def annotate(self, one: Annotation) -> None:
+    def annotate(self, annotation: Annotation) -> None:
         self.connection.execute(
             "INSERT INTO annotation (run, revision, moment, only_names, accepts, text) VALUES (?, ?, ?, ?, ?, ?)",
-            (one.run, one.revision, one.moment, one.only_names, one.accepts, one.text),
+            (
+                annotation.run,
+                annotation.revision,
+                annotation.moment,
+                annotation.only_names,
+                annotation.accepts,
+                annotation.text,
+            ),
         )
 
     # -- reading
 
     def runs(self) -> list[Entry]:
-        """All of them, in the order in which they were measured."""
+        """All runs, in the order in which they were measured."""
         rows = self.connection.execute(
             "SELECT id, measured, revision, machine, profile, unit, complete, facts FROM run ORDER BY measured, id"
         )
@@ -498,7 +507,7 @@ class History:
         ]
 
     def machine(self, id: int) -> dict[str, Any]:
-        """The facts by which the machine is known."""
+        """The facts that identify the machine."""
         facts = self.connection.execute("SELECT facts FROM machine WHERE id = ?", (id,)).fetchone()[0]
         return dict(json.loads(facts))
 
@@ -512,30 +521,30 @@ class History:
         ]
 
     def find_run(self, text: str) -> Entry | None:
-        """By its number, or the beginning of its commit (the first measured)."""
+        """The run with this number, or the first measured run whose commit begins with this text."""
         runs = self.runs()
         if text.isascii() and text.isdigit() and len(text) < 7:
-            return next((one for one in runs if one.id == int(text)), None)
-        return next((one for one in runs if len(text) >= 4 and one.revision.startswith(text)), None)
+            return next((run for run in runs if run.id == int(text)), None)
+        return next((run for run in runs if len(text) >= 4 and run.revision.startswith(text)), None)
 
     def like(self, text: str | None) -> list[Entry]:
-        """The runs that share their series with this one; with none named, with the one that was added last."""
+        """The runs that share their series with the named run, or with the run that was added last."""
         runs = self.runs()
         if not runs:
             raise BadInput(f"{self.file}: holds no run")
-        chosen = max(runs, key=lambda one: one.id) if text is None else self.find_run(text)
+        chosen = max(runs, key=lambda run: run.id) if text is None else self.find_run(text)
         if chosen is None:
             raise BadInput(f"{self.file}: has no run {text!r}; scripts/history list shows them")
-        return [one for one in runs if one.line == chosen.line]
+        return [run for run in runs if run.line == chosen.line]
 
     def table(self, runs: Sequence[Entry], only: re.Pattern[str] | None = None) -> SeriesTable:
-        """The series of these runs, those of the newest run first."""
+        """The series of these runs; the series of the newest run come first."""
         layouts: dict[int, list[str]] = {}
         places: dict[str, int] = {}
         rows = []
-        for one in reversed(runs):
+        for run in reversed(runs):
             kept, medians = self.connection.execute(
-                "SELECT layout, medians FROM run WHERE id = ?", (one.id,)
+                "SELECT layout, medians FROM run WHERE id = ?", (run.id,)
             ).fetchone()
             if kept not in layouts:
                 layouts[kept] = list(self._layout(kept).series_names())
@@ -553,13 +562,13 @@ class History:
             values[index, there] = medians[own]
         return SeriesTable(tuple(runs), tuple(places), values)
 
-    def samples(self, one: Entry) -> tuple[Numbers, Numbers | None]:
-        """The raw figures of a run, and those of its reference."""
-        of, samples, reference_of, reference_samples = self.connection.execute(
-            "SELECT layout, samples, reference_layout, reference_samples FROM run WHERE id = ?", (one.id,)
+    def samples(self, run: Entry) -> tuple[Numbers, Numbers | None]:
+        """The raw numbers of a run, and the raw numbers of its reference."""
+        layout, samples, reference_layout, reference_samples = self.connection.execute(
+            "SELECT layout, samples, reference_layout, reference_samples FROM run WHERE id = ?", (run.id,)
         ).fetchone()
-        own = Numbers.unpacked(self._layout(of), samples)
-        return own, Numbers.unpacked(self._layout(reference_of), reference_samples) if reference_of else None
+        own = Numbers.unpacked(self._layout(layout), samples)
+        return own, Numbers.unpacked(self._layout(reference_layout), reference_samples) if reference_layout else None
 
     def _layout(self, id: int) -> Layout:
         content = self.connection.execute("SELECT content FROM layout WHERE id = ?", (id,)).fetchone()[0]
@@ -567,13 +576,13 @@ class History:
 
 
 def unit_of(name: str, of_runs: str) -> str:
-    """The unit of a series: an amount is none in cycles."""
+    """The unit of a series: an amount keeps its own unit where times are in cycles."""
     own = metric_of(name)
     return of_runs if own.is_time or of_runs == RATIO else own.unit
 
 
 def changed_facts(before: Entry, after: Entry) -> list[str]:
-    """What is said of the second run that is not said of the first: `compiler: GNU 12.2.0, now GNU 13.1.0`."""
+    """The facts of the second run that differ from the first: `compiler: GNU 12.2.0, now GNU 13.1.0`."""
     keys: Iterable[str] = dict.fromkeys((*before.facts, *after.facts))
     pairs = ((key, before.facts.get(key, "none"), after.facts.get(key, "none")) for key in keys)
     return [f"{key}: {old}, now {new}" for key, old, new in pairs if old != new]

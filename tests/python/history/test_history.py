@@ -74,7 +74,7 @@ def call(tmp_path: Path) -> Call:
 
     def run(*arguments: object) -> int:
         try:
-            return command.main(["--file", str(tmp_path / "history.sqlite"), *(str(one) for one in arguments)])
+            return command.main(["--file", str(tmp_path / "history.sqlite"), *(str(argument) for argument in arguments)])
         except SystemExit as end:
             return int(end.code or 0)
 
@@ -95,9 +95,9 @@ def kept(tmp_path: Path, call: Call) -> Callable[..., list[Path]]:
     return keep
 
 
-def refused(capsys: pytest.CaptureFixture[str], said: str) -> None:
+def refused(capsys: pytest.CaptureFixture[str], message: str) -> None:
     error = capsys.readouterr().err
-    assert said in error
+    assert message in error
     assert error.startswith("scripts/history")
     assert len(error.splitlines()) == 1, error
 
@@ -115,8 +115,8 @@ def test_a_run_is_kept_once(call: Call, tmp_path: Path, capsys: pytest.CaptureFi
     again = tmp_path / "again.json"
     again.write_text(json.dumps(json.loads(file.read_text()), indent=3))  # the same, written otherwise
     assert call("add", file, again) == 0
-    said = capsys.readouterr().out
-    assert said.count(": added") == 1 and said.count("in the record already") == 2
+    output = capsys.readouterr().out
+    assert output.count(": added") == 1 and output.count("in the record already") == 2
     with store.opened(tmp_path / "history.sqlite") as record:
         assert len(record.runs()) == 1
 
@@ -127,7 +127,7 @@ def test_a_commit_can_be_told_later_but_not_changed(
     file = run_file(tmp_path, 0)
     assert [call("add", file), call("add", file, "--commit", "abc123"), call("add", file)] == [0, 0, 0]
     with store.opened(tmp_path / "history.sqlite") as record:
-        assert [one.revision for one in record.runs()] == ["abc123"]
+        assert [run.revision for run in record.runs()] == ["abc123"]
     capsys.readouterr()
     assert call("add", file, "--commit", "def456") == 2
     refused(capsys, "is run 1 already, of commit abc123")
@@ -146,15 +146,15 @@ def test_every_sample_comes_back_but_for_how_it_was_taken(kept: Callable[..., li
         for process, value in zip(own.of.processes, row)
         if np.isfinite(value)
     }
-    said = {
+    written = {
         (name, counter, taken.process): value
-        for name, one in run.by_name.items()
-        for taken in one.samples
+        for name, benchmark in run.by_name.items()
+        for taken in benchmark.samples
         for counter, value in (("ns", taken.ns), *taken.counters.items())
         if counter != CORE_SHARE
     }
-    assert back.keys() == said.keys()
-    assert list(back.values()) == pytest.approx([said[key] for key in back], rel=1e-7)
+    assert back.keys() == written.keys()
+    assert list(back.values()) == pytest.approx([written[key] for key in back], rel=1e-7)
 
 
 def test_a_run_of_processes_that_failed_in_part_comes_back(call: Call, tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_series_are_in_cycles_and_the_clock_falls_out(kept: Callable[..., list[P
     kept(SAME, first=1, clock=1.3)
     with store.opened(tmp_path / "history.sqlite") as record:
         series = record.table(record.runs())
-        assert {one.unit for one in record.runs()} == {"cycles"}
+        assert {run.unit for run in record.runs()} == {"cycles"}
     slow, fast = series.values[:, series.names.index(NAME)]
     assert slow == pytest.approx(fast, rel=0.05)
 
@@ -198,7 +198,7 @@ def test_without_the_addition_a_series_is_in_ns(call: Call, tmp_path: Path) -> N
     write_json(file, made)
     assert call("add", file) == 0
     with store.opened(tmp_path / "history.sqlite") as record:
-        assert [one.unit for one in record.runs()] == ["ns"]
+        assert [run.unit for run in record.runs()] == ["ns"]
 
 
 def test_with_a_reference_the_series_is_the_ratio(call: Call, tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_with_a_reference_the_series_is_the_ratio(call: Call, tmp_path: Path) ->
         assert call("add", file, "--reference", reference) == 0
     with store.opened(tmp_path / "history.sqlite") as record:
         series = record.table(record.runs())
-        assert {one.unit for one in record.runs()} == {"ratio"}
+        assert {run.unit for run in record.runs()} == {"ratio"}
         own, beside = record.samples(record.runs()[0])
     assert series.values[:, series.names.index(NAME)] == pytest.approx([2.0] * 4, rel=0.03)
     assert beside is not None and beside.of.names == own.of.names
@@ -234,7 +234,7 @@ def test_runs_stand_in_the_order_in_which_they_were_measured(
     kept(SAME, first=5)
     kept(SAME, first=2)
     with store.opened(tmp_path / "history.sqlite") as record:
-        assert [one.revision for one in record.runs()] == ["c0002", "c0005"]
+        assert [run.revision for run in record.runs()] == ["c0002", "c0005"]
 
 
 # ---- check
@@ -245,11 +245,11 @@ def test_a_change_for_the_worse_fails_and_is_named(
 ) -> None:
     kept(*[SAME] * 20, *[WORSE] * 8)
     assert call("check") == 1
-    said = capsys.readouterr().out
-    assert f"worse: {NAME}: +" in said and "since run 21 (c0020), 2024-01-21" in said
+    output = capsys.readouterr().out
+    assert f"worse: {NAME}: +" in output and "since run 21 (c0020), 2024-01-21" in output
     assert call("check", "--format", "json") == 1
-    found = json.loads(capsys.readouterr().out)
-    (change,) = found["changes"]
+    answer = json.loads(capsys.readouterr().out)
+    (change,) = answer["changes"]
     assert (change["name"], change["first"]["commit"], change["last_before"]["commit"]) == (NAME, "c0020", "c0019")
     assert change["low"] < 1.06 < change["high"] and change["p"] < 1e-4
     assert call("check", "--format", "markdown") == 1
@@ -330,8 +330,8 @@ def test_an_accepted_change_is_told_and_the_next_one_fails(
     kept(*[SAME] * 20, *[WORSE] * 12)
     assert call("annotate", "21", "compiler 13") == 0
     assert call("check", "--all") == 0
-    said = capsys.readouterr().out
-    assert f"accepted: {NAME}: +" in said and "said: compiler 13" in said
+    output = capsys.readouterr().out
+    assert f"accepted: {NAME}: +" in output and "note: compiler 13" in output
     kept(*[{NAME: 1.06 * 1.06}] * 10, first=32)
     assert call("check") == 1
 
@@ -342,7 +342,7 @@ def test_what_else_changed_is_told(
     kept(*[SAME] * 20)
     kept(*[WORSE] * 8, first=20, context={"compiler": "GNU 13.1.0"})
     assert call("check") == 1
-    assert "also changed there: compiler: GNU 12.2.0, now GNU 13.1.0" in capsys.readouterr().out
+    assert "also changed: compiler: GNU 12.2.0, now GNU 13.1.0" in capsys.readouterr().out
 
 
 def test_too_short_a_history_is_no_pass(
@@ -391,8 +391,8 @@ def test_list_shows_runs_and_annotations(
     kept(SAME, SAME)
     assert call("annotate", "c0001", "new [runner]", "--note") == 0
     assert call("list") == 0
-    said = capsys.readouterr().out
-    assert "c0000" in said and "c0001: new [runner] (a note)" in said and "machine 1: 1 package, 2 cores" in said
+    output = capsys.readouterr().out
+    assert "c0000" in output and "c0001: new [runner] (a note)" in output and "machine 1: 1 package, 2 cores" in output
 
 
 def test_trend_tells_the_change_points(
@@ -401,10 +401,10 @@ def test_trend_tells_the_change_points(
     kept(*[SAME] * 20, *[WORSE] * 8)
     assert call("annotate", "21", "compiler 13") == 0
     assert call("trend", "^scoped/(glibc|jemalloc)/.*none") == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith(f"{NAME}, cycles, 28 runs, the newest ")
-    assert "run 21 (c0020): +" in said[1] and said[1].endswith("; compiler 13")
-    assert said[2].startswith(OTHER) and len(said) == 3
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{NAME}, cycles, 28 runs, the newest ")
+    assert "run 21 (c0020): +" in lines[1] and lines[1].endswith("; compiler 13")
+    assert lines[2].startswith(OTHER) and len(lines) == 3
 
 
 @pytest.mark.parametrize("form", charts.FORMATS)
@@ -462,7 +462,7 @@ def test_a_record_that_is_not_there(call: Call, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     (
         ((), "required: COMMAND"),
         (("check", "--only", "("), "is not a regular expression"),
@@ -486,12 +486,12 @@ def test_bad_arguments_are_refused(
     kept: Callable[..., list[Path]],
     capsys: pytest.CaptureFixture[str],
     arguments: tuple[str, ...],
-    said: str,
+    message: str,
 ) -> None:
     kept(SAME)
     capsys.readouterr()
     assert call(*arguments) == 2
-    refused(capsys, said)
+    refused(capsys, message)
 
 
 @pytest.mark.parametrize("date", ("", "yesterday", "9999-99-99"))
@@ -499,14 +499,14 @@ def test_a_run_without_a_date_is_refused(
     call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str], date: str
 ) -> None:
     assert call("add", run_file(tmp_path, 0, context={"date": date})) == 2
-    refused(capsys, "does not say when it was measured")
+    refused(capsys, "the context's date is missing or invalid")
 
 
 def test_a_figure_too_large_to_keep_is_refused(
     call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call("add", run_file(tmp_path, 0, {NAME: 1e60})) == 2
-    refused(capsys, f"{NAME} has a figure that is too large to keep (ns)")
+    refused(capsys, f"{NAME} has a value of ns that is too large to keep: 1e+60")
 
 
 def test_one_bad_file_keeps_none_of_them(call: Call, tmp_path: Path) -> None:
@@ -521,7 +521,7 @@ def test_another_machine_s_reference_is_refused(
 ) -> None:
     file, reference = run_file(tmp_path, 0), run_file(tmp_path, 1, context={"cores": "8"})
     assert call("add", file, "--reference", reference) == 2
-    refused(capsys, "was not measured on the machine")
+    refused(capsys, "a reference needs the machine and the profile of")
 
 
 def test_another_reference_of_a_kept_run_is_refused(
@@ -529,7 +529,7 @@ def test_another_reference_of_a_kept_run_is_refused(
 ) -> None:
     file, reference = run_file(tmp_path, 0), run_file(tmp_path, 1)
     assert [call("add", file), call("add", file, "--reference", reference)] == [0, 2]
-    refused(capsys, "is run 1 already, with another reference")
+    refused(capsys, "is run 1 already, with a different reference")
 
 
 def foreign(file: Path) -> None:
@@ -559,7 +559,7 @@ def flipped(file: Path) -> None:
 
 @pytest.mark.parametrize("arguments", (("trend", NAME), ("export", "--samples"), ("check",), ("add",)))
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     (
         (lambda file: file.write_text("some text, long enough to be one" * 100), "is not a history of this suite"),
         (foreign, "is not a history of this suite"),
@@ -577,7 +577,7 @@ def test_a_file_that_is_no_record_is_refused_and_left_alone(
     capsys: pytest.CaptureFixture[str],
     arguments: tuple[str, ...],
     damage: Callable[[Path], None],
-    said: str,
+    message: str,
 ) -> None:
     kept(SAME)
     file = tmp_path / "history.sqlite"
@@ -591,7 +591,7 @@ def test_a_file_that_is_no_record_is_refused_and_left_alone(
         arguments = ("add", str(run_file(tmp_path, 1)))
     capsys.readouterr()
     assert call(*arguments) == 2
-    refused(capsys, said)
+    refused(capsys, message)
     assert before == (file.read_bytes() if file.is_file() else b"")
 
 
@@ -639,9 +639,9 @@ def test_two_writers_at_once_lose_nothing(tmp_path: Path) -> None:
         )
         for own in (files[0:3], files[2:5], files[3:6])
     ]  # fmt: skip
-    for one in writers:
-        _, error = one.communicate(timeout=60)
-        assert one.returncode == 0, error
+    for writer in writers:
+        _, error = writer.communicate(timeout=60)
+        assert writer.returncode == 0, error
     with store.opened(tmp_path / "history.sqlite") as record:
         assert len(record.runs()) == 6
 
@@ -713,6 +713,6 @@ def test_a_long_history_stays_small_and_is_judged_soon(tmp_path: Path, call: Cal
     assert file.stat().st_size < 40 * 200e3
     begun = time.monotonic()
     with store.opened(file) as record:
-        said = check.judge(record.table(record.runs()), [], change_points.LEAST_CHANGE)
-    assert slow in [one.name for one in said.new_and_worse]
+        result = check.judge(record.table(record.runs()), [], change_points.LEAST_CHANGE)
+    assert slow in [change.name for change in result.new_and_worse]
     assert time.monotonic() - begun < 10
