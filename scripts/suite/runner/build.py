@@ -1,4 +1,4 @@
-"""How is the benchmark program built? Quietly, with CMake, by one of the project's presets."""
+"""How is the benchmark program built? With CMake, by one of the project's presets, without output on success."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from suite.base.errors import BadInput
 
 
 def build(root: Path, preset: str, status: Console, target: str = "stackheap") -> Path:
-    """Builds a program quietly, and shows the compiler's words only when it fails. Raises BadInput."""
+    """Builds a program and returns its file; shows the compiler's output only if it fails. Raises BadInput."""
     offered = _presets(root)
     if preset not in offered:
-        raise BadInput(f"there is no preset {preset!r}; there are: {', '.join(offered)}")
+        raise BadInput(f"preset {preset!r} does not exist; CMakePresets.json has: {', '.join(offered)}")
     folder = root / "build" / preset
     if not (folder / "build.ninja").exists():
         status.print(f"configuring build/{preset}")
@@ -31,29 +31,29 @@ def build(root: Path, preset: str, status: Console, target: str = "stackheap") -
 def _presets(root: Path) -> list[str]:
     try:
         written = json.loads((root / "CMakePresets.json").read_bytes())
-        return [str(one["name"]) for one in written["configurePresets"] if not one.get("hidden")]
+        return [str(preset["name"]) for preset in written["configurePresets"] if not preset.get("hidden")]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise BadInput(f"{root / 'CMakePresets.json'} is damaged") from None
 
 
-def run_quietly(command: list[str], root: Path, status: Console, doing: str) -> None:
-    """Runs a command, with a bar from Ninja's [3/17] on a terminal; its output is shown if it fails."""
+def run_quietly(command: list[str], root: Path, status: Console, task_name: str) -> None:
+    """Runs a command, with a progress bar from Ninja's [3/17] on a terminal; shows its output if it fails."""
     try:
         child = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     except FileNotFoundError:
         raise BadInput(f"{command[0]} is not installed: scripts/setup installs it") from None
     lines = []
-    with child, bar(status) as shown:
-        task = shown.add_task(doing, total=None, left="")
+    with child, bar(status) as progress:
+        task = progress.add_task(task_name, total=None, left="")
         try:
             for line in child.stdout or ():
                 lines.append(line)
                 step = re.match(r"\[(\d+)/(\d+)\]", line)
                 if step:
-                    shown.update(task, completed=int(step[1]), total=int(step[2]))
+                    progress.update(task, completed=int(step[1]), total=int(step[2]))
         except KeyboardInterrupt:  # it may have been sent to this process alone
             child.terminate()
             raise
     if child.returncode != 0:
         sys.stderr.write("".join(lines))
-        raise BadInput(f"{doing} failed: see above")
+        raise BadInput(f"{task_name} failed: see above")

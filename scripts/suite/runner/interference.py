@@ -1,4 +1,4 @@
-"""Was a process disturbed while it measured? What the operating system says of everyone else's CPU time meanwhile."""
+"""Was a process disturbed while it measured? The CPU time of all other processes meanwhile, from the operating system."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from pathlib import Path
 
 PROC_STAT = Path("/proc/stat")
 
-# Someone else at work on *another* core disturbs too (shared cache, memory, clock, and every benchmark with threads),
-# so all cores count. A tenth of one core is above what an idle system's daemons take, and below any program at work;
-# on machines with many cores the daemons add up, and a small share of all cores takes little from one benchmark.
+# A busy process on *another* core disturbs too (shared cache, memory, clock, and every benchmark with threads), so all
+# cores count. A tenth of one core is more than an idle system's daemons take, and less than any busy program takes. On
+# machines with many cores the daemons add up, and a small share of all cores takes little from one benchmark.
 OTHERS_CORES = 0.10
 OTHERS_SHARE = 0.01
-# The hypervisor gave the time to another guest: a benchmark mostly runs one thread, so 1 % of one core is up to 1 % of
-# its figure.
+# Time that the hypervisor gave to another guest: a benchmark mostly runs one thread, so 1 % of one core changes its
+# result by up to 1 %.
 STEAL_CORES = 0.01
-# /proc/stat counts in ticks of 10 ms on each core: less cannot be told from rounding, however short a process.
+# /proc/stat counts in ticks of 10 ms on each core: smaller times may be rounding, however short the process.
 TICKS_OF_DOUBT = 2
-# A thread alone on its core is switched out a few times a second; one that shares it, hundreds of times (a slice is 3
-# to 4 ms). Benchmarks with more threads than cores switch themselves out, so this counts only for a process that used
-# about one core while others ran as well.
+# A thread alone on its core is switched out a few times a second, a thread that shares its core hundreds of times (a
+# slice is 3 to 4 ms). Benchmarks with more threads than cores switch themselves out, so this limit applies only to a
+# process that used about one core while other processes ran too.
 SWITCHES_PER_SECOND = 50.0
 ONE_CORE = 1.1
-# Pages that came from the disk: more than a program's own start needs means that memory is short.
+# Pages read from the disk: more pages than a program's own start needs mean that memory is short.
 MAJOR_FAULTS = 200
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The machine's and this process's clocks at one moment, in seconds. None where the system does not say."""
+    """The CPU times of the machine and of this process at one moment, in seconds. None where the system has no number."""
 
     wall: float
     own_cpu: float
@@ -42,7 +42,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Interference:
-    """What happened beside a child process. Shares are of all cores' time; None where the system does not say."""
+    """The interference with a child process. Shares are of all cores' time; None where the system has no number."""
 
     seconds: float
     others_cpu: float | None
@@ -74,8 +74,8 @@ def _read_stat(proc_stat: Path) -> tuple[float | None, float | None, int]:
     return (user + nice + system) * tick, steal * tick, max(1, len(lines) - 1)
 
 
-def disturbance_between(before: Snapshot, after: Snapshot, child: resource.struct_rusage) -> Interference:
-    """What disturbed `child` (as os.wait4 reports it), which ran between the two snapshots."""
+def interference_between(before: Snapshot, after: Snapshot, child: resource.struct_rusage) -> Interference:
+    """The interference with `child` (as os.wait4 reports it), which ran between the two snapshots."""
     seconds = max(after.wall - before.wall, 1e-9)
     child_cpu = child.ru_utime + child.ru_stime
     others = _others_seconds(before, after, child_cpu)
@@ -83,7 +83,7 @@ def disturbance_between(before: Snapshot, after: Snapshot, child: resource.struc
     doubt = TICKS_OF_DOUBT * after.cores / os.sysconf("SC_CLK_TCK")
     others_cores = max(OTHERS_CORES, OTHERS_SHARE * after.cores)
     reasons = (
-        _over(others, others_cores * seconds + doubt, "others used {:.2f} cores", seconds),
+        _over(others, others_cores * seconds + doubt, "other processes used {:.2f} cores", seconds),
         _over(steal, STEAL_CORES * seconds + doubt / 2, "the hypervisor took {:.3f} cores", seconds),
         _over(
             float(child.ru_nivcsw) if _shared_its_core(child_cpu, others, seconds, doubt) else None,
@@ -105,7 +105,7 @@ def disturbance_between(before: Snapshot, after: Snapshot, child: resource.struc
 
 
 def _others_seconds(before: Snapshot, after: Snapshot, child_cpu: float) -> float | None:
-    """CPU seconds of everyone but the child and this process; None where the system does not say."""
+    """CPU seconds of all processes except the child and this process; None where the system has no number."""
     if before.busy is None or after.busy is None:
         return None
     own = after.own_cpu - before.own_cpu
@@ -117,5 +117,5 @@ def _shared_its_core(child_cpu: float, others: float | None, seconds: float, dou
 
 
 def _over(value: float | None, limit: float, reason: str, per: float) -> str:
-    """The sentence that says that `value` is over its limit, if it is."""
+    """The reason with its number if `value` is over its limit, else an empty text."""
     return reason.format(value / per) if value is not None and value > limit else ""

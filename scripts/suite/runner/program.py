@@ -1,6 +1,6 @@
 """What does the benchmark program offer, and what does one process of it measure?
 
-The only place that knows the program's command line and its list.
+Only this module knows the program's command line and its list.
 """
 
 from __future__ import annotations
@@ -28,33 +28,33 @@ from suite.results.model import Document, selects
 from suite.results.read import BadResult, read_program_output
 from suite.runner import interference
 
-LIST_SECONDS = 60.0  # listing takes a fraction of a second: more is a hang
+LIST_SECONDS = 60.0  # listing takes a fraction of a second: a minute means that the program hangs
 
-# A result that comes out damaged while less than this is free was damaged by the full disk.
+# If the disk has less free space than this, a damaged result was damaged by the full disk.
 LEAST_FREE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Program:
-    """The benchmark program with what the user chose."""
+    """The benchmark program with the user's choices."""
 
     executable: Path
     profile: str
     only: str | None = None
     allocators: tuple[str, ...] = ()
     preload: str = ""  # a library to start it with
-    options: tuple[str, ...] = ()  # more of its own, or of Google Benchmark's
+    options: tuple[str, ...] = ()  # more options of the program or of Google Benchmark
 
     def command(self, *more: str) -> list[str]:
         chosen = [f"--profile={self.profile}"]
         chosen += [f"--only={self.only}"] if self.only is not None else []
-        chosen += [f"--allocator={one}" for one in self.allocators]
+        chosen += [f"--allocator={allocator}" for allocator in self.allocators]
         return [str(self.executable), *chosen, *self.options, *more]
 
 
 @dataclass(frozen=True)
 class Part:
-    """What one process measures: a family, or where a family needs several processes, one of its parts."""
+    """The benchmarks of one process: a family, or one part of a family that needs several processes."""
 
     family: str
     chapter: str
@@ -68,7 +68,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Malloc:
-    """A malloc library, as the program found it. `reason` says why it is not available; empty when it is."""
+    """A malloc library, as the program found it. `reason` is empty if the library is available, else the cause."""
 
     name: str
     file: str
@@ -84,13 +84,13 @@ class Malloc:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What the program offers for the user's choice."""
+    """All that the program offers under the user's choices."""
 
     parts: tuple[Part, ...]
     about: Mapping[str, Mapping[str, Any]]  # by family: its texts, and what it DECLARED
     strategies: Mapping[str, str]  # the idea of each (control, stack, arena, heap), in the order of the list
     mallocs: tuple[Malloc, ...]
-    context: Mapping[str, str]  # what the program knows of itself and the machine
+    context: Mapping[str, str]  # the program's facts about itself and the machine
     digest: str  # changes with the benchmarks, the mallocs and their versions
 
     @property
@@ -110,52 +110,52 @@ class Catalogue:
     @property
     def unavailable(self) -> tuple[str, ...]:
         """A line for each malloc that is missing."""
-        missing = (one for one in self.mallocs if not one.available)
-        return tuple(f"{one.name}: {one.reason}" + (f" (install: {one.package})" if one.package else "") for one in missing)
+        missing = (malloc for malloc in self.mallocs if not malloc.available)
+        return tuple(f"{malloc.name}: {malloc.reason}" + (f" (install: {malloc.package})" if malloc.package else "") for malloc in missing)
 
     @property
     def benchmarks(self) -> tuple[str, ...]:
-        return tuple(name for one in self.parts for name in one.benchmarks)
+        return tuple(name for part in self.parts for name in part.benchmarks)
 
 
-# ---- what it offers
+# ---- the program's list
 
 
-def ask(chosen: Program) -> Catalogue:
-    """Asks the program what it would measure. Raises BadInput with the program's own line when it refuses."""
-    answer = _list_json(chosen)
+def ask(program: Program) -> Catalogue:
+    """Asks the program for its list. Raises BadInput, with the program's own error line where it has one."""
+    answer = _list_json(program)
     try:
-        about = {_named(one): _about(one) for one in answer["families"]}
-        parts = tuple(one for family in answer["families"] for one in _parts(family))
+        about = {_named(family): _about(family) for family in answer["families"]}
+        parts = tuple(part for family in answer["families"] for part in _parts(family))
         strategies = {str(strategy["name"]): str(strategy.get("idea", "")) for strategy in answer["strategies"]}  # "": an old build
-        mallocs = tuple(_malloc(one) for one in answer["strategies"] if one["file"] or not one["available"])
+        mallocs = tuple(_malloc(strategy) for strategy in answer["strategies"] if strategy["file"] or not strategy["available"])
         context = {str(key): one_line(str(value)) for key, value in answer["context"].items()}
     except (KeyError, TypeError, AttributeError):
-        raise BadInput(f"{chosen.executable} --list=json gave a list that cannot be read") from None
+        raise BadInput(f"{program.executable} --list=json: the list lacks a field, or a field has the wrong type") from None
     if not parts:
-        raise BadInput(f"{chosen.executable} --list=json offers no benchmarks")
+        raise BadInput(f"{program.executable} --list=json: the list has no benchmarks")
     return Catalogue(parts, about, strategies, mallocs, context, _digest(answer))
 
 
-def _list_json(chosen: Program) -> Any:
+def _list_json(program: Program) -> Any:
     try:
-        command = chosen.command("--list=json")
+        command = program.command("--list=json")
         ended = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=LIST_SECONDS)
     except OSError as error:
-        raise BadInput(f"{chosen.executable} cannot be run ({error.strerror})") from None
+        raise BadInput(f"{program.executable} cannot be run ({error.strerror})") from None
     except subprocess.TimeoutExpired:
-        raise BadInput(f"{chosen.executable} --list=json did not end") from None
+        raise BadInput(f"{program.executable} --list=json did not end within {LIST_SECONDS:.0f} s") from None
     if ended.returncode != 0:
-        raise BadInput(_last_line(ended.stderr) or f"{chosen.executable} --list=json {_end_of(ended.returncode)}{_memory_limit()}")
+        raise BadInput(_last_line(ended.stderr) or f"{program.executable} --list=json {_end_of(ended.returncode)}{_memory_limit()}")
     try:
         return json.loads(ended.stdout)
     except (ValueError, RecursionError):
-        raise BadInput(f"{chosen.executable} --list=json did not print JSON") from None
+        raise BadInput(f"{program.executable} --list=json: the output is not JSON") from None
 
 
 def _digest(answer: Any) -> str:
-    """Changes with the list itself, and with each malloc's file: two builds of one malloc may have one version."""
-    files = [_file_state(str(one.get("file", ""))) for one in answer["strategies"]]
+    """A digest of the list and of each malloc's file: two builds of a malloc may have the same version."""
+    files = [_file_state(str(strategy.get("file", ""))) for strategy in answer["strategies"]]
     return hashlib.sha256(json.dumps([answer, files], sort_keys=True).encode()).hexdigest()
 
 
@@ -175,7 +175,7 @@ def _named(family: Any) -> str:
 
 
 def _parts(family: Any) -> Iterator[Part]:
-    """The family's parts that have a benchmark left after the user's choice."""
+    """The family's parts that still have a benchmark under the user's choices."""
     for index, expression in enumerate(family["parts"]):
         names = tuple(str(name) for name in family["benchmarks"] if selects(expression, name))
         if names:
@@ -201,21 +201,22 @@ def _malloc(strategy: Any) -> Malloc:
 
 
 def measure_part(
-    chosen: Program, one: Part, folder: Path, limit: float
+    program: Program, part: Part, folder: Path, limit: float
 ) -> tuple[Document, interference.Interference]:
-    """Runs one part in a process of its own: what it wrote, and what happened beside it.
+    """Runs one part in its own process, and returns its result and the interference with it.
 
-    Raises UnitFailed when it crashes, hangs for `limit` seconds or writes no sound result; OSError on a full disk.
+    Raises UnitFailed if the process crashes, hangs for `limit` seconds or writes a damaged result; OSError on a full
+    disk.
     """
-    output = folder / f".{one.file_name(0)}.{os.getpid()}.tmp"
-    command = chosen.command(
-        f"--benchmark_filter={one.expression}", f"--benchmark_out={output}", "--benchmark_out_format=json"
+    output = folder / f".{part.file_name(0)}.{os.getpid()}.tmp"
+    command = program.command(
+        f"--benchmark_filter={part.expression}", f"--benchmark_out={output}", "--benchmark_out_format=json"
     )
     try:
         with tempfile.TemporaryFile() as errors:
             before = interference.take_snapshot()
-            exit_code, used = _run(command, errors, limit, chosen.preload)
-            beside = interference.disturbance_between(before, interference.take_snapshot(), used)
+            exit_code, used = _run(command, errors, limit, program.preload)
+            beside = interference.interference_between(before, interference.take_snapshot(), used)
             if exit_code != 0:
                 raise UnitFailed(" ".join(filter(None, (_end_of(exit_code), _quoted_end(errors)))) + _memory_limit())
         return read_program_output(output), beside
@@ -223,15 +224,15 @@ def measure_part(
         if shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
         if isinstance(problem, BadResult):
-            raise UnitFailed(f"its result: {problem.reason}") from None
+            raise UnitFailed(f"damaged result: {problem.reason}") from None
         raise
     finally:
         output.unlink(missing_ok=True)
 
 
 def _run(command: list[str], errors: IO[bytes], limit: float, preload: str) -> tuple[int, resource.struct_rusage]:
-    """Exit code (negative: the signal that ended it) and what the process and its children used."""
-    running = _process([*_ends_with_this_process(), *command], errors, preload)
+    """The exit code (negative: the signal that ended the process), and the resources the process and its children used."""
+    running = _Process([*_ends_with_this_process(), *command], errors, preload)
     try:
         running.start()
         ended = running.ended.get(timeout=limit)
@@ -244,16 +245,16 @@ def _run(command: list[str], errors: IO[bytes], limit: float, preload: str) -> t
     return ended
 
 
-class _process(threading.Thread):
-    """Starts a process and waits for its end, in a thread: wait4 knows no time limit, asking again and again would
-    disturb the process, and an interrupt, which comes to the main thread alone, never comes between start and end."""
+class _Process(threading.Thread):
+    """Starts a process and waits for its end, in a thread: wait4 has no time limit, and polling would disturb the
+    process. An interrupt reaches only the main thread, so it never comes between the start and the wait."""
 
     def __init__(self, command: list[str], errors: IO[bytes], preload: str) -> None:
         super().__init__(daemon=True)
         self.command, self.errors = command, errors
         self.environment = {**os.environ, "LD_PRELOAD": preload} if preload else None
         self.ended: queue.SimpleQueue[tuple[int, resource.struct_rusage] | OSError] = queue.SimpleQueue()
-        self.changing = threading.Lock()  # held while the process comes into being, and while its number is given back
+        self.changing = threading.Lock()  # held while the process is created, and while its number becomes free
         self.number: int | None = None
         self.unwanted = False
 
@@ -263,7 +264,7 @@ class _process(threading.Thread):
             with self.changing:
                 if self.unwanted:
                     return
-                # A session of its own: Ctrl-C in the terminal is this program's to handle, and its children can be ended with it.
+                # Its own session: Ctrl-C in the terminal reaches only this program, and killpg also ends the process's children.
                 child = subprocess.Popen(self.command, stdin=silent, stdout=silent, stderr=self.errors, env=self.environment, start_new_session=True)
                 self.number = child.pid
             os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
@@ -276,7 +277,7 @@ class _process(threading.Thread):
             self.ended.put(problem)
 
     def stop(self) -> None:
-        """Kills it with all it started, if it still runs. Afterwards nothing of it is there."""
+        """Kills the process and its children if it still runs, and waits until they have ended."""
         with self.changing:
             self.unwanted = True
             if self.number is not None:
@@ -286,14 +287,15 @@ class _process(threading.Thread):
 
 
 def _memory_limit() -> str:
-    """What else there is to say of a program that crashed where memory is short, or was not even started."""
+    """The memory limit, for the error line of a program that crashed or did not start."""
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    return "" if limit == resource.RLIM_INFINITY else f"; it is granted {limit >> 20} MiB of memory (ulimit -v)"
+    return "" if limit == resource.RLIM_INFINITY else f"; the memory limit is {limit >> 20} MiB (ulimit -v)"
 
 
 @cache
 def _ends_with_this_process() -> tuple[str, ...]:
-    """Before a command: when this process is killed, the kernel kills that one, which would disturb the next run."""
+    """The words before a command that let the kernel kill the command when this process is killed: a process that goes
+    on would disturb the next run."""
     return ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
 
 

@@ -1,7 +1,7 @@
-"""How is a run measured? The plan, and its processes one after another, each kept as soon as it ends.
+"""How is a run measured? From a plan, process after process; every result is kept as soon as its process ends.
 
-A run goes in rounds: each round runs every part of every family once, in an order of its own across chapters, so that
-after each round there is a whole run with one process more. A crash, a full disk or an interrupt loses one process.
+A run has rounds: each round runs every part of every family once, in a new random order across chapters. So every round
+leaves a complete run with one more process. A crash, a full disk or an interrupt loses only one process.
 """
 
 from __future__ import annotations
@@ -32,14 +32,15 @@ from suite.stats.estimates import median
 
 PROCESSES = {"smoke": 1, "quick": 5, "full": 10}
 
-# A disturbed process is run again at the end of its round, or of a later one, as long as all such attempts together
-# stay under this share of the time measured so far.
+# A disturbed process is run again at the end of its round or of a later round, as long as all these attempts together
+# take less than this share of the time measured so far.
 AGAIN_SHARE = 0.15
 MOST_ATTEMPTS = 3
 
-# A process was disturbed, too, where its core did so much less at once than in the quietest tenth of the run so far: a
-# virtual machine does not show who else uses the same physical core. Two who share one take up to half of it each.
-CORE_TAKEN = 0.2
+# A process was also disturbed if another thread took more than this share of its core, measured by eight independent
+# additions against the quietest tenth of the run so far. A virtual machine does not show which threads share a physical
+# core; two threads on one core take up to half of it each.
+MOST_CORE_STEAL = 0.2
 
 PLAN_FILE = "plan.json"
 RUN_FILE = RUN_FILES[0]
@@ -51,7 +52,7 @@ PARTS_FOLDER = "parts"
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be measured, fixed before the first process, so that an interrupted run can go on as the same run."""
+    """The plan of a run, fixed before the first process, so that an interrupted run can continue as the same run."""
 
     program: Program
     catalogue: Catalogue
@@ -66,7 +67,7 @@ class Plan:
 
     def all_units(self) -> Iterator[tuple[Part, int]]:
         """Every part and process, round by round, families in the program's order."""
-        return ((one, process) for process in range(self.processes) for one in self.catalogue.parts)
+        return ((part, process) for process in range(self.processes) for part in self.catalogue.parts)
 
     def record(self) -> PlanRecord:
         return PlanRecord(
@@ -86,7 +87,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class PlanRecord:
-    """The plan as the run's folder keeps it: all that must be the same for two processes to be of one run."""
+    """The plan as the run's folder keeps it: all values that must be equal for two processes of the same run."""
 
     executable: str
     profile: str
@@ -97,16 +98,16 @@ class PlanRecord:
     order_seed: int
 
     def differences(self, other: PlanRecord) -> list[str]:
-        return [one.name for one in dataclasses.fields(self) if getattr(self, one.name) != getattr(other, one.name)]
+        return [entry.name for entry in dataclasses.fields(self) if getattr(self, entry.name) != getattr(other, entry.name)]
 
 
 def read_plan(folder: Path) -> PlanRecord:
-    """The plan of the run that was begun in the folder. Raises BadInput when there is none."""
+    """The plan of the run that was begun in the folder. Raises BadInput if the folder has no plan."""
     file = folder / PLAN_FILE
     try:
         begun: PlanRecord = read_record(file, PlanRecord, json.loads(file.read_bytes()), "plan")
     except OSError:
-        raise BadInput(f"{folder} cannot be resumed: no run was begun there (no {PLAN_FILE})") from None
+        raise BadInput(f"{folder} cannot be resumed: it has no {PLAN_FILE}, so no run was begun there") from None
     except (BadResult, ValueError, RecursionError):
         raise BadInput(f"{folder} cannot be resumed: its {PLAN_FILE} is damaged") from None
     if begun.profile not in PROCESSES or begun.processes < 1:
@@ -123,7 +124,7 @@ def _digest(file: Path) -> str:
 
 @dataclass(frozen=True)
 class Limits:
-    """When a process that does not end is given up: far beyond the slowest family, so only a hang meets it."""
+    """The time after which a process counts as hung: far beyond the slowest family."""
 
     seconds: float = 120.0
     times_median: float = 20.0
@@ -133,49 +134,49 @@ class Limits:
 
 
 class RunObserver(Protocol):
-    """Who wants to know how the run goes."""
+    """Receives the progress of a run."""
 
-    def begins(self, what: Part, process: int, done: int, seconds_left: float | None) -> None:
-        """A process starts, so many are done; the time left is None until there is something to judge it by."""
+    def begins(self, part: Part, process: int, done: int, seconds_left: float | None) -> None:
+        """A process starts, and `done` processes have ended; the time left is None until it can be estimated."""
 
-    def ends(self, what: Part, process: int, problem: str) -> None:
-        """It ended and its result is kept, or it failed with a problem."""
+    def ends(self, part: Part, process: int, problem: str) -> None:
+        """The process ended and its result is kept, or it failed with a problem."""
 
     def round_ends(self, process: int, disturbed: int, seconds_left: float | None) -> None:
-        """Every part was measured once more; so many of the round's processes were disturbed."""
+        """A round ended, with so many disturbed processes."""
 
 
-def measure(planned: Plan, folder: Path, watching: RunObserver, patience: Limits = Limits()) -> Run:
-    """Measures what the plan has and the folder has not yet, and returns the run.
+def measure(plan: Plan, folder: Path, observer: RunObserver, limits: Limits = Limits()) -> Run:
+    """Measures the processes of the plan that the folder still lacks, and returns the run.
 
-    An interrupt (Ctrl-C, SIGTERM, SIGHUP) writes what was measured, marked incomplete, and leaves as KeyboardInterrupt.
-    Raises OSError where the folder cannot be written, BadInput where another run is at work in it, and UnitFailed where
-    not a single process gave a result.
+    After an interrupt (Ctrl-C, SIGTERM, SIGHUP) it writes the measured processes, marked incomplete, and raises
+    KeyboardInterrupt. Raises OSError if the folder cannot be written, BadInput if another run uses the folder, and
+    UnitFailed if no process gave a result.
     """
-    work = _campaign(planned, folder, watching, patience)
+    run_in_progress = _RunInProgress(plan, folder, observer, limits)
     with _alone_in(folder), signals_as_interrupts():
-        work.take_up()
+        run_in_progress.resume()
         try:
-            for process in range(planned.processes):
-                work.measure_round(process)
-                work.write(complete=process == planned.processes - 1)
+            for process in range(plan.processes):
+                run_in_progress.measure_round(process)
+                run_in_progress.write(complete=process == plan.processes - 1)
         except (KeyboardInterrupt, OSError):
             with contextlib.suppress(OSError):  # the disk may be full: then the last round's run stays
-                work.write(complete=False)
+                run_in_progress.write(complete=False)
             raise
-    if not work.units:
-        raise UnitFailed(next(iter(work.failed.values())).reason)
+    if not run_in_progress.units:
+        raise UnitFailed(next(iter(run_in_progress.failed.values())).reason)
     return read_run(folder / RUN_FILE)
 
 
 @dataclass
-class _campaign:
-    """A run under way: what is measured, what failed, what time that took. Keys are the names of the units' files."""
+class _RunInProgress:
+    """A run in progress: its results, its failures and the time they took. Keys are the names of the units' files."""
 
     plan: Plan
     folder: Path
-    watching: RunObserver
-    patience: Limits
+    observer: RunObserver
+    limits: Limits
     units: dict[str, Unit] = field(default_factory=dict)
     failed: dict[str, Failure] = field(default_factory=dict)
     hung: dict[tuple[Program, Part], int] = field(default_factory=dict)  # the process it hung in
@@ -188,57 +189,57 @@ class _campaign:
     def parts_folder(self) -> Path:
         return self.folder / PARTS_FOLDER
 
-    def take_up(self) -> None:
-        """Finds what an earlier start of this run has measured, and clears away what it left unfinished."""
+    def resume(self) -> None:
+        """Reads the results that an earlier start of this run has kept, and deletes its unfinished files."""
         for leftover in (*self.folder.glob(".*.tmp"), *self.parts_folder.glob(".*.tmp")):
             leftover.unlink()
-        for one, process in self.plan.all_units():
-            file = self.parts_folder / one.file_name(process)
+        for part, process in self.plan.all_units():
+            file = self.parts_folder / part.file_name(process)
             with contextlib.suppress(BadResult):  # missing or damaged: to be measured
                 unit, document = read_unit(file)
                 self.units[file.name] = unit
                 self.attempts[file.name] = unit.attempt
-                self.core_taken(document)
+                self.core_steal(document)
 
     def measure_round(self, process: int) -> None:
-        for one in self.plan.round(process):
-            if one.file_name(process) not in self.units:
-                self.seconds_first += self.attempt(one, process)
+        for part in self.plan.round(process):
+            if part.file_name(process) not in self.units:
+                self.seconds_first += self.attempt(part, process)
         for _ in range(MOST_ATTEMPTS - 1):
             self.repeat_disturbed()
         disturbed = sum(unit.disturbed for unit in self.units.values() if unit.process == process)
-        self.watching.round_ends(process, disturbed, self.seconds_left())
+        self.observer.round_ends(process, disturbed, self.seconds_left())
 
     def repeat_disturbed(self) -> None:
-        """Runs what was disturbed once more, while the budget lasts."""
-        for one, process in self.plan.all_units():
-            key = one.file_name(process)
+        """Runs the disturbed processes once more, within the time budget."""
+        for part, process in self.plan.all_units():
+            key = part.file_name(process)
             unit = self.units.get(key)
             if unit is None or not unit.disturbed or self.attempts[key] >= MOST_ATTEMPTS:
                 continue
             if self.seconds_again + unit.seconds <= AGAIN_SHARE * self.seconds_first:
-                self.seconds_again += self.attempt(one, process)
+                self.seconds_again += self.attempt(part, process)
 
-    def attempt(self, one: Part, process: int) -> float:
-        """Runs one process, keeps its result if none before was disturbed less, and returns the seconds it took."""
-        key = one.file_name(process)
+    def attempt(self, part: Part, process: int) -> float:
+        """Runs one process, keeps its result unless an earlier attempt was disturbed less, and returns its seconds."""
+        key = part.file_name(process)
         self.attempts[key] += 1
-        self.watching.begins(one, process, len(self.units.keys() | self.failed.keys()), self.seconds_left())
+        self.observer.begins(part, process, len(self.units.keys() | self.failed.keys()), self.seconds_left())
         problem, seconds = "", 0.0
         try:
-            document, beside = self.run(one, process)
+            document, beside = self.run(part, process)
             seconds = beside.seconds
-            taken = self.core_taken(document)
-            self.keep(_unit_of(one, process, self.attempts[key], document, beside, taken), document, key)
+            steal = self.core_steal(document)
+            self.keep(_unit_of(part, process, self.attempts[key], document, beside, steal), document, key)
         except UnitFailed as failed:
             problem = str(failed)
             if key not in self.units:
-                self.failed[key] = Failure(one.family, process, problem)
-        self.watching.ends(one, process, problem)
+                self.failed[key] = Failure(part.family, process, problem)
+        self.observer.ends(part, process, problem)
         return seconds
 
-    def core_taken(self, document: Document) -> float | None:
-        """The share of its core that one more process did without; None where the program does not say."""
+    def core_steal(self, document: Document) -> float | None:
+        """The share of the process's core that another thread took; None where the program did not measure it."""
         now = cycles_of_eight_additions(document)
         if now is None:
             return None
@@ -246,42 +247,42 @@ class _campaign:
         quietest = sorted(self.cycles)[len(self.cycles) // 10]
         return max(0.0, 1 - quietest / now)
 
-    def run(self, one: Part, process: int) -> tuple[Document, interference.Interference]:
-        """Measures; where that fails, once more without the user's own mallocs: the fault may be theirs alone."""
-        chosen = _without_the_unfit(self.plan)
-        without = dataclasses.replace(chosen, allocators=())
+    def run(self, part: Part, process: int) -> tuple[Document, interference.Interference]:
+        """Measures; after a failure, once more without the user's own mallocs, which may have caused it."""
+        program = _without_unfit_mallocs(self.plan)
+        plain_program = dataclasses.replace(program, allocators=())
         try:
-            return self.run_with(chosen, one, process)
+            return self.run_with(program, part, process)
         except UnitFailed as failed:
-            if chosen == without:
+            if program == plain_program:
                 raise
             try:
-                measured = self.run_with(without, one, process)
+                measured = self.run_with(plain_program, part, process)
             except UnitFailed:
                 raise failed from None
-            said = f"{failed}; measured again without --allocator {' '.join(chosen.allocators)}"
-        self.failed[one.file_name(process)] = Failure(one.family, process, said)
-        self.watching.ends(one, process, said)
+            reason = f"{failed}; measured again without --allocator {' '.join(program.allocators)}"
+        self.failed[part.file_name(process)] = Failure(part.family, process, reason)
+        self.observer.ends(part, process, reason)
         return measured
 
-    def run_with(self, chosen: Program, one: Part, process: int) -> tuple[Document, interference.Interference]:
-        if (chosen, one) in self.hung:  # it would take the whole limit again
-            raise UnitFailed(f"left out: it hung in process {self.hung[chosen, one]}")
-        limit = self.patience.after([unit.seconds for unit in self.units.values()])
+    def run_with(self, program: Program, part: Part, process: int) -> tuple[Document, interference.Interference]:
+        if (program, part) in self.hung:  # it would take the whole limit again
+            raise UnitFailed(f"left out: this part hung in process {self.hung[program, part]}")
+        limit = self.limits.after([unit.seconds for unit in self.units.values()])
         try:
-            return measure_part(chosen, one, self.parts_folder, limit)
+            return measure_part(program, part, self.parts_folder, limit)
         except UnitHung:
-            self.hung[chosen, one] = process
+            self.hung[program, part] = process
             raise
 
-    def keep(self, now: Unit, document: Document, key: str) -> None:
-        before = self.units.get(key)
-        if before is None or _how_disturbed(now) <= _how_disturbed(before):
-            write_unit(self.parts_folder / key, now, document)
-            self.units[key] = now
+    def keep(self, unit: Unit, document: Document, key: str) -> None:
+        kept = self.units.get(key)
+        if kept is None or _interference_rank(unit) <= _interference_rank(kept):
+            write_unit(self.parts_folder / key, unit, document)
+            self.units[key] = unit
 
     def seconds_left(self) -> float | None:
-        """What the units that are neither measured nor failed will take; None before anything was measured."""
+        """The expected time of the remaining units; None before the first unit is measured."""
         known: defaultdict[str, list[float]] = defaultdict(list)
         for unit in self.units.values():
             known[unit.part].append(unit.seconds)
@@ -289,20 +290,20 @@ class _campaign:
             return None
         others = median([median(seconds) for seconds in known.values()])
         return sum(
-            median(known[one.expression]) if one.expression in known else others
-            for one, process in self.plan.all_units()
-            if one.file_name(process) not in self.units and one.file_name(process) not in self.failed
+            median(known[part.expression]) if part.expression in known else others
+            for part, process in self.plan.all_units()
+            if part.file_name(process) not in self.units and part.file_name(process) not in self.failed
         )
 
     def write(self, complete: bool) -> None:
-        """Writes the run with everything measured so far."""
+        """Writes the run with all results so far."""
         measured, failed = [], list(self.failed.values())
-        for one, process in self.plan.all_units():
-            if one.file_name(process) in self.units:
-                unit, document = read_unit(self.parts_folder / one.file_name(process))
+        for part, process in self.plan.all_units():
+            if part.file_name(process) in self.units:
+                unit, document = read_unit(self.parts_folder / part.file_name(process))
                 measured.append((unit, document))
-                wrong = failures_in(document, one.benchmarks)
-                failed += [Failure(one.family, process, reason) for reason in wrong]
+                wrong = failures_in(document, part.benchmarks)
+                failed += [Failure(part.family, process, reason) for reason in wrong]
         if not measured:
             return
         how_it_went = Account(
@@ -321,23 +322,23 @@ class _campaign:
         write_json(self.folder / RUN_FILE, merge(measured, how_it_went, order, self.plan.catalogue.context))
 
 
-def _without_the_unfit(planned: Plan) -> Program:
-    """The program without the mallocs that the user gave it and that it found unfit: each start would try them again."""
-    unfit = {one.name for one in planned.catalogue.mallocs if not one.available}
-    fit = (one for one in planned.program.allocators if one.partition("=")[0] not in unfit)
-    return dataclasses.replace(planned.program, allocators=tuple(fit))
+def _without_unfit_mallocs(plan: Plan) -> Program:
+    """The program without the user's mallocs that it cannot use: every start would try them again."""
+    unfit = {malloc.name for malloc in plan.catalogue.mallocs if not malloc.available}
+    fit = (allocator for allocator in plan.program.allocators if allocator.partition("=")[0] not in unfit)
+    return dataclasses.replace(plan.program, allocators=tuple(fit))
 
 
 def _unit_of(
-    one: Part, process: int, attempt: int, document: Document, beside: interference.Interference, taken: float | None
+    part: Part, process: int, attempt: int, document: Document, beside: interference.Interference, core_steal: float | None
 ) -> Unit:
     reasons = beside.reasons
-    if taken is not None and taken > CORE_TAKEN:
-        reasons = (*reasons, f"its core did {taken:.0%} less at once than in the quietest processes")
+    if core_steal is not None and core_steal > MOST_CORE_STEAL:
+        reasons = (*reasons, f"another thread took {100 * core_steal:.0f} % of its core")
     return Unit(
-        family=one.family,
-        chapter=one.chapter,
-        part=one.expression,
+        family=part.family,
+        chapter=part.chapter,
+        part=part.expression,
         process=process,
         disturbed=bool(reasons),
         reasons=reasons,
@@ -348,22 +349,22 @@ def _unit_of(
         seconds=beside.seconds,
         ns_per_addition=ns_per_addition(document),
         attempt=attempt,
-        core_taken=taken,
+        core_taken=core_steal,
     )
 
 
-def _how_disturbed(unit: Unit) -> tuple[bool, float, int]:
+def _interference_rank(unit: Unit) -> tuple[bool, float, int]:
     return unit.disturbed, unit.taken_by_others, unit.involuntary_switches
 
 
 @contextlib.contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """Two runs in one folder would clear away and overwrite each other's files. The lock ends with the process."""
+    """Locks the folder: two runs in it would delete and overwrite each other's files. The lock ends with the process."""
     with open(folder / PLAN_FILE, "rb") as locked:
         try:
             fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BadInput(f"{folder}: another run is at work in this folder") from None
+            raise BadInput(f"{folder}: another run is using this folder") from None
         yield
 
 

@@ -1,4 +1,4 @@
-"""How does a signal end a command tidily?"""
+"""How does a command end on a signal without losing its results?"""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from types import FrameType
 def signals_as_interrupts() -> Iterator[None]:
     """Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt once; further ones are ignored, while the run is written."""
     numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup
+    handled_signals = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        for each in heeded:
-            signal.signal(each, signal.SIG_IGN)
+        for handled in handled_signals:
+            signal.signal(handled, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in heeded}
+    before = {number: signal.signal(number, interrupt) for number in handled_signals}
     try:
         yield
     finally:

@@ -168,7 +168,7 @@ def test_two_runs_cannot_work_in_one_folder(
     with open(folder / "plan.json", "rb") as plan_file:  # as the other run holds it
         fcntl.flock(plan_file, fcntl.LOCK_EX)
         assert command.main(["--resume", "--out", str(folder)], tmp_path, lambda *_: executable) == 2
-        assert capsys.readouterr().err.splitlines()[-1] == f"scripts/run: {folder}: another run is at work in this folder"
+        assert capsys.readouterr().err.splitlines()[-1] == f"scripts/run: {folder}: another run is using this folder"
         assert leftover.exists(), "the other run may be writing it"
     assert command.main(["--resume", "--out", str(folder), "--no-figures"], tmp_path, lambda *_: executable) == 0
     assert not leftover.exists()
@@ -283,7 +283,7 @@ def test_a_malloc_that_hangs_costs_its_part_one_limit(executable: Path, tmp_path
     assert time.monotonic() - before < 12
     assert (run.complete, run.processes, len(run.failed)) == (True, 3, 6)
     reasons = sorted({failure.reason.partition(";")[0] for failure in run.failed})
-    assert reasons == ["did not end within 1 s", "left out: it hung in process 0"]
+    assert reasons == ["did not end within 1 s", "left out: this part hung in process 0"]
 
 
 class Silent:
@@ -397,7 +397,7 @@ def test_a_program_that_is_not_even_started_names_the_limit(tmp_path: Path, caps
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)
     output = capsys.readouterr().err
-    assert output.endswith("--list=json crashed (SIGSEGV); it is granted 6144 MiB of memory (ulimit -v)\n")
+    assert output.endswith("--list=json crashed (SIGSEGV); the memory limit is 6144 MiB (ulimit -v)\n")
 
 
 @pytest.mark.parametrize("hidden", ["/proc", "/sys", "/proc /sys"])

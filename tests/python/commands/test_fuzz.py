@@ -328,7 +328,7 @@ def test_a_familys_name_is_not_a_path(tmp_path: Path, name: str) -> None:
     (tmp_path / "list").write_text(json.dumps(listed))
     telling.write_text(f"#!/bin/sh\ncat {shlex.quote(str(tmp_path))}/list\n")
     telling.chmod(0o755)
-    with pytest.raises(BadInput, match="gave a list that cannot be read"):
+    with pytest.raises(BadInput, match="the list lacks a field, or a field has the wrong type"):
         ask(Program(telling, "smoke"))
 
 

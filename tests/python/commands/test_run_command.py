@@ -358,7 +358,7 @@ def test_a_failed_build_shows_the_compilers_words(project: Path, capsys: pytest.
 
 def test_an_unknown_preset_is_one_line(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["--build", "base"], project) == 2
-    refused(capsys, "scripts/run: there is no preset 'base'; there are: release, clang")
+    refused(capsys, "scripts/run: preset 'base' does not exist; CMakePresets.json has: release, clang")
 
 
 def test_a_missing_cmake_is_one_line(

@@ -20,8 +20,8 @@ def machine(root: Path, files: dict[str, str], **facts: str) -> doctor.SystemVie
     return doctor.SystemView(root, facts)
 
 
-def states(found: list[doctor.Diagnosis]) -> dict[str, str]:
-    return {each.name: each.state for each in found}
+def states(diagnoses: list[doctor.Diagnosis]) -> dict[str, str]:
+    return {diagnosis.name: diagnosis.state for diagnosis in diagnoses}
 
 
 QUIET = {
@@ -52,51 +52,51 @@ BUSY = {
 
 
 def test_a_quiet_machine_is_fit(tmp_path: Path) -> None:
-    found = doctor.examine(machine(tmp_path, QUIET, counters="instructions,cycles"), [])
-    assert set(states(found).values()) == {"good"}
-    assert doctor.verdict(found) == "Nothing here stands in the way of measuring."
+    diagnoses = doctor.examine(machine(tmp_path, QUIET, counters="instructions,cycles"), [])
+    assert set(states(diagnoses).values()) == {"good"}
+    assert doctor.verdict(diagnoses) == "This machine is fit for measuring."
 
 
-def test_everything_that_shapes_results_is_said_with_its_effect(tmp_path: Path) -> None:
-    found = doctor.examine(machine(tmp_path, BUSY, counters="none: perf_event_open says Permission denied"), [])
-    assert set(states(found).values()) == {"mind"}
-    assert all(each.effect and each.remedy for each in found)
-    limits = next(each for each in found if each.name == "container limits")
-    assert limits.value == "time of 1.5 processors and 1.0 GiB of memory"
+def test_every_property_that_affects_results_has_an_effect_and_a_remedy(tmp_path: Path) -> None:
+    diagnoses = doctor.examine(machine(tmp_path, BUSY, counters="none: perf_event_open says Permission denied"), [])
+    assert set(states(diagnoses).values()) == {"mind"}
+    assert all(diagnosis.effect and diagnosis.remedy for diagnosis in diagnoses)
+    limits = next(diagnosis for diagnosis in diagnoses if diagnosis.name == "container limits")
+    assert limits.value == "CPU time of 1.5 processors and 1.0 GiB of memory"
 
 
 def test_a_machine_that_shows_nothing_is_unknown_not_fit(tmp_path: Path) -> None:
-    found = states(doctor.examine(machine(tmp_path, {}), []))
-    assert set(found.values()) == {"unknown", "good"}
-    assert {name for name, state in found.items() if state == "good"} == {"container limits"}
+    by_name = states(doctor.examine(machine(tmp_path, {}), []))
+    assert set(by_name.values()) == {"unknown", "good"}
+    assert {name for name, state in by_name.items() if state == "good"} == {"container limits"}
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "cpu", "cpu x", "cpu 1 2"])
-def test_damaged_files_are_no_disaster(tmp_path: Path, text: str) -> None:
-    at = machine(tmp_path, dict.fromkeys(BUSY, text))
-    assert "good" not in {each.state for each in (doctor.load(at), doctor.huge_pages(at), doctor.turbo(at))}
-    doctor.examine(at, [])
+def test_damaged_files_are_not_good_and_not_an_error(tmp_path: Path, text: str) -> None:
+    view = machine(tmp_path, dict.fromkeys(BUSY, text))
+    assert "good" not in {diagnosis.state for diagnosis in (doctor.load(view), doctor.huge_pages(view), doctor.turbo(view))}
+    doctor.examine(view, [])
 
 
 def test_mallocs_are_named_with_version_and_file(tmp_path: Path) -> None:
     own = Malloc("glibc", "/lib/libc.so.6", "2.36", "", "libc6", process=True)
     missing = Malloc("jemalloc", "", "", "no such file", "libjemalloc2", process=False)
-    found = list(doctor.mallocs([own, missing]))
-    assert [each.name for each in found] == ["malloc glibc", "malloc jemalloc"]
-    assert found[0].value == "2.36 from /lib/libc.so.6, the process's own"
-    assert found[1].state == "mind" and "libjemalloc2" in found[1].remedy
+    diagnoses = list(doctor.mallocs([own, missing]))
+    assert [diagnosis.name for diagnosis in diagnoses] == ["malloc glibc", "malloc jemalloc"]
+    assert diagnoses[0].value == "2.36 from /lib/libc.so.6, the process's own"
+    assert diagnoses[1].state == "mind" and "libjemalloc2" in diagnoses[1].remedy
 
 
-def test_the_command_prints_what_it_found_as_it_stands(
+def test_the_command_prints_the_diagnoses_unchanged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     executable = fake_program.write_program(tmp_path)
     monkeypatch.setattr(build, "build", lambda *_: executable)
-    monkeypatch.setattr(doctor, "CHECKS", (lambda at: doctor.Diagnosis("load", "mind", "[bold]7", "[b]slow", "[i]wait"),))
+    monkeypatch.setattr(doctor, "CHECKS", (lambda view: doctor.Diagnosis("load", "mind", "[bold]7", "[b]slow", "[i]wait"),))
     assert command.main([], tmp_path) == 0
     shown = capsys.readouterr().out
     assert all(text in shown for text in ("[bold]7", "[b]slow", "[i]wait", "malloc glibc", "2.36 from /nowhere"))
-    assert shown.rstrip().endswith("Keep in mind: load, malloc mimalloc.")
+    assert shown.rstrip().endswith("Affecting the results: load, malloc mimalloc.")
 
 
 def test_a_program_that_cannot_be_built_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,11 +30,11 @@ class Silent:
         self.left: list[float | None] = []
         self.rounds: list[int] = []
 
-    def begins(self, what: Part, process: int, done: int, seconds_left: float | None) -> None:
-        self.begun.append((what.file_name(process), done))
+    def begins(self, part: Part, process: int, done: int, seconds_left: float | None) -> None:
+        self.begun.append((part.file_name(process), done))
         self.left.append(seconds_left)
 
-    def ends(self, what: Part, process: int, problem: str) -> None:
+    def ends(self, part: Part, process: int, problem: str) -> None:
         self.problems += [problem] if problem else []
 
     def round_ends(self, process: int, disturbed: int, seconds_left: float | None) -> None:
@@ -65,8 +65,8 @@ def begin(plan: scheduler.Plan, folder: Path) -> Path:
     return folder
 
 
-def does(monkeypatch: pytest.MonkeyPatch, **what: list[str | int]) -> None:
-    monkeypatch.setenv("FAKE_DOES", json.dumps(what))
+def does(monkeypatch: pytest.MonkeyPatch, **changes: list[str | int]) -> None:
+    monkeypatch.setenv("FAKE_DOES", json.dumps(changes))
 
 
 def calls(tmp_path: Path) -> int:
@@ -83,7 +83,7 @@ def leftovers(folder: Path) -> list[Path]:
 def test_the_program_is_asked_once_for_all_it_has(executable: Path) -> None:
     offered = ask(Program(executable, "quick"))
     assert offered.families == tuple(fake_program.FAMILIES)
-    assert [one.file_name(3) for one in offered.parts if one.family == "heap_state"] == [
+    assert [part.file_name(3) for part in offered.parts if part.family == "heap_state"] == [
         "heap_state-0-3.json",
         "heap_state-1-3.json",
     ]
@@ -91,7 +91,7 @@ def test_the_program_is_asked_once_for_all_it_has(executable: Path) -> None:
 
 
 def test_parts_without_a_benchmark_left_are_not_run(executable: Path) -> None:
-    assert [one.index for one in ask(Program(executable, "quick", "heap_state/glibc/state:aged")).parts] == [1]
+    assert [part.index for part in ask(Program(executable, "quick", "heap_state/glibc/state:aged")).parts] == [1]
 
 
 @pytest.mark.parametrize(
@@ -113,14 +113,14 @@ def test_what_the_program_refuses_is_said_in_its_words(
 @pytest.mark.parametrize(
     ("script", "says"),
     [
-        ("#!/bin/sh\necho '{'", "did not print JSON"),
-        ("#!/bin/sh\necho '{\"families\": 3}'", "cannot be read"),
-        ("#!/bin/sh\necho '{\"families\": [], \"strategies\": [], \"context\": {}}'", "offers no benchmarks"),
+        ("#!/bin/sh\necho '{'", "the output is not JSON"),
+        ("#!/bin/sh\necho '{\"families\": 3}'", "the list lacks a field"),
+        ("#!/bin/sh\necho '{\"families\": [], \"strategies\": [], \"context\": {}}'", "the list has no benchmarks"),
         ("#!/bin/sh\nkill -9 $$", "SIGKILL"),
         ("no program", "cannot be run"),
     ],
 )
-def test_a_program_that_is_none_is_refused(tmp_path: Path, script: str, says: str) -> None:
+def test_a_file_that_is_not_the_program_is_refused(tmp_path: Path, script: str, says: str) -> None:
     broken = tmp_path / "broken"
     broken.write_text(script)
     broken.chmod(0o755)
@@ -132,13 +132,13 @@ def test_a_program_that_is_none_is_refused(tmp_path: Path, script: str, says: st
 
 
 def test_a_run_has_every_benchmark_in_every_process(executable: Path, tmp_path: Path) -> None:
-    plan, watching = planned(executable, processes=3), Silent()
-    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), watching)
-    assert [str(one.name) for one in run.series()] == list(plan.catalogue.benchmarks)
-    assert {tuple(sample.process for sample in one.samples) for one in run.series()} == {(0, 1, 2)}
+    plan, observer = planned(executable, processes=3), Silent()
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), observer)
+    assert [str(benchmark.name) for benchmark in run.series()] == list(plan.catalogue.benchmarks)
+    assert {tuple(sample.process for sample in benchmark.samples) for benchmark in run.series()} == {(0, 1, 2)}
     assert (run.complete, run.failed, run.account.processes_planned, run.account.order_seed) == (True, (), 3, 1)
     assert len(run.units) == calls(tmp_path) == 3 * len(plan.catalogue.parts)
-    assert watching.left[0] is None and all(left is not None for left in watching.left[1:])
+    assert observer.left[0] is None and all(left is not None for left in observer.left[1:])
     assert leftovers(tmp_path / "out") == []
 
 
@@ -147,7 +147,7 @@ def test_the_order_is_drawn_anew_each_round_from_the_seed(executable: Path) -> N
     assert plan.round(0) == planned(executable).round(0)
     assert plan.round(0) != plan.round(1)
     assert plan.round(0) != planned(executable, seed=2).round(0)
-    assert sorted(one.file_name(0) for one in plan.round(1)) == sorted(one.file_name(0) for one in plan.catalogue.parts)
+    assert sorted(part.file_name(0) for part in plan.round(1)) == sorted(part.file_name(0) for part in plan.catalogue.parts)
 
 
 def test_each_round_leaves_a_run_that_can_be_read(executable: Path, tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_each_round_leaves_a_run_that_can_be_read(executable: Path, tmp_path: Pa
     seen = []
 
     class reads(Silent):
-        def begins(self, what: Part, process: int, done: int, seconds_left: float | None) -> None:
+        def begins(self, part: Part, process: int, done: int, seconds_left: float | None) -> None:
             if process:
                 run = read_run(tmp_path / "out" / scheduler.RUN_FILE)
                 seen.append((run.processes, run.complete))
@@ -170,24 +170,24 @@ def test_each_round_leaves_a_run_that_can_be_read(executable: Path, tmp_path: Pa
     [
         ("crash", "crashed (SIGSEGV)"),
         ("exit", "ended with exit code 2 (stackheap: wrong in the middle)"),
-        ("garbage", "its result: is not JSON, or was cut off (Expecting value: line 1 column 1 (char 0))"),
-        ("truncated", "its result: is not JSON, or was cut off"),
-        ("empty", "its result: is empty"),
-        ("nan", "its result: real_time of chase/bytes:16384/order:sequential/home:heap is not a valid time: 'nan'"),
+        ("garbage", "damaged result: is not JSON, or was cut off (Expecting value: line 1 column 1 (char 0))"),
+        ("truncated", "damaged result: is not JSON, or was cut off"),
+        ("empty", "damaged result: is empty"),
+        ("nan", "damaged result: real_time of chase/bytes:16384/order:sequential/home:heap is not a valid time: 'nan'"),
     ],
 )
 def test_a_failed_process_is_recorded_and_the_run_goes_on(
-    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, reason: str
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, reason: str
 ) -> None:
-    does(monkeypatch, chase=[what, 1])  # in the second of three processes
-    plan, watching = planned(executable, processes=3), Silent()
-    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), watching)
+    does(monkeypatch, chase=[fault, 1])  # in the second of three processes
+    plan, observer = planned(executable, processes=3), Silent()
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), observer)
     (failed,) = run.failed
     assert (failed.family, failed.process) == ("chase", 1)
     assert failed.reason.startswith(reason)
-    assert watching.problems == [failed.reason]
-    assert {len(one.samples) for one in run.series("chase")} == {2}
-    assert {len(one.samples) for one in run.series("scoped")} == {3}
+    assert observer.problems == [failed.reason]
+    assert {len(benchmark.samples) for benchmark in run.series("chase")} == {2}
+    assert {len(benchmark.samples) for benchmark in run.series("scoped")} == {3}
     assert run.complete
     assert leftovers(tmp_path / "out") == []
 
@@ -198,10 +198,10 @@ def test_a_hang_is_ended_and_its_part_left_out_from_then_on(
     does(monkeypatch, handoff=["hang"])
     plan = planned(executable, "^(handoff|traverse)/", processes=3)
     run = scheduler.measure(plan, begin(plan, tmp_path / "out"), Silent(), scheduler.Limits(1.0, 0.0))
-    assert [one.reason for one in run.failed] == [
+    assert [failure.reason for failure in run.failed] == [
         "did not end within 1 s",
-        "left out: it hung in process 0",
-        "left out: it hung in process 0",
+        "left out: this part hung in process 0",
+        "left out: this part hung in process 0",
     ]
     assert run.families() == ("traverse",)
     (begun,) = (tmp_path / "log").glob("handoff.*")
@@ -217,7 +217,7 @@ def test_wrong_work_is_no_figure_and_is_told(executable: Path, tmp_path: Path, m
     does(monkeypatch, traverse=["error"], handoff=["missing"])
     plan = planned(executable, "^(traverse|handoff)/", processes=1)
     run = scheduler.measure(plan, begin(plan, tmp_path / "out"), Silent())
-    assert sorted(one.reason for one in run.failed) == [
+    assert sorted(failure.reason for failure in run.failed) == [
         "handoff/jemalloc/pairs:1: has no result",
         "traverse/vector/count:100000/payload:8: the work was wrong",
     ]
@@ -254,8 +254,8 @@ class interrupting(Silent):
         super().__init__()
         self.number, self.at = number, at
 
-    def begins(self, what: Part, process: int, done: int, seconds_left: float | None) -> None:
-        super().begins(what, process, done, seconds_left)
+    def begins(self, part: Part, process: int, done: int, seconds_left: float | None) -> None:
+        super().begins(part, process, done, seconds_left)
         if len(self.begun) == self.at:
             threading.Timer(0.2, os.kill, (os.getpid(), self.number)).start()
 
@@ -268,21 +268,21 @@ def test_an_interrupt_keeps_what_was_measured_and_the_rest_follows(
         pytest.skip("ignored here, as under nohup")
     plan, out = planned(executable, processes=2), tmp_path / "out"
     begin(plan, out)
-    handlers = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    handlers = [signal.getsignal(handled) for handled in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
     slow: dict[str, list[str | int]] = {name: ["slow"] for name in fake_program.FAMILIES}
     does(monkeypatch, **slow)
     with pytest.raises(KeyboardInterrupt):
         scheduler.measure(plan, out, interrupting(number, at=3))
-    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == handlers
+    assert [signal.getsignal(handled) for handled in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == handlers
     run = read_run(out / scheduler.RUN_FILE)
     assert (run.complete, len(run.units), leftovers(out)) == (False, 2, [])
 
     monkeypatch.delenv("FAKE_DOES")
-    watching = Silent()
-    run = scheduler.measure(plan, out, watching)
+    observer = Silent()
+    run = scheduler.measure(plan, out, observer)
     assert (run.complete, run.processes) == (True, 2)
-    assert len(watching.begun) == 2 * len(plan.catalogue.parts) - 2
-    assert watching.begun[0] == (plan.round(0)[2].file_name(0), 2)
+    assert len(observer.begun) == 2 * len(plan.catalogue.parts) - 2
+    assert observer.begun[0] == (plan.round(0)[2].file_name(0), 2)
 
 
 def test_a_run_that_was_killed_loses_one_process(executable: Path, tmp_path: Path) -> None:
@@ -398,12 +398,12 @@ def test_a_disturbed_process_is_run_again_and_the_calmest_attempt_kept(
 ) -> None:
     plan = planned(executable, processes=1)  # 7 parts of 1000 seconds: the budget allows for one more
     Crowded(monkeypatch, 0.0, 0.0, 0.9)
-    watching = Silent()
-    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), watching)
+    observer = Silent()
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), observer)
     third = plan.round(0)[2]
-    again = [one for one in run.units if one.attempt == 2]
-    assert [(one.part, one.disturbed) for one in again] == [(third.expression, False)]
-    assert (len(watching.begun), watching.rounds) == (8, [0])
+    again = [unit for unit in run.units if unit.attempt == 2]
+    assert [(unit.part, unit.disturbed) for unit in again] == [(third.expression, False)]
+    assert (len(observer.begun), observer.rounds) == (8, [0])
 
 
 def test_what_stays_disturbed_is_kept_and_marked(
@@ -411,13 +411,13 @@ def test_what_stays_disturbed_is_kept_and_marked(
 ) -> None:
     plan = planned(executable, processes=1)
     Crowded(monkeypatch, *[0.5] * 7, 0.9)  # the second attempt is worse
-    watching = Silent()
-    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), watching)
-    assert [one.disturbed for one in run.units] == [True] * 7
-    assert {one.attempt for one in run.units} == {1}
-    assert run.units[0].reasons == ("others used 0.50 cores",)
-    assert len(watching.begun) == 8  # the budget of 7000 seconds is one more process, not seven
-    assert all(run.disturbed_processes(one) == (0,) for one in run.series())
+    observer = Silent()
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), observer)
+    assert [unit.disturbed for unit in run.units] == [True] * 7
+    assert {unit.attempt for unit in run.units} == {1}
+    assert run.units[0].reasons == ("other processes used 0.50 cores",)
+    assert len(observer.begun) == 8  # the budget of 7000 seconds is one more process, not seven
+    assert all(run.disturbed_processes(benchmark) == (0,) for benchmark in run.series())
 
 
 def test_a_later_round_pays_for_what_an_earlier_one_could_not(
@@ -425,11 +425,11 @@ def test_a_later_round_pays_for_what_an_earlier_one_could_not(
 ) -> None:
     plan = planned(executable, processes=2)
     Crowded(monkeypatch, 0.5, 0.5)  # two in the first round, whose budget is one
-    watching = Silent()
-    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), watching)
-    assert watching.rounds == [1, 0]
-    assert [one.attempt for one in run.units if one.process == 0].count(2) == 2
-    assert not any(one.disturbed for one in run.units)
+    observer = Silent()
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), observer)
+    assert observer.rounds == [1, 0]
+    assert [unit.attempt for unit in run.units if unit.process == 0].count(2) == 2
+    assert not any(unit.disturbed for unit in run.units)
 
 
 def test_what_is_disturbed_again_and_again_is_given_up(
@@ -438,10 +438,10 @@ def test_what_is_disturbed_again_and_again_is_given_up(
     plan = planned(executable, processes=3)
     monkeypatch.setattr(scheduler, "AGAIN_SHARE", 100.0)
     Crowded(monkeypatch, *[0.5] * 1000)
-    watching = Silent()
-    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), watching)
-    assert len(watching.begun) == 21 * scheduler.MOST_ATTEMPTS
-    assert len([one for one in run.units if one.disturbed]) == 21
+    observer = Silent()
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), observer)
+    assert len(observer.begun) == 21 * scheduler.MOST_ATTEMPTS
+    assert len([unit for unit in run.units if unit.disturbed]) == 21
 
 
 def test_a_process_whose_core_was_shared_is_run_again(
@@ -452,8 +452,8 @@ def test_a_process_whose_core_was_shared_is_run_again(
     assert plan.round(0)[0].family != "chase"  # there was a quieter process to judge it by
     Crowded(monkeypatch)
     run = scheduler.measure(plan, begin(plan, tmp_path / "out"), Silent())
-    again = [one for one in run.units if one.attempt == 2]
-    assert [(one.family, one.disturbed, one.core_taken) for one in again] == [("chase", False, 0.0)]
+    again = [unit for unit in run.units if unit.attempt == 2]
+    assert [(unit.family, unit.disturbed, unit.core_taken) for unit in again] == [("chase", False, 0.0)]
 
 
 def test_what_always_shares_its_core_is_marked_and_a_resumed_run_still_knows_a_quiet_core(
@@ -466,9 +466,9 @@ def test_what_always_shares_its_core_is_marked_and_a_resumed_run_still_knows_a_q
         file.unlink()
     monkeypatch.setenv("FAKE_DOES", json.dumps({"chase": ["shared"]}))
     run = scheduler.measure(plan, folder, Silent())
-    (chase,) = (one for one in run.units if one.disturbed)
+    (chase,) = (unit for unit in run.units if unit.disturbed)
     assert chase.family == "chase" and chase.core_taken == pytest.approx(1 - 2 / 3.2)
-    assert chase.reasons == ("its core did 38% less at once than in the quietest processes",)
+    assert chase.reasons == ("another thread took 38 % of its core",)
     assert run.disturbed_processes(run.by_name["chase/bytes:16384/order:random/home:heap"]) == (0,)
 
 
@@ -501,17 +501,17 @@ def at(seconds: float, busy: float | None, steal: float | None = 0.0, cores: int
 )
 def test_what_counts_as_disturbed(after: interference.Snapshot, child: dict[str, Any], reasons: int) -> None:
     before = at(0, None if after.busy is None else 0.0, None if after.steal is None else 0.0, after.cores)
-    found = interference.disturbance_between(before, after, used(**child))
-    assert len(found.reasons) == reasons, found
-    assert found.disturbed == (reasons > 0)
+    measured = interference.interference_between(before, after, used(**child))
+    assert len(measured.reasons) == reasons, measured
+    assert measured.disturbed == (reasons > 0)
 
 
 def test_shares_are_of_all_cores_and_absent_where_the_system_says_nothing() -> None:
-    found = interference.disturbance_between(at(0, 0.0), at(10, 12.0, 0.5), used())
-    assert found.others_cpu == pytest.approx(0.1)
-    assert found.steal == pytest.approx(0.025)
-    found = interference.disturbance_between(at(0, None, None), at(10, None, None), used(switches=3))
-    assert (found.others_cpu, found.steal, found.involuntary_switches) == (None, None, 3)
+    measured = interference.interference_between(at(0, 0.0), at(10, 12.0, 0.5), used())
+    assert measured.others_cpu == pytest.approx(0.1)
+    assert measured.steal == pytest.approx(0.025)
+    measured = interference.interference_between(at(0, None, None), at(10, None, None), used(switches=3))
+    assert (measured.others_cpu, measured.steal, measured.involuntary_switches) == (None, None, 3)
 
 
 @pytest.mark.parametrize("content", [None, "", "cpu 1 2\n", "cpu a b c d e f g h\n", "intr 5\n"])
@@ -540,11 +540,11 @@ def test_a_neighbour_at_work_is_seen() -> None:
     try:
         before = REAL_SNAPSHOT()
         time.sleep(1.0)
-        found = interference.disturbance_between(before, REAL_SNAPSHOT(), used(0.0))
+        measured = interference.interference_between(before, REAL_SNAPSHOT(), used(0.0))
     finally:
         neighbour.kill()
         neighbour.wait()
-    assert found.disturbed and found.others_cpu is not None and found.others_cpu > 0.1 / (os.cpu_count() or 1)
+    assert measured.disturbed and measured.others_cpu is not None and measured.others_cpu > 0.1 / (os.cpu_count() or 1)
 
 
 REAL_SNAPSHOT = interference.take_snapshot  # as it is before any test replaces it

@@ -282,4 +282,4 @@ def test_the_command_prints_every_row_and_fails_with_a_failed_row(
 def test_a_program_that_cannot_be_built_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "CMakePresets.json").write_text('{"configurePresets": [{"name": "release"}]}')
     assert command.main(["--build", "no_such"], tmp_path) == 2
-    assert capsys.readouterr().err == "scripts/verify: there is no preset 'no_such'; there are: release\n"
+    assert capsys.readouterr().err == "scripts/verify: preset 'no_such' does not exist; CMakePresets.json has: release\n"
