@@ -1,6 +1,6 @@
 """Which common claims about stack and heap hold on the machine of a run?
 
-Each claim is ruled on by its own function, in the file of its chapter; `judge` asks them all.
+Every claim has its own function, in the file of its chapter; `judge` calls all of them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = [
     "CLAIMS", "DOES_NOT_HOLD", "HOLDS", "HOLDS_BUT", "NOT_MEASURED", "OPEN", "UNDECIDED", "JudgedClaim", "judge",
 ]  # fmt: skip
 
-# In the order in which they are told.
+# In the order of the output.
 CLAIMS: tuple[Claim, ...] = (
     *allocation.CLAIMS, *access.CLAIMS, *contention.CLAIMS, *ownership.CLAIMS, *limits.CLAIMS, *footprint.CLAIMS,
 )  # fmt: skip
@@ -35,7 +35,7 @@ CLAIMS: tuple[Claim, ...] = (
 
 @dataclass(frozen=True)
 class JudgedClaim:
-    """What is said, and what the run says to it. `text` is a sentence with the numbers and their intervals."""
+    """A claim with its verdict for a run. `text` is a sentence with the numbers and their intervals."""
 
     id: str
     short: str  # in a few words
@@ -47,15 +47,15 @@ class JudgedClaim:
 
 
 def judge(run: Run) -> list[JudgedClaim]:
-    """Every claim's verdict on the machine of this run."""
-    return [_judged(run, one) for one in CLAIMS]
+    """The verdict on every claim, for the machine of this run."""
+    return [_judged(run, claim) for claim in CLAIMS]
 
 
-def _judged(run: Run, one: Claim) -> JudgedClaim:
+def _judged(run: Run, claim: Claim) -> JudgedClaim:
     try:
-        found = one.judge(run)
+        verdict = claim.judge(run)
     except CannotJudge as reason:
-        found = Verdict(UNDECIDED if isinstance(reason, Undecided) else NOT_MEASURED, str(reason))
+        verdict = Verdict(UNDECIDED if isinstance(reason, Undecided) else NOT_MEASURED, str(reason))
     return JudgedClaim(
-        one.id, one.short, one.said, one.families, found.verdict, sentence(found.text), found.condition
+        claim.id, claim.short, claim.said, claim.families, verdict.verdict, sentence(verdict.text), verdict.condition
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Claims about what it costs to use memory, and whether it matters where neighbours are."""
+"""Claims about the cost of using memory, and about the effect of locality."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ HOMES = ("stack", "heap")
 
 def heap_access_slower(run: Run) -> Verdict:
     pairs: dict[str, ComparedPair] = {}
-    for family, what in (("stream", "reading"), ("chase", "chasing")):
+    for family, activity in (("stream", "reading"), ("chase", "chasing")):
         stack, heap = (_random_or_whole(run, family, home) for home in HOMES)
-        pairs |= {f"{what} {bytes_text(size)}": (heap[size], stack[size]) for size in stack if size in heap}
+        pairs |= {f"{activity} {bytes_text(size)}": (heap[size], stack[size]) for size in stack if size in heap}
     compared = ratios(pairs)
     text = f"the same data costs on the heap, relative to the stack: {each(compared, times)}"
     return of_all(compared, text, lambda rest: f"not for {phrases.joined(rest)}")
 
 
 def _random_or_whole(run: Run, family: str, home: str) -> dict[int, Benchmark]:
-    """By bytes: every array that is read as a whole, and of those that are chased the ones at random."""
-    found = run.series(family, home=home)
-    return query.by_number((one for one in found if one.name.parameters.get("order") != "sequential"), "bytes")
+    """By bytes: the arrays that are read as a whole, and the arrays that are chased in random order."""
+    benchmarks = run.series(family, home=home)
+    unordered = (benchmark for benchmark in benchmarks if benchmark.name.parameters.get("order") != "sequential")
+    return query.by_number(unordered, "bytes")
 
 
 def pointer_costs(run: Run) -> Verdict:
@@ -45,15 +46,15 @@ def jumping_costs(run: Run) -> Verdict:
         query.by_number(run.series("chase", order=order, home="heap"), "bytes")
         for order in ("random", "sequential")
     )
-    both = [size for size in random if size in in_order]
-    levels = {_level(run, size): size for size in both}  # the largest of each level
+    sizes = [size for size in random if size in in_order]
+    levels = {_level(run, size): size for size in sizes}  # the largest of each level
     compared = ratios({name: (random[size], in_order[size]) for name, size in levels.items()})
     text = f"a load at random costs, relative to a load in order: {each(compared, times)}"
     return of_all(compared, text, lambda rest: f"not in {phrases.joined(rest)}")
 
 
 def _level(run: Run, size: int) -> str:
-    """The cache that holds that much; half of one at most, as other data wants room too."""
+    """The cache that holds so many bytes; at most half of a cache counts, because other data needs room too."""
     for name in ("l1d", "l2", "l3"):
         held = run.fact(f"{name}_bytes")
         if held and size <= held // 2:

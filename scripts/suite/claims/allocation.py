@@ -1,4 +1,4 @@
-"""Claims about what it costs to get memory."""
+"""Claims about the cost of allocating memory."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate, estimate_median
 
 
-def _ns(one: Benchmark) -> str:
-    return phrases.short_time(estimate_median(one.times).median)
+def _ns(benchmark: Benchmark) -> str:
+    return phrases.short_time(estimate_median(benchmark.times).median)
 
 
 def stack_is_faster(run: Run) -> Verdict:
@@ -76,21 +76,21 @@ def no_search(run: Run) -> Verdict:
         raise Undecided(f"the interval is too wide to tell: {text}")
     if searches:
         return does_not_hold(text + beside)
-    dearer = [name for name, one in heaps.items() if is_more(one)]
-    if heaps and not dearer:
+    slower = [name for name, aging in heaps.items() if is_more(aging)]
+    if heaps and not slower:
         return holds_but(text + beside, "no malloc cost more on the aged heap either")
     return holds(text + beside)
 
 
 def all_at_once(run: Run) -> Verdict:
-    one, many = ends(run, "count", "many", taken="together")
-    stack = [need(run, f"many/stack_array/count:{count}/taken:together") for count in (many, one)]
+    few, many = ends(run, "count", "many", taken="together")
+    stack = [need(run, f"many/stack_array/count:{count}/taken:together") for count in (many, few)]
     apart = libraries(run, "many", count=many, taken="apart")
     default = default_of(run, apart)
-    heap = ratio(apart[default], need(run, f"many/{default}/count:{one}/taken:apart"))
+    heap = ratio(apart[default], need(run, f"many/{default}/count:{few}/taken:apart"))
     more = ratio(stack[0], stack[1])
     text = (
-        f"a frame of {phrases.count(many, 'local')} costs {_ns(stack[0])}, a frame of {one} costs {_ns(stack[1])}: "
+        f"a frame of {phrases.count(many, 'local')} costs {_ns(stack[0])}, a frame of {few} costs {_ns(stack[1])}: "
         f"{times(more)}; as many blocks from {phrases.plain(default)} cost {times(heap)} a single block"
     )
     grows = depends(stack[0], stack[1])
@@ -119,7 +119,7 @@ def large_takes_time(run: Run) -> Verdict:
         return holds(text)
     if is_more(costs["all"]):
         return holds_but(text, "the time goes into touching the block, not into allocating it")
-    if all(is_no_more(one) for one in costs.values()):
+    if all(is_no_more(cost) for cost in costs.values()):
         return does_not_hold(text)
     raise Undecided(f"the intervals are too wide to tell: {text}")
 
@@ -130,7 +130,7 @@ def touch_dominates(run: Run) -> Verdict:
     default = default_of(run, libraries(run, "scoped", bytes=sizes[-1], touch="all")) if sizes else ""
     heap = query.over(run, "bytes", "scoped", default, touch="all")
     pairs = {str(size): (heap[size], stack[size]) for size in sizes if size in heap and size in stack}
-    compared = {int(size): one for size, one in ratios(pairs).items()}
+    compared = {int(size): price for size, price in ratios(pairs).items()}
     if len(compared) < 2:
         raise CannotJudge("the run has no scoped over bytes, written in full")
     hidden: list[int] = []
@@ -146,8 +146,8 @@ def touch_dominates(run: Run) -> Verdict:
     if hidden:
         text = f"{text}; less than {MATTERS:g} times from {bytes_text(hidden[0])} on"
         at_most = libraries(run, "scoped", bytes=most, touch="all")
-        others = ratios({name: (one, stack[most]) for name, one in at_most.items()})
-        seen = [name for name, one in others.items() if is_more(one)]
+        others = ratios({name: (block, stack[most]) for name, block in at_most.items()})
+        seen = [name for name, price in others.items() if is_more(price)]
         return holds_but(text, f"not with {names(seen)}") if seen else holds(text)
     if is_more(compared[most]):
         return does_not_hold(text)
@@ -156,21 +156,21 @@ def touch_dominates(run: Run) -> Verdict:
 
 def unknown_size_needs_heap(run: Run) -> Verdict:
     sizes = query.numbers(run, "bytes", "scoped", touch="first")
-    found: dict[str, Estimate] = {}
+    compared: dict[str, Estimate] = {}
     for size in query.ends(sizes):
         alloca = need(run, f"scoped/alloca/bytes:{size}/touch:first")
         mallocs = libraries(run, "scoped", bytes=size, touch="first")
         fastest = fastest_of(mallocs)
-        found[f"{phrases.plain(fastest)} at {bytes_text(size)}"] = ratio(mallocs[fastest], alloca)
-    text = f"alloca takes stack memory of a size known only at run time; as a multiple of its cost: {each(found, times)}"
-    if not found:
+        compared[f"{phrases.plain(fastest)} at {bytes_text(size)}"] = ratio(mallocs[fastest], alloca)
+    text = f"alloca takes stack memory of a size known only at run time; as a multiple of its cost: {each(compared, times)}"
+    if not compared:
         raise CannotJudge("the run has no scoped")
-    cheaper = [name for name, one in found.items() if is_more(one)]
-    if len(cheaper) == len(found):
+    cheaper = [name for name, price in compared.items() if is_more(price)]
+    if len(cheaper) == len(compared):
         return does_not_hold(text)
     if cheaper:
         return holds_but(text, "not for all sizes")
-    if all(is_no_more(one) for one in found.values()):
+    if all(is_no_more(price) for price in compared.values()):
         return holds(text)
     raise Undecided(f"the intervals are too wide to tell: {text}")
 
@@ -178,10 +178,10 @@ def unknown_size_needs_heap(run: Run) -> Verdict:
 def os_finds_room(run: Run) -> Verdict:
     mallocs = libraries(run, "scoped", bytes=64, touch="first")
     system = need(run, "scoped/mmap/bytes:64/touch:first")
-    faults = {name: counter(one, "page_faults") for name, one in mallocs.items()}
-    cheaper = ratios({name: (system, one) for name, one in mallocs.items()})
-    asked = [name for name, one in faults.items() if one.low >= 0.5 or not is_more(cheaper[name])]
-    most = max(faults.values(), key=lambda one: one.median)
+    faults = {name: counter(benchmark, "page_faults") for name, benchmark in mallocs.items()}
+    cheaper = ratios({name: (system, benchmark) for name, benchmark in mallocs.items()})
+    asked = [name for name, count in faults.items() if count.low >= 0.5 or not is_more(cheaper[name])]
+    most = max(faults.values(), key=lambda count: count.median)
     text = (
         f"an mmap call takes {_ns(system)} for 64 bytes, {phrases.with_extremes(cheaper)} times what a malloc "
         f"takes; page faults per block: {counter(system, 'page_faults').median:.2g} with mmap, at most "

@@ -1,4 +1,4 @@
-"""Claims about threads: what they have of their own, and what they share."""
+"""Claims about threads: their own memory, and the memory they share."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from suite.stats.estimates import Estimate
 
 def own_stack(run: Run) -> Verdict:
     number = cores(run, "private")
-    many, one = (need(run, f"private/stack_array/threads:{threads}") for threads in (number, 1))
-    risen = ratio(many, one)
+    many, single = (need(run, f"private/stack_array/threads:{threads}") for threads in (number, 1))
+    risen = ratio(many, single)
     text = f"on {number} cores at once, a block of stack costs {times(risen)} what it costs on one core"
     if is_no_more(risen):
         return holds(text)
@@ -42,13 +42,13 @@ def shared_heap_contends(run: Run) -> Verdict:
     pairs: dict[str, ComparedPair] = {}
     for family in ("private", "larson"):
         number = cores(run, family)
-        many, one = (libraries(run, family, threads=threads) for threads in (number, 1))
-        pairs |= {f"{family}/{name}": (many[name], one[name]) for name in many if name in one}
+        many, single = (libraries(run, family, threads=threads) for threads in (number, 1))
+        pairs |= {f"{family}/{name}": (many[name], single[name]) for name in many if name in single}
     worst: dict[str, Estimate] = {}
-    for family_and_name, found in ratios(pairs).items():
+    for family_and_name, rise in ratios(pairs).items():
         name = family_and_name.partition("/")[2]
-        if name not in worst or found.low > worst[name].low:
-            worst[name] = found
+        if name not in worst or rise.low > worst[name].low:
+            worst[name] = rise
     text = f"with a thread on each core, a block costs, relative to a single thread: {each(worst, times)}"
     return of_all(worst, text, lambda rest: f"not shown for {names(rest)}")
 

@@ -1,4 +1,4 @@
-"""Claims about what memory costs in memory."""
+"""Claims about the memory overhead of memory management."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from suite.results.model import Run
 from suite.stats.estimates import Estimate
 
 HELD = "resident_bytes_per_byte"
-BOOKS = 1.01  # one hundredth more than requested is room for metadata
+METADATA = 1.01  # one hundredth more than requested is room for metadata
 RETURNED = 0.9
 
 
@@ -31,36 +31,36 @@ def bookkeeping(run: Run) -> Verdict:
     if not sizes:
         raise CannotJudge("the run has no overhead")
     small, large = (
-        {name: counter(one, HELD) for name, one in libraries(run, "overhead", bytes=size).items()}
+        {name: counter(benchmark, HELD) for name, benchmark in libraries(run, "overhead", bytes=size).items()}
         for size in (sizes[0], sizes[-1])
     )
     text = f"for each requested byte in blocks of {sizes[0]} B, a malloc holds: {each(small, _per_byte)}"
-    with_books = [name for name, one in small.items() if one.low > BOOKS]
-    if not with_books:
+    with_metadata = [name for name, held in small.items() if held.low > METADATA]
+    if not with_metadata:
         return does_not_hold(text)
-    if len(with_books) < len(small):
-        without = [name for name in small if name not in with_books]
-        return holds_but(text, f"under {BOOKS - 1:.0%} with {names(without)}")
-    if len(sizes) > 1 and all(one.high <= BOOKS for one in large.values()):
-        return holds_but(text, f"under {BOOKS - 1:.0%} in blocks of {sizes[-1]:,} B")
+    if len(with_metadata) < len(small):
+        without = [name for name in small if name not in with_metadata]
+        return holds_but(text, f"under {METADATA - 1:.0%} with {names(without)}")
+    if len(sizes) > 1 and all(held.high <= METADATA for held in large.values()):
+        return holds_but(text, f"under {METADATA - 1:.0%} in blocks of {sizes[-1]:,} B")
     return holds(text)
 
 
-def _per_byte(one: Estimate) -> str:
-    return f"{figures(one.median)}{interval(one)}"
+def _per_byte(held: Estimate) -> str:
+    return f"{figures(held.median)}{interval(held)}"
 
 
 def freed_is_returned(run: Run) -> Verdict:
-    kinds = list(dict.fromkeys(one.name.parameters["sizes"] for one in run.series("returned")))
+    kinds = list(dict.fromkeys(benchmark.name.parameters["sizes"] for benchmark in run.series("returned")))
     if not kinds:
         raise CannotJudge("the run has no returned")
     shares = {
-        f"{phrases.plain(name)}, {kind} blocks": counter(one, "returned_share_after_1s")
+        f"{phrases.plain(name)}, {kind} blocks": counter(benchmark, "returned_share_after_1s")
         for kind in kinds
-        for name, one in libraries(run, "returned", sizes=kind).items()
+        for name, benchmark in libraries(run, "returned", sizes=kind).items()
     }
-    gave = [name for name, one in shares.items() if one.low >= RETURNED]
-    kept = [name for name, one in shares.items() if one.high < RETURNED]
+    gave = [name for name, share in shares.items() if share.low >= RETURNED]
+    kept = [name for name, share in shares.items() if share.high < RETURNED]
     text = (
         f"a second after everything is freed, {len(gave)} of {phrases.count(len(shares), 'case')} "
         f"({phrases.count(len(kinds), 'kind')} of blocks, each malloc) {'have' if len(gave) != 1 else 'has'} returned "

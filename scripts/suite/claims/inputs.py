@@ -1,4 +1,4 @@
-"""What do the claims read from a run? The stack's benchmark beside the heap's, or a reason why there is none."""
+"""Which benchmarks of a run does a claim need? This module returns them, or raises the reason why they are missing."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from suite.results import query
 from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate, estimate_median
 
-LEAST_PROCESSES = 4  # fewer give no interval in which to believe
+LEAST_PROCESSES = 4  # the interval of fewer processes is not reliable
 
 
 def need(run: Run, name: str) -> Benchmark:
     """The benchmark of this name. Raises CannotJudge."""
-    found = run.get(name)
-    if found is None:
+    benchmark = run.get(name)
+    if benchmark is None:
         raise CannotJudge(f"the run has no {name}")
-    return found
+    return benchmark
 
 
 def libraries(run: Run, family: str, **parameters: object) -> dict[str, Benchmark]:
     """The malloc libraries' benchmarks, by name. Raises CannotJudge."""
-    found = query.by_strategy(run.series(family, None, **parameters))
-    mallocs = {name: found[name] for name in run.mallocs() if name in found}
+    benchmarks = query.by_strategy(run.series(family, None, **parameters))
+    mallocs = {name: benchmarks[name] for name in run.mallocs() if name in benchmarks}
     if not mallocs:
         given = "/".join(f"{key}:{value}" for key, value in parameters.items())
         raise CannotJudge(f"the run has no malloc in {family}/{given}")
@@ -31,7 +31,7 @@ def libraries(run: Run, family: str, **parameters: object) -> dict[str, Benchmar
 
 
 def default_of(run: Run, mallocs: Mapping[str, Benchmark]) -> str:
-    """The malloc a program gets that asks for none: the process's own, where it was measured."""
+    """The malloc that a program uses by default: the process's own malloc, if it was measured."""
     own = str(run.context.get("process_malloc", ""))
     return own if own in mallocs else next(iter(mallocs))
 
@@ -42,28 +42,28 @@ def fastest_of(mallocs: Mapping[str, Benchmark]) -> str:
 
 
 def ends(run: Run, key: str, family: str, **parameters: object) -> tuple[int, int]:
-    """The least and the greatest value of a parameter. Raises CannotJudge where they are the same."""
+    """The smallest and the largest value of a parameter. Raises CannotJudge if the run has fewer than two values."""
     values = query.numbers(run, key, family, **parameters)
     if len(values) < 2:
         raise CannotJudge(f"the run does not have {family} over {key}")
     return values[0], values[-1]
 
 
-ComparedPair = tuple[Benchmark, Benchmark]  # what is compared, and with what
+ComparedPair = tuple[Benchmark, Benchmark]  # the compared benchmark, and the benchmark it is compared with
 
 
 def ratio(above: Benchmark, below: Benchmark) -> Estimate:
-    """Raises CannotJudge."""
-    found = query.ratio_of(above, below)
-    if found is None:
+    """The ratio of two benchmarks. Raises CannotJudge."""
+    estimate = query.ratio_of(above, below)
+    if estimate is None:
         raise CannotJudge(f"{below.name} has no measurable time")
     if min(len(above.times), len(below.times)) < LEAST_PROCESSES:
         raise Undecided(f"{min(len(above.times), len(below.times))} of the {LEAST_PROCESSES} processes a verdict needs")
-    return found
+    return estimate
 
 
 def ratios(pairs: Mapping[str, ComparedPair]) -> dict[str, Estimate]:
-    """The first of each pair over the second; the more there are, the wider each interval. Raises CannotJudge."""
+    """The ratio of each pair. With more pairs, every interval becomes wider. Raises CannotJudge."""
     for above, below in pairs.values():
         ratio(above, below)
     firsts = {name: above for name, (above, _) in pairs.items()}
@@ -71,31 +71,31 @@ def ratios(pairs: Mapping[str, ComparedPair]) -> dict[str, Estimate]:
 
 
 def few_cycles_apart(above: Benchmark, below: Benchmark) -> bool:
-    """Whether the one costs but a few cycles more than the other, at the least favourable ends of their intervals."""
+    """Whether `above` costs at most a few cycles more than `below`, at the least favourable ends of the intervals."""
     if not above.cycles or not below.cycles:
         return False
-    dearer, cheaper = estimate_median(above.cycles), estimate_median(below.cycles)
-    return dearer.has_interval and cheaper.has_interval and dearer.high - cheaper.low <= FEW_CYCLES
+    more, less = estimate_median(above.cycles), estimate_median(below.cycles)
+    return more.has_interval and less.has_interval and more.high - less.low <= FEW_CYCLES
 
 
 def depends(above: Benchmark, below: Benchmark) -> bool | None:
-    """Whether the one costs more than the other by what matters; None where that is open."""
+    """Whether `above` costs more than `below` by a difference that matters; None if the intervals leave it open."""
     compared = ratio(above, below)
     if is_no_more(compared) or few_cycles_apart(above, below):
         return False
     return True if is_more(compared) else None
 
 
-def counter(one: Benchmark, key: str) -> Estimate:
+def counter(benchmark: Benchmark, key: str) -> Estimate:
     """A counter's median with its interval. Raises CannotJudge."""
-    values: Sequence[float] = one.counter(key)
+    values: Sequence[float] = benchmark.counter(key)
     if not values:
-        raise CannotJudge(f"the run has no {key} of {one.name}")
+        raise CannotJudge(f"the run has no {key} of {benchmark.name}")
     return estimate_median(values)
 
 
 def cores(run: Run, family: str) -> int:
-    """As many threads as have a core of their own. Raises CannotJudge where that is one."""
+    """The largest measured number of threads with a core for each. Raises CannotJudge if it is below two."""
     measured = query.numbers(run, "threads", family)
     fitting = [number for number in measured if number <= (run.fact("cores") or number)]
     if not fitting or fitting[-1] < 2 or fitting[0] != 1:

@@ -1,4 +1,4 @@
-"""Claims about where memory ends."""
+"""Claims about the limits of stack and heap."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from suite.claims.verdict import CannotJudge, Claim, Verdict, does_not_hold, eac
 from suite.results import query
 from suite.results.model import Run
 
-FAR_MORE = 100.0  # "effectively not limited": what is granted at once is so many stacks
+FAR_MORE = 100.0  # "practically unlimited": a single request of so many stacks is granted
 
 
 def stack_is_small(run: Run) -> Verdict:
@@ -17,7 +17,7 @@ def stack_is_small(run: Run) -> Verdict:
     if not stacks:
         raise CannotJudge("the run has no stack_limit")
     usable = counter(stacks[0], "usable_bytes")
-    unlimited = any(counter(one, "at_least").median > 0.5 for one in stacks)
+    unlimited = any(counter(stack, "at_least").median > 0.5 for stack in stacks)
     granted = libraries(run, "heap_limit", limit="granted")
     default = default_of(run, granted)
     most = counter(granted[default], "granted_bytes")
@@ -42,7 +42,7 @@ def recursion_or_heap(run: Run) -> Verdict:
     if not depths:
         raise CannotJudge("recursion was not measured on a chain")
     kept, calls = (
-        {f"frames of {size} B": one for size, one in query.by_number(
+        {f"frames of {size} B": benchmark for size, benchmark in query.by_number(
             run.series("recursion", shape="chain", depth=depths[-1], by=by), "frame").items()}
         for by in ("heap_kept", "calls")
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Claims about what it costs to manage memory."""
+"""Claims about the cost of managing memory."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def drop_at_once(run: Run) -> Verdict:
         raise CannotJudge("the run has no cleanup")
     at_once = _drop_ns(need(run, f"cleanup/arena/count:{counts[-1]}/drop:at_once"))
     one_by_one = libraries(run, "cleanup", count=counts[-1], drop="each")
-    apart = {name: _drop_ns(one) for name, one in one_by_one.items()}
+    apart = {name: _drop_ns(benchmark) for name, benchmark in one_by_one.items()}
     if min(at_once) <= 0.0 or any(min(values) <= 0.0 for values in apart.values()):
         raise CannotJudge("dropping took no measurable time")
     confidence = 1 - (1 - CONFIDENCE) / len(apart)
@@ -42,9 +42,9 @@ def drop_at_once(run: Run) -> Verdict:
     return of_all(compared, text, lambda rest: f"not shown for {names(rest)}")
 
 
-def _drop_ns(one: Benchmark) -> tuple[float, ...]:
-    counter(one, "drop_ns")
-    return one.counter("drop_ns")
+def _drop_ns(benchmark: Benchmark) -> tuple[float, ...]:
+    counter(benchmark, "drop_ns")
+    return benchmark.counter("drop_ns")
 
 
 def simple_copies_cheap(run: Run) -> Verdict:
@@ -66,18 +66,18 @@ def simple_copies_cheap(run: Run) -> Verdict:
 
 
 def borrow_is_free(run: Run) -> Verdict:
-    """Free is what costs no more than the call itself, but for a few cycles."""
+    """Lending is free if it costs at most a few cycles more than the call itself."""
     lent = {}
-    for one in run.series("pass", how="borrow"):
-        kind = one.name.parameters["type"]
-        lent[kind.replace("_", " ")] = (one, need(run, f"pass/type:{kind}/how:none"))
+    for benchmark in run.series("pass", how="borrow"):
+        kind = benchmark.name.parameters["type"]
+        lent[kind.replace("_", " ")] = (benchmark, need(run, f"pass/type:{kind}/how:none"))
     for size in query.ends(query.numbers(run, "bytes", "argument")):
-        names_of = [need(run, f"argument/bytes:{size}/how:{how}") for how in ("reference", "none")]
+        names_of = [need(run, f"argument/bytes:{size}/how:{passing}") for passing in ("reference", "none")]
         lent[f"struct of {size:,} B"] = (names_of[0], names_of[1])
     if not lent:
         raise CannotJudge("the run has no pass")
     compared = ratios(lent)
-    costs = {name: depends(*both) for name, both in lent.items()}
+    costs = {name: depends(*pair) for name, pair in lent.items()}
     text = f"lending a value costs, relative to the call alone: {phrases.with_extremes(compared)} times"
     paid = [name for name, more in costs.items() if more]
     if len(paid) == len(costs):
@@ -90,17 +90,17 @@ def borrow_is_free(run: Run) -> Verdict:
 
 
 def automatic_is_free(run: Run) -> Verdict:
-    both = {
-        what: (need(run, f"smart_pointer/op:{op}/kind:unique_ptr"), need(run, f"smart_pointer/op:{op}/kind:raw"))
-        for what, op in (("making and dropping", "make"), ("use", "use"))
+    pairs = {
+        activity: (need(run, f"smart_pointer/op:{op}/kind:unique_ptr"), need(run, f"smart_pointer/op:{op}/kind:raw"))
+        for activity, op in (("making and dropping", "make"), ("use", "use"))
     }
-    compared = ratios(both)
+    compared = ratios(pairs)
     shared = ratio(need(run, "smart_pointer/op:make/kind:shared_ptr"), need(run, "smart_pointer/op:make/kind:raw"))
     text = (
         f"relative to a plain pointer, a unique_ptr costs: {each(compared, times)}; making a shared_ptr: {times(shared)}"
     )
-    costs = {what: depends(*pair) for what, pair in both.items()}
-    paid = [what for what, more in costs.items() if more]
+    costs = {activity: depends(*pair) for activity, pair in pairs.items()}
+    paid = [activity for activity, more in costs.items() if more]
     if len(paid) == len(costs):
         return does_not_hold(text)
     if paid:
@@ -115,7 +115,7 @@ def strings_on_heap(run: Run) -> Verdict:
     where = query.counted(built, "on_heap")
     if len(where) < 2:
         raise CannotJudge("the run has no string_cliff over length")
-    heap = [length for length, one in where.items() if one.median >= 0.5]
+    heap = [length for length, share in where.items() if share.median >= 0.5]
     if not heap:
         return does_not_hold(f"strings of up to {max(where)} characters are stored inside the object")
     inside = [length for length in where if length < heap[0]]

@@ -1,4 +1,4 @@
-"""How is a claim ruled on? From ratios and their intervals: what is beyond doubt, what is not so, what is left open."""
+"""How does a claim get its verdict? From ratios and their intervals: it holds, it does not hold, or it is undecided."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ HOLDS, HOLDS_BUT, DOES_NOT_HOLD = "holds", "holds, but", "does not hold"
 UNDECIDED, NOT_MEASURED = "undecided", "not measured"  # the intervals leave it open; the run has no data
 OPEN = frozenset({UNDECIDED, NOT_MEASURED})
 
-MATTERS = 1.1  # less than a tenth of difference is none worth a claim
-FEW_CYCLES = 2.0  # nor are two cycles: less than any call takes
+MATTERS = 1.1  # a difference of less than a tenth does not support a claim
+FEW_CYCLES = 2.0  # neither does a difference of two cycles, which is less than any call takes
 
-LONGEST_LABEL = 40  # letters of a name that stands in a sentence
+LONGEST_LABEL = 40  # letters of a name in a sentence
 
 
 @dataclass(frozen=True)
 class Verdict:
     verdict: str
-    text: str  # the numbers with their intervals; where nothing could be judged, why
+    text: str  # the numbers with their intervals; without a verdict, the reason
     condition: str = ""  # of "holds, but"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What is said of the stack and the heap, and how it is put to the test."""
+    """A common claim about stack and heap, and the function that tests it on a run."""
 
     id: str
     short: str  # in a few words, for a chart
@@ -58,11 +58,11 @@ def does_not_hold(text: str) -> Verdict:
     return Verdict(DOES_NOT_HOLD, text)
 
 
-# ---- what a ratio says
+# ---- verdicts from ratios
 
 
 def is_more(ratio: Estimate, bound: float = MATTERS) -> bool:
-    """Beyond doubt: the whole interval is."""
+    """Whether the whole interval lies above the bound."""
     return ratio.has_interval and ratio.low > bound
 
 
@@ -71,7 +71,8 @@ def is_no_more(ratio: Estimate, bound: float = MATTERS) -> bool:
 
 
 def of_all(ratios: Mapping[str, Estimate], text: str, but_not: Callable[[list[str]], str]) -> Verdict:
-    """Whether every ratio is more than one, beyond doubt; where some are not, `but_not` says so of them."""
+    """Holds if every ratio is more than one beyond doubt; if only some are, `but_not` makes the condition from the
+    names of the others."""
     if not ratios:
         raise CannotJudge("the run measured nothing to compare")
     more = [name for name, ratio in ratios.items() if is_more(ratio)]
@@ -85,7 +86,7 @@ def of_all(ratios: Mapping[str, Estimate], text: str, but_not: Callable[[list[st
     raise Undecided(f"the intervals are too wide to tell: {text}")
 
 
-# ---- how it is said
+# ---- texts
 
 
 def times(ratio: Estimate) -> str:
@@ -93,23 +94,23 @@ def times(ratio: Estimate) -> str:
     return f"{figures(ratio.median)} times{interval(ratio)}"
 
 
-def interval(one: Estimate) -> str:
-    low, high = figures(one.low), figures(one.high)
-    return "" if low == high or not one.has_interval else f" ({low} to {high})"
+def interval(ratio: Estimate) -> str:
+    low, high = figures(ratio.low), figures(ratio.high)
+    return "" if low == high or not ratio.has_interval else f" ({low} to {high})"
 
 
 def figures(value: float) -> str:
-    """Three, always: 1.00, not 1."""
+    """Always three significant figures: 1.00, not 1."""
     return f"{value:#.3g}" if 0.0 < value < 99.95 else three_figures(value)
 
 
-def each(told: Mapping[str, Estimate], text: Callable[[Estimate], str]) -> str:
+def each(estimates: Mapping[str, Estimate], text: Callable[[Estimate], str]) -> str:
     """`glibc 13.8 times (13.3 to 19.8), jemalloc ...`."""
-    return ", ".join(f"{_label(name)} {text(one)}" for name, one in told.items())
+    return ", ".join(f"{_label(name)} {text(estimate)}" for name, estimate in estimates.items())
 
 
-def names(of: Sequence[str]) -> str:
-    return phrases.joined([_label(name) for name in of])
+def names(strategies: Sequence[str]) -> str:
+    return phrases.joined([_label(name) for name in strategies])
 
 
 def sentence(text: str) -> str:

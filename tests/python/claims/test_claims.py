@@ -35,10 +35,10 @@ def make_run(
     folder: Path, figures: Figures, processes: int = 5, noise: Noise = a_little, cores: int = 2, mallocs: int = 2
 ) -> Run:
     rows = []
-    for name, told in figures.items():
-        ns, counters = (1.0, told) if isinstance(told, Mapping) else told if isinstance(told, tuple) else (told, {})
+    for name, value in figures.items():
+        ns, counters = (1.0, value) if isinstance(value, Mapping) else value if isinstance(value, tuple) else (value, {})
         for process in range(processes):
-            factor = 1.0 if isinstance(told, Mapping) else noise(name, process)
+            factor = 1.0 if isinstance(value, Mapping) else noise(name, process)
             rows.append({**synthetic.row(name, ns * factor, counters), "repetition_index": process})
     context = synthetic.context(synthetic.names_of(mallocs), cores)
     write_json(folder / "run.json", {"context": context, "benchmarks": rows})
@@ -46,7 +46,7 @@ def make_run(
 
 
 def of(claim_id: str, run: Run) -> claims.JudgedClaim:
-    return next(one for one in claims.judge(run) if one.id == claim_id)
+    return next(judged_claim for judged_claim in claims.judge(run) if judged_claim.id == claim_id)
 
 
 # ---- what each claim reads, as a function of what decides it (the mallocs are glibc and mimalloc; one cycle is 0.25 ns)
@@ -83,14 +83,14 @@ def large(first: float, whole: float) -> dict[str, float]:
 
 def system(**mallocs: tuple[float, float]) -> dict[str, Figure]:
     """Price and page faults of each malloc, where a map costs 1 µs and one fault."""
-    told = {"mmap": (1000.0, 1.0), **mallocs}
-    return {f"scoped/{who}/bytes:64/touch:first": (ns, {"page_faults": each}) for who, (ns, each) in told.items()}
+    mallocs_and_system = {"mmap": (1000.0, 1.0), **mallocs}
+    return {f"scoped/{who}/bytes:64/touch:first": (ns, {"page_faults": faults}) for who, (ns, faults) in mallocs_and_system.items()}
 
 
 def homes(**heap: float) -> dict[str, float]:
     names = {"stream": "stream/bytes:65536/home:{}", "chase": "chase/bytes:65536/order:random/home:{}"}
-    told = {names[family].format("heap"): ns for family, ns in heap.items()}
-    return told | {names[family].format("stack"): 10.0 for family in heap}
+    prices = {names[family].format("heap"): ns for family, ns in heap.items()}
+    return prices | {names[family].format("stack"): 10.0 for family in heap}
 
 
 def pointers(near: float, far: float) -> dict[str, float]:
@@ -106,8 +106,8 @@ def jumps(in_l1: float, in_l2: float) -> dict[str, float]:
 
 def neighbours(shuffled: float, by_column: float) -> dict[str, float]:
     lists = {"list_shuffled": shuffled, "vector": 10.0}
-    told = {f"traverse/{who}/count:1000/payload:8": ns for who, ns in lists.items()}
-    return told | {f"matrix/one_block/n:64/by:{by}": ns for by, ns in (("column", by_column), ("row", 10.0))}
+    prices = {f"traverse/{who}/count:1000/payload:8": ns for who, ns in lists.items()}
+    return prices | {f"matrix/one_block/n:64/by:{by}": ns for by, ns in (("column", by_column), ("row", 10.0))}
 
 
 def walks(**aged: float) -> dict[str, float]:
@@ -130,9 +130,9 @@ def starts(large: float, touched: float) -> dict[str, float]:
     return {name.format(*at): ns for at, ns in prices.items()}
 
 
-def drops(arena: float, **each: float) -> dict[str, Mapping[str, float]]:
-    told = {f"cleanup/{who}/count:100/drop:each": {"drop_ns": ns} for who, ns in each.items()}
-    return told | {"cleanup/arena/count:100/drop:at_once": {"drop_ns": arena}}
+def drops(arena: float, **apart: float) -> dict[str, Mapping[str, float]]:
+    drop_ns = {f"cleanup/{who}/count:100/drop:each": {"drop_ns": ns} for who, ns in apart.items()}
+    return drop_ns | {"cleanup/arena/count:100/drop:at_once": {"drop_ns": arena}}
 
 
 def passed(an_int: float, string: float, vector: float) -> dict[str, float]:
@@ -155,7 +155,7 @@ def pointed(make: float, use: float, shared: float) -> dict[str, float]:
 
 
 def strings(**on_heap: float) -> dict[str, Mapping[str, float]]:
-    return {f"string_cliff/string/length:{length[1:]}": {"on_heap": each} for length, each in on_heap.items()}
+    return {f"string_cliff/string/length:{length[1:]}": {"on_heap": share} for length, share in on_heap.items()}
 
 
 def ends_of(stack: float, granted: float, touched: float, unlimited: float = 0.0) -> dict[str, Mapping[str, float]]:
@@ -174,11 +174,11 @@ def recursions(small: float, large: float) -> dict[str, float]:
 
 def books(glibc: float, mimalloc: float, in_large: float = 1.2) -> dict[str, Mapping[str, float]]:
     held = {("glibc", 8): glibc, ("mimalloc", 8): mimalloc, ("glibc", 4096): in_large, ("mimalloc", 4096): in_large}
-    return {f"overhead/{who}/bytes:{size}": {"resident_bytes_per_byte": each} for (who, size), each in held.items()}
+    return {f"overhead/{who}/bytes:{size}": {"resident_bytes_per_byte": bytes_held} for (who, size), bytes_held in held.items()}
 
 
 def returned(**shares: float) -> dict[str, Mapping[str, float]]:
-    return {f"returned/{who}/sizes:small": {"returned_share_after_1s": each} for who, each in shares.items()}
+    return {f"returned/{who}/sizes:small": {"returned_share_after_1s": share} for who, share in shares.items()}
 
 
 CASES: dict[str, dict[str, Figures]] = {
@@ -250,7 +250,7 @@ CASES: dict[str, dict[str, Figures]] = {
 }  # fmt: skip
 
 
-WAYS = [(one, verdict) for one, ways in CASES.items() for verdict in ways]
+WAYS = [(claim_id, verdict) for claim_id, ways in CASES.items() for verdict in ways]
 
 
 @pytest.mark.parametrize(("claim_id", "verdict"), WAYS)
@@ -262,18 +262,18 @@ def test_every_claim_comes_out_as_the_numbers_fall(tmp_path: Path, claim_id: str
 
 
 def test_every_claim_has_every_case() -> None:
-    assert set(CASES) == {one.id for one in claims.CLAIMS}
+    assert set(CASES) == {claim.id for claim in claims.CLAIMS}
     assert all(set(ways) == {HOLDS, HOLDS_BUT, DOES_NOT_HOLD} for ways in CASES.values())
 
 
-NOISY = [(one, verdict) for one, verdict in WAYS if any(isinstance(told, float) for told in CASES[one][verdict].values())]
+NOISY = [(claim_id, verdict) for claim_id, verdict in WAYS if any(isinstance(value, float) for value in CASES[claim_id][verdict].values())]
 
 
 @pytest.mark.parametrize("power", [0.0, 0.25])  # no difference in the medians, and one that the intervals swallow
 @pytest.mark.parametrize(("claim_id", "verdict"), NOISY)
 def test_no_claim_is_stronger_than_its_intervals(tmp_path: Path, claim_id: str, verdict: str, power: float) -> None:
     figures = CASES[claim_id][verdict].items()
-    nearer = {name: 10.0 * told**power if isinstance(told, (int, float)) else told for name, told in figures}
+    nearer = {name: 10.0 * value**power if isinstance(value, (int, float)) else value for name, value in figures}
     judged = of(claim_id, make_run(tmp_path, nearer, noise=a_lot))
     assert judged.verdict == UNDECIDED and "too wide" in judged.text, judged
 
@@ -296,21 +296,21 @@ def test_twice_as_much_is_not_as_much_even_where_it_is_one_cycle(tmp_path: Path)
 
 
 def test_one_core_says_nothing_of_threads(tmp_path: Path) -> None:
-    one = make_run(tmp_path, {**CASES["own-stack"][HOLDS], **CASES["shared-heap-contends"][HOLDS]}, cores=1)
+    run = make_run(tmp_path, {**CASES["own-stack"][HOLDS], **CASES["shared-heap-contends"][HOLDS]}, cores=1)
     for claim_id in ("own-stack", "shared-heap-contends"):
-        assert of(claim_id, one).verdict == NOT_MEASURED
+        assert of(claim_id, run).verdict == NOT_MEASURED
 
 
 def test_a_sentence_names_who_and_how_much(tmp_path: Path) -> None:
     figures = scoped("first", stack_array={64: 2}, glibc={64: 20}, mimalloc={64: 2})
-    told = of("stack-is-faster", make_run(tmp_path, figures, noise=lambda *_: 1.0))
-    assert told.text == "64 bytes take 2.0\u00a0ns on the stack; as a multiple of that: glibc 10.0 times, mimalloc 1.00 times."
-    assert told.condition == "not shown for mimalloc"
+    judged_claim = of("stack-is-faster", make_run(tmp_path, figures, noise=lambda *_: 1.0))
+    assert judged_claim.text == "64 bytes take 2.0\u00a0ns on the stack; as a multiple of that: glibc 10.0 times, mimalloc 1.00 times."
+    assert judged_claim.condition == "not shown for mimalloc"
 
 
 def test_a_stack_without_a_limit_is_not_small(tmp_path: Path) -> None:
-    told = of("stack-is-small", make_run(tmp_path, ends_of(1e6, 1e9, 1e7, unlimited=1.0)))
-    assert told.verdict == DOES_NOT_HOLD and "at least" in told.text
+    judged_claim = of("stack-is-small", make_run(tmp_path, ends_of(1e6, 1e9, 1e7, unlimited=1.0)))
+    assert judged_claim.verdict == DOES_NOT_HOLD and "at least" in judged_claim.text
 
 
 def test_the_command_tells_all_or_the_one_that_is_asked_for(
