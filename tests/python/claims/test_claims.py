@@ -1,4 +1,4 @@
-"""Can every claim come out each way, and is what it says true of the run it stands beside?"""
+"""Can every claim get every verdict, and is its text true for the run?"""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def scoped(touch: str, **prices: Mapping[int, float]) -> dict[str, float]:
 
 
 def flat(stack: float, heap: float, touched: float) -> dict[str, float]:
-    """Prices at 1 MiB, where 8 bytes cost 10 ns."""
+    """Prices at 1 MiB; 8 bytes cost 10 ns."""
     large = 1 << 20
     none = scoped("none", stack_array={8: 10, large: stack}, glibc={8: 10, large: heap})
     return {**none, **scoped("all", stack_array={8: 10, large: touched})}
 
 
 def state(stack: float, **aged: float) -> dict[str, float]:
-    """Prices on an aged heap, where on an empty one they are 10 ns."""
+    """Prices on an aged heap; on an empty heap they are 10 ns."""
     aged = {"stack_array": stack, **aged}
     name = "heap_state/{}/bytes:64/state:{}/threads:ever"
     return {name.format(who, "aged"): ns for who, ns in aged.items()} | {name.format(who, "empty"): 10 for who in aged}
@@ -82,7 +82,7 @@ def large(first: float, whole: float) -> dict[str, float]:
 
 
 def system(**mallocs: tuple[float, float]) -> dict[str, Figure]:
-    """Price and page faults of each malloc, where a map costs 1 µs and one fault."""
+    """Price and page faults of each malloc; a mapping costs 1 µs and one fault."""
     mallocs_and_system = {"mmap": (1000.0, 1.0), **mallocs}
     return {f"scoped/{who}/bytes:64/touch:first": (ns, {"page_faults": faults}) for who, (ns, faults) in mallocs_and_system.items()}
 
@@ -136,14 +136,14 @@ def drops(arena: float, **apart: float) -> dict[str, Mapping[str, float]]:
 
 
 def passed(an_int: float, string: float, vector: float) -> dict[str, float]:
-    """Prices of a copy, where a move costs 10 ns."""
+    """Prices of a copy; a move costs 10 ns."""
     copies = {"int": an_int, "long_string": string, "vector_1000": vector}
     moved = {f"pass/type:{kind}/how:move": 10.0 for kind in copies}
     return moved | {f"pass/type:{kind}/how:copy": ns for kind, ns in copies.items()}
 
 
 def lent(**prices: float) -> dict[str, float]:
-    """Where the call alone costs 10 ns."""
+    """Prices of lending; the call alone costs 10 ns."""
     alone = {f"pass/type:{kind}/how:none": 10.0 for kind in prices}
     return alone | {f"pass/type:{kind}/how:borrow": ns for kind, ns in prices.items()}
 
@@ -254,7 +254,7 @@ WAYS = [(claim_id, verdict) for claim_id, ways in CASES.items() for verdict in w
 
 
 @pytest.mark.parametrize(("claim_id", "verdict"), WAYS)
-def test_every_claim_comes_out_as_the_numbers_fall(tmp_path: Path, claim_id: str, verdict: str) -> None:
+def test_every_claim_follows_the_numbers(tmp_path: Path, claim_id: str, verdict: str) -> None:
     judged = of(claim_id, make_run(tmp_path, CASES[claim_id][verdict]))
     assert judged.verdict == verdict, judged.text
     assert bool(judged.condition) == (verdict == HOLDS_BUT)
@@ -279,7 +279,7 @@ def test_no_claim_is_stronger_than_its_intervals(tmp_path: Path, claim_id: str, 
 
 
 @pytest.mark.parametrize("claim_id", list(CASES))
-def test_what_was_not_measured_is_not_judged(tmp_path: Path, claim_id: str) -> None:
+def test_a_claim_without_data_is_not_measured(tmp_path: Path, claim_id: str) -> None:
     judged = of(claim_id, make_run(tmp_path, {"layout/array_of_structs/count:9/fields:one": 1.0}))
     assert judged.verdict == NOT_MEASURED and judged.text and not judged.condition
 
@@ -295,13 +295,13 @@ def test_twice_as_much_is_not_as_much_even_where_it_is_one_cycle(tmp_path: Path)
     assert (judged.verdict, judged.condition) == (HOLDS_BUT, "with a cycle or two more")
 
 
-def test_one_core_says_nothing_of_threads(tmp_path: Path) -> None:
+def test_a_single_core_gives_no_verdict_on_threads(tmp_path: Path) -> None:
     run = make_run(tmp_path, {**CASES["own-stack"][HOLDS], **CASES["shared-heap-contends"][HOLDS]}, cores=1)
     for claim_id in ("own-stack", "shared-heap-contends"):
         assert of(claim_id, run).verdict == NOT_MEASURED
 
 
-def test_a_sentence_names_who_and_how_much(tmp_path: Path) -> None:
+def test_a_sentence_names_the_mallocs_and_the_ratios(tmp_path: Path) -> None:
     figures = scoped("first", stack_array={64: 2}, glibc={64: 20}, mimalloc={64: 2})
     judged_claim = of("stack-is-faster", make_run(tmp_path, figures, noise=lambda *_: 1.0))
     assert judged_claim.text == "64 bytes take 2.0\u00a0ns on the stack; as a multiple of that: glibc 10.0 times, mimalloc 1.00 times."
@@ -313,7 +313,7 @@ def test_a_stack_without_a_limit_is_not_small(tmp_path: Path) -> None:
     assert judged_claim.verdict == DOES_NOT_HOLD and "at least" in judged_claim.text
 
 
-def test_the_command_tells_all_or_the_one_that_is_asked_for(
+def test_the_command_prints_all_claims_or_the_chosen_claims(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_run(tmp_path, CASES["strings-on-heap"][HOLDS_BUT])
@@ -326,7 +326,7 @@ def test_the_command_tells_all_or_the_one_that_is_asked_for(
     assert capsys.readouterr().out.splitlines()[-1] == "holds, but: 1"
 
 
-def test_the_command_refuses_what_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_refuses_a_file_that_is_not_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "run.json").write_text(json.dumps({"context": {}, "benchmarks": []}))
     assert command.main([str(tmp_path / "run.json")]) == 2
     assert capsys.readouterr().err.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Does the record of runs keep everything, tell where costs changed, and refuse what it cannot use in one line?"""
+"""Does the record keep every run, report where costs changed, and refuse bad input in one line?"""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Call = Callable[..., int]
 
 @cache
 def document() -> str:
-    """A run of a few benchmarks, and one of each kind that tells a counter instead of a time."""
+    """A run of a few benchmarks, with one benchmark of each kind that has a counter instead of a time."""
     made = synthetic.document(3, processes=5, keep=lambda name: name.startswith("scoped/") and "bytes:64/" in name)
     return json.dumps(made)
 
@@ -50,7 +50,7 @@ def run_file(
     clock: float = 1.0,
     noise: float = 0.005,
 ) -> Path:
-    """A run of that day; `factors` by name, and the clock, by which all times and the addition's are longer."""
+    """A run of that day. `factors` multiplies the benchmarks by name, the clock all times and the addition."""
     made = json.loads(document())
     drawn = random.Random(f"{day}")
     of_run: dict[str, float] = {}
@@ -70,7 +70,7 @@ def run_file(
 
 @pytest.fixture
 def call(tmp_path: Path) -> Call:
-    """scripts/history on a record of its own."""
+    """scripts/history with its own record."""
 
     def run(*arguments: object) -> int:
         try:
@@ -83,7 +83,7 @@ def call(tmp_path: Path) -> Call:
 
 @pytest.fixture
 def kept(tmp_path: Path, call: Call) -> Callable[..., list[Path]]:
-    """Keeps a run a day, of those whose factors are given; commits are c0000, c0001, ..."""
+    """Keeps one run a day for each given factors; commits are c0000, c0001, ..."""
 
     def keep(*of_days: Mapping[str, float], first: int = 0, **more: Any) -> list[Path]:
         files = [run_file(tmp_path, first + day, factors, **more) for day, factors in enumerate(of_days)]
@@ -121,7 +121,7 @@ def test_a_run_is_kept_once(call: Call, tmp_path: Path, capsys: pytest.CaptureFi
         assert len(record.runs()) == 1
 
 
-def test_a_commit_can_be_told_later_but_not_changed(
+def test_a_commit_can_be_added_later_but_not_changed(
     call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = run_file(tmp_path, 0)
@@ -133,7 +133,7 @@ def test_a_commit_can_be_told_later_but_not_changed(
     refused(capsys, "is run 1 already, of commit abc123")
 
 
-def test_every_sample_comes_back_but_for_how_it_was_taken(kept: Callable[..., list[Path]], tmp_path: Path) -> None:
+def test_every_sample_comes_back_except_its_core_share(kept: Callable[..., list[Path]], tmp_path: Path) -> None:
     (file,) = kept(SAME)
     run = read_run(file)
     with store.opened(tmp_path / "history.sqlite") as record:
@@ -171,7 +171,7 @@ def test_a_run_of_processes_that_failed_in_part_comes_back(call: Call, tmp_path:
     assert np.isfinite(series.values[0, series.names.index(NAME)])
 
 
-def test_series_are_in_cycles_and_the_clock_falls_out(kept: Callable[..., list[Path]], tmp_path: Path) -> None:
+def test_series_are_in_cycles_and_do_not_depend_on_the_clock(kept: Callable[..., list[Path]], tmp_path: Path) -> None:
     kept(SAME)
     kept(SAME, first=1, clock=1.3)
     with store.opened(tmp_path / "history.sqlite") as record:
@@ -181,7 +181,7 @@ def test_series_are_in_cycles_and_the_clock_falls_out(kept: Callable[..., list[P
     assert slow == pytest.approx(fast, rel=0.05)
 
 
-def test_a_child_s_time_is_no_series_but_its_counter_is(kept: Callable[..., list[Path]], tmp_path: Path) -> None:
+def test_a_counter_of_a_child_is_a_series_and_its_time_is_not(kept: Callable[..., list[Path]], tmp_path: Path) -> None:
     kept(SAME)
     with store.opened(tmp_path / "history.sqlite") as record:
         series = record.table(record.runs())
@@ -256,7 +256,7 @@ def test_a_change_for_the_worse_fails_and_is_named(
     assert f"| worse | `{NAME}` | +" in capsys.readouterr().out
 
 
-def test_nothing_changed_or_something_got_better_is_a_pass(
+def test_no_change_and_a_change_for_the_better_pass(
     call: Call, kept: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept(*[SAME] * 20, *[{NAME: 0.9}] * 8)
@@ -266,7 +266,7 @@ def test_nothing_changed_or_something_got_better_is_a_pass(
     assert f"better: {NAME}: -" in capsys.readouterr().out
 
 
-def test_more_of_what_there_should_be_much_of_is_better(tmp_path: Path, call: Call) -> None:
+def test_more_of_a_metric_where_more_is_better_is_better(tmp_path: Path, call: Call) -> None:
     name = "heap_limit/glibc/limit:granted"
     for day in range(24):
         file = run_file(tmp_path, day)
@@ -283,19 +283,19 @@ def test_more_of_what_there_should_be_much_of_is_better(tmp_path: Path, call: Ca
 
 
 @pytest.mark.parametrize("bad", ({NAME: 3.0}, {NAME: 1.06}))
-def test_one_bad_run_is_a_pass(call: Call, kept: Callable[..., list[Path]], bad: Mapping[str, float]) -> None:
+def test_one_bad_run_passes(call: Call, kept: Callable[..., list[Path]], bad: Mapping[str, float]) -> None:
     kept(*[SAME] * 27, bad)
     assert call("check") == 0
 
 
-def test_what_was_undone_is_a_pass(call: Call, kept: Callable[..., list[Path]]) -> None:
+def test_an_undone_change_passes(call: Call, kept: Callable[..., list[Path]]) -> None:
     kept(*[SAME] * 14, *[WORSE] * 14, *[SAME] * 14)
     assert call("check") == 0
     kept(*[WORSE] * 10, first=42)
     assert call("check") == 1
 
 
-def test_what_is_older_than_the_last_runs_is_no_news(call: Call, kept: Callable[..., list[Path]]) -> None:
+def test_a_change_before_the_last_runs_passes(call: Call, kept: Callable[..., list[Path]]) -> None:
     kept(*[SAME] * 16, *[WORSE] * 24)
     assert call("check") == 1
     assert call("check", "--last", "23") == 0
@@ -316,7 +316,7 @@ def test_what_is_older_than_the_last_runs_is_no_news(call: Call, kept: Callable[
         (("2030-01-01", "of times to come"), 1),
     ),
 )
-def test_an_annotation_accepts_the_changes_it_speaks_of(
+def test_an_annotation_accepts_the_changes_it_covers(
     call: Call, kept: Callable[..., list[Path]], annotate: tuple[str, ...], code: int
 ) -> None:
     kept(*[SAME] * 20, *[WORSE] * 8)
@@ -324,7 +324,7 @@ def test_an_annotation_accepts_the_changes_it_speaks_of(
     assert call("check") == code
 
 
-def test_an_accepted_change_is_told_and_the_next_one_fails(
+def test_an_accepted_change_is_reported_and_the_next_change_fails(
     call: Call, kept: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept(*[SAME] * 20, *[WORSE] * 12)
@@ -336,7 +336,7 @@ def test_an_accepted_change_is_told_and_the_next_one_fails(
     assert call("check") == 1
 
 
-def test_what_else_changed_is_told(
+def test_facts_that_also_changed_are_reported(
     call: Call, kept: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept(*[SAME] * 20)
@@ -345,7 +345,7 @@ def test_what_else_changed_is_told(
     assert "also changed: compiler: GNU 12.2.0, now GNU 13.1.0" in capsys.readouterr().out
 
 
-def test_too_short_a_history_is_no_pass(
+def test_a_history_that_is_too_short_does_not_pass(
     call: Call, kept: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept(*[SAME] * 8, *[WORSE] * 3)
@@ -369,7 +369,7 @@ def test_check_judges_the_machine_of_the_run_added_last(
     assert call("check", "--like", "3") == 1
 
 
-def test_a_vanished_benchmark_is_told(
+def test_a_vanished_benchmark_is_reported(
     call: Call, kept: Callable[..., list[Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept(*[SAME] * 24)
@@ -395,7 +395,7 @@ def test_list_shows_runs_and_annotations(
     assert "c0000" in output and "c0001: new [runner] (a note)" in output and "machine 1: 1 package, 2 cores" in output
 
 
-def test_trend_tells_the_change_points(
+def test_trend_prints_the_change_points(
     call: Call, kept: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept(*[SAME] * 20, *[WORSE] * 8)
@@ -456,7 +456,7 @@ def test_export_gives_the_values_back(
         ("check",), ("list",), ("trend", "x"), ("export",),
     ),
 )  # fmt: skip
-def test_a_record_that_is_not_there(call: Call, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
+def test_a_record_that_does_not_exist(call: Call, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
     assert call(*arguments) == 2
     refused(capsys, "does not exist")
 
@@ -548,7 +548,7 @@ def cut(file: Path) -> None:
 
 
 def flipped(file: Path) -> None:
-    """One bit of the samples and of the medians, which SQLite itself would not notice."""
+    """One bit of the samples or of the medians: SQLite itself does not notice it."""
     with sqlite3.connect(file) as connection:
         for column in ("samples", "medians"):
             (kept,) = connection.execute(f"SELECT {column} FROM run").fetchone()
@@ -570,7 +570,7 @@ def flipped(file: Path) -> None:
     ),
     ids=("text", "foreign", "newer", "cut", "flipped", "folder"),
 )
-def test_a_file_that_is_no_record_is_refused_and_left_alone(
+def test_a_file_that_is_not_a_record_is_refused_and_stays_unchanged(
     call: Call,
     kept: Callable[..., list[Path]],
     tmp_path: Path,
@@ -595,7 +595,7 @@ def test_a_file_that_is_no_record_is_refused_and_left_alone(
     assert before == (file.read_bytes() if file.is_file() else b"")
 
 
-def test_a_locked_record_is_told_and_loses_nothing(
+def test_a_locked_record_is_reported_and_loses_nothing(
     call: Call,
     kept: Callable[..., list[Path]],
     tmp_path: Path,
@@ -646,7 +646,7 @@ def test_two_writers_at_once_lose_nothing(tmp_path: Path) -> None:
         assert len(record.runs()) == 6
 
 
-def test_a_full_disk_is_told_and_loses_nothing(
+def test_a_full_disk_is_reported_and_loses_nothing(
     call: Call,
     kept: Callable[..., list[Path]],
     tmp_path: Path,
@@ -670,10 +670,10 @@ def test_a_full_disk_is_told_and_loses_nothing(
         assert len(record.runs()) == 1
 
 
-def test_a_file_system_that_takes_no_more_is_told_and_loses_nothing(
+def test_a_full_file_system_is_reported_and_loses_nothing(
     kept: Callable[..., list[Path]], tmp_path: Path
 ) -> None:
-    """The real thing: writing fails with EFBIG, as it would with ENOSPC."""
+    """A real failure: writing fails with EFBIG, as it would with ENOSPC."""
     kept(SAME)
     size = (tmp_path / "history.sqlite").stat().st_size
     files = [str(run_file(tmp_path, day)) for day in range(1, 10)]
@@ -705,7 +705,7 @@ def test_a_crash_in_the_middle_of_adding_loses_nothing(kept: Callable[..., list[
 
 
 def test_a_long_history_stays_small_and_is_judged_soon(tmp_path: Path, call: Call) -> None:
-    """A tenth of what history_scale.py measures, with room for a busy machine."""
+    """A tenth of the size that history_scale.py measures, with a tolerance for a busy machine."""
     run = tmp_path / "run.json"
     shutil.copy(ROOT / "results" / "reference" / "run.json.gz", run)
     file = tmp_path / "history.sqlite"

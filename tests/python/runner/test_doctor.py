@@ -1,4 +1,4 @@
-"""Does the doctor tell what a machine is like, whatever machine is put before it?"""
+"""Does the doctor describe every machine correctly?"""
 
 from __future__ import annotations
 

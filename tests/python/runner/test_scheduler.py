@@ -1,4 +1,4 @@
-"""Does a run survive crashes, hangs, damage, interrupts and a full disk, and does it tell what was disturbed?"""
+"""Does a run survive crashes, hangs, damage, interrupts and a full disk, and does it mark disturbed processes?"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from support import fake_program
 
 
 class Silent:
-    """A watcher that remembers, and can act when a process begins."""
+    """An observer that records the calls. Subclasses act when a process begins."""
 
     def __init__(self) -> None:
         self.begun: list[tuple[str, int]] = []
@@ -51,7 +51,7 @@ def executable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def calm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody else is on this machine, unless the test says so."""
+    """No other process runs on this machine unless the test adds one."""
     monkeypatch.setattr(interference, "take_snapshot", lambda: interference.Snapshot(time.monotonic(), 0.0, 0.0, 0.0, 2))
 
 
@@ -102,7 +102,7 @@ def test_parts_without_a_benchmark_left_are_not_run(executable: Path) -> None:
         (None, ("mine",), "stackheap: --allocator needs NAME=FILE[,PREFIX], not 'mine'"),
     ],
 )
-def test_what_the_program_refuses_is_said_in_its_words(
+def test_a_refusal_of_the_program_is_reported_in_its_own_words(
     executable: Path, only: str | None, allocators: tuple[str, ...], says: str
 ) -> None:
     with pytest.raises(BadInput) as refused:
@@ -155,13 +155,13 @@ def test_each_round_leaves_a_run_that_can_be_read(executable: Path, tmp_path: Pa
     begin(plan, tmp_path / "out")
     seen = []
 
-    class reads(Silent):
+    class Reads(Silent):
         def begins(self, part: Part, process: int, done: int, seconds_left: float | None) -> None:
             if process:
                 run = read_run(tmp_path / "out" / scheduler.RUN_FILE)
                 seen.append((run.processes, run.complete))
 
-    scheduler.measure(plan, tmp_path / "out", reads())
+    scheduler.measure(plan, tmp_path / "out", Reads())
     assert seen == [(1, False), (2, False)]
 
 
@@ -208,12 +208,12 @@ def test_a_hang_is_ended_and_its_part_left_out_from_then_on(
     assert not Path("/proc", begun.suffix.lstrip(".")).exists()
 
 
-def test_the_limit_grows_with_what_units_take() -> None:
+def test_the_time_limit_grows_with_the_times_of_the_units() -> None:
     assert scheduler.Limits(120.0, 20.0).after([]) == 120.0
     assert scheduler.Limits(120.0, 20.0).after([1.0, 2.0, 30.0]) == 160.0
 
 
-def test_wrong_work_is_no_figure_and_is_told(executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_work_is_not_a_result_and_is_reported(executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     does(monkeypatch, traverse=["error"], handoff=["missing"])
     plan = planned(executable, "^(traverse|handoff)/", processes=1)
     run = scheduler.measure(plan, begin(plan, tmp_path / "out"), Silent())
@@ -224,7 +224,7 @@ def test_wrong_work_is_no_figure_and_is_told(executable: Path, tmp_path: Path, m
     assert len(run.series("traverse")) == 1 and len(run.series("handoff")) == 2
 
 
-def test_a_run_in_which_all_failed_says_why(executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_without_any_result_reports_why(executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     does(monkeypatch, traverse=["crash"])
     plan = planned(executable, "^traverse/")
     with pytest.raises(UnitFailed, match=r"crashed \(SIGSEGV\)"):
@@ -247,8 +247,8 @@ def test_children_of_a_hanging_program_end_with_it(tmp_path: Path) -> None:
 # ---- interrupts and going on
 
 
-class interrupting(Silent):
-    """Sends a signal to this very process while a child is at work."""
+class Interrupting(Silent):
+    """Sends a signal to this process while a child runs."""
 
     def __init__(self, number: int, at: int) -> None:
         super().__init__()
@@ -261,7 +261,7 @@ class interrupting(Silent):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupt_keeps_what_was_measured_and_the_rest_follows(
+def test_an_interrupt_keeps_the_results_and_a_resumed_run_measures_the_rest(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     if signal.getsignal(number) is signal.SIG_IGN:
@@ -272,7 +272,7 @@ def test_an_interrupt_keeps_what_was_measured_and_the_rest_follows(
     slow: dict[str, list[str | int]] = {name: ["slow"] for name in fake_program.FAMILIES}
     does(monkeypatch, **slow)
     with pytest.raises(KeyboardInterrupt):
-        scheduler.measure(plan, out, interrupting(number, at=3))
+        scheduler.measure(plan, out, Interrupting(number, at=3))
     assert [signal.getsignal(handled) for handled in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == handlers
     run = read_run(out / scheduler.RUN_FILE)
     assert (run.complete, len(run.units), leftovers(out)) == (False, 2, [])
@@ -288,7 +288,7 @@ def test_an_interrupt_keeps_what_was_measured_and_the_rest_follows(
 def test_a_run_that_was_killed_loses_one_process(executable: Path, tmp_path: Path) -> None:
     plan, out = planned(executable, processes=2), tmp_path / "out"
     begin(plan, out)
-    (out / "parts" / ".chase-0-0.json.99.tmp").write_text("{")  # what kill -9 leaves
+    (out / "parts" / ".chase-0-0.json.99.tmp").write_text("{")  # as kill -9 leaves it
     first = plan.catalogue.parts[0].file_name(0)
     scheduler.measure(plan, out, Silent())
     (out / "parts" / first).write_text('{"half')
@@ -330,7 +330,7 @@ def test_a_damaged_plan_is_refused(tmp_path: Path, written: str) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
-def test_a_full_disk_stops_the_run_and_what_is_there_stays(executable: Path, tmp_path: Path) -> None:
+def test_a_full_disk_stops_the_run_and_earlier_results_stay(executable: Path, tmp_path: Path) -> None:
     out = tmp_path / "disk"
     out.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(out)], capture_output=True)
@@ -378,7 +378,7 @@ def test_an_output_folder_that_is_a_file_is_an_oserror(executable: Path, tmp_pat
 
 
 class Crowded:
-    """A machine on which others take `cores` cores while chosen processes run."""
+    """A machine on which other processes take `cores` cores while the chosen processes run."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *busy_runs: float) -> None:
         self.runs = iter(busy_runs)
@@ -386,7 +386,7 @@ class Crowded:
         monkeypatch.setattr(interference, "take_snapshot", self.take)
 
     def take(self) -> interference.Snapshot:
-        if self.inside:  # the child ran for a thousand seconds: its own, of the real clock, are lost in them
+        if self.inside:  # the child ran for a thousand seconds: its real seconds do not matter
             self.clock += 1000.0
             self.busy += 1000.0 * next(self.runs, 0.0)
         self.inside = not self.inside
@@ -406,7 +406,7 @@ def test_a_disturbed_process_is_run_again_and_the_calmest_attempt_kept(
     assert (len(observer.begun), observer.rounds) == (8, [0])
 
 
-def test_what_stays_disturbed_is_kept_and_marked(
+def test_a_process_that_stays_disturbed_is_kept_and_marked(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = planned(executable, processes=1)
@@ -420,11 +420,11 @@ def test_what_stays_disturbed_is_kept_and_marked(
     assert all(run.disturbed_processes(benchmark) == (0,) for benchmark in run.series())
 
 
-def test_a_later_round_pays_for_what_an_earlier_one_could_not(
+def test_a_later_round_repeats_a_process_for_which_an_earlier_round_had_no_time(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = planned(executable, processes=2)
-    Crowded(monkeypatch, 0.5, 0.5)  # two in the first round, whose budget is one
+    Crowded(monkeypatch, 0.5, 0.5)  # two disturbed processes in the first round, whose budget is one attempt
     observer = Silent()
     run = scheduler.measure(plan, begin(plan, tmp_path / "out"), observer)
     assert observer.rounds == [1, 0]
@@ -432,7 +432,7 @@ def test_a_later_round_pays_for_what_an_earlier_one_could_not(
     assert not any(unit.disturbed for unit in run.units)
 
 
-def test_what_is_disturbed_again_and_again_is_given_up(
+def test_a_process_that_is_always_disturbed_is_given_up(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = planned(executable, processes=3)
@@ -449,14 +449,14 @@ def test_a_process_whose_core_was_shared_is_run_again(
 ) -> None:
     monkeypatch.setenv("FAKE_DOES", json.dumps({"chase": ["shared", 0]}))
     plan = planned(executable, processes=1)
-    assert plan.round(0)[0].family != "chase"  # there was a quieter process to judge it by
+    assert plan.round(0)[0].family != "chase"  # an earlier process had a quieter core
     Crowded(monkeypatch)
     run = scheduler.measure(plan, begin(plan, tmp_path / "out"), Silent())
     again = [unit for unit in run.units if unit.attempt == 2]
     assert [(unit.family, unit.disturbed, unit.core_taken) for unit in again] == [("chase", False, 0.0)]
 
 
-def test_what_always_shares_its_core_is_marked_and_a_resumed_run_still_knows_a_quiet_core(
+def test_a_process_that_always_shares_its_core_is_marked_and_a_resumed_run_still_knows_a_quiet_core(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = planned(executable, processes=1)
@@ -492,14 +492,14 @@ def at(seconds: float, busy: float | None, steal: float | None = 0.0, cores: int
         (at(10, 10.0, steal=0.3), {}, 1),
         (at(10, 10.5), dict(switches=3000), 1),
         (at(10, 20.5), dict(cpu=20.0, switches=3000), 0),  # more threads than cores
-        (at(10, 10.0), dict(switches=3000), 0),  # nobody else was there to switch to
+        (at(10, 10.0), dict(switches=3000), 0),  # no other process ran
         (at(10, 10.0), dict(faults=1000), 1),
         (at(10, 14.0, cores=64), {}, 0),  # daemons of a large machine
         (at(0.05, 0.07), dict(cpu=0.05), 0),  # two ticks are rounding
         (at(10, None, None), dict(switches=3000), 0),
     ],
 )
-def test_what_counts_as_disturbed(after: interference.Snapshot, child: dict[str, Any], reasons: int) -> None:
+def test_which_processes_count_as_disturbed(after: interference.Snapshot, child: dict[str, Any], reasons: int) -> None:
     before = at(0, None if after.busy is None else 0.0, None if after.steal is None else 0.0, after.cores)
     measured = interference.interference_between(before, after, used(**child))
     assert len(measured.reasons) == reasons, measured
@@ -515,7 +515,7 @@ def test_shares_are_of_all_cores_and_absent_where_the_system_says_nothing() -> N
 
 
 @pytest.mark.parametrize("content", [None, "", "cpu 1 2\n", "cpu a b c d e f g h\n", "intr 5\n"])
-def test_a_system_without_proc_stat_is_read_as_silent(tmp_path: Path, content: str | None) -> None:
+def test_a_system_without_proc_stat_has_no_numbers(tmp_path: Path, content: str | None) -> None:
     file = tmp_path / "stat"
     if content is not None:
         file.write_text(content)
@@ -533,8 +533,8 @@ def test_proc_stat_is_read_in_seconds(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not interference.PROC_STAT.exists(), reason="there is no /proc/stat")
-def test_a_neighbour_at_work_is_seen() -> None:
-    """One program is measured while another works beside it."""
+def test_a_busy_neighbour_is_noticed() -> None:
+    """A program is measured while another program runs."""
     spin = ["/bin/sh", "-c", "while :; do :; done"]
     neighbour = subprocess.Popen(spin)
     try:
@@ -547,4 +547,4 @@ def test_a_neighbour_at_work_is_seen() -> None:
     assert measured.disturbed and measured.others_cpu is not None and measured.others_cpu > 0.1 / (os.cpu_count() or 1)
 
 
-REAL_SNAPSHOT = interference.take_snapshot  # as it is before any test replaces it
+REAL_SNAPSHOT = interference.take_snapshot  # before a test replaces it
