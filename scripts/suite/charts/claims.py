@@ -32,7 +32,7 @@ _SIGN_WIDTH = 26.0  # points of each run's sign where there are several
 
 
 def draw(run: Run, look: Look) -> Drawing | None:
-    judged = sorted(claims.judge(run), key=lambda claim: list(SIGNS).index(claim.verdict))
+    judged = sorted(claims.verdicts(run), key=lambda claim: list(SIGNS).index(claim.verdict))
     if all(claim.verdict in claims.OPEN for claim in judged):
         return None
     page = Page(run, look, FAMILY)
@@ -42,7 +42,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
     return page.finish(_title(judged), subtitle, method)
 
 
-def _grid(page: Page, judged: Sequence[claims.JudgedClaim]) -> None:
+def _grid(page: Page, judged: Sequence[claims.ClaimVerdict]) -> None:
     """The claims by verdict, in columns from top to bottom."""
     columns = math.floor(page.look.sheet.width / _NARROWEST)
     rows = math.ceil(len(judged) / columns)
@@ -52,7 +52,7 @@ def _grid(page: Page, judged: Sequence[claims.JudgedClaim]) -> None:
         _draw_sign(page, axes, claim.verdict, x + 0.03, y, 15)
         muted = claim.verdict in claims.OPEN
         axes.text(x + 0.09, y, claim.short, va="center", color=page.look.quiet if muted else page.look.text)
-        page.point_out(axes, x + 0.03, y, f"{claim.said} {claim.verdict}: {claim.condition or claim.text}")
+        page.point_out(axes, x + 0.03, y, f"{claim.statement} {claim.verdict}: {claim.condition or claim.text}")
         page.facts.append(f"{claim.short}: {claim.verdict}")
     for verdict in dict.fromkeys(claim.verdict for claim in judged):
         _add_key(page, verdict)
@@ -79,7 +79,7 @@ def _add_key(page: Page, verdict: str) -> None:
     page.add_key(LegendEntry(verdict, SIGNS[verdict][0], SIGNS[verdict][1]))
 
 
-def _title(judged: Sequence[claims.JudgedClaim]) -> str:
+def _title(judged: Sequence[claims.ClaimVerdict]) -> str:
     counts = Counter(claim.verdict for claim in judged)
     number = counts[claims.HOLDS], counts[claims.HOLDS_BUT], counts[claims.DOES_NOT_HOLD]
     parts = [
@@ -106,7 +106,7 @@ class _Row:
 
 def draw_several(runs: Sequence[OverlaidRun], look: Look) -> Drawing | None:
     """A row for each claim that two runs or more can judge, with a sign for each run."""
-    verdicts_of_runs = [[claim.verdict for claim in claims.judge(overlaid.run)] for overlaid in runs]
+    verdicts_of_runs = [[claim.verdict for claim in claims.verdicts(overlaid.run)] for overlaid in runs]
     judging = [
         (overlaid, verdicts) for overlaid, verdicts in zip(runs, verdicts_of_runs) if set(verdicts) - claims.OPEN
     ]

@@ -1,6 +1,6 @@
 """Which common claims about stack and heap hold on the machine of a run?
 
-Every claim has its own function, in the file of its chapter; `judge` calls all of them.
+Every claim has its own function, in the file of its chapter; `verdicts` calls all of them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from suite.claims.verdict import (
 from suite.results.model import Run
 
 __all__ = [
-    "CLAIMS", "DOES_NOT_HOLD", "HOLDS", "HOLDS_BUT", "NOT_MEASURED", "OPEN", "UNDECIDED", "JudgedClaim", "judge",
+    "CLAIMS", "DOES_NOT_HOLD", "HOLDS", "HOLDS_BUT", "NOT_MEASURED", "OPEN", "UNDECIDED", "ClaimVerdict", "verdicts",
 ]  # fmt: skip
 
 # In the order of the output.
@@ -34,28 +34,28 @@ CLAIMS: tuple[Claim, ...] = (
 
 
 @dataclass(frozen=True)
-class JudgedClaim:
+class ClaimVerdict:
     """A claim with its verdict for a run. `text` is a sentence with the numbers and their intervals."""
 
     id: str
     short: str  # in a few words
-    said: str
+    statement: str
     families: tuple[str, ...]
     verdict: str
     text: str
     condition: str = ""
 
 
-def judge(run: Run) -> list[JudgedClaim]:
+def verdicts(run: Run) -> list[ClaimVerdict]:
     """The verdict on every claim, for the machine of this run."""
-    return [_judged(run, claim) for claim in CLAIMS]
+    return [_verdict(run, claim) for claim in CLAIMS]
 
 
-def _judged(run: Run, claim: Claim) -> JudgedClaim:
+def _verdict(run: Run, claim: Claim) -> ClaimVerdict:
     try:
-        verdict = claim.judge(run)
+        verdict = claim.test(run)
     except CannotJudge as reason:
         verdict = Verdict(UNDECIDED if isinstance(reason, Undecided) else NOT_MEASURED, str(reason))
-    return JudgedClaim(
-        claim.id, claim.short, claim.said, claim.families, verdict.verdict, sentence(verdict.text), verdict.condition
+    return ClaimVerdict(
+        claim.id, claim.short, claim.statement, claim.families, verdict.verdict, sentence(verdict.text), verdict.condition
     )  # fmt: skip

@@ -33,9 +33,9 @@ class Claim:
 
     id: str
     short: str  # in a few words, for a chart
-    said: str
+    statement: str
     families: tuple[str, ...]
-    judge: Callable[[Run], Verdict]
+    test: Callable[[Run], Verdict]
 
 
 class CannotJudge(Exception):

@@ -48,10 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _print_claims(options: argparse.Namespace) -> int:
-    verdicts = [claim for claim in claims.judge(read_run(options.run)) if claim.id in (options.claim or [claim.id])]
+    verdicts = [claim for claim in claims.verdicts(read_run(options.run)) if claim.id in (options.claim or [claim.id])]
     table = Table("", "", box=None, show_header=False, padding=(0, 2, 1, 0))
     for claim in verdicts:
-        cell = Text(claim.said, "bold")
+        cell = Text(claim.statement, "bold")
         for line in filter(None, (f"But: {claim.condition}." if claim.condition else "", claim.text)):
             cell.append(f"\n{line}", "not bold")
         table.add_row(Text(claim.verdict, STYLES[claim.verdict]), cell)

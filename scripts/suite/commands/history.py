@@ -213,7 +213,7 @@ def _table(options: argparse.Namespace, record: History, only: re.Pattern[str] |
 def _check(options: argparse.Namespace) -> int:
     with opened(options.file) as record:
         series, annotations = _table(options, record, options.only), record.annotations()
-    verdict = history_check.judge(series, annotations, options.threshold)
+    verdict = history_check.find_changes(series, annotations, options.threshold)
     if not verdict.judged:
         needed = change_points.fewest_runs(len(series.names))
         too_short = (
@@ -309,11 +309,11 @@ def _samples(options: argparse.Namespace, record: History) -> Iterator[Row]:
         for role, samples in zip(("run", "reference"), record.samples(entry)):
             if samples is None:
                 continue
-            for counter, indices in samples.of.columns.items():
+            for counter, indices in samples.layout.columns.items():
                 for index, row in zip(indices, samples.arrays[counter].tolist()):
-                    name = samples.of.names[index]
+                    name = samples.layout.names[index]
                     if options.only is None or options.only.search(name):
-                        places = zip(samples.of.processes, row)
+                        places = zip(samples.layout.processes, row)
                         columns = {**_about(entry), "of": role, "benchmark": name, "counter": counter}
                         yield from (
                             {**columns, "process": process, "value": value}

@@ -38,7 +38,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class SeriesVerdict:
+class CheckResult:
     """The result of a check of all series of one machine."""
 
     newest: Entry
@@ -53,7 +53,7 @@ class SeriesVerdict:
         return [change for change in self.changes if change.worse and not change.accepted]
 
 
-def judge(series: SeriesTable, annotations: Sequence[Annotation], least_change: float) -> SeriesVerdict:
+def find_changes(series: SeriesTable, annotations: Sequence[Annotation], least_change: float) -> CheckResult:
     """Finds the lasting changes. Series that are too short to separate a change from noise are only counted."""
     all_series = [(name, *series.series(which)) for which, name in enumerate(series.names)]
     needed = change_points.fewest_runs(max(1, len(all_series)))
@@ -66,7 +66,7 @@ def judge(series: SeriesTable, annotations: Sequence[Annotation], least_change: 
     ]
     changes.sort(key=lambda change: abs(change.size.median - 1), reverse=True)
     newest = series.runs[-1]
-    return SeriesVerdict(
+    return CheckResult(
         newest, len(series.runs), len(long), len(all_series) - len(long), tuple(changes), _gone(all_series, series)
     )
 
@@ -118,7 +118,7 @@ def size_text(size: Estimate) -> str:
     return f"{middle} ({low} to {high})" if size.has_interval else middle
 
 
-def as_text(result: SeriesVerdict, everything: bool) -> str:
+def as_text(result: CheckResult, everything: bool) -> str:
     lines = []
     for change in _shown(result, everything):
         lines.append(
@@ -129,7 +129,7 @@ def as_text(result: SeriesVerdict, everything: bool) -> str:
     return "\n".join([*lines, *_sums(result)])
 
 
-def as_markdown(result: SeriesVerdict, everything: bool) -> str:
+def as_markdown(result: CheckResult, everything: bool) -> str:
     title = "Slower than before" if result.new_and_worse else "Nothing slower than before"
     lines = [f"### {title}", ""]
     shown = _shown(result, everything)
@@ -148,7 +148,7 @@ def as_markdown(result: SeriesVerdict, everything: bool) -> str:
     return "\n".join([*lines, *([""] if shown else []), *(f"{line}  " for line in _sums(result))])
 
 
-def as_json(result: SeriesVerdict, everything: bool) -> str:
+def as_json(result: CheckResult, everything: bool) -> str:
     return json.dumps(
         {
             "newest": _run_as_json(result.newest),
@@ -190,13 +190,13 @@ def _kind(change: Change) -> str:
     return "better" if not change.worse else "accepted" if change.accepted else "worse"
 
 
-def _shown(result: SeriesVerdict, everything: bool) -> list[Change]:
+def _shown(result: CheckResult, everything: bool) -> list[Change]:
     """The new changes for the worse; with `everything` also the accepted changes and the changes for the better."""
     new = result.new_and_worse
     return new + [change for change in result.changes if change not in new] if everything else new
 
 
-def _sums(result: SeriesVerdict) -> list[str]:
+def _sums(result: CheckResult) -> list[str]:
     better = sum(not change.worse for change in result.changes)
     accepted = sum(change.worse and change.accepted for change in result.changes)
     parts = [f"{result.judged} series over {result.runs} runs: {len(result.new_and_worse)} worse"]

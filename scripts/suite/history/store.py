@@ -176,7 +176,7 @@ class Layout:
 class Numbers:
     """The numbers of every process of a run: an array of benchmarks times processes for each column of the layout."""
 
-    of: Layout
+    layout: Layout
     arrays: Mapping[str, Array]
 
     def packed(self) -> bytes:
@@ -195,15 +195,15 @@ class Numbers:
         return Numbers(layout, arrays)
 
     def have_cycles(self) -> bool:
-        return self.of.columns.get("ns_per_addition") == self.of.columns["ns"] and bool(
+        return self.layout.columns.get("ns_per_addition") == self.layout.columns["ns"] and bool(
             np.all((self.arrays["ns_per_addition"] > 0) == np.isfinite(self.arrays["ns"]))
         )
 
     def series(self, in_cycles: bool) -> dict[str, Array]:
         """The values of all processes, by the name of the series."""
-        rows = {key: dict(zip(indices, self.arrays[key])) for key, indices in self.of.columns.items()}
+        rows = {key: dict(zip(indices, self.arrays[key])) for key, indices in self.layout.columns.items()}
         measured = {}
-        for name, (index, counter) in zip(self.of.series_names(), self.of.series):
+        for name, (index, counter) in zip(self.layout.series_names(), self.layout.series):
             metric, values = metric_of(name), rows[counter or "ns"][index]
             is_cycles = in_cycles and metric.is_time
             measured[name] = values / rows["ns_per_addition"][index] if is_cycles else np.maximum(values, metric.least)
@@ -343,7 +343,7 @@ def _digest(numbers: Numbers, context: Mapping[str, Any]) -> str:
     """A digest of the run's content, whatever the file's format."""
     kept = {key: value for key, value in context.items() if key != "suite"}
     content = hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode())
-    content.update(numbers.of.written())
+    content.update(numbers.layout.written())
     for array in numbers.arrays.values():
         content.update(array.astype("<f8").tobytes())
     return content.hexdigest()
@@ -460,9 +460,9 @@ class History:
             "unit": prepared.unit,
             "complete": prepared.complete,
             "facts": prepared.facts,
-            "layout": self._layout_id(prepared.own.of),
+            "layout": self._layout_id(prepared.own.layout),
             "samples": prepared.own.packed(),
-            "reference_layout": self._layout_id(beside.of) if beside else None,
+            "reference_layout": self._layout_id(beside.layout) if beside else None,
             "reference_samples": beside.packed() if beside else None,
             "medians": prepared.medians,
         }

@@ -209,9 +209,9 @@ def _figure(name: str, drawing: charts.Drawing, page: Path) -> str:
 
 def _claims(run: Run) -> str:
     lines = ["| claim | verdict | measured |", "|---|---|---|"]
-    for judged in claims.judge(run):
+    for judged in claims.verdicts(run):
         verdict = f"**{judged.verdict}**{f' {_cell(judged.condition)}' if judged.condition else ''}"
-        lines.append(f"| {_cell(judged.said)} | {verdict} | {_cell(judged.text)} |")
+        lines.append(f"| {_cell(judged.statement)} | {verdict} | {_cell(judged.text)} |")
     return "\n".join(lines)
 
 

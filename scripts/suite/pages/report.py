@@ -63,7 +63,7 @@ def make(runs: Sequence[Run]) -> str:
     sides = [ReportedRun(run, letter if len(runs) > 1 else "") for run, letter in zip(runs, "ABCDEF")]
     drawn = _drawn(sides)
     chapters = _chapters(sides, drawn)
-    judged = [claims.judge(side.run) for side in sides]
+    judged = [claims.verdicts(side.run) for side in sides]
     script = _source("page.js")
     page = _environment().get_template("page.html.j2").render(
         title="What memory costs" + (" on this machine" if len(sides) == 1 else f" on {len(sides)} sides"),
@@ -343,19 +343,19 @@ class ReportClaim:
     """A claim, the verdict of each side, and the families that decided it."""
 
     text: str
-    judged: Sequence[claims.JudgedClaim]
+    judged: Sequence[claims.ClaimVerdict]
     families: Sequence[ReportFamily]
 
 
-def _claims(by_side: Sequence[Sequence[claims.JudgedClaim]], chapters: Sequence[ReportChapter]) -> list[ReportClaim]:
+def _claims(by_side: Sequence[Sequence[claims.ClaimVerdict]], chapters: Sequence[ReportChapter]) -> list[ReportClaim]:
     shown = {family.name: family for chapter in chapters for family in chapter.families}
     return [
-        ReportClaim(judged[0].said, judged, [shown[name] for name in judged[0].families if name in shown])
+        ReportClaim(judged[0].statement, judged, [shown[name] for name in judged[0].families if name in shown])
         for judged in zip(*by_side)
     ]
 
 
-def _tally(judged: Iterable[claims.JudgedClaim]) -> list[tuple[str, int]]:
+def _tally(judged: Iterable[claims.ClaimVerdict]) -> list[tuple[str, int]]:
     counts = Counter(claim.verdict for claim in judged)
     return [(verdict, counts[verdict]) for verdict in VERDICTS if counts[verdict]]
 

@@ -45,8 +45,8 @@ def make_run(
     return read_run(folder / "run.json")
 
 
-def of(claim_id: str, run: Run) -> claims.JudgedClaim:
-    return next(judged_claim for judged_claim in claims.judge(run) if judged_claim.id == claim_id)
+def verdict_of(claim_id: str, run: Run) -> claims.ClaimVerdict:
+    return next(judged_claim for judged_claim in claims.verdicts(run) if judged_claim.id == claim_id)
 
 
 # ---- what each claim reads, as a function of what decides it (the mallocs are glibc and mimalloc; one cycle is 0.25 ns)
@@ -255,7 +255,7 @@ WAYS = [(claim_id, verdict) for claim_id, ways in CASES.items() for verdict in w
 
 @pytest.mark.parametrize(("claim_id", "verdict"), WAYS)
 def test_every_claim_follows_the_numbers(tmp_path: Path, claim_id: str, verdict: str) -> None:
-    judged = of(claim_id, make_run(tmp_path, CASES[claim_id][verdict]))
+    judged = verdict_of(claim_id, make_run(tmp_path, CASES[claim_id][verdict]))
     assert judged.verdict == verdict, judged.text
     assert bool(judged.condition) == (verdict == HOLDS_BUT)
     assert judged.text.endswith(".") and any(letter.isdigit() for letter in judged.text)
@@ -274,42 +274,42 @@ NOISY = [(claim_id, verdict) for claim_id, verdict in WAYS if any(isinstance(val
 def test_no_claim_is_stronger_than_its_intervals(tmp_path: Path, claim_id: str, verdict: str, power: float) -> None:
     figures = CASES[claim_id][verdict].items()
     nearer = {name: 10.0 * value**power if isinstance(value, (int, float)) else value for name, value in figures}
-    judged = of(claim_id, make_run(tmp_path, nearer, noise=a_lot))
+    judged = verdict_of(claim_id, make_run(tmp_path, nearer, noise=a_lot))
     assert judged.verdict == UNDECIDED and "too wide" in judged.text, judged
 
 
 @pytest.mark.parametrize("claim_id", list(CASES))
 def test_a_claim_without_data_is_not_measured(tmp_path: Path, claim_id: str) -> None:
-    judged = of(claim_id, make_run(tmp_path, {"layout/array_of_structs/count:9/fields:one": 1.0}))
+    judged = verdict_of(claim_id, make_run(tmp_path, {"layout/array_of_structs/count:9/fields:one": 1.0}))
     assert judged.verdict == NOT_MEASURED and judged.text and not judged.condition
 
 
 @pytest.mark.parametrize(("claim_id", "verdict"), NOISY)
 def test_few_processes_are_not_enough(tmp_path: Path, claim_id: str, verdict: str) -> None:
-    assert of(claim_id, make_run(tmp_path, CASES[claim_id][verdict], processes=2)).verdict == UNDECIDED
+    assert verdict_of(claim_id, make_run(tmp_path, CASES[claim_id][verdict], processes=2)).verdict == UNDECIDED
 
 
 def test_twice_as_much_is_not_as_much_even_where_it_is_one_cycle(tmp_path: Path) -> None:
     one_cycle_more = {**many(10), **dict(zip((name for name in many(10) if "stack_array" in name), (0.25, 0.5)))}
-    judged = of("all-at-once", make_run(tmp_path, one_cycle_more))
+    judged = verdict_of("all-at-once", make_run(tmp_path, one_cycle_more))
     assert (judged.verdict, judged.condition) == (HOLDS_BUT, "with a cycle or two more")
 
 
 def test_a_single_core_gives_no_verdict_on_threads(tmp_path: Path) -> None:
     run = make_run(tmp_path, {**CASES["own-stack"][HOLDS], **CASES["shared-heap-contends"][HOLDS]}, cores=1)
     for claim_id in ("own-stack", "shared-heap-contends"):
-        assert of(claim_id, run).verdict == NOT_MEASURED
+        assert verdict_of(claim_id, run).verdict == NOT_MEASURED
 
 
 def test_a_sentence_names_the_mallocs_and_the_ratios(tmp_path: Path) -> None:
     figures = scoped("first", stack_array={64: 2}, glibc={64: 20}, mimalloc={64: 2})
-    judged_claim = of("stack-is-faster", make_run(tmp_path, figures, noise=lambda *_: 1.0))
+    judged_claim = verdict_of("stack-is-faster", make_run(tmp_path, figures, noise=lambda *_: 1.0))
     assert judged_claim.text == "64 bytes take 2.0\u00a0ns on the stack; as a multiple of that: glibc 10.0 times, mimalloc 1.00 times."
     assert judged_claim.condition == "not shown for mimalloc"
 
 
 def test_a_stack_without_a_limit_is_not_small(tmp_path: Path) -> None:
-    judged_claim = of("stack-is-small", make_run(tmp_path, ends_of(1e6, 1e9, 1e7, unlimited=1.0)))
+    judged_claim = verdict_of("stack-is-small", make_run(tmp_path, ends_of(1e6, 1e9, 1e7, unlimited=1.0)))
     assert judged_claim.verdict == DOES_NOT_HOLD and "at least" in judged_claim.text
 
 

@@ -140,10 +140,10 @@ def test_every_sample_comes_back_except_its_core_share(kept: Callable[..., list[
         own, beside = record.samples(record.runs()[0])
     assert beside is None
     back = {
-        (own.of.names[index], counter, process): value
-        for counter, indices in own.of.columns.items()
+        (own.layout.names[index], counter, process): value
+        for counter, indices in own.layout.columns.items()
         for index, row in zip(indices, own.arrays[counter])
-        for process, value in zip(own.of.processes, row)
+        for process, value in zip(own.layout.processes, row)
         if np.isfinite(value)
     }
     written = {
@@ -166,7 +166,7 @@ def test_a_run_of_processes_that_failed_in_part_comes_back(call: Call, tmp_path:
     with store.opened(tmp_path / "history.sqlite") as record:
         own, _ = record.samples(record.runs()[0])
         series = record.table(record.runs())
-    row = own.arrays["ns"][own.of.names.index(NAME)]
+    row = own.arrays["ns"][own.layout.names.index(NAME)]
     assert np.isfinite(row).tolist() == [False, True, False, True, False]
     assert np.isfinite(series.values[0, series.names.index(NAME)])
 
@@ -213,7 +213,7 @@ def test_with_a_reference_the_series_is_the_ratio(call: Call, tmp_path: Path) ->
         assert {run.unit for run in record.runs()} == {"ratio"}
         own, beside = record.samples(record.runs()[0])
     assert series.values[:, series.names.index(NAME)] == pytest.approx([2.0] * 4, rel=0.03)
-    assert beside is not None and beside.of.names == own.of.names
+    assert beside is not None and beside.layout.names == own.layout.names
 
 
 def test_runs_of_another_machine_or_profile_are_other_series(
@@ -278,7 +278,7 @@ def test_more_of_a_metric_where_more_is_better_is_better(tmp_path: Path, call: C
         assert call("add", file) == 0
     assert call("check", "--only", "^heap_limit/") == 0
     with store.opened(tmp_path / "history.sqlite") as record:
-        (change,) = check.judge(record.table(record.runs()), [], 0.02).changes
+        (change,) = check.find_changes(record.table(record.runs()), [], 0.02).changes
     assert (change.name, change.worse) == (f"{name} granted_bytes", False)
 
 
@@ -713,6 +713,6 @@ def test_a_long_history_stays_small_and_is_judged_soon(tmp_path: Path, call: Cal
     assert file.stat().st_size < 40 * 200e3
     begun = time.monotonic()
     with store.opened(file) as record:
-        result = check.judge(record.table(record.runs()), [], change_points.LEAST_CHANGE)
+        result = check.find_changes(record.table(record.runs()), [], change_points.LEAST_CHANGE)
     assert slow in [change.name for change in result.new_and_worse]
     assert time.monotonic() - begun < 10

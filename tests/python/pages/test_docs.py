@@ -94,7 +94,7 @@ def test_the_blocks_hold_the_figure_its_finding_and_the_numbers_and_the_text_aro
         assert (root / source).is_file()
     assert "**64 bytes cost 1.0\u00a0ns on the stack" in text
     assert "| Taking memory from the stack is faster than from the heap. | **holds** | 64 bytes take " in text
-    judged = {one.said: one for one in claims.judge(run)}
+    judged = {one.statement: one for one in claims.verdicts(run)}
     assert all(f"| {said} | **{one.verdict}**" in text for said, one in judged.items())
 
 

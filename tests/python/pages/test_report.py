@@ -106,7 +106,7 @@ def test_claims_charts_and_families_words_stand_in_the_page() -> None:
     assert drawn is not None
     for text in ("What does handoff ask?", drawn.title, drawn.caption, *(spot.text for spot in drawn.spots)):
         assert " ".join(text.split()) in page.text
-    for claim in claims.judge(run):
+    for claim in claims.verdicts(run):
         assert claim.verdict in page.text and " ".join(claim.text.split()) in page.text
 
 

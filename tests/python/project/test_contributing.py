@@ -150,7 +150,7 @@ from suite import charts, claims
 from suite.results.read import read_run
 run = read_run(Path(sys.argv[1]))
 drawn = charts.draw(run, "two")
-judged = next(one for one in claims.judge(run) if one.id == "two-cost-double")
+judged = next(one for one in claims.verdicts(run) if one.id == "two-cost-double")
 print(drawn.title, judged.verdict, judged.text, sep="\\n")
 """
 

@@ -166,7 +166,7 @@ def test_each_round_leaves_a_run_that_can_be_read(executable: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("what", "reason"),
+    ("fault", "reason"),
     [
         ("crash", "crashed (SIGSEGV)"),
         ("exit", "ended with exit code 2 (stackheap: wrong in the middle)"),

@@ -38,8 +38,8 @@ def redrawn(
         of_run = random.normal(0, 0.01, (len(values), 1))
         factors = np.exp(of_run + random.normal(0, 0.02, values.shape))
         arrays[key] = values * (factors if key != "ns_per_addition" else np.exp(random.normal(0, 0.002, values.shape)))
-    own = store.Numbers(like.own.of, arrays)
-    names = own.of.series_names()
+    own = store.Numbers(like.own.layout, arrays)
+    names = own.layout.series_names()
     medians = store.medians_of(like.unit, own, None) * np.array([levels.get(name, 1.0) for name in names])
     packed = zlib.compress(medians.astype("<f4").tobytes())
     return dataclasses.replace(like, digest=f"{number:064x}", measured=day(number), own=own, medians=packed)
@@ -48,7 +48,7 @@ def redrawn(
 def fill(file: Path, run: Path, runs: int, step_at: int | None = None, step: float = 1.05, seed: int = 1) -> str:
     """Makes a history of so many runs; from `step_at` on, the first series costs `step` times as much. Its name."""
     like, random = store.prepare(run), np.random.default_rng(seed)
-    slow = like.own.of.series_names()[0]
+    slow = like.own.layout.series_names()[0]
     with store.opened(file, to_write=True) as kept:
         for number in range(runs):
             worse = step_at is not None and number >= step_at
