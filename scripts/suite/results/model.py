@@ -105,7 +105,7 @@ class Unit:
     seconds: float
     ns_per_addition: float | None
     attempt: int
-    core_taken: float | None = None  # what its core did less at once than in the quietest tenth of the run so far
+    core_taken: float | None = None  # the share of its core that another thread took
 
     @property
     def taken_by_others(self) -> float:

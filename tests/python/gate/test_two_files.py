@@ -35,8 +35,7 @@ from suite.gate.comparison import (
 from suite.results import metrics
 from suite.results.model import Account, Benchmark, BenchmarkName, Run, Sample, Unit
 from suite.results.read import MOST_BYTES
-from suite.stats import permutation, rank_sum
-from suite.stats.multiple import significant
+from suite.stats import permutation
 from support import ROOT
 
 NAMES = [
@@ -430,59 +429,6 @@ def test_only_selects_and_an_empty_selection_is_refused() -> None:
     for only in ("nowhere", "("):
         with pytest.raises(BadInput):
             compared(noisy(1), noisy(2), two_files.Rules(only=only))
-
-
-# ---- the tests themselves
-
-
-def test_the_rank_sum_test_is_exact() -> None:
-    """By hand: of the 252 orders of five and five, one has all above; with a tie, it is as if that pair were lost."""
-    low, high = [1.0, 2.0, 3.0, 4.0, 5.0], [6.0, 7.0, 8.0, 9.0, 10.0]
-    assert rank_sum.rank_sum_p(high, low) == pytest.approx(1 / 252)
-    assert rank_sum.rank_sum_p(low, high) == 1.0
-    assert rank_sum.rank_sum_p([5.0, *high[1:]], low) == pytest.approx(2 / 252)
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=40), st.floats(0.001, 0.5))
-def test_significant_p_values_are_benjamini_and_hochbergs(p_values: list[float], rate: float) -> None:
-    """Against the definition: the largest k whose k-th smallest p-value is at most k times rate over their number."""
-    ordered = sorted(p_values)
-    k = max((rank for rank in range(1, len(ordered) + 1) if ordered[rank - 1] <= rank * rate / len(ordered)), default=0)
-    expected = [p <= ordered[k - 1] if k else False for p in p_values]
-    assert significant(p_values, rate) == expected
-
-
-def test_the_p_values_of_one_benchmark_alone_are_the_permutation_tests() -> None:
-    low, high = [1.0, 1.1, 1.2, 1.3, 1.4], [2.0, 2.1, 2.2, 2.3, 2.4]
-    (chance,) = permutation.permutation_p_values([(low, high)])
-    assert chance.rise == pytest.approx(1 / 252) and chance.fall == 1.0
-    (chance,) = permutation.permutation_p_values([(high, low)])
-    assert chance.rise == 1.0 and chance.fall == pytest.approx(1 / 252)
-
-
-def test_drawn_relabellings_never_make_a_chance_of_nothing() -> None:
-    (chance,) = permutation.permutation_p_values(
-        [([1.0 + i / 100 for i in range(9)], [2.0 + i / 100 for i in range(9)])]
-    )
-    assert chance.rise == pytest.approx(1 / 1001)
-
-
-@settings(deadline=None, max_examples=40)
-@given(st.integers(0, 10**6), st.integers(1, 12), st.sampled_from([(5, 5), (6, 5), (9, 9)]))
-def test_permutation_p_values_are_probabilities_and_turn_with_the_sides(
-    seed: int, number: int, sizes: tuple[int, int]
-) -> None:
-    draw = random.Random(seed)
-
-    def series(size: int) -> list[float]:
-        return [draw.lognormvariate(0, 1) for _ in range(size)]
-
-    pairs = [(series(sizes[0]), series(sizes[1])) for _ in range(number)]
-    chances = permutation.permutation_p_values(pairs)
-    assert all(0.0 < chance.rise <= 1.0 and 0.0 < chance.fall <= 1.0 for chance in chances)
-    if math.comb(sum(sizes), sizes[0]) <= 1000:
-        turned = permutation.permutation_p_values([(new, old) for old, new in pairs])
-        assert [chance.rise for chance in turned] == pytest.approx([chance.fall for chance in chances])
 
 
 # ---- files

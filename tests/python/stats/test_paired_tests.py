@@ -1,0 +1,66 @@
+"""Are the tests of paired differences exact, and do their intervals hold the shift as often as they claim?"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+
+from suite.stats.estimates import estimate_shift, signed_rank_counts
+from suite.stats.paired_tests import paired_p_values, sign_test, signed_rank
+
+
+@given(st.lists(st.integers(-1000, 1000).filter(bool), min_size=1, max_size=25, unique_by=abs))
+def test_signed_rank_agrees_with_scipy(values: list[int]) -> None:
+    array = np.array(values, dtype=float)
+    for ours, alternative in zip(signed_rank(array), ("greater", "less")):
+        assert ours == pytest.approx(scipy.stats.wilcoxon(array, alternative=alternative, mode="exact").pvalue)
+
+
+def test_signed_rank_of_zeros_and_ties() -> None:
+    assert signed_rank(np.zeros(10)) == (1.0, 1.0)
+    assert signed_rank(np.array([0.0, 1.0, 1.0, 1.0])) == (1 / 8, 1.0)
+    up, down = signed_rank(np.array([1.0, 1.0, -1.0]))  # the ranks are 2, 2, 2: at least 4 comes with 1+3, 4, 5 and 6
+    assert (up, down) == (3 / 8, 6 / 8)
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=25))
+def test_the_sign_test_agrees_with_scipy(values: list[int]) -> None:
+    above, counted = sum(value > 0 for value in values), sum(value != 0 for value in values)
+    up, down = sign_test(np.array(values, dtype=float))
+    assert up == pytest.approx(scipy.stats.binomtest(above, counted, alternative="greater").pvalue if counted else 1.0)
+    assert down == pytest.approx(scipy.stats.binomtest(above, counted, alternative="less").pvalue if counted else 1.0)
+
+
+def test_two_far_outliers_do_not_hide_a_change() -> None:
+    hit = np.array([0.05 + 0.0001 * i for i in range(18)] + [-0.3, -0.4])
+    assert signed_rank(hit)[0] > 0.005 > 0.001 > paired_p_values(hit)[0]
+
+
+def test_the_p_value_of_the_better_test_is_twice_the_smaller() -> None:
+    up, down = paired_p_values(np.arange(1.0, 7.0))  # all six above zero: 1 of 64 by ranks and by signs
+    assert up == pytest.approx(2 / 64) and down == 1.0
+
+
+def test_signed_rank_counts_are_all_the_signs() -> None:
+    assert signed_rank_counts(0) == (1,)
+    assert signed_rank_counts(3) == (1, 1, 1, 2, 1, 1, 1)
+    assert sum(signed_rank_counts(40)) == 2**40
+
+
+def test_the_shift_of_paired_differences_is_textbook() -> None:
+    """Hollander, Wolfe and Chicken, example 3.1, 3.3 and 3.4: the Hamilton depression scale of nine patients."""
+    x = (1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30)
+    y = (0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29)
+    shift = estimate_shift([b - a for a, b in zip(x, y)])
+    assert shift.median == pytest.approx(-0.46)
+    assert shift.low == pytest.approx(-0.786) and shift.high == pytest.approx(-0.010)
+    assert shift.coverage == pytest.approx(0.961, abs=1e-3)
+
+
+def test_the_interval_of_a_shift_holds_it_as_often_as_it_claims() -> None:
+    draw = np.random.default_rng(7)
+    held = sum(estimate_shift(values.tolist()).holds(0.0) for values in draw.standard_t(2, (2000, 10)))
+    assert 0.94 < held / 2000 < 0.97  # 95.2 %
