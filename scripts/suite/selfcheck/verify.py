@@ -205,23 +205,24 @@ def controls(suite: SuiteUnderTest) -> Iterator[Row]:
 
 
 def spread(suite: SuiteUnderTest) -> Iterator[Row]:
-    """How far processes of one program lie apart, by family: in what the family is measured for."""
+    """How far processes of one program differ, by family, in the figures that the family is measured for."""
     samples: dict[str, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
     quick = replace(suite, program=replace(suite.program, profile="smoke"))
-    for one in suite.catalogue.parts:
+    for part in suite.catalogue.parts:
         for process in range(SPREAD_PROCESSES):
-            for name, found in quick.rows(one.expression).items():
-                samples[one.family][name].append(Sample(process, float(found["real_time"]), found))
+            for name, row in quick.rows(part.expression).items():
+                samples[part.family][name].append(Sample(process, float(row["real_time"]), row))
     for family, series in samples.items():
-        measured = [Benchmark(BenchmarkName.parse(name), tuple(own)) for name, own in series.items()]
-        values = [each.values(one) for one in measured for each in metrics_of(one)]
-        spreads = [_relative_spread(own) for own in values if len(own) == SPREAD_PROCESSES]
+        benchmarks = [Benchmark(BenchmarkName.parse(name), tuple(own_samples)) for name, own_samples in series.items()]
+        values = [metric.values(benchmark) for benchmark in benchmarks for metric in metrics_of(benchmark)]
+        spreads = [_relative_spread(figures) for figures in values if len(figures) == SPREAD_PROCESSES]
         if not spreads:
             continue
         typical = median(spreads)
         largest = suite.catalogue.about.get(family, {}).get("spread", LARGEST_SPREAD)
         yield Row(f"{family}: processes agree", PASS if typical < largest else FAIL,
-                  f"between {SPREAD_PROCESSES} processes: typically {typical:.1%}, at worst {max(spreads):.0%}, of {len(spreads)} benchmarks")
+                  f"spread of {SPREAD_PROCESSES} processes: typically {typical:.1%}, at most {max(spreads):.0%}, "
+                  f"in {len(spreads)} figures")
 
 
 def _relative_spread(values: Sequence[float]) -> float:
@@ -229,7 +230,9 @@ def _relative_spread(values: Sequence[float]) -> float:
     return robust_deviation(values) / middle if middle else 0.0
 
 
-CHECKS: tuple[Callable[[SuiteUnderTest], Iterator[Row]], ...] = (mallocs, refusals, preloaded, loops, chase, controls, spread)
+CHECKS: tuple[Callable[[SuiteUnderTest], Iterator[Row]], ...] = (
+    mallocs, refusals, preloaded, loops, chase, controls, spread,
+)  # fmt: skip
 
 
 def verify(program: Program, catalogue: Catalogue) -> Iterator[Row]:
