@@ -218,7 +218,7 @@ def _check(options: argparse.Namespace) -> int:
         needed = change_points.fewest_runs(len(series.names))
         too_short = (
             f"{options.file}: the history is too short: it has {verdict.runs} runs like the newest; with "
-            f"{len(series.names)} series, a change in one series can be told from noise from {needed} runs on"
+            f"{len(series.names)} series, a change in one series can be distinguished from noise from {needed} runs on"
         )
         if not options.allow_short:
             raise BadInput(too_short)

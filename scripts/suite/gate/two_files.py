@@ -96,7 +96,7 @@ def compare(base: Run, new: Run, rules: Rules = Rules()) -> Comparison:
 
 def _differences(base: Run, new: Run) -> Iterator[str]:
     for key in (*_MACHINE, *_BUILD, *_METHOD):
-        old_text, new_text = (one_line(str(run.context.get(key, "not told"))) for run in (base, new))
+        old_text, new_text = (one_line(str(run.context.get(key, "unknown"))) for run in (base, new))
         if old_text != new_text:
             yield f"{key.replace('_', ' ')} was {old_text}, is {new_text}"
     old_mallocs, new_mallocs = base.mallocs(), new.mallocs()
