@@ -106,7 +106,7 @@ def _run(options: argparse.Namespace, root: Path, build: Builder, status: Consol
         return INTERRUPTED
     if not run.series():
         raise UnitFailed(f"no benchmark gave a result: {run.failed[0].reason}; see {run.path}")
-    _tell(run)
+    _print_findings(run)
     _draw(run, options.no_figures)
     return SOME_FAILED if run.failed else SUCCESS
 
@@ -224,7 +224,7 @@ def _left(seconds: float | None) -> str:
 # ---- results
 
 
-def _tell(run: Run) -> None:
+def _print_findings(run: Run) -> None:
     console = console_for_results()
     for table in summary.as_tables(summary.findings(run)):
         console.print(table)

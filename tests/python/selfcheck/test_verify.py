@@ -235,7 +235,7 @@ def test_a_family_whose_processes_disagree_fails() -> None:
     assert [row.verdict for row in rows] == [verify.PASS, verify.FAIL]
     assert [row.claim.partition(":")[0] for row in rows] == ["family0", "family1"]
     assert expressions.count("^family0/") == verify.SPREAD_PROCESSES
-    assert "of 2 benchmarks" in rows[0].evidence
+    assert "in 2 figures" in rows[0].evidence
 
 
 def test_a_family_is_measured_by_its_own_figure() -> None:
