@@ -4,6 +4,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "chapters.hpp"
 #include "context.hpp"
 #include "every_strategy.hpp"
 #include "loaded_malloc.hpp"
@@ -48,6 +49,7 @@ std::string json(const operation_test&);
 std::string json(const least_time&);
 std::string json(const registered&);
 std::string json(const strategy_row&);
+std::string json(const chapter_row&);
 
 template <class Values>
 std::string json_array(const Values& values) {
@@ -142,6 +144,10 @@ std::string json(const strategy_row& row) {
       .text();
 }
 
+std::string json(const chapter_row& chapter) {
+  return json_object().member("name", chapter.name).member("question", chapter.question).text();
+}
+
 std::vector<strategy_row> every_row() {
   std::vector<strategy_row> rows;
   describe_strategies([&](const char* name, const char* description, const char* idea) {
@@ -199,6 +205,8 @@ void list_text(std::ostream& out, const std::vector<registered>& all) {
 void list_json(std::ostream& out, const std::vector<registered>& all, profile chosen) {
   out << "{\"families\":";
   write_lines(out, all);
+  out << ",\n\"chapters\":";
+  write_lines(out, chapters);
   out << ",\n\"strategies\":";
   write_lines(out, every_row());
   json_object context;

@@ -22,6 +22,7 @@ std::vector<registered> register_all(profile chosen, const std::regex& only);
 void list_text(std::ostream& out, const std::vector<registered>& all);
 
 /// The list for the scripts, one object:
+/// `chapters`: each with `name` and `question`, in reading order.
 /// `families`: each with the texts `name`, `chapter`, `question`, `operation`, `untimed`, `heap`, `unfairness`;
 ///     `parts`, regular expressions over names: the benchmarks of each run in a process of their own;
 ///     `benchmarks`, all names that match --only;

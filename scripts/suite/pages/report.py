@@ -35,15 +35,6 @@ MOST_RUNS = 6  # more columns than that nobody can read side by side
 _INDENT = re.compile(r"\n\s*")  # a page is a tenth smaller without
 LONGEST_TEXT = 4000  # no honest fact is longer, and a hostile fact must not make the page unusable
 
-CHAPTERS = {
-    "allocation": "What does it cost to get memory?",
-    "access": "What does it cost to use memory?",
-    "locality": "Does it matter where neighbours are?",
-    "contention": "What does sharing the heap cost?",
-    "ownership": "What does managing it cost?",
-    "limits": "Where does it end?",
-    "footprint": "What does it cost in memory?",
-}
 OTHER_CHAPTER = "others"
 HEADER = ("chapter", "question", "operation", "untimed", "heap", "unfairness")
 
@@ -320,10 +311,11 @@ def _chapters(sides: Sequence[ReportedRun], drawn: DrawnCharts) -> list[ReportCh
         benchmarks = len({benchmark.name.text for side in sides for benchmark in side.run.series(name)})
         family = ReportFamily(_id("family", name, number), name, header, drawn.by_family.get(name, []), benchmarks)
         by_chapter.setdefault(first.chapter(name), []).append(family)
-    known = [name for name in CHAPTERS if name in by_chapter]
-    ordered = [*known, *(name for name in by_chapter if name not in CHAPTERS)]
+    questions = {name: question for side in sides for name, question in side.run.chapters.items()}
+    known = [name for name in questions if name in by_chapter]
+    ordered = [*known, *(name for name in by_chapter if name not in questions)]
     return [
-        ReportChapter(_id("chapter", name, number), name, CHAPTERS.get(name, ""), by_chapter[name])
+        ReportChapter(_id("chapter", name, number), name, questions.get(name, ""), by_chapter[name])
         for number, name in enumerate(ordered)
     ]
 

@@ -200,6 +200,12 @@ class Run:
         return {name: text for name, text in self._malloc_lines() if not text.startswith("not available")}
 
     @property
+    def chapters(self) -> Mapping[str, str]:
+        """The question of each chapter, in reading order."""
+        declared = self.account.about.get("chapters")
+        return {name: str(question) for name, question in declared.items()} if isinstance(declared, dict) else {}
+
+    @property
     def ideas(self) -> Mapping[str, str]:
         """The idea of each strategy that the program offers (control, stack, arena, heap), in the program's order."""
         declared = self.account.about.get("strategies")

@@ -87,11 +87,15 @@ class Catalogue:
     """All that the program offers under the user's choices."""
 
     parts: tuple[Part, ...]
-    about: Mapping[str, Mapping[str, Any]]  # by family: its texts, and what it DECLARED
-    strategies: Mapping[str, str]  # the idea of each (control, stack, arena, heap), in the order of the list
+    declared: Mapping[str, Mapping[str, Any]]  # what a run keeps of the list: see `_declared`
     mallocs: tuple[Malloc, ...]
     context: Mapping[str, str]  # the program's facts about itself and the machine
     digest: str  # changes with the benchmarks, the mallocs and their versions
+
+    @property
+    def about(self) -> Mapping[str, Mapping[str, Any]]:
+        """By family: its texts, and what it DECLARED."""
+        return self.declared["families"] if "families" in self.declared else {}
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -125,16 +129,15 @@ def ask(program: Program) -> Catalogue:
     """Asks the program for its list. Raises BadInput, with the program's own error line where it has one."""
     answer = _list_json(program)
     try:
-        about = {_named(family): _about(family) for family in answer["families"]}
+        declared = _declared(answer)
         parts = tuple(part for family in answer["families"] for part in _parts(family))
-        strategies = {str(strategy["name"]): str(strategy.get("idea", "")) for strategy in answer["strategies"]}  # "": an old build
         mallocs = tuple(_malloc(strategy) for strategy in answer["strategies"] if strategy["file"] or not strategy["available"])
         context = {str(key): one_line(str(value)) for key, value in answer["context"].items()}
     except (KeyError, TypeError, AttributeError):
         raise BadInput(f"{program.executable} --list=json: the list lacks a field, or a field has the wrong type") from None
     if not parts:
         raise BadInput(f"{program.executable} --list=json: the list has no benchmarks")
-    return Catalogue(parts, about, strategies, mallocs, context, _digest(answer))
+    return Catalogue(parts, declared, mallocs, context, _digest(answer))
 
 
 def _list_json(program: Program) -> Any:
@@ -184,6 +187,18 @@ def _parts(family: Any) -> Iterator[Part]:
 
 # What a family declares for the gate, the history and scripts/verify. A program of an earlier version declares nothing.
 DECLARED: Mapping[str, type] = {"metrics": list, "core": list, "control": str, "spread": float}
+
+
+def _declared(answer: Any) -> dict[str, dict[str, Any]]:
+    """The questions of the chapters in reading order, the families, and the idea of each strategy, by name.
+
+    A build from before the program told chapters and ideas has none; the gate still compares it with a new one.
+    """
+    return {
+        "chapters": {str(chapter["name"]): one_line(str(chapter["question"])) for chapter in answer.get("chapters", ())},
+        "families": {_named(family): _about(family) for family in answer["families"]},
+        "strategies": {str(strategy["name"]): str(strategy.get("idea", "")) for strategy in answer["strategies"]},
+    }
 
 
 def _about(family: Any) -> dict[str, Any]:

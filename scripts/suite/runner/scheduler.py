@@ -312,11 +312,7 @@ class _RunInProgress:
             order_seed=self.plan.order_seed,
             units=tuple(unit for unit, _ in measured),
             failed=tuple(failed),
-            about={
-                "families": self.plan.catalogue.about,
-                "strategies": self.plan.catalogue.strategies,
-                "machine": self.plan.fitness,
-            },
+            about={**self.plan.catalogue.declared, "machine": self.plan.fitness},
         )
         order = self.plan.catalogue.benchmarks
         write_json(self.folder / RUN_FILE, merge(measured, how_it_went, order, self.plan.catalogue.context))

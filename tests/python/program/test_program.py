@@ -62,6 +62,12 @@ def test_every_benchmark_belongs_to_one_part_of_its_family(profile: str) -> None
             assert set(matched) <= set(family["benchmarks"]), f"{part} runs benchmarks of another family"
 
 
+def test_every_chapter_has_a_question_and_families() -> None:
+    chapters = {chapter["name"]: chapter["question"] for chapter in listed()["chapters"]}
+    assert set(chapters) == {family["chapter"] for family in listed()["families"]}
+    assert all(question.endswith("?") for question in chapters.values())
+
+
 def test_each_family_says_what_a_reader_must_know() -> None:
     for family in listed()["families"]:
         assert family["question"].endswith("?")

@@ -469,7 +469,7 @@ def test_a_pair_is_of_neighbours_and_knows_which_came_first(monkeypatch: pytest.
 
     monkeypatch.setattr(gate_recording.Recorder, "_sample", numbered)
     sides = gate_recording.PlantedPrograms(Path("unused"), Path("unused"))
-    nothing = Catalogue((), {}, {}, (), {}, "")
+    nothing = Catalogue((), {}, (), {}, "")
     measuring = gate_recording.Recorder(sides, Path("unused"), nothing, NAMES, random.Random(1))
     seen = set()
     for _ in range(20):

@@ -35,7 +35,7 @@ def nothing(only: str, preload: str) -> Rows:
 
 def suite(answer: Callable[[str, str], Rows] = nothing, *mallocs: Malloc, parts: int = 0) -> ProgramOutput:
     its_parts = tuple(Part(f"family{number}", "chapter", 0, f"^family{number}/", ()) for number in range(parts))
-    return ProgramOutput(Program(Path("/nowhere"), "quick"), Catalogue(its_parts, {}, {}, mallocs, {}, ""), Path("/"), answer)
+    return ProgramOutput(Program(Path("/nowhere"), "quick"), Catalogue(its_parts, {}, mallocs, {}, ""), Path("/"), answer)
 
 
 def verdicts(rows: Iterator[verify.Row]) -> list[str]:
@@ -74,7 +74,7 @@ def test_a_library_that_measures_anothers_malloc_is_a_failure(
         programs.append(program)
         if refusal:
             raise BadInput(refusal)
-        return Catalogue((), {}, {}, (tbb, replace(tbb, name="wrong")), {}, "")
+        return Catalogue((), {}, (tbb, replace(tbb, name="wrong")), {}, "")
 
     monkeypatch.setattr(verify, "ask", ask)
     assert verdicts(verify.refusals(suite(nothing, tbb))) == [verdict]
@@ -247,7 +247,7 @@ def test_a_family_is_measured_by_its_own_figure() -> None:
         return {"stack_limit/home:first/frame:64": {"real_time": float(len(expressions)), "frames": 1000.0}}
 
     limits = Part("stack_limit", "limits", 0, "^stack_limit/", ())
-    tried = replace(suite(answer), catalogue=Catalogue((limits,), {}, {}, (), {}, ""))
+    tried = replace(suite(answer), catalogue=Catalogue((limits,), {}, (), {}, ""))
     [row] = verify.spread(tried)
     assert row.verdict == verify.PASS and "typically 0.0%" in row.evidence
 

@@ -15,6 +15,7 @@ from suite.results.model import Account, BenchmarkName, Document, Run, Unit
 from suite.results.read import read_run
 from support import textbook
 
+CHAPTERS = {"allocation": "What does it cost to get memory?", "contention": "What does sharing the heap cost?"}
 KNOWN = ("glibc", "mimalloc", "jemalloc", "tcmalloc", "tbbmalloc")
 
 # The cost of a benchmark by its name, in ns.
@@ -79,9 +80,8 @@ def document(
             own_rows = [row for row in rows if row["name"].startswith(f"{family}/")]
             pieces.append((unit, {"context": head, "benchmarks": own_rows}))
     words = {unit.family: {"question": f"What does {unit.family} ask?"} for unit, _ in pieces}
-    how_it_went = Account(
-        True, processes, 1, tuple(unit for unit, _ in pieces), about={"families": words, "strategies": ideas(libraries)}
-    )
+    declared = {"chapters": CHAPTERS, "families": words, "strategies": ideas(libraries)}
+    how_it_went = Account(True, processes, 1, tuple(unit for unit, _ in pieces), about=declared)
     return merge(pieces, how_it_went, names)
 
 
