@@ -5,13 +5,14 @@ from __future__ import annotations
 from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.claims.inputs import ComparedPair, libraries, need, ratio, ratios
-from suite.claims.verdict import HOLDS, Claim, Verdict, each, holds_but, is_more, names, of_all, times
+from suite.claims.verdict import HOLDS, Verdict, claim, each, holds_but, is_more, names, of_all, times
 from suite.results import query
 from suite.results.model import Benchmark, Run
 
 HOMES = ("stack", "heap")
 
 
+@claim("heap-access-slower", "heap data is slower to use", "Data on the heap is slower to use.", "stream", "chase")
 def heap_access_slower(run: Run) -> Verdict:
     pairs: dict[str, ComparedPair] = {}
     for family, activity in (("stream", "reading"), ("chase", "chasing")):
@@ -29,6 +30,7 @@ def _random_or_whole(run: Run, family: str, home: str) -> dict[int, Benchmark]:
     return query.by_number(unordered, "bytes")
 
 
+@claim("pointer-costs", "following pointers is slow", "Following a pointer is what costs time.", "indirection")
 def pointer_costs(run: Run) -> Verdict:
     direct = need(run, "indirection/depth:0/layout:packed")
     near, far = (need(run, f"indirection/depth:1/layout:{layout}") for layout in ("packed", "scattered"))
@@ -41,6 +43,7 @@ def pointer_costs(run: Run) -> Verdict:
     return ruled
 
 
+@claim("jumping-costs", "jumping in memory is slow", "Processors are faster with fewer jumps in memory.", "chase")
 def jumping_costs(run: Run) -> Verdict:
     random, in_order = (
         query.by_number(run.series("chase", order=order, home="heap"), "bytes")
@@ -62,6 +65,10 @@ def _level(run: Run, size: int) -> str:
     return "memory"
 
 
+@claim(
+    "neighbours-help", "close data is faster",
+    "Data that lies close together is processed faster.", "traverse", "matrix",
+)  # fmt: skip
 def neighbours_help(run: Run) -> Verdict:
     pairs: dict[str, ComparedPair] = {}
     traverse = query.numbers(run, "count", "traverse")
@@ -83,23 +90,9 @@ def _both(run: Run, name: str, *fillings: str) -> ComparedPair:
     return above, below
 
 
+@claim("heap-ages", "an aged heap scatters", "An aged heap scatters later allocations.", "list_walk")
 def heap_ages(run: Run) -> Verdict:
     aged, fresh = (libraries(run, "list_walk", heap=heap) for heap in ("aged", "empty"))
     compared = ratios({name: (aged[name], fresh[name]) for name in aged if name in fresh})
     text = f"walking a list that was built on an aged heap costs, relative to a fresh heap: {each(compared, times)}"
     return of_all(compared, text, lambda rest: f"not shown for {names(rest)}")
-
-
-CLAIMS = (
-    Claim("heap-access-slower", "heap data is slower to use",
-           "Data on the heap is slower to use.", ("stream", "chase"), heap_access_slower),
-    Claim("pointer-costs", "following pointers is slow",
-           "Following a pointer is what costs time.", ("indirection",), pointer_costs),
-    Claim("jumping-costs", "jumping in memory is slow",
-           "Processors are faster with fewer jumps in memory.", ("chase",), jumping_costs),
-    Claim("neighbours-help", "close data is faster",
-           "Data that lies close together is processed faster.", ("traverse", "matrix"),
-           neighbours_help),
-    Claim("heap-ages", "an aged heap scatters",
-           "An aged heap scatters later allocations.", ("list_walk",), heap_ages),
-)  # fmt: skip

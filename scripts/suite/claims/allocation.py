@@ -8,9 +8,9 @@ from suite.claims.inputs import counter, default_of, depends, ends, fastest_of, 
 from suite.claims.verdict import (
     MATTERS,
     CannotJudge,
-    Claim,
     Undecided,
     Verdict,
+    claim,
     does_not_hold,
     each,
     holds,
@@ -30,6 +30,7 @@ def _ns(benchmark: Benchmark) -> str:
     return phrases.short_time(estimate_median(benchmark.times).median)
 
 
+@claim("stack-is-faster", "the stack is faster", "Taking memory from the stack is faster than from the heap.", "scoped")
 def stack_is_faster(run: Run) -> Verdict:
     stack = need(run, "scoped/stack_array/bytes:64/touch:first")
     mallocs = libraries(run, "scoped", bytes=64, touch="first")
@@ -38,6 +39,10 @@ def stack_is_faster(run: Run) -> Verdict:
     return of_all(compared, text, lambda rest: f"not shown for {names(rest)}")
 
 
+@claim(
+    "stack-is-flat", "the stack's cost is flat",
+    "The cost of stack memory does not depend on its size; the cost of heap memory does.", "scoped",
+)  # fmt: skip
 def stack_is_flat(run: Run) -> Verdict:
     small, large = ends(run, "bytes", "scoped", touch="none")
     mallocs = libraries(run, "scoped", bytes=large, touch="none")
@@ -64,6 +69,10 @@ def stack_is_flat(run: Run) -> Verdict:
     return holds(text)
 
 
+@claim(
+    "no-search", "the stack never searches",
+    "The stack never searches: its cost does not depend on other live blocks.", "heap_state",
+)  # fmt: skip
 def no_search(run: Run) -> Verdict:
     states = ("aged", "empty")
     stack = [need(run, f"heap_state/stack_array/bytes:64/state:{state}/threads:ever") for state in states]
@@ -82,6 +91,10 @@ def no_search(run: Run) -> Verdict:
     return holds(text + beside)
 
 
+@claim(
+    "all-at-once", "all locals cost as much as one",
+    "All locals of a frame together cost as much as a single local.", "many",
+)  # fmt: skip
 def all_at_once(run: Run) -> Verdict:
     few, many = ends(run, "count", "many", taken="together")
     stack = [need(run, f"many/stack_array/count:{count}/taken:together") for count in (many, few)]
@@ -101,6 +114,7 @@ def all_at_once(run: Run) -> Verdict:
     return holds_but(text, "the cost grows, but less than the number") if more.high < many / 4 else does_not_hold(text)
 
 
+@claim("large-takes-time", "large blocks take time", "Allocating a large block takes time.", "large")
 def large_takes_time(run: Run) -> Verdict:
     sizes = query.numbers(run, "bytes", "large")
     mallocs = libraries(run, "large", bytes=sizes[-1], touch="first") if sizes else {}
@@ -124,6 +138,10 @@ def large_takes_time(run: Run) -> Verdict:
     raise Undecided(f"the intervals are too wide to tell: {text}")
 
 
+@claim(
+    "touch-dominates", "touching hides the source",
+    "From some size on, the cost of touching memory hides where it came from.", "scoped",
+)  # fmt: skip
 def touch_dominates(run: Run) -> Verdict:
     sizes = query.numbers(run, "bytes", "scoped", touch="all")
     stack = query.over(run, "bytes", "scoped", "stack_array", touch="all")
@@ -154,6 +172,10 @@ def touch_dominates(run: Run) -> Verdict:
     raise Undecided(f"the intervals are too wide to tell: {text}")
 
 
+@claim(
+    "unknown-size-needs-heap", "unknown size needs the heap",
+    "Data whose size is unknown at compile time must live on the heap.", "scoped",
+)  # fmt: skip
 def unknown_size_needs_heap(run: Run) -> Verdict:
     sizes = query.numbers(run, "bytes", "scoped", touch="first")
     compared: dict[str, Estimate] = {}
@@ -175,6 +197,10 @@ def unknown_size_needs_heap(run: Run) -> Verdict:
     raise Undecided(f"the intervals are too wide to tell: {text}")
 
 
+@claim(
+    "os-finds-room", "the system finds the memory",
+    "The operating system finds the memory for each allocation.", "scoped",
+)  # fmt: skip
 def os_finds_room(run: Run) -> Verdict:
     mallocs = libraries(run, "scoped", bytes=64, touch="first")
     system = need(run, "scoped/mmap/bytes:64/touch:first")
@@ -190,28 +216,3 @@ def os_finds_room(run: Run) -> Verdict:
     if not asked:
         return does_not_hold(text)
     return holds(text) if len(asked) == len(mallocs) else holds_but(text, f"only with {names(asked)}")
-
-
-CLAIMS = (
-    Claim("stack-is-faster", "the stack is faster",
-           "Taking memory from the stack is faster than from the heap.", ("scoped",),
-           stack_is_faster),
-    Claim("stack-is-flat", "the stack's cost is flat",
-           "The cost of stack memory does not depend on its size; the cost of heap memory does.",
-           ("scoped",), stack_is_flat),
-    Claim("no-search", "the stack never searches",
-           "The stack never searches: its cost does not depend on other live blocks.", ("heap_state",),
-           no_search),
-    Claim("all-at-once", "all locals cost as much as one",
-           "All locals of a frame together cost as much as a single local.", ("many",), all_at_once),
-    Claim("large-takes-time", "large blocks take time",
-           "Allocating a large block takes time.", ("large",), large_takes_time),
-    Claim("touch-dominates", "touching hides the source",
-           "From some size on, the cost of touching memory hides where it came from.", ("scoped",),
-           touch_dominates),
-    Claim("unknown-size-needs-heap", "unknown size needs the heap",
-           "Data whose size is unknown at compile time must live on the heap.",
-           ("scoped",), unknown_size_needs_heap),
-    Claim("os-finds-room", "the system finds the memory",
-           "The operating system finds the memory for each allocation.", ("scoped",), os_finds_room),
-)  # fmt: skip

@@ -6,9 +6,9 @@ from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.claims.inputs import ComparedPair, cores, depends, ends, libraries, need, ratio, ratios
 from suite.claims.verdict import (
-    Claim,
     Undecided,
     Verdict,
+    claim,
     does_not_hold,
     each,
     holds,
@@ -23,6 +23,10 @@ from suite.results.model import Run
 from suite.stats.estimates import Estimate
 
 
+@claim(
+    "own-stack", "stacks scale with the cores",
+    "Each thread has its own stack, so work on the stack scales with the cores.", "private",
+)  # fmt: skip
 def own_stack(run: Run) -> Verdict:
     number = cores(run, "private")
     many, single = (need(run, f"private/stack_array/threads:{threads}") for threads in (number, 1))
@@ -37,6 +41,10 @@ def own_stack(run: Run) -> Verdict:
     return holds_but(text, f"{number} cores do {phrases.two_figures(number / risen.median)} times the work of one core")
 
 
+@claim(
+    "shared-heap-contends", "threads contend for the heap",
+    "The heap is shared, so threads slow each other down.", "private", "larson",
+)  # fmt: skip
 def shared_heap_contends(run: Run) -> Verdict:
     """A malloc contends where its price rises from one thread to one on each core, in any of the families."""
     pairs: dict[str, ComparedPair] = {}
@@ -53,6 +61,10 @@ def shared_heap_contends(run: Run) -> Verdict:
     return of_all(worst, text, lambda rest: f"not shown for {names(rest)}")
 
 
+@claim(
+    "stack-costs-at-start", "stacks cost at thread start",
+    "The cost of a thread's stack is paid when the thread starts.", "thread_start",
+)  # fmt: skip
 def stack_costs_at_start(run: Run) -> Verdict:
     small, large = ends(run, "bytes", "thread_start", touch="none")
     untouched = [need(run, f"thread_start/fresh_stack/bytes:{size}/touch:none") for size in (large, small)]
@@ -71,16 +83,3 @@ def stack_costs_at_start(run: Run) -> Verdict:
     if not by_size:
         return does_not_hold(text)
     return holds_but(text, "touching the stack costs far more") if is_more(touched, 2 * its_size.high) else holds(text)
-
-
-CLAIMS = (
-    Claim("own-stack", "stacks scale with the cores",
-           "Each thread has its own stack, so work on the stack scales with the cores.", ("private",),
-           own_stack),
-    Claim("shared-heap-contends", "threads contend for the heap",
-           "The heap is shared, so threads slow each other down.", ("private", "larson"),
-           shared_heap_contends),
-    Claim("stack-costs-at-start", "stacks cost at thread start",
-           "The cost of a thread's stack is paid when the thread starts.", ("thread_start",),
-           stack_costs_at_start),
-)  # fmt: skip

@@ -6,9 +6,9 @@ from suite.base import phrases
 from suite.claims.inputs import counter, libraries
 from suite.claims.verdict import (
     CannotJudge,
-    Claim,
     Undecided,
     Verdict,
+    claim,
     does_not_hold,
     each,
     figures,
@@ -26,6 +26,7 @@ METADATA = 1.01  # one hundredth more than requested is room for metadata
 RETURNED = 0.9
 
 
+@claim("bookkeeping", "the heap needs metadata", "The heap needs room for its metadata.", "overhead")
 def bookkeeping(run: Run) -> Verdict:
     sizes = query.numbers(run, "bytes", "overhead")
     if not sizes:
@@ -50,6 +51,7 @@ def _per_byte(held: Estimate) -> str:
     return f"{figures(held.median)}{interval(held)}"
 
 
+@claim("freed-is-returned", "freed memory is returned", "Freed memory goes back to the system.", "returned")
 def freed_is_returned(run: Run) -> Verdict:
     kinds = list(dict.fromkeys(benchmark.name.parameters["sizes"] for benchmark in run.series("returned")))
     if not kinds:
@@ -73,11 +75,3 @@ def freed_is_returned(run: Run) -> Verdict:
     if len(kept) == len(shares):
         return does_not_hold(text)
     raise Undecided(f"the intervals are too wide to tell: {text}")
-
-
-CLAIMS = (
-    Claim("bookkeeping", "the heap needs metadata",
-           "The heap needs room for its metadata.", ("overhead",), bookkeeping),
-    Claim("freed-is-returned", "freed memory is returned",
-           "Freed memory goes back to the system.", ("returned",), freed_is_returned),
-)  # fmt: skip

@@ -5,13 +5,17 @@ from __future__ import annotations
 from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.claims.inputs import counter, default_of, libraries, ratios
-from suite.claims.verdict import CannotJudge, Claim, Verdict, does_not_hold, each, holds, holds_but, of_all, times
+from suite.claims.verdict import CannotJudge, Verdict, claim, does_not_hold, each, holds, holds_but, of_all, times
 from suite.results import query
 from suite.results.model import Run
 
 FAR_MORE = 100.0  # "practically unlimited": a single request of so many stacks is granted
 
 
+@claim(
+    "stack-is-small", "the stack is small",
+    "The stack is limited; the heap is practically unlimited.", "stack_limit", "heap_limit",
+)  # fmt: skip
 def stack_is_small(run: Run) -> Verdict:
     stacks = run.series("stack_limit", stack="main")
     if not stacks:
@@ -37,6 +41,10 @@ def stack_is_small(run: Run) -> Verdict:
     return holds(text) if kept.low > usable.high else holds_but(text, "less of the granted memory could be touched")
 
 
+@claim(
+    "recursion-or-heap", "recursion is better on the heap",
+    "Deep recursion is better done with a stack on the heap.", "recursion",
+)  # fmt: skip
 def recursion_or_heap(run: Run) -> Verdict:
     depths = query.numbers(run, "depth", "recursion", shape="chain")
     if not depths:
@@ -49,13 +57,3 @@ def recursion_or_heap(run: Run) -> Verdict:
     compared = ratios({name: (calls[name], kept[name]) for name in calls if name in kept})
     text = f"at depth {depths[-1]:,}, a visit by calls costs, relative to a stack on the heap: {each(compared, times)}"
     return of_all(compared, text, lambda rest: f"not with {phrases.joined(rest)}")
-
-
-CLAIMS = (
-    Claim("stack-is-small", "the stack is small",
-           "The stack is limited; the heap is practically unlimited.", ("stack_limit", "heap_limit"),
-           stack_is_small),
-    Claim("recursion-or-heap", "recursion is better on the heap",
-           "Deep recursion is better done with a stack on the heap.", ("recursion",),
-           recursion_or_heap),
-)  # fmt: skip

@@ -6,9 +6,9 @@ from suite.base import phrases
 from suite.claims.inputs import counter, depends, few_cycles_apart, libraries, need, ratio, ratios
 from suite.claims.verdict import (
     CannotJudge,
-    Claim,
     Undecided,
     Verdict,
+    claim,
     does_not_hold,
     each,
     holds,
@@ -24,6 +24,10 @@ from suite.results.model import Benchmark, Run
 from suite.stats.estimates import CONFIDENCE, estimate_ratio
 
 
+@claim(
+    "drop-at-once", "dropping all at once is cheaper",
+    "Dropping all objects at once is cheaper than one by one.", "cleanup",
+)  # fmt: skip
 def drop_at_once(run: Run) -> Verdict:
     counts = query.numbers(run, "count", "cleanup")
     if not counts:
@@ -47,6 +51,10 @@ def _drop_ns(benchmark: Benchmark) -> tuple[float, ...]:
     return benchmark.counter("drop_ns")
 
 
+@claim(
+    "simple-copies-cheap", "simple copies are cheap",
+    "Simple values can be copied; objects that own heap memory are better moved.", "pass",
+)  # fmt: skip
 def simple_copies_cheap(run: Run) -> Verdict:
     simple = ratio(need(run, "pass/type:int/how:copy"), need(run, "pass/type:int/how:move"))
     alike = is_no_more(simple) or few_cycles_apart(
@@ -65,6 +73,7 @@ def simple_copies_cheap(run: Run) -> Verdict:
     return of_all(better, text, lambda rest: f"not for {phrases.joined(rest)}")
 
 
+@claim("borrow-is-free", "lending is free", "Lending costs nothing.", "pass", "argument")
 def borrow_is_free(run: Run) -> Verdict:
     """Lending is free if it costs at most a few cycles more than the call itself."""
     lent = {}
@@ -89,6 +98,10 @@ def borrow_is_free(run: Run) -> Verdict:
     return holds(f"{text}, a few cycles at most")
 
 
+@claim(
+    "automatic-is-free", "automatic cleanup is free",
+    "Cleanup by scope costs no more than manual cleanup.", "smart_pointer",
+)  # fmt: skip
 def automatic_is_free(run: Run) -> Verdict:
     pairs = {
         activity: (need(run, f"smart_pointer/op:{op}/kind:unique_ptr"), need(run, f"smart_pointer/op:{op}/kind:raw"))
@@ -110,6 +123,7 @@ def automatic_is_free(run: Run) -> Verdict:
     return holds_but(text, "a shared_ptr costs more") if is_more(shared) else holds(text)
 
 
+@claim("strings-on-heap", "strings live on the heap", "Strings live on the heap.", "string_cliff")
 def strings_on_heap(run: Run) -> Verdict:
     built = query.over(run, "length", "string_cliff", "string")
     where = query.counted(built, "on_heap")
@@ -127,19 +141,3 @@ def strings_on_heap(run: Run) -> Verdict:
         f"costs {times(step)} as much"
     )
     return holds_but(text, f"only from {heap[0]} characters on")
-
-
-CLAIMS = (
-    Claim("drop-at-once", "dropping all at once is cheaper",
-           "Dropping all objects at once is cheaper than one by one.", ("cleanup",), drop_at_once),
-    Claim("simple-copies-cheap", "simple copies are cheap",
-           "Simple values can be copied; objects that own heap memory are better moved.", ("pass",),
-           simple_copies_cheap),
-    Claim("borrow-is-free", "lending is free",
-           "Lending costs nothing.", ("pass", "argument"), borrow_is_free),
-    Claim("automatic-is-free", "automatic cleanup is free",
-           "Cleanup by scope costs no more than manual cleanup.", ("smart_pointer",),
-           automatic_is_free),
-    Claim("strings-on-heap", "strings live on the heap",
-           "Strings live on the heap.", ("string_cliff",), strings_on_heap),
-)  # fmt: skip

@@ -38,6 +38,11 @@ class Claim:
     test: Callable[[Run], Verdict]
 
 
+def claim(id: str, short: str, said: str, *families: str) -> Callable[[Callable[[Run], Verdict]], Claim]:
+    """Makes a claim of the function that judges it."""
+    return lambda judge: Claim(id, short, said, families, judge)
+
+
 class CannotJudge(Exception):
     """The run has no data for an answer. Its text is the reason."""
 

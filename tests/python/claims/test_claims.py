@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Union
 
 import pytest
 
@@ -17,9 +16,11 @@ from suite.commands import claims as command
 from suite.results.model import Benchmark, BenchmarkName, Run, Sample
 from suite.results.read import read_run
 from support import synthetic
+from support.claim_cases import cases
+from support.claim_cases.allocation import many, scoped
+from support.claim_cases.figures import Figures
+from support.claim_cases.limits import ends_of
 
-Figure = Union[float, Mapping[str, float], tuple[float, Mapping[str, float]]]  # ns, counters, or both
-Figures = Mapping[str, Figure]  # of each benchmark
 Noise = Callable[[str, int], float]
 
 
@@ -49,207 +50,7 @@ def verdict_of(claim_id: str, run: Run) -> claims.ClaimVerdict:
     return next(judged_claim for judged_claim in claims.verdicts(run) if judged_claim.id == claim_id)
 
 
-# ---- what each claim reads, as a function of what decides it (the mallocs are glibc and mimalloc; one cycle is 0.25 ns)
-
-
-def scoped(touch: str, **prices: Mapping[int, float]) -> dict[str, float]:
-    return {f"scoped/{who}/bytes:{size}/touch:{touch}": ns for who, by in prices.items() for size, ns in by.items()}
-
-
-def flat(stack: float, heap: float, touched: float) -> dict[str, float]:
-    """Prices at 1 MiB; 8 bytes cost 10 ns."""
-    large = 1 << 20
-    none = scoped("none", stack_array={8: 10, large: stack}, glibc={8: 10, large: heap})
-    return {**none, **scoped("all", stack_array={8: 10, large: touched})}
-
-
-def state(stack: float, **aged: float) -> dict[str, float]:
-    """Prices on an aged heap; on an empty heap they are 10 ns."""
-    aged = {"stack_array": stack, **aged}
-    name = "heap_state/{}/bytes:64/state:{}/threads:ever"
-    return {name.format(who, "aged"): ns for who, ns in aged.items()} | {name.format(who, "empty"): 10 for who in aged}
-
-
-def many(together: float) -> dict[str, float]:
-    stack = {f"many/stack_array/count:{count}/taken:together": ns for count, ns in ((1, 10), (64, together))}
-    return stack | {f"many/glibc/count:{count}/taken:apart": 10.0 * count for count in (1, 64)}
-
-
-def large(first: float, whole: float) -> dict[str, float]:
-    name = "large/glibc/bytes:{}/touch:{}"
-    prices = {(1024, "first"): 10.0, (4096, "first"): first, (1024, "all"): 10.0, (4096, "all"): whole}
-    return {name.format(*at): ns for at, ns in prices.items()}
-
-
-def system(**mallocs: tuple[float, float]) -> dict[str, Figure]:
-    """Price and page faults of each malloc; a mapping costs 1 µs and one fault."""
-    mallocs_and_system = {"mmap": (1000.0, 1.0), **mallocs}
-    return {f"scoped/{who}/bytes:64/touch:first": (ns, {"page_faults": faults}) for who, (ns, faults) in mallocs_and_system.items()}
-
-
-def homes(**heap: float) -> dict[str, float]:
-    names = {"stream": "stream/bytes:65536/home:{}", "chase": "chase/bytes:65536/order:random/home:{}"}
-    prices = {names[family].format("heap"): ns for family, ns in heap.items()}
-    return prices | {names[family].format("stack"): 10.0 for family in heap}
-
-
-def pointers(near: float, far: float) -> dict[str, float]:
-    layouts = {"depth:0/layout:packed": 10.0, "depth:1/layout:packed": near, "depth:1/layout:scattered": far}
-    return {f"indirection/{name}": ns for name, ns in layouts.items()}
-
-
-def jumps(in_l1: float, in_l2: float) -> dict[str, float]:
-    name = "chase/bytes:{}/order:{}/home:heap"
-    at_random = {name.format(size, "random"): ns for size, ns in ((4096, in_l1), (1 << 20, in_l2))}
-    return at_random | {name.format(size, "sequential"): 10 for size in (4096, 1 << 20)}
-
-
-def neighbours(shuffled: float, by_column: float) -> dict[str, float]:
-    lists = {"list_shuffled": shuffled, "vector": 10.0}
-    prices = {f"traverse/{who}/count:1000/payload:8": ns for who, ns in lists.items()}
-    return prices | {f"matrix/one_block/n:64/by:{by}": ns for by, ns in (("column", by_column), ("row", 10.0))}
-
-
-def walks(**aged: float) -> dict[str, float]:
-    fresh = {f"list_walk/{who}/heap:empty": 10.0 for who in aged}
-    return fresh | {f"list_walk/{who}/heap:aged": ns for who, ns in aged.items()}
-
-
-def on_two_cores(family: str, **prices: float) -> dict[str, float]:
-    return {f"{family}/{who}/threads:{n}": ns for who, two in prices.items() for n, ns in ((1, 10.0), (2, two))}
-
-
-def contended(glibc: float, mimalloc: float) -> dict[str, float]:
-    private = on_two_cores("private", glibc=glibc, mimalloc=10)
-    return private | on_two_cores("larson", glibc=10, mimalloc=mimalloc)
-
-
-def starts(large: float, touched: float) -> dict[str, float]:
-    name = "thread_start/fresh_stack/bytes:{}/touch:{}"
-    prices = {(1024, "none"): 100.0, (4096, "none"): large, (1024, "all"): 100.0, (4096, "all"): touched}
-    return {name.format(*at): ns for at, ns in prices.items()}
-
-
-def drops(arena: float, **apart: float) -> dict[str, Mapping[str, float]]:
-    drop_ns = {f"cleanup/{who}/count:100/drop:each": {"drop_ns": ns} for who, ns in apart.items()}
-    return drop_ns | {"cleanup/arena/count:100/drop:at_once": {"drop_ns": arena}}
-
-
-def passed(an_int: float, string: float, vector: float) -> dict[str, float]:
-    """Prices of a copy; a move costs 10 ns."""
-    copies = {"int": an_int, "long_string": string, "vector_1000": vector}
-    moved = {f"pass/type:{kind}/how:move": 10.0 for kind in copies}
-    return moved | {f"pass/type:{kind}/how:copy": ns for kind, ns in copies.items()}
-
-
-def lent(**prices: float) -> dict[str, float]:
-    """Prices of lending; the call alone costs 10 ns."""
-    alone = {f"pass/type:{kind}/how:none": 10.0 for kind in prices}
-    return alone | {f"pass/type:{kind}/how:borrow": ns for kind, ns in prices.items()}
-
-
-def pointed(make: float, use: float, shared: float) -> dict[str, float]:
-    kinds = {"make/kind:unique_ptr": make, "use/kind:unique_ptr": use, "make/kind:shared_ptr": shared}
-    plain = {f"smart_pointer/op:{op}/kind:raw": 10.0 for op in ("make", "use")}
-    return plain | {f"smart_pointer/op:{name}": ns for name, ns in kinds.items()}
-
-
-def strings(**on_heap: float) -> dict[str, Mapping[str, float]]:
-    return {f"string_cliff/string/length:{length[1:]}": {"on_heap": share} for length, share in on_heap.items()}
-
-
-def ends_of(stack: float, granted: float, touched: float, unlimited: float = 0.0) -> dict[str, Mapping[str, float]]:
-    return {
-        "stack_limit/stack:main/frame:64": {"usable_bytes": stack, "at_least": unlimited},
-        "heap_limit/glibc/limit:granted": {"granted_bytes": granted},
-        "heap_limit/glibc/limit:touched": {"touched_bytes": touched},
-    }
-
-
-def recursions(small: float, large: float) -> dict[str, float]:
-    name = "recursion/shape:chain/depth:100/frame:{}/by:{}"
-    calls = {name.format(frame, "calls"): ns for frame, ns in ((64, small), (1024, large))}
-    return calls | {name.format(frame, "heap_kept"): 10.0 for frame in (64, 1024)}
-
-
-def books(glibc: float, mimalloc: float, in_large: float = 1.2) -> dict[str, Mapping[str, float]]:
-    held = {("glibc", 8): glibc, ("mimalloc", 8): mimalloc, ("glibc", 4096): in_large, ("mimalloc", 4096): in_large}
-    return {f"overhead/{who}/bytes:{size}": {"resident_bytes_per_byte": bytes_held} for (who, size), bytes_held in held.items()}
-
-
-def returned(**shares: float) -> dict[str, Mapping[str, float]]:
-    return {f"returned/{who}/sizes:small": {"returned_share_after_1s": share} for who, share in shares.items()}
-
-
-CASES: dict[str, dict[str, Figures]] = {
-    "stack-is-faster": {
-        HOLDS: scoped("first", stack_array={64: 2}, glibc={64: 20}, mimalloc={64: 10}),
-        HOLDS_BUT: scoped("first", stack_array={64: 2}, glibc={64: 20}, mimalloc={64: 2}),
-        DOES_NOT_HOLD: scoped("first", stack_array={64: 9}, glibc={64: 9}, mimalloc={64: 5}),
-    },
-    "stack-is-flat": {HOLDS: flat(10, 90, 10), HOLDS_BUT: flat(10, 90, 90), DOES_NOT_HOLD: flat(50, 90, 50)},
-    "no-search": {
-        HOLDS: state(10, glibc=20), HOLDS_BUT: state(10, glibc=10, mimalloc=9), DOES_NOT_HOLD: state(20, glibc=20),
-    },
-    "all-at-once": {HOLDS: many(10), HOLDS_BUT: many(30), DOES_NOT_HOLD: many(640)},
-    "large-takes-time": {HOLDS: large(20, 90), HOLDS_BUT: large(10, 90), DOES_NOT_HOLD: large(10, 10)},
-    "touch-dominates": {
-        HOLDS: scoped("all", stack_array={8: 2, 64: 10}, glibc={8: 20, 64: 10}, mimalloc={8: 20, 64: 10}),
-        HOLDS_BUT: scoped("all", stack_array={8: 2, 64: 10}, glibc={8: 20, 64: 10}, mimalloc={8: 20, 64: 40}),
-        DOES_NOT_HOLD: scoped("all", stack_array={8: 2, 64: 10}, glibc={8: 20, 64: 20}, mimalloc={8: 20, 64: 40}),
-    },
-    "unknown-size-needs-heap": {
-        HOLDS: scoped("first", alloca={8: 20, 64: 20}, glibc={8: 10, 64: 10}),
-        HOLDS_BUT: scoped("first", alloca={8: 2, 64: 20}, glibc={8: 10, 64: 10}),
-        DOES_NOT_HOLD: scoped("first", alloca={8: 2, 64: 2}, glibc={8: 10, 64: 10}),
-    },
-    "os-finds-room": {
-        HOLDS: system(glibc=(20, 1), mimalloc=(1000, 0)), HOLDS_BUT: system(glibc=(20, 1), mimalloc=(8, 0)),
-        DOES_NOT_HOLD: system(glibc=(20, 0), mimalloc=(8, 0)),
-    },
-    "heap-access-slower": {
-        HOLDS: homes(stream=20, chase=20), HOLDS_BUT: homes(stream=20, chase=10),
-        DOES_NOT_HOLD: homes(stream=10, chase=9),
-    },
-    "pointer-costs": {HOLDS: pointers(20, 30), HOLDS_BUT: pointers(20, 90), DOES_NOT_HOLD: pointers(10, 10)},
-    "jumping-costs": {HOLDS: jumps(20, 30), HOLDS_BUT: jumps(10, 30), DOES_NOT_HOLD: jumps(10, 10)},
-    "neighbours-help": {
-        HOLDS: neighbours(50, 20), HOLDS_BUT: neighbours(50, 10), DOES_NOT_HOLD: neighbours(10, 8),
-    },
-    "heap-ages": {
-        HOLDS: walks(glibc=20, mimalloc=30), HOLDS_BUT: walks(glibc=20, mimalloc=10),
-        DOES_NOT_HOLD: walks(glibc=10, mimalloc=9),
-    },
-    "own-stack": {
-        HOLDS: on_two_cores("private", stack_array=10), HOLDS_BUT: on_two_cores("private", stack_array=14),
-        DOES_NOT_HOLD: on_two_cores("private", stack_array=30),
-    },
-    "shared-heap-contends": {HOLDS: contended(20, 20), HOLDS_BUT: contended(20, 10), DOES_NOT_HOLD: contended(10, 9)},
-    "stack-costs-at-start": {HOLDS: starts(200, 200), HOLDS_BUT: starts(200, 900), DOES_NOT_HOLD: starts(100, 900)},
-    "drop-at-once": {
-        HOLDS: drops(1, glibc=9, mimalloc=5), HOLDS_BUT: drops(5, glibc=9, mimalloc=5),
-        DOES_NOT_HOLD: drops(9, glibc=9, mimalloc=5),
-    },
-    "simple-copies-cheap": {HOLDS: passed(10, 50, 90), HOLDS_BUT: passed(10, 10, 90), DOES_NOT_HOLD: passed(50, 50, 90)},
-    "borrow-is-free": {
-        HOLDS: lent(int=10, vector=10.4), HOLDS_BUT: lent(int=10, vector=20), DOES_NOT_HOLD: lent(int=20, vector=20),
-    },
-    "automatic-is-free": {HOLDS: pointed(10, 10, 10), HOLDS_BUT: pointed(10, 10, 20), DOES_NOT_HOLD: pointed(20, 20, 20)},
-    "strings-on-heap": {
-        HOLDS: strings(_1=1, _8=1), HOLDS_BUT: strings(_1=0, _8=0, _16=1), DOES_NOT_HOLD: strings(_1=0, _64=0),
-    },
-    "stack-is-small": {
-        HOLDS: ends_of(1e6, 1e9, 1e7), HOLDS_BUT: ends_of(1e6, 1e7, 1e7), DOES_NOT_HOLD: ends_of(1e6, 5e5, 5e5),
-    },
-    "recursion-or-heap": {HOLDS: recursions(20, 20), HOLDS_BUT: recursions(20, 10), DOES_NOT_HOLD: recursions(10, 9)},
-    "bookkeeping": {HOLDS: books(1.5, 1.2), HOLDS_BUT: books(1.5, 1.0), DOES_NOT_HOLD: books(1.0, 1.001)},
-    "freed-is-returned": {
-        HOLDS: returned(glibc=1, mimalloc=0.95), HOLDS_BUT: returned(glibc=1, mimalloc=0.5),
-        DOES_NOT_HOLD: returned(glibc=0, mimalloc=0.5),
-    },
-}  # fmt: skip
-
-
+CASES = cases()
 WAYS = [(claim_id, verdict) for claim_id, ways in CASES.items() for verdict in ways]
 
 
