@@ -1,8 +1,8 @@
 """Which benchmarks does the textbook's machine have, what does each cost there, and what do the charts then say?
 
-The stack is cheap, malloc costly, memory far, the aged heap scattered, lines shared. Each chapter has a file. A new
-family is an entry of FAMILIES in its chapter's file. A new chart is an entry of TITLES (its title with these prices)
-and of EQUAL_TITLES (a part of its title where all benchmarks cost the same).
+The stack is cheap, malloc costly, memory far, the aged heap scattered, lines shared. Each chapter has a file with the
+FAMILIES, the TITLES of the charts with these prices, and EQUAL_TITLES (a part of the title where all benchmarks cost the
+same). A new family or chart is an entry of these tables, or a file of its own that names its CHAPTER.
 """
 
 from __future__ import annotations
@@ -65,9 +65,10 @@ def families() -> dict[str, Family]:
 
 @cache
 def chapter_of(family_name: str) -> str:
-    return next(name for name, chapter in chapters().items() if family_name in chapter.FAMILIES)
+    file = next(name for name, chapter in chapters().items() if family_name in chapter.FAMILIES)
+    return str(getattr(chapters()[file], "CHAPTER", file))
 
 
 def titles(table: str) -> dict[str, str]:
     """TITLES or EQUAL_TITLES of all chapters, by chart."""
-    return {name: text for chapter in chapters().values() for name, text in getattr(chapter, table).items()}
+    return {name: text for chapter in chapters().values() for name, text in getattr(chapter, table, {}).items()}
