@@ -30,7 +30,8 @@ from suite.gate.pairs_file import RecordedPairs, read_calibration, read_pairs, w
 from suite.gate.sequential_test import PAIRS, THRESHOLD, Rule
 from suite.gate.sides import SideOptions
 from suite.history.store import MACHINE_FACTS
-from suite.runner import build as building, scheduler
+from suite.runner import build as building
+from suite.runner import scheduler
 from suite.runner.program import Catalogue, ask
 
 PROGRAM = "scripts/duet"
@@ -180,7 +181,7 @@ def _duet(options: argparse.Namespace, root: Path, build: sides.Builder) -> int:
         rule = _rule(options, names, {} if options.calibrate else _floors(options, calibration_file, status))
         plan = paired_run.PairedRun(
             both_sides.old, both_sides.new, names, controls_among(*catalogues), seed, rule, options.budget,
-            to_the_end=options.calibrate,
+            metrics=paired_run.metrics_for(names, *catalogues), to_the_end=options.calibrate,
         )  # fmt: skip
         file = options.out or root / "results" / time.strftime("%Y%m%d-%H%M%S-duet") / "pairs.json"
         file.parent.mkdir(parents=True, exist_ok=True)  # before hours of measuring

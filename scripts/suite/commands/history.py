@@ -240,7 +240,7 @@ def _trend(options: argparse.Namespace) -> int:
         return SUCCESS
     for index, name in enumerate(series.names):
         runs, values = series.series(index)
-        unit = store.unit_of(name, runs[-1].unit)
+        unit = store.unit_of(series.metrics[index], runs[-1].unit)
         print(f"{name}, {unit}, {len(runs)} runs, the newest {values[-1]:.4g}")
         for point in change_points.find_change_points(values.tolist(), options.threshold):
             first = runs[point.index]
@@ -299,9 +299,9 @@ Row = dict[str, Any]
 def _values(options: argparse.Namespace, record: History) -> Iterator[Row]:
     series = _table(options, record, options.only)
     for entry, values in zip(series.runs, series.values.tolist()):
-        for name, value in zip(series.names, values):
+        for name, metric, value in zip(series.names, series.metrics, values):
             if value == value:
-                yield {**_about(entry), "series": name, "unit": store.unit_of(name, entry.unit), "value": value}
+                yield {**_about(entry), "series": name, "unit": store.unit_of(metric, entry.unit), "value": value}
 
 
 def _samples(options: argparse.Namespace, record: History) -> Iterator[Row]:

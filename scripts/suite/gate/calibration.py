@@ -26,7 +26,8 @@ def calibrate(recorded: RecordedPairs, rule: Rule) -> Calibration:
     suites that are resampled from the pairs, with replacement and with a random sign, because either process of a pair
     could have been the old side; in each suite, one benchmark at random gets a planted slowdown.
     """
-    measured = {key: np.array(metric.logs) for key, metric in sequential_test.paired_metrics(recorded.pairs).items()}
+    metrics = sequential_test.paired_metrics(recorded.pairs, recorded.metrics)
+    measured = {key: np.array(metric.logs) for key, metric in metrics.items()}
     shifts = {key: estimate_shift(logs.tolist()) for key, logs in measured.items()}
     floors = {key: math.expm1(max(abs(shift.low), abs(shift.high))) for key, shift in shifts.items()}
     gate = replace(rule, thresholds=thresholds_over(floors, rule), floors=floors)

@@ -24,6 +24,7 @@ from suite.gate.controls import controls_that_moved
 from suite.gate.pairs_file import Pair, RecordedPairs, Side
 from suite.gate.sequential_test import Rule
 from suite.results import read
+from suite.results.metrics import DeclaredMetrics, declared_metrics
 from suite.results.model import BenchmarkName, Sample
 from suite.runner.program import Catalogue, Part, Program, measure_part
 from suite.runner.signals import signals_as_interrupts
@@ -63,6 +64,7 @@ class PairedRun:
     seed: int
     rule: Rule = Rule()
     budget: float = math.inf  # seconds
+    metrics: DeclaredMetrics = field(default_factory=dict)
     to_the_end: bool = False  # measure all pairs of a stage, even of a decided benchmark
 
 
@@ -117,6 +119,13 @@ def select(old: Catalogue, new: Catalogue, only: str | None, strategy: str | Non
     return shared, missing
 
 
+def metrics_for(names: Iterable[str], old: Catalogue, new: Catalogue) -> DeclaredMetrics:
+    """The metrics of these benchmarks' families; the new program's where both sides declare them."""
+    declared = {**declared_metrics(old.about), **declared_metrics(new.about)}
+    families = dict.fromkeys(BenchmarkName.parse(name).family for name in names)
+    return {family: declared[family] for family in families if family in declared}
+
+
 # ---- measuring
 
 
@@ -157,6 +166,7 @@ def play(plan: PairedRun, observer: PairObserver) -> RecordedPairs:
         controls={control: tuple(pairs) for control, pairs in measurement.controls.items()},
         problems=tuple(measurement.problems),
         warnings=tuple(warnings),
+        metrics=plan.metrics,
     )
 
 
@@ -188,7 +198,7 @@ class _PairedMeasurement:
             return {name: most for name, pairs in self.pairs.items() if len(pairs) < most}
         started = {name: pairs for name, pairs in self.pairs.items() if pairs}
         first_look = dict.fromkeys(self.pairs.keys() - started.keys(), self.plan.rule.interim_analyses[0])
-        return first_look | sequential_test.pairs_needed(started, self.plan.rule)
+        return first_look | sequential_test.pairs_needed(started, self.plan.rule, self.plan.metrics)
 
     def measure(self, folder: Path) -> None:
         while needed := self.pairs_needed():
@@ -242,7 +252,7 @@ class _PairedMeasurement:
         started = {name: pairs for name, pairs in self.pairs.items() if pairs}
         if self.plan.to_the_end or not started:
             return Counter()
-        judgements = sequential_test.judge_pairs(started, self.plan.rule, over=False)
+        judgements = sequential_test.judge_pairs(started, self.plan.rule, False, self.plan.metrics)
         return Counter(judgement.verdict for judgement in judgements.values() if judgement.name not in needed)
 
     def report(self, needed: Mapping[str, int], verdicts: Mapping[str, int]) -> None:
@@ -261,7 +271,7 @@ class _SideFailed(Exception):
 
 def verdict(recorded: RecordedPairs, rule: Rule = Rule(), expected: Sequence[str] = ()) -> Comparison:
     """The comparison that recorded pairs make. `expected` are the benchmarks that must be among them."""
-    by_name = sequential_test.judge_pairs(recorded.pairs, rule)
+    by_name = sequential_test.judge_pairs(recorded.pairs, rule, declared=recorded.metrics)
     judgements = tuple(
         replace(judgement, notes=judgement.notes + _layout_notes(recorded.pairs, judgement))
         for judgement in by_name.values()
@@ -269,7 +279,8 @@ def verdict(recorded: RecordedPairs, rule: Rule = Rule(), expected: Sequence[str
     unmeasured = [name for name in expected if name not in recorded.pairs]
     reported = " ".join(recorded.problems)
     problems = recorded.problems + tuple(f"{name}: no pair was measured" for name in unmeasured if name not in reported)
-    problems += (*sequential_test.without_ratio(recorded.pairs), *sequential_test.cut_short(recorded.pairs, rule))
+    problems += tuple(sequential_test.without_ratio(recorded.pairs, recorded.metrics))
+    problems += tuple(sequential_test.cut_short(recorded.pairs, rule, recorded.metrics))
     moved, controls_text = controls_that_moved(recorded)
     same_program = bool(recorded.old.facts) and recorded.old.facts == recorded.new.facts
     warnings = recorded.warnings + (controls_text,) * bool(controls_text) + moved + (SAME_SIDES,) * same_program

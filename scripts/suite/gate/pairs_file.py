@@ -11,6 +11,7 @@ from typing import Any
 
 from suite.base.files import write_json
 from suite.base.text import one_line
+from suite.results.metrics import DeclaredMetrics, declared_metrics, encode_metrics
 from suite.results.model import CORE_SHARE, Document, Sample
 from suite.results.read import BadResult, read_json
 
@@ -56,6 +57,7 @@ class RecordedPairs:
     controls: Mapping[str, tuple[Pair, ...]] = field(default_factory=dict)  # by the name of the control
     problems: tuple[str, ...] = ()  # benchmarks that could not be measured, and why
     warnings: tuple[str, ...] = ()
+    metrics: DeclaredMetrics = field(default_factory=dict)  # as the programs declared them
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def write_pairs(path: Path, recorded: RecordedPairs) -> None:
     """Writes recorded pairs, each as `encode_pair` does. Raises OSError."""
     header = {"old": dataclasses.asdict(recorded.old), "new": dataclasses.asdict(recorded.new), "seed": recorded.seed}
     header |= {"problems": recorded.problems, "warnings": recorded.warnings}
+    header |= {"families": encode_metrics(recorded.metrics)}
     pairs = {key: _encode_all(getattr(recorded, key)) for key in ("pairs", "controls")}
     write_json(path, {"duet": header, **pairs}, indent=None)
 
@@ -96,6 +99,7 @@ def read_pairs(path: Path) -> RecordedPairs:
             controls=_decode_all(document["controls"]),
             problems=tuple(one_line(str(text)) for text in header["problems"]),
             warnings=tuple(one_line(str(text)) for text in header["warnings"]),
+            metrics=declared_metrics(header.get("families")),  # absent in files of an earlier version
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise BadResult(path, "is a damaged file of pairs") from None

@@ -44,7 +44,7 @@ import numpy.typing as npt
 
 from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, Judgement
 from suite.gate.pairs_file import Pair
-from suite.results.metrics import TIME, Metric, metrics_of
+from suite.results.metrics import TIME, UNDECLARED, DeclaredMetrics, Metric, metrics_of
 from suite.results.model import WALL_NS, Benchmark, BenchmarkName, Sample
 from suite.stats.estimates import Estimate, estimate_shift, find_modes, median
 from suite.stats.multiple import significant
@@ -205,19 +205,23 @@ def _as_ratio(shift: Estimate) -> Estimate:
 # ---- from pairs to judgements
 
 
-def judge_pairs(pairs: Mapping[str, Sequence[Pair]], rule: Rule = Rule(), over: bool = True) -> dict[str, Judgement]:
+def judge_pairs(
+    pairs: Mapping[str, Sequence[Pair]], rule: Rule = Rule(), over: bool = True, declared: DeclaredMetrics = UNDECLARED
+) -> dict[str, Judgement]:
     """The judgement on each figure of each benchmark, by `name`, or by `name counter` where the figure is a counter.
 
     Benchmarks without a ratio are left out: see `without_ratio`.
     """
-    metrics = paired_metrics(pairs)
+    metrics = paired_metrics(pairs, declared)
     decided = group_sequential_test({key: metric.logs for key, metric in metrics.items()}, rule, over)
     return {key: _judgement(key, metric, decided[key], rule) for key, metric in metrics.items()}
 
 
-def pairs_needed(pairs: Mapping[str, Sequence[Pair]], rule: Rule = Rule()) -> dict[str, int]:
+def pairs_needed(
+    pairs: Mapping[str, Sequence[Pair]], rule: Rule = Rule(), declared: DeclaredMetrics = UNDECLARED
+) -> dict[str, int]:
     """The number of pairs that each undecided benchmark needs."""
-    metrics = paired_metrics(pairs)
+    metrics = paired_metrics(pairs, declared)
     needs: dict[str, int] = {}
     for key, decision in group_sequential_test(
         {key: metric.logs for key, metric in metrics.items()}, rule, over=False
@@ -228,9 +232,11 @@ def pairs_needed(pairs: Mapping[str, Sequence[Pair]], rule: Rule = Rule()) -> di
     return needs
 
 
-def cut_short(pairs: Mapping[str, Sequence[Pair]], rule: Rule = Rule()) -> list[str]:
+def cut_short(
+    pairs: Mapping[str, Sequence[Pair]], rule: Rule = Rule(), declared: DeclaredMetrics = UNDECLARED
+) -> list[str]:
     """A sentence for each benchmark that seemed worse when the measuring ended, before fresh pairs could settle it."""
-    decided = group_sequential_test({key: metric.logs for key, metric in paired_metrics(pairs).items()}, rule)
+    decided = group_sequential_test({key: metric.logs for key, metric in paired_metrics(pairs, declared).items()}, rule)
     unsettled = {
         key: decision
         for key, decision in decided.items()
@@ -248,9 +254,9 @@ def _suspicion(decision: Decision) -> str:
     return f"seemed worse by {decision.suspicion.median - 1:+.1%} in the first {decision.suspicion.n} pairs"
 
 
-def without_ratio(pairs: Mapping[str, Sequence[Pair]]) -> list[str]:
+def without_ratio(pairs: Mapping[str, Sequence[Pair]], declared: DeclaredMetrics = UNDECLARED) -> list[str]:
     """A sentence for each benchmark whose processes reported no figure that can be judged."""
-    judged_names = {metric.name for metric in paired_metrics(pairs).values()}
+    judged_names = {metric.name for metric in paired_metrics(pairs, declared).values()}
     reason = "its figure is missing or not above zero, so it has no ratio"
     return [f"{name}: {reason}" for name in pairs if name not in judged_names]
 
@@ -272,7 +278,9 @@ class PairedMetric:
         return [sign * math.log(new / old) for old, new in zip(self.old, self.new)]
 
 
-def paired_metrics(pairs: Mapping[str, Sequence[Pair]]) -> dict[str, PairedMetric]:
+def paired_metrics(
+    pairs: Mapping[str, Sequence[Pair]], declared: DeclaredMetrics = UNDECLARED
+) -> dict[str, PairedMetric]:
     """Every figure that can be judged, by the name of its judgement."""
     metrics = {}
     for name, benchmark_pairs in pairs.items():
@@ -280,7 +288,7 @@ def paired_metrics(pairs: Mapping[str, Sequence[Pair]]) -> dict[str, PairedMetri
             Benchmark(BenchmarkName.parse(name), tuple(samples))
             for samples in zip(*((pair.old, pair.new) for pair in benchmark_pairs))
         ]
-        for metric in metrics_of(sides[0]) if sides else ():
+        for metric in metrics_of(sides[0], declared) if sides else ():
             old, new = (metric.values(benchmark) for benchmark in sides)
             if len(old) == len(new) == len(benchmark_pairs) and min((*old, *new)) > 0.0:
                 metrics[metric.named(name)] = PairedMetric(name, metric, benchmark_pairs, old, new)

@@ -18,7 +18,7 @@ from suite.base.errors import BadInput
 from suite.base.text import one_line
 from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, Comparison, Judgement
 from suite.gate.pairs_file import Side
-from suite.results.metrics import TIME, Metric, metrics_of
+from suite.results.metrics import TIME, Metric, metrics_in, metrics_of
 from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate, estimate_ratio, find_modes, median
 from suite.stats.multiple import significant
@@ -175,11 +175,12 @@ def _rows(
 ) -> tuple[list[_Row], list[str]]:
     """Every figure of the benchmarks that both sides measured, and a sentence about the benchmarks without a figure."""
     rows, without = [], []
+    declared = {**metrics_in(base), **metrics_in(new_run)}
     for name, old in old_benchmarks.items():
         new = new_benchmarks.get(name)
         if new is None or not old.samples or not new.samples:
             continue  # _gaps names it
-        metrics = list(dict.fromkeys((*metrics_of(old), *metrics_of(new))))
+        metrics = list(dict.fromkeys((*metrics_of(old, declared), *metrics_of(new, declared))))
         disturbed = _disturbed(base, old, "old") or _disturbed(new_run, new, "new")
         rows += [_row_of(metric, old, new, disturbed) for metric in metrics]
         without += [] if metrics else [name]

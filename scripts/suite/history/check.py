@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from suite.history import store
 from suite.history.store import Annotation, Entry, SeriesTable
-from suite.results.metrics import metric_of
+from suite.results.metrics import Metric
 from suite.stats import change_points
 from suite.stats.change_points import ChangePoint
 from suite.stats.estimates import Estimate
@@ -24,6 +24,7 @@ class Change:
     """A lasting change of one series: later changes have not undone it."""
 
     name: str
+    metric: Metric
     first: Entry  # the first run of the new level
     last_before: Entry
     size: Estimate  # the new level over the old
@@ -34,7 +35,7 @@ class Change:
 
     @property
     def worse(self) -> bool:
-        return (self.size.median > 1) == metric_of(self.name).more_is_worse
+        return (self.size.median > 1) == self.metric.more_is_worse
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,12 @@ class CheckResult:
 def find_changes(series: SeriesTable, annotations: Sequence[Annotation], least_change: float) -> CheckResult:
     """Finds the lasting changes. Series that are too short to separate a change from noise are only counted."""
     all_series = [(name, *series.series(which)) for which, name in enumerate(series.names)]
+    metrics = dict(zip(series.names, series.metrics))
     needed = change_points.fewest_runs(max(1, len(all_series)))
     long = [(name, runs, values) for name, runs, values in all_series if len(values) >= needed]
     points_of_series = change_points.find_in_all([values for _, _, values in long], least_change)
     changes = [
-        _change(name, runs, point, annotations)
+        _change(name, metrics[name], runs, point, annotations)
         for (name, runs, values), points in zip(long, points_of_series)
         for point in _lasting(points, least_change)
     ]
@@ -91,7 +93,9 @@ def _lasting(points: Sequence[ChangePoint], least_change: float) -> list[ChangeP
     return lasting
 
 
-def _change(name: str, runs: Sequence[Entry], point: ChangePoint, annotations: Sequence[Annotation]) -> Change:
+def _change(
+    name: str, metric: Metric, runs: Sequence[Entry], point: ChangePoint, annotations: Sequence[Annotation]
+) -> Change:
     first, last_before = runs[point.index], runs[point.index - 1]
     matching = [
         annotation
@@ -99,7 +103,7 @@ def _change(name: str, runs: Sequence[Entry], point: ChangePoint, annotations: S
         if annotation.speaks_of(name) and _is_beside(annotation, runs, point.index)
     ]
     return Change(
-        name, first, last_before, point.size, point.p, tuple(store.changed_facts(last_before, first)),
+        name, metric, first, last_before, point.size, point.p, tuple(store.changed_facts(last_before, first)),
         tuple(annotation.text for annotation in matching), any(annotation.accepts for annotation in matching),
     )  # fmt: skip
 

@@ -8,14 +8,13 @@ core cycles (a cycle is the time of one dependent addition, which each process a
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import json
 import re
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,16 @@ from numpy.typing import NDArray
 
 from suite.base.errors import BadInput
 from suite.base.text import one_line
-from suite.results.metrics import Metric, metric_of, metrics_of
+from suite.results.metrics import (
+    UNDECLARED,
+    DeclaredMetrics,
+    Metric,
+    declared_metrics,
+    encode_metrics,
+    metric_of,
+    metrics_in,
+    metrics_of,
+)
 from suite.results.model import CORE_SHARE, Run, selects
 from suite.results.read import read_run
 
@@ -138,6 +146,7 @@ class SeriesTable:
 
     runs: tuple[Entry, ...]
     names: tuple[str, ...]
+    metrics: tuple[Metric, ...]  # of the series
     values: Array
 
     def series(self, which: int) -> tuple[tuple[Entry, ...], Array]:
@@ -158,18 +167,28 @@ class Layout:
     processes: tuple[int, ...]
     columns: Mapping[str, tuple[int, ...]]
     series: tuple[tuple[int, str], ...]  # benchmark and counter; an empty counter means the time
+    declared: DeclaredMetrics = field(default_factory=dict)  # where Metric(counter) does not say it all
 
     def written(self) -> bytes:
-        return json.dumps(dataclasses.astuple(self), separators=(",", ":")).encode()
+        """Without declarations it is as in the histories of earlier versions."""
+        content = [self.names, self.processes, self.columns, self.series]
+        content += [encode_metrics(self.declared)] if self.declared else []
+        return json.dumps(content, separators=(",", ":")).encode()
 
     @staticmethod
     def read(written: bytes) -> Layout:
-        names, processes, columns, series = json.loads(written)
+        names, processes, columns, series, *declared = json.loads(written)
         by_counter = {key: tuple(indices) for key, indices in columns.items()}
-        return Layout(tuple(names), tuple(processes), by_counter, tuple((index, counter) for index, counter in series))
+        by_benchmark = tuple((index, counter) for index, counter in series)
+        metrics = declared_metrics(declared[0]) if declared else UNDECLARED
+        return Layout(tuple(names), tuple(processes), by_counter, by_benchmark, metrics)
 
     def series_names(self) -> tuple[str, ...]:
         return tuple(Metric(counter).named(self.names[index]) for index, counter in self.series)
+
+    def metrics(self) -> tuple[Metric, ...]:
+        """The metric of each series."""
+        return tuple(metric_of(name, self.declared) for name in self.series_names())
 
 
 @dataclass(frozen=True)
@@ -203,14 +222,14 @@ class Numbers:
         """The values of all processes, by the name of the series."""
         rows = {key: dict(zip(indices, self.arrays[key])) for key, indices in self.layout.columns.items()}
         measured = {}
-        for name, (index, counter) in zip(self.layout.series_names(), self.layout.series):
-            metric, values = metric_of(name), rows[counter or "ns"][index]
+        for metric, (index, counter) in zip(self.layout.metrics(), self.layout.series):
+            name, values = metric.named(self.layout.names[index]), rows[counter or "ns"][index]
             is_cycles = in_cycles and metric.is_time
             measured[name] = values / rows["ns_per_addition"][index] if is_cycles else np.maximum(values, metric.least)
         return measured
 
 
-def numbers_of(run: Run) -> Numbers:
+def numbers_of(run: Run, declared: DeclaredMetrics) -> Numbers:
     """The numbers of a run. Raises BadInput where a number is too large to be kept."""
     benchmarks = run.series()
     processes = tuple(sorted({sample.process for benchmark in benchmarks for sample in benchmark.samples}))
@@ -230,8 +249,15 @@ def numbers_of(run: Run) -> Numbers:
         processes=processes,
         columns={key: tuple(rows[key]) for key in sorted(rows)},
         series=tuple(
-            (index, metric.counter) for index, benchmark in enumerate(benchmarks) for metric in metrics_of(benchmark)
+            (index, metric.counter)
+            for index, benchmark in enumerate(benchmarks)
+            for metric in metrics_of(benchmark, declared)
         ),
+        declared={
+            family: declared[family]
+            for family in run.families()
+            if any(metric != Metric(metric.counter) for metric in declared.get(family, ()))
+        },
     )
     return Numbers(layout, {key: np.stack(list(rows[key].values())) for key in layout.columns})
 
@@ -281,13 +307,14 @@ class PreparedRun:
 def prepare(path: Path, reference: Path | None = None) -> PreparedRun:
     """Reads a run, and the run of the reference build that was measured with it. Raises BadInput, BadResult."""
     run = _read(path)
-    own, context = numbers_of(run), dict(run.context)
+    metrics = metrics_in(run)
+    own, context = numbers_of(run, metrics), dict(run.context)
     beside, facts = None, _facts(run)
     if reference is not None:
         other = _read(reference)
         if _machine(other) != _machine(run) or _profile(other) != _profile(run):
             raise BadInput(f"{reference}: a reference needs the machine and the profile of {path}")
-        beside = numbers_of(other)
+        beside = numbers_of(other, metrics)  # an early reference build declares nothing
         facts |= {f"reference: {key}": value for key, value in _facts(other).items()}
     unit = RATIO if beside is not None else CYCLES if own.have_cycles() else NS
     medians = medians_of(unit, own, beside)
@@ -541,16 +568,19 @@ class History:
         """The series of these runs; the series of the newest run come first."""
         layouts: dict[int, list[str]] = {}
         places: dict[str, int] = {}
+        metrics: dict[str, Metric] = {}
         rows = []
         for run in reversed(runs):
             kept, medians = self.connection.execute(
                 "SELECT layout, medians FROM run WHERE id = ?", (run.id,)
             ).fetchone()
             if kept not in layouts:
-                layouts[kept] = list(self._layout(kept).series_names())
-                wanted = (name for name in layouts[kept] if only is None or only.search(name))
-                for name in wanted:
-                    places.setdefault(name, len(places))
+                layout = self._layout(kept)
+                layouts[kept] = list(layout.series_names())
+                for name, metric in zip(layouts[kept], layout.metrics()):
+                    if only is None or only.search(name):
+                        places.setdefault(name, len(places))
+                        metrics.setdefault(name, metric)
             rows.append((layouts[kept], np.frombuffer(_unpacked(medians), dtype="<f4")))
         values = np.full((len(runs), len(places)), np.nan)
         columns: dict[int, tuple[list[int], list[int]]] = {}
@@ -560,7 +590,7 @@ class History:
                 columns[id(names)] = [place for place, _ in here], [place for _, place in here]
             own, there = columns[id(names)]
             values[index, there] = medians[own]
-        return SeriesTable(tuple(runs), tuple(places), values)
+        return SeriesTable(tuple(runs), tuple(places), tuple(metrics.values()), values)
 
     def samples(self, run: Entry) -> tuple[Numbers, Numbers | None]:
         """The raw numbers of a run, and the raw numbers of its reference."""
@@ -575,10 +605,9 @@ class History:
         return Layout.read(_unpacked(content))
 
 
-def unit_of(name: str, of_runs: str) -> str:
+def unit_of(metric: Metric, of_runs: str) -> str:
     """The unit of a series: an amount keeps its own unit where times are in cycles."""
-    own = metric_of(name)
-    return of_runs if own.is_time or of_runs == RATIO else own.unit
+    return of_runs if metric.is_time or of_runs == RATIO else metric.unit
 
 
 def changed_facts(before: Entry, after: Entry) -> list[str]:

@@ -22,7 +22,7 @@ from typing import Any
 from suite.base.errors import BadInput
 from suite.base.text import one_line
 from suite.results.merge import with_aggregates
-from suite.results.metrics import TIME, Metric, metrics_of
+from suite.results.metrics import TIME, DeclaredMetrics, Metric, metrics_in, metrics_of
 from suite.results.model import NS_PER_UNIT, Benchmark, Document, Run
 from suite.results.read import read_program_output, read_run
 from suite.stats.estimates import Estimate, estimate_median, median
@@ -57,33 +57,34 @@ class Export:
 def figures(run: Run) -> tuple[list[ExportedMetric], list[str]]:
     """The figures of every benchmark that was measured without a failure, and what was left out, with the reason."""
     exported, left_out = [], []
+    declared = metrics_in(run)
     for name, benchmark in run.by_name.items():
-        reason = _unfit(benchmark)
+        reason = _unfit(benchmark, declared)
         if reason:
             left_out.append(f"{name}: {reason}")
         else:
             exported += [
                 ExportedMetric(name, metric, estimate_median(metric.values(benchmark)))
-                for metric in _plain_metrics(benchmark)
+                for metric in _plain_metrics(benchmark, declared)
             ]
     if not exported:
         raise BadInput(f"{run.path} has nothing to export: {left_out[0]}")
     return exported, left_out
 
 
-def _unfit(benchmark: Benchmark) -> str:
+def _unfit(benchmark: Benchmark, declared: DeclaredMetrics) -> str:
     if benchmark.errors:
         return f"failed: {benchmark.errors[0]}"
     if not benchmark.samples:
         return "was not measured"
-    if not metrics_of(benchmark):
+    if not metrics_of(benchmark, declared):
         return "has no figure of its own"
     return f"its name is longer than {MOST_NAME} letters" if len(benchmark.name.text) > MOST_NAME - 64 else ""
 
 
-def _plain_metrics(benchmark: Benchmark) -> Iterator[Metric]:
+def _plain_metrics(benchmark: Benchmark, declared: DeclaredMetrics) -> Iterator[Metric]:
     """As measured: only ratios need a least value."""
-    return (replace(metric, least=-math.inf) for metric in metrics_of(benchmark))
+    return (replace(metric, least=-math.inf) for metric in metrics_of(benchmark, declared))
 
 
 # ---- the forms

@@ -1,15 +1,20 @@
-"""Which number is a family's figure? Mostly the time of one operation; where that says nothing, one of its counters.
+"""Which numbers is a benchmark judged by? The program declares them by family: mostly the time of one operation.
 
-Families that measure in a child process report its duration as their time, and what they found in counters; `cleanup`
-times making and dropping together; `latency` tells percentiles. The families' own headers in benchmarks/ say so.
+Families that measure in a child process report its duration as their time, so they declare counters. `cleanup` times
+making and dropping together, and declares the dropping; `latency` declares percentiles. A run that declares nothing is
+the output of an earlier or another program: it is judged by times.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from suite.results.model import Benchmark, BenchmarkName
+from suite.base.text import one_line
+from suite.results.model import Benchmark, BenchmarkName, Document, Run
 
 
 @dataclass(frozen=True)
@@ -19,47 +24,71 @@ class Metric:
     counter: str = ""  # empty: the time of one operation
     unit: str = "ns"
     more_is_worse: bool = True
-    least: float = 0.0  # smaller ones are taken as this: a share of nothing cannot be told from one of a little
+    least: float = 0.0  # smaller values are taken as this: a share of 0 cannot be told from a small share
 
     @property
     def is_time(self) -> bool:
         return self.unit == "ns"
 
     def named(self, name: str) -> str:
-        """The benchmark's name, and the counter's where it is one."""
+        """The benchmark's name, with the counter if the metric is a counter."""
         return f"{name} {self.counter}" if self.counter else name
 
-    def values(self, one: Benchmark) -> tuple[float, ...]:
-        """In each process that has it."""
-        found = one.counter(self.counter) if self.counter else one.times
-        return tuple(max(value, self.least) for value in found)
+    def values(self, benchmark: Benchmark) -> tuple[float, ...]:
+        """The number in each process that has it."""
+        values = benchmark.counter(self.counter) if self.counter else benchmark.times
+        return tuple(max(value, self.least) for value in values)
 
 
 TIME = Metric()
+_COUNTER = re.compile(r"\w{0,100}")
 
-_OF_FAMILY: Mapping[str, tuple[Metric, ...]] = {
-    "cleanup": (Metric("drop_ns"),),
-    "latency": (Metric("p50"), Metric("p99"), Metric("p99_9")),
-    "overhead": (Metric("resident_bytes_per_byte", "bytes per byte"),),
-    "fragmentation": (Metric("peak_resident_per_live_byte", "bytes per byte"),),
-    "returned": (
-        Metric("resident_share_0ms", "of the peak", least=0.01),
-        Metric("resident_share_1000ms", "of the peak", least=0.01),
-    ),
-    # Not touched_bytes: how much memory is free is a matter of the moment, not of the malloc.
-    "heap_limit": (Metric("granted_bytes", "bytes", more_is_worse=False),),
-    "stack_limit": (Metric("frames", "calls", more_is_worse=False),),
-}
+DeclaredMetrics = Mapping[str, tuple[Metric, ...]]  # by family
+UNDECLARED: DeclaredMetrics = {}
 
 
-def metrics_of(one: Benchmark) -> tuple[Metric, ...]:
-    """The figures this benchmark was measured for; none where it has nothing that can be judged."""
-    own = _OF_FAMILY.get(one.name.family, (TIME,))
-    return tuple(each for each in own if not each.counter or one.counter(each.counter))
+def declared_metrics(families: Any) -> DeclaredMetrics:
+    """Reads the declarations of a program's list, of a result file, or of what `encode_metrics` gave.
+
+    A family without a declaration, or with a declaration that cannot be read, is absent.
+    """
+    by_family = families if isinstance(families, Mapping) else {}
+    declared = {str(name): _decoded(family) for name, family in by_family.items()}
+    return {name: metrics for name, metrics in declared.items() if metrics}
 
 
-def metric_of(named: str) -> Metric:
-    """The figure of a name that `figure.named` made; of a counter that is no figure any more, what is known of it."""
-    name, _, counter = named.partition(" ")
-    own = _OF_FAMILY.get(BenchmarkName.parse(name).family, (TIME,))
-    return next((each for each in own if each.counter == counter), Metric(counter))
+def _decoded(family: Any) -> tuple[Metric, ...]:
+    documents = family.get("metrics") if isinstance(family, Mapping) else None
+    by_counter: dict[str, Metric] = {}
+    for document in documents if isinstance(documents, list) else ():
+        try:
+            counter, unit, least = str(document["counter"]), one_line(str(document["unit"])), float(document["least"])
+            more_is_worse = document["more_is_worse"]
+        except (KeyError, TypeError, ValueError, OverflowError):
+            continue
+        if _COUNTER.fullmatch(counter) and isinstance(more_is_worse, bool) and 0.0 <= least < math.inf:
+            by_counter.setdefault(counter, Metric(counter, unit, more_is_worse, least))
+    return tuple(by_counter.values())
+
+
+def metrics_in(run: Run) -> DeclaredMetrics:
+    """The declarations in the run's file."""
+    return declared_metrics(run.account.about.get("families"))
+
+
+def encode_metrics(declared: DeclaredMetrics) -> Document:
+    """The declarations in JSON, as in a result file."""
+    return {family: {"metrics": [asdict(metric) for metric in metrics]} for family, metrics in declared.items()}
+
+
+def metrics_of(benchmark: Benchmark, declared: DeclaredMetrics) -> tuple[Metric, ...]:
+    """The metrics of this benchmark; empty where no process has a number that can be judged."""
+    metrics = declared.get(benchmark.name.family, (TIME,))
+    return tuple(metric for metric in metrics if not metric.counter or benchmark.counter(metric.counter))
+
+
+def metric_of(series_name: str, declared: DeclaredMetrics) -> Metric:
+    """The metric of a name that `Metric.named` made; `Metric(counter)` where the counter is not declared."""
+    name, _, counter = series_name.partition(" ")
+    metrics = declared.get(BenchmarkName.parse(name).family, ())
+    return next((metric for metric in metrics if metric.counter == counter), Metric(counter))

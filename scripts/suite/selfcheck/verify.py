@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.base.errors import BadInput, UnitFailed
-from suite.results.metrics import metrics_of
+from suite.results.metrics import declared_metrics, metrics_of
 from suite.results.model import Benchmark, BenchmarkName, Sample
 from suite.runner.program import Catalogue, Part, Program, ask, measure_part
 from suite.selfcheck import assembly
@@ -208,13 +208,14 @@ def spread(suite: SuiteUnderTest) -> Iterator[Row]:
     """How far processes of one program differ, by family, in the figures that the family is measured for."""
     samples: dict[str, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
     quick = replace(suite, program=replace(suite.program, profile="smoke"))
+    declared = declared_metrics(suite.catalogue.about)
     for part in suite.catalogue.parts:
         for process in range(SPREAD_PROCESSES):
             for name, row in quick.rows(part.expression).items():
                 samples[part.family][name].append(Sample(process, float(row["real_time"]), row))
     for family, series in samples.items():
         benchmarks = [Benchmark(BenchmarkName.parse(name), tuple(own_samples)) for name, own_samples in series.items()]
-        values = [metric.values(benchmark) for benchmark in benchmarks for metric in metrics_of(benchmark)]
+        values = [metric.values(benchmark) for benchmark in benchmarks for metric in metrics_of(benchmark, declared)]
         spreads = [_relative_spread(figures) for figures in values if len(figures) == SPREAD_PROCESSES]
         if not spreads:
             continue

@@ -27,8 +27,8 @@ from suite.gate.sequential_test import Rule
 from suite.results.model import CORE_SHARE, Document, Sample
 from suite.runner import build as building
 from suite.runner import interference
-from suite.runner.program import Part, Program
-from support import fake_side
+from suite.runner.program import Catalogue, Part, Program
+from support import declarations, fake_side
 
 SCOPED, GLIBC, L1, MEMORY = fake_side.NAMES
 OLD, NEW = (paired_run.SideBuilds(Side(name), (Program(Path(name), "quick"),)) for name in ("old", "new"))
@@ -371,13 +371,34 @@ def test_a_single_layout_gives_no_note_on_layout(play: Play) -> None:
 
 
 def test_recorded_pairs_make_the_same_verdict_again(play: Play, tmp_path: Path) -> None:
-    recorded, _ = play(steady(1.05))
+    recorded, _ = play(steady(1.05), metrics=declarations.COUNTED)
     write_pairs(tmp_path / "pairs.json", recorded)
     again = read_pairs(tmp_path / "pairs.json")
     (tmp_path / "pairs.json.gz").write_bytes(gzip.compress((tmp_path / "pairs.json").read_bytes()))
     assert read_pairs(tmp_path / "pairs.json.gz") == again
     assert paired_run.verdict(again) == paired_run.verdict(recorded)
     assert again.pairs[SCOPED][3].old_first == recorded.pairs[SCOPED][3].old_first
+    assert again.metrics == declarations.COUNTED
+
+
+def test_pairs_of_an_earlier_version_declare_no_metrics(play: Play, tmp_path: Path) -> None:
+    recorded, _ = play(steady())
+    write_pairs(tmp_path / "pairs.json", recorded)
+    earlier = json.loads((tmp_path / "pairs.json").read_text())
+    del earlier["duet"]["families"]
+    (tmp_path / "pairs.json").write_text(json.dumps(earlier))
+    assert read_pairs(tmp_path / "pairs.json") == recorded
+
+
+def test_the_pairs_keep_the_declarations_of_the_measured_families() -> None:
+    def offering(*families: str) -> Catalogue:
+        about = {family: declarations.of_family(family) for family in families}
+        return Catalogue((), {"families": about}, (), {}, "")
+
+    old, new = offering("latency", "overhead"), offering("stack_limit", "overhead")
+    names = ("stack_limit/stack:main/frame:64", "latency/glibc/bytes:64/op:malloc", "unknown/glibc")
+    kept = {family: declarations.COUNTED[family] for family in ("stack_limit", "latency")}
+    assert paired_run.metrics_for(names, old, new) == kept
 
 
 @pytest.mark.parametrize(

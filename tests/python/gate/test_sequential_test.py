@@ -30,6 +30,7 @@ from suite.results.model import Sample
 from suite.stats import paired_tests
 from suite.stats.estimates import estimate_shift
 from suite.stats.paired_tests import signed_rank
+from support.declarations import COUNTED
 
 MOST = 80  # pairs: two stages of forty
 Noise = npt.NDArray[np.float64]
@@ -352,23 +353,23 @@ def test_outliers_are_not_bimodal() -> None:
 
 
 def test_families_that_report_in_counters_are_judged_by_them() -> None:
-    judgements = judge_pairs({"latency/glibc/bytes:64/op:malloc": pairs_of(1.0, p50=(20, 20.0), p99=(50, 60))})
+    pairs = {"latency/glibc/bytes:64/op:malloc": pairs_of(1.0, p50=(20, 20.0), p99=(50, 60))}
+    judgements = judge_pairs(pairs, declared=COUNTED)
     assert {key.partition(" ")[2]: judgement.verdict for key, judgement in judgements.items()} == {
         "p50": SAME,
         "p99": WORSE,
     }
     lenient = Rule(thresholds={"latency/glibc/bytes:64/op:malloc": 0.3})
-    pairs = {"latency/glibc/bytes:64/op:malloc": pairs_of(1.0, p50=(20, 20.0), p99=(50, 60))}
-    assert {judgement.verdict for judgement in judge_pairs(pairs, lenient).values()} == {SAME}
-    less = judge_pairs({"stack_limit/stack:main/frame:64": pairs_of(1.0, frames=(1000, 900))})
+    assert {judgement.verdict for judgement in judge_pairs(pairs, lenient, declared=COUNTED).values()} == {SAME}
+    less = judge_pairs({"stack_limit/stack:main/frame:64": pairs_of(1.0, frames=(1000, 900))}, declared=COUNTED)
     assert [judgement.verdict for judgement in less.values()] == [WORSE]
 
 
 def test_a_benchmark_without_a_ratio_is_reported_and_not_judged() -> None:
     nothing = Pair(Sample(0, 0.0, {}), Sample(0, 1.0, {}), True)
     broken = {"overhead/none/bytes:8": pairs_of(1.0), "b": pairs_of(1.0), "c": [nothing]}
-    assert set(judge_pairs(broken)) == {"b"}
-    assert [line.partition(":")[0] for line in without_ratio(broken)] == ["overhead/none/bytes", "c"]
+    assert set(judge_pairs(broken, declared=COUNTED)) == {"b"}
+    assert [line.partition(":")[0] for line in without_ratio(broken, COUNTED)] == ["overhead/none/bytes", "c"]
 
 
 def test_an_unsettled_suspicion_is_reported_until_all_pairs_are_measured() -> None:
@@ -386,7 +387,7 @@ def test_an_unsettled_suspicion_is_reported_until_all_pairs_are_measured() -> No
 
 def test_needed_pairs_are_counted_by_benchmark() -> None:
     few = {"b": pairs_of(1.0, n=3), "latency/glibc/bytes:64/op:malloc": pairs_of(1.0, n=3, p50=(1, 1), p99=(2, 2))}
-    assert pairs_needed(few) == dict.fromkeys(few, 10)
+    assert pairs_needed(few, declared=COUNTED) == dict.fromkeys(few, 10)
 
 
 # ---- exit codes

@@ -7,7 +7,6 @@ import json
 import math
 import os
 import random
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,11 +31,11 @@ from suite.gate.comparison import (
     Comparison,
     Judgement,
 )
-from suite.results import metrics
+from suite.results.metrics import Metric, declared_metrics, encode_metrics
 from suite.results.model import Account, Benchmark, BenchmarkName, Run, Sample, Unit
 from suite.results.read import MOST_BYTES
 from suite.stats import permutation
-from support import ROOT
+from support import declarations
 
 NAMES = [
     f"scoped/{strategy}/bytes:{size}/touch:first"
@@ -76,6 +75,7 @@ def run_of(
     units: Sequence[Unit] = (),
     errors: Mapping[str, tuple[str, ...]] = {},
     context: Mapping[str, str] = {},
+    families: Mapping[str, Any] = declarations.counted_families(),
 ) -> Run:
     by_name = {}
     for name, values in times.items():
@@ -87,7 +87,8 @@ def run_of(
             for index, ns in enumerate(values)
         )
         by_name[name] = Benchmark(BenchmarkName.parse(name), samples, errors.get(name, ()))
-    return Run(Path(path), {**CONTEXT, **context}, by_name, Account(True, 5, 1, tuple(units)))
+    account = Account(True, 5, 1, tuple(units), about={"families": families})
+    return Run(Path(path), {**CONTEXT, **context}, by_name, account)
 
 
 def compared(old: Times, new: Times, by: two_files.Rules = two_files.Rules(), **more: Any) -> Comparison:
@@ -302,15 +303,37 @@ def test_a_share_may_be_zero() -> None:
     assert counted("returned", "resident_share_1000ms", [0.0] * 5, [0.0] * 5).verdict == SAME
 
 
-def test_every_family_of_the_table_has_the_counters_it_names() -> None:
-    """A counter renamed in a family's source would silently be judged no more."""
-    sources = ROOT / "benchmarks"
-    for family, family_metrics in metrics._OF_FAMILY.items():
-        (source,) = sources.glob(f"*/{family}.cpp")
-        text = "".join(source_file.read_text() for source_file in (source, *source.parent.glob("*.hpp")))
-        for metric in family_metrics:
-            name = re.sub(r"\d+ms$", "", metric.counter)  # the source puts the milliseconds there
-            assert f'"{name}"' in text, f"{family} has no {metric.counter}"
+@pytest.mark.parametrize("declaring", [("base.json",), ("new.json",), ()])
+def test_one_declaration_is_enough_and_without_any_times_are_judged(declaring: tuple[str, ...]) -> None:
+    name = "stack_limit/glibc/frame:64"
+    base, new = (
+        run_of(
+            {**noisy(1), name: [1.0] * 5}, path, {name: {"frames": [frames] * 5}},
+            families=declarations.counted_families() if path in declaring else {},
+        )
+        for path, frames in (("base.json", 1000.0), ("new.json", 500.0))
+    )  # fmt: skip
+    judged = [judgement for judgement in two_files.compare(base, new).judgements if judgement.name.startswith(name)]
+    assert [(judgement.name, judgement.verdict, judgement.unit) for judgement in judged] == (
+        [(f"{name} frames", WORSE, "calls")] if declaring else [(name, SAME, "ns")]
+    )
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"counter": "a b"}, {"counter": "\n"}, {"unit": None, "least": math.nan}, {"least": "much"}, {"least": -1.0},
+        {"more_is_worse": "yes"}, {"least": [1]}, {"least": 10**400},
+    ],
+)  # fmt: skip
+def test_a_damaged_declaration_is_passed_over(damage: Mapping[str, Any]) -> None:
+    whole = {"counter": "frames", "unit": "calls", "more_is_worse": False, "least": 0.0}
+    for limits in ({"metrics": [{**whole, **damage}]}, {"metrics": [7, {}]}, {"metrics": 7}, 7):
+        assert declared_metrics({"limits": limits}) == {}
+    assert declared_metrics(7) == {}
+    kept = declared_metrics({"limits": {"metrics": [{**whole, **damage}, whole]}, "others": {"metrics": []}})
+    assert kept == {"limits": (Metric("frames", "calls", more_is_worse=False),)}
+    assert declared_metrics(encode_metrics(kept)) == kept
 
 
 def test_a_benchmark_without_a_figure_is_reported() -> None:

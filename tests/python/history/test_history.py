@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import random
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -24,10 +26,11 @@ from suite import charts
 from suite.base.files import write_json
 from suite.commands import history as command
 from suite.history import check, store
+from suite.results.metrics import Metric
 from suite.results.model import CORE_SHARE
 from suite.results.read import read_run
 from suite.stats import change_points
-from support import ROOT, history_scale, synthetic
+from support import ROOT, declarations, history_scale, synthetic
 
 NAME = "scoped/glibc/bytes:64/touch:none"
 OTHER = "scoped/jemalloc/bytes:64/touch:none"
@@ -49,11 +52,13 @@ def run_file(
     context: Mapping[str, Any] | None = None,
     clock: float = 1.0,
     noise: float = 0.005,
+    declaring: bool = True,
 ) -> Path:
     """A run of that day. `factors` multiplies the benchmarks by name, the clock all times and the addition."""
     made = json.loads(document())
     drawn = random.Random(f"{day}")
     of_run: dict[str, float] = {}
+    made["context"]["suite"]["about"]["families"] |= declarations.counted_families() if declaring else {}
     made["context"] |= {"date": history_scale.day(day), **(context or {})}
     rows = [row for row in made["benchmarks"] if row["run_type"] == "iteration"]
     for row in rows:
@@ -280,6 +285,38 @@ def test_more_of_a_metric_where_more_is_better_is_better(tmp_path: Path, call: C
     with store.opened(tmp_path / "history.sqlite") as record:
         (change,) = check.find_changes(record.table(record.runs()), [], 0.02).changes
     assert (change.name, change.worse) == (f"{name} granted_bytes", False)
+    assert change.metric == declarations.COUNTED["heap_limit"][0]
+
+
+def test_a_run_that_declares_nothing_keeps_times(tmp_path: Path) -> None:
+    """As an earlier program's, or an earlier version's record: its layout has no declarations."""
+    own = store.prepare(run_file(tmp_path, 0, declaring=False)).own.layout
+    assert "overhead/glibc/bytes:8" in own.series_names() and set(own.metrics()) == {Metric()}
+    assert len(json.loads(own.written())) == 4
+    assert store.Layout.read(own.written()) == own
+
+
+def test_a_record_of_an_earlier_version_still_opens(
+    call: Call, kept: Callable[..., list[Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its layouts name the counters of the series, and declare nothing of them: more is worse, in nanoseconds."""
+    kept(*[SAME] * 24)
+    with sqlite3.connect(tmp_path / "history.sqlite") as connection:
+        ((content,),) = connection.execute("SELECT content FROM layout").fetchall()
+        earlier = json.dumps(json.loads(zlib.decompress(content))[:4]).encode()
+        digest = hashlib.sha256(earlier).hexdigest()
+        connection.execute("UPDATE layout SET content = ?, digest = ?", (zlib.compress(earlier), digest))
+    assert [call(*words) for words in (("list",), ("check",), ("export",), ("trend", "overhead"))] == [0] * 4
+    assert "overhead/glibc/bytes:8 resident_bytes_per_byte, cycles, 24 runs" in capsys.readouterr().out
+    kept(*[SAME] * 2, first=24)
+    assert call("trend", "overhead") == 0
+    assert "overhead/glibc/bytes:8 resident_bytes_per_byte, bytes per byte, 26 runs" in capsys.readouterr().out
+
+
+def test_a_reference_build_that_declares_nothing_has_the_run_s_metrics(tmp_path: Path) -> None:
+    run, reference = run_file(tmp_path, 0), run_file(tmp_path, 1, declaring=False)
+    kept_run = store.prepare(run, reference)
+    assert kept_run.beside is not None and kept_run.beside.layout.series == kept_run.own.layout.series
 
 
 @pytest.mark.parametrize("bad", ({NAME: 3.0}, {NAME: 1.06}))

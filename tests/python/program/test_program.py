@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from suite.results.model import COUNTED_BESIDE
-from support import ROOT
+from support import ROOT, declarations
 from support.measuring_program import Answer, available_mallocs, listed, measure, names, parsed, program, run
 
 PROFILES = ("smoke", "quick", "full")
@@ -93,6 +93,12 @@ def test_metrics_and_spread_are_declared() -> None:
         for metric in family["metrics"]:
             assert metric.keys() == {"counter", "unit", "more_is_worse", "least"}
             assert metric["unit"] and metric["more_is_worse"] in (True, False) and metric["least"] >= 0
+
+
+def test_test_data_declares_what_the_program_declares() -> None:
+    declared = {family["name"]: {"metrics": family["metrics"]} for family in listed()["families"]}
+    assert set(declarations.COUNTED) <= declared.keys()
+    assert declared == {name: declarations.of_family(name) for name in declared}
 
 
 def test_each_strategy_is_available_or_says_why_not() -> None:

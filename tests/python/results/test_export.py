@@ -25,7 +25,7 @@ from suite.commands import export as command
 from suite.results import export
 from suite.results.compact import write_compact
 from suite.results.merge import with_aggregates
-from support import synthetic
+from support import declarations, synthetic
 
 COMPARE = Path("/usr/share/benchmark/compare.py")  # of the package libbenchmark-tools
 
@@ -54,6 +54,7 @@ def rows() -> list[dict[str, object]]:
 def write(folder: Path, found: Sequence[Mapping[str, object]], name: str = "run.json", **context: object) -> Path:
     told: dict[str, object] = {
         "suite_version": "1", "date": "2026-01-02T03:04:05+00:00", "host_name": "here", "caches": [{"level": 1}],
+        "suite": {"complete": True, "processes_planned": 5, "about": {"families": declarations.counted_families()}},
         **context,
     }  # fmt: skip
     path = folder / name

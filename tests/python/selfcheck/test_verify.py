@@ -14,7 +14,7 @@ from suite.commands import verify as command
 from suite.runner import build
 from suite.runner.program import Catalogue, Malloc, Part, Program, ask
 from suite.selfcheck import assembly, verify
-from support import fake_program, measuring_program
+from support import declarations, fake_program, measuring_program
 
 Rows = dict[str, Mapping[str, Any]]
 
@@ -246,8 +246,9 @@ def test_a_family_is_measured_by_its_own_figure() -> None:
         expressions.append(only)
         return {"stack_limit/home:first/frame:64": {"real_time": float(len(expressions)), "frames": 1000.0}}
 
+    declared = {"families": {"stack_limit": declarations.of_family("stack_limit")}}
     limits = Part("stack_limit", "limits", 0, "^stack_limit/", ())
-    tried = replace(suite(answer), catalogue=Catalogue((limits,), {}, (), {}, ""))
+    tried = replace(suite(answer), catalogue=Catalogue((limits,), declared, (), {}, ""))
     [row] = verify.spread(tried)
     assert row.verdict == verify.PASS and "typically 0.0%" in row.evidence
 

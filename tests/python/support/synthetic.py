@@ -13,7 +13,7 @@ from suite.base.files import write_json
 from suite.results.merge import merge
 from suite.results.model import Account, BenchmarkName, Document, Run, Unit
 from suite.results.read import read_run
-from support import textbook
+from support import declarations, textbook
 
 CHAPTERS = {"allocation": "What does it cost to get memory?", "contention": "What does sharing the heap cost?"}
 KNOWN = ("glibc", "mimalloc", "jemalloc", "tcmalloc", "tbbmalloc")
@@ -79,7 +79,10 @@ def document(
             )
             own_rows = [row for row in rows if row["name"].startswith(f"{family}/")]
             pieces.append((unit, {"context": head, "benchmarks": own_rows}))
-    words = {unit.family: {"question": f"What does {unit.family} ask?"} for unit, _ in pieces}
+    words = {
+        unit.family: {"question": f"What does {unit.family} ask?", **declarations.of_family(unit.family)}
+        for unit, _ in pieces
+    }
     declared = {"chapters": CHAPTERS, "families": words, "strategies": ideas(libraries)}
     how_it_went = Account(True, processes, 1, tuple(unit for unit, _ in pieces), about=declared)
     return merge(pieces, how_it_went, names)

@@ -16,7 +16,7 @@ from suite.charts.kit.frame import Drawing, LegendEntry, Look, Page, styled
 from suite.charts.kit.marks import QUIET
 from suite.history import check, store
 from suite.history.store import Annotation, Entry, SeriesTable
-from suite.results.metrics import metric_of
+from suite.results.metrics import Metric
 from suite.results.model import Account, BenchmarkName, Run
 from suite.stats import change_points
 from suite.stats.change_points import ChangePoint
@@ -50,15 +50,16 @@ def draw(
         _changes(page, axes, values, points)
         _remarks(page, axes, [(place, annotation.text) for annotation in annotations if annotation.speaks_of(name)
                             and (place := annotation.place_in(runs)) is not None])  # fmt: skip
-        subtitle = f"{_quantity(name, newest.unit)}: a point for the median of each run, a line for each level"
+        quantity = _quantity(series.metrics[0], newest.unit)
+        subtitle = f"{quantity}: a point for the median of each run, a line for each level"
         subtitle += f"; the last change is {_signed(check.size_text(points[-1].size))}" if points else ""
         page.facts.append(f"{len(runs)} runs, the newest {three_figures(float(values[-1]))}")
         return page.finish(_title(name, runs, points), subtitle, METHOD)
 
 
-def _quantity(name: str, unit: str) -> str:
-    own_unit, counter = store.unit_of(name, unit), metric_of(name).counter
-    quantity = counter.replace("_", " ").capitalize() if counter else "Time per operation"
+def _quantity(metric: Metric, unit: str) -> str:
+    own_unit = store.unit_of(metric, unit)
+    quantity = metric.counter.replace("_", " ").capitalize() if metric.counter else "Time per operation"
     return f"{quantity}, {UNITS.get(own_unit, own_unit)}"
 
 
