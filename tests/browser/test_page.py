@@ -74,6 +74,7 @@ def test_a_full_run_is_under_700_kb_and_asks_nothing_of_the_network(chromium: Br
     assert chromium.complaints() == []
 
 
+@pytest.mark.timing
 def test_a_full_run_is_painted_within_a_second(chromium: Browser, full_page: Path) -> None:
     paints = []
     for _ in range(3):  # the best of three: other work on this machine is not the page's

@@ -351,6 +351,7 @@ def kept(keep: Callable[[str], bool]) -> Run:
     return replace(run, by_name={name: benchmark for name, benchmark in run.by_name.items() if keep(name)})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("name", NAMES)
 def test_a_chart_is_drawn_from_the_existing_data_or_skipped(name: str, seed: int) -> None:

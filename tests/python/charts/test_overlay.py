@@ -105,6 +105,7 @@ def drawn_from(extent: Extent, name: str, theme: str, size: str) -> charts.Drawi
     return drawing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "theme", "size"), by_day(overlay.names()))
 def test_nothing_overlaps_or_leaves_the_page_where_there_is_most_to_show(name: str, theme: str, size: str) -> None:
     assert list(faults_of_layout(drawn_from(worst(EXTENTS), name, theme, size))) == []
@@ -116,6 +117,7 @@ def test_fewer_runs_or_strategies_never_leave_less_room(name: str) -> None:
     expect_worst_to_be_worst(lambda extent, look: drawn_from(extent, name, look.theme, look.size), EXTENTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("runs", "strategies"), [(2, 12), (6, 3)])
 def test_few_runs_of_many_and_many_runs_of_few_have_room(runs: int, strategies: int) -> None:
     for name in ("cost_64b", "homes", "claims"):
@@ -167,6 +169,7 @@ def test_the_same_run_three_times_shows_no_difference() -> None:
     assert finding == "No measurable difference in what 64 bytes cost in the 3 runs"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMPARED)
 def test_a_title_names_the_costlier_run_in_any_order_of_the_runs(name: str) -> None:
     otto, emma = pair(lambda name: 2.0)
@@ -201,6 +204,7 @@ def test_the_title_states_differences_that_cancel_on_average() -> None:
     assert re.fullmatch(r"by strategy, 2 of \d+ comparisons differ, by up to 3\.0 times", apart)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMPARED)
 def test_a_single_process_claims_no_difference(name: str) -> None:
     drawing = overlay.draw(pair(lambda name: 2.0, processes=1), name)

@@ -30,6 +30,8 @@ from suite.runner.program import ask
 from support import ROOT, fake_program
 from support.measuring_program import listed, names, parsed, program
 
+pytestmark = pytest.mark.slow  # runs whole commands, and kills them at moments that it waits for
+
 KILLS = int(os.environ.get("STACKHEAP_KILLS", "25"))  # more: STACKHEAP_KILLS=100
 ONE = "--only=^scoped/none/bytes:64/touch:first$"
 RUN = ROOT / "results" / "reference" / "run.json.gz"
@@ -247,6 +249,7 @@ def test_a_run_of_only_a_hostile_malloc_says_why_it_has_no_result() -> None:
     assert err.splitlines()[-1].endswith("; evil is not available: in the load test malloc(1) gave no memory")
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("fault", ["null", "late_abort"])
 def test_a_run_with_a_hostile_malloc_keeps_the_results_of_other_mallocs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], fault: str
@@ -268,6 +271,7 @@ def test_a_run_with_a_hostile_malloc_keeps_the_results_of_other_mallocs(
         assert (tmp_path / "run" / "parts" / "scoped-0-0.json").exists()
 
 
+@pytest.mark.timing
 def test_a_malloc_that_hangs_costs_its_part_one_limit(executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The fake hangs whenever it is given a malloc, as one that deadlocks in its loop would."""
     script = executable.read_text().replace(

@@ -37,6 +37,8 @@ from suite.runner import scheduler
 from suite.runner.program import Program, ask
 from support import fake_program, synthetic
 
+pytestmark = pytest.mark.slow  # tries many examples on every command
+
 EXAMPLES = int(os.environ.get("STACKHEAP_FUZZ", "60"))
 FUZZED = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 MOST_OUTPUT = 10_000_000

@@ -13,6 +13,8 @@ from suite.base.files import write_json
 from suite.commands import claims, compare, export, history, plot, report
 from support import synthetic
 
+pytestmark = pytest.mark.slow  # runs every command on every form of a run
+
 FORMS = ("folder", "run.json", "run.json.gz")
 FEW = ("scoped/", "churn/")
 

@@ -25,6 +25,8 @@ from support import synthetic, textbook
 from support.chart_checks import drawn, faults_of_layout
 from support.measuring_program import parsed, program
 
+pytestmark = pytest.mark.slow  # draws and reads the largest results there are
+
 CORES, STRATEGIES = 256, 12
 THREADED = textbook.chapters()["contention"].FAMILIES
 

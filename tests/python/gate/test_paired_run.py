@@ -463,6 +463,7 @@ def run(root: Path, *arguments: str, build: contestants.Builder = no_build) -> i
     return command.main([*arguments, "--seed", "1"], root, build)
 
 
+@pytest.mark.slow
 def test_two_builds(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fake_side.write_side(root / "old")
     fake_side.write_side(root / "new", {**fake_side.NAMES, SCOPED: 2.2})
@@ -476,6 +477,7 @@ def test_two_builds(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(root, "--judge", "pairs.json", "--threshold", "scoped/glibc=20%") == SOMETHING_WORSE
 
 
+@pytest.mark.slow
 def test_two_mallocs_have_the_same_name(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fake_side.write_side(root / "build" / "release")
     for name, factor in (("a.so", 1.0), ("b.so", 1.3)):
@@ -495,6 +497,7 @@ def test_a_malloc_may_have_a_name_that_the_system_finds(root: Path, monkeypatch:
         assert side.builds[0].allocators == (f"malloc={given}",)
 
 
+@pytest.mark.slow
 def test_floors_are_stored_and_lower_thresholds_refused(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fake_side.write_side(root / "old", noise=0.02)
     common = ("--only", "^scoped/none", "--out", "pairs.json")
@@ -511,6 +514,7 @@ def test_floors_are_stored_and_lower_thresholds_refused(root: Path, capsys: pyte
     assert f'"threshold": {floor + 0.01:.6f}'[:-2] in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_missing_benchmark_is_refused_unless_allowed(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fake_side.write_side(root / "old")
     fake_side.write_side(root / "new", {name: ns for name, ns in fake_side.NAMES.items() if name != GLIBC})
@@ -520,6 +524,7 @@ def test_a_missing_benchmark_is_refused_unless_allowed(root: Path, capsys: pytes
     assert "only the old side has it" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_side_compared_with_itself_gives_a_warning(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fake_side.write_side(root / "old")
     assert run(root, "old", "old", "--only", "^scoped/none") == NOTHING_WORSE
@@ -608,6 +613,7 @@ def git(where: Path, *arguments: str) -> str:
     return ended.stdout
 
 
+@pytest.mark.slow
 def test_two_revisions_are_built_in_folders_of_their_own_and_cleaned_up(repository: Path, root: Path) -> None:
     revisions = ("--rev", "v0", "--rev", "HEAD", "--only", "^scoped/none", "--out", str(root / "pairs.json"))
     assert run(repository, *revisions, build=building.build) == SOMETHING_WORSE

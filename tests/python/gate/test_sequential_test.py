@@ -77,11 +77,13 @@ def finding(noise: Draw, slow: float, suites: int, seed: int, number: int = 14) 
 # ---- how often it errs, and how much it finds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", (quiet, disturbed, cauchy))
 def test_a_thing_against_itself_hardly_ever_fails(noise: Draw) -> None:
     assert failing(noise, suites=300, seed=11) <= 2
 
 
+@pytest.mark.slow
 def test_interim_analyses_do_not_raise_the_false_alarms(monkeypatch: pytest.MonkeyPatch) -> None:
     """Single benchmarks, one test, no threshold, no confirmation: only the interim analyses remain, at 5 %."""
     monkeypatch.setattr(sequential_test, "paired_p_values", signed_rank)
@@ -91,6 +93,7 @@ def test_interim_analyses_do_not_raise_the_false_alarms(monkeypatch: pytest.Monk
     assert alarms / 3000 > 0.02  # and the level is used
 
 
+@pytest.mark.slow
 def test_a_slowdown_is_found() -> None:
     assert finding(quiet, 0.05, suites=150, seed=13) >= 0.98
     assert finding(quiet, 0.02, suites=150, seed=14) >= 0.93
@@ -257,6 +260,7 @@ def test_without_benjamini_hochberg_suspects_abound(monkeypatch: pytest.MonkeyPa
     assert few <= 5 and many > 15
 
 
+@pytest.mark.slow
 def test_without_confirmation_a_thing_against_itself_fails() -> None:
     careless = Rule(threshold=1e-9, confirmation=1.0)
     assert failing(disturbed, suites=100, seed=22, rule=careless) >= 4

@@ -338,6 +338,7 @@ def test_a_change_before_the_last_runs_passes(call: Call, kept: Callable[..., li
     assert call("check", "--last", "23") == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("annotate", "code"),
     (
@@ -444,6 +445,7 @@ def test_trend_prints_the_change_points(
     assert lines[2].startswith(OTHER) and len(lines) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", charts.FORMATS)
 @pytest.mark.parametrize("theme", charts.THEMES)
 def test_a_chart_is_drawn(
@@ -741,6 +743,7 @@ def test_a_crash_in_the_middle_of_adding_loses_nothing(kept: Callable[..., list[
 # ---- a long history
 
 
+@pytest.mark.slow
 def test_a_long_history_stays_small_and_is_judged_soon(tmp_path: Path, call: Call) -> None:
     """A tenth of the size that history_scale.py measures, with a tolerance for a busy machine."""
     run = tmp_path / "run.json"

@@ -17,6 +17,8 @@ from suite.results.model import COUNTED_BESIDE, Document
 from suite.results.read import read_run
 from support import ROOT, synthetic
 
+pytestmark = pytest.mark.slow  # draws the charts of whole documents
+
 FEW = ("scoped/", "churn/", "private/")
 WRITTEN = "# A title\n\n{}\nBetween.\n\n{}\nAfter.\n"
 BLOCK = "<!-- generated: {} -->\nbefore\n<!-- end -->\n"

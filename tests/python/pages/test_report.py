@@ -27,6 +27,8 @@ from suite.results.read import read_run
 from suite.stats.estimates import estimate_median
 from support import synthetic
 
+pytestmark = pytest.mark.slow  # draws the charts of whole pages
+
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}</script>"
 VOID = frozenset("meta link input br img hr wbr".split())
 

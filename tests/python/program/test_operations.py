@@ -116,7 +116,7 @@ def agrees(value: float, bounds: tuple[float, float]) -> bool:
     return low - 1e-9 <= value <= high + 1e-9
 
 
-@pytest.mark.parametrize("wanted", OPERATIONS, ids=lambda one: str(one.benchmark))
+@pytest.mark.parametrize("wanted", OPERATIONS, ids=[operation.benchmark for operation in OPERATIONS])
 def test_an_operation_is_what_its_family_says(witness: Path, tmp_path: Path, wanted: Operation) -> None:
     # Of the process's own blocks some hundred come and go with each measurement: they must not count.
     min_time = 0.005 if wanted.preload else 1e-9
@@ -140,6 +140,7 @@ def test_an_operation_is_what_its_family_says(witness: Path, tmp_path: Path, wan
         assert row["real_time"] >= 0.95 * wanted.calls * CALL_NS
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("counter", ["latency/witness/bytes:64/op:{}: p50", "cleanup/witness/count:100/drop:each: drop_ns"])
 @pytest.mark.parametrize("slow", ["malloc", "free"])
 def test_what_is_timed_alone_is_that_call_and_not_the_other(
@@ -213,6 +214,7 @@ def test_a_heap_that_is_not_what_the_name_says_is_an_error(only: str, refusal: s
     assert len(errors) == 1 and refusal in errors.pop()
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize(("pattern", "additions"), LEAST_TIMES)
 def test_nothing_is_faster_than_a_processor_can_be(pattern: str, additions: float) -> None:
     rows = rows_of(run("--profile=smoke", f"--only=^{pattern}", "--benchmark_format=json"))
@@ -229,17 +231,20 @@ def best(pattern: str, figure: str = "real_time", times: int = 3) -> dict[str, f
 
 
 # Differences that are several times as large on any machine: what is told apart must be what the names say.
+@pytest.mark.timing
 def test_in_chase_a_random_order_defeats_the_prefetcher() -> None:
     found = best("chase/bytes:67108864/order:.*/home:heap$")
     orders = {name.split("order:")[1].split("/")[0]: ns for name, ns in found.items()}
     assert orders["random"] > 2 * orders["sequential"], orders
 
 
+@pytest.mark.timing
 def test_in_parallel_chase_chains_overlap_and_one_does_not() -> None:
     found = best("parallel_chase/bytes:67108864/chains:(1|8)$")
     assert found["parallel_chase/bytes:67108864/chains:1"] > 1.5 * found["parallel_chase/bytes:67108864/chains:8"], found
 
 
+@pytest.mark.timing
 def test_a_way_of_indirection_is_as_long_and_as_scattered_as_its_name_says() -> None:
     found = best("indirection/")
     ns = {name.split("/", 1)[1]: time for name, time in found.items()}
@@ -253,6 +258,7 @@ def test_own_memory_of_shared_arena_is_a_threads_own() -> None:
     assert found == {name: 2 if "memory:own" in name else 1 for name in found} and set(found.values()) == {1, 2}
 
 
+@pytest.mark.timing
 def test_few_pages_of_tlb_are_as_near_as_lines() -> None:
     found = best("tlb/pages:16/", times=9)  # were all on one line of their pages, they would not fit the first cache
     assert found["tlb/pages:16/layout:pages"] < 2.5 * found["tlb/pages:16/layout:lines"], found
@@ -263,6 +269,7 @@ def test_string_cliff_tells_where_the_characters_are() -> None:
     assert on_heap == {"string_cliff/string/length:1": 0, "string_cliff/string/length:64": 1}
 
 
+@pytest.mark.timing
 def test_columns_of_a_matrix_are_dearer_than_its_rows() -> None:
     found = best("matrix/one_block/n:1024/")
     assert found["matrix/one_block/n:1024/by:column"] > 1.5 * found["matrix/one_block/n:1024/by:row"], found

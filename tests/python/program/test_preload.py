@@ -13,6 +13,8 @@ import pytest
 
 from support.measuring_program import available_mallocs, listed, measure
 
+pytestmark = pytest.mark.timing  # compares the costs of two processes
+
 LOWEST, HIGHEST = 0.5, 2.0
 TURNS = 5
 MALLOCS = ["mimalloc", "jemalloc", "tcmalloc", "tbbmalloc"]

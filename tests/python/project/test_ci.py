@@ -249,6 +249,7 @@ CASES = pytest.mark.parametrize(("cost", "code"), (("1.0", 0), ("1.3", 1)))
 WORSE = pytest.mark.parametrize(("cost", "code"), (("1.3", 1),))
 
 
+@pytest.mark.slow
 @CASES
 def test_our_own_gate(tmp_path: Path, cost: str, code: int) -> None:
     here = make_place(tmp_path, cost)
@@ -259,6 +260,7 @@ def test_our_own_gate(tmp_path: Path, cost: str, code: int) -> None:
     assert (tmp_path / "ours" / "gate" / "pairs.json").is_file() and here.summary
 
 
+@pytest.mark.slow
 def test_our_own_history(tmp_path: Path) -> None:
     here = make_place(tmp_path, "1.3")
     steps = yaml.safe_load(WORKFLOWS[0].read_text())["jobs"]["history"]["steps"]
@@ -269,6 +271,7 @@ def test_our_own_history(tmp_path: Path) -> None:
         assert [(one.revision, one.unit) for one in kept.runs()] == [("0123456789abcdef", "cycles")]
 
 
+@pytest.mark.slow
 @CASES
 def test_the_gate_of_a_malloc(tmp_path: Path, cost: str, code: int) -> None:
     here = make_place(tmp_path, cost)
@@ -277,6 +280,7 @@ def test_the_gate_of_a_malloc(tmp_path: Path, cost: str, code: int) -> None:
     assert (tmp_path / "stackheap" / "gate" / "pairs.json").is_file() and here.summary
 
 
+@pytest.mark.slow
 def test_the_history_of_a_malloc(tmp_path: Path) -> None:
     here = make_place(tmp_path, "1.3")
     codes = here.job(ON_GITHUB[0]["jobs"]["history"]["steps"])
@@ -285,6 +289,7 @@ def test_the_history_of_a_malloc(tmp_path: Path) -> None:
         assert [(one.revision, one.unit) for one in kept.runs()] == [("0123456789abcdef", "ratio")]
 
 
+@pytest.mark.slow
 @WORSE
 def test_the_gate_of_a_compiler(tmp_path: Path, cost: str, code: int) -> None:
     here = make_place(tmp_path, cost)
@@ -296,6 +301,7 @@ def test_the_gate_of_a_compiler(tmp_path: Path, cost: str, code: int) -> None:
     assert here.job(in_ours) == {"Install what is missing": 0, "Build with each": 0, "Compare": code}
 
 
+@pytest.mark.slow
 @WORSE
 def test_the_gate_on_gitlab(tmp_path: Path, cost: str, code: int) -> None:
     here = make_place(tmp_path, cost)
@@ -304,6 +310,7 @@ def test_the_gate_on_gitlab(tmp_path: Path, cost: str, code: int) -> None:
     assert "<testsuite" in (tmp_path / "malloc" / "gate" / "junit.xml").read_text()
 
 
+@pytest.mark.slow
 def test_the_history_on_gitlab(tmp_path: Path) -> None:
     here = make_place(tmp_path, "1.3")
     assert gitlab(here, "benchmark-history") == 0

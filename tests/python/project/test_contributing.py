@@ -16,6 +16,8 @@ import pytest
 
 from support import ROOT
 
+pytestmark = pytest.mark.slow  # compiles
+
 GUIDE = ROOT / "CONTRIBUTING.md"
 NEEDED = (
     "allocators", "benchmarks/harness", "scripts", "CMakeLists.txt", "CMakePresets.json", "pyproject.toml", "tests/planted",

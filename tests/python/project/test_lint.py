@@ -9,6 +9,8 @@ import pytest
 
 from support import ROOT
 
+pytestmark = pytest.mark.slow  # runs linters
+
 COMMANDS = ("awk", "bash", "cat", "cmake", "dirname", "env", "find", "grep", "mktemp", "nproc", "readlink", "rm", "sed",
             "sort", "xargs")
 

@@ -189,6 +189,7 @@ def test_everything_missing_is_all_installed(machine: Machine) -> None:
     assert done.stdout.splitlines()[-1] == "scripts/setup: everything is installed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gone", sorted({file for files in PACKAGES.values() for file in files}))
 def test_each_need_alone_is_seen_and_installed(machine: Machine, gone: str) -> None:
     machine.lacks(gone)

@@ -321,6 +321,7 @@ def test_the_nightly_tests_run_where_they_are_asked_for_only(tmp_path: Path) -> 
     assert re.search(r"\b13 passed, 1 deselected", usual.stdout) and re.search(r"\b14 passed in", all_of_them.stdout)
 
 
+@pytest.mark.slow
 def test_in_several_processes_a_timing_test_runs_alone_and_a_shared_fixture_is_made_once(tmp_path: Path) -> None:
     folder = sample(tmp_path, beside=BESIDE)
     done = run_pytest(folder, "--numprocesses", "3", "--dist", "loadgroup")

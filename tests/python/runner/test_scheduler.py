@@ -165,6 +165,7 @@ def test_each_round_leaves_a_run_that_can_be_read(executable: Path, tmp_path: Pa
     assert seen == [(1, False), (2, False)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
@@ -231,6 +232,7 @@ def test_a_run_without_any_result_reports_why(executable: Path, tmp_path: Path, 
         scheduler.measure(plan, begin(plan, tmp_path / "out"), Silent())
 
 
+@pytest.mark.slow
 def test_children_of_a_hanging_program_end_with_it(tmp_path: Path) -> None:
     parent = tmp_path / "parent"
     parent.write_text(f"#!/bin/sh\nsleep 600 & echo $! > {tmp_path}/pid\nwait\n")
@@ -260,6 +262,7 @@ class Interrupting(Silent):
             threading.Timer(0.2, os.kill, (os.getpid(), self.number)).start()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_keeps_the_results_and_a_resumed_run_measures_the_rest(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
@@ -432,6 +435,7 @@ def test_a_later_round_repeats_a_process_for_which_an_earlier_round_had_no_time(
     assert not any(unit.disturbed for unit in run.units)
 
 
+@pytest.mark.slow
 def test_a_process_that_is_always_disturbed_is_given_up(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

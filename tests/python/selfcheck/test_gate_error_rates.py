@@ -267,6 +267,7 @@ def test_the_goal_of_few_false_alarms(false_alarms: int, reached: str) -> None:
 # ---- the table and the page
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_table_and_another_seed_another() -> None:
     first, again, other_seed = (
         gate_error_rates.table(gate_error_rates.evaluate(a_recording(), seed, suites=9)) for seed in (1, 1, 2)
@@ -275,6 +276,7 @@ def test_the_same_seed_gives_the_same_table_and_another_seed_another() -> None:
     assert first.replace("of the resampling 1", "of the resampling 2") != other_seed
 
 
+@pytest.mark.slow
 def test_the_table_names_the_missed_goals_and_the_gap() -> None:
     table = gate_error_rates.table(gate_error_rates.evaluate(a_recording(noisy=0.2), 1, suites=9))
     assert re.search(r"\| 5 % slowdown found within 20 pairs \| at least 99.0 % \| 100 % .* \| yes", table)
@@ -294,6 +296,7 @@ def command(*arguments: str | Path) -> int:
     return evaluate.main([str(argument) for argument in arguments])
 
 
+@pytest.mark.slow
 def test_a_stale_page_is_found_and_refreshed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "page.md"
     page.write_text(PAGE)
@@ -324,6 +327,7 @@ def test_a_page_without_the_block_is_refused(tmp_path: Path, capsys: pytest.Capt
     assert page.read_text() == text
 
 
+@pytest.mark.slow
 def test_the_committed_page_is_fresh(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.undo()  # all the runs
     committed = ROOT / evaluate.COMMITTED
@@ -522,6 +526,7 @@ def recorded(folder: Path, *arguments: str, trouble: str = "", neighbour: str = 
     return evaluate.main(given, folder, a_builder(folder, trouble, neighbour))
 
 
+@pytest.mark.slow
 def test_the_recorded_slowdowns_are_the_planted_ones(tmp_path: Path) -> None:
     assert recorded(tmp_path) == 0
     recording = gate_recording.read_recording(tmp_path / "made.json.gz")
@@ -556,6 +561,7 @@ def test_a_delay_follows_the_measured_length_of_its_stretch(tmp_path: Path, monk
     assert first == pytest.approx(1.4) and second == pytest.approx(1.2)
 
 
+@pytest.mark.slow
 def test_a_process_that_fails_once_costs_its_turn_only(tmp_path: Path) -> None:
     once = f"fails = {str(tmp_path / 'failed')!r}\nif not os.path.exists(fails): open(fails, 'w').close(); sys.exit(3)"
     # The first process is a calibration; there a failure ends the recording, as nothing is lost yet.
@@ -566,6 +572,7 @@ def test_a_process_that_fails_once_costs_its_turn_only(tmp_path: Path) -> None:
     assert len(gate_recording.read_recording(tmp_path / "made.json.gz").turns[QUIET]) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trouble", "neighbour", "reason"),
     [
@@ -583,6 +590,7 @@ def test_repeated_failures_end_the_recording_in_one_line(
     assert not (tmp_path / "made.json.gz").exists()
 
 
+@pytest.mark.slow
 def test_an_interrupt_keeps_the_turns_that_are_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made_turns = 0
     original = gate_recording.Recorder.turn
@@ -632,6 +640,7 @@ def ns_of(done: subprocess.CompletedProcess[str]) -> float:
     return float(row["cpu_time"])  # which goes on counting right where others use the core
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize("name", ["arithmetic/operation:add", "chase/bytes:16384", "pairs/glibc/bytes:64"])
 def test_a_planted_delay_takes_the_time_of_its_additions(name: str, tmp_path: Path) -> None:
     """A delay of 200,000 additions, one cycle each, dwarfs the stretch of some thousand cycles before it."""
@@ -660,6 +669,7 @@ def test_every_recorded_benchmark_exists(tmp_path: Path) -> None:
     assert {family["chapter"] for family in listed["families"]} == {"planted"}
 
 
+@pytest.mark.timing
 def test_the_delayed_malloc_takes_the_time_of_its_additions(tmp_path: Path) -> None:
     """By 20,000 cycles a call, where a malloc takes tens: the same library, with an order beside it and without."""
     for name in ("plain", "slow"):

@@ -13,6 +13,8 @@ from suite.selfcheck import mutate as mutating
 from suite.selfcheck.mutate import CAUGHT, SURVIVED, UNBUILT
 from support import ROOT
 
+pytestmark = pytest.mark.slow  # builds and tests small projects
+
 DOUBLED = "def doubled(x):\n    return 2 * x\n\n\ndef said(x):\n    return f'it is {x}'\n"
 TEST = "from x import doubled\n\n\ndef test_doubled():\n    assert doubled(3) == 6\n\n\ndef test_idle():\n    pass\n"
 CMAKE = """cmake_minimum_required(VERSION 3.22)
