@@ -42,12 +42,12 @@ class Operation:
 
 
 def declared(key: str) -> list[tuple[str, dict[str, Any]]]:
-    """Every entry of that key of every family, with the family's name. None without a built program."""
+    """Every entry of that key of every family, with the family's name. Empty without a built program, or for an old build."""
     try:
         families = listed("--profile=smoke")["families"]
     except OSError:
         return []
-    return [(family["name"], entry) for family in families for entry in family[key]]
+    return [(family["name"], entry) for family in families for entry in family.get(key, ())]
 
 
 def operation(entry: Mapping[str, Any]) -> Operation:
