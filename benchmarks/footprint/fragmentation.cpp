@@ -64,8 +64,8 @@ const child_task task("fragmentation", [](const std::vector<std::size_t>& argume
 const family fragmentation({
     .question = "How much more memory than is live does a malloc hold after the sizes that a program needs have "
                 "changed?",
-    .operation = "a billionth of one run of the child process, from start to end (the figure in ns is its time in "
-                 "seconds); the results are the counters, above all peak_resident_per_live_byte",
+    .operation = "one run of the child process, from start to end; the results are the counters, "
+                 "above all peak_resident_per_live_byte",
     .untimed = "nothing: the child starts, draws the sizes, replaces blocks, reads its resident memory after every "
                "eighth of the live bytes, and ends",
     .heap = "a process of its own, with that malloc preloaded as its only malloc: filled with blocks of about 64 B, of "
@@ -86,7 +86,8 @@ const family fragmentation({
             [=, &library](benchmark::State& state, char&) {
               const std::vector<std::size_t> arguments{live_bytes, mixed};
               measure_child(state, {.task = "fragmentation", .arguments = arguments, .malloc = deploy(library)});
-            });
+            },
+            timing::once);
 });
 
 }  // namespace

@@ -49,8 +49,8 @@ const child_task slices("overhead_none", [](const std::vector<std::size_t>& argu
 
 const family overhead({
     .question = "How much memory does a malloc take for every byte that a program requests?",
-    .operation = "a billionth of one run of the child process, from start to end (the figure in ns is its time in "
-                 "seconds); the results are the counters, above all resident_bytes_per_byte",
+    .operation = "one run of the child process, from start to end; the results are the counters, "
+                 "above all resident_bytes_per_byte",
     .untimed = "nothing: the child starts, fills its heap with blocks of n bytes, all written, reads its resident "
                "memory, checks the blocks and ends",
     .heap = "empty: a process of its own, with that malloc preloaded as its only malloc; the memory that it held "
@@ -70,12 +70,12 @@ const family overhead({
     const auto ready = [] { return std::make_shared<char>(); };
     registry.add("none", {{"bytes", bytes}}, ready, [=](benchmark::State& state, char&) {
       measure_child(state, {.task = "overhead_none", .arguments = {bytes, asked}});
-    });
+    }, timing::once);
     for (const malloc_library& library : malloc_libraries())
       if (library.available())
         registry.add(library.name, {{"bytes", bytes}}, ready, [=, &library](benchmark::State& state, char&) {
           measure_child(state, {.task = "overhead", .arguments = {bytes, asked}, .malloc = deploy(library)});
-        });
+        }, timing::once);
   }
 });
 

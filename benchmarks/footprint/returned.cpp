@@ -118,9 +118,8 @@ const child_report& report_of(const std::string& name, std::size_t asked, sizes 
 
 const family returned({
     .question = "Does freed memory go back to the system, and when?",
-    .operation = "a billionth of one run of the child process without its waits: it starts, fills its heap, frees "
-                 "everything, reads its resident memory and ends (the figure in ns is its time in seconds); the "
-                 "results are the counters",
+    .operation = "one run of the child process without its waits: it starts, fills its heap, frees everything, reads "
+                 "its resident memory and ends; the results are the counters",
     .untimed = "the runs for the counters: the children of all mallocs at the same time, each watching for a second "
                "how much is still resident, once for all benchmarks of the family, which takes a little over a second "
                "in every process; smoke does not wait",
@@ -144,9 +143,10 @@ const family returned({
             library.name, {{"sizes", name_of(kind)}},
             [=, &library] { return std::make_shared<child_report>(report_of(library.name, asked, kind, looks)); },
             [=, &library](benchmark::State& state, child_report& report) {
-              time_once(state, [&] { run_child(order_for(library, asked, kind, 1)); });
+              time_once(state, [&] { return run_child(order_for(library, asked, kind, 1)).seconds; });
               show(state, report);
-            });
+            },
+            timing::once);
 });
 
 }  // namespace

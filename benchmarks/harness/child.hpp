@@ -71,17 +71,15 @@ child_report run_child(const child_order& order);
 /// Puts the results of a child into a benchmark: findings as counters, the file of its malloc as the label.
 void show(benchmark::State& state, const child_report& report);
 
-/// Times `work` once, as all that a benchmark does. Google Benchmark would do it again ten times (the CPU time of its
-/// own thread is what it waits for, and a parent that waits uses none), and an explicit number of iterations would
-/// change the result's name. It stops when it has counted a billion iterations (kMaxIterations of 1.7.1; later versions
-/// count further and do it again), so one call counts as that many: real_time is a billionth of the time it took, and
-/// the figure in ns that time in seconds.
+/// Does `work` as all that a benchmark does. It returns the seconds it took, which become the benchmark's time. The
+/// benchmark is registered with timing::once: with timing::repeated, Google Benchmark would do the work again and
+/// again, as it waits for CPU time of its own thread, and a parent that waits for a child uses almost none.
 template <class Work>
 void time_once(benchmark::State& state, Work work) {
-  while (state.KeepRunningBatch(1'000'000'000)) work();
+  while (state.KeepRunning()) state.SetIterationTime(work());
 }
 
-/// Runs a child, timed once, and shows its results.
+/// Runs a child once and shows its results; the time is that of the child. For timing::once.
 void measure_child(benchmark::State& state, const child_order& order);
 
 /// GLIBC_TUNABLES' value ("name=value:name=value...") without the tunable `name`.

@@ -59,17 +59,19 @@ void have_had_threads() {
   std::thread([] {}).join();
 }
 
-void benchmark_registry::add_named(const std::string& name, std::function<void(benchmark::State&)> body) {
+void benchmark_registry::add_named(const std::string& name, timing timed, std::function<void(benchmark::State&)> body) {
   if (!std::regex_search(name, only_)) return;
   names_.push_back(name);
-  benchmark::RegisterBenchmark(name.c_str(), [body = std::move(body), before = before_threads_](benchmark::State& state) {
+  const auto guarded = [body = std::move(body), before = before_threads_](benchmark::State& state) {
     if (!before) have_had_threads();
     try {
       body(state);
     } catch (const std::exception& error) {
       state.SkipWithError(error.what());
     }
-  });
+  };
+  auto* const added = benchmark::RegisterBenchmark(name.c_str(), guarded);
+  if (timed == timing::once) added->Iterations(1)->UseManualTime();  // its name then ends in timed_once_suffix
 }
 
 void* benchmark_registry::prepared(const std::string& name, const std::function<std::shared_ptr<void>()>& prepare) {

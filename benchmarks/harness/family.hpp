@@ -42,6 +42,10 @@ struct parameter {
 /// Joins a result's name: `family/strategy/key:value/...`; an empty strategy is left out.
 std::string result_name(std::string_view family, std::string_view strategy, std::initializer_list<parameter> parameters);
 
+/// How Google Benchmark times a benchmark: repeats its operation until the time suffices, or runs it once and takes the
+/// time that it sets itself (State::SetIterationTime), because it takes long or is done by another process.
+enum class timing { repeated, once };
+
 /// Takes the benchmarks of a family, for one profile.
 class benchmark_registry {
  public:
@@ -60,9 +64,10 @@ class benchmark_registry {
   /// calls `run` several times with growing iteration counts, and all those calls share what was prepared once.
   /// Both may throw: the benchmark is then an error with that message.
   template <class Prepare, class Run>
-  void add(std::string_view strategy, std::initializer_list<parameter> parameters, Prepare prepare, Run run) {
+  void add(std::string_view strategy, std::initializer_list<parameter> parameters, Prepare prepare, Run run,
+           timing timed = timing::repeated) {
     const std::string name = result_name(family_, strategy, parameters);
-    add_named(name, [name, prepare, run](benchmark::State& state) {
+    add_named(name, timed, [name, prepare, run](benchmark::State& state) {
       using Fixture = std::remove_reference_t<decltype(*prepare())>;
       run(state, *static_cast<Fixture*>(prepared(name, [&] { return std::shared_ptr<void>(prepare()); })));
     });
@@ -71,7 +76,7 @@ class benchmark_registry {
   const std::vector<std::string>& names() const { return names_; }
 
  private:
-  void add_named(const std::string& name, std::function<void(benchmark::State&)> body);
+  void add_named(const std::string& name, timing timed, std::function<void(benchmark::State&)> body);
   static void* prepared(const std::string& name, const std::function<std::shared_ptr<void>()>& prepare);
 
   std::string family_;

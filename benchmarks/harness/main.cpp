@@ -12,11 +12,24 @@
 #include "child.hpp"
 #include "context.hpp"
 #include "options.hpp"
+#include "plain_names.hpp"
 #include "streams.hpp"
 #include "topology.hpp"
 
 namespace stackheap {
 namespace {
+
+/// Runs what the filter selects and reports it under plain names. Returns the number of benchmarks.
+std::size_t run_selected(const options& chosen) {
+  benchmark::JSONReporter json;
+  benchmark::ConsoleReporter console(benchmark::ConsoleReporter::OO_None);
+  plain_names display(*benchmark::CreateDefaultDisplayReporter());
+  const bool as_text = flag(chosen, "benchmark_out_format") == "console";
+  plain_names file(as_text ? static_cast<benchmark::BenchmarkReporter&>(console) : json);
+  const bool has_file = !flag(chosen, "benchmark_out").empty();
+  return benchmark::RunSpecifiedBenchmarks(&display, has_file ? &file : nullptr,
+                                           matching_plain_names(benchmark::GetBenchmarkFilter()));
+}
 
 /// Names the requested mallocs that are not available, with the reasons; empty when all are.
 std::string faults_of_requests(const options& chosen) {
@@ -57,7 +70,7 @@ int run(int argc, char** argv) {
   if (count > 1) throw std::invalid_argument("unknown option '" + std::string(arguments[1]) + "' (--help lists them)");
   for (const auto& [key, value] : facts(chosen.chosen)) benchmark::AddCustomContext(key, value);
   current_pinning().pin(0);
-  const std::size_t matched = benchmark::RunSpecifiedBenchmarks();
+  const std::size_t matched = run_selected(chosen);
   benchmark::Shutdown();
   if (matched > 0) check_written(flag(chosen, "benchmark_out"));
   if (matched == 0) throw std::invalid_argument("no benchmark matches --benchmark_filter=" + flag(chosen, "benchmark_filter"));

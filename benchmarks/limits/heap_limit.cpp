@@ -97,8 +97,8 @@ const child_task touched("heap_limit_touched", [](const std::vector<std::size_t>
 
 const family heap_limit({
     .question = "How much memory does a malloc grant in one block, and how much can really be used?",
-    .operation = "a billionth of one run of the child process, from start to end (the figure in ns is its time in "
-                 "seconds); the results are the counters granted_bytes and touched_bytes",
+    .operation = "one run of the child process, from start to end; the results are the counters "
+                 "granted_bytes and touched_bytes",
     .untimed = "nothing: the child starts, doubles its request and then bisects to the largest block that is granted "
                "(limit:granted), or takes blocks of 4 MiB and writes to every page until malloc refuses "
                "(limit:touched)",
@@ -120,13 +120,13 @@ const family heap_limit({
     if (!library.available()) continue;
     registry.add(library.name, {{"limit", "granted"}}, ready, [=, &library](benchmark::State& state, char&) {
       measure_child(state, {.task = "heap_limit_granted", .arguments = {most_metadata}, .malloc = deploy(library)});
-    });
+    }, timing::once);
     if (library.process)
       registry.add(library.name, {{"limit", "touched"}}, ready, [=, &library](benchmark::State& state, char&) {
         const std::size_t harmless = harmless_bytes(most);
         measure_child(state, {.task = "heap_limit_touched", .arguments = {harmless}, .malloc = deploy(library),
                               .most_resident_bytes = harmless + 64 * mib});
-      });
+      }, timing::once);
   }
 });
 

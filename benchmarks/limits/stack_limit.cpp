@@ -94,8 +94,8 @@ const child_task thread_stack("stack_limit_thread", [](const std::vector<std::si
 
 const family stack_limit({
     .question = "How much stack does a program have, and how many calls fit on it?",
-    .operation = "a billionth of one run of the child process, from start to end (the figure in ns is its time in "
-                 "seconds); the results are the counters usable_bytes, frames and frame_bytes",
+    .operation = "one run of the child process, from start to end; the results are the counters "
+                 "usable_bytes, frames and frame_bytes",
     .untimed = "nothing: the child starts and calls itself deeper and deeper, each frame with 64 or 1,024 B of locals "
                "whose lowest byte it writes, until the system refuses the next page; it catches that fault and reports "
                "the depth",
@@ -115,7 +115,8 @@ const family stack_limit({
           [=](benchmark::State& state, char&) {
             const std::string task = std::string("stack_limit_") + stack;
             measure_child(state, {.task = task, .arguments = {frame, harmless_bytes(most)}});
-          });
+          },
+          timing::once);
 });
 
 }  // namespace

@@ -13,6 +13,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "captured.hpp"
+
 namespace stackheap {
 namespace {
 
@@ -148,30 +150,20 @@ TEST_F(child, only_the_child_option_alone_makes_one) {
   EXPECT_THROW(run_as_child(2, miscounting), std::invalid_argument);
 }
 
-/// Google Benchmark, run for one benchmark, without its output.
-class silent_reporter : public benchmark::BenchmarkReporter {
- public:
-  bool ReportContext(const Context&) override { return true; }
-  void ReportRuns(const std::vector<Run>& runs) override {
-    for (const Run& run : runs) seconds.push_back(run.GetAdjustedRealTime());
-  }
-  std::vector<double> seconds;
-};
-
-TEST_F(child, what_is_timed_once_is_done_once) {
+TEST_F(child, what_is_timed_once_is_done_once_and_has_the_time_it_says) {
   static int calls = 0;
-  benchmark::RegisterBenchmark("once", [](benchmark::State& state) {
+  benchmark_registry registry("once", profile::smoke, everything, false);
+  registry.add("", {{"seconds", 3}}, [] { return std::make_shared<char>(); }, [](benchmark::State& state, char&) {
     time_once(state, [] {
       ++calls;
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      return 3.0;
     });
-  });
-  silent_reporter reporter;
-  benchmark::RunSpecifiedBenchmarks(&reporter);
+  }, timing::once);
+  const auto rows = run_captured("^once/");
   EXPECT_EQ(calls, 1);
-  ASSERT_EQ(reporter.seconds.size(), 1U);
-  EXPECT_GE(reporter.seconds[0], 0.005);  // ns for each billionth: the figure is in seconds
-  EXPECT_LT(reporter.seconds[0], 0.5);
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].iterations, 1);
+  EXPECT_DOUBLE_EQ(rows[0].GetAdjustedRealTime(), 3e9);  // in ns
 }
 
 }  // namespace

@@ -535,7 +535,7 @@ def test_numbers_are_written_with_a_point_in_every_language(tmp_path: Path) -> N
     environment = {**os.environ, "LC_ALL": "de_DE.UTF-8", "LOCPATH": str(tmp_path)}
     words = [str(program()), "--profile=smoke", "--only=^overhead/glibc/", "--benchmark_format=json"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, env=environment, check=False)
-    assert done.returncode == 0 and 0 < parsed(done.stdout)["benchmarks"][0]["real_time"] < 60
+    assert done.returncode == 0 and 0 < parsed(done.stdout)["benchmarks"][0]["real_time"] < 60e9
 
 
 STREAMS = {

@@ -304,6 +304,16 @@ def findings(pattern: str, profile: str = "smoke") -> dict[str, dict[str, Any]]:
     return {row["name"]: row for row in rows_of(run(f"--profile={profile}", f"--only=^{pattern}", "--benchmark_format=json"))}
 
 
+@pytest.mark.parametrize("family", ["stack_limit", "heap_limit", "overhead", "fragmentation", "returned"])
+def test_the_time_is_that_of_the_child(family: str) -> None:
+    for name, row in findings(f"{family}/").items():
+        assert row["iterations"] == 1 and row["time_unit"] == "ns", name
+        if family == "returned":  # child_seconds is the time of the child that waits and gives the results
+            assert 1e5 < row["real_time"] < 60e9, name
+        else:
+            assert row["real_time"] == pytest.approx(row["child_seconds"] * 1e9), name
+
+
 def test_stack_limit_is_where_the_system_says() -> None:
     for name, found in findings("stack_limit/", "quick").items():
         frame = int(name.split("frame:")[1])

@@ -123,6 +123,19 @@ def test_only_chooses_what_is_listed_and_run() -> None:
     assert names(measure(ONE_BENCHMARK).rows) == ["scoped/none/bytes:64/touch:first"]
 
 
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_name_is_the_same_in_the_list_the_filter_and_the_results(form: str, tmp_path: Path) -> None:
+    name = "overhead/glibc/bytes:64"  # timed once, to which Google Benchmark adds a suffix
+    output = tmp_path / "run"
+    written = measure(f"--benchmark_filter=^{name}$", f"--benchmark_out={output}", f"--benchmark_out_format={form}")
+    assert names(written.rows) == [row["run_name"] for row in written.rows] == [name]
+    if form == "json":
+        assert parsed(output.read_text())["benchmarks"] == written.rows
+    assert name in output.read_text() and "manual_time" not in output.read_text()
+    repeated = run("--profile=smoke", f"--only=^{name}$", "--benchmark_repetitions=2", "--benchmark_format=json").out
+    assert f'"name": "{name}_mean"' in repeated and "manual_time" not in repeated
+
+
 # Results
 
 
