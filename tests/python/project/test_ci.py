@@ -6,14 +6,17 @@ at once, and scripts/run reads its options as ever but writes a run that is read
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ import yaml
 
 from suite.commands import history as history_command
 from suite.history import store
+from suite.selfcheck import mutate
 from support import ROOT, fake_side
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -52,7 +56,7 @@ def steps_of(workflow: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def test_every_job_is_found() -> None:
-    assert [file.name for file in WORKFLOWS] == ["benchmark-gate.yml", "ci.yml"]
+    assert [file.name for file in WORKFLOWS] == ["benchmark-gate.yml", "nightly.yml", "tests.yml"]
     assert (len(ON_GITHUB), [list(block) for block in ON_GITLAB]) == (2, [["benchmark-gate", "benchmark-history"]])
 
 
@@ -62,7 +66,7 @@ def test_a_workflow_is_well_formed_and_asks_for_little(workflow: dict[Any, Any])
     assert workflow["permissions"] == {"contents": "read"}
     assert "secrets" not in json.dumps({str(key): value for key, value in workflow.items()})
     for job in workflow["jobs"].values():
-        assert set(job) <= {"if", "runs-on", "timeout-minutes", "concurrency", "steps"}
+        assert set(job) <= {"if", "runs-on", "container", "timeout-minutes", "concurrency", "strategy", "env", "steps"}
         assert 0 < job["timeout-minutes"] <= 120
         assert all(("uses" in step) != ("run" in step) for step in job["steps"])
 
@@ -101,7 +105,7 @@ def test_the_shell_finds_nothing_to_say_of_the_scripts() -> None:
 
 
 def scripts() -> list[str]:
-    runs = [step["run"] for block in (*ON_GITHUB, *(one.values[0] for one in workflows()[:2]))
+    runs = [step["run"] for block in (*ON_GITHUB, *(yaml.safe_load(file.read_text()) for file in WORKFLOWS))
             for step in steps_of(block) if "run" in step]  # fmt: skip
     return runs + ["\n".join(job["script"]) for block in ON_GITLAB for job in block.values()]
 
@@ -112,6 +116,102 @@ def test_the_commands_in_the_text_are_understood(command: str) -> None:
         ["bash", "-c", f"printf '%s\\n' {command.partition('#')[0]}"], capture_output=True, text=True, check=True
     ).stdout.splitlines()
     history_command.parse(words[1:])
+
+
+# ---- whether their commands exist
+
+CHOOSING = ("setup", "test", "lint", "sanitize")  # every word for these commands is an option or a name that their help lists
+
+
+@cache
+def help_of(*command: str) -> str:
+    done = subprocess.run([ROOT / "scripts" / command[0], *command[1:], "--help"], capture_output=True, text=True, timeout=60)
+    return done.stdout if done.returncode == 0 else ""
+
+
+def commands_in(script: str, variables: Mapping[str, str]) -> Iterator[list[str]]:
+    """The commands of this project in a shell script, as words, with the variables replaced."""
+    text = re.sub(r"\\\n", " ", script)
+    for name, value in variables.items():
+        text = re.sub(rf"\$\{{?{name}\b\}}?", value.replace("\\", "\\\\"), text)
+    for line in text.splitlines():
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+        lexer.wordchars += "$^{}:,@+%"
+        words: list[str] = []
+        for word in [*lexer, ";"]:
+            if set(word) <= set("();<>|&"):
+                if words and re.search(r"(^|/)scripts/\w+$", words[0]):
+                    yield words
+                words = [">"] if set(word) <= set("<>") else []  # what follows is a file
+            else:
+                words.append(word)
+
+
+def complaint_about(words: list[str]) -> str:
+    """What is wrong with a command of this project: it does not exist, or its help does not know a word. Else nothing."""
+    name, *arguments = [words[0].rpartition("/")[2], *words[1:]]
+    if not os.access(ROOT / "scripts" / name, os.X_OK):
+        return f"scripts/{name} does not exist"
+    text = help_of(name)
+    if subcommands := re.findall(r"^ {4}([a-z]+) {2,}\w", text, re.MULTILINE) if " COMMAND ..." in text else []:
+        chosen = [word for word in arguments if word in subcommands]
+        if not chosen:
+            return f"scripts/{name} takes one of {', '.join(subcommands)}"
+        text += help_of(name, chosen[0])
+    for word in arguments:
+        option = word.partition("=")[0] if word.startswith("-") else word if name in CHOOSING else ""
+        if option and not re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", text):
+            return f"scripts/{name} does not know {word}"
+    return ""
+
+
+def variables_of(job: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """The environment of a job, for each combination of its matrix."""
+    matrix = job.get("strategy", {}).get("matrix", {})
+    for values in itertools.product(*matrix.values()):
+        chosen = {f"${{{{ matrix.{name} }}}}": value for name, value in zip(matrix, values)}
+        yield {name: chosen.get(value, value) for name, value in job.get("env", {}).items()}
+
+
+@pytest.mark.parametrize("workflow", workflows())
+def test_every_command_of_this_project_exists_with_its_options(workflow: dict[Any, Any]) -> None:
+    checked = 0
+    for job in workflow["jobs"].values():
+        for variables in variables_of(job):
+            for words in (words for step in job["steps"] if "run" in step for words in commands_in(step["run"], variables)):
+                assert complaint_about(words) == "", words
+                checked += 1
+    assert checked
+
+
+@pytest.mark.parametrize("block", ON_GITLAB)
+def test_every_command_on_gitlab_exists_with_its_options(block: dict[str, Any]) -> None:
+    for job in block.values():
+        commands = list(commands_in("\n".join(job["script"]), job["variables"]))
+        assert commands and [complaint for words in commands if (complaint := complaint_about(words))] == []
+
+
+@pytest.mark.parametrize(("script", "complaint"), [
+    ("scripts/tset --quick", "scripts/tset does not exist"),
+    ("scripts/test --quik", "scripts/test does not know --quik"),
+    ('scripts/test --preset "$PRESET"', "scripts/test does not know gcc-test"),
+    ("cd x && scripts/setup --for=run --for lnit || true", "scripts/setup does not know lnit"),
+    ("code=0\nscripts/duet --rev HEAD^1 \\\n  --rev HEAD --outt gate/pairs.json > x.md || code=$?", "scripts/duet does not know --outt"),
+    ("scripts/history --file h.sqlite chekc", "scripts/history takes one of "),
+    ("scripts/history --file h.sqlite check --alow-short", "scripts/history does not know --alow-short"),
+    ('"$STACKHEAP/scripts/duet" --nothing', "scripts/duet does not know --nothing"),
+    ("echo scripts/tset > scripts/tset", ""),
+])  # fmt: skip
+def test_a_wrong_command_is_noticed(script: str, complaint: str) -> None:
+    found = [complaint_about(words) for words in commands_in(script, {"PRESET": "gcc-test", "STACKHEAP": "/s"})]
+    assert found == [] if complaint == "" else len(found) == 1 and found[0].startswith(complaint), found
+
+
+def test_the_nightly_parts_hold_every_mutant() -> None:
+    job = yaml.safe_load((ROOT / ".github/workflows/nightly.yml").read_text())["jobs"]["mutants"]
+    patterns = [variables["PART"] for variables in variables_of(job)]
+    files = {mutant.file for mutant in mutate.read_mutants(ROOT)}
+    assert [file for file in files if not any(re.search(pattern, file) for pattern in patterns)] == []
 
 
 # ---- what they do
@@ -253,7 +353,7 @@ WORSE = pytest.mark.parametrize(("cost", "code"), (("1.3", 1),))
 @CASES
 def test_our_own_gate(tmp_path: Path, cost: str, code: int) -> None:
     here = make_place(tmp_path, cost)
-    steps = yaml.safe_load(WORKFLOWS[0].read_text())["jobs"]["gate"]["steps"]
+    steps = yaml.safe_load((ROOT / ".github/workflows/benchmark-gate.yml").read_text())["jobs"]["gate"]["steps"]
     in_ours = [{**step, "working-directory": "ours"} for step in steps]
     assert here.job(in_ours) == {"Install what is missing": 0, "Compare": code}
     assert MEASURED in here.summary or code == 0
@@ -263,7 +363,7 @@ def test_our_own_gate(tmp_path: Path, cost: str, code: int) -> None:
 @pytest.mark.slow
 def test_our_own_history(tmp_path: Path) -> None:
     here = make_place(tmp_path, "1.3")
-    steps = yaml.safe_load(WORKFLOWS[0].read_text())["jobs"]["history"]["steps"]
+    steps = yaml.safe_load((ROOT / ".github/workflows/benchmark-gate.yml").read_text())["jobs"]["history"]["steps"]
     in_ours = [{**step, "working-directory": "ours"} for step in steps]
     assert here.job(in_ours) == {"Measure": 0, "Keep": 0, "Check": 0}
     assert "the history is too short" in here.summary

@@ -1,6 +1,7 @@
 """Does each preset of CMake say what it is for, and does one that only measures do without what tests need?"""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -25,3 +26,16 @@ def test_what_is_measured_with_is_configured_without_the_tests_library(tmp_path:
         cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert (tmp_path / "build/build.ninja").exists()
+
+
+def test_every_preset_that_scripts_test_takes_builds_the_tests() -> None:
+    taken = re.search(r"^case \$preset in (.*?)\) ;;", (ROOT / "scripts/test").read_text(), re.MULTILINE)
+    assert taken
+    presets = {preset["name"]: preset for preset in PRESETS["configurePresets"]}
+
+    def builds_tests(name: str) -> bool:
+        inherited = presets[name].get("inherits", [])
+        own = presets[name].get("cacheVariables", {}).get("BUILD_TESTING")
+        return own == "ON" or any(map(builds_tests, [inherited] if isinstance(inherited, str) else inherited))
+
+    assert [builds_tests(name) for name in taken[1].split(" | ")] == [True, True]
