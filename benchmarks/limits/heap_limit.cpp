@@ -53,8 +53,8 @@ answer ask(std::size_t bytes) {
 }
 
 /// The largest single block that malloc grants, to 1/256 of it. Asks for twice as much each time, because a malloc may
-/// write books in proportion to what is asked for (tcmalloc), or all of the block (with MALLOC_PERTURB_ set, glibc's):
-/// it stops, and says so, once that passes `most_books`, so that no question can take much more.
+/// write metadata in proportion to the size (tcmalloc), or all of the block (glibc's, with MALLOC_PERTURB_ set). It
+/// stops, and says so, once that passes `most_metadata`, so that no question can take much more.
 findings largest_granted(std::size_t most_metadata) {
   std::size_t granted = 0, refused = SIZE_MAX, metadata = 0;
   const auto narrowed = [&] { return refused - granted <= granted / 256; };

@@ -69,7 +69,7 @@ def usual(mallocs: int = 5, processes: int = 5) -> Run:
 
 @cache
 def machines(number: int, mallocs: int) -> tuple[Run, ...]:
-    """Machines of which each costs more than the machine before, with smaller caches."""
+    """Runs of machines that cost more, one after another, with smaller caches."""
     run = synthetic.synthetic(mallocs=mallocs, cores=64)
     return tuple(
         priced(run, times(1 + 0.3 * place), host_name=host, l2_bytes=str((2 << 20) >> place))
@@ -93,7 +93,7 @@ def pair(factor: Factor, processes: int = 5) -> tuple[Run, Run]:
     return priced(run, lambda name: 1.0, host_name="otto"), priced(run, factor, host_name="emma")
 
 
-# ---- how they look
+# ---- the layout
 
 
 EXTENTS = [Extent(runs, strategies) for runs in (2, 6) for strategies in (3, 12)]
@@ -107,7 +107,7 @@ def drawn_from(extent: Extent, name: str, theme: str, size: str) -> charts.Drawi
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "theme", "size"), by_day(overlay.names()))
-def test_nothing_overlaps_or_leaves_the_page_where_there_is_most_to_show(name: str, theme: str, size: str) -> None:
+def test_no_part_overlaps_or_leaves_the_page_at_the_largest_extent(name: str, theme: str, size: str) -> None:
     assert list(faults_of_layout(drawn_from(worst(EXTENTS), name, theme, size))) == []
 
 
@@ -125,7 +125,7 @@ def test_few_runs_of_many_and_many_runs_of_few_have_room(runs: int, strategies: 
         assert drawing is not None and list(faults_of_layout(drawing)) == []
 
 
-def test_the_theme_moves_nothing() -> None:
+def test_the_theme_does_not_change_the_layout() -> None:
     light, dark = (overlay.draw(machines(2, 1), "chase", charts.Look(theme)) for theme in charts.THEMES)
     assert light is not None and dark is not None
     places = [[tuple(text.get_window_extent().extents) for text in texts(drawing)] for drawing in (light, dark)]
@@ -133,7 +133,7 @@ def test_the_theme_moves_nothing() -> None:
 
 
 @pytest.mark.parametrize("theme", charts.THEMES)
-def test_every_eye_distinguishes_the_runs_and_their_colours_are_not_those_of_strategies(theme: str) -> None:
+def test_runs_have_colours_that_every_eye_distinguishes_and_strategies_do_not_have(theme: str) -> None:
     runs = machines(6, 1)
     used = [overlaid.style for overlaid in run_names.named(runs)]
     assert smallest_difference(used, theme) > 0.12
@@ -155,7 +155,7 @@ def test_the_footer_names_each_machine_and_its_caches() -> None:
     assert any(text.get_text() == "L2 2 MiB" for text in texts(alike)) and "dotted" not in alike.caption
 
 
-# ---- what they say
+# ---- the titles
 
 
 @pytest.mark.parametrize("name", COMPARED)
@@ -206,7 +206,7 @@ def test_the_title_states_differences_that_cancel_on_average() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", COMPARED)
-def test_a_single_process_claims_no_difference(name: str) -> None:
+def test_the_title_of_single_processes_states_no_difference(name: str) -> None:
     drawing = overlay.draw(pair(lambda name: 2.0, processes=1), name)
     assert drawing is not None and "One process: no intervals." in drawing.caption
     assert "No measurable" not in drawing.title and "least" not in drawing.title
@@ -226,12 +226,12 @@ def test_the_title_counts_the_claims_with_different_verdicts() -> None:
 
 
 def test_more_comparisons_widen_the_intervals() -> None:
-    cheap, other = ({process: factor + 0.1 * process for process in range(8)} for factor in (1.0, 1.7))
-    alone, among_many = (overlay._ratio(cheap, other, compared) for compared in (1, 20))
+    cheap, costly = ({process: factor + 0.1 * process for process in range(8)} for factor in (1.0, 1.7))
+    alone, among_many = (overlay._ratio(cheap, costly, compared) for compared in (1, 20))
     assert among_many.low < alone.low and alone.high < among_many.high
 
 
-# ---- what they are called
+# ---- the names of the runs
 
 
 @pytest.mark.parametrize(
@@ -270,8 +270,8 @@ def test_the_subtitle_states_the_other_differences() -> None:
     runs = pair(lambda name: 2.0)
     assert (drawing := overlay.draw(runs, "handoff"))
     assert "also differ" not in drawing.caption
-    other = [runs[0], priced(runs[1], lambda name: 1.0, compiler="Clang 17.0.1", process_malloc="jemalloc")]
-    assert (drawing := overlay.draw(other, "handoff"))
+    differing = [runs[0], priced(runs[1], lambda name: 1.0, compiler="Clang 17.0.1", process_malloc="jemalloc")]
+    assert (drawing := overlay.draw(differing, "handoff"))
     assert "the runs also differ in compiler and default malloc" in drawing.caption
     facts = [{"host_name": f"a-long-host-name-{number}", "compiler": f"GNU {number}"} for number in (1, 2)]
     versions = [priced(runs[0], lambda name: 1.0, **context) for context in facts]
@@ -288,7 +288,7 @@ def test_hostile_names_stay_text_and_on_the_page() -> None:
         assert b"<script" not in charts.render(drawing, "svg")
 
 
-# ---- what they need
+# ---- the data that an overlay needs
 
 
 ADDED = """
@@ -313,7 +313,7 @@ def test_a_chart_brings_its_overlay_in_its_own_file(tmp_path: Path, monkeypatch:
         sys.modules.pop("suite.charts.added", None)
 
 
-def test_a_chart_is_drawn_of_the_runs_that_have_its_data() -> None:
+def test_an_overlay_shows_the_runs_that_have_its_data() -> None:
     otto, emma = pair(lambda name: 2.0)
     ida = priced(otto, lambda name: 1.0, host_name="ida")
     without = keeping(emma, lambda name: not name.startswith("chase/"))
@@ -366,7 +366,7 @@ def test_plot_writes_overlays_beside_the_first_run(tmp_path: Path, capsys: pytes
         (["missing.json"], "missing.json: does not exist"),
     ],
 )
-def test_plot_refuses_what_cannot_be_overlaid_in_one_line(
+def test_plot_refuses_impossible_overlays_in_one_line(
     more: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert plot.main([*written(tmp_path), *more]) == 2

@@ -188,7 +188,7 @@ def test_a_run_of_only_wrong_work_is_refused(
     ("arguments", "message"),
     [
         (["--profile", "fast"], "invalid choice: 'fast' (choose from 'smoke', 'quick', 'full')"),
-        (["--only", "["], "stackheap: --only: '[' is no regular expression"),
+        (["--only", "["], "stackheap: --only: '[' is not a regular expression"),
         (["--only", "^nothing/"], "stackheap: no benchmark's name matches --only=^nothing/"),
         (["--allocator", "mine"], "stackheap: --allocator needs NAME=FILE[,PREFIX], not 'mine'"),
         (["--processes", "0"], "'0' is not a number from 1 to 1000"),

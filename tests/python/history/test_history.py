@@ -111,7 +111,7 @@ SAME: Mapping[str, float] = {}
 WORSE = {NAME: 1.06}
 
 
-# ---- what is kept
+# ---- the kept data
 
 
 def test_a_run_is_kept_once(call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -208,7 +208,7 @@ def test_without_the_addition_a_series_is_in_ns(call: Call, tmp_path: Path) -> N
 
 def test_with_a_reference_the_series_is_the_ratio(call: Call, tmp_path: Path) -> None:
     (tmp_path / "reference").mkdir()
-    for day in range(4):  # a machine that gets slower, by what the clock does not tell
+    for day in range(4):  # a machine that gets slower although its clock stays the same
         slower = {NAME: 1.0 + day / 10}
         file = run_file(tmp_path, day, slower, clock=1 + day)
         reference = run_file(tmp_path / "reference", day + 100, {NAME: slower[NAME] / 2}, clock=1.5)
@@ -245,7 +245,7 @@ def test_runs_stand_in_the_order_in_which_they_were_measured(
 # ---- check
 
 
-def test_a_change_for_the_worse_fails_and_is_named(
+def test_a_regression_fails_and_is_named(
     call: Call, kept: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept(*[SAME] * 20, *[WORSE] * 8)
@@ -261,7 +261,7 @@ def test_a_change_for_the_worse_fails_and_is_named(
     assert f"| worse | `{NAME}` | +" in capsys.readouterr().out
 
 
-def test_no_change_and_a_change_for_the_better_pass(
+def test_no_change_and_an_improvement_pass(
     call: Call, kept: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept(*[SAME] * 20, *[{NAME: 0.9}] * 8)
@@ -289,7 +289,7 @@ def test_more_of_a_metric_where_more_is_better_is_better(tmp_path: Path, call: C
 
 
 def test_a_run_that_declares_nothing_keeps_times(tmp_path: Path) -> None:
-    """As an earlier program's, or an earlier version's record: its layout has no declarations."""
+    """A run of an earlier program, or a record of an earlier version, has a layout without declarations."""
     own = store.prepare(run_file(tmp_path, 0, declaring=False)).own.layout
     assert "overhead/glibc/bytes:8" in own.series_names() and set(own.metrics()) == {Metric()}
     assert len(json.loads(own.written())) == 4
@@ -299,7 +299,7 @@ def test_a_run_that_declares_nothing_keeps_times(tmp_path: Path) -> None:
 def test_a_record_of_an_earlier_version_still_opens(
     call: Call, kept: Callable[..., list[Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its layouts name the counters of the series, and declare nothing of them: more is worse, in nanoseconds."""
+    """Its layouts name the counters of the series without a declaration: more is worse, in nanoseconds."""
     kept(*[SAME] * 24)
     with sqlite3.connect(tmp_path / "history.sqlite") as connection:
         ((content,),) = connection.execute("SELECT content FROM layout").fetchall()
@@ -472,7 +472,7 @@ def test_a_chart_shows_a_series_with_one_run_and_an_outlier(
     assert call("trend", NAME, "--chart", tmp_path / "outlier.svg") == 0
 
 
-def test_export_gives_the_values_back(
+def test_export_writes_the_kept_values(
     call: Call, kept: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept(SAME, SAME)
@@ -486,7 +486,7 @@ def test_export_gives_the_values_back(
     assert [row["process"] for row in samples if row["counter"] == "ns"] == [0, 1, 2, 3, 4]
 
 
-# ---- what cannot be used
+# ---- bad input
 
 
 @pytest.mark.parametrize(
@@ -548,7 +548,7 @@ def test_a_value_too_large_to_keep_is_refused(
     refused(capsys, f"{NAME} has a value of ns that is too large to keep: 1.97")
 
 
-def test_one_bad_file_keeps_none_of_them(call: Call, tmp_path: Path) -> None:
+def test_one_bad_file_among_several_adds_no_run(call: Call, tmp_path: Path) -> None:
     bad = tmp_path / "bad.json"
     bad.write_text("{")
     assert call("add", run_file(tmp_path, 0), bad) == 2
@@ -626,7 +626,7 @@ def test_a_file_that_is_not_a_record_is_refused_and_stays_unchanged(
     before = file.read_bytes() if file.is_file() else b""
     if arguments == ("add",):
         if damage is flipped:
-            return  # adds beside it: what is there is not read
+            return  # adds beside the damaged data, which is not read
         arguments = ("add", str(run_file(tmp_path, 1)))
     capsys.readouterr()
     assert call(*arguments) == 2
@@ -634,7 +634,7 @@ def test_a_file_that_is_not_a_record_is_refused_and_stays_unchanged(
     assert before == (file.read_bytes() if file.is_file() else b"")
 
 
-def test_a_locked_record_is_reported_and_loses_nothing(
+def test_a_locked_record_is_reported_and_loses_no_data(
     call: Call,
     kept: Callable[..., list[Path]],
     tmp_path: Path,
@@ -644,13 +644,13 @@ def test_a_locked_record_is_reported_and_loses_nothing(
     kept(SAME)
     file = run_file(tmp_path, 1)
     monkeypatch.setattr(store, "WAIT_SECONDS", 0.1)
-    other = sqlite3.connect(tmp_path / "history.sqlite", isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
+    writer = sqlite3.connect(tmp_path / "history.sqlite", isolation_level=None)
+    writer.execute("BEGIN EXCLUSIVE")
     for arguments in (("add", file), ("annotate", "1", "text"), ("check",)):
         capsys.readouterr()
         assert call(*arguments) == 2
         refused(capsys, "is in use by another program: nothing was changed")
-    other.execute("ROLLBACK")
+    writer.execute("ROLLBACK")
     assert call("add", file) == 0
 
 
@@ -659,16 +659,16 @@ def test_a_second_writer_waits(
 ) -> None:
     kept(SAME)
     file = run_file(tmp_path, 1)
-    other = sqlite3.connect(tmp_path / "history.sqlite", isolation_level=None, check_same_thread=False)
-    other.execute("BEGIN EXCLUSIVE")
-    later = threading.Timer(0.5, lambda: other.execute("ROLLBACK"))
+    writer = sqlite3.connect(tmp_path / "history.sqlite", isolation_level=None, check_same_thread=False)
+    writer.execute("BEGIN EXCLUSIVE")
+    later = threading.Timer(0.5, lambda: writer.execute("ROLLBACK"))
     begun = time.monotonic()
     later.start()
     assert call("add", file) == 0
     assert time.monotonic() - begun >= 0.5
 
 
-def test_two_writers_at_once_lose_nothing(tmp_path: Path) -> None:
+def test_two_writers_at_once_lose_no_data(tmp_path: Path) -> None:
     files = [run_file(tmp_path, day) for day in range(6)]
     environment = {"PYTHONPATH": str(ROOT / "scripts"), "PATH": "/usr/bin:/bin"}
     writers = [
@@ -685,7 +685,7 @@ def test_two_writers_at_once_lose_nothing(tmp_path: Path) -> None:
         assert len(record.runs()) == 6
 
 
-def test_a_full_disk_is_reported_and_loses_nothing(
+def test_a_full_disk_is_reported_and_loses_no_data(
     call: Call,
     kept: Callable[..., list[Path]],
     tmp_path: Path,
@@ -709,7 +709,7 @@ def test_a_full_disk_is_reported_and_loses_nothing(
         assert len(record.runs()) == 1
 
 
-def test_a_full_file_system_is_reported_and_loses_nothing(
+def test_a_full_file_system_is_reported_and_loses_no_data(
     kept: Callable[..., list[Path]], tmp_path: Path
 ) -> None:
     """A real failure: writing fails with EFBIG, as it would with ENOSPC."""
@@ -730,7 +730,7 @@ def test_a_full_file_system_is_reported_and_loses_nothing(
         assert len(record.runs()) == 1
 
 
-def test_a_crash_in_the_middle_of_adding_loses_nothing(kept: Callable[..., list[Path]], tmp_path: Path) -> None:
+def test_a_crash_in_the_middle_of_adding_loses_no_data(kept: Callable[..., list[Path]], tmp_path: Path) -> None:
     kept(SAME)
     with pytest.raises(KeyboardInterrupt):
         with store.opened(tmp_path / "history.sqlite", to_write=True) as record:

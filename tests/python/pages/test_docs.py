@@ -1,4 +1,4 @@
-"""Does the README say what the reference run says, and is it noticed when it does not?"""
+"""Does the README agree with the reference run, and does the check report a difference?"""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ def dearer(name: str) -> float:
 
 @pytest.fixture
 def few_charts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing all of them takes seconds."""
-    some = {name: one for name, one in charts.charts().items() if name in ("cost_64b", "scoped", "churn", "private")}
+    """Draws four charts only, since drawing all charts takes seconds."""
+    names = ("cost_64b", "scoped", "churn", "private")
+    some = {name: chart for name, chart in charts.charts().items() if name in names}
     monkeypatch.setattr(charts, "charts", lambda: some)
 
 
@@ -72,7 +73,7 @@ def contents(root: Path) -> dict[str, bytes]:
 
 
 def check(root: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
-    """The check's answer; whatever it is, nothing is changed."""
+    """The check's exit status and the stale parts it names. The check must not change a file."""
     before = contents(root)
     capsys.readouterr()
     status = command.main(["--check"], root)
@@ -80,14 +81,14 @@ def check(root: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str
     return status, [line.removeprefix("stale: ") for line in capsys.readouterr().out.splitlines()]
 
 
-def test_what_was_written_is_fresh_and_stays_as_it_is(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_written_pages_are_fresh_and_stay_unchanged(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert check(root, capsys) == (0, [])
     before = contents(root)
     assert command.main([], root) == 0
     assert contents(root) == before
 
 
-def test_the_blocks_hold_the_figure_its_finding_and_the_numbers_and_the_text_around_stays(root: Path) -> None:
+def test_the_blocks_hold_figure_finding_and_numbers_and_the_text_around_them_stays(root: Path) -> None:
     text = (root / "README.md").read_text()
     run = read_run(root / docs.REFERENCE_RUN)
     assert text.startswith("# A title\n\n<!-- generated: hero -->\n<picture>")
@@ -96,11 +97,11 @@ def test_the_blocks_hold_the_figure_its_finding_and_the_numbers_and_the_text_aro
         assert (root / source).is_file()
     assert "**64 bytes cost 1.0\u00a0ns on the stack" in text
     assert "| Taking memory from the stack is faster than from the heap. | **holds** | 64 bytes take " in text
-    judged = {one.statement: one for one in claims.verdicts(run)}
-    assert all(f"| {said} | **{one.verdict}**" in text for said, one in judged.items())
+    judged = {judgement.statement: judgement for judgement in claims.verdicts(run)}
+    assert all(f"| {statement} | **{judgement.verdict}**" in text for statement, judgement in judged.items())
 
 
-def test_a_chapters_page_shows_its_families_with_figures_that_are_there(root: Path) -> None:
+def test_a_chapters_page_shows_its_families_with_figures_that_exist(root: Path) -> None:
     text = (root / "docs" / "allocation.md").read_text()
     assert "### churn\n\nWhat does churn ask?" in text and "### scoped" in text and "### private" not in text
     sources = re.findall(r'src="([^"]*)"', text)
@@ -110,10 +111,11 @@ def test_a_chapters_page_shows_its_families_with_figures_that_are_there(root: Pa
 
 def test_a_new_run_makes_blocks_and_figures_stale(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     measure_again(root, dearer)
-    status, said = check(root, capsys)
+    status, stale = check(root, capsys)
     assert status == 1
-    assert {"README.md (block hero)", "README.md (block claims)", "docs/allocation.md (block chapter allocation)"} <= set(said)
-    assert "results/reference/figures/churn.svg (differs)" in said
+    blocks = {"README.md (block hero)", "README.md (block claims)", "docs/allocation.md (block chapter allocation)"}
+    assert blocks <= set(stale)
+    assert "results/reference/figures/churn.svg (differs)" in stale
     assert command.main([], root) == 0
     assert check(root, capsys) == (0, [])
 
@@ -160,14 +162,14 @@ def test_missing_changed_and_left_over_figures_are_named(root: Path, capsys: pyt
     shutil.copy(folder / "scoped.svg", folder / "retired.svg")
     changed = folder / "scoped.svg"
     changed.write_bytes(changed.read_bytes().replace(b"<text ", b"<text class='edited' ", 1))
-    said = [f"{docs.FIGURES / name}" for name in ("churn.svg (missing)", "scoped.svg (differs)")]
-    assert check(root, capsys) == (1, [*said, f"{docs.FIGURES / 'retired.svg'} (no chart draws it)"])
+    stale = [f"{docs.FIGURES / name}" for name in ("churn.svg (missing)", "scoped.svg (differs)")]
+    assert check(root, capsys) == (1, [*stale, f"{docs.FIGURES / 'retired.svg'} (no chart draws it)"])
     assert command.main([], root) == 0
     assert not (folder / "retired.svg").exists()
     assert check(root, capsys) == (0, [])
 
 
-def test_another_drawing_library_may_set_letters_differently_but_not_say_something_else(root: Path) -> None:
+def test_another_drawing_library_may_place_letters_differently_but_not_change_the_text(root: Path) -> None:
     figure = (root / docs.FIGURES / "churn.svg").read_bytes()
     elsewhere = figure.replace(b"Matplotlib ", b"Matplotlib 99.").replace(b"<text ", b"<text  ", 1)
     assert docs.same_figure(figure, elsewhere)
@@ -175,7 +177,7 @@ def test_another_drawing_library_may_set_letters_differently_but_not_say_somethi
     assert not docs.same_figure(figure, figure.replace(b"<text ", b"<text  ", 1))
 
 
-def test_every_block_can_be_asked_for(root: Path) -> None:
+def test_every_block_can_be_generated(root: Path) -> None:
     names = ("hero", "claims", "gallery", "machine", "families", "chapter contention")
     (root / "README.md").write_text("".join(BLOCK.format(name) for name in names))
     assert command.main([], root) == 0
@@ -186,28 +188,28 @@ def test_every_block_can_be_asked_for(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (BLOCK.format("nonsense"), "no generated block 'nonsense'; there are: hero"),
         ("<!-- generated: hero -->\nno end", "has no <!-- end -->"),
     ],
 )
-def test_marks_that_cannot_be_followed_are_refused(
-    text: str, said: str, root: Path, capsys: pytest.CaptureFixture[str]
+def test_unknown_and_unfinished_marks_are_refused(
+    text: str, message: str, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (root / "README.md").write_text(text)
     before = contents(root)
     assert command.main([], root) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert contents(root) == before
 
 
-def test_without_a_reference_run_one_line_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_reference_run_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["--check"], tmp_path) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_text_of_a_result_file_stays_text(root: Path) -> None:
+def test_markup_in_a_result_file_stays_text(root: Path) -> None:
     document = measured_by_the_present_program(root)
     document["context"]["topology"] = "<script>|`*"
     write_compact(root / docs.REFERENCE_RUN, document)
@@ -216,11 +218,11 @@ def test_text_of_a_result_file_stays_text(root: Path) -> None:
     assert "&lt;script&gt;\\|'\\*" in (root / "README.md").read_text()
 
 
-# ---- is the reference run one of the present program?
+# ---- was the reference run measured by the present program?
 
 
 def reference(root: Path, document: Document) -> list[str]:
-    """What the check says of the reference: without the file's name and the brackets."""
+    """The check's lines about the reference, without the file's name and the brackets."""
     write_compact(root / docs.REFERENCE_RUN, document)
     prefix = f"{docs.REFERENCE_RUN} ("
     lines = docs.outdated(root)
@@ -242,7 +244,7 @@ def test_a_reference_of_another_format_is_stale(root: Path, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize("counter", COUNTED_BESIDE)
-def test_a_reference_without_what_is_measured_beside_each_benchmark_is_stale(root: Path, counter: str) -> None:
+def test_a_reference_without_a_counter_of_each_benchmark_is_stale(root: Path, counter: str) -> None:
     document = measured_by_the_present_program(root)
     for row in document["benchmarks"]:
         row.pop(counter, None)
@@ -259,7 +261,7 @@ def test_a_reference_with_other_families_is_stale(root: Path) -> None:
     ]  # fmt: skip
 
 
-def test_without_a_format_in_the_sources_one_line_says_so(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_format_in_the_sources_is_one_line(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / docs.PROGRAM).write_text("project(x)\n")
     assert command.main(["--check"], root) == 2
     assert capsys.readouterr().err == "scripts/readme: CMakeLists.txt does not set STACKHEAP_FORMAT to a number\n"

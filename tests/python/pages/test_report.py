@@ -1,4 +1,4 @@
-"""Does the page say what the runs say, whatever state they are in, and does text from a file stay text?"""
+"""Does the page agree with its runs, whatever their state, and does text from a file stay text?"""
 
 from __future__ import annotations
 
@@ -86,9 +86,9 @@ def page_of(*runs: Run) -> ParsedPage:
     return made
 
 
-def changed(tmp_path: Path, change: Callable[[Document], object], **how: Any) -> Run:
+def changed(tmp_path: Path, change: Callable[[Document], object], **options: Any) -> Run:
     """A synthetic run whose file was changed."""
-    document = synthetic.document(keep=few, **how)
+    document = synthetic.document(keep=few, **options)
     change(document)
     write_json(tmp_path / "run.json", document)
     return read_run(tmp_path / "run.json")
@@ -98,10 +98,10 @@ def rows(page: ParsedPage) -> list[report.Row]:
     return list(json.loads(zlib.decompress(base64.b64decode(page.data["data"])))["rows"])
 
 
-# ---- what it says
+# ---- the content of the page
 
 
-def test_claims_charts_and_families_words_stand_in_the_page() -> None:
+def test_the_page_shows_claims_charts_and_descriptions_of_families() -> None:
     run = synthetic.synthetic(keep=few)
     page = page_of(run)
     drawn = charts.draw(run, "handoff")
@@ -131,7 +131,7 @@ def test_every_figure_is_in_the_table_with_interval_and_cycles() -> None:
         assert cell[6:] == [0, 0, 5, 5]
 
 
-def test_a_childs_duration_is_not_a_figure(tmp_path: Path) -> None:
+def test_the_duration_of_a_child_process_is_not_a_figure(tmp_path: Path) -> None:
     def in_a_child(document: Document) -> None:
         for row in document["benchmarks"]:
             row.update(child_seconds=1.0, peak=3.0)
@@ -153,7 +153,7 @@ def test_chapters_are_in_order_and_an_unknown_one_comes_last(tmp_path: Path) -> 
 # ---- runs in every state
 
 
-def test_a_run_that_is_not_whole_says_so(tmp_path: Path) -> None:
+def test_the_page_of_an_incomplete_run_is_marked(tmp_path: Path) -> None:
     def interrupt(document: Document) -> None:
         failed = [{"family": "scoped", "process": 3, "reason": "crashed with signal 11"}]
         document["context"]["suite"].update(complete=False, failed=failed)
@@ -173,7 +173,7 @@ def test_disturbed_processes_are_listed_and_marked(tmp_path: Path) -> None:
     assert {cell[7] for _, _, (cell,), _ in rows(page)} == {1}
 
 
-def test_one_process_gives_no_intervals() -> None:
+def test_a_run_of_one_process_has_no_intervals() -> None:
     page = page_of(synthetic.synthetic(keep=few, processes=1))
     assert "the run has no intervals" in page.text
     assert {tuple(cell[1:3]) for _, _, (cell,), _ in rows(page)} == {(None, None)}
@@ -182,13 +182,13 @@ def test_one_process_gives_no_intervals() -> None:
 @pytest.mark.parametrize(
     "about", [{}, {"machine": "fast", "families": ["handoff"]}, {"machine": {"findings": [1, {}]}}]
 )
-def test_a_run_that_says_nothing_of_machine_or_families_has_a_page(tmp_path: Path, about: dict[str, Any]) -> None:
+def test_a_run_without_facts_of_machine_or_families_has_a_page(tmp_path: Path, about: dict[str, Any]) -> None:
     page = page_of(changed(tmp_path, lambda document: document["context"]["suite"].update(about=about)))
     assert "This result does not record whether the machine was fit for measuring." in page.text
     assert "handoff" in page.text and "How it was measured" not in page.text
 
 
-def test_what_a_single_process_wrote_has_a_page(tmp_path: Path) -> None:
+def test_the_results_of_a_single_process_have_a_page(tmp_path: Path) -> None:
     run = changed(tmp_path, lambda document: document["context"].pop("suite"), processes=1)
     assert "Allocate" in page_of(run).text
 
@@ -220,7 +220,7 @@ def test_more_runs_than_can_be_read_are_refused() -> None:
 # ---- text from a file stays text
 
 
-def test_hostile_text_makes_no_elements(tmp_path: Path) -> None:
+def test_hostile_text_adds_no_elements(tmp_path: Path) -> None:
     def poison(document: Document) -> None:
         context = document["context"]
         for key in ("host_name", "date", "compiler", "topology", "profile", "process_malloc", "malloc.glibc"):
@@ -240,7 +240,7 @@ def test_hostile_text_makes_no_elements(tmp_path: Path) -> None:
     assert all(link.startswith(("#", "data:")) for link in page.links)
 
 
-def test_marks_that_turn_writing_and_endless_text_are_cut(tmp_path: Path) -> None:
+def test_marks_of_writing_direction_and_very_long_text_are_cut(tmp_path: Path) -> None:
     def poison(document: Document) -> None:
         document["context"].update(host_name="a\u202eb\x07c", compiler="x" * 1_000_000)
 
@@ -268,7 +268,7 @@ def both() -> tuple[charts.Drawing, charts.Drawing]:
     return light, dark
 
 
-def test_one_picture_serves_both_themes(both: tuple[charts.Drawing, charts.Drawing]) -> None:
+def test_both_themes_share_one_picture(both: tuple[charts.Drawing, charts.Drawing]) -> None:
     styles = inline_svg.ChartStyles()
     made = inline_svg.inline(*both, "a-", styles)
     assert not re.search(r"#[0-9a-f]{6}\b|style=", made.markup)
@@ -280,7 +280,7 @@ def test_one_picture_serves_both_themes(both: tuple[charts.Drawing, charts.Drawi
         assert shown == set(re.findall(r"#[0-9a-f]{6}\b", charts.render(drawn, "svg").decode()))
 
 
-def test_ids_do_not_clash_and_all_that_is_meant_is_there(both: tuple[charts.Drawing, charts.Drawing]) -> None:
+def test_ids_are_unique_and_every_reference_has_its_target(both: tuple[charts.Drawing, charts.Drawing]) -> None:
     made = [inline_svg.inline(*both, prefix, inline_svg.ChartStyles()).markup for prefix in ("a-", "b-")]
     ids = [set(re.findall(r'\bid="([^"]*)"', markup)) for markup in made]
     assert ids[0] and not ids[0] & ids[1]
@@ -292,8 +292,8 @@ def test_pictures_that_differ_in_more_than_colour_are_both_shown(monkeypatch: py
     whole, part = synthetic.synthetic(keep=few), synthetic.synthetic(keep=few, mallocs=2)
     draw = charts.draw
 
-    def by_theme(run: Run, name: str, how: charts.Look) -> charts.Drawing | None:
-        return draw(whole if how.theme == "light" else part, name, how)
+    def by_theme(run: Run, name: str, look: charts.Look) -> charts.Drawing | None:
+        return draw(whole if look.theme == "light" else part, name, look)
 
     monkeypatch.setattr(charts, "draw", by_theme)
     made = report.make([whole])

@@ -1,4 +1,4 @@
-"""Do the findings say what the data says, whichever way it falls, and nothing where there is no data?"""
+"""Do the findings agree with the data, whatever the data shows, and are they absent where data is missing?"""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_64_bytes_are_shown_for_the_stack_the_arena_and_each_malloc(tmp_path: Pa
     assert shown["stack_array"].words == ""
 
 
-def test_a_difference_that_is_not_measurable_is_not_called_a_multiple(tmp_path: Path) -> None:
+def test_a_difference_that_is_not_measurable_is_not_shown_as_a_multiple(tmp_path: Path) -> None:
     alloca = by_subject(make_run(tmp_path), "Taking")["alloca"]
     assert alloca.words == "no measurable difference from stack_array (0.971 to 1.03 times)"
 
@@ -116,7 +116,7 @@ def test_memory_that_was_not_reached_is_shown_as_not_reached(tmp_path: Path) -> 
         ({"l1d_bytes": "unknown"}, ["64 MiB of data"]),
     ],
 )
-def test_cache_levels_that_are_unknown_are_not_made_up(tmp_path: Path, sizes: dict[str, str], shown: list[str]) -> None:
+def test_unknown_cache_levels_are_not_shown(tmp_path: Path, sizes: dict[str, str], shown: list[str]) -> None:
     context = {key: value for key, value in CONTEXT.items() if not key.endswith("_bytes")}
     assert list(by_subject(make_run(tmp_path, context={**context, **sizes}), "A load")) == shown
 
@@ -150,7 +150,7 @@ def test_without_data_there_are_no_findings(tmp_path: Path) -> None:
     assert summary.findings(make_run(tmp_path, {"matrix/n:8": 1.0})) == []
 
 
-def test_a_run_of_one_process_says_that_it_has_no_intervals(tmp_path: Path) -> None:
+def test_a_run_of_one_process_has_a_caveat_about_its_intervals(tmp_path: Path) -> None:
     run = make_run(tmp_path, processes=1)
     glibc = by_subject(run, "Taking")["glibc"]
     assert glibc.value is not None and interval_text(glibc.value) == ""
@@ -174,7 +174,7 @@ def test_disturbed_processes_are_marked_and_counted(tmp_path: Path) -> None:
     assert line in summary.caveats(run)
 
 
-def test_an_incomplete_run_says_so(tmp_path: Path) -> None:
+def test_an_incomplete_run_has_a_caveat(tmp_path: Path) -> None:
     failed = (Failure("chase", 1, "crashed (SIGSEGV)"), Failure("chase", 2, "crashed (SIGSEGV)"))
     run = make_run(tmp_path, processes=3, planned=5, complete=False, failed=failed)
     assert by_subject(run, "Taking")["glibc"].notes == ("3 of 5 processes",)
@@ -201,7 +201,7 @@ def test_missing_mallocs_are_named_with_the_reason(tmp_path: Path) -> None:
     assert "Not available: mimalloc: not found (install: libmimalloc2.0)" in summary.caveats(make_run(tmp_path))
 
 
-def test_times_of_zero_are_not_divided_by(tmp_path: Path) -> None:
+def test_times_of_zero_cause_no_division_by_zero(tmp_path: Path) -> None:
     run = make_run(tmp_path, {name: 0.0 for name in ALL})
     assert all(finding.words.count(" times ") == 0 for finding in summary.findings(run))
     assert summary.caveats(run)
@@ -219,7 +219,7 @@ def test_the_tables_show_every_figure(tmp_path: Path) -> None:
         assert finding.value is None or time_text(finding.value.median) in shown
 
 
-def test_text_that_looks_like_markup_is_shown_as_it_is(tmp_path: Path) -> None:
+def test_text_that_looks_like_markup_stays_text(tmp_path: Path) -> None:
     context = json.loads(json.dumps(CONTEXT).replace("jemalloc", "[red]"))
     run = make_run(tmp_path, {"scoped/[red]/bytes:64/touch:first": 1.0}, context=context)
     console = Console(width=200, record=True, file=(tmp_path / "out").open("w"))
@@ -241,5 +241,5 @@ def test_text_that_looks_like_markup_is_shown_as_it_is(tmp_path: Path) -> None:
         (5e12, "5,000 s"),
     ],
 )
-def test_times_read_well(ns: float, text: str) -> None:
+def test_times_have_a_suitable_unit_and_few_digits(ns: float, text: str) -> None:
     assert time_text(ns) == text

@@ -1,4 +1,4 @@
-"""Is what the repository keeps of a run small, the same every time, and still the run?"""
+"""Is the compact form of a run small, the same every time, and complete?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def few(name: str) -> bool:
     return name.startswith(("scoped/", "overhead/"))
 
 
-def test_a_compact_run_has_no_aggregates_and_says_how_its_numbers_are_rounded() -> None:
+def test_a_compact_run_has_no_aggregates_and_names_its_digits() -> None:
     document = with_aggregates(synthetic.document(keep=few, processes=3))
     made = compact(document)
     assert {row["run_type"] for row in document["benchmarks"]} == {"iteration", "aggregate"}
@@ -45,7 +45,7 @@ def test_iterations_keep_three_digits() -> None:
     assert [row["iterations"] for row in made["benchmarks"]] == [1, 999, 10700000]
 
 
-def test_a_compact_run_reads_as_the_run(tmp_path: Path) -> None:
+def test_a_compact_run_has_the_values_of_the_run(tmp_path: Path) -> None:
     document = synthetic.document(keep=few, processes=3)
     write_json(tmp_path / "run.json", document)
     write_compact(tmp_path / "run.json.gz", document)

@@ -1,5 +1,5 @@
-"""Do other tools read what is exported? Each form is read by its consumer's own rules, written down here as they are
-documented or in its source: github-action-benchmark (src/extract.ts), Bencher (cpp/google.rs; Bencher Metric Format's
+"""Do other tools read the exported files? The tests read each form by the rules of its consumer, from its documents or
+its source: github-action-benchmark (src/extract.ts), Bencher (cpp/google.rs; Bencher Metric Format's
 schema, https://bencher.dev/bmf.json), Apache Otava (importer.py, test_config.py).
 """
 
@@ -44,27 +44,27 @@ def row(name: str, process: int, ns: float, **more: object) -> dict[str, object]
 
 
 def rows() -> list[dict[str, object]]:
-    found = [row(name, process, ns) for name, values in TIMES.items() for process, ns in enumerate(values)]
-    found += [row(CHILD, process, 0.01, resident_bytes_per_byte=1.25) for process in range(5)]
-    found += [row(FEWER, process, 0.01, frames=1000.0 + process) for process in range(5)]
-    found += [row(PERCENTILES, process, 60.0, p50=20.0, p99=30.0 + process, p99_9=40.0) for process in range(5)]
-    return found
+    entries = [row(name, process, ns) for name, values in TIMES.items() for process, ns in enumerate(values)]
+    entries += [row(CHILD, process, 0.01, resident_bytes_per_byte=1.25) for process in range(5)]
+    entries += [row(FEWER, process, 0.01, frames=1000.0 + process) for process in range(5)]
+    entries += [row(PERCENTILES, process, 60.0, p50=20.0, p99=30.0 + process, p99_9=40.0) for process in range(5)]
+    return entries
 
 
-def write(folder: Path, found: Sequence[Mapping[str, object]], name: str = "run.json", **context: object) -> Path:
-    told: dict[str, object] = {
+def write(folder: Path, entries: Sequence[Mapping[str, object]], name: str = "run.json", **context: object) -> Path:
+    facts: dict[str, object] = {
         "suite_version": "1", "date": "2026-01-02T03:04:05+00:00", "host_name": "here", "caches": [{"level": 1}],
         "suite": {"complete": True, "processes_planned": 5, "about": {"families": declarations.counted_families()}},
         **context,
     }  # fmt: skip
     path = folder / name
-    path.write_text(json.dumps({"context": told, "benchmarks": found}))
+    path.write_text(json.dumps({"context": facts, "benchmarks": entries}))
     return path
 
 
 def call(*arguments: object) -> int:
     try:
-        return command.main([str(one) for one in arguments])
+        return command.main([str(argument) for argument in arguments])
     except SystemExit as end:
         return int(end.code or 0)
 
@@ -74,11 +74,11 @@ def exported(form: str, *files: Path) -> str:
 
 
 def no_such_number(text: str) -> float:
-    raise AssertionError(f"{text} is no JSON")
+    raise AssertionError(f"{text} is not a number of JSON")
 
 
 def strict_json(text: str) -> Any:
-    """As JavaScript and Rust read it: no NaN, no Infinity, and no name twice in an object."""
+    """Reads JSON as JavaScript and Rust do: NaN, Infinity and a name twice in an object are errors."""
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         assert len({key for key, _ in pairs}) == len(pairs)
@@ -91,21 +91,21 @@ def strict_json(text: str) -> Any:
 
 
 def read_as_github_action_benchmark(text: str) -> dict[str, tuple[float, str]]:
-    found: dict[str, tuple[float, str]] = {}
-    for one in strict_json(text)["benchmarks"]:
+    results: dict[str, tuple[float, str]] = {}
+    for entry in strict_json(text)["benchmarks"]:
         for key in ("iterations", "cpu_time", "threads"):  # shown beside the result
-            assert isinstance(one[key], (int, float))
-        assert one["name"] not in found  # it compares by name, and would take the first
-        found[one["name"]] = (one["real_time"], f"{one['time_unit']}/iter")
-    return found
+            assert isinstance(entry[key], (int, float))
+        assert entry["name"] not in results  # it compares by name, and would take the first row
+        results[entry["name"]] = (entry["real_time"], f"{entry['time_unit']}/iter")
+    return results
 
 
-def test_github_action_benchmark_reads_a_median_for_each(tmp_path: Path) -> None:
-    found = read_as_github_action_benchmark(exported("github-action-benchmark", write(tmp_path, rows())))
-    assert found["scoped/glibc/bytes:8"] == (3.0, "ns/iter")
-    assert found[f"{PERCENTILES} p99"] == (32.0, "ns/iter")
-    assert PERCENTILES not in found  # its real_time is that of two calls and two readings of the clock
-    assert CHILD not in found and not any(name.startswith(CHILD) for name in found)
+def test_github_action_benchmark_reads_a_median_for_each_benchmark(tmp_path: Path) -> None:
+    results = read_as_github_action_benchmark(exported("github-action-benchmark", write(tmp_path, rows())))
+    assert results["scoped/glibc/bytes:8"] == (3.0, "ns/iter")
+    assert results[f"{PERCENTILES} p99"] == (32.0, "ns/iter")
+    assert PERCENTILES not in results  # its real_time is that of two calls and two readings of the clock
+    assert CHILD not in results and not any(name.startswith(CHILD) for name in results)
 
 
 def test_the_processors_time_is_its_own_median(tmp_path: Path) -> None:
@@ -130,19 +130,19 @@ def test_aggregates_failures_and_complexities_are_left_out(tmp_path: Path, form:
         assert absent not in text
 
 
-def test_a_figure_that_is_not_finite_is_left_out_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = rows() + [row("overhead/x/bytes:8", 0, 1.0, resident_bytes_per_byte=math.nan)]
-    assert call(write(tmp_path, found), "--to", "bencher") == 0
-    told = capsys.readouterr()
-    assert "overhead/x" not in told.out
-    assert "left out: overhead/x/bytes:8: has no figure of its own" in told.err
-    strict_json(told.out)
+def test_a_figure_that_is_not_finite_is_left_out_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    entries = rows() + [row("overhead/x/bytes:8", 0, 1.0, resident_bytes_per_byte=math.nan)]
+    assert call(write(tmp_path, entries), "--to", "bencher") == 0
+    output = capsys.readouterr()
+    assert "overhead/x" not in output.out
+    assert "left out: overhead/x/bytes:8: has no figure of its own" in output.err
+    strict_json(output.out)
 
 
-def test_units_become_one(tmp_path: Path) -> None:
+def test_all_times_are_exported_in_nanoseconds(tmp_path: Path) -> None:
     slow = [row("scoped/none/bytes:8", process, 2.0, time_unit="us") for process in range(5)]
-    found = read_as_github_action_benchmark(exported("github-action-benchmark", write(tmp_path, slow)))
-    assert found == {"scoped/none/bytes:8": (2000.0, "ns/iter")}
+    results = read_as_github_action_benchmark(exported("github-action-benchmark", write(tmp_path, slow)))
+    assert results == {"scoped/none/bytes:8": (2000.0, "ns/iter")}
 
 
 # ---- Bencher's cpp_google: `context.caches` is a list; a row's name has 1 to 1024 letters, its unit is one of four
@@ -154,9 +154,9 @@ def test_bencher_reads_the_slim_file(tmp_path: Path, caches: object) -> None:
     assert isinstance(document["context"]["caches"], list)
     if isinstance(caches, list):
         assert document["context"]["caches"] == caches
-    for one in document["benchmarks"]:
-        assert 1 <= len(one["name"]) <= 1024
-        assert one["time_unit"] in ("ns", "us", "ms", "s") and isinstance(one["real_time"], float)
+    for entry in document["benchmarks"]:
+        assert 1 <= len(entry["name"]) <= 1024
+        assert entry["time_unit"] in ("ns", "us", "ms", "s") and isinstance(entry["real_time"], float)
 
 
 def test_the_account_of_the_run_is_not_in_the_slim_file(tmp_path: Path) -> None:
@@ -205,9 +205,9 @@ def read_as_otava(table: str, configuration: str) -> tuple[list[datetime], dict[
     return times, metrics
 
 
-def test_otava_reads_a_row_a_run_oldest_first_and_knows_that_less_is_better(tmp_path: Path) -> None:
+def test_otava_reads_one_row_for_each_run_oldest_first_and_the_better_direction(tmp_path: Path) -> None:
     later = write(tmp_path, rows(), "later.json", date="2026-03-02T03:04:05+01:00")
-    earlier = write(tmp_path, [{**one, "real_time": 7.0} for one in rows()], "earlier.json")
+    earlier = write(tmp_path, [{**entry, "real_time": 7.0} for entry in rows()], "earlier.json")
     times, metrics = read_as_otava(exported("otava", later, earlier), exported("otava-config", later, earlier))
     assert times == sorted(times) and len(times) == 2
     assert metrics["scoped/glibc/bytes:8"] == (-1, [7.0, 3.0])
@@ -215,13 +215,13 @@ def test_otava_reads_a_row_a_run_oldest_first_and_knows_that_less_is_better(tmp_
     assert metrics[f"{CHILD} resident_bytes_per_byte"] == (-1, [1.25, 1.25])
 
 
-def test_otava_gets_only_what_every_run_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An empty cell would end its import."""
+def test_otava_gets_only_the_metrics_of_every_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty cell would end the import by Otava."""
     whole, part = write(tmp_path, rows()), write(tmp_path, rows()[:5], "part.json")
     assert call(whole, part, "--to", "otava") == 0
-    told = capsys.readouterr()
-    assert told.out.splitlines()[0] == "time,host,scoped/glibc/bytes:8"
-    assert told.err.count("left out: ") == 4  # three, and how many more
+    output = capsys.readouterr()
+    assert output.out.splitlines()[0] == "time,host,scoped/glibc/bytes:8"
+    assert output.err.count("left out: ") == 4  # three names, and the number of further names
     assert "scoped/none/bytes:8: is not in every run" in export.write("otava", [whole, part]).left_out
 
 
@@ -247,21 +247,21 @@ def test_google_benchmarks_compare_reads_the_slim_file(tmp_path: Path) -> None:
     assert "scoped/glibc/bytes:8" in ended.stdout
 
 
-def test_a_whole_google_benchmark_file_is_what_the_run_was_before_it_was_made_compact(tmp_path: Path) -> None:
+def test_a_whole_google_benchmark_file_equals_the_run_before_it_was_made_compact(tmp_path: Path) -> None:
     document = synthetic.document(keep=lambda name: name.startswith(("scoped/", "overhead/")), processes=3)
     failed = row("scoped/bad/bytes:8", 0, 0.0, error_occurred=True, error_message="wrong work")
     document["benchmarks"].append(failed)
     run = with_aggregates(document)
     write_compact(tmp_path / "run.json.gz", run)
     again = strict_json(exported("google-benchmark", tmp_path / "run.json.gz"))
-    assert [(one["name"], one["run_type"]) for one in again["benchmarks"]] == [
-        (one["name"], one["run_type"]) for one in run["benchmarks"]
+    assert [(entry["name"], entry["run_type"]) for entry in again["benchmarks"]] == [
+        (entry["name"], entry["run_type"]) for entry in run["benchmarks"]
     ]
-    assert {one.get("aggregate_name") for one in again["benchmarks"]} == {None, "mean", "median", "stddev", "cv"}
-    for one, other in zip(run["benchmarks"], again["benchmarks"]):
-        assert one.keys() == other.keys()
-        near = 1e-2 if one.get("aggregate_name") in ("stddev", "cv") else 1e-4  # differences of rounded numbers
-        assert other["real_time"] == pytest.approx(one["real_time"], rel=near, abs=1e-9)
+    assert {entry.get("aggregate_name") for entry in again["benchmarks"]} == {None, "mean", "median", "stddev", "cv"}
+    for before, after in zip(run["benchmarks"], again["benchmarks"]):
+        assert before.keys() == after.keys()
+        tolerance = 1e-2 if before.get("aggregate_name") in ("stddev", "cv") else 1e-4  # differences of rounded numbers
+        assert after["real_time"] == pytest.approx(before["real_time"], rel=tolerance, abs=1e-9)
     (tmp_path / "run.json").write_text(json.dumps(again))
     assert exported("google-benchmark", tmp_path / "run.json") == json.dumps(again, indent=1, ensure_ascii=False) + "\n"
 
@@ -288,8 +288,8 @@ def test_numbers_that_have_no_mean_are_refused_and_those_that_json_lacks_are_lef
     assert call(write(tmp_path, [row(name, 0, 1.0), row(name, 1, 1e300)]), "--to", "google-benchmark") == 2
     assert "too large for a mean" in capsys.readouterr().err
     odd = [row(name, 0, 1.0, iterations=math.inf, cycles=math.nan, label=["x"]), row(name, 1, 1.0, cycles=1.0)]
-    told = strict_json(exported("google-benchmark", write(tmp_path, odd)))["benchmarks"]
-    assert not {"iterations", "cycles"} & told[0].keys() and "cycles" in told[1] and "cycles" not in told[2]
+    entries = strict_json(exported("google-benchmark", write(tmp_path, odd)))["benchmarks"]
+    assert not {"iterations", "cycles"} & entries[0].keys() and "cycles" in entries[1] and "cycles" not in entries[2]
 
 
 # ---- bad input
@@ -312,18 +312,18 @@ def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     content = BAD[kind]
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     assert call(path, "--to", form) == 2
-    told = capsys.readouterr()
-    assert told.out == "" and told.err.startswith("scripts/export: ") and told.err.count("\n") == 1
+    output = capsys.readouterr()
+    assert output.out == "" and output.err.startswith("scripts/export: ") and output.err.count("\n") == 1
 
 
-def test_what_cannot_be_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_export_that_is_impossible_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, undated = write(tmp_path, rows()), write(tmp_path, rows(), "undated.json", date="yesterday")
-    other = write(tmp_path, [row("other/none/bytes:1", 0, 1.0)], "other.json")
+    unrelated = write(tmp_path, [row("other/none/bytes:1", 0, 1.0)], "other.json")
     only_counters = write(tmp_path, rows()[10:15], "counters.json")
     for arguments in (
         (path, path, "--to", "bencher"),
         (undated, "--to", "otava"),
-        (path, other, "--to", "otava"),
+        (path, unrelated, "--to", "otava"),
         (path, "--to", "csv"),
         (only_counters, "--to", "github-action-benchmark"),
         (path, "--to", "bencher", "-o", tmp_path / "no/where"),
@@ -334,7 +334,7 @@ def test_what_cannot_be_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture
 
 @settings(deadline=None, max_examples=50)
 @given(name=st.text(st.characters(blacklist_categories=("C", "Z")), min_size=1, max_size=40), ns=st.floats(0, 1e12))
-def test_every_name_and_time_comes_through(tmp_path_factory: pytest.TempPathFactory, name: str, ns: float) -> None:
+def test_names_and_times_are_exported_unchanged(tmp_path_factory: pytest.TempPathFactory, name: str, ns: float) -> None:
     path = write(tmp_path_factory.mktemp("any"), [row(f"x/{name}", 0, ns)])
     assert read_as_github_action_benchmark(exported("github-action-benchmark", path)) == {f"x/{name}": (ns, "ns/iter")}
     assert strict_json(exported("bencher", path)) == {f"x/{name}": {"latency": {"value": ns}}}
@@ -342,11 +342,11 @@ def test_every_name_and_time_comes_through(tmp_path_factory: pytest.TempPathFact
     assert metrics == {f"x/{name}": (-1, [ns])}
 
 
-def test_what_failed_in_one_process_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_benchmark_that_failed_in_one_process_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = "scoped/bad/bytes:8"
     failed = row(name, 5, 0.0, error_occurred=True, error_message="wrong work")
-    found = rows() + [row(name, process, 1.0) for process in range(5)] + [failed]
-    assert call(write(tmp_path, found), "--to", "bencher") == 0
-    told = capsys.readouterr()
-    assert name not in told.out
-    assert f"left out: {name}: failed: wrong work" in told.err
+    entries = rows() + [row(name, process, 1.0) for process in range(5)] + [failed]
+    assert call(write(tmp_path, entries), "--to", "bencher") == 0
+    output = capsys.readouterr()
+    assert name not in output.out
+    assert f"left out: {name}: failed: wrong work" in output.err

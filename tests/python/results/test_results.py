@@ -1,4 +1,4 @@
-"""Does the reader read what is there and refuse all else, and is what is written what Google Benchmark would write?"""
+"""Does the reader accept valid results and refuse all other files, and are aggregates those of Google Benchmark?"""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def unit(process: int, family: str = "scoped", **more: Any) -> Unit:
 
 
 def merged(*documents: dict[str, Any], **more: Any) -> dict[str, Any]:
-    pieces = [(unit(process), one) for process, one in enumerate(documents)]
-    account = Account(True, len(documents), 7, tuple(one for one, _ in pieces), **more)
+    pieces = [(unit(process), written) for process, written in enumerate(documents)]
+    account = Account(True, len(documents), 7, tuple(measured for measured, _ in pieces), **more)
     return merge(pieces, account, [])
 
 
@@ -68,7 +68,7 @@ def test_a_name_has_family_strategy_and_parameters_in_order() -> None:
     assert (name.number("count"), name.number("order"), name.number("bytes")) == (100, None, None)
 
 
-def test_a_family_without_strategies_has_none() -> None:
+def test_a_family_without_strategies_has_a_name_without_a_strategy() -> None:
     name = BenchmarkName.parse("chase/bytes:4096/order:random/home:heap")
     assert (name.family, name.strategy, name.parameters["home"]) == ("chase", None, "heap")
 
@@ -82,39 +82,40 @@ def test_every_unit_of_time_becomes_nanoseconds(tmp_path: Path, unit_name: str, 
     assert run.series()[0].times == (2.0 * factor,)
 
 
-def test_processes_are_told_apart_and_aggregates_are_not_samples(tmp_path: Path) -> None:
+def test_processes_are_kept_apart_and_aggregates_are_not_samples(tmp_path: Path) -> None:
     mean = row(name="x_mean", run_type="aggregate", aggregate_name="mean")
     rows = [row(ns=3.0, repetition_index=1), row(ns=1.0), mean]
-    (one,) = read(tmp_path, document(*rows)).series()
-    assert one.times == (1.0, 3.0)
-    assert [sample.process for sample in one.samples] == [0, 1]
+    (benchmark,) = read(tmp_path, document(*rows)).series()
+    assert benchmark.times == (1.0, 3.0)
+    assert [sample.process for sample in benchmark.samples] == [0, 1]
 
 
-def test_an_error_is_no_figure(tmp_path: Path) -> None:
+def test_a_failed_benchmark_has_an_error_and_no_series(tmp_path: Path) -> None:
     wrong = row("scoped/a/bytes:8", 0.0, error_occurred=True, error_message="wrong\nwork")
     run = read(tmp_path, document(row(), wrong))
     assert run.by_name["scoped/a/bytes:8"].errors == ("wrong work",)
-    assert [one.name.text for one in run.series()] == ["scoped/none/bytes:8"]
+    assert [benchmark.name.text for benchmark in run.series()] == ["scoped/none/bytes:8"]
     assert run.get("scoped/a/bytes:8") is None
 
 
-def test_cycles_are_counted_or_else_taken_from_the_addition(tmp_path: Path) -> None:
+def test_cycles_are_the_counter_or_else_follow_from_the_addition(tmp_path: Path) -> None:
     rows = [row("a/b", 10.0, cycles=33.0, ns_per_addition=0.5), row("a/c", 10.0, ns_per_addition=0.5), row("a/d", 10.0)]
     run = read(tmp_path, document(*rows))
-    assert [one.cycles for one in run.series()] == [(33.0,), (20.0,), ()]
+    assert [benchmark.cycles for benchmark in run.series()] == [(33.0,), (20.0,), ()]
 
 
-def test_a_counter_that_is_no_number_is_absent_not_zero(tmp_path: Path) -> None:
+def test_a_counter_that_is_not_finite_is_absent_not_zero(tmp_path: Path) -> None:
     text = json.dumps(document(row(cycles=math.nan, page_faults=math.inf, instructions=4.0)))
-    (one,) = read(tmp_path, text).series()
-    assert dict(one.samples[0].counters) == {"instructions": 4.0}
+    (benchmark,) = read(tmp_path, text).series()
+    assert dict(benchmark.samples[0].counters) == {"instructions": 4.0}
 
 
 def test_selection_is_by_family_strategy_and_parameters(tmp_path: Path) -> None:
     names = ["scoped/a/bytes:8", "scoped/a/bytes:64", "scoped/b/bytes:8", "batch/a/bytes:8", "chase/bytes:8"]
     run = read(tmp_path, document(*(row(name) for name in names)))
-    assert [str(one.name) for one in run.series("scoped", bytes=8)] == ["scoped/a/bytes:8", "scoped/b/bytes:8"]
-    assert [str(one.name) for one in run.series(strategy="a", bytes="8")] == ["scoped/a/bytes:8", "batch/a/bytes:8"]
+    by_size, by_strategy = run.series("scoped", bytes=8), run.series(strategy="a", bytes="8")
+    assert [str(benchmark.name) for benchmark in by_size] == ["scoped/a/bytes:8", "scoped/b/bytes:8"]
+    assert [str(benchmark.name) for benchmark in by_strategy] == ["scoped/a/bytes:8", "batch/a/bytes:8"]
     assert run.families() == ("scoped", "batch", "chase")
     assert run.strategies("scoped") == ("a", "b")
     assert run.strategies("chase") == ()
@@ -130,9 +131,9 @@ def test_mallocs_and_facts_come_from_the_context(tmp_path: Path) -> None:
 
 def test_a_disturbed_process_is_found_by_its_part(tmp_path: Path) -> None:
     units = (unit(0, disturbed=True, part="^scoped/a/"), unit(1, disturbed=True, part="^scoped/b/"))
-    pieces = [(one, document(row("scoped/a/x:1"), row("scoped/b/x:1"))) for one in units]
+    pieces = [(measured, document(row("scoped/a/x:1"), row("scoped/b/x:1"))) for measured in units]
     run = read(tmp_path, merge(pieces, Account(True, 2, 1, units), []))
-    assert [run.disturbed_processes(one) for one in run.series()] == [(0,), (1,)]
+    assert [run.disturbed_processes(benchmark) for benchmark in run.series()] == [(0,), (1,)]
 
 
 BAD = {
@@ -146,7 +147,7 @@ BAD = {
     "foreign JSON": '{"name": "a package", "version": 1}',
     "another program's results": json.dumps({"context": {"date": "x"}, "benchmarks": [row()]}),
     "no benchmarks": json.dumps(document()),
-    "rows that are none": json.dumps(document(3)),
+    "rows that are not objects": json.dumps(document(3)),
     "only aggregates": json.dumps(document(row(run_type="aggregate"))),
     "a NaN time": json.dumps(document(row(ns=math.nan))),
     "an infinite time": json.dumps(document(row(ns=math.inf))),
@@ -159,7 +160,7 @@ BAD = {
     "no name": json.dumps(document(row(name=""))),
     "a name that moves the cursor": json.dumps(document(row(name="a\x1b[2J"))),
     "a name twice": json.dumps(document(row(), row())),
-    "a process that is none": json.dumps(document(row(repetition_index=-1))),
+    "a negative process number": json.dumps(document(row(repetition_index=-1))),
     "a number of too many digits": "9" * 5000,
     "nesting without end": "[" * 100_000,
     "a damaged account": json.dumps(document(row(), suite=3)),
@@ -167,10 +168,10 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("what", BAD)
-def test_a_bad_file_is_refused_in_one_line_that_names_it(tmp_path: Path, what: str) -> None:
+@pytest.mark.parametrize("defect", BAD)
+def test_a_bad_file_is_refused_in_one_line_that_names_it(tmp_path: Path, defect: str) -> None:
     path = tmp_path / "run.json"
-    path.write_bytes((BAD[what] or "").encode() if what != "not UTF-8" else b'{"a": "\xff\xfe"}')
+    path.write_bytes((BAD[defect] or "").encode() if defect != "not UTF-8" else b'{"a": "\xff\xfe"}')
     with pytest.raises(BadResult) as refused:
         read_run(path)
     assert str(refused.value).startswith(f"{path}: ")
@@ -178,12 +179,12 @@ def test_a_bad_file_is_refused_in_one_line_that_names_it(tmp_path: Path, what: s
 
 
 @pytest.mark.parametrize("path", ["missing.json", ".", "nul\0byte", "x" * 5000, "missing/run.json"])
-def test_what_is_no_file_is_refused(tmp_path: Path, path: str) -> None:
+def test_a_path_that_is_not_a_file_is_refused(tmp_path: Path, path: str) -> None:
     with pytest.raises(BadResult):
         read_run(tmp_path / path)
 
 
-def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(BadResult, match="is not a file"):
         read_run(tmp_path / "pipe")
@@ -204,13 +205,13 @@ PACKED = gzip.compress(SOUND)
 
 
 @pytest.mark.parametrize("name", ["run.json.gz", "run.json", "a run.gz", "x"])
-def test_gzip_is_told_by_the_content_not_by_the_name(tmp_path: Path, name: str) -> None:
+def test_gzip_is_recognised_by_the_content_not_by_the_name(tmp_path: Path, name: str) -> None:
     for content in (PACKED, SOUND, gzip.compress(SOUND[:40]) + gzip.compress(SOUND[40:])):
         (tmp_path / name).write_bytes(content)
         assert read_run(tmp_path / name).by_name.keys() == {"scoped/none/bytes:8"}
 
 
-def test_a_folder_is_read_by_its_run(tmp_path: Path) -> None:
+def test_a_folder_stands_for_the_run_in_it(tmp_path: Path) -> None:
     with pytest.raises(BadResult, match="is a folder without a run: it has neither run.json nor run.json.gz$"):
         read_run(tmp_path)
     for name, content in (("run.json.gz", PACKED), ("run.json", SOUND)):  # what scripts/run writes comes first
@@ -240,10 +241,10 @@ BAD_GZIP = {
 }
 
 
-@pytest.mark.parametrize("what", BAD_GZIP)
-def test_a_damaged_gzip_file_is_refused_in_one_line(tmp_path: Path, what: str) -> None:
+@pytest.mark.parametrize("defect", BAD_GZIP)
+def test_a_damaged_gzip_file_is_refused_in_one_line(tmp_path: Path, defect: str) -> None:
     path = tmp_path / "run.json.gz"
-    content, reason = BAD_GZIP[what]
+    content, reason = BAD_GZIP[defect]
     path.write_bytes(content)
     with pytest.raises(BadResult) as refused:
         read_run(path)
@@ -283,14 +284,14 @@ ANY_DOCUMENT = st.builds(
 
 
 def read_or_refuse(path: Path) -> None:
-    """What a reader may do: give a run whose every part can be used, or refuse."""
+    """Reads a run and uses all its parts; passes if the reader refuses the file."""
     try:
         run = read_run(path)
     except BadResult:
         return
-    for one in run.series():
-        assert one.times and all(math.isfinite(ns) and ns >= 0 for ns in one.times)
-        run.disturbed_processes(one)
+    for benchmark in run.series():
+        assert benchmark.times and all(math.isfinite(ns) and ns >= 0 for ns in benchmark.times)
+        run.disturbed_processes(benchmark)
     assert run.mallocs() is not None and run.strategies() is not None and run.account.clock is not None
 
 
@@ -340,21 +341,22 @@ def repetitions() -> list[dict[str, Any]]:
     ]
 
 
-def test_aggregates_are_those_of_google_benchmark() -> None:
+def test_aggregates_equal_those_of_google_benchmark() -> None:
     rows = merged(*repetitions())["benchmarks"]
-    assert [one["run_type"] for one in rows] == ["iteration"] * 3 + ["aggregate"] * 4
-    for one, (name, figures) in zip(rows[3:], AGGREGATES.items()):
-        assert list(one) == AGGREGATE_KEYS
-        assert (one["name"], one["run_name"], one["aggregate_name"]) == (f"fam/x/bytes:1_{name}", "fam/x/bytes:1", name)
-        assert one["aggregate_unit"] == ("percentage" if name == "cv" else "time")
-        assert (one["iterations"], one["repetitions"], one["threads"], one["label"]) == (3, 3, 1, "lab")
-        # Google Benchmark takes the difference of squares, which costs it digits of the deviation
-        assert [one[key] for key in ("real_time", "cpu_time", "items_per_second")] == pytest.approx(figures, rel=1e-6)
+    assert [entry["run_type"] for entry in rows] == ["iteration"] * 3 + ["aggregate"] * 4
+    for entry, (name, figures) in zip(rows[3:], AGGREGATES.items()):
+        assert list(entry) == AGGREGATE_KEYS
+        names = (entry["name"], entry["run_name"], entry["aggregate_name"])
+        assert names == (f"fam/x/bytes:1_{name}", "fam/x/bytes:1", name)
+        assert entry["aggregate_unit"] == ("percentage" if name == "cv" else "time")
+        assert (entry["iterations"], entry["repetitions"], entry["threads"], entry["label"]) == (3, 3, 1, "lab")
+        # Google Benchmark subtracts squares: its deviation has fewer correct digits.
+        assert [entry[key] for key in ("real_time", "cpu_time", "items_per_second")] == pytest.approx(figures, rel=1e-6)
 
 
-def test_each_process_is_a_repetition_and_keeps_what_it_wrote() -> None:
+def test_each_process_is_a_repetition_and_keeps_its_values() -> None:
     rows = merged(*repetitions())["benchmarks"][:3]
-    assert [(one["repetition_index"], one["repetitions"], one["items_per_second"]) for one in rows] == [
+    assert [(entry["repetition_index"], entry["repetitions"], entry["items_per_second"]) for entry in rows] == [
         (process, 3, items) for process, (_, _, items) in enumerate(REPETITIONS)
     ]
 
@@ -363,21 +365,22 @@ def test_rows_come_in_the_given_order_and_are_numbered_by_family() -> None:
     names = ["b/x/n:1", "a/x/n:1", "b/y/n:1"]
     pieces = [(unit(0), document(*(row(name) for name in sorted(names))))]
     rows = merge(pieces, Account(True, 1, 7), names)["benchmarks"]
-    assert [one["name"] for one in rows] == names
-    assert [(one["family_index"], one["per_family_instance_index"]) for one in rows] == [(0, 0), (1, 0), (0, 1)]
+    assert [entry["name"] for entry in rows] == names
+    assert [(entry["family_index"], entry["per_family_instance_index"]) for entry in rows] == [(0, 0), (1, 0), (0, 1)]
 
 
-def test_one_process_has_no_aggregates_and_neither_have_errors() -> None:
+def test_one_process_and_errors_have_no_aggregates() -> None:
     wrong = document(row(error_occurred=True, error_message="wrong"))
     assert len(merged(document(row()))["benchmarks"]) == 1
-    assert [one["run_type"] for one in merged(document(row()), wrong)["benchmarks"]] == ["iteration"] * 2
+    assert [entry["run_type"] for entry in merged(document(row()), wrong)["benchmarks"]] == ["iteration"] * 2
     good = merged(document(row(ns=1.0)), wrong, document(row(ns=3.0)))["benchmarks"]
     assert good[3]["aggregate_name"] == "mean" and good[3]["real_time"] == 2.0
 
 
 def test_a_run_is_in_nanoseconds_and_without_nan_whatever_the_program_wrote() -> None:
-    (one,) = merged(document(row(ns=2.0, time_unit="us", cycles=math.nan)))["benchmarks"]
-    assert (one["real_time"], one["cpu_time"], one["time_unit"], "cycles" in one) == (2000.0, 2000.0, "ns", False)
+    (entry,) = merged(document(row(ns=2.0, time_unit="us", cycles=math.nan)))["benchmarks"]
+    times = (entry["real_time"], entry["cpu_time"], entry["time_unit"])
+    assert times == (2000.0, 2000.0, "ns") and "cycles" not in entry
 
 
 def test_a_merged_run_reads_back_whole(tmp_path: Path) -> None:
@@ -389,30 +392,30 @@ def test_a_merged_run_reads_back_whole(tmp_path: Path) -> None:
     assert (run.units[1], run.failed, run.complete, run.account.order_seed) == (unit(1), failed, True, 7)
 
 
-def test_how_far_the_clock_moved_is_in_the_account() -> None:
+def test_the_account_states_how_much_the_clock_changed() -> None:
     units = (unit(0, ns_per_addition=0.5), unit(1, ns_per_addition=0.6), unit(2, ns_per_addition=None))
     clock = Account(True, 3, units=units).clock
     assert clock == {"ns_per_addition_min": 0.5, "ns_per_addition_max": 0.6, "moved": pytest.approx(0.2)}
     assert Account(True, 1).clock == {}
 
 
-def test_compare_py_finds_all_it_reads() -> None:
-    """Its rules: a name, times and unit in each row, each name with one unit, families and instances to sort by."""
+def test_a_run_has_all_fields_that_compare_py_reads() -> None:
+    """It needs a name, times and a unit in each row, one unit for each name, and families and instances to sort by."""
     rows = merged(*repetitions())["benchmarks"]
-    for one in rows:
-        assert {"name", "run_type", "real_time", "cpu_time", "time_unit"} <= one.keys()
-        assert {"family_index", "per_family_instance_index"} <= one.keys()
-        assert one["run_type"] == "aggregate" or "repetition_index" in one
-    assert len({(one["name"], one["time_unit"]) for one in rows}) == len({one["name"] for one in rows})
+    for entry in rows:
+        assert {"name", "run_type", "real_time", "cpu_time", "time_unit"} <= entry.keys()
+        assert {"family_index", "per_family_instance_index"} <= entry.keys()
+        assert entry["run_type"] == "aggregate" or "repetition_index" in entry
+    assert len({(entry["name"], entry["time_unit"]) for entry in rows}) == len({entry["name"] for entry in rows})
 
 
 @pytest.mark.skipif(not COMPARE.exists(), reason="the package libbenchmark-tools is not installed")
-def test_compare_py_itself_reads_a_run(tmp_path: Path) -> None:
+def test_compare_py_reads_a_run(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     write_json(path, merged(*repetitions()))
     command = [sys.executable, str(COMPARE), "--no-color", "benchmarks", str(path), str(path)]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "fam/x/bytes:1_pvalue" in said and "OVERALL_GEOMEAN" in said
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "fam/x/bytes:1_pvalue" in output and "OVERALL_GEOMEAN" in output
 
 
 # ---- units
@@ -421,12 +424,12 @@ def test_compare_py_itself_reads_a_run(tmp_path: Path) -> None:
 def test_a_unit_reads_back_with_its_document(tmp_path: Path) -> None:
     path = tmp_path / "scoped-0-1.json"
     write_unit(path, unit(1, reasons=("others used 1 core",), disturbed=True), document(row(cycles=math.nan)))
-    one, written = read_unit(path)
-    assert one == unit(1, reasons=("others used 1 core",), disturbed=True)
+    measured, written = read_unit(path)
+    assert measured == unit(1, reasons=("others used 1 core",), disturbed=True)
     assert "NaN" not in path.read_text() and written["benchmarks"][0]["real_time"] == 1.5
 
 
-def test_a_run_is_no_unit(tmp_path: Path) -> None:
+def test_a_run_is_refused_as_a_unit(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     write_json(path, document(row()))
     with pytest.raises(BadResult, match="damaged record of a unit"):
@@ -455,7 +458,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, mon
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_json_cannot_say_is_not_written(tmp_path: Path) -> None:
+def test_a_value_that_json_lacks_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError):
         write_json(tmp_path / "run.json", {"x": math.nan})
     assert list(tmp_path.iterdir()) == []
@@ -475,33 +478,33 @@ def repeated(*real_and_cpu: tuple[float, float], **counters: float) -> dict[str,
 NAME = "scoped/none/bytes:8"
 
 
-def test_a_process_counts_by_the_median_of_its_repetitions_of_processor_time() -> None:
-    one = sample_of(repeated((9.0, 2.0), (5.0, 1.0), (90.0, 30.0), ns_per_addition=0.5), NAME)
-    assert (one.ns, one.counters) == (2.0, {"ns_per_addition": 0.5, WALL_NS: 9.0})
+def test_the_sample_of_a_process_is_the_median_of_its_processor_times() -> None:
+    sample = sample_of(repeated((9.0, 2.0), (5.0, 1.0), (90.0, 30.0), ns_per_addition=0.5), NAME)
+    assert (sample.ns, sample.counters) == (2.0, {"ns_per_addition": 0.5, WALL_NS: 9.0})
 
 
-def test_the_wall_clock_tells_where_several_threads_or_another_one_did_the_work() -> None:
-    many = sample_of(repeated((9.0, 4.0), (7.0, 4.0), (8.0, 4.0), items_per_second=5.0), NAME)
-    elsewhere = sample_of(repeated((9.0, 0.01), (7.0, 0.01), (8.0, 0.01)), NAME)
-    for one in (many, elsewhere):
-        assert one.ns == 8.0 and WALL_NS not in one.counters
+def test_the_wall_time_is_used_where_several_threads_or_another_thread_did_the_work() -> None:
+    several_threads = sample_of(repeated((9.0, 4.0), (7.0, 4.0), (8.0, 4.0), items_per_second=5.0), NAME)
+    another_thread = sample_of(repeated((9.0, 0.01), (7.0, 0.01), (8.0, 0.01)), NAME)
+    for sample in (several_threads, another_thread):
+        assert sample.ns == 8.0 and WALL_NS not in sample.counters
 
 
 @pytest.mark.parametrize("wrong", [{"error_occurred": True, "error_message": "wrong sum"}, {"real_time": 0.0}])
-def test_a_process_without_a_figure_says_why(wrong: dict[str, object]) -> None:
+def test_a_process_without_a_figure_is_refused_with_the_reason(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="wrong sum|not positive"):
         sample_of(document({**row(), **wrong}), NAME)
     with pytest.raises(ValueError, match="has no result"):
         sample_of(document(row()), "another")
 
 
-def test_processes_stand_in_their_order_in_whatever_order_they_ended() -> None:
+def test_processes_are_sorted_by_number_in_whatever_order_they_ended() -> None:
     pieces = [(unit(process), document(row(ns=process + 1.0))) for process in (2, 0, 1)]
     rows = merge(pieces, Account(True, 3, 7), [])["benchmarks"]
-    assert [one["real_time"] for one in rows if one["run_type"] == "iteration"] == [1.0, 2.0, 3.0]
+    assert [entry["real_time"] for entry in rows if entry["run_type"] == "iteration"] == [1.0, 2.0, 3.0]
 
 
-def test_where_the_program_lies_is_not_told() -> None:
+def test_the_folder_of_the_program_is_not_kept() -> None:
     assert merged(document(row(), executable="/home/someone/stackheap"))["context"]["executable"] == "stackheap"
 
 
@@ -509,7 +512,7 @@ WRONG = [BadResult(Path("run.json"), "no run"), BadInput("no run"), OSError("no 
 
 
 @pytest.mark.parametrize("problem", WRONG)
-def test_what_is_wrong_is_one_line_and_no_traceback(capsys: pytest.CaptureFixture[str], problem: Exception) -> None:
+def test_a_problem_is_one_line_without_a_traceback(capsys: pytest.CaptureFixture[str], problem: Exception) -> None:
     def work() -> int:
         raise problem
 

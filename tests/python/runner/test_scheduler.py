@@ -97,7 +97,7 @@ def test_parts_without_a_benchmark_left_are_not_run(executable: Path) -> None:
 @pytest.mark.parametrize(
     ("only", "allocators", "says"),
     [
-        ("[", (), "stackheap: --only: '[' is no regular expression"),
+        ("[", (), "stackheap: --only: '[' is not a regular expression"),
         ("^nothing/", (), "stackheap: no benchmark's name matches --only=^nothing/"),
         (None, ("mine",), "stackheap: --allocator needs NAME=FILE[,PREFIX], not 'mine'"),
     ],

@@ -60,7 +60,7 @@ def test_a_malloc_that_is_missing_is_skipped_and_does_not_pass() -> None:
     ("refusal", "verdict"),
     [
         ("", verify.FAIL),
-        ("/lib/libtbbmalloc.so.2 is no malloc library: its malloc is that of /lib/libc.so.6", verify.PASS),
+        ("/lib/libtbbmalloc.so.2 cannot be loaded as a malloc library: its malloc is that of libc.so.6", verify.PASS),
         ("cannot be run", verify.FAIL),
     ],
 )  # the program's message for the library without its prefix

@@ -81,7 +81,7 @@ def main(arguments: list[str]) -> int:
     try:
         only = re.compile(options.get("only", ""))
     except re.error:
-        return refuse(f"--only: {options['only']!r} is no regular expression")
+        return refuse(f"--only: {options['only']!r} is not a regular expression")
     if not any(only.search(name) for _, _, benchmarks in FAMILIES.values() for name in benchmarks):
         return refuse(f"no benchmark's name matches --only={options['only']}")
     if options.get("list") == "json":
