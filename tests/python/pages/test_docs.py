@@ -274,6 +274,5 @@ def test_this_projects_own_readme_is_fresh() -> None:
     assert docs.stale(ROOT, docs.make(ROOT)) == []
 
 
-@pytest.mark.xfail(strict=True, reason="the reference is older than ns_per_eight_additions; measure a new one, then delete this mark")
 def test_this_projects_own_reference_was_measured_by_the_present_program() -> None:
     assert docs.outdated(ROOT) == []
