@@ -50,7 +50,7 @@ def fixtures_of(item: pytest.Item) -> dict[str, Any]:
     """The functions of all fixtures that a test uses, also through another fixture, by name."""
     if not isinstance(item, pytest.Function):
         return {}
-    return {name: found[-1].func for name, found in item._fixtureinfo.name2fixturedefs.items()}
+    return {name: definitions[-1].func for name, definitions in item._fixtureinfo.name2fixturedefs.items()}
 
 
 @cache
@@ -58,7 +58,7 @@ def reaches_program(start: Any) -> bool:
     """Whether a function calls PROGRAM, itself or through functions and classes of the tests that it names."""
     left, seen = [start], set()
     while left:
-        value = inspect.unwrap(found) if callable(found := left.pop()) else found
+        value = inspect.unwrap(reached) if callable(reached := left.pop()) else reached
         if isinstance(value, type) and belongs_to_tests(inspect.getmodule(value)):
             left += [getattr(member, "fget", getattr(member, "func", member)) for member in vars(value).values()]
         elif isinstance(value, FunctionType) and value not in seen and is_in_tests(value.__code__.co_filename):
@@ -112,8 +112,9 @@ def arrange_for_workers(items: list[pytest.Item]) -> None:
 def shares_a_fixture(item: pytest.Item) -> bool:
     if not isinstance(item, pytest.Function):
         return False
-    definitions = [found[-1] for found in item._fixtureinfo.name2fixturedefs.values()]
-    return any(one.scope != "function" and is_in_tests(inspect.getfile(one.func)) for one in definitions)
+    definitions = [overridden[-1] for overridden in item._fixtureinfo.name2fixturedefs.values()]
+    shared = [definition.func for definition in definitions if definition.scope != "function"]
+    return any(is_in_tests(inspect.getfile(function)) for function in shared)
 
 
 def is_alone(item: pytest.Item) -> bool:
@@ -121,10 +122,10 @@ def is_alone(item: pytest.Item) -> bool:
 
 
 @contextlib.contextmanager
-def locked(path: Path, how: int) -> Iterator[None]:
+def locked(path: Path, operation: int) -> Iterator[None]:
     handle = os.open(path, os.O_RDONLY)
     try:
-        fcntl.flock(handle, how)
+        fcntl.flock(handle, operation)
         yield
     finally:
         os.close(handle)

@@ -66,9 +66,9 @@ class SetText:
     right: float
     bottom: float
 
-    def overlaps(self, other: SetText) -> bool:
-        across = min(self.right, other.right) - max(self.left, other.left)
-        return across > NEAR and min(self.bottom, other.bottom) - max(self.top, other.top) > NEAR
+    def overlaps(self, neighbour: SetText) -> bool:
+        across = min(self.right, neighbour.right) - max(self.left, neighbour.left)
+        return across > NEAR and min(self.bottom, neighbour.bottom) - max(self.top, neighbour.top) > NEAR
 
 
 def stand_in(folder: Path, weight: str, family: str, widths: Mapping[str, int]) -> None:
@@ -132,9 +132,9 @@ def test_no_letters_of_a_chart_overlap_or_leave_the_page(browser: Browser, figur
             if text.left < 0 or text.right > width or text.top < 0 or text.bottom > height
         ]
         faults += [
-            f"{name}: {text.text!r} overlaps {other.text!r}"
-            for text, other in itertools.combinations(texts, 2)
-            if text.overlaps(other)
+            f"{name}: {text.text!r} overlaps {neighbour.text!r}"
+            for text, neighbour in itertools.combinations(texts, 2)
+            if text.overlaps(neighbour)
         ]
     assert faults == []
 

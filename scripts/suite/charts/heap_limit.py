@@ -19,16 +19,16 @@ QUESTION = "How much memory does a malloc grant at once, and how much does it us
 def draw(run: Run, look: Look) -> Drawing | None:
     benchmarks = query.by_strategy(run.series(FAMILY, limit="granted"))
     benchmarks = {name: benchmarks[name] for name in query.mallocs(run, FAMILY) if name in benchmarks}
-    granted, books = (query.counted(benchmarks, counter) for counter in ("granted_bytes", "books_bytes"))
+    granted, metadata = (query.counted(benchmarks, counter) for counter in ("granted_bytes", "books_bytes"))
     if not granted:
         return None
     panels = [_panel("Largest block granted", granted)]
-    if any(estimate.low > 0.0 for estimate in books.values()):
-        panels.append(_panel("Used by malloc itself", books))
+    if any(estimate.low > 0.0 for estimate in metadata.values()):
+        panels.append(_panel("Used by malloc itself", metadata))
     page = Page(run, look, FAMILY)
     forms.dots(page, forms.cheapest_first(granted), *panels, valued=True)
     subtitle = "Request a single block, larger each time, in a separate process: bytes, log scales"
-    return page.finish(_title(run, granted, books), subtitle)
+    return page.finish(_title(run, granted, metadata), subtitle)
 
 
 def _panel(title: str, values: Mapping[str, Estimate]) -> forms.RowsPanel:
@@ -38,9 +38,9 @@ def _panel(title: str, values: Mapping[str, Estimate]) -> forms.RowsPanel:
     return forms.RowsPanel(title, [forms.Column("", shown)], axis)
 
 
-def _title(run: Run, granted: Mapping[str, Estimate], books: Mapping[str, Estimate]) -> str:
+def _title(run: Run, granted: Mapping[str, Estimate], metadata: Mapping[str, Estimate]) -> str:
     at_least = any(any(benchmark.counter("at_least")) for benchmark in run.series(FAMILY, limit="granted"))
     least = min(query.middles(granted).values())
     text = f"at least {phrases.size(least)}" if at_least else phrases.with_extremes(granted, phrases.size)
     text = f"Malloc grants {text} in one block"
-    return f"{text}, for which it uses {phrases.with_extremes(books, phrases.size)} itself" if books else text
+    return f"{text}, for which it uses {phrases.with_extremes(metadata, phrases.size)} itself" if metadata else text

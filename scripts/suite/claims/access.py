@@ -5,7 +5,7 @@ from __future__ import annotations
 from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.claims.inputs import ComparedPair, libraries, need, ratio, ratios
-from suite.claims.verdict import HOLDS, Verdict, claim, each, holds_but, is_more, names, of_all, times
+from suite.claims.verdict import HOLDS, Verdict, claim, holds_but, is_more, listed, names, of_all, times
 from suite.results import query
 from suite.results.model import Benchmark, Run
 
@@ -19,7 +19,7 @@ def heap_access_slower(run: Run) -> Verdict:
         stack, heap = (_random_or_whole(run, family, home) for home in HOMES)
         pairs |= {f"{activity} {bytes_text(size)}": (heap[size], stack[size]) for size in stack if size in heap}
     compared = ratios(pairs)
-    text = f"the same data costs on the heap, relative to the stack: {each(compared, times)}"
+    text = f"the same data costs on the heap, relative to the stack: {listed(compared, times)}"
     return of_all(compared, text, lambda rest: f"not for {phrases.joined(rest)}")
 
 
@@ -36,7 +36,7 @@ def pointer_costs(run: Run) -> Verdict:
     near, far = (need(run, f"indirection/depth:1/layout:{layout}") for layout in ("packed", "scattered"))
     compared = ratios({"a pointer to a neighbour": (near, direct), "a pointer to anywhere": (far, direct)})
     led = ratio(far, near)
-    text = f"relative to a value in place: {each(compared, times)}; a target anywhere costs {times(led)} a neighbour"
+    text = f"relative to a value in place: {listed(compared, times)}; a target anywhere costs {times(led)} a neighbour"
     ruled = of_all(compared, text, lambda rest: f"not for {phrases.joined(rest)}")
     if ruled.verdict == HOLDS and is_more(led, 2.0):
         return holds_but(text, "the distance of the target costs more than following the pointer")
@@ -52,7 +52,7 @@ def jumping_costs(run: Run) -> Verdict:
     sizes = [size for size in random if size in in_order]
     levels = {_level(run, size): size for size in sizes}  # the largest of each level
     compared = ratios({name: (random[size], in_order[size]) for name, size in levels.items()})
-    text = f"a load at random costs, relative to a load in order: {each(compared, times)}"
+    text = f"a load at random costs, relative to a load in order: {listed(compared, times)}"
     return of_all(compared, text, lambda rest: f"not in {phrases.joined(rest)}")
 
 
@@ -81,7 +81,7 @@ def neighbours_help(run: Run) -> Verdict:
         name = f"matrix/one_block/n:{sides[-1]}/by:{{}}"
         pairs["a matrix by column against by row"] = _both(run, name, "column", "row")
     compared = ratios(pairs)
-    text = f"cost of visiting an element: {each(compared, times)}"
+    text = f"cost of visiting an element: {listed(compared, times)}"
     return of_all(compared, text, lambda rest: f"not for {phrases.joined(rest)}")
 
 
@@ -94,5 +94,5 @@ def _both(run: Run, name: str, *fillings: str) -> ComparedPair:
 def heap_ages(run: Run) -> Verdict:
     aged, fresh = (libraries(run, "list_walk", heap=heap) for heap in ("aged", "empty"))
     compared = ratios({name: (aged[name], fresh[name]) for name in aged if name in fresh})
-    text = f"walking a list that was built on an aged heap costs, relative to a fresh heap: {each(compared, times)}"
+    text = f"walking a list that was built on an aged heap costs, relative to a fresh heap: {listed(compared, times)}"
     return of_all(compared, text, lambda rest: f"not shown for {names(rest)}")

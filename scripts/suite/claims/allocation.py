@@ -12,11 +12,11 @@ from suite.claims.verdict import (
     Verdict,
     claim,
     does_not_hold,
-    each,
     holds,
     holds_but,
     is_more,
     is_no_more,
+    listed,
     names,
     of_all,
     times,
@@ -35,7 +35,7 @@ def stack_is_faster(run: Run) -> Verdict:
     stack = need(run, "scoped/stack_array/bytes:64/touch:first")
     mallocs = libraries(run, "scoped", bytes=64, touch="first")
     compared = ratios({name: (mallocs[name], stack) for name in (default_of(run, mallocs), fastest_of(mallocs))})
-    text = f"64 bytes take {_ns(stack)} on the stack; as a multiple of that: {each(compared, times)}"
+    text = f"64 bytes take {_ns(stack)} on the stack; as a multiple of that: {listed(compared, times)}"
     return of_all(compared, text, lambda rest: f"not shown for {names(rest)}")
 
 
@@ -79,7 +79,7 @@ def no_search(run: Run) -> Verdict:
     aged, empty = (libraries(run, "heap_state", bytes=64, state=state, threads="ever") for state in states)
     heaps = ratios({name: (aged[name], empty[name]) for name in aged if name in empty})
     searches = depends(stack[0], stack[1])
-    beside = f"; by malloc: {each(heaps, times)}" if heaps else ""
+    beside = f"; by malloc: {listed(heaps, times)}" if heaps else ""
     text = f"on an aged heap, 64 bytes of stack cost {times(ratio(stack[0], stack[1]))} what they cost on an empty heap"
     if searches is None:
         raise Undecided(f"the interval is too wide to tell: {text}")
@@ -184,7 +184,7 @@ def unknown_size_needs_heap(run: Run) -> Verdict:
         mallocs = libraries(run, "scoped", bytes=size, touch="first")
         fastest = fastest_of(mallocs)
         compared[f"{phrases.plain(fastest)} at {bytes_text(size)}"] = ratio(mallocs[fastest], alloca)
-    text = f"alloca takes stack memory of a size known only at run time; as a multiple of its cost: {each(compared, times)}"
+    text = f"alloca takes stack memory of a size known only at run time; as a multiple of its cost: {listed(compared, times)}"
     if not compared:
         raise CannotJudge("the run has no scoped")
     cheaper = [name for name, price in compared.items() if is_more(price)]

@@ -10,11 +10,11 @@ from suite.claims.verdict import (
     Verdict,
     claim,
     does_not_hold,
-    each,
     holds,
     holds_but,
     is_more,
     is_no_more,
+    listed,
     names,
     of_all,
     times,
@@ -57,7 +57,7 @@ def shared_heap_contends(run: Run) -> Verdict:
         name = family_and_name.partition("/")[2]
         if name not in worst or rise.low > worst[name].low:
             worst[name] = rise
-    text = f"with a thread on each core, a block costs, relative to a single thread: {each(worst, times)}"
+    text = f"with a thread on each core, a block costs, relative to a single thread: {listed(worst, times)}"
     return of_all(worst, text, lambda rest: f"not shown for {names(rest)}")
 
 

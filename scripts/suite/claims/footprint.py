@@ -10,11 +10,11 @@ from suite.claims.verdict import (
     Verdict,
     claim,
     does_not_hold,
-    each,
     figures,
     holds,
     holds_but,
     interval,
+    listed,
     names,
 )
 from suite.results import query
@@ -35,7 +35,7 @@ def bookkeeping(run: Run) -> Verdict:
         {name: counter(benchmark, HELD) for name, benchmark in libraries(run, "overhead", bytes=size).items()}
         for size in (sizes[0], sizes[-1])
     )
-    text = f"for each requested byte in blocks of {sizes[0]} B, a malloc holds: {each(small, _per_byte)}"
+    text = f"for each requested byte in blocks of {sizes[0]} B, a malloc holds: {listed(small, _per_byte)}"
     with_metadata = [name for name, held in small.items() if held.low > METADATA]
     if not with_metadata:
         return does_not_hold(text)

@@ -10,11 +10,11 @@ from suite.claims.verdict import (
     Verdict,
     claim,
     does_not_hold,
-    each,
     holds,
     holds_but,
     is_more,
     is_no_more,
+    listed,
     names,
     of_all,
     times,
@@ -41,7 +41,7 @@ def drop_at_once(run: Run) -> Verdict:
     compared = {name: estimate_ratio(values, at_once, confidence) for name, values in apart.items()}
     text = (
         f"dropping {counts[-1]:,} objects one by one costs, relative to resetting the arena: "
-        f"{each(compared, times)}"
+        f"{listed(compared, times)}"
     )
     return of_all(compared, text, lambda rest: f"not shown for {names(rest)}")
 
@@ -65,7 +65,7 @@ def simple_copies_cheap(run: Run) -> Verdict:
         name: (need(run, f"pass/type:{kind}/how:copy"), need(run, f"pass/type:{kind}/how:move"))
         for name, kind in on_heap.items()
     })  # fmt: skip
-    text = f"a copy costs, relative to a move: an int {times(simple)}, {each(better, times)}"
+    text = f"a copy costs, relative to a move: an int {times(simple)}, {listed(better, times)}"
     if not alike and not is_more(simple):
         raise Undecided(f"the intervals are too wide to tell: {text}")
     if not alike:
@@ -110,7 +110,7 @@ def automatic_is_free(run: Run) -> Verdict:
     compared = ratios(pairs)
     shared = ratio(need(run, "smart_pointer/op:make/kind:shared_ptr"), need(run, "smart_pointer/op:make/kind:raw"))
     text = (
-        f"relative to a plain pointer, a unique_ptr costs: {each(compared, times)}; making a shared_ptr: {times(shared)}"
+        f"relative to a plain pointer, a unique_ptr costs: {listed(compared, times)}; making a shared_ptr: {times(shared)}"
     )
     costs = {activity: depends(*pair) for activity, pair in pairs.items()}
     paid = [activity for activity, more in costs.items() if more]

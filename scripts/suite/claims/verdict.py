@@ -38,9 +38,9 @@ class Claim:
     test: Callable[[Run], Verdict]
 
 
-def claim(id: str, short: str, said: str, *families: str) -> Callable[[Callable[[Run], Verdict]], Claim]:
+def claim(id: str, short: str, statement: str, *families: str) -> Callable[[Callable[[Run], Verdict]], Claim]:
     """Makes a claim of the function that judges it."""
-    return lambda judge: Claim(id, short, said, families, judge)
+    return lambda judge: Claim(id, short, statement, families, judge)
 
 
 class CannotJudge(Exception):
@@ -109,7 +109,7 @@ def figures(value: float) -> str:
     return f"{value:#.3g}" if 0.0 < value < 99.95 else three_figures(value)
 
 
-def each(estimates: Mapping[str, Estimate], text: Callable[[Estimate], str]) -> str:
+def listed(estimates: Mapping[str, Estimate], text: Callable[[Estimate], str]) -> str:
     """`glibc 13.8 times (13.3 to 19.8), jemalloc ...`."""
     return ", ".join(f"{_label(name)} {text(estimate)}" for name, estimate in estimates.items())
 

@@ -273,8 +273,8 @@ def medians_of(unit: str, numbers: Numbers, reference: Numbers | None) -> Array:
     return np.array([_median(values) for values in ratios])
 
 
-def _both_in_cycles(numbers: Numbers, other: Numbers) -> bool:
-    return numbers.have_cycles() and other.have_cycles()
+def _both_in_cycles(numbers: Numbers, reference: Numbers) -> bool:
+    return numbers.have_cycles() and reference.have_cycles()
 
 
 def _median(values: Array) -> float:
@@ -311,11 +311,11 @@ def prepare(path: Path, reference: Path | None = None) -> PreparedRun:
     own, context = numbers_of(run, metrics), dict(run.context)
     beside, facts = None, _facts(run)
     if reference is not None:
-        other = _read(reference)
-        if _machine(other) != _machine(run) or _profile(other) != _profile(run):
+        reference_run = _read(reference)
+        if _machine(reference_run) != _machine(run) or _profile(reference_run) != _profile(run):
             raise BadInput(f"{reference}: a reference needs the machine and the profile of {path}")
-        beside = numbers_of(other, metrics)  # an early reference build declares nothing
-        facts |= {f"reference: {key}": value for key, value in _facts(other).items()}
+        beside = numbers_of(reference_run, metrics)  # an early reference build declares nothing
+        facts |= {f"reference: {key}": value for key, value in _facts(reference_run).items()}
     unit = RATIO if beside is not None else CYCLES if own.have_cycles() else NS
     medians = medians_of(unit, own, beside)
     if not np.isfinite(medians).any():
@@ -323,7 +323,7 @@ def prepare(path: Path, reference: Path | None = None) -> PreparedRun:
     return PreparedRun(
         path=path,
         digest=_digest(own, context),
-        reference_digest=_digest(beside, dict(other.context)) if beside is not None else None,
+        reference_digest=_digest(beside, dict(reference_run.context)) if beside is not None else None,
         measured=moment_of(str(context.get("date", "")), f"{path}: the context's date is missing or invalid"),
         machine=_machine(run),
         profile=_profile(run),

@@ -59,8 +59,8 @@ class UnlikeThemes(ValueError):
 def inline(light: Drawing, dark: Drawing, prefix: str, styles: ChartStyles) -> InlineSvg:
     """The chart as part of a page. `prefix` begins its ids. Raises UnlikeThemes."""
     panels = _panels(light)
-    tree, other = (tidy_tree(drawing, {"Date": None}) for drawing in (light, dark))
-    pairs = list(itertools.zip_longest(tree.iter(), other.iter()))
+    tree, dark_tree = (tidy_tree(drawing, {"Date": None}) for drawing in (light, dark))
+    pairs = list(itertools.zip_longest(tree.iter(), dark_tree.iter()))
     if any(a is None or b is None or a.tag != b.tag for a, b in pairs):
         raise UnlikeThemes(light.title)
     for element, twin in pairs:

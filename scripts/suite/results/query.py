@@ -13,13 +13,13 @@ Key = TypeVar("Key")
 MOST_MALLOCS = 10  # more lines than these and the stack's and the arena's cannot be labelled
 
 
-def by_strategy(found: Iterable[Benchmark]) -> dict[str, Benchmark]:
-    return {one.name.strategy: one for one in found if one.name.strategy is not None}
+def by_strategy(benchmarks: Iterable[Benchmark]) -> dict[str, Benchmark]:
+    return {benchmark.name.strategy: benchmark for benchmark in benchmarks if benchmark.name.strategy is not None}
 
 
-def by_number(found: Iterable[Benchmark], key: str) -> dict[int, Benchmark]:
+def by_number(benchmarks: Iterable[Benchmark], key: str) -> dict[int, Benchmark]:
     """By the whole number that `key` has in the name, ascending."""
-    numbered = {number: one for one in found if (number := one.name.number(key)) is not None}
+    numbered = {number: benchmark for benchmark in benchmarks if (number := benchmark.name.number(key)) is not None}
     return {number: numbered[number] for number in sorted(numbered)}
 
 
@@ -58,27 +58,28 @@ def leading(run: Run, family: str) -> list[str]:
     return first + mallocs(run, family)
 
 
-def medians(found: Mapping[Key, Benchmark], per: Callable[[Key], float] | None = None) -> dict[Key, Estimate]:
+def medians(benchmarks: Mapping[Key, Benchmark], per: Callable[[Key], float] | None = None) -> dict[Key, Estimate]:
     """The cost of each, or a `per`-th of it."""
     return {
-        key: estimate_median([ns / (per(key) if per else 1.0) for ns in one.times]) for key, one in found.items()
+        key: estimate_median([ns / (per(key) if per else 1.0) for ns in benchmark.times])
+        for key, benchmark in benchmarks.items()
     }
 
 
 def counted(
-    found: Mapping[Key, Benchmark], counter: str, per: Callable[[Key], float] | None = None
+    benchmarks: Mapping[Key, Benchmark], counter: str, per: Callable[[Key], float] | None = None
 ) -> dict[Key, Estimate]:
     """A counter of each that has it, or a `per`-th of it."""
     return {
-        key: estimate_median([value / (per(key) if per else 1.0) for value in one.counter(counter)])
-        for key, one in found.items()
-        if one.counter(counter)
+        key: estimate_median([value / (per(key) if per else 1.0) for value in benchmark.counter(counter)])
+        for key, benchmark in benchmarks.items()
+        if benchmark.counter(counter)
     }
 
 
-def on_huge_pages(found: Mapping[str, Benchmark]) -> list[str]:
+def on_huge_pages(benchmarks: Mapping[str, Benchmark]) -> list[str]:
     """Those whose memory was granted huge pages for the most part, which is faster for that alone."""
-    return [name for name, share in counted(found, "huge_share").items() if share.median > 0.5]
+    return [name for name, share in counted(benchmarks, "huge_share").items() if share.median > 0.5]
 
 
 def ratios(above: Mapping[Key, Benchmark], below: Mapping[Key, Benchmark]) -> dict[Key, Estimate]:
@@ -86,9 +87,9 @@ def ratios(above: Mapping[Key, Benchmark], below: Mapping[Key, Benchmark]) -> di
 
     The more ratios, the wider each interval (Bonferroni): one of many that differs by chance is no finding.
     """
-    both = {key: (one, below[key]) for key, one in above.items() if key in below}
+    both = {key: (benchmark, below[key]) for key, benchmark in above.items() if key in below}
     confidence = 1 - (1 - CONFIDENCE) / max(1, len(both))
-    compared = {key: ratio_of(one, base, confidence) for key, (one, base) in both.items()}
+    compared = {key: ratio_of(benchmark, base, confidence) for key, (benchmark, base) in both.items()}
     return {key: ratio for key, ratio in compared.items() if ratio is not None}
 
 
@@ -98,15 +99,15 @@ def ratio_of(above: Benchmark, below: Benchmark, confidence: float = CONFIDENCE)
     return estimate_ratio(above.times, below.times, confidence) if positive else None
 
 
-def against_one(found: Mapping[Key, Benchmark], base: Benchmark | None) -> dict[Key, Estimate]:
-    return {} if base is None else ratios(found, dict.fromkeys(found, base))
+def against_one(benchmarks: Mapping[Key, Benchmark], base: Benchmark | None) -> dict[Key, Estimate]:
+    return {} if base is None else ratios(benchmarks, dict.fromkeys(benchmarks, base))
 
 
-def to_stack(run: Run, found: Mapping[str, Benchmark]) -> list[Estimate]:
+def to_stack(run: Run, benchmarks: Mapping[str, Benchmark]) -> list[Estimate]:
     """How many times the stack each malloc library costs; nothing where either is missing."""
-    libraries = {name: found[name] for name in run.mallocs() if name in found}
-    return list(against_one(libraries, found.get("stack_array")).values())
+    libraries = {name: benchmarks[name] for name in run.mallocs() if name in benchmarks}
+    return list(against_one(libraries, benchmarks.get("stack_array")).values())
 
 
-def middles(found: Mapping[Key, Estimate]) -> dict[Key, float]:
-    return {key: one.median for key, one in found.items()}
+def middles(estimates: Mapping[Key, Estimate]) -> dict[Key, float]:
+    return {key: estimate.median for key, estimate in estimates.items()}

@@ -97,8 +97,8 @@ class PlanRecord:
     benchmarks_and_mallocs: str
     order_seed: int
 
-    def differences(self, other: PlanRecord) -> list[str]:
-        return [entry.name for entry in dataclasses.fields(self) if getattr(self, entry.name) != getattr(other, entry.name)]
+    def differences(self, plan: PlanRecord) -> list[str]:
+        return [entry.name for entry in dataclasses.fields(self) if getattr(self, entry.name) != getattr(plan, entry.name)]
 
 
 def read_plan(folder: Path) -> PlanRecord:

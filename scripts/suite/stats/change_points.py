@@ -119,8 +119,8 @@ def _best_divisions(block: Array, drawn_in: Array) -> list[tuple[int, float]]:
         energy = _energies(drawn_in[first : first + at_once])
         lasting = energy[:, :, -1].argmax(axis=1)
         passing = energy[:, :, :-1].reshape(len(some), -1).argmax(axis=1)
-        for row, last, other in zip(some, lasting, passing):
-            place, end = divmod(int(other), runs - 1)
+        for row, last, inner in zip(some, lasting, passing):
+            place, end = divmod(int(inner), runs - 1)
             spans = [(int(last) + 1, runs, _places(runs)), (place + 1, end + 1, _places_and_ends(runs))]
             tested = ((2 * number * two_sided_rank_sum_p(row[:at], row[at:to]), at) for at, to, number in spans if number)
             p, at = min(tested)

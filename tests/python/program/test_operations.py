@@ -103,10 +103,10 @@ def measured(
     return Witnessed(rows, {name: float(value) for name, value in (line.split("=") for line in notes)})
 
 
-def rows_of(told: Answer) -> list[dict[str, Any]]:
-    assert told.status == 0, told.err
-    # Not told.rows: of counters that are zero throughout, Google Benchmark's own aggregates are no numbers.
-    rows = [dict(row) for row in json.loads(told.out)["benchmarks"] if row["run_type"] == "iteration"]
+def rows_of(answer: Answer) -> list[dict[str, Any]]:
+    assert answer.status == 0, answer.err
+    # Not answer.rows: of counters that are zero throughout, Google Benchmark's own aggregates are no numbers.
+    rows = [dict(row) for row in json.loads(answer.out)["benchmarks"] if row["run_type"] == "iteration"]
     assert [row["error_message"] for row in rows if row.get("error_occurred")] == []
     return rows
 
@@ -148,11 +148,11 @@ def test_what_is_timed_alone_is_that_call_and_not_the_other(
 ) -> None:
     benchmark, name = counter.split(": ")
     for timed in ("malloc", "free") if "{}" in benchmark else ("free",):
-        told = measured(
+        witnessed = measured(
             witness, tmp_path, benchmark.format(timed), 3, malloc_ns=CALL_NS * (slow == "malloc"),
             free_ns=CALL_NS * (slow == "free"),
         )  # fmt: skip
-        figures = [row[name] for row in told.rows]
+        figures = [row[name] for row in witnessed.rows]
         low, high = (0.95 * CALL_NS, 3 * CALL_NS) if slow == timed else (0, CALL_NS / 2)
         assert low <= min(figures) < high, figures
 
@@ -160,18 +160,18 @@ def test_what_is_timed_alone_is_that_call_and_not_the_other(
 def test_blocks_of_false_sharing_are_taken_by_whom_it_says(witness: Path, tmp_path: Path) -> None:
     takers = {}
     for mode in ("passive", "active", "padded"):
-        told = measured(witness, tmp_path, f"false_sharing/witness/mode:{mode}/write:atomic/threads:2", 1)
-        assert told.notes[f"of_size.{256 if mode == 'padded' else 8}"] == 2
-        assert told.notes["wrong_frees"] == 0 and told.notes["live"] == 0
-        takers[mode] = told.notes["threads"]
+        witnessed = measured(witness, tmp_path, f"false_sharing/witness/mode:{mode}/write:atomic/threads:2", 1)
+        assert witnessed.notes[f"of_size.{256 if mode == 'padded' else 8}"] == 2
+        assert witnessed.notes["wrong_frees"] == 0 and witnessed.notes["live"] == 0
+        takers[mode] = witnessed.notes["threads"]
     assert takers == {"passive": 1, "active": 2, "padded": 2}
 
 
 def test_a_list_walk_is_on_the_heap_that_its_name_says(witness: Path, tmp_path: Path) -> None:
     for heap, others in (("empty", 0), ("aged", 1 << 16)):
-        told = measured(witness, tmp_path, f"list_walk/witness/heap:{heap}", 2)
-        assert told.notes["mallocs"] == 100_000 + others and told.notes["live"] == 0
-        assert told.notes["of_size.64"] - 100_000 <= others / 100
+        witnessed = measured(witness, tmp_path, f"list_walk/witness/heap:{heap}", 2)
+        assert witnessed.notes["mallocs"] == 100_000 + others and witnessed.notes["live"] == 0
+        assert witnessed.notes["of_size.64"] - 100_000 <= others / 100
 
 
 # The blocks that a container, a layout or a matrix must consist of: their size, and how many there are.
@@ -189,15 +189,16 @@ PLACED = [
 ]
 
 
-@pytest.mark.parametrize(("benchmark", "size", "count"), PLACED, ids=[each[0] for each in PLACED])
+@pytest.mark.parametrize(("benchmark", "size", "count"), PLACED, ids=[placed[0] for placed in PLACED])
 def test_what_is_visited_is_made_of_the_blocks_it_says(
     witness: Path, tmp_path: Path, benchmark: str, size: int, count: int
 ) -> None:
-    others = [one for one in PLACED if one[0].split("/")[0] == benchmark.split("/")[0] and one[1] != size and one[2] > 1]
-    told = measured(witness, tmp_path, benchmark, 1, preload=True)
-    assert told.notes.get(f"of_size.{size}", 0) >= count
+    family = benchmark.split("/")[0]
+    others = [placed for placed in PLACED if placed[0].split("/")[0] == family and placed[1] != size and placed[2] > 1]
+    witnessed = measured(witness, tmp_path, benchmark, 1, preload=True)
+    assert witnessed.notes.get(f"of_size.{size}", 0) >= count
     for _, other_size, other_count in others:
-        assert told.notes.get(f"of_size.{other_size}", 0) < other_count
+        assert witnessed.notes.get(f"of_size.{other_size}", 0) < other_count
 
 
 @pytest.mark.parametrize(
@@ -207,8 +208,9 @@ def test_what_is_visited_is_made_of_the_blocks_it_says(
 def test_a_heap_that_is_not_what_the_name_says_is_an_error(only: str, refusal: str) -> None:
     # In the program's own order it never happens; drawn at random, it does in every other process.
     for _ in range(30):
-        told = run("--profile=smoke", f"--only=^{only}", "--benchmark_format=json", "--benchmark_enable_random_interleaving=true")
-        errors = {row["error_message"] for row in json.loads(told.out)["benchmarks"] if row.get("error_occurred")}
+        options = ("--benchmark_format=json", "--benchmark_enable_random_interleaving=true")
+        answer = run("--profile=smoke", f"--only=^{only}", *options)
+        errors = {row["error_message"] for row in json.loads(answer.out)["benchmarks"] if row.get("error_occurred")}
         if errors:
             break
     assert len(errors) == 1 and refusal in errors.pop()
@@ -233,35 +235,35 @@ def best(pattern: str, figure: str = "real_time", times: int = 3) -> dict[str, f
 # Differences that are several times as large on any machine: what is told apart must be what the names say.
 @pytest.mark.timing
 def test_in_chase_a_random_order_defeats_the_prefetcher() -> None:
-    found = best("chase/bytes:67108864/order:.*/home:heap$")
-    orders = {name.split("order:")[1].split("/")[0]: ns for name, ns in found.items()}
+    times = best("chase/bytes:67108864/order:.*/home:heap$")
+    orders = {name.split("order:")[1].split("/")[0]: ns for name, ns in times.items()}
     assert orders["random"] > 2 * orders["sequential"], orders
 
 
 @pytest.mark.timing
 def test_in_parallel_chase_chains_overlap_and_one_does_not() -> None:
-    found = best("parallel_chase/bytes:67108864/chains:(1|8)$")
-    assert found["parallel_chase/bytes:67108864/chains:1"] > 1.5 * found["parallel_chase/bytes:67108864/chains:8"], found
+    ns = best("parallel_chase/bytes:67108864/chains:(1|8)$")
+    assert ns["parallel_chase/bytes:67108864/chains:1"] > 1.5 * ns["parallel_chase/bytes:67108864/chains:8"], ns
 
 
 @pytest.mark.timing
 def test_a_way_of_indirection_is_as_long_and_as_scattered_as_its_name_says() -> None:
-    found = best("indirection/")
-    ns = {name.split("/", 1)[1]: time for name, time in found.items()}
+    times = best("indirection/")
+    ns = {name.split("/", 1)[1]: time for name, time in times.items()}
     assert ns["depth:3/layout:scattered"] > 1.5 * ns["depth:1/layout:scattered"], ns
     assert ns["depth:1/layout:scattered"] > 1.5 * ns["depth:1/layout:packed"], ns
 
 
 def test_own_memory_of_shared_arena_is_a_threads_own() -> None:
     rows = rows_of(run("--profile=smoke", "--only=^shared_arena/", "--benchmark_format=json"))
-    found = {row["name"]: row["memories"] for row in rows}
-    assert found == {name: 2 if "memory:own" in name else 1 for name in found} and set(found.values()) == {1, 2}
+    memories = {row["name"]: row["memories"] for row in rows}
+    assert memories == {name: 2 if "memory:own" in name else 1 for name in memories} and set(memories.values()) == {1, 2}
 
 
 @pytest.mark.timing
 def test_few_pages_of_tlb_are_as_near_as_lines() -> None:
-    found = best("tlb/pages:16/", times=9)  # were all on one line of their pages, they would not fit the first cache
-    assert found["tlb/pages:16/layout:pages"] < 2.5 * found["tlb/pages:16/layout:lines"], found
+    ns = best("tlb/pages:16/", times=9)  # were all on one line of their pages, they would not fit the first cache
+    assert ns["tlb/pages:16/layout:pages"] < 2.5 * ns["tlb/pages:16/layout:lines"], ns
 
 
 def test_string_cliff_tells_where_the_characters_are() -> None:
@@ -270,21 +272,23 @@ def test_string_cliff_tells_where_the_characters_are() -> None:
 
 
 @pytest.mark.timing
-def test_columns_of_a_matrix_are_dearer_than_its_rows() -> None:
-    found = best("matrix/one_block/n:1024/")
-    assert found["matrix/one_block/n:1024/by:column"] > 1.5 * found["matrix/one_block/n:1024/by:row"], found
+def test_columns_of_a_matrix_cost_more_than_its_rows() -> None:
+    ns = best("matrix/one_block/n:1024/")
+    assert ns["matrix/one_block/n:1024/by:column"] > 1.5 * ns["matrix/one_block/n:1024/by:row"], ns
 
 
-@pytest.mark.parametrize("those", ["traverse/(unique_ptr|list)(_shuffled)?/count:1000/payload:8$", "strings/.*/count:1000$"])
-def test_what_is_shuffled_has_no_neighbours_and_what_is_in_order_has(those: str) -> None:
-    neighbours = best(those, "neighbours", 1)
+@pytest.mark.parametrize(
+    "pattern", ["traverse/(unique_ptr|list)(_shuffled)?/count:1000/payload:8$", "strings/.*/count:1000$"]
+)
+def test_what_is_shuffled_has_no_neighbours_and_what_is_in_order_has(pattern: str) -> None:
+    neighbours = best(pattern, "neighbours", 1)
     for name, share in neighbours.items():
         assert (share < 0.1) if "shuffled" in name else (share > 0.9), (name, share)
 
 
-@pytest.mark.parametrize("those", ["first_touch/home:(stack|malloc|calloc|mmap)/", "stack_growth/"])
-def test_the_first_write_to_a_page_is_a_page_fault_and_no_second_one_is(those: str) -> None:
-    for row in rows_of(run("--profile=smoke", f"--only=^{those}", "--benchmark_format=json")):
+@pytest.mark.parametrize("pattern", ["first_touch/home:(stack|malloc|calloc|mmap)/", "stack_growth/"])
+def test_the_first_write_to_a_page_is_a_page_fault_and_no_second_one_is(pattern: str) -> None:
+    for row in rows_of(run("--profile=smoke", f"--only=^{pattern}", "--benchmark_format=json")):
         if row.get("huge_share", 0) <= 0:
             assert agrees(row["page_faults"], (0.8, 1.3) if "touch:first" in row["name"] else (0, 0.1)), row
 
@@ -315,41 +319,41 @@ def test_the_time_is_that_of_the_child(family: str) -> None:
 
 
 def test_stack_limit_is_where_the_system_says() -> None:
-    for name, found in findings("stack_limit/", "quick").items():
+    for name, row in findings("stack_limit/", "quick").items():
         frame = int(name.split("frame:")[1])
-        assert frame < found["frame_bytes"] < frame + 200
-        assert found["usable_bytes"] == pytest.approx(found["frames"] * found["frame_bytes"])
-        if not found["at_least"]:
-            assert 0.8 * found["limit_bytes"] < found["usable_bytes"] <= found["limit_bytes"]
+        assert frame < row["frame_bytes"] < frame + 200
+        assert row["usable_bytes"] == pytest.approx(row["frames"] * row["frame_bytes"])
+        if not row["at_least"]:
+            assert 0.8 * row["limit_bytes"] < row["usable_bytes"] <= row["limit_bytes"]
 
 
 def test_heap_limit_is_looked_for_as_far_as_is_harmless() -> None:
     touched = findings("heap_limit/.*/limit:touched$")
-    for found in touched.values():
-        assert found["touched_bytes"] <= found["most_bytes"] and found["touched_bytes"] % (4 << 20) == 0
-        assert found["touched_bytes"] == found["most_bytes"] or found["crowded"] or not found["at_least"]
+    for row in touched.values():
+        assert row["touched_bytes"] <= row["most_bytes"] and row["touched_bytes"] % (4 << 20) == 0
+        assert row["touched_bytes"] == row["most_bytes"] or row["crowded"] or not row["at_least"]
     granted = findings("heap_limit/glibc/limit:granted$")["heap_limit/glibc/limit:granted"]
-    assert granted["granted_bytes"] >= max(found["touched_bytes"] for found in touched.values())
+    assert granted["granted_bytes"] >= max(row["touched_bytes"] for row in touched.values())
     assert granted["books_bytes"] < 16 << 20
 
 
-def test_overhead_is_what_the_books_need() -> None:
-    found = findings("overhead/(none|glibc)/bytes:(8|64|1024)$", "quick")
-    share = {name.split("/", 1)[1]: each["resident_bytes_per_byte"] for name, each in found.items()}
+def test_overhead_is_the_mallocs_metadata() -> None:
+    rows = findings("overhead/(none|glibc)/bytes:(8|64|1024)$", "quick")
+    share = {name.split("/", 1)[1]: row["resident_bytes_per_byte"] for name, row in rows.items()}
     for size in (8, 64, 1024):
         assert share[f"none/bytes:{size}"] == pytest.approx(1, abs=0.03)
         chunk = max(32, (size + 8 + 15) // 16 * 16)  # glibc: eight bytes before each, rounded up to 16, 32 at the least
         assert share[f"glibc/bytes:{size}"] == pytest.approx(chunk / size, rel=0.05)
-        assert found[f"overhead/none/bytes:{size}"]["blocks"] == (8 << 20) // size
+        assert rows[f"overhead/none/bytes:{size}"]["blocks"] == (8 << 20) // size
 
 
 def test_fragmentation_is_more_where_sizes_drift() -> None:
-    found = findings("fragmentation/glibc/", "quick")
-    drifting, mixed = (found[f"fragmentation/glibc/sizes:{sizes}"] for sizes in ("drifting", "mixed"))
-    for each in (drifting, mixed):
-        first, last, peak = (each[f"{which}_resident_per_live_byte"] for which in ("first", "last", "peak"))
+    rows = findings("fragmentation/glibc/", "quick")
+    drifting, mixed = (rows[f"fragmentation/glibc/sizes:{sizes}"] for sizes in ("drifting", "mixed"))
+    for row in (drifting, mixed):
+        first, last, peak = (row[f"{which}_resident_per_live_byte"] for which in ("first", "last", "peak"))
         assert 1 <= min(first, last) and max(first, last) <= peak < 10
-        assert each["live_bytes"] == 4 << 20
+        assert row["live_bytes"] == 4 << 20
     # 64 B take 80 with glibc: what is live at first is small blocks where sizes drift.
     assert drifting["first_resident_per_live_byte"] > mixed["first_resident_per_live_byte"] + 0.1
     assert drifting["peak_resident_per_live_byte"] > mixed["peak_resident_per_live_byte"] + 0.1
@@ -357,12 +361,12 @@ def test_fragmentation_is_more_where_sizes_drift() -> None:
 
 
 def test_returned_at_once_are_blocks_of_the_system_and_no_small_ones() -> None:
-    found = findings("returned/glibc/")
-    large, small = (found[f"returned/glibc/sizes:{sizes}"] for sizes in ("large", "small"))
+    rows = findings("returned/glibc/")
+    large, small = (rows[f"returned/glibc/sizes:{sizes}"] for sizes in ("large", "small"))
     assert large["returned_share_at_once"] > 0.8 and small["returned_share_at_once"] < 0.5
-    for each in (large, small):
-        assert 1 <= each["peak_resident_bytes"] / each["asked_bytes"] < 2
-        assert each["resident_share_0ms"] == pytest.approx(1 - each["returned_share_at_once"])
+    for row in (large, small):
+        assert 1 <= row["peak_resident_bytes"] / row["asked_bytes"] < 2
+        assert row["resident_share_0ms"] == pytest.approx(1 - row["returned_share_at_once"])
 
 
 def test_every_family_declares_a_test() -> None:

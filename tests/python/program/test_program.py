@@ -82,7 +82,7 @@ def test_the_core_set_of_the_gate_exists_and_is_small() -> None:
         for expression in family["core"]:
             pattern = re.compile(expression.replace("malloc", "glibc"))
             assert any(pattern.search(name) for name in family["benchmarks"]), expression
-    assert 30 <= sum(any(re.search(one, name) for one in expressions) for name in everything) <= 60
+    assert 30 <= sum(any(re.search(expression, name) for expression in expressions) for name in everything) <= 60
     assert [family["name"] for family in quick if family["control"]] == ["chase"]
 
 
@@ -105,17 +105,17 @@ def test_each_strategy_is_available_or_says_why_not() -> None:
     strategies = listed()["strategies"]
     assert len(set(names(strategies))) == len(strategies)
     assert {"none", "stack_array", "alloca", "arena", "pool", "new_delete", "mmap", "glibc"} <= set(names(strategies))
-    for one in strategies:
-        assert one["what"]
-        assert bool(one["reason"]) != one["available"]
-    assert names([one for one in strategies if one["process"]]) == ["glibc"]
+    for strategy in strategies:
+        assert strategy["what"]
+        assert bool(strategy["reason"]) != strategy["available"]
+    assert names([strategy for strategy in strategies if strategy["process"]]) == ["glibc"]
 
 
 def test_the_text_names_what_the_json_names() -> None:
     text = run("--list")
     assert text.status == 0
-    for one in [*listed()["families"], *listed()["strategies"]]:
-        assert re.search(rf"^  {re.escape(one['name'])} ", text.out, re.MULTILINE), one["name"]
+    for entry in [*listed()["families"], *listed()["strategies"]]:
+        assert re.search(rf"^  {re.escape(entry['name'])} ", text.out, re.MULTILINE), entry["name"]
 
 
 def test_only_chooses_what_is_listed_and_run() -> None:
@@ -173,18 +173,18 @@ def test_the_context_holds_the_facts() -> None:
     assert context["process_malloc"] == "glibc"
     assert 1 <= int(context["cores"]) <= int(context["processing_units"])
     assert {"date", "host_name", "executable", "num_cpus", "caches", "load_avg"} <= context.keys()
-    for malloc in (one for one in listed()["strategies"] if one["file"] or one["reason"]):
-        said = context[f"malloc.{malloc['name']}"]
+    for malloc in (strategy for strategy in listed()["strategies"] if strategy["file"] or strategy["reason"]):
+        version = context[f"malloc.{malloc['name']}"]
         if malloc["available"]:
-            assert said.endswith(f" {malloc['file']}") and os.path.exists(malloc["file"])
+            assert version.endswith(f" {malloc['file']}") and os.path.exists(malloc["file"])
         else:
-            assert said.startswith("not available: ") and malloc["reason"] in said
+            assert version.startswith("not available: ") and malloc["reason"] in version
 
 
 def test_counters_that_the_kernel_does_not_give_are_in_no_row() -> None:
     answer = measure("--only=^scoped/(none|glibc)/bytes:64/")
-    said = answer.context["counters"]
-    given = set() if said.startswith("none: ") else set(said.split(","))
+    counters = answer.context["counters"]
+    given = set() if counters.startswith("none: ") else set(counters.split(","))
     assert given <= HARDWARE_COUNTERS
     for row in answer.rows:
         assert row.keys() & HARDWARE_COUNTERS <= given
@@ -249,8 +249,8 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_refused_with_one_clear_line(case: str) -> None:
-    arguments, said = BAD[case]
-    assert said in refused(run(*arguments))
+    arguments, message = BAD[case]
+    assert message in refused(run(*arguments))
 
 
 def test_a_file_that_cannot_be_replaced_is_refused_and_kept(tmp_path: Path) -> None:
@@ -289,10 +289,10 @@ def test_a_full_disk_is_noticed(tmp_path: Path) -> None:
 
 def a_malloc() -> dict[str, Any]:
     """One that is neither glibc's nor prefixed."""
-    found = [one for name, one in available_mallocs().items() if name in ("jemalloc", "mimalloc", "tcmalloc")]
-    if not found:
+    mallocs = [malloc for name, malloc in available_mallocs().items() if name in ("jemalloc", "mimalloc", "tcmalloc")]
+    if not mallocs:
         pytest.skip("needs jemalloc, mimalloc or tcmalloc")
-    return found[0]
+    return mallocs[0]
 
 
 def test_any_other_malloc_is_a_strategy_of_that_name() -> None:
@@ -319,14 +319,14 @@ def test_a_malloc_that_cannot_be_loaded_is_said_once_and_the_run_goes_on(tmp_pat
         (tmp_path / soname).touch()
     only = "--only=^scoped/(none|mimalloc)/bytes:64/touch:first"
     answer = measure(only, environment={"LD_LIBRARY_PATH": str(tmp_path)})
-    said = [line for line in answer.err.splitlines() if line.startswith("not available: mimalloc: ")]
+    warnings = [line for line in answer.err.splitlines() if line.startswith("not available: mimalloc: ")]
     if broken < 3 and "scoped/mimalloc/bytes:64/touch:first" in names(answer.rows):
-        assert said == []  # one of the other names serves
+        assert warnings == []  # one of the other names serves
         return
-    assert len(said) == 1
-    assert "file too short" in said[0] and said[0].endswith("(install: libmimalloc2.0)")
+    assert len(warnings) == 1
+    assert "file too short" in warnings[0] and warnings[0].endswith("(install: libmimalloc2.0)")
     assert names(answer.rows) == ["scoped/none/bytes:64/touch:first"]
-    assert answer.context["malloc.mimalloc"] == said[0].replace("not available: mimalloc: ", "not available: ")
+    assert answer.context["malloc.mimalloc"] == warnings[0].replace("not available: mimalloc: ", "not available: ")
 
 
 def test_a_preloaded_malloc_is_said_and_is_the_processs_own() -> None:
@@ -340,7 +340,7 @@ def test_a_preloaded_malloc_is_said_and_is_the_processs_own() -> None:
     assert answer.context["malloc.glibc"] == measure(ONE_BENCHMARK).context["malloc.glibc"]
 
 
-def test_a_preloaded_malloc_that_is_no_row_gets_one() -> None:
+def test_a_preloaded_malloc_without_a_row_gets_a_row() -> None:
     only, file = "--only=^scoped/process/bytes:64/touch:first", "libtcmalloc_minimal_debug.so.4"
     answer = run("--profile=smoke", "--benchmark_format=json", only, environment={"LD_PRELOAD": file})
     if "cannot be preloaded" in answer.err:
@@ -357,8 +357,8 @@ def tunables_of(process: int) -> str:
         return ""
     # glibc before 2.39 ends each tunable in place with a zero instead of a colon.
     text = ":".join(words)
-    found = re.search(r"(?:^|:)GLIBC_TUNABLES=((glibc\.[^:]*:?)*)", text)
-    return found[1].strip(":") if found else ""
+    match = re.search(r"(?:^|:)GLIBC_TUNABLES=((glibc\.[^:]*:?)*)", text)
+    return match[1].strip(":") if match else ""
 
 
 def tunables_once_running(tunables: str | None) -> str:
@@ -372,8 +372,8 @@ def tunables_once_running(tunables: str | None) -> str:
         try:
             until = time.monotonic() + 20
             while time.monotonic() < until and running.poll() is None:
-                if "glibc.rtld.optional_static_tls=" in (found := tunables_of(running.pid)):
-                    return found
+                if "glibc.rtld.optional_static_tls=" in (current := tunables_of(running.pid)):
+                    return current
                 time.sleep(0.01)
             return "never set"
         finally:
@@ -390,4 +390,4 @@ def test_the_tunables_of_the_user_are_kept() -> None:
 
 
 def test_no_malloc_is_refused_for_want_of_static_storage() -> None:
-    assert [one for one in listed()["strategies"] if "static TLS" in one["reason"]] == []
+    assert [strategy for strategy in listed()["strategies"] if "static TLS" in strategy["reason"]] == []

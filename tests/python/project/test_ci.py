@@ -44,7 +44,7 @@ ACTIONS = {
 
 def workflows() -> list[Any]:
     ours = [pytest.param(yaml.safe_load(file.read_text()), id=file.stem) for file in WORKFLOWS]
-    return ours + [pytest.param(one, id=f"docs-{one['name'].replace(' ', '-')}") for one in ON_GITHUB]
+    return ours + [pytest.param(block, id=f"docs-{block['name'].replace(' ', '-')}") for block in ON_GITHUB]
 
 
 def steps_of(workflow: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -368,7 +368,7 @@ def test_our_own_history(tmp_path: Path) -> None:
     assert here.job(in_ours) == {"Measure": 0, "Keep": 0, "Check": 0}
     assert "the history is too short" in here.summary
     with store.opened(tmp_path / "ours" / "history.sqlite") as kept:
-        assert [(one.revision, one.unit) for one in kept.runs()] == [("0123456789abcdef", "cycles")]
+        assert [(run.revision, run.unit) for run in kept.runs()] == [("0123456789abcdef", "cycles")]
 
 
 @pytest.mark.slow
@@ -386,7 +386,7 @@ def test_the_history_of_a_malloc(tmp_path: Path) -> None:
     codes = here.job(ON_GITHUB[0]["jobs"]["history"]["steps"])
     assert set(codes.values()) == {0} and list(codes)[-1] == "Check"
     with store.opened(tmp_path / "stackheap" / "history.sqlite") as kept:
-        assert [(one.revision, one.unit) for one in kept.runs()] == [("0123456789abcdef", "ratio")]
+        assert [(run.revision, run.unit) for run in kept.runs()] == [("0123456789abcdef", "ratio")]
 
 
 @pytest.mark.slow
@@ -415,7 +415,7 @@ def test_the_history_on_gitlab(tmp_path: Path) -> None:
     here = make_place(tmp_path, "1.3")
     assert gitlab(here, "benchmark-history") == 0
     with store.opened(tmp_path / "malloc" / "history.sqlite") as kept:
-        assert [(one.revision, one.unit) for one in kept.runs()] == [("0123456789abcdef", "ratio")]
+        assert [(run.revision, run.unit) for run in kept.runs()] == [("0123456789abcdef", "ratio")]
 
 
 def gitlab(here: Place, job: str) -> int:
@@ -424,6 +424,6 @@ def gitlab(here: Place, job: str) -> int:
     base = subprocess.run(
         ["git", "-C", str(here.folder / "malloc"), "rev-parse", "HEAD^1"], capture_output=True, text=True, check=True
     ).stdout.strip()
-    told = {**asked["variables"], "STACKHEAP": str(here.folder / "stackheap"), "CI_MERGE_REQUEST_DIFF_BASE_SHA": base}
-    environment = {**here.environment, **told}
+    variables = {**asked["variables"], "STACKHEAP": str(here.folder / "stackheap"), "CI_MERGE_REQUEST_DIFF_BASE_SHA": base}
+    environment = {**here.environment, **variables}
     return Place(here.folder, environment).run("\n".join(asked["script"]), here.folder / "malloc")

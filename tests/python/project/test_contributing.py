@@ -55,16 +55,17 @@ def additions() -> Iterator[Addition]:
             yield Addition(path, code)
 
 
-def carry_out(one: Addition, root: Path) -> None:
-    file = root / one.path
-    if not one.mark:
+def carry_out(addition: Addition, root: Path) -> None:
+    file = root / addition.path
+    if not addition.mark:
         assert not file.exists()
-        file.write_text(one.code)
+        file.write_text(addition.code)
         return
     text = file.read_text()
-    assert text.count(one.mark) == 1, f"{one.mark} is not once in {one.path}"
-    pieces = (one.code, one.mark) if one.place == "before" else (f"{one.mark}\n", one.code.removesuffix("\n"))
-    file.write_text(text.replace(one.mark, "".join(pieces)))
+    assert text.count(addition.mark) == 1, f"{addition.mark} is not once in {addition.path}"
+    code, mark = addition.code, addition.mark
+    pieces = (code, mark) if addition.place == "before" else (f"{mark}\n", code.removesuffix("\n"))
+    file.write_text(text.replace(mark, "".join(pieces)))
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +79,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, target)
-    for one in additions():
-        carry_out(one, root)
+    for addition in additions():
+        carry_out(addition, root)
     return root
 
 
@@ -101,17 +102,18 @@ def program(project: Path) -> Path:
 
 
 def test_every_kind_of_thing_is_added_once() -> None:
-    paths = [one.path for one in additions()]
+    paths = [addition.path for addition in additions()]
     assert [path.split("/")[0] for path in paths] == ["allocators", "allocators", "benchmarks", *["scripts", "tests"] * 2]
-    assert [one.path for one in additions() if one.mark] == ["allocators/libraries.hpp", "scripts/suite/claims/allocation.py"]
+    marked = [addition.path for addition in additions() if addition.mark]
+    assert marked == ["allocators/libraries.hpp", "scripts/suite/claims/allocation.py"]
 
 
 def test_the_program_has_the_strategy_the_malloc_and_the_family(program: Path, project: Path) -> None:
-    told = json.loads(run(project, str(program), "--list=json", "--profile=smoke"))
-    family = next(one for one in told["families"] if one["name"] == "two")
+    catalogue = json.loads(run(project, str(program), "--list=json", "--profile=smoke"))
+    family = next(family for family in catalogue["families"] if family["name"] == "two")
     assert (family["chapter"], family["question"]) == ("allocation", "Do two blocks cost twice as much as one block?")
     assert {"two/c_calloc/bytes:64", "two/glibc/bytes:64"} <= set(family["benchmarks"])
-    strategies = {one["name"]: one for one in told["strategies"]}
+    strategies = {strategy["name"]: strategy for strategy in catalogue["strategies"]}
     assert strategies["c_calloc"]["what"] == "calloc of the process: memory that is zero"
     assert strategies["rpmalloc"]["available"] or strategies["rpmalloc"]["reason"]
 
@@ -135,8 +137,8 @@ def test_every_test_passes_with_what_the_guide_adds(tmp_path: Path) -> None:
         if (ROOT / name).is_file():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, tmp_path / name)
-    for one in additions():
-        carry_out(one, tmp_path)
+    for addition in additions():
+        carry_out(addition, tmp_path)
     build = tmp_path / "build" / "test"
     run(tmp_path, "cmake", "--preset", "test")
     run(tmp_path, "cmake", "--build", str(build), seconds=3600)

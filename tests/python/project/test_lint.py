@@ -74,8 +74,8 @@ def test_a_missing_tool_is_named_and_the_other_tools_run(small: Path, tmp_path: 
     commands = tmp_path / "commands"
     commands.mkdir()
     for name in (*COMMANDS, "shellcheck"):
-        if found := shutil.which(name):
-            (commands / name).symlink_to(found)
+        if path := shutil.which(name):
+            (commands / name).symlink_to(path)
     answer = lint(small, "mypy", "shellcheck", path=str(commands))
     assert answer.returncode == 2
     assert [line.split() for line in answer.stdout.splitlines()] == [

@@ -9,13 +9,13 @@ from typing import Any
 from support import ROOT
 
 PRESETS: dict[str, Any] = json.loads((ROOT / "CMakePresets.json").read_text())
-NAMES = [each["name"] for each in PRESETS["configurePresets"] if not each.get("hidden")]
+NAMES = [preset["name"] for preset in PRESETS["configurePresets"] if not preset.get("hidden")]
 
 
 def test_each_preset_says_what_it_is_for_and_can_be_built() -> None:
-    for each in PRESETS["configurePresets"]:
-        assert each.get("hidden") or len(each["description"].split()) > 3, each["name"]
-    assert [each["name"] for each in PRESETS["buildPresets"]] == NAMES
+    for preset in PRESETS["configurePresets"]:
+        assert preset.get("hidden") or len(preset["description"].split()) > 3, preset["name"]
+    assert [preset["name"] for preset in PRESETS["buildPresets"]] == NAMES
     assert {"release", "test", "asan", "tsan", "aarch64"} <= set(NAMES)
 
 

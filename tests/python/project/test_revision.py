@@ -52,9 +52,9 @@ def revision_of(root: Path, output: Path) -> str:
     """What the build of this folder writes into the program."""
     words = ("cmake", f"-DSOURCE={root}", f"-DOUTPUT={output}", "-P", root / HARNESS / "revision.cmake")
     run(*words, folder=output.parent)
-    found = re.fullmatch(r'extern .*;\nconst char stackheap_revision\[100\] = "(.*)";\n', output.read_text())
-    assert found
-    return found[1]
+    match = re.fullmatch(r'extern .*;\nconst char stackheap_revision\[100\] = "(.*)";\n', output.read_text())
+    assert match
+    return match[1]
 
 
 def test_it_is_the_commit_and_says_what_is_not_committed(project: Path, tmp_path: Path) -> None:
@@ -93,13 +93,13 @@ def test_an_archive_knows_its_revision_even_within_another_repository(
         run("git", "tag", "--annotate", "--message", "a release", "v1.2", folder=project)
     revision = revision_of(project, tmp_path / "revision.cpp")
     run("git", "archive", "--prefix=release/", "--output", tmp_path / "release.tar", "HEAD", folder=project)
-    other = tmp_path / "other"
-    other.mkdir()
-    run("git", "init", "--quiet", folder=other)
+    surrounding = tmp_path / "other"
+    surrounding.mkdir()
+    run("git", "init", "--quiet", folder=surrounding)
     with tarfile.open(tmp_path / "release.tar") as archive:
-        archive.extractall(other)
-    commit(other)
-    assert revision_of(other / "release", tmp_path / "unpacked.cpp") == revision
+        archive.extractall(surrounding)
+    commit(surrounding)
+    assert revision_of(surrounding / "release", tmp_path / "unpacked.cpp") == revision
 
 
 def test_a_copy_without_a_repository_has_no_revision(tmp_path: Path) -> None:

@@ -174,9 +174,9 @@ def test_a_missing_need_is_announced_then_installed(machine: Machine) -> None:
                            f"{APT_INSTALL} libjemalloc2"]
     announcements = [f"scripts/setup: env DEBIAN_FRONTEND=noninteractive {call}" for call in machine.log]
     at_work = "apt-get is at work (noninteractive)"
-    told = [line for announcement in announcements for line in (announcement, at_work)]
+    announced = [line for announcement in announcements for line in (announcement, at_work)]
     missing = "scripts/setup: missing: command ninja, header benchmark/benchmark.h, malloc jemalloc"
-    assert done.stdout.splitlines() == [missing, *told]
+    assert done.stdout.splitlines() == [missing, *announced]
 
 
 def test_everything_missing_is_all_installed(machine: Machine) -> None:
@@ -225,7 +225,7 @@ def test_a_user_installs_with_sudo(machine: Machine) -> None:
     assert len(sudo) == len(machine.log) / 2
 
 
-def test_a_user_without_sudo_is_told_the_command(machine: Machine) -> None:
+def test_a_user_without_sudo_gets_the_command_to_run(machine: Machine) -> None:
     machine.lacks("bin/cmake", "pkgconfig/hwloc", JEMALLOC, "bin/sudo")
     done = machine.setup(FAKE_UID="1000")
     assert (done.returncode, done.stdout, machine.log) == (2, "", [])
@@ -241,8 +241,8 @@ def test_a_user_without_sudo_is_told_the_command(machine: Machine) -> None:
     ("", "Darwin", "501", "brew install ninja googletest tbb"),
     ("ID=haiku\n", "Haiku", "0", "by hand: the package for this system is not known"),
 ])
-def test_other_systems_are_told_the_command(machine: Machine, os_release: str, kernel: str, uid: str,
-                                            command: str) -> None:
+def test_other_systems_get_the_command_to_run(machine: Machine, os_release: str, kernel: str, uid: str,
+                                              command: str) -> None:
     machine.is_a(os_release)
     machine.lacks("bin/ninja", "include/gtest/gtest.h", "lib/libtbbmalloc.so.2")
     done = machine.setup(FAKE_KERNEL=kernel, FAKE_UID=uid)

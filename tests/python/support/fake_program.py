@@ -74,10 +74,11 @@ def write_program(folder: Path) -> Path:
 
 
 def main(arguments: list[str]) -> int:
-    options = dict(one.lstrip("-").partition("=")[::2] for one in arguments if not one.startswith("--allocator="))
-    for one in arguments:
-        if one.startswith("--allocator=") and not re.fullmatch(r"--allocator=\w+=/.+", one):
-            return refuse(f"--allocator needs NAME=FILE[,PREFIX], not {one.partition('=')[2]!r}")
+    single = [argument for argument in arguments if not argument.startswith("--allocator=")]
+    options = dict(argument.lstrip("-").partition("=")[::2] for argument in single)
+    for argument in arguments:
+        if argument.startswith("--allocator=") and not re.fullmatch(r"--allocator=\w+=/.+", argument):
+            return refuse(f"--allocator needs NAME=FILE[,PREFIX], not {argument.partition('=')[2]!r}")
     try:
         only = re.compile(options.get("only", ""))
     except re.error:
@@ -98,7 +99,7 @@ def refuse(line: str) -> int:
 def catalogue(only: re.Pattern[str]) -> dict[str, object]:
     families = []
     for name, (chapter, parts, benchmarks) in FAMILIES.items():
-        left = [one for one in benchmarks if only.search(one)]
+        left = [benchmark for benchmark in benchmarks if only.search(benchmark)]
         if left:
             words = dict.fromkeys(("question", "operation", "untimed", "heap", "unfairness"), "in words")
             families.append({**words, "name": name, "chapter": chapter, "parts": parts, "benchmarks": left})

@@ -34,18 +34,18 @@ def write_side(
     source = Path(__file__).read_text().replace("Path(__file__).parent", f"Path({str(folder.resolve())!r})", 1)
     executable.write_text(f"#!{sys.executable} -ES\n{source}")
     executable.chmod(0o755)
-    told = {"ns": dict(ns), "noise": noise, "crash": crash}
-    (folder / "stackheap.json").write_text(json.dumps(told))
+    behaviour = {"ns": dict(ns), "noise": noise, "crash": crash}
+    (folder / "stackheap.json").write_text(json.dumps(behaviour))
     return folder
 
 
 def main(arguments: list[str]) -> int:
     does = json.loads((HERE / "stackheap.json").read_text())
-    options = dict(one.lstrip("-").partition("=")[::2] for one in arguments)
+    options = dict(argument.lstrip("-").partition("=")[::2] for argument in arguments)
     only = re.compile(options.get("only", ""))
     names = does["ns"]
     if options.get("allocator"):
-        # The library is a text file: how much dearer its malloc is.
+        # The library is a text file: how many times as much its malloc costs.
         factor = float(Path(options["allocator"].partition("=")[2]).read_text())
         names |= {name.replace("/glibc/", "/malloc/"): ns * factor for name, ns in names.items() if "/glibc/" in name}
     names = {name: ns for name, ns in names.items() if only.search(name)}

@@ -64,10 +64,11 @@ def main(runs: int) -> None:
         print(f"{runs} runs kept in {time.perf_counter() - begun:.1f} s, {file.stat().st_size / 1e6:.1f} MB")
         begun = time.perf_counter()
         check = [str(ROOT / "scripts" / "history"), "--file", str(file), "check", "--format", "json"]
-        said = subprocess.run(check, capture_output=True, text=True)
-        print(f"check took {time.perf_counter() - begun:.2f} s and ended with {said.returncode}: {said.stderr}")
-        found = json.loads(said.stdout)
-        print(f"{found['series_judged']} series, found: {[one['name'] for one in found['changes']]}, planted: {slow}")
+        ended = subprocess.run(check, capture_output=True, text=True)
+        print(f"check took {time.perf_counter() - begun:.2f} s and ended with {ended.returncode}: {ended.stderr}")
+        answer = json.loads(ended.stdout)
+        changed = [change["name"] for change in answer["changes"]]
+        print(f"{answer['series_judged']} series, found: {changed}, planted: {slow}")
 
 
 if __name__ == "__main__":

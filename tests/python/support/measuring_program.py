@@ -79,8 +79,9 @@ def listed(*arguments: str) -> dict[str, Any]:
 
 def available_mallocs() -> dict[str, dict[str, Any]]:
     """The malloc libraries that can be measured here, by name."""
-    return {one["name"]: one for one in listed()["strategies"] if one["file"] and one["available"]}
+    strategies = listed()["strategies"]
+    return {strategy["name"]: strategy for strategy in strategies if strategy["file"] and strategy["available"]}
 
 
 def names(list_of: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [str(one["name"]) for one in list_of]
+    return [str(entry["name"]) for entry in list_of]

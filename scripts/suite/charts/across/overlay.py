@@ -64,7 +64,7 @@ def _panels(panels_of_runs: Sequence[Panels]) -> dict[str, dict[int, PerProcess]
     panels: dict[str, dict[int, PerProcess]] = {}
     for title in dict.fromkeys(title for panels_of_run in panels_of_runs for title in panels_of_run):
         of_runs = [_positive(panels_of_run.get(title, {})) for panels_of_run in panels_of_runs]
-        several = {key for figures in of_runs for key in figures if sum(key in other for other in of_runs) > 1}
+        several = {key for figures in of_runs for key in figures if sum(key in values for values in of_runs) > 1}
         kept = {
             place: {key: figures[key] for key in figures if key in several} for place, figures in enumerate(of_runs)
         }

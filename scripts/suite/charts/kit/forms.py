@@ -103,7 +103,7 @@ def dots(
     """
     all_axes = page.panels(*(panel.title for panel in panels))
     for axes, panel in zip(all_axes, panels):
-        same_axis = [column for other in panels if other.axis == panel.axis for column in other.columns]
+        same_axis = [column for sibling in panels if sibling.axis == panel.axis for column in sibling.columns]
         limits = _limits(
             panel.axis, [column.values[row] for column in same_axis for row in rows if row in column.values]
         )
@@ -130,7 +130,7 @@ def _column(
     valued: bool,
     colour_of: Callable[[str], Mark],
 ) -> None:
-    lanes = 1 + max(other.lane for other in panel.columns)
+    lanes = 1 + max(drawn.lane for drawn in panel.columns)
     shown = [(index, row, column.values[row]) for index, row in enumerate(rows) if row in column.values]
     if column.label and shown and len(panel.columns) > 1:
         page.add_key(LegendEntry(column.label, column.marker or "o", column.filled, column.style))
@@ -242,7 +242,7 @@ def lines(
     """
     all_axes = page.panels(*(panel.title for panel in panels))
     for axes, panel in zip(all_axes, panels):
-        same_axis = [line for other in panels if other.axis == panel.axis for line in other.series]
+        same_axis = [line for sibling in panels if sibling.axis == panel.axis for line in sibling.series]
         limits = _limits(panel.axis, [value for line in same_axis for value in line.values.values()])
         _value_axis(page, axes.yaxis, panel.axis, limits, page.look.sheet.height - _ABOVE_AND_BELOW)
         axes.set_ylim(limits)
@@ -409,7 +409,7 @@ def name_peaks(page: Page, axes: Any, panel: LinesPanel) -> None:
     peaks = []
     for line in panel.series:
         height, place = max((value.median, place) for place, value in line.values.items())
-        if all(other.values[place].median <= height for other in panel.series if place in other.values):
+        if all(rival.values[place].median <= height for rival in panel.series if place in rival.values):
             peaks.append((height, place, line))
 
     def settle() -> None:
@@ -422,7 +422,7 @@ def name_peaks(page: Page, axes: Any, panel: LinesPanel) -> None:
                 textcoords="offset points", va=va, color=(line.style or page.mark(line.name)).colour(page.look.theme),
             )  # fmt: skip
             box = text.get_window_extent(page.canvas.get_renderer())
-            if box.x1 > axes.bbox.x1 or any(box.overlaps(other) for other in taken):
+            if box.x1 > axes.bbox.x1 or any(box.overlaps(placed) for placed in taken):
                 text.remove()
             else:
                 taken.append(box)

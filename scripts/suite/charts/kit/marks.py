@@ -62,7 +62,7 @@ def mark_of(run: Run, name: str) -> Mark:
     if name in libraries:
         return _library_mark(libraries.index(name))
     idea = run.ideas.get(name, "")
-    alike = [other for other, its_idea in run.ideas.items() if its_idea == idea and other not in libraries]
+    alike = [strategy for strategy, its_idea in run.ideas.items() if its_idea == idea and strategy not in libraries]
     marks = _BY_IDEA.get(idea, ())
     return marks[alike.index(name) % len(marks)] if marks else STRONG
 

@@ -11,7 +11,7 @@ from suite.claims import DOES_NOT_HOLD, HOLDS, HOLDS_BUT
 from support.claim_cases.figures import Figures
 
 
-def books(glibc: float, mimalloc: float, in_large: float = 1.2) -> dict[str, Mapping[str, float]]:
+def overhead(glibc: float, mimalloc: float, in_large: float = 1.2) -> dict[str, Mapping[str, float]]:
     held = {("glibc", 8): glibc, ("mimalloc", 8): mimalloc, ("glibc", 4096): in_large, ("mimalloc", 4096): in_large}
     return {f"overhead/{who}/bytes:{size}": {"resident_bytes_per_byte": bytes_held} for (who, size), bytes_held in held.items()}
 
@@ -21,7 +21,7 @@ def returned(**shares: float) -> dict[str, Mapping[str, float]]:
 
 
 CASES: dict[str, dict[str, Figures]] = {
-    "bookkeeping": {HOLDS: books(1.5, 1.2), HOLDS_BUT: books(1.5, 1.0), DOES_NOT_HOLD: books(1.0, 1.001)},
+    "bookkeeping": {HOLDS: overhead(1.5, 1.2), HOLDS_BUT: overhead(1.5, 1.0), DOES_NOT_HOLD: overhead(1.0, 1.001)},
     "freed-is-returned": {
         HOLDS: returned(glibc=1, mimalloc=0.95), HOLDS_BUT: returned(glibc=1, mimalloc=0.5),
         DOES_NOT_HOLD: returned(glibc=0, mimalloc=0.5),

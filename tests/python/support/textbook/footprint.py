@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from suite.results.model import BenchmarkName
 from support.textbook import KIB, Family
 
-BOOKS = {"none": 0.0, "glibc": 8.0, "mimalloc": 0.5, "jemalloc": 2.0}  # bytes for each block
+METADATA = {"none": 0.0, "glibc": 8.0, "mimalloc": 0.5, "jemalloc": 2.0}  # bytes for each block
 GROWTH = {"glibc": 1.5, "mimalloc": 4.0}  # once sizes have drifted
 AT_ONCE = {"small": 1.0, "mixed": 0.75, "large": 0.25}  # of what was freed, still held
 LOOKS_MS = (0, 1, 10, 100, 300, 1000)
@@ -20,7 +20,7 @@ def overhead(libraries: Sequence[str], cores: int) -> Iterator[str]:
 
 def resident_of_blocks(name: BenchmarkName) -> Mapping[str, float]:
     size = name.number("bytes") or 1
-    return {"resident_bytes_per_byte": 1 + BOOKS.get(str(name.strategy), 4.0) / size}
+    return {"resident_bytes_per_byte": 1 + METADATA.get(str(name.strategy), 4.0) / size}
 
 
 def fragmentation(libraries: Sequence[str], cores: int) -> Iterator[str]:

@@ -37,8 +37,8 @@ def heap_ends(name: BenchmarkName) -> Mapping[str, float]:
     if name.parameters["limit"] == "touched":
         return {"touched_bytes": 256.0 * MIB, "at_least": 1.0}
     granted = 80.0 * TIB if name.strategy == "mimalloc" else 24.0 * GIB
-    books = 24.0 * MIB if name.strategy == "tcmalloc" else 72.0 * KIB
-    return {"granted_bytes": granted, "books_bytes": books, "at_least": 0.0}
+    metadata = 24.0 * MIB if name.strategy == "tcmalloc" else 72.0 * KIB
+    return {"granted_bytes": granted, "books_bytes": metadata, "at_least": 0.0}
 
 
 def price_of_page(name: BenchmarkName) -> float:
