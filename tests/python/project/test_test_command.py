@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -333,3 +334,38 @@ def test_in_several_processes_a_timing_test_runs_alone_and_a_shared_fixture_is_m
     beside = [[span for span in spans if span[1] < ended and begun < span[2]] for _, begun, ended in spans]
     assert {len(spans_beside) for (name, _, _), spans_beside in zip(spans, beside) if name == "alone"} == {1}
     assert max(len(spans_beside) for spans_beside in beside) > 1, "no test ran beside another"
+
+
+# ---- whether the quick tests are quick
+
+NOT_FETCHED = ("build", ".git", ".venv", "node_modules", "__pycache__", ".*_cache", ".hypothesis")
+
+
+@pytest.fixture
+def fetched(tmp_path: Path) -> Path:
+    """This project as it is fetched: without any build."""
+    return Path(shutil.copytree(ROOT, tmp_path / "project", ignore=shutil.ignore_patterns(*NOT_FETCHED)))
+
+
+def modules_of(folder: Path, mark: str) -> set[str]:
+    done = run_pytest(folder, "--collect-only", "-m", mark, STACKHEAP_PROGRAM="")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {line.partition("::")[0] for line in done.stdout.splitlines() if "::" in line}
+
+
+@pytest.mark.slow
+def test_without_a_build_all_is_collected_and_quick_tests_beside_built_ones_pass(fetched: Path) -> None:
+    """A quick test is most likely to reach the program where others do."""
+    both = sorted(modules_of(fetched, "quick") & modules_of(fetched, "built"))
+    assert both
+    done = run_pytest(fetched, "-m", "quick", *both, STACKHEAP_PROGRAM="")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.nightly
+def test_without_a_build_all_quick_tests_pass_in_two_minutes(fetched: Path) -> None:
+    begun = time.monotonic()
+    done = run_pytest(fetched, "--numprocesses", "2", "--dist", "loadgroup", "-m", "quick", STACKHEAP_PROGRAM="")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert time.monotonic() - begun < 120  # a minute on two cores that do nothing else
+    assert not (fetched / "build").exists()
