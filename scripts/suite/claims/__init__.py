@@ -47,6 +47,7 @@ class ClaimVerdict:
     verdict: str
     text: str
     condition: str = ""
+    needs: tuple[str, ...] = ()  # the benchmarks that would decide what is still open, in more processes
 
 
 def verdicts(run: Run) -> list[ClaimVerdict]:
@@ -57,8 +58,11 @@ def verdicts(run: Run) -> list[ClaimVerdict]:
 def _verdict(run: Run, claim: Claim) -> ClaimVerdict:
     try:
         verdict = claim.test(run)
+    except Undecided as reason:
+        verdict = Verdict(UNDECIDED, str(reason), needs=reason.needs)
     except CannotJudge as reason:
-        verdict = Verdict(UNDECIDED if isinstance(reason, Undecided) else NOT_MEASURED, str(reason))
+        verdict = Verdict(NOT_MEASURED, str(reason))
     return ClaimVerdict(
-        claim.id, claim.short, claim.statement, claim.families, verdict.verdict, sentence(verdict.text), verdict.condition
+        claim.id, claim.short, claim.statement, claim.families, verdict.verdict, sentence(verdict.text),
+        verdict.condition, verdict.needs,
     )  # fmt: skip

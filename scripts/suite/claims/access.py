@@ -95,4 +95,4 @@ def heap_ages(run: Run) -> Verdict:
     aged, fresh = (libraries(run, "list_walk", heap=heap) for heap in ("aged", "empty"))
     compared = ratios({name: (aged[name], fresh[name]) for name in aged if name in fresh})
     text = f"walking a list that was built on an aged heap costs, relative to a fresh heap: {listed(compared, times)}"
-    return of_all(compared, text, lambda rest: f"not shown for {names(rest)}")
+    return of_all(compared, text, lambda rest: f"not for {names(rest)}")

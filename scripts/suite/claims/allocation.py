@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from suite.base import phrases
 from suite.base.text import bytes_text
-from suite.claims.inputs import counter, default_of, depends, ends, fastest_of, libraries, need, ratio, ratios
+from suite.claims.inputs import (
+    ComparedPair,
+    counter,
+    default_of,
+    ends,
+    fastest_of,
+    growth,
+    libraries,
+    need,
+    ratio,
+    ratios,
+)
 from suite.claims.verdict import (
+    DOES_NOT_HOLD,
+    HOLDS,
     MATTERS,
     CannotJudge,
-    Undecided,
+    Shown,
     Verdict,
     claim,
     does_not_hold,
@@ -19,11 +32,15 @@ from suite.claims.verdict import (
     listed,
     names,
     of_all,
+    of_none,
+    shown_by,
+    slight,
     times,
+    too_wide,
 )
 from suite.results import query
 from suite.results.model import Benchmark, Run
-from suite.stats.estimates import Estimate, estimate_median
+from suite.stats.estimates import estimate_median
 
 
 def _ns(benchmark: Benchmark) -> str:
@@ -36,7 +53,7 @@ def stack_is_faster(run: Run) -> Verdict:
     mallocs = libraries(run, "scoped", bytes=64, touch="first")
     compared = ratios({name: (mallocs[name], stack) for name in (default_of(run, mallocs), fastest_of(mallocs))})
     text = f"64 bytes take {_ns(stack)} on the stack; as a multiple of that: {listed(compared, times)}"
-    return of_all(compared, text, lambda rest: f"not shown for {names(rest)}")
+    return of_all(compared, text, lambda rest: f"not for {names(rest)}")
 
 
 @claim(
@@ -56,17 +73,22 @@ def stack_is_flat(run: Run) -> Verdict:
         f"{bytes_text(large)} cost {times(ratio(*pair('stack_array', 'none')))} what {bytes_text(small)} cost on the "
         f"stack, and {times(ratio(*pair(default, 'none')))} with {phrases.plain(default)}, without touching the memory"
     )
-    stack_grows, heap_grows = depends(*pair("stack_array", "none")), depends(*pair(default, "none"))
-    if stack_grows is None or heap_grows is None:
-        raise Undecided(f"the intervals are too wide to tell: {text}")
-    if stack_grows:
-        return does_not_hold(text)
-    if not heap_grows:
+    grown = growth(*pair("stack_array", "none"))
+    stack = of_none({"the stack": grown}, text, lambda rest: "")
+    if stack.verdict == DOES_NOT_HOLD:
+        return stack
+    heap = growth(*pair(default, "none"))
+    shown = shown_by(heap)
+    if shown is Shown.NOTHING:
+        too_wide(text, [heap])
+    if shown is Shown.NO_MORE:
         return holds_but(text, "the cost of heap memory does not depend on it either")
+    conditions = [f"the stack's cost grows {stack.condition}"] if stack.condition else []
+    conditions += [f"the heap's cost grows {slight(heap)}"] if shown is Shown.SLIGHTLY_MORE else []
     touched = ratio(*pair("stack_array", "all"))
     if is_more(touched):
-        return holds_but(text, f"only while untouched; written in full, the large block costs {times(touched)} as much")
-    return holds(text)
+        conditions.append(f"only while untouched; written in full, the large block costs {times(touched)} as much")
+    return holds_but(text, "; ".join(conditions)) if conditions else holds(text)
 
 
 @claim(
@@ -78,15 +100,13 @@ def no_search(run: Run) -> Verdict:
     stack = [need(run, f"heap_state/stack_array/bytes:64/state:{state}/threads:ever") for state in states]
     aged, empty = (libraries(run, "heap_state", bytes=64, state=state, threads="ever") for state in states)
     heaps = ratios({name: (aged[name], empty[name]) for name in aged if name in empty})
-    searches = depends(stack[0], stack[1])
+    searches = growth(stack[0], stack[1])
     beside = f"; by malloc: {listed(heaps, times)}" if heaps else ""
     text = f"on an aged heap, 64 bytes of stack cost {times(ratio(stack[0], stack[1]))} what they cost on an empty heap"
-    if searches is None:
-        raise Undecided(f"the interval is too wide to tell: {text}")
-    if searches:
-        return does_not_hold(text + beside)
-    slower = [name for name, aging in heaps.items() if is_more(aging)]
-    if heaps and not slower:
+    stack_alone = of_none({"the stack": searches}, text + beside, lambda rest: "")
+    if stack_alone.verdict != HOLDS:
+        return stack_alone
+    if heaps and all(shown_by(aging) is Shown.NO_MORE for aging in heaps.values()):
         return holds_but(text + beside, "no malloc cost more on the aged heap either")
     return holds(text + beside)
 
@@ -106,12 +126,16 @@ def all_at_once(run: Run) -> Verdict:
         f"a frame of {phrases.count(many, 'local')} costs {_ns(stack[0])}, a frame of {few} costs {_ns(stack[1])}: "
         f"{times(more)}; as many blocks from {phrases.plain(default)} cost {times(heap)} a single block"
     )
-    grows = depends(stack[0], stack[1])
-    if grows is None:
-        raise Undecided(f"the intervals are too wide to tell: {text}")
-    if not grows:
+    grown = growth(stack[0], stack[1])
+    if shown_by(grown) is Shown.NO_MORE:
         return holds_but(text, "with a cycle or two more") if is_more(more) else holds(text)
-    return holds_but(text, "the cost grows, but less than the number") if more.high < many / 4 else does_not_hold(text)
+    if shown_by(grown) is Shown.SLIGHTLY_MORE:
+        return holds_but(text, f"the cost grows {slight(grown)}")
+    if is_more(grown) and is_no_more(grown, many / 4):
+        return holds_but(text, "the cost grows, but less than the number")
+    if not is_more(grown, many / 4):
+        too_wide(text, [grown])
+    return does_not_hold(text)
 
 
 @claim("large-takes-time", "large blocks take time", "Allocating a large block takes time.", "large")
@@ -129,13 +153,16 @@ def large_takes_time(run: Run) -> Verdict:
         f"with {phrases.plain(default)}, {bytes_text(sizes[-1])} cost {times(costs['first'])} what {bytes_text(sizes[0])} "
         f"cost when only the first byte is written, and {times(costs['all'])} when every byte is written"
     )
-    if is_more(costs["first"]):
+    shown = {touch: shown_by(cost) for touch, cost in costs.items()}
+    if shown["first"] is Shown.MORE:
         return holds(text)
-    if is_more(costs["all"]):
+    if shown["first"] is Shown.SLIGHTLY_MORE:
+        return holds_but(text, slight(costs["first"]))
+    if shown["first"] is Shown.NO_MORE and shown["all"] in (Shown.MORE, Shown.SLIGHTLY_MORE):
         return holds_but(text, "the time goes into touching the block, not into allocating it")
-    if all(is_no_more(cost) for cost in costs.values()):
+    if set(shown.values()) == {Shown.NO_MORE}:
         return does_not_hold(text)
-    raise Undecided(f"the intervals are too wide to tell: {text}")
+    too_wide(text, [cost for touch, cost in costs.items() if shown[touch] is Shown.NOTHING])
 
 
 @claim(
@@ -147,10 +174,10 @@ def touch_dominates(run: Run) -> Verdict:
     stack = query.over(run, "bytes", "scoped", "stack_array", touch="all")
     default = default_of(run, libraries(run, "scoped", bytes=sizes[-1], touch="all")) if sizes else ""
     heap = query.over(run, "bytes", "scoped", default, touch="all")
-    pairs = {str(size): (heap[size], stack[size]) for size in sizes if size in heap and size in stack}
-    compared = {int(size): price for size, price in ratios(pairs).items()}
+    compared = {size: ratio(heap[size], stack[size]) for size in sizes if size in heap and size in stack}
     if len(compared) < 2:
         raise CannotJudge("the run has no scoped over bytes, written in full")
+    # From the largest size down to the first that is not shown: in a fixed order, no interval needs to be wider.
     hidden: list[int] = []
     for size in sorted(compared, reverse=True):
         if not is_no_more(compared[size]):
@@ -167,9 +194,11 @@ def touch_dominates(run: Run) -> Verdict:
         others = ratios({name: (block, stack[most]) for name, block in at_most.items()})
         seen = [name for name, price in others.items() if is_more(price)]
         return holds_but(text, f"not with {names(seen)}") if seen else holds(text)
-    if is_more(compared[most]):
-        return does_not_hold(text)
-    raise Undecided(f"the intervals are too wide to tell: {text}")
+    if shown_by(compared[most]) is Shown.SLIGHTLY_MORE:
+        return holds_but(text, f"a difference stays, {slight(compared[most])}")
+    if not is_more(compared[most]):
+        too_wide(text, [compared[most]])
+    return does_not_hold(text)
 
 
 @claim(
@@ -178,23 +207,15 @@ def touch_dominates(run: Run) -> Verdict:
 )  # fmt: skip
 def unknown_size_needs_heap(run: Run) -> Verdict:
     sizes = query.numbers(run, "bytes", "scoped", touch="first")
-    compared: dict[str, Estimate] = {}
+    pairs: dict[str, ComparedPair] = {}
     for size in query.ends(sizes):
         alloca = need(run, f"scoped/alloca/bytes:{size}/touch:first")
         mallocs = libraries(run, "scoped", bytes=size, touch="first")
         fastest = fastest_of(mallocs)
-        compared[f"{phrases.plain(fastest)} at {bytes_text(size)}"] = ratio(mallocs[fastest], alloca)
+        pairs[f"{phrases.plain(fastest)} at {bytes_text(size)}"] = (mallocs[fastest], alloca)
+    compared = ratios(pairs)
     text = f"alloca takes stack memory of a size known only at run time; as a multiple of its cost: {listed(compared, times)}"
-    if not compared:
-        raise CannotJudge("the run has no scoped")
-    cheaper = [name for name, price in compared.items() if is_more(price)]
-    if len(cheaper) == len(compared):
-        return does_not_hold(text)
-    if cheaper:
-        return holds_but(text, "not for all sizes")
-    if all(is_no_more(price) for price in compared.values()):
-        return holds(text)
-    raise Undecided(f"the intervals are too wide to tell: {text}")
+    return of_none(compared, text, lambda rest: "not for all sizes")
 
 
 @claim(
@@ -206,13 +227,16 @@ def os_finds_room(run: Run) -> Verdict:
     system = need(run, "scoped/mmap/bytes:64/touch:first")
     faults = {name: counter(benchmark, "page_faults") for name, benchmark in mallocs.items()}
     cheaper = ratios({name: (system, benchmark) for name, benchmark in mallocs.items()})
-    asked = [name for name, count in faults.items() if count.low >= 0.5 or not is_more(cheaper[name])]
+    asked = [name for name, count in faults.items() if count.low >= 0.5 or shown_by(cheaper[name]) is not Shown.MORE]
+    unclear = [cheaper[name] for name in asked if faults[name].low < 0.5 and shown_by(cheaper[name]) is Shown.NOTHING]
     most = max(faults.values(), key=lambda count: count.median)
     text = (
         f"an mmap call takes {_ns(system)} for 64 bytes, {phrases.with_extremes(cheaper)} times what a malloc "
         f"takes; page faults per block: {counter(system, 'page_faults').median:.2g} with mmap, at most "
         f"{most.median:.2g} with malloc"
     )
+    if unclear:
+        too_wide(text, unclear)
     if not asked:
         return does_not_hold(text)
     return holds(text) if len(asked) == len(mallocs) else holds_but(text, f"only with {names(asked)}")

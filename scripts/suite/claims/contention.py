@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from suite.base import phrases
 from suite.base.text import bytes_text
-from suite.claims.inputs import ComparedPair, cores, depends, ends, libraries, need, ratio, ratios
+from suite.claims.inputs import ComparedPair, cores, ends, growth, libraries, need, ratio, ratios
 from suite.claims.verdict import (
-    Undecided,
+    HOLDS,
+    Comparison,
+    Shown,
     Verdict,
     claim,
     does_not_hold,
@@ -17,10 +21,14 @@ from suite.claims.verdict import (
     listed,
     names,
     of_all,
+    shown_by,
+    slight,
     times,
+    too_wide,
 )
 from suite.results.model import Run
-from suite.stats.estimates import Estimate
+
+COUNTS_MOST = (Shown.NO_MORE, Shown.SLIGHTLY_MORE, Shown.NOTHING, Shown.MORE)  # of a malloc in two families
 
 
 @claim(
@@ -32,12 +40,14 @@ def own_stack(run: Run) -> Verdict:
     many, single = (need(run, f"private/stack_array/threads:{threads}") for threads in (number, 1))
     risen = ratio(many, single)
     text = f"on {number} cores at once, a block of stack costs {times(risen)} what it costs on one core"
+    if shown_by(risen) is Shown.SLIGHTLY_MORE:
+        return holds_but(text, f"a block costs more {slight(risen)}")
     if is_no_more(risen):
         return holds(text)
-    if not is_more(risen):
-        raise Undecided(f"the interval is too wide to tell: {text}")
-    if risen.high >= number:
+    if is_more(risen, number):
         return does_not_hold(text)
+    if not is_more(risen) or not is_no_more(risen, number):
+        too_wide(text, [risen])
     return holds_but(text, f"{number} cores do {phrases.two_figures(number / risen.median)} times the work of one core")
 
 
@@ -52,13 +62,17 @@ def shared_heap_contends(run: Run) -> Verdict:
         number = cores(run, family)
         many, single = (libraries(run, family, threads=threads) for threads in (number, 1))
         pairs |= {f"{family}/{name}": (many[name], single[name]) for name in many if name in single}
-    worst: dict[str, Estimate] = {}
-    for family_and_name, rise in ratios(pairs).items():
-        name = family_and_name.partition("/")[2]
-        if name not in worst or rise.low > worst[name].low:
-            worst[name] = rise
+    told_apart = ratios(pairs)
+    worst: dict[str, Comparison] = {}
+    for name in dict.fromkeys(family_and_name.partition("/")[2] for family_and_name in pairs):
+        of_families = {key: pair for key, pair in pairs.items() if key.endswith(f"/{name}")}
+        rises = [
+            replace(rise.apart or rise, apart=told_apart[key].apart)  # either family may err, so each interval is wider
+            for key, rise in ratios(of_families).items()
+        ]
+        worst[name] = max(rises, key=lambda rise: (COUNTS_MOST.index(shown_by(rise)), rise.low))
     text = f"with a thread on each core, a block costs, relative to a single thread: {listed(worst, times)}"
-    return of_all(worst, text, lambda rest: f"not shown for {names(rest)}")
+    return of_all(worst, text, lambda rest: f"not for {names(rest)}")
 
 
 @claim(
@@ -77,9 +91,7 @@ def stack_costs_at_start(run: Run) -> Verdict:
         f"{bytes_text(small)} costs; touched in full, {bytes_text(touched_most)} cost {times(touched)} what "
         f"{bytes_text(touched_least)} cost"
     )
-    by_size = depends(untouched[0], untouched[1])
-    if by_size is None:
-        raise Undecided(f"the interval is too wide to tell: {text}")
-    if not by_size:
-        return does_not_hold(text)
-    return holds_but(text, "touching the stack costs far more") if is_more(touched, 2 * its_size.high) else holds(text)
+    by_size = of_all({"its size": growth(untouched[0], untouched[1])}, text, lambda rest: "")
+    if by_size.verdict == HOLDS and is_more(touched, 2 * its_size.high):
+        return holds_but(text, "touching the stack costs far more")
+    return by_size

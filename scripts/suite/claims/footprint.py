@@ -56,11 +56,12 @@ def freed_is_returned(run: Run) -> Verdict:
     kinds = list(dict.fromkeys(benchmark.name.parameters["sizes"] for benchmark in run.series("returned")))
     if not kinds:
         raise CannotJudge("the run has no returned")
-    shares = {
-        f"{phrases.plain(name)}, {kind} blocks": counter(benchmark, "returned_share_after_1s")
+    measured = {
+        f"{phrases.plain(name)}, {kind} blocks": benchmark
         for kind in kinds
         for name, benchmark in libraries(run, "returned", sizes=kind).items()
     }
+    shares = {name: counter(benchmark, "returned_share_after_1s") for name, benchmark in measured.items()}
     gave = [name for name, share in shares.items() if share.low >= RETURNED]
     kept = [name for name, share in shares.items() if share.high < RETURNED]
     text = (
@@ -74,4 +75,5 @@ def freed_is_returned(run: Run) -> Verdict:
         return holds_but(text, f"only with {phrases.joined(gave)}")
     if len(kept) == len(shares):
         return does_not_hold(text)
-    raise Undecided(f"the intervals are too wide to tell: {text}")
+    unclear = [benchmark for name, benchmark in measured.items() if name not in (*gave, *kept)]
+    raise Undecided(f"the intervals are too wide to tell: {text}", [benchmark.name.text for benchmark in unclear])

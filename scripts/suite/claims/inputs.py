@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from suite.claims.verdict import FEW_CYCLES, CannotJudge, Undecided, is_more, is_no_more
+from suite.claims.verdict import FEW_CYCLES, CannotJudge, Comparison, Undecided
 from suite.results import query
 from suite.results.model import Benchmark, Run
-from suite.stats.estimates import Estimate, estimate_median
+from suite.stats.estimates import Estimate, estimate_median, estimate_ratio, estimate_shift, median
+from suite.stats.looks import confidence_at
 
 LEAST_PROCESSES = 4  # the interval of fewer processes is not reliable
 
@@ -52,38 +55,108 @@ def ends(run: Run, key: str, family: str, **parameters: object) -> tuple[int, in
 ComparedPair = tuple[Benchmark, Benchmark]  # the compared benchmark, and the benchmark it is compared with
 
 
-def ratio(above: Benchmark, below: Benchmark) -> Estimate:
-    """The ratio of two benchmarks. Raises CannotJudge."""
-    estimate = query.ratio_of(above, below)
-    if estimate is None:
-        raise CannotJudge(f"{below.name} has no measurable time")
-    if min(len(above.times), len(below.times)) < LEAST_PROCESSES:
-        raise Undecided(f"{min(len(above.times), len(below.times))} of the {LEAST_PROCESSES} processes a verdict needs")
-    return estimate
+def ratio(above: Benchmark, below: Benchmark) -> Comparison:
+    """The comparison of two benchmarks. Raises CannotJudge."""
+    return ratios({"": (above, below)})[""]
 
 
-def ratios(pairs: Mapping[str, ComparedPair]) -> dict[str, Estimate]:
-    """The ratio of each pair. With more pairs, every interval becomes wider. Raises CannotJudge."""
-    for above, below in pairs.values():
-        ratio(above, below)
-    firsts = {name: above for name, (above, _) in pairs.items()}
-    return query.ratios(firsts, {name: below for name, (_, below) in pairs.items()})
+def ratios(pairs: Mapping[str, ComparedPair]) -> dict[str, Comparison]:
+    """The comparison of each pair. Raises CannotJudge."""
+    _need_processes(pairs.values())
+    return {name: _comparison(pair, (pair[0].times, pair[1].times), len(pairs)) for name, pair in pairs.items()}
 
 
-def few_cycles_apart(above: Benchmark, below: Benchmark) -> bool:
+def growths(pairs: Mapping[str, ComparedPair]) -> dict[str, Comparison]:
+    """The same for claims that do not count a difference of a few cycles, such as a single instruction makes."""
+    return {
+        name: replace(grown, few_cycles=few_cycles_apart(*pairs[name]), apart=grown.apart and replace(
+            grown.apart, few_cycles=few_cycles_apart(*pairs[name], len(pairs))))
+        for name, grown in ratios(pairs).items()
+    }  # fmt: skip
+
+
+def growth(above: Benchmark, below: Benchmark) -> Comparison:
+    return growths({"": (above, below)})[""]
+
+
+def counted_ratios(pairs: Mapping[str, ComparedPair], key: str) -> dict[str, Comparison]:
+    """The comparison of a counter, in ns, in each pair. Raises CannotJudge."""
+    _need_processes(pairs.values())
+    columns = {name: (counter_values(above, key), counter_values(below, key)) for name, (above, below) in pairs.items()}
+    return {name: _comparison(pair, columns[name], len(pairs)) for name, pair in pairs.items()}
+
+
+def by_turns(benchmarks: Mapping[str, Benchmark], above: str, below: str) -> dict[str, Comparison]:
+    """The comparison of two counters that each process of a benchmark measured by turns. Raises CannotJudge.
+
+    The unit is the ratio within a process, so what differs between processes does not count.
+    """
+    _need_processes((benchmark, benchmark) for benchmark in benchmarks.values())
+    compared = {}
+    for name, benchmark in benchmarks.items():
+        columns = counter_values(benchmark, above), counter_values(benchmark, below)
+        logs = [math.log(high / low) for high, low in zip(*columns)]
+        compared[name] = _at_both_levels((benchmark,), columns, len(benchmarks), lambda confidence: _exp(
+            estimate_shift(logs, confidence)))  # fmt: skip
+    return compared
+
+
+def counter_values(benchmark: Benchmark, key: str) -> tuple[float, ...]:
+    """A counter that every process has, and that is above zero. Raises CannotJudge."""
+    values = benchmark.counter(key)
+    if len(values) < len(benchmark.samples) or min(values) <= 0.0:
+        raise CannotJudge(f"{key} of {benchmark.name} was not measurable in every process")
+    return values
+
+
+Columns = tuple[Sequence[float], Sequence[float]]
+
+
+def _comparison(pair: ComparedPair, columns: Columns, comparisons: int) -> Comparison:
+    for benchmark, values in zip(pair, columns):
+        if min(values) <= 0.0:
+            raise CannotJudge(f"{benchmark.name} has no measurable time")
+    return _at_both_levels(pair, columns, comparisons, lambda confidence: estimate_ratio(*columns, confidence))
+
+
+def _at_both_levels(
+    benchmarks: Sequence[Benchmark], columns: Columns, comparisons: int, estimate: Callable[[float], Estimate]
+) -> Comparison:
+    more_ns = median(columns[0]) - median(columns[1])
+    reads = tuple(benchmark.name.text for benchmark in benchmarks)
+
+    def at(number: int, apart: Comparison | None) -> Comparison:
+        confidence = _confidence(benchmarks, number)
+        ratio = estimate(confidence)
+        ends = (ratio.median, ratio.low, ratio.high, ratio.coverage, ratio.n, ratio.modes)
+        return Comparison(*ends, confidence, apart, more_ns=more_ns, reads=reads)
+
+    return at(1, at(comparisons, None))
+
+
+def _confidence(benchmarks: Iterable[Benchmark], comparisons: int = 1) -> float:
+    """Of an interval from these benchmarks, at the last look at them."""
+    processes, looks = max((benchmark.processes_begun, benchmark.looks) for benchmark in benchmarks)
+    return confidence_at(processes, looks, comparisons)
+
+
+def _exp(shift: Estimate) -> Estimate:
+    return replace(shift, median=math.exp(shift.median), low=math.exp(shift.low), high=math.exp(shift.high))
+
+
+def _need_processes(pairs: Iterable[ComparedPair]) -> None:
+    few = {bench.name.text: len(bench.samples) for pair in pairs for bench in pair if len(bench.samples) < LEAST_PROCESSES}
+    if few:
+        raise Undecided(f"{min(few.values())} of the {LEAST_PROCESSES} processes a verdict needs", few)
+
+
+def few_cycles_apart(above: Benchmark, below: Benchmark, comparisons: int = 1) -> bool:
     """Whether `above` costs at most a few cycles more than `below`, at the least favourable ends of the intervals."""
     if not above.cycles or not below.cycles:
         return False
-    more, less = estimate_median(above.cycles), estimate_median(below.cycles)
+    confidence = _confidence((above, below), comparisons)
+    more, less = estimate_median(above.cycles, confidence), estimate_median(below.cycles, confidence)
     return more.has_interval and less.has_interval and more.high - less.low <= FEW_CYCLES
-
-
-def depends(above: Benchmark, below: Benchmark) -> bool | None:
-    """Whether `above` costs more than `below` by a difference that matters; None if the intervals leave it open."""
-    compared = ratio(above, below)
-    if is_no_more(compared) or few_cycles_apart(above, below):
-        return False
-    return True if is_more(compared) else None
 
 
 def counter(benchmark: Benchmark, key: str) -> Estimate:

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from suite.base import phrases
-from suite.claims.inputs import counter, depends, few_cycles_apart, libraries, need, ratio, ratios
+from suite.claims.inputs import counted_ratios, growth, growths, libraries, need, ratio, ratios
 from suite.claims.verdict import (
+    DOES_NOT_HOLD,
+    HOLDS,
+    OPEN,
     CannotJudge,
-    Undecided,
     Verdict,
     claim,
     does_not_hold,
     holds,
     holds_but,
     is_more,
-    is_no_more,
     listed,
     names,
     of_all,
+    of_none,
     times,
 )
 from suite.results import query
-from suite.results.model import Benchmark, Run
-from suite.stats.estimates import CONFIDENCE, estimate_ratio
+from suite.results.model import Run
 
 
 @claim(
@@ -32,23 +33,14 @@ def drop_at_once(run: Run) -> Verdict:
     counts = query.numbers(run, "count", "cleanup")
     if not counts:
         raise CannotJudge("the run has no cleanup")
-    at_once = _drop_ns(need(run, f"cleanup/arena/count:{counts[-1]}/drop:at_once"))
+    at_once = need(run, f"cleanup/arena/count:{counts[-1]}/drop:at_once")
     one_by_one = libraries(run, "cleanup", count=counts[-1], drop="each")
-    apart = {name: _drop_ns(benchmark) for name, benchmark in one_by_one.items()}
-    if min(at_once) <= 0.0 or any(min(values) <= 0.0 for values in apart.values()):
-        raise CannotJudge("dropping took no measurable time")
-    confidence = 1 - (1 - CONFIDENCE) / len(apart)
-    compared = {name: estimate_ratio(values, at_once, confidence) for name, values in apart.items()}
+    compared = counted_ratios({name: (benchmark, at_once) for name, benchmark in one_by_one.items()}, "drop_ns")
     text = (
         f"dropping {counts[-1]:,} objects one by one costs, relative to resetting the arena: "
         f"{listed(compared, times)}"
     )
-    return of_all(compared, text, lambda rest: f"not shown for {names(rest)}")
-
-
-def _drop_ns(benchmark: Benchmark) -> tuple[float, ...]:
-    counter(benchmark, "drop_ns")
-    return benchmark.counter("drop_ns")
+    return of_all(compared, text, lambda rest: f"not for {names(rest)}")
 
 
 @claim(
@@ -56,21 +48,20 @@ def _drop_ns(benchmark: Benchmark) -> tuple[float, ...]:
     "Simple values can be copied; objects that own heap memory are better moved.", "pass",
 )  # fmt: skip
 def simple_copies_cheap(run: Run) -> Verdict:
-    simple = ratio(need(run, "pass/type:int/how:copy"), need(run, "pass/type:int/how:move"))
-    alike = is_no_more(simple) or few_cycles_apart(
-        need(run, "pass/type:int/how:copy"), need(run, "pass/type:int/how:move")
-    )
+    simple = growth(need(run, "pass/type:int/how:copy"), need(run, "pass/type:int/how:move"))
     on_heap = {"a long string": "long_string", "a vector of 1,000": "vector_1000"}
     better = ratios({
         name: (need(run, f"pass/type:{kind}/how:copy"), need(run, f"pass/type:{kind}/how:move"))
         for name, kind in on_heap.items()
     })  # fmt: skip
     text = f"a copy costs, relative to a move: an int {times(simple)}, {listed(better, times)}"
-    if not alike and not is_more(simple):
-        raise Undecided(f"the intervals are too wide to tell: {text}")
-    if not alike:
-        return does_not_hold(text)
-    return of_all(better, text, lambda rest: f"not for {phrases.joined(rest)}")
+    copied = of_none({"an int": simple}, text, lambda rest: "")
+    if copied.verdict == DOES_NOT_HOLD:
+        return copied
+    moved = of_all(better, text, lambda rest: f"not for {phrases.joined(rest)}")
+    if moved.verdict in OPEN or moved.verdict == DOES_NOT_HOLD or not copied.condition:
+        return moved
+    return holds_but(text, "; ".join(filter(None, (f"a copy of an int costs more {copied.condition}", moved.condition))))
 
 
 @claim("borrow-is-free", "lending is free", "Lending costs nothing.", "pass", "argument")
@@ -85,17 +76,10 @@ def borrow_is_free(run: Run) -> Verdict:
         lent[f"struct of {size:,} B"] = (names_of[0], names_of[1])
     if not lent:
         raise CannotJudge("the run has no pass")
-    compared = ratios(lent)
-    costs = {name: depends(*pair) for name, pair in lent.items()}
+    compared = growths(lent)
     text = f"lending a value costs, relative to the call alone: {phrases.with_extremes(compared)} times"
-    paid = [name for name, more in costs.items() if more]
-    if len(paid) == len(costs):
-        return does_not_hold(text)
-    if paid:
-        return holds_but(text, f"not for {phrases.joined(paid)}")
-    if None in costs.values():
-        raise Undecided(f"the intervals are too wide to tell: {text}")
-    return holds(f"{text}, a few cycles at most")
+    lending = of_none(compared, text, lambda paid: f"not for {phrases.joined(paid)}")
+    return holds(f"{text}, a few cycles at most") if lending.verdict == HOLDS else lending
 
 
 @claim(
@@ -107,20 +91,13 @@ def automatic_is_free(run: Run) -> Verdict:
         activity: (need(run, f"smart_pointer/op:{op}/kind:unique_ptr"), need(run, f"smart_pointer/op:{op}/kind:raw"))
         for activity, op in (("making and dropping", "make"), ("use", "use"))
     }
-    compared = ratios(pairs)
+    compared = growths(pairs)
     shared = ratio(need(run, "smart_pointer/op:make/kind:shared_ptr"), need(run, "smart_pointer/op:make/kind:raw"))
     text = (
         f"relative to a plain pointer, a unique_ptr costs: {listed(compared, times)}; making a shared_ptr: {times(shared)}"
     )
-    costs = {activity: depends(*pair) for activity, pair in pairs.items()}
-    paid = [activity for activity, more in costs.items() if more]
-    if len(paid) == len(costs):
-        return does_not_hold(text)
-    if paid:
-        return holds_but(text, f"not for {phrases.joined(paid)}")
-    if None in costs.values():
-        raise Undecided(f"the intervals are too wide to tell: {text}")
-    return holds_but(text, "a shared_ptr costs more") if is_more(shared) else holds(text)
+    unique = of_none(compared, text, lambda paid: f"not for {phrases.joined(paid)}")
+    return holds_but(text, "a shared_ptr costs more") if unique.verdict == HOLDS and is_more(shared) else unique
 
 
 @claim("strings-on-heap", "strings live on the heap", "Strings live on the heap.", "string_cliff")

@@ -1,20 +1,32 @@
-"""How does a claim get its verdict? From ratios and their intervals: it holds, it does not hold, or it is undecided."""
+"""How does a claim get its verdict? From comparisons that were chosen before the run: what does the interval of each
+show, and what do all of them show together?
+
+An interval shows that a thing costs *more* than another (by a tenth or more), *no more*, or *slightly more*: a small
+difference that is shown is an answer too, so a truth near a bound does not leave a claim open for ever. Any interval
+whose ends are less than a tenth apart shows one of the three. It may err with 1 - CONFIDENCE over all looks at the run
+(suite.stats.looks). A verdict that finds the same in all comparisons needs no more, because each of them alone could
+refute it; a verdict that tells comparisons apart needs wider intervals (Bonferroni).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import enum
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from suite.base import phrases
 from suite.base.text import three_figures
 from suite.results.model import Run
-from suite.stats.estimates import Estimate
+from suite.stats.estimates import CONFIDENCE, Estimate
 
 HOLDS, HOLDS_BUT, DOES_NOT_HOLD = "holds", "holds, but", "does not hold"
 UNDECIDED, NOT_MEASURED = "undecided", "not measured"  # the intervals leave it open; the run has no data
 OPEN = frozenset({UNDECIDED, NOT_MEASURED})
 
 MATTERS = 1.1  # a difference of less than a tenth does not support a claim
+SLIGHT = MATTERS**2  # a difference that is shown, and shown to be less than this, is a slight difference
 FEW_CYCLES = 2.0  # neither does a difference of two cycles, which is less than any call takes
 
 LONGEST_LABEL = 40  # letters of a name in a sentence
@@ -25,6 +37,7 @@ class Verdict:
     verdict: str
     text: str  # the numbers with their intervals; without a verdict, the reason
     condition: str = ""  # of "holds, but"
+    needs: tuple[str, ...] = ()  # the benchmarks that would decide what is still open, in more processes
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,10 @@ class CannotJudge(Exception):
 class Undecided(CannotJudge):
     """The run has the data, but the intervals leave the answer open. Its text is the reason."""
 
+    def __init__(self, reason: str, needs: Iterable[str] = ()) -> None:
+        super().__init__(reason)
+        self.needs = tuple(dict.fromkeys(needs))  # the benchmarks that would decide it, in more processes
+
 
 def holds(text: str) -> Verdict:
     return Verdict(HOLDS, text)
@@ -63,7 +80,39 @@ def does_not_hold(text: str) -> Verdict:
     return Verdict(DOES_NOT_HOLD, text)
 
 
-# ---- verdicts from ratios
+# ---- what a comparison shows
+
+
+@dataclass(frozen=True)
+class Comparison(Estimate):
+    """How many times as much a thing costs as another, with the interval of a single comparison."""
+
+    confidence: float = CONFIDENCE  # that the interval needs
+    apart: Comparison | None = None  # with the interval of several comparisons that a verdict tells apart
+    few_cycles: bool = False  # the difference is a few cycles at most, which the claim does not count
+    more_ns: float | None = None  # how much more, where the figures are times
+    reads: tuple[str, ...] = ()  # the benchmarks
+
+    @property
+    def has_interval(self) -> bool:
+        return self.coverage > 0.0 and self.coverage >= self.confidence - 1e-9
+
+
+class Shown(enum.Enum):
+    """What the interval of a comparison shows."""
+
+    MORE = "more"
+    SLIGHTLY_MORE = "slightly more"
+    NO_MORE = "no more"
+    NOTHING = "nothing"
+
+
+def shown_by(ratio: Comparison) -> Shown:
+    if ratio.few_cycles or is_no_more(ratio):
+        return Shown.NO_MORE
+    if is_more(ratio):
+        return Shown.MORE
+    return Shown.SLIGHTLY_MORE if is_more(ratio, 1.0) and is_no_more(ratio, SLIGHT) else Shown.NOTHING
 
 
 def is_more(ratio: Estimate, bound: float = MATTERS) -> bool:
@@ -75,20 +124,59 @@ def is_no_more(ratio: Estimate, bound: float = MATTERS) -> bool:
     return ratio.has_interval and ratio.high <= bound
 
 
-def of_all(ratios: Mapping[str, Estimate], text: str, but_not: Callable[[list[str]], str]) -> Verdict:
-    """Holds if every ratio is more than one beyond doubt; if only some are, `but_not` makes the condition from the
-    names of the others."""
+def slight(ratio: Comparison) -> str:
+    """`by under 15 %, 1.5 µs`."""
+    percent = 5 * math.ceil(20 * (ratio.high - 1) - 1e-9)
+    more = ratio.more_ns
+    return f"by under {percent} %{f', {phrases.short_time(more)}' if more is not None and more > 0.0 else ''}"
+
+
+# ---- what several comparisons show together
+
+Condition = Callable[[list[str]], str]  # from the names of the exceptions
+
+
+def of_all(ratios: Mapping[str, Comparison], text: str, but_not: Condition) -> Verdict:
+    """Holds if the first of two costs more in every comparison; `but_not` makes the condition from the exceptions."""
+    return _together(ratios, text, Shown.MORE, Shown.NO_MORE, but_not)
+
+
+def of_none(ratios: Mapping[str, Comparison], text: str, but_for: Condition) -> Verdict:
+    """Holds if the first of two costs more in no comparison; `but_for` makes the condition from the exceptions."""
+    return _together(ratios, text, Shown.NO_MORE, Shown.MORE, but_for)
+
+
+def _together(
+    ratios: Mapping[str, Comparison], text: str, agrees: Shown, contradicts: Shown, exception: Condition
+) -> Verdict:
     if not ratios:
         raise CannotJudge("the run measured nothing to compare")
-    more = [name for name, ratio in ratios.items() if is_more(ratio)]
-    rest = [name for name in ratios if name not in more]
-    if not rest:
+    everywhere = {shown_by(ratio) for ratio in ratios.values()}
+    if everywhere == {agrees}:
         return holds(text)
-    if more:
-        return holds_but(text, but_not(rest))
-    if all(is_no_more(ratio) for ratio in ratios.values()):
+    if everywhere == {contradicts}:
         return does_not_hold(text)
-    raise Undecided(f"the intervals are too wide to tell: {text}")
+    told_apart = {name: shown_by(ratio.apart or ratio) for name, ratio in ratios.items()}
+    by_kind = {kind: [name for name in ratios if told_apart[name] is kind] for kind in Shown}
+    kinds = {kind for kind in Shown if by_kind[kind]} - {Shown.NOTHING}
+    if len(kinds) < 2 and kinds != {Shown.SLIGHTLY_MORE}:  # the open comparisons could still agree with the others
+        too_wide(text, [ratio for name, ratio in ratios.items() if told_apart[name] is Shown.NOTHING])
+    slightly = {name: ratios[name].apart or ratios[name] for name in by_kind[Shown.SLIGHTLY_MORE]}
+    alone = len(ratios) == 1
+    conditions = [exception(by_kind[contradicts])] if by_kind[contradicts] else []
+    conditions += [slight(ratio) + ("" if alone else f" for {_label(name)}") for name, ratio in slightly.items()]
+    still_open = by_kind[Shown.NOTHING]
+    conditions += [f"undecided for {names(still_open)}"] if still_open else []
+    return Verdict(HOLDS_BUT, text, "; ".join(conditions), needs_of([ratios[name] for name in still_open]))
+
+
+def too_wide(text: str, ratios: Iterable[Comparison]) -> NoReturn:
+    """The verdict *undecided*, which more processes of these comparisons would end."""
+    raise Undecided(f"the intervals are too wide to tell: {text}", needs_of(ratios))
+
+
+def needs_of(ratios: Iterable[Comparison]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for ratio in ratios for name in ratio.reads))
 
 
 # ---- texts

@@ -29,10 +29,8 @@ def merge(
             rows_by_name.setdefault(run_name_of(row), {})[unit.process] = row
     rows: list[Document] = []
     for place, (name, by_process) in zip(_places(rows_by_name), rows_by_name.items()):
-        own = [
-            _row_in_run(by_process[process], process, how_it_went.processes_planned, place)
-            for process in sorted(by_process)
-        ]
+        begun = max(how_it_went.processes_planned, 1 + max(by_process, default=0))
+        own = [_row_in_run(by_process[process], process, begun, place) for process in sorted(by_process)]
         rows += own + _aggregates(own)
     return {"context": context, "benchmarks": rows}
 

@@ -14,7 +14,8 @@ from typing import Any
 
 NS_PER_UNIT = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 # The expression of a part, as a file may say it: with nested repetitions a short one would be searched for years.
-PLAIN_PART = re.compile(r"[\w^$/:.-]*(\.\*[\w^$/:.-]*){0,2}")
+# A part of the refinement lists its benchmarks: a choice between plain names is searched for as fast.
+PLAIN_PART = re.compile(r"[\w^$/:.-]*(\.\*[\w^$/:.-]*){0,2}|\^\(([\w/:|-]|\\[.+])*\)\$")
 MADE_BY_THIS_SUITE = "suite_version"  # the key in the context that tells this suite's files from other programs'
 WALL_NS = "wall_ns"
 CORE_SHARE = "ns_per_eight_additions"  # goes up where a thread on the same physical core takes its share of it
@@ -74,6 +75,12 @@ class Benchmark:
     name: BenchmarkName
     samples: tuple[Sample, ...]  # by process; empty where every process reported an error
     errors: tuple[str, ...] = ()
+    looks: tuple[int, ...] = ()  # of the run: see Account
+
+    @property
+    def processes_begun(self) -> int:
+        """The number of processes that were to measure it: a failed process counts too."""
+        return 1 + max((sample.process for sample in self.samples), default=-1)
 
     @property
     def times(self) -> tuple[float, ...]:
@@ -127,11 +134,12 @@ class Account:
     """The suite's own account of how a run went."""
 
     complete: bool
-    processes_planned: int
+    processes_planned: int  # of each part; benchmarks that an open claim needs may have more
     order_seed: int | None = None
     units: tuple[Unit, ...] = ()
     failed: tuple[Failure, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)  # the families in words, and how fit the machine was
+    looks: tuple[int, ...] = ()  # the numbers of processes after which the run may be looked at; empty: once
 
     @property
     def clock(self) -> Document:
@@ -166,8 +174,16 @@ class Run:
 
     @property
     def processes(self) -> int:
-        """The most processes any benchmark was measured in."""
-        return max((len(benchmark.samples) for benchmark in self.by_name.values()), default=0)
+        """The most planned processes any benchmark was measured in."""
+        planned = self.account.processes_planned
+        numbers = (sum(sample.process < planned for sample in bench.samples) for bench in self.by_name.values())
+        return max(numbers, default=0)
+
+    @property
+    def refined(self) -> tuple[Benchmark, ...]:
+        """The benchmarks that were measured in more processes than planned, because a claim was open without."""
+        planned = self.account.processes_planned
+        return tuple(benchmark for benchmark in self.series() if benchmark.processes_begun > planned)
 
     def series(
         self, family: str | None = None, strategy: str | None = None, **parameters: object

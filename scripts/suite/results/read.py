@@ -65,7 +65,9 @@ def read_run(path: Path) -> Run:
     document = _read_document(path)
     by_name = _read_benchmarks(path, document["benchmarks"])
     context = document["context"]
-    return Run(path, context, by_name, _read_account(path, context.get("suite"), by_name.values()))
+    account = _read_account(path, context.get("suite"), by_name.values())
+    looked_at = {name: dataclasses.replace(bench, looks=account.looks) for name, bench in by_name.items()}
+    return Run(path, context, looked_at, account)
 
 
 def run_file(path: Path) -> Path:
@@ -237,13 +239,16 @@ def _read_account(path: Path, written: object, benchmarks: Iterable[Benchmark]) 
     if not isinstance(written, dict) or not isinstance(written.get("complete"), bool):
         raise BadResult(path, "has a damaged account of the run (context.suite)")
     planned, seed = written.get("processes_planned"), written.get("order_seed")
-    units, failed = written.get("units", []), written.get("failed", [])
-    if not _is_count(planned) or not isinstance(units, list) or not isinstance(failed, list):
+    units, failed, looks = (written.get(key, []) for key in ("units", "failed", "looks"))
+    if not _is_count(planned) or not all(isinstance(records, list) for records in (units, failed, looks)):
+        raise BadResult(path, "has a damaged account of the run (context.suite)")
+    if not all(_is_count(look) for look in looks) or looks != sorted(set(looks)):
         raise BadResult(path, "has a damaged account of the run (context.suite)")
     return Account(
         complete=written["complete"],
         processes_planned=int(str(planned)),
         order_seed=seed if isinstance(seed, int) else None,
+        looks=tuple(looks),
         units=tuple(read_record(path, Unit, record, "unit") for record in units),
         failed=tuple(read_record(path, Failure, record, "failure") for record in failed),
         about=about if isinstance(about := written.get("about"), dict) else {},

@@ -96,6 +96,72 @@ def test_twice_as_much_is_not_as_much_even_where_it_is_one_cycle(tmp_path: Path)
     assert (judged.verdict, judged.condition) == (HOLDS_BUT, "with a cycle or two more")
 
 
+def starts_of(ratio: float) -> Figures:
+    return {**CASES["stack-costs-at-start"][HOLDS], "thread_start/fresh_stack/bytes:4096/touch:none": 100 * ratio}
+
+
+def spread(share: float) -> Noise:
+    """The processes of a benchmark scatter evenly over this share of its time."""
+    return lambda name, process: 1 + share * (process - 2) / 4
+
+
+def test_a_small_difference_that_is_shown_is_a_verdict(tmp_path: Path) -> None:
+    """A truth at a bound would be undecided whatever is measured."""
+    judged = verdict_of("stack-costs-at-start", make_run(tmp_path, starts_of(1.1), noise=spread(0.03)))
+    assert (judged.verdict, judged.condition) == (HOLDS_BUT, "by under 15 %, 10\u00a0ns")
+    assert judged.needs == ()
+
+
+def test_a_small_difference_that_may_be_large_is_undecided(tmp_path: Path) -> None:
+    judged = verdict_of("stack-costs-at-start", make_run(tmp_path, starts_of(1.1), noise=spread(0.3)))
+    assert judged.verdict == UNDECIDED
+    assert judged.needs == tuple(f"thread_start/fresh_stack/bytes:{size}/touch:none" for size in (4096, 1024))
+
+
+@pytest.mark.parametrize("ratio", [0.9, 1.0, 1.05, 1.09, 1.1, 1.11, 1.15, 1.2, 1.3])
+def test_an_interval_of_less_than_a_tenth_always_decides(tmp_path: Path, ratio: float) -> None:
+    judged = verdict_of("stack-costs-at-start", make_run(tmp_path, starts_of(ratio), noise=spread(0.05)))
+    assert judged.verdict not in claims.OPEN, judged.text
+
+
+def test_what_differs_between_mallocs_needs_wider_intervals_than_what_they_have_in_common(tmp_path: Path) -> None:
+    """Five against five processes cannot tell seven comparisons apart, but can show the same of all seven."""
+    names = synthetic.names_of(7)
+    alike = scoped("all", stack_array={8: 2}, **{name: {8: 20} for name in names})
+    walks = {f"list_walk/{name}/heap:{heap}": 10.0 for name in names for heap in ("empty", "aged")}
+    aged = {**walks, **{f"list_walk/{name}/heap:aged": 20.0 for name in names}}
+    assert verdict_of("heap-ages", make_run(tmp_path, {**alike, **aged}, mallocs=7)).verdict == HOLDS
+    partly = {**aged, "list_walk/glibc/heap:aged": 10.0}
+    judged = verdict_of("heap-ages", make_run(tmp_path, {**alike, **partly}, mallocs=7))
+    assert judged.verdict == UNDECIDED and len(judged.needs) == 14
+    judged = verdict_of("heap-ages", make_run(tmp_path, {**alike, **partly}, mallocs=7, processes=6))
+    assert (judged.verdict, judged.condition) == (HOLDS_BUT, "not for glibc")
+
+
+def test_a_verdict_names_what_it_leaves_open(tmp_path: Path) -> None:
+    figures = {f"list_walk/{name}/heap:{heap}": 10.0 for name in synthetic.names_of(3) for heap in ("empty", "aged")}
+    figures["list_walk/glibc/heap:aged"] = 30.0
+    noise = spread(0.4)
+    judged = verdict_of(
+        "heap-ages", make_run(tmp_path, figures, mallocs=3, noise=lambda name, process: noise(name, process)
+                              if "jemalloc" in name else 1.0)
+    )  # fmt: skip
+    assert (judged.verdict, judged.condition) == (HOLDS_BUT, "not for mimalloc; undecided for jemalloc")
+    assert judged.needs == ("list_walk/jemalloc/heap:aged", "list_walk/jemalloc/heap:empty")
+
+
+def test_a_run_with_more_looks_needs_more_at_each(tmp_path: Path) -> None:
+    figures = {**starts_of(1.3)}
+    noise = spread(0.18)  # decided by an interval of 95 %, and not by an interval of 99 %
+    run = make_run(tmp_path, figures, noise=noise)
+    assert verdict_of("stack-costs-at-start", run).verdict not in claims.OPEN
+    document = json.loads((tmp_path / "run.json").read_text())
+    document["context"]["suite"] = {"complete": True, "processes_planned": 5, "looks": [5, 10, 20, 40]}
+    write_json(tmp_path / "run.json", document)
+    judged = verdict_of("stack-costs-at-start", read_run(tmp_path / "run.json"))
+    assert judged.verdict == UNDECIDED and judged.needs
+
+
 def test_a_single_core_gives_no_verdict_on_threads(tmp_path: Path) -> None:
     run = make_run(tmp_path, {**CASES["own-stack"][HOLDS], **CASES["shared-heap-contends"][HOLDS]}, cores=1)
     for claim_id in ("own-stack", "shared-heap-contends"):
@@ -106,7 +172,7 @@ def test_a_sentence_names_the_mallocs_and_the_ratios(tmp_path: Path) -> None:
     figures = scoped("first", stack_array={64: 2}, glibc={64: 20}, mimalloc={64: 2})
     judged_claim = verdict_of("stack-is-faster", make_run(tmp_path, figures, noise=lambda *_: 1.0))
     assert judged_claim.text == "64 bytes take 2.0\u00a0ns on the stack; as a multiple of that: glibc 10.0 times, mimalloc 1.00 times."
-    assert judged_claim.condition == "not shown for mimalloc"
+    assert judged_claim.condition == "not for mimalloc"
 
 
 def test_a_stack_without_a_limit_is_not_small(tmp_path: Path) -> None:
