@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,15 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(REFUSED, f"{self.prog}: {one_line(message, LONGEST)} (--help lists the options)\n")
+
+
+def threshold(text: str) -> float:
+    """The share that `2%` or `0.02` means. A bare `2` is refused: readers disagree whether it is 2 % or 200 %."""
+    written = re.fullmatch(r"(\d{1,3}(?:\.\d{1,9})?)(%?)", text, re.ASCII)
+    share = float(written[1]) / (100 if written[2] else 1) if written else 0.0
+    if written is None or not 0.0 < share <= 1.0 or not (written[2] or share < 1.0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share: write 2% or 0.02 (above 0, up to 100%)")
+    return share
 
 
 def answer(command: str, work: Callable[[], int]) -> int:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite.base.cli import OneLineParser, answer, console_for_results
+from suite.base.cli import OneLineParser, answer, console_for_results, threshold
 from suite.base.files import write_whole
 from suite.gate import formats, two_files
 from suite.gate.comparison import Comparison
@@ -30,8 +29,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("base", metavar="BASE", type=Path, help="the run before: its folder, run.json or run.json.gz")
     add("new", metavar="NEW", type=Path, help="the run after, in the same forms")
-    smallest = "set the smallest change that matters; default: 5%%"
-    add("--threshold", metavar="SHARE", type=share, default=two_files.THRESHOLD, help=smallest)
+    smallest = f"set the smallest change that matters, as 2%% or 0.02; default: {two_files.THRESHOLD:.0%}%"
+    add("--threshold", metavar="SHARE", type=threshold, default=two_files.THRESHOLD, help=smallest)
     add("--only", metavar="REGEX", help="compare only benchmarks whose name matches, for example '^scoped/'")
     add("--format", choices=list(formats.REPORTERS), default="text", help="choose the output format; default: text")
     add("--out", metavar="FILE", type=Path, help="write to this file instead of printing")
@@ -45,18 +44,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--allow-missing", action="store_true", help="ignore benchmarks that are missing or failed in one file")
     add("--strict", action="store_true", help="exit with 2 if a benchmark is undecided")
     return parser.parse_args(arguments)
-
-
-def share(text: str) -> float:
-    """`5%` or `0.05`."""
-    number = text.removesuffix("%")
-    try:
-        value = float(number) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        value = math.nan
-    if not 0.0 < value <= 1.0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a share above 0 and up to 100%, such as 5% or 0.05")
-    return value
 
 
 def _chart(text: str) -> Path:

@@ -19,9 +19,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from suite.base.cli import REFUSED, ROOT, SUCCESS, OneLineParser, answer, bar, console_for_progress, console_for_results
+from suite.base.cli import (
+    REFUSED,
+    ROOT,
+    SUCCESS,
+    OneLineParser,
+    answer,
+    bar,
+    console_for_progress,
+    console_for_results,
+    threshold,
+)
 from suite.base.errors import BadInput
-from suite.commands.compare import share, write_comparison
+from suite.commands.compare import write_comparison
 from suite.gate import formats, paired_run, sides
 from suite.gate.calibration import calibrate, thresholds_over
 from suite.gate.comparison import Comparison
@@ -113,8 +123,8 @@ def _add_judging(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--judge", metavar="PAIRS.json", type=Path, help="judge recorded pairs again, without measuring")
     add("--threshold", metavar="[REGEX=]SHARE", type=_threshold, action="append", default=[],
-        help="set the smallest change that matters, for all benchmarks or for those that match; the last that matches "
-        f"counts; default: {THRESHOLD:.0%}%, plus the floor of a calibrated benchmark")  # fmt: skip
+        help="set the smallest change that matters, as 2%% or 0.02, for all benchmarks or for those that match; the last "
+        f"that matches counts; default: {THRESHOLD:.0%}%, plus the floor of a calibrated benchmark")  # fmt: skip
     add("--floors", metavar="FILE", type=Path,
         help="use the floors of this calibration; default: this machine's, in results/calibration")  # fmt: skip
     add("--format", choices=list(formats.REPORTERS), default="text", help="choose the output format; default: text")
@@ -135,7 +145,7 @@ def _threshold(text: str) -> tuple[str, float]:
         re.compile(expression)
     except re.error as error:
         raise argparse.ArgumentTypeError(f"{expression!r} is not a regular expression ({error})") from None
-    return expression, share(smallest)
+    return expression, threshold(smallest)
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:
@@ -184,7 +194,7 @@ def _duet(options: argparse.Namespace, root: Path, build: sides.Builder) -> int:
             metrics=paired_run.metrics_for(names, *catalogues), to_the_end=options.calibrate,
         )  # fmt: skip
         file = options.out or root / "results" / time.strftime("%Y%m%d-%H%M%S-duet") / "pairs.json"
-        file.parent.mkdir(parents=True, exist_ok=True)  # before hours of measuring
+        file.parent.mkdir(parents=True, exist_ok=options.out is not None)  # before hours of measuring
         _announce(plan, options, status)
         recorded = _play(plan, status)
     recorded = replace(recorded, warnings=(*recorded.warnings, *(f"left out: {name}" for name in missing)))

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from rich.table import Table
 
-from suite.base.cli import ROOT, SUCCESS, OneLineParser, answer, console_for_results
+from suite.base.cli import ROOT, SUCCESS, OneLineParser, answer, console_for_results, threshold
 from suite.base.errors import BadInput
 from suite.base.files import write_whole
 from suite.base.text import one_line
@@ -109,8 +109,8 @@ def _parse_annotate(commands: Commands) -> None:
 
 def _add_threshold(add: Callable[..., argparse.Action]) -> None:
     least = change_points.LEAST_CHANGE
-    smallest = f"set the smallest change that matters; default: {100 * least:g}%%"
-    add("--threshold", metavar="PERCENT", type=_percent, default=least, help=smallest)
+    smallest = f"set the smallest change that matters, as 2%% or 0.02; default: {100 * least:g}%%"
+    add("--threshold", metavar="SHARE", type=threshold, default=least, help=smallest)
 
 
 def _add_runs(add: Callable[..., argparse.Action], last: int | None) -> None:
@@ -123,13 +123,6 @@ def _expression(text: str) -> re.Pattern[str]:
         return re.compile(text)
     except re.error as problem:
         raise argparse.ArgumentTypeError(f"{text!r} is not a regular expression ({problem})") from None
-
-
-def _percent(text: str) -> float:
-    number = re.fullmatch(r"(\d{1,3}(?:\.\d{1,6})?)%?", text)
-    if number is None or not 0 < float(number[1]) <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a share from above 0% to 100%")
-    return float(number[1]) / 100
 
 
 def _count(text: str) -> int:

@@ -590,10 +590,6 @@ def test_a_bad_option_is_refused_in_one_line(
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_a_threshold_may_be_written_in_two_ways() -> None:
-    assert compare.share("5%") == compare.share("0.05") == 0.05
-
-
 _KEYS = ("name", "run_name", "run_type", "repetition_index", "real_time", "cpu_time", "time_unit", "error_occurred",
          "error_message", "ns_per_addition")  # fmt: skip
 _VALUES = st.one_of(st.floats(), st.integers(-5, 5), st.none(), st.text(max_size=5), st.booleans())
