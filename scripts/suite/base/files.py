@@ -21,13 +21,37 @@ def write_whole(path: Path, content: bytes | str) -> None:
     if path.is_symlink() or (path.exists() and not path.is_file()):
         path.write_bytes(encoded)
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     try:
-        with open(temporary, "wb") as file:
-            file.write(encoded)
-            file.flush()
-            os.fsync(file.fileno())
+        _write_to_disk(temporary, encoded)
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_new(path: Path, content: str) -> None:
+    """Writes the file whole, as write_whole does, but never replaces a file: of several processes, one writes.
+
+    The others get FileExistsError. Raises OSError.
+    """
+    temporary = _temporary(path)
+    try:
+        _write_to_disk(temporary, content.encode())
+        os.link(temporary, path)
+    except PermissionError:  # a file system without hard links, such as exFAT
+        with open(path, "x") as file:
+            file.write(content)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def _write_to_disk(path: Path, content: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

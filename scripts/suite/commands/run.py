@@ -121,8 +121,6 @@ def _begun(options: argparse.Namespace, root: Path, executable: Path) -> tuple[s
     catalogue = ask(program)
     plan = scheduler.Plan(program, catalogue, processes, secrets.randbits(32), doctor.fitness(catalogue))
     folder = options.out or root / "results" / time.strftime(f"%Y%m%d-%H%M%S-{profile}")
-    if any((folder / name).exists() for name in (scheduler.PLAN_FILE, scheduler.RUN_FILE)):
-        raise BadInput(f"{folder} already contains a run: add --resume to go on with it, or choose another folder")
     plan.write(folder)
     return plan, folder
 

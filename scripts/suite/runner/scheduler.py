@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from suite.base.errors import BadInput, UnitFailed, UnitHung
-from suite.base.files import write_json
+from suite.base.files import write_json, write_new
 from suite.results.merge import merge, write_unit
 from suite.results.model import Account, Document, Failure, Run, Unit
 from suite.results.read import (
@@ -81,8 +81,16 @@ class Plan:
         )
 
     def write(self, folder: Path) -> None:
+        """Begins the run in the folder. Raises BadInput if the folder has a run already, also if another process begins
+        one at the same time: the file of the plan is created once and never replaced, so that it can be locked."""
         folder.joinpath(PARTS_FOLDER).mkdir(parents=True, exist_ok=True)
-        write_json(folder / PLAN_FILE, dataclasses.asdict(self.record()))
+        taken = BadInput(f"{folder} already contains a run: add --resume to go on with it, or choose another folder")
+        if (folder / RUN_FILE).exists():
+            raise taken
+        try:
+            write_new(folder / PLAN_FILE, json.dumps(dataclasses.asdict(self.record()), indent=1) + "\n")
+        except (FileExistsError, FileNotFoundError):  # not found: the other run has deleted it as a leftover
+            raise taken from None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from suite.base.files import write_whole
+from suite.base.files import write_new, write_whole
 
 
 def test_text_and_bytes_are_written_as_they_are(tmp_path: Path) -> None:
@@ -42,3 +42,16 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 def test_a_device_is_written_not_replaced() -> None:
     write_whole(Path("/dev/null"), "gone")
     assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_new_file_never_replaces_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    write_new(tmp_path / "plan", "first")
+    with pytest.raises(FileExistsError):
+        write_new(tmp_path / "plan", "second")
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("plan", "first")]

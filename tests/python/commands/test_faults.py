@@ -33,6 +33,7 @@ from support.measuring_program import listed, names, parsed, program
 pytestmark = pytest.mark.slow  # runs whole commands, and kills them at moments that it waits for
 
 KILLS = int(os.environ.get("STACKHEAP_KILLS", "25"))  # more: STACKHEAP_KILLS=100
+TURNS = int(os.environ.get("STACKHEAP_TURNS", "20"))  # more: STACKHEAP_TURNS=200
 ONE = "--only=^scoped/none/bytes:64/touch:first$"
 RUN = ROOT / "results" / "reference" / "run.json.gz"
 
@@ -174,6 +175,59 @@ def test_two_runs_cannot_work_in_one_folder(
         assert leftover.exists(), "the other run may be writing it"
     assert command.main(["--resume", "--out", str(folder), "--no-figures"], tmp_path, lambda *_: executable) == 0
     assert not leftover.exists()
+
+
+def test_of_two_runs_begun_at_once_in_a_new_folder_one_measures(executable: Path, tmp_path: Path) -> None:
+    """Many times, so that the second overtakes the first at every place. The other ends with 2 and one line."""
+    words, log = ("--profile", "smoke", "--only", "^traverse/"), tmp_path / "log"
+    for turn in range(TURNS):
+        folder, outputs = tmp_path / f"run{turn}", [tmp_path / f"said{turn}.{which}" for which in (0, 1)]
+        children = [begin(executable, folder, output, *words) for output in outputs]
+        codes = [end_of(child) for child in children]
+        texts = [output.read_text() for output in outputs]
+        assert sorted(codes) == [0, 2], texts
+        refusal = texts[codes.index(2)].splitlines()[-1]
+        assert "already contains a run" in refusal or "another run is using this folder" in refusal
+        run = read_run(folder / "run.json")
+        assert run.complete and run.account.order_seed == scheduler.read_plan(folder).order_seed
+        assert f"order seed {run.account.order_seed}," in texts[codes.index(0)].replace("\n", " ")
+        assert len(list(log.iterdir())) == turn + 1, "both have measured"
+        assert not list(folder.rglob(".*.tmp"))
+
+
+def test_of_a_live_run_and_its_resumption_one_measures(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The resumed run comes as soon as there is a plan, so that it may even be the first to measure."""
+    monkeypatch.setenv("FAKE_DOES", '{"traverse": ["hang", 0]}')
+    for turn in range(TURNS // 4):
+        folder, log = tmp_path / f"run{turn}", tmp_path / f"log{turn}"
+        log.mkdir()
+        monkeypatch.setenv("FAKE_LOG", str(log))
+        deadline = time.monotonic() + 60
+        children = {begin(executable, folder, tmp_path / "live", "--profile", "smoke", "--only", "^traverse/"): "live"}
+        while not (folder / "plan.json").exists() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        children[begin(executable, folder, tmp_path / "resumed", "--resume")] = "resumed"
+        ended = 0
+        while not ended and time.monotonic() < deadline:
+            time.sleep(0.01)
+            ended, status = next((end for child in children if (end := os.waitpid(child, os.WNOHANG))[0]), (0, 0))
+        assert ended and os.waitstatus_to_exitcode(status) == 2
+        refusal = (tmp_path / children.pop(ended)).read_text().splitlines()[-1]
+        assert refusal == f"scripts/run: {folder}: another run is using this folder"
+        (other,) = children
+        while not list(log.iterdir()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(other, signal.SIGINT)
+        assert end_of(other) == INTERRUPTED
+        assert end_of(begin(executable, folder, tmp_path / "again", "--resume")) == 0
+        assert read_run(folder / "run.json").complete
+
+
+def begin(executable: Path, folder: Path, output: Path, *arguments: str) -> int:
+    words = [*arguments, "--out", str(folder), "--no-figures"]
+    return forked(lambda: command.main(words, folder.parent, lambda *_: executable), output)
 
 
 def test_runs_beside_each_other_share_the_link(tmp_path: Path) -> None:
