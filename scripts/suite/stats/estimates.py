@@ -55,6 +55,11 @@ class Estimate:
         return not self.has_interval or self.low <= value <= self.high
 
 
+@dataclass(frozen=True)
+class Difference(Estimate):
+    """How much more a figure is than another figure, in the unit of both, with its interval."""
+
+
 def median(values: Iterable[float]) -> float:
     ordered = sorted(values)
     if not ordered:
@@ -87,21 +92,36 @@ def estimate_median(values: Sequence[float], confidence: float = CONFIDENCE) -> 
 
 
 def estimate_ratio(above: Sequence[float], below: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
-    """The ratio of `above` to `below`: the Hodges-Lehmann estimate on logarithms, and the rank-sum test's interval.
+    """The ratio of the two medians, and the interval of the rank-sum test on logarithms.
 
     The interval is exact for any distribution if the two samples differ by a factor only. Five against five processes reach 96.8 %.
-    Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, 3rd edition, sections 4.2 and 4.3.
+    Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, 3rd edition, section 4.3.
+    The test's own estimate (Hodges and Lehmann) is not reported: nobody can compute it again from the two medians. Where
+    the ratio of the medians lies outside of the interval, as in bimodal samples, the interval is widened to it.
     """
     if min((*above, *below), default=0.0) <= 0.0:
         raise ValueError("a ratio needs values on both sides, and all of them positive")
     ratios = sorted(math.log(a) - math.log(b) for a in above for b in below)
-    cut = _deepest_cut(rank_sum_counts(len(above), len(below)), confidence, limit=(len(ratios) - 1) // 2)
+    cut = _rank_sum_cut(len(above), len(below), confidence)
+    middle = median(above) / median(below)
+    low, high = math.exp(ratios[cut.depth]), math.exp(ratios[-1 - cut.depth])
+    return Estimate(middle, min(low, middle), max(middle, high), cut.coverage, min(len(above), len(below)))
+
+
+def estimate_difference(above: Sequence[float], below: Sequence[float], confidence: float = CONFIDENCE) -> Difference:
+    """The difference of the two medians, and the interval of the rank-sum test, widened to it: as for a ratio."""
+    differences = sorted(a - b for a in above for b in below)
+    cut = _rank_sum_cut(len(above), len(below), confidence)
+    middle = median(above) - median(below)
+    low, high = differences[cut.depth], differences[-1 - cut.depth]
+    return Difference(middle, min(low, middle), max(middle, high), cut.coverage, min(len(above), len(below)))
+
+
+def divide(above: Estimate, below: Estimate) -> Estimate:
+    """The quotient of two ratios, with the interval of the least favourable ends (Bonferroni's inequality)."""
+    coverage = max(0.0, above.coverage + below.coverage - 1) if above.has_interval and below.has_interval else 0.0
     return Estimate(
-        math.exp(median(ratios)),
-        math.exp(ratios[cut.depth]),
-        math.exp(ratios[-1 - cut.depth]),
-        cut.coverage,
-        min(len(above), len(below)),
+        above.median / below.median, above.low / below.high, above.high / below.low, coverage, min(above.n, below.n)
     )
 
 
@@ -156,6 +176,10 @@ def _deepest_cut(counts: Sequence[int], confidence: float, limit: int) -> _Cut:
             break
         deepest = _Cut(depth, coverage)
     return deepest
+
+
+def _rank_sum_cut(m: int, n: int, confidence: float) -> _Cut:
+    return _deepest_cut(rank_sum_counts(m, n), confidence, limit=(m * n - 1) // 2)
 
 
 @cache

@@ -93,6 +93,30 @@ def test_a_ratio_and_its_reverse_agree(above: list[float], below: list[float]) -
     assert ratio.low * reverse.high == pytest.approx(1.0)
 
 
+@given(st.lists(POSITIVE, min_size=1, max_size=8), st.lists(POSITIVE, min_size=1, max_size=8))
+def test_a_ratio_and_a_difference_are_those_of_the_medians(above: list[float], below: list[float]) -> None:
+    ratio, difference = estimates.estimate_ratio(above, below), estimates.estimate_difference(above, below)
+    assert ratio.median == estimates.median(above) / estimates.median(below)
+    assert difference.median == estimates.median(above) - estimates.median(below)
+    assert difference.low <= difference.median <= difference.high
+
+
+def test_the_interval_is_widened_to_a_ratio_that_lies_outside_of_it() -> None:
+    above, below = [1.0, 1.0, 1.0, 10.0, 10.0, 10.0, 10.0], [1.0, 1.0, 1.0, 1.0, 10.0, 10.0, 10.0]
+    ratio = estimates.estimate_ratio(above, below, confidence=0.1)
+    assert ratio.median == ratio.high == pytest.approx(10.0) and ratio.low == pytest.approx(1.0)
+    difference = estimates.estimate_difference(above, below, confidence=0.1)
+    assert (difference.low, difference.median, difference.high) == (0.0, 9.0, 9.0)
+
+
+def test_a_quotient_of_ratios_has_the_least_favourable_ends() -> None:
+    above, below = estimates.Estimate(6.0, 4.0, 8.0, 0.97, 5), estimates.Estimate(2.0, 1.0, 4.0, 0.98, 7)
+    quotient = estimates.divide(above, below)
+    assert (quotient.median, quotient.low, quotient.high, quotient.n) == (3.0, 1.0, 8.0, 5)
+    assert quotient.coverage == pytest.approx(0.95)
+    assert not estimates.divide(above, estimates.Estimate(2.0, 2.0, 2.0, 0.0, 1)).has_interval
+
+
 @pytest.mark.parametrize(("above", "below"), [([0.0], [1.0]), ([1.0], []), ([1.0], [-1.0])])
 def test_a_ratio_of_values_that_are_not_positive_is_refused(above: list[float], below: list[float]) -> None:
     with pytest.raises(ValueError):
