@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from suite.base.text import bytes_text, three_figures, time_text
-from suite.stats.estimates import Estimate
+from suite.stats.estimates import Difference, Estimate
 
 NO_BREAK = "\u00a0"  # a space at which a line does not break
 
@@ -41,30 +42,76 @@ def span(values: Iterable[float], text: Callable[[float], str] = short_time) -> 
     return f"{number if unit and high.endswith(NO_BREAK + unit) else low}{NO_BREAK}to{NO_BREAK}{high}"
 
 
-def differs(ratio: Estimate) -> bool:
-    """Whether the two sides of the ratio differ beyond its interval. Without an interval the answer is no."""
-    return ratio.has_interval and not ratio.holds(1.0)
+def differs(compared: Estimate) -> bool:
+    """Whether the two sides of a ratio or difference differ beyond its interval. Without an interval the answer is no."""
+    return compared.has_interval and not compared.holds(0.0 if isinstance(compared, Difference) else 1.0)
 
 
-def none_differs(ratios: Sequence[Estimate]) -> bool:
-    """Whether every ratio has an interval, and every interval includes 1."""
-    return all(ratio.has_interval and not differs(ratio) for ratio in ratios)
+def none_differs(compared: Iterable[Estimate]) -> bool:
+    """Whether every ratio or difference has an interval, and every interval includes that of equal sides."""
+    return all(estimate.has_interval and not differs(estimate) for estimate in compared)
 
 
-def against(ratios: Sequence[Estimate], base: str) -> str:
-    """`costs 3.6 to 12 times BASE`, or that no difference is measurable."""
-    if none_differs(ratios):
+def against(compared: Sequence[Estimate], base: str) -> str:
+    """`costs 3.6 to 12 times BASE`, `costs 3.6 to 12 ns more than BASE`, or that no difference is measurable."""
+    if none_differs(compared):
         return f"shows no measurable difference from {base}"
-    return f"costs {_multiple(ratios)} {base}"
+    return f"costs {multiple(compared)} {base}"
 
 
 def as_much(ratios: Sequence[Estimate]) -> str:
     """`3.6 to 12 times as much`, or that no difference is measurable."""
-    return "the same, within the intervals," if none_differs(ratios) else f"{_multiple(ratios)} as much"
+    return "the same, within the intervals," if none_differs(ratios) else f"{multiple(ratios)} as much"
 
 
-def _multiple(ratios: Sequence[Estimate]) -> str:
-    return f"{span((ratio.median for ratio in ratios), two_figures)} times"
+def multiple(compared: Sequence[Estimate]) -> str:
+    """`3.6 to 12 times` of ratios, `3.6 to 12 ns more than` of differences."""
+    return _multiple({str(place): estimate for place, estimate in enumerate(compared)}, _span)
+
+
+def multiple_named(compared: Mapping[str, Estimate]) -> str:
+    """The same with the names of the extremes: `1.0 (mimalloc) to 12 (glibc) times`."""
+    return _multiple(compared, with_extremes)
+
+
+def beyond_control(differences: Sequence[Estimate]) -> str:
+    """What is left without the control: `3.6 to 12 ns`, `up to 12 ns`, or `nothing measurable`."""
+    left = {str(place): estimate for place, estimate in enumerate(differences) if is_left(estimate)}
+    return _amount(left, len(left) < len(differences), _span) if left else "nothing measurable"
+
+
+def is_left(difference: Estimate) -> bool:
+    """Whether something is left of a figure without its control. Without an interval: by the medians."""
+    return (difference.low if difference.has_interval else difference.median) > 0.0
+
+
+_Text = Callable[[Mapping[str, Estimate], Callable[[float], str]], str]  # of the extremes
+
+
+def _multiple(compared: Mapping[str, Estimate], text: _Text) -> str:
+    if not any(isinstance(estimate, Difference) for estimate in compared.values()):
+        return f"{text(compared, two_figures)} times"
+    clear = {name: estimate for name, estimate in compared.items() if differs(estimate) or not estimate.has_interval}
+    clear = clear or dict(compared)
+    medians = [estimate.median for estimate in clear.values()]
+    if min(medians) < 0.0 < max(medians):
+        return f"{short_time(-min(medians))} less to {short_time(max(medians))} more than"
+    if max(medians) > 0.0:
+        return f"{_amount(clear, len(clear) < len(compared), text)} more than"
+    sizes = {name: replace(less, median=-less.median, low=-less.high, high=-less.low) for name, less in clear.items()}
+    return f"{_amount(sizes, len(clear) < len(compared), text)} less than"
+
+
+def _amount(sizes: Mapping[str, Estimate], and_less: bool, text: _Text) -> str:
+    """From the least to the most; only the most where others are not measurable."""
+    if and_less:
+        largest = max(sizes, key=lambda name: sizes[name].median)
+        return f"up to {text({largest: sizes[largest]}, short_time)}"
+    return text(sizes, short_time)
+
+
+def _span(values: Mapping[str, Estimate], text: Callable[[float], str]) -> str:
+    return span((estimate.median for estimate in values.values()), text)
 
 
 def with_extremes(values: Mapping[str, Estimate], text: Callable[[float], str] = two_figures) -> str:

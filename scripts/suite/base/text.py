@@ -11,11 +11,11 @@ _TIME_STEPS: Sequence[tuple[float, str]] = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"
 
 def three_figures(value: float) -> str:
     """Three significant figures; numbers from 100 on as whole numbers, never with an exponent."""
-    return f"{value:,.0f}" if value >= 99.95 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:.3g}"
 
 
 def _time_step(ns: float) -> tuple[float, str]:
-    return next((step for step in _TIME_STEPS if ns >= step[0]), _TIME_STEPS[-1])
+    return next((step for step in _TIME_STEPS if abs(ns) >= step[0]), _TIME_STEPS[-1])
 
 
 def time_text(ns: float) -> str:

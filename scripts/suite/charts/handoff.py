@@ -6,7 +6,7 @@ from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.several_runs import Overlay, Panels, strategy_times
-from suite.results import query
+from suite.results import control, query
 from suite.results.model import Benchmark, Run
 
 FAMILY = "handoff"
@@ -33,11 +33,13 @@ def draw(run: Run, look: Look) -> Drawing | None:
 
 def _title(run: Run, benchmarks: dict[str, Benchmark]) -> str:
     costs = query.middles(query.medians(benchmarks))
-    libraries = [costs[name] for name in query.mallocs(run, FAMILY) if name in costs]
-    if not libraries or "none" not in costs:
+    left = control.beyond_control(run, benchmarks)
+    of_malloc = [left[name] for name in query.mallocs(run, FAMILY) if name in left]
+    if not of_malloc:
         return f"Handing over a block costs {phrases.cheapest_and_costliest(costs)}"
-    alone = phrases.short_time(costs["none"])
-    return f"Handing a block to another thread costs {phrases.span(libraries)} with malloc, {alone} for the queue alone"
+    alone = phrases.short_time(costs[control.CONTROL])
+    left_text = phrases.beyond_control(of_malloc)
+    return f"Beyond the {alone} of the queue, handing a block to another thread costs {left_text} with malloc"
 
 
 def overlay_panels(run: Run) -> Panels:

@@ -11,7 +11,7 @@ from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET
 from suite.charts.kit.several_runs import GROWTH, MULTIPLES, Overlay, times_over_threads
-from suite.results import query
+from suite.results import control, query
 from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate
 
@@ -52,12 +52,12 @@ def _title(run: Run, work: Mapping[str, Mapping[int, Estimate]], cores: int | No
     most = query.contending(run, {number for by_threads in work.values() for number in by_threads})
     if most == 1:
         return "Only one thread was measured: this run does not show how malloc scales"
-    libraries = {name: work[name][most] for name in query.mallocs(run, FAMILY) if most in work.get(name, {})}
-    chosen = libraries or {name: by_threads[most] for name, by_threads in work.items() if most in by_threads}
-    ideal = min(most, cores or most)
+    libraries = [name for name in query.mallocs(run, FAMILY) if most in work.get(name, {})]
+    names = libraries or [name for name, by_threads in work.items() if most in by_threads]
     condition = "With malloc, " if libraries else ""
-    text = f"{phrases.count(most, 'thread')} do {phrases.with_extremes(chosen)} times the work of one thread"
-    return f"{condition}{text}; {ideal} would be ideal"
+    text = f"{phrases.count(most, 'thread')} do {phrases.with_extremes({name: work[name][most] for name in names})} times"
+    beside = scaling.beside_control(control.growths(run, FAMILY, names, most), min(most, cores or most), most)
+    return f"{condition}{text} the work of one thread{beside}"
 
 
 OVERLAY = Overlay(

@@ -10,7 +10,7 @@ from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET
 from suite.charts.kit.several_runs import GROWTH, MULTIPLES, TIME
-from suite.results import query
+from suite.results import control, query
 from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate
 
@@ -19,7 +19,7 @@ ByThreads = Mapping[int, Benchmark]
 
 def draw(run: Run, look: Look, family: str, operation: str, subtitle: str) -> Drawing | None:
     """Draws the cost of the family's operation, by control and malloc, for one thread and for several."""
-    names = [name for name in ("none",) if name in run.strategies(family)] + query.mallocs(run, family)
+    names = [name for name in (control.CONTROL,) if name in run.strategies(family)] + query.mallocs(run, family)
     benchmarks = {name: query.over(run, "threads", family, name) for name in names}
     if not benchmarks:
         return None
@@ -33,7 +33,7 @@ def draw(run: Run, look: Look, family: str, operation: str, subtitle: str) -> Dr
     page = Page(run, look, family)
     for axes in forms.lines(page, *panels, over=threads_text):
         guide_cores(page, axes)
-    return page.finish(_title(run, operation, benchmarks), subtitle)
+    return page.finish(_title(run, family, operation, benchmarks), subtitle)
 
 
 def threads_text(value: float) -> str:
@@ -60,20 +60,28 @@ def _growth(benchmarks: ByThreads) -> dict[int, Estimate]:
     return {1: forms.exact(1.0), **{number: ratio for number, ratio in several.items() if ratio is not None}}
 
 
-def _title(run: Run, operation: str, benchmarks: Mapping[str, ByThreads]) -> str:
-    libraries = {name: by_threads for name, by_threads in benchmarks.items() if name != "none"} or benchmarks
-    threads = query.contending(run, {number for by_threads in libraries.values() for number in by_threads})
-    several, alone = (
-        {name: by_threads[number] for name, by_threads in libraries.items() if number in by_threads}
-        for number in (threads, 1)
-    )
+def _title(run: Run, family: str, operation: str, benchmarks: Mapping[str, ByThreads]) -> str:
+    libraries = [name for name in benchmarks if name != control.CONTROL] or list(benchmarks)
+    threads = query.contending(run, {number for name in libraries for number in benchmarks[name]})
     subject = f"With {threads_text(threads)}, {operation}"
-    ratios = query.ratios(several, alone) if threads > 1 else {}
-    if not ratios:
+    grown = control.growths(run, family, libraries, threads) if threads > 1 else None
+    if grown is None or not grown.by_strategy:
+        several = {name: benchmarks[name][threads] for name in libraries if threads in benchmarks[name]}
         return f"{subject} costs {phrases.cheapest_and_costliest(query.middles(query.medians(several)))}"
-    if phrases.none_differs(list(ratios.values())):
+    ratios = {name: growth.ratio for name, growth in grown.by_strategy.items()}
+    if phrases.none_differs(ratios.values()):
         return f"{subject} costs the same, within the intervals, as with one thread"
-    ideal = turns(run, [threads]).values[threads].median
-    return (
-        f"{subject} costs {phrases.with_extremes(ratios)} times what it costs with one thread; {ideal:g} would be ideal"
-    )
+    return f"{subject} costs {phrases.with_extremes(ratios)} times what it costs with one thread{beside_control(grown, 1.0)}"
+
+
+def beside_control(grown: control.Growths, ideal: float, of_one: float = 1.0) -> str:
+    """What the control does, as the end of a title; without a control, the ideal.
+
+    `of_one`: the threads whose work is stated, where the title states work and not the cost.
+    """
+    if grown.control is None:
+        return f"; {ideal:g} would be ideal"
+    does = grown.control.median if of_one == 1.0 else of_one / grown.control.median
+    if any(growth.beyond is None or not growth.beyond.has_interval or phrases.differs(growth.beyond) for growth in grown.by_strategy.values()):
+        return f"; the control, {phrases.two_figures(does)} times"
+    return f", no measurable difference from the control's {phrases.two_figures(does)} times"

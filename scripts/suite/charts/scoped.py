@@ -7,7 +7,7 @@ from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.several_runs import Overlay, Panels, default_malloc, process_times, size_text
-from suite.results import query
+from suite.results import control, query
 from suite.results.model import Run
 
 FAMILY = "scoped"
@@ -36,15 +36,14 @@ def _lines(run: Run, touch: str) -> list[forms.Line]:
 def _title(run: Run, touch: str) -> str:
     sizes = query.ends(query.numbers(run, "bytes", FAMILY, touch=touch))
     benchmarks = {size: query.by_strategy(run.series(FAMILY, bytes=size, touch=touch)) for size in sizes}
-    ratios = {size: query.to_stack(run, by_strategy) for size, by_strategy in benchmarks.items()}
-    if all(ratios.values()):
+    compared = {size: control.to_stack(run, by_strategy) for size, by_strategy in benchmarks.items()}
+    if all(compared.values()):
         deed = "Written in full" if touch == "all" else "Untouched"
-        if phrases.none_differs([ratio for ratios_of_size in ratios.values() for ratio in ratios_of_size]):
-            sizes_text = " or ".join(bytes_text(size) for size in ratios)
+        if phrases.none_differs(estimate for of_size in compared.values() for estimate in of_size):
+            sizes_text = " or ".join(bytes_text(size) for size in compared)
             return f"{deed}, a malloc of {sizes_text} shows no measurable difference from the stack"
         parts = [
-            f"{phrases.against(ratios_of_size, 'the stack')} at {bytes_text(size)}"
-            for size, ratios_of_size in ratios.items()
+            f"{phrases.against(of_size, 'the stack')} at {bytes_text(size)}" for size, of_size in compared.items()
         ]
         return f"{deed}, a malloc {phrases.joined(parts)}"
     size, by_strategy = benchmarks.popitem()

@@ -10,7 +10,7 @@ from suite.charts import scoped
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.several_runs import MULTIPLES, Overlay, Panels, size_text
-from suite.results import query
+from suite.results import control, query
 from suite.results.model import Run
 from suite.stats.estimates import Estimate
 
@@ -34,7 +34,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
     hidden = _hidden_from(ratios, sizes)
     forms.guide(page, axes, [(float(hidden), f"under {phrases.times(HIDDEN)}")] if hidden else [])
     subtitle = "Take a block, write every byte, give it back: time as a multiple of the stack's, log scales"
-    return page.finish(_title(ratios, sizes, hidden), subtitle)
+    return page.finish(_title(run, ratios, sizes, hidden), subtitle)
 
 
 def _ratios(run: Run) -> dict[str, dict[int, Estimate]]:
@@ -60,13 +60,16 @@ def _hidden_from(ratios: Mapping[str, BySize], sizes: list[int]) -> int | None:
     return hidden
 
 
-def _title(ratios: Mapping[str, BySize], sizes: list[int], hidden: int | None) -> str:
+def _title(run: Run, ratios: Mapping[str, BySize], sizes: list[int], hidden: int | None) -> str:
     subject = "Written in full, a block from malloc"
     if hidden == sizes[0]:
         return f"{subject} {_while_hidden(ratios, hidden)}, whatever its size"
     small = USUAL_BYTES if USUAL_BYTES in sizes and not (hidden and hidden <= USUAL_BYTES) else sizes[0]
-    ratios_at = {size: [by_size[size] for by_size in ratios.values() if size in by_size] for size in (small, sizes[-1])}
-    parts = [f"{phrases.against(at_size, 'the stack')} at {bytes_text(size)}" for size, at_size in ratios_at.items()]
+    compared = {
+        size: control.to_stack(run, query.by_strategy(run.series(FAMILY, None, bytes=size, touch="all")))
+        for size in (small, sizes[-1])
+    }
+    parts = [f"{phrases.against(at_size, 'the stack')} at {bytes_text(size)}" for size, at_size in compared.items()]
     if hidden:
         sizes_text = f"from {bytes_text(hidden)} on" if hidden < sizes[-1] else f"at {bytes_text(hidden)}"
         return f"{subject} {parts[0]}; {sizes_text}, it {_while_hidden(ratios, hidden)}"
@@ -79,7 +82,7 @@ def _while_hidden(ratios: Mapping[str, BySize], hidden: int) -> str:
     if phrases.none_differs(large):
         return "shows no measurable difference from the stack"
     seen = all(ratio.has_interval and ratio.high < HIDDEN for ratio in large)
-    return f"costs under {phrases.two_figures(HIDDEN)} times the stack{'' if seen else ' by its medians'}"
+    return f"costs less than {phrases.percent(HIDDEN - 1)} more than the stack{'' if seen else ' by its medians'}"
 
 
 def overlay_panels(run: Run) -> Panels:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.results import query
+from suite.results import control, query
 from suite.results.model import Run
 
 FAMILY = "xmalloc"
@@ -45,8 +45,9 @@ def _title(run: Run, threads: int) -> str:
     )
     costs = query.middles(query.medians(of_one_size or mixed))
     subject = f"{'A block of 64 B' if of_one_size else 'A block'} that another thread frees"
-    ratios = list(query.ratios(mixed, of_one_size).values())
-    if not ratios:
+    compared = list(control.compare(run, mixed, of_one_size).values())
+    if not compared:
         return f"{subject} costs {phrases.cheapest_and_costliest(costs)}"
-    of_mixed = f"a block of mixed size {phrases.against(ratios, 'that')}"
-    return f"{subject} costs {phrases.span(costs.values())} with malloc; {of_mixed}"
+    left = list(control.beyond_control(run, of_one_size).values())
+    cost = f"{phrases.beyond_control(left)} beyond the queues" if left else phrases.span(costs.values())
+    return f"{subject} costs {cost} with malloc; a block of mixed size {phrases.against(compared, 'that')}"

@@ -11,10 +11,12 @@ from suite.claims.inputs import (
     ends,
     fastest_of,
     growth,
+    growth_text,
     libraries,
     need,
     ratio,
     ratios,
+    versus,
 )
 from suite.claims.verdict import (
     DOES_NOT_HOLD,
@@ -33,12 +35,13 @@ from suite.claims.verdict import (
     names,
     of_all,
     of_none,
+    relative,
     shown_by,
     slight,
     times,
     too_wide,
 )
-from suite.results import query
+from suite.results import control, query
 from suite.results.model import Benchmark, Run
 from suite.stats.estimates import estimate_median
 
@@ -47,12 +50,19 @@ def _ns(benchmark: Benchmark) -> str:
     return phrases.short_time(estimate_median(benchmark.times).median)
 
 
+def _beyond(run: Run, benchmark: Benchmark) -> str:
+    """What is left of it without the family's control, as an addition to its cost."""
+    left = control.beyond_control(run, {"": benchmark})
+    return f" ({phrases.beyond_control(list(left.values()))} beyond the control)" if left else ""
+
+
 @claim("stack-is-faster", "the stack is faster", "Taking memory from the stack is faster than from the heap.", "scoped")
 def stack_is_faster(run: Run) -> Verdict:
     stack = need(run, "scoped/stack_array/bytes:64/touch:first")
     mallocs = libraries(run, "scoped", bytes=64, touch="first")
     compared = ratios({name: (mallocs[name], stack) for name in (default_of(run, mallocs), fastest_of(mallocs))})
-    text = f"64 bytes take {_ns(stack)} on the stack; as a multiple of that: {listed(compared, times)}"
+    against_stack = {name: versus(run, mallocs[name], stack) for name in compared}
+    text = f"64 bytes take {_ns(stack)} on the stack{_beyond(run, stack)}; relative to that: {listed(against_stack, relative)}"
     return of_all(compared, text, lambda rest: f"not for {names(rest)}")
 
 
@@ -70,8 +80,9 @@ def stack_is_flat(run: Run) -> Verdict:
         return ends_of[0], ends_of[1]
 
     text = (
-        f"{bytes_text(large)} cost {times(ratio(*pair('stack_array', 'none')))} what {bytes_text(small)} cost on the "
-        f"stack, and {times(ratio(*pair(default, 'none')))} with {phrases.plain(default)}, without touching the memory"
+        f"without touching the memory, {bytes_text(large)} cost, relative to {bytes_text(small)}: on the stack "
+        f"{growth_text(run, *pair('stack_array', 'none'))}, with {phrases.plain(default)} "
+        f"{growth_text(run, *pair(default, 'none'))}"
     )
     grown = growth(*pair("stack_array", "none"))
     stack = of_none({"the stack": grown}, text, lambda rest: "")
@@ -87,7 +98,8 @@ def stack_is_flat(run: Run) -> Verdict:
     conditions += [f"the heap's cost grows {slight(heap)}"] if shown is Shown.SLIGHTLY_MORE else []
     touched = ratio(*pair("stack_array", "all"))
     if is_more(touched):
-        conditions.append(f"only while untouched; written in full, the large block costs {times(touched)} as much")
+        more = relative(versus(run, *pair("stack_array", "all")))
+        conditions.append(f"only while untouched; written in full, the large block costs {more}")
     return holds_but(text, "; ".join(conditions)) if conditions else holds(text)
 
 
@@ -102,7 +114,7 @@ def no_search(run: Run) -> Verdict:
     heaps = ratios({name: (aged[name], empty[name]) for name in aged if name in empty})
     searches = growth(stack[0], stack[1])
     beside = f"; by malloc: {listed(heaps, times)}" if heaps else ""
-    text = f"on an aged heap, 64 bytes of stack cost {times(ratio(stack[0], stack[1]))} what they cost on an empty heap"
+    text = f"on an aged heap, 64 bytes of stack cost, relative to an empty heap: {growth_text(run, stack[0], stack[1])}"
     stack_alone = of_none({"the stack": searches}, text + beside, lambda rest: "")
     if stack_alone.verdict != HOLDS:
         return stack_alone
@@ -124,7 +136,8 @@ def all_at_once(run: Run) -> Verdict:
     more = ratio(stack[0], stack[1])
     text = (
         f"a frame of {phrases.count(many, 'local')} costs {_ns(stack[0])}, a frame of {few} costs {_ns(stack[1])}: "
-        f"{times(more)}; as many blocks from {phrases.plain(default)} cost {times(heap)} a single block"
+        f"{growth_text(run, stack[0], stack[1])}; as many blocks from {phrases.plain(default)} cost {times(heap)} a "
+        "single block"
     )
     grown = growth(stack[0], stack[1])
     if shown_by(grown) is Shown.NO_MORE:
@@ -145,13 +158,18 @@ def large_takes_time(run: Run) -> Verdict:
     if len(sizes) < 2 or not mallocs:
         raise CannotJudge("the run has no large over bytes")
     default = default_of(run, mallocs)
+    large, small = (
+        {touch: need(run, f"large/{default}/bytes:{size}/touch:{touch}") for touch in ("first", "all")}
+        for size in (sizes[-1], sizes[0])
+    )
+    pairs = {touch: (large[touch], small[touch]) for touch in large}
     costs = {
-        touch: ratio(*(need(run, f"large/{default}/bytes:{size}/touch:{touch}") for size in (sizes[-1], sizes[0])))
-        for touch in ("first", "all")
+        touch: ratio(*pair) for touch, pair in pairs.items()
     }
     text = (
-        f"with {phrases.plain(default)}, {bytes_text(sizes[-1])} cost {times(costs['first'])} what {bytes_text(sizes[0])} "
-        f"cost when only the first byte is written, and {times(costs['all'])} when every byte is written"
+        f"with {phrases.plain(default)}, {bytes_text(sizes[-1])} cost, relative to {bytes_text(sizes[0])}: "
+        f"{relative(versus(run, *pairs['first']))} when only the first byte is written, "
+        f"{relative(versus(run, *pairs['all']))} when every byte is written"
     )
     shown = {touch: shown_by(cost) for touch, cost in costs.items()}
     if shown["first"] is Shown.MORE:
@@ -184,12 +202,13 @@ def touch_dominates(run: Run) -> Verdict:
             break
         hidden.insert(0, size)
     least, most = min(compared), max(compared)
+    against_stack = {f"at {bytes_text(size)}": versus(run, heap[size], stack[size]) for size in (least, most)}
     text = (
-        f"written in full, a block from {phrases.plain(default)} costs {times(compared[least])} a block of stack at "
-        f"{bytes_text(least)} and {times(compared[most])} at {bytes_text(most)}"
+        f"written in full, a block from {phrases.plain(default)} costs, relative to a block of stack: "
+        f"{listed(against_stack, relative)}"
     )
     if hidden:
-        text = f"{text}; less than {MATTERS:g} times from {bytes_text(hidden[0])} on"
+        text = f"{text}; less than {phrases.percent(MATTERS - 1)} more from {bytes_text(hidden[0])} on"
         at_most = libraries(run, "scoped", bytes=most, touch="all")
         others = ratios({name: (block, stack[most]) for name, block in at_most.items()})
         seen = [name for name, price in others.items() if is_more(price)]
@@ -214,7 +233,11 @@ def unknown_size_needs_heap(run: Run) -> Verdict:
         fastest = fastest_of(mallocs)
         pairs[f"{phrases.plain(fastest)} at {bytes_text(size)}"] = (mallocs[fastest], alloca)
     compared = ratios(pairs)
-    text = f"alloca takes stack memory of a size known only at run time; as a multiple of its cost: {listed(compared, times)}"
+    against_alloca = {name: versus(run, *pair) for name, pair in pairs.items()}
+    text = (
+        f"alloca takes stack memory of a size known only at run time; relative to its cost: "
+        f"{listed(against_alloca, relative)}"
+    )
     return of_none(compared, text, lambda rest: "not for all sizes")
 
 
@@ -227,11 +250,12 @@ def os_finds_room(run: Run) -> Verdict:
     system = need(run, "scoped/mmap/bytes:64/touch:first")
     faults = {name: counter(benchmark, "page_faults") for name, benchmark in mallocs.items()}
     cheaper = ratios({name: (system, benchmark) for name, benchmark in mallocs.items()})
+    against_malloc = control.compare(run, dict.fromkeys(mallocs, system), mallocs)
     asked = [name for name, count in faults.items() if count.low >= 0.5 or shown_by(cheaper[name]) is not Shown.MORE]
     unclear = [cheaper[name] for name in asked if faults[name].low < 0.5 and shown_by(cheaper[name]) is Shown.NOTHING]
     most = max(faults.values(), key=lambda count: count.median)
     text = (
-        f"an mmap call takes {_ns(system)} for 64 bytes, {phrases.with_extremes(cheaper)} times what a malloc "
+        f"an mmap call takes {_ns(system)} for 64 bytes, {phrases.multiple_named(against_malloc)} what a malloc "
         f"takes; page faults per block: {counter(system, 'page_faults').median:.2g} with mmap, at most "
         f"{most.median:.2g} with malloc"
     )

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from suite.base import phrases
 from suite.base.text import bytes_text
-from suite.claims.inputs import ComparedPair, cores, ends, growth, libraries, need, ratio, ratios
+from suite.claims.inputs import (
+    ComparedPair,
+    cores,
+    ends,
+    few_cycles_apart,
+    growth,
+    growths_beyond_control,
+    libraries,
+    need,
+    ratio,
+)
 from suite.claims.verdict import (
     HOLDS,
     Comparison,
@@ -26,6 +37,7 @@ from suite.claims.verdict import (
     times,
     too_wide,
 )
+from suite.results import control
 from suite.results.model import Run
 
 COUNTS_MOST = (Shown.NO_MORE, Shown.SLIGHTLY_MORE, Shown.NOTHING, Shown.MORE)  # of a malloc in two families
@@ -38,17 +50,33 @@ COUNTS_MOST = (Shown.NO_MORE, Shown.SLIGHTLY_MORE, Shown.NOTHING, Shown.MORE)  #
 def own_stack(run: Run) -> Verdict:
     number = cores(run, "private")
     many, single = (need(run, f"private/stack_array/threads:{threads}") for threads in (number, 1))
-    risen = ratio(many, single)
-    text = f"on {number} cores at once, a block of stack costs {times(risen)} what it costs on one core"
+    growth_at_all = ratio(many, single)
+    risen = growths_beyond_control(run, {"": (many, single)})[""]
+    risen = replace(risen, few_cycles=few_cycles_apart(many, single))
+    text = (
+        f"on {number} cores at once, a block of stack costs, relative to one core: {times(growth_at_all)}"
+        f"{_of_controls(run, [(many, single)])}"
+    )
     if shown_by(risen) is Shown.SLIGHTLY_MORE:
         return holds_but(text, f"a block costs more {slight(risen)}")
-    if is_no_more(risen):
+    if shown_by(risen) is Shown.NO_MORE:
         return holds(text)
     if is_more(risen, number):
         return does_not_hold(text)
     if not is_more(risen) or not is_no_more(risen, number):
         too_wide(text, [risen])
-    return holds_but(text, f"{number} cores do {phrases.two_figures(number / risen.median)} times the work of one core")
+    work = phrases.two_figures(number / growth_at_all.median)
+    return holds_but(text, f"{number} cores do {work} times the work of one core")
+
+
+def _of_controls(run: Run, pairs: Iterable[ComparedPair]) -> str:
+    """What the cores do to the controls, by family, as the end of a sentence."""
+    parts = {}
+    for above, below in pairs:
+        alone = control.control_of(run, above), control.control_of(run, below)
+        if alone[0] is not None and alone[1] is not None:
+            parts[above.name.family] = f"{times(ratio(alone[0], alone[1]))} in {above.name.family}"
+    return f"; the control: {phrases.joined(list(parts.values()))}" if parts else ""
 
 
 @claim(
@@ -56,22 +84,29 @@ def own_stack(run: Run) -> Verdict:
     "The heap is shared, so threads slow each other down.", "private", "larson",
 )  # fmt: skip
 def shared_heap_contends(run: Run) -> Verdict:
-    """A malloc contends where its price rises from one thread to one on each core, in any of the families."""
+    """A malloc contends where its cost grows from one thread to one on each core, more than the control's does, in any
+    of the families."""
     pairs: dict[str, ComparedPair] = {}
     for family in ("private", "larson"):
         number = cores(run, family)
         many, single = (libraries(run, family, threads=threads) for threads in (number, 1))
         pairs |= {f"{family}/{name}": (many[name], single[name]) for name in many if name in single}
-    told_apart = ratios(pairs)
+    told_apart = growths_beyond_control(run, pairs)
+    shown: dict[str, Comparison] = {}
     worst: dict[str, Comparison] = {}
     for name in dict.fromkeys(family_and_name.partition("/")[2] for family_and_name in pairs):
         of_families = {key: pair for key, pair in pairs.items() if key.endswith(f"/{name}")}
-        rises = [
-            replace(rise.apart or rise, apart=told_apart[key].apart)  # either family may err, so each interval is wider
-            for key, rise in ratios(of_families).items()
-        ]
-        worst[name] = max(rises, key=lambda rise: (COUNTS_MOST.index(shown_by(rise)), rise.low))
-    text = f"with a thread on each core, a block costs, relative to a single thread: {listed(worst, times)}"
+        rises = {
+            key: replace(rise.apart or rise, apart=told_apart[key].apart)  # either family may err, so each interval is wider
+            for key, rise in growths_beyond_control(run, of_families).items()
+        }
+        most = max(rises, key=lambda key: (COUNTS_MOST.index(shown_by(rises[key])), rises[key].low))
+        worst[name] = rises[most]
+        shown[f"{name} in {most.partition('/')[0]}"] = ratio(*pairs[most])
+    text = (
+        f"with a thread on each core, a block costs, relative to a single thread: {listed(shown, times)}"
+        f"{_of_controls(run, pairs.values())}"
+    )
     return of_all(worst, text, lambda rest: f"not for {names(rest)}")
 
 

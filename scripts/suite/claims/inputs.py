@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
-from suite.claims.verdict import FEW_CYCLES, CannotJudge, Comparison, Undecided
-from suite.results import query
+from suite.base import phrases
+from suite.claims.verdict import FEW_CYCLES, CannotJudge, Comparison, Undecided, is_no_more, relative
+from suite.results import control, query
 from suite.results.model import Benchmark, Run
-from suite.stats.estimates import Estimate, estimate_median, estimate_ratio, estimate_shift, median
+from suite.stats.estimates import Estimate, estimate_difference, estimate_median, estimate_ratio, estimate_shift, median
 from suite.stats.looks import confidence_at
 
 LEAST_PROCESSES = 4  # the interval of fewer processes is not reliable
@@ -77,6 +79,41 @@ def growths(pairs: Mapping[str, ComparedPair]) -> dict[str, Comparison]:
 
 def growth(above: Benchmark, below: Benchmark) -> Comparison:
     return growths({"": (above, below)})[""]
+
+
+def versus(run: Run, above: Benchmark, below: Benchmark) -> Estimate:
+    """The comparison as a text states it: a difference where a ratio would be the control's. Raises CannotJudge."""
+    compared = ratio(above, below)
+    if not control.tells_difference(run, above, below):
+        return compared
+    return estimate_difference(above.times, below.times, compared.confidence)
+
+
+def growth_text(run: Run, above: Benchmark, below: Benchmark) -> str:
+    """The comparison of a cost that should be flat. A ratio that few cycles make is stated as such."""
+    compared, grown = versus(run, above, below), growth(above, below)
+    few = grown.few_cycles and phrases.differs(compared) and not is_no_more(grown)
+    return f"{relative(compared)}{f', at most {FEW_CYCLES:g} cycles' if few else ''}"
+
+
+def growths_beyond_control(run: Run, pairs: Mapping[str, ComparedPair]) -> dict[str, Comparison]:
+    """How much more each grows from one thread to several than its control does; without a control, how much it grows.
+    Raises CannotJudge."""
+    compared = ratios(pairs)
+    for name, (above, below) in pairs.items():
+        controls = [control.control_of(run, benchmark) for benchmark in (above, below)]
+        if controls[0] is not None and controls[1] is not None:
+            alone = controls[0], controls[1]
+            columns = (
+                list(control.growth_in_each_process(above, below).values()),
+                list(control.growth_in_each_process(*alone).values()),
+            )
+            if all(columns):
+                compared[name] = replace(
+                    _at_both_levels((above, below, *alone), columns, len(pairs), partial(estimate_ratio, *columns)),
+                    more_ns=compared[name].more_ns,
+                )
+    return compared
 
 
 def counted_ratios(pairs: Mapping[str, ComparedPair], key: str) -> dict[str, Comparison]:

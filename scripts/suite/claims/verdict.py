@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from suite.base import phrases
-from suite.base.text import three_figures
+from suite.base.text import interval_text, three_figures, time_text
 from suite.results.model import Run
-from suite.stats.estimates import CONFIDENCE, Estimate
+from suite.stats.estimates import CONFIDENCE, Difference, Estimate
 
 HOLDS, HOLDS_BUT, DOES_NOT_HOLD = "holds", "holds, but", "does not hold"
 UNDECIDED, NOT_MEASURED = "undecided", "not measured"  # the intervals leave it open; the run has no data
@@ -185,6 +185,16 @@ def needs_of(ratios: Iterable[Comparison]) -> tuple[str, ...]:
 def times(ratio: Estimate) -> str:
     """`13.8 times (13.3 to 19.8)`."""
     return f"{figures(ratio.median)} times{interval(ratio)}"
+
+
+def relative(compared: Estimate) -> str:
+    """`6.66 times (6.39 to 6.95)`, `6.96 ns more (6.88 to 7.35 ns)`, or that no difference is measurable."""
+    if not isinstance(compared, Difference):
+        return times(compared)
+    within = f" ({interval_text(compared)})" if compared.has_interval else ""
+    if compared.has_interval and not phrases.differs(compared):
+        return f"no measurable difference{within}"
+    return f"{time_text(abs(compared.median))} {'more' if compared.median >= 0.0 else 'less'}{within}"
 
 
 def interval(ratio: Estimate) -> str:

@@ -11,12 +11,22 @@ from dataclasses import dataclass
 from rich.table import Table
 from rich.text import Text
 
+from suite.base import phrases
 from suite.base.text import bytes_text, interval_text, three_figures, time_text
+from suite.results import control, query
+from suite.results.control import CONTROL
 from suite.results.model import Benchmark, Run
-from suite.stats.estimates import Estimate, estimate_median, estimate_ratio, median, median_interval, noise_of
+from suite.stats.estimates import (
+    Difference,
+    Estimate,
+    estimate_median,
+    estimate_ratio,
+    median,
+    median_interval,
+    noise_of,
+)
 
 SMALLEST_CLOCK_MOVE = 0.02  # under this the drift of the clock is smaller than most intervals
-CONTROL = "none"  # the strategy that makes no block, in every family
 
 
 @dataclass(frozen=True)
@@ -60,14 +70,17 @@ LENT, LENT_AND_ARENA = "stack_array", ("stack_array", "alloca", "arena")
 
 
 def _block_of_64_bytes(run: Run, topic: Topic) -> Iterator[Finding]:
-    by_name = {
-        name: topic.benchmark(run, f"{name}/bytes:64/touch:first")
-        for name in (CONTROL, *LENT_AND_ARENA, *run.mallocs())
-    }
-    for name, benchmark in by_name.items():
-        if benchmark is not None:
-            comparison = compared(benchmark, by_name[LENT], LENT)
-            yield topic.finding(run, name, benchmark, "the control: makes no block" if name == CONTROL else comparison)
+    measured = query.by_strategy(run.series(topic.family, None, bytes=64, touch="first"))
+    shown = [name for name in (CONTROL, *LENT_AND_ARENA, *run.mallocs()) if name in measured]
+    left = control.beyond_control(run, measured)
+    for name in shown:
+        if name == CONTROL:
+            words = "the control: makes no block"
+        elif name in left:
+            words = in_words(left[name], "the control")
+        else:
+            words = compared(run, measured[name], measured.get(LENT), LENT)
+        yield topic.finding(run, name, measured[name], words)
 
 
 def _latency(run: Run, topic: Topic) -> Iterator[Finding]:
@@ -77,14 +90,14 @@ def _latency(run: Run, topic: Topic) -> Iterator[Finding]:
     levels = _cache_levels(run, sorted(by_bytes))
     base, base_name = (by_bytes[levels[0][1]], f"the {levels[0][0]}") if levels else (None, "")
     for level, size in levels:
-        words = compared(by_bytes[size], base, base_name)
+        words = compared(run, by_bytes[size], base, base_name)
         yield topic.finding(run, f"{level} ({bytes_text(size)} of data)", by_bytes[size], words)
     last = max((run.fact(f"{key}_bytes") or 0 for key in ("l1d", "l2", "l3")), default=0)
     largest = max(by_bytes)
     if last == 0:
         yield topic.finding(run, f"{bytes_text(largest)} of data", by_bytes[largest], "cache sizes are unknown here")
     elif largest >= 2 * last:
-        words = compared(by_bytes[largest], base, base_name)
+        words = compared(run, by_bytes[largest], base, base_name)
         yield topic.finding(run, f"memory ({bytes_text(largest)} of data)", by_bytes[largest], words)
     else:
         caches = f"the last cache has {bytes_text(last)}, the largest data here {bytes_text(largest)}"
@@ -116,7 +129,7 @@ def _pointers(run: Run, topic: Topic) -> Iterator[Finding]:
         size = max(common)
         data = f"{bytes_text(size)} of nodes"
         yield topic.finding(run, f"{data}, in order", in_order[size])
-        words = compared(at_random[size], in_order[size], "the walk in order")
+        words = compared(run, at_random[size], in_order[size], "the walk in order")
         yield topic.finding(run, f"{data}, at random", at_random[size], words)
 
 
@@ -125,28 +138,43 @@ def _containers(run: Run, topic: Topic) -> Iterator[Finding]:
     shuffled = topic.benchmark(run, "list_shuffled/count:100000/payload:8")
     if vector is not None and shuffled is not None:
         yield topic.finding(run, "element of a vector of 100,000", vector)
-        yield topic.finding(run, "element of a shuffled list", shuffled, compared(shuffled, vector, "the vector"))
+        yield topic.finding(run, "element of a shuffled list", shuffled, compared(run, shuffled, vector, "the vector"))
 
 
 def _scaling(run: Run, topic: Topic) -> Iterator[Finding]:
-    cores = run.fact("cores")
-    for name in (LENT, *run.mallocs()):
-        by_threads = {benchmark.name.number("threads"): benchmark for benchmark in run.series(topic.family, name)}
-        alone = by_threads.get(1)
-        most = max((n for n in by_threads if n is not None and n <= (cores or 0)), default=1)
-        together = by_threads.get(most)
-        if alone is not None and together is not None and most > 1:
-            words = compared(together, alone, "one thread") + "; 1 is ideal"
-            yield topic.finding(run, f"{name}, {most} threads", together, words)
+    """With as many threads as have a core each. What the cores do to the control is not due to the memory."""
+    measured = [number for number in query.numbers(run, "threads", topic.family) if number <= (run.fact("cores") or 0)]
+    if not measured or measured[-1] < 2:
+        return
+    most = measured[-1]
+    names = (CONTROL, LENT, *run.mallocs())
+    several = query.by_strategy(run.series(topic.family, None, threads=most))
+    grown = control.growths(run, topic.family, names, most)
+    for name in names:
+        ratio = grown.control if name == CONTROL else grown.by_strategy[name].ratio if name in grown.by_strategy else None
+        if ratio is not None:
+            about = "the control: " if name == CONTROL else ""
+            words = f"{about}{in_words(ratio, 'one thread')}; 1 is ideal{_beyond_control(grown, name)}"
+            yield topic.finding(run, f"{name}, {most} threads", several[name], words)
+
+
+def _beyond_control(grown: control.Growths, name: str) -> str:
+    beyond = grown.by_strategy[name].beyond if name in grown.by_strategy else None
+    if beyond is None or not beyond.has_interval:
+        return ""
+    if not phrases.differs(beyond):
+        return "; no measurable difference from the control"
+    return f"; {'more' if beyond.median > 1.0 else 'less'} than the control"
 
 
 def _handoff(run: Run, topic: Topic) -> Iterator[Finding]:
-    control = topic.benchmark(run, f"{CONTROL}/pairs:1")
+    measured = query.by_strategy(run.series(topic.family, None, pairs=1))
+    left = control.beyond_control(run, measured)
     for name in (CONTROL, *run.mallocs()):
-        benchmark = topic.benchmark(run, f"{name}/pairs:1")
-        if benchmark is not None:
-            comparison = compared(benchmark, control, "the queue alone")
-            yield topic.finding(run, name, benchmark, "the control: the queue alone" if name == CONTROL else comparison)
+        if name in measured:
+            more = in_words(left[name], "the queue alone") if name in left else ""
+            words = "the control: the queue alone" if name == CONTROL else more
+            yield topic.finding(run, name, measured[name], words)
 
 
 TOPICS = (
@@ -155,6 +183,7 @@ TOPICS = (
     Topic("Following pointers", "chase", _pointers),
     Topic("Following pointers", "traverse", _containers),
     Topic("Threads that each replace blocks of their own", "private", _scaling),
+    Topic("A server's threads, which end and leave their blocks to new threads", "larson", _scaling),
     Topic("Allocating in one thread, freeing in another", "handoff", _handoff),
 )
 
@@ -173,17 +202,28 @@ def _notes(run: Run, benchmark: Benchmark) -> Iterator[str]:
         yield f"{len(benchmark.samples)} of {run.account.processes_planned} processes"
 
 
-def compared(benchmark: Benchmark, base: Benchmark | None, base_name: str) -> str:
-    """The benchmark as a multiple of `base`, in words; empty without a base, and for the base itself."""
-    if base is None or base is benchmark or min((*benchmark.times, *base.times)) <= 0.0:
+def compared(run: Run, benchmark: Benchmark, base: Benchmark | None, base_name: str) -> str:
+    """The benchmark against `base`, in words; empty without a base, and for the base itself."""
+    if base is None or base is benchmark:
         return ""
-    ratio = estimate_ratio(benchmark.times, base.times)
-    if not ratio.has_interval:
-        return f"{three_figures(ratio.median)} times {base_name}"
-    interval = f"{three_figures(ratio.low)} to {three_figures(ratio.high)}"
-    if ratio.holds(1.0):
-        return f"no measurable difference from {base_name} ({interval} times)"
-    return f"{three_figures(ratio.median)} times {base_name} ({interval})"
+    comparison = control.compare_two(run, benchmark, base)
+    return in_words(comparison, base_name) if comparison else ""
+
+
+def in_words(comparison: Estimate, base_name: str) -> str:
+    """A ratio or a difference, with its interval, or that no difference is measurable."""
+    if isinstance(comparison, Difference):
+        interval = interval_text(comparison)
+        more = f"{time_text(abs(comparison.median))} {'more' if comparison.median >= 0.0 else 'less'} than {base_name}"
+    else:
+        interval = f"{three_figures(comparison.low)} to {three_figures(comparison.high)}"
+        more = f"{three_figures(comparison.median)} times {base_name}"
+    if not comparison.has_interval:
+        return more
+    if phrases.differs(comparison):
+        return f"{more} ({interval})"
+    unit = "" if isinstance(comparison, Difference) else " times"
+    return f"no measurable difference from {base_name} ({interval}{unit})"
 
 
 # ---- what to keep in mind

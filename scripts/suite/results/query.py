@@ -88,9 +88,14 @@ def ratios(above: Mapping[Key, Benchmark], below: Mapping[Key, Benchmark]) -> di
     The more ratios, the wider each interval (Bonferroni): one of many that differs by chance is no finding.
     """
     both = {key: (benchmark, below[key]) for key, benchmark in above.items() if key in below}
-    confidence = 1 - (1 - CONFIDENCE) / max(1, len(both))
+    confidence = shared_confidence(len(both))
     compared = {key: ratio_of(benchmark, base, confidence) for key, (benchmark, base) in both.items()}
     return {key: ratio for key, ratio in compared.items() if ratio is not None}
+
+
+def shared_confidence(number: int) -> float:
+    """Of each of so many intervals that are read together (Bonferroni)."""
+    return 1 - (1 - CONFIDENCE) / max(1, number)
 
 
 def ratio_of(above: Benchmark, below: Benchmark, confidence: float = CONFIDENCE) -> Estimate | None:
@@ -101,12 +106,6 @@ def ratio_of(above: Benchmark, below: Benchmark, confidence: float = CONFIDENCE)
 
 def against_one(benchmarks: Mapping[Key, Benchmark], base: Benchmark | None) -> dict[Key, Estimate]:
     return {} if base is None else ratios(benchmarks, dict.fromkeys(benchmarks, base))
-
-
-def to_stack(run: Run, benchmarks: Mapping[str, Benchmark]) -> list[Estimate]:
-    """How many times the stack each malloc library costs; nothing where either is missing."""
-    libraries = {name: benchmarks[name] for name in run.mallocs() if name in benchmarks}
-    return list(against_one(libraries, benchmarks.get("stack_array")).values())
 
 
 def middles(estimates: Mapping[Key, Estimate]) -> dict[Key, float]:

@@ -117,14 +117,6 @@ def estimate_difference(above: Sequence[float], below: Sequence[float], confiden
     return Difference(middle, min(low, middle), max(middle, high), cut.coverage, min(len(above), len(below)))
 
 
-def divide(above: Estimate, below: Estimate) -> Estimate:
-    """The quotient of two ratios, with the interval of the least favourable ends (Bonferroni's inequality)."""
-    coverage = max(0.0, above.coverage + below.coverage - 1) if above.has_interval and below.has_interval else 0.0
-    return Estimate(
-        above.median / below.median, above.low / below.high, above.high / below.low, coverage, min(above.n, below.n)
-    )
-
-
 def estimate_shift(differences: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:
     """The centre of paired differences: the Hodges-Lehmann estimate, and the signed-rank test's interval.
 

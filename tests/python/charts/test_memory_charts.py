@@ -128,13 +128,13 @@ def of_malloc(times: Callable[[int], float]) -> Price:
 @pytest.mark.parametrize(
     ("times", "finding"),
     [
-        (lambda size: 3.0, "costs 3.0 times the stack at 64 B and costs 3.0 times the stack at 1 MiB"),
-        (lambda size: 3.0 if size < 4096 else 1.05, "3.0 times the stack at 64 B; from 4 KiB on, it costs under 1.1"),
-        (lambda size: 3.0 if size == 8 else 0.5, "costs 3.0 times the stack at 8 B; from 64 B on, it costs under 1.1"),
+        (lambda size: 3.0, "costs 200 ns more than the stack at 64 B and costs 200 ns more than the stack at 1 MiB"),
+        (lambda size: 3.0 if size < 4096 else 1.05, "200 ns more than the stack at 64 B; from 4 KiB on, it costs less than 10 % more"),
+        (lambda size: 3.0 if size == 8 else 0.5, "costs 200 ns more than the stack at 8 B; from 64 B on, it costs less than 10 % more"),
         (lambda size: 3.0 if size < 4096 else 1.0, "at 64 B; from 4 KiB on, it shows no measurable difference from"),
         (lambda size: 1.2 if size <= 4096 else 1.0, "64 B; from 256 KiB on, it shows no measurable difference from"),
-        (lambda size: 1.2 if size < 1 << 20 else 1.0, "1.2 times the stack at 64 B; at 1 MiB, it shows no measurable"),
-        (lambda size: 0.5, "costs under 1.1 times the stack, whatever its size"),
+        (lambda size: 1.2 if size < 1 << 20 else 1.0, "20 ns more than the stack at 64 B; at 1 MiB, it shows no measurable"),
+        (lambda size: 0.5, "costs less than 10 % more than the stack, whatever its size"),
         (
             lambda size: 3.0 if size == 4096 else 1.0,
             "no measurable difference from the stack at 64 B; from 256 KiB on, it",
@@ -152,8 +152,8 @@ def test_the_title_states_a_cost_that_only_medians_hide() -> None:
         return 1.0 + 0.1 * process * ("glibc/" in name)
 
     price = of_malloc(lambda size: 3.0 if size < 4096 else 0.85)
-    assert title("stack_price", price, noise=wide).endswith("under 1.1 times the stack by its medians")
-    assert title("stack_price", price, processes=1).endswith("under 1.1 times the stack by its medians")
+    assert title("stack_price", price, noise=wide).endswith("less than 10 % more than the stack by its medians")
+    assert title("stack_price", price, processes=1).endswith("less than 10 % more than the stack by its medians")
 
 
 def test_homes_are_compared_in_the_first_two_caches_and_in_the_largest_memory() -> None:

@@ -171,7 +171,7 @@ def test_a_single_core_gives_no_verdict_on_threads(tmp_path: Path) -> None:
 def test_a_sentence_names_the_mallocs_and_the_ratios(tmp_path: Path) -> None:
     figures = scoped("first", stack_array={64: 2}, glibc={64: 20}, mimalloc={64: 2})
     judged_claim = verdict_of("stack-is-faster", make_run(tmp_path, figures, noise=lambda *_: 1.0))
-    assert judged_claim.text == "64 bytes take 2.0\u00a0ns on the stack; as a multiple of that: glibc 10.0 times, mimalloc 1.00 times."
+    assert judged_claim.text == "64 bytes take 2.0\u00a0ns on the stack; relative to that: glibc 10.0 times, mimalloc 1.00 times."
     assert judged_claim.condition == "not for mimalloc"
 
 

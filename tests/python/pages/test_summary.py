@@ -69,13 +69,16 @@ def test_64_bytes_are_shown_for_the_stack_the_arena_and_each_malloc(tmp_path: Pa
     assert glibc.value is not None and glibc.value.median == pytest.approx(20.4)
     assert (glibc.value.low, glibc.value.high) == pytest.approx((20.0, 20.8))
     assert glibc.cycles == pytest.approx(20.4 / 0.5)
-    assert glibc.words == "10 times stack_array (9.71 to 10.3)"
-    assert shown["stack_array"].words == ""
+    assert glibc.words == "19.4 ns more than the control (19 to 19.8 ns)"
+    assert shown["stack_array"].words == "1.02 ns more than the control (0.96 to 1.08 ns)"
 
 
 def test_a_difference_that_is_not_measurable_is_not_shown_as_a_multiple(tmp_path: Path) -> None:
-    alloca = by_subject(make_run(tmp_path), "Taking")["alloca"]
+    without_control = {name: ns for name, ns in ALL.items() if "/none/" not in name}
+    alloca = by_subject(make_run(tmp_path, without_control), "Taking")["alloca"]
     assert alloca.words == "no measurable difference from stack_array (0.971 to 1.03 times)"
+    stack = by_subject(make_run(tmp_path, {**ALL, "scoped/stack_array/bytes:64/touch:first": 1.0}), "Taking")["stack_array"]
+    assert stack.words == "no measurable difference from the control (-0.04 to 0.04 ns)"
 
 
 def test_a_stack_that_costs_more_is_shown_as_well(tmp_path: Path) -> None:
@@ -154,7 +157,7 @@ def test_a_run_of_one_process_has_a_caveat_about_its_intervals(tmp_path: Path) -
     run = make_run(tmp_path, processes=1)
     glibc = by_subject(run, "Taking")["glibc"]
     assert glibc.value is not None and interval_text(glibc.value) == ""
-    assert glibc.words == "10 times stack_array"
+    assert glibc.words == "19 ns more than the control"
     assert summary.caveats(run)[0].startswith("One process measured each figure: the run has no intervals")
 
 

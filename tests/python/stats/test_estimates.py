@@ -109,14 +109,6 @@ def test_the_interval_is_widened_to_a_ratio_that_lies_outside_of_it() -> None:
     assert (difference.low, difference.median, difference.high) == (0.0, 9.0, 9.0)
 
 
-def test_a_quotient_of_ratios_has_the_least_favourable_ends() -> None:
-    above, below = estimates.Estimate(6.0, 4.0, 8.0, 0.97, 5), estimates.Estimate(2.0, 1.0, 4.0, 0.98, 7)
-    quotient = estimates.divide(above, below)
-    assert (quotient.median, quotient.low, quotient.high, quotient.n) == (3.0, 1.0, 8.0, 5)
-    assert quotient.coverage == pytest.approx(0.95)
-    assert not estimates.divide(above, estimates.Estimate(2.0, 2.0, 2.0, 0.0, 1)).has_interval
-
-
 @pytest.mark.parametrize(("above", "below"), [([0.0], [1.0]), ([1.0], []), ([1.0], [-1.0])])
 def test_a_ratio_of_values_that_are_not_positive_is_refused(above: list[float], below: list[float]) -> None:
     with pytest.raises(ValueError):

@@ -20,7 +20,7 @@ from suite.results.model import BenchmarkName
 KIB, MIB = 1 << 10, 1 << 20
 
 OF_64_BYTES = {
-    "none": 0.5, "stack_array": 1.0, "arena": 2.0, "mmap": 4000.0,
+    "none": 1.0, "stack_array": 1.0, "arena": 2.0, "mmap": 4000.0,
     "glibc": 20.0, "mimalloc": 8.0, "jemalloc": 10.0, "tcmalloc": 9.0, "tbbmalloc": 40.0,
 }  # fmt: skip
 

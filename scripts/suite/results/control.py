@@ -1,0 +1,135 @@
+"""What is a figure worth without its control? Whether it may be told as a ratio, or only as a difference.
+
+The control of a family does everything but what the family asks about: the call alone, the queue alone, the clock alone,
+the mutex alone. It is the strategy `none`, or the value `none` of a parameter in families without strategies; a chart
+whose family calls it differently says so. Titles, claims and the terminal all compare by these functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from suite.results import query
+from suite.results.model import Benchmark, Run
+from suite.stats.estimates import Difference, Estimate, estimate_difference, estimate_ratio, median
+
+Key = TypeVar("Key")
+
+CONTROL = "none"
+MOST = 0.5  # a figure is mostly its control if the control's is more than this share of it
+
+
+def control_of(run: Run, benchmark: Benchmark, called: str = CONTROL) -> Benchmark | None:
+    """The family's control with the same numbers, and with most of the same words; None for the control itself."""
+    name = benchmark.name
+    if _is_control(benchmark, called):
+        return None
+    numbers = {key: value for key, value in name.parameters.items() if name.number(key) is not None}
+    controls = [other for other in run.series(name.family, None, **numbers) if _is_control(other, called)]
+    if not controls:
+        return None
+    return max(controls, key=lambda other: len(other.name.parameters.items() & name.parameters.items()))
+
+
+def _is_control(benchmark: Benchmark, called: str) -> bool:
+    """The value `none` of a parameter may also mean something else where the strategy names the control."""
+    strategy = benchmark.name.strategy
+    return called in benchmark.name.parameters.values() if strategy is None else strategy == called
+
+
+def is_mostly_control(run: Run, benchmark: Benchmark, called: str = CONTROL) -> bool:
+    control = control_of(run, benchmark, called)
+    return control is not None and median(control.times) > MOST * median(benchmark.times)
+
+
+def tells_difference(run: Run, *compared: Benchmark, called: str = CONTROL) -> bool:
+    """Whether a comparison of these is stated as a difference: a ratio would mostly be that of two controls."""
+    return any(is_mostly_control(run, benchmark, called) for benchmark in compared)
+
+
+def beyond_control(run: Run, benchmarks: Mapping[Key, Benchmark], called: str = CONTROL) -> dict[Key, Difference]:
+    """How much more than its control each costs, in ns, where the control was measured."""
+    pairs = {key: (benchmark, control_of(run, benchmark, called)) for key, benchmark in benchmarks.items()}
+    measured = {key: (benchmark, control) for key, (benchmark, control) in pairs.items() if control is not None}
+    confidence = query.shared_confidence(len(measured))
+    return {
+        key: estimate_difference(benchmark.times, control.times, confidence)
+        for key, (benchmark, control) in measured.items()
+    }
+
+
+def compare(
+    run: Run, above: Mapping[Key, Benchmark], below: Mapping[Key, Benchmark], called: str = CONTROL
+) -> dict[Key, Estimate]:
+    """`above` against `below` where both were measured: ratios, or differences where a ratio would be the control's.
+
+    All of one kind: differences if the control is most of any of the figures.
+    """
+    both = {key: (benchmark, below[key]) for key, benchmark in above.items() if key in below}
+    if tells_difference(run, *(benchmark for pair in both.values() for benchmark in pair), called=called):
+        confidence = query.shared_confidence(len(both))
+        return {key: estimate_difference(high.times, low.times, confidence) for key, (high, low) in both.items()}
+    return dict(query.ratios(above, below))
+
+
+def compare_two(run: Run, above: Benchmark, below: Benchmark, called: str = CONTROL) -> Estimate | None:
+    """The same for a single pair; None where a time was too short to be measured."""
+    return compare(run, {"": above}, {"": below}, called).get("")
+
+
+def to_stack(run: Run, benchmarks: Mapping[str, Benchmark]) -> list[Estimate]:
+    """Each malloc library against the stack; nothing where either is missing."""
+    libraries = {name: benchmarks[name] for name in run.mallocs() if name in benchmarks}
+    stack = benchmarks.get("stack_array")
+    return [] if stack is None else list(compare(run, libraries, dict.fromkeys(libraries, stack)).values())
+
+
+# ---- growth with the number of threads
+
+
+@dataclass(frozen=True)
+class Growth:
+    """What an operation costs with several threads, as a multiple of what it costs with a single thread."""
+
+    ratio: Estimate
+    beyond: Estimate | None = None  # over the control's ratio in the same process; None where there is no control
+
+    @property
+    def is_measurable(self) -> bool:
+        """Whether the cost grows, beyond what the cores do to the control."""
+        of_memory = self.beyond or self.ratio
+        return of_memory.has_interval and of_memory.low > 1.0
+
+
+@dataclass(frozen=True)
+class Growths:
+    by_strategy: Mapping[str, Growth]
+    control: Estimate | None
+
+
+def growths(run: Run, family: str, strategies: Iterable[str], threads: int) -> Growths:
+    """The growth of each strategy from one thread to `threads`, and the control's: what the cores do to any loop."""
+    several, single = (query.by_strategy(run.series(family, None, threads=number)) for number in (threads, 1))
+    names = [name for name in strategies if name in several and name in single and name != CONTROL]
+    ratios = query.ratios({name: several[name] for name in names}, single)
+    confidence = query.shared_confidence(len(ratios))
+    base = growth_in_each_process(several[CONTROL], single[CONTROL]) if CONTROL in several and CONTROL in single else {}
+    beyond = {
+        name: estimate_ratio(list(grown.values()), list(base.values()), confidence)
+        for name in ratios
+        if base and (grown := growth_in_each_process(several[name], single[name]))
+    }
+    alone = query.ratios({name: several[name] for name in (CONTROL,) if name in several}, single).get(CONTROL)
+    return Growths({name: Growth(ratio, beyond.get(name)) for name, ratio in ratios.items()}, alone)
+
+
+def growth_in_each_process(several: Benchmark, single: Benchmark) -> dict[int, float]:
+    """The ratio within each process that measured both, where the times are measurable."""
+    base = {sample.process: sample.ns for sample in single.samples if sample.ns > 0.0}
+    return {
+        sample.process: sample.ns / base[sample.process]
+        for sample in several.samples
+        if sample.ns > 0.0 and sample.process in base
+    }
