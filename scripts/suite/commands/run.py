@@ -9,12 +9,13 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
 
+from suite import claims
 from suite.base.cli import (
     INTERRUPTED,
     ROOT,
@@ -28,21 +29,30 @@ from suite.base.cli import (
 from suite.base.errors import BadInput, UnitFailed
 from suite.pages import summary
 from suite.results.model import Run
-from suite.runner import build as building, doctor, scheduler
+from suite.runner import build as building
+from suite.runner import doctor, scheduler
 from suite.runner.program import Part, Program, ask
 from suite.runner.signals import signals_as_interrupts
+from suite.stats.looks import looks_after
 
 PROGRAM = "scripts/run"
 GO_ON = "scripts/run --resume"
 
 SOME_FAILED = 1
 MOST_PROCESSES = 1000
+MOST_SECONDS = 100_000
+
+# Without --refine, the rounds and the refinement together measure for at most so long, in seconds; a longer run is not
+# refined. One process has no intervals, so there is nothing to decide in a smoke run.
+MEASURED_IN_ALL = {"smoke": 0.0, "quick": 240.0, "full": 3600.0}
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = OneLineParser(
         prog=PROGRAM,
-        description="Builds, measures, draws, and prints the findings. Results go to results/<time>-<profile>/.",
+        description="Builds, measures, draws, and prints the findings. Then measures the benchmarks further that the "
+        "undecided claims need, until all claims are decided or the time is spent. Results go to "
+        "results/<time>-<profile>/.",
         epilog="Exit codes: 0 on success, 1 some processes failed (the other results are kept), 2 bad input or no "
         f"result, 130 interrupted: go on with {GO_ON}.",
     )
@@ -65,6 +75,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add(
         "--processes", metavar="N", type=_count, help="start N processes for each family; default: the profile's number"
     )
+    add(
+        "--refine",
+        metavar="SECONDS",
+        type=_seconds,
+        help="measure so many seconds further to decide the claims that are undecided after all processes; 0: not at "
+        "all; default: until the run has measured for "
+        + ", ".join(f"{seconds:.0f} s ({profile})" for profile, seconds in MEASURED_IN_ALL.items() if seconds),
+    )
     add("--no-figures", action="store_true", help="do not draw figures, and do not write the report")
     add("--build", metavar="PRESET", default="release", help="build and measure this CMake preset; default: release")
     return parser.parse_args(arguments)
@@ -73,6 +91,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MOST_PROCESSES:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST_PROCESSES}")
+    return int(text)
+
+
+def _seconds(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text[:9]) > MOST_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of seconds from 0 to {MOST_SECONDS}")
     return int(text)
 
 
@@ -100,7 +124,7 @@ def _run(options: argparse.Namespace, root: Path, build: Builder, status: Consol
     link = None if options.out else root / "results" / "latest"
     try:
         with _reporting(plan, status, lambda: _point(link, folder)) as reporter:
-            run = scheduler.measure(plan, folder, reporter)
+            run = scheduler.measure(plan, folder, reporter, refinement=_refinement(options, plan))
     except KeyboardInterrupt:
         print(_how_to_go_on(folder, options), file=sys.stderr)
         return INTERRUPTED
@@ -119,7 +143,9 @@ def _begun(options: argparse.Namespace, root: Path, executable: Path) -> tuple[s
     program = Program(executable, profile, options.only, tuple(options.allocator))
     processes = options.processes or scheduler.PROCESSES[profile]
     catalogue = ask(program)
-    plan = scheduler.Plan(program, catalogue, processes, secrets.randbits(32), doctor.fitness(catalogue))
+    refined = MEASURED_IN_ALL[profile] if options.refine is None else options.refine
+    looks = looks_after(processes) if refined else ()
+    plan = scheduler.Plan(program, catalogue, processes, secrets.randbits(32), doctor.fitness(catalogue), looks)
     folder = options.out or root / "results" / time.strftime(f"%Y%m%d-%H%M%S-{profile}")
     plan.write(folder)
     return plan, folder
@@ -134,11 +160,31 @@ def _resumed(options: argparse.Namespace, root: Path, executable: Path) -> tuple
     )
     catalogue = ask(program)
     processes = options.processes or earlier.processes
-    plan = scheduler.Plan(program, catalogue, processes, earlier.order_seed, doctor.fitness(catalogue))
+    plan = scheduler.Plan(
+        program, catalogue, processes, earlier.order_seed, doctor.fitness(catalogue), earlier.looks
+    )
     changed = earlier.differences(plan.record())
     if changed:
         raise BadInput(f"{folder} cannot be resumed: changed since its start: {', '.join(changed)}")
+    if options.refine and not plan.looks:
+        raise BadInput(
+            f"--refine {options.refine}: {folder} was begun without refinement, and its verdicts need all it measured; "
+            "accepted: --refine 0, or a new run"
+        )
     return plan, folder
+
+
+def _refinement(options: argparse.Namespace, plan: scheduler.Plan) -> scheduler.Refinement:
+    def seconds(measured: float) -> float:
+        in_all = MEASURED_IN_ALL[plan.program.profile]
+        return max(0.0, in_all - measured) if options.refine is None else float(options.refine)
+
+    return scheduler.Refinement(_open_claims, seconds)
+
+
+def _open_claims(run: Run) -> Mapping[str, Sequence[str]]:
+    """The claims that more processes of some benchmarks would decide, in a few words, and these benchmarks."""
+    return {claim.short: claim.needs for claim in claims.verdicts(run) if claim.needs}
 
 
 def _folder_to_resume(options: argparse.Namespace, root: Path) -> Path:
@@ -183,15 +229,18 @@ def _announce(plan: scheduler.Plan, folder: Path, status: Console) -> None:
 
 
 class _Reporter:
-    """Shows a bar on a terminal, else a line a round; and a line for every failure."""
+    """Shows a bar on a terminal, else a line a round; and a line for every failure and every look at the claims."""
 
     def __init__(self, plan: scheduler.Plan, status: Console, bar: Progress, on_success: Callable[[], None]) -> None:
-        self.plan, self.status, self.bar, self.on_success = plan, status, bar, on_success
-        self.task = bar.add_task("", total=plan.processes * len(plan.catalogue.parts), left="")
+        self.status, self.bar, self.on_success = status, bar, on_success
+        self.planned, self.processes, self.total = plan.processes, plan.processes, plan.processes * len(plan.catalogue.parts)
+        self.task = bar.add_task("", total=self.total, left="")
 
     def begins(self, part: Part, process: int, done: int, seconds_left: float | None) -> None:
-        description = f"round {process + 1} of {self.plan.processes}: {part.chapter}, {part.family}"
-        self.bar.update(self.task, description=description, completed=done, left=_left(seconds_left))
+        description = f"{self._round(process)}: {part.chapter}, {part.family}"
+        self.bar.update(
+            self.task, description=description, completed=done, total=max(done + 1, self.total), left=_left(seconds_left)
+        )
 
     def ends(self, part: Part, process: int, problem: str) -> None:
         if problem:
@@ -203,8 +252,19 @@ class _Reporter:
         if not self.status.is_terminal:
             left = _left(seconds_left)
             marked = f", {disturbed} disturbed" if disturbed else ""
-            done = f"round {process + 1} of {self.plan.processes} done{marked}{', ' + left if left else ''}"
+            done = f"{self._round(process)} done{marked}{', ' + left if left else ''}"
             self.status.print(done, markup=False)
+
+    def looked(self, questions: Sequence[str], benchmarks: int, processes: int) -> None:
+        self.processes = processes
+        self.status.print(
+            f"undecided: {'; '.join(questions)}: measuring {benchmarks} benchmarks in up to {processes} processes",
+            markup=False,
+            soft_wrap=True,
+        )
+
+    def _round(self, process: int) -> str:
+        return f"{'refinement, process' if process >= self.planned else 'round'} {process + 1} of {self.processes}"
 
 
 @contextlib.contextmanager

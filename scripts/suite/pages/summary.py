@@ -246,6 +246,12 @@ def _sureness(run: Run) -> Iterator[str]:
         f"and holds the true median with {coverage:.1%} chance; that of a comparison holds the true ratio "
         f"with {of_ratios:.1%}."
     )
+    if run.refined:
+        most = max(benchmark.processes_begun for benchmark in run.refined)
+        yield (
+            f"{len(run.refined)} of the {len(run.series())} benchmarks were measured further, in up to {most} processes, "
+            "to decide claims; the intervals of a claim hold its true ratios over all looks at the run."
+        )
     scatter = noise_of(benchmark.times for benchmark in run.series())
     if scatter is not None:
         bimodal = f"; {scatter.bimodal} are bimodal" if scatter.bimodal else ""

@@ -277,6 +277,8 @@ def _fits(value: object, type_name: str) -> bool:
         return isinstance(value, int) and not isinstance(value, bool)
     if type_name == "tuple[str, ...]":
         return isinstance(value, list) and all(isinstance(text, str) for text in value)
+    if type_name == "tuple[int, ...]":
+        return isinstance(value, list) and all(_is_count(number) for number in value)
     return _finite(value) is not None or (value is None and type_name == "float | None")
 
 

@@ -10,13 +10,14 @@ import hashlib
 import json
 import os
 import queue
+import re
 import resource
 import shutil
 import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -61,9 +62,17 @@ class Part:
     index: int
     expression: str
     benchmarks: tuple[str, ...] = field(compare=False)
+    look: int = 0  # the look at the run that asked for these processes; 0: they were planned
 
     def file_name(self, process: int) -> str:
-        return f"{self.family}-{self.index}-{process}.json"
+        look = f"-look{self.look}" if self.look else ""
+        return f"{self.family}-{self.index}{look}-{process}.json"
+
+    def only(self, benchmarks: Set[str], look: int) -> Part:
+        """The part with these of its benchmarks, for the processes that a look at the run asked for."""
+        names = tuple(name for name in self.benchmarks if name in benchmarks)
+        choice = "|".join(re.sub(r"[.+]", r"\\\g<0>", name) for name in names)
+        return Part(self.family, self.chapter, self.index, f"^({choice})$", names, look)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 
 A run has rounds: each round runs every part of every family once, in a new random order across chapters. So every round
 leaves a complete run with one more process. A crash, a full disk or an interrupt loses only one process.
+
+After its rounds, a run can be looked at: the benchmarks that would answer an open question are measured in more
+processes, up to the next of the planned looks, until all questions are answered or the time is spent (Refinement).
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import hashlib
 import json
 import random
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,7 +26,14 @@ from suite.base.files import write_json, write_new
 from suite.results.merge import merge, write_unit
 from suite.results.model import Account, Document, Failure, Run, Unit
 from suite.results.read import (
-    RUN_FILES, BadResult, cycles_of_eight_additions, failures_in, ns_per_addition, read_record, read_run, read_unit,
+    RUN_FILES,
+    BadResult,
+    cycles_of_eight_additions,
+    failures_in,
+    ns_per_addition,
+    read_record,
+    read_run,
+    read_unit,
 )
 from suite.runner import interference
 from suite.runner.program import Catalogue, Part, Program, measure_part
@@ -43,6 +53,7 @@ MOST_ATTEMPTS = 3
 MOST_CORE_STEAL = 0.2
 
 PLAN_FILE = "plan.json"
+LOOKS_FILE = "looks.json"  # the benchmarks that each look asked for: the next start of the run goes on with them
 RUN_FILE = RUN_FILES[0]
 PARTS_FOLDER = "parts"
 
@@ -59,6 +70,7 @@ class Plan:
     processes: int
     order_seed: int
     fitness: Mapping[str, Any] = field(default_factory=dict)  # of the machine, when the run began (suite.doctor)
+    looks: tuple[int, ...] = ()  # the numbers of processes after which the run is looked at; empty: it is not refined
 
     def round(self, process: int) -> list[Part]:
         order = list(self.catalogue.parts)
@@ -78,6 +90,7 @@ class Plan:
             processes=self.processes,
             benchmarks_and_mallocs=self.catalogue.digest,
             order_seed=self.order_seed,
+            looks=self.looks,
         )
 
     def write(self, folder: Path) -> None:
@@ -104,6 +117,7 @@ class PlanRecord:
     processes: int
     benchmarks_and_mallocs: str
     order_seed: int
+    looks: tuple[int, ...]
 
     def differences(self, plan: PlanRecord) -> list[str]:
         return [entry.name for entry in dataclasses.fields(self) if getattr(self, entry.name) != getattr(plan, entry.name)]
@@ -153,9 +167,26 @@ class RunObserver(Protocol):
     def round_ends(self, process: int, disturbed: int, seconds_left: float | None) -> None:
         """A round ended, with so many disturbed processes."""
 
+    def looked(self, questions: Sequence[str], benchmarks: int, processes: int) -> None:
+        """A look found these questions open; so many benchmarks are measured further, up to so many processes."""
 
-def measure(plan: Plan, folder: Path, observer: RunObserver, limits: Limits = Limits()) -> Run:
-    """Measures the processes of the plan that the folder still lacks, and returns the run.
+
+@dataclass(frozen=True)
+class Refinement:
+    """How a run is measured further after its rounds.
+
+    `open_questions`: the questions that the run leaves open, and the benchmarks that would answer each.
+    `seconds`: the time for it, from the time that the rounds took.
+    """
+
+    open_questions: Callable[[Run], Mapping[str, Sequence[str]]]
+    seconds: Callable[[float], float]
+
+
+def measure(
+    plan: Plan, folder: Path, observer: RunObserver, limits: Limits = Limits(), refinement: Refinement | None = None
+) -> Run:
+    """Measures the processes of the plan that the folder still lacks, refines the run, and returns it.
 
     After an interrupt (Ctrl-C, SIGTERM, SIGHUP) it writes the measured processes, marked incomplete, and raises
     KeyboardInterrupt. Raises OSError if the folder cannot be written, BadInput if another run uses the folder, and
@@ -166,8 +197,10 @@ def measure(plan: Plan, folder: Path, observer: RunObserver, limits: Limits = Li
         run_in_progress.resume()
         try:
             for process in range(plan.processes):
-                run_in_progress.measure_round(process)
+                run_in_progress.measure_round(process, [(part, process) for part in plan.round(process)])
                 run_in_progress.write(complete=process == plan.processes - 1)
+            if refinement is not None and run_in_progress.units:
+                run_in_progress.refine(refinement)
         except (KeyboardInterrupt, OSError):
             with contextlib.suppress(OSError):  # the disk may be full: then the last round's run stays
                 run_in_progress.write(complete=False)
@@ -192,6 +225,7 @@ class _RunInProgress:
     cycles: list[float] = field(default_factory=list)  # that eight additions took in each process so far
     seconds_first: float = 0.0
     seconds_again: float = 0.0
+    looks: list[tuple[str, ...]] = field(default_factory=list)  # the benchmarks that each look asked for
 
     @property
     def parts_folder(self) -> Path:
@@ -201,7 +235,8 @@ class _RunInProgress:
         """Reads the results that an earlier start of this run has kept, and deletes its unfinished files."""
         for leftover in (*self.folder.glob(".*.tmp"), *self.parts_folder.glob(".*.tmp")):
             leftover.unlink()
-        for part, process in self.plan.all_units():
+        self.looks = _read_looks(self.folder, len(self.plan.looks))
+        for part, process in self.all_units():
             file = self.parts_folder / part.file_name(process)
             with contextlib.suppress(BadResult):  # missing or damaged: to be measured
                 unit, document = read_unit(file)
@@ -209,18 +244,69 @@ class _RunInProgress:
                 self.attempts[file.name] = unit.attempt
                 self.core_steal(document)
 
-    def measure_round(self, process: int) -> None:
-        for part in self.plan.round(process):
-            if part.file_name(process) not in self.units:
-                self.seconds_first += self.attempt(part, process)
+    def all_units(self) -> Iterator[tuple[Part, int]]:
+        """Every part and process of the plan, then of each look."""
+        yield from self.plan.all_units()
+        for look in range(1, len(self.looks) + 1):
+            for process in range(self.plan.processes, self.plan.looks[look]):
+                yield from ((part, process) for part in self.parts_of_look(look, process))
+
+    def parts_of_look(self, look: int, process: int) -> list[Part]:
+        """The parts with the benchmarks that this look asked for and that had fewer processes before, in random order."""
+        reached = [self.plan.processes, *self.plan.looks[1:look]]
+        earlier = {name for number, names in zip(reached[1:], self.looks) if process < number for name in names}
+        wanted = set(self.looks[look - 1]) - earlier
+        return [part.only(wanted, look) for part in self.plan.round(process) if wanted.intersection(part.benchmarks)]
+
+    def measure_round(self, process: int, units: Sequence[tuple[Part, int]]) -> None:
+        for part, number in units:
+            if part.file_name(number) not in self.units:
+                self.seconds_first += self.attempt(part, number)
         for _ in range(MOST_ATTEMPTS - 1):
             self.repeat_disturbed()
         disturbed = sum(unit.disturbed for unit in self.units.values() if unit.process == process)
         self.observer.round_ends(process, disturbed, self.seconds_left())
 
+    def refine(self, refinement: Refinement) -> None:
+        """Measures the benchmarks that would answer the open questions, look after look, until all are answered or
+        the time is spent."""
+        in_rounds, in_looks = self.seconds_measured(refined=False), self.seconds_measured(refined=True)
+        deadline = refinement.seconds(in_rounds) - in_looks + self.seconds_first + self.seconds_again
+        for look, processes in list(enumerate(self.plan.looks))[1:]:
+            if look > len(self.looks):
+                questions = refinement.open_questions(read_run(self.folder / RUN_FILE))
+                names = frozenset(name for needed in questions.values() for name in needed)
+                known = tuple(name for name in self.plan.catalogue.benchmarks if name in names)
+                if not known or deadline <= self.seconds_first + self.seconds_again:
+                    return
+                self.looks.append(known)
+                write_json(self.folder / LOOKS_FILE, self.looks)
+                self.observer.looked(list(questions), len(known), processes)
+            if not self.measure_look(look, deadline):
+                return
+
+    def measure_look(self, look: int, deadline: float) -> bool:
+        """Measures what this look asked for, as far as the time suffices; False if it does not."""
+        enough = True
+        for process in range(self.plan.processes, self.plan.looks[look]):
+            units = [(part, process) for part in self.parts_of_look(look, process)]
+            missing = [unit for unit in units if unit[0].file_name(process) not in self.units]
+            enough = self.seconds_first + self.seconds_again + (self.seconds_of(missing) or 0.0) <= deadline
+            if not enough:
+                break
+            if missing:
+                self.measure_round(process, units)
+                self.write(complete=False)
+        self.write(complete=True)
+        return enough
+
+    def seconds_measured(self, refined: bool) -> float:
+        planned = self.plan.processes
+        return sum(unit.seconds for unit in self.units.values() if (unit.process >= planned) == refined)
+
     def repeat_disturbed(self) -> None:
         """Runs the disturbed processes once more, within the time budget."""
-        for part, process in self.plan.all_units():
+        for part, process in self.all_units():
             key = part.file_name(process)
             unit = self.units.get(key)
             if unit is None or not unit.disturbed or self.attempts[key] >= MOST_ATTEMPTS:
@@ -291,22 +377,38 @@ class _RunInProgress:
 
     def seconds_left(self) -> float | None:
         """The expected time of the remaining units; None before the first unit is measured."""
+        return self.seconds_of(
+            (part, process)
+            for part, process in self.all_units()
+            if part.file_name(process) not in self.units and part.file_name(process) not in self.failed
+        )
+
+    def seconds_of(self, units: Iterable[tuple[Part, int]]) -> float | None:
+        """The expected time of these units; None before the first unit is measured.
+
+        A part of a look that was not measured yet takes its benchmarks' share of the planned part's time.
+        """
         known: defaultdict[str, list[float]] = defaultdict(list)
         for unit in self.units.values():
             known[unit.part].append(unit.seconds)
         if not known:
             return None
         others = median([median(seconds) for seconds in known.values()])
-        return sum(
-            median(known[part.expression]) if part.expression in known else others
-            for part, process in self.plan.all_units()
-            if part.file_name(process) not in self.units and part.file_name(process) not in self.failed
-        )
+        planned = {(part.family, part.index): part for part in self.plan.catalogue.parts}
+
+        def seconds(part: Part) -> float:
+            if part.expression in known:
+                return median(known[part.expression])
+            whole = planned[part.family, part.index]
+            whole_seconds = median(known[whole.expression]) if whole.expression in known else others
+            return whole_seconds * len(part.benchmarks) / len(whole.benchmarks)
+
+        return sum(seconds(part) for part, _ in units)
 
     def write(self, complete: bool) -> None:
         """Writes the run with all results so far."""
         measured, failed = [], list(self.failed.values())
-        for part, process in self.plan.all_units():
+        for part, process in self.all_units():
             if part.file_name(process) in self.units:
                 unit, document = read_unit(self.parts_folder / part.file_name(process))
                 measured.append((unit, document))
@@ -321,9 +423,25 @@ class _RunInProgress:
             units=tuple(unit for unit, _ in measured),
             failed=tuple(failed),
             about={**self.plan.catalogue.declared, "machine": self.plan.fitness},
+            looks=self.plan.looks,
         )
         order = self.plan.catalogue.benchmarks
         write_json(self.folder / RUN_FILE, merge(measured, how_it_went, order, self.plan.catalogue.context))
+
+
+def _read_looks(folder: Path, most: int) -> list[tuple[str, ...]]:
+    """The benchmarks that each look of an earlier start asked for. Raises BadInput if the file is damaged."""
+    file = folder / LOOKS_FILE
+    try:
+        looks = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        return []
+    except (ValueError, RecursionError):
+        looks = None
+    wanted = isinstance(looks, list) and len(looks) < max(1, most)
+    if not wanted or not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in looks):
+        raise BadInput(f"{folder} cannot be resumed: its {LOOKS_FILE} is damaged")
+    return [tuple(names) for names in looks]
 
 
 def _without_unfit_mallocs(plan: Plan) -> Program:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -350,6 +350,8 @@ class Silent:
     def ends(self, part: Any, process: int, problem: str) -> None: ...
 
     def round_ends(self, process: int, disturbed: int, seconds_left: float | None) -> None: ...
+
+    def looked(self, questions: Sequence[str], benchmarks: int, processes: int) -> None: ...
 
 
 # ---- the disk

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from suite import claims
 from suite.commands import run as command
 from suite.results.merge import write_unit
 from suite.results.model import Document, Run, Unit
@@ -196,6 +197,9 @@ def test_a_run_of_only_wrong_work_is_refused(
         (["--processes", "five"], "'five' is not a number from 1 to 1000"),
         (["--resume"], "--resume needs an interrupted run: "),
         (["--resume", "--out", "/nowhere"], "--resume needs an interrupted run: /nowhere does not exist"),
+        (["--refine", "-1"], "'-1' is not a whole number of seconds from 0 to 100000"),
+        (["--refine", "soon"], "'soon' is not a whole number of seconds from 0 to 100000"),
+        (["--refine", "1" * 30], "is not a whole number of seconds from 0 to 100000"),
         (["--faster"], "unrecognized arguments: --faster"),
     ],
 )
@@ -318,6 +322,64 @@ def test_an_interrupted_run_says_how_to_go_on(call: Call, tmp_path: Path, number
     assert (latest(tmp_path).complete, latest(tmp_path).processes) == (False, 1)
     assert call("--resume") == 0
     assert (latest(tmp_path).complete, latest(tmp_path).processes) == (True, 5)
+
+
+# ---- refinement
+
+CHASE = ("--only", "^chase/", "--no-figures")  # the claim tells cache levels apart, which five processes cannot
+
+
+def processes(run: Run) -> set[int]:
+    return {len(benchmark.samples) for benchmark in run.series("chase")}
+
+
+def test_an_undecided_claim_is_measured_further(call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(*CHASE) == 0
+    output = capsys.readouterr()
+    assert "undecided: jumping in memory is slow: measuring 8 benchmarks in up to 10 processes\n" in output.err
+    assert "refinement, process 10 of 10 done" in output.err
+    assert "8 of the 8 benchmarks were measured further, in up to 10 processes" in output.out
+    run = latest(tmp_path)
+    assert (run.complete, run.processes, processes(run), run.account.looks) == (True, 5, {10}, (5, 10, 20, 40))
+    judged = next(judged for judged in claims.verdicts(run) if judged.id == "jumping-costs")
+    assert judged.verdict == claims.HOLDS_BUT and not judged.needs
+
+
+def test_without_refinement_the_only_look_is_as_sure_as_it_can_be(call: Call, tmp_path: Path) -> None:
+    assert call(*CHASE, "--refine", "0") == 0
+    run = latest(tmp_path)
+    assert (processes(run), run.account.looks) == ({5}, ())
+
+
+def test_the_time_for_the_refinement_can_be_given(call: Call, tmp_path: Path) -> None:
+    assert call(*CHASE, "--processes", "4", "--refine", "60") == 0
+    assert max(processes(latest(tmp_path))) > 4
+
+
+def test_a_run_begun_with_refinement_can_end_it_and_go_on_with_it(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(command.MEASURED_IN_ALL, "quick", 1e-9)
+    assert call(*CHASE) == 0
+    assert (processes(latest(tmp_path)), latest(tmp_path).account.looks) == ({5}, (5, 10, 20, 40))
+    assert call("--resume", "--no-figures", "--refine", "0") == 0
+    assert processes(latest(tmp_path)) == {5}
+    assert call("--resume", "--no-figures", "--refine", "60") == 0
+    assert processes(latest(tmp_path)) == {10}
+    calls = len(list((tmp_path / "log").iterdir()))
+    assert call("--resume", "--no-figures", "--refine", "60") == 0
+    assert len(list((tmp_path / "log").iterdir())) == calls
+
+
+def test_a_run_begun_without_refinement_cannot_be_refined(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(*CHASE, "--refine", "0") == 0
+    capsys.readouterr()
+    assert call("--resume", "--refine", "60") == 2
+    refused(capsys, "scripts/run: --refine 60: ")
+    assert call("--resume", "--refine", "0", "--no-figures") == 0
+    assert processes(latest(tmp_path)) == {5}
 
 
 # ---- building

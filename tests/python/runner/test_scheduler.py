@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import resource
@@ -9,13 +10,16 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from suite.base.errors import BadInput, UnitFailed, UnitHung
-from suite.results.read import read_run
+from suite.results.merge import write_unit
+from suite.results.model import PLAIN_PART, Run, selects
+from suite.results.read import read_run, read_unit
 from suite.runner import interference, scheduler
 from suite.runner.program import Part, Program, ask, measure_part
 from support import fake_program
@@ -29,6 +33,7 @@ class Silent:
         self.problems: list[str] = []
         self.left: list[float | None] = []
         self.rounds: list[int] = []
+        self.looks: list[tuple[Sequence[str], int, int]] = []
 
     def begins(self, part: Part, process: int, done: int, seconds_left: float | None) -> None:
         self.begun.append((part.file_name(process), done))
@@ -39,6 +44,9 @@ class Silent:
 
     def round_ends(self, process: int, disturbed: int, seconds_left: float | None) -> None:
         self.rounds.append(disturbed)
+
+    def looked(self, questions: Sequence[str], benchmarks: int, processes: int) -> None:
+        self.looks.append((questions, benchmarks, processes))
 
 
 @pytest.fixture
@@ -327,6 +335,155 @@ def test_a_damaged_plan_is_refused(tmp_path: Path, written: str) -> None:
     (tmp_path / scheduler.PLAN_FILE).write_text(written, encoding="latin-1")
     with pytest.raises(BadInput, match="is damaged"):
         scheduler.read_plan(tmp_path)
+
+
+# ---- refinement
+
+GLIBC, JEMALLOC = (f"handoff/{name}/pairs:1" for name in ("glibc", "jemalloc"))
+VECTOR = "traverse/vector/count:100000/payload:8"
+
+
+def refining(executable: Path, only: str = "^(traverse|handoff)/") -> scheduler.Plan:
+    """Two planned processes, and looks after 2, 4, 8 and 16."""
+    chosen = Program(executable, "quick", only)
+    return scheduler.Plan(chosen, ask(chosen), 2, 1, looks=(2, 4, 8, 16))
+
+
+def asked(*answers: dict[str, list[str]], seconds: float = 1000.0) -> scheduler.Refinement:
+    """Look after look, these questions are open; then nothing is."""
+    left = list(answers)
+    return scheduler.Refinement(lambda run: left.pop(0) if left else {}, lambda measured: seconds)
+
+
+def processes_of(run: Run, name: str) -> list[int]:
+    return [sample.process for sample in run.by_name[name].samples]
+
+
+def test_only_what_an_open_question_needs_is_measured_further(executable: Path, tmp_path: Path) -> None:
+    plan, observer = refining(executable), Silent()
+    asking = asked({"who?": [GLIBC, "unknown/benchmark"]}, {"who?": [GLIBC], "what?": [VECTOR]})
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), observer, refinement=asking)
+    assert processes_of(run, GLIBC) == processes_of(run, VECTOR) == list(range(8))
+    assert processes_of(run, JEMALLOC) == [0, 1]
+    assert observer.looks == [(["who?"], 1, 4), (["who?", "what?"], 2, 8)]
+    assert (run.complete, run.processes, run.failed) == (True, 2, ())
+    assert run.account.looks == (2, 4, 8, 16)
+    assert {str(benchmark.name) for benchmark in run.refined} == {GLIBC, VECTOR}
+    assert run.by_name[GLIBC].processes_begun == 8 and run.by_name[GLIBC].looks == (2, 4, 8, 16)
+    # 2 rounds of 2 parts; glibc alone in 2 more, both in 4 more; the first look had left out the vector.
+    assert calls(tmp_path) == len(run.units) == 4 + 2 + 2 * 4 + 2
+    assert leftovers(tmp_path / "out") == []
+
+
+def test_the_processes_of_a_refinement_are_marked_where_they_were_disturbed(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = refining(executable)
+    monkeypatch.setattr(scheduler, "AGAIN_SHARE", 0.0)
+    does(monkeypatch, handoff=["shared", 3])  # the second process of the look
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), Silent(), refinement=asked({"who?": [GLIBC]}))
+    assert run.disturbed_processes(run.by_name[GLIBC]) == (3,)
+    assert run.disturbed_processes(run.by_name[JEMALLOC]) == ()
+
+
+def test_a_run_that_leaves_nothing_open_is_not_refined(executable: Path, tmp_path: Path) -> None:
+    plan, observer = refining(executable), Silent()
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), observer, refinement=asked())
+    assert (calls(tmp_path), observer.looks, run.complete) == (4, [], True)
+
+
+def test_a_plan_without_looks_is_not_refined(executable: Path, tmp_path: Path) -> None:
+    plan = planned(executable, "^(traverse|handoff)/")
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), Silent(), refinement=asked({"who?": [GLIBC]}))
+    assert (calls(tmp_path), run.account.looks) == (4, ())
+
+
+def test_the_looks_end_where_the_plan_ends(executable: Path, tmp_path: Path) -> None:
+    plan = refining(executable, "^handoff/glibc")
+    asking = asked(*[{"who?": [GLIBC]}] * 9)
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), Silent(), refinement=asking)
+    assert processes_of(run, GLIBC) == list(range(16))
+
+
+def test_without_time_nothing_is_measured_further(executable: Path, tmp_path: Path) -> None:
+    plan, observer = refining(executable), Silent()
+    asking = asked({"who?": [GLIBC]}, seconds=0.0)
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), observer, refinement=asking)
+    assert (calls(tmp_path), observer.looks, run.complete) == (4, [], True)
+
+
+def test_the_time_for_the_refinement_follows_from_the_time_of_the_rounds(executable: Path, tmp_path: Path) -> None:
+    plan, seconds = refining(executable), list[float]()
+
+    def left(measured: float) -> float:
+        seconds.append(measured)
+        return 0.0
+
+    asking = scheduler.Refinement(lambda run: {"who?": [GLIBC]}, left)
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), Silent(), refinement=asking)
+    assert seconds == [pytest.approx(sum(unit.seconds for unit in run.units))]
+
+
+def test_a_refinement_ends_before_the_round_that_would_take_too_long(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, out = refining(executable, "^handoff/glibc"), tmp_path / "out"
+    run = scheduler.measure(plan, begin(plan, out), Silent(), refinement=asked())
+    file = out / "parts" / plan.catalogue.parts[0].file_name(0)
+    unit, document = read_unit(file)
+    for process in (0, 1):  # as if each planned process had taken 10 s
+        long = dataclasses.replace(unit, process=process, seconds=10.0)
+        write_unit(out / "parts" / plan.catalogue.parts[0].file_name(process), long, document)
+    run = scheduler.measure(plan, out, Silent(), refinement=asked({"who?": [GLIBC]}, seconds=9.0))
+    assert (processes_of(run, GLIBC), run.complete) == ([0, 1], True)
+    run = scheduler.measure(plan, out, Silent(), refinement=asked(seconds=11.0))  # goes on with the look it began
+    assert processes_of(run, GLIBC)[:3] == [0, 1, 2]
+
+
+def test_a_failed_process_of_a_refinement_is_recorded_and_tried_again(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, out, observer = refining(executable), tmp_path / "out", Silent()
+    does(monkeypatch, handoff=["crash", 2])
+    run = scheduler.measure(plan, begin(plan, out), observer, refinement=asked({"who?": [GLIBC]}))
+    assert [(failure.family, failure.process) for failure in run.failed] == [("handoff", 2)]
+    assert (processes_of(run, GLIBC), run.complete) == ([0, 1, 3], True)
+    run = scheduler.measure(plan, out, Silent(), refinement=asked())
+    assert (processes_of(run, GLIBC), run.failed) == ([0, 1, 2, 3], ())
+
+
+def test_an_interrupted_refinement_goes_on_with_what_its_look_asked_for(executable: Path, tmp_path: Path) -> None:
+    plan, out = refining(executable), tmp_path / "out"
+
+    class Interrupted(Silent):
+        def begins(self, part: Part, process: int, done: int, seconds_left: float | None) -> None:
+            if process == 3:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scheduler.measure(plan, begin(plan, out), Interrupted(), refinement=asked({"who?": [GLIBC, VECTOR]}))
+    run = read_run(out / scheduler.RUN_FILE)
+    assert (run.complete, processes_of(run, GLIBC), processes_of(run, VECTOR)) == (False, [0, 1, 2], [0, 1, 2])
+    before = calls(tmp_path)
+    run = scheduler.measure(plan, out, Silent(), refinement=asked())  # the look is not asked again
+    assert (run.complete, processes_of(run, GLIBC), processes_of(run, VECTOR)) == (True, [0, 1, 2, 3], [0, 1, 2, 3])
+    assert calls(tmp_path) - before == 2
+
+
+@pytest.mark.parametrize("written", ["", "{", "{}", "[3]", "[[3]]", '[["a"], ["a"], ["a"], ["a"]]', "[" * 100_000])
+def test_damaged_looks_are_refused(executable: Path, tmp_path: Path, written: str) -> None:
+    plan = refining(executable)
+    begin(plan, tmp_path / "out")
+    (tmp_path / "out" / scheduler.LOOKS_FILE).write_text(written)
+    with pytest.raises(BadInput, match="its looks.json is damaged"):
+        scheduler.measure(plan, tmp_path / "out", Silent(), refinement=asked())
+
+
+def test_a_part_of_a_look_selects_its_benchmarks_alone() -> None:
+    names = ("overhead/a.b+stack/bytes:8", "overhead/a.b+stack/bytes:80", "overhead/axb+stack/bytes:8")
+    part = Part("overhead", "footprint", 0, "^overhead/", names).only({names[0]}, 2)
+    assert [name for name in names if selects(part.expression, name)] == [names[0]] == list(part.benchmarks)
+    assert part.file_name(7) == "overhead-0-look2-7.json" and PLAIN_PART.fullmatch(part.expression)
 
 
 # ---- no room
