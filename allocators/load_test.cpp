@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <barrier>
 #include <bit>
 #include <cerrno>
 #include <csignal>
@@ -12,6 +14,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "loaded_malloc.hpp"
@@ -64,6 +67,42 @@ std::string fault_of_the_rest(const loaded_malloc& tried) {
   return "";
 }
 
+/// Several threads take blocks at once, fill each with a mark of their own, and hold them until every thread has taken
+/// its blocks: a malloc that is not made for threads gives two of them the same block.
+std::string fault_of_threads(const loaded_malloc& tried) {
+  constexpr unsigned threads = 4, blocks = 200;  // more threads than the pairs that most families measure
+  constexpr int turns = 10;
+  constexpr unsigned char marks = 255 / threads;
+  std::atomic<bool> no_memory = false, overlapped = false;
+  std::barrier all_hold(threads);
+  const auto work = [&](unsigned thread) {
+    std::vector<block> held;
+    held.reserve(blocks);
+    for (int turn = 0; turn < turns; ++turn) {
+      for (unsigned i = 0; i < blocks; ++i) {
+        const std::size_t bytes = std::size_t{8} << i % 8;
+        auto* const got = static_cast<unsigned char*>(tried.malloc(bytes));
+        if (got == nullptr) {
+          no_memory = true;
+          continue;
+        }
+        held.push_back({got, bytes, static_cast<unsigned char>(1 + thread * marks + i % marks)});
+        std::memset(got, held.back().mark, bytes);
+      }
+      all_hold.arrive_and_wait();
+      if (!std::all_of(held.begin(), held.end(), holds)) overlapped = true;
+      all_hold.arrive_and_wait();  // what is freed may be given, and written, again
+      for (const block& taken : held) tried.free(taken.at);
+      held.clear();
+    }
+  };
+  std::vector<std::jthread> team;
+  for (unsigned thread = 0; thread < threads; ++thread) team.emplace_back(work, thread);
+  team.clear();  // waits for all
+  if (no_memory) return "malloc gave no memory to threads that called it at once";
+  return overlapped ? "malloc gave two threads the same memory at once" : "";
+}
+
 std::string fault_of(const loaded_malloc& tried) {
   for (int round = 0; round < 2; ++round) {  // the second round on the memory that the first gave back
     std::vector<block> live;
@@ -71,7 +110,7 @@ std::string fault_of(const loaded_malloc& tried) {
     for (const block& taken : live) tried.free(taken.at);
     if (std::string fault = fault_of_the_rest(tried); !fault.empty()) return fault;
   }
-  return "";
+  return fault_of_threads(tried);
 }
 
 /// In the child: writes the fault to the pipe, then exits normally, because a library may also hang at exit.

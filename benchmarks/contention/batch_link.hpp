@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "queue.hpp"
 
@@ -18,25 +19,32 @@ struct batch {
   std::array<block, 256> blocks;
 };
 
-/// Connects one producer to one consumer, without locks. Four batches circulate: full batches through one queue, emptied
-/// batches back through another, so a producer that is four batches ahead waits. That is the backpressure.
+/// Connects one producer to one consumer, without locks: a ring of batches. A producer that is a whole ring ahead waits:
+/// that is the backpressure.
 class batch_link {
  public:
-  batch_link() {
-    for (batch& unused : batches_) empty_.push(&unused);
-  }
-  batch_link(const batch_link&) = delete;
-  batch_link& operator=(const batch_link&) = delete;
+  explicit batch_link(std::size_t batches) : ring_(batches) {}
 
-  batch& to_fill() { return *static_cast<batch*>(empty_.pop()); }
-  void send(batch& filled) { full_.push(&filled); }
-  batch& receive() { return *static_cast<batch*>(full_.pop()); }
-  void give_back(batch& emptied) { empty_.push(&emptied); }
+  /// The producer fills the batch and sends it.
+  batch& to_fill() {
+    for (waiting wait; tail_.mine - tail_.others == ring_.size(); wait.once())
+      tail_.others = head_.position.load(std::memory_order_acquire);
+    return ring_[tail_.mine % ring_.size()];
+  }
+  void send() { tail_.position.store(++tail_.mine, std::memory_order_release); }
+
+  /// The consumer empties the batch and gives it back.
+  batch& receive() {
+    for (waiting wait; head_.mine == head_.others; wait.once())
+      head_.others = tail_.position.load(std::memory_order_acquire);
+    return ring_[head_.mine % ring_.size()];
+  }
+  void give_back() { head_.position.store(++head_.mine, std::memory_order_release); }
 
  private:
-  std::array<batch, 4> batches_;
-  handoff_queue full_;
-  handoff_queue empty_;
+  std::vector<batch> ring_;
+  queue_side head_;
+  queue_side tail_;
 };
 
 /// Which consumer receives the next batch of a producer: up to four consumers in turn. At each step every consumer
@@ -47,6 +55,8 @@ class batch_routes {
   explicit batch_routes(unsigned producers) : producers_(producers), fan_(producers < 4 ? producers : 4) {}
 
   std::size_t links() const { return producers_ * fan_; }
+  /// Steps after which a producer has sent to each of its consumers once.
+  std::size_t fan() const { return fan_; }
   /// The link on which `producer` sends at `step`.
   std::size_t sending(unsigned producer, std::size_t step) const { return producer * fan_ + step % fan_; }
   /// The link on which `consumer` receives at `step`.

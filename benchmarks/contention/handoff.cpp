@@ -4,6 +4,7 @@
 #include "heap.hpp"
 #include "measure.hpp"
 #include "queue.hpp"
+#include "team_heap.hpp"
 #include "threads.hpp"
 #include "topology.hpp"
 
@@ -22,6 +23,7 @@ struct fixture {
       : strategy(factory.make()), heap(strategy, heap_state::resident, {bytes}), threads(2 * pairs) {
     for (unsigned pair = 0; pair < pairs; ++pair) queues.push_back(std::make_unique<handoff_queue>());
     consumed.resize(pairs);
+    verify_apart(threads, [this](unsigned) -> Strategy& { return strategy; }, std::vector<std::uint32_t>(1024, bytes));
     threads.round([this](unsigned thread) { round(thread); });
     verify();
   }
@@ -67,7 +69,7 @@ const family handoff({
     .question = "What does it cost when one thread allocates and another frees?",
     .operation = "one thread allocates 64 B, writes a number and passes the block on; another thread reads the number "
                  "and frees the block; all pairs at once, timed until all are done",
-    .untimed = "starting and pinning the threads; one verified round",
+    .untimed = "starting and pinning the threads; blocks that all threads mark, hold and check at once; one verified round",
     .heap = "resident: four live blocks of the same size",
     .unfairness = "The queue holds 256 blocks; a producer that is ahead waits, so the slower side sets the pace. The "
                   "control none passes the same block: the cost of the queue, the team, and a cache line that travels. "

@@ -1,8 +1,10 @@
 // How do blocks pass from thread to thread in larson's server? Each thread replaces some of them and ends.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <new>
+#include <span>
 #include <vector>
 
 #include "heap.hpp"
@@ -18,7 +20,7 @@ class server_line {
   static constexpr std::size_t live = 1000;
   static constexpr std::size_t min_bytes = 8;
   static constexpr std::size_t max_bytes = 1000;
-  static constexpr std::size_t drawn = std::size_t{1} << 14;  ///< replacements in the life of one thread
+  static constexpr std::size_t drawn = std::size_t{1} << 14;  ///< replacements, which a longer life does again and again
 
   server_line(Strategy& strategy, generator& random) : strategy_(strategy), blocks_(live), script_(drawn) {
     for (block& taken : blocks_) {
@@ -26,10 +28,7 @@ class server_line {
       taken.start = carrying(take(strategy_, taken.bytes), taken.bytes);
       bytes_taken_ += taken.bytes;
     }
-    for (replacement& next : script_) {
-      next = {static_cast<std::uint32_t>(below(live, random)), draw(random)};
-      bytes_a_life_ += next.bytes;
-    }
+    for (replacement& next : script_) next = {static_cast<std::uint32_t>(below(live, random)), draw(random)};
   }
   server_line(const server_line&) = delete;
   server_line& operator=(const server_line&) = delete;
@@ -37,18 +36,19 @@ class server_line {
     for (const block& taken : blocks_) strategy_.deallocate(taken.start, taken.bytes);
   }
 
-  /// The life of one thread: all replacements of the script. The size is read from the block before it is freed, as a
-  /// server reads a request before it drops it.
-  void live_once() {
+  /// The life of one thread: so many replacements. The size is read from the block before it is freed, as a server reads a
+  /// request before it drops it.
+  void live_once(std::size_t life) {
     std::uint64_t given_back = 0;
-    for (const replacement& next : script_) {
-      block& slot = blocks_[next.slot];
-      given_back += *slot.start;
-      strategy_.deallocate(slot.start, slot.bytes);
-      slot = {carrying(strategy_.allocate(next.bytes), next.bytes), next.bytes};
-    }
+    for (std::size_t left = life; left > 0; left -= std::min(left, drawn))
+      for (const replacement& next : std::span(script_).first(std::min(left, drawn))) {
+        block& slot = blocks_[next.slot];
+        given_back += *slot.start;
+        strategy_.deallocate(slot.start, slot.bytes);
+        slot = {carrying(strategy_.allocate(next.bytes), next.bytes), next.bytes};
+      }
     bytes_given_back_ += given_back;
-    bytes_taken_ += bytes_a_life_;
+    bytes_taken_ += life / drawn * bytes_of_first(drawn) + bytes_of_first(life % drawn);
     ++lives_;
   }
 
@@ -80,10 +80,15 @@ class server_line {
     return start;
   }
 
+  std::uint64_t bytes_of_first(std::size_t count) const {
+    std::uint64_t sum = 0;
+    for (const replacement& next : std::span(script_).first(count)) sum += next.bytes;
+    return sum;
+  }
+
   Strategy& strategy_;
   std::vector<block> blocks_;
   std::vector<replacement> script_;
-  std::uint64_t bytes_a_life_ = 0;
   std::uint64_t bytes_taken_ = 0;
   std::uint64_t bytes_given_back_ = 0;
   std::uint64_t lives_ = 0;

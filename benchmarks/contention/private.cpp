@@ -1,6 +1,7 @@
 // Do threads that never share a block slow each other down?
 #include "heap.hpp"
 #include "measure.hpp"
+#include "team_heap.hpp"
 #include "threads.hpp"
 #include "topology.hpp"
 
@@ -28,6 +29,24 @@ class share<Strategy> {
   share& operator=(const share&) = delete;
   ~share() {
     for (const auto& [block, bytes] : blocks_) strategy_.deallocate(block, bytes);
+  }
+
+  /// A round in which every block is marked. False where another thread wrote into a block, until all hold theirs.
+  bool stays_apart(unsigned thread, std::barrier<>& all_hold) {
+    if (std::is_same_v<Strategy, none>) return true;  // the control's blocks are one and the same
+    bool apart = true;
+    for (std::size_t i = 0; i < live; ++i) mark(thread, i).write(blocks_[i].first, blocks_[i].second);
+    for (const replacement& next : script_) {
+      auto& [block, bytes] = blocks_[next.slot];
+      apart = apart && mark(thread, next.slot).is_in(block, bytes);
+      strategy_.deallocate(block, bytes);
+      block = take(strategy_, bytes = next.bytes);
+      mark(thread, next.slot).write(block, bytes);
+    }
+    all_hold.arrive_and_wait();
+    for (std::size_t i = 0; i < live; ++i) apart = apart && mark(thread, i).is_in(blocks_[i].first, blocks_[i].second);
+    all_hold.arrive_and_wait();
+    return apart;
   }
 
   void round() {
@@ -58,6 +77,17 @@ class share<Strategy> {
     verify_lends(strategy_, largest(mix));
   }
 
+  bool stays_apart(unsigned thread, std::barrier<>& all_hold) {
+    bool apart = false;
+    lend(strategy_, largest(mix), [&](std::byte* block, std::size_t bytes) {
+      mark(thread, 0).write(block, bytes);
+      all_hold.arrive_and_wait();
+      apart = mark(thread, 0).is_in(block, bytes);
+      all_hold.arrive_and_wait();
+    });
+    return apart;
+  }
+
   void round() {
     for (const replacement& next : script_) lend(strategy_, next.bytes, touch_first{});
   }
@@ -80,6 +110,12 @@ struct fixture {
     });
     for (const std::exception_ptr& error : failed)
       if (error) std::rethrow_exception(error);
+    std::barrier all_hold(count);
+    std::atomic<bool> overlapping = false;
+    threads.round([&](unsigned thread) {
+      if (!shares[thread]->stays_apart(thread, all_hold)) overlapping = true;
+    });
+    if (overlapping) throw verification_error(shared_memory_error);
   }
   fixture(const fixture&) = delete;
   fixture& operator=(const fixture&) = delete;
@@ -96,7 +132,7 @@ const family privates({
     .operation = "replace a random block of the 1,000 live blocks of a thread by a block of 16 to 1,024 B, or lend "
                  "such a block where the strategy only lends; all threads at once, timed until all are done",
     .untimed = "starting and pinning the threads; filling the heap of every thread on that thread; drawing 16,384 "
-               "replacements",
+               "replacements; one round in which every thread marks its blocks and checks them",
     .heap = "the 1,000 live blocks of every thread",
     .unfairness = "Lending is less work than replacing a live block: compare a strategy with itself over numbers of "
                   "threads, and lenders with lenders. With more threads than cores, threads take turns: the time of an "

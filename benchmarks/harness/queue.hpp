@@ -8,6 +8,25 @@
 
 namespace stackheap {
 
+/// First tries again at once; then lets another thread run, as there may be fewer cores than threads.
+class waiting {
+ public:
+  void once() {
+    if (++tries_ > 100) std::this_thread::yield();
+  }
+
+ private:
+  int tries_ = 0;
+};
+
+/// The position of one side and its copy of the other's; two cache lines apart from the other side (processors fetch
+/// lines in pairs).
+struct alignas(128) queue_side {
+  std::atomic<std::size_t> position{0};
+  std::size_t mine = 0;
+  std::size_t others = 0;
+};
+
 /// A ring of pointers. Each side keeps a copy of the other's position and reads it again only when the queue seems full
 /// or empty, so that the cache lines of the positions travel once in many operations (L. Lamport's queue, "Proving the
 /// correctness of multiprocess programs", IEEE TSE 3(2), 1977, with cached indices).
@@ -48,27 +67,8 @@ class handoff_queue {
   }
 
  private:
-  /// First tries again at once; then lets another thread run, as there may be fewer cores than threads.
-  class waiting {
-   public:
-    void once() {
-      if (++tries_ > 100) std::this_thread::yield();
-    }
-
-   private:
-    int tries_ = 0;
-  };
-
-  /// The position of one side and its copy of the other's; two cache lines apart from the other side (processors fetch
-  /// lines in pairs).
-  struct alignas(128) side {
-    std::atomic<std::size_t> position{0};
-    std::size_t mine = 0;
-    std::size_t others = 0;
-  };
-
-  side head_;
-  side tail_;
+  queue_side head_;
+  queue_side tail_;
   alignas(128) void* ring_[capacity] = {};
 };
 

@@ -29,9 +29,31 @@ TEST(larson, blocks_pass_from_thread_to_thread) {
   generator random(seed);
   line passed(heap, random);
   EXPECT_TRUE(passed.balanced());
-  for (int life = 0; life < 3; ++life) std::thread([&] { passed.live_once(); }).join();
+  for (int life = 0; life < 3; ++life) std::thread([&] { passed.live_once(line::drawn); }).join();
   EXPECT_TRUE(passed.balanced());
   EXPECT_EQ(passed.lives(), 3U);
+}
+
+/// Counts the blocks it gives.
+class counting_heap {
+ public:
+  static constexpr bool thread_safe = true;
+  void* allocate(std::size_t bytes) { return ++taken, ::operator new(bytes); }
+  void deallocate(void* block, std::size_t) { ::operator delete(block); }
+
+  std::size_t taken = 0;
+};
+
+TEST(larson, a_life_has_as_many_replacements_as_its_name_says) {
+  counting_heap heap;
+  generator random(seed);
+  server_line<counting_heap> lived(heap, random);
+  for (const std::size_t life : {std::size_t{5}, line::drawn, std::size_t{500'000}}) {
+    heap.taken = 0;
+    lived.live_once(life);
+    EXPECT_EQ(heap.taken, life);
+    EXPECT_TRUE(lived.balanced());
+  }
 }
 
 TEST(larson, one_block_for_all_is_noticed) {
@@ -61,8 +83,8 @@ TEST(larson, one_changed_block_is_noticed_even_after_it_was_freed) {
   generator random(seed);
   server_line<treacherous> changed(heap, random);
   EXPECT_TRUE(changed.balanced());
-  changed.live_once();
-  changed.live_once();
+  changed.live_once(line::drawn);
+  changed.live_once(line::drawn);
   EXPECT_FALSE(changed.balanced());
 }
 

@@ -41,18 +41,20 @@ TEST(xmalloc, a_link_has_one_consumer_only) {
 }
 
 TEST(xmalloc, a_producer_four_batches_ahead_waits) {
-  batch_link link;
+  batch_link link(4);
   std::atomic<int> sent = 0;
   std::jthread producer([&] {
     for (int i = 0; i < 5; ++i) {
-      link.send(link.to_fill());
+      link.to_fill();
+      link.send();
       ++sent;
     }
   });
   while (sent < 4) std::this_thread::yield();
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
   EXPECT_EQ(sent, 4);
-  link.give_back(link.receive());
+  link.receive();
+  link.give_back();
   producer.join();
   EXPECT_EQ(sent, 5);
 }
@@ -62,7 +64,7 @@ TEST(xmalloc, every_number_arrives_once) {
   constexpr std::size_t steps = 50;
   const batch_routes routes(producers);
   std::vector<std::unique_ptr<batch_link>> links(routes.links());
-  for (auto& link : links) link = std::make_unique<batch_link>();
+  for (auto& link : links) link = std::make_unique<batch_link>(4);
   std::vector<std::vector<std::uint32_t>> seen(producers);
   {
     std::vector<std::jthread> threads;
@@ -71,17 +73,15 @@ TEST(xmalloc, every_number_arrives_once) {
         std::uint32_t number = 0;
         for (std::size_t step = 0; step < steps; ++step) {
           batch_link& link = *links[routes.sending(who, step)];
-          batch& filling = link.to_fill();
-          for (batch::block& block : filling.blocks) block = {nullptr, number++};
-          link.send(filling);
+          for (batch::block& block : link.to_fill().blocks) block = {nullptr, number++};
+          link.send();
         }
       });
       threads.emplace_back([&, who] {
         for (std::size_t step = 0; step < steps; ++step) {
           batch_link& link = *links[routes.receiving(who, step)];
-          batch& emptying = link.receive();
-          for (const batch::block& block : emptying.blocks) seen[who].push_back(block.bytes);
-          link.give_back(emptying);
+          for (const batch::block& block : link.receive().blocks) seen[who].push_back(block.bytes);
+          link.give_back();
         }
       });
     }

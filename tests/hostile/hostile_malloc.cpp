@@ -8,12 +8,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <set>
+#include <thread>
 
 namespace {
 
 enum class fault {
   none, null, misaligned, overlapping, corrupting, dirty_calloc, forgetful_realloc, aborting, crash_at_load, exit_at_load,
-  hang_at_load, hang_at_exit, late_null, late_abort, late_hang
+  hang_at_load, hang_at_exit, shared, shared_by_two, late_null, late_abort, late_hang
 };
 constexpr fault chosen = fault::HOSTILE_FAULT;
 constexpr bool has(fault kind) { return chosen == kind; }
@@ -28,6 +30,44 @@ void deadlock() {
 bool late() {
   static std::atomic<long> calls = 0;
   return ++calls > 20'000;
+}
+
+/// Gives the last block of another thread again while that thread holds it. A single thread is served without fault;
+/// with the fault shared_by_two, so are more than two threads: as many as call it in the load test.
+class shared_blocks {
+ public:
+  /// Null when there is no such block.
+  void* held_by_another(std::size_t bytes) {
+    const std::lock_guard guard(lock_);
+    threads_.insert(std::this_thread::get_id());
+    if (last_ == nullptr || taker_ == std::this_thread::get_id() || last_bytes_ < bytes) return nullptr;
+    if (has(fault::shared_by_two) && threads_.size() > 2) return nullptr;
+    given_twice_.insert(last_);
+    return last_;
+  }
+  void note(void* block, std::size_t bytes) {
+    const std::lock_guard guard(lock_);
+    last_ = block, last_bytes_ = bytes, taker_ = std::this_thread::get_id();
+  }
+  /// Whether to free the block: never what was given twice.
+  bool drop(void* block) {
+    const std::lock_guard guard(lock_);
+    if (last_ == block) last_ = nullptr;
+    return !given_twice_.contains(block);
+  }
+
+ private:
+  std::mutex lock_;
+  void* last_ = nullptr;
+  std::size_t last_bytes_ = 0;
+  std::thread::id taker_;
+  std::set<std::thread::id> threads_;
+  std::set<void*> given_twice_;
+};
+
+shared_blocks& shared() {
+  static shared_blocks all;
+  return all;
 }
 
 [[gnu::constructor]] void at_load() {
@@ -57,7 +97,11 @@ void* hostile_malloc(std::size_t bytes) {
       if (has(fault::late_hang)) deadlock();
       return nullptr;
     }
+  constexpr bool shares = has(fault::shared) || has(fault::shared_by_two);
+  if (shares)
+    if (void* const again = shared().held_by_another(bytes)) return again;
   auto* const block = static_cast<std::byte*>(std::malloc(bytes + 1));
+  if (shares) shared().note(block, bytes);
   if (has(fault::misaligned)) return block + 1;
   if (has(fault::corrupting)) {
     static std::byte* last = nullptr;
@@ -69,6 +113,7 @@ void* hostile_malloc(std::size_t bytes) {
 
 void hostile_free(void* block) {
   if (has(fault::overlapping) || block == nullptr) return;
+  if ((has(fault::shared) || has(fault::shared_by_two)) && !shared().drop(block)) return;
   if (!has(fault::corrupting)) std::free(static_cast<std::byte*>(block) - (has(fault::misaligned) ? 1 : 0));
 }
 

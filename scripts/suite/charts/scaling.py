@@ -17,10 +17,11 @@ from suite.stats.estimates import Estimate
 ByThreads = Mapping[int, Benchmark]
 
 
-def draw(run: Run, look: Look, family: str, operation: str, subtitle: str) -> Drawing | None:
+def draw(run: Run, look: Look, family: str, operation: str, subtitle: str, **parameters: object) -> Drawing | None:
     """Draws the cost of the family's operation, by control and malloc, for one thread and for several."""
     names = [name for name in (control.CONTROL,) if name in run.strategies(family)] + query.mallocs(run, family)
-    benchmarks = {name: query.over(run, "threads", family, name) for name in names}
+    all_benchmarks = {name: query.over(run, "threads", family, name, **parameters) for name in names}
+    benchmarks = {name: by_threads for name, by_threads in all_benchmarks.items() if by_threads}
     if not benchmarks:
         return None
     costs = [forms.Line(name, query.medians(by_threads)) for name, by_threads in benchmarks.items()]
@@ -33,7 +34,7 @@ def draw(run: Run, look: Look, family: str, operation: str, subtitle: str) -> Dr
     page = Page(run, look, family)
     for axes in forms.lines(page, *panels, over=threads_text):
         guide_cores(page, axes)
-    return page.finish(_title(run, family, operation, benchmarks), subtitle)
+    return page.finish(_title(run, family, operation, benchmarks, parameters), subtitle)
 
 
 def threads_text(value: float) -> str:
@@ -60,11 +61,13 @@ def _growth(benchmarks: ByThreads) -> dict[int, Estimate]:
     return {1: forms.exact(1.0), **{number: ratio for number, ratio in several.items() if ratio is not None}}
 
 
-def _title(run: Run, family: str, operation: str, benchmarks: Mapping[str, ByThreads]) -> str:
+def _title(
+    run: Run, family: str, operation: str, benchmarks: Mapping[str, ByThreads], parameters: Mapping[str, object]
+) -> str:
     libraries = [name for name in benchmarks if name != control.CONTROL] or list(benchmarks)
     threads = query.contending(run, {number for name in libraries for number in benchmarks[name]})
     subject = f"With {threads_text(threads)}, {operation}"
-    grown = control.growths(run, family, libraries, threads) if threads > 1 else None
+    grown = control.growths(run, family, libraries, threads, **parameters) if threads > 1 else None
     if grown is None or not grown.by_strategy:
         several = {name: benchmarks[name][threads] for name in libraries if threads in benchmarks[name]}
         return f"{subject} costs {phrases.cheapest_and_costliest(query.middles(query.medians(several)))}"

@@ -12,32 +12,43 @@ FAMILY = "xmalloc"
 QUESTION = "What does it cost when whole batches are allocated by some threads and freed by others?"
 
 SIZES = {"64": "Blocks of 64 B", "mixed": "Mixed sizes, 8 B to 2 KiB"}
+DEPTH = "depth"  # blocks on their way
 
 
 def draw(run: Run, look: Look) -> Drawing | None:
-    threads = query.numbers(run, "threads", FAMILY)
-    if not threads:
+    measured = query.numbers(run, "threads", FAMILY)
+    if not measured:
         return None
-    counts = query.ends([number for number in threads if number <= query.contending(run, threads)])
-    all_panels = (forms.RowsPanel(title, _columns(run, counts, sizes)) for sizes, title in SIZES.items())
-    panels = [panel for panel in all_panels if any(column.values for column in panel.columns)]
-    rows = forms.figures_of_rows(column for panel in reversed(panels) for column in panel.columns)
+    threads = query.contending(run, measured)
+    all_panels = (forms.RowsPanel(title, _columns(run, threads, sizes)) for sizes, title in SIZES.items())
+    panels = [panel for panel in all_panels if panel.columns]
+    rows = forms.figures_of_rows(column for panel in reversed(panels) for column in reversed(panel.columns))
+    if not rows:
+        return None
     page = Page(run, look, FAMILY)
-    forms.dots(page, forms.cheapest_first(rows), *panels, valued=len(counts) == 1)
-    subtitle = "One thread allocates batches of 256, another frees them: time per block, log scale; control: the queues"
-    return page.finish(_title(run, counts[-1]), subtitle)
+    forms.dots(page, forms.cheapest_first(rows), *panels, valued=all(len(panel.columns) == 1 for panel in panels))
+    half = phrases.count(threads // 2, "thread allocates", "threads allocate")
+    subtitle = f"{half} batches of 256, as many free them: time per block, log scale; control: the queues"
+    return page.finish(_title(run, threads), subtitle)
 
 
-def _columns(run: Run, counts: list[int], sizes: str) -> list[forms.Column]:
-    benchmarks = {number: query.by_strategy(run.series(FAMILY, bytes=sizes, threads=number)) for number in counts}
+def _columns(run: Run, threads: int, sizes: str) -> list[forms.Column]:
+    """A column for the fewest and for the most blocks on their way, with data."""
+    depths: list[int] = query.ends(query.numbers(run, DEPTH, FAMILY))
+    workloads: list[dict[str, int]] = [{DEPTH: depth} for depth in depths] or [{}]
+    benchmarks = [query.by_strategy(run.series(FAMILY, None, bytes=sizes, threads=threads, **depth)) for depth in workloads]
     return [
-        forms.Column(phrases.count(number, "thread"), query.medians(by_strategy), "o", filled)
-        for (number, by_strategy), filled in zip(benchmarks.items(), (True, False))
+        forms.Column(f"{depth[DEPTH]:,} on their way" if depth else "", query.medians(by_strategy), "o", filled)
+        for depth, by_strategy, filled in zip(workloads, benchmarks, (True, False))
+        if by_strategy
     ]
 
 
 def _title(run: Run, threads: int) -> str:
-    benchmarks = {sizes: query.by_strategy(run.series(FAMILY, bytes=sizes, threads=threads)) for sizes in SIZES}
+    few = {DEPTH: depth for depth in query.numbers(run, DEPTH, FAMILY)[:1]}
+    benchmarks = {
+        sizes: query.by_strategy(run.series(FAMILY, None, bytes=sizes, threads=threads, **few)) for sizes in SIZES
+    }
     libraries = query.mallocs(run, FAMILY)
     of_one_size, mixed = (
         {name: benchmark for name, benchmark in by_strategy.items() if name in libraries} or by_strategy

@@ -37,7 +37,7 @@ from suite.claims.verdict import (
     times,
     too_wide,
 )
-from suite.results import control
+from suite.results import control, query
 from suite.results.model import Run
 
 COUNTS_MOST = (Shown.NO_MORE, Shown.SLIGHTLY_MORE, Shown.NOTHING, Shown.MORE)  # of a malloc in two families
@@ -89,7 +89,8 @@ def shared_heap_contends(run: Run) -> Verdict:
     pairs: dict[str, ComparedPair] = {}
     for family in ("private", "larson"):
         number = cores(run, family)
-        many, single = (libraries(run, family, threads=threads) for threads in (number, 1))
+        workload = query.longest(run, family, "life")
+        many, single = (libraries(run, family, threads=threads, **workload) for threads in (number, 1))
         pairs |= {f"{family}/{name}": (many[name], single[name]) for name in many if name in single}
     told_apart = growths_beyond_control(run, pairs)
     shown: dict[str, Comparison] = {}

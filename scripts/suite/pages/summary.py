@@ -148,8 +148,9 @@ def _scaling(run: Run, topic: Topic) -> Iterator[Finding]:
         return
     most = measured[-1]
     names = (CONTROL, LENT, *run.mallocs())
-    several = query.by_strategy(run.series(topic.family, None, threads=most))
-    grown = control.growths(run, topic.family, names, most)
+    workload = query.longest(run, topic.family, "life")
+    several = query.by_strategy(run.series(topic.family, None, threads=most, **workload))
+    grown = control.growths(run, topic.family, names, most, **workload)
     for name in names:
         ratio = grown.control if name == CONTROL else grown.by_strategy[name].ratio if name in grown.by_strategy else None
         if ratio is not None:

@@ -109,9 +109,9 @@ class Growths:
     control: Estimate | None
 
 
-def growths(run: Run, family: str, strategies: Iterable[str], threads: int) -> Growths:
+def growths(run: Run, family: str, strategies: Iterable[str], threads: int, **parameters: object) -> Growths:
     """The growth of each strategy from one thread to `threads`, and the control's: what the cores do to any loop."""
-    several, single = (query.by_strategy(run.series(family, None, threads=number)) for number in (threads, 1))
+    several, single = (query.by_strategy(run.series(family, None, threads=number, **parameters)) for number in (threads, 1))
     names = [name for name in strategies if name in several and name in single and name != CONTROL]
     ratios = query.ratios({name: several[name] for name in names}, single)
     confidence = query.shared_confidence(len(ratios))

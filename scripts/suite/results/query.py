@@ -33,6 +33,12 @@ def numbers(run: Run, key: str, family: str, **parameters: object) -> list[int]:
     return list(by_number(run.series(family, None, **parameters), key))
 
 
+def longest(run: Run, family: str, key: str) -> dict[str, int]:
+    """The parameter with its largest value: the published workload of a family that has a shorter workload beside it.
+    Empty where the family has no such parameter."""
+    return {key: number for number in numbers(run, key, family)[-1:]}
+
+
 def ends(values: Sequence[int]) -> list[int]:
     """The first and the last; one where they are the same, none where there are none."""
     return list(dict.fromkeys((*values[:1], *values[-1:])))

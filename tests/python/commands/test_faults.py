@@ -261,6 +261,7 @@ HOSTILE_AT_ONCE = {
     "exit_at_load": "it ended the process",
     "hang_at_load": "it hung for 10 s",
     "hang_at_exit": "it hung for 10 s",
+    "shared": "malloc gave two threads the same memory at once",
 }
 
 
@@ -294,6 +295,20 @@ def test_a_hostile_malloc_is_not_available_and_the_others_are_measured() -> None
 def test_a_malloc_without_fault_passes_its_load_test() -> None:
     out, err = started(f"--allocator={hostile('none')}", "--only=^scoped/evil/bytes:64/touch:first$").communicate(timeout=60)
     assert "scoped/evil/bytes:64/touch:first" in out and "not available: evil" not in err
+
+
+@pytest.mark.parametrize(
+    "benchmark",
+    ["private/evil/threads:2", "threadtest/evil/count:10000/threads:2", "xmalloc/evil/bytes:64/depth:1024/threads:2",
+     "handoff/evil/pairs:1", "larson/evil/life:16384/threads:2"],
+)  # fmt: skip
+def test_a_malloc_that_gives_two_threads_one_block_is_an_error_and_no_number(benchmark: str) -> None:
+    """It passes the load test, which has more than the two threads that bring out its fault."""
+    out, err = started(
+        f"--allocator={hostile('shared_by_two')}", f"--only=^{benchmark}$", "--benchmark_format=json"
+    ).communicate(timeout=60)
+    [row] = [row for row in json.loads(out)["benchmarks"] if row["run_type"] == "iteration"]
+    assert row["error_occurred"] and row["error_message"] == "two threads were given the same memory at once", row
 
 
 def test_a_run_of_only_a_hostile_malloc_says_why_it_has_no_result() -> None:

@@ -63,11 +63,13 @@ def strategy_times(run: Run, family: str, **parameters: object) -> PerProcess:
     return process_times(query.by_strategy(run.series(family, None, **parameters)))
 
 
-def times_over_threads(family: str) -> Callable[[Run], Panels]:
-    """The time of an operation of the default malloc, by the number of threads that do the same."""
+def times_over_threads(family: str, workload: str = "") -> Callable[[Run], Panels]:
+    """The time of an operation of the default malloc, by the number of threads that do the same; of the longest workload
+    where the family has a parameter with that name."""
 
     def panels(run: Run) -> Panels:
-        times = process_times(query.over(run, "threads", family, default_malloc(run, family)))
+        parameters = query.longest(run, family, workload)
+        times = process_times(query.over(run, "threads", family, default_malloc(run, family), **parameters))
         alone = times.get(1, {})
         growth = {
             threads: {process: ns / alone[process] for process, ns in times_of_number.items() if alone.get(process)}

@@ -9,13 +9,14 @@ from suite.claims import DOES_NOT_HOLD, HOLDS, HOLDS_BUT
 from support.claim_cases.figures import Figures
 
 
-def on_two_cores(family: str, **prices: float) -> dict[str, float]:
-    return {f"{family}/{who}/threads:{n}": ns for who, two in prices.items() for n, ns in ((1, 10.0), (2, two))}
+def on_two_cores(family: str, workload: str = "", **prices: float) -> dict[str, float]:
+    return {f"{family}/{who}{workload}/threads:{n}": ns for who, two in prices.items() for n, ns in ((1, 10.0), (2, two))}
 
 
 def contended(glibc: float, mimalloc: float) -> dict[str, float]:
     private = on_two_cores("private", glibc=glibc, mimalloc=10)
-    return private | on_two_cores("larson", glibc=10, mimalloc=mimalloc)
+    short_lives = on_two_cores("larson", "/life:16384", glibc=50, mimalloc=10)  # no claim reads them
+    return private | short_lives | on_two_cores("larson", "/life:500000", glibc=10, mimalloc=mimalloc)
 
 
 def starts(large: float, touched: float) -> dict[str, float]:

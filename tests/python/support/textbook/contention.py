@@ -32,25 +32,29 @@ def sharing(name: BenchmarkName) -> Mapping[str, float]:
 
 def larson(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for number in threads_of(cores):
-        yield from (f"larson/{strategy}/threads:{number}" for strategy in ("none", *libraries))
+        for life in (16_384, 500_000):
+            yield from (f"larson/{strategy}/life:{life}/threads:{number}" for strategy in ("none", *libraries))
 
 
 def price_of_larson(name: BenchmarkName) -> float:
     """Each further thread adds to the price of one thread: much with glibc, little with mimalloc."""
     further = (name.number("threads") or 1) - 1
     added = {"none": 0.0, "glibc": 2.0, "mimalloc": 0.1}.get(str(name.strategy), 0.5)
-    return OF_64_BYTES.get(str(name.strategy), 16.0) * (1 + added * further)
+    end = 1.5 if name.number("life") == 16_384 else 1.0
+    return OF_64_BYTES.get(str(name.strategy), 16.0) * (1 + added * further) * end
 
 
 def threadtest(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for number in threads_of(cores):
-        yield from (f"threadtest/{strategy}/threads:{number}" for strategy in ("none", *libraries))
+        for count in (10_000, 30_000):
+            yield from (f"threadtest/{strategy}/count:{count}/threads:{number}" for strategy in ("none", *libraries))
 
 
 def xmalloc(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for number in threads_of(cores):
-        for sizes in ("64", "mixed") if number % 2 == 0 else ():
-            yield from (f"xmalloc/{strategy}/bytes:{sizes}/threads:{number}" for strategy in ("none", *libraries))
+        for sizes, depth in (("64", 1024), ("64", 409_600), ("mixed", 1024)) if number % 2 == 0 else ():
+            names = (f"{strategy}/bytes:{sizes}/depth:{depth}/threads:{number}" for strategy in ("none", *libraries))
+            yield from (f"xmalloc/{name}" for name in names)
 
 
 def shared_arena(libraries: Sequence[str], cores: int) -> Iterator[str]:

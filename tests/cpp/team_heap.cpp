@@ -1,0 +1,87 @@
+// Is memory that two threads are given at once noticed, and is memory of their own accepted?
+#include "team_heap.hpp"
+
+#include <gtest/gtest.h>
+
+#include <mutex>
+#include <vector>
+
+#include "new_delete.hpp"
+#include "none.hpp"
+
+namespace stackheap {
+namespace {
+
+const std::vector<std::uint32_t> sizes{8, 64, 100, 1000};
+
+/// Blocks of the heap, except that a thread gets the block that another thread took last, while that thread holds it.
+class given_twice {
+ public:
+  static constexpr bool thread_safe = true;
+
+  void* allocate(std::size_t bytes) {
+    const std::lock_guard guard(lock_);
+    if (last_ != nullptr && taker_ != std::this_thread::get_id() && bytes <= last_bytes_) return last_;
+    taker_ = std::this_thread::get_id(), last_bytes_ = bytes;
+    all_.push_back(std::make_unique<std::byte[]>(bytes));
+    return last_ = all_.back().get();
+  }
+  void deallocate(void* block, std::size_t) {
+    const std::lock_guard guard(lock_);
+    if (block == last_) last_ = nullptr;
+  }
+
+ private:
+  std::mutex lock_;
+  void* last_ = nullptr;
+  std::size_t last_bytes_ = 0;
+  std::thread::id taker_;
+  std::vector<std::unique_ptr<std::byte[]>> all_;
+};
+
+/// Has no memory.
+class exhausted {
+ public:
+  static constexpr bool thread_safe = true;
+  void* allocate(std::size_t) { return nullptr; }
+  void deallocate(void*, std::size_t) { ADD_FAILURE() << "nothing was taken"; }
+};
+
+template <class Strategy>
+void verify_on(unsigned count, Strategy& heap) {
+  team threads(count);
+  verify_apart(threads, [&](unsigned) -> Strategy& { return heap; }, sizes);
+}
+
+TEST(team_heap, memory_of_their_own_is_accepted) {
+  new_delete heap{{}};
+  for (const unsigned count : {1U, 2U, 5U}) EXPECT_NO_THROW(verify_on(count, heap));
+}
+
+TEST(team_heap, memory_given_to_two_threads_at_once_is_noticed) {
+  given_twice heap;
+  EXPECT_NO_THROW(verify_on(1, heap)) << "a single thread is served without fault";
+  EXPECT_THROW(verify_on(2, heap), verification_error);
+}
+
+TEST(team_heap, a_heap_without_memory_is_noticed) {
+  exhausted heap;
+  EXPECT_THROW(verify_on(2, heap), verification_error);
+}
+
+TEST(team_heap, the_one_block_of_the_control_is_accepted) {
+  none control({1000, 1});
+  EXPECT_NO_THROW(verify_on(2, control));
+}
+
+TEST(team_heap, a_mark_is_that_of_one_block) {
+  std::vector<std::byte> block(20);
+  mark(1, 7).write(block.data(), block.size());
+  EXPECT_TRUE(mark(1, 7).is_in(block.data(), block.size()));
+  EXPECT_FALSE(mark(7, 1).is_in(block.data(), block.size()));
+  block[8] = std::byte{0};
+  EXPECT_FALSE(mark(1, 7).is_in(block.data(), block.size()));
+}
+
+}  // namespace
+}  // namespace stackheap
