@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from suite.base import phrases
 from suite.results import query
 from suite.results.model import Benchmark, Run
-from suite.stats.estimates import Difference, Estimate, estimate_difference, estimate_ratio, median
+from suite.stats.estimates import CONFIDENCE, Difference, Estimate, estimate_difference, estimate_ratio, median
 
 Key = TypeVar("Key")
 
@@ -58,6 +59,30 @@ def beyond_control(run: Run, benchmarks: Mapping[Key, Benchmark], called: str = 
         key: estimate_difference(benchmark.times, control.times, confidence)
         for key, (benchmark, control) in measured.items()
     }
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """What a benchmark costs beyond its control, in ns and in core cycles."""
+
+    ns: Difference
+    cycles: Difference | None  # where the cycles of both are known
+
+    @property
+    def text(self) -> str:
+        """`1.2 ns or 4.5 cycles`, or `nothing measurable`."""
+        amount = phrases.beyond_control([self.ns])
+        counted = self.cycles is not None and phrases.is_left(self.ns) and self.cycles.median > 0.0
+        return f"{amount} or {phrases.two_figures(self.cycles.median)} cycles" if counted and self.cycles else amount
+
+
+def beyond(benchmark: Benchmark, control: Benchmark, confidence: float = CONFIDENCE) -> Beyond:
+    """A single benchmark against a control that it names itself."""
+    cycles = benchmark.cycles and control.cycles
+    return Beyond(
+        estimate_difference(benchmark.times, control.times, confidence),
+        estimate_difference(benchmark.cycles, control.cycles, confidence) if cycles else None,
+    )
 
 
 def compare(

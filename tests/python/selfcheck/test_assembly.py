@@ -71,7 +71,11 @@ TIMED_LOOPS = [
     TimedLoop("access/stream", "State|sum", "the sum", [], r"v?paddq |add .*\("),
     TimedLoop("locality/list_walk", "walk<.*loaded_malloc>", "the walk", [], LOAD),
 ]
-FAMILIES = ["allocation/scoped", *dict.fromkeys(loop.family for loop in TIMED_LOOPS)]
+PROTECTIONS = ("plain", "stack_protector", "stack_clash")
+FAMILIES = [
+    "allocation/scoped", *dict.fromkeys(loop.family for loop in TIMED_LOOPS), "allocation/spill",
+    *(f"allocation/frame/{protection}" for protection in PROTECTIONS),
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -140,12 +144,10 @@ def disassembled(file: Path) -> list[Function]:
 
 
 @cache
-def build_command() -> tuple[str, tuple[str, ...]]:
-    """The compiler of the build, and its flags without warnings and files."""
+def build_command(family: str = "allocation/scoped") -> tuple[str, tuple[str, ...]]:
+    """The compiler of the build, and its flags for a family without warnings and files."""
     commands = json.loads((program().parent / "compile_commands.json").read_text())
-    words = shlex.split(
-        next(command["command"] for command in commands if command["file"].endswith("allocation/scoped.cpp"))
-    )
+    words = shlex.split(next(command["command"] for command in commands if command["file"].endswith(f"{family}.cpp")))
     flags = (word for word in words[1 : words.index("-o")] if not word.startswith("-W"))
     return words[0], tuple(flags)
 
@@ -153,7 +155,7 @@ def build_command() -> tuple[str, tuple[str, ...]]:
 def compile_family(compiler: str, family: str, root: Path, into: Path) -> Path:
     """Compiles as the build does. `root` holds allocators/ and benchmarks/: the project itself or a changed copy."""
     ours = re.compile(rf"^-I{re.escape(str(ROOT))}/(allocators|benchmarks)\b")
-    flags = [ours.sub(rf"-I{root}/\1", argument) for argument in build_command()[1]]
+    flags = [ours.sub(rf"-I{root}/\1", argument) for argument in build_command(family)[1]]
     if "clang" in compiler:
         flags.append("-fsized-deallocation")  # on by default from Clang 19
     target = into / f"{family.replace('/', '.')}.{compiler}.o"
@@ -258,6 +260,125 @@ def is_chain(loop: list[Instruction]) -> bool:
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_the_timed_loop_does_its_work(objects: Objects, compiler: str, wanted: TimedLoop) -> None:
     assert timed_loop_is_there(objects[compiler, wanted.family], wanted)
+
+
+# ---- frames: what a protection adds, and what a plain frame does not have
+
+
+def frame(objects: Objects, compiler: str, protection: str, function: str) -> list[str]:
+    """The instructions of a function that `frame` calls, without those that only align."""
+    name = f"void stackheap::(anonymous namespace)::{function}ul>()"
+    code = next(found.code for found in objects[compiler, f"allocation/frame/{protection}"] if found.name == name)
+    padding = r"nop|endbr64|data16|cs nop|xchg %ax,%ax"
+    return [instruction.text for instruction in code if not re.match(padding, instruction.text)]
+
+
+def moved_by(code: list[str]) -> int:
+    """How far the stack pointer is moved down in all, where no loop moves it."""
+    return sum(int(match[1], 16) for text in code if (match := re.match(r"sub +\$0x([0-9a-f]+),%rsp", text)))
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_a_leaf_of_64_bytes_has_no_instruction_for_its_frame(objects: Objects, compiler: str) -> None:
+    for function in ("leaf<0", "leaf<64"):
+        assert frame(objects, compiler, "plain", function) == ["ret"]
+    assert moved_by(frame(objects, compiler, "plain", "leaf<65536")) >= 65536 - 128
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_a_plain_frame_moves_the_stack_pointer_and_does_nothing_else(objects: Objects, compiler: str) -> None:
+    for size in (64, 65536):
+        code = frame(objects, compiler, "plain", f"caller<{size}")
+        assert moved_by(code) >= size
+        assert [text.split()[0] for text in code] == ["sub", "call", "add", "ret"], code
+    assert [text.split()[0] for text in frame(objects, compiler, "plain", "caller<0") if "%r" not in text] == ["call", "ret"]
+
+
+@pytest.mark.parametrize("function", ["leaf<64", "caller<64"])
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_the_stack_protector_reads_its_value_twice(objects: Objects, compiler: str, function: str) -> None:
+    reads = {
+        protection: sum("%fs:0x28" in text for text in frame(objects, compiler, protection, function))
+        for protection in PROTECTIONS
+    }
+    assert reads == {"plain": 0, "stack_protector": 2, "stack_clash": 0}
+
+
+@pytest.mark.parametrize("function", ["leaf<65536", "caller<65536"])
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_stack_clash_protection_touches_the_pages_of_a_large_frame(
+    objects: Objects, compiler: str, function: str
+) -> None:
+    def touches(protection: str, of: str) -> int:
+        probe = r"(or|mov)[bwlq]? +\$0x0,\(%rsp\)"
+        return sum(bool(re.match(probe, text)) for text in frame(objects, compiler, protection, of))
+
+    assert touches("plain", function) == touches("stack_protector", function) == 0
+    assert touches("stack_clash", "leaf<64") == touches("stack_clash", "caller<64") == 0
+    assert touches("stack_clash", function) >= 1
+    steps = [text for text in frame(objects, compiler, "stack_clash", function) if re.match(r"sub +\$0x1000,%r", text)]
+    assert steps, "no step of one page"
+
+
+@pytest.mark.parametrize("protection", PROTECTIONS)
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_the_timed_loop_of_frame_is_sixteen_calls(objects: Objects, compiler: str, protection: str) -> None:
+    looped = re.compile(r"call<.*(leaf|caller)<(\d+)ul>")
+    loops = [function for function in objects[compiler, f"allocation/frame/{protection}"] if looped.search(function.name)]
+    assert len(loops) == 2 * 9
+    for function in loops:
+        called = looped.search(function.name)
+        assert called
+        [loop] = [body for body in function.loops if body]
+        calls = [instruction.call for instruction in loop if instruction.call]
+        assert calls == [f"void stackheap::(anonymous namespace)::{called[1]}<{called[2]}ul>()"] * 16, function.name
+
+
+# ---- spill: by way, the store of the value and the load of it; a name stands for the slot
+
+SLOT = r"(?P<slot>(?:0x[0-9a-f]+)?)\(%rsp\)"
+WAYS = {
+    "of_same_size": (rf"mov %r\w+,{SLOT}", rf"(mov|add) {SLOT},%r\w+"),
+    "narrower": (rf"mov %r\w+,{SLOT}", rf"mov {SLOT},%(e\w+|r\d+d)"),
+    "wider": (rf"mov %(e\w+|r\d+d),{SLOT}", rf"(mov|add) {SLOT},%r\w+"),
+    "behind_a_store<4096ul>": (rf"mov %r\w+,{SLOT}", rf"(mov|add) {SLOT},%r\w+"),
+    "behind_a_store<4160ul>": (rf"mov %r\w+,{SLOT}", rf"(mov|add) {SLOT},%r\w+"),
+}
+
+
+def spill_loop(objects: Objects, compiler: str, way: str) -> list[str]:
+    """The innermost loop: sixteen additions."""
+    name = f"add_and_spill<stackheap::(anonymous namespace)::{way},"
+    [function] = [found for found in objects[compiler, "allocation/spill"] if name in found.name and "cold" not in found.name]
+    loops = [[instruction.text for instruction in loop] for loop in function.loops]
+    return min((loop for loop in loops if len(additions(loop)) >= 15), key=len)
+
+
+def additions(loop: list[str]) -> list[str]:
+    return [text for text in loop if re.match(r"(add|lea) .*%r\w+$", text)]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_a_value_goes_through_its_slot_sixteen_times(objects: Objects, compiler: str, way: str) -> None:
+    loop = spill_loop(objects, compiler, way)
+    slots = []
+    for pattern in WAYS[way]:
+        matches = [match for text in loop if (match := re.fullmatch(pattern, text))]
+        assert len(matches) == 16, (pattern, loop)
+        slots += [int(match["slot"] or "0", 16) for match in matches]
+    assert len(set(slots)) == 1, "store and load use different slots"
+    others = [text for text in loop if (match := re.search(SLOT, text)) and int(match["slot"] or "0", 16) != slots[0]]
+    distance = re.search(r"<(\d+)", way)
+    expected = {slots[0] + int(distance[1])} if distance else set()
+    assert {int(match["slot"], 16) for text in others if (match := re.search(SLOT, text))} == expected
+    assert len(others) == 16 * len(expected)
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_the_control_of_spill_stays_in_a_register(objects: Objects, compiler: str) -> None:
+    loop = spill_loop(objects, compiler, "by_register")
+    assert len(additions(loop)) >= 16 and not any("(%rsp" in text for text in loop), loop
 
 
 # The project, broken on purpose: the file, the old text, the new text.
