@@ -128,6 +128,7 @@ def test_aggregates_failures_and_complexities_are_left_out(tmp_path: Path, form:
     text = exported(form, write(tmp_path, [*rows(), *aggregates, complexity, failed]))
     for absent in ("_mean", "_stddev", "_cv", "BigO", "aggregate", "scoped/bad", "error"):
         assert absent not in text
+    assert text == exported(form, write(tmp_path, rows()))
 
 
 def test_a_figure_that_is_not_finite_is_left_out_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
