@@ -101,6 +101,7 @@ const family indirection({
                   "cost of a load that must be waited for. huge_share shows which pages the kernel granted.",
     .core = {"^indirection/depth:3/layout:scattered$"},
     .least_times = {{"indirection/depth:1/layout:packed", 0.1}, {"indirection/depth:1/layout:scattered", 1}},
+    .past_second_cache = "depth:[1-9]",
 }, [](benchmark_registry& registry) {
   add_depth<0>(registry, layout::packed);
   for (const layout arrangement : {layout::packed, layout::scattered}) {

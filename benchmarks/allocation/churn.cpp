@@ -87,6 +87,7 @@ const family churn({
     .operations = {{.benchmark = "churn/witness/live:1000/sizes:uniform",
                     .notes = one_block(mean_of_uniform_sizes, {{"first_written", 1}, {"turns", more_than_half}}),
                     .calls = 2, .in_process = {{"live_at_last_taking", 1000}}}},
+    .past_second_cache = "live:[0-9]{6,}/",
 }, [](benchmark_registry& registry) {
   for (const size_mix mix : {size_mix::uniform, size_mix::power_law})
     for (const std::size_t live : registry.pick<std::size_t>({1000}, {1000, 100000}, {1000, 100000})) {

@@ -144,6 +144,7 @@ const family grow({
                     10},
                    {.benchmark = "grow/vector/bytes:1024/way:push_back", .notes = blocks_of(1024, 1, blocks_of(512, 1)),
                     .calls = 10, .preload = true}},
+    .past_second_cache = "bytes:[0-9]{7,}/",
 }, [](benchmark_registry& registry) {
   for (const std::size_t bytes : registry.pick<std::size_t>({1 << 10}, {1 << 10, 64 << 10, 4 << 20},
                                                         {1 << 10, 8 << 10, 64 << 10, 512 << 10, 4 << 20, 32 << 20})) {

@@ -17,6 +17,7 @@ const family large({
                   "stack is large enough.",
     .operations = {{"large/witness/bytes:65536/touch:first", one_block(65536, {{"first_written", 1}, {"last_written", 0}}), 2, 1},
                    {"large/witness/bytes:65536/touch:all", one_block(65536, {{"first_written", 1}, {"last_written", 1}}), 2, 1}},
+    .past_second_cache = "bytes:[0-9]{7,}/touch:all",
 }, [](benchmark_registry& registry) {
   for (const std::size_t mib_sixteenth : registry.pick<std::size_t>({1}, {16, 256, 1024},
                                                                 {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096})) {

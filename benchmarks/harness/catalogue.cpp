@@ -125,6 +125,7 @@ std::string json(const registered& listed) {
       .member("spread", facts.spread)
       .raw("operations", json_array(facts.operations))
       .raw("least_times", json_array(facts.least_times))
+      .member("past_second_cache", facts.past_second_cache)
       .raw("benchmarks", json_array(listed.names))
       .text();
 }

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "measure.hpp"
+#include "shared_cache.hpp"
 #include "topology.hpp"
 #include "workload.hpp"
 
@@ -48,6 +49,8 @@ std::vector<std::pair<std::string, std::string>> facts(profile chosen) {
   const std::pair<const char*, int> levels[] = {{"l1d_bytes", 1}, {"l2_bytes", 2}, {"l3_bytes", 3}};
   for (const auto& [key, level] : levels)
     if (const auto bytes = machine.cache_bytes(level)) add(key, std::to_string(*bytes));
+  if (const auto bytes = shared_cache_set(machine.cache_bytes(2), machine.cache_bytes(3)))
+    add("shared_cache_set_bytes", std::to_string(*bytes));
   add("counters", available_counters());
   const char* const preloaded = std::getenv("LD_PRELOAD");
   add("preloaded", preloaded != nullptr ? preloaded : "");

@@ -5,6 +5,8 @@
 #include <thread>
 #include <tuple>
 
+#include "shared_cache.hpp"
+
 namespace stackheap {
 namespace {
 
@@ -62,8 +64,10 @@ void have_had_threads() {
 void benchmark_registry::add_named(const std::string& name, timing timed, std::function<void(benchmark::State&)> body) {
   if (!std::regex_search(name, only_)) return;
   names_.push_back(name);
-  const auto guarded = [body = std::move(body), before = before_threads_](benchmark::State& state) {
+  const auto guarded = [name, body = std::move(body), before = before_threads_](benchmark::State& state) {
     if (!before) have_had_threads();
+    const std::optional<double> ns = shared_cache_beside(name);
+    if (ns) state.counters["ns_shared_cache"] = *ns;
     try {
       body(state);
     } catch (const std::exception& error) {

@@ -118,6 +118,9 @@ struct about {
   double spread = 1.0 / 3;
   std::vector<operation_test> operations = {};
   std::vector<least_time> least_times = {};
+  /// Benchmarks whose data lie past the second-level cache of common processors, as a regular expression over names: the
+  /// time of the cache that they share with others is taken beside each (shared_cache.hpp).
+  std::string_view past_second_cache = {};
 };
 
 /// A family registers itself by being constructed, as a global in its own file.

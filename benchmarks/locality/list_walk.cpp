@@ -100,6 +100,7 @@ const family list_walk({
                   "memory, in order.",
     .core = {"^list_walk/malloc/heap:aged$"},
     .least_times = {{"list_walk/", 2}},
+    .past_second_cache = ".",
 }, [](benchmark_registry& registry) {
   for (const heap_state state : {heap_state::empty, heap_state::aged})
     every_strategy(beside(state, {sizeof(node), nodes}), [&]<owns Strategy>(strategy_factory<Strategy> factory) {

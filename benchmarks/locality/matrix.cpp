@@ -86,6 +86,7 @@ const family matrix({
                   "that are made one after another are the best case of a block for every row.",
     .core = {"^matrix/(one_block|block_a_row)/n:100/by:column$"},
     .least_times = {{"matrix/.*by:row", share_of_a_cycle}, {"matrix/.*by:column", 0.1}},
+    .past_second_cache = "n:[0-9]{4,}/",
 }, [](benchmark_registry& registry) {
   for (const std::size_t n : registry.pick<std::size_t>({100}, {100, 1000, 1024}, {30, 100, 300, 1000, 1024, 3000})) {
     add_walk<by_row, one_block>(registry, "one_block", n);

@@ -82,6 +82,7 @@ const family strings({
                   "of both.",
     .core = {"^strings/(inline|heap)/count:1000$"},
     .least_times = {{"strings/", 0.1}},
+    .past_second_cache = "count:[0-9]{6,}$",
 }, [](benchmark_registry& registry) {
   for (const std::size_t count : registry.pick<std::size_t>({1000}, {1000, 100000}, {100, 1000, 10000, 100000, 1000000}))
     for (const kind placing : {kind::inside, kind::heap, kind::heap_shuffled})

@@ -169,6 +169,7 @@ const family traverse({
     .least_times = {{"traverse/(list|list_shuffled)/", 2},
                     {"traverse/set/", 2},
                     {"traverse/(array|vector|deque|unique_ptr|unique_ptr_shuffled)/", share_of_a_cycle}},
+    .past_second_cache = "count:[0-9]{6,}/",
 }, [](benchmark_registry& registry) {
   for (const std::size_t count : registry.pick<std::size_t>({1000}, {1000, 100000}, {1000, 10000, 100000, 1000000})) {
     add_payload<8>(registry, count);

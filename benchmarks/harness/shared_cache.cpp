@@ -1,0 +1,83 @@
+#include "shared_cache.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <regex>
+
+#include "chain.hpp"
+#include "family.hpp"
+#include "topology.hpp"
+
+namespace stackheap {
+namespace {
+
+constexpr std::size_t loads = 8192;  ///< in a stretch; of the next stretch, other lines
+
+struct probe {
+  explicit probe(std::size_t bytes) : set(storage::mmap_4k, bytes) {
+    start = link_cycle(bytes / sizeof(chain_line), [this](std::size_t i) { return &lines()[i].turns[0]; }).front();
+  }
+
+  chain_line* lines() const { return reinterpret_cast<chain_line*>(set.data()); }
+
+  placed_array set;
+  const chain_node* start = nullptr;
+};
+
+const std::optional<probe>& the_probe() {
+  static const std::optional<probe> only = [] {
+    const auto bytes = shared_cache_set(this_machine().cache_bytes(2), this_machine().cache_bytes(3));
+    return bytes ? std::optional<probe>(std::in_place, *bytes) : std::nullopt;
+  }();
+  return only;
+}
+
+double ns_of_a_stretch(const chain_node*& walker) {
+  const auto start = std::chrono::steady_clock::now();
+  for (std::size_t i = 0; i < loads; ++i) walker = walker->next;
+  keep(walker);
+  const std::chrono::duration<double, std::nano> taken = std::chrono::steady_clock::now() - start;
+  return taken.count() / loads;
+}
+
+}  // namespace
+
+std::optional<std::size_t> shared_cache_set(std::optional<std::size_t> second_cache, std::optional<std::size_t> shared_cache) {
+  const std::size_t bytes = 4 * second_cache.value_or(0) / 4096 * 4096;
+  if (bytes == 0 || shared_cache.value_or(0) < 2 * bytes) return {};
+  return bytes;
+}
+
+std::optional<double> ns_shared_cache() {
+  const std::optional<probe>& walked = the_probe();
+  if (!walked) return {};
+  const std::size_t count = walked->set.bytes() / sizeof(chain_line);
+  for (int pass = 0; pass < 3; ++pass)  // after one, a cache may still keep what was there
+    for (std::size_t i = 0; i < count; ++i) keep(walked->lines()[i].turns[0].next);
+  std::array<double, 3> stretches{};
+  const chain_node* walker = walked->start;
+  for (double& ns : stretches) ns = ns_of_a_stretch(walker);
+  std::sort(stretches.begin(), stretches.end());
+  return stretches[1];
+}
+
+bool past_second_cache(const std::string& name) {
+  const std::vector<const family*> all = families();
+  const auto owner = std::find_if(all.begin(), all.end(), [&](const family* member) { return name.starts_with(member->name + '/'); });
+  if (owner == all.end()) return false;
+  const std::string_view declared = (*owner)->facts.past_second_cache;
+  return !declared.empty() && std::regex_search(name, std::regex(declared.begin(), declared.end()));
+}
+
+std::optional<double> shared_cache_beside(const std::string& name) {
+  static std::string last;
+  static std::optional<double> beside;
+  if (last != name) {
+    last = name;
+    beside = past_second_cache(name) ? ns_shared_cache() : std::nullopt;
+  }
+  return beside;
+}
+
+}  // namespace stackheap

@@ -1,0 +1,27 @@
+// How much of the cache that it shares with other cores, and with other guests of its host, does this process have? No
+// operating system tells. A walk through a set that fits this cache does: others that use it push the set out, for minutes
+// at a time (CacheInspector, Song et al., ACM TACO 2021, measures clouds so).
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+namespace stackheap {
+
+/// The set of the walk: four times the second-level cache, which then holds little of it. Empty where the next level is
+/// unknown or not at least twice as large.
+std::optional<std::size_t> shared_cache_set(std::optional<std::size_t> second_cache, std::optional<std::size_t> shared_cache);
+
+/// Nanoseconds of a load that waits for the load before it, at random in that set, just after the set was read once: the
+/// median of three stretches, together under a millisecond where the cache is free. Empty without a set.
+std::optional<double> ns_shared_cache();
+
+/// Whether the family of this benchmark declares that its data lie past the second-level cache (about::past_second_cache).
+bool past_second_cache(const std::string& name);
+
+/// ns_shared_cache() for a benchmark whose data lie past the second-level cache: taken at the first call for its name,
+/// before its data exist, and so without an effect on them. Empty for other benchmarks.
+std::optional<double> shared_cache_beside(const std::string& name);
+
+}  // namespace stackheap
