@@ -1,53 +1,106 @@
 // What does it cost to reach memory when each address is known only after the load before has arrived?
 #include "chain.hpp"
+#include "topology.hpp"
 
 namespace stackheap {
 namespace {
 
+constexpr std::size_t window_pages = 64;
+constexpr std::size_t window_lines = window_pages * 4096 / sizeof(chain_line);
+
+/// Some processors remember the order of a walk that repeats. A set up to this size is walked in several orders by turns;
+/// a larger set is walked so few times that its order is always new.
+constexpr std::size_t often_walked_bytes = std::size_t{8} << 20;
+
+/// Loads between two checks of the time in a set past the second-level cache: whole walks, or at least an eighth of the
+/// largest set. A few milliseconds would be a moment of a cache that others use too.
+constexpr std::int64_t loads_past_second_cache = std::int64_t{1} << 19;
+
+enum class walk { random, sequential, windows };
+
+void append(std::vector<std::uint32_t>& order, const std::vector<std::uint32_t>& lines, std::size_t first) {
+  for (const std::uint32_t line : lines) order.push_back(static_cast<std::uint32_t>(first + line));
+}
+
+/// The lines in the order of the walk. Windows: in each, all lines at random; the windows at random as well.
+std::vector<std::uint32_t> order_of_lines(walk order, std::size_t lines, std::size_t turns) {
+  if (order == walk::sequential) return order_of(free_order::fifo, lines);
+  generator random(seed);
+  std::vector<std::uint32_t> all;
+  all.reserve(turns * lines);
+  if (order == walk::random) {
+    for (std::size_t turn = 0; turn < turns; ++turn) append(all, shuffled(lines, random), turn * lines);
+  } else {
+    for (const std::size_t window : shuffled(lines / window_lines, random))
+      append(all, shuffled(window_lines, random), window * window_lines);
+  }
+  return all;
+}
+
 struct fixture : chain_walk {
-  fixture(storage kind, std::size_t bytes, bool random) : chain_walk(kind, bytes, bytes / sizeof(chain_node)) {
-    const auto order = order_of(random ? free_order::random : free_order::fifo, nodes);
-    start_at(link_cycle(order, [this](std::size_t i) { return lines() + i; }).front());
+  fixture(storage kind, std::size_t bytes, walk order)
+      : chain_walk(kind, bytes, bytes / sizeof(chain_line) * turns_of(order, bytes)) {
+    const std::size_t count = bytes / sizeof(chain_line);
+    const auto node = [=, this](std::size_t i) { return &lines()[i % count].turns[i / count]; };
+    start_at(link_cycle(order_of_lines(order, count, nodes / count), node).front());
+    if (bytes > this_machine().cache_bytes(2).value_or(std::size_t{1} << 20)) stride = loads_past_second_cache;
+  }
+
+  static std::size_t turns_of(walk order, std::size_t bytes) {
+    return order == walk::random && bytes <= often_walked_bytes ? chain_line::most_turns : 1;
   }
 };
 
-void add_chase(benchmark_registry& registry, std::size_t bytes, bool random, storage kind) {
-  registry.add(
-      "", {{"bytes", bytes}, {"order", random ? "random" : "sequential"}, {"home", name_of(kind)}},
-      [=] { return std::make_shared<fixture>(kind, bytes, random); },
-      [](benchmark::State& state, fixture& in) { in.array.run([&] { follow(state, in); }); });
+void add_chase(benchmark_registry& registry, std::size_t bytes, walk order, storage kind) {
+  const parameter size{"bytes", bytes}, home{"home", name_of(kind)};
+  const parameter direction{"order", order == walk::sequential ? "sequential" : "random"};
+  const auto prepare = [=] { return std::make_shared<fixture>(kind, bytes, order); };
+  const auto run = [](benchmark::State& state, fixture& in) { in.array.run([&] { follow(state, in); }); };
+  if (order == walk::windows)
+    registry.add("", {size, direction, home, {"window", std::to_string(window_pages) + "p"}}, prepare, run);
+  else
+    registry.add("", {size, direction, home}, prepare, run);
 }
 
 const family chase({
     .question = "What does it cost to reach memory, by the size of the set, the order of access and the storage?",
-    .operation = "one load whose address is the result of the load before it; the nodes are 64 bytes each, one cache "
-                 "line",
+    .operation = "one load whose address is the result of the load before it; the nodes are in lines of 64 bytes, one "
+                 "node a line. window:64p: the walk visits all lines of 64 pages, 4,096 loads, before it goes on to "
+                 "other pages",
     .untimed = "building the chain; walking it once completely, which proves that it is one cycle and warms the caches",
     .heap = "does not matter: the memory is one block",
     .unfairness = "Storage on huge pages is faster for that reason alone: huge_share is the share of huge pages that "
-                  "the kernel granted. The random order is one cycle through all lines, so no prefetcher can predict "
-                  "the next line. Sets larger than the caches are walked only in part by a short run; the whole set "
-                  "was warmed before.",
+                  "the kernel granted; in a virtual machine they may lie on small pages of the host, and then are hardly "
+                  "faster. A walk at random through more pages than the TLB holds includes page walks: window:64p is the "
+                  "memory almost without them. The random order is one cycle through all lines, so no prefetcher can "
+                  "predict the next line; a set up to 8 MiB is walked in four random orders by turns, so that none can "
+                  "learn it. A set past the second-level cache is walked for 524,288 loads at least; sets larger than "
+                  "32 MiB are walked only in part by a short run, after the whole set was walked once.",
     .core = {"^chase/bytes:(16384|1048576)/order:random/home:(stack|heap)$"},
     .control = "^chase/bytes:[0-9]+/order:random/home:heap$",
     .least_times = {{"chase/", 2}},
+    .past_second_cache = "bytes:([2-9][0-9]{6}|[0-9]{8,})/",
 }, [](benchmark_registry& registry) {
   const auto sizes = registry.pick<std::size_t>(
       {16 << 10, 1 << 20},
-      {4 << 10, 16 << 10, 32 << 10, 128 << 10, 512 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20, 256 << 20},
+      {4 << 10, 16 << 10, 32 << 10, 64 << 10, 128 << 10, 512 << 10, 1 << 20, 2 << 20, 4 << 20, 8 << 20, 16 << 20, 64 << 20,
+       256 << 20},
       {4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10, 512 << 10, 1 << 20, 2 << 20, 4 << 20, 8 << 20,
        16 << 20, 32 << 20, 64 << 20, 128 << 20, 256 << 20, 1 << 30});
-  for (const std::size_t bytes : sizes)
-    for (const bool random : {true, false})
+  for (const std::size_t bytes : sizes) {
+    for (const walk order : {walk::random, walk::sequential})
       for (const storage kind : every_storage) {
         if (kind == storage::static_data && bytes > static_bytes) continue;
         const bool few = kind != storage::heap && bytes != (16 << 10) && bytes != (1 << 20) && bytes != (64 << 20);
-        const bool long_way = !random && bytes > (64 << 20);
+        const bool long_way = order == walk::sequential && bytes > (64 << 20);
         // Linking and walking a chain of a gigabyte takes ten seconds.
-        if (bytes > (256 << 20) && kind != storage::heap && (kind != storage::mmap_thp || !random)) continue;
-        if (registry.chosen() == profile::quick && (few || long_way || (kind != storage::heap && !random))) continue;
-        add_chase(registry, bytes, random, kind);
+        if (bytes > (256 << 20) && kind != storage::heap && (kind != storage::mmap_thp || order != walk::random)) continue;
+        const bool plain = kind == storage::heap || order == walk::random;
+        if (registry.chosen() == profile::quick && (few || long_way || !plain)) continue;
+        add_chase(registry, bytes, order, kind);
       }
+    if (bytes >= (64 << 20)) add_chase(registry, bytes, walk::windows, storage::heap);
+  }
 });
 
 }  // namespace

@@ -1,7 +1,8 @@
-// A chain: nodes of one cache line that lead to each other in one random cycle through all of them. The address of a
-// node is known only after the node before it has arrived.
+// A chain: nodes in cache lines that lead to each other in one cycle through all of them. The address of a node is known
+// only after the node before it has arrived.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -13,11 +14,17 @@
 
 namespace stackheap {
 
-/// One node a cache line; 64 bytes on every machine, so that a name means the same everywhere.
-struct alignas(64) chain_node {
+struct alignas(16) chain_node {
   chain_node* next;
-  std::uint64_t place;  ///< steps from the first node
+  std::uint32_t place;  ///< steps from the first node
   bool visited;
+};
+
+/// 64 bytes on every machine, so that a name means the same everywhere. A chain has one node in each line, or leads through
+/// all lines several times, each time in another order and through another node of each line.
+struct alignas(64) chain_line {
+  static constexpr std::size_t most_turns = 4;
+  std::array<chain_node, most_turns> turns;
 };
 
 /// Links nodes into one cycle: the node at `at(order[i])` leads to the node at `at(order[i + 1])`. Returns every
@@ -25,7 +32,8 @@ struct alignas(64) chain_node {
 template <class At>
 std::vector<chain_node*> link_cycle(const std::vector<std::uint32_t>& order, At at, std::size_t starts = 1) {
   const std::size_t count = order.size();
-  for (std::size_t i = 0; i < count; ++i) ::new (at(order[i])) chain_node{at(order[i + 1 < count ? i + 1 : 0]), i, false};
+  for (std::size_t i = 0; i < count; ++i)
+    ::new (at(order[i])) chain_node{at(order[i + 1 < count ? i + 1 : 0]), static_cast<std::uint32_t>(i), false};
   std::vector<chain_node*> places;
   for (std::size_t i = 0; i < starts; ++i) places.push_back(at(order[i * count / starts]));
   return places;
@@ -63,7 +71,7 @@ inline void verify_steps(const chain_node* start, const chain_node* end, std::in
 struct chain_walk {
   chain_walk(storage kind, std::size_t bytes, std::size_t count) : array(kind, bytes), nodes(count) {}
 
-  chain_node* lines() const { return reinterpret_cast<chain_node*>(array.data()); }
+  chain_line* lines() const { return reinterpret_cast<chain_line*>(array.data()); }
   /// Verifies the chain that begins with `first`; the walk also warms the caches.
   void start_at(chain_node* first) {
     array.run([&] { verify_one_cycle({&first, 1}, nodes); });
@@ -73,13 +81,14 @@ struct chain_walk {
 
   placed_array array;
   std::size_t nodes;
+  std::int64_t stride = 4096;  ///< loads between two checks of the time, so at least as many are timed
   const chain_node* position = nullptr;
   double huge_share = -1;
 };
 
 /// Times loads, each of which waits for the load before it.
 inline void follow(benchmark::State& state, chain_walk& in) {
-  constexpr std::int64_t stride = 4096;  // loads between two checks of the time
+  const std::int64_t stride = in.stride;
   const chain_node* walker = in.position;
   {
     const measured measuring(state);

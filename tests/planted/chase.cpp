@@ -8,9 +8,9 @@ namespace {
 constexpr std::int64_t stretch_operations = 256;
 
 struct fixture {
-  explicit fixture(std::size_t bytes) : nodes(bytes / sizeof(chain_node)) {
-    const auto starts = link_cycle(nodes.size(), [this](std::size_t i) { return &nodes[i]; }, 16);
-    verify_one_cycle(starts, nodes.size());
+  explicit fixture(std::size_t bytes) : lines(bytes / sizeof(chain_line)) {
+    const auto starts = link_cycle(lines.size(), [this](std::size_t i) { return &lines[i].turns[0]; }, 16);
+    verify_one_cycle(starts, lines.size());
     walker = starts.front();
   }
 
@@ -19,7 +19,7 @@ struct fixture {
     keep(walker);
   }
 
-  std::vector<chain_node> nodes;
+  std::vector<chain_line> lines;
   const chain_node* walker;
 };
 

@@ -8,20 +8,22 @@ from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.charts.kit.marks import QUIET, STRONG
+from suite.charts.kit.marks import QUIET, STRONG, Mark
 from suite.charts.kit.several_runs import Overlay, Panels, process_times, size_text
-from suite.results import query
+from suite.results import caches, query
 from suite.results.model import Benchmark, Run
 
-FAMILY = "chase"
+FAMILY = caches.FAMILY
 QUESTION = "What does it cost to reach memory, by its size and by the order of the loads?"
 
 ORDERS = {"random": ("at random", STRONG), "sequential": ("in order", QUIET)}
-HOME = "heap"
+WINDOWS = "few page walks"  # a walk at random that stays in 64 pages at a time
+IN_WINDOWS = Mark(STRONG.light, STRONG.dark, "s", "--")
 
 
 def draw(run: Run, look: Look) -> Drawing | None:
-    benchmarks = {order: query.by_number(run.series(FAMILY, order=order, home=HOME), "bytes") for order in ORDERS}
+    benchmarks = {order: caches.chased(run, order) for order in ORDERS}
+    in_windows = caches.chased_in_windows(run)
     series = [
         forms.Line(name, query.medians(benchmarks[order]), style)
         for order, (name, style) in ORDERS.items()
@@ -29,10 +31,14 @@ def draw(run: Run, look: Look) -> Drawing | None:
     ]
     if not series:
         return None
+    if in_windows and benchmarks["random"]:
+        series.append(forms.Line(WINDOWS, query.medians(in_windows), IN_WINDOWS))
     page = Page(run, look, FAMILY)
     (axes,) = forms.lines(page, forms.LinesPanel("", series))
-    forms.guide_caches(page, axes)
+    forms.guide(page, axes, caches.caches_of(run).guides)
+    shown = caches.caches_of(run).text
     subtitle = "Each load waits for the previous load: time per load over the memory walked, log scales"
+    subtitle += f"; {shown}" if shown else ""
     return page.finish(_title(benchmarks["random"], benchmarks["sequential"]), subtitle)
 
 
@@ -52,7 +58,7 @@ def _title(shuffled: Mapping[int, Benchmark], in_order: Mapping[int, Benchmark])
 
 
 def overlay_panels(run: Run) -> Panels:
-    return {"": process_times(query.by_number(run.series(FAMILY, order="random", home=HOME), "bytes"))}
+    return {"": process_times(caches.chased(run))}
 
 
 OVERLAY = Overlay(

@@ -33,6 +33,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
     forms.dots(page, homes, panel, valued=True, colour_of=lambda home: colours.get(home, STRONG))
     page_bytes = bytes_text(run.fact("page_bytes") or 4096)
     huge = phrases.joined(query.on_huge_pages(benchmarks["second"])) or "none"
+    huge += query.gain_of_huge_pages(benchmarks["second"], "mmap")
     subtitle = f"Write one byte to each page: time per {page_bytes}, log scale; huge pages granted: {huge}"
     return page.finish(_title(run), subtitle)
 

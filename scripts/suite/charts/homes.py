@@ -10,10 +10,10 @@ from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
 from suite.charts.kit.several_runs import Overlay, Panels, process_times, size_text
-from suite.results import query
+from suite.results import caches, query
 from suite.results.model import Benchmark, Run, cache_levels
 
-FAMILY = "chase"
+FAMILY = caches.FAMILY
 QUESTION = "Does a load wait longer for memory on the heap than for memory on the stack?"
 
 ByHome = Mapping[str, Benchmark]
@@ -24,9 +24,10 @@ def draw(run: Run, look: Look) -> Drawing | None:
     if not benchmarks:
         return None
     costs = {size: query.medians(homes) for size, homes in benchmarks.items()}
+    shown = caches.caches_of(run)
     panels = [
         forms.RowsPanel(
-            f"{bytes_text(size)}, {_level(run, size)}",
+            ", in ".join(filter(None, (bytes_text(size), shown.place(size)))),
             [forms.Column("", by_home)],
             forms.Scale(also=(by_home[min(by_home)].median,)),  # its own axis: the sizes are not compared here
         )
@@ -38,27 +39,19 @@ def draw(run: Run, look: Look) -> Drawing | None:
     forms.dots(page, homes, *panels, valued=True, colour_of=lambda home: colours.get(home, STRONG))
     size, largest = max(benchmarks.items())
     huge = phrases.joined([phrases.plain(home) for home in query.on_huge_pages(largest)])
-    granted = f"; huge pages in {bytes_text(size)}: {huge}" if huge else ""
+    granted = f"; huge pages in {bytes_text(size)}: {huge}{query.gain_of_huge_pages(largest, 'mmap_4k')}" if huge else ""
     subtitle = f"Random loads that each wait for the previous load: time per load, log scales{granted}"
     return page.finish(_title(benchmarks), subtitle)
 
 
 def _by_size(run: Run) -> dict[int, ByHome]:
     """The sizes that fit half of the first and of the second cache, and the largest, if walked in several homes."""
-    benchmarks: dict[int, dict[str, Benchmark]] = {}
-    for size in query.numbers(run, "bytes", FAMILY, order="random"):
-        of_size = run.series(FAMILY, None, order="random", bytes=size)
-        benchmarks[size] = {
-            benchmark.name.parameters["home"]: benchmark for benchmark in of_size if "home" in benchmark.name.parameters
-        }
+    benchmarks = {
+        size: caches.chased_by_home(run, size) for size in query.numbers(run, "bytes", FAMILY, order="random")
+    }
     sizes = [size for size, homes in benchmarks.items() if len(homes) > 1]
     fitting = [[size for size in sizes if size <= level // 2][-1:] for _, level in cache_levels(run)[:2]]
     return {size: benchmarks[size] for level in (*fitting, sizes[-1:]) for size in level}
-
-
-def _level(run: Run, size: int) -> str:
-    """The first cache that holds this size."""
-    return next((f"in {name}" for name, level in cache_levels(run) if size <= level), "in memory")
 
 
 def _title(benchmarks: Mapping[int, ByHome]) -> str:
@@ -75,10 +68,7 @@ def _title(benchmarks: Mapping[int, ByHome]) -> str:
 
 
 def overlay_panels(run: Run) -> Panels:
-    return {
-        f"On the {home}": process_times(query.by_number(run.series(FAMILY, order="random", home=home), "bytes"))
-        for home in ("stack", "heap")
-    }
+    return {f"On the {home}": process_times(caches.chased(run, home=home)) for home in ("stack", "heap")}
 
 
 OVERLAY = Overlay(

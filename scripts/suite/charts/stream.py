@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
-from suite.results import query
+from suite.results import caches, query
 from suite.results.model import Benchmark, Run
 
 FAMILY = "stream"
 QUESTION = "Is an array on the heap slower to read than the same array elsewhere?"
 
-WALK = "chase"
 LINE_BYTES = 64
 MARKERS = ("o", "s", "D")
 
@@ -23,8 +24,9 @@ def draw(run: Run, look: Look) -> Drawing | None:
     if not sizes:
         return None
     sizes = list(dict.fromkeys((sizes[0], sizes[len(sizes) // 2], sizes[-1])))
-    read = [_column(run, FAMILY, size, marker, size / LINE_BYTES) for size, marker in zip(sizes, MARKERS)]
-    walk = [_column(run, WALK, size, marker, 1.0, order="random") for size, marker in zip(sizes, MARKERS)]
+    marked = list(zip(sizes, MARKERS))
+    read = [_column(_by_home(run, size), size, marker, size / LINE_BYTES) for size, marker in marked]
+    walk = [_column(caches.chased_by_home(run, size), size, marker, 1.0) for size, marker in marked]
     panels = [forms.RowsPanel("Summed in order: time per 64 B line", read)]
     if any(len(column.values) > 1 for column in walk):
         panels.append(forms.RowsPanel("Walked at random: time per load", walk))
@@ -36,21 +38,20 @@ def draw(run: Run, look: Look) -> Drawing | None:
     return page.finish(_title(run, sizes), "The same memory used in the same way, by where it lives; log scales")
 
 
-def _by_home(run: Run, family: str, size: int, **parameters: object) -> dict[str, Benchmark]:
-    benchmarks = run.series(family, None, bytes=size, **parameters)
+def _by_home(run: Run, size: int) -> dict[str, Benchmark]:
+    benchmarks = run.series(FAMILY, None, bytes=size)
     return {
         benchmark.name.parameters["home"]: benchmark for benchmark in benchmarks if "home" in benchmark.name.parameters
     }
 
 
-def _column(run: Run, family: str, size: int, marker: str, per: float, **parameters: object) -> forms.Column:
-    benchmarks = _by_home(run, family, size, **parameters)
+def _column(benchmarks: Mapping[str, Benchmark], size: int, marker: str, per: float) -> forms.Column:
     costs = query.medians(benchmarks, lambda home: per)
     return forms.Column(bytes_text(size), costs, marker, lane=MARKERS.index(marker))
 
 
 def _title(run: Run, sizes: list[int]) -> str:
-    benchmarks = {size: _by_home(run, FAMILY, size) for size in sizes}
+    benchmarks = {size: _by_home(run, size) for size in sizes}
     heap, stack = (
         {size: by_home[home] for size, by_home in benchmarks.items() if home in by_home} for home in ("heap", "stack")
     )

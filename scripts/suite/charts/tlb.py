@@ -8,8 +8,8 @@ from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET, STRONG
-from suite.results import query
-from suite.results.model import Benchmark, Run, cache_levels
+from suite.results import caches, query
+from suite.results.model import Benchmark, Run
 
 FAMILY = "tlb"
 QUESTION = "What does it cost to reach many pages, when the data itself would fit the caches?"
@@ -29,7 +29,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
         return None
     page = Page(run, look, FAMILY)
     (axes,) = forms.lines(page, forms.LinesPanel("", series), over=lambda number: f"{int(number):,}")
-    forms.guide(page, axes, [(size / LINE_BYTES, f"lines fill {name}") for name, size in cache_levels(run)])
+    forms.guide(page, axes, [(level.end / LINE_BYTES, f"lines fill {level.name}") for level in caches.caches_of(run).levels])
     subtitle = "Walk at random through 64 B lines, each on its own page or in a row: time per load, log scales"
     return page.finish(_title(benchmarks), subtitle)
 

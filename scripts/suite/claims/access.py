@@ -6,7 +6,7 @@ from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.claims.inputs import ComparedPair, libraries, need, ratio, ratios
 from suite.claims.verdict import HOLDS, Verdict, claim, holds_but, is_more, listed, names, of_all, times
-from suite.results import query
+from suite.results import caches, query
 from suite.results.model import Benchmark, Run
 
 HOMES = ("stack", "heap")
@@ -25,9 +25,9 @@ def heap_access_slower(run: Run) -> Verdict:
 
 def _random_or_whole(run: Run, family: str, home: str) -> dict[int, Benchmark]:
     """By bytes: the arrays that are read as a whole, and the arrays that are chased in random order."""
-    benchmarks = run.series(family, home=home)
-    unordered = (benchmark for benchmark in benchmarks if benchmark.name.parameters.get("order") != "sequential")
-    return query.by_number(unordered, "bytes")
+    if family == caches.FAMILY:
+        return caches.chased(run, home=home)
+    return query.by_number(run.series(family, home=home), "bytes")
 
 
 @claim("pointer-costs", "following pointers is slow", "Following a pointer is what costs time.", "indirection")
@@ -45,24 +45,11 @@ def pointer_costs(run: Run) -> Verdict:
 
 @claim("jumping-costs", "jumping in memory is slow", "Processors are faster with fewer jumps in memory.", "chase")
 def jumping_costs(run: Run) -> Verdict:
-    random, in_order = (
-        query.by_number(run.series("chase", order=order, home="heap"), "bytes")
-        for order in ("random", "sequential")
-    )
-    sizes = [size for size in random if size in in_order]
-    levels = {_level(run, size): size for size in sizes}  # the largest of each level
-    compared = ratios({name: (random[size], in_order[size]) for name, size in levels.items()})
+    random, in_order = (caches.chased(run, order) for order in ("random", "sequential"))
+    named = caches.caches_of(run).named(random.keys() & in_order.keys())
+    compared = ratios({name: (random[size], in_order[size]) for name, size in named.items()})
     text = f"a load at random costs, relative to a load in order: {listed(compared, times)}"
     return of_all(compared, text, lambda rest: f"not in {phrases.joined(rest)}")
-
-
-def _level(run: Run, size: int) -> str:
-    """The cache that holds so many bytes; at most half of a cache counts, because other data needs room too."""
-    for name in ("l1d", "l2", "l3"):
-        held = run.fact(f"{name}_bytes")
-        if held and size <= held // 2:
-            return f"the {name.upper().rstrip('D')} cache"
-    return "memory"
 
 
 @claim(

@@ -5,7 +5,7 @@ Every sentence is true whichever way the numbers fall, and stands only where the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from rich.table import Table
@@ -13,9 +13,9 @@ from rich.text import Text
 
 from suite.base import phrases
 from suite.base.text import bytes_text, interval_text, three_figures, time_text
-from suite.results import control, query
+from suite.results import caches, control, query
 from suite.results.control import CONTROL
-from suite.results.model import Benchmark, Run
+from suite.results.model import Benchmark, Run, cache_levels
 from suite.stats.estimates import (
     Difference,
     Estimate,
@@ -84,46 +84,39 @@ def _block_of_64_bytes(run: Run, topic: Topic) -> Iterator[Finding]:
 
 
 def _latency(run: Run, topic: Topic) -> Iterator[Finding]:
-    by_bytes = _by_bytes(run, topic, "random")
+    by_bytes = caches.chased(run)
     if not by_bytes:
         return
-    levels = _cache_levels(run, sorted(by_bytes))
-    base, base_name = (by_bytes[levels[0][1]], f"the {levels[0][0]}") if levels else (None, "")
-    for level, size in levels:
-        words = compared(run, by_bytes[size], base, base_name)
-        yield topic.finding(run, f"{level} ({bytes_text(size)} of data)", by_bytes[size], words)
-    last = max((run.fact(f"{key}_bytes") or 0 for key in ("l1d", "l2", "l3")), default=0)
+    shown = caches.caches_of(run)
+    base = by_bytes[shown.levels[0].size] if shown.levels else None
+    base_name = f"the {shown.levels[0].name} cache" if shown.levels else ""
+
+    def finding(subject: str, benchmark: Benchmark, *remarks: str) -> Finding:
+        words = "; ".join(filter(None, (compared(run, benchmark, base, base_name), *remarks)))
+        return topic.finding(run, subject, benchmark, words)
+
+    for level in shown.levels:
+        yield finding(f"{level.name} cache ({bytes_text(level.size)} of data)", by_bytes[level.size], level.text)
+    for hidden in shown.hidden:
+        if hidden.size is not None:
+            yield finding(f"{bytes_text(hidden.size)} of data", by_bytes[hidden.size], hidden.text)
     largest = max(by_bytes)
-    if last == 0:
-        yield topic.finding(run, f"{bytes_text(largest)} of data", by_bytes[largest], "cache sizes are unknown here")
-    elif largest >= 2 * last:
-        words = compared(run, by_bytes[largest], base, base_name)
-        yield topic.finding(run, f"memory ({bytes_text(largest)} of data)", by_bytes[largest], words)
+    data = f"{bytes_text(largest)} of data"
+    if shown.is_memory(largest):
+        walks = "" if query.on_huge_pages({"": by_bytes[largest]}) else "includes page walks"
+        yield finding(f"memory ({data})", by_bytes[largest], walks)
+        if largest in (in_windows := caches.chased_in_windows(run)):
+            yield finding(f"memory, few page walks ({data})", in_windows[largest], caches.WINDOW_TEXT)
+    elif not cache_levels(run):
+        yield finding(data, by_bytes[largest], "cache sizes are unknown here")
     else:
-        caches = f"the last cache has {bytes_text(last)}, the largest data here {bytes_text(largest)}"
-        yield Finding(topic.title, "memory", words=f"not reached: {caches}")
-
-
-def _cache_levels(run: Run, sizes: Sequence[int]) -> list[tuple[str, int]]:
-    """Each cache level with the largest measured size that fits half of it, and not the level below."""
-    levels, below = [], 0
-    for name, key in (("L1 cache", "l1d_bytes"), ("L2 cache", "l2_bytes"), ("L3 cache", "l3_bytes")):
-        level = run.fact(key) or 0
-        fitting = [size for size in sizes if below < size <= level // 2]
-        if fitting:
-            levels.append((name, max(fitting)))
-        below = max(below, level)
-    return levels
-
-
-def _by_bytes(run: Run, topic: Topic, order: str) -> dict[int, Benchmark]:
-    series = run.series(topic.family, order=order, home="heap")
-    sizes = ((benchmark.name.number("bytes"), benchmark) for benchmark in series)
-    return {size: benchmark for size, benchmark in sizes if size is not None}
+        last = max(size for _, size in cache_levels(run))
+        beyond = f"the last cache has {bytes_text(last)}, the largest data here {bytes_text(largest)}"
+        yield Finding(topic.title, "memory", words=f"not reached: {beyond}")
 
 
 def _pointers(run: Run, topic: Topic) -> Iterator[Finding]:
-    in_order, at_random = _by_bytes(run, topic, "sequential"), _by_bytes(run, topic, "random")
+    in_order, at_random = caches.chased(run, "sequential"), caches.chased(run)
     common = in_order.keys() & at_random.keys()
     if common:
         size = max(common)

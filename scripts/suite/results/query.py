@@ -88,6 +88,19 @@ def on_huge_pages(benchmarks: Mapping[str, Benchmark]) -> list[str]:
     return [name for name, share in counted(benchmarks, "huge_share").items() if share.median > 0.5]
 
 
+def gain_of_huge_pages(benchmarks: Mapping[str, Benchmark], small: str) -> str:
+    """For a subtitle: that memory that was wholly on huge pages is no faster than `small`, on small pages; else empty."""
+    whole = {
+        name: benchmark
+        for name, benchmark in benchmarks.items()
+        if small in benchmarks and min(benchmark.counter("huge_share"), default=0.0) >= 1.0
+    }
+    gains = ratios(dict.fromkeys(whole, benchmarks[small]), whole) if whole else {}
+    if not any(gain.has_interval and gain.low <= 1.0 for gain in gains.values()):
+        return ""
+    return ", not measurably faster: a guest's huge pages may lie on small pages of its host"
+
+
 def ratios(above: Mapping[Key, Benchmark], below: Mapping[Key, Benchmark]) -> dict[Key, Estimate]:
     """How many times `below` each of `above` costs, where both were measured.
 

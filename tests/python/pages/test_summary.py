@@ -20,6 +20,10 @@ from support import fake_program
 
 KIB, MIB = 1 << 10, 1 << 20
 ALL = {name: ns for _, _, benchmarks in fake_program.FAMILIES.values() for name, ns in benchmarks.items()}
+# The next larger set of each cache level costs about as much: the curve shows the level.
+ALL |= {
+    f"chase/bytes:{size}/order:random/home:heap": ns for size, ns in ((32 * KIB, 1.6), (MIB, 5.5), (16 * MIB, 22.0))
+}
 CONTEXT = fake_program.context("quick")
 
 Change = Callable[[str, float, int], float]  # name, time, process: another time
@@ -86,7 +90,7 @@ def test_a_stack_that_costs_more_is_shown_as_well(tmp_path: Path) -> None:
     assert by_subject(make_run(tmp_path, times), "Taking")["glibc"].words == "0.1 times stack_array (0.0971 to 0.103)"
 
 
-def test_latency_is_shown_at_the_largest_size_in_half_of_each_cache(tmp_path: Path) -> None:
+def test_latency_is_shown_for_each_cache_that_the_curve_shows(tmp_path: Path) -> None:
     shown = by_subject(make_run(tmp_path), "A load")
     assert list(shown) == [
         "L1 cache (16 KiB of data)",
@@ -94,12 +98,36 @@ def test_latency_is_shown_at_the_largest_size_in_half_of_each_cache(tmp_path: Pa
         "L3 cache (8 MiB of data)",
         "memory (64 MiB of data)",
     ]
-    assert shown["memory (64 MiB of data)"].words.startswith("66.7 times the L1 cache")
+    memory = shown["memory (64 MiB of data)"].words
+    assert memory.startswith("66.7 times the L1 cache") and memory.endswith("; includes page walks")
+
+
+def test_the_part_of_the_last_cache_that_is_ours_is_shown(tmp_path: Path) -> None:
+    times = ALL | {f"chase/bytes:{32 * MIB}/order:random/home:heap": 90.0}
+    run = make_run(tmp_path, times, context={**CONTEXT, "l3_bytes": str(40 * MIB)})
+    assert by_subject(run, "A load")["L3 cache (8 MiB of data)"].words.endswith(
+        "; of the 40 MiB L3 that the system reports, about 16 MiB are yours"
+    )
+
+
+def test_a_cache_that_the_curve_does_not_show_is_called_by_the_size_of_its_data(tmp_path: Path) -> None:
+    like_memory = {**ALL, f"chase/bytes:{8 * MIB}/order:random/home:heap": 90.0}
+    shown = by_subject(make_run(tmp_path, like_memory), "A load")
+    assert "L3 cache (8 MiB of data)" not in shown
+    assert shown["8 MiB of data"].words.endswith("; the L3 of 16 MiB that the system reports does not show")
+
+
+def test_memory_is_shown_without_page_walks_too(tmp_path: Path) -> None:
+    in_windows = {f"chase/bytes:{64 * MIB}/order:random/home:heap/window:64p": 70.0}
+    shown = by_subject(make_run(tmp_path, ALL | in_windows), "A load")
+    assert list(shown)[-2:] == ["memory (64 MiB of data)", "memory, few page walks (64 MiB of data)"]
+    walked = shown["memory, few page walks (64 MiB of data)"].value
+    assert walked is not None and walked.median == pytest.approx(70.0 * 1.02)
 
 
 def test_a_size_that_fills_a_cache_does_not_stand_for_it(tmp_path: Path) -> None:
     run = make_run(tmp_path, {f"chase/bytes:{size * KIB}/order:random/home:heap": 1.0 for size in (8, 32, 1024, 9216)})
-    assert list(by_subject(run, "A load")) == ["L1 cache (8 KiB of data)", "memory"]
+    assert list(by_subject(run, "A load")) == ["8 KiB of data", "memory"]
 
 
 def test_memory_that_was_not_reached_is_shown_as_not_reached(tmp_path: Path) -> None:
@@ -114,7 +142,7 @@ def test_memory_that_was_not_reached_is_shown_as_not_reached(tmp_path: Path) -> 
     [
         ({}, ["64 MiB of data"]),  # a machine that does not say
         ({"l1d_bytes": "32768"}, ["L1 cache (16 KiB of data)", "memory (64 MiB of data)"]),
-        ({"l2_bytes": str(MIB)}, ["L2 cache (512 KiB of data)", "memory (64 MiB of data)"]),
+        ({"l2_bytes": str(MIB)}, ["memory (64 MiB of data)"]),  # a set beyond an unknown L1 is not known to be in L2
         ({"l1d_bytes": "1024", "l2_bytes": "2048"}, ["memory (64 MiB of data)"]),  # no size fits
         ({"l1d_bytes": "unknown"}, ["64 MiB of data"]),
     ],

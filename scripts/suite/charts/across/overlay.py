@@ -16,7 +16,8 @@ from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page, styled
 from suite.charts.kit.run_names import OverlaidRun, named, other_differences
 from suite.charts.kit.several_runs import Key, Overlay, OverlayPage, Panels, PerProcess
-from suite.results.model import Run, cache_levels
+from suite.results.caches import caches_of
+from suite.results.model import Run
 from suite.stats.estimates import CONFIDENCE, Estimate, estimate_median, estimate_ratio, median
 
 FEWEST_RUNS, MOST_RUNS = 2, 6
@@ -124,13 +125,13 @@ def _draw_lines(
 
 
 def _guide_caches(page: Page, axes: Any, shown: Sequence[OverlaidRun]) -> str:
-    levels_of_runs = [cache_levels(overlaid.run) for overlaid in shown]
-    if all(levels == levels_of_runs[0] for levels in levels_of_runs):
-        forms.guide_caches(page, axes)
+    guides_of_runs = [caches_of(overlaid.run).guides for overlaid in shown]
+    if all(guides == guides_of_runs[0] for guides in guides_of_runs):
+        forms.guide(page, axes, guides_of_runs[0])
         return ""
     low, high = axes.get_xlim()
-    for overlaid, levels in zip(shown, levels_of_runs):
-        for _, size in levels:
+    for overlaid, guides in zip(shown, guides_of_runs):
+        for size, _ in guides:
             if low < size < high:
                 colour = overlaid.style.colour(page.look.theme)
                 axes.axvline(size, color=colour, linewidth=2 * page.look.scale, linestyle=":", zorder=1)

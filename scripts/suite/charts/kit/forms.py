@@ -15,7 +15,6 @@ from suite.base import phrases
 from suite.base.text import bytes_text, time_text
 from suite.charts.kit.frame import LegendEntry, Look, Page
 from suite.charts.kit.marks import QUIET, Mark
-from suite.results.model import cache_levels
 from suite.stats.estimates import Estimate
 
 Number = Callable[[float], str]
@@ -375,11 +374,6 @@ def shade_under(page: Page, axes: Any, line: Line) -> None:
     colour = (line.style or page.mark(line.name)).colour(page.look.theme)
     heights = [line.values[place].median for place in places]
     axes.fill_between(places, axes.get_ylim()[0], heights, color=colour, alpha=0.15, linewidth=0, zorder=1)
-
-
-def guide_caches(page: Page, axes: Any) -> None:
-    """Draws the machine's cache levels as guides, across a panel whose quantity is bytes."""
-    guide(page, axes, [(float(size), f"{name} {bytes_text(size)}") for name, size in cache_levels(page.run)])
 
 
 def guide(page: Page, axes: Any, places: Sequence[tuple[float, str]]) -> None:
