@@ -14,7 +14,10 @@ from suite.stats.estimates import Estimate
 FAMILY = "false_sharing"
 QUESTION = "Does a malloc put blocks of two threads on one cache line, and what does that cost?"
 
-MODES = {"passive": ("taken by one thread", "o"), "active": ("taken by each", "^"), "padded": ("padded apart", "s")}
+MODES = {
+    "passive": ("handed out, freed, taken again", "o"), "active": ("taken by each", "^"), "kept": ("kept as handed out", "D"),
+    "padded": ("padded apart", "s"),
+}  # fmt: skip
 WRITES = {"plain": False, "atomic": True}  # filled: atomic
 
 ByWrite = Mapping[tuple[str, str], Mapping[str, Benchmark]]
@@ -65,7 +68,8 @@ def _title(run: Run, benchmarks: ByWrite) -> str:
         costs = query.middles(query.medians(next(by_strategy for by_strategy in benchmarks.values() if by_strategy)))
         return f"A write costs {phrases.cheapest_and_costliest(costs)}"
     sharing = {name: passive[name] for name, share in shares.items() if share.median > 0.0}
-    subject = f"Taken by one thread, blocks share a line with {len(sharing)} of {phrases.count(len(shares), 'malloc')}"
+    mallocs = f"{len(sharing)} of {phrases.count(len(shares), 'malloc')}"
+    subject = f"Handed out by one thread and taken again by others, blocks share a line with {mallocs}"
     ratios = list(query.ratios(sharing, benchmarks["padded", write]).values())
     if not ratios:
         return subject

@@ -21,7 +21,8 @@ def need(run: Run, name: str) -> Benchmark:
     """The benchmark of this name. Raises CannotJudge."""
     benchmark = run.get(name)
     if benchmark is None:
-        raise CannotJudge(f"the run has no {name}")
+        failed = run.by_name.get(name)
+        raise CannotJudge(f"{name} has no time ({failed.errors[0]})" if failed else f"the run has no {name}")
     return benchmark
 
 
@@ -36,9 +37,15 @@ def libraries(run: Run, family: str, **parameters: object) -> dict[str, Benchmar
 
 
 def default_of(run: Run, mallocs: Mapping[str, Benchmark]) -> str:
-    """The malloc that a program uses by default: the process's own malloc, if it was measured."""
+    """The malloc that a program uses by default: the process's own malloc, if it was measured.
+
+    Raises CannotJudge if its measurement failed: the claim is about that malloc.
+    """
     own = str(run.context.get("process_malloc", ""))
-    return own if own in mallocs else next(iter(mallocs))
+    other = next(iter(mallocs))
+    if own not in mallocs and (name := mallocs[other].name.text.replace(f"/{other}/", f"/{own}/")) in run.by_name:
+        need(run, name)
+    return own if own in mallocs else other
 
 
 def fastest_of(mallocs: Mapping[str, Benchmark]) -> str:

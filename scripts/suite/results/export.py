@@ -24,7 +24,7 @@ from suite.base.text import one_line
 from suite.results.merge import with_aggregates
 from suite.results.metrics import TIME, DeclaredMetrics, Metric, metrics_in, metrics_of
 from suite.results.model import NS_PER_UNIT, Benchmark, Document, Run
-from suite.results.read import read_program_output, read_run
+from suite.results.read import failure_of, read_program_output, read_run
 from suite.stats.estimates import Estimate, estimate_median, median
 
 MOST_NAME = 1024  # letters; Bencher refuses longer names, and with them the whole file
@@ -154,7 +154,7 @@ def _cpu_times(run: Run) -> dict[str, float]:
     """The median over processes, in nanoseconds."""
     times: dict[str, list[float]] = {}
     for row in read_program_output(run.path)["benchmarks"]:
-        if row.get("run_type") != "aggregate" and not row.get("error_occurred"):
+        if row.get("run_type") != "aggregate" and not failure_of(row):
             values = times.setdefault(row.get("run_name", row.get("name")), [])
             values.append(row["cpu_time"] * NS_PER_UNIT[row["time_unit"]])
     return {name: median(values) for name, values in times.items()}

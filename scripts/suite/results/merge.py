@@ -9,7 +9,7 @@ from pathlib import Path
 
 from suite.base.files import write_json
 from suite.results.model import NS_PER_UNIT, Account, BenchmarkName, Document, Unit
-from suite.results.read import ROW_FIELDS, counters_of, rows_of_processes, run_name_of
+from suite.results.read import ROW_FIELDS, counters_of, failure_of, rows_of_processes, run_name_of
 from suite.stats.estimates import median
 
 
@@ -58,9 +58,14 @@ def _places(names: Iterable[str]) -> Iterator[tuple[int, int]]:
 
 
 def _row_in_run(row: Document, process: int, processes: int, place: tuple[int, int]) -> Document:
-    """A process's row as one repetition of the run, in nanoseconds, without counters that are no numbers."""
-    finite = dict(counters_of(row))
-    merged = {key: value for key, value in row.items() if key in ROW_FIELDS or key in finite}
+    """A process's row as one repetition of the run, in nanoseconds, without counters that counted nothing.
+
+    A time of 0 becomes an error: other tools would take it for a time.
+    """
+    counted = dict(counters_of(row))
+    merged = {key: value for key, value in row.items() if key in ROW_FIELDS or key in counted}
+    if (reason := failure_of(row)) and not row.get("skipped"):
+        merged.update(error_occurred=True, error_message=reason)
     scale = NS_PER_UNIT[row["time_unit"]]
     merged.update(
         family_index=place[0],
@@ -76,7 +81,7 @@ def _row_in_run(row: Document, process: int, processes: int, place: tuple[int, i
 
 def _aggregates(rows: Sequence[Document]) -> list[Document]:
     """mean, median, stddev and cv over the processes; as in Google Benchmark, none for fewer than two good ones."""
-    good = [row for row in rows if not row.get("error_occurred")]
+    good = [row for row in rows if not failure_of(row)]
     if len(good) < 2:
         return []
     counters = [key for key in dict(counters_of(good[0])) if all(key in row for row in good)]

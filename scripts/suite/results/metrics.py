@@ -35,9 +35,11 @@ class Metric:
         return f"{name} {self.counter}" if self.counter else name
 
     def values(self, benchmark: Benchmark) -> tuple[float, ...]:
-        """The number in each process that has it."""
-        values = benchmark.counter(self.counter) if self.counter else benchmark.times
-        return tuple(max(value, self.least) for value in values)
+        """The number in each process that has it. A time of 0 is absent: the clock told nothing."""
+        if not self.counter:
+            return tuple(max(ns, self.least) for ns in benchmark.times)
+        values = benchmark.counter(self.counter)
+        return tuple(max(value, self.least) for value in values if value > 0.0 or not self.is_time)
 
 
 TIME = Metric()
@@ -84,7 +86,7 @@ def encode_metrics(declared: DeclaredMetrics) -> Document:
 def metrics_of(benchmark: Benchmark, declared: DeclaredMetrics) -> tuple[Metric, ...]:
     """The metrics of this benchmark; empty where no process has a number that can be judged."""
     metrics = declared.get(benchmark.name.family, (TIME,))
-    return tuple(metric for metric in metrics if not metric.counter or benchmark.counter(metric.counter))
+    return tuple(metric for metric in metrics if metric.values(benchmark))
 
 
 def metric_of(series_name: str, declared: DeclaredMetrics) -> Metric:

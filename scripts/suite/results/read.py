@@ -18,6 +18,7 @@ from suite.base.errors import BadInput
 from suite.base.text import first_line, one_line
 from suite.results.model import (
     CORE_SHARE,
+    COUNTED_BESIDE,
     LEAST_PROCESSOR_SHARE,
     MADE_BY_THIS_SUITE,
     MANY_THREADS,
@@ -43,8 +44,11 @@ LONGEST_NAME = 500
 # What Google Benchmark itself writes into a row; every other number there is a counter.
 ROW_FIELDS = frozenset(
     "name family_index per_family_instance_index run_name run_type repetitions repetition_index threads iterations "
-    "real_time cpu_time time_unit label error_occurred error_message aggregate_name aggregate_unit".split()
+    "real_time cpu_time time_unit label error_occurred error_message skipped skip_message aggregate_name "
+    "aggregate_unit".split()
 )
+# Every loop has instructions, and every addition takes time: a counter of 0 did not count.
+NEVER_ZERO = frozenset(("instructions", "cycles", *COUNTED_BESIDE))
 
 
 class BadResult(BadInput):
@@ -168,8 +172,8 @@ def _read_benchmarks(path: Path, rows: Sequence[object]) -> dict[str, Benchmark]
         name, process = _row_name(path, row), _row_process(path, row)
         ns, _ = (_row_ns(path, row, name, key) for key in ("real_time", "cpu_time"))
         taken, failed = samples.setdefault(name, {}), errors.setdefault(name, [])
-        if row.get("error_occurred"):
-            failed.append(_error_of(row))
+        if reason := failure_of(row):
+            failed.append(reason)
         elif process in taken:
             raise BadResult(path, f"has {name} twice for process {process}")
         else:
@@ -207,15 +211,20 @@ def _row_ns(path: Path, row: Document, name: str, key: str) -> float:
     return ns
 
 
-def _error_of(row: Document) -> str:
-    return one_line(str(row.get("error_message", ""))) or "an error without a message"
+def failure_of(row: Document) -> str:
+    """Why the row has no time; empty where it has a time. An absent time is written as 0, which is never a time."""
+    if row.get("error_occurred"):
+        return one_line(str(row.get("error_message", ""))) or "an error without a message"
+    if row.get("skipped"):  # by Google Benchmark 1.8 and later, where a benchmark skips itself without an error
+        return f"skipped: {one_line(str(row.get('skip_message', ''))) or 'without a message'}"
+    return "" if row.get("real_time") else "its time is not positive"
 
 
 def counters_of(row: Document) -> Iterator[tuple[str, float]]:
-    """A counter that is not finite was not counted: it is left out, never read as a number."""
+    """A counter that is not finite, or 0 where that is impossible, was not counted: it is left out."""
     for key, value in row.items():
         number = None if key in ROW_FIELDS else _finite(value)
-        if number is not None:
+        if number or number is not None and key not in NEVER_ZERO:
             yield key, number
 
 
@@ -291,10 +300,14 @@ def run_name_of(row: Document) -> str:
 
 
 def failures_in(document: Document, expected: Iterable[str]) -> list[str]:
-    """What went wrong inside a process that ended well: benchmarks that report an error, and ones that are missing."""
-    rows = {run_name_of(row): row for row in rows_of_processes(document)}
-    wrong = [f"{name}: {_error_of(row)}" for name, row in rows.items() if row.get("error_occurred")]
-    return wrong + [f"{name}: has no result" for name in expected if name not in rows]
+    """What went wrong inside a process that ended well: benchmarks without a time, and ones that are missing."""
+    rows = rows_of_processes(document)
+    wrong = {run_name_of(row): reason for row in reversed(rows) if (reason := failure_of(row))}
+    names = {run_name_of(row) for row in rows}
+    return [
+        *(f"{name}: {reason}" for name, reason in reversed(wrong.items())),
+        *(f"{name}: has no result" for name in expected if name not in names),
+    ]
 
 
 def ns_per_addition(document: Document) -> float | None:
@@ -317,7 +330,7 @@ def sample_of(document: Document, name: str, process: int = 0) -> Sample:
 
     The time is that of the processor where one thread did the work: what others take of the machine meanwhile, ten
     times as much on a busy one, is not in it. The time on the wall is then the counter WALL_NS. Where several threads
-    did it, the time is that of the wall clock. Raises ValueError, with the reason, without a valid time.
+    did it, the time is that of the wall clock. Raises ValueError, with the reason, if a repetition has no time.
     """
     failures = failures_in(document, (name,))
     if failures:
@@ -338,6 +351,6 @@ def sample_of(document: Document, name: str, process: int = 0) -> Sample:
 def times_of(document: Document, name: str) -> tuple[float, ...]:
     """ns of each repetition of a benchmark in one process. Raises ValueError, with the reason, without a time."""
     bench = _read_benchmarks(Path("the program's output"), document["benchmarks"]).get(name)
-    if bench is None or not bench.times or min(bench.times) <= 0.0:
-        raise ValueError(f"{name}: {bench.errors[0] if bench and bench.errors else 'has no time in every repetition'}")
+    if bench is None or bench.errors:
+        raise ValueError(f"{name}: {bench.errors[0] if bench else 'has no result'}")
     return bench.times

@@ -17,6 +17,7 @@ from typing import Any
 from suite.base.errors import BadInput, UnitFailed
 from suite.results.metrics import declared_metrics, metrics_of
 from suite.results.model import Benchmark, BenchmarkName, Sample
+from suite.results.read import failure_of
 from suite.runner.program import Catalogue, Part, Program, ask, measure_part
 from suite.selfcheck import assembly
 from suite.stats.estimates import estimate_ratio, median, robust_deviation
@@ -61,7 +62,7 @@ class SuiteUnderTest:
         program = replace(self.program, only=only, preload=preload)
         part = Part("verify", "verify", 0, ".", ())
         document, _ = measure_part(program, part, self.folder, TIME_LIMIT)
-        return {row["run_name"]: row for row in document["benchmarks"] if not row.get("error_occurred")}
+        return {row["run_name"]: row for row in document["benchmarks"] if not failure_of(row)}
 
 
 def mallocs(suite: SuiteUnderTest) -> Iterator[Row]:

@@ -168,6 +168,13 @@ def test_a_single_core_gives_no_verdict_on_threads(tmp_path: Path) -> None:
         assert verdict_of(claim_id, run).verdict == NOT_MEASURED
 
 
+def test_a_claim_names_the_default_malloc_that_has_no_time(tmp_path: Path) -> None:
+    figures = scoped("first", stack_array={64: 2}, glibc={64: 0}, mimalloc={64: 2})
+    judged_claim = verdict_of("stack-is-faster", make_run(tmp_path, figures))
+    assert judged_claim.verdict == NOT_MEASURED
+    assert judged_claim.text == "Scoped/glibc/bytes:64/touch:first has no time (its time is not positive)."
+
+
 def test_a_sentence_names_the_mallocs_and_the_ratios(tmp_path: Path) -> None:
     figures = scoped("first", stack_array={64: 2}, glibc={64: 20}, mimalloc={64: 2})
     judged_claim = verdict_of("stack-is-faster", make_run(tmp_path, figures, noise=lambda *_: 1.0))

@@ -297,20 +297,6 @@ def test_a_malloc_without_fault_passes_its_load_test() -> None:
     assert "scoped/evil/bytes:64/touch:first" in out and "not available: evil" not in err
 
 
-@pytest.mark.parametrize(
-    "benchmark",
-    ["private/evil/threads:2", "threadtest/evil/count:10000/threads:2", "xmalloc/evil/bytes:64/depth:1024/threads:2",
-     "handoff/evil/pairs:1", "larson/evil/life:16384/threads:2"],
-)  # fmt: skip
-def test_a_malloc_that_gives_two_threads_one_block_is_an_error_and_no_number(benchmark: str) -> None:
-    """It passes the load test, which has more than the two threads that bring out its fault."""
-    out, err = started(
-        f"--allocator={hostile('shared_by_two')}", f"--only=^{benchmark}$", "--benchmark_format=json"
-    ).communicate(timeout=60)
-    [row] = [row for row in json.loads(out)["benchmarks"] if row["run_type"] == "iteration"]
-    assert row["error_occurred"] and row["error_message"] == "two threads were given the same memory at once", row
-
-
 def test_a_run_of_only_a_hostile_malloc_says_why_it_has_no_result() -> None:
     process = started(f"--allocator={hostile('null')}", "--only=^scoped/evil/")
     _, err = process.communicate(timeout=60)

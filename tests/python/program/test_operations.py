@@ -63,11 +63,15 @@ LEAST_TIMES = [(entry["benchmarks"], entry["additions"]) for _, entry in declare
 def witness(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not Path("/lib64/ld-linux-x86-64.so.2").exists() and platform.libc_ver()[0] != "glibc":
         pytest.skip("the witness stands on glibc's own names")
+    return compiled("tests/cpp/libraries/witness_malloc.cpp", tmp_path_factory.mktemp("witness"))
+
+
+def compiled(source: str, folder: Path, *options: str) -> Path:
     compiler = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
     assert compiler
-    library = tmp_path_factory.mktemp("witness") / "libwitness.so"
-    source = ROOT / "tests/cpp/libraries/witness_malloc.cpp"
-    subprocess.run([compiler, "-std=c++20", "-O1", "-shared", "-fPIC", source, "-o", library], check=True)
+    library = folder / f"lib{Path(source).stem}.so"
+    command = [compiler, "-std=c++20", "-O1", "-shared", "-fPIC", *options, str(ROOT / source), "-o", str(library)]
+    subprocess.run(command, check=True)
     return library
 
 
@@ -158,13 +162,55 @@ def test_what_is_timed_alone_is_that_call_and_not_the_other(
 
 
 def test_blocks_of_false_sharing_are_taken_by_whom_it_says(witness: Path, tmp_path: Path) -> None:
-    takers = {}
-    for mode in ("passive", "active", "padded"):
+    starts, threads = 16, 2
+    before = (starts - 1) * (starts + 1 - threads)  # so many that the k-th pair has k before it, modulo 16
+    takers, taken_again, freed_elsewhere = {}, {}, {}
+    for mode in ("passive", "active", "kept", "padded"):
         witnessed = measured(witness, tmp_path, f"false_sharing/witness/mode:{mode}/write:atomic/threads:2", 1)
-        assert witnessed.notes[f"of_size.{256 if mode == 'padded' else 8}"] == 2
+        blocks = witnessed.notes[f"of_size.{256 if mode == 'padded' else 8}"]
         assert witnessed.notes["wrong_frees"] == 0 and witnessed.notes["live"] == 0
+        taken_again[mode] = blocks - before - starts * threads
         takers[mode] = witnessed.notes["threads"]
-    assert takers == {"passive": 1, "active": 2, "padded": 2}
+        freed_elsewhere[mode] = witnessed.notes["frees_elsewhere"]
+    pairs = starts * threads
+    assert takers == {"passive": 1 + pairs, "active": 1 + pairs, "kept": 1, "padded": 1 + pairs}
+    assert taken_again == {"passive": pairs, "active": 0, "kept": 0, "padded": 0}
+    assert freed_elsewhere == {"passive": 2 * pairs, "active": pairs, "kept": 0, "padded": pairs}
+
+
+def test_threads_of_false_sharing_share_lines_unless_their_blocks_are_padded() -> None:
+    """The standard library's pool cuts its blocks of 8 B from one piece: two of them in a row hardly ever lie apart."""
+    only = "--only=^false_sharing/pmr_sync_pool/mode:(kept|padded)/write:atomic/threads:2$"
+    rows = rows_of(run("--profile=smoke", only, "--benchmark_format=json"))
+    sharing = {row["name"].split("mode:")[1].split("/")[0]: row["sharing_threads"] for row in rows}
+    assert agrees(sharing["kept"], (0.5, 1)) and sharing["padded"] == 0
+
+
+# A malloc that gives a block of one thread to another as well is wrong work, never a number.
+
+
+def with_shared_blocks(fault: str, folder: Path, benchmark: str) -> Answer:
+    library = compiled("tests/hostile/hostile_malloc.cpp", folder, f"-DHOSTILE_FAULT={fault}")
+    options = (f"--allocator=evil={library},hostile_", f"--only=^{benchmark}$", "--benchmark_format=json")
+    return run("--profile=smoke", *options)
+
+
+@pytest.mark.parametrize(
+    "benchmark",
+    ["private/evil/threads:2", "threadtest/evil/count:10000/threads:2", "xmalloc/evil/bytes:64/depth:1024/threads:2",
+     "handoff/evil/pairs:1", "larson/evil/life:16384/threads:2"],
+)  # fmt: skip
+def test_a_block_given_to_two_threads_is_an_error_and_no_number(tmp_path: Path, benchmark: str) -> None:
+    """The fault passes the load test, which has more than the two threads that bring it out."""
+    answer = with_shared_blocks("shared_by_two", tmp_path, benchmark)
+    [row] = [row for row in json.loads(answer.out)["benchmarks"] if row["run_type"] == "iteration"]
+    assert row["error_occurred"] and row["error_message"] == "two threads were given the same memory at once", row
+
+
+def test_a_malloc_that_gives_a_block_to_two_threads_fails_its_load_test(tmp_path: Path) -> None:
+    answer = with_shared_blocks("shared", tmp_path, "handoff/(none|evil)/pairs:1")
+    assert {row["name"] for row in json.loads(answer.out)["benchmarks"]} == {"handoff/none/pairs:1"}
+    assert "not available: evil: in the load test malloc gave two threads the same memory at once" in answer.err
 
 
 def test_a_list_walk_is_on_the_heap_that_its_name_says(witness: Path, tmp_path: Path) -> None:
@@ -252,6 +298,13 @@ def test_a_way_of_indirection_is_as_long_and_as_scattered_as_its_name_says() -> 
     ns = {name.split("/", 1)[1]: time for name, time in times.items()}
     assert ns["depth:3/layout:scattered"] > 1.5 * ns["depth:1/layout:scattered"], ns
     assert ns["depth:1/layout:scattered"] > 1.5 * ns["depth:1/layout:packed"], ns
+
+
+@pytest.mark.timing
+def test_atomic_writes_of_false_sharing_cost_more_than_plain_writes() -> None:
+    ns = best("false_sharing/glibc/mode:padded/write:.*/threads:1$", times=9)
+    atomic, plain = (ns[f"false_sharing/glibc/mode:padded/write:{write}/threads:1"] for write in ("atomic", "plain"))
+    assert atomic > 1.5 * plain, ns
 
 
 def test_own_memory_of_shared_arena_is_a_threads_own() -> None:

@@ -20,13 +20,24 @@ from suite.base.cli import REFUSED, answer
 from suite.base.errors import BadInput
 from suite.base.files import write_json
 from suite.results.merge import merge, write_unit
+from suite.results.metrics import Metric, metrics_of
 from suite.results.model import WALL_NS, Account, BenchmarkName, Failure, Run, Unit
-from suite.results.read import MOST_BYTES, ROW_FIELDS, BadResult, failures_in, read_run, read_unit, sample_of
+from suite.results.read import (
+    MOST_BYTES,
+    NEVER_ZERO,
+    ROW_FIELDS,
+    BadResult,
+    failures_in,
+    read_run,
+    read_unit,
+    sample_of,
+    times_of,
+)
 
 COMPARE = Path("/usr/share/benchmark/compare.py")  # of the package libbenchmark-tools
 
 
-def row(name: str = "scoped/none/bytes:8", ns: float = 1.5, **more: object) -> dict[str, object]:
+def row(name: str = "scoped/none/bytes:8", ns: float = 1.5, **more: object) -> dict[str, Any]:
     return {
         "name": name, "family_index": 0, "per_family_instance_index": 0, "run_name": name, "run_type": "iteration",
         "repetitions": 1, "repetition_index": 0, "threads": 1, "iterations": 10, "real_time": ns, "cpu_time": ns,
@@ -96,6 +107,56 @@ def test_a_failed_benchmark_has_an_error_and_no_series(tmp_path: Path) -> None:
     assert run.by_name["scoped/a/bytes:8"].errors == ("wrong work",)
     assert [benchmark.name.text for benchmark in run.series()] == ["scoped/none/bytes:8"]
     assert run.get("scoped/a/bytes:8") is None
+
+
+# As Google Benchmark 1.8 and later write it.
+SKIPPED: dict[str, Any] = {"skipped": True, "skip_message": "not on\nthis kernel"}
+
+
+@pytest.mark.parametrize(
+    ("absent", "reason"),
+    [
+        (SKIPPED, "skipped: not on this kernel"),
+        ({"skipped": True}, "skipped: without a message"),
+        ({}, "its time is not positive"),
+    ],
+)
+def test_a_row_without_a_time_is_absent_with_its_reason(tmp_path: Path, absent: dict[str, Any], reason: str) -> None:
+    name = "scoped/glibc/bytes:8"
+    timeless = row(name, 0.0, **absent)
+    run = read(tmp_path, merged(document(row(), timeless), document(row(), row(name, 2.0))))
+    assert run.by_name[name].errors == (reason,) and run.by_name[name].times == (2.0,)
+    never = read(tmp_path, document(row(), timeless))
+    assert never.get(name) is None and never.strategies() == ("none",)
+    assert failures_in(document(row(), timeless, row(name, 2.0)), [name]) == [f"{name}: {reason}"]
+    with pytest.raises(ValueError, match=reason):
+        sample_of(document(row(name, 2.0), timeless, row(name, 2.0)), name)
+    with pytest.raises(ValueError, match=reason):
+        times_of(document(row(name, 2.0), {**timeless, "repetition_index": 1}), name)
+
+
+@pytest.mark.parametrize("absent", [SKIPPED, {}])
+def test_a_run_keeps_a_row_without_a_time_as_a_failed_row(absent: dict[str, Any]) -> None:
+    rows = merged(document(row(ns=0.0, **absent)), document(row()), document(row()))["benchmarks"]
+    assert rows[0].get("skipped") or rows[0]["error_message"] == "its time is not positive"
+    mean = next(entry for entry in rows if entry.get("aggregate_name") == "mean")
+    assert (mean["real_time"], mean["iterations"]) == (1.5, 2)
+
+
+@pytest.mark.parametrize("counter", sorted(NEVER_ZERO))
+def test_a_counter_of_zero_is_absent_where_zero_is_impossible(tmp_path: Path, counter: str) -> None:
+    (benchmark,) = read(tmp_path, document({**row(page_faults=0, branch_misses=0.0), counter: 0.0})).series()
+    assert dict(benchmark.samples[0].counters) == {"page_faults": 0.0, "branch_misses": 0.0}
+
+
+def test_a_metric_that_is_a_time_of_zero_is_absent(tmp_path: Path) -> None:
+    rows = [row(repetition_index=process, p50=float(process), share=float(process)) for process in (0, 1)]
+    (benchmark,) = read(tmp_path, document(*rows)).series()
+    assert Metric("p50").values(benchmark) == (1.0,)
+    assert Metric("share", "of the peak").values(benchmark) == (0.0, 1.0)
+    (unmeasured,) = read(tmp_path, document(rows[0])).series()
+    declared = {"scoped": (Metric("p50"), Metric("share", "of the peak"))}
+    assert metrics_of(unmeasured, declared) == (Metric("share", "of the peak"),)
 
 
 def test_cycles_are_the_counter_or_else_follow_from_the_addition(tmp_path: Path) -> None:
