@@ -66,18 +66,18 @@ def as_much(ratios: Sequence[Estimate]) -> str:
 
 def multiple(compared: Sequence[Estimate]) -> str:
     """`3.6 to 12 times` of ratios, `3.6 to 12 ns more than` of differences."""
-    return _multiple({str(place): estimate for place, estimate in enumerate(compared)}, _span)
+    return _multiple({str(place): estimate for place, estimate in enumerate(compared)}, named=False)
 
 
 def multiple_named(compared: Mapping[str, Estimate]) -> str:
     """The same with the names of the extremes: `1.0 (mimalloc) to 12 (glibc) times`."""
-    return _multiple(compared, with_extremes)
+    return _multiple(compared, named=True)
 
 
 def beyond_control(differences: Sequence[Estimate]) -> str:
     """What is left without the control: `3.6 to 12 ns`, `up to 12 ns`, or `nothing measurable`."""
     left = {str(place): estimate for place, estimate in enumerate(differences) if is_left(estimate)}
-    return _amount(left, len(left) < len(differences), _span) if left else "nothing measurable"
+    return _amount(left, len(left) < len(differences), named=False) if left else "nothing measurable"
 
 
 def is_left(difference: Estimate) -> bool:
@@ -85,33 +85,35 @@ def is_left(difference: Estimate) -> bool:
     return (difference.low if difference.has_interval else difference.median) > 0.0
 
 
-_Text = Callable[[Mapping[str, Estimate], Callable[[float], str]], str]  # of the extremes
-
-
-def _multiple(compared: Mapping[str, Estimate], text: _Text) -> str:
+def _multiple(compared: Mapping[str, Estimate], named: bool) -> str:
     if not any(isinstance(estimate, Difference) for estimate in compared.values()):
-        return f"{text(compared, two_figures)} times"
+        return f"{_extremes(compared, named, two_figures)} times"
     clear = {name: estimate for name, estimate in compared.items() if differs(estimate) or not estimate.has_interval}
     clear = clear or dict(compared)
-    medians = [estimate.median for estimate in clear.values()]
-    if min(medians) < 0.0 < max(medians):
-        return f"{short_time(-min(medians))} less to {short_time(max(medians))} more than"
-    if max(medians) > 0.0:
-        return f"{_amount(clear, len(clear) < len(compared), text)} more than"
+    least, most = (choose(clear, key=lambda name: clear[name].median) for choose in (min, max))
+    if clear[least].median < 0.0 < clear[most].median:
+        ends = {"less": least, "more": most}
+        parts = [
+            f"{short_time(abs(clear[name].median))} {way}{f'{NO_BREAK}({plain(name)})' if named else ''}"
+            for way, name in ends.items()
+        ]
+        return f"{parts[0]} to {parts[1]} than"
+    if clear[most].median > 0.0:
+        return f"{_amount(clear, len(clear) < len(compared), named)} more than"
     sizes = {name: replace(less, median=-less.median, low=-less.high, high=-less.low) for name, less in clear.items()}
-    return f"{_amount(sizes, len(clear) < len(compared), text)} less than"
+    return f"{_amount(sizes, len(clear) < len(compared), named)} less than"
 
 
-def _amount(sizes: Mapping[str, Estimate], and_less: bool, text: _Text) -> str:
+def _amount(sizes: Mapping[str, Estimate], and_less: bool, named: bool) -> str:
     """From the least to the most; only the most where others are not measurable."""
-    if and_less:
-        largest = max(sizes, key=lambda name: sizes[name].median)
-        return f"up to {text({largest: sizes[largest]}, short_time)}"
-    return text(sizes, short_time)
+    if not and_less:
+        return _extremes(sizes, named, short_time)
+    largest = max(sizes, key=lambda name: sizes[name].median)
+    return f"up to {short_time(sizes[largest].median)}{f'{NO_BREAK}({plain(largest)})' if named else ''}"
 
 
-def _span(values: Mapping[str, Estimate], text: Callable[[float], str]) -> str:
-    return span((estimate.median for estimate in values.values()), text)
+def _extremes(values: Mapping[str, Estimate], named: bool, text: Callable[[float], str]) -> str:
+    return with_extremes(values, text) if named else span((estimate.median for estimate in values.values()), text)
 
 
 def with_extremes(values: Mapping[str, Estimate], text: Callable[[float], str] = two_figures) -> str:

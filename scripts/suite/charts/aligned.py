@@ -6,7 +6,7 @@ from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.results import query
+from suite.results import control, query
 from suite.results.model import Run
 
 FAMILY = "aligned"
@@ -39,13 +39,13 @@ def _title(run: Run, sizes: list[int]) -> str:
             query.by_strategy(run.series(FAMILY, bytes=size, alignment=alignment))
             for alignment in (alignments[0], alignments[-1])
         )
-        ratios = query.ratios({name: most[name] for name in libraries if name in most}, least)
-        if not ratios or len(alignments) < 2:
+        compared = control.compare(run, {name: most[name] for name in libraries if name in most}, least)
+        if not compared or len(alignments) < 2:
             continue
         subject, base = f"{bytes_text(size)} aligned to {bytes_text(alignments[-1])}", bytes_text(alignments[0])
-        if phrases.none_differs(list(ratios.values())):
+        if phrases.none_differs(compared.values()):
             return f"{subject} show no measurable difference from {bytes_text(size)} aligned to {base}, with any malloc"
-        return f"{subject} cost {phrases.with_extremes(ratios)} times what they cost aligned to {base}"
+        return f"{subject} cost {phrases.multiple_named(compared)} what they cost aligned to {base}"
     benchmarks = query.by_strategy(run.series(FAMILY, alignment=alignments[-1]))
     costs = query.middles(query.medians(benchmarks))
     costs = {name: ns for name, ns in costs.items() if name in libraries} or costs

@@ -9,7 +9,7 @@ from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET, STRONG
-from suite.results import query
+from suite.results import control, query
 from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate
 
@@ -33,7 +33,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
     if start is not None:
         forms.guide(page, axes, [(float(start), f"costs more by value from {bytes_text(start)} on")])
     subtitle = "Call a function that reads the first word of a struct: time per call over the struct's size, log scales"
-    return page.finish(_title(benchmarks, ratios, start), subtitle)
+    return page.finish(_title(run, benchmarks, ratios, start), subtitle)
 
 
 def _costs_more_from(ratios: Mapping[int, Estimate]) -> int | None:
@@ -46,14 +46,20 @@ def _costs_more_from(ratios: Mapping[int, Estimate]) -> int | None:
     return start
 
 
-def _title(benchmarks: Mapping[str, Mapping[int, Benchmark]], ratios: Mapping[int, Estimate], start: int | None) -> str:
+def _title(
+    run: Run,
+    benchmarks: Mapping[str, Mapping[int, Benchmark]],
+    ratios: Mapping[int, Estimate],
+    start: int | None,
+) -> str:
     if not ratios:
         way, sizes = next((way, sizes) for way, sizes in benchmarks.items() if sizes)
         largest = max(sizes)
         cost = query.medians({largest: sizes[largest]})[largest]
         return f"{bytes_text(largest)} cost {phrases.short_time(cost.median)} {WAYS[way]}"
     largest = max(ratios)
-    at_largest = phrases.against([ratios[largest]], "a struct by reference")
+    compared = control.compare_two(run, benchmarks["value"][largest], benchmarks["reference"][largest])
+    at_largest = phrases.against([compared or ratios[largest]], "a struct by reference")
     if start is None or start == largest:
         return f"A struct of {bytes_text(largest)} by value {at_largest}"
     text = f"From {bytes_text(start)} on, a struct costs more by value than by reference"

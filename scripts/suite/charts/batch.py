@@ -6,7 +6,7 @@ from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.results import query
+from suite.results import control, query
 from suite.results.model import Benchmark, Run
 
 FAMILY = "batch"
@@ -45,13 +45,13 @@ def _columns(run: Run, count: int, size: int) -> list[forms.Column]:
 def _title(run: Run, count: int) -> str:
     usual, shuffled = (_by_name(run, count, order) for order in ("lifo", "random"))
     libraries = {name: benchmark for name, benchmark in shuffled.items() if name.partition("/")[0] in run.mallocs()}
-    ratios = list(query.ratios(libraries, usual).values())
-    if not ratios:
+    compared = list(control.compare(run, libraries, usual).values())
+    if not compared:
         costs = query.middles(query.medians(query.by_strategy(run.series(FAMILY, count=count))))
         return f"Among {count:,}, a block costs {phrases.cheapest_and_costliest(costs)}"
-    if phrases.none_differs(ratios):
+    if phrases.none_differs(compared):
         return "Giving blocks back at random shows no measurable difference from last in, first out, with any malloc"
-    return f"By malloc, giving blocks back at random {phrases.against(ratios, 'last in, first out')}"
+    return f"By malloc, giving blocks back at random {phrases.against(compared, 'last in, first out')}"
 
 
 def _by_name(run: Run, count: int, order: str) -> dict[str, Benchmark]:

@@ -7,7 +7,7 @@ from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
-from suite.results import query
+from suite.results import control, query
 from suite.results.model import Run
 
 FAMILY = "grow"
@@ -47,12 +47,12 @@ def _title(run: Run) -> str:
     for size in reversed(query.numbers(run, "bytes", FAMILY, way="realloc")):
         benchmarks = {way: query.by_strategy(run.series(FAMILY, bytes=size, way=way)) for way in WAYS}
         by_realloc = {name: benchmark for name, benchmark in benchmarks["realloc"].items() if name in libraries}
-        ratios = query.ratios(by_realloc, benchmarks["copy"])
-        if ratios and phrases.none_differs(list(ratios.values())):
-            return f"Growing a block to {bytes_text(size)} by realloc shows no measurable difference from copying"
-        if ratios:
-            text = phrases.with_extremes(ratios)
-            return f"Growing a block to {bytes_text(size)} by realloc costs {text} times growing it by copying"
+        compared = control.compare(run, by_realloc, benchmarks["copy"])
+        subject = f"Growing a block to {bytes_text(size)} by realloc"
+        if compared and phrases.none_differs(compared.values()):
+            return f"{subject} shows no measurable difference from copying"
+        if compared:
+            return f"{subject} costs {phrases.multiple_named(compared)} growing it by copying"
     size = query.numbers(run, "bytes", FAMILY)[-1]
     costs = query.middles(query.medians(query.by_strategy(run.series(FAMILY, bytes=size))))
     return f"Growing a block to {bytes_text(size)} costs {phrases.cheapest_and_costliest(costs)}"

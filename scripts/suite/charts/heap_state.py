@@ -6,7 +6,7 @@ from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.results import query
+from suite.results import control, query
 from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate
 
@@ -46,14 +46,14 @@ def _by_strategy(run: Run, names: list[str], **parameters: object) -> dict[str, 
 
 def _title(run: Run, sizes: list[int]) -> str:
     small, large = sizes[0], sizes[-1]
-    of_state = _ratios(run, small, {"state": "empty", "threads": "ever"}, {"state": "resident", "threads": "ever"})
-    of_thread = _ratios(run, large, {"state": "resident", "threads": "ever"}, {"state": "resident", "threads": "never"})
+    of_state = _compared(run, small, {"state": "empty", "threads": "ever"}, {"state": "resident", "threads": "ever"})
+    of_thread = _compared(run, large, {"state": "resident", "threads": "ever"}, {"state": "resident", "threads": "never"})
     effects = (
-        (of_state, "of an empty heap", f"{bytes_text(small)} cost {{}} on an empty heap as on a resident heap"),
-        (of_thread, "of a first thread", f"{bytes_text(large)} cost {{}} once a thread has existed"),
+        (of_state, "of an empty heap", f"{bytes_text(small)} on an empty heap cost {{}} {bytes_text(small)} on a resident heap"),
+        (of_thread, "of a first thread", f"{bytes_text(large)} once a thread has existed cost {{}} {bytes_text(large)} before"),
     )
-    seen = [text.format(phrases.as_much(ratios)) for ratios, _, text in effects if not phrases.none_differs(ratios)]
-    unseen = [cause for ratios, cause, _ in effects if ratios and phrases.none_differs(ratios)]
+    seen = [text.format(phrases.multiple(effect)) for effect, _, text in effects if not phrases.none_differs(effect)]
+    unseen = [cause for effect, cause, _ in effects if effect and phrases.none_differs(effect)]
     silence = [f"no measurable effect {' or '.join(unseen)}"] if unseen else []
     if seen or silence:
         return f"With malloc, {'; '.join([*seen, *silence])}"
@@ -61,7 +61,7 @@ def _title(run: Run, sizes: list[int]) -> str:
     return f"{bytes_text(small)} cost {phrases.cheapest_and_costliest(costs)}"
 
 
-def _ratios(run: Run, size: int, above: dict[str, str], below: dict[str, str]) -> list[Estimate]:
+def _compared(run: Run, size: int, above: dict[str, str], below: dict[str, str]) -> list[Estimate]:
     libraries = query.mallocs(run, FAMILY)
     compared, base = (_by_strategy(run, libraries, bytes=size, **parameters) for parameters in (above, below))
-    return list(query.ratios(compared, base).values())
+    return list(control.compare(run, compared, base).values())

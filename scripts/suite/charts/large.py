@@ -8,7 +8,7 @@ from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.results import query
+from suite.results import control, query
 from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate
 
@@ -48,7 +48,9 @@ def _title(benchmarks: Mapping[str, Mapping[int, Benchmark]], fresh: Mapping[str
     kept = [costs[name] for name, share in shares.items() if share <= FRESH]
     subject = f"{bytes_text(largest)} cost"
     if taken and kept:
-        return f"{subject} {phrases.span(taken)} where their pages are fresh, {phrases.span(kept)} where they are kept"
+        alone = f"; writing them alone, {phrases.short_time(costs[control.CONTROL])}" if control.CONTROL in costs else ""
+        fresh_text, kept_text = phrases.span(taken), phrases.span(kept)
+        return f"{subject} {fresh_text} where their pages are fresh, {kept_text} where they are kept{alone}"
     if taken or kept:
         return (
             f"{subject} {phrases.span(taken or kept)}, always on {'fresh pages' if taken else 'pages that were kept'}"

@@ -10,9 +10,9 @@ from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET
 from suite.charts.kit.several_runs import Overlay, Panels, default_malloc, process_counts
-from suite.results import query
-from suite.results.model import Run
-from suite.stats.estimates import Estimate
+from suite.results import control, query
+from suite.results.model import Benchmark, Run
+from suite.stats.estimates import Estimate, median
 
 FAMILY = "latency"
 QUESTION = "How long does one single malloc take: the usual one, and the one in ten thousand?"
@@ -47,7 +47,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
         forms.shade_under(page, axes, timer)
     sizes = f"of {bytes_text(int(blocks['bytes']))}" if "bytes" in blocks else "of mixed sizes"
     subtitle = f"Each call timed alone, among 1,000 live blocks {sizes}: time of a malloc by percentile, log scales"
-    return page.finish(_title(percentiles), subtitle)
+    return page.finish(_title(run, percentiles, blocks), subtitle)
 
 
 def _blocks(run: Run) -> dict[str, str]:
@@ -63,19 +63,38 @@ def _percentiles(run: Run, name: str, **parameters: str) -> dict[int, Estimate]:
     return {rarity: by_strategy[name] for rarity, by_strategy in counted.items() if by_strategy}
 
 
-def _title(percentiles: Mapping[str, ByRarity]) -> str:
-    """States the median call, and the rarest percentile that every malloc has."""
-    libraries = [by_rarity for name, by_rarity in percentiles.items() if name != "none"]
+def _title(run: Run, percentiles: Mapping[str, ByRarity], blocks: Mapping[str, str]) -> str:
+    """States the median call beyond the timer's own time, and the rarest percentile that every malloc has."""
+    libraries = {name: by_rarity for name, by_rarity in percentiles.items() if name != control.CONTROL}
     if not libraries:
-        fastest = min(estimate.median for estimate in percentiles["none"].values())
+        fastest = min(estimate.median for estimate in percentiles[control.CONTROL].values())
         return f"Reading the timer alone takes {phrases.short_time(fastest)}"
-    common = [rarity for rarity in RARITIES if all(rarity in by_rarity for by_rarity in libraries)]
+    common = [rarity for rarity in RARITIES if all(rarity in by_rarity for by_rarity in libraries.values())]
     rare = max((rarity for rarity in common if rarity != SLOWEST), default=USUAL)
-    spans = [phrases.span(by_rarity[rarity].median for by_rarity in libraries) for rarity in (USUAL, rare)]
-    timer = [percentiles["none"][rarity] for rarity in dict.fromkeys((USUAL, rare)) if "none" in percentiles]
-    alone = phrases.joined([phrases.short_time(estimate.median) for estimate in timer])
-    tail = f"; one in {rare:,} takes over {spans[1]}" if rare > USUAL else ""
-    return f"The median malloc takes {spans[0]}{tail}{f'; the timer alone, {alone}' if timer else ''}"
+    benchmarks = {
+        name: benchmark
+        for name, benchmark in query.by_strategy(run.series(FAMILY, None, op="malloc", **blocks)).items()
+        if name in libraries
+    }
+    tail = f"; one in {rare:,} takes {_beyond_timer(run, benchmarks, rare)}" if rare > USUAL else ""
+    return f"The median malloc takes {_beyond_timer(run, benchmarks, USUAL)}{tail}"
+
+
+def _beyond_timer(run: Run, benchmarks: Mapping[str, Benchmark], rarity: int) -> str:
+    """What is left beyond the timer, which cannot tell times within a tick; without a timer, the whole."""
+    counter = RARITIES[rarity][0]
+    left = control.beyond_control(run, benchmarks, counter=counter)
+    if not left:
+        over = "over " if rarity > USUAL else ""
+        return f"{over}{phrases.span(query.middles(query.counted(benchmarks, counter)).values())}"
+    tick = max((median(benchmark.counter("resolution")) for benchmark in benchmarks.values() if benchmark.counter("resolution")), default=0.0)
+    seen = [difference for difference in left.values() if phrases.is_left(difference) and difference.median > 1.5 * tick]
+    if not seen:
+        return f"less than the timer can tell{f' (its tick is {phrases.short_time(tick)})' if tick else ''}"
+    up_to = "up to " if len(seen) < len(left) else ""
+    amounts = [max(seen, key=lambda difference: difference.median)] if up_to else seen
+    within = f" (its tick is {phrases.short_time(tick)})" if tick > 1.0 and rarity == USUAL else ""
+    return f"{up_to}{phrases.span(difference.median for difference in amounts)} beyond the timer{within}"
 
 
 def overlay_panels(run: Run) -> Panels:

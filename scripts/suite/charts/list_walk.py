@@ -38,14 +38,18 @@ def _columns(values: Mapping[str, Mapping[str, Estimate]]) -> list[forms.Column]
 
 
 def _title(run: Run, benchmarks: Mapping[str, Mapping[str, Benchmark]]) -> str:
-    ratios = query.ratios(benchmarks["aged"], benchmarks["empty"])
-    ratios = {name: ratio for name, ratio in ratios.items() if name in run.mallocs()} or ratios
+    all_ratios = query.ratios(benchmarks["aged"], benchmarks["empty"])
+    ratios = {name: ratio for name, ratio in all_ratios.items() if name in run.mallocs()} or all_ratios
     if not ratios:
         costs = next(by_strategy for by_strategy in benchmarks.values() if by_strategy)
         return f"A node costs {phrases.cheapest_and_costliest(query.middles(query.medians(costs)))}"
     if phrases.none_differs(list(ratios.values())):
         return "Walking a list on an aged heap shows no measurable difference from a fresh heap"
-    return f"Walking a list on an aged heap costs {phrases.with_extremes(ratios)} times what it costs on a fresh heap"
+    text = f"Walking a list on an aged heap costs {phrases.with_extremes(ratios)} times what it costs on a fresh heap"
+    most = max(all_ratios, key=lambda name: all_ratios[name].median)
+    if all_ratios[most].low <= max(ratio.high for ratio in ratios.values()):
+        return text
+    return f"{text}; from a {phrases.plain(most)}, {phrases.two_figures(all_ratios[most].median)} times"
 
 
 def overlay_panels(run: Run) -> Panels:

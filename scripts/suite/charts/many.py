@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.results import query
+from suite.results import control, query
 from suite.results.model import Benchmark, Run
 
 FAMILY = "many"
@@ -36,13 +36,17 @@ def _title(run: Run, benchmarks: Mapping[str, ByCount]) -> str:
     blocks = phrases.count(most, "block")
     libraries = [name for name in run.mallocs() if name in benchmarks]
     single, all_of_them = ({name: counts[n] for name, counts in benchmarks.items() if n in counts} for n in (1, most))
-    growth = query.ratios(all_of_them, single) if most > 1 else {}
-    of_malloc = [growth[name] for name in libraries if name in growth]
-    if "stack_array" not in growth or not of_malloc:
+    stack, of_malloc = (
+        list(control.compare(run, {name: all_of_them[name] for name in names if name in all_of_them}, single).values())
+        if most > 1
+        else []
+        for names in (["stack_array"], libraries)
+    )
+    if not stack or not of_malloc:
         costs = query.middles(query.medians(all_of_them))
         costs = {name: ns for name, ns in costs.items() if name != "none"} or costs
         return f"Taking {blocks} costs {phrases.cheapest_and_costliest(costs)}"
-    of_stack = phrases.against([growth["stack_array"]], "a frame with one block")
+    of_stack = phrases.against(stack, "a frame with one block")
     return (
         f"A frame with {blocks} {of_stack}; taking {most} from malloc {phrases.against(of_malloc, 'taking one block')}"
     )

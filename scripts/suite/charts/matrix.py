@@ -51,7 +51,7 @@ def _columns(benchmarks: Mapping[tuple[str, str], BySide], block: str) -> list[f
 
 
 def _title(benchmarks: Mapping[tuple[str, str], BySide]) -> str:
-    """Describes the shape whose walk by column costs most."""
+    """Describes the largest ordinary shape whose walk by column differs, and a power of two as such if it costs more."""
     by_shape = {
         (block, side): ratio
         for block in BLOCKS
@@ -64,8 +64,14 @@ def _title(benchmarks: Mapping[tuple[str, str], BySide]) -> str:
         return f"{WALKS[walk].capitalize()}, an element of a matrix of {_shape(side)} costs {cost}"
     if phrases.none_differs(list(by_shape.values())):
         return "Walking a matrix by column shows no measurable difference from walking it by row"
-    costliest, side = max(by_shape, key=lambda shape: by_shape[shape].median)
+    ordinary = [shape for shape in by_shape if not query.is_power_of_two(shape[1])] or list(by_shape)
+    seen = [shape for shape in ordinary if phrases.differs(by_shape[shape]) or not by_shape[shape].has_interval] or ordinary
+    costliest, side = max(seen, key=lambda shape: (shape[1], by_shape[shape].median))
     subject = f"By column, {_shape(side)} elements cost {phrases.as_much([by_shape[costliest, side]])} as by row"
     others = [block for block in BLOCKS if block != costliest and (block, side) in by_shape]
     parts = [f" and {phrases.as_much([by_shape[block, side]])} {WITH[block]}" for block in others]
-    return f"{subject} {WITH[costliest]}{''.join(parts)}"
+    text = f"{subject} {WITH[costliest]}{''.join(parts)}"
+    block, power = max(by_shape, key=lambda shape: by_shape[shape].median)
+    if by_shape[block, power].low <= by_shape[costliest, side].high:
+        return text
+    return f"{text}; with a power of two, {power:,}, {phrases.two_figures(by_shape[block, power].median)} times {WITH[block]}"

@@ -8,8 +8,9 @@ from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
-from suite.results import query
+from suite.results import control, query
 from suite.results.model import Benchmark, Run
+from suite.stats.estimates import estimate_median
 
 FAMILY = "pass"
 QUESTION = "What does it cost to pass a value on: by copy, by move, or lent?"
@@ -36,7 +37,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
     if control:
         forms.control_line(page, axes, control, "the call alone")
     subtitle = "Call a function that keeps a value, or (lent) only looks at it: time per call, log scale"
-    return page.finish(_title(benchmarks, rows), subtitle)
+    return page.finish(_title(run, benchmarks, rows), subtitle)
 
 
 def _by_type(run: Run, way: str) -> dict[str, Benchmark]:
@@ -47,13 +48,18 @@ def _by_type(run: Run, way: str) -> dict[str, Benchmark]:
     }
 
 
-def _title(benchmarks: Mapping[str, Mapping[str, Benchmark]], rows: list[str]) -> str:
-    ratios = query.ratios(benchmarks["copy"], benchmarks["move"])
-    apart = {name: ratio for name, ratio in ratios.items() if phrases.differs(ratio) or not ratio.has_interval}
-    alike = phrases.joined([_with_article(name) for name in TYPES if name in ratios.keys() - apart.keys()])
+def _title(run: Run, benchmarks: Mapping[str, Mapping[str, Benchmark]], rows: list[str]) -> str:
+    moved = benchmarks["move"]
+    compared = {
+        name: comparison
+        for name, copied in benchmarks["copy"].items()
+        if name in moved and (comparison := control.compare_two(run, copied, moved[name]))
+    }
+    apart = {name: estimate for name, estimate in compared.items() if phrases.differs(estimate) or not estimate.has_interval}
+    alike = phrases.joined([_with_article(name) for name in TYPES if name in compared.keys() - apart.keys()])
     if apart:
-        most = max(apart, key=lambda name: apart[name].median)
-        text = f"Copying {_with_article(most)} costs {phrases.two_figures(apart[most].median)} times moving it"
+        most = max(apart, key=lambda name: estimate_median(benchmarks["copy"][name].times).median)
+        text = f"Copying {_with_article(most)} costs {phrases.multiple([apart[most]])} moving it"
         return f"{text}; no measurable difference for {alike}" if alike else text
     if alike:
         return f"Copying {alike} shows no measurable difference from moving"

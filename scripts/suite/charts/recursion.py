@@ -10,7 +10,7 @@ from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET
-from suite.results import query
+from suite.results import control, query
 from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate
 
@@ -41,17 +41,17 @@ def draw(run: Run, look: Look) -> Drawing | None:
     ]
     forms.lines(page, *panels, over=lambda depth: f"{int(depth):,}")
     subtitle = "Visit a chain of nodes, by calls or with a stack on the heap: time per node over the depth, log scales"
-    return page.finish(_title(benchmarks), subtitle)
+    return page.finish(_title(run, benchmarks), subtitle)
 
 
 def _by_way(run: Run, frame: int) -> ByWay:
     return {way: query.by_number(run.series(FAMILY, shape=SHAPE, frame=frame, by=way), "depth") for way in WAYS}
 
 
-def _title(benchmarks: Mapping[int, ByWay]) -> str:
+def _title(run: Run, benchmarks: Mapping[int, ByWay]) -> str:
     depth = max(depth for ways in benchmarks.values() for by_depth in ways.values() for depth in by_depth)
     subject = f"At depth {depth:,}"
-    ratios = {way: _to_calls(benchmarks, way, depth) for way in ("heap_kept", "heap_fresh")}
+    ratios = {way: _to_calls(run, benchmarks, way, depth) for way in ("heap_kept", "heap_fresh")}
     names = {"heap_kept": "a stack kept on the heap", "heap_fresh": "a fresh stack"}
     if all(ratios.values()):
         if phrases.none_differs([ratio for ratios_of_way in ratios.values() for ratio in ratios_of_way]):
@@ -67,10 +67,10 @@ def _title(benchmarks: Mapping[int, ByWay]) -> str:
     return f"{subject}, a node costs {phrases.span(query.middles(query.medians(deepest)).values())}"
 
 
-def _to_calls(benchmarks: Mapping[int, ByWay], way: str, depth: int) -> list[Estimate]:
-    """Its cost as a multiple of recursion, for each size of frame."""
+def _to_calls(run: Run, benchmarks: Mapping[int, ByWay], way: str, depth: int) -> list[Estimate]:
+    """Its cost against recursion, for each size of frame."""
     measured, base = (
         {frame: ways[name][depth] for frame, ways in benchmarks.items() if depth in ways[name]}
         for name in (way, "calls")
     )
-    return list(query.ratios(measured, base).values())
+    return list(control.compare(run, measured, base, called="loop").values())

@@ -7,7 +7,7 @@ from suite.charts import scaling
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET, STRONG, Mark
-from suite.results import query
+from suite.results import control, query
 from suite.results.model import Benchmark, Run
 from suite.stats.estimates import estimate_median
 
@@ -43,8 +43,13 @@ def _title(run: Run) -> str:
     benchmark = (*shared, *own, *run.series(FAMILY, threads=threads))[0]
     cost = phrases.short_time(estimate_median(benchmark.times).median)
     subject = f"With {scaling.threads_text(threads)}, a copy of {_subject(benchmark)} costs {cost}"
-    ratio = query.ratio_of(shared[0], own[0]) if shared and own and threads > 1 else None
-    return f"{subject}, {phrases.as_much([ratio])} as of an unshared shared_ptr" if ratio else subject
+    compared = control.compare_two(run, shared[0], own[0]) if shared and own and threads > 1 else None
+    if compared is None:
+        return subject
+    base = "a copy of an unshared shared_ptr"
+    if phrases.none_differs([compared]):
+        return f"{subject}; no measurable difference from {base}"
+    return f"{subject}, {phrases.multiple([compared])} {base}"
 
 
 def _subject(benchmark: Benchmark) -> str:

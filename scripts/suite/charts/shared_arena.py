@@ -7,8 +7,9 @@ from suite.charts import scaling
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET
-from suite.results import query
+from suite.results import control, query
 from suite.results.model import Run
+from suite.stats.estimates import median
 
 FAMILY = "shared_arena"
 QUESTION = "What becomes of an arena's or a pool's low price when threads share it?"
@@ -42,13 +43,16 @@ def _title(run: Run) -> str:
     own, shared = (
         query.by_strategy(run.series(FAMILY, memory=memory, threads=threads)) for memory in ("own", "shared")
     )
-    ratios = query.ratios({name: shared[name] for name in OWN if name in shared}, own)
+    pooled = {name: shared[name] for name in OWN if name in shared}
     number = scaling.threads_text(threads)
-    if not ratios or threads == 1:
+    if not pooled or threads == 1:
         costs = query.middles(query.medians(own or shared))
         return f"With {number}, a block costs {phrases.cheapest_and_costliest(costs)}"
-    if phrases.none_differs(list(ratios.values())):
-        subject = f"Shared by {number} behind a mutex, an arena or a pool"
-        return f"{subject} shows no measurable difference from a private arena or pool"
-    text = f"{phrases.with_extremes(ratios)} times a private arena or pool"
-    return f"Shared by {number} behind a mutex, an arena or a pool costs {text}"
+    subject = f"Shared by {number} behind a mutex, an arena or a pool costs"
+    private = query.middles(query.medians({name: own[name] for name in OWN if name in own}))
+    beside = f"; with an arena or a pool each, {phrases.span(private.values())}" if private else ""
+    left = list(control.beyond_control(run, pooled).values())
+    if not left:
+        return f"{subject} {phrases.span(query.middles(query.medians(pooled)).values())}{beside}"
+    mutex = phrases.short_time(median(shared[control.CONTROL].times))
+    return f"{subject} {phrases.beyond_control(left)} beyond the {mutex} of the mutex{beside}"

@@ -10,7 +10,7 @@ from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET, STRONG
 from suite.charts.kit.several_runs import Overlay, Panels, process_times
-from suite.results import query
+from suite.results import control, query
 from suite.results.model import Benchmark, Run
 
 FAMILY = "string_cliff"
@@ -35,7 +35,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
         label = f"stack up to {step[0]}, heap from {step[1]}"
         forms.guide(page, axes, [(math.sqrt(step[0] * step[1]), label)])
     subtitle = "Build a string from existing characters, drop it: time per string over its characters, log scales"
-    return page.finish(_title(benchmarks, step), subtitle)
+    return page.finish(_title(run, benchmarks, step), subtitle)
 
 
 def _on_heap(strings: Mapping[int, Benchmark]) -> dict[int, bool]:
@@ -50,13 +50,13 @@ def _step(strings: Mapping[int, Benchmark]) -> tuple[int, int] | None:
     return (max(inside), min(outside)) if inside and outside and max(inside) < min(outside) else None
 
 
-def _title(benchmarks: Mapping[str, Mapping[int, Benchmark]], step: tuple[int, int] | None) -> str:
+def _title(run: Run, benchmarks: Mapping[str, Mapping[int, Benchmark]], step: tuple[int, int] | None) -> str:
     strings = benchmarks["string"]
     if step is not None:
         last, first = step
-        ratio = query.ratio_of(strings[first], strings[last])
+        compared = control.compare_two(run, strings[first], strings[last])
         step_text = f"From {first} characters on" if first == last + 1 else f"Between {last} and {first} characters"
-        cost = f": a string of {first} {phrases.against([ratio], f'a string of {last}')}" if ratio else ""
+        cost = f": a string of {first} {phrases.against([compared], f'a string of {last}')}" if compared else ""
         return f"{step_text}, a string leaves the stack for the heap{cost}"
     name = "string" if strings else "none"
     longest = max(benchmarks[name])

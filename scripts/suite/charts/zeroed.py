@@ -8,7 +8,7 @@ from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.results import query
+from suite.results import control, query
 from suite.results.model import Benchmark, Run
 
 FAMILY = "zeroed"
@@ -52,28 +52,28 @@ def _columns(benchmarks: Mapping[tuple[str, str], ByName], pages: float) -> list
 
 
 def _title(run: Run, size: int, benchmarks: Mapping[tuple[str, str], ByName]) -> str:
-    """Names the mallocs that leave the zeros to the system: they are cheaper until the bytes are written."""
+    """States how far the mallocs differ, and how many leave the zeros to the system, until the bytes are written."""
     libraries = run.mallocs()
     times = {
-        way: query.middles(
-            query.medians({name: benchmark for name, benchmark in by_strategy.items() if name in libraries})
-        )
+        way: query.medians({name: benchmark for name, benchmark in by_strategy.items() if name in libraries})
         for way, by_strategy in benchmarks.items()
     }
     ratios = query.ratios(benchmarks["calloc", "first"], benchmarks["memset", "first"])
-    lazy = [name for name, ratio in ratios.items() if ratio.high < LAZY]
-    subject = f"calloc of {bytes_text(size)}"
+    subject = f"A calloc of {bytes_text(size)}"
     if not ratios:
-        costs = {name: ns for ns_by_strategy in reversed(times.values()) for name, ns in ns_by_strategy.items()}
+        costs = {name: ns for by_strategy in reversed(times.values()) for name, ns in query.middles(by_strategy).items()}
         costs = costs or query.middles(query.medians(benchmarks["memset", "first"]))
         return f"{bytes_text(size)} of zeros cost {phrases.cheapest_and_costliest(costs)}"
     if phrases.none_differs(list(ratios.values())):
-        return f"A {subject} shows no measurable difference from malloc and memset, with any malloc"
+        return f"{subject} shows no measurable difference from malloc and memset, with any malloc"
+    lazy = [name for name, ratio in ratios.items() if ratio.high < LAZY]
     if not lazy:
-        return f"A {subject} costs {phrases.with_extremes(ratios)} times malloc and memset"
-    calloc, written, memset = (
-        [ns_by_strategy[name] for name in lazy if name in ns_by_strategy] for ns_by_strategy in times.values()
+        compared = control.compare(run, benchmarks["calloc", "first"], benchmarks["memset", "first"])
+        return f"{subject} costs {phrases.multiple_named(compared)} malloc and memset"
+    calloc, memset = (
+        phrases.with_extremes(times[way], phrases.short_time) for way in (("calloc", "first"), ("memset", "first"))
     )
-    text = f"a {subject} costs {phrases.span(calloc)}, malloc and memset {phrases.span(memset)}"
-    then = f"; written in full, calloc costs {phrases.span(written)}" if written else ""
-    return f"With {len(lazy)} of {phrases.count(len(ratios), 'malloc')}, {text}{then}"
+    written = [times["calloc", "all"][name].median for name in lazy if name in times["calloc", "all"]]
+    count = f"{len(lazy)} of {phrases.count(len(ratios), 'malloc')} {'leaves' if len(lazy) == 1 else 'leave'}"
+    then = f": written in full, {phrases.span(written)}" if written else ""
+    return f"{subject} costs {calloc}, malloc and memset {memset}; {count} the zeros to the system{then}"

@@ -65,8 +65,9 @@ def neighbours_help(run: Run) -> Verdict:
         pairs["a shuffled list against a vector"] = _both(run, f"traverse/{{}}/{at}", "list_shuffled", "vector")
     sides = query.numbers(run, "n", "matrix")
     if sides:
-        name = f"matrix/one_block/n:{sides[-1]}/by:{{}}"
-        pairs["a matrix by column against by row"] = _both(run, name, "column", "row")
+        side = query.ordinary(sides)
+        name = f"matrix/one_block/n:{side}/by:{{}}"
+        pairs[f"a matrix of {side:,} by column"] = _both(run, name, "column", "row")
     compared = ratios(pairs)
     text = f"cost of visiting an element: {listed(compared, times)}"
     return of_all(compared, text, lambda rest: f"not for {phrases.joined(rest)}")
@@ -82,4 +83,9 @@ def heap_ages(run: Run) -> Verdict:
     aged, fresh = (libraries(run, "list_walk", heap=heap) for heap in ("aged", "empty"))
     compared = ratios({name: (aged[name], fresh[name]) for name in aged if name in fresh})
     text = f"walking a list that was built on an aged heap costs, relative to a fresh heap: {listed(compared, times)}"
+    walks = {heap: query.by_strategy(run.series("list_walk", None, heap=heap)) for heap in ("aged", "empty")}
+    others = query.ratios({name: walk for name, walk in walks["aged"].items() if name not in compared}, walks["empty"])
+    if others:
+        most = max(others, key=lambda name: others[name].median)
+        text = f"{text}; from a {phrases.plain(most)} {times(others[most])}"
     return of_all(compared, text, lambda rest: f"not for {names(rest)}")

@@ -38,7 +38,6 @@ from suite.claims.verdict import (
     relative,
     shown_by,
     slight,
-    times,
     too_wide,
 )
 from suite.results import control, query
@@ -113,7 +112,8 @@ def no_search(run: Run) -> Verdict:
     aged, empty = (libraries(run, "heap_state", bytes=64, state=state, threads="ever") for state in states)
     heaps = ratios({name: (aged[name], empty[name]) for name in aged if name in empty})
     searches = growth(stack[0], stack[1])
-    beside = f"; by malloc: {listed(heaps, times)}" if heaps else ""
+    by_malloc = {name: versus(run, aged[name], empty[name]) for name in heaps}
+    beside = f"; by malloc: {listed(by_malloc, relative)}" if heaps else ""
     text = f"on an aged heap, 64 bytes of stack cost, relative to an empty heap: {growth_text(run, stack[0], stack[1])}"
     stack_alone = of_none({"the stack": searches}, text + beside, lambda rest: "")
     if stack_alone.verdict != HOLDS:
@@ -132,12 +132,12 @@ def all_at_once(run: Run) -> Verdict:
     stack = [need(run, f"many/stack_array/count:{count}/taken:together") for count in (many, few)]
     apart = libraries(run, "many", count=many, taken="apart")
     default = default_of(run, apart)
-    heap = ratio(apart[default], need(run, f"many/{default}/count:{few}/taken:apart"))
+    heap = versus(run, apart[default], need(run, f"many/{default}/count:{few}/taken:apart"))
     more = ratio(stack[0], stack[1])
     text = (
         f"a frame of {phrases.count(many, 'local')} costs {_ns(stack[0])}, a frame of {few} costs {_ns(stack[1])}: "
-        f"{growth_text(run, stack[0], stack[1])}; as many blocks from {phrases.plain(default)} cost {times(heap)} a "
-        "single block"
+        f"{growth_text(run, stack[0], stack[1])}; as many blocks from {phrases.plain(default)} cost, relative to a "
+        f"single block: {relative(heap)}"
     )
     grown = growth(stack[0], stack[1])
     if shown_by(grown) is Shown.NO_MORE:

@@ -4,22 +4,9 @@ from __future__ import annotations
 
 from suite.base import phrases
 from suite.claims.inputs import counter, libraries
-from suite.claims.verdict import (
-    CannotJudge,
-    Undecided,
-    Verdict,
-    claim,
-    does_not_hold,
-    figures,
-    holds,
-    holds_but,
-    interval,
-    listed,
-    names,
-)
+from suite.claims.verdict import CannotJudge, Undecided, Verdict, claim, does_not_hold, holds, holds_but, names
 from suite.results import query
 from suite.results.model import Run
-from suite.stats.estimates import Estimate
 
 HELD = "resident_bytes_per_byte"
 METADATA = 1.01  # one hundredth more than requested is room for metadata
@@ -31,24 +18,23 @@ def bookkeeping(run: Run) -> Verdict:
     sizes = query.numbers(run, "bytes", "overhead")
     if not sizes:
         raise CannotJudge("the run has no overhead")
-    small, large = (
-        {name: counter(benchmark, HELD) for name, benchmark in libraries(run, "overhead", bytes=size).items()}
-        for size in (sizes[0], sizes[-1])
-    )
-    text = f"for each requested byte in blocks of {sizes[0]} B, a malloc holds: {listed(small, _per_byte)}"
-    with_metadata = [name for name, held in small.items() if held.low > METADATA]
-    if not with_metadata:
+    held = {
+        size: {name: counter(benchmark, HELD) for name, benchmark in libraries(run, "overhead", bytes=size).items()}
+        for size in sizes
+    }
+    spans = {f"in blocks of {size:,} B": phrases.with_extremes(by_name) for size, by_name in held.items()}
+    text = f"for each requested byte, a malloc holds {phrases.joined([f'{text} {name}' for name, text in spans.items()])}"
+    without = {
+        f"{size:,} B": [name for name, multiple in by_name.items() if multiple.low <= METADATA]
+        for size, by_name in held.items()
+    }
+    if all(len(without[f"{size:,} B"]) == len(held[size]) for size in sizes):
         return does_not_hold(text)
-    if len(with_metadata) < len(small):
-        without = [name for name in small if name not in with_metadata]
-        return holds_but(text, f"under {METADATA - 1:.0%} with {names(without)}")
-    if len(sizes) > 1 and all(held.high <= METADATA for held in large.values()):
-        return holds_but(text, f"under {METADATA - 1:.0%} in blocks of {sizes[-1]:,} B")
+    free = {size: names_without for size, names_without in without.items() if names_without}
+    if free:
+        where = "; ".join(f"in blocks of {size} with {names(names_without)}" for size, names_without in free.items())
+        return holds_but(text, f"under {METADATA - 1:.0%} {where}")
     return holds(text)
-
-
-def _per_byte(held: Estimate) -> str:
-    return f"{figures(held.median)}{interval(held)}"
 
 
 @claim("freed-is-returned", "freed memory is returned", "Freed memory goes back to the system.", "returned")

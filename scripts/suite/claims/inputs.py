@@ -88,10 +88,10 @@ def growth(above: Benchmark, below: Benchmark) -> Comparison:
     return growths({"": (above, below)})[""]
 
 
-def versus(run: Run, above: Benchmark, below: Benchmark) -> Estimate:
+def versus(run: Run, above: Benchmark, below: Benchmark, called: str = control.CONTROL) -> Estimate:
     """The comparison as a text states it: a difference where a ratio would be the control's. Raises CannotJudge."""
     compared = ratio(above, below)
-    if not control.tells_difference(run, above, below):
+    if not control.tells_difference(run, above, below, called=called):
         return compared
     return estimate_difference(above.times, below.times, compared.confidence)
 

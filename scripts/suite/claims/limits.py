@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from suite.base import phrases
 from suite.base.text import bytes_text
-from suite.claims.inputs import counter, default_of, libraries, ratios
-from suite.claims.verdict import CannotJudge, Verdict, claim, does_not_hold, holds, holds_but, listed, of_all, times
+from suite.claims.inputs import counter, default_of, libraries, ratios, versus
+from suite.claims.verdict import CannotJudge, Verdict, claim, does_not_hold, holds, holds_but, listed, of_all, relative
 from suite.results import query
 from suite.results.model import Run
 
@@ -55,5 +55,6 @@ def recursion_or_heap(run: Run) -> Verdict:
         for by in ("heap_kept", "calls")
     )  # fmt: skip
     compared = ratios({name: (calls[name], kept[name]) for name in calls if name in kept})
-    text = f"at depth {depths[-1]:,}, a visit by calls costs, relative to a stack on the heap: {listed(compared, times)}"
+    stated = {name: versus(run, calls[name], kept[name], called="loop") for name in compared}
+    text = f"at depth {depths[-1]:,}, a visit by calls costs, relative to a stack on the heap: {listed(stated, relative)}"
     return of_all(compared, text, lambda rest: f"not with {phrases.joined(rest)}")

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from suite.base import phrases
-from suite.claims.inputs import counted_ratios, growth, growths, libraries, need, ratio, ratios
+from suite.claims.inputs import (
+    ComparedPair,
+    counted_ratios,
+    counter_values,
+    growth,
+    growths,
+    libraries,
+    need,
+    ratio,
+    ratios,
+    versus,
+)
 from suite.claims.verdict import (
     DOES_NOT_HOLD,
     HOLDS,
@@ -19,10 +30,12 @@ from suite.claims.verdict import (
     names,
     of_all,
     of_none,
+    relative,
     times,
 )
-from suite.results import query
-from suite.results.model import Run
+from suite.results import control, query
+from suite.results.model import Benchmark, Run
+from suite.stats.estimates import estimate_difference, median
 
 
 @claim(
@@ -40,7 +53,24 @@ def drop_at_once(run: Run) -> Verdict:
         f"dropping {counts[-1]:,} objects one by one costs, relative to resetting the arena: "
         f"{listed(compared, times)}"
     )
+    clock = control.control_of(run, at_once)
+    if clock is not None:  # most of what the arena takes is the clock's own time, so a ratio would be that of the clock
+        of_arena, of_clock = (_drops(benchmark, counts[-1]) for benchmark in (at_once, clock))
+        arena = phrases.beyond_control([estimate_difference(of_arena, of_clock)])
+        more = {
+            name: estimate_difference(_drops(benchmark, counts[-1]), of_arena, compared[name].confidence)
+            for name, benchmark in one_by_one.items()
+        }
+        text = (
+            f"resetting the arena takes {arena} beyond the clock's own time; dropping {counts[-1]:,} objects one by one "
+            f"takes, relative to that: {listed(more, relative)}"
+        )
     return of_all(compared, text, lambda rest: f"not for {names(rest)}")
+
+
+def _drops(benchmark: Benchmark, count: int) -> list[float]:
+    """The time of dropping all objects, in ns."""
+    return [ns * count for ns in counter_values(benchmark, "drop_ns")]
 
 
 @claim(
@@ -54,7 +84,10 @@ def simple_copies_cheap(run: Run) -> Verdict:
         name: (need(run, f"pass/type:{kind}/how:copy"), need(run, f"pass/type:{kind}/how:move"))
         for name, kind in on_heap.items()
     })  # fmt: skip
-    text = f"a copy costs, relative to a move: an int {times(simple)}, {listed(better, times)}"
+    kinds = {"an int": "int", **on_heap}
+    moves = {name: [need(run, f"pass/type:{kind}/how:{way}") for way in ("copy", "move")] for name, kind in kinds.items()}
+    stated = {name: versus(run, copied, moved) for name, (copied, moved) in moves.items()}
+    text = f"a copy costs, relative to a move: {listed(stated, relative)}"
     copied = of_none({"an int": simple}, text, lambda rest: "")
     if copied.verdict == DOES_NOT_HOLD:
         return copied
@@ -67,19 +100,33 @@ def simple_copies_cheap(run: Run) -> Verdict:
 @claim("borrow-is-free", "lending is free", "Lending costs nothing.", "pass", "argument")
 def borrow_is_free(run: Run) -> Verdict:
     """Lending is free if it costs at most a few cycles more than the call itself."""
-    lent = {}
+    lent: dict[str, ComparedPair] = {}
     for benchmark in run.series("pass", how="borrow"):
         kind = benchmark.name.parameters["type"]
-        lent[kind.replace("_", " ")] = (benchmark, need(run, f"pass/type:{kind}/how:none"))
+        lent[kind.replace("_", " ")] = (benchmark, _call_alone(run, "pass"))
     for size in query.ends(query.numbers(run, "bytes", "argument")):
-        names_of = [need(run, f"argument/bytes:{size}/how:{passing}") for passing in ("reference", "none")]
-        lent[f"struct of {size:,} B"] = (names_of[0], names_of[1])
+        lent[f"struct of {size:,} B"] = (
+            need(run, f"argument/bytes:{size}/how:reference"), _call_alone(run, "argument")
+        )  # fmt: skip
     if not lent:
         raise CannotJudge("the run has no pass")
     compared = growths(lent)
-    text = f"lending a value costs, relative to the call alone: {phrases.with_extremes(compared)} times"
+    more = {
+        name: estimate_difference(above.times, below.times, compared[name].confidence)
+        for name, (above, below) in lent.items()
+    }
+    most = max(more, key=lambda name: more[name].median)
+    text = f"lending a value costs, relative to the call alone, at most: {listed({most: more[most]}, relative)}"
     lending = of_none(compared, text, lambda paid: f"not for {phrases.joined(paid)}")
     return holds(f"{text}, a few cycles at most") if lending.verdict == HOLDS else lending
+
+
+def _call_alone(run: Run, family: str) -> Benchmark:
+    """The typical control. The call alone is the same call for all values, so that an odd one decides nothing."""
+    controls = sorted(run.series(family, None, how=control.CONTROL), key=lambda alone: median(alone.times))
+    if not controls:
+        raise CannotJudge(f"the run has no {family} with how:{control.CONTROL}")
+    return controls[len(controls) // 2]
 
 
 @claim(
@@ -92,10 +139,16 @@ def automatic_is_free(run: Run) -> Verdict:
         for activity, op in (("making and dropping", "make"), ("use", "use"))
     }
     compared = growths(pairs)
-    shared = ratio(need(run, "smart_pointer/op:make/kind:shared_ptr"), need(run, "smart_pointer/op:make/kind:raw"))
-    text = (
-        f"relative to a plain pointer, a unique_ptr costs: {listed(compared, times)}; making a shared_ptr: {times(shared)}"
-    )
+    raw = pairs["making and dropping"][1]
+    shared = ratio(need(run, "smart_pointer/op:make/kind:make_shared"), raw)  # as most programs make a shared_ptr
+    holders = {
+        name: holder
+        for name, kind in (("make_shared", "make_shared"), ("shared_ptr(new …)", "shared_ptr"))
+        if (holder := run.get(f"smart_pointer/op:make/kind:{kind}"))
+    }
+    stated = {name: versus(run, *pair, called="value") for name, pair in pairs.items()}
+    stated_made = {name: versus(run, holder, raw, called="value") for name, holder in holders.items()}
+    text = f"relative to a plain pointer, a unique_ptr costs: {listed(stated, relative)}; making one by {listed(stated_made, relative)}"
     unique = of_none(compared, text, lambda paid: f"not for {phrases.joined(paid)}")
     return holds_but(text, "a shared_ptr costs more") if unique.verdict == HOLDS and is_more(shared) else unique
 
@@ -112,9 +165,8 @@ def strings_on_heap(run: Run) -> Verdict:
     inside = [length for length in where if length < heap[0]]
     if not inside:
         return holds(f"strings of {heap[0]} characters and more are on the heap")
-    step = ratio(built[heap[0]], built[inside[-1]])
     text = (
         f"a string of {inside[-1]} characters is stored inside the object; a string of {heap[0]} is on the heap and "
-        f"costs {times(step)} as much"
+        f"costs, relative to that: {relative(versus(run, built[heap[0]], built[inside[-1]]))}"
     )
     return holds_but(text, f"only from {heap[0]} characters on")

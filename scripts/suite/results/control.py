@@ -41,8 +41,8 @@ def _is_control(benchmark: Benchmark, called: str) -> bool:
 
 
 def is_mostly_control(run: Run, benchmark: Benchmark, called: str = CONTROL) -> bool:
-    control = control_of(run, benchmark, called)
-    return control is not None and median(control.times) > MOST * median(benchmark.times)
+    alone = control_of(run, benchmark, called)
+    return alone is not None and median(alone.times) > MOST * median(benchmark.times)
 
 
 def tells_difference(run: Run, *compared: Benchmark, called: str = CONTROL) -> bool:
@@ -50,15 +50,18 @@ def tells_difference(run: Run, *compared: Benchmark, called: str = CONTROL) -> b
     return any(is_mostly_control(run, benchmark, called) for benchmark in compared)
 
 
-def beyond_control(run: Run, benchmarks: Mapping[Key, Benchmark], called: str = CONTROL) -> dict[Key, Difference]:
-    """How much more than its control each costs, in ns, where the control was measured."""
-    pairs = {key: (benchmark, control_of(run, benchmark, called)) for key, benchmark in benchmarks.items()}
-    measured = {key: (benchmark, control) for key, (benchmark, control) in pairs.items() if control is not None}
-    confidence = query.shared_confidence(len(measured))
-    return {
-        key: estimate_difference(benchmark.times, control.times, confidence)
-        for key, (benchmark, control) in measured.items()
-    }
+def beyond_control(
+    run: Run, benchmarks: Mapping[Key, Benchmark], called: str = CONTROL, counter: str = ""
+) -> dict[Key, Difference]:
+    """How much more than its control each costs, in ns (or by a counter), where both were measured."""
+    pairs = {}
+    for key, benchmark in benchmarks.items():
+        alone = control_of(run, benchmark, called)
+        if alone is not None:
+            values = [side.counter(counter) if counter else side.times for side in (benchmark, alone)]
+            pairs.update({key: values} if all(values) else {})
+    confidence = query.shared_confidence(len(pairs))
+    return {key: estimate_difference(above, below, confidence) for key, (above, below) in pairs.items()}
 
 
 @dataclass(frozen=True)

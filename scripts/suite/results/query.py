@@ -39,6 +39,16 @@ def longest(run: Run, family: str, key: str) -> dict[str, int]:
     return {key: number for number in numbers(run, key, family)[-1:]}
 
 
+def is_power_of_two(value: int) -> bool:
+    return value & (value - 1) == 0
+
+
+def ordinary(sides: Iterable[int]) -> int:
+    """The largest that is no power of two, whose rows do not compete for a few sets of the caches; else the largest."""
+    known = sorted(sides)
+    return next((side for side in reversed(known) if not is_power_of_two(side)), known[-1])
+
+
 def ends(values: Sequence[int]) -> list[int]:
     """The first and the last; one where they are the same, none where there are none."""
     return list(dict.fromkeys((*values[:1], *values[-1:])))

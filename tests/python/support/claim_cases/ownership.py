@@ -30,7 +30,7 @@ def lent(**prices: float) -> dict[str, float]:
 
 
 def pointed(make: float, use: float, shared: float) -> dict[str, float]:
-    kinds = {"make/kind:unique_ptr": make, "use/kind:unique_ptr": use, "make/kind:shared_ptr": shared}
+    kinds = {"make/kind:unique_ptr": make, "use/kind:unique_ptr": use, "make/kind:make_shared": shared}
     plain = {f"smart_pointer/op:{op}/kind:raw": 10.0 for op in ("make", "use")}
     return plain | {f"smart_pointer/op:{name}": ns for name, ns in kinds.items()}
 

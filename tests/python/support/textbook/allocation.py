@@ -137,19 +137,19 @@ TITLES = {
     "churn": "With malloc, replacing a block costs 8.0 to 40 ns among 1,000 and 24 to 120 ns among 100,000",
     "cost_64b": "Beyond the control, 64 bytes cost nothing measurable on the stack and 7.0 to 39 ns from malloc",
     "grow": "Growing a block to 4 MiB by realloc costs 0.50 (glibc) to 2.0 (tbbmalloc) times growing it by copying",
-    "heap_state": "With malloc, 2 KiB cost 2.0 times as much once a thread has existed; "
+    "heap_state": "With malloc, 2 KiB once a thread has existed cost 2.0 times 2 KiB before; "
     "no measurable effect of an empty heap",
-    "large": "64 MiB cost 6.3 ms where their pages are fresh, 2.1 ms where they are kept",
-    "latency": "The median malloc takes 28 to 60 ns; one in 10,000 takes over 280 to 600 ns; "
-    "the timer alone, 20 ns and 30 ns",
+    "large": "64 MiB cost 6.3 ms where their pages are fresh, 2.1 ms where they are kept; writing them alone, 2.1 ms",
+    "latency": "The median malloc takes 8.0 to 40 ns beyond the timer; "
+    "one in 10,000 takes 250 to 570 ns beyond the timer",
     "many": "A frame with 64 blocks shows no measurable difference from a frame with one block; "
     "taking 64 from malloc costs 64 times taking one block",
     "scoped": "Written in full, a malloc costs 7.0 to 39 ns more than the stack at 8 B "
     "and costs 7.0 to 39 ns more than the stack at 1 MiB",
     "stack_price": "Written in full, a block from malloc costs 7.0 to 39 ns more than the stack at 64 B; "
     "from 256 KiB on, it costs less than 10 % more than the stack",
-    "zeroed": "With 1 of 5 mallocs, a calloc of 32 MiB costs 4.0 µs, malloc and memset 1.0 ms; "
-    "written in full, calloc costs 2.1 ms",
+    "zeroed": "A calloc of 32 MiB costs 4.0 µs (glibc) to 1.0 ms (tbbmalloc), malloc and memset 1.0 ms; "
+    "1 of 5 mallocs leaves the zeros to the system: written in full, 2.1 ms",
 }
 
 EQUAL_TITLES = {

@@ -69,8 +69,8 @@ TITLES = {
     "layout": "Of 100,000 records, one field costs 17 times as much in an array of structs as in a struct of arrays, "
     "all fields together cost 3.0 times",
     "list_walk": "Walking a list on an aged heap costs 4.0 times what it costs on a fresh heap",
-    "matrix": "By column, 1,024 × 1,024 elements cost 20 times as much as by row in one block "
-    "and 2.0 times as much with a block a row",
+    "matrix": "By column, 1,000 × 1,000 elements cost 2.0 times as much as by row in one block "
+    "and 2.0 times as much with a block a row; with a power of two, 1,024, 20 times in one block",
     "strings": "Among 100,000, reading a string with its text on the heap "
     "costs 4.0 to 8.0 times reading a string with its text inside",
     "traverse": "Among 100,000, an element of 8 B costs 240 ns in a shuffled list, 5.0 times as much as in a vector",
