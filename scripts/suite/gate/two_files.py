@@ -1,7 +1,8 @@
 """Did a benchmark change between two run files? The weaker way to judge a change: the unit is the process.
 
 The files were measured at different times, and the machine drifts between them. So a change counts only if it shows in
-nanoseconds and in cycles of the clock at that time: a change of the clock moves only one of them.
+nanoseconds and in cycles of the clock at that time: a change of the clock moves only one of them. Two processors are
+compared by time alone: their clocks are part of them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from suite.base.errors import BadInput
@@ -21,14 +22,14 @@ from suite.gate.pairs_file import Side
 from suite.results.metrics import TIME, Metric, metrics_in, metrics_of
 from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate, estimate_ratio, find_modes, median
+from suite.stats.moderated_t import PValues, moderated_p_values
 from suite.stats.multiple import significant
-from suite.stats.permutation import PValues, permutation_p_values
 from suite.stats.rank_sum import rank_sum_p
 
 METHOD = "two files"
 FEWEST_PROCESSES = 5
 THRESHOLD = 0.05
-FALSE_DISCOVERIES = 0.01  # so about one comparison in a hundred of a program with itself finds a benchmark worse
+FALSE_DISCOVERIES = 0.01  # so under one comparison in a hundred of a program with itself finds a benchmark worse
 OWN_CHANCE = 0.025  # the chance that a benchmark's own ranks differ so much to one side
 SMALLEST_CONTROL_MOVE = 0.02  # a smaller move is within the noise of the controls
 
@@ -160,13 +161,14 @@ class _Row:
     old: tuple[float, ...]
     new: tuple[float, ...]
     others: Mapping[str, _Samples] = field(default_factory=dict)  # cycles and instructions
+    one_processor: bool = True  # the same on both sides
     disturbed: str = ""  # which side mostly was, when it was measured
     problem: str = ""
 
     def measures(self) -> Iterator[tuple[str, _Samples]]:
         """The measures that decide, as costs: where a smaller figure is worse, old and new change places."""
         yield "time", (self.old, self.new) if self.metric.more_is_worse else (self.new, self.old)
-        if "cycles" in self.others:
+        if self.one_processor and "cycles" in self.others:
             yield "cycles", self.others["cycles"]
 
 
@@ -175,6 +177,7 @@ def _rows(
 ) -> tuple[list[_Row], list[str]]:
     """Every figure of the benchmarks that both sides measured, and a sentence about the benchmarks without a figure."""
     rows, without = [], []
+    one_processor = _one_processor(base, new_run)
     declared = {**metrics_in(base), **metrics_in(new_run)}
     for name, old in old_benchmarks.items():
         new = new_benchmarks.get(name)
@@ -182,10 +185,16 @@ def _rows(
             continue  # _gaps names it
         metrics = list(dict.fromkeys((*metrics_of(old, declared), *metrics_of(new, declared))))
         disturbed = _disturbed(base, old, "old") or _disturbed(new_run, new, "new")
-        rows += [_row_of(metric, old, new, disturbed) for metric in metrics]
+        rows += [
+            replace(_row_of(metric, old, new), one_processor=one_processor, disturbed=disturbed) for metric in metrics
+        ]
         without += [] if metrics else [name]
     remarks = [f"not judged, because they report no figure of their own: {_few(without)}"] if without else []
     return rows, remarks
+
+
+def _one_processor(base: Run, new: Run) -> bool:
+    return base.context.get("cpu_model") == new.context.get("cpu_model")
 
 
 def _disturbed(run: Run, benchmark: Benchmark, side: str) -> str:
@@ -194,7 +203,7 @@ def _disturbed(run: Run, benchmark: Benchmark, side: str) -> str:
     return f"{number} of {len(benchmark.samples)} processes of the {side} side were disturbed" if mostly else ""
 
 
-def _row_of(metric: Metric, old: Benchmark, new: Benchmark, disturbed: str) -> _Row:
+def _row_of(metric: Metric, old: Benchmark, new: Benchmark) -> _Row:
     values = metric.values(old), metric.values(new)
     name = metric.named(old.name.text)
     fewest = min(len(side_values) for side_values in values)
@@ -205,7 +214,7 @@ def _row_of(metric: Metric, old: Benchmark, new: Benchmark, disturbed: str) -> _
             name, metric, *values, problem=f"{metric.counter or 'a time'} is not above zero, so it has no ratio"
         )
     others = dict(_counted(old, new)) if metric == TIME else {}
-    return _Row(name, metric, *values, others, disturbed)
+    return _Row(name, metric, *values, others)
 
 
 def _too_few(values: _Samples, old: Benchmark, new: Benchmark) -> str:
@@ -266,23 +275,26 @@ def _judgements(rows: Sequence[_Row], threshold: float) -> list[Judgement]:
 def _measure(rows: Sequence[_Row]) -> list[dict[str, _MeasuredRatio]]:
     """Each row measured in time (or its counter), and where possible in cycles."""
     measured: list[dict[str, _MeasuredRatio]] = [{} for _ in rows]
-    groups: defaultdict[tuple[str, int, int], list[tuple[int, _Samples]]] = defaultdict(list)
+    by_measure: defaultdict[str, list[tuple[int, _Samples]]] = defaultdict(list)
     for index, row in enumerate(rows):
-        for measure, (old, new) in row.measures():
-            groups[measure, len(old), len(new)].append((index, (old, new)))
-    for (measure, _, _), members in groups.items():
-        pooled = permutation_p_values(
-            [sides for _, sides in members], [rows[index].metric.unit for index, _ in members]
-        )
-        for (index, (old, new)), chance in zip(members, pooled):
-            measured[index][measure] = _measured_figure(old, new, chance)
+        for measure, sides in row.measures():
+            by_measure[measure].append((index, sides))
+    for measure, members in by_measure.items():
+        units = [rows[index].metric.unit for index, _ in members]
+        for (index, (old, new)), p in zip(members, moderated_p_values([sides for _, sides in members], units)):
+            measured[index][measure] = _measured_figure(old, new, p)
     return measured
 
 
-def _measured_figure(old: Sequence[float], new: Sequence[float], pooled: PValues) -> _MeasuredRatio:
-    """A benchmark's own ranks must show the change, as well as the permutation test over all benchmarks."""
-    worse = pooled.rise if rank_sum_p(new, old) <= OWN_CHANCE else 1.0
-    better = pooled.fall if rank_sum_p(old, new) <= OWN_CHANCE else 1.0
+def _measured_figure(old: Sequence[float], new: Sequence[float], moderated: PValues) -> _MeasuredRatio:
+    """Twice the smaller p of the moderated t test and of the ranks, by Bonferroni's inequality.
+
+    The t test finds a change among many benchmarks with few processes; ranks outvote outliers where there are more. The
+    t test assumes normal noise, so that ranks which do not show the change at all overrule it.
+    """
+    rises, falls = rank_sum_p(new, old), rank_sum_p(old, new)
+    worse = 2 * min(moderated.rise, rises) if rises <= OWN_CHANCE else 1.0
+    better = 2 * min(moderated.fall, falls) if falls <= OWN_CHANCE else 1.0
     return _MeasuredRatio(estimate_ratio(new, old), worse, better)
 
 
@@ -356,7 +368,7 @@ def _caveats(
     if moved is not None and abs(math.log(moved)) > math.log1p(SMALLEST_CONTROL_MOVE):
         consequence = "" if trusted else ": the result is not reliable"
         yield f"the controls, which allocate nothing, moved by {moved - 1:+.1%}{consequence}"
-    clock = _clock_move(old_benchmarks, new_benchmarks)
+    clock = _clock_move(old_benchmarks, new_benchmarks) if _one_processor(base, new) else None
     if clock is not None and abs(math.log(clock)) > math.log1p(SMALLEST_CONTROL_MOVE):
         yield f"one addition, a cycle of the clock, took {clock - 1:+.1%} time: compare cycles rather than nanoseconds"
     added = [name for name in new_benchmarks if name not in old_benchmarks]

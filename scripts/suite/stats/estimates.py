@@ -9,11 +9,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
-from suite.stats.rank_sum import rank_sum_counts
+from suite.stats.rank_sum import fit_64_bits, rank_sum_counts
 
 CONFIDENCE = 0.95
 
@@ -99,21 +100,19 @@ def estimate_ratio(above: Sequence[float], below: Sequence[float], confidence: f
     The test's own estimate (Hodges and Lehmann) is not reported: nobody can compute it again from the two medians. Where
     the ratio of the medians lies outside of the interval, as in bimodal samples, the interval is widened to it.
     """
-    if min((*above, *below), default=0.0) <= 0.0:
+    if not len(above) or not len(below) or min((*above, *below)) <= 0.0:
         raise ValueError("a ratio needs values on both sides, and all of them positive")
-    ratios = sorted(math.log(a) - math.log(b) for a in above for b in below)
     cut = _rank_sum_cut(len(above), len(below), confidence)
     middle = median(above) / median(below)
-    low, high = math.exp(ratios[cut.depth]), math.exp(ratios[-1 - cut.depth])
+    low, high = (math.exp(end) for end in _ends(np.subtract.outer(np.log(above), np.log(below)), cut))
     return Estimate(middle, min(low, middle), max(middle, high), cut.coverage, min(len(above), len(below)))
 
 
 def estimate_difference(above: Sequence[float], below: Sequence[float], confidence: float = CONFIDENCE) -> Difference:
     """The difference of the two medians, and the interval of the rank-sum test, widened to it: as for a ratio."""
-    differences = sorted(a - b for a in above for b in below)
     cut = _rank_sum_cut(len(above), len(below), confidence)
     middle = median(above) - median(below)
-    low, high = differences[cut.depth], differences[-1 - cut.depth]
+    low, high = _ends(np.subtract.outer(above, below), cut)
     return Difference(middle, min(low, middle), max(middle, high), cut.coverage, min(len(above), len(below)))
 
 
@@ -170,8 +169,18 @@ def _deepest_cut(counts: Sequence[int], confidence: float, limit: int) -> _Cut:
     return deepest
 
 
+@cache
 def _rank_sum_cut(m: int, n: int, confidence: float) -> _Cut:
-    return _deepest_cut(rank_sum_counts(m, n), confidence, limit=(m * n - 1) // 2)
+    if fit_64_bits(m, n):
+        return _deepest_cut(rank_sum_counts(m, n), confidence, limit=(m * n - 1) // 2)
+    spread = math.sqrt(m * n * (m + n + 1) / 12)  # the large-sample approximation of the same sections
+    return _Cut(math.floor(m * n / 2 - NormalDist().inv_cdf((1 + confidence) / 2) * spread), confidence)
+
+
+def _ends(values: npt.NDArray[np.float64], cut: _Cut) -> tuple[float, float]:
+    """The lowest and the highest value that the cut leaves."""
+    ordered = np.partition(values.ravel(), (cut.depth, values.size - 1 - cut.depth))
+    return float(ordered[cut.depth]), float(ordered[-1 - cut.depth])
 
 
 @cache

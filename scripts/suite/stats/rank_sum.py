@@ -47,7 +47,7 @@ def _chance_at_most(statistic: float, m: int, n: int) -> float:
 def _tail(m: int, n: int) -> Array | None:
     """The chance of each value of the statistic or a lower one. None where the arrangements are too many to count: the
     normal distribution is then near the truth, and gives a larger p far out, where it is not."""
-    if not _fit_64_bits(m, n):
+    if not fit_64_bits(m, n):
         return None
     tail: Array = np.array(rank_sum_counts(m, n), dtype=np.float64).cumsum() / math.comb(m + n, m)
     return tail
@@ -60,7 +60,7 @@ def rank_sum_counts(m: int, n: int) -> list[int]:
     way: those wrap round.
     """
     size = m * n + 1
-    number: Any = np.uint64 if _fit_64_bits(m, n) else object
+    number: Any = np.uint64 if fit_64_bits(m, n) else object
     counts = np.zeros(size, dtype=number)
     counts[0] = 1
     for i in range(1, m + 1):
@@ -73,5 +73,6 @@ def rank_sum_counts(m: int, n: int) -> list[int]:
     return exact
 
 
-def _fit_64_bits(m: int, n: int) -> bool:
+def fit_64_bits(m: int, n: int) -> bool:
+    """Whether the number of arrangements of m and n values fits 64 bits; above it, the normal distribution is near."""
     return math.comb(m + n, m) < 1 << 63
