@@ -12,8 +12,11 @@ from typing import Any
 from suite.base.files import write_json
 from suite.base.text import one_line
 from suite.results.metrics import DeclaredMetrics, declared_metrics, encode_metrics
-from suite.results.model import CORE_SHARE, Document, Sample
+from suite.results.model import CORE_SHARE, SHARED_CACHE, Document, Sample
 from suite.results.read import BadResult, read_json
+
+
+CACHE_WEIGHT = 0.25  # a fifth more in the time of the shared cache counts as much as a twentieth in that of the core
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,10 @@ class Pair:
     @property
     def unlike(self) -> float:
         """How much the load of the physical core by other threads differs between the two processes: the difference of
-        the logarithms of the time of eight additions, which keep the core busy. 0 where they were not timed."""
-        return abs(self.log_ratio(CORE_SHARE) or 0.0)
+        the logarithms of the time of eight additions, which keep the core busy; or the same of the shared cache, whose
+        time varies more. 0 where they were not timed."""
+        core, cache = (abs(self.log_ratio(counter) or 0.0) for counter in (CORE_SHARE, SHARED_CACHE))
+        return max(core, CACHE_WEIGHT * cache)
 
 
 @dataclass(frozen=True)

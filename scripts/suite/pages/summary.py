@@ -263,6 +263,13 @@ def _disturbances(run: Run) -> Iterator[str]:
             f"Disturbed, kept and marked: {len(disturbed)} of {len(run.units)} processes; "
             f"the worst: {worst.family}, {', '.join(worst.reasons)}."
         )
+    cache = run.account.shared_cache
+    if cache and cache["ours"] < 1.0:
+        others = round((1 - cache["ours"]) * cache["processes"])
+        yield (
+            f"Others used the last cache during {others} of the {cache['processes']} processes that timed it: "
+            f"a load from it took up to {cache['slowest']:.1f} times as long as in a quiet process."
+        )
     moved = run.account.clock.get("moved", 0.0)
     if moved > SMALLEST_CLOCK_MOVE:
         yield f"The cores' clock moved by {moved:.1%} between processes: cycles are steadier than nanoseconds."

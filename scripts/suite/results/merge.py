@@ -22,7 +22,9 @@ def merge(
     """
     context: Document = {**facts, **units[0][1]["context"]}
     context["executable"] = Path(str(context.get("executable", ""))).name  # where it lies is nobody else's business
-    context["suite"] = {**dataclasses.asdict(how_it_went), "clock": how_it_went.clock}
+    context["suite"] = {
+        **dataclasses.asdict(how_it_went), "clock": how_it_went.clock, "shared_cache": how_it_went.shared_cache,
+    }  # fmt: skip
     rows_by_name: dict[str, dict[int, Document]] = {name: {} for name in order}
     for unit, document in units:
         for row in rows_of_processes(document):

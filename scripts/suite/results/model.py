@@ -20,6 +20,9 @@ MADE_BY_THIS_SUITE = "suite_version"  # the key in the context that tells this s
 WALL_NS = "wall_ns"
 CORE_SHARE = "ns_per_eight_additions"  # goes up where a thread on the same physical core takes its share of it
 COUNTED_BESIDE = ("ns_per_addition", CORE_SHARE)  # the program times both beside every benchmark
+SHARED_CACHE = "ns_shared_cache"  # of a load; timed beside benchmarks whose data lie past the second-level cache
+# Others took a cache if loads from it took 1.5 times as long as in the quietest tenth of the run: 1 - 1 / 1.5.
+MOST_CACHE_TAKEN = 1 / 3
 MANY_THREADS = "items_per_second"  # in the rows of benchmarks whose work is done by several threads
 LEAST_PROCESSOR_SHARE = 0.02  # of the wall clock; less is not a busy machine, but work on another thread
 
@@ -113,11 +116,13 @@ class Unit:
     ns_per_addition: float | None
     attempt: int
     core_taken: float | None = None  # the share of its core that another thread took
+    cache_taken: float | None = None  # 1 - quietest / its own time of a load from the shared cache, where it was timed
 
     @property
     def taken_by_others(self) -> float:
-        """The shares of the machine and of its own core that others had, added up: how much it was disturbed."""
-        return (self.others_cpu or 0.0) + (self.steal or 0.0) + (self.core_taken or 0.0)
+        """The shares of the machine, its own core and the shared cache that others had, added up: how much it was
+        disturbed."""
+        return sum(share or 0.0 for share in (self.others_cpu, self.steal, self.core_taken, self.cache_taken))
 
 
 @dataclass(frozen=True)
@@ -149,6 +154,16 @@ class Account:
             return {}
         low, high = min(additions), max(additions)
         return {"ns_per_addition_min": low, "ns_per_addition_max": high, "moved": high / low - 1}
+
+    @property
+    def shared_cache(self) -> Document:
+        """In which share of the processes that timed it the shared cache was ours, and how many times as long a load from it
+        took in the slowest."""
+        taken = [unit.cache_taken for unit in self.units if unit.cache_taken is not None and unit.cache_taken < 1.0]
+        if not taken:
+            return {}
+        ours = sum(share <= MOST_CACHE_TAKEN for share in taken) / len(taken)
+        return {"processes": len(taken), "ours": ours, "slowest": 1 / (1 - max(taken))}
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from suite.results.model import (
     MADE_BY_THIS_SUITE,
     MANY_THREADS,
     NS_PER_UNIT,
+    SHARED_CACHE,
     WALL_NS,
     Account,
     Benchmark,
@@ -323,6 +324,13 @@ def cycles_of_eight_additions(document: Document) -> float | None:
     timed = [(row.get(CORE_SHARE, 0.0), row.get("ns_per_addition", 0.0)) for row in counted]
     cycles = [eight / addition for eight, addition in timed if min(eight, addition) > 0.0]
     return sum(cycles) / len(cycles) if cycles else None
+
+
+def ns_of_shared_cache(document: Document) -> float | None:
+    """The time of a load from the cache that others use too: the mean over the process's benchmarks that have it."""
+    timed = [dict(counters_of(row)).get(SHARED_CACHE, 0.0) for row in rows_of_processes(document)]
+    timed = [ns for ns in timed if ns > 0.0]
+    return sum(timed) / len(timed) if timed else None
 
 
 def sample_of(document: Document, name: str, process: int = 0) -> Sample:

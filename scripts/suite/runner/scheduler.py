@@ -24,12 +24,13 @@ from typing import Any, Protocol
 from suite.base.errors import BadInput, UnitFailed, UnitHung
 from suite.base.files import write_json, write_new
 from suite.results.merge import merge, write_unit
-from suite.results.model import Account, Document, Failure, Run, Unit
+from suite.results.model import MOST_CACHE_TAKEN, Account, Document, Failure, Run, Unit
 from suite.results.read import (
     RUN_FILES,
     BadResult,
     cycles_of_eight_additions,
     failures_in,
+    ns_of_shared_cache,
     ns_per_addition,
     read_record,
     read_run,
@@ -223,6 +224,7 @@ class _RunInProgress:
     hung: dict[tuple[Program, Part], int] = field(default_factory=dict)  # the process it hung in
     attempts: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     cycles: list[float] = field(default_factory=list)  # that eight additions took in each process so far
+    cache_ns: list[float] = field(default_factory=list)  # of a load from the shared cache, in each process so far
     seconds_first: float = 0.0
     seconds_again: float = 0.0
     looks: list[tuple[str, ...]] = field(default_factory=list)  # the benchmarks that each look asked for
@@ -243,6 +245,7 @@ class _RunInProgress:
                 self.units[file.name] = unit
                 self.attempts[file.name] = unit.attempt
                 self.core_steal(document)
+                self.cache_steal(document)
 
     def all_units(self) -> Iterator[tuple[Part, int]]:
         """Every part and process of the plan, then of each look."""
@@ -323,8 +326,8 @@ class _RunInProgress:
         try:
             document, beside = self.run(part, process)
             seconds = beside.seconds
-            steal = self.core_steal(document)
-            self.keep(_unit_of(part, process, self.attempts[key], document, beside, steal), document, key)
+            taken = self.core_steal(document), self.cache_steal(document)
+            self.keep(_unit_of(part, process, self.attempts[key], document, beside, *taken), document, key)
         except UnitFailed as failed:
             problem = str(failed)
             if key not in self.units:
@@ -334,12 +337,11 @@ class _RunInProgress:
 
     def core_steal(self, document: Document) -> float | None:
         """The share of the process's core that another thread took; None where the program did not measure it."""
-        now = cycles_of_eight_additions(document)
-        if now is None:
-            return None
-        self.cycles.append(now)
-        quietest = sorted(self.cycles)[len(self.cycles) // 10]
-        return max(0.0, 1 - quietest / now)
+        return _taken(self.cycles, cycles_of_eight_additions(document))
+
+    def cache_steal(self, document: Document) -> float | None:
+        """The share of the time of a load from the shared cache that is due to others; None where it was not timed."""
+        return _taken(self.cache_ns, ns_of_shared_cache(document))
 
     def run(self, part: Part, process: int) -> tuple[Document, interference.Interference]:
         """Measures; after a failure, once more without the user's own mallocs, which may have caused it."""
@@ -451,10 +453,27 @@ def _without_unfit_mallocs(plan: Plan) -> Program:
     return dataclasses.replace(plan.program, allocators=tuple(fit))
 
 
+def _taken(so_far: list[float], now: float | None) -> float | None:
+    """The share of `now` beyond the quietest tenth of all times so far, which `now` joins."""
+    if now is None:
+        return None
+    so_far.append(now)
+    quietest = sorted(so_far)[len(so_far) // 10]
+    return max(0.0, 1 - quietest / now)
+
+
 def _unit_of(
-    part: Part, process: int, attempt: int, document: Document, beside: interference.Interference, core_steal: float | None
+    part: Part,
+    process: int,
+    attempt: int,
+    document: Document,
+    beside: interference.Interference,
+    core_steal: float | None,
+    cache_steal: float | None,
 ) -> Unit:
     reasons = beside.reasons
+    if cache_steal is not None and MOST_CACHE_TAKEN < cache_steal < 1.0:
+        reasons = (*reasons, f"a load from the shared cache took {1 / (1 - cache_steal):.1f} times as long")
     if core_steal is not None and core_steal > MOST_CORE_STEAL:
         reasons = (*reasons, f"another thread took {100 * core_steal:.0f} % of its core")
     return Unit(
@@ -472,6 +491,7 @@ def _unit_of(
         ns_per_addition=ns_per_addition(document),
         attempt=attempt,
         core_taken=core_steal,
+        cache_taken=cache_steal,
     )
 
 

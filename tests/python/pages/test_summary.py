@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +213,19 @@ def test_an_incomplete_run_has_a_caveat(tmp_path: Path) -> None:
     lines = summary.caveats(run)
     assert "The run is incomplete: it was interrupted, or is still going on." in lines
     assert "2 failed; the first: chase, process 1: crashed (SIGSEGV)" in lines
+
+
+def test_a_last_cache_that_others_used_is_a_caveat(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    assert not any("last cache" in line for line in summary.caveats(run))
+
+    def used(share: float) -> list[str]:
+        units = tuple(replace(unit, cache_taken=share if unit.process == 1 else 0.0) for unit in run.units)
+        return summary.caveats(replace(run, account=replace(run.account, units=units)))
+
+    sentence = "Others used the last cache during 1 of the 5 processes that timed it: a load from it took up to 4.0 times"
+    assert any(line.startswith(sentence) for line in used(0.75))
+    assert not any("last cache" in line for line in used(0.2))
 
 
 @pytest.mark.parametrize(("slowest", "expected"), [(0.505, False), (0.6, True)])

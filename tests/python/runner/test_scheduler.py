@@ -617,6 +617,22 @@ def test_a_process_whose_core_was_shared_is_run_again(
     assert [(unit.family, unit.disturbed, unit.core_taken) for unit in again] == [("chase", False, 0.0)]
 
 
+def test_a_process_whose_cache_was_shared_is_marked_and_the_account_says_so(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_DOES", json.dumps({"chase": ["cache", 1]}))  # the second of three processes
+    monkeypatch.setattr(scheduler, "AGAIN_SHARE", 0.0)
+    plan = planned(executable, "^(chase|traverse)/", 3)
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), Silent())
+    shared = [unit for unit in run.units if unit.cache_taken]
+    assert [(unit.family, unit.process) for unit in shared] == [("chase", 1)]
+    assert shared[0].disturbed and shared[0].cache_taken == pytest.approx(0.75)
+    assert "a load from the shared cache took 4.0 times as long" in shared[0].reasons
+    assert run.account.shared_cache == pytest.approx({"processes": 3, "ours": 2 / 3, "slowest": 4.0})
+    assert run.context["suite"]["shared_cache"] == run.account.shared_cache
+    assert {unit.cache_taken for unit in run.units if unit.family == "traverse"} == {None}
+
+
 def test_a_process_that_always_shares_its_core_is_marked_and_a_resumed_run_still_knows_a_quiet_core(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
