@@ -13,7 +13,8 @@ class arena {
   static constexpr strategy_idea idea = strategy_idea::arena;
 
   explicit arena(capacity need)
-      : capacity_(rounded_up(need.max_bytes) * need.blocks), memory_(new std::byte[capacity_]), next_(memory_.get()) {}
+      : capacity_(rounded_up(need.max_bytes) * need.blocks), memory_(new std::byte[capacity_ + cache_line]),
+        first_(at_cache_line(memory_.get())), next_(first_) {}
 
   template <class Borrower>
   [[gnu::noinline]] void lend(std::size_t bytes, Borrower borrower) {
@@ -24,16 +25,17 @@ class arena {
 
   /// Null when the region is used up.
   void* allocate(std::size_t bytes) {
-    const auto left = static_cast<std::size_t>(memory_.get() + capacity_ - next_);
+    const auto left = static_cast<std::size_t>(first_ + capacity_ - next_);
     if (rounded_up(bytes) > left) [[unlikely]] return nullptr;
     return std::exchange(next_, next_ + rounded_up(bytes));
   }
 
-  void reset() { next_ = memory_.get(); }
+  void reset() { next_ = first_; }
 
  private:
   std::size_t capacity_;
   std::unique_ptr<std::byte[]> memory_;
+  std::byte* first_;
   std::byte* next_;
 };
 

@@ -113,37 +113,95 @@ std::string fault_of(const loaded_malloc& tried) {
   return fault_of_threads(tried);
 }
 
-/// In the child: writes the fault to the pipe, then exits normally, because a library may also hang at exit.
-[[noreturn]] void try_here(const std::string& file, std::string_view prefix, int pipe_end) {
+/// The row of a library, as the trial's process finds it.
+malloc_library row_here(const std::vector<std::string>& files, std::string_view prefix, version_function ask) {
+  malloc_load loaded;
+  for (const std::string& file : files) {
+    malloc_load attempt = load_malloc(file, prefix);
+    // A damaged library is reported; a missing file is not, when another name may exist.
+    const bool missing = attempt.reason.starts_with(file + ": cannot open shared object file: No such file");
+    if (&file == &files.front() || !missing) loaded = std::move(attempt);
+    if (!loaded.file.empty()) break;  // found, whether or not it can be used: its own reason is reported
+  }
+  malloc_library row;
+  row.file = loaded.file;
+  row.reason = loaded.reason;
+  row.process = row.available() && loaded.functions.malloc == process_malloc().functions.malloc;
+  if (row.available()) row.version = ask(loaded.handle);
+  if (row.version.empty()) row.version = version_in_name(row.file);
+  if (!row.available() || row.process) return row;
+  if (const std::string fault = fault_of(loaded.functions); !fault.empty()) row.reason = std::string(in_the_load_test) + fault;
+  return row;
+}
+
+// The trial's process tells its parent the row as four texts, each ended by a zero byte.
+
+std::string told(const malloc_library& row) {
+  std::string text;
+  for (const std::string& part : {row.file, row.version, row.reason, std::string(row.process ? "process" : "")})
+    text.append(part.c_str()).push_back('\0');
+  return text;
+}
+
+/// False where the text is not whole.
+bool read_row(const std::string& text, malloc_library& row) {
+  std::vector<std::string> parts;
+  for (std::size_t at = 0, end; (end = text.find('\0', at)) != std::string::npos; at = end + 1)
+    parts.push_back(text.substr(at, end - at));
+  if (parts.size() != 4) return false;
+  row.file = parts[0], row.version = parts[1], row.reason = parts[2], row.process = !parts[3].empty();
+  return true;
+}
+
+/// Exits normally, because a library may also hang at exit.
+[[noreturn]] void try_here(const std::vector<std::string>& files, std::string_view prefix, version_function ask, int answer,
+                           int words) {
   ::alarm(patience_seconds);
-  if (const int nowhere = ::open("/dev/null", O_WRONLY); nowhere >= 0) ::dup2(nowhere, 2);  // the library's own error messages
-  const malloc_library loaded = load_malloc("", file, prefix);
-  const std::string fault = loaded.available() ? fault_of(loaded.functions) : "";
-  const std::string_view verdict = fault.empty() ? no_fault : fault;
-  if (::write(pipe_end, verdict.data(), verdict.size()) < 0) ::_exit(1);
+  ::dup2(words, STDERR_FILENO);
+  const std::string text = told(row_here(files, prefix, ask));
+  if (::write(answer, text.data(), text.size()) != static_cast<ssize_t>(text.size())) ::_exit(1);
   std::exit(0);
+}
+
+std::string all_of(int pipe_end) {
+  std::string text;
+  char buffer[1024];
+  for (ssize_t bytes; (bytes = ::read(pipe_end, buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<std::size_t>(bytes));
+  return text;
+}
+
+std::string end_of(int status) {
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) return "it hung for " + std::to_string(patience_seconds) + " s";
+  if (WIFSIGNALED(status)) return std::string("it died of ") + ::strsignal(WTERMSIG(status));
+  return status == 0 ? "" : "it ended the process";
 }
 
 }  // namespace
 
-std::string fault_in_load_test(const std::string& file, std::string_view prefix) {
+malloc_library try_malloc(const std::vector<std::string>& files, std::string_view prefix, version_function ask) {
+  malloc_library row;
   std::fflush(nullptr);  // otherwise the child's exit writes buffered text a second time
-  int ends[2];
-  const pid_t child = ::pipe2(ends, O_CLOEXEC) == 0 ? ::fork() : -1;
-  if (child < 0) return std::string("the load test cannot start: ") + std::strerror(errno);
-  if (child == 0) try_here(file, prefix, ends[1]);
-  ::close(ends[1]);
-  char answer[300];
-  const ssize_t bytes = ::read(ends[0], answer, sizeof answer);  // ends, at the latest, when the child does
-  ::close(ends[0]);
+  int answer[2], words[2];
+  const bool piped = ::pipe2(answer, O_CLOEXEC) == 0 && ::pipe2(words, O_CLOEXEC | O_NONBLOCK) == 0;
+  const pid_t child = piped ? ::fork() : -1;
+  if (child < 0) {
+    row.reason = std::string(in_the_load_test) + "no process can be started: " + std::strerror(errno);
+    return row;
+  }
+  if (child == 0) try_here(files, prefix, ask, answer[1], words[1]);
+  ::close(answer[1]), ::close(words[1]);
+  const std::string text = all_of(answer[0]);  // ends, at the latest, when the child does
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
-  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-    return "in the load test it hung for " + std::to_string(patience_seconds) + " s";
-  if (WIFSIGNALED(status)) return std::string("in the load test it died of ") + ::strsignal(WTERMSIG(status));
-  if (bytes <= 0 || status != 0) return "in the load test it ended the process";
-  const std::string_view verdict(answer, static_cast<std::size_t>(bytes));
-  return verdict == no_fault ? "" : "in the load test " + std::string(verdict);
+  const std::string own_words = all_of(words[0]);
+  ::close(answer[0]), ::close(words[0]);
+  const bool whole = read_row(text, row);
+  if (const std::string end = !whole && status == 0 ? "it ended the process" : end_of(status); !end.empty())
+    row.reason = std::string(in_the_load_test) + end;
+  if (row.reason.starts_with(in_the_load_test) && !own_words.empty())
+    row.reason += " (\"" + own_words.substr(0, own_words.find('\n')) + "\")";
+  row.prefix = prefix;
+  return row;
 }
 
 }  // namespace stackheap

@@ -51,12 +51,6 @@ std::string last_error() {
   return text != nullptr ? text : "unknown error";
 }
 
-/// "2.8" of "/usr/lib/libtbbmalloc.so.2.8"; empty when the name has no version.
-std::string version_in_name(const std::string& file) {
-  const auto at = file.rfind(".so.");
-  return at == std::string::npos ? "" : file.substr(at + 4);
-}
-
 loaded_malloc functions_of(void* handle, std::string_view prefix) {
   loaded_malloc functions;
   functions.malloc = first_symbol<void*(std::size_t)>(handle, prefix, {"malloc"});
@@ -88,8 +82,8 @@ std::string foreign_symbol(const loaded_malloc& functions, const std::string& fi
 
 /// Takes the functions of an opened library and proves where they come from; the process itself has RTLD_DEFAULT as
 /// handle.
-void take_functions(malloc_library& library, void* handle, std::string_view prefix) {
-  library.functions = functions_of(handle, prefix);
+void take_functions(malloc_load& library, std::string_view prefix) {
+  library.functions = functions_of(library.handle, prefix);
   library.reason = foreign_symbol(library.functions, library.file, prefix);
   // usable_size is optional: a function that stands in another file (by search order) does not belong to this library.
   if (const auto extra = reinterpret_cast<const void*>(library.functions.usable_size);
@@ -102,52 +96,27 @@ std::vector<malloc_library>& rows() {
   return all;
 }
 
-malloc_library load_row(const library_row& row) {
-  malloc_library loaded;
-  for (const std::string_view soname : row.sonames) {
-    if (soname.empty()) continue;
-    malloc_library attempt = load_malloc(row.name, std::string(soname), row.prefix);
-    // A damaged library is reported; a missing file is not, when another soname may exist.
-    const bool missing = attempt.reason.starts_with(std::string(soname) + ": cannot open shared object file: No such file");
-    if (loaded.name.empty() || !missing) loaded = std::move(attempt);
-    if (!loaded.file.empty()) break;  // found, whether or not it can be used: its own reason is reported
-  }
-  loaded.description = row.description;
-  loaded.package = row.package;
-  if (loaded.available()) {
-    void* const handle = ::dlopen(loaded.file.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
-    if (const std::string version = handle != nullptr ? row.version(handle) : ""; !version.empty()) loaded.version = version;
-  }
-  return loaded;
+malloc_library row_of(const library_row& known) {
+  std::vector<std::string> files;
+  for (const std::string_view soname : known.sonames)
+    if (!soname.empty()) files.emplace_back(soname);
+  malloc_library tried = try_malloc(files, known.prefix, known.version);
+  tried.name = known.name;
+  tried.description = known.description;
+  tried.package = known.package;
+  return tried;
 }
 
-/// A library named by the user may be anything: a library that crashes or hangs a process must not be loaded into this
-/// one.
-malloc_library load_request(const std::string& name, const std::string& file, const std::string& prefix) {
-  malloc_library loaded;
-  loaded.reason = fault_in_load_test(file, prefix);
-  if (!loaded.available()) {
-    loaded.name = name;
-    loaded.description = "a malloc given by --allocator";
-    return loaded;
-  }
-  loaded = load_malloc(name, file, prefix);
-  if (!loaded.available())
-    throw std::invalid_argument("--allocator " + name + ": " + file + " cannot be loaded as a malloc library: " +
-                                loaded.reason);
-  return loaded;
-}
-
-/// The malloc that this process itself calls.
-malloc_library process_malloc() {
-  malloc_library own;
-  own.name = "process";
-  own.description = "the process's own malloc";
-  own.process = true;
-  own.file = file_of(reinterpret_cast<const void*>(symbol<void*(std::size_t)>(RTLD_DEFAULT, "malloc")));
-  take_functions(own, RTLD_DEFAULT, "");
-  own.version = version_in_name(own.file);
-  return own;
+malloc_library row_of(const malloc_request& request) {
+  // A name without a slash would be searched for on the system; a file of that name in this folder takes precedence.
+  const bool here = request.file.find('/') == std::string::npos && ::access(request.file.c_str(), F_OK) == 0;
+  malloc_library tried = try_malloc({here ? "./" + request.file : request.file}, request.prefix, no_version);
+  if (!tried.available() && !tried.reason.starts_with(in_the_load_test))
+    throw std::invalid_argument("--allocator " + request.name + ": " + request.file +
+                                " cannot be loaded as a malloc library: " + tried.reason);
+  tried.name = request.name;
+  tried.description = "a malloc given by --allocator";
+  return tried;
 }
 
 }  // namespace
@@ -186,24 +155,36 @@ std::string tcmalloc_version(void* handle) {
 
 std::string no_version(void*) { return ""; }
 
-malloc_library load_malloc(std::string_view name, const std::string& file, std::string_view prefix) {
-  malloc_library library;
-  library.name = name;
-  library.description = "a malloc given by --allocator";
-  void* const handle = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) {
-    library.reason = last_error();
-    return library;
-  }
+std::string version_in_name(const std::string& file) {
+  const auto at = file.rfind(".so.");
+  return at == std::string::npos ? "" : file.substr(at + 4);
+}
+
+malloc_load load_malloc(const std::string& file, std::string_view prefix) {
+  malloc_load loaded;
+  loaded.handle = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   link_map* map = nullptr;
-  if (::dlinfo(handle, RTLD_DI_LINKMAP, &map) != 0 || map == nullptr) {
-    library.reason = last_error();
-    return library;
+  if (loaded.handle == nullptr || ::dlinfo(loaded.handle, RTLD_DI_LINKMAP, &map) != 0 || map == nullptr) {
+    loaded.reason = last_error();
+    return loaded;
   }
-  library.file = real_path(map->l_name);
-  library.version = version_in_name(library.file);
-  take_functions(library, handle, prefix);
-  return library;
+  loaded.file = real_path(map->l_name);
+  take_functions(loaded, prefix);
+  return loaded;
+}
+
+malloc_load process_malloc() {
+  malloc_load own;
+  own.handle = RTLD_DEFAULT;
+  own.file = file_of(reinterpret_cast<const void*>(symbol<void*(std::size_t)>(RTLD_DEFAULT, "malloc")));
+  take_functions(own, "");
+  return own;
+}
+
+loaded_malloc malloc_library::load() const {
+  const malloc_load loaded = process ? process_malloc() : load_malloc(file, prefix);
+  if (!loaded.reason.empty()) throw std::runtime_error(name + " cannot be loaded: " + loaded.reason);
+  return loaded.functions;
 }
 
 malloc_request parse_malloc_request(std::string_view text) {
@@ -227,24 +208,24 @@ malloc_request parse_malloc_request(std::string_view text) {
   return request;
 }
 
-void load_malloc_libraries(const std::vector<malloc_request>& requests) {
+void find_malloc_libraries(const std::vector<malloc_request>& requests) {
   std::vector<malloc_library>& all = rows();
   all.clear();
-  for (const library_row& row : libraries) all.push_back(load_row(row));
+  for (const library_row& known : libraries) all.push_back(row_of(known));
   for (const malloc_request& request : requests) {
     const auto taken = std::find_if(all.begin(), all.end(), [&](const auto& row) { return row.name == request.name; });
     if (taken != all.end()) throw std::invalid_argument("--allocator " + request.name + ": the name is already taken");
-    // A name without a slash would be searched for on the system; a file of that name in this folder takes precedence.
-    const bool here = request.file.find('/') == std::string::npos && ::access(request.file.c_str(), F_OK) == 0;
-    all.push_back(load_request(request.name, here ? "./" + request.file : request.file, request.prefix));
+    all.push_back(row_of(request));
   }
-  const malloc_library own = process_malloc();
-  bool known = false;
-  for (malloc_library& row : all) {
-    row.process = row.available() && row.functions.malloc == own.functions.malloc;
-    known = known || row.process;
-  }
-  if (!known) all.push_back(own);
+  if (std::any_of(all.begin(), all.end(), [](const malloc_library& row) { return row.process; })) return;
+  const malloc_load own = process_malloc();
+  malloc_library& row = all.emplace_back();
+  row.name = "process";
+  row.description = "the process's own malloc";
+  row.process = true;
+  row.file = own.file;
+  row.reason = own.reason;
+  row.version = version_in_name(own.file);
 }
 
 const std::vector<malloc_library>& malloc_libraries() { return rows(); }

@@ -41,27 +41,51 @@ class loaded_malloc {
   std::size_t (*usable_size)(void*) = nullptr;  ///< null where the library has no such function
 };
 
-/// A malloc library and the result of loading it.
+/// A malloc library and what its trial found out. The library itself is loaded by the process that needs it: two mallocs
+/// never share a process.
 struct malloc_library {
   std::string name;
   std::string description;
+  std::string prefix;    ///< of malloc, free, ... in the library's symbols
   std::string file;      ///< real path of the file whose symbols these are
   std::string version;   ///< from the library itself, else from the name of its file, else empty
   std::string reason;    ///< why it is not available; empty when it is
   std::string package;   ///< Debian's package, where there is one
   bool process = false;  ///< its malloc is the one this process itself uses
-  loaded_malloc functions;
 
   bool available() const { return reason.empty(); }
+
+  /// Loads the library into this process, where it is not loaded yet. Throws std::runtime_error with the reason where it
+  /// cannot be loaded.
+  loaded_malloc load() const;
+};
+
+/// A library in this process.
+struct malloc_load {
+  loaded_malloc functions;
+  std::string file;           ///< real path; empty when it could not be loaded
+  std::string reason;         ///< why it cannot be used; empty when it can
+  void* handle = nullptr;     ///< of dlopen
 };
 
 /// Loads `file` (a path or a soname) with RTLD_NOW | RTLD_LOCAL and takes its functions under `prefix`. Each is proven by
 /// dladdr to stand in that very file; when one does not, or the file cannot be loaded, `reason` says so in one line.
-malloc_library load_malloc(std::string_view name, const std::string& file, std::string_view prefix);
+malloc_load load_malloc(const std::string& file, std::string_view prefix);
 
-/// Loads and uses a library in a process of its own. Returns in one line what it did wrong there (crash, hang, bad
-/// blocks); empty when it did nothing wrong or could not be loaded.
-std::string fault_in_load_test(const std::string& file, std::string_view prefix);
+/// The malloc that this process itself calls.
+malloc_load process_malloc();
+
+/// "2.8" of "/usr/lib/libtbbmalloc.so.2.8"; empty when the name has no version.
+std::string version_in_name(const std::string& file);
+
+/// Asks an opened library for its version; empty when it cannot tell.
+using version_function = std::string (*)(void* handle);
+
+/// Loads and uses, in a process of its own, the first of `files` that is there, and returns its row: its file and
+/// version, and in `reason` why it cannot be loaded, or in one line its fault (crash, hang, bad blocks) and its own words.
+malloc_library try_malloc(const std::vector<std::string>& files, std::string_view prefix, version_function ask);
+/// How the reason of a library begins that could be loaded and then had a fault.
+inline constexpr std::string_view in_the_load_test = "in the load test ";
 
 /// A malloc named on the command line as NAME=FILE[,PREFIX].
 struct malloc_request {
@@ -71,13 +95,13 @@ struct malloc_request {
 /// Throws std::invalid_argument, with one line, on anything but NAME=FILE[,PREFIX] with a NAME of [a-z0-9_.-].
 malloc_request parse_malloc_request(std::string_view text);
 
-/// Loads every row of libraries.hpp and every request, and finds the library that the process itself uses; a process
-/// malloc that is not among them gets a row of its own, `process`. Call once, before the first malloc_libraries(). A
-/// requested library with a fault_in_load_test is not loaded here and not available. Throws std::invalid_argument, with
-/// one line, when a requested library cannot be loaded or its name is taken.
-void load_malloc_libraries(const std::vector<malloc_request>& requests);
+/// Tries every row of libraries.hpp and every request, each in a process of its own, and finds the library that this
+/// process itself uses; a process malloc that is not among them gets a row of its own, `process`. Nothing is loaded
+/// here. Call once, before the first malloc_libraries(). Throws std::invalid_argument, with one line, when a requested
+/// library cannot be loaded or its name is taken.
+void find_malloc_libraries(const std::vector<malloc_request>& requests);
 
-/// All rows, available or not. Empty before load_malloc_libraries.
+/// All rows, available or not. Empty before find_malloc_libraries.
 const std::vector<malloc_library>& malloc_libraries();
 
 /// Some libraries (jemalloc) need more static thread-local storage than a running program has left. glibc sets it aside

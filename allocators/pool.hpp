@@ -16,8 +16,9 @@ class pool {
 
   explicit pool(capacity need)
       : block_bytes_(rounded_up(std::max(need.max_bytes, sizeof(link)))),
-        memory_(new std::byte[block_bytes_ * need.blocks]) {
-    for (std::size_t i = need.blocks; i-- > 0;) deallocate(memory_.get() + i * block_bytes_, block_bytes_);
+        memory_(new std::byte[block_bytes_ * need.blocks + cache_line]) {
+    std::byte* const first = at_cache_line(memory_.get());
+    for (std::size_t i = need.blocks; i-- > 0;) deallocate(first + i * block_bytes_, block_bytes_);
   }
 
   /// Null when all blocks are out or `bytes` is more than a block.

@@ -29,6 +29,14 @@ constexpr const char* idea_of() {
 /// The least alignment of every block, or the block's own size where that is smaller (as C requires of malloc).
 inline constexpr std::size_t block_alignment = alignof(std::max_align_t);
 
+/// Regions that a strategy divides itself begin a cache line: where else would be luck.
+inline constexpr std::size_t cache_line = 64;
+
+/// The first cache line within `region`, which needs cache_line bytes more than are used.
+inline std::byte* at_cache_line(std::byte* region) {
+  return region + (cache_line - reinterpret_cast<std::uintptr_t>(region) % cache_line) % cache_line;
+}
+
 /// Memory that dies when its borrower returns: the stack's law. `lend(n, borrower)` calls `borrower(pointer, n)` once.
 template <class Strategy>
 concept lends = requires(Strategy& strategy, std::size_t bytes, void (*borrower)(std::byte*, std::size_t)) {

@@ -13,6 +13,7 @@ import contextlib
 import fcntl
 import inspect
 import os
+import platform
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -146,3 +147,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 # Called, not written as decorators: to mypy, pluggy's decorators of some versions have no type.
 pytest.hookimpl(tryfirst=True)(pytest_collection_modifyitems)  # before pytest-xdist reads the groups
 pytest.hookimpl(hookwrapper=True)(pytest_runtest_protocol)
+
+
+@pytest.fixture(scope="session")
+def witness(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The malloc that takes notes, which several tests of the program need."""
+    if not Path("/lib64/ld-linux-x86-64.so.2").exists() and platform.libc_ver()[0] != "glibc":
+        pytest.skip("the witness stands on glibc's own names")
+    from support.measuring_program import compiled
+
+    return compiled("tests/cpp/libraries/witness_malloc.cpp", tmp_path_factory.mktemp("witness"))

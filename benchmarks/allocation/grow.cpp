@@ -130,7 +130,7 @@ const family grow({
     .operation = "a complete build: from 64 bytes to n bytes, append 64 bytes at a time, double the block when it is "
                  "full, then free it",
     .untimed = "making the strategy, one verified build",
-    .heap = "resident: four live blocks of every size that the block has while it grows",
+    .heap = "resident: at least four live blocks of every size that the block has while it grows",
     .unfairness = "realloc may extend the block in place, or let the kernel move the pages of a large block without "
                   "copying; whether it can depends on the other live blocks. vector uses the operator new of the "
                   "process: compare it with new_delete. Blocks that a malloc returns to the system cause page faults "

@@ -10,7 +10,7 @@ const family large({
     .question = "What does a large block cost: the block itself, or its pages?",
     .operation = "take n bytes, lend them to a borrower that writes the first byte or all bytes, give them back",
     .untimed = "making the strategy and the live blocks; one verified round",
-    .heap = "resident: four live blocks of the same size; the first page of each was written",
+    .heap = "resident: at least four live blocks of the same size; the first page of each was written",
     .unfairness = "Memory that is kept between rounds (stack, arena, pool, thread_local, a malloc below its own "
                   "threshold) takes its page faults once, before the timing; memory that goes back to the system takes "
                   "them in every round. Stack blocks that do not fit on the main stack are taken on a thread whose "

@@ -62,7 +62,7 @@ const family zeroed({
     .question = "What do n zero bytes cost: by calloc, or by malloc and memset?",
     .operation = "take n bytes that are zero, write the first byte or all bytes, free the block",
     .untimed = "making the strategy and the live blocks; one verified round",
-    .heap = "resident: four live blocks of the same size; the first byte of each was written",
+    .heap = "resident: at least four live blocks of the same size; the first byte of each was written",
     .unfairness = "New pages from the system are already zero: a calloc that gets new pages leaves them untouched, and "
                   "the first write pays for them, as touch:all shows; memset writes every page in any case. The "
                   "control zeroes one block that always exists. glibc keeps freed blocks up to a threshold, which it "

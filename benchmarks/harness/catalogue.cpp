@@ -109,7 +109,6 @@ std::string json(const least_time& bound) {
 std::string json(const registered& listed) {
   const family& source = *listed.source;
   const about& facts = source.facts;
-  const std::vector<std::string> one_process{"^" + source.name + "/"};
   return json_object()
       .member("name", source.name)
       .member("chapter", source.chapter)
@@ -118,7 +117,7 @@ std::string json(const registered& listed) {
       .member("untimed", facts.untimed)
       .member("heap", facts.heap)
       .member("unfairness", facts.unfairness)
-      .raw("parts", json_array(facts.process_groups.empty() ? one_process : facts.process_groups))
+      .raw("parts", json_array(std::vector{"^" + source.name + "/"}))
       .raw("metrics", json_array(facts.metrics))
       .raw("core", json_array(facts.core))
       .member("control", facts.control)
@@ -188,7 +187,7 @@ void list_text(std::ostream& out, const std::vector<registered>& all) {
   };
   std::string chapter;
   for (const auto& [source, names] : all) {
-    if (source->chapter != chapter && !source->facts.before_threads) out << '\n' << (chapter = source->chapter) << '\n';
+    if (source->chapter != chapter) out << '\n' << (chapter = source->chapter) << '\n';
     name_column(source->name) << std::right << std::setw(5) << names.size() << " benchmarks  " << source->facts.question << '\n';
   }
   out << "\nstrategies\n";

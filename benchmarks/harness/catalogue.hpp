@@ -24,7 +24,7 @@ void list_text(std::ostream& out, const std::vector<registered>& all);
 /// The list for the scripts, one object:
 /// `chapters`: each with `name` and `question`, in reading order.
 /// `families`: each with the texts `name`, `chapter`, `question`, `operation`, `untimed`, `heap`, `unfairness`;
-///     `parts`, regular expressions over names: the benchmarks of each run in a process of their own;
+///     `parts`, regular expressions over names: the benchmarks of each are measured by one start of the program;
 ///     `benchmarks`, all names that match --only;
 ///     `metrics`, each {`counter` (empty: the time of one operation), `unit`, `more_is_worse`, `least`};
 ///     `core`, regular expressions: the family's share of the gate's core set; `control`, a regular expression or empty;

@@ -40,12 +40,11 @@ std::map<std::string, child_task::function, std::less<>>& tasks() {
   return all;
 }
 
-/// Whether this file has a symbol `malloc` without a prefix.
+/// Whether this file has a symbol `malloc` without a prefix. Loads it.
 bool has_plain_malloc(const std::string& file) {
-  void* const handle = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+  void* const handle = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) return false;
-  const void* const function = ::dlsym(handle, "malloc");
-  ::dlclose(handle);
+  const void* const function = ::dlsym(handle, "malloc");  // never closed: not every malloc can be unloaded
   return function != nullptr && same_file(file_of(function), file);
 }
 

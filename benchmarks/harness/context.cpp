@@ -33,6 +33,7 @@ std::vector<std::pair<std::string, std::string>> facts(profile chosen) {
   if (*stackheap_revision != '\0') add("revision", stackheap_revision);
   add("profile", std::string(name_of(chosen)));
   add("seed", std::to_string(seed));
+  add("layout", "drawn by the process of each benchmark");
   add("compiler", STACKHEAP_COMPILER);
   add("build_type", STACKHEAP_BUILD_TYPE);
   add("build_flags", STACKHEAP_BUILD_FLAGS);

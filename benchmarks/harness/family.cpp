@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <thread>
 #include <tuple>
 
@@ -16,6 +17,22 @@ std::vector<const family*>& registered() {
 }
 
 bool threads_were_there = false;
+
+/// A benchmark as it was registered.
+struct known_benchmark {
+  timing timed;
+  std::function<void(benchmark::State&)> body;
+};
+
+std::map<std::string, known_benchmark>& known_benchmarks() {
+  static std::map<std::string, known_benchmark> all;
+  return all;
+}
+
+void register_benchmark(const std::string& name, const known_benchmark& known) {
+  auto* const added = benchmark::RegisterBenchmark(name.c_str(), known.body);
+  if (known.timed == timing::once) added->Iterations(1)->UseManualTime();  // its name then ends in timed_once_suffix
+}
 
 }  // namespace
 
@@ -46,19 +63,23 @@ family::family(about description, void (*function)(benchmark_registry&), const c
 
 std::vector<const family*> families() {
   std::vector<const family*> all = registered();
-  const auto rank = [](const family* member) {
-    return std::tuple(!member->facts.before_threads, member->chapter, member->name);
-  };
-  std::sort(all.begin(), all.end(), [&](const family* a, const family* b) { return rank(a) < rank(b); });
+  std::sort(all.begin(), all.end(), [](const family* a, const family* b) {
+    return std::tie(a->chapter, a->name) < std::tie(b->chapter, b->name);
+  });
   return all;
 }
-
-bool had_threads() { return threads_were_there; }
 
 void have_had_threads() {
   if (threads_were_there) return;
   threads_were_there = true;
   std::thread([] {}).join();
+}
+
+void keep_only(const std::string& name, const std::optional<std::string>& error) {
+  known_benchmark kept = known_benchmarks().at(name);
+  if (error) kept.body = [message = *error](benchmark::State& state) { state.SkipWithError(message.c_str()); };
+  benchmark::ClearRegisteredBenchmarks();
+  register_benchmark(name, kept);
 }
 
 void benchmark_registry::add_named(const std::string& name, timing timed, std::function<void(benchmark::State&)> body) {
@@ -74,8 +95,7 @@ void benchmark_registry::add_named(const std::string& name, timing timed, std::f
       state.SkipWithError(error.what());
     }
   };
-  auto* const added = benchmark::RegisterBenchmark(name.c_str(), guarded);
-  if (timed == timing::once) added->Iterations(1)->UseManualTime();  // its name then ends in timed_once_suffix
+  register_benchmark(name, known_benchmarks()[name] = {timed, guarded});
 }
 
 void* benchmark_registry::prepared(const std::string& name, const std::function<std::shared_ptr<void>()>& prepare) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <regex>
 #include <stdexcept>
 #include <string>
@@ -102,9 +103,7 @@ struct about {
   std::string_view untimed;     ///< what is done but not timed
   std::string_view heap;        ///< the state of the heap at the start
   std::string_view unfairness = {};  ///< what makes comparisons unfair; empty when nothing is known
-  /// Regular expressions over names; the benchmarks of each run in a process of their own. Empty: one process for all.
-  std::vector<std::string> process_groups = {};
-  /// Has benchmarks that must run before this process starts a second thread; so the family runs first.
+  /// Has benchmarks whose process has never had a second thread; those of other families have had one.
   bool before_threads = false;
   std::vector<metric> metrics = {{}};
   /// Benchmarks that the gate compares when no others are chosen: regular expressions over names. Together they are the
@@ -135,13 +134,15 @@ class family {
   void (*add_benchmarks)(benchmark_registry&);
 };
 
-/// All families: those that need a process without threads first, then by chapter and name.
+/// All families, by chapter and name.
 std::vector<const family*> families();
 
-/// Whether this process has ever had a second thread. (From then on glibc's malloc costs more than twice as much.)
-bool had_threads();
-
-/// Starts and joins one thread, once, as real programs have had threads.
+/// Starts and joins one thread, once, as real programs have had threads. (From then on glibc's malloc costs more than
+/// twice as much.)
 void have_had_threads();
+
+/// Leaves this benchmark as the only one that is registered with Google Benchmark in this process. With an `error`, it
+/// is not measured but reported with that message.
+void keep_only(const std::string& name, const std::optional<std::string>& error);
 
 }  // namespace stackheap

@@ -2,6 +2,7 @@
 // beside a live block, because the allocator gives up its page and makes it again each time.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <string_view>
 #include <utility>
@@ -9,6 +10,7 @@
 
 #include "every_strategy.hpp"
 #include "family.hpp"
+#include "layout.hpp"
 #include "measure.hpp"
 #include "workload.hpp"
 
@@ -16,7 +18,8 @@ namespace stackheap {
 
 enum class heap_state {
   empty,     ///< the benchmark has no live block
-  resident,  ///< a few live blocks in each size class used
+  resident,  ///< a few live blocks in each size class used: at least four, and a drawn number more, so that the block
+             ///< that is taken lies elsewhere in its page in each process
   aged,      ///< 2^16 blocks of mixed sizes were allocated and a random half of them freed
 };
 inline std::string_view name_of(heap_state state) {
@@ -25,7 +28,14 @@ inline std::string_view name_of(heap_state state) {
 
 inline constexpr std::size_t aged_blocks = std::size_t{1} << 16;
 inline constexpr std::size_t resident_blocks = 4;
+/// The most further live blocks that a resident heap may have: up to 15, within 64 KiB.
+constexpr std::size_t most_drawn_blocks(std::size_t bytes) { return std::min<std::size_t>(15, 65536 / std::max<std::size_t>(bytes, 1)); }
 inline constexpr size_mix aged_mix = size_mix::uniform;
+
+/// For operation tests: `taken` blocks of `bytes` bytes are live beside the blocks of a resident heap.
+constexpr bounds live_beside_resident(double taken, std::size_t bytes) {
+  return {taken + resident_blocks, taken + resident_blocks + static_cast<double>(most_drawn_blocks(bytes))};
+}
 
 /// Allocates or throws verification_error; for untimed code.
 template <owns Strategy>
@@ -85,7 +95,7 @@ class on_heap<Strategy> {
   on_heap(Strategy& strategy, heap_state state, const std::vector<std::size_t>& sizes) : live_(strategy) {
     if (state == heap_state::resident)
       for (const std::size_t bytes : sizes)
-        for (std::size_t i = 0; i < resident_blocks; ++i) live_.add(bytes);
+        for (std::size_t i = resident_blocks + drawn_below(most_drawn_blocks(bytes) + 1); i > 0; --i) live_.add(bytes);
     if (state == heap_state::aged) {
       generator random(seed);
       for (std::size_t i = 0; i < aged_blocks; ++i) live_.add(draw_size(aged_mix, random));
@@ -99,7 +109,7 @@ class on_heap<Strategy> {
 
 /// The capacity of a strategy that serves `need` beside the blocks that a heap state keeps live.
 inline capacity beside(heap_state state, capacity need) {
-  if (state == heap_state::resident) need.blocks += resident_blocks;
+  if (state == heap_state::resident) need.blocks += resident_blocks + most_drawn_blocks(need.max_bytes);
   if (state == heap_state::aged) {
     need.blocks += aged_blocks;
     need.max_bytes = std::max(need.max_bytes, largest(aged_mix));

@@ -8,28 +8,16 @@
 #include <string>
 #include <vector>
 
+#include "apart.hpp"
 #include "catalogue.hpp"
 #include "child.hpp"
 #include "context.hpp"
 #include "options.hpp"
-#include "plain_names.hpp"
 #include "streams.hpp"
 #include "topology.hpp"
 
 namespace stackheap {
 namespace {
-
-/// Runs what the filter selects and reports it under plain names. Returns the number of benchmarks.
-std::size_t run_selected(const options& chosen) {
-  benchmark::JSONReporter json;
-  benchmark::ConsoleReporter console(benchmark::ConsoleReporter::OO_None);
-  plain_names display(*benchmark::CreateDefaultDisplayReporter());
-  const bool as_text = flag(chosen, "benchmark_out_format") == "console";
-  plain_names file(as_text ? static_cast<benchmark::BenchmarkReporter&>(console) : json);
-  const bool has_file = !flag(chosen, "benchmark_out").empty();
-  return benchmark::RunSpecifiedBenchmarks(&display, has_file ? &file : nullptr,
-                                           matching_plain_names(benchmark::GetBenchmarkFilter()));
-}
 
 /// Names the requested mallocs that are not available, with the reasons; empty when all are.
 std::string faults_of_requests(const options& chosen) {
@@ -43,7 +31,7 @@ std::string faults_of_requests(const options& chosen) {
 int run(int argc, char** argv) {
   options chosen = parse(argc, argv);
   const std::regex only = compiled(chosen.only);
-  load_malloc_libraries(chosen.allocators);
+  find_malloc_libraries(chosen.allocators);
   current_pinning() = pinning::parse(chosen.pin, this_machine());
   const std::vector<registered> all = register_all(chosen.chosen, only);
   if (all.empty())
@@ -64,13 +52,16 @@ int run(int argc, char** argv) {
   check_writable(flag(chosen, "benchmark_out"));
   if (!chosen.min_time_given) chosen.rest.insert(chosen.rest.begin() + 1, "--benchmark_min_time=" + min_time(chosen.chosen));
   std::vector<char*> arguments;
-  for (std::string& argument : chosen.rest) arguments.push_back(argument.data());
+  for (std::string& argument : chosen.rest)
+    if (!argument.starts_with("--benchmark_out=")) arguments.push_back(argument.data());  // run_apart writes that file
   int count = static_cast<int>(arguments.size());
   benchmark::Initialize(&count, arguments.data());
   if (count > 1) throw std::invalid_argument("unknown option '" + std::string(arguments[1]) + "' (--help lists them)");
   for (const auto& [key, value] : facts(chosen.chosen)) benchmark::AddCustomContext(key, value);
+  benchmark::AddCustomContext("layout_number", std::to_string(chosen.layout));
   current_pinning().pin(0);
-  const std::size_t matched = run_selected(chosen);
+  const std::string listing = flag(chosen, "benchmark_list_tests");
+  const std::size_t matched = listing.empty() || listing == "false" ? run_apart(chosen) : benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   if (matched > 0) check_written(flag(chosen, "benchmark_out"));
   if (matched == 0) throw std::invalid_argument("no benchmark matches --benchmark_filter=" + flag(chosen, "benchmark_filter"));

@@ -135,7 +135,7 @@ counts counting::stop() {
 }
 
 std::string available_counters() {
-  const thread_counters& counters = counters_of_this_thread();
+  const thread_counters counters;  // not this thread's own: a forked child would inherit them, and count this process
   if (counters.none()) return std::string("none: perf_event_open says ").append(std::strerror(counters.error()));
   std::string names;
   for (std::size_t i = 0; i < counts::kinds; ++i)

@@ -1,6 +1,9 @@
 #include "options.hpp"
 
+#include <charconv>
 #include <iostream>
+#include <limits>
+#include <random>
 #include <stdexcept>
 
 namespace stackheap {
@@ -14,6 +17,8 @@ usage: stackheap [option]... [Google Benchmark option]...
   --allocator=NAME=FILE[,PREFIX]   add a malloc library as NAME; PREFIX is the prefix of its malloc, free, ... symbols
   --only=REGEX                     measure only the benchmarks whose name matches
   --pin=cores|none|LIST            pin each thread to a processor (default: cores, every physical core once first)
+  --layout=NUMBER                  choose the memory layout that each benchmark's process draws (default: at random)
+  --limit=SECONDS                  end a benchmark whose process takes longer, as an error (default: 60)
   --list[=json]                    list the families, and the strategies with their availability; measure nothing
   --help                           show this help and the options of Google Benchmark
   --child=TASK[,NUMBER]...         run a task in this process: used internally to measure in a process of its own
@@ -21,10 +26,21 @@ usage: stackheap [option]... [Google Benchmark option]...
 The value of an option may also be the next argument. Exit status: 0 on success, 2 if nothing was measured.
 )";
 
+template <class Number>
+Number number(const std::string& option, const std::string& text, Number least) {
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value < least)
+    throw std::invalid_argument(option + "=" + text + ": not a whole number from " + std::to_string(least) + " to " +
+                                std::to_string(std::numeric_limits<Number>::max()));
+  return value;
+}
+
 }  // namespace
 
 options parse(int argc, char** argv) {
   options chosen;
+  chosen.layout = std::random_device{}();
   chosen.rest.emplace_back(argc > 0 ? argv[0] : "stackheap");
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
@@ -39,6 +55,8 @@ options parse(int argc, char** argv) {
     else if (name == "--allocator") chosen.allocators.push_back(parse_malloc_request(value()));
     else if (name == "--only") chosen.only = value();
     else if (name == "--pin") chosen.pin = value();
+    else if (name == "--layout") chosen.layout = number<std::uint64_t>(name, value(), 0);
+    else if (name == "--limit") chosen.limit_seconds = number<unsigned>(name, value(), 1);
     else if (name == "--list") chosen.list = equals == std::string::npos ? "text" : value();
     else if (name == "--help" || name == "-h") std::cout << help_text << '\n', chosen.rest.emplace_back("--help");
     else if (name.starts_with("--benchmark_") || name.starts_with("--v")) chosen.rest.push_back(argument);

@@ -1,6 +1,7 @@
 // Which options does the program have, and what do they mean?
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <regex>
 #include <string>
@@ -17,6 +18,8 @@ struct options {
   std::string only;
   std::string pin = "cores";
   std::optional<std::string> list;
+  std::uint64_t layout = 0;      ///< drawn where --layout is not given
+  unsigned limit_seconds = 60;   ///< a benchmark whose process takes longer is an error
   bool min_time_given = false;
   std::vector<std::string> rest;  ///< Google Benchmark's
 };

@@ -27,19 +27,4 @@ std::string matching_plain_names(const std::string& filter) {
   return matching;
 }
 
-bool plain_names::ReportContext(const Context& context) {
-  reporter_.SetOutputStream(&GetOutputStream());  // Google Benchmark opens the file after this object was made
-  reporter_.SetErrorStream(&GetErrorStream());
-  return reporter_.ReportContext(context);
-}
-
-void plain_names::ReportRuns(const std::vector<Run>& runs) {
-  std::vector<Run> renamed = runs;
-  for (Run& run : renamed) {
-    run.run_name.iterations.clear();
-    run.run_name.time_type.clear();
-  }
-  reporter_.ReportRuns(renamed);
-}
-
 }  // namespace stackheap

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <system_error>
 
+#include "layout.hpp"
 #include "topology.hpp"
 
 namespace stackheap {
@@ -39,7 +40,10 @@ std::int64_t repeats_for(team& threads, const std::function<void(unsigned)>& wor
 }  // namespace
 
 team::team(unsigned threads) : size_(threads), start_(threads), done_(threads) {
-  for (unsigned thread = 1; thread < size_; ++thread) others_.emplace_back([this, thread] { serve(thread); });
+  for (unsigned thread = 1; thread < size_; ++thread) {
+    const std::size_t distance = drawn_stack_distance();
+    others_.emplace_back([this, thread, distance] { on_moved_stack(distance, [&] { serve(thread); }); });
+  }
 }
 
 team::~team() {

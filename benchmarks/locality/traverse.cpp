@@ -163,8 +163,6 @@ const family traverse({
     .unfairness = "The compiler can add contiguous elements of 8 bytes by vector instructions, which is part of the "
                   "benefit of contiguous data. unique_ptr and list were filled in order on a fresh heap: their best "
                   "case; the shuffled forms are their worst case. A set is filled in random order.",
-    .process_groups = {"^traverse/array/", "^traverse/vector/", "^traverse/deque/", "^traverse/unique_ptr/",
-              "^traverse/unique_ptr_shuffled/", "^traverse/list/", "^traverse/list_shuffled/", "^traverse/set/"},
     .core = {"^traverse/(vector|list_shuffled|set)/count:1000/payload:8$"},
     .least_times = {{"traverse/(list|list_shuffled)/", 2},
                     {"traverse/set/", 2},

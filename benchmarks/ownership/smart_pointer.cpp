@@ -110,7 +110,7 @@ const family smart_pointers({
     .operation = "make: make a 64-byte object, write its number, drop it; use: reach an object through its holder and "
                  "read from it which of the 64 holders is next",
     .untimed = "making the 64 holders; following them once round",
-    .heap = "resident: the process's own malloc, four live blocks of every size used",
+    .heap = "resident: the process's own malloc, at least four live blocks of every size used",
     .unfairness = "The value on the stack is the control. shared_ptr is made from a plain pointer: two allocations; "
                   "make_shared makes one allocation. No object is ever shared, and a C++ library may count without "
                   "atomic instructions then: refcount measures the cost of counting otherwise. All 64 objects fit into "

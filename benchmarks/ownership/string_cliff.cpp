@@ -59,7 +59,7 @@ const family string_cliff({
     .question = "At which length does a string move to the heap, and what does that cost?",
     .operation = "build a std::string of n characters, on the stack, from existing characters, and drop it",
     .untimed = "one string built and compared; on_heap is 1 if its characters lie outside the string itself",
-    .heap = "resident: the process's own malloc, four live blocks of the same size",
+    .heap = "resident: the process's own malloc, at least four live blocks of the same size",
     .unfairness = "The length depends on the C++ library: the address shows it, nothing is assumed. The next string "
                   "gets the block that the string before gave back: the best case for the malloc. The control none "
                   "copies the same characters into an array.",

@@ -30,7 +30,6 @@ TEST(catalogue, a_family_that_declares_nothing_is_judged_by_its_time) {
 
 TEST(catalogue, everything_that_a_family_declares_is_listed) {
   static const family full({.question = "", .operation = "", .untimed = "", .heap = "",
-                     .process_groups = {"^sample/a", "^sample/b"},
                      .metrics = {{"frames", "calls", false, 0.5}},
                      .core = {"^sample/x$"},
                      .control = "^sample/c",
@@ -40,7 +39,6 @@ TEST(catalogue, everything_that_a_family_declares_is_listed) {
                     [](benchmark_registry&) {}, "chapter/sample.cpp");
   const std::string line = line_of(full);
   for (const char* part : {
-           R"("parts":["^sample/a","^sample/b"])",
            R"("metrics":[{"counter":"frames","unit":"calls","more_is_worse":false,"least":0.5}],"core":["^sample/x$"])",
            R"("control":"^sample/c","spread":0.5)",
            R"("operations":[{"benchmark":"sample/a","notes":{"turns":[0,0.10000000000000001],"mallocs":[1,1],"frees":[1,1],)"

@@ -51,7 +51,7 @@ const child_task looks_round("environment", [](const numbers&) {
 
 class child : public testing::Test {
  protected:
-  static void SetUpTestSuite() { load_malloc_libraries({}); }
+  static void SetUpTestSuite() { find_malloc_libraries({}); }
 
   static std::string wrong_of(const child_order& order) { return run_children({order}).front().wrong; }
   static bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }

@@ -84,9 +84,22 @@ TEST(family, a_verification_error_is_never_a_number) {
   EXPECT_FALSE(rows[2].error_occurred) << "the run goes on";
 }
 
-TEST(family, a_measuring_process_has_had_a_thread) {
-  have_had_threads();
-  EXPECT_TRUE(had_threads());
+TEST(family, a_kept_benchmark_is_the_only_one_and_may_be_an_error) {
+  benchmark_registry registry("kept", profile::smoke, everything, false);
+  for (const char* which : {"first", "second"})
+    registry.add("", {{"which", which}}, [] { return std::make_shared<int>(0); }, [](benchmark::State& state, int&) {
+      for (auto _ : state) benchmark::ClobberMemory();
+    });
+  keep_only("kept/which:second", {});
+  auto rows = run_captured("all");
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].benchmark_name(), "kept/which:second");
+  EXPECT_FALSE(rows[0].error_occurred);
+  keep_only("kept/which:first", "it died");
+  rows = run_captured("all");
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].benchmark_name(), "kept/which:first");
+  EXPECT_EQ(rows[0].error_message, "it died");
 }
 
 }  // namespace

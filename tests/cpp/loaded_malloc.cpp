@@ -76,7 +76,6 @@ TEST(loaded_malloc, every_row_is_available_or_says_why_not) {
     const malloc_library& loaded = row(std::string(known.name));
     EXPECT_EQ(loaded.description, known.description);
     EXPECT_EQ(loaded.package, known.package);
-    EXPECT_EQ(loaded.functions.malloc == nullptr, !loaded.available() && loaded.file.empty());
     EXPECT_EQ(loaded.available(), !loaded.file.empty()) << "found, but " << loaded.reason;
   }
 }
@@ -86,13 +85,14 @@ TEST(loaded_malloc, every_function_stands_in_the_librarys_own_file) {
   for (const malloc_library& library : malloc_libraries()) {
     if (!library.available()) continue;
     EXPECT_TRUE(fs::exists(library.file)) << library.file;
-    for (const void* address : addresses(library.functions)) {
+    const loaded_malloc functions = library.load();
+    for (const void* address : addresses(functions)) {
       ASSERT_NE(address, nullptr);
       EXPECT_EQ(home_of(address), library.file) << library.name;
       EXPECT_EQ(std::count(seen.begin(), seen.end(), address), 0) << library.name << " has a function of another library";
       seen.push_back(address);
     }
-    if (const auto extra = reinterpret_cast<const void*>(library.functions.usable_size); extra != nullptr) {
+    if (const auto extra = reinterpret_cast<const void*>(functions.usable_size); extra != nullptr) {
       EXPECT_EQ(home_of(extra), library.file) << library.name;
     }
   }
@@ -102,10 +102,11 @@ TEST(loaded_malloc, its_blocks_are_not_glibcs_unless_it_is_glibc) {
   std::vector<void*> blocks(1000);
   for (const malloc_library& library : malloc_libraries()) {
     if (!library.available()) continue;
+    const loaded_malloc functions = library.load();
     const std::size_t before = live_in_glibc();
-    for (void*& block : blocks) block = library.functions.malloc(1000);
+    for (void*& block : blocks) block = functions.malloc(1000);
     const std::size_t during = live_in_glibc();
-    for (void* block : blocks) library.functions.free(block);
+    for (void* block : blocks) functions.free(block);
     if (library.name == "glibc") {
       EXPECT_GE(during - before, 1'000'000U);
     } else {
@@ -118,7 +119,7 @@ TEST(loaded_malloc, every_function_does_what_c_says) {
   for (const malloc_library& library : malloc_libraries()) {
     if (!library.available()) continue;
     SCOPED_TRACE(library.name);
-    const loaded_malloc& from = library.functions;
+    const loaded_malloc from = library.load();
     // Filled and freed before, so that calloc has dirty memory to clean.
     void* const dirty = from.malloc(4096);
     std::memset(dirty, 0xff, 4096);
@@ -158,18 +159,18 @@ TEST(loaded_malloc, mimallocs_version_begins_as_its_files) {
 }
 
 TEST(loaded_malloc, a_library_without_malloc_is_refused_and_the_symbols_home_named) {
-  const malloc_library loaded = load_malloc("mine", "libm.so.6", "");
-  EXPECT_FALSE(loaded.available());
+  const malloc_load loaded = load_malloc("libm.so.6", "");
+  EXPECT_NE(loaded.reason, "");
   EXPECT_NE(loaded.reason.find("its malloc is that of " + row("glibc").file), std::string::npos) << loaded.reason;
   EXPECT_EQ(loaded.functions.usable_size, nullptr) << "that is glibc's as well";
 }
 
 TEST(loaded_malloc, tbbmalloc_asked_for_plain_malloc_is_refused_as_glibcs) {
   NEEDS("tbbmalloc");
-  const malloc_library plain = load_malloc("mine", row("tbbmalloc").file, "");
-  EXPECT_FALSE(plain.available());
+  const malloc_load plain = load_malloc(row("tbbmalloc").file, "");
+  EXPECT_NE(plain.reason, "");
   EXPECT_NE(plain.reason.find("its malloc is that of " + row("glibc").file), std::string::npos) << plain.reason;
-  EXPECT_TRUE(load_malloc("mine", row("tbbmalloc").file, "scalable_").available());
+  EXPECT_EQ(load_malloc(row("tbbmalloc").file, "scalable_").reason, "");
 }
 
 TEST(loaded_malloc, a_file_that_cannot_be_loaded_is_refused_with_the_reason) {
@@ -183,8 +184,8 @@ TEST(loaded_malloc, a_file_that_cannot_be_loaded_is_refused_with_the_reason) {
                                                      {"libno-such-malloc.so.9", "No such file"},
                                                      {folder.string(), "annot read file data"}};
   for (const auto& [file, reason] : all) {
-    const malloc_library loaded = load_malloc("mine", file, "");
-    EXPECT_FALSE(loaded.available());
+    const malloc_load loaded = load_malloc(file, "");
+    EXPECT_NE(loaded.reason, "");
     EXPECT_NE(loaded.reason.find(reason), std::string::npos) << loaded.reason;
     EXPECT_EQ(loaded.reason.find('\n'), std::string::npos) << loaded.reason;
   }
@@ -192,17 +193,17 @@ TEST(loaded_malloc, a_file_that_cannot_be_loaded_is_refused_with_the_reason) {
 }
 
 TEST(loaded_malloc, a_library_under_a_prefix_is_loaded_and_one_that_misses_a_function_is_not) {
-  const malloc_library whole = load_malloc("mine", test_library("whole"), "whole_");
-  ASSERT_TRUE(whole.available()) << whole.reason;
+  const malloc_load whole = load_malloc(test_library("whole"), "whole_");
+  ASSERT_EQ(whole.reason, "");
   EXPECT_EQ(whole.file, fs::canonical(test_library("whole")));
   EXPECT_EQ(whole.functions.usable_size, nullptr) << "it has none, and glibc's is not its own";
   void* const block = whole.functions.malloc(1000);
   std::memset(block, 1, 1000);
   whole.functions.free(block);
 
-  EXPECT_NE(load_malloc("mine", test_library("whole"), "").reason.find("its malloc is that of"), std::string::npos);
-  EXPECT_EQ(load_malloc("mine", test_library("whole"), "hole_").reason, "it has no symbol hole_malloc");
-  EXPECT_EQ(load_malloc("mine", test_library("partial"), "partial_").reason, "it has no symbol partial_realloc");
+  EXPECT_NE(load_malloc(test_library("whole"), "").reason.find("its malloc is that of"), std::string::npos);
+  EXPECT_EQ(load_malloc(test_library("whole"), "hole_").reason, "it has no symbol hole_malloc");
+  EXPECT_EQ(load_malloc(test_library("partial"), "partial_").reason, "it has no symbol partial_realloc");
 }
 
 TEST(loaded_malloc, a_copy_of_a_library_is_loaded_beside_it_as_its_own) {
@@ -211,17 +212,18 @@ TEST(loaded_malloc, a_copy_of_a_library_is_loaded_beside_it_as_its_own) {
     const malloc_library& original = row(name);
     if (!original.available()) continue;
     fs::copy_file(original.file, copy, fs::copy_options::overwrite_existing);
-    const malloc_library second = load_malloc("second", copy, "");
+    const malloc_load second = load_malloc(copy, "");
     fs::remove(copy);  // the mapping stays
-    ASSERT_TRUE(second.available()) << second.reason;
+    ASSERT_EQ(second.reason, "");
+    const loaded_malloc first = original.load();
     EXPECT_EQ(second.file, copy);
     for (std::size_t i = 0; i < addresses(second.functions).size(); ++i)
-      EXPECT_NE(addresses(second.functions)[i], addresses(original.functions)[i]) << name;
-    void* const block_of_first = original.functions.malloc(100);
+      EXPECT_NE(addresses(second.functions)[i], addresses(first)[i]) << name;
+    void* const block_of_first = first.malloc(100);
     void* const block_of_second = second.functions.malloc(100);
     EXPECT_NE(block_of_first, block_of_second);
     second.functions.free(block_of_second);
-    original.functions.free(block_of_first);
+    first.free(block_of_first);
     return;
   }
   GTEST_SKIP() << "no library here to copy";
@@ -252,18 +254,18 @@ TEST(loaded_malloc, requests_are_name_file_and_prefix) {
 TEST(loaded_malloc, a_requested_library_gets_a_row_or_stops_the_run) {
   // The rows are the process's: restored below, as other tests read them.
   const std::string whole = test_library("whole").string();
-  load_malloc_libraries({{"mine", whole, "whole_"}, {"mine.2", whole, "whole_"}});
+  find_malloc_libraries({{"mine", whole, "whole_"}, {"mine.2", whole, "whole_"}});
   EXPECT_TRUE(row("mine").available()) << row("mine").reason;
   EXPECT_FALSE(row("mine").process);
   EXPECT_EQ(row("glibc").process, glibcs_malloc_is_the_processs());
   const auto refusal = [](const std::vector<malloc_request>& requests) {
-    return message_of([&] { load_malloc_libraries(requests); });
+    return message_of([&] { find_malloc_libraries(requests); });
   };
   EXPECT_NE(refusal({{"jemalloc", whole, "whole_"}}).find("taken"), std::string::npos);
   EXPECT_NE(refusal({{"a", whole, "whole_"}, {"a", whole, "whole_"}}).find("taken"), std::string::npos);
   const std::string message = refusal({{"mine", "libm.so.6", ""}});
   EXPECT_NE(message.find("libm.so.6"), std::string::npos) << message;
-  load_malloc_libraries({});
+  find_malloc_libraries({});
   EXPECT_THROW(row("mine"), std::out_of_range);
 }
 

@@ -15,6 +15,6 @@ int main(int argc, char** argv) {
   }
   stackheap::reserve_static_tls(argv);
   testing::InitGoogleTest(&argc, argv);
-  stackheap::load_malloc_libraries({});
+  stackheap::find_malloc_libraries({});
   return RUN_ALL_TESTS();
 }

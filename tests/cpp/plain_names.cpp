@@ -37,16 +37,6 @@ TEST(plain_names, are_selected_and_reported) {
   const auto suffixed = run_captured("^plain/once/bytes:8/");
   ASSERT_EQ(suffixed.size(), 1U);
   EXPECT_EQ(suffixed[0].benchmark_name(), std::string("plain/once/bytes:8") + timed_once_suffix);
-
-  keeping_reporter keeping;
-  std::ostringstream text;
-  plain_names plain(keeping);
-  plain.SetOutputStream(&text);
-  benchmark::RunSpecifiedBenchmarks(&plain, matching_plain_names("^plain/.*bytes:8$"));
-  ASSERT_EQ(keeping.rows.size(), 2U);
-  EXPECT_EQ(keeping.rows[0].benchmark_name(), "plain/once/bytes:8");
-  EXPECT_EQ(keeping.rows[1].benchmark_name(), "plain/repeated/bytes:8");
-  EXPECT_EQ(&keeping.GetOutputStream(), &text);
 }
 
 }  // namespace

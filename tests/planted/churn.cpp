@@ -15,7 +15,7 @@ const family churn({
   for (const malloc_library& library : malloc_libraries())
     if (library.available())
       add_delayed(registry, "churn", library.name, {{"live", replacing::live}}, replacing::stretch_operations,
-                     [&library] { return std::make_shared<replacing>(library.functions, seed); });
+                     [&library] { return std::make_shared<replacing>(library.load(), seed); });
 });
 
 }  // namespace

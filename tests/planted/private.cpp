@@ -36,7 +36,7 @@ const family privates({
     if (!library.available()) continue;
     const std::int64_t additions = additions_for(result_name("private", library.name, {{"threads", threads}}));
     registry.add(
-        library.name, {{"threads", threads}}, [&library] { return std::make_shared<fixture>(library.functions); },
+        library.name, {{"threads", threads}}, [&library] { return std::make_shared<fixture>(library.load()); },
         [=](benchmark::State& state, fixture& in) {
           {
             measured measuring(state, threads);

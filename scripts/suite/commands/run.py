@@ -39,7 +39,6 @@ PROGRAM = "scripts/run"
 GO_ON = "scripts/run --resume"
 
 SOME_FAILED = 1
-MOST_PROCESSES = 1000
 MOST_SECONDS = 100_000
 
 # Without --refine, the rounds and the refinement together measure for at most so long, in seconds; a longer run is not
@@ -89,8 +88,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MOST_PROCESSES:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST_PROCESSES}")
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= scheduler.MOST_PROCESSES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {scheduler.MOST_PROCESSES}")
     return int(text)
 
 

@@ -226,20 +226,22 @@ class _PairedMeasurement:
         draw = self.random
         old_first = draw.random() < 0.5
         layouts = {"old": draw.randrange(len(self.plan.old.builds)), "new": draw.randrange(len(self.plan.new.builds))}
+        memory_layout = draw.getrandbits(32)  # of both sides: what is left of their difference is no luck of placement
         samples = {}
         for side in ("old", "new") if old_first else ("new", "old"):
             builds = (self.plan.old if side == "old" else self.plan.new).builds
-            samples[side] = self.sample_of(side, builds[layouts[side]], name, folder)
+            samples[side] = self.sample_of(side, builds[layouts[side]], name, folder, memory_layout)
         return Pair(samples["old"], samples["new"], old_first, layouts["old"], layouts["new"])
 
-    def sample_of(self, side: str, build: Program, name: str, folder: Path) -> Sample:
+    def sample_of(self, side: str, build: Program, name: str, folder: Path, memory_layout: int) -> Sample:
         """Measures one benchmark in a process of its own, which registers no other benchmark."""
         expression = f"^{re.escape(name)}$"
         family = BenchmarkName.parse(name).family
         part = Part(family, "", 0, expression, (name,))
         self.processes += 1
         try:
-            document, interference = measure_part(replace(build, only=expression), part, folder, PROCESS_LIMIT)
+            program = replace(build, only=expression)
+            document, interference = measure_part(program, part, folder, PROCESS_LIMIT, memory_layout)
             self.disturbed += interference.disturbed
             return read.sample_of(document, name)
         except UnitFailed as problem:

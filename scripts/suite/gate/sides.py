@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -68,7 +68,9 @@ def of_malloc(label: str, library: str, executable: Path, options: SideOptions) 
 
 
 def _side_builds(label: str, builds: tuple[Program, ...]) -> SideBuilds:
-    context = ask(builds[0]).context
+    catalogue = ask(builds[0])
+    context = catalogue.context
+    builds = tuple(replace(build, draws_layout=catalogue.draws_layout) for build in builds)
     facts = {key: context[key] for key in FACTS if key in context}
     return SideBuilds(Side(label, facts | {"program": digest(builds[0].executable)[:12]}), builds)
 

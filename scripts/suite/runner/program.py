@@ -45,6 +45,7 @@ class Program:
     allocators: tuple[str, ...] = ()
     preload: str = ""  # a library to start it with
     options: tuple[str, ...] = ()  # more options of the program or of Google Benchmark
+    draws_layout: bool = False  # each of its processes draws its memory layout: see `Catalogue.draws_layout`
 
     def command(self, *more: str) -> list[str]:
         chosen = [f"--profile={self.profile}"]
@@ -119,6 +120,11 @@ class Catalogue:
     def control(self) -> str:
         """The expression of the benchmarks with which the gate checks the machine; empty where no family has them."""
         return next((str(family["control"]) for family in self.about.values() if family.get("control")), "")
+
+    @property
+    def draws_layout(self) -> bool:
+        """Whether each process draws its memory layout; a program of an earlier version does not."""
+        return "layout" in self.context
 
     @property
     def unavailable(self) -> tuple[str, ...]:
@@ -225,16 +231,19 @@ def _malloc(strategy: Any) -> Malloc:
 
 
 def measure_part(
-    program: Program, part: Part, folder: Path, limit: float
+    program: Program, part: Part, folder: Path, limit: float, layout: int | None = None
 ) -> tuple[Document, interference.Interference]:
     """Runs one part in its own process, and returns its result and the interference with it.
+
+    Processes with the same number `layout` draw the same memory layout; without it they draw any.
 
     Raises UnitFailed if the process crashes, hangs for `limit` seconds or writes a damaged result; OSError on a full
     disk.
     """
     output = folder / f".{part.file_name(0)}.{os.getpid()}.tmp"
+    drawn = [f"--layout={layout}"] if program.draws_layout and layout is not None else []
     command = program.command(
-        f"--benchmark_filter={part.expression}", f"--benchmark_out={output}", "--benchmark_out_format=json"
+        f"--benchmark_filter={part.expression}", f"--benchmark_out={output}", "--benchmark_out_format=json", *drawn
     )
     try:
         with tempfile.TemporaryFile() as errors:

@@ -42,6 +42,7 @@ from suite.runner.signals import signals_as_interrupts
 from suite.stats.estimates import median
 
 PROCESSES = {"smoke": 1, "quick": 5, "full": 10}
+MOST_PROCESSES = 1000  # of a family in a run
 
 # A disturbed process is run again at the end of its round or of a later round, as long as all these attempts together
 # take less than this share of the time measured so far.
@@ -77,6 +78,10 @@ class Plan:
         order = list(self.catalogue.parts)
         random.Random(f"{self.order_seed}/{process}").shuffle(order)
         return order
+
+    def layout(self, process: int) -> int:
+        """The number from which a process draws its memory layout."""
+        return self.order_seed * MOST_PROCESSES + process
 
     def all_units(self) -> Iterator[tuple[Part, int]]:
         """Every part and process, round by round, families in the program's order."""
@@ -344,29 +349,12 @@ class _RunInProgress:
         return _taken(self.cache_ns, ns_of_shared_cache(document))
 
     def run(self, part: Part, process: int) -> tuple[Document, interference.Interference]:
-        """Measures; after a failure, once more without the user's own mallocs, which may have caused it."""
         program = _without_unfit_mallocs(self.plan)
-        plain_program = dataclasses.replace(program, allocators=())
-        try:
-            return self.run_with(program, part, process)
-        except UnitFailed as failed:
-            if program == plain_program:
-                raise
-            try:
-                measured = self.run_with(plain_program, part, process)
-            except UnitFailed:
-                raise failed from None
-            reason = f"{failed}; measured again without --allocator {' '.join(program.allocators)}"
-        self.failed[part.file_name(process)] = Failure(part.family, process, reason)
-        self.observer.ends(part, process, reason)
-        return measured
-
-    def run_with(self, program: Program, part: Part, process: int) -> tuple[Document, interference.Interference]:
         if (program, part) in self.hung:  # it would take the whole limit again
             raise UnitFailed(f"left out: this part hung in process {self.hung[program, part]}")
         limit = self.limits.after([unit.seconds for unit in self.units.values()])
         try:
-            return measure_part(program, part, self.parts_folder, limit)
+            return measure_part(program, part, self.parts_folder, limit, self.plan.layout(process))
         except UnitHung:
             self.hung[program, part] = process
             raise
@@ -450,7 +438,7 @@ def _without_unfit_mallocs(plan: Plan) -> Program:
     """The program without the user's mallocs that it cannot use: every start would try them again."""
     unfit = {malloc.name for malloc in plan.catalogue.mallocs if not malloc.available}
     fit = (allocator for allocator in plan.program.allocators if allocator.partition("=")[0] not in unfit)
-    return dataclasses.replace(plan.program, allocators=tuple(fit))
+    return dataclasses.replace(plan.program, allocators=tuple(fit), draws_layout=plan.catalogue.draws_layout)
 
 
 def _taken(so_far: list[float], now: float | None) -> float | None:

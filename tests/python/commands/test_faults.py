@@ -319,30 +319,8 @@ def test_a_run_with_a_hostile_malloc_keeps_the_results_of_other_mallocs(
         assert "not available: evil: in the load test malloc(1) gave no memory" in output.err
     else:  # only found out while measuring
         assert code == 1
-        assert run.failed[0].reason.startswith("crashed (SIGABRT)")
-        assert run.failed[0].reason.endswith(f"; measured again without --allocator {hostile(fault)}")
-        assert run.failed[1].reason == "scoped/evil/bytes:64/touch:first: has no result"
-        assert "failed: scoped, process 0: crashed (SIGABRT)" in output.err
+        assert [failure.reason for failure in run.failed] == ["scoped/evil/bytes:64/touch:first: its process died of Aborted"]
         assert (tmp_path / "run" / "parts" / "scoped-0-0.json").exists()
-
-
-@pytest.mark.timing
-def test_a_malloc_that_hangs_costs_its_part_one_limit(executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fake hangs whenever it is given a malloc, as one that deadlocks in its loop would."""
-    script = executable.read_text().replace(
-        "    if does in (\"hang\", \"slow\"):", "    if any('--allocator' in one for one in sys.argv):\n        time.sleep(600)\n"
-        "    if does in (\"hang\", \"slow\"):")  # fmt: skip
-    executable.write_text(script)
-    program = chosen_program(executable, "quick", "^(traverse|handoff)/", ("evil=/lib/x.so",))
-    plan = scheduler.Plan(program, ask(program), 3, 1)
-    folder = tmp_path / "run"
-    plan.write(folder)
-    before = time.monotonic()
-    run = scheduler.measure(plan, folder, Silent(), scheduler.Limits(seconds=1.0, times_median=0.0))
-    assert time.monotonic() - before < 12
-    assert (run.complete, run.processes, len(run.failed)) == (True, 3, 6)
-    reasons = sorted({failure.reason.partition(";")[0] for failure in run.failed})
-    assert reasons == ["did not end within 1 s", "left out: this part hung in process 0"]
 
 
 class Silent:

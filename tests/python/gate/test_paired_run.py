@@ -46,7 +46,7 @@ class Stage:
         self.standings: list[paired_run.Progress] = []
 
     def measure_part(
-        self, program: Program, part: Part, folder: Path, limit: float
+        self, program: Program, part: Part, folder: Path, limit: float, layout: int | None = None
     ) -> tuple[Document, interference.Interference]:
         name = part.benchmarks[0]
         self.asked.append((program.executable.name, name))

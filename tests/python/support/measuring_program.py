@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,16 @@ from support import ROOT
 def program() -> Path:
     """STACKHEAP_PROGRAM, else what scripts/test builds. Its folder is that of the build."""
     return Path(os.environ.get("STACKHEAP_PROGRAM") or ROOT / "build" / "test" / "stackheap").resolve(strict=True)
+
+
+def compiled(source: str, folder: Path, *options: str) -> Path:
+    """The library of a source file of the repository, in the folder."""
+    compiler = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
+    assert compiler
+    library = folder / f"lib{Path(source).stem}.so"
+    command = [compiler, "-std=c++20", "-O1", "-shared", "-fPIC", *options, str(ROOT / source), "-o", str(library)]
+    subprocess.run(command, check=True)
+    return library
 
 
 @dataclass(frozen=True)
