@@ -114,7 +114,7 @@ std::string fault_of(const loaded_malloc& tried) {
 }
 
 /// The row of a library, as the trial's process finds it.
-malloc_library row_here(const std::vector<std::string>& files, std::string_view prefix, version_function ask) {
+malloc_library row_here(const std::vector<std::string>& files, std::string_view prefix, version_function ask, bool tested) {
   malloc_load loaded;
   for (const std::string& file : files) {
     malloc_load attempt = load_malloc(file, prefix);
@@ -129,7 +129,7 @@ malloc_library row_here(const std::vector<std::string>& files, std::string_view 
   row.process = row.available() && loaded.functions.malloc == process_malloc().functions.malloc;
   if (row.available()) row.version = ask(loaded.handle);
   if (row.version.empty()) row.version = version_in_name(row.file);
-  if (!row.available() || row.process) return row;
+  if (tested || !row.available() || row.process) return row;
   if (const std::string fault = fault_of(loaded.functions); !fault.empty()) row.reason = std::string(in_the_load_test) + fault;
   return row;
 }
@@ -154,11 +154,11 @@ bool read_row(const std::string& text, malloc_library& row) {
 }
 
 /// Exits normally, because a library may also hang at exit.
-[[noreturn]] void try_here(const std::vector<std::string>& files, std::string_view prefix, version_function ask, int answer,
-                           int words) {
+[[noreturn]] void try_here(const std::vector<std::string>& files, std::string_view prefix, version_function ask, bool tested,
+                           int answer, int words) {
   ::alarm(patience_seconds);
   ::dup2(words, STDERR_FILENO);
-  const std::string text = told(row_here(files, prefix, ask));
+  const std::string text = told(row_here(files, prefix, ask, tested));
   if (::write(answer, text.data(), text.size()) != static_cast<ssize_t>(text.size())) ::_exit(1);
   std::exit(0);
 }
@@ -178,7 +178,7 @@ std::string end_of(int status) {
 
 }  // namespace
 
-malloc_library try_malloc(const std::vector<std::string>& files, std::string_view prefix, version_function ask) {
+malloc_library try_malloc(const std::vector<std::string>& files, std::string_view prefix, version_function ask, bool tested) {
   malloc_library row;
   std::fflush(nullptr);  // otherwise the child's exit writes buffered text a second time
   int answer[2], words[2];
@@ -188,7 +188,7 @@ malloc_library try_malloc(const std::vector<std::string>& files, std::string_vie
     row.reason = std::string(in_the_load_test) + "no process can be started: " + std::strerror(errno);
     return row;
   }
-  if (child == 0) try_here(files, prefix, ask, answer[1], words[1]);
+  if (child == 0) try_here(files, prefix, ask, tested, answer[1], words[1]);
   ::close(answer[1]), ::close(words[1]);
   const std::string text = all_of(answer[0]);  // ends, at the latest, when the child does
   int status = 0;

@@ -96,27 +96,21 @@ std::vector<malloc_library>& rows() {
   return all;
 }
 
-malloc_library row_of(const library_row& known) {
+malloc_library row_of(const library_row& known, bool tested) {
   std::vector<std::string> files;
   for (const std::string_view soname : known.sonames)
     if (!soname.empty()) files.emplace_back(soname);
-  malloc_library tried = try_malloc(files, known.prefix, known.version);
-  tried.name = known.name;
-  tried.description = known.description;
-  tried.package = known.package;
-  return tried;
+  return try_malloc(files, known.prefix, known.version, tested);
 }
 
-malloc_library row_of(const malloc_request& request) {
+malloc_library row_of(const malloc_request& request, bool tested) {
   // A name without a slash would be searched for on the system; a file of that name in this folder takes precedence.
   const bool here = request.file.find('/') == std::string::npos && ::access(request.file.c_str(), F_OK) == 0;
-  malloc_library tried = try_malloc({here ? "./" + request.file : request.file}, request.prefix, no_version);
-  if (!tried.available() && !tried.reason.starts_with(in_the_load_test))
+  malloc_library row = try_malloc({here ? "./" + request.file : request.file}, request.prefix, no_version, tested);
+  if (!row.available() && !row.reason.starts_with(in_the_load_test))
     throw std::invalid_argument("--allocator " + request.name + ": " + request.file +
-                                " cannot be loaded as a malloc library: " + tried.reason);
-  tried.name = request.name;
-  tried.description = "a malloc given by --allocator";
-  return tried;
+                                " cannot be loaded as a malloc library: " + row.reason);
+  return row;
 }
 
 }  // namespace
@@ -208,14 +202,27 @@ malloc_request parse_malloc_request(std::string_view text) {
   return request;
 }
 
-void find_malloc_libraries(const std::vector<malloc_request>& requests) {
+void find_malloc_libraries(const std::vector<malloc_request>& requests,
+                           const std::optional<std::vector<std::string>>& tested) {
   std::vector<malloc_library>& all = rows();
   all.clear();
-  for (const library_row& known : libraries) all.push_back(row_of(known));
+  const auto add = [&](const auto& wanted, std::string_view description, std::string_view package) {
+    const bool chosen = !tested || std::find(tested->begin(), tested->end(), wanted.name) != tested->end();
+    malloc_library row;
+    if (chosen)
+      row = row_of(wanted, tested.has_value());
+    else
+      row.reason = "not among the libraries of --tested";
+    row.name = wanted.name;
+    row.description = description;
+    row.package = package;
+    all.push_back(row);
+  };
+  for (const library_row& known : libraries) add(known, known.description, known.package);
   for (const malloc_request& request : requests) {
     const auto taken = std::find_if(all.begin(), all.end(), [&](const auto& row) { return row.name == request.name; });
     if (taken != all.end()) throw std::invalid_argument("--allocator " + request.name + ": the name is already taken");
-    all.push_back(row_of(request));
+    add(request, "a malloc given by --allocator", "");
   }
   if (std::any_of(all.begin(), all.end(), [](const malloc_library& row) { return row.process; })) return;
   const malloc_load own = process_malloc();

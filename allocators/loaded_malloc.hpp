@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -81,9 +82,11 @@ std::string version_in_name(const std::string& file);
 /// Asks an opened library for its version; empty when it cannot tell.
 using version_function = std::string (*)(void* handle);
 
-/// Loads and uses, in a process of its own, the first of `files` that is there, and returns its row: its file and
-/// version, and in `reason` why it cannot be loaded, or in one line its fault (crash, hang, bad blocks) and its own words.
-malloc_library try_malloc(const std::vector<std::string>& files, std::string_view prefix, version_function ask);
+/// Loads and, unless it was `tested` before, uses in a process of its own the first of `files` that is there. Returns its
+/// row: its file and version, and in `reason` why it cannot be loaded, or in one line its fault (crash, hang, bad blocks)
+/// and its own words.
+malloc_library try_malloc(const std::vector<std::string>& files, std::string_view prefix, version_function ask,
+                          bool tested = false);
 /// How the reason of a library begins that could be loaded and then had a fault.
 inline constexpr std::string_view in_the_load_test = "in the load test ";
 
@@ -97,9 +100,11 @@ malloc_request parse_malloc_request(std::string_view text);
 
 /// Tries every row of libraries.hpp and every request, each in a process of its own, and finds the library that this
 /// process itself uses; a process malloc that is not among them gets a row of its own, `process`. Nothing is loaded
-/// here. Call once, before the first malloc_libraries(). Throws std::invalid_argument, with one line, when a requested
-/// library cannot be loaded or its name is taken.
-void find_malloc_libraries(const std::vector<malloc_request>& requests);
+/// here. With `tested`, only the libraries of these names are looked for, and not tested again: that takes some
+/// milliseconds for each. Call once, before the first malloc_libraries(). Throws std::invalid_argument, with one line,
+/// when a requested library cannot be loaded or its name is taken.
+void find_malloc_libraries(const std::vector<malloc_request>& requests,
+                           const std::optional<std::vector<std::string>>& tested = {});
 
 /// All rows, available or not. Empty before find_malloc_libraries.
 const std::vector<malloc_library>& malloc_libraries();

@@ -31,7 +31,7 @@ std::string faults_of_requests(const options& chosen) {
 int run(int argc, char** argv) {
   options chosen = parse(argc, argv);
   const std::regex only = compiled(chosen.only);
-  find_malloc_libraries(chosen.allocators);
+  find_malloc_libraries(chosen.allocators, chosen.tested);
   current_pinning() = pinning::parse(chosen.pin, this_machine());
   const std::vector<registered> all = register_all(chosen.chosen, only);
   if (all.empty())
@@ -43,7 +43,7 @@ int run(int argc, char** argv) {
     return 0;
   }
   for (const malloc_library& library : malloc_libraries())
-    if (!library.available())
+    if (!library.available() && !chosen.tested)
       std::fprintf(stderr, "not available: %s: %s\n", library.name.c_str(), why_not(library).c_str());
   if (const auto preloaded = std::getenv("LD_PRELOAD"); preloaded != nullptr && *preloaded != '\0')
     std::fprintf(stderr, "started with LD_PRELOAD=%s\n", preloaded);

@@ -4,6 +4,7 @@
 #include <iostream>
 #include <limits>
 #include <random>
+#include <sstream>
 #include <stdexcept>
 
 namespace stackheap {
@@ -15,6 +16,7 @@ usage: stackheap [option]... [Google Benchmark option]...
 
   --profile=smoke|quick|full       choose the arguments and the time for each benchmark (default: quick)
   --allocator=NAME=FILE[,PREFIX]   add a malloc library as NAME; PREFIX is the prefix of its malloc, free, ... symbols
+  --tested=[NAME[,NAME]...]        measure with these malloc libraries only; an earlier start has tested them
   --only=REGEX                     measure only the benchmarks whose name matches
   --pin=cores|none|LIST            pin each thread to a processor (default: cores, every physical core once first)
   --layout=NUMBER                  choose the memory layout that each benchmark's process draws (default: at random)
@@ -36,6 +38,13 @@ Number number(const std::string& option, const std::string& text, Number least) 
   return value;
 }
 
+std::vector<std::string> names_in(const std::string& list) {
+  std::vector<std::string> names;
+  std::istringstream items(list);
+  for (std::string name; std::getline(items, name, ',');) names.push_back(name);
+  return names;
+}
+
 }  // namespace
 
 options parse(int argc, char** argv) {
@@ -53,6 +62,7 @@ options parse(int argc, char** argv) {
     };
     if (name == "--profile") chosen.chosen = parse_profile(value());
     else if (name == "--allocator") chosen.allocators.push_back(parse_malloc_request(value()));
+    else if (name == "--tested") chosen.tested = names_in(value());
     else if (name == "--only") chosen.only = value();
     else if (name == "--pin") chosen.pin = value();
     else if (name == "--layout") chosen.layout = number<std::uint64_t>(name, value(), 0);

@@ -15,6 +15,7 @@ namespace stackheap {
 struct options {
   profile chosen = profile::quick;
   std::vector<malloc_request> allocators;
+  std::optional<std::vector<std::string>> tested;  ///< the names of the malloc libraries of --tested
   std::string only;
   std::string pin = "cores";
   std::optional<std::string> list;

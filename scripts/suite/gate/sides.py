@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -70,7 +70,7 @@ def of_malloc(label: str, library: str, executable: Path, options: SideOptions) 
 def _side_builds(label: str, builds: tuple[Program, ...]) -> SideBuilds:
     catalogue = ask(builds[0])
     context = catalogue.context
-    builds = tuple(replace(build, draws_layout=catalogue.draws_layout) for build in builds)
+    builds = tuple(catalogue.prepared(build) for build in builds)
     facts = {key: context[key] for key in FACTS if key in context}
     return SideBuilds(Side(label, facts | {"program": digest(builds[0].executable)[:12]}), builds)
 

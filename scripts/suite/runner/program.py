@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -45,12 +45,14 @@ class Program:
     allocators: tuple[str, ...] = ()
     preload: str = ""  # a library to start it with
     options: tuple[str, ...] = ()  # more options of the program or of Google Benchmark
-    draws_layout: bool = False  # each of its processes draws its memory layout: see `Catalogue.draws_layout`
+    draws_layout: bool = False  # each of its processes draws its memory layout
+    tested: tuple[str, ...] | None = None  # the malloc libraries that its list found to be available
 
     def command(self, *more: str) -> list[str]:
         chosen = [f"--profile={self.profile}"]
         chosen += [f"--only={self.only}"] if self.only is not None else []
         chosen += [f"--allocator={allocator}" for allocator in self.allocators]
+        chosen += [f"--tested={','.join(self.tested)}"] if self.tested is not None else []
         return [str(self.executable), *chosen, *self.options, *more]
 
 
@@ -121,10 +123,14 @@ class Catalogue:
         """The expression of the benchmarks with which the gate checks the machine; empty where no family has them."""
         return next((str(family["control"]) for family in self.about.values() if family.get("control")), "")
 
-    @property
-    def draws_layout(self) -> bool:
-        """Whether each process draws its memory layout; a program of an earlier version does not."""
-        return "layout" in self.context
+    def prepared(self, program: Program) -> Program:
+        """The program that was asked, for many starts: without the user's mallocs that it cannot use, and told which
+        libraries were tested. A program of an earlier version tests them at every start, and draws no layout."""
+        names = tuple(malloc.name for malloc in self.mallocs if malloc.available)
+        unfit = {malloc.name for malloc in self.mallocs if not malloc.available}
+        fit = tuple(allocator for allocator in program.allocators if allocator.partition("=")[0] not in unfit)
+        draws = "layout" in self.context
+        return replace(program, allocators=fit, draws_layout=draws, tested=names if draws else None)
 
     @property
     def unavailable(self) -> tuple[str, ...]:

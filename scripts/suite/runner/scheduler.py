@@ -349,7 +349,7 @@ class _RunInProgress:
         return _taken(self.cache_ns, ns_of_shared_cache(document))
 
     def run(self, part: Part, process: int) -> tuple[Document, interference.Interference]:
-        program = _without_unfit_mallocs(self.plan)
+        program = self.plan.catalogue.prepared(self.plan.program)
         if (program, part) in self.hung:  # it would take the whole limit again
             raise UnitFailed(f"left out: this part hung in process {self.hung[program, part]}")
         limit = self.limits.after([unit.seconds for unit in self.units.values()])
@@ -432,13 +432,6 @@ def _read_looks(folder: Path, most: int) -> list[tuple[str, ...]]:
     if not wanted or not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in looks):
         raise BadInput(f"{folder} cannot be resumed: its {LOOKS_FILE} is damaged")
     return [tuple(names) for names in looks]
-
-
-def _without_unfit_mallocs(plan: Plan) -> Program:
-    """The program without the user's mallocs that it cannot use: every start would try them again."""
-    unfit = {malloc.name for malloc in plan.catalogue.mallocs if not malloc.available}
-    fit = (allocator for allocator in plan.program.allocators if allocator.partition("=")[0] not in unfit)
-    return dataclasses.replace(plan.program, allocators=tuple(fit), draws_layout=plan.catalogue.draws_layout)
 
 
 def _taken(so_far: list[float], now: float | None) -> float | None:

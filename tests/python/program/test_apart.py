@@ -90,6 +90,16 @@ def test_a_library_of_the_table_that_does_not_work_here_is_not_available_in_its_
     assert f"not available: jemalloc: {reason}" in answer.err
 
 
+def test_libraries_that_were_tested_are_not_tested_again(witness: Path, tmp_path: Path) -> None:
+    words = [f"--allocator=witness={witness}", "--only=^scoped/(none|glibc|jemalloc|witness)/bytes:64/touch:first"]
+    answer = measure(*words, "--tested=glibc,witness", environment={"WITNESS_OUT": str(tmp_path / "notes")})
+    assert names(answer.rows) == [f"scoped/{name}/bytes:64/touch:first" for name in ("none", "glibc", "witness")]
+    assert "not available" not in answer.err
+    mallocs = [dict(line.split("=") for line in file.read_text().splitlines())["mallocs"] for file in tmp_path.glob("notes.*")]
+    assert sorted(map(int, mallocs))[0] == 0, "it was loaded to be asked, and not used"
+    assert names(measure(words[1], "--tested=").rows) == ["scoped/none/bytes:64/touch:first"]
+
+
 def test_the_layout_is_drawn_and_told() -> None:
     only = "--only=^scoped/none/bytes:64/touch:first$"
     drawn = {measure(only).context["layout_number"] for _ in range(3)}
