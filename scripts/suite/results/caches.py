@@ -84,11 +84,8 @@ class Caches:
     @property
     def guides(self) -> list[tuple[float, str]]:
         """Where the levels end, for a chart over bytes: as reported, or where the curve shows that less is there."""
-        guides = []
-        for level in self.levels:
-            shown = bytes_text(level.reported) if level.is_whole else f"{bytes_text(level.end)} of {bytes_text(level.reported)}"
-            guides.append((float(level.reported if level.is_whole else level.end), f"{level.name} {shown}"))
-        return guides
+        ends = {level.name: level.reported if level.is_whole else level.end for level in self.levels}
+        return [(float(end), f"{name} {bytes_text(end)}") for name, end in ends.items()]
 
     @property
     def text(self) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from suite import charts
 from suite.base import phrases
-from suite.results.model import BenchmarkName
-from support import synthetic
+from suite.results.model import Benchmark, BenchmarkName, Sample
+from support import chart_checks, synthetic
 
 PLAIN = str.maketrans({phrases.NO_BREAK: " "})
 Price = Callable[[BenchmarkName], float]
@@ -178,3 +179,33 @@ def test_the_subtitle_names_the_strategies_with_huge_pages(chart: str, owners: s
 
     assert owners in caption(synthetic.counters)
     assert "mmap thp" not in caption(lambda name: {}) and ": thp" not in caption(lambda name: {})
+
+
+# A guest that has 8 MiB of the last cache, where the system reports 32; and a guest that has nothing of it.
+ON_A_GUEST = {4: 1.0, 16: 1.0, 256: 4.0, 1024: 4.2, 4096: 15.0, 8192: 17.0, 16384: 130.0, 65536: 160.0, 262144: 190.0}
+WITHOUT = {kib: ns for kib, ns in ON_A_GUEST.items() if kib not in (4096, 8192)}
+
+
+@pytest.mark.parametrize("size", charts.SIZES)
+@pytest.mark.parametrize(
+    ("curve", "label", "text"),
+    [
+        (ON_A_GUEST, "L3 8 MiB", "of the 32 MiB L3 that the system reports, about 8 MiB are yours"),
+        (WITHOUT, "", "the L3 of 32 MiB that the system reports does not show"),
+    ],
+)
+def test_a_guest_sees_how_much_of_the_last_cache_it_has(
+    curve: dict[int, float], label: str, text: str, size: str
+) -> None:
+    names = {f"chase/bytes:{kib << 10}/order:random/home:heap": ns for kib, ns in curve.items()}
+    walks = {
+        name: Benchmark(BenchmarkName.parse(name), tuple(Sample(process, ns, {}) for process in range(5)))
+        for name, ns in names.items()
+    }
+    run = replace(synthetic.synthetic(keep=lambda name: name.startswith("chase/")), by_name=walks)
+    drawing = chart_checks.drawn(run, "chase", size=size)
+    assert not list(chart_checks.faults_of_layout(drawing))
+    labels = {drawn.get_text() for drawn in chart_checks.texts(drawing)}
+    assert {"L1 48 KiB", "L2 2 MiB"} <= labels
+    assert {shown for shown in labels if shown.startswith("L3")} == ({label} if label else set())
+    assert text in drawing.caption.translate(PLAIN)
