@@ -1,4 +1,5 @@
 // What does it cost to reach memory when each address is known only after the load before has arrived?
+#include "by_turns.hpp"
 #include "chain.hpp"
 #include "topology.hpp"
 
@@ -51,6 +52,28 @@ struct fixture : chain_walk {
   }
 };
 
+/// The same chain on the stack and on the heap.
+struct both {
+  explicit both(std::size_t bytes)
+      : on_stack(storage::stack, bytes, walk::random), on_heap(storage::heap, bytes, walk::random) {}
+  fixture on_stack, on_heap;
+};
+
+void follow_by_turns(benchmark::State& state, both& in) {
+  constexpr std::int64_t loads = 16384;  // of a turn: long enough that the sets of both sides may push each other out
+  const auto go_on = [](fixture& chain) {
+    const chain_node* walker = chain.position;
+    for (std::int64_t i = 0; i < loads; ++i) walker = walker->next;
+    keep(walker);
+    chain.position = walker;
+  };
+  const chain_node* const starts[] = {in.on_stack.position, in.on_heap.position};
+  time_by_turns(state, loads, [&] { go_on(in.on_stack); }, [&] { go_on(in.on_heap); });
+  verify_steps(starts[0], in.on_stack.position, state.iterations() / 2, in.on_stack.nodes);
+  verify_steps(starts[1], in.on_heap.position, state.iterations() / 2, in.on_heap.nodes);
+  if (in.on_heap.huge_share >= 0) state.counters["huge_share"] = in.on_heap.huge_share;
+}
+
 void add_chase(benchmark_registry& registry, std::size_t bytes, walk order, storage kind) {
   const parameter size{"bytes", bytes}, home{"home", name_of(kind)};
   const parameter direction{"order", order == walk::sequential ? "sequential" : "random"};
@@ -75,7 +98,9 @@ const family chase({
                   "memory almost without them. The random order is one cycle through all lines, so no prefetcher can "
                   "predict the next line; a set up to 8 MiB is walked in four random orders by turns, so that none can "
                   "learn it. A set past the second-level cache is walked for 524,288 loads at least; sets larger than "
-                  "32 MiB are walked only in part by a short run, after the whole set was walked once.",
+                  "32 MiB are walked only in part by a short run, after the whole set was walked once. "
+                  "homes:stack_and_heap follows two chains by turns, and stack_ns and heap_ns are the times of each; its "
+                  "huge_share is the heap's.",
     .core = {"^chase/bytes:(16384|1048576)/order:random/home:(stack|heap)$"},
     .control = "^chase/bytes:[0-9]+/order:random/home:heap$",
     .least_times = {{"chase/", 2}},
@@ -101,6 +126,10 @@ const family chase({
       }
     if (bytes >= (64 << 20)) add_chase(registry, bytes, walk::windows, storage::heap);
   }
+  for (const std::size_t bytes : registry.pick<std::size_t>({16 << 10}, {16 << 10, 64 << 20}, {16 << 10, 64 << 20}))
+    registry.add(
+        "", {{"bytes", bytes}, {"order", "random"}, {"homes", both_homes}}, [=] { return std::make_shared<both>(bytes); },
+        [](benchmark::State& state, both& in) { in.on_stack.array.run([&] { follow_by_turns(state, in); }); });
 });
 
 }  // namespace

@@ -56,7 +56,8 @@ WAYS = [(claim_id, verdict) for claim_id, ways in CASES.items() for verdict in w
 
 @pytest.mark.parametrize(("claim_id", "verdict"), WAYS)
 def test_every_claim_follows_the_numbers(tmp_path: Path, claim_id: str, verdict: str) -> None:
-    judged = verdict_of(claim_id, make_run(tmp_path, CASES[claim_id][verdict]))
+    processes = 6  # five pairs of times from one process reach 93.75 %
+    judged = verdict_of(claim_id, make_run(tmp_path, CASES[claim_id][verdict], processes))
     assert judged.verdict == verdict, judged.text
     assert bool(judged.condition) == (verdict == HOLDS_BUT)
     assert judged.text.endswith(".") and any(letter.isdigit() for letter in judged.text)
@@ -148,6 +149,25 @@ def test_a_verdict_names_what_it_leaves_open(tmp_path: Path) -> None:
     )  # fmt: skip
     assert (judged.verdict, judged.condition) == (HOLDS_BUT, "not for mimalloc; undecided for jemalloc")
     assert judged.needs == ("list_walk/jemalloc/heap:aged", "list_walk/jemalloc/heap:empty")
+
+
+def test_what_differs_between_processes_does_not_matter_by_turns(tmp_path: Path) -> None:
+    """Every process has its own speed, by up to 16 times; within each, the heap costs the same or 1.3 times as much."""
+    name = "chase/bytes:16384/order:random/homes:stack_and_heap"
+
+    def judged(heap: float, processes: int = 8) -> claims.ClaimVerdict:
+        rows = []
+        for process in range(processes):
+            stack_ns = 2.0 ** (process % 5)
+            counted = {"stack_ns": stack_ns, "heap_ns": stack_ns * heap * (1 + 0.005 * process)}
+            rows.append({**synthetic.row(name, stack_ns, counted), "repetition_index": process})
+        document = {"context": synthetic.context(synthetic.names_of(2), 2), "benchmarks": rows}
+        write_json(tmp_path / "run.json", document)
+        return verdict_of("heap-access-slower", read_run(tmp_path / "run.json"))
+
+    assert judged(1.0).verdict == DOES_NOT_HOLD
+    assert judged(1.3).verdict == HOLDS and "chasing 16 KiB 1.3" in judged(1.3).text
+    assert judged(1.3, 5).verdict == UNDECIDED and judged(1.3, 5).needs == (name,)
 
 
 def test_a_run_with_more_looks_needs_more_at_each(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from suite.results.model import BenchmarkName
 from support.textbook import KIB, MIB, Family
 
 HOMES = ("stack", "static", "heap", "mmap_4k", "mmap_thp")
+BY_TURNS = (16 * KIB, 64 * MIB)
 
 
 def chase(libraries: Sequence[str], cores: int) -> Iterator[str]:
@@ -16,6 +17,7 @@ def chase(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for size in (16 * KIB, 64 * KIB, MIB, 4 * MIB, 64 * MIB):
         yield from (f"chase/bytes:{size}/order:random/home:{home}" for home in HOMES if home != "heap")
     yield from (f"chase/bytes:{size}/order:random/home:heap/window:64p" for size in (64 * MIB, 256 * MIB))
+    yield from (f"chase/bytes:{size}/order:random/homes:stack_and_heap" for size in BY_TURNS)
 
 
 def price_of_chase(name: BenchmarkName) -> float:
@@ -28,7 +30,9 @@ def price_of_chase(name: BenchmarkName) -> float:
 
 
 def huge_pages(name: BenchmarkName) -> Mapping[str, float]:
-    """Huge pages are granted on request, if a whole page fits."""
+    """Huge pages are granted on request, if a whole page fits. By turns, the heap is as fast as the stack."""
+    if "homes" in name.parameters:
+        return {"stack_ns": 10.0, "heap_ns": 10.0, "huge_share": 0.0}
     asked = name.parameters.get("home") in ("mmap_thp", "thp")
     return {"huge_share": 1.0 if asked and (name.number("bytes") or 64 * MIB) > 2 * MIB else 0.0}
 
@@ -36,6 +40,7 @@ def huge_pages(name: BenchmarkName) -> Mapping[str, float]:
 def stream(libraries: Sequence[str], cores: int) -> Iterator[str]:
     for size in (16 * KIB, MIB, 64 * MIB):
         yield from (f"stream/bytes:{size}/home:{home}" for home in HOMES)
+    yield from (f"stream/bytes:{size}/homes:stack_and_heap" for size in BY_TURNS)
 
 
 def parallel_chase(libraries: Sequence[str], cores: int) -> Iterator[str]:
@@ -79,7 +84,7 @@ def price_of_first_touch(name: BenchmarkName) -> float:
 
 FAMILIES = {
     "chase": Family(chase, price_of_chase, huge_pages),
-    "stream": Family(stream, lambda name: (name.number("bytes") or 0) / 32),
+    "stream": Family(stream, lambda name: (name.number("bytes") or 0) / 32, huge_pages),
     "parallel_chase": Family(parallel_chase, price_of_parallel_chase),
     "indirection": Family(indirection, price_of_indirection),
     "tlb": Family(tlb, price_of_tlb),
