@@ -1,4 +1,4 @@
-"""scripts/evaluate: how often does the gate err?"""
+"""scripts/evaluate: how often do the gate and the claims err?"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from suite.base.cli import ROOT, SUCCESS, OneLineParser, answer, bar, console_fo
 from suite.base.errors import BadInput
 from suite.base.files import write_whole
 from suite.runner import build as building
-from suite.selfcheck import gate_error_rates, gate_recording
+from suite.selfcheck import claim_error_rates, gate_error_rates, gate_recording
 
 PROGRAM = "scripts/evaluate"
 STALE = 1
@@ -47,12 +47,24 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=gate_error_rates.SUITES,
         help=f"resample N suites; default: {gate_error_rates.SUITES}",
     )
+    add(
+        "--claims",
+        metavar="RUNS",
+        type=_count,
+        nargs="?",
+        const=claim_error_rates.RUNS,
+        help="record nothing: simulate RUNS runs for each truth and noise, and print how often the verdict on a claim is "
+        f"wrong; default: {claim_error_rates.RUNS}",
+    )
     add("--write", metavar="PAGE", type=Path, help="put the table into this page's generated block")
     add("--check", metavar="PAGE", type=Path, help="change nothing; exit with 1 if the page's block differs")
     add("--build", metavar="PRESET", default="release", help="build and record this CMake preset; default: release")
     options = parser.parse_args(arguments)
     if options.recorded and (options.record or options.quick or options.minutes or options.out):
         parser.error("--from does not measure, so it does not go with --record, --out, --quick or --minutes")
+    if options.claims and (options.recorded or options.record or options.quick or options.minutes or options.out
+                           or options.write or options.check):  # fmt: skip
+        parser.error("--claims goes with --seed alone: it neither measures nor writes")
     if options.check and not options.recorded:
         parser.error("--check needs --from: a fresh recording differs from any page")
     return options
@@ -83,6 +95,8 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT, build: Plant
 
 
 def _evaluate(options: argparse.Namespace, root: Path, build: PlantedBuilder, status: Console) -> int:
+    if options.claims:
+        return _evaluate_claims(options.claims, options.seed or RESAMPLING_SEED, status)
     recording = (
         gate_recording.read_recording(options.recorded) if options.recorded else _record(options, root, build, status)
     )
@@ -101,6 +115,16 @@ def _evaluate(options: argparse.Namespace, root: Path, build: PlantedBuilder, st
     if stale:
         print(f"{'stale' if options.check else 'refreshed'}: {page} (block {gate_error_rates.BLOCK_NAME})")
     return STALE if stale and options.check else SUCCESS
+
+
+def _evaluate_claims(runs: int, seed: int, status: Console) -> int:
+    with bar(status) as progress_bar:
+        task = progress_bar.add_task(f"simulating runs, seed {seed}", total=None, left="")
+        rates = claim_error_rates.error_rates(
+            runs, seed, lambda done, total: progress_bar.update(task, completed=done, total=total)
+        )
+    print(f"seed {seed}\n\n{claim_error_rates.table(rates)}")
+    return SUCCESS
 
 
 def _evaluation(recording: gate_recording.Recording, suites: int, status: Console) -> gate_error_rates.Evaluation:

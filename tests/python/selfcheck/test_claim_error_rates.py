@@ -1,0 +1,61 @@
+"""Are the verdicts on claims right as often as they say, when a run stops as soon as its claims are decided?
+
+`scripts/evaluate --claims` simulates 1,000 runs of every kind; these tests simulate fewer, of the kinds that err most.
+"""
+
+from __future__ import annotations
+
+import pytest
+from scipy.stats import binom
+
+from suite.claims import verdict
+from suite.commands import evaluate
+from suite.selfcheck import claim_error_rates as rates
+from suite.stats import looks
+
+RUNS, SEED = 200, 7
+WRONG = 0.03  # of verdicts at most
+MOST = int(binom.ppf(1 - 1e-6, RUNS, WRONG))  # wrong verdicts of so many runs that chance explains; the seed is fixed
+KINDS = [
+    ("just more", "3 %"), ("just no more", "10 %"), ("just slightly more", "skewed"), ("just not slightly", "outliers"),
+    ("five just more", "3 %"), ("five just no more", "10 %"), ("four twice, one just no more", "3 %"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("design", rates.DESIGNS, ids=lambda design: str(design.name))
+@pytest.mark.parametrize(("truth", "noise"), KINDS)
+def test_few_verdicts_are_wrong_at_every_bound(truth: str, noise: str, design: rates.Design) -> None:
+    rate = rates.error_rate(truth, noise, design, RUNS, SEED)
+    assert rate.wrong <= MOST, rate
+
+
+@pytest.mark.parametrize("truth", ["just more", "slightly more", "the same", "twice", "four twice, one just no more"])
+def test_no_truth_stays_undecided_where_the_noise_is_small(truth: str) -> None:
+    for design in rates.DESIGNS:
+        rate = rates.error_rate(truth, "3 %", design, RUNS, SEED)
+        assert rate.undecided == 0 and rate.processes <= 40, rate
+
+
+def test_looks_that_share_nothing_are_wrong_too_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulation notices a rule that looks again and again with intervals of 95 %."""
+    monkeypatch.setattr(looks, "SPENT", (2.0, 2.0, 2.0, 2.0))
+    monkeypatch.setattr(verdict, "SLIGHT", verdict.MATTERS)  # only a difference beyond the bound ends the run
+    rate = rates.error_rate("just no more", "10 %", rates.DESIGNS[0], RUNS, SEED)
+    assert rate.wrong > MOST, rate
+
+
+def test_the_command_prints_a_table_with_its_seed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rates, "TRUTHS", {name: rates.TRUTHS[name] for name in ("twice", "the same")})
+    assert evaluate.main(["--claims", "3", "--seed", "5"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "seed 5" and "| processes apart | twice | 3 % | 0.0% | 0.0% |" in lines[4]
+    assert lines[-1].startswith("Of 3 runs of each kind, at most ")
+
+
+@pytest.mark.parametrize("more", [["--quick"], ["--record"], ["--write", "docs/statistics.md"], ["--minutes", "3"]])
+def test_claims_are_simulated_not_recorded(capsys: pytest.CaptureFixture[str], more: list[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        evaluate.main(["--claims", *more])
+    assert refused.value.code == 2 and "--claims goes with --seed alone" in capsys.readouterr().err
