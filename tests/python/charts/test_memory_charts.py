@@ -163,7 +163,7 @@ def test_the_title_states_a_cost_that_only_medians_hide() -> None:
 
 
 def test_homes_are_compared_in_the_first_two_caches_and_in_the_largest_memory() -> None:
-    heap = title("homes", lambda name: 20.0 if name.parameters["home"] == "heap" else 10.0)
+    heap = title("homes", lambda name: 20.0 if name.parameters.get("home") == "heap" else 10.0)
     assert heap == "A load from 16 KiB, 1 MiB and 64 MiB on the heap costs 2.0 times a load from the stack"
     assert title("homes", lambda name: 20.0, keep="mmap").startswith("A load from 64 MiB costs 20 ns from mmap")
 
