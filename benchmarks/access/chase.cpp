@@ -68,7 +68,7 @@ void follow_by_turns(benchmark::State& state, both& in) {
     chain.position = walker;
   };
   const chain_node* const starts[] = {in.on_stack.position, in.on_heap.position};
-  time_by_turns(state, loads, [&] { go_on(in.on_stack); }, [&] { go_on(in.on_heap); });
+  time_by_turns(state, loads, in.on_stack, in.on_heap, go_on);
   verify_steps(starts[0], in.on_stack.position, state.iterations() / 2, in.on_stack.nodes);
   verify_steps(starts[1], in.on_heap.position, state.iterations() / 2, in.on_heap.nodes);
   if (in.on_heap.huge_share >= 0) state.counters["huge_share"] = in.on_heap.huge_share;

@@ -50,7 +50,7 @@ void sum_up_by_turns(benchmark::State& state, both& in) {
       keep(array.sum());
     }
   };
-  time_by_turns(state, passes, [&] { sum_of(in.on_stack); }, [&] { sum_of(in.on_heap); });
+  time_by_turns(state, passes, in.on_stack, in.on_heap, sum_of);
   if (in.on_heap.huge_share >= 0) state.counters["huge_share"] = in.on_heap.huge_share;
 }
 
