@@ -54,17 +54,26 @@ std::optional<std::size_t> left_by_groups(const fs::path& root) {
   return left;
 }
 
-std::optional<std::size_t> available_to_all(const fs::path& root) {
+/// A line of /proc/meminfo, in bytes.
+std::optional<std::size_t> meminfo(const fs::path& root, const std::string& key) {
   std::ifstream file(root / "proc/meminfo");
   for (std::string line; std::getline(file, line);)
-    if (unsigned long kib = 0; std::sscanf(line.c_str(), "MemAvailable: %lu kB", &kib) == 1) return kib * 1024;
+    if (unsigned long kib = 0; std::sscanf(line.c_str(), (key + ": %lu kB").c_str(), &kib) == 1) return kib * 1024;
   return {};
 }
 
 }  // namespace
 
 std::optional<std::size_t> free_memory(const fs::path& root) {
-  return least(available_to_all(root), left_by_groups(root));
+  return least(meminfo(root, "MemAvailable"), left_by_groups(root));
+}
+
+std::optional<std::size_t> all_memory(const fs::path& root) {
+  std::optional<std::size_t> all = meminfo(root, "MemTotal");
+  if (all) *all += meminfo(root, "SwapTotal").value_or(0);
+  for (const fs::path& group : control_groups("memory", root))
+    for (const char* const limit : {"memory.max", "memory.limit_in_bytes"}) all = least(all, number_in(group / limit));
+  return all;
 }
 
 std::size_t harmless_bytes(std::size_t wanted) {

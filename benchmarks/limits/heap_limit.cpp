@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "child.hpp"
+#include "free_memory.hpp"
 #include "held_memory.hpp"
 #include "measure.hpp"
 
@@ -71,6 +72,7 @@ findings largest_granted(std::size_t most_metadata) {
 
 const child_task granted("heap_limit_granted", [](const std::vector<std::size_t>& arguments) {
   findings results = largest_granted(arguments.at(0));
+  if (const auto present = all_memory()) results["present_bytes"] = static_cast<double>(*present);
   int overcommit = 0;
   if (std::ifstream("/proc/sys/vm/overcommit_memory") >> overcommit) results["overcommit_memory"] = overcommit;
   return results;
@@ -109,7 +111,8 @@ const family heap_limit({
                   "some mallocs avoid (MAP_NORESERVE). The touched memory is limited to protect other programs: by a "
                   "quarter of the free memory and a fixed size (most_bytes); at_least is 1 where that limit, not the "
                   "system, ended the test, and crowded is 1 where other programs took memory meanwhile. limit:touched "
-                  "is measured for the process's own malloc only, as it depends on the machine and not on the malloc.",
+                  "is measured for the process's own malloc only, as it depends on the machine and not on the malloc. "
+                  "present_bytes is the memory and swap of the machine, or the limit of its container.",
     // Not touched_bytes: the free memory depends on the moment, not on the malloc.
     .metrics = {{"granted_bytes", "bytes", false}},
 }, [](benchmark_registry& registry) {

@@ -30,6 +30,13 @@ std::unique_ptr<Record> take_unique_ptr(std::unique_ptr<Record> given) {
 }
 void take_nothing() { asm volatile(""); }
 
+/// Whether the caller put the argument into memory: it then lies where the frame of this function begins, or above.
+template <class Record>
+[[gnu::noinline]] bool is_on_stack(Record given) {
+  escape(&given);
+  return reinterpret_cast<std::uintptr_t>(&given) >= reinterpret_cast<std::uintptr_t>(__builtin_dwarf_cfa());
+}
+
 template <class Record>
 struct fixture {
   fixture() : owner(std::make_unique<Record>()) {
@@ -51,6 +58,7 @@ void by_none(benchmark::State& state, fixture<Record>&) {
 template <class Record>
 void by_value(benchmark::State& state, fixture<Record>& in) {
   void (*const callee)(Record) = hide(&take_value<Record>);
+  state.counters["on_stack"] = is_on_stack(in.plain) ? 1 : 0;
   const measured measuring(state);
   for (auto _ : state) callee(in.plain);
 }
@@ -94,7 +102,8 @@ const family argument({
     .question = "From which size on should a struct not be passed by value?",
     .operation = "call a function that is not inlined with a struct of n bytes: by value, by reference, or by a "
                  "unique_ptr that is passed in and returned; the function reads the first word",
-    .untimed = "making the structs",
+    .untimed = "making the structs; one call by value, which reports where its argument is: on_stack is 1 if the caller "
+               "put it onto the stack, and 0 if it is passed in registers",
     .heap = "does not matter: nothing is allocated",
     .unfairness = "The unique_ptr already exists: smart_pointer measures the cost of making one. It is moved twice, in "
                   "and out. Up to 16 bytes are passed in registers where the calling convention allows it. The control "

@@ -57,6 +57,16 @@ TEST_F(free_bytes, are_the_roots_where_a_container_does_not_see_its_path) {
   EXPECT_EQ(free_memory(root), 0U);
 }
 
+TEST_F(free_bytes, are_not_all_bytes) {
+  EXPECT_FALSE(all_memory(root));
+  write("proc/meminfo", "MemTotal: 1000 kB\nMemAvailable: 10 kB\nSwapTotal: 500 kB\n");
+  EXPECT_EQ(all_memory(root), 1500U * 1024);
+  write("proc/self/cgroup", "0::/outer/inner\n");
+  write("sys/fs/cgroup/outer/memory.max", "400000\n");
+  write("sys/fs/cgroup/outer/inner/memory.max", "max\n");
+  EXPECT_EQ(all_memory(root), 400000U);
+}
+
 TEST(harmless, is_a_quarter_at_most) {
   EXPECT_EQ(harmless_bytes(4096), 4096U);
   const double free = static_cast<double>(free_memory().value_or(std::size_t{256} << 20));

@@ -12,6 +12,7 @@ from suite.claims.inputs import (
     fastest_of,
     growth,
     growth_text,
+    growths,
     libraries,
     need,
     ratio,
@@ -264,3 +265,24 @@ def os_finds_room(run: Run) -> Verdict:
     if not asked:
         return does_not_hold(text)
     return holds(text) if len(asked) == len(mallocs) else holds_but(text, f"only with {names(asked)}")
+
+
+@claim("frames-are-free", "locals are free to make", "A function's locals cost nothing to make.", "frame", "spill")
+def frames_are_free(run: Run) -> Verdict:
+    """Frames of functions that call others, and a value that goes through the stack, against the same without it."""
+    sizes = query.numbers(run, "bytes", "frame", leaf="no", protection="plain")
+    if not sizes:
+        raise CannotJudge("the run has no frame over bytes")
+    small, large = (64 if 64 in sizes else sizes[0]), sizes[-1]
+    framed = {
+        f"a frame of {bytes_text(small)}": (small, "plain"), f"a frame of {bytes_text(large)}": (large, "plain"),
+        f"{bytes_text(small)} with the stack protector": (small, "stack_protector"),
+        f"{bytes_text(large)} with stack-clash protection": (large, "stack_clash"),
+    }  # fmt: skip
+    call = need(run, "frame/none/leaf:no")
+    frames = {name: run.get(f"frame/bytes:{size}/leaf:no/protection:{how}") for name, (size, how) in framed.items()}
+    pairs = {name: (measured, call) for name, measured in frames.items() if measured is not None}
+    pairs["a value's way through the stack"] = need(run, "spill/reload:same"), need(run, "spill/reload:register")
+    costs = phrases.joined([f"{name} {control.beyond(*pair).text}" for name, pair in pairs.items()])
+    text = f"beyond the same without it, these cost: {costs}"
+    return of_none(growths(pairs), text, lambda paid: f"not {phrases.joined(paid)}")

@@ -5,10 +5,23 @@ from __future__ import annotations
 from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.claims.inputs import counter, default_of, libraries, ratios, versus
-from suite.claims.verdict import CannotJudge, Verdict, claim, does_not_hold, holds, holds_but, listed, of_all, relative
+from suite.claims.verdict import (
+    CannotJudge,
+    Undecided,
+    Verdict,
+    claim,
+    does_not_hold,
+    holds,
+    holds_but,
+    listed,
+    names,
+    of_all,
+    relative,
+)
 from suite.results import query
 from suite.results.model import Run
 
+GRANTED_EXACTLY = 1.01  # the largest block that is granted is found to 1/256 of it
 FAR_MORE = 100.0  # "practically unlimited": a single request of so many stacks is granted
 
 
@@ -39,6 +52,33 @@ def stack_is_small(run: Run) -> Verdict:
     kept = counter(touched[0], "touched_bytes")
     text = f"{text}, of which {bytes_text(round(kept.median))} were touched as a test"
     return holds(text) if kept.low > usable.high else holds_but(text, "less of the granted memory could be touched")
+
+
+@claim(
+    "heap-ends-with-memory", "the heap ends with the memory",
+    "The heap is limited by the available system memory.", "heap_limit",
+)  # fmt: skip
+def heap_ends_with_memory(run: Run) -> Verdict:
+    granted = libraries(run, "heap_limit", limit="granted")
+    most = {name: counter(benchmark, "granted_bytes") for name, benchmark in granted.items()}
+    present = {name: counter(benchmark, "present_bytes") for name, benchmark in granted.items()}
+    more = [name for name in granted if most[name].low > GRANTED_EXACTLY * present[name].high]
+    stopped = [name for name in granted if name not in more and any(granted[name].counter("at_least"))]
+    less = [name for name in granted if name not in stopped and most[name].high < present[name].low / 2]
+    available = bytes_text(round(max(amount.median for amount in present.values())))
+    text = f"of {available} of memory and swap, malloc grants in one block: {phrases.with_extremes(most, phrases.size)}"
+    touched = run.series("heap_limit", limit="touched")
+    ended = bool(touched) and not any(touched[0].counter("at_least"))
+    if touched:
+        amount = bytes_text(round(counter(touched[0], "touched_bytes").median))
+        text = f"{text}; {'' if ended else 'at least '}{amount} could be written to"
+    if len(more) == len(granted):
+        return holds_but(text, "only when it is written to: every malloc grants more") if ended else does_not_hold(text)
+    if stopped:
+        raise Undecided(f"the run stopped before {names(stopped)} refused a block: {text}")
+    conditions = [f"{names(more)} {'grants' if len(more) == 1 else 'grant'} more, until it is written to"] if more else []
+    conditions += [f"{names(less)} {'refuses' if len(less) == 1 else 'refuse'} even half of it"] if less else []
+    return holds_but(text, "; ".join(conditions)) if conditions else holds(text)
 
 
 @claim(

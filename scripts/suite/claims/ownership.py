@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from suite.base import phrases
+from suite.base.text import bytes_text
 from suite.claims.inputs import (
     ComparedPair,
     counted_ratios,
@@ -20,6 +21,7 @@ from suite.claims.verdict import (
     HOLDS,
     OPEN,
     CannotJudge,
+    Undecided,
     Verdict,
     claim,
     does_not_hold,
@@ -127,6 +129,33 @@ def _call_alone(run: Run, family: str) -> Benchmark:
     if not controls:
         raise CannotJudge(f"the run has no {family} with how:{control.CONTROL}")
     return controls[len(controls) // 2]
+
+
+@claim(
+    "arguments-on-stack", "arguments are pushed",
+    "The values passed into a function are pushed onto the stack.", "argument",
+)  # fmt: skip
+def arguments_on_stack(run: Run) -> Verdict:
+    """The function itself reports where its argument is; the cost beyond the call shows what that is worth."""
+    passed = query.by_number(run.series("argument", how="value"), "bytes")
+    where = query.counted(passed, "on_stack")
+    if not where:
+        raise CannotJudge("the run has no on_stack of argument")
+    if changing := [size for size, share in where.items() if share.low != share.high]:
+        raise Undecided(f"a struct of {bytes_text(changing[0])} is not passed the same way in every process")
+
+    def beyond(size: int) -> str:
+        left = control.beyond(passed[size], need(run, f"argument/bytes:{size}/how:none")).text
+        return f"a struct of {bytes_text(size)} costs {left} beyond the call"
+
+    pushed = [size for size, share in where.items() if share.median >= 0.5]
+    in_registers = [size for size in where if size not in pushed]
+    if not pushed:
+        return does_not_hold(f"passed in registers, {beyond(in_registers[-1])}")
+    if not in_registers:
+        return holds(f"pushed onto the stack, {beyond(pushed[0])}")
+    text = f"passed in registers, {beyond(in_registers[-1])}; pushed onto the stack, {beyond(pushed[0])}"
+    return holds_but(text, f"only from {bytes_text(pushed[0])} on, of the measured sizes")
 
 
 @claim(

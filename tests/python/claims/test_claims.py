@@ -19,7 +19,7 @@ from support import synthetic
 from support.claim_cases import cases
 from support.claim_cases.allocation import many, scoped
 from support.claim_cases.figures import Figures
-from support.claim_cases.limits import ends_of
+from support.claim_cases.limits import ends_of, grants
 
 Noise = Callable[[str, int], float]
 
@@ -205,6 +205,29 @@ def test_a_sentence_names_the_mallocs_and_the_ratios(tmp_path: Path) -> None:
 def test_a_stack_without_a_limit_is_not_small(tmp_path: Path) -> None:
     judged_claim = verdict_of("stack-is-small", make_run(tmp_path, ends_of(1e6, 1e9, 1e7, unlimited=1.0)))
     assert judged_claim.verdict == DOES_NOT_HOLD and "at least" in judged_claim.text
+
+
+def test_a_heap_may_end_with_the_memory_in_other_ways(tmp_path: Path) -> None:
+    def judged(figures: Figures) -> claims.ClaimVerdict:
+        return verdict_of("heap-ends-with-memory", make_run(tmp_path, figures))
+
+    written = judged(grants(ended=True, glibc=1e12, mimalloc=1e13))
+    assert (written.verdict, written.condition) == (HOLDS_BUT, "only when it is written to: every malloc grants more")
+    other_limit = judged(grants(glibc=1e7, mimalloc=9e7))
+    assert (other_limit.verdict, other_limit.condition) == (HOLDS_BUT, "glibc refuses even half of it")
+    stopped = {"granted_bytes": 5e7, "present_bytes": 1e8, "at_least": 1.0}
+    assert judged({**grants(mimalloc=1e8), "heap_limit/glibc/limit:granted": stopped}).verdict == UNDECIDED
+    before = {"granted_bytes": 5e7, "at_least": 1.0}
+    assert judged({"heap_limit/glibc/limit:granted": before}).verdict == NOT_MEASURED
+
+
+def test_a_struct_that_is_passed_in_two_ways_leaves_the_claim_open(tmp_path: Path) -> None:
+    run = make_run(tmp_path, CASES["arguments-on-stack"][HOLDS_BUT])
+    document = json.loads((tmp_path / "run.json").read_text())
+    next(row for row in document["benchmarks"] if row.get("on_stack"))["on_stack"] = 0.0
+    write_json(tmp_path / "run.json", document)
+    assert verdict_of("arguments-on-stack", run).verdict == HOLDS_BUT
+    assert verdict_of("arguments-on-stack", read_run(tmp_path / "run.json")).verdict == UNDECIDED
 
 
 def test_the_command_prints_all_claims_or_the_chosen_claims(

@@ -293,6 +293,13 @@ def test_string_cliff_tells_where_the_characters_are() -> None:
     assert on_heap == {"string_cliff/string/length:1": 0, "string_cliff/string/length:64": 1}
 
 
+def test_argument_tells_where_a_struct_is_passed() -> None:
+    on_stack = best("argument/bytes:(8|16|64|4096)/how:value$", "on_stack", 1)
+    assert {int(name.split("bytes:")[1].split("/")[0]): where for name, where in on_stack.items()} == {
+        8: 0, 16: 0, 64: 1, 4096: 1,
+    }  # fmt: skip
+
+
 @pytest.mark.timing
 def test_columns_of_a_matrix_cost_more_than_its_rows() -> None:
     ns = best("matrix/one_block/n:1024/")
@@ -357,6 +364,7 @@ def test_heap_limit_is_looked_for_as_far_as_is_harmless() -> None:
     granted = findings("heap_limit/glibc/limit:granted$")["heap_limit/glibc/limit:granted"]
     assert granted["granted_bytes"] >= max(row["touched_bytes"] for row in touched.values())
     assert granted["books_bytes"] < 16 << 20
+    assert granted["present_bytes"] >= max(row["touched_bytes"] for row in touched.values())
 
 
 def test_overhead_is_the_mallocs_metadata() -> None:

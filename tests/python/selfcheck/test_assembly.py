@@ -73,7 +73,7 @@ TIMED_LOOPS = [
 ]
 PROTECTIONS = ("plain", "stack_protector", "stack_clash")
 FAMILIES = [
-    "allocation/scoped", *dict.fromkeys(loop.family for loop in TIMED_LOOPS), "allocation/spill",
+    "allocation/scoped", *dict.fromkeys(loop.family for loop in TIMED_LOOPS), "allocation/spill", "ownership/argument",
     *(f"allocation/frame/{protection}" for protection in PROTECTIONS),
 ]  # fmt: skip
 
@@ -379,6 +379,16 @@ def test_a_value_goes_through_its_slot_sixteen_times(objects: Objects, compiler:
 def test_the_control_of_spill_stays_in_a_register(objects: Objects, compiler: str) -> None:
     loop = spill_loop(objects, compiler, "by_register")
     assert len(additions(loop)) >= 16 and not any("(%rsp" in text for text in loop), loop
+
+
+@pytest.mark.parametrize(("size", "in_memory"), [(8, False), (16, False), (64, True), (4096, True)])
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_a_struct_of_up_to_16_bytes_is_passed_in_registers(
+    objects: Objects, compiler: str, size: int, in_memory: bool
+) -> None:
+    name = f"take_value<stackheap::(anonymous namespace)::record<{size}ul> >("
+    [take] = [function for function in objects[compiler, "ownership/argument"] if f"::{name}" in function.name]
+    assert any(re.match(r"mov 0x8\(%rsp\),%r", instruction.text) for instruction in take.code) == in_memory, take.code
 
 
 # The project, broken on purpose: the file, the old text, the new text.

@@ -46,6 +46,14 @@ def system(**mallocs: tuple[float, float]) -> dict[str, Figure]:
     return {f"scoped/{who}/bytes:64/touch:first": (ns, {"page_faults": faults}) for who, (ns, faults) in mallocs_and_system.items()}
 
 
+def framed(plain: float, clash: float, spilled: float) -> dict[str, float]:
+    """Prices of frames, and of a value's way through the stack; without them the same costs 10 ns."""
+    names = {"none/leaf:no": 10.0, "bytes:64/leaf:no/protection:plain": plain, "bytes:65536/leaf:no/protection:plain": plain}
+    names["bytes:65536/leaf:no/protection:stack_clash"] = clash
+    frames = {f"frame/{name}": ns for name, ns in names.items()}
+    return frames | {"spill/reload:register": 10.0, "spill/reload:same": spilled}
+
+
 CASES: dict[str, dict[str, Figures]] = {
     "stack-is-faster": {
         HOLDS: scoped("first", stack_array={64: 2}, glibc={64: 20}, mimalloc={64: 10}),
@@ -67,6 +75,9 @@ CASES: dict[str, dict[str, Figures]] = {
         HOLDS: scoped("first", alloca={8: 20, 64: 20}, glibc={8: 10, 64: 10}),
         HOLDS_BUT: scoped("first", alloca={8: 2, 64: 20}, glibc={8: 10, 64: 10}),
         DOES_NOT_HOLD: scoped("first", alloca={8: 2, 64: 2}, glibc={8: 10, 64: 10}),
+    },
+    "frames-are-free": {
+        HOLDS: framed(10, 10.4, 10.3), HOLDS_BUT: framed(10, 90, 10), DOES_NOT_HOLD: framed(20, 90, 20),
     },
     "os-finds-room": {
         HOLDS: system(glibc=(20, 1), mimalloc=(1000, 0)), HOLDS_BUT: system(glibc=(20, 1), mimalloc=(8, 0)),

@@ -25,9 +25,22 @@ def recursions(small: float, large: float) -> dict[str, float]:
     return calls | {name.format(frame, "heap_kept"): 10.0 for frame in (64, 1024)}
 
 
+def grants(ended: bool = False, **granted: float) -> dict[str, Mapping[str, float]]:
+    """The largest blocks of mallocs on a machine with 100 MB, of which 50 MB were written to."""
+    figures: dict[str, Mapping[str, float]] = {
+        f"heap_limit/{name}/limit:granted": {"granted_bytes": most, "present_bytes": 1e8, "at_least": 0.0}
+        for name, most in granted.items()
+    }
+    return figures | {"heap_limit/glibc/limit:touched": {"touched_bytes": 5e7, "at_least": float(not ended)}}
+
+
 CASES: dict[str, dict[str, Figures]] = {
     "stack-is-small": {
         HOLDS: ends_of(1e6, 1e9, 1e7), HOLDS_BUT: ends_of(1e6, 1e7, 1e7), DOES_NOT_HOLD: ends_of(1e6, 5e5, 5e5),
+    },
+    "heap-ends-with-memory": {
+        HOLDS: grants(glibc=1e8, mimalloc=9e7), HOLDS_BUT: grants(glibc=1e8, mimalloc=1e13),
+        DOES_NOT_HOLD: grants(glibc=1e12, mimalloc=1e13),
     },
     "recursion-or-heap": {HOLDS: recursions(20, 20), HOLDS_BUT: recursions(20, 10), DOES_NOT_HOLD: recursions(10, 9)},
 }  # fmt: skip
