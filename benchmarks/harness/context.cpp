@@ -1,11 +1,16 @@
 #include "context.hpp"
 
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
+#include <string_view>
 
+#include "child.hpp"
 #include "measure.hpp"
 #include "shared_cache.hpp"
 #include "topology.hpp"
@@ -15,6 +20,46 @@ extern const char stackheap_revision[100];  // the build writes it; empty where 
 
 namespace stackheap {
 namespace {
+
+/// The beginnings of the names of variables that change how a malloc works.
+constexpr const char* malloc_variables[] = {"GLIBC_TUNABLES=", "MALLOC_",  "_RJEM_MALLOC_CONF=", "JE_MALLOC_CONF=",
+                                            "MIMALLOC_",       "TCMALLOC_", "TBB_MALLOC_"};
+
+/// "NAME=VALUE NAME=VALUE" of the environment, sorted; without the static thread-local storage that this program asks for.
+std::string malloc_settings() {
+  std::vector<std::string> all;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    std::string variable = *entry;
+    const auto begins = [&](const char* name) { return variable.starts_with(name); };
+    if (std::none_of(std::begin(malloc_variables), std::end(malloc_variables), begins)) continue;
+    if (const std::string_view tunables = malloc_variables[0]; variable.starts_with(tunables)) {
+      const std::string kept = without_tunable(std::string_view(variable).substr(tunables.size()), static_tls_tunable);
+      if (kept.empty()) continue;
+      variable = std::string(tunables) + kept;
+    }
+    all.push_back(std::move(variable));
+  }
+  std::sort(all.begin(), all.end());
+  std::string text;
+  for (const std::string& variable : all) text += (text.empty() ? "" : " ") + variable;
+  return text;
+}
+
+/// The processors that this process may use, however it is pinned: "0,1,4".
+std::string affinity() {
+  std::vector<unsigned> units = this_machine().units();
+  std::sort(units.begin(), units.end());
+  std::string text;
+  for (const unsigned unit : units) text += (text.empty() ? "" : ",") + std::to_string(unit);
+  return text;
+}
+
+/// The soft limit in bytes, or "unlimited"; empty where the system does not say.
+std::string limit_of(int resource) {
+  rlimit limit{};
+  if (::getrlimit(static_cast<__rlimit_resource>(resource), &limit) != 0) return "";
+  return limit.rlim_cur == RLIM_INFINITY ? "unlimited" : std::to_string(limit.rlim_cur);
+}
 
 std::string first_line_of(const char* file) {
   std::string line;
@@ -47,6 +92,10 @@ std::vector<std::pair<std::string, std::string>> facts(profile chosen) {
   add("cores", std::to_string(machine.cores()));
   add("processing_units", std::to_string(machine.units().size()));
   add("pinning", current_pinning().description());
+  add("affinity", affinity());
+  add("stack_limit", limit_of(RLIMIT_STACK));
+  add("address_space_limit", limit_of(RLIMIT_AS));
+  add("malloc_settings", malloc_settings());
   const std::pair<const char*, int> levels[] = {{"l1d_bytes", 1}, {"l2_bytes", 2}, {"l3_bytes", 3}};
   for (const auto& [key, level] : levels)
     if (const auto bytes = machine.cache_bytes(level)) add(key, std::to_string(*bytes));

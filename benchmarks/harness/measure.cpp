@@ -8,7 +8,6 @@
 
 #ifdef __linux__
 #include <linux/perf_event.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -60,21 +59,20 @@ class thread_counters {
 
   void start() {
     if (none()) return;
-    for (const int file : files_)
-      if (file >= 0) ::ioctl(file, PERF_EVENT_IOC_RESET, 0);
     before_ = read();
-    ::prctl(PR_TASK_PERF_EVENTS_ENABLE);
+    counting_ = ::prctl(PR_TASK_PERF_EVENTS_ENABLE) == 0;
   }
 
   std::array<std::optional<double>, counts::kinds> stop() {
     std::array<std::optional<double>, counts::kinds> values{};
-    if (none()) return values;
-    ::prctl(PR_TASK_PERF_EVENTS_DISABLE);
+    if (none() || !counting_ || ::prctl(PR_TASK_PERF_EVENTS_DISABLE) != 0) return values;
     const auto after = read();
     for (std::size_t i = 0; i < events.size(); ++i) {
-      const double enabled = static_cast<double>(after[i].enabled - before_[i].enabled);
-      const double running = static_cast<double>(after[i].running - before_[i].running);
-      if (files_[i] >= 0 && running > 0) values[i] = static_cast<double>(after[i].value) * enabled / running;
+      if (!before_[i] || !after[i]) continue;
+      const double value = static_cast<double>(after[i]->value - before_[i]->value);
+      const double enabled = static_cast<double>(after[i]->enabled - before_[i]->enabled);
+      const double running = static_cast<double>(after[i]->running - before_[i]->running);
+      if (running > 0) values[i] = value * enabled / running;
     }
     return values;
   }
@@ -88,15 +86,18 @@ class thread_counters {
     std::uint64_t value = 0, enabled = 0, running = 0;
   };
 
-  std::array<reading, counts::kinds> read() const {
-    std::array<reading, counts::kinds> all{};
+  using readings = std::array<std::optional<reading>, counts::kinds>;
+
+  readings read() const {
+    readings all{};
     for (std::size_t i = 0; i < events.size(); ++i)
-      if (files_[i] >= 0 && ::read(files_[i], &all[i], sizeof(reading)) != sizeof(reading)) all[i] = {};
+      if (reading now; files_[i] >= 0 && ::read(files_[i], &now, sizeof now) == sizeof now) all[i] = now;
     return all;
   }
 
   std::array<int, counts::kinds> files_{};
-  std::array<reading, counts::kinds> before_{};
+  readings before_{};
+  bool counting_ = false;
   int error_ = 0;
 };
 

@@ -56,10 +56,16 @@ void team::round(const std::function<void(unsigned)>& work) {
   start_.arrive_and_wait();
   work(0);
   done_.arrive_and_wait();
+  if (unpinned_) std::rethrow_exception(unpinned_);
 }
 
 void team::serve(unsigned thread) {
-  current_pinning().pin(thread);
+  try {
+    current_pinning().pin(thread);
+  } catch (...) {
+    const std::lock_guard lock(pinning_);
+    unpinned_ = std::current_exception();
+  }
   for (;;) {
     start_.arrive_and_wait();
     if (work_ == nullptr) return;

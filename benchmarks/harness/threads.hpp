@@ -30,7 +30,8 @@ class team {
 
   unsigned size() const { return size_; }
 
-  /// Runs `work(thread)` on all threads at once and returns when all are done. Work must not throw.
+  /// Runs `work(thread)` on all threads at once and returns when all are done. Work must not throw. Throws
+  /// std::runtime_error when a thread could not be pinned.
   void round(const std::function<void(unsigned)>& work);
 
   /// Starts counting on the other threads; stop_counting() returns the counts.
@@ -48,6 +49,8 @@ class team {
   std::barrier<> start_;
   std::barrier<> done_;
   const std::function<void(unsigned)>* work_ = nullptr;  ///< null ends the threads; the barriers order it
+  std::mutex pinning_;
+  std::exception_ptr unpinned_;  ///< set before a thread's first round, so that the barriers order it
   std::vector<std::jthread> others_;
 };
 

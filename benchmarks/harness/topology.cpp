@@ -4,8 +4,10 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -19,7 +21,9 @@
 namespace stackheap {
 
 struct topology::loaded {
-  loaded() { hwloc_topology_init(&handle); }
+  loaded() {
+    if (hwloc_topology_init(&handle) != 0) throw std::runtime_error("hwloc cannot begin a topology");
+  }
   loaded(const loaded&) = delete;
   loaded& operator=(const loaded&) = delete;
   ~loaded() { hwloc_topology_destroy(handle); }
@@ -98,8 +102,10 @@ topology topology::from(loaded& hwloc, std::optional<double> quota_cores) {
 
 topology topology::of_this_machine() {
   loaded hwloc;
-  hwloc_topology_set_flags(hwloc.handle, HWLOC_TOPOLOGY_FLAG_RESTRICT_TO_CPUBINDING);
-  if (hwloc_topology_load(hwloc.handle) != 0) return {};
+  // hwloc restricts only a topology of which it is told that it is that of this system.
+  constexpr unsigned long flags = HWLOC_TOPOLOGY_FLAG_IS_THISSYSTEM | HWLOC_TOPOLOGY_FLAG_RESTRICT_TO_CPUBINDING;
+  if (hwloc_topology_set_flags(hwloc.handle, flags) != 0 || hwloc_topology_load(hwloc.handle) != 0)
+    throw std::runtime_error(std::string("hwloc cannot read the processors of this machine: ") + std::strerror(errno));
   return from(hwloc, cgroup_cpu_quota());
 }
 
@@ -166,11 +172,13 @@ pinning pinning::parse(const std::string& text, const topology& machine) {
 void pinning::pin(unsigned index) const {
   if (processors_.empty()) return;
   const unsigned unit = processors_[index % processors_.size()];
-  cpu_set_t* const set = CPU_ALLOC(unit + 1);
-  CPU_ZERO_S(CPU_ALLOC_SIZE(unit + 1), set);
-  CPU_SET_S(unit, CPU_ALLOC_SIZE(unit + 1), set);
-  ::sched_setaffinity(0, CPU_ALLOC_SIZE(unit + 1), set);  // fails if a core has gone offline: the thread then runs unpinned
-  CPU_FREE(set);
+  const std::size_t bytes = CPU_ALLOC_SIZE(unit + 1);
+  const std::unique_ptr<cpu_set_t, void (*)(cpu_set_t*)> set(CPU_ALLOC(unit + 1), [](cpu_set_t* made) { CPU_FREE(made); });
+  if (set == nullptr) throw std::bad_alloc();
+  CPU_ZERO_S(bytes, set.get());
+  CPU_SET_S(unit, bytes, set.get());
+  if (::sched_setaffinity(0, bytes, set.get()) != 0)  // the processor may have gone offline since
+    throw std::runtime_error("cannot pin a thread to processor " + std::to_string(unit) + ": " + std::strerror(errno));
 }
 
 std::string pinning::description() const {

@@ -53,6 +53,7 @@ class pinning {
   static pinning parse(const std::string& text, const topology& machine);
 
   /// Pins the calling thread as the `index`-th of a team; after the last processor it starts again with the first.
+  /// Throws std::runtime_error when the system refuses.
   void pin(unsigned index) const;
   std::string description() const;
   const std::vector<unsigned>& processors() const { return processors_; }

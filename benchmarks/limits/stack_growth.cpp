@@ -2,6 +2,9 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
 #include <vector>
 
 #include "family.hpp"
@@ -52,7 +55,10 @@ struct pages_below {
   std::size_t count;
 
   /// Gives all of them back: glibc reuses the touched stacks of ended threads.
-  void forget() const { ::madvise(first, count * page, MADV_DONTNEED); }
+  void forget() const {
+    if (::madvise(first, count * page, MADV_DONTNEED) != 0)
+      throw verification_error(std::string("madvise does not take the pages of the stack back: ") + std::strerror(errno));
+  }
   /// How many of the highest `pages` pages are in memory.
   std::size_t resident(std::size_t pages) const {
     std::vector<unsigned char> flags(pages);

@@ -135,6 +135,19 @@ TEST(topology, a_bad_pinning_is_refused_with_one_line) {
   }
 }
 
+TEST(topology, a_processor_that_the_system_does_not_have_is_refused) {
+  const pinning nowhere = pinning::parse("1023", topology::synthetic("package:1 core:1024 pu:1"));
+  std::string why;
+  std::jthread([&] {
+    try {
+      nowhere.pin(0);
+    } catch (const std::runtime_error& error) {
+      why = error.what();
+    }
+  }).join();
+  EXPECT_NE(why.find("cannot pin a thread to processor 1023: "), std::string::npos) << why;
+}
+
 TEST(topology, a_pinned_thread_runs_there_and_nowhere_else) {
   const topology machine = topology::of_this_machine();
   const pinning chosen = pinning::parse("cores", machine);

@@ -42,6 +42,8 @@ _MACHINE = (
 )  # fmt: skip
 _BUILD = ("compiler", "build_flags", "build_type", "suite_version")
 _METHOD = ("profile", "pinning", "seed", "min_time", "process_malloc", "preloaded")
+# What shapes a figure from outside. The files of earlier versions do not say.
+_OUTSIDE = ("affinity", "stack_limit", "address_space_limit", "malloc_settings")
 
 _MOST_CANDIDATES = 400  # new names that are tried for each missing benchmark
 _MOST_RENAMES = 50
@@ -99,6 +101,10 @@ def _differences(base: Run, new: Run) -> Iterator[str]:
     for key in (*_MACHINE, *_BUILD, *_METHOD):
         old_text, new_text = (one_line(str(run.context.get(key, "unknown"))) for run in (base, new))
         if old_text != new_text:
+            yield f"{key.replace('_', ' ')} was {old_text}, is {new_text}"
+    for key in _OUTSIDE:
+        if key in base.context and key in new.context and base.context[key] != new.context[key]:
+            old_text, new_text = (one_line(str(run.context[key])) or "unset" for run in (base, new))
             yield f"{key.replace('_', ' ')} was {old_text}, is {new_text}"
     old_mallocs, new_mallocs = base.mallocs(), new.mallocs()
     for name in sorted(old_mallocs.keys() & new_mallocs.keys()):
@@ -415,7 +421,7 @@ def _few(names: Sequence[str], most: int = 3) -> str:
 
 
 def _side(run: Run) -> Side:
-    keys = ("date", "host_name", "compiler", "build_flags", "profile")
+    keys = ("date", "host_name", "revision", "compiler", "build_flags", "profile")
     facts = {key: one_line(str(run.context[key])) for key in keys if key in run.context}
     mallocs = {f"malloc {one_line(name)}": one_line(text.partition(" ")[0]) for name, text in run.mallocs().items()}
     return Side(str(run.path), {**facts, "processes": str(run.processes), **mallocs})

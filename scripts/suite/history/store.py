@@ -49,6 +49,10 @@ MACHINE_FACTS = (
     "cpu_model", "architecture", "virtualisation", "topology", "cores", "processing_units", "num_cpus", "numa_nodes",
     "l1d_bytes", "l2_bytes", "l3_bytes", "caches", "page_bytes",
 )  # fmt: skip
+# Settings from outside that shape every figure, and what they mostly are: any other value begins series of its own.
+COMMON_SETTINGS = {
+    "preloaded": "", "malloc_settings": "", "stack_limit": str(8 << 20), "address_space_limit": "unlimited",
+}  # fmt: skip
 # Facts that differ in every run and explain nothing.
 PASSING_FACTS = ("date", "load_avg", "mhz_per_cpu", "suite")
 
@@ -354,7 +358,10 @@ def moment_of(text: str, otherwise: str) -> str:
 
 
 def _machine(run: Run) -> str:
-    return json.dumps({key: run.context[key] for key in MACHINE_FACTS if key in run.context}, sort_keys=True)
+    facts = {key: run.context[key] for key in MACHINE_FACTS if key in run.context}
+    set_otherwise = {key: run.context.get(key, common) for key, common in COMMON_SETTINGS.items()}
+    facts |= {key: value for key, value in set_otherwise.items() if value != COMMON_SETTINGS[key]}
+    return json.dumps(facts, sort_keys=True)
 
 
 def _profile(run: Run) -> str:

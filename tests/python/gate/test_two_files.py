@@ -680,3 +680,21 @@ def test_no_damage_to_a_row_passes_unseen_or_ends_in_a_traceback(
     good_time = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0
     if lost and not (lost == {"real_time"} and good_time):
         assert exit_code == CANNOT_JUDGE
+
+
+SETTINGS = ("affinity", "stack_limit", "address_space_limit", "malloc_settings")
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_files_that_differ_in_a_setting_from_outside_are_compared_only_across(setting: str) -> None:
+    old, new = run_of(noisy(1), "base.json", context={setting: ""}), run_of(noisy(2), context={setting: "a:1"})
+    line = f"{setting.replace('_', ' ')} was unset, is a:1"
+    with pytest.raises(BadInput, match=line):
+        two_files.compare(old, new)
+    comparison = two_files.compare(old, new, two_files.Rules(across=True))
+    assert f"compared across: {line}" in comparison.warnings
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_files_of_earlier_versions_say_nothing_of_a_setting_and_are_compared(setting: str) -> None:
+    two_files.compare(run_of(noisy(1), "base.json"), run_of(noisy(2), context={setting: "a:1"}))

@@ -756,3 +756,14 @@ def test_a_long_history_stays_small_and_is_judged_soon(tmp_path: Path, call: Cal
         result = check.find_changes(record.table(record.runs()), [], change_points.LEAST_CHANGE)
     assert slow in [change.name for change in result.new_and_worse]
     assert time.monotonic() - begun < 10
+
+
+def test_a_malloc_setting_begins_series_of_its_own(tmp_path: Path, kept: Callable[..., list[Path]]) -> None:
+    usual = {"malloc_settings": "", "stack_limit": str(8 << 20), "address_space_limit": "unlimited", "preloaded": ""}
+    kept({}, context={})
+    kept({}, first=1, context=usual)
+    kept({}, first=2, context={**usual, "malloc_settings": "MALLOC_CONF=junk:true"})
+    with store.opened(tmp_path / "history.sqlite") as record:
+        earlier, same, other = record.runs()
+        assert earlier.line == same.line != other.line
+        assert record.machine(other.machine)["malloc_settings"] == "MALLOC_CONF=junk:true"

@@ -157,12 +157,42 @@ def test_each_benchmark_has_what_is_measured_beside_it() -> None:
         assert all(row[counter] > 0.0 for counter in COUNTED_BESIDE)
 
 
+def restricted(processor: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The program, started where it may use only this processor."""
+    return subprocess.run(
+        [program(), *arguments], capture_output=True, text=True, timeout=60,
+        preexec_fn=lambda: os.sched_setaffinity(0, {processor}),
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs a second processor")
+def test_a_program_that_may_use_a_single_processor_uses_no_other() -> None:
+    other, last = sorted(os.sched_getaffinity(0))[0], sorted(os.sched_getaffinity(0))[-1]
+    context = parsed(restricted(last, "--list=json").stdout)["context"]
+    assert (context["affinity"], context["pinning"]) == (str(last), str(last))
+    assert (context["cores"], context["processing_units"]) == ("1", "1")
+    refusal = restricted(last, f"--pin={other}", "--list")
+    assert refusal.returncode == 2
+    assert refusal.stderr.startswith(f"stackheap: --pin={other}: this process may not use processor {other} (")
+
+
+def test_malloc_settings_and_limits_of_the_environment_are_in_the_context() -> None:
+    settings = {"MALLOC_CONF": "junk:true", "MIMALLOC_VERBOSE": "0", "TCMALLOC_A": "1", "TBB_MALLOC_B": "2"}
+    tunables = "glibc.rtld.optional_static_tls=9000:glibc.malloc.tcache_count=7"
+    context = measure(ONE_BENCHMARK, environment={**settings, "GLIBC_TUNABLES": tunables}).context
+    texts = ["GLIBC_TUNABLES=glibc.malloc.tcache_count=7", *(f"{name}={value}" for name, value in settings.items())]
+    assert context["malloc_settings"] == " ".join(sorted(texts))
+    assert measure(ONE_BENCHMARK).context["malloc_settings"] == "", "the static TLS that the program itself asks for"
+    soft, _ = resource.getrlimit(resource.RLIMIT_STACK)
+    assert context["stack_limit"] == ("unlimited" if soft == resource.RLIM_INFINITY else str(soft))
+
+
 def test_the_context_holds_the_facts() -> None:
     context = measure(ONE_BENCHMARK).context
     facts = {
         "suite_version", "format", "profile", "seed", "compiler", "build_type", "build_flags", "library_build_type_note", "cores",
         "processing_units", "pinning", "topology", "counters", "process_malloc", "preloaded", "transparent_hugepages",
-        "page_bytes",
+        "page_bytes", "affinity", "stack_limit", "address_space_limit", "malloc_settings",
     }  # fmt: skip
     assert facts <= context.keys()
     assert all(isinstance(context[fact], str) for fact in facts)
