@@ -55,7 +55,8 @@ in as many fresh pairs.
 Benchmarks with one thread are judged by CPU time, which other programs hardly affect, and benchmarks with several
 threads by wall time. The figure of a process is the median of {paired_run.REPETITIONS} repetitions.
 Verdicts: worse (evidence, and a change over the threshold), better (likewise), same (the change is shown to be under
-the threshold), undecided (neither a change nor its absence is shown).
+the threshold), undecided (neither a change nor its absence is shown). A benchmark with fewer pairs than the first
+analysis needs is not judged: that is not a verdict, and the exit code is 2.
 
 By default a core set of all chapters is compared: every family declares its part of the set (`core` in the answer of
 stackheap --list=json).
@@ -106,7 +107,7 @@ def _add_measuring(parser: argparse.ArgumentParser) -> None:
     add("--pairs", metavar="N", type=_whole(FEWEST_PAIRS, MOST_PAIRS), default=PAIRS,
         help="measure this many pairs of a benchmark, twice as many on a noisy machine, and as many again to confirm; "
         f"default: {PAIRS}")  # fmt: skip
-    add("--budget", metavar="SECONDS", type=_positive, default=math.inf, help="stop measuring after this time")
+    add("--budget", metavar="SECONDS", type=_positive, default=math.inf, help="stop measuring after this time; a third of it is kept for confirming")
     add("--seconds", metavar="S", type=_positive, default=SECONDS,
         help=f"measure this long in each process; default: {SECONDS}")  # fmt: skip
     add("--layouts", metavar="N", type=_whole(2, MOST_LAYOUTS), default=1,
@@ -203,7 +204,7 @@ def _duet(options: argparse.Namespace, root: Path, build: sides.Builder) -> int:
         status.print(f"pairs: {file}", markup=False, soft_wrap=True)
     if options.calibrate:
         return _calibrate(recorded, rule, options.floors or calibration_file)
-    return _print_comparison(paired_run.verdict(recorded, rule, names), options)
+    return _print_comparison(paired_run.verdict(recorded, rule), options)
 
 
 def _judge_recorded(options: argparse.Namespace) -> int:
@@ -312,6 +313,15 @@ def _announce(plan: paired_run.PairedRun, options: argparse.Namespace, status: C
     )
 
 
+    if (1 - paired_run.CONFIRMING_SHARE) * options.budget < seconds:
+        status.print(
+            f"--budget {options.budget:g} does not suffice: {to_first} about {_minutes(seconds)} are needed, and a third "
+            "of the budget is kept for confirming; a benchmark with too few pairs is not judged, and the exit code is 2",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
 def _minutes(seconds: float) -> str:
     return f"{math.ceil(seconds)} s" if seconds < 90 else f"{round(seconds / 60)} min"
 
@@ -345,7 +355,11 @@ def _print_comparison(comparison: Comparison, options: argparse.Namespace) -> in
 
 def _calibrate(recorded: RecordedPairs, rule: Rule, file: Path) -> int:
     console = console_for_results()
-    if not recorded.pairs:
+    needed = rule.interim_analyses[0]
+    few = [f"{name}: {len(pairs)} pairs: a floor needs {needed}" for name, pairs in recorded.pairs.items()
+           if len(pairs) < needed]  # fmt: skip
+    recorded = replace(recorded, problems=(*recorded.problems, *few))
+    if few or not recorded.pairs:
         for problem in recorded.problems:
             console.print(problem, markup=False, soft_wrap=True)
         return REFUSED

@@ -9,6 +9,7 @@ from suite.gate.pairs_file import Side
 from suite.stats.estimates import Estimate
 
 WORSE, BETTER, SAME, UNDECIDED = "worse", "better", "same", "undecided"
+NOT_JUDGED = "not judged"  # too few pairs: not a verdict, while undecided is a verdict
 NOTHING_WORSE, SOMETHING_WORSE, CANNOT_JUDGE = 0, 1, 2  # exit codes
 
 
@@ -49,8 +50,13 @@ class Comparison:
         return tuple(sorted(matching, key=lambda judgement: abs(judgement.ratio.median - 1), reverse=True))
 
     def exit_code(self, strict: bool = False) -> int:
-        """0 nothing is worse, 1 a benchmark is worse, 2 cannot judge: with `strict`, also if a benchmark is undecided."""
+        """0 nothing is worse, 1 a benchmark is worse, 2 cannot judge: with `strict`, also if a benchmark is undecided.
+
+        A benchmark that was not judged does not pass, and neither does a comparison in which no verdict counts.
+        """
         if self.problems or not self.trusted:
+            return CANNOT_JUDGE
+        if self.with_verdict(NOT_JUDGED) or all(judgement.quarantined for judgement in self.judgements):
             return CANNOT_JUDGE
         if self.with_verdict(WORSE):
             return SOMETHING_WORSE

@@ -21,7 +21,7 @@ from rich.text import Text
 from suite.base.cli import PLAIN_WIDTH, ROOT
 from suite.base.phrases import count
 from suite.base.text import printable, three_figures, time_text
-from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, Comparison, Judgement
+from suite.gate.comparison import BETTER, CANNOT_JUDGE, NOT_JUDGED, SAME, UNDECIDED, WORSE, Comparison, Judgement
 from suite.stats.estimates import Estimate
 
 JSON_FORM = "stackheap-comparison/1"
@@ -46,6 +46,10 @@ def _outcome(comparison: Comparison, strict: bool) -> str:
         return "The comparison cannot be judged as a whole"
     if not comparison.trusted:
         return "The result is not reliable: the controls moved"
+    if comparison.with_verdict(NOT_JUDGED):
+        return "The comparison cannot be judged: not every benchmark was judged"
+    if comparison.exit_code() == CANNOT_JUDGE:
+        return "The comparison cannot be judged: no benchmark has a verdict"
     if comparison.with_verdict(WORSE):
         return "A benchmark is worse"
     if comparison.exit_code(strict):
@@ -58,6 +62,7 @@ def counts(comparison: Comparison) -> str:
     number = Counter(judgement.verdict for judgement in comparison.judgements if not judgement.quarantined)
     quarantined = sum(judgement.quarantined for judgement in comparison.judgements)
     parts = [f"{number[verdict]:,} {verdict}" for verdict in (WORSE, BETTER, SAME, UNDECIDED)]
+    parts += [f"{number[NOT_JUDGED]:,} {NOT_JUDGED}"] if number[NOT_JUDGED] else []
     return ", ".join([*parts, *([f"{quarantined:,} bimodal"] if quarantined else [])])
 
 
@@ -143,6 +148,10 @@ def as_text(comparison: Comparison, strict: bool = False, width: int = PLAIN_WID
     if undecided:
         largest = "; ".join(_in_short(judgement) for judgement in undecided[:3])
         write(f"undecided: {len(undecided):,}; the largest: {largest}")
+    not_judged = comparison.with_verdict(NOT_JUDGED)
+    if not_judged:
+        names = ", ".join(_first([f"{item.name} ({'; '.join(item.notes)})" for item in not_judged], 3))
+        write(f"not judged: {len(not_judged):,}; {names}")
     bimodal = [judgement for judgement in comparison.judgements if judgement.quarantined]
     if bimodal:
         names = ", ".join(_first([judgement.name for judgement in bimodal], 3))
@@ -189,7 +198,7 @@ def as_markdown(comparison: Comparison, strict: bool = False) -> str:
     if worse:
         pieces.append(_markdown_table(worse[:_MOST_WORSE]))
     pieces += [f"{len(worse) - _MOST_WORSE:,} more benchmarks are worse."] if len(worse) > _MOST_WORSE else []
-    for verdict in (BETTER, UNDECIDED):
+    for verdict in (NOT_JUDGED, BETTER, UNDECIDED):
         judgements = comparison.with_verdict(verdict)
         title = f"{len(judgements):,} {verdict}" + (
             f", the largest {_MOST_OTHERS}" if len(judgements) > _MOST_OTHERS else ""
@@ -248,7 +257,8 @@ def as_json(comparison: Comparison, strict: bool = False) -> str:
     """The comparison as one object:
 
     form: "stackheap-comparison/1"; method; exit_code (0 nothing is worse, 1 worse, 2 cannot judge); trusted;
-    headline; old and new: {label, facts: {key: text}}; counts: {worse, better, same, undecided, quarantined};
+    headline; old and new: {label, facts: {key: text}};
+    counts: {worse, better, same, undecided, not judged, quarantined};
     problems and warnings: [text];
     judgements: [{name, verdict, quarantined, unit, old, new (medians, in that unit), threshold (a share), floor (a
     share, or null), time and, where known, cycles and instructions: {ratio, low, high, coverage, n}, notes: [text]}].
@@ -264,7 +274,7 @@ def as_json(comparison: Comparison, strict: bool = False) -> str:
         "old": {"label": comparison.old.label, "facts": dict(comparison.old.facts)},
         "new": {"label": comparison.new.label, "facts": dict(comparison.new.facts)},
         "counts": {
-            **{verdict: number[verdict] for verdict in (WORSE, BETTER, SAME, UNDECIDED)},
+            **{verdict: number[verdict] for verdict in (WORSE, BETTER, SAME, UNDECIDED, NOT_JUDGED)},
             "quarantined": sum(judgement.quarantined for judgement in comparison.judgements),
         },
         "problems": list(comparison.problems),
@@ -345,6 +355,8 @@ def _case(judgement: Judgement) -> xml.Element:
     sentence = plain(_sentence(judgement))
     if judgement.quarantined or judgement.verdict == UNDECIDED:
         xml.SubElement(case, "skipped", {"message": sentence})
+    elif judgement.verdict == NOT_JUDGED:
+        xml.SubElement(case, "error", {"message": sentence, "type": "cannot judge"}).text = sentence
     elif judgement.verdict == WORSE:
         failure = xml.SubElement(
             case, "failure", {"message": f"{change(judgement.ratio.median)}, worse", "type": WORSE}
@@ -377,6 +389,10 @@ def as_sarif(comparison: Comparison, strict: bool = False) -> str:
     results = [
         _sarif_result("worse", judgement.name, f"{judgement.name}: {_sentence(judgement)}")
         for judgement in comparison.with_verdict(WORSE)
+    ]
+    results += [
+        _sarif_result("cannot-judge", judgement.name, f"{judgement.name}: not judged: {_sentence(judgement)}")
+        for judgement in comparison.with_verdict(NOT_JUDGED)
     ]
     results += [_sarif_result("cannot-judge", "", line) for line in comparison.problems]
     if not comparison.trusted or (strict and comparison.exit_code(strict) != comparison.exit_code()):

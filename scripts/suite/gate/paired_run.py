@@ -36,6 +36,7 @@ SAME_SIDES = "both sides are the same program with the same malloc"
 REPETITIONS = 5
 PROCESS_LIMIT = 120.0  # seconds; a process takes a tenth of one
 DISTURBED_SHARE = 0.1
+CONFIRMING_SHARE = 1 / 3  # of a budget: kept for the fresh pairs of the benchmarks that seem worse
 
 # A thread on the same physical core makes some programs twice as slow for seconds, and a virtual machine does not show
 # it. It shows in the time of eight independent additions, which every process measures beside its benchmark: a pair
@@ -154,6 +155,8 @@ def play(plan: PairedRun, observer: PairObserver) -> RecordedPairs:
             warnings.append("interrupted: judged by the pairs measured until then")
         except _BudgetSpent:
             warnings.append(f"the budget of {plan.budget:.0f} s was spent before every benchmark was decided")
+    reported = " ".join(measurement.problems)
+    unmeasured = [name for name, pairs in measurement.pairs.items() if not pairs and name not in reported]
     if measurement.processes and measurement.disturbed > DISTURBED_SHARE * measurement.processes:
         warnings.append(
             f"other programs used the machine during {measurement.disturbed} of {measurement.processes} processes"
@@ -164,7 +167,7 @@ def play(plan: PairedRun, observer: PairObserver) -> RecordedPairs:
         seed=plan.seed,
         pairs={name: tuple(pairs) for name, pairs in measurement.pairs.items() if pairs},
         controls={control: tuple(pairs) for control, pairs in measurement.controls.items()},
-        problems=tuple(measurement.problems),
+        problems=(*measurement.problems, *(f"{name}: no pair was measured" for name in unmeasured)),
         warnings=tuple(warnings),
         metrics=plan.metrics,
     )
@@ -198,7 +201,8 @@ class _PairedMeasurement:
             return {name: most for name, pairs in self.pairs.items() if len(pairs) < most}
         started = {name: pairs for name, pairs in self.pairs.items() if pairs}
         first_look = dict.fromkeys(self.pairs.keys() - started.keys(), self.plan.rule.interim_analyses[0])
-        return first_look | sequential_test.pairs_needed(started, self.plan.rule, self.plan.metrics)
+        confirming = time.monotonic() - self.start > (1 - CONFIRMING_SHARE) * self.plan.budget
+        return first_look | sequential_test.pairs_needed(started, self.plan.rule, self.plan.metrics, confirming)
 
     def measure(self, folder: Path) -> None:
         while needed := self.pairs_needed():
@@ -271,17 +275,14 @@ class _SideFailed(Exception):
 # ---- the verdict
 
 
-def verdict(recorded: RecordedPairs, rule: Rule = Rule(), expected: Sequence[str] = ()) -> Comparison:
-    """The comparison that recorded pairs make. `expected` are the benchmarks that must be among them."""
+def verdict(recorded: RecordedPairs, rule: Rule = Rule()) -> Comparison:
+    """The comparison that recorded pairs make."""
     by_name = sequential_test.judge_pairs(recorded.pairs, rule, declared=recorded.metrics)
     judgements = tuple(
         replace(judgement, notes=judgement.notes + _layout_notes(recorded.pairs, judgement))
         for judgement in by_name.values()
     )
-    unmeasured = [name for name in expected if name not in recorded.pairs]
-    reported = " ".join(recorded.problems)
-    problems = recorded.problems + tuple(f"{name}: no pair was measured" for name in unmeasured if name not in reported)
-    problems += tuple(sequential_test.without_ratio(recorded.pairs, recorded.metrics))
+    problems = recorded.problems + tuple(sequential_test.without_ratio(recorded.pairs, recorded.metrics))
     problems += tuple(sequential_test.cut_short(recorded.pairs, rule, recorded.metrics))
     moved, controls_text = controls_that_moved(recorded)
     same_program = bool(recorded.old.facts) and recorded.old.facts == recorded.new.facts

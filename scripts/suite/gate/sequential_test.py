@@ -42,7 +42,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, Judgement
+from suite.gate.comparison import BETTER, NOT_JUDGED, SAME, UNDECIDED, WORSE, Judgement
 from suite.gate.pairs_file import Pair
 from suite.results.metrics import TIME, UNDECLARED, DeclaredMetrics, Metric, metrics_of
 from suite.results.model import WALL_NS, Benchmark, BenchmarkName, Sample
@@ -113,17 +113,24 @@ class Decision:
 
 
 def group_sequential_test(
-    log_ratios: Mapping[str, Sequence[float]], rule: Rule = Rule(), over: bool = True
+    log_ratios: Mapping[str, Sequence[float]], rule: Rule = Rule(), over: bool = True, confirming: bool = False
 ) -> dict[str, Decision]:
     """The test itself, on log(new / old) of each pair in the order of measuring; at least one pair of each benchmark.
 
     `over`: no more pairs come, so a benchmark that they do not decide is undecided; otherwise `pairs_needed` says how
-    many come next.
+    many come next. `confirming`: the suspects are confirmed while other benchmarks are still undecided.
+
+    A benchmark with fewer pairs than the first analysis needs is not judged.
     """
     series = {name: np.asarray(values, dtype=float) for name, values in log_ratios.items()}
     first = _stage(series, rule.suspicion, rule, over)
-    if any(decision.pairs_needed for decision in first.values()):
+    if not confirming and any(decision.pairs_needed for decision in first.values()):
         return first
+    first |= {
+        name: replace(decision, verdict=NOT_JUDGED)
+        for name, decision in first.items()
+        if len(series[name]) < rule.interim_analyses[0]
+    }
     suspects = {name: decision for name, decision in first.items() if decision.verdict == WORSE}
     fresh = {name: series[name][decision.pairs.stop :] for name, decision in suspects.items()}
     second = _stage(fresh, rule.confirmation, rule, over)
@@ -218,14 +225,21 @@ def judge_pairs(
 
 
 def pairs_needed(
-    pairs: Mapping[str, Sequence[Pair]], rule: Rule = Rule(), declared: DeclaredMetrics = UNDECLARED
+    pairs: Mapping[str, Sequence[Pair]],
+    rule: Rule = Rule(),
+    declared: DeclaredMetrics = UNDECLARED,
+    confirming: bool = False,
 ) -> dict[str, int]:
-    """The number of pairs that each undecided benchmark needs."""
+    """The number of pairs that each undecided benchmark needs; with `confirming`, of the suspects where there are any."""
     metrics = paired_metrics(pairs, declared)
+    logs = {key: metric.logs for key, metric in metrics.items()}
+    decisions = group_sequential_test(logs, rule, over=False)
+    if confirming:
+        confirmed = group_sequential_test(logs, rule, over=False, confirming=True)
+        suspects = {key: decision for key, decision in confirmed.items() if decision.suspicion is not None}
+        decisions = {key: decision for key, decision in suspects.items() if decision.pairs_needed} or decisions
     needs: dict[str, int] = {}
-    for key, decision in group_sequential_test(
-        {key: metric.logs for key, metric in metrics.items()}, rule, over=False
-    ).items():
+    for key, decision in decisions.items():
         if decision.pairs_needed:
             name = metrics[key].name
             needs[name] = max(needs.get(name, 0), decision.pairs_needed)
@@ -255,10 +269,14 @@ def _suspicion(decision: Decision) -> str:
 
 
 def without_ratio(pairs: Mapping[str, Sequence[Pair]], declared: DeclaredMetrics = UNDECLARED) -> list[str]:
-    """A sentence for each benchmark whose processes reported no figure that can be judged."""
-    judged_names = {metric.name for metric in paired_metrics(pairs, declared).values()}
+    """A sentence for each figure of the old side that cannot be judged, and each benchmark without a figure."""
+    judged = paired_metrics(pairs, declared)
     reason = "its figure is missing or not above zero, so it has no ratio"
-    return [f"{name}: {reason}" for name in pairs if name not in judged_names]
+    expected: list[str] = []
+    for name, benchmark_pairs in pairs.items():
+        old = Benchmark(BenchmarkName.parse(name), tuple(pair.old for pair in benchmark_pairs))
+        expected += [metric.named(name) for metric in metrics_of(old, declared)] or [name]
+    return [f"{key}: {reason}" for key in expected if key not in judged]
 
 
 @dataclass(frozen=True)
@@ -299,8 +317,11 @@ def _judgement(key: str, metric: PairedMetric, decision: Decision, rule: Rule) -
     used = slice(decision.pairs.start, decision.pairs.stop)
     threshold = rule.threshold_of(key)
     other_ratios = _other_ratios(metric.pairs[used]) if metric.metric == TIME else {}
-    bimodal = _bimodal_notes(metric)
+    not_judged = decision.verdict == NOT_JUDGED
+    bimodal = [] if not_judged else _bimodal_notes(metric)
     notes = list(bimodal)
+    if not_judged:
+        notes.append(f"{len(metric.pairs)} pairs: the first analysis needs {rule.interim_analyses[0]}")
     if not metric.metric.more_is_worse:
         notes.append("a smaller figure is worse here, so the ratio is old over new")
     if decision.suspicion is not None and decision.verdict != WORSE:

@@ -16,6 +16,7 @@ from suite.gate import sequential_test
 from suite.gate.comparison import (
     BETTER,
     CANNOT_JUDGE,
+    NOT_JUDGED,
     NOTHING_WORSE,
     SAME,
     SOMETHING_WORSE,
@@ -183,16 +184,24 @@ def test_an_effect_below_the_threshold_does_not_fail_however_sure() -> None:
 
 
 def test_a_few_pairs_do_not_decide() -> None:
-    for n in range(1, 5):
-        assert verdict_of(UP[:n]) == UNDECIDED
-        assert verdict_of([0.0] * n) == UNDECIDED
+    for n in range(1, 10):
+        assert verdict_of(UP[:n]) == verdict_of(DOWN[:n]) == verdict_of([0.0] * n) == NOT_JUDGED
+    assert verdict_of(UP[:5], Rule(pairs=10)) != NOT_JUDGED == verdict_of(UP[:4], Rule(pairs=10))
     assert verdict_of([0.0] * 10) == SAME
 
 
-def test_a_run_that_ends_before_the_first_analysis_is_analysed() -> None:
-    seven = group_sequential_test({"b": UP[:7]})["b"]  # 1 of 128
-    assert seven.suspicion is not None and seven.suspicion.n == 7
-    assert group_sequential_test({"b": DOWN[:7]})["b"].verdict == BETTER
+def test_a_run_that_ends_between_two_analyses_is_analysed() -> None:
+    between = group_sequential_test({"b": NOISE[:10] + UP[:4]})["b"]
+    assert (between.verdict, between.ratio.n) == (UNDECIDED, 14)
+
+
+def test_suspects_can_be_confirmed_while_others_are_undecided() -> None:
+    logs = {"b": UP[:10], "other": NOISE[:10]}
+    confirming = group_sequential_test(logs, over=False, confirming=True)
+    assert (confirming["b"].pairs_needed, confirming["other"].pairs_needed) == (20, 15)
+    assert confirming["b"].suspicion is not None and confirming["other"].suspicion is None
+    ended = group_sequential_test({**logs, "b": UP[:20]})
+    assert (ended["b"].verdict, ended["other"].verdict) == (WORSE, UNDECIDED)
 
 
 def test_pairs_are_needed_analysis_by_analysis() -> None:
@@ -223,7 +232,7 @@ def test_the_number_of_pairs_sets_the_looks() -> None:
 def test_a_mirrored_comparison_has_mirrored_ratios(logs: list[list[float]], over: bool) -> None:
     """No input breaks the rule: each benchmark gets exactly one of the verdicts, or needs more pairs."""
     decided = group_sequential_test({str(i): values for i, values in enumerate(logs)}, over=over)
-    assert all(decision.verdict in (WORSE, BETTER, SAME, UNDECIDED) for decision in decided.values())
+    assert all(decision.verdict in (WORSE, BETTER, SAME, UNDECIDED, NOT_JUDGED) for decision in decided.values())
     assert over <= all(decision.pairs_needed == 0 for decision in decided.values())
     forth, back = estimate_shift(logs[0]), estimate_shift([-log for log in logs[0]])
     assert forth.median == pytest.approx(-back.median, abs=1e-12) and forth.low == pytest.approx(-back.high, abs=1e-12)
@@ -411,5 +420,9 @@ def test_exit_codes() -> None:
     assert comparison_of(SAME, problems=("gone",)).exit_code() == CANNOT_JUDGE
     assert comparison_of(SAME, trusted=False).exit_code() == CANNOT_JUDGE
     quarantined = replace(comparison_of(WORSE).judgements[0], quarantined=True)
-    assert replace(comparison_of(), judgements=(quarantined,)).exit_code() == NOTHING_WORSE
+    assert replace(comparison_of(), judgements=(quarantined,)).exit_code() == CANNOT_JUDGE
+    counted = comparison_of(SAME).judgements
+    assert replace(comparison_of(), judgements=(quarantined, *counted)).exit_code() == NOTHING_WORSE
+    assert comparison_of().exit_code() == CANNOT_JUDGE
+    assert comparison_of(SAME, NOT_JUDGED).exit_code() == comparison_of(WORSE, NOT_JUDGED).exit_code() == CANNOT_JUDGE
     assert replace(comparison_of(), judgements=(quarantined,)).exit_code(strict=True) == CANNOT_JUDGE
