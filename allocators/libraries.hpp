@@ -15,6 +15,7 @@ struct library_row {
   std::string_view prefix;                    ///< prefix of malloc, free, ... in the library's symbols
   std::string_view package;                   ///< Debian's package
   std::string (*version)(void* handle);       ///< asks the opened library; empty when it cannot tell
+  std::array<std::string_view, 3> quick = {};  ///< the only families in which a quick run measures it; empty: all families
 };
 
 std::string glibc_version(void* handle);
@@ -31,8 +32,11 @@ inline constexpr std::array libraries{
                 {"libjemalloc.so.2", "libjemalloc.so"}, "", "libjemalloc2", jemalloc_version},
     library_row{"tcmalloc", "gperftools' thread-caching malloc",
                 {"libtcmalloc_minimal.so.4", "libtcmalloc_minimal.so"}, "", "libtcmalloc-minimal4", tcmalloc_version},
-    library_row{"tbbmalloc", "oneTBB's scalable malloc",
+    library_row{"tbbmalloc", "oneTBB's scalable malloc, called directly",
                 {"libtbbmalloc.so.2", "libtbbmalloc.so"}, "scalable_", "libtbbmalloc2", no_version},
+    // What people preload: each call goes through a second function, and free first asks whose block it is.
+    library_row{"tbbmalloc_proxy", "oneTBB's scalable malloc through its proxy, as it is preloaded",
+                {"libtbbmalloc_proxy.so.2"}, "", "libtbbmalloc2", no_version, {"scoped", "churn", "private"}},
 };
 
 }  // namespace stackheap

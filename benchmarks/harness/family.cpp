@@ -6,6 +6,7 @@
 #include <thread>
 #include <tuple>
 
+#include "libraries.hpp"
 #include "shared_cache.hpp"
 
 namespace stackheap {
@@ -32,6 +33,14 @@ std::map<std::string, known_benchmark>& known_benchmarks() {
 void register_benchmark(const std::string& name, const known_benchmark& known) {
   auto* const added = benchmark::RegisterBenchmark(name.c_str(), known.body);
   if (known.timed == timing::once) added->Iterations(1)->UseManualTime();  // its name then ends in timed_once_suffix
+}
+
+/// Whether a quick run leaves out the benchmark, because it measures the library in some families only.
+bool left_out_of_quick(const std::string& family, const std::string& name) {
+  return std::any_of(libraries.begin(), libraries.end(), [&](const library_row& row) {
+    return !row.quick.front().empty() && name.starts_with(family + '/' + std::string(row.name) + '/') &&
+           std::find(row.quick.begin(), row.quick.end(), family) == row.quick.end();
+  });
 }
 
 }  // namespace
@@ -84,6 +93,7 @@ void keep_only(const std::string& name, const std::optional<std::string>& error)
 
 void benchmark_registry::add_named(const std::string& name, timing timed, std::function<void(benchmark::State&)> body) {
   if (!std::regex_search(name, only_)) return;
+  if (chosen_ == profile::quick && left_out_of_quick(family_, name)) return;
   names_.push_back(name);
   const auto guarded = [name, body = std::move(body), before = before_threads_](benchmark::State& state) {
     if (!before) have_had_threads();

@@ -32,8 +32,7 @@ LARGEST_SPREAD = 1 / 3  # of a family that declares none: robust standard deviat
 SAME_CYCLES = 0.2  # how far counted cycles may lie from time over the time of one addition: the clock moves meanwhile
 WHOLE = 0.05  # how near a whole number the instructions of one operation must be
 
-# Programs use tbbmalloc's prefixed functions through a library of their own.
-PROXIES = {"tbbmalloc": "libtbbmalloc_proxy.so.2"}
+WITHOUT_MALLOC = ("tbbmalloc",)  # only functions with a prefix: it is preloaded through a library with a row of its own
 
 
 @dataclass(frozen=True)
@@ -79,9 +78,9 @@ def mallocs(suite: SuiteUnderTest) -> Iterator[Row]:
 def refusals(suite: SuiteUnderTest) -> Iterator[Row]:
     """A library without a malloc of its own is refused, although a careless look-up would find another library's."""
     claim = "a library without a malloc is refused"
-    candidate = next((malloc for malloc in suite.catalogue.mallocs if malloc.name in PROXIES and malloc.available), None)
+    candidate = next((malloc for malloc in suite.catalogue.mallocs if malloc.name in WITHOUT_MALLOC and malloc.available), None)
     if candidate is None:
-        yield Row(claim, SKIPPED, f"not installed, but needed to try it: {', '.join(PROXIES)}")
+        yield Row(claim, SKIPPED, f"not installed, but needed to try it: {', '.join(WITHOUT_MALLOC)}")
         return
     try:
         ask(replace(suite.program, allocators=(f"wrong={candidate.file}",)))
@@ -94,33 +93,22 @@ def refusals(suite: SuiteUnderTest) -> Iterator[Row]:
 def preloaded(suite: SuiteUnderTest) -> Iterator[Row]:
     """A malloc costs the same loaded by the program as preloaded, the way programs use it."""
     for malloc in suite.catalogue.mallocs:
-        if not malloc.available or malloc.process:
-            continue
-        file = Path(malloc.file).parent / PROXIES.get(malloc.name, Path(malloc.file).name)
-        claim = f"{malloc.name} costs the same loaded and preloaded"
-        if malloc.name in PROXIES:  # which adds a call of its own to each malloc and free
-            claim = f"{malloc.name} loaded costs no more than preloaded through its proxy"
-        if not file.exists():
-            yield Row(claim, SKIPPED, f"{file.name} is not installed beside it")
-            continue
-        yield _agreement(suite, malloc.name, claim, str(file))
+        if malloc.available and not malloc.process and malloc.name not in WITHOUT_MALLOC:
+            yield _agreement(suite, malloc.name, f"{malloc.name} costs the same loaded and preloaded", malloc.file)
 
 
 def _agreement(suite: SuiteUnderTest, name: str, claim: str, file: str) -> Row:
     only = f"^(scoped/{name}/bytes:64/touch:first|churn/{name}/live:1000/sizes:uniform)$"
-    # Preloaded through a proxy, the malloc is the process's malloc, and its row is called `process`.
-    preloaded_only = only if name not in PROXIES else only.replace(f"/{name}/", "/process/")
     loaded, deployed = defaultdict(list), defaultdict(list)
     for _ in range(PAIRS):
         for benchmark, time in suite.measure(only).items():
             loaded[benchmark.split("/")[0]].append(time)
-        for benchmark, time in suite.measure(preloaded_only, file).items():
+        for benchmark, time in suite.measure(only, file).items():
             deployed[benchmark.split("/")[0]].append(time)
     ratios = {family: estimate_ratio(loaded[family], deployed[family]) for family in loaded if deployed[family]}
     if not ratios:
         return Row(claim, SKIPPED, "the preloaded process does not have the benchmark")
-    least = 0.0 if name in PROXIES else 1 / AGREEMENT
-    agree = all(ratio.low <= AGREEMENT and ratio.high >= least for ratio in ratios.values())
+    agree = all(ratio.low <= AGREEMENT and ratio.high >= 1 / AGREEMENT for ratio in ratios.values())
     evidence = "; ".join(
         f"{family} {ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})" for family, ratio in ratios.items()
     )

@@ -17,8 +17,7 @@ pytestmark = pytest.mark.timing  # compares the costs of two processes
 
 LOWEST, HIGHEST = 0.5, 2.0
 TURNS = 5
-MALLOCS = ["mimalloc", "jemalloc", "tcmalloc", "tbbmalloc"]
-PROXIES = {"tbbmalloc": "libtbbmalloc_proxy.so.2"}  # it has no plain malloc: its proxy leads there
+MALLOCS = ["mimalloc", "jemalloc", "tcmalloc", "tbbmalloc_proxy"]
 BENCHMARKS = ["scoped/{}/bytes:64/touch:first", "churn/{}/live:1000/sizes:uniform"]
 
 
@@ -35,6 +34,17 @@ def price(benchmark: str, preloaded: str = "") -> float:
     return float(row["real_time"])
 
 
+def test_a_quick_run_measures_tbbmallocs_proxy_where_a_call_is_most_of_the_cost() -> None:
+    if "tbbmalloc_proxy" not in available_mallocs():
+        pytest.skip("tbbmalloc_proxy is not here")
+
+    def families(profile: str) -> set[str]:
+        listed_families = listed(f"--profile={profile}")["families"]
+        return {family["name"] for family in listed_families if any("/tbbmalloc_proxy/" in name for name in family["benchmarks"])}
+
+    assert families("quick") == {"scoped", "churn", "private"} < families("full")
+
+
 @pytest.mark.parametrize("benchmark", BENCHMARKS)
 @pytest.mark.parametrize("malloc", MALLOCS)
 def test_a_loaded_malloc_costs_what_it_costs_preloaded(
@@ -45,7 +55,7 @@ def test_a_loaded_malloc_costs_what_it_costs_preloaded(
     name = benchmark.format(malloc)
     if not any(name in family["benchmarks"] for family in listed("--profile=smoke")["families"]):
         pytest.skip(f"there is no {name}")
-    file = PROXIES.get(malloc, available_mallocs()[malloc]["file"])
+    file = available_mallocs()[malloc]["file"]
     if "cannot be preloaded" in measure(f"--only=^{name}$", environment={"LD_PRELOAD": file}).err:
         pytest.skip(f"{file} is not here")
     turns = [(price(name), price(name, preloaded=file)) for _ in range(TURNS)]
