@@ -169,16 +169,28 @@ pinning pinning::parse(const std::string& text, const topology& machine) {
   return chosen;
 }
 
+processor_set::processor_set(const std::vector<unsigned>& processors) {
+  const unsigned last = *std::max_element(processors.begin(), processors.end());
+  bytes_ = CPU_ALLOC_SIZE(last + 1);
+  set_ = CPU_ALLOC(last + 1);
+  if (set_ == nullptr) throw std::bad_alloc();
+  CPU_ZERO_S(bytes_, set_);
+  for (const unsigned unit : processors) CPU_SET_S(unit, bytes_, set_);
+}
+
+processor_set::~processor_set() { CPU_FREE(set_); }
+
+void processor_set::confine() const {
+  if (::sched_setaffinity(0, bytes_, set_) == 0) return;  // the processor may have gone offline since
+  const std::string why = std::strerror(errno);
+  std::string wanted;
+  for (unsigned unit = 0; unit < bytes_ * 8; ++unit)
+    if (CPU_ISSET_S(unit, bytes_, set_)) wanted += (wanted.empty() ? "" : ",") + std::to_string(unit);
+  throw std::runtime_error("cannot pin a thread to processor " + wanted + ": " + why);
+}
+
 void pinning::pin(unsigned index) const {
-  if (processors_.empty()) return;
-  const unsigned unit = processors_[index % processors_.size()];
-  const std::size_t bytes = CPU_ALLOC_SIZE(unit + 1);
-  const std::unique_ptr<cpu_set_t, void (*)(cpu_set_t*)> set(CPU_ALLOC(unit + 1), [](cpu_set_t* made) { CPU_FREE(made); });
-  if (set == nullptr) throw std::bad_alloc();
-  CPU_ZERO_S(bytes, set.get());
-  CPU_SET_S(unit, bytes, set.get());
-  if (::sched_setaffinity(0, bytes, set.get()) != 0)  // the processor may have gone offline since
-    throw std::runtime_error("cannot pin a thread to processor " + std::to_string(unit) + ": " + std::strerror(errno));
+  if (!processors_.empty()) processor_set({processors_[index % processors_.size()]}).confine();
 }
 
 std::string pinning::description() const {

@@ -1,6 +1,8 @@
 // Which processors may this process use, in which order, and how large are their caches?
 #pragma once
 
+#include <sched.h>
+
 #include <cstddef>
 #include <filesystem>
 #include <optional>
@@ -45,6 +47,26 @@ std::optional<double> cgroup_cpu_quota(const std::filesystem::path& root = "/");
 
 /// 1, 2, 4, ... below `2 * cores`, the number of cores and twice that number: at least 1 and 2, ascending.
 std::vector<unsigned> thread_counts(unsigned cores);
+
+/// Processors that a thread may run on, as the system calls take them.
+class processor_set {
+ public:
+  /// `processors` is not empty.
+  explicit processor_set(const std::vector<unsigned>& processors);
+  processor_set(const processor_set&) = delete;
+  processor_set& operator=(const processor_set&) = delete;
+  ~processor_set();
+
+  /// Confines the calling thread, and the threads that it starts from now on, to these processors.
+  /// Throws std::runtime_error where the system refuses.
+  void confine() const;
+  const cpu_set_t* get() const { return set_; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  cpu_set_t* set_;
+  std::size_t bytes_;
+};
 
 /// Where threads are pinned; made from --pin: "cores", "none" or a list as "0,2,4-7".
 class pinning {

@@ -10,6 +10,7 @@
 #include "family.hpp"
 #include "free_memory.hpp"
 #include "measure.hpp"
+#include "passes.hpp"
 #include "threads.hpp"
 
 namespace stackheap {
@@ -87,49 +88,64 @@ void verify_descent(std::size_t bytes) {
   });
 }
 
-/// Descents one below the other (`step` is what each covers) or into the same pages again (`step` is 0).
-void time_descents(benchmark::State& state, std::size_t bytes, std::size_t step) {
-  std::size_t offset = 0;
-  const measured measuring(state);
-  while (state.KeepRunningBatch(static_cast<std::int64_t>(bytes / page))) {
-    descend_from(offset, bytes);
-    offset += step;
+enum class touch { first, second };
+
+/// The stack of a pass, first and second alike: descents of `bytes` one below the other over 64 MiB.
+struct way {
+  static constexpr std::size_t whole = std::size_t{64} << 20;
+  std::size_t bytes;  ///< of one descent
+
+  std::size_t step() const { return bytes + 2 * page; }
+  std::size_t descents() const { return whole / bytes; }
+  static constexpr std::size_t pages = whole / page;
+  void go() const {
+    for (std::size_t i = 0; i < descents(); ++i) descend_from(i * step(), bytes);
   }
+};
+
+/// Seconds of one pass, on a stack whose pages were given back.
+double time_descents(benchmark::State& state, const way& down, touch timed) {
+  double seconds = 0;
+  on_fresh_stack(down.descents() * down.step(), [&] {
+    pages_below().forget();
+    if (timed == touch::second) down.go();
+    const measured measuring(state, way::pages);
+    seconds = seconds_of([&] { down.go(); });
+  });
+  return seconds;
 }
 
 const family stack_growth({
     .question = "What does it cost when the stack grows into new pages?",
     .operation = "go down the stack by one page of 4 KiB, and up again: a call whose frame is nearly as large as a "
-                 "page, of which one byte is written",
-    .untimed = "starting a thread whose stack is large enough, and giving back the pages that an earlier thread "
-               "touched; once, a check that the descent finds an untouched stack and touches every page",
+                 "page, of which one byte is written. Descents of n bytes follow one below the other over 64 MiB of "
+                 "stack; the time is that of the median of three such passes, divided by the pages",
+    .untimed = "starting, for every pass, a thread whose stack is large enough, and giving back the pages that an "
+               "earlier thread touched; once, a check that the descent finds an untouched stack and touches every page. "
+               "For second: the same descents, just before",
     .heap = "does not matter",
-    .unfairness = "touch:first continues below its last page every time, touch:second repeats the same pages. "
-                  "page_faults shows whether the system brings pages in one by one; where the stack gets huge pages, "
+    .unfairness = "touch:first and touch:second take the same way over as many pages, so that the pages of the second "
+                  "have left the first caches too; going up and down in a few pages again and again costs a nanosecond "
+                  "or two a page. page_faults shows whether the system brings pages in one by one; where the stack gets huge pages, "
                   "there are far fewer. The stack is that of a thread; the stack of main grows in the same way, up to "
                   "its limit.",
     .least_times = {{"stack_growth/.*touch:first", 200}, {"stack_growth/.*touch:second", 0.5}},
 }, [](benchmark_registry& registry) {
+  const std::size_t passes = registry.chosen() == profile::smoke ? 1 : 3;
   for (const std::size_t kib :
        registry.pick<std::size_t>({64}, {64, 1024, 8192}, {64, 128, 256, 512, 1024, 2048, 4096, 8192}))
-    for (const bool first : {true, false}) {
-      const std::size_t bytes = kib << 10;
+    for (const touch timed : {touch::first, touch::second}) {
+      const way down{kib << 10};
       registry.add(
-          "", {{"bytes", bytes}, {"touch", first ? "first" : "second"}},
+          "", {{"bytes", down.bytes}, {"touch", timed == touch::first ? "first" : "second"}},
           [=] {
-            verify_descent(bytes);
+            verify_descent(down.bytes);
             return std::make_shared<char>();
           },
           [=](benchmark::State& state, char&) {
-            const std::size_t step = bytes + 2 * page;
-            const auto pages = static_cast<benchmark::IterationCount>(bytes / page);
-            const auto descents = static_cast<std::size_t>((state.max_iterations + pages - 1) / pages);
-            on_fresh_stack((first ? descents : 1) * step, [&] {
-              pages_below().forget();
-              if (!first) descend_from(0, bytes);
-              time_descents(state, bytes, first ? step : 0);
-            });
-          });
+            time_passes(state, passes, way::pages, [&] { return time_descents(state, down, timed); });
+          },
+          timing::once);
     }
 });
 

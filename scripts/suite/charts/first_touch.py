@@ -34,7 +34,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
     page_bytes = bytes_text(run.fact("page_bytes") or 4096)
     huge = phrases.joined(query.on_huge_pages(benchmarks["second"])) or "none"
     huge += query.gain_of_huge_pages(benchmarks["second"], "mmap")
-    subtitle = f"Write one byte to each page: time per {page_bytes}, log scale; huge pages granted: {huge}"
+    subtitle = f"Write one byte to each page of 64 MiB: time per {page_bytes}, log scale; huge pages granted: {huge}"
     return page.finish(_title(run), subtitle)
 
 
@@ -46,13 +46,18 @@ def _by_home(run: Run, touch: str) -> dict[str, Benchmark]:
 
 
 def _title(run: Run) -> str:
+    """Huge pages, whose cost is spread over many small ones, are told apart from the pages that all systems have."""
     first, second = _by_home(run, "first"), _by_home(run, "second")
-    ratios = list(query.ratios(first, second).values())
-    if ratios:
-        cost = phrases.span(estimate.median for estimate in query.medians(first).values())
-        return f"The first write to a page costs {cost}, {phrases.as_much(ratios)} as the second"
     touch, by_home = ("first", first) if first else ("second", second)
-    return f"The {touch} write to a page costs {phrases.span(query.middles(query.medians(by_home)).values())}"
+    costs = query.middles(query.medians(by_home))
+    on_huge = query.on_huge_pages(by_home)
+    huge = on_huge if len(on_huge) < len(costs) else []
+    usual = [home for home in costs if home not in huge]
+    text = f"The {touch} write to a page costs {phrases.span(costs[home] for home in usual)}"
+    ratios = query.ratios({home: first[home] for home in usual if home in first}, second)
+    if ratios:
+        text = f"{text}, {phrases.as_much(list(ratios.values()))} as the second"
+    return f"{text}; with huge pages, {phrases.span(costs[home] for home in huge)}" if huge else text
 
 
 def overlay_panels(run: Run) -> Panels:
@@ -65,6 +70,6 @@ def overlay_panels(run: Run) -> Panels:
 
 
 OVERLAY = Overlay(
-    "The first write to a page costs", "Write one byte to each page: time per page, log scale",
+    "The first write to a page costs", "Write one byte to each page of 64 MiB: time per page, log scale",
     overlay_panels, "home",
 )  # fmt: skip

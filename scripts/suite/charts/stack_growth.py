@@ -28,7 +28,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
     if not series:
         return None
     forms.lines(page, forms.LinesPanel("", series))
-    subtitle = "Go down the stack page by page, 4 KiB each: time per page over the distance, log scales"
+    subtitle = "Go down 64 MiB of stack, 4 KiB a call: time per page over the length of a descent, log scales"
     return page.finish(_title(benchmarks), subtitle)
 
 

@@ -16,18 +16,21 @@ from suite.results.model import Benchmark, Run
 FAMILY = "thread_start"
 QUESTION = "Does the cost of a thread's stack depend on its size or on its use?"
 
+STARTER, OTHER, ANY = "starter", "other", "any"  # the core: that of the thread's starter, another, the system's choice
+ELSEWHERE = {OTHER: ("on another core", "^"), ANY: ("unpinned", "v")}  # with a kept stack, untouched
+
 TOUCHES = {"all": "touched", "none": "untouched"}
 STACKS = {"cached_stack": "kept", "fresh_stack": "fresh"}
 MARKERS = {"cached_stack": ("o", "-"), "fresh_stack": ("D", ":")}
+
+UNTOUCHED_KEPT = ("none", "cached_stack")
 
 ByBytes = Mapping[int, Benchmark]
 
 
 def draw(run: Run, look: Look) -> Drawing | None:
-    benchmarks = {
-        (touch, stack): query.over(run, "bytes", FAMILY, stack, touch=touch) for touch in TOUCHES for stack in STACKS
-    }
-    benchmarks = {kind: sizes for kind, sizes in benchmarks.items() if sizes}
+    core = STARTER if run.series(FAMILY, None, core=STARTER) else ANY  # where nothing is pinned
+    benchmarks = _of_core(run, core)
     if not benchmarks:
         return None
     page = Page(run, look, FAMILY)
@@ -39,7 +42,13 @@ def draw(run: Run, look: Look) -> Drawing | None:
         style = Mark(colours[touch].light, colours[touch].dark, *MARKERS[stack])
         return forms.Line(f"{TOUCHES[touch]}, {STACKS[stack]}", figures, style)
 
-    panels = [forms.LinesPanel("Time to start and join, log scale", [line(kind) for kind in benchmarks])]
+    elsewhere = {place: _of_core(run, place).get(UNTOUCHED_KEPT, {}) for place in ELSEWHERE if place != core}
+    times = [line(kind) for kind in benchmarks]
+    for place, by_size in elsewhere.items():
+        name, marker = ELSEWHERE[place]
+        if by_size:
+            times.append(forms.Line(name, query.medians(by_size), Mark(STRONG.light, STRONG.dark, marker, "")))
+    panels = [forms.LinesPanel("Time to start and join, log scale", times)]
     resident = [drawn for kind in benchmarks if (drawn := line(kind, "stack_resident")).values]
     if resident:
         reserved = max(
@@ -48,23 +57,41 @@ def draw(run: Run, look: Look) -> Drawing | None:
         memory = [forms.Line("reserved", reserved.values, QUIET), *resident]
         panels.append(forms.LinesPanel("Stack reserved and resident, log scale", memory, forms.SIZE))
     forms.lines(page, *panels)
-    subtitle = "Start a thread and join it, over the size of its stack, kept by the C library or fresh"
-    return page.finish(_title(benchmarks), subtitle)
+    place = "on its starter's core" if core == STARTER else "unpinned"
+    subtitle = f"Start a thread {place} and join it, over the size of its stack, kept by the C library or fresh"
+    if any(elsewhere.values()):
+        subtitle += "; triangles: on another core (up), unpinned (down)"
+    return page.finish(_title(benchmarks, elsewhere.get(ANY, {})), subtitle)
 
 
-def _title(benchmarks: Mapping[tuple[str, str], ByBytes]) -> str:
-    stack = "cached_stack" if any(stack == "cached_stack" for _, stack in benchmarks) else "fresh_stack"
-    untouched, touched = (benchmarks.get((touch, stack), {}) for touch in ("none", "all"))
+def _of_core(run: Run, core: str) -> dict[tuple[str, str], ByBytes]:
+    benchmarks = {
+        (touch, stack): query.over(run, "bytes", FAMILY, stack, touch=touch, core=core)
+        for touch in TOUCHES
+        for stack in STACKS
+    }
+    return {kind: sizes for kind, sizes in benchmarks.items() if sizes}
+
+
+def _title(benchmarks: Mapping[tuple[str, str], ByBytes], unpinned: ByBytes) -> str:
+    """States the smallest stack by its origin, what the largest fresh stack costs relative to it, and the use of it."""
     parts = []
-    if untouched:
-        ends = query.ends(list(untouched))
-        costs = [f"{_cost(untouched, size)} with {_size(size)}" for size in ends]
-        ratio = query.ratio_of(untouched[ends[-1]], untouched[ends[0]]) if len(ends) > 1 else None
-        compared = f", {phrases.as_much([ratio])}".rstrip(",") if ratio else ""
-        parts = [f"{phrases.joined(costs)} of stack{compared}"]
+    for stack, name in STACKS.items():
+        if by_size := benchmarks.get(("none", stack)):
+            by_its_size = _largest(by_size) if stack == "fresh_stack" else ""
+            parts.append(f"{_cost(by_size, min(by_size))} with a {name} stack{by_its_size}")
+    if unpinned:
+        parts.append(f"{_cost(unpinned, min(unpinned))} unpinned")
+    touched = benchmarks.get(("all", "cached_stack")) or benchmarks.get(("all", "fresh_stack"))
     if touched:
         parts.append(f"{_cost(touched, max(touched))} if it touches {_size(max(touched))}")
-    return f"A thread starts in {'; in '.join(parts)}"
+    return f"A thread starts in {phrases.joined(parts)}"
+
+
+def _largest(by_size: ByBytes) -> str:
+    least, most = min(by_size), max(by_size)
+    ratio = query.ratio_of(by_size[most], by_size[least]) if most > least else None
+    return f" ({_size(most)}: {phrases.as_much([ratio])} as {_size(least)})" if ratio else ""
 
 
 def _size(count: int) -> str:
@@ -77,13 +104,14 @@ def _cost(by_size: ByBytes, size: int) -> str:
 
 def overlay_panels(run: Run) -> Panels:
     return {
-        f"Stack {name}": process_times(query.over(run, "bytes", FAMILY, "cached_stack", touch=touch))
-        for touch, name in reversed(TOUCHES.items())
+        f"Stack {TOUCHES[touch]}, {STACKS[stack]}": process_times(by_size)
+        for (touch, stack), by_size in reversed(_of_core(run, STARTER).items())
+        if stack == "fresh_stack" or touch == "none"
     }
 
 
 OVERLAY = Overlay(
-    "Starting a thread that leaves its stack untouched costs",
-    "Start a thread and join it, over the size of its stack: time, log scales",
+    "Starting a thread that leaves a fresh stack untouched costs",
+    "Start a thread on its starter's core and join it, over the size of its stack: time, log scales",
     overlay_panels, "size", over=size_text,
 )  # fmt: skip

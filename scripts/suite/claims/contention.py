@@ -116,16 +116,19 @@ def shared_heap_contends(run: Run) -> Verdict:
     "The cost of a thread's stack is paid when the thread starts.", "thread_start",
 )  # fmt: skip
 def stack_costs_at_start(run: Run) -> Verdict:
+    """The size matters where nothing is kept, so fresh stacks are compared, all on the core of the thread's starter."""
     small, large = ends(run, "bytes", "thread_start", touch="none")
-    untouched = [need(run, f"thread_start/fresh_stack/bytes:{size}/touch:none") for size in (large, small)]
+    untouched = [need(run, f"thread_start/fresh_stack/bytes:{size}/touch:none/core:starter") for size in (large, small)]
     its_size = ratio(untouched[0], untouched[1])
     touched_least, touched_most = ends(run, "bytes", "thread_start", touch="all")
-    touched = ratio(*(need(run, f"thread_start/fresh_stack/bytes:{size}/touch:all")
+    touched = ratio(*(need(run, f"thread_start/fresh_stack/bytes:{size}/touch:all/core:starter")
                       for size in (touched_most, touched_least)))  # fmt: skip
+    kept = run.get(f"thread_start/cached_stack/bytes:{small}/touch:none/core:starter")
+    from_cache = f"; a kept stack of {bytes_text(small)} costs {times(ratio(kept, untouched[1]))} as much" if kept else ""
     text = (
-        f"starting a thread with {bytes_text(large)} of stack costs {times(its_size)} what a thread with "
-        f"{bytes_text(small)} costs; touched in full, {bytes_text(touched_most)} cost {times(touched)} what "
-        f"{bytes_text(touched_least)} cost"
+        f"starting a thread with a fresh stack of {bytes_text(large)} costs {times(its_size)} what a fresh stack of "
+        f"{bytes_text(small)} costs{from_cache}; touched in full, a fresh stack of {bytes_text(touched_most)} costs "
+        f"{times(touched)} what {bytes_text(touched_least)} cost"
     )
     by_size = of_all({"its size": growth(untouched[0], untouched[1])}, text, lambda rest: "")
     if by_size.verdict == HOLDS and is_more(touched, 2 * its_size.high):

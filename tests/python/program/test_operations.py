@@ -330,6 +330,37 @@ def test_at_thread_start_its_stack_is_touched_as_is_said() -> None:
         assert (row["stack_resident"] >= 65536) == ("touch:all" in row["name"]), row
 
 
+def names_in(*arguments: str) -> list[str]:
+    return [name for family in listed(*arguments)["families"] for name in family["benchmarks"]]
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is only one processor")
+def test_a_thread_starts_on_the_core_that_its_name_says() -> None:
+    share = {
+        row["name"]: row["other_core"]
+        for row in rows_of(run("--profile=smoke", "--only=^thread_start/.*touch:none/core:", "--benchmark_format=json"))
+    }
+    cores = ("starter", "other", "any")
+    assert set(share) >= {f"thread_start/{stack}_stack/bytes:65536/touch:none/core:{core}"
+                          for stack in ("cached", "fresh") for core in cores}  # fmt: skip
+    for name, other in share.items():
+        assert 0 <= other <= 1 and other == {"starter": 0, "other": 1}.get(name.split("core:")[1], other), (name, other)
+
+
+@pytest.mark.parametrize(("pin", "core"), [("none", "any"), (str(min(os.sched_getaffinity(0))), "starter")])
+def test_where_a_thread_may_start_follows_the_pinning(pin: str, core: str) -> None:
+    names = names_in("--profile=full", f"--pin={pin}", "--only=^thread_start/(cached|fresh)")
+    assert {name.split("/core:")[1] for name in names} == {core}
+
+
+def test_no_stack_is_called_kept_that_the_c_library_gives_back() -> None:
+    sizes = {
+        stack: {int(name.split("bytes:")[1].split("/")[0]) for name in names_in("--profile=full", f"--only=/{stack}_stack/")}
+        for stack in ("cached", "fresh")
+    }
+    assert sizes["cached"] == {size for size in sizes["fresh"] if size < 40 << 20} < sizes["fresh"]
+
+
 # Families whose figures are found in child processes.
 
 

@@ -20,7 +20,7 @@ def contended(glibc: float, mimalloc: float) -> dict[str, float]:
 
 
 def starts(large: float, touched: float) -> dict[str, float]:
-    name = "thread_start/fresh_stack/bytes:{}/touch:{}"
+    name = "thread_start/fresh_stack/bytes:{}/touch:{}/core:starter"
     prices = {(1024, "none"): 100.0, (4096, "none"): large, (1024, "all"): 100.0, (4096, "all"): touched}
     return {name.format(*at): ns for at, ns in prices.items()}
 
