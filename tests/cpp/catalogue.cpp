@@ -25,7 +25,7 @@ TEST(catalogue, a_family_that_declares_nothing_is_judged_by_its_time) {
             R"({"name":"sample","chapter":"chapter","question":"Why?","operation":"a \"quoted\"\u000a\\ text","untimed":"",)"
             R"("heap":"","unfairness":"","parts":["^sample/"],)"
             R"("metrics":[{"counter":"","unit":"ns","more_is_worse":true,"least":0}],"core":[],"control":"",)"
-            R"("spread":0.33333333333333331,"operations":[],"least_times":[],"benchmarks":["sample/bytes:8"]}],)");
+            R"("spread":0.33333333333333331,"operations":[],"least_times":[],"past_second_cache":"","benchmarks":["sample/bytes:8"]}],)");
 }
 
 TEST(catalogue, everything_that_a_family_declares_is_listed) {
