@@ -184,14 +184,14 @@ def with_shared_blocks(fault: str, folder: Path, benchmark: str) -> Answer:
     ["private/evil/threads:2", "threadtest/evil/count:10000/threads:2", "xmalloc/evil/bytes:64/depth:1024/threads:2",
      "handoff/evil/pairs:1", "larson/evil/life:16384/threads:2"],
 )  # fmt: skip
-def test_a_block_given_to_two_threads_is_an_error_and_no_number(tmp_path: Path, benchmark: str) -> None:
+def test_a_block_given_to_both_threads_is_an_error_and_no_number(tmp_path: Path, benchmark: str) -> None:
     """The fault passes the load test, which has more than the two threads that bring it out."""
     answer = with_shared_blocks("shared_by_two", tmp_path, benchmark)
     [row] = [row for row in json.loads(answer.out)["benchmarks"] if row["run_type"] == "iteration"]
     assert row["error_occurred"] and row["error_message"] == "two threads were given the same memory at once", row
 
 
-def test_a_malloc_that_gives_a_block_to_two_threads_fails_its_load_test(tmp_path: Path) -> None:
+def test_a_malloc_that_gives_a_block_to_both_threads_fails_its_load_test(tmp_path: Path) -> None:
     answer = with_shared_blocks("shared", tmp_path, "handoff/(none|evil)/pairs:1")
     assert {row["name"] for row in json.loads(answer.out)["benchmarks"]} == {"handoff/none/pairs:1"}
     assert "not available: evil: in the load test malloc gave two threads the same memory at once" in answer.err

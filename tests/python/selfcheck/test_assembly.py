@@ -360,7 +360,7 @@ def additions(loop: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("compiler", COMPILERS)
-def test_a_value_goes_through_its_slot_sixteen_times(objects: Objects, compiler: str, way: str) -> None:
+def test_a_value_of_spill_goes_through_its_slot_sixteen_times(objects: Objects, compiler: str, way: str) -> None:
     loop = spill_loop(objects, compiler, way)
     slots = []
     for pattern in WAYS[way]:
