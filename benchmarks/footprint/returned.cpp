@@ -98,35 +98,12 @@ child_order order_for(const malloc_library& library, std::size_t asked, sizes ki
   return {.task = "returned", .arguments = {asked, static_cast<std::size_t>(kind), looks}, .malloc = deploy(library)};
 }
 
-/// The results of the child of each malloc; all wait for their second at the same time, once for all benchmarks of the
-/// family.
-const child_report& report_of(const std::string& name, std::size_t asked, sizes kind, std::size_t looks) {
-  static std::map<std::pair<std::string, sizes>, child_report> reports;
-  if (!reports.empty()) return reports.at({name, kind});
-  std::vector<child_order> orders;
-  std::vector<child_report*> answers;
-  for (const malloc_library& library : malloc_libraries())
-    for (const sizes mix : every_sizes) {
-      child_report& answer = reports[{library.name, mix}];
-      try {
-        orders.push_back(order_for(library, asked, mix, looks));
-        answers.push_back(&answer);
-      } catch (const verification_error& reason) {
-        answer.wrong = reason.what();
-      }
-    }
-  const std::vector<child_report> outcomes = run_children(orders);
-  for (std::size_t i = 0; i < outcomes.size(); ++i) *answers[i] = outcomes[i];
-  return reports.at({name, kind});
-}
-
 const family returned({
     .question = "Does freed memory go back to the system, and when?",
     .operation = "one run of the child process without its waits: it starts, fills its heap, frees everything, reads "
                  "its resident memory and ends; the results are the counters",
-    .untimed = "the runs for the counters: the children of all mallocs at the same time, each watching for a second "
-               "how much is still resident, once for all benchmarks of the family, which takes a little over a second "
-               "in every process; smoke does not wait",
+    .untimed = "the run for the counters: the child watches for a second how much is still resident, and those of all "
+               "benchmarks of the family do so at the same time; smoke does not wait",
     .heap = "a process of its own, with that malloc preloaded as its only malloc: small blocks (16 to 1,024 B), mixed "
             "blocks (16 to 65,536 B, mostly small) or large blocks (128 KiB to 1 MiB), all written, then all freed in "
             "random order",
@@ -136,6 +113,7 @@ const family returned({
                   "is that share, after the last reading. After the second come 10,000 calls of malloc and free with "
                   "the same sizes: a malloc without a thread of its own can give memory back only when it is called "
                   "(returned_share_after_calls, negative where the process then holds more).",
+    .at_once = true,
     .metrics = {{"resident_share_0ms", "of the peak", true, 0.01}, {"resident_share_1000ms", "of the peak", true, 0.01}},
 }, [](benchmark_registry& registry) {
   const std::size_t asked = registry.pick<std::size_t>({2 << 20}, {8 << 20}, {64 << 20}).front();
@@ -145,7 +123,7 @@ const family returned({
       if (library.available())
         registry.add(
             library.name, {{"sizes", name_of(kind)}},
-            [=, &library] { return std::make_shared<child_report>(report_of(library.name, asked, kind, looks)); },
+            [=, &library] { return std::make_shared<child_report>(run_child(order_for(library, asked, kind, looks))); },
             [=, &library](benchmark::State& state, child_report& report) {
               time_once(state, [&] { return run_child(order_for(library, asked, kind, 1)).seconds; });
               show(state, report);

@@ -171,58 +171,82 @@ class separate_runs {
   separate_runs(const options& chosen, std::vector<output>& outputs, std::size_t name_width)
       : chosen_(chosen), outputs_(outputs), name_width_(name_width) {}
 
-  void run(const std::string& name) {
-    const std::string contender = contender_of(name);
-    outcome ended;
-    if (hung_.contains(contender))
-      ended.failure = "not measured: " + contender + " hung in a benchmark before";
-    else
-      ended = in_a_child(name);
-    if (ended.hung) hung_.insert(contender);
-    if (ended.texts.empty()) ended = in_a_child(name, ended.failure);
-    if (ended.texts.empty()) throw std::runtime_error(name + ": " + ended.failure);
-    for (std::size_t i = 0; i < outputs_.size(); ++i) *outputs_[i].stream << ended.texts[i] << std::flush;
-    ++done_;
+  void run(const std::vector<std::string>& names) {
+    for (std::size_t next = 0; next < names.size();) {
+      std::size_t end = next + 1;
+      while (runs_at_once(names[next]) && end < names.size() && runs_at_once(names[end])) ++end;
+      std::vector<std::optional<child>> started;
+      for (std::size_t i = next; i < end; ++i)
+        started.push_back(hung_.contains(contender_of(names[i])) ? std::nullopt : std::optional(start(names[i], i)));
+      for (std::size_t i = next; i < end; ++i) report(names[i], i, started[i - next]);
+      next = end;
+    }
   }
 
  private:
+  /// A process that measures, and the reading end of its pipe.
+  struct child {
+    pid_t process;
+    int pipe_end;
+  };
+
+  void report(const std::string& name, std::size_t index, const std::optional<child>& started) {
+    const std::string contender = contender_of(name);
+    outcome ended;
+    if (started)
+      ended = end_of(*started);
+    else
+      ended.failure = "not measured: " + contender + " hung in a benchmark before";
+    if (ended.hung) hung_.insert(contender);
+    if (ended.texts.empty()) ended = end_of(start(name, index, ended.failure));
+    if (ended.texts.empty()) throw std::runtime_error(name + ": " + ended.failure);
+    for (std::size_t i = 0; i < outputs_.size(); ++i) *outputs_[i].stream << ended.texts[i] << std::flush;
+  }
+
   /// With an `error`, the benchmark is not measured but reported with that error.
-  outcome in_a_child(const std::string& name, const std::optional<std::string>& error = {}) {
+  child start(const std::string& name, std::size_t index, const std::optional<std::string>& error = {}) {
     std::cout.flush();
     std::fflush(nullptr);
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error(std::string("no pipe to a process: ") + std::strerror(errno));
     const pid_t parent = ::getpid();
-    const pid_t child = ::fork();
-    if (child < 0) throw std::runtime_error(std::string("no process for a benchmark: ") + std::strerror(errno));
-    if (child == 0) {
+    const pid_t process = ::fork();
+    if (process < 0) throw std::runtime_error(std::string("no process for a benchmark: ") + std::strerror(errno));
+    if (process == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       if (::getppid() != parent) ::_exit(3);
-      measure_here(name, error, ends[1]);
+      measure_here(name, index, error, ends[1]);
     }
     ::close(ends[1]);
+    return {process, ends[0]};
+  }
+
+  outcome end_of(const child& started) const {
     outcome ended;
     std::string frame;
-    ended.hung = !read_to_end(ends[0], frame);
-    ::close(ends[0]);
-    if (ended.hung) ::kill(child, SIGKILL);
+    ended.hung = !read_to_end(started.pipe_end, frame);
+    ::close(started.pipe_end);
+    if (ended.hung) ::kill(started.process, SIGKILL);
     int status = 0;
-    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+    while (::waitpid(started.process, &status, 0) < 0 && errno == EINTR) {}
     if (ended.hung)
       ended.failure = "its process was ended, because it took longer than " + std::to_string(chosen_.limit_seconds) + " s";
     else if (WIFSIGNALED(status))
       ended.failure = std::string("its process died of ") + ::strsignal(WTERMSIG(status));
-    else if (ended.texts = unframed(frame, outputs_.size()); ended.texts.empty())
+    else if (status != 0)
       ended.failure = "its process ended with exit code " + std::to_string(WEXITSTATUS(status));
+    else if (ended.texts = unframed(frame, outputs_.size()); ended.texts.empty())
+      ended.failure = "its process ended before it had reported";
     return ended;
   }
 
-  [[noreturn]] void measure_here(const std::string& name, const std::optional<std::string>& error, int pipe_end) {
+  [[noreturn]] void measure_here(const std::string& name, std::size_t index, const std::optional<std::string>& error,
+                                 int pipe_end) {
     keep_only(name, error);
     seed_layout(chosen_.layout, name);
     move_process_heap();
     on_moved_stack(drawn_stack_distance(), [&] {
-      piece reporter(outputs_, name_width_, done_, done_ == 0);
+      piece reporter(outputs_, name_width_, index, index == 0);
       benchmark::RunSpecifiedBenchmarks(&reporter, nullptr, "all");
       send(pipe_end, framed(reporter.texts()));
     });
@@ -250,7 +274,6 @@ class separate_runs {
   const options& chosen_;
   std::vector<output>& outputs_;
   std::size_t name_width_;
-  std::size_t done_ = 0;
   std::set<std::string> hung_;
 };
 
@@ -284,8 +307,7 @@ std::size_t run_apart(options& chosen) {
     to.reporter->SetErrorStream(&std::cerr);
     to.reporter->ReportContext(context);
   }
-  separate_runs runs(chosen, outputs, name_width);
-  for (const std::string& name : names) runs.run(name);
+  separate_runs(chosen, outputs, name_width).run(names);
   for (output& to : outputs) {
     to.reporter->Finalize();
     to.stream->flush();

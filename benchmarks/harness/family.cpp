@@ -84,6 +84,14 @@ void have_had_threads() {
   std::thread([] {}).join();
 }
 
+bool runs_at_once(const std::string& name) {
+  const std::string family_name = name.substr(0, name.find('/'));
+  const std::vector<const family*>& all = registered();
+  return std::any_of(all.begin(), all.end(), [&](const family* member) {
+    return member->name == family_name && member->facts.at_once;
+  });
+}
+
 void keep_only(const std::string& name, const std::optional<std::string>& error) {
   known_benchmark kept = known_benchmarks().at(name);
   if (error) kept.body = [message = *error](benchmark::State& state) { state.SkipWithError(message.c_str()); };

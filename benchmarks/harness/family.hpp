@@ -105,6 +105,8 @@ struct about {
   std::string_view unfairness = {};  ///< what makes comparisons unfair; empty when nothing is known
   /// Has benchmarks whose process has never had a second thread; those of other families have had one.
   bool before_threads = false;
+  /// Its benchmarks mostly wait, so the program runs all of them at the same time.
+  bool at_once = false;
   std::vector<metric> metrics = {{}};
   /// Benchmarks that the gate compares when no others are chosen: regular expressions over names. Together they are the
   /// core set, small enough that one turn of all of them takes seconds. A malloc given by --allocator is called
@@ -140,6 +142,9 @@ std::vector<const family*> families();
 /// Starts and joins one thread, once, as real programs have had threads. (From then on glibc's malloc costs more than
 /// twice as much.)
 void have_had_threads();
+
+/// Whether the benchmark of this name belongs to a family whose benchmarks run at the same time.
+bool runs_at_once(const std::string& name);
 
 /// Leaves this benchmark as the only one that is registered with Google Benchmark in this process. With an `error`, it
 /// is not measured but reported with that message.
