@@ -20,13 +20,19 @@ from suite.results.model import Benchmark, BenchmarkName, Sample
 from suite.results.read import failure_of
 from suite.runner.program import Catalogue, Part, Program, ask, measure_part
 from suite.selfcheck import assembly
-from suite.stats.estimates import estimate_ratio, median, robust_deviation
+from suite.stats.estimates import estimate_median, estimate_ratio, median, robust_deviation
 
 PASS, FAIL, SKIPPED = "pass", "fail", "skipped"
 
 PAIRS = 5  # processes with a malloc loaded, and as many with it preloaded, alternating
 AGREEMENT = 1.25  # loaded and preloaded times may differ by this factor: code and data lie elsewhere in each process
 SPREAD_PROCESSES = 10
+ALONE_PROCESSES = 7
+SAME_ALONE = 0.05  # how far a figure may lie from that of its benchmark alone; SKIPPED where the intervals are too wide
+SHORT_OPERATIONS = (  # a changed branch or cache line is seen best in the shortest operations
+    "scoped/{}/bytes:64/touch:first", "heap_state/{}/bytes:64/state:resident/threads:ever", "many/{}/count:8/taken:apart",
+    "aligned/{}/bytes:64/alignment:64",
+)  # fmt: skip
 TIME_LIMIT = 60.0  # seconds for one process
 LARGEST_SPREAD = 1 / 3  # of a family that declares none: robust standard deviation between processes, relative
 SAME_CYCLES = 0.2  # how far counted cycles may lie from time over the time of one addition: the clock moves meanwhile
@@ -51,6 +57,11 @@ class SuiteUnderTest:
     program: Program
     catalogue: Catalogue
     folder: Path
+
+    def in_layout(self, layout: int, profile: str) -> SuiteUnderTest:
+        """The suite whose processes draw their memory layout from this number, with the benchmarks of this profile."""
+        options = (*self.program.options, f"--layout={layout}")
+        return replace(self, program=replace(self.program, profile=profile, options=options))
 
     def measure(self, only: str, preload: str = "") -> dict[str, float]:
         """Runs one process. Returns the time of each benchmark that matches, in ns. Raises UnitFailed."""
@@ -113,6 +124,34 @@ def _agreement(suite: SuiteUnderTest, name: str, claim: str, file: str) -> Row:
         f"{family} {ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})" for family, ratio in ratios.items()
     )
     return Row(claim, PASS if agree else FAIL, f"loaded over preloaded: {evidence}")
+
+
+def alone(suite: SuiteUnderTest) -> Iterator[Row]:
+    """A malloc costs the same alone, among the others, and after all sizes of a full run, wherever an operation is short."""
+    for malloc in suite.catalogue.mallocs:
+        claim = f"{malloc.name} costs the same alone as together with other benchmarks"
+        names = [name.format(malloc.name) for name in SHORT_OPERATIONS]
+        names = [name for name in names if name in suite.catalogue.benchmarks]
+        if malloc.available and names:
+            yield _alone_as_together(suite, claim, names)
+
+
+def _alone_as_together(suite: SuiteUnderTest, claim: str, names: Sequence[str]) -> Row:
+    ratios: dict[str, list[float]] = defaultdict(list)
+    for process in range(ALONE_PROCESSES):
+        for name in names:
+            family, strategy, *parameters = name.split("/")
+            among_others = f"^{family}/[^/]+/{'/'.join(parameters)}$"
+            after_all_sizes = f"^{family}/{re.escape(strategy)}/"
+            by_itself = suite.in_layout(process, suite.program.profile).measure(f"^{re.escape(name)}$")
+            for only, profile in ((among_others, suite.program.profile), (after_all_sizes, "full")):
+                together = suite.in_layout(process, profile).measure(only)
+                ratios[f"{family} {'in full' if profile == 'full' else 'among others'}"].append(together[name] / by_itself[name])
+    estimates = {where: estimate_median(values) for where, values in ratios.items()}
+    evidence = ", ".join(f"{where} {at.median:.3f} ({at.low:.3f} to {at.high:.3f})" for where, at in estimates.items())
+    differs = any(at.low > 1 + SAME_ALONE or at.high < 1 - SAME_ALONE for at in estimates.values())
+    same = all(abs(at.median - 1) <= SAME_ALONE for at in estimates.values())
+    return Row(claim, FAIL if differs else PASS if same else SKIPPED, f"together over alone: {evidence}")
 
 
 def loops(suite: SuiteUnderTest) -> Iterator[Row]:
@@ -221,7 +260,7 @@ def _relative_spread(values: Sequence[float]) -> float:
 
 
 CHECKS: tuple[Callable[[SuiteUnderTest], Iterator[Row]], ...] = (
-    mallocs, refusals, preloaded, loops, chase, controls, spread,
+    mallocs, refusals, preloaded, alone, loops, chase, controls, spread,
 )  # fmt: skip
 
 

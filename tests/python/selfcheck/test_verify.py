@@ -102,6 +102,25 @@ def test_a_malloc_that_costs_more_or_less_when_preloaded_fails(tmp_path: Path, f
     assert verdicts(verify.preloaded(suite(answer, its))) == [verdict]
 
 
+@pytest.mark.parametrize(
+    ("together", "in_full", "verdict"),
+    [(1.0, 1.0, verify.PASS), (1.04, 0.97, verify.PASS), (1.39, 1.0, verify.FAIL), (1.0, 0.8, verify.FAIL)],
+)
+def test_a_malloc_that_costs_more_or_less_among_others_fails(together: float, in_full: float, verdict: str) -> None:
+    """As mimalloc did through a call site that it shared, and 64 MiB from tcmalloc after the sizes of a full run."""
+    name = "scoped/mimalloc/bytes:64/touch:first"
+
+    def answer(only: str, preload: str) -> Rows:
+        factor = {f"^{name}$": 1.0, "^scoped/mimalloc/": in_full}.get(only, together)
+        return {name: {"real_time": 10.0 * factor, "ns_per_addition": 0.25}}
+
+    its = Malloc("mimalloc", "/lib/libmimalloc.so.2", "2.0.9", "", "", process=False)
+    offered = suite(answer, its)
+    part = Part("scoped", "allocation", 0, "^scoped/", (name,))
+    offered = replace(offered, catalogue=replace(offered.catalogue, parts=(part,)))
+    assert verdicts(verify.alone(offered)) == [verdict]
+
+
 def test_neither_the_process_malloc_nor_a_library_without_malloc_is_preloaded(tmp_path: Path) -> None:
     tbb = Malloc("tbbmalloc", str(tmp_path / "libtbbmalloc.so.2"), "2.8", "", "", process=False)
     process_malloc = Malloc("glibc", "/lib/libc.so.6", "2.36", "", "", process=True)
