@@ -70,10 +70,7 @@ def _title(run: Run, size: int, benchmarks: Mapping[tuple[str, str], ByName]) ->
     if not lazy:
         compared = control.compare(run, benchmarks["calloc", "first"], benchmarks["memset", "first"])
         return f"{subject} costs {phrases.multiple_named(compared)} malloc and memset"
-    calloc, memset = (
-        phrases.with_extremes(times[way], phrases.short_time) for way in (("calloc", "first"), ("memset", "first"))
-    )
-    written = [times["calloc", "all"][name].median for name in lazy if name in times["calloc", "all"]]
+    calloc = phrases.with_extremes(times["calloc", "first"], phrases.short_time)
+    memset = phrases.span([at.median for at in times["memset", "first"].values()])
     count = f"{len(lazy)} of {phrases.count(len(ratios), 'malloc')} {'leaves' if len(lazy) == 1 else 'leave'}"
-    then = f": written in full, {phrases.span(written)}" if written else ""
-    return f"{subject} costs {calloc}, malloc and memset {memset}; {count} the zeros to the system{then}"
+    return f"{subject} costs {calloc}, malloc and memset {memset}; {count} the zeros to the system"
