@@ -14,6 +14,8 @@ from suite.charts.kit.svg import LINK, references, tidy_tree
 
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
 _BESIDE_PANELS = 10.0  # points
+_LINE = r'<path d="M[-0-9. ]+[HV][-0-9.]+" class="%s"/>'
+_LINES = re.compile(_LINE % r"(s\d+)" + "(?:" + _LINE % r"\1" + ")+")  # neighbours of one style: grid lines, error bars
 
 
 @dataclass
@@ -74,7 +76,12 @@ def inline(light: Drawing, dark: Drawing, prefix: str, styles: ChartStyles) -> I
     width, height = (float(length) for length in tree.attrib["viewBox"].split()[2:])
     shown = (child for child in tree if child.tag not in ("title", "metadata"))
     markup = "".join(ElementTree.tostring(child, encoding="unicode").replace(" />", "/>") for child in shown)
-    return InlineSvg(markup, (width, height), panels)
+    return InlineSvg(_LINES.sub(_joined, markup), (width, height), panels)
+
+
+def _joined(lines: re.Match[str]) -> str:
+    """One path of all lines: a page has some thousand of them."""
+    return f'<path d="{"".join(re.findall(r"[MHV][-0-9. ]+", lines[0]))}" class="{lines[1]}"/>'
 
 
 def _merged(light: str, dark: str, styles: ChartStyles) -> str:

@@ -239,8 +239,9 @@ class ReportChart:
 
     @property
     def description(self) -> str:
-        """For a screen reader, which has read the title before it."""
-        return self.alt.removeprefix(f"{self.title}. ")
+        """For a screen reader, which has read the title before it, and reads the values after it, where there are any."""
+        subtitle_and_values = self.alt.removeprefix(f"{self.title}. ")
+        return subtitle_and_values.partition(". ")[0] if self.spots else subtitle_and_values
 
     @property
     def picture(self) -> InlineSvg:

@@ -98,7 +98,7 @@ def test_twice_as_much_is_not_as_much_even_where_it_is_one_cycle(tmp_path: Path)
 
 
 def starts_of(ratio: float) -> Figures:
-    return {**CASES["stack-costs-at-start"][HOLDS], "thread_start/fresh_stack/bytes:4096/touch:none": 100 * ratio}
+    return {**CASES["stack-costs-at-start"][HOLDS], "thread_start/fresh_stack/bytes:4096/touch:none/core:starter": 100 * ratio}
 
 
 def spread(share: float) -> Noise:
@@ -116,7 +116,7 @@ def test_a_small_difference_that_is_shown_is_a_verdict(tmp_path: Path) -> None:
 def test_a_small_difference_that_may_be_large_is_undecided(tmp_path: Path) -> None:
     judged = verdict_of("stack-costs-at-start", make_run(tmp_path, starts_of(1.1), noise=spread(0.3)))
     assert judged.verdict == UNDECIDED
-    assert judged.needs == tuple(f"thread_start/fresh_stack/bytes:{size}/touch:none" for size in (4096, 1024))
+    assert judged.needs == tuple(f"thread_start/fresh_stack/bytes:{size}/touch:none/core:starter" for size in (4096, 1024))
 
 
 @pytest.mark.parametrize("ratio", [0.9, 1.0, 1.05, 1.09, 1.1, 1.11, 1.15, 1.2, 1.3])
