@@ -15,7 +15,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
-#include <functional>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -36,11 +35,10 @@ namespace {
 struct output {
   std::unique_ptr<benchmark::BenchmarkReporter> reporter;
   std::ostream* stream;
-  bool json;
 };
 
-std::unique_ptr<benchmark::BenchmarkReporter> reporter_for(bool json) {
-  if (json) return std::make_unique<benchmark::JSONReporter>();
+std::unique_ptr<benchmark::BenchmarkReporter> file_reporter(const options& chosen) {
+  if (flag(chosen, "benchmark_out_format") != "console") return std::make_unique<benchmark::JSONReporter>();
   return std::make_unique<benchmark::ConsoleReporter>(benchmark::ConsoleReporter::OO_None);
 }
 
@@ -292,12 +290,10 @@ std::size_t run_apart(options& chosen) {
   const std::string file_name = flag(chosen, "benchmark_out");
   std::ofstream file;
   std::vector<output> outputs;
-  const bool json = flag(chosen, "benchmark_format") == "json";
-  outputs.push_back({std::unique_ptr<benchmark::BenchmarkReporter>(benchmark::CreateDefaultDisplayReporter()), &std::cout, json});
+  outputs.push_back({std::unique_ptr<benchmark::BenchmarkReporter>(benchmark::CreateDefaultDisplayReporter()), &std::cout});
   if (!file_name.empty()) {
     file.open(file_name);
-    const bool file_json = flag(chosen, "benchmark_out_format") != "console";
-    outputs.push_back({reporter_for(file_json), &file, file_json});
+    outputs.push_back({file_reporter(chosen), &file});
   }
   const std::size_t name_width = width_of(names);
   benchmark::BenchmarkReporter::Context context;

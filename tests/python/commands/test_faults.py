@@ -28,7 +28,7 @@ from suite.runner import scheduler
 from suite.runner.program import Program as chosen_program
 from suite.runner.program import ask
 from support import ROOT, fake_program
-from support.measuring_program import listed, names, parsed, program
+from support.measuring_program import hostile, listed, names, parsed, program
 
 pytestmark = pytest.mark.slow  # runs whole commands, and kills them at moments that it waits for
 
@@ -263,14 +263,6 @@ HOSTILE_AT_ONCE = {
     "hang_at_exit": "it hung for 10 s",
     "shared": "malloc gave two threads the same memory at once",
 }
-
-
-def hostile(fault: str) -> str:
-    """--allocator's value for the library with this fault."""
-    built = program().with_name(f"libhostile_{fault}.so")
-    if not built.exists():
-        pytest.skip("the hostile libraries are not built: build the target unit_tests")
-    return f"evil={built},hostile_"
 
 
 def started(*arguments: str) -> subprocess.Popen[str]:

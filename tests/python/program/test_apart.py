@@ -11,17 +11,9 @@ from typing import Any
 import pytest
 
 from support import ROOT
-from support.measuring_program import available_mallocs, measure, names, program, run
+from support.measuring_program import available_mallocs, hostile, measure, names, program, run
 
 EVIL = "^scoped/(none|evil|glibc)/bytes:64/touch:"
-
-
-def hostile(fault: str) -> str:
-    """--allocator's value for the library with this fault."""
-    built = program().with_name(f"libhostile_{fault}.so")
-    if not built.exists():
-        pytest.skip("the hostile libraries are not built: build the target unit_tests")
-    return f"--allocator=evil={built},hostile_"
 
 
 def errors(rows: list[dict[str, Any]]) -> dict[str, str]:
@@ -29,13 +21,13 @@ def errors(rows: list[dict[str, Any]]) -> dict[str, str]:
 
 
 def test_a_malloc_that_crashes_costs_its_own_benchmark_only() -> None:
-    rows = measure(hostile("late_abort"), f"--only={EVIL}first").rows
+    rows = measure(f"--allocator={hostile('late_abort')}", f"--only={EVIL}first").rows
     assert names(rows) == [f"scoped/{name}/bytes:64/touch:first" for name in ("none", "glibc", "evil")]
     assert errors(rows) == {"scoped/evil/bytes:64/touch:first": "its process died of Aborted"}
 
 
 def test_a_malloc_that_hangs_is_ended_once_and_then_left_out() -> None:
-    rows = measure(hostile("late_hang"), f"--only={EVIL}(none|first)", "--limit=1").rows
+    rows = measure(f"--allocator={hostile('late_hang')}", f"--only={EVIL}(none|first)", "--limit=1").rows
     assert len(rows) == 6
     assert errors(rows) == {
         "scoped/evil/bytes:64/touch:none": "its process was ended, because it took longer than 1 s",
@@ -45,7 +37,7 @@ def test_a_malloc_that_hangs_is_ended_once_and_then_left_out() -> None:
 
 def test_text_and_file_tell_the_error_too(tmp_path: Path) -> None:
     out = tmp_path / "out.txt"
-    answer = run("--profile=smoke", hostile("late_abort"), f"--only={EVIL}first", f"--benchmark_out={out}", "--benchmark_out_format=console")
+    answer = run("--profile=smoke", f"--allocator={hostile('late_abort')}", f"--only={EVIL}first", f"--benchmark_out={out}", "--benchmark_out_format=console")
     for text in (answer.out, out.read_text()):
         assert text.count("Benchmark  ") == 1, "one header, however many processes"
         assert "its process died of Aborted" in text and "scoped/none/bytes:64/touch:first" in text

@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from support import ROOT
 
 
@@ -29,6 +31,14 @@ def compiled(source: str, folder: Path, *options: str) -> Path:
     command = [compiler, "-std=c++20", "-O1", "-shared", "-fPIC", *options, str(ROOT / source), "-o", str(library)]
     subprocess.run(command, check=True)
     return library
+
+
+def hostile(fault: str) -> str:
+    """--allocator's value for the library with this fault."""
+    built = program().with_name(f"libhostile_{fault}.so")
+    if not built.exists():
+        pytest.skip("the hostile libraries are not built: build the target unit_tests")
+    return f"evil={built},hostile_"
 
 
 @dataclass(frozen=True)
