@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "loaded_malloc.hpp"
+
 namespace stackheap {
 
 /// A malloc library as distributions ship it.
@@ -14,15 +16,16 @@ struct library_row {
   std::array<std::string_view, 3> sonames;    ///< tried in order
   std::string_view prefix;                    ///< prefix of malloc, free, ... in the library's symbols
   std::string_view package;                   ///< Debian's package
-  std::string (*version)(void* handle);       ///< asks the opened library; empty when it cannot tell
+  version_function version;                   ///< asks the opened library; empty when it cannot tell
   std::array<std::string_view, 3> quick = {};  ///< the only families in which a quick run measures it; empty: all families
 };
 
-std::string glibc_version(void* handle);
-std::string mimalloc_version(void* handle);
-std::string jemalloc_version(void* handle);
-std::string tcmalloc_version(void* handle);
-std::string no_version(void* handle);
+std::string glibc_version(const malloc_load&, std::string_view prefix);
+std::string mimalloc_version(const malloc_load&, std::string_view prefix);
+std::string jemalloc_version(const malloc_load&, std::string_view prefix);
+std::string tcmalloc_version(const malloc_load&, std::string_view prefix);
+std::string tbbmalloc_version(const malloc_load&, std::string_view prefix);
+std::string no_version(const malloc_load&, std::string_view prefix);
 
 inline constexpr std::array libraries{
     library_row{"glibc", "the C library's malloc (ptmalloc)", {"libc.so.6"}, "", "libc6", glibc_version},
@@ -33,10 +36,10 @@ inline constexpr std::array libraries{
     library_row{"tcmalloc", "gperftools' thread-caching malloc",
                 {"libtcmalloc_minimal.so.4", "libtcmalloc_minimal.so"}, "", "libtcmalloc-minimal4", tcmalloc_version},
     library_row{"tbbmalloc", "oneTBB's scalable malloc, called directly",
-                {"libtbbmalloc.so.2", "libtbbmalloc.so"}, "scalable_", "libtbbmalloc2", no_version},
+                {"libtbbmalloc.so.2", "libtbbmalloc.so"}, "scalable_", "libtbbmalloc2", tbbmalloc_version},
     // What people preload: each call goes through a second function, and free first asks whose block it is.
     library_row{"tbbmalloc_proxy", "oneTBB's scalable malloc through its proxy, as it is preloaded",
-                {"libtbbmalloc_proxy.so.2"}, "", "libtbbmalloc2", no_version, {"scoped", "churn", "private"}},
+                {"libtbbmalloc_proxy.so.2"}, "", "libtbbmalloc2", tbbmalloc_version, {"scoped", "churn", "private"}},
 };
 
 }  // namespace stackheap

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <barrier>
 #include <bit>
+#include <cctype>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -113,8 +114,8 @@ std::string fault_of(const loaded_malloc& tried) {
   return fault_of_threads(tried);
 }
 
-/// The row of a library, as the trial's process finds it.
-malloc_library row_here(const std::vector<std::string>& files, std::string_view prefix, version_function ask, bool tested) {
+/// Loads the first of `files` that is there.
+malloc_load load_first(const std::vector<std::string>& files, std::string_view prefix) {
   malloc_load loaded;
   for (const std::string& file : files) {
     malloc_load attempt = load_malloc(file, prefix);
@@ -123,34 +124,47 @@ malloc_library row_here(const std::vector<std::string>& files, std::string_view 
     if (&file == &files.front() || !missing) loaded = std::move(attempt);
     if (!loaded.file.empty()) break;  // found, whether or not it can be used: its own reason is reported
   }
+  return loaded;
+}
+
+/// The row of a library, as the trial's process finds it, without its version.
+malloc_library row_here(const malloc_load& loaded, bool tested) {
   malloc_library row;
   row.file = loaded.file;
   row.reason = loaded.reason;
   row.process = row.available() && loaded.functions.malloc == process_malloc().functions.malloc;
-  if (row.available()) row.version = ask(loaded.handle);
-  if (row.version.empty()) row.version = version_in_name(row.file);
   if (tested || !row.available() || row.process) return row;
   if (const std::string fault = fault_of(loaded.functions); !fault.empty()) row.reason = std::string(in_the_load_test) + fault;
   return row;
 }
 
-// The trial's process tells its parent the row as four texts, each ended by a zero byte.
+// The trial's process sends its parent the row as texts, each ended by a zero byte. The version comes last, because to
+// ask for it may end the process: a library that only fails there can be measured.
 
-std::string told(const malloc_library& row) {
+void send(int answer, const std::vector<std::string>& parts) {
   std::string text;
-  for (const std::string& part : {row.file, row.version, row.reason, std::string(row.process ? "process" : "")})
-    text.append(part.c_str()).push_back('\0');
-  return text;
+  for (const std::string& part : parts) text.append(part.c_str()).push_back('\0');
+  if (::write(answer, text.data(), text.size()) != static_cast<ssize_t>(text.size())) ::_exit(1);
 }
 
-/// False where the text is not whole.
-bool read_row(const std::string& text, malloc_library& row) {
+/// The version as the library says it, where that is a plain word.
+std::string plain_version(const std::string& version) {
+  const auto plain = [](unsigned char c) { return std::isalnum(c) != 0 || std::strchr("._+-~", c) != nullptr; };
+  return version.size() <= 40 && std::all_of(version.begin(), version.end(), plain) ? version : "";
+}
+
+/// What a row's text held.
+enum class received { nothing, row_without_version, all };
+
+received read_row(const std::string& text, malloc_library& row) {
   std::vector<std::string> parts;
   for (std::size_t at = 0, end; (end = text.find('\0', at)) != std::string::npos; at = end + 1)
     parts.push_back(text.substr(at, end - at));
-  if (parts.size() != 4) return false;
-  row.file = parts[0], row.version = parts[1], row.reason = parts[2], row.process = !parts[3].empty();
-  return true;
+  if (parts.size() < 3) return received::nothing;
+  row.file = parts[0], row.reason = parts[1], row.process = !parts[2].empty();
+  if (parts.size() == 3) return received::row_without_version;
+  row.version = parts[3];
+  return received::all;
 }
 
 /// Exits normally, because a library may also hang at exit.
@@ -158,8 +172,10 @@ bool read_row(const std::string& text, malloc_library& row) {
                            int answer, int words) {
   ::alarm(patience_seconds);
   ::dup2(words, STDERR_FILENO);
-  const std::string text = told(row_here(files, prefix, ask, tested));
-  if (::write(answer, text.data(), text.size()) != static_cast<ssize_t>(text.size())) ::_exit(1);
+  const malloc_load loaded = load_first(files, prefix);
+  const malloc_library row = row_here(loaded, tested);
+  send(answer, {row.file, row.reason, row.process ? "process" : ""});
+  send(answer, {loaded.reason.empty() ? plain_version(ask(loaded, prefix)) : ""});
   std::exit(0);
 }
 
@@ -195,8 +211,9 @@ malloc_library try_malloc(const std::vector<std::string>& files, std::string_vie
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
   const std::string own_words = all_of(words[0]);
   ::close(answer[0]), ::close(words[0]);
-  const bool whole = read_row(text, row);
-  if (const std::string end = !whole && status == 0 ? "it ended the process" : end_of(status); !end.empty())
+  const received got = read_row(text, row);
+  if (const std::string end = got == received::nothing && status == 0 ? "it ended the process" : end_of(status);
+      !end.empty() && got != received::row_without_version)
     row.reason = std::string(in_the_load_test) + end;
   if (row.reason.starts_with(in_the_load_test) && !own_words.empty())
     row.reason += " (\"" + own_words.substr(0, own_words.find('\n')) + "\")";

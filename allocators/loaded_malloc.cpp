@@ -10,6 +10,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <stdexcept>
 
 #include "libraries.hpp"
@@ -44,6 +46,13 @@ Function* first_symbol(void* handle, std::string_view prefix, std::initializer_l
   for (const char* name : names)
     if (Function* function = symbol<Function>(handle, std::string(prefix) + name)) return function;
   return nullptr;
+}
+
+/// The function of this name, if it stands in the library itself and not in a library that it needs.
+template <class Function>
+Function* own_symbol(const malloc_load& library, const std::string& name) {
+  const auto function = symbol<Function>(library.handle, name);
+  return same_file(file_of(reinterpret_cast<const void*>(function)), library.file) ? function : nullptr;
 }
 
 std::string last_error() {
@@ -106,7 +115,7 @@ malloc_library row_of(const library_row& known, bool tested) {
 malloc_library row_of(const malloc_request& request, bool tested) {
   // A name without a slash would be searched for on the system; a file of that name in this folder takes precedence.
   const bool here = request.file.find('/') == std::string::npos && ::access(request.file.c_str(), F_OK) == 0;
-  malloc_library row = try_malloc({here ? "./" + request.file : request.file}, request.prefix, no_version, tested);
+  malloc_library row = try_malloc({here ? "./" + request.file : request.file}, request.prefix, any_known_version, tested);
   if (!row.available() && !row.reason.starts_with(in_the_load_test))
     throw std::invalid_argument("--allocator " + request.name + ": " + request.file +
                                 " cannot be loaded as a malloc library: " + row.reason);
@@ -115,13 +124,13 @@ malloc_library row_of(const malloc_request& request, bool tested) {
 
 }  // namespace
 
-std::string glibc_version(void* handle) {
-  const auto ask = symbol<const char*()>(handle, "gnu_get_libc_version");
+std::string glibc_version(const malloc_load& library, std::string_view) {
+  const auto ask = own_symbol<const char*()>(library, "gnu_get_libc_version");
   return ask != nullptr ? ask() : "";
 }
 
-std::string mimalloc_version(void* handle) {
-  const auto ask = symbol<int()>(handle, "mi_version");
+std::string mimalloc_version(const malloc_load& library, std::string_view) {
+  const auto ask = own_symbol<int()>(library, "mi_version");
   if (ask == nullptr) return "";
   const int number = ask();  // 2.0.9 is 209 up to 2.2.4, and 20205 (major, two digits minor, two digits patch) later
   const int minor_unit = number < 1000 ? 10 : 100;
@@ -129,8 +138,10 @@ std::string mimalloc_version(void* handle) {
          std::to_string(number % minor_unit);
 }
 
-std::string jemalloc_version(void* handle) {
-  const auto ask = symbol<int(const char*, void*, std::size_t*, void*, std::size_t)>(handle, "mallctl");
+std::string jemalloc_version(const malloc_load& library, std::string_view prefix) {
+  using function = int(const char*, void*, std::size_t*, void*, std::size_t);
+  auto ask = own_symbol<function>(library, std::string(prefix) + "mallctl");
+  if (ask == nullptr) ask = own_symbol<function>(library, "mallctl");
   const char* version = nullptr;
   std::size_t bytes = sizeof version;
   if (ask == nullptr || ask("version", &version, &bytes, nullptr, 0) != 0 || version == nullptr) return "";
@@ -138,8 +149,8 @@ std::string jemalloc_version(void* handle) {
   return whole.substr(0, whole.find('-'));
 }
 
-std::string tcmalloc_version(void* handle) {
-  const auto ask = symbol<const char*(int*, int*, const char**)>(handle, "tc_version");
+std::string tcmalloc_version(const malloc_load& library, std::string_view) {
+  const auto ask = own_symbol<const char*(int*, int*, const char**)>(library, "tc_version");
   if (ask == nullptr) return "";
   int major = 0, minor = 0;
   const char* patch = "";
@@ -147,11 +158,25 @@ std::string tcmalloc_version(void* handle) {
   return std::to_string(major) + '.' + std::to_string(minor) + (patch != nullptr ? patch : "");
 }
 
-std::string no_version(void*) { return ""; }
+std::string tbbmalloc_version(const malloc_load& library, std::string_view) {
+  // It has no function for it, but a line that it prints where TBB_VERSION is set. The proxy needs the library itself.
+  const auto of_tbb = reinterpret_cast<const void*>(symbol<void*(std::size_t)>(library.handle, "scalable_malloc"));
+  if (of_tbb == nullptr) return "";
+  std::ifstream file(file_of(of_tbb), std::ios::binary);
+  const std::string content(std::istreambuf_iterator<char>(file), {});
+  const std::string_view line = "TBBmalloc: VERSION";
+  const auto at = content.find(line);
+  if (at == std::string::npos) return "";
+  const auto begin = content.find_first_not_of(" \t", at + line.size());
+  return begin == std::string::npos ? "" : content.substr(begin, content.find_first_not_of("0123456789.", begin) - begin);
+}
 
-std::string version_in_name(const std::string& file) {
-  const auto at = file.rfind(".so.");
-  return at == std::string::npos ? "" : file.substr(at + 4);
+std::string no_version(const malloc_load&, std::string_view) { return ""; }
+
+std::string any_known_version(const malloc_load& library, std::string_view prefix) {
+  for (const library_row& known : libraries)
+    if (const std::string version = known.version(library, prefix); !version.empty()) return version;
+  return "";
 }
 
 malloc_load load_malloc(const std::string& file, std::string_view prefix) {
@@ -232,7 +257,7 @@ void find_malloc_libraries(const std::vector<malloc_request>& requests,
   row.process = true;
   row.file = own.file;
   row.reason = own.reason;
-  row.version = version_in_name(own.file);
+  row.version = try_malloc({own.file}, "", any_known_version, true).version;  // in a process of its own: it may fail
 }
 
 const std::vector<malloc_library>& malloc_libraries() { return rows(); }

@@ -49,7 +49,7 @@ struct malloc_library {
   std::string description;
   std::string prefix;    ///< of malloc, free, ... in the library's symbols
   std::string file;      ///< real path of the file whose symbols these are
-  std::string version;   ///< from the library itself, else from the name of its file, else empty
+  std::string version;   ///< from the library itself; empty when it cannot tell. The name of a file tells another version
   std::string reason;    ///< why it is not available; empty when it is
   std::string package;   ///< Debian's package, where there is one
   bool process = false;  ///< its malloc is the one this process itself uses
@@ -76,15 +76,15 @@ malloc_load load_malloc(const std::string& file, std::string_view prefix);
 /// The malloc that this process itself calls.
 malloc_load process_malloc();
 
-/// "2.8" of "/usr/lib/libtbbmalloc.so.2.8"; empty when the name has no version.
-std::string version_in_name(const std::string& file);
+/// Asks an opened library, whose malloc has that prefix, for its version; empty when it cannot tell.
+using version_function = std::string (*)(const malloc_load& library, std::string_view prefix);
 
-/// Asks an opened library for its version; empty when it cannot tell.
-using version_function = std::string (*)(void* handle);
+/// Asks in every way that a row of libraries.hpp knows: for a library of which only the file is known.
+std::string any_known_version(const malloc_load& library, std::string_view prefix);
 
 /// Loads and, unless it was `tested` before, uses in a process of its own the first of `files` that is there. Returns its
 /// row: its file and version, and in `reason` why it cannot be loaded, or in one line its fault (crash, hang, bad blocks)
-/// and its own words.
+/// and its own words. A library that only fails when it is asked for its version has no version.
 malloc_library try_malloc(const std::vector<std::string>& files, std::string_view prefix, version_function ask,
                           bool tested = false);
 /// How the reason of a library begins that could be loaded and then had a fault.

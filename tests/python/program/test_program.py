@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import time
@@ -16,7 +17,7 @@ import pytest
 
 from suite.results.model import COUNTED_BESIDE
 from support import ROOT, declarations
-from support.measuring_program import Answer, available_mallocs, listed, measure, names, parsed, program, run
+from support.measuring_program import Answer, available_mallocs, compiled, listed, measure, names, parsed, program, run
 
 PROFILES = ("smoke", "quick", "full")
 HARDWARE_COUNTERS = {"instructions", "cycles", "branch_misses", "cache_misses", "dtlb_misses"}
@@ -337,6 +338,29 @@ def test_any_other_malloc_is_a_strategy_of_that_name() -> None:
     assert answer.context["malloc.mine"].endswith(f" {file}")
 
 
+@pytest.mark.parametrize("name", ["glibc", "mimalloc", "jemalloc", "tcmalloc", "tbbmalloc", "tbbmalloc_proxy"])
+def test_a_malloc_given_as_a_file_says_the_version_that_its_row_says(name: str, tmp_path: Path) -> None:
+    malloc = available_mallocs().get(name)
+    if malloc is None:
+        pytest.skip(f"needs {name}")
+    # Of the C library there is only one in a process; the proxy finds its library beside itself.
+    file = malloc["file"] if name in ("glibc", "tbbmalloc_proxy") else shutil.copy(malloc["file"], tmp_path / "libmine.so.9.9.9")
+    prefix = ",scalable_" if name == "tbbmalloc" else ""
+    mine = next(row for row in listed(f"--allocator=mine={file}{prefix}")["strategies"] if row["name"] == "mine")
+    assert mine["version"] == malloc["version"] != "" and mine["available"]
+
+
+@pytest.mark.parametrize(
+    "fault, version", [("PATCH=", "7.3"), ("PATCH=rc\\n1", "unknown"), ("CRASHES", "unknown"), ("ENDS", "unknown")]
+)
+def test_a_library_whose_version_cannot_be_had_is_measured_without(fault: str, version: str, tmp_path: Path) -> None:
+    define = f'-D{fault.replace("=", "=" + chr(34))}"' if "=" in fault else f"-D{fault}"
+    library = compiled("tests/hostile/version.cpp", tmp_path, define).rename(tmp_path / "libmine.so.4.5.10")
+    answer = measure(f"--allocator=mine={library},whole_", "--only=^scoped/mine/bytes:64/touch:first")
+    assert names(answer.rows) == ["scoped/mine/bytes:64/touch:first"]
+    assert answer.context["malloc.mine"] == f"{version} {library}", "the name of a file tells another version"
+
+
 def test_a_malloc_of_this_folder_is_that_and_not_the_systems(tmp_path: Path) -> None:
     (tmp_path / "libm.so.6").write_text("no library")
     done = subprocess.run(
@@ -381,6 +405,7 @@ def test_a_preloaded_malloc_without_a_row_gets_a_row() -> None:
         pytest.skip(f"needs {file}")
     assert answer.context["process_malloc"] == "process"
     assert file in answer.context["malloc.process"]
+    assert re.match(r"[0-9.]+ /", answer.context["malloc.process"])
     assert names(answer.rows) == ["scoped/process/bytes:64/touch:first"]
 
 
