@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from suite.base import phrases
 from suite.base.text import bytes_text
-from suite.claims.inputs import ComparedPair, by_turns, libraries, need, ratio, ratios
-from suite.claims.verdict import HOLDS, Verdict, claim, holds_but, is_more, listed, names, of_all, times
+from suite.claims.inputs import ComparedPair, by_turns, comparison, comparisons, libraries, need
+from suite.claims.verdict import (
+    HOLDS,
+    Verdict,
+    claim,
+    holds_but,
+    is_more,
+    listed,
+    names,
+    of_all,
+    of_all_in_order,
+    relative,
+    times,
+)
 from suite.results import caches, query
 from suite.results.model import Benchmark, Run
 
@@ -31,9 +43,12 @@ def heap_access_slower(run: Run) -> Verdict:
 def pointer_costs(run: Run) -> Verdict:
     direct = need(run, "indirection/depth:0/layout:packed")
     near, far = (need(run, f"indirection/depth:1/layout:{layout}") for layout in ("packed", "scattered"))
-    compared = ratios({"a pointer to a neighbour": (near, direct), "a pointer to anywhere": (far, direct)})
-    led = ratio(far, near)
-    text = f"relative to a value in place: {listed(compared, times)}; a target anywhere costs {times(led)} a neighbour"
+    compared = comparisons(run, {"a pointer to a neighbour": (near, direct), "a pointer to anywhere": (far, direct)})
+    led = comparison(run, far, near)
+    text = (
+        f"relative to a value in place: {listed(compared, relative)}; a target anywhere costs, relative to a neighbour: "
+        f"{relative(led)}"
+    )
     ruled = of_all(compared, text, lambda rest: f"not for {phrases.joined(rest)}")
     if ruled.verdict == HOLDS and is_more(led, 2.0):
         return holds_but(text, "the distance of the target costs more than following the pointer")
@@ -42,11 +57,14 @@ def pointer_costs(run: Run) -> Verdict:
 
 @claim("jumping-costs", "jumping in memory is slow", "Processors are faster with fewer jumps in memory.", "chase")
 def jumping_costs(run: Run) -> Verdict:
+    """From the largest set to the smallest: the farther away the data, the more a jump can cost."""
     random, in_order = (caches.chased(run, order) for order in ("random", "sequential"))
     named = caches.caches_of(run).named(random.keys() & in_order.keys())
-    compared = ratios({name: (random[size], in_order[size]) for name, size in named.items()})
-    text = f"a load at random costs, relative to a load in order: {listed(compared, times)}"
-    return of_all(compared, text, lambda rest: f"not in {phrases.joined(rest)}")
+    farthest_first = sorted(named, key=lambda name: named[name], reverse=True)
+    compared = comparisons(run, {name: (random[named[name]], in_order[named[name]]) for name in farthest_first})
+    by_size = {name: compared[name] for name in reversed(farthest_first)}
+    text = f"a load at random costs, relative to a load in order: {listed(by_size, relative)}"
+    return of_all_in_order(compared, text, lambda closest: f"only beyond {closest}")
 
 
 @claim(
@@ -65,8 +83,8 @@ def neighbours_help(run: Run) -> Verdict:
         side = query.ordinary(sides)
         name = f"matrix/one_block/n:{side}/by:{{}}"
         pairs[f"a matrix of {side:,} by column"] = _both(run, name, "column", "row")
-    compared = ratios(pairs)
-    text = f"cost of visiting an element: {listed(compared, times)}"
+    compared = comparisons(run, pairs)
+    text = f"cost of visiting an element: {listed(compared, relative)}"
     return of_all(compared, text, lambda rest: f"not for {phrases.joined(rest)}")
 
 
@@ -78,8 +96,8 @@ def _both(run: Run, name: str, *fillings: str) -> ComparedPair:
 @claim("heap-ages", "an aged heap scatters", "An aged heap scatters later allocations.", "list_walk")
 def heap_ages(run: Run) -> Verdict:
     aged, fresh = (libraries(run, "list_walk", heap=heap) for heap in ("aged", "empty"))
-    compared = ratios({name: (aged[name], fresh[name]) for name in aged if name in fresh})
-    text = f"walking a list that was built on an aged heap costs, relative to a fresh heap: {listed(compared, times)}"
+    compared = comparisons(run, {name: (aged[name], fresh[name]) for name in aged if name in fresh})
+    text = f"walking a list that was built on an aged heap costs, relative to a fresh heap: {listed(compared, relative)}"
     walks = {heap: query.by_strategy(run.series("list_walk", None, heap=heap)) for heap in ("aged", "empty")}
     others = query.ratios({name: walk for name, walk in walks["aged"].items() if name not in compared}, walks["empty"])
     if others:

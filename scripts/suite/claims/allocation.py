@@ -6,6 +6,8 @@ from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.claims.inputs import (
     ComparedPair,
+    comparison,
+    comparisons,
     counter,
     default_of,
     ends,
@@ -15,9 +17,6 @@ from suite.claims.inputs import (
     growths,
     libraries,
     need,
-    ratio,
-    ratios,
-    versus,
 )
 from suite.claims.verdict import (
     DOES_NOT_HOLD,
@@ -60,9 +59,9 @@ def _beyond(run: Run, benchmark: Benchmark) -> str:
 def stack_is_faster(run: Run) -> Verdict:
     stack = need(run, "scoped/stack_array/bytes:64/touch:first")
     mallocs = libraries(run, "scoped", bytes=64, touch="first")
-    compared = ratios({name: (mallocs[name], stack) for name in (default_of(run, mallocs), fastest_of(mallocs))})
-    against_stack = {name: versus(run, mallocs[name], stack) for name in compared}
-    text = f"64 bytes take {_ns(stack)} on the stack{_beyond(run, stack)}; relative to that: {listed(against_stack, relative)}"
+    chosen = (default_of(run, mallocs), fastest_of(mallocs))
+    compared = comparisons(run, {name: (mallocs[name], stack) for name in chosen})
+    text = f"64 bytes take {_ns(stack)} on the stack{_beyond(run, stack)}; relative to that: {listed(compared, relative)}"
     return of_all(compared, text, lambda rest: f"not for {names(rest)}")
 
 
@@ -79,16 +78,14 @@ def stack_is_flat(run: Run) -> Verdict:
         ends_of = [need(run, f"scoped/{who}/bytes:{size}/touch:{touch}") for size in (large, small)]
         return ends_of[0], ends_of[1]
 
+    grown, heap = (growth(run, *pair(who, "none")) for who in ("stack_array", default))
     text = (
         f"without touching the memory, {bytes_text(large)} cost, relative to {bytes_text(small)}: on the stack "
-        f"{growth_text(run, *pair('stack_array', 'none'))}, with {phrases.plain(default)} "
-        f"{growth_text(run, *pair(default, 'none'))}"
+        f"{growth_text(grown)}, with {phrases.plain(default)} {growth_text(heap)}"
     )
-    grown = growth(*pair("stack_array", "none"))
     stack = of_none({"the stack": grown}, text, lambda rest: "")
     if stack.verdict == DOES_NOT_HOLD:
         return stack
-    heap = growth(*pair(default, "none"))
     shown = shown_by(heap)
     if shown is Shown.NOTHING:
         too_wide(text, [heap])
@@ -96,10 +93,9 @@ def stack_is_flat(run: Run) -> Verdict:
         return holds_but(text, "the cost of heap memory does not depend on it either")
     conditions = [f"the stack's cost grows {stack.condition}"] if stack.condition else []
     conditions += [f"the heap's cost grows {slight(heap)}"] if shown is Shown.SLIGHTLY_MORE else []
-    touched = ratio(*pair("stack_array", "all"))
+    touched = comparison(run, *pair("stack_array", "all"))
     if is_more(touched):
-        more = relative(versus(run, *pair("stack_array", "all")))
-        conditions.append(f"only while untouched; written in full, the large block costs {more}")
+        conditions.append(f"only while untouched; written in full, the large block costs {relative(touched)}")
     return holds_but(text, "; ".join(conditions)) if conditions else holds(text)
 
 
@@ -111,11 +107,10 @@ def no_search(run: Run) -> Verdict:
     states = ("aged", "empty")
     stack = [need(run, f"heap_state/stack_array/bytes:64/state:{state}/threads:ever") for state in states]
     aged, empty = (libraries(run, "heap_state", bytes=64, state=state, threads="ever") for state in states)
-    heaps = ratios({name: (aged[name], empty[name]) for name in aged if name in empty})
-    searches = growth(stack[0], stack[1])
-    by_malloc = {name: versus(run, aged[name], empty[name]) for name in heaps}
-    beside = f"; by malloc: {listed(by_malloc, relative)}" if heaps else ""
-    text = f"on an aged heap, 64 bytes of stack cost, relative to an empty heap: {growth_text(run, stack[0], stack[1])}"
+    heaps = comparisons(run, {name: (aged[name], empty[name]) for name in aged if name in empty})
+    searches = growth(run, stack[0], stack[1])
+    beside = f"; by malloc: {listed(heaps, relative)}" if heaps else ""
+    text = f"on an aged heap, 64 bytes of stack cost, relative to an empty heap: {growth_text(searches)}"
     stack_alone = of_none({"the stack": searches}, text + beside, lambda rest: "")
     if stack_alone.verdict != HOLDS:
         return stack_alone
@@ -133,16 +128,15 @@ def all_at_once(run: Run) -> Verdict:
     stack = [need(run, f"many/stack_array/count:{count}/taken:together") for count in (many, few)]
     apart = libraries(run, "many", count=many, taken="apart")
     default = default_of(run, apart)
-    heap = versus(run, apart[default], need(run, f"many/{default}/count:{few}/taken:apart"))
-    more = ratio(stack[0], stack[1])
+    heap = comparison(run, apart[default], need(run, f"many/{default}/count:{few}/taken:apart"))
+    grown = growth(run, stack[0], stack[1])
     text = (
         f"a frame of {phrases.count(many, 'local')} costs {_ns(stack[0])}, a frame of {few} costs {_ns(stack[1])}: "
-        f"{growth_text(run, stack[0], stack[1])}; as many blocks from {phrases.plain(default)} cost, relative to a "
+        f"{growth_text(grown)}; as many blocks from {phrases.plain(default)} cost, relative to a "
         f"single block: {relative(heap)}"
     )
-    grown = growth(stack[0], stack[1])
     if shown_by(grown) is Shown.NO_MORE:
-        return holds_but(text, "with a cycle or two more") if is_more(more) else holds(text)
+        return holds_but(text, "with a cycle or two more") if is_more(grown) else holds(text)
     if shown_by(grown) is Shown.SLIGHTLY_MORE:
         return holds_but(text, f"the cost grows {slight(grown)}")
     if is_more(grown) and is_no_more(grown, many / 4):
@@ -164,13 +158,11 @@ def large_takes_time(run: Run) -> Verdict:
         for size in (sizes[-1], sizes[0])
     )
     pairs = {touch: (large[touch], small[touch]) for touch in large}
-    costs = {
-        touch: ratio(*pair) for touch, pair in pairs.items()
-    }
+    costs = {touch: comparison(run, *pair) for touch, pair in pairs.items()}
     text = (
         f"with {phrases.plain(default)}, {bytes_text(sizes[-1])} cost, relative to {bytes_text(sizes[0])}: "
-        f"{relative(versus(run, *pairs['first']))} when only the first byte is written, "
-        f"{relative(versus(run, *pairs['all']))} when every byte is written"
+        f"{relative(costs['first'])} when only the first byte is written, "
+        f"{relative(costs['all'])} when every byte is written"
     )
     shown = {touch: shown_by(cost) for touch, cost in costs.items()}
     if shown["first"] is Shown.MORE:
@@ -193,7 +185,7 @@ def touch_dominates(run: Run) -> Verdict:
     stack = query.over(run, "bytes", "scoped", "stack_array", touch="all")
     default = default_of(run, libraries(run, "scoped", bytes=sizes[-1], touch="all")) if sizes else ""
     heap = query.over(run, "bytes", "scoped", default, touch="all")
-    compared = {size: ratio(heap[size], stack[size]) for size in sizes if size in heap and size in stack}
+    compared = {size: comparison(run, heap[size], stack[size]) for size in sizes if size in heap and size in stack}
     if len(compared) < 2:
         raise CannotJudge("the run has no scoped over bytes, written in full")
     # From the largest size down to the first that is not shown: in a fixed order, no interval needs to be wider.
@@ -203,7 +195,7 @@ def touch_dominates(run: Run) -> Verdict:
             break
         hidden.insert(0, size)
     least, most = min(compared), max(compared)
-    against_stack = {f"at {bytes_text(size)}": versus(run, heap[size], stack[size]) for size in (least, most)}
+    against_stack = {f"at {bytes_text(size)}": compared[size] for size in (least, most)}
     text = (
         f"written in full, a block from {phrases.plain(default)} costs, relative to a block of stack: "
         f"{listed(against_stack, relative)}"
@@ -211,7 +203,7 @@ def touch_dominates(run: Run) -> Verdict:
     if hidden:
         text = f"{text}; less than {phrases.percent(MATTERS - 1)} more from {bytes_text(hidden[0])} on"
         at_most = libraries(run, "scoped", bytes=most, touch="all")
-        others = ratios({name: (block, stack[most]) for name, block in at_most.items()})
+        others = comparisons(run, {name: (block, stack[most]) for name, block in at_most.items()})
         seen = [name for name, price in others.items() if is_more(price)]
         return holds_but(text, f"not with {names(seen)}") if seen else holds(text)
     if shown_by(compared[most]) is Shown.SLIGHTLY_MORE:
@@ -233,12 +225,8 @@ def unknown_size_needs_heap(run: Run) -> Verdict:
         mallocs = libraries(run, "scoped", bytes=size, touch="first")
         fastest = fastest_of(mallocs)
         pairs[f"{phrases.plain(fastest)} at {bytes_text(size)}"] = (mallocs[fastest], alloca)
-    compared = ratios(pairs)
-    against_alloca = {name: versus(run, *pair) for name, pair in pairs.items()}
-    text = (
-        f"alloca takes stack memory of a size known only at run time; relative to its cost: "
-        f"{listed(against_alloca, relative)}"
-    )
+    compared = comparisons(run, pairs)
+    text = f"alloca takes stack memory of a size known only at run time; relative to its cost: {listed(compared, relative)}"
     return of_none(compared, text, lambda rest: "not for all sizes")
 
 
@@ -250,7 +238,7 @@ def os_finds_room(run: Run) -> Verdict:
     mallocs = libraries(run, "scoped", bytes=64, touch="first")
     system = need(run, "scoped/mmap/bytes:64/touch:first")
     faults = {name: counter(benchmark, "page_faults") for name, benchmark in mallocs.items()}
-    cheaper = ratios({name: (system, benchmark) for name, benchmark in mallocs.items()})
+    cheaper = comparisons(run, {name: (system, benchmark) for name, benchmark in mallocs.items()})
     against_malloc = control.compare(run, dict.fromkeys(mallocs, system), mallocs)
     asked = [name for name, count in faults.items() if count.low >= 0.5 or shown_by(cheaper[name]) is not Shown.MORE]
     unclear = [cheaper[name] for name in asked if faults[name].low < 0.5 and shown_by(cheaper[name]) is Shown.NOTHING]
@@ -285,4 +273,4 @@ def frames_are_free(run: Run) -> Verdict:
     pairs["a value's way through the stack"] = need(run, "spill/reload:same"), need(run, "spill/reload:register")
     costs = phrases.joined([f"{name} {control.beyond(*pair).text}" for name, pair in pairs.items()])
     text = f"beyond the same without it, these cost: {costs}"
-    return of_none(growths(pairs), text, lambda paid: f"not {phrases.joined(paid)}")
+    return of_none(growths(run, pairs), text, lambda paid: f"not {phrases.joined(paid)}")

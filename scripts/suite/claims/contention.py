@@ -92,13 +92,13 @@ def shared_heap_contends(run: Run) -> Verdict:
         workload = query.longest(run, family, "life")
         many, single = (libraries(run, family, threads=threads, **workload) for threads in (number, 1))
         pairs |= {f"{family}/{name}": (many[name], single[name]) for name in many if name in single}
-    told_apart = growths_beyond_control(run, pairs)
+    beyond = growths_beyond_control(run, pairs)
     shown: dict[str, Comparison] = {}
     worst: dict[str, Comparison] = {}
     for name in dict.fromkeys(family_and_name.partition("/")[2] for family_and_name in pairs):
         of_families = {key: pair for key, pair in pairs.items() if key.endswith(f"/{name}")}
         rises = {
-            key: replace(rise.apart or rise, apart=told_apart[key].apart)  # either family may err, so each interval is wider
+            key: replace(rise.apart or rise, apart=beyond[key].apart)  # either family may err, so each interval is wider
             for key, rise in growths_beyond_control(run, of_families).items()
         }
         most = max(rises, key=lambda key: (COUNTS_MOST.index(shown_by(rises[key])), rises[key].low))
@@ -130,7 +130,7 @@ def stack_costs_at_start(run: Run) -> Verdict:
         f"{bytes_text(small)} costs{from_cache}; touched in full, a fresh stack of {bytes_text(touched_most)} costs "
         f"{times(touched)} what {bytes_text(touched_least)} cost"
     )
-    by_size = of_all({"its size": growth(untouched[0], untouched[1])}, text, lambda rest: "")
+    by_size = of_all({"its size": growth(run, untouched[0], untouched[1])}, text, lambda rest: "")
     if by_size.verdict == HOLDS and is_more(touched, 2 * its_size.high):
         return holds_but(text, "touching the stack costs far more")
     return by_size

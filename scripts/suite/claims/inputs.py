@@ -11,7 +11,15 @@ from suite.base import phrases
 from suite.claims.verdict import FEW_CYCLES, CannotJudge, Comparison, Undecided, is_no_more, relative
 from suite.results import control, query
 from suite.results.model import Benchmark, Run
-from suite.stats.estimates import Estimate, estimate_difference, estimate_median, estimate_ratio, estimate_shift, median
+from suite.stats.estimates import (
+    Difference,
+    Estimate,
+    estimate_difference,
+    estimate_median,
+    estimate_ratio,
+    estimate_shift,
+    median,
+)
 from suite.stats.looks import confidence_at
 
 LEAST_PROCESSES = 4  # the interval of fewer processes is not reliable
@@ -65,48 +73,60 @@ ComparedPair = tuple[Benchmark, Benchmark]  # the compared benchmark, and the be
 
 
 def ratio(above: Benchmark, below: Benchmark) -> Comparison:
-    """The comparison of two benchmarks. Raises CannotJudge."""
+    """The ratio of two benchmarks. Raises CannotJudge."""
     return ratios({"": (above, below)})[""]
 
 
 def ratios(pairs: Mapping[str, ComparedPair]) -> dict[str, Comparison]:
-    """The comparison of each pair. Raises CannotJudge."""
+    """The ratio of each pair, whatever their control costs. Raises CannotJudge."""
     _need_processes(pairs.values())
     return {name: _comparison(pair, (pair[0].times, pair[1].times), len(pairs)) for name, pair in pairs.items()}
 
 
-def growths(pairs: Mapping[str, ComparedPair]) -> dict[str, Comparison]:
+def comparisons(run: Run, pairs: Mapping[str, ComparedPair], called: str = control.CONTROL) -> dict[str, Comparison]:
+    """The comparison of each pair, as it is judged and stated. Raises CannotJudge.
+
+    Where the control is most of either figure, the difference is judged: as a share of the second figure, so that the same
+    bounds apply.
+    """
+    _need_processes(pairs.values())
+    by_difference = {name for name, pair in pairs.items() if control.tells_difference(run, *pair, called=called)}
+    return {
+        name: _comparison(pair, (pair[0].times, pair[1].times), len(pairs), name in by_difference)
+        for name, pair in pairs.items()
+    }
+
+
+def comparison(run: Run, above: Benchmark, below: Benchmark, called: str = control.CONTROL) -> Comparison:
+    return comparisons(run, {"": (above, below)}, called)[""]
+
+
+def growths(run: Run, pairs: Mapping[str, ComparedPair], called: str = control.CONTROL) -> dict[str, Comparison]:
     """The same for claims that do not count a difference of a few cycles, such as a single instruction makes."""
     return {
-        name: replace(grown, few_cycles=few_cycles_apart(*pairs[name]), apart=grown.apart and replace(
-            grown.apart, few_cycles=few_cycles_apart(*pairs[name], len(pairs))))
-        for name, grown in ratios(pairs).items()
-    }  # fmt: skip
+        name: replace(
+            grown,
+            few_cycles=few_cycles_apart(*pairs[name]),
+            apart=grown.apart and replace(grown.apart, few_cycles=few_cycles_apart(*pairs[name], len(pairs))),
+        )
+        for name, grown in comparisons(run, pairs, called).items()
+    }
 
 
-def growth(above: Benchmark, below: Benchmark) -> Comparison:
-    return growths({"": (above, below)})[""]
+def growth(run: Run, above: Benchmark, below: Benchmark) -> Comparison:
+    return growths(run, {"": (above, below)})[""]
 
 
-def versus(run: Run, above: Benchmark, below: Benchmark, called: str = control.CONTROL) -> Estimate:
-    """The comparison as a text states it: a difference where a ratio would be the control's. Raises CannotJudge."""
-    compared = ratio(above, below)
-    if not control.tells_difference(run, above, below, called=called):
-        return compared
-    return estimate_difference(above.times, below.times, compared.confidence)
-
-
-def growth_text(run: Run, above: Benchmark, below: Benchmark) -> str:
-    """The comparison of a cost that should be flat. A ratio that few cycles make is stated as such."""
-    compared, grown = versus(run, above, below), growth(above, below)
-    few = grown.few_cycles and phrases.differs(compared) and not is_no_more(grown)
-    return f"{relative(compared)}{f', at most {FEW_CYCLES:g} cycles' if few else ''}"
+def growth_text(grown: Comparison) -> str:
+    """The comparison of a cost that should be flat. A difference of few cycles is stated as such."""
+    few = grown.few_cycles and phrases.differs(grown) and not is_no_more(grown)
+    return f"{relative(grown)}{f', at most {FEW_CYCLES:g} cycles' if few else ''}"
 
 
 def growths_beyond_control(run: Run, pairs: Mapping[str, ComparedPair]) -> dict[str, Comparison]:
     """How much more each grows from one thread to several than its control does; without a control, how much it grows.
     Raises CannotJudge."""
-    compared = ratios(pairs)
+    rises = ratios(pairs)
     for name, (above, below) in pairs.items():
         controls = [control.control_of(run, benchmark) for benchmark in (above, below)]
         if controls[0] is not None and controls[1] is not None:
@@ -116,11 +136,9 @@ def growths_beyond_control(run: Run, pairs: Mapping[str, ComparedPair]) -> dict[
                 list(control.growth_in_each_process(*alone).values()),
             )
             if all(columns):
-                compared[name] = replace(
-                    _at_both_levels((above, below, *alone), columns, len(pairs), partial(estimate_ratio, *columns)),
-                    more_ns=compared[name].more_ns,
-                )
-    return compared
+                beyond = _at_both_levels((above, below, *alone), columns, len(pairs), partial(estimate_ratio, *columns))
+                rises[name] = replace(beyond, more_ns=rises[name].more_ns)
+    return rises
 
 
 def counted_ratios(pairs: Mapping[str, ComparedPair], key: str) -> dict[str, Comparison]:
@@ -136,13 +154,13 @@ def by_turns(benchmarks: Mapping[str, Benchmark], above: str, below: str) -> dic
     The unit is the ratio within a process, so what differs between processes does not count.
     """
     _need_processes((benchmark, benchmark) for benchmark in benchmarks.values())
-    compared = {}
+    ratios = {}
     for name, benchmark in benchmarks.items():
         columns = counter_values(benchmark, above), counter_values(benchmark, below)
         logs = [math.log(high / low) for high, low in zip(*columns)]
-        compared[name] = _at_both_levels((benchmark,), columns, len(benchmarks), lambda confidence: _exp(
+        ratios[name] = _at_both_levels((benchmark,), columns, len(benchmarks), lambda confidence: _exp(
             estimate_shift(logs, confidence)))  # fmt: skip
-    return compared
+    return ratios
 
 
 def counter_values(benchmark: Benchmark, key: str) -> tuple[float, ...]:
@@ -156,32 +174,39 @@ def counter_values(benchmark: Benchmark, key: str) -> tuple[float, ...]:
 Columns = tuple[Sequence[float], Sequence[float]]
 
 
-def _comparison(pair: ComparedPair, columns: Columns, comparisons: int) -> Comparison:
+def _comparison(pair: ComparedPair, columns: Columns, number: int, by_difference: bool = False) -> Comparison:
     for benchmark, values in zip(pair, columns):
         if min(values) <= 0.0:
             raise CannotJudge(f"{benchmark.name} has no measurable time")
-    return _at_both_levels(pair, columns, comparisons, lambda confidence: estimate_ratio(*columns, confidence))
+    estimate = estimate_difference if by_difference else estimate_ratio
+    return _at_both_levels(pair, columns, number, partial(estimate, *columns))
 
 
 def _at_both_levels(
-    benchmarks: Sequence[Benchmark], columns: Columns, comparisons: int, estimate: Callable[[float], Estimate]
+    benchmarks: Sequence[Benchmark], columns: Columns, number: int, estimate: Callable[[float], Estimate]
 ) -> Comparison:
-    more_ns = median(columns[0]) - median(columns[1])
+    below = median(columns[1])
+    more_ns = median(columns[0]) - below
     reads = tuple(benchmark.name.text for benchmark in benchmarks)
 
-    def at(number: int, apart: Comparison | None) -> Comparison:
-        confidence = _confidence(benchmarks, number)
-        ratio = estimate(confidence)
-        ends = (ratio.median, ratio.low, ratio.high, ratio.coverage, ratio.n, ratio.modes)
-        return Comparison(*ends, confidence, apart, more_ns=more_ns, reads=reads)
+    def among(several: int, apart: Comparison | None = None) -> Comparison:
+        confidence = _confidence(benchmarks, several)
+        shown = estimate(confidence)
+        difference = shown if isinstance(shown, Difference) else None
+        ends = shown.median, shown.low, shown.high
+        middle, low, high = (1 + end / below for end in ends) if difference else ends
+        return Comparison(
+            middle, low, high, shown.coverage, shown.n, shown.modes, confidence, apart, more_ns=more_ns, reads=reads,
+            difference=difference,
+        )  # fmt: skip
 
-    return at(1, at(comparisons, None))
+    return among(1, among(number))
 
 
-def _confidence(benchmarks: Iterable[Benchmark], comparisons: int = 1) -> float:
+def _confidence(benchmarks: Iterable[Benchmark], several: int = 1) -> float:
     """Of an interval from these benchmarks, at the last look at them."""
     processes, looks = max((benchmark.processes_begun, benchmark.looks) for benchmark in benchmarks)
-    return confidence_at(processes, looks, comparisons)
+    return confidence_at(processes, looks, several)
 
 
 def _exp(shift: Estimate) -> Estimate:
@@ -194,11 +219,11 @@ def _need_processes(pairs: Iterable[ComparedPair]) -> None:
         raise Undecided(f"{min(few.values())} of the {LEAST_PROCESSES} processes a verdict needs", few)
 
 
-def few_cycles_apart(above: Benchmark, below: Benchmark, comparisons: int = 1) -> bool:
+def few_cycles_apart(above: Benchmark, below: Benchmark, several: int = 1) -> bool:
     """Whether `above` costs at most a few cycles more than `below`, at the least favourable ends of the intervals."""
     if not above.cycles or not below.cycles:
         return False
-    confidence = _confidence((above, below), comparisons)
+    confidence = _confidence((above, below), several)
     more, less = estimate_median(above.cycles, confidence), estimate_median(below.cycles, confidence)
     return more.has_interval and less.has_interval and more.high - less.low <= FEW_CYCLES
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from suite.base import phrases
 from suite.base.text import bytes_text
-from suite.claims.inputs import counter, default_of, libraries, ratios, versus
+from suite.claims.inputs import comparisons, counter, default_of, libraries
 from suite.claims.verdict import (
     CannotJudge,
     Undecided,
@@ -94,7 +94,6 @@ def recursion_or_heap(run: Run) -> Verdict:
             run.series("recursion", shape="chain", depth=depths[-1], by=by), "frame").items()}
         for by in ("heap_kept", "calls")
     )  # fmt: skip
-    compared = ratios({name: (calls[name], kept[name]) for name in calls if name in kept})
-    stated = {name: versus(run, calls[name], kept[name], called="loop") for name in compared}
-    text = f"at depth {depths[-1]:,}, a visit by calls costs, relative to a stack on the heap: {listed(stated, relative)}"
+    compared = comparisons(run, {name: (calls[name], kept[name]) for name in calls if name in kept}, called="loop")
+    text = f"at depth {depths[-1]:,}, a visit by calls costs, relative to a stack on the heap: {listed(compared, relative)}"
     return of_all(compared, text, lambda rest: f"not with {phrases.joined(rest)}")

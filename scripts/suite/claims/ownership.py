@@ -6,15 +6,14 @@ from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.claims.inputs import (
     ComparedPair,
+    comparison,
+    comparisons,
     counted_ratios,
     counter_values,
     growth,
     growths,
     libraries,
     need,
-    ratio,
-    ratios,
-    versus,
 )
 from suite.claims.verdict import (
     DOES_NOT_HOLD,
@@ -80,16 +79,14 @@ def _drops(benchmark: Benchmark, count: int) -> list[float]:
     "Simple values can be copied; objects that own heap memory are better moved.", "pass",
 )  # fmt: skip
 def simple_copies_cheap(run: Run) -> Verdict:
-    simple = growth(need(run, "pass/type:int/how:copy"), need(run, "pass/type:int/how:move"))
+    simple = growth(run, need(run, "pass/type:int/how:copy"), need(run, "pass/type:int/how:move"))
     on_heap = {"a long string": "long_string", "a vector of 1,000": "vector_1000"}
-    better = ratios({
+    pairs: dict[str, ComparedPair] = {
         name: (need(run, f"pass/type:{kind}/how:copy"), need(run, f"pass/type:{kind}/how:move"))
         for name, kind in on_heap.items()
-    })  # fmt: skip
-    kinds = {"an int": "int", **on_heap}
-    moves = {name: [need(run, f"pass/type:{kind}/how:{way}") for way in ("copy", "move")] for name, kind in kinds.items()}
-    stated = {name: versus(run, copied, moved) for name, (copied, moved) in moves.items()}
-    text = f"a copy costs, relative to a move: {listed(stated, relative)}"
+    }
+    better = comparisons(run, pairs)
+    text = f"a copy costs, relative to a move: {listed({'an int': simple, **better}, relative)}"
     copied = of_none({"an int": simple}, text, lambda rest: "")
     if copied.verdict == DOES_NOT_HOLD:
         return copied
@@ -112,13 +109,9 @@ def borrow_is_free(run: Run) -> Verdict:
         )  # fmt: skip
     if not lent:
         raise CannotJudge("the run has no pass")
-    compared = growths(lent)
-    more = {
-        name: estimate_difference(above.times, below.times, compared[name].confidence)
-        for name, (above, below) in lent.items()
-    }
-    most = max(more, key=lambda name: more[name].median)
-    text = f"lending a value costs, relative to the call alone, at most: {listed({most: more[most]}, relative)}"
+    compared = growths(run, lent)
+    most = max(compared, key=lambda name: compared[name].more_ns or 0.0)
+    text = f"lending a value costs, relative to the call alone, at most: {listed({most: compared[most]}, relative)}"
     lending = of_none(compared, text, lambda paid: f"not for {phrases.joined(paid)}")
     return holds(f"{text}, a few cycles at most") if lending.verdict == HOLDS else lending
 
@@ -167,17 +160,20 @@ def automatic_is_free(run: Run) -> Verdict:
         activity: (need(run, f"smart_pointer/op:{op}/kind:unique_ptr"), need(run, f"smart_pointer/op:{op}/kind:raw"))
         for activity, op in (("making and dropping", "make"), ("use", "use"))
     }
-    compared = growths(pairs)
+    compared = growths(run, pairs, called="value")
     raw = pairs["making and dropping"][1]
-    shared = ratio(need(run, "smart_pointer/op:make/kind:make_shared"), raw)  # as most programs make a shared_ptr
+    made = need(run, "smart_pointer/op:make/kind:make_shared")  # as most programs make a shared_ptr
+    shared = comparison(run, made, raw, called="value")
     holders = {
         name: holder
-        for name, kind in (("make_shared", "make_shared"), ("shared_ptr(new …)", "shared_ptr"))
+        for name, kind in (("by make_shared", "make_shared"), ("by shared_ptr(new …)", "shared_ptr"))
         if (holder := run.get(f"smart_pointer/op:make/kind:{kind}"))
     }
-    stated = {name: versus(run, *pair, called="value") for name, pair in pairs.items()}
-    stated_made = {name: versus(run, holder, raw, called="value") for name, holder in holders.items()}
-    text = f"relative to a plain pointer, a unique_ptr costs: {listed(stated, relative)}; making one by {listed(stated_made, relative)}"
+    stated_made = {name: comparison(run, holder, raw, called="value") for name, holder in holders.items()}
+    text = (
+        f"relative to a plain pointer, a unique_ptr costs: {listed(compared, relative)}; making a shared_ptr costs: "
+        f"{listed(stated_made, relative)}"
+    )
     unique = of_none(compared, text, lambda paid: f"not for {phrases.joined(paid)}")
     return holds_but(text, "a shared_ptr costs more") if unique.verdict == HOLDS and is_more(shared) else unique
 
@@ -196,6 +192,6 @@ def strings_on_heap(run: Run) -> Verdict:
         return holds(f"strings of {heap[0]} characters and more are on the heap")
     text = (
         f"a string of {inside[-1]} characters is stored inside the object; a string of {heap[0]} is on the heap and "
-        f"costs, relative to that: {relative(versus(run, built[heap[0]], built[inside[-1]]))}"
+        f"costs, relative to that: {relative(comparison(run, built[heap[0]], built[inside[-1]]))}"
     )
     return holds_but(text, f"only from {heap[0]} characters on")

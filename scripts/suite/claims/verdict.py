@@ -5,7 +5,8 @@ An interval shows that a thing costs *more* than another (by a tenth or more), *
 difference that is shown is an answer too, so a truth near a bound does not leave a claim open for ever. Any interval
 whose ends are less than a tenth apart shows one of the three. It may err with 1 - CONFIDENCE over all looks at the run
 (suite.stats.looks). A verdict that finds the same in all comparisons needs no more, because each of them alone could
-refute it; a verdict that tells comparisons apart needs wider intervals (Bonferroni).
+refute it; a verdict that tells comparisons apart needs wider intervals (Bonferroni), unless the question gives their
+order.
 """
 
 from __future__ import annotations
@@ -92,6 +93,7 @@ class Comparison(Estimate):
     few_cycles: bool = False  # the difference is a few cycles at most, which the claim does not count
     more_ns: float | None = None  # how much more, where the figures are times
     reads: tuple[str, ...] = ()  # the benchmarks
+    difference: Difference | None = None  # that is judged and stated: a ratio would be that of two controls
 
     @property
     def has_interval(self) -> bool:
@@ -156,18 +158,40 @@ def _together(
         return holds(text)
     if everywhere == {contradicts}:
         return does_not_hold(text)
-    told_apart = {name: shown_by(ratio.apart or ratio) for name, ratio in ratios.items()}
-    by_kind = {kind: [name for name in ratios if told_apart[name] is kind] for kind in Shown}
+    apart = {name: ratio.apart or ratio for name, ratio in ratios.items()}
+    by_kind = {kind: [name for name in ratios if shown_by(apart[name]) is kind] for kind in Shown}
     kinds = {kind for kind in Shown if by_kind[kind]} - {Shown.NOTHING}
     if len(kinds) < 2 and kinds != {Shown.SLIGHTLY_MORE}:  # the open comparisons could still agree with the others
-        too_wide(text, [ratio for name, ratio in ratios.items() if told_apart[name] is Shown.NOTHING])
-    slightly = {name: ratios[name].apart or ratios[name] for name in by_kind[Shown.SLIGHTLY_MORE]}
+        too_wide(text, [ratios[name] for name in by_kind[Shown.NOTHING]])
+    slightly = {name: apart[name] for name in by_kind[Shown.SLIGHTLY_MORE]}
     alone = len(ratios) == 1
     conditions = [exception(by_kind[contradicts])] if by_kind[contradicts] else []
     conditions += [slight(ratio) + ("" if alone else f" for {_label(name)}") for name, ratio in slightly.items()]
     still_open = by_kind[Shown.NOTHING]
     conditions += [f"undecided for {names(still_open)}"] if still_open else []
     return Verdict(HOLDS_BUT, text, "; ".join(conditions), needs_of([ratios[name] for name in still_open]))
+
+
+def of_all_in_order(ratios: Mapping[str, Comparison], text: str, but_only: Callable[[str], str]) -> Verdict:
+    """Holds if the first of two costs more in every comparison. They are in the order in which the question expects less
+    and less; `but_only` makes the condition from the first comparison that shows no more.
+
+    A comparison counts only where all before it show more: in a fixed order, no interval needs to be wider (Maurer,
+    Hothorn and Lehmacher, 1995). What follows the first that shows no more is not judged.
+    """
+    if not ratios:
+        raise CannotJudge("the run measured nothing to compare")
+    before = 0
+    for name, ratio in ratios.items():
+        shown = shown_by(ratio)
+        if shown is Shown.NOTHING:
+            too_wide(text, [ratio])
+        if shown is Shown.SLIGHTLY_MORE:
+            return holds_but(text, slight(ratio) + (f" for {_label(name)}" if len(ratios) > 1 else ""))
+        if shown is Shown.NO_MORE:
+            return holds_but(text, but_only(name)) if before else does_not_hold(text)
+        before += 1
+    return holds(text)
 
 
 def too_wide(text: str, ratios: Iterable[Comparison]) -> NoReturn:
@@ -189,6 +213,8 @@ def times(ratio: Estimate) -> str:
 
 def relative(compared: Estimate) -> str:
     """`6.66 times (6.39 to 6.95)`, `6.96 ns more (6.88 to 7.35 ns)`, or that no difference is measurable."""
+    if isinstance(compared, Comparison) and compared.difference is not None:
+        return relative(compared.difference)
     if not isinstance(compared, Difference):
         return times(compared)
     within = f" ({interval_text(compared)})" if compared.has_interval else ""

@@ -182,8 +182,11 @@ def _refinement(options: argparse.Namespace, plan: scheduler.Plan) -> scheduler.
 
 
 def _open_claims(run: Run) -> Mapping[str, Sequence[str]]:
-    """The claims that more processes of some benchmarks would decide, in a few words, and these benchmarks."""
-    return {claim.short: claim.needs for claim in claims.verdicts(run) if claim.needs}
+    """The claims that more processes of some benchmarks would decide, in a few words, and these benchmarks: first the
+    undecided claims, and of these the claims that need the fewest benchmarks."""
+    needy = [claim for claim in claims.verdicts(run) if claim.needs]
+    needy.sort(key=lambda claim: (claim.verdict != claims.UNDECIDED, len(claim.needs)))
+    return {claim.short: claim.needs for claim in needy}
 
 
 def _folder_to_resume(options: argparse.Namespace, root: Path) -> Path:

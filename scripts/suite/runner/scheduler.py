@@ -181,7 +181,8 @@ class RunObserver(Protocol):
 class Refinement:
     """How a run is measured further after its rounds.
 
-    `open_questions`: the questions that the run leaves open, and the benchmarks that would answer each.
+    `open_questions`: the questions that the run leaves open, the most important first, and the benchmarks that would
+    answer each. Where the time does not suffice for all, those that it suffices for are measured.
     `seconds`: the time for it, from the time that the rounds took.
     """
 
@@ -257,13 +258,13 @@ class _RunInProgress:
         yield from self.plan.all_units()
         for look in range(1, len(self.looks) + 1):
             for process in range(self.plan.processes, self.plan.looks[look]):
-                yield from ((part, process) for part in self.parts_of_look(look, process))
+                yield from ((part, process) for part in self.parts_of_look(look, process, self.looks[look - 1]))
 
-    def parts_of_look(self, look: int, process: int) -> list[Part]:
-        """The parts with the benchmarks that this look asked for and that had fewer processes before, in random order."""
-        reached = [self.plan.processes, *self.plan.looks[1:look]]
-        earlier = {name for number, names in zip(reached[1:], self.looks) if process < number for name in names}
-        wanted = set(self.looks[look - 1]) - earlier
+    def parts_of_look(self, look: int, process: int, names: Sequence[str]) -> list[Part]:
+        """The parts with these benchmarks, of those that had fewer processes before this look, in random order."""
+        earlier_looks = zip(self.plan.looks[1:look], self.looks)
+        earlier = {name for number, measured in earlier_looks if process < number for name in measured}
+        wanted = set(names) - earlier
         return [part.only(wanted, look) for part in self.plan.round(process) if wanted.intersection(part.benchmarks)]
 
     def measure_round(self, process: int, units: Sequence[tuple[Part, int]]) -> None:
@@ -282,10 +283,11 @@ class _RunInProgress:
         deadline = refinement.seconds(in_rounds) - in_looks + self.seconds_first + self.seconds_again
         for look, processes in list(enumerate(self.plan.looks))[1:]:
             if look > len(self.looks):
-                questions = refinement.open_questions(read_run(self.folder / RUN_FILE))
-                names = frozenset(name for needed in questions.values() for name in needed)
-                known = tuple(name for name in self.plan.catalogue.benchmarks if name in names)
-                if not known or deadline <= self.seconds_first + self.seconds_again:
+                left = deadline - self.seconds_first - self.seconds_again
+                open_questions = refinement.open_questions(read_run(self.folder / RUN_FILE))
+                questions = self.affordable(open_questions, look, left)
+                known = self.needed_by(questions.values())
+                if not known or left <= 0.0:
                     return
                 self.looks.append(known)
                 write_json(self.folder / LOOKS_FILE, self.looks)
@@ -293,11 +295,26 @@ class _RunInProgress:
             if not self.measure_look(look, deadline):
                 return
 
+    def affordable(self, questions: Mapping[str, Sequence[str]], look: int, left: float) -> Mapping[str, Sequence[str]]:
+        """The questions that the time suffices for, in their order; if for none, the first, as far as the time goes."""
+        chosen: dict[str, Sequence[str]] = {}
+        for question, names in questions.items():
+            needed = self.needed_by([*chosen.values(), names])
+            numbers = range(self.plan.processes, self.plan.looks[look])
+            units = ((part, process) for process in numbers for part in self.parts_of_look(look, process, needed))
+            if (self.seconds_of(units) or 0.0) <= left:
+                chosen[question] = names
+        return chosen or dict(list(questions.items())[:1])
+
+    def needed_by(self, questions: Iterable[Sequence[str]]) -> tuple[str, ...]:
+        names = {name for needed in questions for name in needed}
+        return tuple(name for name in self.plan.catalogue.benchmarks if name in names)
+
     def measure_look(self, look: int, deadline: float) -> bool:
         """Measures what this look asked for, as far as the time suffices; False if it does not."""
         enough = True
         for process in range(self.plan.processes, self.plan.looks[look]):
-            units = [(part, process) for part in self.parts_of_look(look, process)]
+            units = [(part, process) for part in self.parts_of_look(look, process, self.looks[look - 1])]
             missing = [unit for unit in units if unit[0].file_name(process) not in self.units]
             enough = self.seconds_first + self.seconds_again + (self.seconds_of(missing) or 0.0) <= deadline
             if not enough:

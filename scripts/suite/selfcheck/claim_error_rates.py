@@ -2,7 +2,8 @@
 
 A simulated run has a few comparisons whose true ratios are known, and noise of a known shape. It is measured in the
 planned processes and then further, look after look, as long as a verdict needs it. A verdict is wrong if anything that
-it states is not true: that all cost more, that none does, or what it says of each comparison. *Undecided* states nothing.
+it states is not true: that all cost more, that none does, or what it says of each comparison that it judges. *Undecided*
+states nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from suite.claims.verdict import (
     Undecided,
     Verdict,
     of_all,
+    of_all_in_order,
     shown_by,
 )
 from suite.results.model import Benchmark, BenchmarkName, Sample
@@ -88,6 +90,24 @@ class Design:
     name: str
     benchmarks: Callable[[Sequence[float], Draw, random.Random], Mapping[str, Callable[[int], Sample]]]
     compare: Callable[[Mapping[str, Benchmark], int], dict[str, Comparison]]
+    in_order: bool = False  # the verdict takes the comparisons in their order, else all together
+
+    def judge(self, compared: Mapping[str, Comparison]) -> Verdict:
+        if self.in_order:
+            return of_all_in_order(compared, "", lambda name: f"only before {name}")
+        return of_all(compared, "", lambda rest: f"not for {len(rest)}")
+
+    def is_wrong(self, verdict: Verdict, compared: Mapping[str, Comparison], truths: Sequence[float]) -> bool:
+        if verdict.verdict == UNDECIDED:
+            return False
+        if verdict.verdict == HOLDS:
+            return min(truths) <= MATTERS
+        if verdict.verdict == DOES_NOT_HOLD:
+            return (truths[0] if self.in_order else max(truths)) > MATTERS
+        if not self.in_order:
+            return any(_is_wrong_of(ratio.apart or ratio, truth) for ratio, truth in zip(compared.values(), truths))
+        last = next(place for place, ratio in enumerate(compared.values()) if shown_by(ratio) is not Shown.MORE)
+        return any(_is_wrong_of(ratio, truth) for ratio, truth in list(zip(compared.values(), truths))[: last + 1])
 
 
 def _apart(truths: Sequence[float], noise: Draw, chance: random.Random) -> Mapping[str, Callable[[int], Sample]]:
@@ -123,7 +143,10 @@ def _compare_turns(benchmarks: Mapping[str, Benchmark], comparisons: int) -> dic
     return by_turns({str(number): benchmarks[f"turns_{number}"] for number in range(comparisons)}, "above", "below")
 
 
-DESIGNS = (Design("processes apart", _apart, _compare_apart), Design("by turns", _by_turns, _compare_turns))
+DESIGNS = (
+    Design("processes apart", _apart, _compare_apart), Design("by turns", _by_turns, _compare_turns),
+    Design("in order", _apart, _compare_apart, in_order=True),
+)  # fmt: skip
 
 
 def error_rate(truth: str, noise: str, design: Design, runs: int, seed: int) -> ErrorRate:
@@ -131,7 +154,7 @@ def error_rate(truth: str, noise: str, design: Design, runs: int, seed: int) -> 
     chance = random.Random(f"{seed}/{truth}/{noise}/{design.name}")
     truths = TRUTHS[truth]
     ended = [_simulated(truths, NOISE[noise], design, chance) for _ in range(runs)]
-    wrong = sum(_is_wrong(verdict, compared, truths) for verdict, compared, _ in ended)
+    wrong = sum(design.is_wrong(verdict, compared, truths) for verdict, compared, _ in ended)
     undecided = sum(verdict.verdict == UNDECIDED for verdict, _, _ in ended)
     return ErrorRate(truth, noise, design.name, runs, wrong, undecided, sum(most for _, _, most in ended) / runs)
 
@@ -150,23 +173,13 @@ def _simulated(
             benchmarks[name] = replace(benchmarks[name], samples=begun + more)
         compared = design.compare(benchmarks, len(truths))
         try:
-            verdict = of_all(compared, "", lambda rest: f"not for {len(rest)}")
+            verdict = design.judge(compared)
         except Undecided as reason:
             verdict = Verdict(UNDECIDED, str(reason), needs=reason.needs)
         needed = verdict.needs
         if not needed:
             break
     return verdict, compared, max(len(benchmark.samples) for benchmark in benchmarks.values())
-
-
-def _is_wrong(verdict: Verdict, compared: Mapping[str, Comparison], truths: Sequence[float]) -> bool:
-    if verdict.verdict == UNDECIDED:
-        return False
-    if verdict.verdict == HOLDS:
-        return min(truths) <= MATTERS
-    if verdict.verdict == DOES_NOT_HOLD:
-        return max(truths) > MATTERS
-    return any(_is_wrong_of(ratio.apart or ratio, truth) for ratio, truth in zip(compared.values(), truths))
 
 
 def _is_wrong_of(ratio: Comparison, truth: float) -> bool:

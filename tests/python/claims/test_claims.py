@@ -12,9 +12,11 @@ from suite import claims
 from suite.base.files import write_json
 from suite.claims import DOES_NOT_HOLD, HOLDS, HOLDS_BUT, NOT_MEASURED, UNDECIDED
 from suite.claims.inputs import few_cycles_apart
+from suite.claims.verdict import MATTERS, relative
 from suite.commands import claims as command
 from suite.results.model import Benchmark, BenchmarkName, Run, Sample
 from suite.results.read import read_run
+from suite.stats.estimates import estimate_difference, median
 from support import synthetic
 from support.claim_cases import cases
 from support.claim_cases.allocation import many, scoped
@@ -149,6 +151,47 @@ def test_a_verdict_names_what_it_leaves_open(tmp_path: Path) -> None:
     )  # fmt: skip
     assert (judged.verdict, judged.condition) == (HOLDS_BUT, "not for mimalloc; undecided for jemalloc")
     assert judged.needs == ("list_walk/jemalloc/heap:aged", "list_walk/jemalloc/heap:empty")
+
+
+def test_a_comparison_that_the_question_puts_last_needs_no_wider_interval(tmp_path: Path) -> None:
+    """Five processes cannot tell four levels apart, but the farthest comes first: the closer the data, the less a jump costs."""
+    sizes = (16 << 10, 512 << 10, 8 << 20, 64 << 20)
+
+    def judged(*at_random: float, noise: Noise = a_little) -> claims.ClaimVerdict:
+        figures = {f"chase/bytes:{size}/order:random/home:heap": ns for size, ns in zip(sizes, at_random)}
+        figures |= {f"chase/bytes:{size}/order:sequential/home:heap": 1.5 for size in sizes}
+        return verdict_of("jumping-costs", make_run(tmp_path, figures, noise=noise))
+
+    first = judged(1.5, 5.0, 20.0, 100.0)
+    assert (first.verdict, first.condition) == (HOLDS_BUT, "only beyond 16 KiB"), first.text
+    second = judged(1.5, 1.5, 20.0, 100.0)  # the smallest is not judged, because a larger set shows no more
+    assert (second.verdict, second.condition) == (HOLDS_BUT, "only beyond 512 KiB")
+    assert (judged(5.0, 5.0, 20.0, 1.5).verdict, judged(5.0, 9.0, 20.0, 100.0).verdict) == (DOES_NOT_HOLD, HOLDS)
+    slightly = judged(1.65, 5.0, 20.0, 100.0)
+    assert (slightly.verdict, slightly.condition) == (HOLDS_BUT, "by under 15 %, 0.15\u00a0ns for 16 KiB")
+    wide = judged(2.0, 5.0, 20.0, 100.0, noise=lambda name, process: a_lot(name, process) if ":16384" in name else 1.0)
+    assert wide.verdict == UNDECIDED
+    assert wide.needs == tuple(f"chase/bytes:16384/order:{order}/home:heap" for order in ("random", "sequential"))
+
+
+def test_the_estimate_that_is_shown_is_the_estimate_that_is_judged(tmp_path: Path) -> None:
+    """The control is most of all figures, so the text states differences. The verdict is theirs, not that of the ratios."""
+    names = ("scoped/glibc/bytes:64/touch:first", "scoped/stack_array/bytes:64/touch:first")
+
+    def judged(**ns: float) -> tuple[claims.ClaimVerdict, Run]:
+        figures = scoped("first", **{name: {64: price} for name, price in ns.items()})
+        run = make_run(tmp_path, figures, noise=lambda name, process: 1 + 0.03 * (process % 3))
+        return verdict_of("stack-is-faster", run), run
+
+    for malloc in (10.0, 10.5, 11.0, 11.5, 12.0, 13.0):
+        of_claim, run = judged(none=9.9, stack_array=10.0, glibc=malloc)
+        above, below = (run.by_name[name] for name in names)
+        shown = estimate_difference(above.times, below.times)
+        assert f"glibc {relative(shown)}" in of_claim.text
+        bound = (MATTERS - 1) * median(below.times)
+        expected = HOLDS if shown.low > bound else DOES_NOT_HOLD if shown.high <= bound else None
+        assert expected is None or of_claim.verdict == expected, of_claim
+        assert expected or of_claim.verdict in (UNDECIDED, HOLDS_BUT), of_claim
 
 
 def test_what_differs_between_processes_does_not_matter_by_turns(tmp_path: Path) -> None:

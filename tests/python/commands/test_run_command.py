@@ -326,33 +326,33 @@ def test_an_interrupted_run_says_how_to_go_on(call: Call, tmp_path: Path, number
 
 # ---- refinement
 
-CHASE = ("--only", "^chase/", "--no-figures")  # the claim tells cache levels apart, which five processes cannot
+POINTERS = ("--only", "^indirection/", "--no-figures")  # the claim tells two pointers apart, which five processes cannot
 
 
 def processes(run: Run) -> set[int]:
-    return {len(benchmark.samples) for benchmark in run.series("chase")}
+    return {len(benchmark.samples) for benchmark in run.series("indirection")}
 
 
 def test_an_undecided_claim_is_measured_further(call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call(*CHASE) == 0
+    assert call(*POINTERS) == 0
     output = capsys.readouterr()
-    assert "undecided: jumping in memory is slow: measuring 8 benchmarks in up to 10 processes\n" in output.err
+    assert "undecided: following pointers is slow: measuring 3 benchmarks in up to 10 processes\n" in output.err
     assert "refinement, process 10 of 10 done" in output.err
-    assert "8 of the 8 benchmarks were measured further, in up to 10 processes" in output.out
+    assert "3 of the 3 benchmarks were measured further, in up to 10 processes" in output.out
     run = latest(tmp_path)
     assert (run.complete, run.processes, processes(run), run.account.looks) == (True, 5, {10}, (5, 10, 20, 40))
-    judged = next(judged for judged in claims.verdicts(run) if judged.id == "jumping-costs")
+    judged = next(judged for judged in claims.verdicts(run) if judged.id == "pointer-costs")
     assert judged.verdict == claims.HOLDS_BUT and not judged.needs
 
 
 def test_without_refinement_the_only_look_is_as_sure_as_it_can_be(call: Call, tmp_path: Path) -> None:
-    assert call(*CHASE, "--refine", "0") == 0
+    assert call(*POINTERS, "--refine", "0") == 0
     run = latest(tmp_path)
     assert (processes(run), run.account.looks) == ({5}, ())
 
 
 def test_the_time_for_the_refinement_can_be_given(call: Call, tmp_path: Path) -> None:
-    assert call(*CHASE, "--processes", "4", "--refine", "60") == 0
+    assert call(*POINTERS, "--processes", "4", "--refine", "60") == 0
     assert max(processes(latest(tmp_path))) > 4
 
 
@@ -360,7 +360,7 @@ def test_a_run_begun_with_refinement_can_end_it_and_go_on_with_it(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(command.MEASURED_IN_ALL, "quick", 1e-9)
-    assert call(*CHASE) == 0
+    assert call(*POINTERS) == 0
     assert (processes(latest(tmp_path)), latest(tmp_path).account.looks) == ({5}, (5, 10, 20, 40))
     assert call("--resume", "--no-figures", "--refine", "0") == 0
     assert processes(latest(tmp_path)) == {5}
@@ -374,7 +374,7 @@ def test_a_run_begun_with_refinement_can_end_it_and_go_on_with_it(
 def test_a_run_begun_without_refinement_cannot_be_refined(
     call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert call(*CHASE, "--refine", "0") == 0
+    assert call(*POINTERS, "--refine", "0") == 0
     capsys.readouterr()
     assert call("--resume", "--refine", "60") == 2
     refused(capsys, "scripts/run: --refine 60: ")

@@ -440,6 +440,25 @@ def test_a_refinement_ends_before_the_round_that_would_take_too_long(
     assert processes_of(run, GLIBC)[:3] == [0, 1, 2]
 
 
+def test_a_refinement_chooses_the_questions_that_its_time_suffices_for(executable: Path, tmp_path: Path) -> None:
+    """The first question would take too long; the others do not wait for it. Where none fits, the first is measured."""
+    plan, out = refining(executable), tmp_path / "out"
+    scheduler.measure(plan, begin(plan, out), Silent(), refinement=asked())
+    for part in plan.catalogue.parts:  # as if a process of `traverse` had taken 100 s, and of `handoff` 1 s
+        for process in (0, 1):
+            file = out / "parts" / part.file_name(process)
+            unit, document = read_unit(file)
+            write_unit(file, dataclasses.replace(unit, seconds=100.0 if part.family == "traverse" else 1.0), document)
+    open_questions = {"long?": [VECTOR], "short?": [GLIBC], "also short?": [JEMALLOC]}
+    observer = Silent()
+    run = scheduler.measure(plan, out, observer, refinement=asked(open_questions, seconds=50.0))
+    assert observer.looks[0][0] == ["short?", "also short?"]
+    assert (processes_of(run, VECTOR), processes_of(run, GLIBC)) == ([0, 1], [0, 1, 2, 3])
+    observer = Silent()
+    scheduler.measure(plan, out, observer, refinement=asked(open_questions, seconds=0.4))
+    assert [questions for questions, _, _ in observer.looks] == [["long?"]]
+
+
 def test_a_failed_process_of_a_refinement_is_recorded_and_tried_again(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -556,27 +575,27 @@ class Crowded:
 def test_a_disturbed_process_is_run_again_and_the_calmest_attempt_kept(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = planned(executable, processes=1)  # 7 parts of 1000 seconds: the budget allows for one more
+    plan = planned(executable, processes=1)  # 8 parts of 1000 seconds: the budget allows for one more
     Crowded(monkeypatch, 0.0, 0.0, 0.9)
     observer = Silent()
     run = scheduler.measure(plan, begin(plan, tmp_path / "out"), observer)
     third = plan.round(0)[2]
     again = [unit for unit in run.units if unit.attempt == 2]
     assert [(unit.part, unit.disturbed) for unit in again] == [(third.expression, False)]
-    assert (len(observer.begun), observer.rounds) == (8, [0])
+    assert (len(observer.begun), observer.rounds) == (9, [0])
 
 
 def test_a_process_that_stays_disturbed_is_kept_and_marked(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = planned(executable, processes=1)
-    Crowded(monkeypatch, *[0.5] * 7, 0.9)  # the second attempt is worse
+    Crowded(monkeypatch, *[0.5] * 8, 0.9)  # the second attempt is worse
     observer = Silent()
     run = scheduler.measure(plan, begin(plan, tmp_path / "out"), observer)
-    assert [unit.disturbed for unit in run.units] == [True] * 7
+    assert [unit.disturbed for unit in run.units] == [True] * 8
     assert {unit.attempt for unit in run.units} == {1}
     assert run.units[0].reasons == ("other processes used 0.50 cores",)
-    assert len(observer.begun) == 8  # the budget of 7000 seconds is one more process, not seven
+    assert len(observer.begun) == 9  # the budget of 8000 seconds is one more process, not eight
     assert all(run.disturbed_processes(benchmark) == (0,) for benchmark in run.series())
 
 
@@ -601,8 +620,8 @@ def test_a_process_that_is_always_disturbed_is_given_up(
     Crowded(monkeypatch, *[0.5] * 1000)
     observer = Silent()
     run = scheduler.measure(plan, begin(plan, tmp_path / "out"), observer)
-    assert len(observer.begun) == 21 * scheduler.MOST_ATTEMPTS
-    assert len([unit for unit in run.units if unit.disturbed]) == 21
+    assert len(observer.begun) == 24 * scheduler.MOST_ATTEMPTS
+    assert len([unit for unit in run.units if unit.disturbed]) == 24
 
 
 def test_a_process_whose_core_was_shared_is_run_again(

@@ -45,6 +45,14 @@ FAMILIES: dict[str, tuple[str, list[str], dict[str, float]]] = {
             for order in ("sequential", "random")
         },
     ),
+    "indirection": (
+        "access",
+        ["^indirection/"],
+        {
+            f"indirection/depth:{depth}/layout:{layout}": ns
+            for depth, layout, ns in ((0, "packed", 2.0), (1, "packed", 2.0), (1, "scattered", 20.0))
+        },
+    ),
     "traverse": (
         "locality",
         ["^traverse/"],
