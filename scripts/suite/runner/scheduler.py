@@ -183,7 +183,7 @@ class Refinement:
 
     `open_questions`: the questions that the run leaves open, the most important first, and the benchmarks that would
     answer each. Where the time does not suffice for all, those that it suffices for are measured.
-    `seconds`: the time for it, from the time that the rounds took.
+    `seconds`: the time for it, from the time that the rounds took, repeated processes included.
     """
 
     open_questions: Callable[[Run], Mapping[str, Sequence[str]]]
@@ -280,7 +280,8 @@ class _RunInProgress:
         """Measures the benchmarks that would answer the open questions, look after look, until all are answered or
         the time is spent."""
         in_rounds, in_looks = self.seconds_measured(refined=False), self.seconds_measured(refined=True)
-        deadline = refinement.seconds(in_rounds) - in_looks + self.seconds_first + self.seconds_again
+        for_looks = refinement.seconds(in_rounds + self.seconds_again)
+        deadline = for_looks - in_looks + self.seconds_first + self.seconds_again
         for look, processes in list(enumerate(self.plan.looks))[1:]:
             if look > len(self.looks):
                 left = deadline - self.seconds_first - self.seconds_again
