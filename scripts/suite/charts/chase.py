@@ -58,7 +58,7 @@ def _title(shuffled: Mapping[int, Benchmark], in_order: Mapping[int, Benchmark])
 
 
 def overlay_panels(run: Run) -> Panels:
-    return {"": process_times(caches.chased(run))}
+    return {"": process_times(run, caches.chased(run))}
 
 
 OVERLAY = Overlay(

@@ -65,7 +65,7 @@ def overlay_panels(run: Run) -> Panels:
     for touch, title in TOUCHES.items():
         benchmarks = run.series(FAMILY, None, touch=touch)
         by_home = {benchmark.name.parameters.get("home", ""): benchmark for benchmark in benchmarks}
-        panels[title.capitalize()] = process_times(by_home)
+        panels[title.capitalize()] = process_times(run, by_home)
     return panels
 
 

@@ -68,7 +68,7 @@ def _title(benchmarks: Mapping[int, ByHome]) -> str:
 
 
 def overlay_panels(run: Run) -> Panels:
-    return {f"On the {home}": process_times(caches.chased(run, home=home)) for home in ("stack", "heap")}
+    return {f"On the {home}": process_times(run, caches.chased(run, home=home)) for home in ("stack", "heap")}
 
 
 OVERLAY = Overlay(

@@ -20,7 +20,8 @@ QUESTION = "Do threads that never share a block slow each other down?"
 
 
 def draw(run: Run, look: Look) -> Drawing | None:
-    benchmarks = {name: query.over(run, "threads", FAMILY, name) for name in query.leading(run, FAMILY)}
+    names = (control.CONTROL, *query.leading(run, FAMILY))
+    benchmarks = {name: query.over(run, "threads", FAMILY, name) for name in names}
     work = {name: _work(threads) for name, threads in benchmarks.items() if 1 in threads}
     if not work:
         return None
@@ -53,7 +54,8 @@ def _title(run: Run, work: Mapping[str, Mapping[int, Estimate]], cores: int | No
     if most == 1:
         return "Only one thread was measured: this run does not show how malloc scales"
     libraries = [name for name in query.mallocs(run, FAMILY) if most in work.get(name, {})]
-    names = libraries or [name for name, by_threads in work.items() if most in by_threads]
+    others = [name for name, by_threads in work.items() if most in by_threads and name != control.CONTROL]
+    names = libraries or others or [control.CONTROL]
     condition = "With malloc, " if libraries else ""
     text = f"{phrases.count(most, 'thread')} do {phrases.with_extremes({name: work[name][most] for name in names})} times"
     beside = scaling.beside_control(control.growths(run, FAMILY, names, most), min(most, cores or most), most)

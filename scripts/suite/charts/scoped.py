@@ -53,7 +53,7 @@ def _title(run: Run, touch: str) -> str:
 def overlay_panels(run: Run) -> Panels:
     strategies = {"From the default malloc": default_malloc(run, FAMILY), "On the stack": "stack_array"}
     return {
-        title: process_times(query.over(run, "bytes", FAMILY, name, touch="all")) for title, name in strategies.items()
+        title: process_times(run, query.over(run, "bytes", FAMILY, name, touch="all")) for title, name in strategies.items()
     }
 
 

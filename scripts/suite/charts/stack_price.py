@@ -3,102 +3,132 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.charts import scoped
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.charts.kit.several_runs import MULTIPLES, Overlay, Panels, size_text
-from suite.results import control, query
-from suite.results.model import Run
-from suite.stats.estimates import Estimate
+from suite.charts.kit.marks import QUIET
+from suite.charts.kit.several_runs import Overlay, Panels, size_text
+from suite.results import query
+from suite.results.model import Benchmark, Run
+from suite.stats.estimates import Difference, Estimate, estimate_difference, median
 
 FAMILY = "scoped"
 QUESTION = "From which size on does the cost of writing a block hide the cost of malloc?"
 
 USUAL_BYTES = 64
 HIDDEN = 1.1  # times the stack
-BySize = Mapping[int, Estimate]
+TENTH = "tenth"  # the line below which a difference is less than that
+BySize = Mapping[int, Difference]
 
 
 def draw(run: Run, look: Look) -> Drawing | None:
-    ratios = _ratios(run)
-    if not ratios:
+    """Draws differences: the stack's blocks cost nothing but their writing, and a ratio to that is one to the writing."""
+    stack, more = _differences(run)
+    if not more:
         return None
-    sizes = sorted({size for by_size in ratios.values() for size in by_size})
-    stack = forms.Line("stack_array", dict.fromkeys(sizes, forms.exact(1.0)))
-    page = Page(run, look, FAMILY)
-    series = [stack, *(forms.Line(name, by_size) for name, by_size in ratios.items())]
-    (axes,) = forms.lines(page, forms.LinesPanel("", series, forms.Scale(phrases.times)))
-    hidden = _hidden_from(ratios, sizes)
-    forms.guide(page, axes, [(float(hidden), f"under {phrases.times(HIDDEN)}")] if hidden else [])
-    subtitle = "Take a block, write every byte, give it back: time as a multiple of the stack's, log scales"
-    return page.finish(_title(run, ratios, sizes, hidden), subtitle)
+    tenth = {size: _scaled(cost, HIDDEN - 1) for size, cost in query.medians(stack).items()}
+    page = Page(run, look, FAMILY, {TENTH: f"{phrases.percent(HIDDEN - 1)} of the stack's"})
+    seen = {
+        name: {size: difference for size, difference in by_size.items() if phrases.is_left(difference)}
+        for name, by_size in more.items()
+    }
+    series = [forms.Line(name, by_size) for name, by_size in seen.items() if by_size]
+    (axes,) = forms.lines(page, forms.LinesPanel("", [*series, forms.Line(TENTH, tenth, QUIET)]))
+    hidden = _hidden_from(stack, more)
+    forms.guide(page, axes, [(float(hidden), f"under {phrases.percent(HIDDEN - 1)} more")] if hidden else [])
+    subtitle = (
+        "Take a block, write every byte, give it back: time beyond the stack's, log scales; where no difference is "
+        "measurable, no point is drawn"
+    )
+    return page.finish(_title(stack, more, hidden), subtitle)
 
 
-def _ratios(run: Run) -> dict[str, dict[int, Estimate]]:
-    """The ratios of every malloc by size. Their number widens all intervals, because they are compared at once."""
+def _differences(run: Run) -> tuple[dict[int, Benchmark], dict[str, BySize]]:
+    """The stack's blocks, and what each malloc's cost beyond them, by size. The number of the differences widens all
+    intervals, because they are compared at once."""
     stack = query.over(run, "bytes", FAMILY, "stack_array", touch="all")
     names = query.mallocs(run, FAMILY)
-    benchmarks = {name: query.over(run, "bytes", FAMILY, name, touch="all") for name in names}
-    pairs = query.ratios(
-        {(name, size): benchmark for name, sizes in benchmarks.items() for size, benchmark in sizes.items()},
-        {(name, size): benchmark for name in names for size, benchmark in stack.items()},
-    )
-    ratios = {name: {size: pairs[name, size] for size in benchmarks[name] if (name, size) in pairs} for name in names}
-    return {name: by_size for name, by_size in ratios.items() if by_size}
+    mallocs = {name: query.over(run, "bytes", FAMILY, name, touch="all") for name in names}
+    both = {name: sorted(by_size.keys() & stack.keys()) for name, by_size in mallocs.items()}
+    confidence = query.shared_confidence(sum(map(len, both.values())))
+    differences: dict[str, BySize] = {
+        name: {size: estimate_difference(mallocs[name][size].times, stack[size].times, confidence) for size in sizes}
+        for name, sizes in both.items()
+        if sizes
+    }
+    sizes = {size for by_size in differences.values() for size in by_size}
+    return {size: benchmark for size, benchmark in stack.items() if size in sizes}, differences
 
 
-def _hidden_from(ratios: Mapping[str, BySize], sizes: list[int]) -> int | None:
-    """The size from which on every malloc's figure is below HIDDEN; None if the figure of the largest size is not."""
+def _scaled(cost: Estimate, share: float) -> Estimate:
+    return replace(cost, median=cost.median * share, low=cost.low * share, high=cost.high * share, modes=None)
+
+
+def _share(difference: Difference, stack: Benchmark) -> Estimate:
+    """The difference as a share of the stack's time."""
+    return _scaled(difference, 1 / median(stack.times)) if median(stack.times) > 0.0 else difference
+
+
+def _hidden_from(stack: Mapping[int, Benchmark], more: Mapping[str, BySize]) -> int | None:
+    """The size from which on every malloc costs less than HIDDEN times the stack; None if that of the largest is more."""
     hidden = None
-    for size in reversed(sizes):
-        if any(by_size[size].median >= HIDDEN for by_size in ratios.values() if size in by_size):
+    for size in sorted(stack, reverse=True):
+        at_size = [_share(by_size[size], stack[size]) for by_size in more.values() if size in by_size]
+        if any(share.median >= HIDDEN - 1 for share in at_size):
             break
         hidden = size
     return hidden
 
 
-def _title(run: Run, ratios: Mapping[str, BySize], sizes: list[int], hidden: int | None) -> str:
+def _title(stack: Mapping[int, Benchmark], more: Mapping[str, BySize], hidden: int | None) -> str:
+    sizes = sorted(stack)
     subject = "Written in full, a block from malloc"
     if hidden == sizes[0]:
-        return f"{subject} {_while_hidden(ratios, hidden)}, whatever its size"
+        return f"{subject} {_while_hidden(stack, more, hidden)}, whatever its size"
     small = USUAL_BYTES if USUAL_BYTES in sizes and not (hidden and hidden <= USUAL_BYTES) else sizes[0]
-    compared = {
-        size: control.to_stack(run, query.by_strategy(run.series(FAMILY, None, bytes=size, touch="all")))
-        for size in (small, sizes[-1])
-    }
-    parts = [f"{phrases.against(at_size, 'the stack')} at {bytes_text(size)}" for size, at_size in compared.items()]
+    parts = [
+        f"{phrases.against([by_size[size] for by_size in more.values() if size in by_size], 'the stack')} at "
+        f"{bytes_text(size)}"
+        for size in dict.fromkeys((small, sizes[-1]))
+    ]
     if hidden:
         sizes_text = f"from {bytes_text(hidden)} on" if hidden < sizes[-1] else f"at {bytes_text(hidden)}"
-        return f"{subject} {parts[0]}; {sizes_text}, it {_while_hidden(ratios, hidden)}"
+        return f"{subject} {parts[0]}; {sizes_text}, it {_while_hidden(stack, more, hidden)}"
     return f"{subject} {phrases.joined(parts)}"
 
 
-def _while_hidden(ratios: Mapping[str, BySize], hidden: int) -> str:
+def _while_hidden(stack: Mapping[int, Benchmark], more: Mapping[str, BySize], hidden: int) -> str:
     """The statement that the intervals support about the sizes whose medians are all below HIDDEN."""
-    large = [ratio for by_size in ratios.values() for size, ratio in by_size.items() if size >= hidden]
-    if phrases.none_differs(large):
+    large = {
+        (name, size): difference
+        for name, by_size in more.items()
+        for size, difference in by_size.items()
+        if size >= hidden
+    }
+    if phrases.none_differs(large.values()):
         return "shows no measurable difference from the stack"
-    seen = all(ratio.has_interval and ratio.high < HIDDEN for ratio in large)
+    shares = [_share(difference, stack[size]) for (_, size), difference in large.items()]
+    seen = all(share.has_interval and share.high < HIDDEN - 1 for share in shares)
     return f"costs less than {phrases.percent(HIDDEN - 1)} more than the stack{'' if seen else ' by its medians'}"
 
 
 def overlay_panels(run: Run) -> Panels:
-    """What malloc costs as a multiple of the stack, process by process."""
+    """What malloc costs beyond the stack, process by process, where that is measurable."""
     malloc, stack = scoped.overlay_panels(run).values()
-    return {
-        "": {
-            size: {process: ns / stack[size][process] for process, ns in times.items() if stack[size].get(process)}
-            for size, times in malloc.items()
-            if size in stack
-        }
+    more = {
+        size: {process: ns - stack[size][process] for process, ns in times.items() if process in stack[size]}
+        for size, times in malloc.items()
+        if size in stack
     }
+    return {"": {size: times for size, times in more.items() if times and min(times.values()) > 0.0}}
 
 
 OVERLAY = Overlay(
-    "A block from the default malloc, against the stack, costs",
-    "Take a block, write every byte, give it back: malloc's time as a multiple of the stack's, log scales",
-    overlay_panels, "size", over=size_text, axes={"": MULTIPLES},
+    "Beyond the stack, a block from the default malloc costs",
+    "Take a block, write every byte, give it back: malloc's time beyond the stack's where it is measurable, log scales",
+    overlay_panels, "size", over=size_text,
 )  # fmt: skip

@@ -66,7 +66,7 @@ def _title(run: Run, benchmarks: Mapping[str, Mapping[int, Benchmark]], step: tu
 
 
 def overlay_panels(run: Run) -> Panels:
-    return {"": process_times(query.over(run, "length", FAMILY, "string"))}
+    return {"": process_times(run, query.over(run, "length", FAMILY, "string"))}
 
 
 OVERLAY = Overlay(

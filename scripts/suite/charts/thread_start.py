@@ -104,7 +104,7 @@ def _cost(by_size: ByBytes, size: int) -> str:
 
 def overlay_panels(run: Run) -> Panels:
     return {
-        f"Stack {TOUCHES[touch]}, {STACKS[stack]}": process_times(by_size)
+        f"Stack {TOUCHES[touch]}, {STACKS[stack]}": process_times(run, by_size)
         for (touch, stack), by_size in reversed(_of_core(run, STARTER).items())
         if stack == "fresh_stack" or touch == "none"
     }

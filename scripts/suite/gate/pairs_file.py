@@ -15,7 +15,6 @@ from suite.results.metrics import DeclaredMetrics, declared_metrics, encode_metr
 from suite.results.model import CORE_SHARE, SHARED_CACHE, Document, Sample
 from suite.results.read import BadResult, read_json
 
-
 CACHE_WEIGHT = 0.25  # a fifth more in the time of the shared cache counts as much as a twentieth in that of the core
 
 

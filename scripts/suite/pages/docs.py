@@ -15,10 +15,10 @@ from suite.base import phrases
 from suite.base.blocks import BLOCK, OPENING
 from suite.base.errors import BadInput
 from suite.base.files import write_whole
-from suite.base.text import bytes_text
 from suite.pages import report
+from suite.results.caches import reported_text
 from suite.results.compact import write_compact
-from suite.results.model import COUNTED_BESIDE, Run, cache_levels
+from suite.results.model import COUNTED_BESIDE, Run
 from suite.results.read import read_program_output, read_run
 
 README = Path("README.md")
@@ -217,12 +217,11 @@ def _claims(run: Run) -> str:
 
 def _machine(run: Run) -> str:
     context = {key: str(value) for key, value in run.context.items()}
-    levels = ", ".join(f"{name} {bytes_text(size)}" for name, size in cache_levels(run))
     versions = ", ".join(f"{name} {text.partition(' ')[0]}" for name, text in sorted(run.mallocs().items()))
     facts = (
         context.get("cpu_model", ""),
         context.get("topology", ""),
-        f"caches {levels}" if levels else "",
+        reported_text(run),
         versions,
         " ".join(filter(None, (context.get("compiler", ""), context.get("build_flags", "")))),
         f"profile {context['profile']}" if "profile" in context else "",

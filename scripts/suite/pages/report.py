@@ -23,11 +23,12 @@ from suite import charts, claims
 from suite.base import phrases
 from suite.base.errors import BadInput
 from suite.base.files import write_whole
-from suite.base.text import bytes_text, interval_text, printable, three_figures, time_text
+from suite.base.text import interval_text, printable, three_figures, time_text
 from suite.charts.kit.frame import Spot
 from suite.pages import summary
 from suite.pages.inline_svg import ChartStyles, InlineSvg, UnlikeThemes, inline
-from suite.results.model import CORE_SHARE, MADE_BY_THIS_SUITE, SHARED_CACHE, Benchmark, Run, Unit, cache_levels
+from suite.results.caches import reported_text
+from suite.results.model import CORE_SHARE, MADE_BY_THIS_SUITE, SHARED_CACHE, Benchmark, Run, Unit
 from suite.stats.estimates import Estimate, estimate_median, estimate_ratio
 
 PAGE = Path(__file__).with_name("template")
@@ -162,14 +163,13 @@ class ReportedRun:
     def facts(self) -> list[tuple[str, str]]:
         """What is known of the machine and the program, those facts that are there."""
         fact = self.run.context.get
-        caches = ", ".join(f"{level} {bytes_text(size)}" for level, size in cache_levels(self.run))
         compiler = " ".join(str(fact(key, "")) for key in ("compiler", "build_flags")).strip()
         libraries = [f"{name} {text}" for name, text in self.run.mallocs().items()]
         facts = [
             ("Measured", str(fact("date", "")).replace("T", " ")),
             ("Host", str(fact("host_name", ""))),
             ("Processor", str(fact("topology") or fact("cores") or "")),
-            ("Caches", caches),
+            ("Caches", reported_text(self.run)),
             ("Compiler", compiler),
             ("The process's malloc", str(fact("process_malloc", ""))),
             ("Mallocs", "; ".join(libraries)),

@@ -121,6 +121,13 @@ def caches_of(run: Run) -> Caches:
     return caches_in(query.middles(query.medians(chased(run))), cache_levels(run))
 
 
+def reported_text(run: Run) -> str:
+    """`reported 32 KiB L1, 1 MiB L2, 32 MiB L3 (about 8 MiB yours)`; empty where the system reports no cache."""
+    yours = {level.name: f" (about {bytes_text(level.end)} yours)" for level in caches_of(run).levels if not level.is_whole}
+    levels = [f"{bytes_text(size)} {name}{yours.get(name, '')}" for name, size in cache_levels(run)]
+    return f"reported {', '.join(levels)}" if levels else ""
+
+
 def caches_in(curve: Mapping[int, float], reported: list[tuple[str, int]]) -> Caches:
     """`curve` is the time of a load by the bytes of the set, ascending. Levels that were not reported cannot be named: their
     time is not told apart from that of the next."""

@@ -315,6 +315,7 @@ def test_threads_are_counted_and_a_single_thread_is_not_compared() -> None:
 
     assert title(synthetic.synthetic(), "private").startswith("With malloc, 2 threads do ")
     without_control = synthetic.synthetic(keep=lambda name: "/none/" not in name)
+    assert "; control 1× at 1 thread to " in unplaced(synthetic.synthetic(), "private").alt
     assert title(without_control, "private").endswith("; 2 would be ideal")
     one_core = synthetic.synthetic(cores=1, keep=lambda name: "/none/" not in name)
     assert title(one_core, "private").endswith("; 1 would be ideal")
@@ -331,7 +332,7 @@ def test_one_process_has_no_intervals_and_says_so(name: str) -> None:
 def test_a_footer_states_processes_disturbance_and_machine() -> None:
     caption = unplaced(synthetic.synthetic(cores=64, keep=only("churn")), "churn").caption.translate(PLAIN)
     assert "Medians of 5 processes with intervals (94 %)." in caption
-    assert "64 cores · 48 KiB L1, 2 MiB L2, 32 MiB L3 · stackheap quick run" in caption
+    assert "64 cores · reported 48 KiB L1, 2 MiB L2, 32 MiB L3 · stackheap quick run" in caption
     assert "disturbed" not in caption
 
 

@@ -118,7 +118,7 @@ def test_the_page_shows_the_machine_and_its_checks(tmp_path: Path) -> None:
     run = changed(tmp_path, lambda document: document["context"]["suite"]["about"].update(machine=machine))
     text = page_of(run).text
     assert "Keep in mind: turbo." in text and "Heat decides. turn it off" in text
-    assert "GNU 12.2.0 -O3" in text and "L1 48 KiB, L2 2 MiB, L3 32 MiB" in text
+    assert "GNU 12.2.0 -O3" in text and "reported 48 KiB L1, 2 MiB L2, 32 MiB L3" in text
 
 
 def test_every_figure_is_in_the_table_with_interval_and_cycles() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from suite.results.caches import Caches, caches_in, caches_of, chased, chased_by_home, chased_in_windows
+from suite.results.caches import Caches, caches_in, caches_of, chased, chased_by_home, chased_in_windows, reported_text
+from suite.results.model import Benchmark, BenchmarkName, Sample
 from support import synthetic
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -45,6 +48,16 @@ def test_the_machine_of_the_textbook_has_what_it_reports() -> None:
     assert caches.named(chased(run)) == {
         "the L1 cache": 4 * KIB, "the L2 cache": 256 * KIB, "the L3 cache": 4 * MIB, "memory": 256 * MIB
     }  # fmt: skip
+
+
+def test_a_footer_says_that_sizes_are_reported_and_what_is_left_of_them() -> None:
+    sizes = {"l1d_bytes": str(32 * KIB), "l2_bytes": str(MIB), "l3_bytes": str(32 * MIB)}
+    names = {f"chase/bytes:{size}/order:random/home:heap": ns for size, ns in GUEST.items()}
+    walks = {name: Benchmark(BenchmarkName.parse(name), (Sample(0, ns, {}),)) for name, ns in names.items()}
+    guest = replace(synthetic.synthetic(), by_name=walks, context=sizes)
+    assert reported_text(guest) == "reported 32 KiB L1, 1 MiB L2, 32 MiB L3 (about 8 MiB yours)"
+    assert reported_text(synthetic.synthetic()) == "reported 48 KiB L1, 2 MiB L2, 32 MiB L3"
+    assert reported_text(replace(guest, context={})) == ""
 
 
 def test_walks_in_windows_are_not_walks_through_all_pages() -> None:

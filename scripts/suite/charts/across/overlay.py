@@ -15,7 +15,8 @@ from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page, styled
 from suite.charts.kit.run_names import OverlaidRun, named, other_differences
-from suite.charts.kit.several_runs import Key, Overlay, OverlayPage, Panels, PerProcess
+from suite.charts.kit.several_runs import Key, MostlyControl, Overlay, OverlayPage, Panels, PerProcess
+from suite.results import control
 from suite.results.caches import caches_of
 from suite.results.model import Run
 from suite.stats.estimates import CONFIDENCE, Estimate, estimate_median, estimate_ratio, median
@@ -56,7 +57,10 @@ def _draw_figures(runs: Sequence[OverlaidRun], overlay: Overlay, family: str, lo
         remark = _draw_lines(page, shown, overlay, overlay.over, medians)
     else:
         remark = _draw_rows(page, shown, medians)
-    title = _title(overlay, shown, next(iter(panels.values())))
+    first = next(iter(panels.values()))
+    beyond = _beyond_control(first)
+    remark += "; the title leaves out what is mostly the control" if beyond != first else ""
+    title = _title(overlay, shown, beyond)
     return page.finish(title, f"{overlay.subtitle}{remark}{other_differences(list(shown.values()))}")
 
 
@@ -81,6 +85,18 @@ def _positive(figures: PerProcess) -> PerProcess:
 
 def _medians(figures: PerProcess) -> dict[Key, Estimate]:
     return {key: estimate_median(list(processes.values())) for key, processes in figures.items()}
+
+
+def _beyond_control(figures_of: Mapping[int, PerProcess]) -> dict[int, PerProcess]:
+    """Without the figures that are mostly their control in any run: their ratio would be that of two controls."""
+    controls = {
+        key for figures in figures_of.values() for key, of_processes in figures.items()
+        if key == control.CONTROL or isinstance(of_processes, MostlyControl)
+    }  # fmt: skip
+    return {
+        place: {key: of_processes for key, of_processes in figures.items() if key not in controls}
+        for place, figures in figures_of.items()
+    }
 
 
 def _line_name(place: int) -> str:
@@ -143,6 +159,8 @@ def _guide_caches(page: Page, axes: Any, shown: Sequence[OverlaidRun]) -> str:
 
 def _title(overlay: Overlay, shown: Mapping[int, OverlaidRun], figures_of: Mapping[int, PerProcess]) -> str:
     """What a run costs against another: the geometric mean over the keys that all runs have, and the extremes."""
+    if not any(figures_of.values()):
+        return f"What {_within_sentence(overlay.subject)} is mostly the control: the runs are not compared"
     common = _in_all(list(figures_of.values()))
     means = {place: _means(figures, common) for place, figures in figures_of.items()} if common else {}
     if not means or not all(means.values()):

@@ -20,9 +20,9 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from suite.base import phrases
-from suite.base.text import bytes_text
 from suite.charts.kit.marks import QUIET, STRONG, Mark, mark_of
-from suite.results.model import Run, cache_levels
+from suite.results.caches import reported_text
+from suite.results.model import Run
 from suite.stats.estimates import Estimate
 
 FORMATS = ("svg", "png", "pdf")
@@ -318,9 +318,8 @@ class Page:
     def _machine(self) -> str:
         cores = self.run.fact("cores")
         facts = [phrases.count(cores, "core")] if cores else []
-        levels = [f"{bytes_text(size)} {name}" for name, size in cache_levels(self.run)]
         profile = str(self.run.context.get("profile", ""))
-        facts += [", ".join(levels)] if levels else []
+        facts += [caches] if (caches := reported_text(self.run)) else []
         facts += [f"stackheap {profile} run{'' if self.run.complete else ', incomplete'}".replace("  ", " ")]
         return " · ".join(facts)
 

@@ -13,11 +13,12 @@ from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.run_names import OverlaidRun
-from suite.results import query
-from suite.results.model import Benchmark, Run, cache_levels
+from suite.results import control, query
+from suite.results.caches import reported_text
+from suite.results.model import Benchmark, Run
 
 Key = str | int  # a row, or a place of the quantity
-PerProcess = Mapping[Key, Mapping[int, float]]  # what each process measured
+PerProcess = Mapping[Key, Mapping[int, float]]  # what each process measured, by its number
 Panels = Mapping[str, PerProcess]  # by the panel's title
 
 TIME = "Time, log scale"
@@ -45,8 +46,16 @@ OwnOverlay = Callable[[Sequence[OverlaidRun], Look], Drawing | None]  # of a cha
 # ---- which figures
 
 
-def process_times(benchmarks: Mapping[Any, Benchmark]) -> PerProcess:
-    return {name: {sample.process: sample.ns for sample in benchmark.samples} for name, benchmark in benchmarks.items()}
+class MostlyControl(dict[int, float]):
+    """What each process measured of a benchmark whose time is mostly that of its family's control."""
+
+
+def process_times(run: Run, benchmarks: Mapping[Any, Benchmark]) -> PerProcess:
+    times: dict[Key, Mapping[int, float]] = {}
+    for name, benchmark in benchmarks.items():
+        kind = MostlyControl if control.is_mostly_control(run, benchmark) else dict
+        times[name] = kind((sample.process, sample.ns) for sample in benchmark.samples)
+    return times
 
 
 def process_counts(benchmark: Benchmark, counter: str) -> Mapping[int, float]:
@@ -60,7 +69,7 @@ def default_malloc(run: Run, family: str) -> str:
 
 
 def strategy_times(run: Run, family: str, **parameters: object) -> PerProcess:
-    return process_times(query.by_strategy(run.series(family, None, **parameters)))
+    return process_times(run, query.by_strategy(run.series(family, None, **parameters)))
 
 
 def times_over_threads(family: str, workload: str = "") -> Callable[[Run], Panels]:
@@ -69,7 +78,7 @@ def times_over_threads(family: str, workload: str = "") -> Callable[[Run], Panel
 
     def panels(run: Run) -> Panels:
         parameters = query.longest(run, family, workload)
-        times = process_times(query.over(run, "threads", family, default_malloc(run, family), **parameters))
+        times = process_times(run, query.over(run, "threads", family, default_malloc(run, family), **parameters))
         alone = times.get(1, {})
         growth = {
             threads: {process: ns / alone[process] for process, ns in times_of_number.items() if alone.get(process)}
@@ -124,6 +133,6 @@ def _machines(shown: Sequence[OverlaidRun]) -> list[str]:
     for overlaid in shown:
         cores = overlaid.run.fact("cores")
         facts = [phrases.count(cores, "core")] if cores else []
-        facts += [f"{bytes_text(size)} {name}" for name, size in cache_levels(overlaid.run)]
+        facts += [caches] if (caches := reported_text(overlaid.run)) else []
         labels_of.setdefault(", ".join(facts) or "unknown machine", []).append(overlaid.label)
     return [f"{', '.join(labels)}: {machine}" for machine, labels in labels_of.items()]
