@@ -118,8 +118,7 @@ const family chase({
         if (kind == storage::static_data && bytes > static_bytes) continue;
         const bool few = kind != storage::heap && bytes != (16 << 10) && bytes != (1 << 20) && bytes != (64 << 20);
         const bool long_way = order == walk::sequential && bytes > (64 << 20);
-        // Linking and walking a chain of a gigabyte takes ten seconds.
-        if (bytes > (256 << 20) && kind != storage::heap && (kind != storage::mmap_thp || order != walk::random)) continue;
+        if (bytes > (256 << 20) && kind != storage::heap) continue;  // linking and walking a gigabyte takes seconds
         const bool plain = kind == storage::heap || order == walk::random;
         if (registry.chosen() == profile::quick && (few || long_way || !plain)) continue;
         add_chase(registry, bytes, order, kind);
