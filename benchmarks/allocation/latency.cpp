@@ -80,13 +80,15 @@ struct timed_free {
 
 template <class Clock>
 void report(benchmark::State& state, const histogram& ticks) {
-  const auto in_ns = [](std::uint64_t value) { return static_cast<double>(value) * Clock::ns_per_tick(); };
+  const auto in_ns = [](auto value) { return static_cast<double>(value) * Clock::ns_per_tick(); };
+  const std::uint64_t step = step_of<Clock>();
+  if (const auto mean = typical(ticks, step)) state.counters["typical"] = in_ns(*mean);
   constexpr std::pair<const char*, std::uint64_t> percentiles[] = {
       {"p50", 2}, {"p90", 10}, {"p99", 100}, {"p99_9", 1000}, {"p99_99", 10000}};
   for (const auto& [name, one_in] : percentiles)
     if (const auto value = ticks.all_but_one_in(one_in)) state.counters[name] = in_ns(*value);
   state.counters["max"] = in_ns(ticks.max());
-  state.counters["resolution"] = resolution_ns<Clock>();
+  state.counters["resolution"] = in_ns(step);
   state.counters["processor_clock"] = std::is_same_v<Clock, processor_clock>;
 }
 
@@ -123,21 +125,23 @@ void add_timed(benchmark_registry& registry, sizes wanted, std::size_t samples) 
 const family latency({
     .question = "How long does a single malloc or free take: the typical call, and the slowest of ten thousand?",
     .operation = "free a random block of 1,000 live blocks and take a new block; only one of the two calls is timed. "
-                 "The results are the counters p50, p90, p99, p99_9, p99_99 and max, in nanoseconds; real_time is the "
-                 "time of the whole round: both calls and two readings of the clock",
+                 "The results are the counters typical (the mean of the calls up to p90 and a step of the clock), p50, "
+                 "p90, p99, p99_9, p99_99 and max, in nanoseconds; real_time is the time of the whole round: both calls "
+                 "and two readings of the clock",
     .untimed = "filling the heap with 1,000 blocks, of which every byte is written; drawing 65,536 replacements, which "
                "the loop repeats; writing the first byte of every new block",
     .heap = "the 1,000 live blocks: of one size, or of a mix",
     .unfairness = "Every result includes the cost of the clock: the control none, which does nothing between the two "
-                  "readings, shows that cost, and resolution is the smallest difference that the clock can measure, in "
-                  "nanoseconds. The clock is the processor's own counter, read so that nothing else overlaps it "
+                  "readings, shows that cost, and resolution is the step in which the clock grows, in nanoseconds. A "
+                  "percentile is a whole number of such steps, so p50 may be the same for a malloc and for the control; "
+                  "typical is a mean, and finer: calls start at any moment between two steps. The clock is the processor's own counter, read so that nothing else overlaps it "
                   "(processor_clock 1), or steady_clock where that counter does not tick evenly (0). A call timed "
                   "alone takes longer than a call inside a program, which the processor overlaps with its neighbours. "
                   "Percentiles come from a histogram: they are at most 1/64 too high, never too low; max is exact. A "
                   "percentile is reported only when at least ten calls lie beyond it. Nothing is removed: the tail "
                   "includes first touches of pages by the malloc, and interrupts, the hypervisor and other programs "
                   "that took the processor; the tail of none includes those too.",
-    .metrics = {{"p50"}, {"p99"}, {"p99_9"}},
+    .metrics = {{"typical"}, {"p99"}, {"p99_9"}},
     .operations = {{.benchmark = "latency/witness/bytes:64/op:malloc", .notes = one_block(64, {{"first_written", 1}}),
                     .calls = 2, .in_process = {{"live_at_last_taking", 1000}}},
                    {"latency/witness/bytes:64/op:free", one_block(64, {{"first_written", 1}}), 2}},

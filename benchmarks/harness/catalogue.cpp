@@ -8,6 +8,7 @@
 #include "context.hpp"
 #include "every_strategy.hpp"
 #include "loaded_malloc.hpp"
+#include "tick_clock.hpp"
 
 namespace stackheap {
 namespace {
@@ -160,6 +161,16 @@ std::vector<strategy_row> every_row() {
   return rows;
 }
 
+/// The clock of single calls. Measured at each start, so it does not belong to the facts, which all processes of a run share.
+std::string timer() {
+  json_object facts;
+  with_finest_clock([&]<class Clock>(Clock) {
+    facts.member("step_ns", static_cast<double>(step_of<Clock>()) * Clock::ns_per_tick());
+    facts.member("reading_ns", reading_ns<Clock>());
+  });
+  return facts.text();
+}
+
 /// An array with one element a line.
 template <class Values>
 void write_lines(std::ostream& out, const Values& values) {
@@ -211,7 +222,7 @@ void list_json(std::ostream& out, const std::vector<registered>& all, profile ch
   write_lines(out, every_row());
   json_object context;
   for (const auto& [key, value] : facts(chosen)) context.member(key, value);
-  out << ",\n\"context\":" << context.text() << "}\n";
+  out << ",\n\"context\":" << context.text() << ",\n\"timer\":" << timer() << "}\n";
 }
 
 }  // namespace stackheap

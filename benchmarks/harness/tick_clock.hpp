@@ -102,12 +102,26 @@ inline std::uint64_t common_step(std::span<const std::uint64_t> readings) {
   return std::max<std::uint64_t>(step, 1);
 }
 
-/// The resolution of a clock in nanoseconds: counters may step by more than one tick.
+/// The step of a clock in its own ticks: counters may step by more than one tick.
 template <class Clock>
-double resolution_ns() {
+std::uint64_t step_of() {
   std::vector<std::uint64_t> readings(1000);
   for (std::uint64_t& reading : readings) reading = Clock::now();
-  return static_cast<double>(common_step(readings)) * Clock::ns_per_tick();
+  return common_step(readings);
+}
+
+/// How long one reading of a clock takes, in nanoseconds: of several attempts, the least mean.
+template <class Clock>
+double reading_ns() {
+  constexpr int readings = 1000;
+  auto least = std::numeric_limits<std::uint64_t>::max();
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    const std::uint64_t start = Clock::now();
+    std::uint64_t end = start;
+    for (int i = 0; i < readings; ++i) end = Clock::now();
+    least = std::min(least, end - start);
+  }
+  return static_cast<double>(least) / readings * Clock::ns_per_tick();
 }
 
 }  // namespace stackheap

@@ -91,6 +91,29 @@ TEST(a_histogram, never_tells_more_than_the_maximum) {
   EXPECT_EQ(kept.max(), 1'000'000U);
 }
 
+TEST(a_histogram, has_the_exact_mean_of_its_values_up_to_a_bucket) {
+  histogram kept;
+  EXPECT_FALSE(kept.mean_up_to(100));
+  for (const std::uint64_t value : {3, 4, 4, 1000, 1001, 1'000'000}) kept.record(value);
+  EXPECT_FALSE(kept.mean_up_to(2));
+  EXPECT_EQ(kept.mean_up_to(3), 3.0);
+  EXPECT_EQ(kept.mean_up_to(999), 11.0 / 3);
+  EXPECT_EQ(kept.mean_up_to(1001), 2012.0 / 5) << "1000 and 1001 share a bucket, whose highest value both are not";
+  EXPECT_EQ(kept.mean_up_to(largest_number), 1'002'012.0 / 6);
+}
+
+TEST(the_typical_call, is_finer_than_the_step_of_the_clock) {
+  constexpr std::uint64_t step = 26;
+  generator random(seed);
+  for (std::uint64_t length = 0; length < 8 * step; length += 3) {
+    histogram kept;
+    for (int i = 0; i < 100'000; ++i) kept.record((below(step, random) + length) / step * step);
+    for (int i = 0; i < 1000; ++i) kept.record(100'000);  // interrupts
+    EXPECT_NEAR(*typical(kept, step), static_cast<double>(length), 0.02 * step) << length;
+  }
+  EXPECT_FALSE(typical(histogram{}, step));
+}
+
 TEST(the_step_of_a_clock, is_what_all_differences_are_multiples_of) {
   EXPECT_EQ(common_step(std::vector<std::uint64_t>{100, 136, 136, 244}), 36U);
   EXPECT_EQ(common_step(std::vector<std::uint64_t>{100, 136, 137}), 1U);
@@ -110,7 +133,8 @@ void expect_to_tell_the_time() {
   }
   const std::chrono::duration<double, std::nano> truth = std::chrono::steady_clock::now() - start;
   EXPECT_NEAR(static_cast<double>(last - first) * Clock::ns_per_tick() / truth.count(), 1, 0.05);
-  EXPECT_GT(resolution_ns<Clock>(), 0);
+  EXPECT_GT(step_of<Clock>(), 0U);
+  EXPECT_GT(reading_ns<Clock>(), 0);
 }
 
 TEST(the_clock_of_single_calls, tells_the_time) {

@@ -27,15 +27,15 @@ def draw(run: Run, look: Look) -> Drawing | None:
     costs = {name: counts for name, counts in costs.items() if counts}
     if not costs:
         return None
-    page = Page(run, look, FAMILY, {control.CONTROL: "the clock alone", ARENA: "arena, at once"})
+    page = Page(run, look, FAMILY, {control.CONTROL: "nothing dropped", ARENA: "arena, at once"})
     series = [forms.Line(name, counts, QUIET if name == control.CONTROL else None) for name, counts in costs.items()]
     forms.lines(page, forms.LinesPanel("", series), over=lambda count: f"{int(count):,}")
-    subtitle = "Drop objects of 64 B: time per object and two clock readings, over the number of objects, log scales"
+    subtitle = "Drop objects of 64 B: time per object, the clock's included, over the number of objects, log scales"
     return page.finish(_title(run, costs), subtitle)
 
 
 def _title(run: Run, costs: Mapping[str, Mapping[int, Estimate]]) -> str:
-    """The clock is read twice a round: what dropping all at once takes is what is left beyond that."""
+    """What dropping all at once takes is what is left beyond the control: the clock, and the walk over the arenas."""
     most = max(count for counts in costs.values() for count in counts)
     together = {name: counts[most].median * most for name, counts in costs.items() if most in counts}
     libraries = [ns for name, ns in together.items() if name in run.mallocs()]
@@ -48,4 +48,4 @@ def _title(run: Run, costs: Mapping[str, Mapping[int, Estimate]]) -> str:
         return f"{subject} {phrases.short_time(together[ARENA])}"
     if not phrases.is_left(left[ARENA]):
         return f"{subject} less than the clock can measure"
-    return f"{subject} {phrases.short_time(left[ARENA].median * most)} beyond the clock's own time"
+    return f"{subject} {phrases.short_time(left[ARENA].median * most)} beyond the control"

@@ -1,4 +1,4 @@
-"""How long does a call of malloc take, by percentile: the median call, and the slowest in ten thousand?"""
+"""How long does a call of malloc take, by percentile: the typical call, and the slowest in ten thousand?"""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from suite.stats.estimates import Estimate, median
 FAMILY = "latency"
 QUESTION = "How long does one single malloc take: the usual one, and the one in ten thousand?"
 
-# Counter and label, by the number of calls of which one is slower. The slowest call is drawn a step beyond.
+# Counter and label, by the number of calls of which one is slower. The slowest call is drawn a step beyond. The typical
+# call is a mean, finer than the timer's tick; the median is a whole number of ticks, often the timer's own.
 RARITIES = {
-    2: ("p50", "p50"),
+    2: ("typical", "typical"),
     10: ("p90", "p90"),
     100: ("p99", "p99"),
     1000: ("p99_9", "p99.9"),
@@ -64,37 +65,43 @@ def _percentiles(run: Run, name: str, **parameters: str) -> dict[int, Estimate]:
 
 
 def _title(run: Run, percentiles: Mapping[str, ByRarity], blocks: Mapping[str, str]) -> str:
-    """States the median call beyond the timer's own time, and the rarest percentile that every malloc has."""
+    """States the typical call beyond the timer's own time, and the rarest percentile that every malloc has."""
     libraries = {name: by_rarity for name, by_rarity in percentiles.items() if name != control.CONTROL}
     if not libraries:
         fastest = min(estimate.median for estimate in percentiles[control.CONTROL].values())
         return f"Reading the timer alone takes {phrases.short_time(fastest)}"
     common = [rarity for rarity in RARITIES if all(rarity in by_rarity for by_rarity in libraries.values())]
-    rare = max((rarity for rarity in common if rarity != SLOWEST), default=USUAL)
+    if not common:
+        return QUESTION
+    rare = max((rarity for rarity in common if rarity != SLOWEST), default=SLOWEST)
     benchmarks = {
         name: benchmark
         for name, benchmark in query.by_strategy(run.series(FAMILY, None, op="malloc", **blocks)).items()
         if name in libraries
     }
-    tail = f"; one in {rare:,} takes {_beyond_timer(run, benchmarks, rare)}" if rare > USUAL else ""
-    return f"The median malloc takes {_beyond_timer(run, benchmarks, USUAL)}{tail}"
+    parts = [f"the typical malloc takes {_beyond_timer(run, benchmarks, USUAL)}"] if USUAL in common else []
+    if rare != USUAL:
+        subject = "the slowest" if rare == SLOWEST else f"one in {rare:,}"
+        parts.append(f"{subject} takes {_beyond_timer(run, benchmarks, rare)}")
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def _beyond_timer(run: Run, benchmarks: Mapping[str, Benchmark], rarity: int) -> str:
-    """What is left beyond the timer, which cannot tell times within a tick; without a timer, the whole."""
+    """What is left beyond the timer; without a timer, the whole. A percentile is not finer than the timer's tick."""
     counter = RARITIES[rarity][0]
     left = control.beyond_control(run, benchmarks, counter=counter)
     if not left:
         over = "over " if rarity > USUAL else ""
         return f"{over}{phrases.span(query.middles(query.counted(benchmarks, counter)).values())}"
     tick = max((median(benchmark.counter("resolution")) for benchmark in benchmarks.values() if benchmark.counter("resolution")), default=0.0)
-    seen = [difference for difference in left.values() if phrases.is_left(difference) and difference.median > 1.5 * tick]
+    least = 0.0 if rarity == USUAL else 1.5 * tick
+    seen = [difference for difference in left.values() if phrases.is_left(difference) and difference.median > least]
     if not seen:
         return f"less than the timer can tell{f' (its tick is {phrases.short_time(tick)})' if tick else ''}"
     up_to = "up to " if len(seen) < len(left) else ""
     amounts = [max(seen, key=lambda difference: difference.median)] if up_to else seen
-    within = f" (its tick is {phrases.short_time(tick)})" if tick > 1.0 and rarity == USUAL else ""
-    return f"{up_to}{phrases.span(difference.median for difference in amounts)} beyond the timer{within}"
+    return f"{up_to}{phrases.span(difference.median for difference in amounts)} beyond the timer"
 
 
 def overlay_panels(run: Run) -> Panels:

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
 
 def _print_diagnoses(root: Path, preset: str) -> int:
     catalogue = ask(Program(build.build(root, preset, console_for_progress()), "quick"))
-    diagnoses = doctor.examine(doctor.SystemView(facts=catalogue.context), catalogue.mallocs)
+    diagnoses = doctor.examine(doctor.SystemView(facts=catalogue.context, timer=catalogue.timer), catalogue.mallocs)
     console = console_for_results()
     table = Table("condition", "", "value", "effect on results", "remedy", box=None, header_style="bold")
     for diagnosis in diagnoses:

@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from suite.runner.program import Catalogue, Malloc
+from suite.base.text import time_text
+from suite.runner.program import Catalogue, Malloc, Timer
+
+FINE_STEP_NS = 5.0  # a malloc takes 5 ns and more: percentiles of a clock with finer steps show differences of mallocs
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,11 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class SystemView:
-    """The files of a machine, and the facts of the benchmark program's context (empty without a program)."""
+    """The files of a machine, and what the benchmark program says: the facts of its context, and its clock of calls."""
 
     root: Path = Path("/")
     facts: Mapping[str, str] = field(default_factory=dict)
+    timer: Timer | None = None
 
     def text(self, path: str) -> str | None:
         """A file's text without surrounding space; None where it cannot be read."""
@@ -183,9 +187,23 @@ def timer(view: SystemView) -> Diagnosis:
                    "boot with tsc=reliable if the processor's counter is invariant")
 
 
+def single_calls(view: SystemView) -> Diagnosis:
+    """What does the clock of single calls cost, and in which steps does it grow?"""
+    effect = "a single call shorter than a step is known as a mean only"
+    if view.timer is None:
+        return Diagnosis("timer of single calls", "unknown", "not available", effect)
+    value = f"{time_text(view.timer.reading_ns)} a reading, in steps of {time_text(view.timer.step_ns)}"
+    if view.timer.step_ns < FINE_STEP_NS:
+        return Diagnosis("timer of single calls", "good", value)
+    effect = (f"a single call shorter than {time_text(view.timer.step_ns)} is known as a mean only: percentiles of latency are "
+              "whole steps, its typical call is finer")
+    return Diagnosis("timer of single calls", "mind", value, effect, "not possible: the step is that of the processor's counter")
+
+
 # In the order of the output.
 CHECKS: tuple[Callable[[SystemView], Diagnosis], ...] = (
-    load, virtual_machine, stolen_time, container, governor, turbo, smt, timer, counters, huge_pages, address_randomisation,
+    load, virtual_machine, stolen_time, container, governor, turbo, smt, timer, single_calls, counters, huge_pages,
+    address_randomisation,
 )
 
 
@@ -207,7 +225,7 @@ def examine(view: SystemView, offered: Sequence[Malloc]) -> list[Diagnosis]:
 
 def fitness(offered: Catalogue) -> dict[str, object]:
     """The fitness of this machine, for a run's context."""
-    return summary(examine(SystemView(facts=offered.context), offered.mallocs))
+    return summary(examine(SystemView(facts=offered.context, timer=offered.timer), offered.mallocs))
 
 
 def verdict(diagnoses: Sequence[Diagnosis]) -> str:

@@ -95,6 +95,14 @@ class Malloc:
 
 
 @dataclass(frozen=True)
+class Timer:
+    """The clock of single calls, in nanoseconds, as the program measured it when it started."""
+
+    step_ns: float  # the clock grows in such steps
+    reading_ns: float  # what a reading takes
+
+
+@dataclass(frozen=True)
 class Catalogue:
     """All that the program offers under the user's choices."""
 
@@ -103,6 +111,7 @@ class Catalogue:
     mallocs: tuple[Malloc, ...]
     context: Mapping[str, str]  # the program's facts about itself and the machine
     digest: str  # changes with the benchmarks, the mallocs and their versions
+    timer: Timer | None = None  # a program of an earlier version does not say
 
     @property
     def about(self) -> Mapping[str, Mapping[str, Any]]:
@@ -150,15 +159,17 @@ def ask(program: Program) -> Catalogue:
     """Asks the program for its list. Raises BadInput, with the program's own error line where it has one."""
     answer = _list_json(program)
     try:
+        measured = answer.pop("timer", None)  # differs a little at each start, so the digest must not depend on it
+        timer = Timer(float(measured["step_ns"]), float(measured["reading_ns"])) if measured else None
         declared = _declared(answer)
         parts = tuple(part for family in answer["families"] for part in _parts(family))
         mallocs = tuple(_malloc(strategy) for strategy in answer["strategies"] if strategy["file"] or not strategy["available"])
         context = {str(key): one_line(str(value)) for key, value in answer["context"].items()}
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError, ValueError):
         raise BadInput(f"{program.executable} --list=json: the list lacks a field, or a field has the wrong type") from None
     if not parts:
         raise BadInput(f"{program.executable} --list=json: the list has no benchmarks")
-    return Catalogue(parts, declared, mallocs, context, _digest(answer))
+    return Catalogue(parts, declared, mallocs, context, _digest(answer), timer)
 
 
 def _list_json(program: Program) -> Any:

@@ -366,10 +366,10 @@ def test_outliers_are_not_bimodal() -> None:
 
 
 def test_families_that_report_in_counters_are_judged_by_them() -> None:
-    pairs = {"latency/glibc/bytes:64/op:malloc": pairs_of(1.0, p50=(20, 20.0), p99=(50, 60))}
+    pairs = {"latency/glibc/bytes:64/op:malloc": pairs_of(1.0, typical=(20, 20.0), p99=(50, 60))}
     judgements = judge_pairs(pairs, declared=COUNTED)
     assert {key.partition(" ")[2]: judgement.verdict for key, judgement in judgements.items()} == {
-        "p50": SAME,
+        "typical": SAME,
         "p99": WORSE,
     }
     lenient = Rule(thresholds={"latency/glibc/bytes:64/op:malloc": 0.3})
@@ -399,7 +399,7 @@ def test_an_unsettled_suspicion_is_reported_until_all_pairs_are_measured() -> No
 
 
 def test_needed_pairs_are_counted_by_benchmark() -> None:
-    few = {"b": pairs_of(1.0, n=3), "latency/glibc/bytes:64/op:malloc": pairs_of(1.0, n=3, p50=(1, 1), p99=(2, 2))}
+    few = {"b": pairs_of(1.0, n=3), "latency/glibc/bytes:64/op:malloc": pairs_of(1.0, n=3, typical=(1, 1), p99=(2, 2))}
     assert pairs_needed(few, declared=COUNTED) == dict.fromkeys(few, 10)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from suite.results.model import COUNTED_BESIDE
+from suite.runner.program import Program, ask
 from support import ROOT, declarations
 from support.measuring_program import Answer, available_mallocs, compiled, listed, measure, names, parsed, program, run
 
@@ -110,6 +111,13 @@ def test_each_strategy_is_available_or_says_why_not() -> None:
         assert strategy["what"]
         assert bool(strategy["reason"]) != strategy["available"]
     assert names([strategy for strategy in strategies if strategy["process"]]) == ["glibc"]
+
+
+def test_the_list_tells_the_clock_of_single_calls_and_two_lists_are_the_same_plan() -> None:
+    timer = listed()["timer"]
+    assert 0 < timer["step_ns"] < 1000 and 0 < timer["reading_ns"] < 10_000
+    offered = [ask(Program(program(), "smoke")) for _ in range(2)]
+    assert offered[0].timer is not None and offered[0].digest == offered[1].digest
 
 
 def test_the_text_names_what_the_json_names() -> None:

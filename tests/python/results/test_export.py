@@ -47,7 +47,7 @@ def rows() -> list[dict[str, object]]:
     entries = [row(name, process, ns) for name, values in TIMES.items() for process, ns in enumerate(values)]
     entries += [row(CHILD, process, 0.01, resident_bytes_per_byte=1.25) for process in range(5)]
     entries += [row(FEWER, process, 0.01, frames=1000.0 + process) for process in range(5)]
-    entries += [row(PERCENTILES, process, 60.0, p50=20.0, p99=30.0 + process, p99_9=40.0) for process in range(5)]
+    entries += [row(PERCENTILES, process, 60.0, typical=20.0, p99=30.0 + process, p99_9=40.0) for process in range(5)]
     return entries
 
 
@@ -180,7 +180,7 @@ def test_bencher_metric_format(tmp_path: Path) -> None:
             assert metric["lower_value"] <= metric["value"] <= metric["upper_value"]
     assert document["scoped/glibc/bytes:8"] == {"latency": {"value": 3.0, "lower_value": 1.0, "upper_value": 5.0}}
     assert document[CHILD]["resident-bytes-per-byte"]["value"] == 1.25
-    assert document[f"{PERCENTILES} p50"]["latency"]["value"] == 20.0
+    assert document[f"{PERCENTILES} typical"]["latency"]["value"] == 20.0
 
 
 def test_one_process_has_no_bounds(tmp_path: Path) -> None:

@@ -8,16 +8,18 @@ import pytest
 
 from suite.commands import doctor as command
 from suite.runner import build, doctor
-from suite.runner.program import Malloc
+from suite.runner.program import Malloc, Timer
 from support import fake_program
 
+FINE, COARSE = Timer(step_ns=0.3, reading_ns=9.0), Timer(step_ns=10.0, reading_ns=22.7)
 
-def machine(root: Path, files: dict[str, str], **facts: str) -> doctor.SystemView:
+
+def machine(root: Path, files: dict[str, str], timer: Timer | None = None, **facts: str) -> doctor.SystemView:
     for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text + "\n")
-    return doctor.SystemView(root, facts)
+    return doctor.SystemView(root, facts, timer)
 
 
 def states(diagnoses: list[doctor.Diagnosis]) -> dict[str, str]:
@@ -52,13 +54,13 @@ BUSY = {
 
 
 def test_a_quiet_machine_is_fit(tmp_path: Path) -> None:
-    diagnoses = doctor.examine(machine(tmp_path, QUIET, counters="instructions,cycles"), [])
+    diagnoses = doctor.examine(machine(tmp_path, QUIET, FINE, counters="instructions,cycles"), [])
     assert set(states(diagnoses).values()) == {"good"}
     assert doctor.verdict(diagnoses) == "This machine is fit for measuring."
 
 
 def test_every_property_that_affects_results_has_an_effect_and_a_remedy(tmp_path: Path) -> None:
-    diagnoses = doctor.examine(machine(tmp_path, BUSY, counters="none: perf_event_open says Permission denied"), [])
+    diagnoses = doctor.examine(machine(tmp_path, BUSY, COARSE, counters="none: perf_event_open says Permission denied"), [])
     assert set(states(diagnoses).values()) == {"mind"}
     assert all(diagnosis.effect and diagnosis.remedy for diagnosis in diagnoses)
     limits = next(diagnosis for diagnosis in diagnoses if diagnosis.name == "container limits")
@@ -76,6 +78,13 @@ def test_damaged_files_are_not_good_and_not_an_error(tmp_path: Path, text: str) 
     view = machine(tmp_path, dict.fromkeys(BUSY, text))
     assert "good" not in {diagnosis.state for diagnosis in (doctor.load(view), doctor.huge_pages(view), doctor.turbo(view))}
     doctor.examine(view, [])
+
+
+def test_the_timer_of_single_calls_states_its_cost_and_its_step(tmp_path: Path) -> None:
+    fine, coarse = (doctor.single_calls(machine(tmp_path, {}, timer)) for timer in (FINE, COARSE))
+    assert (fine.state, fine.value) == ("good", "9 ns a reading, in steps of 0.3 ns")
+    assert (coarse.state, coarse.value) == ("mind", "22.7 ns a reading, in steps of 10 ns")
+    assert coarse.effect.startswith("a single call shorter than 10 ns is known as a mean only")
 
 
 def test_mallocs_are_named_with_version_and_file(tmp_path: Path) -> None:

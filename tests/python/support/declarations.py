@@ -10,7 +10,7 @@ _RESIDENT_SHARES = tuple(Metric(f"resident_share_{ms}ms", "of the peak", least=0
 # The families whose metric is not only the time of one operation.
 COUNTED: DeclaredMetrics = {
     "cleanup": (Metric("drop_ns"),),
-    "latency": (Metric("p50"), Metric("p99"), Metric("p99_9")),
+    "latency": (Metric("typical"), Metric("p99"), Metric("p99_9")),
     "overhead": (Metric("resident_bytes_per_byte", "bytes per byte"),),
     "fragmentation": (Metric("peak_resident_per_live_byte", "bytes per byte"),),
     "returned": _RESIDENT_SHARES,

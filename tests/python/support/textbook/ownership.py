@@ -78,7 +78,7 @@ TITLES = {
     "argument": "From 64 B on, a struct costs more by value than by reference: "
     "at 4 KiB it costs 250 ns more than a struct by reference",
     "cleanup": "Malloc drops 10,000 objects one by one in 40 to 200 µs, "
-    "an arena all at once in 30 ns beyond the clock's own time",
+    "an arena all at once in 30 ns beyond the control",
     "pass": "Copying a vector of 1,000 ints costs 12 times moving it; "
     "no measurable difference for an int and a short string",
     "smart_pointer": "To make and drop, a unique_ptr shows no measurable difference from a plain pointer; "
