@@ -13,6 +13,7 @@ from rich.text import Text
 
 from suite import claims
 from suite.base.cli import SUCCESS, OneLineParser, answer, console_for_results
+from suite.base.errors import BadInput
 from suite.results.read import read_run
 
 PROGRAM = "scripts/claims"
@@ -27,7 +28,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog=PROGRAM,
         description="Tests common claims about stack and heap on a run: prints for each claim the verdict (holds; "
         "holds, but; does not hold; undecided; not measured) and a sentence with the numbers and their intervals.",
-        epilog="Exit codes: 0 on success, whatever the verdicts; 2 on bad input.",
+        epilog="Exit codes: 0 on success, whatever the verdicts; 2 on bad input, or if no claim can be judged.",
     )
     add = parser.add_argument
     add("run", metavar="RUN", type=Path, help="a run: its folder, run.json or run.json.gz")
@@ -49,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _print_claims(options: argparse.Namespace) -> int:
     verdicts = [claim for claim in claims.verdicts(read_run(options.run)) if claim.id in (options.claim or [claim.id])]
+    if all(claim.verdict == claims.NOT_MEASURED for claim in verdicts):
+        first = verdicts[0]
+        raise BadInput(f"{options.run}: no claim can be judged; {first.id}, for example: {first.text}")
     table = Table("", "", box=None, show_header=False, padding=(0, 2, 1, 0))
     for claim in verdicts:
         cell = Text(claim.statement, "bold")

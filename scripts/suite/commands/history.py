@@ -23,7 +23,7 @@ from suite.history.store import Annotation, Entry, History, SeriesTable, opened
 from suite.stats import change_points
 
 PROGRAM = "scripts/history"
-WORSE = 1
+WORSE, CANNOT_JUDGE = 1, 2
 
 EPILOG = f"""
 A series is one figure of one benchmark on one machine, in one profile: the ratio to the reference run where it was
@@ -33,8 +33,8 @@ the series of another run. RUN is a number from list, or the beginning of a comm
 check judges the last {history_check.LAST_RUNS} runs. It fails if a series got worse, is still worse in the newest run, and
 no annotation accepts the change. An annotation covers its run, and up to {history_check.RUNS_BESIDE} runs beside it.
 
-Exit codes: 0 on success, and check found no series worse; 1 check found a series worse; 2 bad input, or the history is
-too short to judge.
+Exit codes: 0 on success, and check found no series worse; 1 check found a series worse; 2 bad input, or check cannot
+judge: the history is too short, or the newest run lacks a series of an earlier run (a benchmark that failed or is gone).
 """
 
 
@@ -85,6 +85,7 @@ def _parse_check(commands: Commands) -> None:
     add = _subparser(commands, "check", "fail when a series got worse").add_argument
     add("--format", choices=list(history_check.FORMS), default="text", help="choose the format; default: text")
     add("--allow-short", action="store_true", help="pass, with a message, if the history is too short")
+    add("--allow-missing", action="store_true", help="ignore series that the newest run lacks")
     add("--all", action="store_true", help="also show series that got better, and accepted changes")
     add("--only", metavar="REGEX", type=_expression, help="take only series whose name matches")
     _add_threshold(add)
@@ -218,6 +219,8 @@ def _check(options: argparse.Namespace) -> int:
         print(json.dumps({"too_short": too_short}) if options.format == "json" else too_short)
         return SUCCESS
     print(history_check.FORMS[options.format](verdict, options.all))
+    if verdict.gone and not options.allow_missing:
+        return CANNOT_JUDGE
     return WORSE if verdict.new_and_worse else SUCCESS
 
 

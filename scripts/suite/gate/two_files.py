@@ -78,6 +78,8 @@ def compare(base: Run, new: Run, rules: Rules = Rules()) -> Comparison:
     problems = [] if rules.allow_missing else gaps
     if not judgements:
         problems = gaps + ["no benchmark is left to judge"]
+    elif all(row.disturbed for row in rows if not row.problem):
+        problems = [*problems, "nothing was judged: of every benchmark, most processes were disturbed; measure again"]
     return Comparison(
         method=METHOD,
         old=_side(base),
@@ -126,7 +128,7 @@ def _selected(run: Run, only: str | None) -> dict[str, Benchmark]:
 def _gaps(
     base: Run, new: Run, old_benchmarks: Mapping[str, Benchmark], new_benchmarks: Mapping[str, Benchmark]
 ) -> Iterator[str]:
-    """A sentence for each benchmark that is in only one of the files, or failed in a file."""
+    """A sentence for each benchmark that is in only one of the files, or failed in a file or in some of its processes."""
     missing = [name for name in old_benchmarks if name not in new_benchmarks]
     added = [name for name in new_benchmarks if name not in old_benchmarks]
     kept_families = {_family(name) for name in new_benchmarks}
@@ -142,6 +144,13 @@ def _gaps(
         for name, benchmark in benchmarks.items():
             if benchmark.errors:
                 yield f"{name}: failed in {run.path}: {benchmark.errors[0]}"
+            elif not benchmark.samples:
+                yield f"{name}: has no result in {run.path}"
+        families = {_family(name) for name in benchmarks}
+        named = {name for name, benchmark in run.by_name.items() if benchmark.errors}
+        for failure in run.failed:
+            if failure.family in families and failure.subject not in named:
+                yield f"{failure.family}: process {failure.process} failed in {run.path}: {failure.reason}"
 
 
 def _may_be(missing: str, added: str, kept_families: Collection[str]) -> bool:

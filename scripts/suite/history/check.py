@@ -47,7 +47,7 @@ class CheckResult:
     judged: int  # series
     too_short: int  # series
     changes: tuple[Change, ...]  # the largest first
-    gone: tuple[str, ...]  # series that the second newest run has and the newest run lacks
+    gone: tuple[str, ...]  # series that an earlier run has and the newest run lacks, without an annotation that accepts it
 
     @property
     def new_and_worse(self) -> list[Change]:
@@ -69,14 +69,20 @@ def find_changes(series: SeriesTable, annotations: Sequence[Annotation], least_c
     changes.sort(key=lambda change: abs(change.size.median - 1), reverse=True)
     newest = series.runs[-1]
     return CheckResult(
-        newest, len(series.runs), len(long), len(all_series) - len(long), tuple(changes), _gone(all_series, series)
-    )
+        newest, len(series.runs), len(long), len(all_series) - len(long), tuple(changes),
+        tuple(name for name, runs, _ in all_series if _is_gone(name, runs[-1], series.runs, annotations)),
+    )  # fmt: skip
 
 
-def _gone(all_series: Sequence[tuple[str, tuple[Entry, ...], store.Array]], series: SeriesTable) -> tuple[str, ...]:
-    if len(series.runs) < 2:
-        return ()
-    return tuple(name for name, runs, _ in all_series if series.runs[-2] in runs[-2:] and runs[-1] != series.runs[-1])
+def _is_gone(name: str, last: Entry, runs: Sequence[Entry], annotations: Sequence[Annotation]) -> bool:
+    """An annotation accepts that a series has ended if it covers the first run without the series, or a later run."""
+    first_without = runs.index(last) + 1
+    if first_without == len(runs):
+        return False
+    places = [
+        annotation.place_in(runs) for annotation in annotations if annotation.accepts and annotation.speaks_of(name)
+    ]
+    return not any(place is not None and place >= first_without - RUNS_BESIDE for place in places)
 
 
 def _lasting(points: Sequence[ChangePoint], least_change: float) -> list[ChangePoint]:
@@ -210,5 +216,6 @@ def _sums(result: CheckResult) -> list[str]:
     if result.too_short:
         lines.append(f"{result.too_short} series have too few runs to be judged")
     if result.gone:
-        lines.append(f"not in the newest run: {', '.join(result.gone[:5])}{', ...' if len(result.gone) > 5 else ''}")
+        lines.append(f"not in the newest run: {', '.join(result.gone[:5])}{', ...' if len(result.gone) > 5 else ''}; "
+                     "--allow-missing, or an annotation, accepts that")  # fmt: skip
     return lines

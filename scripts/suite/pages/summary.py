@@ -5,7 +5,7 @@ Every sentence is true whichever way the numbers fall, and stands only where the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.table import Table
@@ -280,9 +280,20 @@ def _missing(run: Run) -> Iterator[str]:
         yield "The run is incomplete: it was interrupted, or is still going on."
     if run.failed:
         first = run.failed[0]
-        yield f"{len(run.failed)} failed; the first: {first.family}, process {first.process}: {first.reason}"
+        text = f"{len(run.failed)} failed; the first: {first.family}, process {first.process}: {first.reason}"
+        others = [name for name in failed_of(run) if name != first.subject]
+        yield f"{text}; also failed: {few(others)}" if others else text
     for name, reason in run.unavailable_mallocs().items():
         yield f"Not available: {name}: {reason}"
+
+
+def failed_of(run: Run) -> list[str]:
+    """What failed in some process, each once: benchmarks, and families of which a whole process failed."""
+    return list(dict.fromkeys(failure.subject for failure in run.failed))
+
+
+def few(names: Sequence[str], most: int = 5) -> str:
+    return f"{', '.join(names[:most])}{f' and {len(names) - most} more' if len(names) > most else ''}"
 
 
 # ---- in the terminal

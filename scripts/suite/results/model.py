@@ -133,6 +133,12 @@ class Failure:
     process: int
     reason: str
 
+    @property
+    def subject(self) -> str:
+        """The benchmark that failed, or the family whose process failed as a whole."""
+        name = self.reason.partition(": ")[0]
+        return name if name.startswith(f"{self.family}/") else self.family
+
 
 @dataclass(frozen=True)
 class Account:

@@ -286,6 +286,18 @@ def test_the_command_prints_all_claims_or_the_chosen_claims(
     assert capsys.readouterr().out.splitlines()[-1] == "holds, but: 1"
 
 
+def test_a_run_without_a_claim_that_can_be_judged_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_run(tmp_path, {"layout/array_of_structs/count:9/fields:one": 1.0})
+    assert command.main([str(tmp_path / "run.json")]) == 2
+    output = capsys.readouterr()
+    assert "no claim can be judged; stack-is-faster, for example: The run has no " in output.err
+    assert output.err.count("\n") == 1 and not output.out
+    make_run(tmp_path, CASES["strings-on-heap"][HOLDS_BUT])
+    assert command.main([str(tmp_path / "run.json"), "--claim", "stack-is-faster"]) == 2
+
+
 def test_the_command_refuses_a_file_that_is_not_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "run.json").write_text(json.dumps({"context": {}, "benchmarks": []}))
     assert command.main([str(tmp_path / "run.json")]) == 2

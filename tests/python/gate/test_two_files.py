@@ -33,7 +33,7 @@ from suite.gate.comparison import (
     Judgement,
 )
 from suite.results.metrics import Metric, declared_metrics, encode_metrics
-from suite.results.model import Account, Benchmark, BenchmarkName, Run, Sample, Unit
+from suite.results.model import Account, Benchmark, BenchmarkName, Failure, Run, Sample, Unit
 from suite.results.read import MOST_BYTES
 from suite.stats import moderated_t
 from support import declarations
@@ -303,6 +303,47 @@ def test_a_benchmark_mostly_measured_while_disturbed_gets_no_verdict_of_change()
     judgement = {item.name: item for item in comparison.judgements}[SLOW]
     assert judgement.verdict == UNDECIDED
     assert "3 of 5 processes of the new side were disturbed" in judgement.notes
+
+
+def test_two_files_of_disturbed_processes_cannot_be_judged() -> None:
+    def units(disturbed: int) -> list[Unit]:
+        return [
+            Unit("scoped", "allocation", "^scoped/", process, process < disturbed, (), 0.0, 0.0, 0, 0, 1.0, ADDITION, 1)
+            for process in range(5)
+        ]
+
+    same = noisy(1, spread=0.001)
+    assert compared(same, same, units=units(2)).exit_code() == NOTHING_WORSE
+    for rules in (two_files.Rules(), two_files.Rules(allow_missing=True)):
+        comparison = compared(same, same, rules, units=units(5))
+        assert comparison.exit_code() == CANNOT_JUDGE
+        assert comparison.problems == (
+            "nothing was judged: of every benchmark, most processes were disturbed; measure again",
+        )
+
+
+def test_a_process_that_failed_does_not_pass_though_others_did_not() -> None:
+    """A program that crashes in one process of ten is not as good as before."""
+    new = run_of(noisy(1, spread=0.001))
+    crashed = Failure("scoped", 3, "crashed (SIGSEGV)")
+    new = dataclasses.replace(new, account=dataclasses.replace(new.account, failed=(crashed,)))
+    base = run_of(noisy(1, spread=0.001), "base.json")
+    comparison = two_files.compare(base, new)
+    assert comparison.exit_code() == CANNOT_JUDGE
+    assert comparison.problems == ("scoped: process 3 failed in new.json: crashed (SIGSEGV)",)
+    allowed = two_files.compare(base, new, two_files.Rules(allow_missing=True))
+    assert allowed.exit_code() == NOTHING_WORSE
+    assert "left out: scoped: process 3 failed in new.json: crashed (SIGSEGV)" in allowed.warnings
+    elsewhere = dataclasses.replace(new.account, failed=(dataclasses.replace(crashed, family="chase"),))
+    other = two_files.compare(base, dataclasses.replace(new, account=elsewhere), two_files.Rules(only="^scoped/"))
+    assert other.exit_code() == NOTHING_WORSE
+
+
+def test_a_benchmark_without_a_result_and_without_an_error_is_named() -> None:
+    new = run_of({**noisy(2), SLOW: []})
+    comparison = two_files.compare(run_of(noisy(1), "base.json"), new)
+    assert comparison.problems == (f"{SLOW}: has no result in new.json",)
+    assert comparison.exit_code() == CANNOT_JUDGE
 
 
 def test_undecided_fails_with_strict() -> None:

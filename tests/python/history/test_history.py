@@ -416,8 +416,30 @@ def test_a_vanished_benchmark_is_reported(
     made["benchmarks"] = [row for row in made["benchmarks"] if row["name"] != NAME]
     write_json(file, made)
     assert call("add", file) == 0
+    assert call("check") == 2
+    assert f"not in the newest run: {NAME}; --allow-missing, or an annotation, accepts that" in capsys.readouterr().out
+    assert call("check", "--allow-missing") == 0
+    assert call("check", "--format", "json") == 2
+    assert json.loads(capsys.readouterr().out.split("accepts that\n")[-1])["series_gone"] == [NAME]
+
+
+def test_a_vanished_benchmark_is_reported_in_later_runs_too_until_an_annotation_accepts_it(
+    call: Call, kept: Callable[..., list[Path]], tmp_path: Path
+) -> None:
+    kept(*[SAME] * 24)
+    for number in range(24, 29):
+        file = run_file(tmp_path, number)
+        made = json.loads(file.read_text())
+        made["benchmarks"] = [row for row in made["benchmarks"] if row["name"] != NAME]
+        write_json(file, made)
+        assert call("add", file) == 0
+        assert call("check") == 2
+    assert call("annotate", "10", "noted before it ended", "--only", f"^{NAME}$") == 0
+    assert call("annotate", "29", "a note accepts nothing", "--note") == 0
+    assert call("annotate", "29", "another benchmark", "--only", "^other/") == 0
+    assert call("check") == 2
+    assert call("annotate", "29", "removed", "--only", f"^{NAME}$") == 0
     assert call("check") == 0
-    assert f"not in the newest run: {NAME}" in capsys.readouterr().out
 
 
 # ---- list, trend, export

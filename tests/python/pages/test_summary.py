@@ -213,6 +213,10 @@ def test_an_incomplete_run_has_a_caveat(tmp_path: Path) -> None:
     lines = summary.caveats(run)
     assert "The run is incomplete: it was interrupted, or is still going on." in lines
     assert "2 failed; the first: chase, process 1: crashed (SIGSEGV)" in lines
+    some = Failure("larson", 2, "larson/glibc/threads:2: two objects overlap")
+    lines = summary.caveats(make_run(tmp_path, failed=(*failed, some, Failure("stream", 0, "hung"))))
+    expected = "4 failed; the first: chase, process 1: crashed (SIGSEGV); also failed: larson/glibc/threads:2, stream"
+    assert expected in lines
 
 
 def test_a_last_cache_that_others_used_is_a_caveat(tmp_path: Path) -> None:
