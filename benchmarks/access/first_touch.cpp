@@ -56,7 +56,7 @@ const family first_touch({
     .operation = "write one byte to a page, one page after another over 64 MiB, each time at the next of 64 lines: the "
                  "first write to a page, or the second write, when all pages have had their first. The time is that of "
                  "the median of three such passes, divided by the pages; the counts are those of the last pass",
-    .untimed = "allocating the pages anew for every pass; proving that none of them was present (mincore); giving them "
+    .untimed = "allocating the pages anew for every pass; checking (mincore) that no page was present; giving them "
                "back. For second: one write to every page, just before",
     .heap = "does not matter: the memory is one block of 64 MiB. stack: the stack of a thread started for it; malloc, "
             "calloc: of the process, a block so large that it comes from the system; mmap: with huge pages disabled; "

@@ -66,10 +66,16 @@ class roaming {
   bool pinned_;
 };
 
+void require(int error, const char* refused = "the system refuses to start this thread") {
+  if (error != 0) throw verification_error(std::string(refused).append(": ").append(std::strerror(error)));
+}
+
+constexpr const char* unknown_stack = "the system does not tell the stack of this thread";
+
 /// Attributes of a thread to be started.
 class attributes {
  public:
-  attributes() { ::pthread_attr_init(&value); }
+  attributes() { require(::pthread_attr_init(&value)); }
   attributes(const attributes&) = delete;
   attributes& operator=(const attributes&) = delete;
   ~attributes() { ::pthread_attr_destroy(&value); }
@@ -109,16 +115,12 @@ int start_and_join_on_fresh_stack(attributes& settings, std::size_t stack_bytes,
   return error;
 }
 
-void require(int error) {
-  if (error != 0)
-    throw verification_error(std::string("the system refuses to start this thread: ").append(std::strerror(error)));
-}
-
 /// Bytes of every thread's stack that the C library and the first frames take: mostly thread-local storage.
 std::size_t taken_of_each_stack() {
   stack_facts facts;
   task look{.facts = &facts};
   require(start_and_join(attributes(), look));
+  require(facts.error, unknown_stack);
   return (facts.above + stack_page - 1) / stack_page * stack_page;
 }
 
@@ -139,6 +141,7 @@ struct fixture {
     }
     task look{.descent = todo.descent, .facts = &facts};
     require(start(look));
+    require(facts.error, unknown_stack);
     if (facts.reserved + spare_bytes < stack_bytes || facts.resident < todo.descent)
       throw verification_error("the thread's stack is smaller than requested");
     other_core = share_on_another_core();

@@ -1,9 +1,9 @@
 #include "apart.hpp"
 
 #include <benchmark/benchmark.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,9 +24,11 @@
 #include <string>
 #include <vector>
 
+#include "disturbance.hpp"
 #include "family.hpp"
 #include "layout.hpp"
 #include "plain_names.hpp"
+#include "shared_cache.hpp"
 
 namespace stackheap {
 namespace {
@@ -42,12 +44,68 @@ std::unique_ptr<benchmark::BenchmarkReporter> file_reporter(const options& chose
   return std::make_unique<benchmark::ConsoleReporter>(benchmark::ConsoleReporter::OO_None);
 }
 
+using clock = std::chrono::steady_clock;
+
+// A child asks its parent, before it reports, for how long it was stopped; the answer is a double. Then it sends its texts.
+constexpr char asks_for_stops = '?', begins_texts = '!';
+
+void send(int socket, const std::string& text) {
+  for (std::size_t sent = 0; sent < text.size();) {
+    const ssize_t bytes = ::send(socket, text.data() + sent, text.size() - sent, MSG_NOSIGNAL);
+    if (bytes < 0 && errno == EINTR) continue;
+    if (bytes <= 0) ::_exit(3);
+    sent += static_cast<std::size_t>(bytes);
+  }
+}
+
+/// In a child: the seconds for which it was stopped.
+double stopped_seconds(int socket) {
+  send(socket, std::string(1, asks_for_stops));
+  double seconds = 0;
+  ssize_t bytes = 0;
+  while ((bytes = ::recv(socket, &seconds, sizeof seconds, MSG_WAITALL)) < 0 && errno == EINTR) {}
+  if (bytes != sizeof seconds) ::_exit(3);
+  return seconds;
+}
+
+/// In a child, after its benchmark: what disturbed it, as counters of its row.
+class disturbances {
+ public:
+  explicit disturbances(int socket) : socket_(socket) {}
+
+  void add_to(benchmark::BenchmarkReporter::Run& run) {
+    if (!known_) look();
+    known_ = true;
+    // The larger of both times: others may have come while the benchmark ran.
+    if (const auto before = run.counters.find("ns_shared_cache"); before != run.counters.end() && cache_after_)
+      before->second.value = std::max(before->second.value, *cache_after_);
+    if (stopped_ > 0) run.counters["stopped_seconds"] = stopped_;
+    if (threads_) run.counters["malloc_thread_cores"] = *threads_;
+  }
+
+ private:
+  void look() {
+    stopped_ = stopped_seconds(socket_);
+    drop_prepared();  // the threads that are left are not the benchmark's
+    const std::chrono::duration<double> lived = clock::now() - begun_;
+    if (const auto seconds = seconds_of_other_threads()) threads_ = *seconds / lived.count();
+    cache_after_ = ns_shared_cache_again();
+  }
+
+  int socket_;
+  clock::time_point begun_ = clock::now();
+  bool known_ = false;
+  double stopped_ = 0;
+  std::optional<double> threads_;
+  std::optional<double> cache_after_;
+};
+
 /// In a child: keeps what each output's reporter writes about the benchmark, and nothing else.
 class piece : public benchmark::BenchmarkReporter {
  public:
   /// `first`: nothing was reported before, so that a console reporter writes its header, and a JSON reporter no comma.
-  piece(std::vector<output>& outputs, std::size_t name_width, std::size_t index, bool first)
-      : outputs_(outputs), texts_(outputs.size()), name_width_(name_width), index_(index), begun_(first) {}
+  piece(std::vector<output>& outputs, std::size_t name_width, std::size_t index, bool first, int socket)
+      : outputs_(outputs), texts_(outputs.size()), name_width_(name_width), index_(index), begun_(first), disturbed_(socket) {}
 
   bool ReportContext(const Context& context) override {
     Context wide = context;
@@ -67,6 +125,7 @@ class piece : public benchmark::BenchmarkReporter {
       run.run_name.iterations.clear();
       run.run_name.time_type.clear();
       run.family_index = static_cast<std::int64_t>(index_);
+      if (run.run_type == Run::RT_Iteration) disturbed_.add_to(run);
     }
     for (std::size_t i = 0; i < outputs_.size(); ++i) {
       if (!begun_) outputs_[i].reporter->ReportRuns(renamed), texts_[i].str("");
@@ -88,6 +147,7 @@ class piece : public benchmark::BenchmarkReporter {
   std::size_t name_width_;
   std::size_t index_;
   bool begun_;
+  disturbances disturbed_;
 };
 
 std::string plain(const std::string& name) {
@@ -122,16 +182,7 @@ std::string contender_of(const std::string& name) {
   return name.substr(0, slash == std::string::npos ? slash : name.find('/', slash + 1));
 }
 
-void send(int pipe_end, const std::string& text) {
-  for (std::size_t sent = 0; sent < text.size();) {
-    const ssize_t bytes = ::write(pipe_end, text.data() + sent, text.size() - sent);
-    if (bytes < 0 && errno == EINTR) continue;
-    if (bytes <= 0) ::_exit(3);
-    sent += static_cast<std::size_t>(bytes);
-  }
-}
-
-/// Texts as they go through the pipe: the length of each, then all of them.
+/// Texts as they go through the socket: the length of each, then all of them.
 std::string framed(const std::vector<std::string>& texts) {
   std::string frame, bodies;
   for (const std::string& text : texts) {
@@ -182,10 +233,10 @@ class separate_runs {
   }
 
  private:
-  /// A process that measures, and the reading end of its pipe.
+  /// A process that measures, and the socket to it.
   struct child {
     pid_t process;
-    int pipe_end;
+    int socket;
   };
 
   void report(const std::string& name, std::size_t index, const std::optional<child>& started) {
@@ -206,24 +257,29 @@ class separate_runs {
     std::cout.flush();
     std::fflush(nullptr);
     int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error(std::string("no pipe to a process: ") + std::strerror(errno));
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+      throw std::runtime_error(std::string("no socket to a process: ") + std::strerror(errno));
     const pid_t parent = ::getpid();
     const pid_t process = ::fork();
     if (process < 0) throw std::runtime_error(std::string("no process for a benchmark: ") + std::strerror(errno));
     if (process == 0) {
       ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       if (::getppid() != parent) ::_exit(3);
+      ::close(ends[0]);  // otherwise this child would not notice that its parent has gone
+      stops_.leave_child();
       measure_here(name, index, error, ends[1]);
     }
     ::close(ends[1]);
+    stops_.add(process);
     return {process, ends[0]};
   }
 
-  outcome end_of(const child& started) const {
+  outcome end_of(const child& started) {
     outcome ended;
     std::string frame;
-    ended.hung = !read_to_end(started.pipe_end, frame);
-    ::close(started.pipe_end);
+    ended.hung = !read_to_end(started, frame);
+    ::close(started.socket);
+    stops_.remove(started.process);
     if (ended.hung) ::kill(started.process, SIGKILL);
     int status = 0;
     while (::waitpid(started.process, &status, 0) < 0 && errno == EINTR) {}
@@ -239,40 +295,53 @@ class separate_runs {
   }
 
   [[noreturn]] void measure_here(const std::string& name, std::size_t index, const std::optional<std::string>& error,
-                                 int pipe_end) {
+                                 int socket) {
     keep_only(name, error);
     seed_layout(chosen_.layout, name);
     move_process_heap();
     on_moved_stack(drawn_stack_distance(), [&] {
-      piece reporter(outputs_, name_width_, index, index == 0);
+      piece reporter(outputs_, name_width_, index, index == 0, socket);
       benchmark::RunSpecifiedBenchmarks(&reporter, nullptr, "all");
-      send(pipe_end, framed(reporter.texts()));
+      send(socket, begins_texts + framed(reporter.texts()));
     });
     std::exit(0);
   }
 
   /// False when the limit was reached before the other end was closed.
-  bool read_to_end(int pipe_end, std::string& text) const {
-    using clock = std::chrono::steady_clock;
+  bool read_to_end(const child& from, std::string& texts) {
     const clock::time_point deadline = clock::now() + std::chrono::seconds(chosen_.limit_seconds);
     char buffer[4096];
-    for (;;) {
+    for (bool begun = false;;) {
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock::now()).count();
-      pollfd waiting{pipe_end, POLLIN, 0};
-      const int ready = left > 0 ? ::poll(&waiting, 1, static_cast<int>(std::min<long long>(left, 1 << 30))) : 0;
+      pollfd waiting[]{{from.socket, POLLIN, 0}, {stops_.readable(), POLLIN, 0}};
+      const int ready = left > 0 ? ::poll(waiting, 2, static_cast<int>(std::min<long long>(left, 1 << 30))) : 0;
       if (ready < 0 && errno == EINTR) continue;
       if (ready <= 0) return false;
-      const ssize_t bytes = ::read(pipe_end, buffer, sizeof buffer);
+      stops_.look();
+      if (waiting[0].revents == 0) continue;
+      const ssize_t bytes = ::read(from.socket, buffer, sizeof buffer);
       if (bytes < 0 && errno == EINTR) continue;
       if (bytes <= 0) return true;
-      text.append(buffer, static_cast<std::size_t>(bytes));
+      const char* next = buffer;
+      for (; !begun && next < buffer + bytes; ++next) {
+        begun = *next == begins_texts;
+        if (*next == asks_for_stops) answer(from);
+      }
+      texts.append(next, static_cast<std::size_t>(buffer + bytes - next));
     }
+  }
+
+  void answer(const child& to) const {
+    const double seconds = stops_.seconds(to.process);
+    // A child that has died meanwhile needs no answer; how it ended is seen next.
+    if (::send(to.socket, &seconds, sizeof seconds, MSG_NOSIGNAL) < 0) return;
   }
 
   const options& chosen_;
   std::vector<output>& outputs_;
   std::size_t name_width_;
   std::set<std::string> hung_;
+  stop_watch stops_;
 };
 
 std::size_t width_of(const std::vector<std::string>& names) {

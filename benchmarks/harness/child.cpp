@@ -107,11 +107,12 @@ class running_child {
       throw verification_error(std::string("cannot make a pipe: ") + std::strerror(errno));
     posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    ::posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
-    ::posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);  // mallocs print their errors there
-    const int error = ::posix_spawn(&process_, "/proc/self/exe", &actions, nullptr, pointers(words).data(),
-                                    pointers(variables).data());
+    int error = ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    if (error == 0) error = ::posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
+    // Mallocs print their errors to the stream of errors.
+    if (error == 0) error = ::posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+    if (error == 0)
+      error = ::posix_spawn(&process_, "/proc/self/exe", &actions, nullptr, pointers(words).data(), pointers(variables).data());
     ::posix_spawn_file_actions_destroy(&actions);
     ::close(ends[1]);
     output_ = ends[0];

@@ -30,6 +30,17 @@ std::map<std::string, known_benchmark>& known_benchmarks() {
   return all;
 }
 
+/// What a benchmark has prepared.
+struct prepared_fixture {
+  std::string benchmark;
+  std::shared_ptr<void> fixture;
+};
+
+prepared_fixture& last_prepared() {
+  static prepared_fixture last;
+  return last;
+}
+
 void register_benchmark(const std::string& name, const known_benchmark& known) {
   auto* const added = benchmark::RegisterBenchmark(name.c_str(), known.body);
   if (known.timed == timing::once) added->Iterations(1)->UseManualTime();  // its name then ends in timed_once_suffix
@@ -116,16 +127,15 @@ void benchmark_registry::add_named(const std::string& name, timing timed, std::f
   register_benchmark(name, known_benchmarks()[name] = {timed, guarded});
 }
 
+void drop_prepared() { last_prepared() = {}; }
+
 void* benchmark_registry::prepared(const std::string& name, const std::function<std::shared_ptr<void>()>& prepare) {
-  static std::string current;
-  static std::shared_ptr<void> fixture;
-  if (current != name || fixture == nullptr) {
-    fixture.reset();  // the old fixture is dropped before the new one is made, so that both are never in memory
-    current.clear();
-    fixture = prepare();
-    current = name;
+  prepared_fixture& last = last_prepared();
+  if (last.benchmark != name || last.fixture == nullptr) {
+    drop_prepared();  // before the new one is made, so that both are never in memory
+    last = {name, prepare()};
   }
-  return fixture.get();
+  return last.fixture.get();
 }
 
 }  // namespace stackheap

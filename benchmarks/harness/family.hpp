@@ -146,8 +146,11 @@ void have_had_threads();
 /// Whether the benchmark of this name belongs to a family whose benchmarks run at the same time.
 bool runs_at_once(const std::string& name);
 
-/// Leaves this benchmark as the only one that is registered with Google Benchmark in this process. With an `error`, it
+/// Removes every benchmark but this from those registered with Google Benchmark in this process. With an `error`, it
 /// is not measured but reported with that message.
 void keep_only(const std::string& name, const std::optional<std::string>& error);
+
+/// Destroys what the last benchmark had prepared, and so ends its threads.
+void drop_prepared();
 
 }  // namespace stackheap

@@ -12,7 +12,7 @@
 
 namespace stackheap {
 
-/// Three barriers for the compiler, none of which makes an instruction. escape() is Chandler Carruth's escape (CppCon
+/// Three barriers for the compiler, which make no instructions. escape() is Chandler Carruth's escape (CppCon
 /// 2015), keep() is Google Benchmark's DoNotOptimize without its effect on memory, and hide() returns a value that the
 /// optimiser cannot know.
 

@@ -78,7 +78,9 @@ placed_array::placed_array(storage kind, std::size_t bytes, fresh pages) : place
   switch (kind) {
     case storage::stack:
       data_ = place_->thread.emplace(bytes, page).held();
-      if (pages == fresh::untouched) ::madvise(data_, bytes, MADV_DONTNEED);  // the C library may reuse an old stack
+      // The C library may reuse an old stack.
+      if (pages == fresh::untouched && ::madvise(data_, bytes, MADV_DONTNEED) != 0)
+        throw verification_error("madvise does not take the pages of the stack back");
       break;
     case storage::static_data:
       if (bytes > static_bytes) throw verification_error("the static array holds at most 256 MiB");

@@ -33,6 +33,17 @@ const std::optional<probe>& the_probe() {
   return only;
 }
 
+/// What was taken beside a benchmark.
+struct last_beside {
+  std::string benchmark;
+  std::optional<double> ns;
+};
+
+last_beside& the_last_beside() {
+  static last_beside last;
+  return last;
+}
+
 double ns_of_a_stretch(const chain_node*& walker) {
   const auto start = std::chrono::steady_clock::now();
   for (std::size_t i = 0; i < loads; ++i) walker = walker->next;
@@ -71,13 +82,20 @@ bool past_second_cache(const std::string& name) {
 }
 
 std::optional<double> shared_cache_beside(const std::string& name) {
-  static std::string last;
-  static std::optional<double> beside;
-  if (last != name) {
-    last = name;
-    beside = past_second_cache(name) ? ns_shared_cache() : std::nullopt;
-  }
-  return beside;
+  last_beside& last = the_last_beside();
+  if (last.benchmark != name) last = {name, past_second_cache(name) ? ns_shared_cache() : std::nullopt};
+  return last.ns;
+}
+
+std::optional<double> ns_shared_cache_again() {
+  const std::optional<double> before = the_last_beside().ns;
+  if (!before) return {};
+  constexpr int most_attempts = 8;
+  constexpr double as_before = 1.1;
+  double least = 1e300;
+  for (int attempt = 0; attempt < most_attempts && least > as_before * *before; ++attempt)
+    least = std::min(least, ns_shared_cache().value_or(least));
+  return least;
 }
 
 }  // namespace stackheap

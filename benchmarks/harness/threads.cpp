@@ -20,8 +20,9 @@ std::size_t stack_left() {
   if (::pthread_getattr_np(::pthread_self(), &attributes) != 0) return 0;
   void* lowest = nullptr;
   std::size_t bytes = 0;
-  ::pthread_attr_getstack(&attributes, &lowest, &bytes);
+  const int error = ::pthread_attr_getstack(&attributes, &lowest, &bytes);
   ::pthread_attr_destroy(&attributes);
+  if (error != 0) return 0;
   const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
   return here - reinterpret_cast<std::uintptr_t>(lowest);
 }
@@ -109,7 +110,8 @@ void measure_rounds(benchmark::State& state, team& threads, std::int64_t operati
 
 deep_thread::deep_thread(std::size_t held_bytes, std::size_t room_bytes) : held_bytes_(held_bytes) {
   pthread_attr_t attributes;
-  ::pthread_attr_init(&attributes);
+  if (const int error = ::pthread_attr_init(&attributes); error != 0)
+    throw std::system_error(error, std::generic_category(), "attributes of a thread");
   const std::size_t stack = (held_bytes + room_bytes + stack_overhead + page - 1) / page * page;
   int error = ::pthread_attr_setstacksize(&attributes, stack);
   if (error == 0) error = ::pthread_create(&thread_, &attributes, enter, this);

@@ -44,8 +44,9 @@ struct pages_below {
       throw verification_error("the bounds of this thread's stack are unknown");
     void* lowest = nullptr;
     std::size_t bytes = 0;
-    ::pthread_attr_getstack(&attributes, &lowest, &bytes);
+    const int error = ::pthread_attr_getstack(&attributes, &lowest, &bytes);
     ::pthread_attr_destroy(&attributes);
+    if (error != 0) throw verification_error("the bounds of this thread's stack are unknown");
     first = static_cast<std::byte*>(lowest);
     const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) / page * page;
     count = (here - reinterpret_cast<std::uintptr_t>(lowest)) / page - near;

@@ -74,7 +74,7 @@ const family strings({
     .question = "What does it cost to read strings that keep their text on the heap, compared with short strings that "
                 "keep it inside?",
     .operation = "read the first eight characters of one of n strings of a vector, in order, and add them",
-    .untimed = "making the strings; proving for every string that its text is where the name says; the sum of all "
+    .untimed = "making the strings; checking for every string that its text is where the name says; the sum of all "
                "reads is checked",
     .heap = "the process's own; the texts are made one after another",
     .unfairness = "Long strings read in the order in which they were made are the best case; heap_shuffled is the "

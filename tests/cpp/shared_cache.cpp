@@ -33,6 +33,7 @@ TEST(shared_cache, load_takes_longer_than_a_cycle_where_there_is_such_a_cache) {
 TEST(shared_cache, is_probed_only_beside_benchmarks_of_families_that_declare_it) {
   EXPECT_FALSE(past_second_cache("no_family/bytes:67108864/"));  // this program has no family
   EXPECT_EQ(shared_cache_beside("no_family/bytes:67108864/"), std::nullopt);
+  EXPECT_EQ(ns_shared_cache_again(), std::nullopt) << "nor after them";
 }
 
 }  // namespace

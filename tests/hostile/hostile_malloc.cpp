@@ -15,7 +15,7 @@ namespace {
 
 enum class fault {
   none, null, misaligned, overlapping, corrupting, dirty_calloc, forgetful_realloc, aborting, crash_at_load, exit_at_load,
-  hang_at_load, hang_at_exit, shared, shared_by_two, late_null, late_abort, late_hang
+  hang_at_load, hang_at_exit, busy_thread, idle_thread, shared, shared_by_two, late_null, late_abort, late_hang
 };
 constexpr fault chosen = fault::HOSTILE_FAULT;
 constexpr bool has(fault kind) { return chosen == kind; }
@@ -74,6 +74,8 @@ shared_blocks& shared() {
   if (has(fault::crash_at_load)) std::abort();
   if (has(fault::exit_at_load)) ::_exit(0);
   if (has(fault::hang_at_load)) deadlock();
+  if (has(fault::busy_thread)) std::thread([] { for (;;) asm volatile(""); }).detach();
+  if (has(fault::idle_thread)) std::thread(deadlock).detach();
 }
 
 [[gnu::destructor]] void at_exit() {

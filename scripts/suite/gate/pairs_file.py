@@ -12,7 +12,7 @@ from typing import Any
 from suite.base.files import write_json
 from suite.base.text import one_line
 from suite.results.metrics import DeclaredMetrics, declared_metrics, encode_metrics
-from suite.results.model import CORE_SHARE, SHARED_CACHE, Document, Sample
+from suite.results.model import CORE_SHARE, SHARED_CACHE, STOPPED, Document, Sample
 from suite.results.read import BadResult, read_json
 
 CACHE_WEIGHT = 0.25  # a fifth more in the time of the shared cache counts as much as a twentieth in that of the core
@@ -37,7 +37,9 @@ class Pair:
     def unlike(self) -> float:
         """How much the load of the physical core by other threads differs between the two processes: the difference of
         the logarithms of the time of eight additions, which keep the core busy; or the same of the shared cache, whose
-        time varies more. 0 where they were not timed."""
+        time varies more. 0 where they were not timed, infinite where a process was stopped."""
+        if any(STOPPED in sample.counters for sample in (self.old, self.new)):
+            return math.inf
         core, cache = (abs(self.log_ratio(counter) or 0.0) for counter in (CORE_SHARE, SHARED_CACHE))
         return max(core, CACHE_WEIGHT * cache)
 

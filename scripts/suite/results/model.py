@@ -21,6 +21,9 @@ WALL_NS = "wall_ns"
 CORE_SHARE = "ns_per_eight_additions"  # goes up where a thread on the same physical core takes its share of it
 COUNTED_BESIDE = ("ns_per_addition", CORE_SHARE)  # the program times both beside every benchmark
 SHARED_CACHE = "ns_shared_cache"  # of a load; timed beside benchmarks whose data lie past the second-level cache
+STOPPED = "stopped_seconds"  # of the process of a benchmark; only where it was stopped
+MALLOC_THREADS = "malloc_thread_cores"  # that threads used which the benchmark did not start; only where there are such
+MOST_MALLOC_THREADS = 0.1  # of a core: more than threads take that mostly wait
 # Others took a cache if loads from it took 1.5 times as long as in the quietest tenth of the run: 1 - 1 / 1.5.
 MOST_CACHE_TAKEN = 1 / 3
 MANY_THREADS = "items_per_second"  # in the rows of benchmarks whose work is done by several threads
@@ -117,12 +120,15 @@ class Unit:
     attempt: int
     core_taken: float | None = None  # the share of its core that another thread took
     cache_taken: float | None = None  # 1 - quietest / its own time of a load from the shared cache, where it was timed
+    stopped: float | None = None  # seconds for which it, or a process of its benchmarks, was stopped
+    malloc_threads: float | None = None  # cores that threads of a malloc used, in the benchmark where they used the most
 
     @property
     def taken_by_others(self) -> float:
-        """The shares of the machine, its own core and the shared cache that others had, added up: how much it was
+        """The shares of the machine, its own core, the shared cache and the time that others had, added up: how much it was
         disturbed."""
-        return sum(share or 0.0 for share in (self.others_cpu, self.steal, self.core_taken, self.cache_taken))
+        stopped = (self.stopped or 0.0) / max(self.seconds, 1e-9)
+        return sum(share or 0.0 for share in (self.others_cpu, self.steal, self.core_taken, self.cache_taken, stopped))
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,11 @@ from suite.results.model import (
     COUNTED_BESIDE,
     LEAST_PROCESSOR_SHARE,
     MADE_BY_THIS_SUITE,
+    MALLOC_THREADS,
     MANY_THREADS,
     NS_PER_UNIT,
     SHARED_CACHE,
+    STOPPED,
     WALL_NS,
     Account,
     Benchmark,
@@ -324,6 +326,21 @@ def cycles_of_eight_additions(document: Document) -> float | None:
     timed = [(row.get(CORE_SHARE, 0.0), row.get("ns_per_addition", 0.0)) for row in counted]
     cycles = [eight / addition for eight, addition in timed if min(eight, addition) > 0.0]
     return sum(cycles) / len(cycles) if cycles else None
+
+
+def stopped_seconds(document: Document) -> float:
+    """The seconds for which the processes of its benchmarks were stopped."""
+    return sum(_counted_in_rows(document, STOPPED))
+
+
+def cores_of_malloc_threads(document: Document) -> float | None:
+    """The cores that threads of a malloc used in the benchmark where they used the most; None without such threads."""
+    return max(_counted_in_rows(document, MALLOC_THREADS), default=None)
+
+
+def _counted_in_rows(document: Document, counter: str) -> list[float]:
+    counted = (dict(counters_of(row)) for row in rows_of_processes(document))
+    return [counters[counter] for counters in counted if counter in counters]
 
 
 def ns_of_shared_cache(document: Document) -> float | None:

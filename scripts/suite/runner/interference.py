@@ -50,6 +50,7 @@ class Interference:
     involuntary_switches: int
     major_faults: int
     reasons: tuple[str, ...]
+    stopped: float = 0.0  # seconds for which the child was stopped
 
     @property
     def disturbed(self) -> bool:
@@ -74,8 +75,11 @@ def _read_stat(proc_stat: Path) -> tuple[float | None, float | None, int]:
     return (user + nice + system) * tick, steal * tick, max(1, len(lines) - 1)
 
 
-def interference_between(before: Snapshot, after: Snapshot, child: resource.struct_rusage) -> Interference:
-    """The interference with `child` (as os.wait4 reports it), which ran between the two snapshots."""
+def interference_between(
+    before: Snapshot, after: Snapshot, child: resource.struct_rusage, stopped: float = 0.0
+) -> Interference:
+    """The interference with `child` (as os.wait4 reports it), which ran between the two snapshots, and was stopped for
+    so many seconds."""
     seconds = max(after.wall - before.wall, 1e-9)
     child_cpu = child.ru_utime + child.ru_stime
     others = _others_seconds(before, after, child_cpu)
@@ -101,6 +105,7 @@ def interference_between(before: Snapshot, after: Snapshot, child: resource.stru
         involuntary_switches=child.ru_nivcsw,
         major_faults=child.ru_majflt,
         reasons=tuple(filter(None, reasons)),
+        stopped=stopped,
     )
 
 

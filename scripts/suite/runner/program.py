@@ -17,6 +17,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -265,8 +266,8 @@ def measure_part(
     try:
         with tempfile.TemporaryFile() as errors:
             before = interference.take_snapshot()
-            exit_code, used = _run(command, errors, limit, program.preload)
-            beside = interference.interference_between(before, interference.take_snapshot(), used)
+            exit_code, used, stopped = _run(command, errors, limit, program.preload)
+            beside = interference.interference_between(before, interference.take_snapshot(), used, stopped)
             if exit_code != 0:
                 raise UnitFailed(" ".join(filter(None, (_end_of(exit_code), _quoted_end(errors)))) + _memory_limit())
         return read_program_output(output), beside
@@ -280,8 +281,12 @@ def measure_part(
         output.unlink(missing_ok=True)
 
 
-def _run(command: list[str], errors: IO[bytes], limit: float, preload: str) -> tuple[int, resource.struct_rusage]:
-    """The exit code (negative: the signal that ended the process), and the resources the process and its children used."""
+Ended = tuple[int, resource.struct_rusage, float]
+
+
+def _run(command: list[str], errors: IO[bytes], limit: float, preload: str) -> Ended:
+    """The exit code (negative: the signal that ended the process), the resources the process and its children used, and the
+    seconds for which it was stopped."""
     running = _Process([*_ends_with_this_process(), *command], errors, preload)
     try:
         running.start()
@@ -303,7 +308,7 @@ class _Process(threading.Thread):
         super().__init__(daemon=True)
         self.command, self.errors = command, errors
         self.environment = {**os.environ, "LD_PRELOAD": preload} if preload else None
-        self.ended: queue.SimpleQueue[tuple[int, resource.struct_rusage] | OSError] = queue.SimpleQueue()
+        self.ended: queue.SimpleQueue[Ended | OSError] = queue.SimpleQueue()
         self.changing = threading.Lock()  # held while the process is created, and while its number becomes free
         self.number: int | None = None
         self.unwanted = False
@@ -317,12 +322,12 @@ class _Process(threading.Thread):
                 # Its own session: Ctrl-C in the terminal reaches only this program, and killpg also ends the process's children.
                 child = subprocess.Popen(self.command, stdin=silent, stdout=silent, stderr=self.errors, env=self.environment, start_new_session=True)
                 self.number = child.pid
-            os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+            stopped = _stopped_until_the_end(child.pid)
             with self.changing:
                 _, status, used = os.wait4(child.pid, 0)
                 self.number = None
             child.returncode = os.waitstatus_to_exitcode(status)
-            self.ended.put((child.returncode, used))
+            self.ended.put((child.returncode, used, stopped))
         except OSError as problem:
             self.ended.put(problem)
 
@@ -334,6 +339,25 @@ class _Process(threading.Thread):
                 os.killpg(self.number, signal.SIGKILL)
         if self.is_alive():
             self.join()
+
+
+def _stopped_until_the_end(process: int) -> float:
+    """Waits for the end of a process, which it leaves to be reaped. Returns the seconds for which it was stopped."""
+    stopped = 0.0
+    since: float | None = None
+    changes = os.WSTOPPED | os.WCONTINUED
+    while True:
+        change = os.waitid(os.P_PID, process, os.WEXITED | changes | os.WNOWAIT)
+        if change is None or change.si_code not in (os.CLD_STOPPED, os.CLD_CONTINUED):
+            return stopped + (0.0 if since is None else time.monotonic() - since)
+        change = os.waitid(os.P_PID, process, changes | os.WNOHANG)  # the latest change: it may be another by now
+        if change is None:
+            continue
+        if change.si_code == os.CLD_STOPPED:
+            since = time.monotonic() if since is None else since
+        elif since is not None:
+            stopped += time.monotonic() - since
+            since = None
 
 
 def _memory_limit() -> str:

@@ -23,11 +23,13 @@ from typing import Any, Protocol
 
 from suite.base.errors import BadInput, UnitFailed, UnitHung
 from suite.base.files import write_json, write_new
+from suite.base.text import time_text
 from suite.results.merge import merge, write_unit
-from suite.results.model import MOST_CACHE_TAKEN, Account, Document, Failure, Run, Unit
+from suite.results.model import MOST_CACHE_TAKEN, MOST_MALLOC_THREADS, Account, Document, Failure, Run, Unit
 from suite.results.read import (
     RUN_FILES,
     BadResult,
+    cores_of_malloc_threads,
     cycles_of_eight_additions,
     failures_in,
     ns_of_shared_cache,
@@ -35,6 +37,7 @@ from suite.results.read import (
     read_record,
     read_run,
     read_unit,
+    stopped_seconds,
 )
 from suite.runner import interference
 from suite.runner.program import Catalogue, Part, Program, measure_part
@@ -471,6 +474,13 @@ def _unit_of(
     cache_steal: float | None,
 ) -> Unit:
     reasons = beside.reasons
+    # The benchmark's process and the program are mostly stopped together: then only the program's time is exact.
+    stopped = beside.stopped or stopped_seconds(document)
+    malloc_threads = cores_of_malloc_threads(document)
+    if stopped > 0.0:
+        reasons = (*reasons, f"was stopped for {time_text(stopped * 1e9)}")
+    if malloc_threads is not None and malloc_threads > MOST_MALLOC_THREADS:
+        reasons = (*reasons, f"the malloc's own threads used {malloc_threads:.1f} cores")
     if cache_steal is not None and MOST_CACHE_TAKEN < cache_steal < 1.0:
         reasons = (*reasons, f"a load from the shared cache took {1 / (1 - cache_steal):.1f} times as long")
     if core_steal is not None and core_steal > MOST_CORE_STEAL:
@@ -491,6 +501,8 @@ def _unit_of(
         attempt=attempt,
         core_taken=core_steal,
         cache_taken=cache_steal,
+        stopped=stopped,
+        malloc_threads=malloc_threads,
     )
 
 

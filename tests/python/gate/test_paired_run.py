@@ -24,7 +24,7 @@ from suite.gate.calibration import calibrate
 from suite.gate.comparison import CANNOT_JUDGE, NOT_JUDGED, NOTHING_WORSE, SAME, SOMETHING_WORSE, UNDECIDED, WORSE
 from suite.gate.pairs_file import Pair, RecordedPairs, Side, read_calibration, read_pairs, write_pairs
 from suite.gate.sequential_test import Rule
-from suite.results.model import CORE_SHARE, SHARED_CACHE, Document, Sample
+from suite.results.model import CORE_SHARE, SHARED_CACHE, STOPPED, Document, Sample
 from suite.runner import build as building
 from suite.runner import interference
 from suite.runner.program import Catalogue, Part, Program
@@ -412,6 +412,13 @@ def test_the_shared_cache_is_a_control(ns: float, moved: bool) -> None:
 def test_a_pair_whose_processes_had_unlike_shares_of_the_cache_is_unlike() -> None:
     old, near, far = (Sample(0, 1.0, {SHARED_CACHE: ns}) for ns in (15.0, 17.0, 30.0))
     assert Pair(old, near, True).unlike < paired_run.ALIKE < Pair(old, far, True).unlike
+
+
+def test_a_pair_of_which_a_process_was_stopped_is_measured_again() -> None:
+    calm = Pair(Sample(0, 1.0, {}), Sample(0, 9.0, {}), True)
+    stopped = Pair(Sample(0, 1.0, {}), Sample(0, 9.0, {STOPPED: 0.8}), True)
+    attempts = iter([[calm, stopped], [calm, calm]])
+    assert paired_run.measured_alike(lambda: next(attempts)) == [calm, calm]
 
 
 # ---- layouts

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from support import ROOT
-from support.measuring_program import available_mallocs, hostile, measure, names, program, run
+from support.measuring_program import available_mallocs, hostile, measure, names, parsed, program, run
 
 EVIL = "^scoped/(none|evil|glibc)/bytes:64/touch:"
 
@@ -97,6 +99,53 @@ def test_the_layout_is_drawn_and_told() -> None:
     drawn = {measure(only).context["layout_number"] for _ in range(3)}
     assert len(drawn) == 3
     assert measure(only, "--layout=12345678901").context["layout_number"] == "12345678901"
+
+
+# disturbances
+
+
+def state_of(process: str) -> str:
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+@pytest.mark.parametrize("whole_group", [False, True])
+def test_a_stop_in_mid_measurement_is_in_the_row_of_its_benchmark(whole_group: bool) -> None:
+    """The benchmark's process alone, or with the program, as a terminal or a job scheduler stops them."""
+    only = "--only=^scoped/none/bytes:(64|512)/touch:first"
+    words = [str(program()), "--profile=quick", only, "--benchmark_min_time=1", "--benchmark_format=json"]
+    begun = time.monotonic()
+    started = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True)
+    assert started.stdout is not None
+    children = Path(f"/proc/{started.pid}/task/{started.pid}/children")
+    before = started.stdout.readline()  # the first row comes: the second is measured, or will be
+    while "real_time" not in before:
+        before += started.stdout.readline()
+    while not (child := children.read_text().strip()):
+        assert started.poll() is None
+    stopped = [str(started.pid), child] if whole_group else [child]
+    for process in stopped:
+        os.kill(int(process), signal.SIGSTOP)
+    while any(state_of(process) not in "Tt" for process in stopped):
+        time.sleep(0.001)
+    time.sleep(0.05)
+    for process in stopped:
+        os.kill(int(process), signal.SIGCONT)
+    rest, _ = started.communicate()
+    first, second = parsed(before + rest)["benchmarks"]
+    assert started.returncode == 0 and "stopped_seconds" not in first
+    assert 0.0 < second["stopped_seconds"] < time.monotonic() - begun
+
+
+def test_processor_time_of_a_mallocs_own_threads_is_counted() -> None:
+    """Not of a benchmark's own threads; and a malloc without a thread has no such counter."""
+    only = "--only=^(scoped/(none|glibc|evil)/bytes:64/touch:first|private/(glibc|evil)/threads:2)"
+    used = {}
+    for fault in ("busy_thread", "idle_thread"):
+        rows = measure(f"--allocator={hostile(fault)}", only).rows
+        assert not errors(rows) and {row["name"].split("/")[0] for row in rows} == {"scoped", "private"}
+        assert all(("malloc_thread_cores" in row) == ("/evil/" in row["name"]) for row in rows)
+        used[fault] = [row["malloc_thread_cores"] for row in rows if "/evil/" in row["name"]]
+    assert min(used["busy_thread"]) > 10 * max(used["idle_thread"]) >= 0.0
 
 
 def test_no_process_is_left_when_the_program_is_killed() -> None:

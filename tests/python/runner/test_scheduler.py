@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from suite.base.errors import BadInput, UnitFailed, UnitHung
+from suite.base.text import time_text
 from suite.results.merge import write_unit
 from suite.results.model import PLAIN_PART, Run, selects
 from suite.results.read import read_run, read_unit
@@ -654,6 +655,65 @@ def test_a_process_whose_cache_was_shared_is_marked_and_the_account_says_so(
     assert run.account.shared_cache == pytest.approx({"processes": 3, "ours": 2 / 3, "slowest": 4.0})
     assert run.context["suite"]["shared_cache"] == run.account.shared_cache
     assert {unit.cache_taken for unit in run.units if unit.family == "traverse"} == {None}
+
+
+def test_a_process_whose_benchmarks_were_stopped_is_run_again(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    does(monkeypatch, chase=["stopped", 0])
+    plan = planned(executable, "^chase/", 1)
+    monkeypatch.setattr(scheduler, "AGAIN_SHARE", 100.0)
+    stopped = 0.4 * len(plan.catalogue.benchmarks)
+    observer = Silent()
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), observer)
+    assert len(observer.begun) == 2 and observer.rounds == [0]
+    assert [(unit.attempt, unit.stopped) for unit in run.units] == [(2, 0.0)]
+    does(monkeypatch, chase=["stopped"])
+    run = scheduler.measure(plan, begin(plan, tmp_path / "again"), Silent())
+    assert [unit.disturbed for unit in run.units] == [True] and run.units[0].stopped == pytest.approx(stopped)
+    assert run.units[0].reasons == (f"was stopped for {time_text(stopped * 1e9)}",)
+
+
+def test_a_malloc_whose_own_threads_are_busy_is_marked(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    does(monkeypatch, scoped=["threads", 1])
+    monkeypatch.setattr(scheduler, "AGAIN_SHARE", 0.0)
+    plan = planned(executable, "^(scoped|chase)/")
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), Silent())
+    found = {(unit.family, unit.process): (unit.malloc_threads, unit.reasons) for unit in run.units}
+    busy = ("the malloc's own threads used 0.9 cores",)
+    assert found["scoped", 0] == (0.001, ()) and found["scoped", 1] == (0.9, busy)
+    assert found["chase", 0] == found["chase", 1] == (None, ()), "without such threads, nothing is counted"
+
+
+def test_a_program_that_is_stopped_while_it_measures_is_marked(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    does(monkeypatch, chase=["stop"])
+    plan = planned(executable, "^chase/", 1)
+    (part,) = plan.catalogue.parts
+    stops, stopped_for = tmp_path / "log" / "stops", 0.05
+
+    def state(process: str) -> str:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+
+    def go_on() -> None:
+        while not stops.exists() or not (process := stops.read_text()) or state(process) != "T":
+            time.sleep(0.001)
+        time.sleep(stopped_for)
+        os.kill(int(process), signal.SIGCONT)
+
+    starter = threading.Thread(target=go_on)
+    starter.start()
+    begun = time.monotonic()
+    result = measure_part(plan.program, part, tmp_path, 60.0)
+    starter.join()
+    beside = result[1]
+    assert 0.0 < beside.stopped < time.monotonic() - begun
+    monkeypatch.setattr(scheduler, "measure_part", lambda *_: result)
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), Silent())
+    assert run.units[0].reasons == (f"was stopped for {time_text(beside.stopped * 1e9)}",)
 
 
 def test_a_process_that_always_shares_its_core_is_marked_and_a_resumed_run_still_knows_a_quiet_core(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import sys
 import time
 from pathlib import Path
@@ -131,6 +132,9 @@ def measure(expression: str, only: re.Pattern[str], output: Path, profile: str) 
     call = count_call(family)
     does, *calls = json.loads(os.environ.get("FAKE_DOES", "{}")).get(family, [""])
     does = does if not calls or call in calls else ""
+    if does == "stop":
+        (Path(os.environ["FAKE_LOG"]) / "stops").write_text(str(os.getpid()))
+        os.kill(os.getpid(), signal.SIGSTOP)
     if does == "crash":
         os.kill(os.getpid(), 11)
     if does in ("hang", "slow"):
@@ -164,6 +168,8 @@ def row(name: str, ns: float, place: int, call: int, does: str) -> dict[str, obj
         "name": name, "family_index": 0, "per_family_instance_index": place, "run_name": name, "run_type": "iteration",
         "repetitions": 1, "repetition_index": 0, "threads": 1, **wrong, "iterations": 1000,
         "real_time": 0.0 if wrong else time_ns, "cpu_time": 0.0 if wrong else time_ns, "time_unit": "ns",
+        **({"stopped_seconds": 0.4} if does == "stopped" else {}),
+        **({"malloc_thread_cores": 0.9 if does == "threads" else 0.001} if family_of(name) == "scoped" else {}),
         **({"ns_shared_cache": 60.0 if does == "cache" else 15.0} if family_of(name) == "chase" and not wrong else {}),
         **({} if wrong else {"ns_per_addition": cycle, "ns_per_eight_additions": cycle * (3.2 if does == "shared" else 2.0)}),
     }
