@@ -78,7 +78,9 @@ def make(runs: Sequence[Run]) -> str:
         tallies=[(side.letter, _tally(claims_of_side)) for side, claims_of_side in zip(sides, judged)],
         overview=drawn.overview,
         chapters=chapters,
-        figures=_packed({"sides": [side.letter for side in sides], "rows": list(_rows(sides))}),
+        data=_packed(
+            {"sides": [side.letter for side in sides], "figures": _columns(_rows(sides)), "values": _values(drawn)}
+        ),
     )
     return _INDENT.sub("\n", page)
 
@@ -88,9 +90,9 @@ def _source(name: str) -> Markup:
     return Markup(_INDENT.sub("\n", (PAGE / name).read_text(encoding="utf-8")))
 
 
-def _packed(figures: Mapping[str, object]) -> str:
+def _packed(data: Mapping[str, object]) -> str:
     """As JSON, compressed, in base64: the page's script unpacks it."""
-    content = json.dumps(figures, separators=(",", ":")).encode()
+    content = json.dumps(data, separators=(",", ":")).encode()
     return base64.b64encode(zlib.compress(content, 9)).decode()
 
 
@@ -292,6 +294,18 @@ def _chart(side: ReportedRun, name: str, question: str, styles: ChartStyles) -> 
     return ReportChart(f"chart-{mark}", name, side, question, light.title, light.caption, light.alt, light.spots, views)
 
 
+def _values(drawn: DrawnCharts) -> dict[str, list[tuple[int, int, str]]]:
+    """The place of each figure in its chart, and its text, by the id of the chart."""
+    shown = [*drawn.overview, *(chart for of_family in drawn.by_family.values() for chart in of_family)]
+    return {
+        chart.id: [
+            (round(spot.x * chart.picture.whole[0]), round(spot.y * chart.picture.whole[1]), str(_readable(spot.text)))
+            for spot in chart.spots
+        ]
+        for chart in shown
+    }
+
+
 # ---- chapters
 
 
@@ -409,6 +423,23 @@ def _rows(sides: Sequence[ReportedRun]) -> Iterator[Row]:
                 _counted(side.run, benchmark, key) if benchmark else None for side, benchmark in zip(sides, benchmarks)
             ]
             yield [name, key, cells, [None] * (len(sides) - 1)]
+
+
+def _columns(rows: Iterable[Row]) -> dict[str, object]:
+    """The same figures column by column, which are a fifth smaller when they are packed. A missing cell is a null in
+    each column."""
+    listed = list(rows)
+    by_side, by_later_side = (list(zip(*(row[place] for row in listed))) for place in (2, 3))
+    return {
+        "names": [row[0] for row in listed],
+        "counters": [row[1] for row in listed],
+        "cells": [_transposed(of_side, 10) for of_side in by_side],
+        "ratios": [_transposed(of_side, 3) for of_side in by_later_side],
+    }
+
+
+def _transposed(rows: Iterable[Row | None], width: int) -> list[tuple[object, ...]]:
+    return list(zip(*(row or [None] * width for row in rows)))
 
 
 def _times(run: Run, benchmark: Benchmark) -> Row:

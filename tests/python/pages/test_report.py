@@ -94,8 +94,22 @@ def changed(tmp_path: Path, change: Callable[[Document], object], **options: Any
     return read_run(tmp_path / "run.json")
 
 
+def data(page: ParsedPage) -> Any:
+    return json.loads(zlib.decompress(base64.b64decode(page.data["data"])))
+
+
 def rows(page: ParsedPage) -> list[report.Row]:
-    return list(json.loads(zlib.decompress(base64.b64decode(page.data["data"])))["rows"])
+    """As the page's script makes them."""
+    figures = data(page)["figures"]
+
+    def cells(sides: Any, index: int) -> list[Any]:
+        cells_of_row = [[column[index] for column in side] for side in sides]
+        return [None if cell[0] is None else cell for cell in cells_of_row]
+
+    return [
+        [name, counter, cells(figures["cells"], index), cells(figures["ratios"], index)]
+        for index, (name, counter) in enumerate(zip(figures["names"], figures["counters"]))
+    ]
 
 
 # ---- the content of the page
@@ -106,8 +120,9 @@ def test_the_page_shows_claims_charts_and_descriptions_of_families() -> None:
     page = page_of(run)
     drawn = charts.draw(run, "handoff")
     assert drawn is not None
-    for text in ("What does handoff ask?", drawn.title, drawn.caption, *(spot.text for spot in drawn.spots)):
+    for text in ("What does handoff ask?", drawn.title, drawn.caption):
         assert " ".join(text.split()) in page.text
+    assert [text for _, _, text in data(page)["values"]["chart-handoff"]] == [spot.text for spot in drawn.spots]
     for claim in claims.verdicts(run):
         assert claim.verdict in page.text and " ".join(claim.text.split()) in page.text
 

@@ -16,8 +16,14 @@ show_theme(remembered.theme);
 
 document.addEventListener("DOMContentLoaded", async () => {
   follow_theme_switch();
-  for (const figure of document.querySelectorAll(".chart")) bring_to_life(figure);
-  await make_tables();
+  const figures = document.querySelectorAll(".chart");
+  for (const figure of figures) make_tools(figure);
+  const data = await unpacked();
+  if (data) {
+    for (const figure of figures) bring_to_life(figure, data.values[figure.id]);
+    make_table(data);
+    fill_family_tables(data);
+  }
   if (matchMedia("(max-width: 74.99rem)").matches) document.querySelector(".contents details").open = false;
   mark_current_chapter();
   settle();
@@ -65,22 +71,24 @@ function view_of(figure) {
 
 function title_of(figure) { return figure.querySelector("figcaption h3, figcaption h4").textContent.trim(); }
 
-function place_of(item) {
-  const [x, y] = item.dataset.at.split(" ").map(Number);
-  return { x, y };
-}
-
-function bring_to_life(figure) {
-  const plot = figure.querySelector(".plot"), value = figure.querySelector(".value");
-  const spots = [...figure.querySelectorAll(".spots li")].map((item) => (
-    { ...place_of(item), text: item.textContent }));
+function make_tools(figure) {
   for (const tool of figure.querySelectorAll(".tools button, .tools summary")) { // the page has many of these
     tool.setAttribute("aria-label", `${tool.textContent.trim()} of: ${title_of(figure)}`);
   }
   for (const button of figure.querySelectorAll("[data-save]")) {
     button.addEventListener("click", () => save(figure, button.dataset.save));
   }
-  if (!spots.length) return;
+}
+
+function bring_to_life(figure, values) {
+  if (!values.length) return;
+  const plot = figure.querySelector(".plot"), value = figure.querySelector(".value");
+  const spots = values.map(([x, y, text]) => ({ x, y, text }));
+  figure.querySelector(".spots").append(...spots.map((spot) => {
+    const item = element("li", { textContent: spot.text });
+    item.dataset.at = `${spot.x} ${spot.y}`;
+    return item;
+  }));
   const in_reading_order = [...spots.keys()];
   let current = -1;
 
@@ -330,18 +338,25 @@ function ratio_cell(ratio) {
   return cell;
 }
 
-// The figures are compressed. A browser that cannot unpack them says so in the table's place.
-async function make_tables() {
+// The figures and the charts' values are compressed. A browser that cannot unpack them says so in the table's place.
+async function unpacked() {
   try {
     const packed = Uint8Array.from(atob(document.getElementById("data").textContent), (letter) => letter.charCodeAt(0));
-    const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-    const data = JSON.parse(await new Response(unpacked).text());
-    make_table(data);
-    fill_family_tables(data);
+    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+    const { sides, figures, values } = JSON.parse(await new Response(stream).text());
+    return { sides, values, rows: rows_of(figures) };
   } catch (error) {
     const message = `The table needs a browser of 2023 or later (${error.message}). The result file has every figure.`;
     document.getElementById("found").textContent = message;
+    return null;
   }
+}
+
+// A row is the name, the counter or "", for each side its cell or null, for each side after the first its ratio or null.
+function rows_of({ names, counters, cells, ratios }) {
+  const row_in = (columns, index) => (columns[0][index] === null ? null : columns.map((column) => column[index]));
+  return names.map((name, index) => [
+    name, counters[index], cells.map((side) => row_in(side, index)), ratios.map((side) => row_in(side, index))]);
 }
 
 function make_table(data) {
