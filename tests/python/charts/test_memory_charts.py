@@ -227,3 +227,17 @@ def test_a_guest_sees_how_much_of_the_last_cache_it_has(
     assert {"L1 48 KiB", "L2 2 MiB"} <= labels
     assert {shown for shown in labels if shown.startswith("L3")} == ({label} if label else set())
     assert text in drawing.caption.translate(PLAIN)
+
+
+def test_the_stacks_price_has_points_where_a_difference_is_measurable_and_the_line_of_a_tenth() -> None:
+    price = of_malloc(lambda size: 3.0 if size < 4096 else 1.0)
+    run = synthetic.synthetic(
+        ns=lambda name: price(BenchmarkName.parse(name)), keep=lambda name: name.startswith("scoped/"), noise=exact
+    )
+    drawing = charts.draw(run, "stack_price")
+    assert drawing is not None
+    texts = [spot.text for spot in drawing.spots]
+    of_glibc = [text.partition(", ")[2] for text in texts if text.startswith("glibc")]
+    assert [text for text in of_glibc if text.startswith("8 B: 200 ns")]
+    assert not any("1 MiB" in text for text in of_glibc)
+    assert any(text.replace("\u00a0", " ").startswith("10 % of the stack's, 1 MiB: 10 ns") for text in texts)
