@@ -46,7 +46,7 @@ def _by_home(run: Run, touch: str) -> dict[str, Benchmark]:
 
 
 def _title(run: Run) -> str:
-    """Huge pages, whose cost is spread over many small ones, are told apart from the pages that all systems have."""
+    """Names huge pages, whose cost is spread over many small pages, apart from the pages that all systems have."""
     first, second = _by_home(run, "first"), _by_home(run, "second")
     touch, by_home = ("first", first) if first else ("second", second)
     costs = query.middles(query.medians(by_home))

@@ -51,7 +51,7 @@ def _columns(benchmarks: Mapping[tuple[str, str], BySide], block: str) -> list[f
 
 
 def _title(benchmarks: Mapping[tuple[str, str], BySide]) -> str:
-    """Describes the largest ordinary shape whose walk by column differs, and a power of two as such if it costs more."""
+    """Describes the largest ordinary shape whose walk by column differs, and a power of two if that costs more."""
     by_shape = {
         (block, side): ratio
         for block in BLOCKS

@@ -93,7 +93,7 @@ def repeated(seconds: float) -> tuple[str, ...]:
 
 def select(old: Catalogue, new: Catalogue, only: str | None, strategy: str | None) -> tuple[tuple[str, ...], list[str]]:
     """The benchmarks that both sides have, and a sentence for each that one side lacks. Raises BadInput if both have
-    none in common."""
+    no benchmark in common."""
     expressions = tuple(dict.fromkeys(new.core + old.core)) if only is None else (only,)
     if not expressions:
         raise BadInput("the programs declare no core set: choose benchmarks with --only")
@@ -230,7 +230,7 @@ class _PairedMeasurement:
         draw = self.random
         old_first = draw.random() < 0.5
         layouts = {"old": draw.randrange(len(self.plan.old.builds)), "new": draw.randrange(len(self.plan.new.builds))}
-        memory_layout = draw.getrandbits(32)  # of both sides: what is left of their difference is no luck of placement
+        memory_layout = draw.getrandbits(32)  # of both sides: their difference does not depend on placement
         samples = {}
         for side in ("old", "new") if old_first else ("new", "old"):
             builds = (self.plan.old if side == "old" else self.plan.new).builds

@@ -1,4 +1,4 @@
-"""Is the new side worse? A group-sequential test: from the pairs of every benchmark to a verdict on each.
+"""Is the new side worse? A group-sequential test: from the pairs of every benchmark to its verdict.
 
 The test judges the logarithm of new over old in each pair. A benchmark goes through at most two stages. Each stage has
 interim analyses after 1/2, 3/4 and all of `rule.pairs` pairs (10, 15, 20), and a last analysis after twice as many (40)

@@ -39,7 +39,7 @@ from suite.results.read import read_run
 
 APPLICATION = 0x73746B68  # "stkh" in the file's header: the program that owns the database
 VERSION = 1
-MOST_BYTES = 1 << 27  # of a run's samples, unpacked: ten times those of 100,000 rows
+MOST_BYTES = 1 << 27  # of a run's samples, unpacked: ten times the samples of 100,000 rows
 WAIT_SECONDS = 20.0  # for another writer, which needs a fraction of that
 
 RATIO, CYCLES, NS = "ratio", "cycles", "ns"
@@ -388,7 +388,7 @@ def _digest(numbers: Numbers, context: Mapping[str, Any]) -> str:
 
 @contextlib.contextmanager
 def opened(file: Path, to_write: bool = False) -> Iterator[History]:
-    """Opens the record in a file. To write, a missing file is created, and either all changes are kept or none.
+    """Opens the record in a file. To write, a missing file is created, and either all changes are kept or no change is.
 
     Raises BadInput if the file is missing, damaged, locked, not writable, of a newer suite or of another program.
     """

@@ -175,7 +175,7 @@ def _filled(root: Path, path: Path, blocks: Mapping[str, BlockText]) -> Document
         raise BadDocument(f"{path}: a generated block has no <!-- end -->")
     unknown = [block["name"] for block in marked if block["name"] not in blocks]
     if unknown:
-        raise BadDocument(f"{path}: there is no generated block {unknown[0]!r}; there are: {', '.join(blocks)}")
+        raise BadDocument(f"{path}: generated block {unknown[0]!r} is unknown; accepted: {', '.join(blocks)}")
     fresh = {block["name"]: f"{blocks[block['name']]()}\n" for block in marked}
     stale_blocks = tuple(block["name"] for block in marked if block["text"] != fresh[block["name"]])
     filled = BLOCK.sub(lambda block: f"{OPENING} {block['name']} -->\n{fresh[block['name']]}<!-- end -->", text)

@@ -172,7 +172,7 @@ class ReportedRun:
 
     @property
     def facts(self) -> list[tuple[str, str]]:
-        """What is known of the machine and the program, those facts that are there."""
+        """The facts that the run has of its machine and program."""
         fact = self.run.context.get
         compiler = " ".join(str(fact(key, "")) for key in ("compiler", "build_flags")).strip()
         libraries = [f"{name} {text}" for name, text in self.run.mallocs().items()]
@@ -199,7 +199,7 @@ class ReportedRun:
 
     @property
     def checks(self) -> list[dict[str, str]]:
-        """The checks of the machine, first those that need attention."""
+        """The checks of the machine, first the checks that need attention."""
         checks = self._machine.get("findings")
         listed = [check for check in checks if isinstance(check, dict)] if isinstance(checks, list) else []
         keys = ("name", "state", "value", "effect", "remedy")
@@ -263,7 +263,7 @@ class ReportChart:
 class DrawnCharts:
     styles: ChartStyles = field(default_factory=ChartStyles)
     by_family: dict[str, list[ReportChart]] = field(default_factory=dict)
-    overview: list[ReportChart] = field(default_factory=list)  # those that are about no single family
+    overview: list[ReportChart] = field(default_factory=list)  # about more than a single family
 
 
 def _drawn(sides: Sequence[ReportedRun]) -> DrawnCharts:

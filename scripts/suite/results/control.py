@@ -122,7 +122,7 @@ class Growth:
     """What an operation costs with several threads, as a multiple of what it costs with a single thread."""
 
     ratio: Estimate
-    beyond: Estimate | None = None  # over the control's ratio in the same process; None where there is no control
+    beyond: Estimate | None = None  # over the control's ratio in the same process; None without a control
 
     @property
     def is_measurable(self) -> bool:

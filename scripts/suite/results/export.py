@@ -1,7 +1,7 @@
 """How do other tools read a run? Finite numbers only, in each tool's own form.
 
 Google Benchmark's tools take a row for each process, then aggregates: what scripts/run writes, and a compact run lacks.
-github-action-benchmark takes `name`, `real_time` and `time_unit` of every row, aggregates and failed ones too, and
+github-action-benchmark takes `name`, `real_time` and `time_unit` of every row, also of aggregates and failed rows, and
 compares rows by name: so each name stands once. Bencher's cpp_google adapter also wants `context.caches`; its json
 adapter reads the Bencher Metric Format. Apache Otava reads CSV with a row a run, and takes a rise for the better unless
 its configuration says otherwise.
@@ -91,7 +91,7 @@ def _plain_metrics(benchmark: Benchmark, declared: DeclaredMetrics) -> Iterator[
 
 
 def as_google_benchmark(run: Run) -> Export:
-    """A whole Google Benchmark file: a row for each process, failed ones too, and the aggregates of each benchmark."""
+    """A whole Google Benchmark file: a row for each process, failed or not, and the aggregates of each benchmark."""
     if not run.series():
         raise BadInput(f"{run.path} has nothing to export: no benchmark in it gave a result")
     try:

@@ -82,7 +82,7 @@ def _row_in_run(row: Document, process: int, processes: int, place: tuple[int, i
 
 
 def _aggregates(rows: Sequence[Document]) -> list[Document]:
-    """mean, median, stddev and cv over the processes; as in Google Benchmark, none for fewer than two good ones."""
+    """mean, median, stddev and cv over the processes; as in Google Benchmark, not of fewer than two good rows."""
     good = [row for row in rows if not failure_of(row)]
     if len(good) < 2:
         return []

@@ -24,7 +24,7 @@ class Metric:
     counter: str = ""  # empty: the time of one operation
     unit: str = "ns"
     more_is_worse: bool = True
-    least: float = 0.0  # smaller values are taken as this: a share of 0 cannot be told from a small share
+    least: float = 0.0  # smaller values are taken as this: 0 has no ratio to a small share
 
     @property
     def is_time(self) -> bool:

@@ -49,7 +49,7 @@ class BenchmarkName:
         return BenchmarkName(text, family, strategy, {key: value for key, _, value in pairs})
 
     def number(self, key: str) -> int | None:
-        """The parameter as a whole number; None where there is none, or it is a word."""
+        """The parameter as a whole number; None if the name lacks it, or if it is a word."""
         value = self.parameters.get(key, "")
         return int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
 
@@ -292,7 +292,7 @@ class Run:
 
 
 def selects(part: str, name: str) -> bool:
-    """Whether the expression of a part selects a benchmark; one that Python cannot read is taken to select it.
+    """Whether the expression of a part selects a benchmark; unreadable expressions are taken to select it.
 
     Not for an expression that came with a file, unless it is a PLAIN_PART.
     """
@@ -303,6 +303,6 @@ def selects(part: str, name: str) -> bool:
 
 
 def cache_levels(run: Run) -> list[tuple[str, int]]:
-    """The machine's data caches, those it told of."""
+    """The data caches that the machine reports."""
     levels = (("L1", run.fact("l1d_bytes")), ("L2", run.fact("l2_bytes")), ("L3", run.fact("l3_bytes")))
     return [(name, size) for name, size in levels if size]

@@ -44,18 +44,18 @@ def is_power_of_two(value: int) -> bool:
 
 
 def ordinary(sides: Iterable[int]) -> int:
-    """The largest that is no power of two, whose rows do not compete for a few sets of the caches; else the largest."""
+    """The largest side that is not a power of two (whose rows compete for few sets of the caches); else the largest."""
     known = sorted(sides)
     return next((side for side in reversed(known) if not is_power_of_two(side)), known[-1])
 
 
 def ends(values: Sequence[int]) -> list[int]:
-    """The first and the last; one where they are the same, none where there are none."""
+    """The first and the last value; a single value where both are the same, nothing where there is no value."""
     return list(dict.fromkeys((*values[:1], *values[-1:])))
 
 
 def contending(run: Run, threads: Iterable[int]) -> int:
-    """Of these numbers of threads the largest of which each has a core; the fewest of several where none fits."""
+    """The largest of these numbers with a core for each thread; the smallest above 1 where no number fits."""
     cores = run.fact("cores")
     several = sorted(number for number in threads if number > 1)
     fitting = [number for number in several if number <= (cores or number)]
@@ -99,7 +99,7 @@ def on_huge_pages(benchmarks: Mapping[str, Benchmark]) -> list[str]:
 
 
 def gain_of_huge_pages(benchmarks: Mapping[str, Benchmark], small: str) -> str:
-    """For a subtitle: that memory that was wholly on huge pages is no faster than `small`, on small pages; else empty."""
+    """For a subtitle: that memory on huge pages alone is not measurably faster than `small` on small pages; or empty."""
     whole = {
         name: benchmark
         for name, benchmark in benchmarks.items()
@@ -114,7 +114,7 @@ def gain_of_huge_pages(benchmarks: Mapping[str, Benchmark], small: str) -> str:
 def ratios(above: Mapping[Key, Benchmark], below: Mapping[Key, Benchmark]) -> dict[Key, Estimate]:
     """How many times `below` each of `above` costs, where both were measured.
 
-    The more ratios, the wider each interval (Bonferroni): one of many that differs by chance is no finding.
+    The more ratios, the wider each interval (Bonferroni): a single ratio of many may differ by chance.
     """
     both = {key: (benchmark, below[key]) for key, benchmark in above.items() if key in below}
     confidence = shared_confidence(len(both))

@@ -303,7 +303,7 @@ def run_name_of(row: Document) -> str:
 
 
 def failures_in(document: Document, expected: Iterable[str]) -> list[str]:
-    """What went wrong inside a process that ended well: benchmarks without a time, and ones that are missing."""
+    """What went wrong inside a process that ended well: benchmarks without a time, and missing benchmarks."""
     rows = rows_of_processes(document)
     wrong = {run_name_of(row): reason for row in reversed(rows) if (reason := failure_of(row))}
     names = {run_name_of(row) for row in rows}

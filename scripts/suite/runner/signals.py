@@ -10,7 +10,7 @@ from types import FrameType
 
 @contextlib.contextmanager
 def signals_as_interrupts() -> Iterator[None]:
-    """Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt once; further ones are ignored, while the run is written."""
+    """Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt once; later signals are ignored, while the run is written."""
     numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
     handled_signals = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # as under nohup
 

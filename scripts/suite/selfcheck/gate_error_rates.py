@@ -116,7 +116,7 @@ LEAST_TURNS = STAGES * min(paired_rule.rule.most_pairs for paired_rule in PAIRED
 
 
 def draw_turns(turns: int, number: int, draw: random.Random, block: int = BLOCK_TURNS) -> list[int]:
-    """Draws this many turns without repetition, as blocks of consecutive turns; all turns if there are no more."""
+    """Draws this many turns without repetition, as blocks of consecutive turns; all turns if there are fewer."""
     start = draw.randrange(block)
     blocks = [range(max(0, first), min(turns, first + block)) for first in range(start - block, turns, block)]
     draw.shuffle(blocks)
@@ -126,7 +126,7 @@ def draw_turns(turns: int, number: int, draw: random.Random, block: int = BLOCK_
 def score_paired(
     recording: Recording, condition: str, paired_rule: PairedRule, seed: int, suites: int = SUITES
 ) -> Score | None:
-    """Counts the rule's verdicts. In each planted suite, one benchmark has each slowdown; the others have no slowdown.
+    """Counts the rule's verdicts. In each planted suite, a single benchmark has each slowdown; the others stay.
 
     None where the figure is missing in a process.
     """

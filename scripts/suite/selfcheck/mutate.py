@@ -287,7 +287,7 @@ def try_all(
     families = [mutant for mutant in mutants if mutant.is_compiled and mutant.tests.startswith(IN_PYTHON)]
     units = [mutant for mutant in mutants if mutant.is_compiled and mutant.tests.startswith(IN_CPP)]
     interpreted = by_tests([mutant for mutant in mutants if not mutant.is_compiled])
-    waiting = iter(interpreted)  # each worker takes the next group when it has finished one
+    waiting = iter(interpreted)  # each worker takes the next group when it has finished a group
     jobs_to_do: list[tuple[Trial, str, Iterable[list[Mutant]]]] = []
     jobs_to_do += [(_try_in_program, "program", [families])] if families else []
     jobs_to_do += [(_try_in_unit_tests, "units", by_tests(units))] if units else []

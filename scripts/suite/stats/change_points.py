@@ -138,7 +138,7 @@ def _places_and_ends(runs: int) -> int:
 
 
 def _energies(block: Array) -> Array:
-    """[row, t - 1, k - 1]: the scaled energy distance Q between the values before t and those from t to k.
+    """[row, t - 1, k - 1]: the scaled energy distance Q between the values before t and the values from t to k.
 
     Equations (5) and (6) of the paper with alpha 1, all from the sums of |x_i - x_j| over i < t and j < k.
     """

@@ -132,7 +132,7 @@ def estimate_shift(differences: Sequence[float], confidence: float = CONFIDENCE)
 
 @cache
 def signed_rank_counts(n: int) -> tuple[int, ...]:
-    """How many of the 2^n assignments of signs to n values give each sum of the positive ones' ranks: exact, no ties.
+    """How many of the 2^n assignments of signs to n values give each sum of the positive values' ranks: exact, no ties.
 
     The coefficients of the product of (1 + x^rank); Wilcoxon, Biometrics Bulletin 1 (1945).
     """

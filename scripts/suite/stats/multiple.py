@@ -1,4 +1,4 @@
-"""Which of many tests show a difference, if few of those chosen may be false? False-discovery control.
+"""Which of many tests show a difference, if few of the chosen tests may be false? False-discovery control.
 
 Benjamini and Hochberg, Journal of the Royal Statistical Society B 57 (1995).
 """
@@ -15,7 +15,7 @@ def significant(p_values: Sequence[float], rate: float) -> list[bool]:
 
 
 def false_discovery_limit(p_values: Sequence[float], rate: float) -> float:
-    """The largest p-value that is significant under false-discovery control at `rate`; below zero where there is no such."""
+    """The largest p-value that is significant under false-discovery control at `rate`; below zero without any."""
     number = len(p_values)
     limits = (rate * rank / number for rank in range(1, number + 1))
     return max((limit for p, limit in zip(sorted(p_values), limits) if p <= limit), default=-1.0)

@@ -48,7 +48,7 @@ def signed_rank(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
 
 @cache
 def _signed_rank_tails(n: int) -> tuple[float, ...]:
-    """For each sum of ranks, the chance of that sum or a greater one."""
+    """For each sum of ranks, the chance of that sum or a greater sum."""
     counts = signed_rank_counts(n)
     sums, total = [], 0
     for count in reversed(counts):

@@ -190,7 +190,7 @@ def test_every_block_can_be_generated(root: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (BLOCK.format("nonsense"), "no generated block 'nonsense'; there are: hero"),
+        (BLOCK.format("nonsense"), "generated block 'nonsense' is unknown; accepted: hero"),
         ("<!-- generated: hero -->\nno end", "has no <!-- end -->"),
     ],
 )
