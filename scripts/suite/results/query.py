@@ -99,7 +99,7 @@ def on_huge_pages(benchmarks: Mapping[str, Benchmark]) -> list[str]:
 
 
 def gain_of_huge_pages(benchmarks: Mapping[str, Benchmark], small: str) -> str:
-    """For a subtitle: that memory on huge pages alone is not measurably faster than `small` on small pages; or empty."""
+    """For a subtitle: that huge pages alone are not measurably faster than the small pages of `small`; or empty."""
     whole = {
         name: benchmark
         for name, benchmark in benchmarks.items()
