@@ -13,6 +13,7 @@ from suite.claims.inputs import (
     ends,
     few_cycles_apart,
     growth,
+    growth_text,
     growths_beyond_control,
     libraries,
     need,
@@ -53,9 +54,10 @@ def own_stack(run: Run) -> Verdict:
     growth_at_all = ratio(many, single)
     risen = growths_beyond_control(run, {"": (many, single)})[""]
     risen = replace(risen, few_cycles=few_cycles_apart(many, single))
+    controls = _of_controls(run, [(many, single)])
     text = (
-        f"on {number} cores at once, a block of stack costs, relative to one core: {times(growth_at_all)}"
-        f"{_of_controls(run, [(many, single)])}"
+        f"on {number} cores at once, a block of stack costs, relative to one core: {times(growth_at_all)}{controls}"
+        f"{f'; relative to that: {growth_text(risen)}' if controls else ''}"
     )
     if shown_by(risen) is Shown.SLIGHTLY_MORE:
         return holds_but(text, f"a block costs more {slight(risen)}")
@@ -93,7 +95,7 @@ def shared_heap_contends(run: Run) -> Verdict:
         many, single = (libraries(run, family, threads=threads, **workload) for threads in (number, 1))
         pairs |= {f"{family}/{name}": (many[name], single[name]) for name in many if name in single}
     beyond = growths_beyond_control(run, pairs)
-    shown: dict[str, Comparison] = {}
+    shown: dict[str, Comparison] = {}  # by malloc and family
     worst: dict[str, Comparison] = {}
     for name in dict.fromkeys(family_and_name.partition("/")[2] for family_and_name in pairs):
         of_families = {key: pair for key, pair in pairs.items() if key.endswith(f"/{name}")}
@@ -103,10 +105,11 @@ def shared_heap_contends(run: Run) -> Verdict:
         }
         most = max(rises, key=lambda key: (COUNTS_MOST.index(shown_by(rises[key])), rises[key].low))
         worst[name] = rises[most]
-        shown[f"{name} in {most.partition('/')[0]}"] = ratio(*pairs[most])
+        shown[f"{name} in {most.partition('/')[0]}"] = rises[most]
+    controls = _of_controls(run, pairs.values())
     text = (
-        f"with a thread on each core, a block costs, relative to a single thread: {listed(shown, times)}"
-        f"{_of_controls(run, pairs.values())}"
+        f"with a thread on each core, a block costs, relative to a single thread{' and to the control' if controls else ''}: "
+        f"{listed(shown, times)}{controls}"
     )
     return of_all(worst, text, lambda rest: f"not for {names(rest)}")
 

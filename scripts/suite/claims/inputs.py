@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from suite.base import phrases
 from suite.claims.verdict import FEW_CYCLES, CannotJudge, Comparison, Undecided, is_no_more, relative
 from suite.results import control, query
 from suite.results.model import Benchmark, Run
@@ -118,8 +117,8 @@ def growth(run: Run, above: Benchmark, below: Benchmark) -> Comparison:
 
 
 def growth_text(grown: Comparison) -> str:
-    """The comparison of a cost that should be flat. A difference of few cycles is stated as such."""
-    few = grown.few_cycles and phrases.differs(grown) and not is_no_more(grown)
+    """The comparison of a cost that should be flat, and that it is a few cycles where that alone decides."""
+    few = grown.few_cycles and not is_no_more(grown)
     return f"{relative(grown)}{f', at most {FEW_CYCLES:g} cycles' if few else ''}"
 
 

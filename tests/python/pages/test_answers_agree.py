@@ -134,6 +134,7 @@ def test_threads_have_one_answer(grows: dict[str, float], verdict: str, contends
     if verdict == claims.HOLDS_BUT:
         assert "glibc in larson 1.9" in judged.text and "glibc" not in judged.condition
     assert claim(run, "own-stack").verdict == claims.HOLDS
+    assert re.search(r"; the control: [\d.]+ times.* in private; relative to that: 1\.00 times", claim(run, "own-stack").text)
 
 
 @pytest.mark.parametrize("odd", ["argument/bytes:8/how:none", "pass/type:int/how:none"])
