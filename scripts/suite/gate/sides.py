@@ -24,8 +24,8 @@ from suite.runner.program import Program, ask
 EXECUTABLE = "stackheap"
 MALLOC = "malloc"  # the name of each side's library in benchmark names, so that both sides have the same names
 
-# Blocks of code are aligned to 16 bytes; paddings beyond a page give no new alignment.
-PADDING_STEP, PADDING_STEPS = 16, 256
+# Functions are aligned to 64 bytes; paddings beyond a page give no new alignment.
+PADDING_STEP, PADDING_STEPS = 64, 64
 
 FACTS = ("compiler", "build_type", "build_flags", "suite_version", f"malloc.{MALLOC}")
 

@@ -346,6 +346,18 @@ def test_any_other_malloc_is_a_strategy_of_that_name() -> None:
     assert answer.context["malloc.mine"].endswith(f" {file}")
 
 
+def test_each_function_of_a_timed_loop_begins_at_a_cache_line() -> None:
+    """Where a loop lies in its line changes its time: the code that is linked before it must not decide."""
+    if shutil.which("nm") is None:
+        pytest.skip("needs nm")
+    listing = subprocess.run(["nm", program()], capture_output=True, text=True, check=True).stdout
+    symbols = (line.split() for line in listing.splitlines() if line.endswith("9_M_invokeERKSt9_Any_dataS2_"))
+    of_a_state = "_ZNSt17_Function_handlerIFvRN9benchmark5StateEEZN9stackheap18benchmark_registry3addI"
+    functions = {name: int(address, 16) for address, _, name in symbols if name.startswith(of_a_state)}
+    assert len(functions) > 100
+    assert [name for name, address in functions.items() if address % 64 != 0] == []
+
+
 @pytest.mark.parametrize("name", ["glibc", "mimalloc", "jemalloc", "tcmalloc", "tbbmalloc", "tbbmalloc_proxy"])
 def test_a_malloc_given_as_a_file_says_the_version_that_its_row_says(name: str, tmp_path: Path) -> None:
     malloc = available_mallocs().get(name)
