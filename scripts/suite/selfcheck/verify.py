@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from suite.results.model import Benchmark, BenchmarkName, Sample
 from suite.results.read import failure_of
 from suite.runner.program import Catalogue, Part, Program, ask, measure_part
 from suite.selfcheck import assembly
-from suite.stats.estimates import estimate_median, estimate_ratio, median, robust_deviation
+from suite.stats.estimates import Estimate, estimate_median, estimate_ratio, median, robust_deviation
 
 PASS, FAIL, SKIPPED = "pass", "fail", "skipped"
 
@@ -29,6 +30,9 @@ AGREEMENT = 1.25  # loaded and preloaded times may differ by this factor: code a
 SPREAD_PROCESSES = 10
 ALONE_PROCESSES = 7
 SAME_ALONE = 0.05  # how far a figure may lie from that of its benchmark alone; SKIPPED where the intervals are too wide
+INDEPENDENT = "independent"  # the program beside the suite's that repeats some benchmarks without the suite's code
+TURNS = 7  # processes of the suite, and as many of the independent program, alternating
+SAME_INDEPENDENTLY = 0.1
 SHORT_OPERATIONS = (  # a changed branch or cache line is seen best in the shortest operations
     "scoped/{}/bytes:64/touch:first", "heap_state/{}/bytes:64/state:resident/threads:ever", "many/{}/count:8/taken:apart",
     "aligned/{}/bytes:64/alignment:64",
@@ -73,6 +77,14 @@ class SuiteUnderTest:
         part = Part("verify", "verify", 0, ".", ())
         document, _ = measure_part(program, part, self.folder, TIME_LIMIT)
         return {row["run_name"]: row for row in document["benchmarks"] if not failure_of(row)}
+
+    def independently(self, *arguments: str) -> str:
+        """The output of the independent program. Raises UnitFailed."""
+        command = [str(self.program.executable.with_name(INDEPENDENT)), *arguments]
+        try:
+            return subprocess.run(command, capture_output=True, text=True, check=True, timeout=TIME_LIMIT).stdout
+        except (OSError, subprocess.SubprocessError) as problem:
+            raise UnitFailed(f"{' '.join(command)}: {problem}") from None
 
 
 def mallocs(suite: SuiteUnderTest) -> Iterator[Row]:
@@ -149,9 +161,36 @@ def _alone_as_together(suite: SuiteUnderTest, claim: str, names: Sequence[str]) 
                 ratios[f"{family} {'in full' if profile == 'full' else 'among others'}"].append(together[name] / by_itself[name])
     estimates = {where: estimate_median(values) for where, values in ratios.items()}
     evidence = ", ".join(f"{where} {at.median:.3f} ({at.low:.3f} to {at.high:.3f})" for where, at in estimates.items())
-    differs = any(at.low > 1 + SAME_ALONE or at.high < 1 - SAME_ALONE for at in estimates.values())
-    same = all(abs(at.median - 1) <= SAME_ALONE for at in estimates.values())
-    return Row(claim, FAIL if differs else PASS if same else SKIPPED, f"together over alone: {evidence}")
+    return Row(claim, _sameness(list(estimates.values()), SAME_ALONE), f"together over alone: {evidence}")
+
+
+def _sameness(ratios: Sequence[Estimate], within: float) -> str:
+    """SKIPPED where the intervals are too wide: a median lies too far away, and its interval does not show it."""
+    if any(ratio.low > 1 + within or ratio.high < 1 - within for ratio in ratios):
+        return FAIL
+    return PASS if all(abs(ratio.median - 1) <= within for ratio in ratios) else SKIPPED
+
+
+def independent(suite: SuiteUnderTest) -> Iterator[Row]:
+    """An operation costs what it costs in a program that shares no code with the suite, and walks through other chains."""
+    for name in suite.independently().split():
+        if name in suite.catalogue.benchmarks:
+            yield _independent(suite, name)
+
+
+def _independent(suite: SuiteUnderTest, name: str) -> Row:
+    ours: list[float] = []
+    independently: list[float] = []
+    for turn in range(TURNS):
+        measured = suite.in_layout(turn, suite.program.profile).measure(f"^{re.escape(name)}$")
+        ours += measured.values()
+        independently.append(float(suite.independently(name)))
+    claim = f"{name} costs the same in an independent program"
+    if len(ours) < TURNS or min(*ours, *independently) <= 0:
+        return Row(claim, SKIPPED, "it could not be measured in each process")
+    ratio = estimate_ratio(ours, independently)
+    evidence = f"{median(ours):.3g} and {median(independently):.3g} ns: {ratio.median:.3f} ({ratio.low:.3f} to {ratio.high:.3f})"
+    return Row(claim, _sameness([ratio], SAME_INDEPENDENTLY), evidence)
 
 
 def loops(suite: SuiteUnderTest) -> Iterator[Row]:
@@ -260,7 +299,7 @@ def _relative_spread(values: Sequence[float]) -> float:
 
 
 CHECKS: tuple[Callable[[SuiteUnderTest], Iterator[Row]], ...] = (
-    mallocs, refusals, preloaded, alone, loops, chase, controls, spread,
+    mallocs, refusals, preloaded, alone, independent, loops, chase, controls, spread,
 )  # fmt: skip
 
 

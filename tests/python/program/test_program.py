@@ -17,6 +17,7 @@ import pytest
 
 from suite.results.model import COUNTED_BESIDE
 from suite.runner.program import Program, ask
+from suite.selfcheck import verify
 from support import ROOT, declarations
 from support.measuring_program import Answer, available_mallocs, compiled, listed, measure, names, parsed, program, run
 
@@ -111,6 +112,20 @@ def test_each_strategy_is_available_or_says_why_not() -> None:
         assert strategy["what"]
         assert bool(strategy["reason"]) != strategy["available"]
     assert names([strategy for strategy in strategies if strategy["process"]]) == ["glibc"]
+
+
+def test_the_independent_program_repeats_benchmarks_of_the_suite() -> None:
+    independent = program().with_name(verify.INDEPENDENT)
+    if not independent.exists():
+        pytest.skip("the target independent is not built")
+    repeated = subprocess.run([independent], capture_output=True, text=True, check=True).stdout.split()
+    quick = {name for its_benchmarks in benchmarks("--profile=quick").values() for name in its_benchmarks}
+    families = {name.split("/")[0] for name in quick}
+    known = [name for name in repeated if name.split("/")[0] in families and "/core:" not in name]  # cores differ by machine
+    assert known and [name for name in known if name not in quick] == []
+    assert subprocess.run([independent, "scoped/nothing"]).returncode == 2
+    measured = subprocess.run([independent, "spill/reload:register"], capture_output=True, text=True, check=True).stdout
+    assert 0 < float(measured) < 1000
 
 
 def test_the_list_tells_the_clock_of_single_calls_and_two_lists_are_the_same_plan() -> None:

@@ -15,7 +15,10 @@ from support import ROOT
 from support.measuring_program import program
 
 # Enough to configure: the whole project has thirty megabytes of results and figures.
-COPIED = ("CMakeLists.txt", ".gitattributes", "README.md", "LICENSE", "CHANGELOG.md", "allocators", "benchmarks", "tests/planted")
+COPIED = (
+    "CMakeLists.txt", ".gitattributes", "README.md", "LICENSE", "CHANGELOG.md", "allocators", "benchmarks", "tests/planted",
+    "tests/independent",
+)  # fmt: skip
 REFERENCE = "results/reference/run.json.gz"
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,13 @@ class ProgramOutput(verify.SuiteUnderTest):
     """A suite whose measured times come from the test."""
 
     answer: Callable[[str, str], Rows]
+    repeated: Mapping[str, Iterator[float]] = field(default_factory=dict)  # what the independent program measures
 
     def rows(self, only: str, preload: str = "") -> Rows:
         return self.answer(only, preload)
+
+    def independently(self, *arguments: str) -> str:
+        return str(next(self.repeated[arguments[0]])) if arguments else "\n".join(self.repeated)
 
 
 def nothing(only: str, preload: str) -> Rows:
@@ -119,6 +124,39 @@ def test_a_malloc_that_costs_more_or_less_among_others_fails(together: float, in
     part = Part("scoped", "allocation", 0, "^scoped/", (name,))
     offered = replace(offered, catalogue=replace(offered.catalogue, parts=(part,)))
     assert verdicts(verify.alone(offered)) == [verdict]
+
+
+LOAD = "chase/bytes:16384/order:random/home:heap"
+
+
+@pytest.mark.parametrize(
+    ("ours", "independently", "verdict"),
+    [
+        ((1.2, 1.25, 1.3), (1.3, 1.25, 1.2), verify.PASS),
+        ((1.2, 1.25, 1.3), (1.35, 1.36, 1.37), verify.PASS),
+        ((1.1, 1.1, 1.12), (1.3, 1.31, 1.32), verify.FAIL),  # as a chain of sub-cycles
+        ((1.5, 1.5, 1.52), (1.3, 1.31, 1.32), verify.FAIL),
+        ((1.0, 1.5, 2.5), (1.0, 1.3, 1.9), verify.SKIPPED),  # the machine was not quiet enough to say
+        ((0.0, 1.0), (1.0, 1.0), verify.SKIPPED),
+    ],
+)
+def test_an_operation_that_costs_otherwise_in_an_independent_program_fails(
+    ours: Sequence[float], independently: Sequence[float], verdict: str
+) -> None:
+    times = itertools.cycle(ours)
+    offered = suite(lambda only, preload: timed(**{LOAD: next(times)}))
+    part = Part("chase", "access", 0, "^chase/", (LOAD,))
+    catalogue = replace(offered.catalogue, parts=(part,))
+    repeated = {LOAD: itertools.cycle(independently), "chase/elsewhere": itertools.repeat(9.0)}
+    assert verdicts(verify.independent(replace(offered, catalogue=catalogue, repeated=repeated))) == [verdict]
+
+
+def test_an_independent_program_that_is_missing_is_one_failed_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify, "CHECKS", (verify.independent,))
+    (row,) = verify.verify(Program(tmp_path / "stackheap", "quick"), suite().catalogue)
+    assert row.verdict == verify.FAIL and str(tmp_path / verify.INDEPENDENT) in row.evidence
 
 
 def test_neither_the_process_malloc_nor_a_library_without_malloc_is_preloaded(tmp_path: Path) -> None:
