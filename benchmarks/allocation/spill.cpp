@@ -94,8 +94,7 @@ const family spill({
                   "bytes of which the store wrote four (wider). For aliased and apart, a store to another slot lies "
                   "between store and load: 4 KiB away, which many processors take for the same address at first, or "
                   "4 KiB and a cache line. The slot is always the same: processors that learn to which store a load "
-                  "belongs need no time for the way, and the difference is then zero. Some of them recognise a slot only where its "
-                  "address is relative to the stack pointer, as compilers address locals and as it is here.",
+                  "belongs need no time for the way, and the difference is then zero.",
     .least_times = {{"spill/", 0.5}, {"spill/reload:wider", 2}},
 }, [](benchmark_registry& registry) { add_all<by_register, of_same_size, narrower, wider, behind_a_store<4096>, behind_a_store<4096 + 64>>(registry); });
 
