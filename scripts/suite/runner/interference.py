@@ -15,15 +15,17 @@ PROC_STAT = Path("/proc/stat")
 # machines with many cores the daemons add up, and a small share of all cores takes little from one benchmark.
 OTHERS_CORES = 0.10
 OTHERS_SHARE = 0.01
-# Time that the hypervisor gave to another guest: a benchmark mostly runs one thread, so 1 % of one core changes its
-# result by up to 1 %.
-STEAL_CORES = 0.01
+# Time that the hypervisor gave to another guest, or that another process took of the same core: a benchmark mostly runs
+# one thread, so 1 % of one core changes its result by up to 1 %.
+TAKEN_CORES = 0.01
 # /proc/stat counts in ticks of 10 ms on each core: smaller times may be rounding, however short the process.
 TICKS_OF_DOUBT = 2
 # A thread alone on its core is switched out a few times a second, a thread that shares its core hundreds of times (a
 # slice is 3 to 4 ms). Benchmarks with more threads than cores switch themselves out, so this limit applies only to a
-# process that used about one core while other processes ran too.
+# process that used about one core while other processes ran too. Each benchmark's own process starts and ends on the core
+# of the process that waits for it, which switches it out about six times.
 SWITCHES_PER_SECOND = 50.0
+SWITCHES_PER_BENCHMARK = 8.0
 ONE_CORE = 1.1
 # Pages read from the disk: more pages than a program's own start needs mean that memory is short.
 MAJOR_FAULTS = 200
@@ -76,10 +78,10 @@ def _read_stat(proc_stat: Path) -> tuple[float | None, float | None, int]:
 
 
 def interference_between(
-    before: Snapshot, after: Snapshot, child: resource.struct_rusage, stopped: float = 0.0
+    before: Snapshot, after: Snapshot, child: resource.struct_rusage, stopped: float = 0.0, benchmarks: int = 1
 ) -> Interference:
-    """The interference with `child` (as os.wait4 reports it), which ran between the two snapshots, and was stopped for
-    so many seconds."""
+    """The interference with `child` (as os.wait4 reports it), which ran so many benchmarks between the two snapshots, and
+    was stopped for so many seconds."""
     seconds = max(after.wall - before.wall, 1e-9)
     child_cpu = child.ru_utime + child.ru_stime
     others = _others_seconds(before, after, child_cpu)
@@ -88,10 +90,10 @@ def interference_between(
     others_cores = max(OTHERS_CORES, OTHERS_SHARE * after.cores)
     reasons = (
         _over(others, others_cores * seconds + doubt, "other processes used {:.2f} cores", seconds),
-        _over(steal, STEAL_CORES * seconds + doubt / 2, "the hypervisor took {:.3f} cores", seconds),
+        _over(steal, TAKEN_CORES * seconds + doubt / 2, "the hypervisor took {:.3f} cores", seconds),
         _over(
             float(child.ru_nivcsw) if _shared_its_core(child_cpu, others, seconds, doubt) else None,
-            SWITCHES_PER_SECOND * max(seconds, 1.0),
+            SWITCHES_PER_SECOND * max(seconds, 1.0) + SWITCHES_PER_BENCHMARK * benchmarks,
             "switched out {:.0f} times a second",
             seconds,
         ),
@@ -118,7 +120,7 @@ def _others_seconds(before: Snapshot, after: Snapshot, child_cpu: float) -> floa
 
 
 def _shared_its_core(child_cpu: float, others: float | None, seconds: float, doubt: float) -> bool:
-    return child_cpu < ONE_CORE * seconds and others is not None and others > doubt
+    return child_cpu < ONE_CORE * seconds and others is not None and others > TAKEN_CORES * seconds + doubt
 
 
 def _over(value: float | None, limit: float, reason: str, per: float) -> str:

@@ -267,7 +267,8 @@ def measure_part(
         with tempfile.TemporaryFile() as errors:
             before = interference.take_snapshot()
             exit_code, used, stopped = _run(command, errors, limit, program.preload)
-            beside = interference.interference_between(before, interference.take_snapshot(), used, stopped)
+            after = interference.take_snapshot()
+            beside = interference.interference_between(before, after, used, stopped, len(part.benchmarks))
             if exit_code != 0:
                 raise UnitFailed(" ".join(filter(None, (_end_of(exit_code), _quoted_end(errors)))) + _memory_limit())
         return read_program_output(output), beside

@@ -28,7 +28,8 @@ PASS, FAIL, SKIPPED = "pass", "fail", "skipped"
 PAIRS = 5  # processes with a malloc loaded, and as many with it preloaded, alternating
 AGREEMENT = 1.25  # loaded and preloaded times may differ by this factor: code and data lie elsewhere in each process
 SPREAD_PROCESSES = 10
-ALONE_PROCESSES = 7
+ALONE_PROCESSES = 7  # and as many again where they vary too much
+MOST_ALONE_PROCESSES = 28
 SAME_ALONE = 0.05  # how far a figure may lie from that of its benchmark alone; SKIPPED where the intervals are too wide
 INDEPENDENT = "independent"  # the program beside the suite's that repeats some benchmarks without the suite's code
 TURNS = 7  # processes of the suite, and as many of the independent program, alternating
@@ -150,18 +151,29 @@ def alone(suite: SuiteUnderTest) -> Iterator[Row]:
 
 def _alone_as_together(suite: SuiteUnderTest, claim: str, names: Sequence[str]) -> Row:
     ratios: dict[str, list[float]] = defaultdict(list)
-    for process in range(ALONE_PROCESSES):
-        for name in names:
-            family, strategy, *parameters = name.split("/")
-            among_others = f"^{family}/[^/]+/{'/'.join(parameters)}$"
-            after_all_sizes = f"^{family}/{re.escape(strategy)}/"
-            by_itself = suite.in_layout(process, suite.program.profile).measure(f"^{re.escape(name)}$")
-            for only, profile in ((among_others, suite.program.profile), (after_all_sizes, "full")):
-                together = suite.in_layout(process, profile).measure(only)
-                ratios[f"{family} {'in full' if profile == 'full' else 'among others'}"].append(together[name] / by_itself[name])
-    estimates = {where: estimate_median(values) for where, values in ratios.items()}
+    wide = list(names)  # those whose ratios vary too much so far
+    for looked_at in range(0, MOST_ALONE_PROCESSES, ALONE_PROCESSES):
+        for process in range(looked_at, looked_at + ALONE_PROCESSES):
+            for name in wide:
+                for where, ratio in _together_over_alone(suite, name, process):
+                    ratios[where].append(ratio)
+        estimates = {where: estimate_median(values) for where, values in ratios.items()}
+        families = {where.split()[0] for where, at in estimates.items() if _sameness([at], SAME_ALONE) == SKIPPED}
+        wide = [name for name in wide if name.split("/")[0] in families]
+        if not wide:
+            break
     evidence = ", ".join(f"{where} {at.median:.3f} ({at.low:.3f} to {at.high:.3f})" for where, at in estimates.items())
     return Row(claim, _sameness(list(estimates.values()), SAME_ALONE), f"together over alone: {evidence}")
+
+
+def _together_over_alone(suite: SuiteUnderTest, name: str, process: int) -> Iterator[tuple[str, float]]:
+    """The time of a benchmark among the others and after all sizes of a full run, relative to its time alone."""
+    family, strategy, *parameters = name.split("/")
+    among_others = f"^{family}/[^/]+/{'/'.join(parameters)}$"
+    after_all_sizes = f"^{family}/{re.escape(strategy)}/"
+    by_itself = suite.in_layout(process, suite.program.profile).measure(f"^{re.escape(name)}$")
+    yield f"{family} among others", suite.in_layout(process, suite.program.profile).measure(among_others)[name] / by_itself[name]
+    yield f"{family} in full", suite.in_layout(process, "full").measure(after_all_sizes)[name] / by_itself[name]
 
 
 def _sameness(ratios: Sequence[Estimate], within: float) -> str:

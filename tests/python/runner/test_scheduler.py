@@ -753,6 +753,9 @@ def at(seconds: float, busy: float | None, steal: float | None = 0.0, cores: int
         (at(10, 10.5), dict(switches=3000), 1),
         (at(10, 20.5), dict(cpu=20.0, switches=3000), 0),  # more threads than cores
         (at(10, 10.0), dict(switches=3000), 0),  # no other process ran
+        (at(10, 10.12), dict(switches=3000), 0),  # no more than a hundredth of a core
+        (at(10, 10.5), dict(switches=3000, benchmarks=400), 0),  # its own processes start and end
+        (at(10, 10.5), dict(switches=6000, benchmarks=400), 1),
         (at(10, 10.0), dict(faults=1000), 1),
         (at(10, 14.0, cores=64), {}, 0),  # daemons of a large machine
         (at(0.05, 0.07), dict(cpu=0.05), 0),  # two ticks are rounding
@@ -760,8 +763,10 @@ def at(seconds: float, busy: float | None, steal: float | None = 0.0, cores: int
     ],
 )
 def test_which_processes_count_as_disturbed(after: interference.Snapshot, child: dict[str, Any], reasons: int) -> None:
+    child = dict(child)
     before = at(0, None if after.busy is None else 0.0, None if after.steal is None else 0.0, after.cores)
-    measured = interference.interference_between(before, after, used(**child))
+    benchmarks = child.pop("benchmarks", 1)
+    measured = interference.interference_between(before, after, used(**child), benchmarks=benchmarks)
     assert len(measured.reasons) == reasons, measured
     assert measured.disturbed == (reasons > 0)
 

@@ -126,6 +126,24 @@ def test_a_malloc_that_costs_more_or_less_among_others_fails(together: float, in
     assert verdicts(verify.alone(offered)) == [verdict]
 
 
+def test_a_malloc_whose_time_varies_by_layout_gets_more_processes() -> None:
+    """The first seven processes have the median 1.2 and leave 1 open; after seven more, the median is 1."""
+    name, started = "scoped/mimalloc/bytes:64/touch:first", list[str]()
+
+    def answer(only: str, preload: str) -> Rows:
+        started.append(only)
+        process = (len(started) - 1) // 3  # alone, among others, in full
+        unlucky = process in (0, 1, 2, 3) and only != f"^{name}$"
+        return {name: {"real_time": 12.0 if unlucky else 10.0, "ns_per_addition": 0.25}}
+
+    its = Malloc("mimalloc", "/lib/libmimalloc.so.2", "2.0.9", "", "", process=False)
+    offered = suite(answer, its)
+    part = Part("scoped", "allocation", 0, "^scoped/", (name,))
+    offered = replace(offered, catalogue=replace(offered.catalogue, parts=(part,)))
+    assert verdicts(verify.alone(offered)) == [verify.PASS]
+    assert len(started) == 3 * 2 * verify.ALONE_PROCESSES
+
+
 LOAD = "chase/bytes:16384/order:random/home:heap"
 
 
