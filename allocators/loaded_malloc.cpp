@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <link.h>
+#include <malloc.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,7 +13,9 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <stdexcept>
+#include <vector>
 
 #include "libraries.hpp"
 
@@ -179,6 +182,29 @@ std::string any_known_version(const malloc_load& library, std::string_view prefi
   return "";
 }
 
+namespace {
+
+/// Lets this process's glibc malloc take and give back no more memory at the end of the heap, where other mallocs (tcmalloc)
+/// take theirs: sbrk(), up to glibc 2.36 at least, reads and writes that end without a lock, so of two threads that move it
+/// at once, in different mallocs, one gets memory that the other gives back.
+void leave_the_heaps_end() {
+#ifdef __GLIBC__
+  constexpr int kept_ahead = 64 << 20;  // addresses only: no page is touched
+  constexpr int usual = 128 << 10;      // glibc's own M_TOP_PAD
+  constexpr std::size_t small = 64 << 10;  // below what it takes by mmap
+  ::mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+  ::mallopt(M_TOP_PAD, kept_ahead);
+  const void* const end = ::sbrk(0);
+  std::vector<void*> blocks(100, nullptr);
+  for (void*& block : blocks)
+    if (::sbrk(0) == end) block = std::malloc(small);
+  for (void* block : blocks) std::free(block);
+  ::mallopt(M_TOP_PAD, usual);
+#endif
+}
+
+}  // namespace
+
 malloc_load load_malloc(const std::string& file, std::string_view prefix) {
   malloc_load loaded;
   loaded.handle = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -189,6 +215,7 @@ malloc_load load_malloc(const std::string& file, std::string_view prefix) {
   }
   loaded.file = real_path(map->l_name);
   take_functions(loaded, prefix);
+  if (loaded.reason.empty() && !same_file(loaded.file, process_malloc().file)) leave_the_heaps_end();
   return loaded;
 }
 

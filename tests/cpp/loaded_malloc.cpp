@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <memory>
 #include <regex>
 #include <stdexcept>
 
@@ -205,6 +206,19 @@ TEST(loaded_malloc, a_library_under_a_prefix_is_loaded_and_one_that_misses_a_fun
   EXPECT_EQ(load_malloc(test_library("whole"), "hole_").reason, "it has no symbol hole_malloc");
   EXPECT_EQ(load_malloc(test_library("partial"), "partial_").reason, "it has no symbol partial_realloc");
 }
+
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+// tcmalloc's threads crashed, rarely, while another thread took or freed memory of the process's own malloc.
+TEST(loaded_malloc, beside_another_malloc_the_processs_own_leaves_the_heaps_end_alone) {
+  ASSERT_EQ("", load_malloc(test_library("whole"), "whole_").reason);
+  const void* const end = ::sbrk(0);
+  std::vector<std::unique_ptr<char[]>> blocks;
+  for (int i = 0; i < 300; ++i) blocks.push_back(std::make_unique<char[]>(100'000));
+  EXPECT_EQ(end, ::sbrk(0)) << "taking memory moved it";
+  blocks.clear();
+  EXPECT_EQ(end, ::sbrk(0)) << "giving memory back moved it";
+}
+#endif
 
 TEST(loaded_malloc, a_copy_of_a_library_is_loaded_beside_it_as_its_own) {
   const fs::path copy = fs::path(testing::TempDir()) / ("copy." + std::to_string(::getpid()) + ".so");
