@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -48,15 +49,18 @@ def draw(run: Run, look: Look) -> Drawing | None:
 
 
 def _differences(run: Run) -> tuple[dict[int, Benchmark], dict[str, BySize]]:
-    """The stack's blocks, and what each malloc's cost beyond them, by size. The number of the differences widens all
-    intervals, because they are compared at once."""
+    """The stack's blocks, and what each malloc's cost beyond them, by size. The mallocs of a size are compared at once,
+    which widens their intervals, as in the chart of `scoped`: two charts of one figure give one answer."""
     stack = query.over(run, "bytes", FAMILY, "stack_array", touch="all")
     names = query.mallocs(run, FAMILY)
     mallocs = {name: query.over(run, "bytes", FAMILY, name, touch="all") for name in names}
     both = {name: sorted(by_size.keys() & stack.keys()) for name, by_size in mallocs.items()}
-    confidence = query.shared_confidence(sum(map(len, both.values())))
+    at_once = Counter(size for sizes in both.values() for size in sizes)
     differences: dict[str, BySize] = {
-        name: {size: estimate_difference(mallocs[name][size].times, stack[size].times, confidence) for size in sizes}
+        name: {
+            size: estimate_difference(mallocs[name][size].times, stack[size].times, query.shared_confidence(at_once[size]))
+            for size in sizes
+        }
         for name, sizes in both.items()
         if sizes
     }
