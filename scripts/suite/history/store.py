@@ -34,7 +34,7 @@ from suite.results.metrics import (
     metrics_in,
     metrics_of,
 )
-from suite.results.model import CORE_SHARE, MALLOC_THREADS, SHARED_CACHE, STOPPED, Run, selects
+from suite.results.model import DISTURBANCES, Run, selects
 from suite.results.read import read_run
 
 APPLICATION = 0x73746B68  # "stkh" in the file's header: the program that owns the database
@@ -242,7 +242,7 @@ def numbers_of(run: Run, declared: DeclaredMetrics) -> Numbers:
     for index, benchmark in enumerate(benchmarks):
         for sample in benchmark.samples:
             for key, value in (("ns", sample.ns), *sample.counters.items()):
-                if key in (CORE_SHARE, SHARED_CACHE, STOPPED, MALLOC_THREADS):  # describes the measurement: a thousand runs need not keep it
+                if key in DISTURBANCES:  # a thousand runs need not keep them
                     continue
                 if abs(value) > float(np.finfo(np.float32).max):
                     raise BadInput(f"{run.path}: {benchmark.name} has a value of {key} that is too large to keep: {value:g}")

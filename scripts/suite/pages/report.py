@@ -28,16 +28,7 @@ from suite.charts.kit.frame import Spot
 from suite.pages import summary
 from suite.pages.inline_svg import ChartStyles, InlineSvg, UnlikeThemes, inline
 from suite.results.caches import reported_text
-from suite.results.model import (
-    CORE_SHARE,
-    MADE_BY_THIS_SUITE,
-    MALLOC_THREADS,
-    SHARED_CACHE,
-    STOPPED,
-    Benchmark,
-    Run,
-    Unit,
-)
+from suite.results.model import DISTURBANCES, MADE_BY_THIS_SUITE, Benchmark, Run, Unit
 from suite.stats.estimates import Estimate, estimate_median, estimate_ratio
 
 PAGE = Path(__file__).with_name("template")
@@ -49,7 +40,7 @@ OTHER_CHAPTER = "others"
 HEADER = ("chapter", "question", "operation", "untimed", "heap", "unfairness")
 
 # Counters that describe the measurement, not the benchmark.
-ABOUT_MEASURING = ("ns_per_addition", CORE_SHARE, SHARED_CACHE, STOPPED, MALLOC_THREADS, "child_seconds")
+ABOUT_MEASURING = ("ns_per_addition", *DISTURBANCES, "child_seconds")
 FROM_THE_KERNEL = ("page_faults",)
 CHILD = "child_seconds"  # has it: the time is that of a child process, and only its counters say something
 

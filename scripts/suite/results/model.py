@@ -23,6 +23,7 @@ COUNTED_BESIDE = ("ns_per_addition", CORE_SHARE)  # the program times both besid
 SHARED_CACHE = "ns_shared_cache"  # of a load; timed beside benchmarks whose data lie past the second-level cache
 STOPPED = "stopped_seconds"  # of the process of a benchmark; only where it was stopped
 MALLOC_THREADS = "malloc_thread_cores"  # that threads used which the benchmark did not start; only where there are such
+DISTURBANCES = (CORE_SHARE, SHARED_CACHE, STOPPED, MALLOC_THREADS)  # counters that tell of others, not of the benchmark
 MOST_MALLOC_THREADS = 0.1  # of a core: more than threads take that mostly wait
 # Others took a cache if loads from it took 1.5 times as long as in the quietest tenth of the run: 1 - 1 / 1.5.
 MOST_CACHE_TAKEN = 1 / 3

@@ -50,7 +50,7 @@ def ordinary(sides: Iterable[int]) -> int:
 
 
 def ends(values: Sequence[int]) -> list[int]:
-    """The first and the last value; a single value where both are the same, nothing where there is no value."""
+    """The first and the last value: a single value if both are the same, an empty list without values."""
     return list(dict.fromkeys((*values[:1], *values[-1:])))
 
 

@@ -239,6 +239,11 @@ class _RunInProgress:
     looks: list[tuple[str, ...]] = field(default_factory=list)  # the benchmarks that each look asked for
 
     @property
+    def seconds_spent(self) -> float:
+        """By this start of the run, repeated processes included."""
+        return self.seconds_first + self.seconds_again
+
+    @property
     def parts_folder(self) -> Path:
         return self.folder / PARTS_FOLDER
 
@@ -284,10 +289,10 @@ class _RunInProgress:
         the time is spent."""
         in_rounds, in_looks = self.seconds_measured(refined=False), self.seconds_measured(refined=True)
         for_looks = refinement.seconds(in_rounds + self.seconds_again)
-        deadline = for_looks - in_looks + self.seconds_first + self.seconds_again
+        deadline = for_looks - in_looks + self.seconds_spent
         for look, processes in list(enumerate(self.plan.looks))[1:]:
             if look > len(self.looks):
-                left = deadline - self.seconds_first - self.seconds_again
+                left = deadline - self.seconds_spent
                 open_questions = refinement.open_questions(read_run(self.folder / RUN_FILE))
                 questions = self.affordable(open_questions, look, left)
                 known = self.needed_by(questions.values())
@@ -320,7 +325,7 @@ class _RunInProgress:
         for process in range(self.plan.processes, self.plan.looks[look]):
             units = [(part, process) for part in self.parts_of_look(look, process, self.looks[look - 1])]
             missing = [unit for unit in units if unit[0].file_name(process) not in self.units]
-            enough = self.seconds_first + self.seconds_again + (self.seconds_of(missing) or 0.0) <= deadline
+            enough = self.seconds_spent + (self.seconds_of(missing) or 0.0) <= deadline
             if not enough:
                 break
             if missing:
