@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -32,35 +33,43 @@ bool late() {
   return ++calls > 20'000;
 }
 
-/// Gives the last block of another thread again while that thread holds it. A single thread is served without fault;
-/// with the fault shared_by_two, so are more than two threads: as many as call it in the load test.
+/// Gives the last block of another thread again while that thread holds it, however seldom threads take turns. A single
+/// thread is served without fault; with the fault shared_by_two, so are more than two threads: as many as call it in the
+/// load test.
 class shared_blocks {
  public:
   /// Null when there is no such block.
   void* held_by_another(std::size_t bytes) {
     const std::lock_guard guard(lock_);
     threads_.insert(std::this_thread::get_id());
-    if (last_ == nullptr || taker_ == std::this_thread::get_id() || last_bytes_ < bytes) return nullptr;
     if (has(fault::shared_by_two) && threads_.size() > 2) return nullptr;
-    given_twice_.insert(last_);
-    return last_;
+    for (const auto& [taker, last] : last_of_)
+      if (taker != std::this_thread::get_id() && last.start != nullptr && last.bytes >= bytes) {
+        given_twice_.insert(last.start);
+        return last.start;
+      }
+    return nullptr;
   }
   void note(void* block, std::size_t bytes) {
     const std::lock_guard guard(lock_);
-    last_ = block, last_bytes_ = bytes, taker_ = std::this_thread::get_id();
+    last_of_[std::this_thread::get_id()] = {block, bytes};
   }
   /// Whether to free the block: never what was given twice.
   bool drop(void* block) {
     const std::lock_guard guard(lock_);
-    if (last_ == block) last_ = nullptr;
+    for (auto& [taker, last] : last_of_)
+      if (last.start == block) last = {};
     return !given_twice_.contains(block);
   }
 
  private:
+  struct taken {
+    void* start = nullptr;
+    std::size_t bytes = 0;
+  };
+
   std::mutex lock_;
-  void* last_ = nullptr;
-  std::size_t last_bytes_ = 0;
-  std::thread::id taker_;
+  std::map<std::thread::id, taken> last_of_;
   std::set<std::thread::id> threads_;
   std::set<void*> given_twice_;
 };
