@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -20,12 +23,26 @@ def build(root: Path, preset: str, status: Console, target: str = "stackheap") -
     if preset not in offered:
         raise BadInput(f"preset {preset!r} does not exist; CMakePresets.json has: {', '.join(offered)}")
     folder = root / "build" / preset
-    if not (folder / "build.ninja").exists():
-        status.print(f"configuring build/{preset}")
-        run_quietly(["cmake", "--preset", preset], root, status, f"configuring build/{preset}")
-    status.print(f"building build/{preset}/{target}")
-    run_quietly(["cmake", "--build", str(folder), "--target", target], root, status, f"building build/{preset}")
+    with _alone_in(folder, status):
+        if not (folder / "build.ninja").exists():
+            status.print(f"configuring build/{preset}")
+            run_quietly(["cmake", "--preset", preset], root, status, f"configuring build/{preset}")
+        status.print(f"building build/{preset}/{target}")
+        run_quietly(["cmake", "--build", str(folder), "--target", target], root, status, f"building build/{preset}")
     return folder / target
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path, status: Console) -> Iterator[None]:
+    """Waits until no other command builds in the folder: two builds at once write the same files."""
+    folder.parent.mkdir(exist_ok=True)
+    with open(folder.with_name(f".{folder.name}.lock"), "wb") as locked:
+        try:
+            fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            status.print(f"waiting for another command that builds build/{folder.name}")
+            fcntl.flock(locked, fcntl.LOCK_EX)
+        yield
 
 
 def _presets(root: Path) -> list[str]:

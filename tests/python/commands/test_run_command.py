@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import io
 import json
 import os
 import signal
@@ -11,6 +13,7 @@ import textwrap
 import time
 import types
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -409,6 +412,19 @@ def test_a_build_is_configured_once_and_quiet(project: Path, capsys: pytest.Capt
     built_alone = f"--build {project}/build/clang --target stackheap"
     assert (project / "calls").read_text().splitlines() == ["--preset clang", built_alone, built_alone]
     assert "compiling" not in capsys.readouterr().err
+
+
+def test_a_build_waits_for_another_in_its_folder(project: Path) -> None:
+    said, asked = io.StringIO(), project / "calls"
+    (project / "build").mkdir()
+    with ThreadPoolExecutor() as pool, open(project / "build" / ".release.lock", "wb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        built = pool.submit(build.build, project, "release", Console(file=said))
+        while not built.done() and "waiting for another command that builds build/release" not in said.getvalue():
+            time.sleep(0.001)
+        assert not asked.exists()
+        fcntl.flock(other, fcntl.LOCK_UN)
+        assert built.result() == project / "build" / "release" / "stackheap" and asked.exists()
 
 
 def test_a_failed_build_shows_the_compilers_words(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
