@@ -17,6 +17,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "every_strategy.hpp"
 #include "libraries.hpp"
 
 namespace stackheap {
@@ -272,8 +273,9 @@ void find_malloc_libraries(const std::vector<malloc_request>& requests,
   };
   for (const library_row& known : libraries) add(known, known.description, known.package);
   for (const malloc_request& request : requests) {
-    const auto taken = std::find_if(all.begin(), all.end(), [&](const auto& row) { return row.name == request.name; });
-    if (taken != all.end()) throw std::invalid_argument("--allocator " + request.name + ": the name is already taken");
+    bool taken = std::any_of(all.begin(), all.end(), [&](const auto& row) { return row.name == request.name; });
+    describe_strategies([&](std::string_view name, const auto&...) { taken = taken || name == request.name; });
+    if (taken) throw std::invalid_argument("--allocator " + request.name + ": the name is already taken");
     add(request, "a malloc given by --allocator", "");
   }
   if (std::any_of(all.begin(), all.end(), [](const malloc_library& row) { return row.process; })) return;

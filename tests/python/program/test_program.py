@@ -202,8 +202,10 @@ def test_a_program_that_may_use_a_single_processor_uses_no_other() -> None:
 
 def test_malloc_settings_and_limits_of_the_environment_are_in_the_context() -> None:
     settings = {"MALLOC_CONF": "junk:true", "MIMALLOC_VERBOSE": "0", "TCMALLOC_A": "1", "TBB_MALLOC_B": "2"}
+    settings |= {"SCUDO_OPTIONS": "a=b", "my_MALLOC_CONF": "junk:true", "RPMALLOC_C": ""}
+    others = {"PYTHONMALLOC": "malloc", "A": "MALLOC_CONF=junk:true"}
     tunables = "glibc.rtld.optional_static_tls=9000:glibc.malloc.tcache_count=7"
-    context = measure(ONE_BENCHMARK, environment={**settings, "GLIBC_TUNABLES": tunables}).context
+    context = measure(ONE_BENCHMARK, environment={**settings, **others, "GLIBC_TUNABLES": tunables}).context
     texts = ["GLIBC_TUNABLES=glibc.malloc.tcache_count=7", *(f"{name}={value}" for name, value in settings.items())]
     assert context["malloc_settings"] == " ".join(sorted(texts))
     assert measure(ONE_BENCHMARK).context["malloc_settings"] == "", "the static TLS that the program itself asks for"
@@ -294,6 +296,8 @@ BAD = {
     "allocator of no name": (["--allocator==/lib/x.so"], "NAME=FILE"),
     "allocator of a bad name": (["--allocator=My Malloc=/lib/x.so"], "NAME=FILE"),
     "allocator of a taken name": (["--allocator=glibc=libc.so.6"], "taken"),
+    "allocator with the name of the control": (["--allocator=none=libc.so.6"], "taken"),
+    "allocator with the name of a strategy": (["--allocator=stack_array=libc.so.6"], "taken"),
     "allocator named twice": (["--allocator=a=libc.so.6", "--allocator=a=libc.so.6"], "taken"),
     "allocator that is not there": (["--allocator=mine=/no/such/file.so"], "/no/such/file.so"),
     "allocator that is no library": (["--allocator=mine=/etc/passwd"], "/etc/passwd"),
