@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
-#include <iterator>
 #include <string_view>
 
 #include "child.hpp"
@@ -21,23 +20,24 @@ extern const char stackheap_revision[100];  // the build writes it; empty where 
 namespace stackheap {
 namespace {
 
-/// The beginnings of the names of variables that change how a malloc works.
-constexpr const char* malloc_variables[] = {"GLIBC_TUNABLES=", "MALLOC_",  "_RJEM_MALLOC_CONF=", "JE_MALLOC_CONF=",
-                                            "MIMALLOC_",       "TCMALLOC_", "TBB_MALLOC_"};
+constexpr std::string_view glibc_tunables = "GLIBC_TUNABLES";
+
+/// Whether a variable changes how a malloc works: MALLOC_CONF, MIMALLOC_..., a jemalloc's <prefix>_MALLOC_CONF, and others.
+bool is_malloc_setting(std::string_view name) {
+  return name == glibc_tunables || name == "SCUDO_OPTIONS" || name.find("MALLOC_") != std::string_view::npos;
+}
 
 /// "NAME=VALUE NAME=VALUE" of the environment, sorted; without the static thread-local storage that this program asks for.
 std::string malloc_settings() {
   std::vector<std::string> all;
   for (char** entry = environ; *entry != nullptr; ++entry) {
-    std::string variable = *entry;
-    const auto begins = [&](const char* name) { return variable.starts_with(name); };
-    if (std::none_of(std::begin(malloc_variables), std::end(malloc_variables), begins)) continue;
-    if (const std::string_view tunables = malloc_variables[0]; variable.starts_with(tunables)) {
-      const std::string kept = without_tunable(std::string_view(variable).substr(tunables.size()), static_tls_tunable);
-      if (kept.empty()) continue;
-      variable = std::string(tunables) + kept;
-    }
-    all.push_back(std::move(variable));
+    const std::string_view variable = *entry;
+    const std::string_view name = variable.substr(0, variable.find('='));
+    if (!is_malloc_setting(name)) continue;
+    std::string value(variable.substr(std::min(name.size() + 1, variable.size())));
+    if (name == glibc_tunables) value = without_tunable(value, static_tls_tunable);
+    if (name == glibc_tunables && value.empty()) continue;
+    all.push_back(std::string(name) + '=' + value);
   }
   std::sort(all.begin(), all.end());
   std::string text;
