@@ -42,7 +42,10 @@ def draw(run: Run, look: Look) -> Drawing | None:
     ]
     page = Page(run, look, FAMILY)
     forms.lines(page, *panels, over=_time, abreast=True)
-    subtitle = "Share of memory still held after all blocks were freed, without further malloc calls; time: log scale"
+    subtitle = (
+        "Share of memory still held after all blocks were freed, without further malloc calls; time: log scale; "
+        "equal lines side by side"
+    )
     return page.finish(_title(shares), subtitle)
 
 

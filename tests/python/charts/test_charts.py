@@ -168,10 +168,19 @@ def test_an_axis_for_multiples_begins_at_1_and_ends_at_a_round_value() -> None:
     assert forms.from_one(exactly(0.5, 1.5).values()).ends == (0.0, 2.0)
 
 
+def lanes(*values: tuple[float, float]) -> list[float]:
+    return forms.lanes(forms.LinesPanel("", [forms.Line("a", exactly(*pair)) for pair in values], forms.SHARE))
+
+
 def test_only_lines_with_the_same_values_are_drawn_beside_each_other() -> None:
-    series = [forms.Line(name, exactly(*values)) for name, values in (("a", (1, 1)), ("b", (1, 0.5)), ("c", (1, 1)))]
-    above, alone, below = forms.lanes(forms.LinesPanel("", series, forms.SHARE))
+    above, alone, below = lanes((0.7, 0.6), (0.7, 0.5), (0.7, 0.6))
     assert above > 0.0 and alone == 0.0 and below == -above
+
+
+def test_lines_beside_each_other_stay_within_the_ends_of_their_axis() -> None:
+    at_the_top, under_it, low, lower = lanes((1.0, 1.0), (0.999, 1.0), (0.0, 0.3), (0.0, 0.3))
+    assert at_the_top == 0.0 and under_it < 0.0, "a share of 100 % was drawn above 100 %"
+    assert low > 0.0 and lower == 0.0
 
 
 @pytest.mark.parametrize(

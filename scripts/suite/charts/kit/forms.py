@@ -237,7 +237,7 @@ def lines(
 ) -> list[Any]:
     """Draws lines over a quantity that doubles, in panels side by side. The last panel names the lines at their ends.
 
-    `abreast`: lines with the same values are drawn beside each other, a little off their height.
+    `abreast`: lines with the same values are drawn beside each other, a little off their height, within the axis's ends.
     """
     all_axes = page.panels(*(panel.title for panel in panels))
     for axes, panel in zip(all_axes, panels):
@@ -256,11 +256,20 @@ def lines(
 
 
 def lanes(panel: LinesPanel) -> list[float]:
-    """How far (in points) each line is drawn above its height, so that lines with the same values do not overlap."""
+    """How far (in points) each line is drawn above its height, so that lines with the same values do not overlap.
+
+    No line leaves the ends of its axis: a share of 100 % is not drawn above 100 %.
+    """
     text = panel.axis.text
     readings = [tuple((place, text(value.median)) for place, value in line.values.items()) for line in panel.series]
-    ranks = [(readings[:index].count(reading), readings.count(reading)) for index, reading in enumerate(readings)]
-    return [min(_LANE, _LANES / number) * ((number - 1) / 2 - rank) for rank, number in ranks]
+    least, most = map(text, panel.axis.ends) if panel.axis.ends else ("", "")
+
+    def off(rank: int, reading: tuple[tuple[int, str], ...]) -> float:
+        shown, number = {value for _, value in reading}, readings.count(reading)
+        middle = 0.0 if most in shown else number - 1.0 if least in shown else (number - 1) / 2
+        return min(_LANE, _LANES / number) * (middle - rank)
+
+    return [off(readings[:index].count(reading), reading) for index, reading in enumerate(readings)]
 
 
 def _shifts(panel: LinesPanel) -> list[float]:
