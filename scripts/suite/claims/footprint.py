@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from suite.base import phrases
 from suite.claims.inputs import counter, libraries
-from suite.claims.verdict import CannotJudge, Undecided, Verdict, claim, does_not_hold, holds, holds_but, names
+from suite.claims.verdict import CannotJudge, Undecided, Verdict, claim, does_not_hold, holds, holds_but
 from suite.results import query
 from suite.results.model import Run
+from suite.stats.estimates import Estimate
 
 HELD = "resident_bytes_per_byte"
 METADATA = 1.01  # one hundredth more than requested is room for metadata
@@ -18,23 +19,24 @@ def bookkeeping(run: Run) -> Verdict:
     sizes = query.numbers(run, "bytes", "overhead")
     if not sizes:
         raise CannotJudge("the run has no overhead")
-    held = {
-        size: {name: counter(benchmark, HELD) for name, benchmark in libraries(run, "overhead", bytes=size).items()}
-        for size in sizes
-    }
-    spans = {f"in blocks of {size:,} B": phrases.with_extremes(by_name) for size, by_name in held.items()}
-    text = f"for each requested byte, a malloc holds {phrases.joined([f'{text} {name}' for name, text in spans.items()])}"
-    without = {
-        f"{size:,} B": [name for name, multiple in by_name.items() if multiple.low <= METADATA]
-        for size, by_name in held.items()
-    }
-    if all(len(without[f"{size:,} B"]) == len(held[size]) for size in sizes):
+    by_size = {size: libraries(run, "overhead", bytes=size) for size in sizes}
+    held: dict[str, dict[int, Estimate]] = {}  # by malloc, then by size
+    for size, mallocs in by_size.items():
+        for name, benchmark in mallocs.items():
+            held.setdefault(name, {})[size] = counter(benchmark, HELD)
+    worst = {name: max(over, key=lambda size: over[size].median) for name, over in held.items()}
+    parts = [f"{phrases.plain(name)} {_bytes(held[name][size])} (blocks of {size:,} B)" for name, size in worst.items()]
+    ends = f"blocks of {sizes[0]:,} B" if len(sizes) == 1 else f"blocks of {len(sizes)} sizes, {sizes[0]:,} to {sizes[-1]:,} B"
+    text = f"in {ends}, a malloc holds at its worst for each requested byte: {', '.join(parts)}"
+    without = {name: [size for size in over if over[size].low <= METADATA] for name, over in held.items()}
+    if all(len(without[name]) == len(over) for name, over in held.items()):
         return does_not_hold(text)
-    free = {size: names_without for size, names_without in without.items() if names_without}
-    if free:
-        where = "; ".join(f"in blocks of {size} with {names(names_without)}" for size, names_without in free.items())
-        return holds_but(text, f"under {METADATA - 1:.0%} {where}")
-    return holds(text)
+    free = [f"{phrases.plain(name)} {len(few)} of {len(held[name])}" for name, few in without.items() if few]
+    return holds_but(text, f"under {METADATA - 1:.0%} in some sizes: {phrases.joined(free)}") if free else holds(text)
+
+
+def _bytes(held: Estimate) -> str:
+    return f"{phrases.two_figures(held.median)} bytes"
 
 
 @claim("freed-is-returned", "freed memory is returned", "Freed memory goes back to the system.", "returned")
