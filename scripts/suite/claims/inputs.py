@@ -135,8 +135,8 @@ def growths_beyond_control(run: Run, pairs: Mapping[str, ComparedPair]) -> dict[
                 list(control.growth_in_each_process(*alone).values()),
             )
             if all(columns):
-                beyond = _at_both_levels((above, below, *alone), columns, len(pairs), partial(estimate_ratio, *columns))
-                rises[name] = replace(beyond, more_ns=rises[name].more_ns)
+                estimate = partial(estimate_ratio, *columns)
+                rises[name] = _at_both_levels((above, below, *alone), columns, len(pairs), estimate, are_ns=False)
     return rises
 
 
@@ -182,10 +182,14 @@ def _comparison(pair: ComparedPair, columns: Columns, number: int, by_difference
 
 
 def _at_both_levels(
-    benchmarks: Sequence[Benchmark], columns: Columns, number: int, estimate: Callable[[float], Estimate]
+    benchmarks: Sequence[Benchmark],
+    columns: Columns,
+    number: int,
+    estimate: Callable[[float], Estimate],
+    are_ns: bool = True,
 ) -> Comparison:
     below = median(columns[1])
-    more_ns = median(columns[0]) - below
+    more_ns = median(columns[0]) - below if are_ns else None
     reads = tuple(benchmark.name.text for benchmark in benchmarks)
 
     def among(several: int, apart: Comparison | None = None) -> Comparison:

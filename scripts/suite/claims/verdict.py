@@ -2,11 +2,11 @@
 show, and what do all of them show together?
 
 An interval shows that a thing costs *more* than another (by a tenth or more), *no more*, or *slightly more*: a small
-difference that is shown is an answer too, so a truth near a bound does not leave a claim open for ever. Any interval
-whose ends are less than a tenth apart shows one of the three. It may err with 1 - CONFIDENCE over all looks at the run
-(suite.stats.looks). A verdict that finds the same in all comparisons needs no more, because each of them alone could
-refute it; a verdict that tells comparisons apart needs wider intervals (Bonferroni), unless the question gives their
-order.
+difference that is shown is an answer too, told with its size, so a truth near a bound does not leave a claim open for
+ever. Any interval whose ends are less than a tenth apart shows one of the three. It may err with 1 - CONFIDENCE over
+all looks at the run (suite.stats.looks). A verdict that finds the same in all comparisons needs no more, because each
+of them alone could refute it; a verdict that tells comparisons apart needs wider intervals (Bonferroni), unless the
+question gives their order.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ UNDECIDED, NOT_MEASURED = "undecided", "not measured"  # the intervals leave it 
 OPEN = frozenset({UNDECIDED, NOT_MEASURED})
 
 MATTERS = 1.1  # a difference of less than a tenth does not support a claim
-SLIGHT = MATTERS**2  # a difference that is shown, and shown to be less than this, is a slight difference
+# A difference that is shown, and shown to be less than this, is a slight difference, whether it matters or not: a truth
+# at the bound is then decided by an interval that is three times as wide as what matters.
+SLIGHT = 1.3
 FEW_CYCLES = 2.0  # neither does a difference of two cycles, which is less than any call takes
 
 LONGEST_LABEL = 40  # letters of a name in a sentence
@@ -126,11 +128,14 @@ def is_no_more(ratio: Estimate, bound: float = MATTERS) -> bool:
     return ratio.has_interval and ratio.high <= bound
 
 
-def slight(ratio: Comparison) -> str:
-    """`by under 15 %, 1.5 µs`."""
-    percent = 5 * math.ceil(20 * (ratio.high - 1) - 1e-9)
-    more = ratio.more_ns
-    return f"by under {percent} %{f', {phrases.short_time(more)}' if more is not None and more > 0.0 else ''}"
+def slight(*ratios: Comparison) -> str:
+    """`by 9 to 25 %, 1.5 µs`, from the lowest to the highest end of the intervals; `by up to 12 %`."""
+    # A tiny share keeps an end that is a whole number of percent from being rounded to the next.
+    low = math.floor(100 * (min(ratio.low for ratio in ratios) - 1) + 1e-6)
+    high = math.ceil(100 * (max(ratio.high for ratio in ratios) - 1) - 1e-6)
+    percent = f"{low} to {high}" if low >= 1 else f"up to {high}"
+    more = ratios[0].more_ns if len(ratios) == 1 else None
+    return f"by {percent} %{f', {phrases.short_time(more)}' if more is not None and more > 0.0 else ''}"
 
 
 # ---- what several comparisons show together
@@ -140,16 +145,16 @@ Condition = Callable[[list[str]], str]  # from the names of the exceptions
 
 def of_all(ratios: Mapping[str, Comparison], text: str, but_not: Condition) -> Verdict:
     """Holds if the first of two costs more in every comparison; `but_not` makes the condition from the exceptions."""
-    return _together(ratios, text, Shown.MORE, Shown.NO_MORE, but_not)
+    return _together(ratios, text, Shown.MORE, Shown.NO_MORE, but_not, "{slight} for {name}")
 
 
 def of_none(ratios: Mapping[str, Comparison], text: str, but_for: Condition) -> Verdict:
     """Holds if the first of two costs more in no comparison; `but_for` makes the condition from the exceptions."""
-    return _together(ratios, text, Shown.NO_MORE, Shown.MORE, but_for)
+    return _together(ratios, text, Shown.NO_MORE, Shown.MORE, but_for, "{name} costs more {slight}")
 
 
 def _together(
-    ratios: Mapping[str, Comparison], text: str, agrees: Shown, contradicts: Shown, exception: Condition
+    ratios: Mapping[str, Comparison], text: str, agrees: Shown, contradicts: Shown, exception: Condition, by_name: str
 ) -> Verdict:
     if not ratios:
         raise CannotJudge("the run measured nothing to compare")
@@ -158,15 +163,17 @@ def _together(
         return holds(text)
     if everywhere == {contradicts}:
         return does_not_hold(text)
+    if everywhere == {Shown.SLIGHTLY_MORE}:
+        return holds_but(text, slight(*ratios.values()))
     apart = {name: ratio.apart or ratio for name, ratio in ratios.items()}
     by_kind = {kind: [name for name in ratios if shown_by(apart[name]) is kind] for kind in Shown}
     kinds = {kind for kind in Shown if by_kind[kind]} - {Shown.NOTHING}
     if len(kinds) < 2 and kinds != {Shown.SLIGHTLY_MORE}:  # the open comparisons could still agree with the others
-        too_wide(text, [ratios[name] for name in by_kind[Shown.NOTHING]])
-    slightly = {name: apart[name] for name in by_kind[Shown.SLIGHTLY_MORE]}
-    alone = len(ratios) == 1
+        alone = [name for name in ratios if shown_by(ratios[name]) is Shown.NOTHING] if len(everywhere) == 2 else []
+        too_wide(text, [ratios[name] for name in alone or by_kind[Shown.NOTHING]])
+    slightly = by_kind[Shown.SLIGHTLY_MORE]
     conditions = [exception(by_kind[contradicts])] if by_kind[contradicts] else []
-    conditions += [slight(ratio) + ("" if alone else f" for {_label(name)}") for name, ratio in slightly.items()]
+    conditions += [by_name.format(name=_label(name), slight=slight(apart[name])) for name in slightly]
     still_open = by_kind[Shown.NOTHING]
     conditions += [f"undecided for {names(still_open)}"] if still_open else []
     return Verdict(HOLDS_BUT, text, "; ".join(conditions), needs_of([ratios[name] for name in still_open]))

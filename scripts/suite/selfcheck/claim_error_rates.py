@@ -64,8 +64,11 @@ NOISE: Mapping[str, Draw] = {
 HAIR = 1.0001
 TRUTHS: Mapping[str, Sequence[float]] = {
     "just more": (MATTERS * HAIR,), "just no more": (MATTERS / HAIR,), "just slightly more": (HAIR,), "the same": (1 / HAIR,),
-    "slightly more": (1.05,), "just not slightly": (SLIGHT * HAIR,), "twice": (2.0,),
+    "slightly more": (1.05,), "1.15 times": (1.15,), "just slightly": (SLIGHT / HAIR,),
+    "just not slightly": (SLIGHT * HAIR,), "twice": (2.0,),
     "five just more": (MATTERS * HAIR,) * 5, "five just no more": (MATTERS / HAIR,) * 5,
+    "five just not slightly": (SLIGHT * HAIR,) * 5, "four 1.15 times, one the same": (1.15,) * 4 + (1 / HAIR,),
+    "four 1.15 times, one just not slightly": (1.15,) * 4 + (SLIGHT * HAIR,),
     "four twice, one just no more": (2.0,) * 4 + (MATTERS / HAIR,),
     "four the same, one just more": (1.0,) * 4 + (MATTERS * HAIR,),
     "five of all kinds": (0.9, 1.0, MATTERS / HAIR, MATTERS * HAIR, 2.0),
@@ -105,7 +108,11 @@ class Design:
         if verdict.verdict == DOES_NOT_HOLD:
             return (truths[0] if self.in_order else max(truths)) > MATTERS
         if not self.in_order:
-            return any(_is_wrong_of(ratio.apart or ratio, truth) for ratio, truth in zip(compared.values(), truths))
+            ratios = compared.values()
+            if {shown_by(ratio) for ratio in ratios} == {Shown.SLIGHTLY_MORE}:  # told with a single interval for all
+                low, high = min(ratio.low for ratio in ratios), max(ratio.high for ratio in ratios)
+                return not low <= min(truths) <= max(truths) <= high
+            return any(_is_wrong_of(ratio.apart or ratio, truth) for ratio, truth in zip(ratios, truths))
         last = next(place for place, ratio in enumerate(compared.values()) if shown_by(ratio) is not Shown.MORE)
         return any(_is_wrong_of(ratio, truth) for ratio, truth in list(zip(compared.values(), truths))[: last + 1])
 
@@ -183,12 +190,13 @@ def _simulated(
 
 
 def _is_wrong_of(ratio: Comparison, truth: float) -> bool:
+    """A slight difference is told with its interval, which must hold the truth."""
     shown = shown_by(ratio)
     if shown is Shown.MORE:
         return truth <= MATTERS
     if shown is Shown.NO_MORE:
         return truth > MATTERS
-    return shown is Shown.SLIGHTLY_MORE and not 1.0 < truth <= SLIGHT
+    return shown is Shown.SLIGHTLY_MORE and not ratio.low <= truth <= ratio.high
 
 
 def error_rates(

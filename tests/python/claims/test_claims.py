@@ -12,7 +12,7 @@ from suite import claims
 from suite.base.files import write_json
 from suite.claims import DOES_NOT_HOLD, HOLDS, HOLDS_BUT, NOT_MEASURED, UNDECIDED
 from suite.claims.inputs import few_cycles_apart
-from suite.claims.verdict import MATTERS, relative
+from suite.claims.verdict import MATTERS, Comparison, Undecided, of_all, of_none, relative
 from suite.commands import claims as command
 from suite.results.model import Benchmark, BenchmarkName, Run, Sample
 from suite.results.read import read_run
@@ -111,8 +111,67 @@ def spread(share: float) -> Noise:
 def test_a_small_difference_that_is_shown_is_a_verdict(tmp_path: Path) -> None:
     """A truth at a bound would be undecided whatever is measured."""
     judged = verdict_of("stack-costs-at-start", make_run(tmp_path, starts_of(1.1), noise=spread(0.03)))
-    assert (judged.verdict, judged.condition) == (HOLDS_BUT, "by under 15 %, 10\u00a0ns")
+    assert (judged.verdict, judged.condition) == (HOLDS_BUT, "by 7 to 13 %, 10\u00a0ns")
     assert judged.needs == ()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "condition"),
+    [
+        (1.09, 1.25, "by 9 to 25 %, 15\u00a0ns"), (1.0899, 1.2401, "by 8 to 25 %, 15\u00a0ns"),
+        (1.001, 1.12, "by up to 12 %, 15\u00a0ns"), (1.1, 1.3, "by 10 to 30 %, 15\u00a0ns"),
+    ],
+)  # fmt: skip
+def test_a_small_difference_is_told_with_its_interval(low: float, high: float, condition: str) -> None:
+    """Whole percents that hold the interval; a difference that may be next to nothing has no lower end."""
+    judged = of_all({"": Comparison((low + high) / 2, low, high, 0.95, 8, more_ns=15.0)}, "", lambda rest: "")
+    assert (judged.verdict, judged.condition, judged.needs) == (HOLDS_BUT, condition, ())
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.09, 1.31), (0.999, 1.12), (1.0, 1.2)])
+def test_a_difference_that_may_be_nothing_or_large_is_undecided(low: float, high: float) -> None:
+    with pytest.raises(Undecided) as reason:
+        of_all({"": Comparison(1.1, low, high, 0.95, 8, reads=("a", "b"))}, "", lambda rest: "")
+    assert reason.value.needs == ("a", "b")
+
+
+def test_a_small_difference_of_all_needs_no_wider_intervals() -> None:
+    """Each comparison alone could refute it, so nothing is told of a single comparison."""
+
+    def slight(low: float, high: float) -> Comparison:
+        wider = Comparison(1.1, 0.9, 1.4, 0.99, 8, confidence=0.99)
+        return Comparison(1.1, low, high, 0.95, 8, apart=wider, more_ns=1.0)
+
+    for judge in (of_all, of_none):
+        judged = judge({"glibc": slight(1.03, 1.2), "jemalloc": slight(1.05, 1.24)}, "", lambda rest: "")
+        assert (judged.verdict, judged.condition, judged.needs) == (HOLDS_BUT, "by 3 to 24 %", ())
+
+
+def test_a_small_difference_beside_others_is_told_with_the_interval_that_is_judged() -> None:
+    slightly = Comparison(1.1, 1.05, 1.15, 0.95, 8, apart=Comparison(1.1, 1.02, 1.19, 0.99, 8, confidence=0.99))
+    more, no_more = (Comparison(ratio, ratio, ratio, 0.99, 8) for ratio in (2.0, 1.0))
+    judged = of_all({"glibc": more, "tbbmalloc": slightly}, "", lambda rest: "")
+    assert (judged.verdict, judged.condition) == (HOLDS_BUT, "by 2 to 19 % for tbbmalloc")
+    judged = of_none({"a frame": no_more, "a value": slightly}, "", lambda rest: "")
+    assert (judged.verdict, judged.condition) == (HOLDS_BUT, "a value costs more by 2 to 19 %")
+
+
+def test_a_comparison_that_alone_shows_what_the_others_show_is_not_measured_further() -> None:
+    """While all comparisons may still show the same, only those that show nothing are needed."""
+
+    def compared(name: str, low: float, high: float) -> Comparison:
+        wider = Comparison(1.0, low - 0.2, high + 0.2, 0.99, 8, confidence=0.99)
+        return Comparison(1.0, low, high, 0.95, 8, apart=wider, reads=(name,))
+
+    none, nothing, more = compared("no more", 0.9, 1.05), compared("nothing", 0.9, 1.2), compared("more", 1.2, 1.4)
+    for ratios, needs in (
+        ({"a": none, "b": nothing}, ("nothing",)), ({"a": more, "b": nothing}, ("nothing",)),
+        ({"a": none, "b": more}, ("no more", "more")),
+        ({"a": none, "b": nothing, "c": more}, ("no more", "nothing", "more")),
+    ):  # fmt: skip
+        with pytest.raises(Undecided) as reason:
+            of_all(ratios, "", lambda rest: "")
+        assert reason.value.needs == needs
 
 
 def test_a_small_difference_that_may_be_large_is_undecided(tmp_path: Path) -> None:
@@ -168,7 +227,7 @@ def test_a_comparison_that_the_question_puts_last_needs_no_wider_interval(tmp_pa
     assert (second.verdict, second.condition) == (HOLDS_BUT, "only beyond 512 KiB")
     assert (judged(5.0, 5.0, 20.0, 1.5).verdict, judged(5.0, 9.0, 20.0, 100.0).verdict) == (DOES_NOT_HOLD, HOLDS)
     slightly = judged(1.65, 5.0, 20.0, 100.0)
-    assert (slightly.verdict, slightly.condition) == (HOLDS_BUT, "by under 15 %, 0.15\u00a0ns for 16 KiB")
+    assert (slightly.verdict, slightly.condition) == (HOLDS_BUT, "by 9 to 11 %, 0.15\u00a0ns for 16 KiB")
     wide = judged(2.0, 5.0, 20.0, 100.0, noise=lambda name, process: a_lot(name, process) if ":16384" in name else 1.0)
     assert wide.verdict == UNDECIDED
     assert wide.needs == tuple(f"chase/bytes:16384/order:{order}/home:heap" for order in ("random", "sequential"))
@@ -223,6 +282,47 @@ def test_a_run_with_more_looks_needs_more_at_each(tmp_path: Path) -> None:
     write_json(tmp_path / "run.json", document)
     judged = verdict_of("stack-costs-at-start", read_run(tmp_path / "run.json"))
     assert judged.verdict == UNDECIDED and judged.needs
+
+
+def contending(tmp_path: Path, processes: int = 10, **grown: float) -> claims.ClaimVerdict:
+    """By family and malloc: how many times the time of one thread the time of two is; 0: it scatters by 16 times."""
+    figures = {
+        f"{family}/{name}{life}/threads:{threads}": 10.0 * (threads > 1 and grown.get(f"{family}_{name}") or 1.0)
+        for family, life in (("private", ""), ("larson", "/life:500000"))
+        for name in ("none", *synthetic.names_of(2))
+        for threads in (1, 2)
+    }
+
+    def noise(name: str, process: int) -> float:
+        family, malloc = name.split("/")[:2]
+        two = name.endswith(":2")
+        scatters = two and grown.get(f"{family}_{malloc}") == 0.0
+        return a_lot(name, process % 5) if scatters else 1 + (0.004 if two else 0.002) * process
+
+    return verdict_of("shared-heap-contends", make_run(tmp_path, figures, processes, noise))
+
+
+def test_a_malloc_that_contends_slightly_is_named_with_its_family(tmp_path: Path) -> None:
+    """A growth beyond the control's is a share of it, so that it has no time."""
+    judged = contending(tmp_path, private_glibc=1.1, private_mimalloc=1.5)
+    assert (judged.verdict, judged.condition) == (HOLDS_BUT, "by 9 to 11 % for glibc in private"), judged.text
+    judged = contending(tmp_path, larson_mimalloc=1.1)
+    assert (judged.verdict, judged.condition) == (HOLDS_BUT, "not for glibc; by 9 to 11 % for mimalloc in larson")
+
+
+def test_a_malloc_that_may_contend_in_two_families_is_measured_further_in_both(tmp_path: Path) -> None:
+    judged = contending(tmp_path, private_glibc=0.0, larson_glibc=0.0)
+    assert judged.verdict == UNDECIDED
+    assert set(judged.needs) == {
+        f"{family}/{name}{life}/threads:{threads}"
+        for family, life in (("private", ""), ("larson", "/life:500000"))
+        for name in ("none", "glibc")
+        for threads in (1, 2)
+    }
+    judged = contending(tmp_path, private_glibc=0.0)
+    assert judged.verdict == UNDECIDED and not any(name.startswith("larson") for name in judged.needs)
+    judged = contending(tmp_path, private_glibc=0.0, larson_glibc=1.9)  # it contends, whatever it does in private
+    assert judged.verdict == HOLDS_BUT and not judged.needs and judged.condition == "not for mimalloc"
 
 
 def test_a_single_core_gives_no_verdict_on_threads(tmp_path: Path) -> None:

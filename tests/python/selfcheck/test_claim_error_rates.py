@@ -18,7 +18,9 @@ WRONG = 0.03  # of verdicts at most
 MOST = int(binom.ppf(1 - 1e-6, RUNS, WRONG))  # wrong verdicts of so many runs that chance explains; the seed is fixed
 KINDS = [
     ("just more", "3 %"), ("just no more", "10 %"), ("just slightly more", "skewed"), ("just not slightly", "outliers"),
-    ("five just more", "3 %"), ("five just no more", "10 %"), ("four twice, one just no more", "3 %"),
+    ("1.15 times", "outliers"), ("five just more", "3 %"), ("five just no more", "10 %"),
+    ("five just not slightly", "10 %"), ("four twice, one just no more", "3 %"),
+    ("four 1.15 times, one just not slightly", "10 %"),
 ]  # fmt: skip
 
 
@@ -34,6 +36,23 @@ def test_no_truth_stays_undecided_where_the_noise_is_small(truth: str) -> None:
     for design in rates.DESIGNS:
         rate = rates.error_rate(truth, "3 %", design, RUNS, SEED)
         assert rate.undecided == 0 and rate.processes <= 40, rate
+
+
+def test_a_slight_difference_is_wrong_where_its_interval_does_not_hold_the_truth() -> None:
+    design = rates.DESIGNS[0]
+
+    def is_wrong(*truths: float, apart: bool) -> bool:
+        slight = verdict.Comparison(1.1, 1.05, 1.25, 0.99, 8)
+        compared = {str(number): slight for number in range(len(truths))}
+        if apart:
+            compared["0"] = verdict.Comparison(2.0, 1.9, 2.1, 0.99, 8)
+        judged = design.judge(compared)
+        assert judged.verdict == verdict.HOLDS_BUT
+        return design.is_wrong(judged, compared, truths)
+
+    assert not is_wrong(1.06, 1.24, apart=False) and not is_wrong(2.0, 1.24, apart=True)
+    assert is_wrong(1.04, 1.24, apart=False) and is_wrong(1.06, 1.26, apart=False)
+    assert is_wrong(2.0, 1.04, apart=True) and is_wrong(2.0, 1.26, apart=True) and is_wrong(1.1, 1.2, apart=True)
 
 
 def test_looks_that_share_nothing_are_wrong_too_often(monkeypatch: pytest.MonkeyPatch) -> None:
