@@ -140,7 +140,7 @@ const family false_sharing({
     .question = "Does a malloc put blocks of two threads on one cache line, and what does that cost?",
     .operation = "add one to a number in an 8-byte block of the thread's own; all threads at once, timed until all are "
                  "done; the mean of 16 sets of blocks, with 0 to 15 blocks taken before them",
-    .untimed = "starting and pinning the threads; taking the blocks; one verified round",
+    .untimed = "starting and pinning the threads; taking the blocks; one verified round, and more for 10 ms",
     .heap = "empty: the place of the first blocks of every thread is the question",
     .unfairness = "sharing_threads is the share of threads whose block lies on a cache line with the block of another "
                   "thread, in all 16 sets: the addresses are compared, not guessed from time. In mode:passive a block "

@@ -69,7 +69,8 @@ const family handoff({
     .question = "What does it cost when one thread allocates and another frees?",
     .operation = "one thread allocates 64 B, writes a number and passes the block on; another thread reads the number "
                  "and frees the block; all pairs at once, timed until all are done",
-    .untimed = "starting and pinning the threads; blocks that all threads mark, hold and check at once; one verified round",
+    .untimed = "starting and pinning the threads; blocks that all threads mark, hold and check at once; one verified "
+               "round, and more for 10 ms",
     .heap = "resident: at least four live blocks of the same size",
     .unfairness = "The queue holds 256 blocks; a producer that is ahead waits, so the slower side sets the pace. The "
                   "control none passes the same block: the cost of the queue, the team, and a cache line that travels. "

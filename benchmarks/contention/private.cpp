@@ -132,7 +132,7 @@ const family privates({
     .operation = "replace a random block of the 1,000 live blocks of a thread by a block of 16 to 1,024 B, or lend "
                  "such a block where the strategy only lends; all threads at once, timed until all are done",
     .untimed = "starting and pinning the threads; filling the heap of every thread on that thread; drawing 16,384 "
-               "replacements; one round in which every thread marks its blocks and checks them",
+               "replacements; one round in which every thread marks its blocks and checks them; rounds for 10 ms",
     .heap = "the 1,000 live blocks of every thread",
     .unfairness = "Lending is less work than replacing a live block: compare a strategy with itself over numbers of "
                   "threads, and lenders with lenders. With more threads than cores, threads take turns: the time of an "

@@ -65,7 +65,7 @@ const family refcount({
     .question = "What does it cost to copy and drop a shared_ptr, alone and when threads share the object?",
     .operation = "copy a shared_ptr and drop the copy: the count goes up and down once; all threads at once, timed "
                  "until all are done",
-    .untimed = "starting and pinning the threads; making the objects",
+    .untimed = "starting and pinning the threads; making the objects; rounds for 10 ms",
     .heap = "does not matter: nothing is allocated",
     .unfairness = "The process has had threads, so the counts are atomic even with one thread; a C++ library may count "
                   "without atomic instructions in a program that never had a thread. The copy is dropped at once: the "

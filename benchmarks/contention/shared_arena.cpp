@@ -121,7 +121,7 @@ const family shared_arena({
     .operation = "take 64 B and give them back; of an arena, take 64 B and drop all blocks by one reset when every "
                  "thread has taken 4,096; all threads at once, timed until all are done",
     .untimed = "starting and pinning the threads; making the memory; checking that the blocks of no two threads "
-               "overlap",
+               "overlap; rounds for 10 ms",
     .heap = "empty",
     .unfairness = "memory:own is an arena or pool for every thread without a mutex: the cost before sharing. The "
                   "control none hands out one block; shared, it is the cost of the mutex. A strategy that owns locks "

@@ -198,7 +198,7 @@ void start_on_fresh_stack(benchmark::State& state, fixture& in) {
 }
 
 void descend_here(benchmark::State& state, fixture& in) {
-  with_stack_for(in.todo.descent, [&] {
+  stack_room(in.todo.descent).run([&] {
     enter(&in.todo);
     const measured_process measuring(state);
     for (auto _ : state) {

@@ -50,7 +50,8 @@ const family threadtest({
     .question = "Does a malloc scale when every thread allocates and frees small blocks of its own?",
     .operation = "allocate 8 B and write them; after as many blocks as the name says, free them in the order of "
                  "allocation; all threads at once, timed until all are done",
-    .untimed = "starting and pinning the threads; batches that all threads mark, hold and check at once",
+    .untimed = "starting and pinning the threads; batches that all threads mark, hold and check at once; rounds "
+               "for 10 ms",
     .heap = "empty apart from the blocks of the batch",
     .unfairness = "Mallocs differ in the size of their smallest block, and therefore in the part of a batch that fits "
                   "into the cache. With more threads than cores, threads take turns: the time of an operation grows "

@@ -131,7 +131,7 @@ const family xmalloc({
                  "thread reads them and frees them; half of the threads allocate and half free, timed until all are "
                  "done",
     .untimed = "starting and pinning the threads; drawing 4,096 sizes for every producer; blocks that all threads mark, "
-               "hold and check at once; filling the queues; one verified round",
+               "hold and check at once; filling the queues; one verified round, and more for 10 ms",
     .heap = "the blocks on their way, as many as the name says",
     .unfairness = "A producer whose queue to a consumer is full waits, so the slower side sets the pace. The "
                   "control none passes the same block again and again: the cost of the queues, the team, and a cache "

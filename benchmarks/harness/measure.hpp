@@ -4,6 +4,7 @@
 #include <benchmark/benchmark.h>
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -33,6 +34,15 @@ template <class Value>
 inline Value hide(Value value) {
   asm volatile("" : "+r"(value));
   return value;
+}
+
+/// Repeats an untimed operation until a heap keeps what it will keep and the processors are awake: `most` times, or for
+/// 10 ms. What is then timed costs the same in a short measurement and in a long measurement.
+template <class Operation>
+void settle(int most, Operation operation) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(10);
+  do operation();
+  while (--most > 0 && std::chrono::steady_clock::now() < end);
 }
 
 /// The borrowers: what a program does with a lent block.

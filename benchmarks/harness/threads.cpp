@@ -29,12 +29,16 @@ std::size_t stack_left() {
 
 thread_local counting counting_here;
 
-/// How often the work of a round is repeated so that its start and end, some microseconds, can be neglected.
+/// How often the work of a round is repeated so that its start and end, some microseconds, can be neglected; from the last
+/// of the rounds that warm up.
 std::int64_t repeats_for(team& threads, const std::function<void(unsigned)>& work) {
   constexpr double wanted_seconds = 1e-3;
-  const auto start = std::chrono::steady_clock::now();
-  threads.round(work);
-  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+  std::chrono::duration<double> taken{};
+  settle(1000, [&] {
+    const auto start = std::chrono::steady_clock::now();
+    threads.round(work);
+    taken = std::chrono::steady_clock::now() - start;
+  });
   return static_cast<std::int64_t>(std::clamp(wanted_seconds / taken.count(), 1.0, 1e4));
 }
 
@@ -166,11 +170,15 @@ void deep_thread::run(const std::function<void()>& work) {
   if (thrown_) std::rethrow_exception(std::exchange(thrown_, nullptr));
 }
 
-void with_stack_for(std::size_t bytes, const std::function<void()>& work) {
-  if (bytes + stack_overhead <= stack_left())
-    work();
+stack_room::stack_room(std::size_t bytes) {
+  if (bytes + stack_overhead > stack_left()) deep_.emplace(0, bytes);
+}
+
+void stack_room::run(const std::function<void()>& work) {
+  if (deep_)
+    deep_->run(work);
   else
-    deep_thread(0, bytes).run(work);
+    work();
 }
 
 }  // namespace stackheap

@@ -9,6 +9,7 @@
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -55,7 +56,8 @@ class team {
 };
 
 /// Runs a timed loop over rounds of a team. `operations` is the number of operations of each thread in one call of
-/// `work`; short work is repeated within a round. The reported time is that of one operation of one thread while all
+/// `work`; short work is repeated within a round. The first rounds, for 10 ms, are not timed: until then a processor that
+/// waited may be slow to wake, and a malloc may not have shared its memory out. The reported time is that of one operation of one thread while all
 /// threads work: a time that does not grow with the threads is ideal scaling.
 void measure_rounds(benchmark::State& state, team& threads, std::int64_t operations,
                     const std::function<void(unsigned)>& work);
@@ -88,7 +90,17 @@ class deep_thread {
   bool ending_ = false;
 };
 
-/// Runs `work` with room for `bytes` more of stack: on this thread if it has that room, else on a deep thread.
-void with_stack_for(std::size_t bytes, const std::function<void()>& work);
+/// Room for `bytes` more of stack: on the thread that makes this object if it has that room, else on a deep thread, which
+/// keeps the pages of its stack as long as this object lives.
+class stack_room {
+ public:
+  /// Throws std::system_error when the system refuses such a stack.
+  explicit stack_room(std::size_t bytes);
+  /// Runs `work` there; its exceptions are thrown here.
+  void run(const std::function<void()>& work);
+
+ private:
+  std::optional<deep_thread> deep_;
+};
 
 }  // namespace stackheap

@@ -142,9 +142,10 @@ struct by_fresh_heap {
 
 template <class Walk>
 struct fixture {
-  fixture(shape kind, std::size_t levels) : whole(kind, levels) {}
+  fixture(shape kind, std::size_t levels, std::size_t stack_bytes) : whole(kind, levels), room(stack_bytes) {}
   tree whole;
   Walk walk;
+  stack_room room;
 };
 
 /// The first walk, untimed, is checked; it also brings the stack into memory, whose cost stack_growth measures.
@@ -163,10 +164,8 @@ void add_tree(benchmark_registry& registry, shape kind, std::size_t levels) {
   const auto add = [&]<class Walk>(std::in_place_type_t<Walk>) {
     registry.add(
         "", {{"shape", name_of(kind)}, {"depth", levels}, {"frame", FrameBytes}, {"by", Walk::name}},
-        [=] { return std::make_shared<fixture<Walk>>(kind, levels); },
-        [=](benchmark::State& state, fixture<Walk>& in) {
-          with_stack_for(levels * 2 * sizeof(heap_frame<FrameBytes>), [&] { visit(state, in); });
-        });
+        [=] { return std::make_shared<fixture<Walk>>(kind, levels, levels * 2 * sizeof(heap_frame<FrameBytes>)); },
+        [](benchmark::State& state, fixture<Walk>& in) { in.room.run([&] { visit(state, in); }); });
   };
   add(std::in_place_type<by_loop<FrameBytes>>);
   add(std::in_place_type<by_calls<FrameBytes>>);

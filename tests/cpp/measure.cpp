@@ -7,6 +7,7 @@
 #include <chrono>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "captured.hpp"
@@ -131,6 +132,22 @@ TEST(measure, a_row_carries_counters_per_operation_and_no_zeros_for_absent_ones)
   if (has_small_pages()) {
     EXPECT_NEAR(counters.at("page_faults"), 1, 0.5);
   }
+}
+
+TEST(measure, an_operation_settles_so_many_times_or_for_10_ms) {
+  int calls = 0;
+  settle(256, [&] { ++calls; });
+  EXPECT_EQ(calls, 256);
+  calls = 0;
+  settle(256, [&] {
+    ++calls;
+    std::this_thread::sleep_for(std::chrono::milliseconds(4));
+  });
+  EXPECT_GE(calls, 1);  // a machine that stops this test in its first sleep
+  EXPECT_LE(calls, 3);
+  calls = 0;
+  settle(1, [&] { ++calls; });
+  EXPECT_EQ(calls, 1);
 }
 
 TEST(measure, borrowers_touch_what_they_say) {

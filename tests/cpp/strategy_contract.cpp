@@ -123,7 +123,7 @@ TEST(strategy_contract, lends_aligned_memory_of_every_size_that_holds_what_is_wr
     every_strategy({bytes, 1}, [&]<class Strategy>(strategy_factory<Strategy> factory) {
       SCOPED_TRACE(factory.name + " " + std::to_string(bytes));
       Strategy strategy = factory.make();
-      with_stack_for(bytes, [&] {
+      stack_room(bytes).run([&] {
         for (std::uint64_t round = 0; round < 3; ++round) {
           int calls = 0;
           lend(strategy, bytes, [&](std::byte* block, std::size_t given) {

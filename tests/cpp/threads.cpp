@@ -137,6 +137,25 @@ TEST(threads, a_round_repeats_its_work_as_often_in_every_repetition) {
   EXPECT_EQ(std::set(repeats.begin(), repeats.end()).size(), 1U);
 }
 
+TEST(threads, the_first_rounds_of_a_team_are_not_timed) {
+  benchmark_registry registry("waking", profile::smoke, everything, false);
+  struct late_team : team {
+    late_team() : team(1) {}
+    int slow_rounds = 5;
+  };
+  registry.add(
+      "", {}, [] { return std::make_shared<late_team>(); },
+      [](benchmark::State& state, late_team& threads) {
+        measure_rounds(state, threads, 1, [&](unsigned) {
+          if (threads.slow_rounds > 0 && threads.slow_rounds-- > 0) std::this_thread::sleep_for(2ms);
+        });
+        EXPECT_EQ(threads.slow_rounds, 0) << "10 ms are warm-up, five rounds of 2 ms";
+      });
+  const auto rows = run_captured("^waking");
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_GE(rows[0].iterations, 10000) << "the repeats come from the last of the first rounds, which is short";
+}
+
 /// The stack of the calling thread: its lowest address and its size.
 std::pair<std::byte*, std::size_t> this_stack() {
   pthread_attr_t attributes;
@@ -187,19 +206,21 @@ TEST(threads, a_deep_thread_runs_one_work_after_another_and_throws_what_it_throw
 
 TEST(threads, a_stack_no_system_grants_is_refused) { EXPECT_THROW(deep_thread(SIZE_MAX / 4, 0), std::system_error); }
 
-TEST(threads, with_stack_for_stays_here_when_there_is_room_and_finds_room_when_there_is_not) {
+TEST(threads, a_stack_room_is_here_when_there_is_room_and_on_one_other_thread_when_there_is_not) {
   pthread_t where{};
-  with_stack_for(1024, [&] { where = ::pthread_self(); });
+  stack_room(1024).run([&] { where = ::pthread_self(); });
   EXPECT_TRUE(::pthread_equal(where, ::pthread_self()));
   const std::size_t too_much = this_stack().second + mib;
-  with_stack_for(too_much, [&] {
+  stack_room elsewhere(too_much);
+  elsewhere.run([&] {
     where = ::pthread_self();
     auto* const block = static_cast<std::byte*>(__builtin_alloca(too_much));
     std::memset(block, 1, too_much);
     escape(block);
   });
   EXPECT_FALSE(::pthread_equal(where, ::pthread_self()));
-  EXPECT_THROW(with_stack_for(too_much, [] { throw std::runtime_error("thrown there"); }), std::runtime_error);
+  elsewhere.run([&] { EXPECT_TRUE(::pthread_equal(where, ::pthread_self())) << "its pages would be new"; });
+  EXPECT_THROW(elsewhere.run([] { throw std::runtime_error("thrown there"); }), std::runtime_error);
 }
 
 }  // namespace
