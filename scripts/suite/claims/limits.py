@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.claims.inputs import comparisons, counter, default_of, libraries
 from suite.claims.verdict import (
+    DOES_NOT_HOLD,
+    HOLDS_BUT,
     CannotJudge,
     Undecided,
     Verdict,
@@ -13,6 +17,7 @@ from suite.claims.verdict import (
     does_not_hold,
     holds,
     holds_but,
+    is_more,
     listed,
     names,
     of_all,
@@ -89,11 +94,19 @@ def recursion_or_heap(run: Run) -> Verdict:
     depths = query.numbers(run, "depth", "recursion", shape="chain")
     if not depths:
         raise CannotJudge("recursion was not measured on a chain")
-    kept, calls = (
+    kept, fresh, calls = (
         {f"frames of {size} B": benchmark for size, benchmark in query.by_number(
             run.series("recursion", shape="chain", depth=depths[-1], by=by), "frame").items()}
-        for by in ("heap_kept", "calls")
+        for by in ("heap_kept", "heap_fresh", "calls")
     )  # fmt: skip
     compared = comparisons(run, {name: (calls[name], kept[name]) for name in calls if name in kept}, called="loop")
+    anew = comparisons(run, {name: (fresh[name], calls[name]) for name in calls if name in fresh}, called="loop")
     text = f"at depth {depths[-1]:,}, a visit by calls costs, relative to a stack on the heap: {listed(compared, relative)}"
-    return of_all(compared, text, lambda rest: f"not with {phrases.joined(rest)}")
+    if anew:
+        text = f"{text}; relative to calls, a fresh stack on the heap costs: {listed(anew, relative)}"
+    judged = of_all(compared, text, lambda rest: f"not with {phrases.joined(rest)}")
+    more = [name for name, price in anew.items() if is_more(price.apart or price)]
+    if judged.verdict == DOES_NOT_HOLD or not more:
+        return judged
+    with_kept = "only with a stack that is kept" + ("" if len(more) == len(anew) else f", in {phrases.joined(more)}")
+    return replace(judged, verdict=HOLDS_BUT, condition="; ".join(filter(None, (judged.condition, with_kept))))

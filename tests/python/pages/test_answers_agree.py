@@ -137,6 +137,19 @@ def test_threads_have_one_answer(grows: dict[str, float], verdict: str, contends
     assert re.search(r"; the control: [\d.]+ times.* in private; relative to that: 1\.00 times", claim(run, "own-stack").text)
 
 
+def test_a_stack_that_is_kept_does_not_answer_for_a_fresh_stack() -> None:
+    """What costs less than recursion is a stack on the heap that is kept; the title says both."""
+
+    def ns(name: BenchmarkName) -> float:
+        return {"loop": 1.0, "calls": 20.0, "heap_fresh": 60.0}.get(name.parameters["by"], 10.0)
+
+    run = machine(ns, "recursion/")
+    judged = claim(run, "recursion-or-heap")
+    assert (judged.verdict, judged.condition) == (claims.HOLDS_BUT, "only with a stack that is kept")
+    assert "calls costs, relative to a stack on the heap: frames of 64 B 2.0" in judged.text and "costs: frames of 64 B 3.0" in judged.text
+    assert "a fresh stack costs 3.0 times recursion" in title(run, "recursion")
+
+
 @pytest.mark.parametrize("odd", ["argument/bytes:8/how:none", "pass/type:int/how:none"])
 def test_an_odd_control_does_not_make_a_condition(odd: str) -> None:
     def ns(name: BenchmarkName) -> float:
