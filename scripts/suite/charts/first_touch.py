@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.charts.kit import forms
@@ -10,10 +12,12 @@ from suite.charts.kit.marks import STRONG
 from suite.charts.kit.several_runs import Overlay, Panels, process_times
 from suite.results import query
 from suite.results.model import Benchmark, Run
+from suite.stats.estimates import Estimate
 
 FAMILY = "first_touch"
 QUESTION = "When is memory really taken: at the request, or at the first write to each page?"
 
+WIDE = 2.0  # an interval whose ends are so far apart is told instead of its median
 TOUCHES = {"first": "first write", "second": "second write"}  # filled: first
 
 
@@ -57,7 +61,14 @@ def _title(run: Run) -> str:
     ratios = query.ratios({home: first[home] for home in usual if home in first}, second)
     if ratios:
         text = f"{text}, {phrases.as_much(list(ratios.values()))} as the second"
-    return f"{text}; with huge pages, {phrases.span(costs[home] for home in huge)}" if huge else text
+    return f"{text}; with huge pages, {_with_huge_pages([query.medians(by_home)[home] for home in huge])}" if huge else text
+
+
+def _with_huge_pages(costs: Sequence[Estimate]) -> str:
+    """The medians; or the ends of the intervals where the processes differ much: a host may have to provide pages first."""
+    if any(cost.has_interval and cost.high > WIDE * cost.low for cost in costs):
+        return f"{phrases.span(end for cost in costs for end in (cost.low, cost.high))} by the process"
+    return phrases.span(cost.median for cost in costs)
 
 
 def overlay_panels(run: Run) -> Panels:

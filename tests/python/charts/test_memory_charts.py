@@ -211,6 +211,14 @@ def test_the_subtitle_names_the_strategies_with_huge_pages(chart: str, owners: s
     assert "mmap thp" not in caption(lambda name: {}) and ": thp" not in caption(lambda name: {})
 
 
+def test_huge_pages_that_cost_much_more_in_some_processes_are_told_by_their_interval() -> None:
+    def restless(name: str, process: int) -> float:
+        return 12.0 if name == "first_touch/home:thp/touch:first" and process % 3 == 0 else 1.0
+
+    run = synthetic.synthetic(keep=lambda name: name.startswith("first_touch/"), noise=restless)
+    assert chart_checks.title(run, "first_touch").endswith("; with huge pages, 300 ns to 3.6 µs by the process")
+
+
 # A guest that has 8 MiB of the last cache, where the system reports 32; and a guest that has nothing of it.
 ON_A_GUEST = {4: 1.0, 16: 1.0, 256: 4.0, 1024: 4.2, 4096: 15.0, 8192: 17.0, 16384: 130.0, 65536: 160.0, 262144: 190.0}
 WITHOUT = {kib: ns for kib, ns in ON_A_GUEST.items() if kib not in (4096, 8192)}
