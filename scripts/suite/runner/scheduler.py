@@ -305,13 +305,22 @@ class _RunInProgress:
                 return
 
     def affordable(self, questions: Mapping[str, Sequence[str]], look: int, left: float) -> Mapping[str, Sequence[str]]:
-        """The questions that the time suffices for, in their order; if for none, the first, as far as the time goes."""
-        chosen: dict[str, Sequence[str]] = {}
-        for question, names in questions.items():
-            needed = self.needed_by([*chosen.values(), names])
+        """The questions that the time suffices for, in their order; if for none, the first, as far as the time goes.
+
+        A question that would take more than half of the time waits until the others are answered, which may need it for
+        their next look.
+        """
+
+        def seconds_for(*asked: Sequence[str]) -> float:
+            needed = self.needed_by(asked)
             numbers = range(self.plan.processes, self.plan.looks[look])
             units = ((part, process) for process in numbers for part in self.parts_of_look(look, process, needed))
-            if (self.seconds_of(units) or 0.0) <= left:
+            return self.seconds_of(units) or 0.0
+
+        for_one = left / 2 if len(questions) > 1 else left
+        chosen: dict[str, Sequence[str]] = {}
+        for question, names in questions.items():
+            if seconds_for(names) <= for_one and seconds_for(*chosen.values(), names) <= left:
                 chosen[question] = names
         return chosen or dict(list(questions.items())[:1])
 

@@ -445,15 +445,20 @@ def test_a_refinement_ends_before_the_round_that_would_take_too_long(
     assert processes_of(run, GLIBC)[:3] == [0, 1, 2]
 
 
+def measured_in(plan: scheduler.Plan, out: Path, **seconds: float) -> None:
+    """Measures the rounds, as if each process of these families had taken so long."""
+    scheduler.measure(plan, begin(plan, out), Silent(), refinement=asked())
+    for part in plan.catalogue.parts:
+        for process in range(plan.processes):
+            file = out / "parts" / part.file_name(process)
+            unit, document = read_unit(file)
+            write_unit(file, dataclasses.replace(unit, seconds=seconds[part.family]), document)
+
+
 def test_a_refinement_chooses_the_questions_that_its_time_suffices_for(executable: Path, tmp_path: Path) -> None:
     """The first question would take too long; the others do not wait for it. Where none fits, the first is measured."""
     plan, out = refining(executable), tmp_path / "out"
-    scheduler.measure(plan, begin(plan, out), Silent(), refinement=asked())
-    for part in plan.catalogue.parts:  # as if a process of `traverse` had taken 100 s, and of `handoff` 1 s
-        for process in (0, 1):
-            file = out / "parts" / part.file_name(process)
-            unit, document = read_unit(file)
-            write_unit(file, dataclasses.replace(unit, seconds=100.0 if part.family == "traverse" else 1.0), document)
+    measured_in(plan, out, traverse=100.0, handoff=1.0)
     open_questions = {"long?": [VECTOR], "short?": [GLIBC], "also short?": [JEMALLOC]}
     observer = Silent()
     run = scheduler.measure(plan, out, observer, refinement=asked(open_questions, seconds=50.0))
@@ -462,6 +467,21 @@ def test_a_refinement_chooses_the_questions_that_its_time_suffices_for(executabl
     observer = Silent()
     scheduler.measure(plan, out, observer, refinement=asked(open_questions, seconds=0.4))
     assert [questions for questions, _, _ in observer.looks] == [["long?"]]
+
+
+def test_a_question_that_takes_most_of_the_time_waits_for_the_others(executable: Path, tmp_path: Path) -> None:
+    """The others may need that time for their next look."""
+    plan, out, observer = refining(executable), tmp_path / "out", Silent()
+    measured_in(plan, out, traverse=100.0, handoff=1.0)
+    traverse = next(part for part in plan.catalogue.parts if part.family == "traverse")
+    long = 2 * 100.0 / len(traverse.benchmarks)  # seconds of two more processes
+    both = {"short?": [GLIBC], "long?": [VECTOR]}
+    run = scheduler.measure(plan, out, observer, refinement=asked(both, {"long?": [VECTOR]}, seconds=1.5 * long))
+    assert [questions for questions, _, _ in observer.looks] == [["short?"], ["long?"]]
+    assert (len(processes_of(run, GLIBC)), processes_of(run, VECTOR)[:3]) == (4, [0, 1, 2])
+    observer = Silent()
+    scheduler.measure(plan, out, observer, refinement=asked(both, seconds=1000 * long))
+    assert [questions for questions, _, _ in observer.looks] == [["short?", "long?"]]
 
 
 def test_a_failed_process_of_a_refinement_is_recorded_and_tried_again(
