@@ -61,6 +61,8 @@ const family first_touch({
     .heap = "does not matter: the memory is one block of 64 MiB. stack: the stack of a thread started for it; malloc, "
             "calloc: of the process, a block so large that it comes from the system; mmap: with huge pages disabled; "
             "thp: with huge pages requested",
+    .held_against = "touch:second of the same storage: the same writes to pages that are there",
+    .controls = "touch:second$",
     .unfairness = "Both writes go over as many pages, which is what makes them comparable: the line of the second write, "
                   "and what translates its address, have left the first caches since the first write, as in a program "
                   "that fills a large block and then uses it. Second writes to a few pages that stay in the caches cost "

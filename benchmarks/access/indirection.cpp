@@ -96,6 +96,8 @@ const family indirection({
     .untimed = "placing the nodes, one in each 64-byte line; reaching every value once, verified",
     .heap = "does not matter: the nodes are in one block, placed by the benchmark. packed: the nodes of one level one "
             "after another, in order; scattered: on random lines of 64 MiB",
+    .held_against = "depth:0: the loop over the values themselves, without a pointer",
+    .controls = "^indirection/depth:0/",
     .unfairness = "At depth 0 the values are in the array itself, eight bytes each, which has only one layout. The "
                   "ways to different values are independent, so the processor follows several at once: chase shows the "
                   "cost of a load that must be waited for. huge_share shows which pages the kernel granted.",

@@ -58,6 +58,8 @@ const family parallel_chase({
     .untimed = "building one random cycle through all lines, in which the chains start at equal distances; walking it "
                "once completely, which proves that it is one cycle and warms the caches",
     .heap = "does not matter: the memory is one block of the process's malloc",
+    .held_against = "chains:1: the same loads, of which each waits for the load before it",
+    .controls = "chains:1$",
     .unfairness = "The set is the same for every number of chains. With 4 KiB pages the page-table walks overlap as "
                   "well, and may be the limit; huge_share shows which pages the kernel granted. From about 13 chains "
                   "on, their heads no longer fit into the registers of x86-64: the heads on the stack cost some cycles "

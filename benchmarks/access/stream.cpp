@@ -59,6 +59,8 @@ const family stream({
     .operation = "the sum of a contiguous array of n bytes, eight bytes an element",
     .untimed = "filling the array; one checked sum",
     .heap = "does not matter: the memory is one block",
+    .held_against = "home:static: the same sum over an array that nothing allocates",
+    .controls = "home:static$",
     .unfairness = "Every array is aligned to 4 KiB and every page was written once. An array on huge pages is faster "
                   "for that reason alone: huge_share is the share that the kernel granted. homes:stack_and_heap reads "
                   "two arrays by turns, and stack_ns and heap_ns are the times of each; its huge_share is the heap's.",

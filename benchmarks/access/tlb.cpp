@@ -33,6 +33,8 @@ const family tlb({
     .untimed = "building a random cycle through all nodes; walking it once completely, which proves that it is one "
                "cycle and warms the caches",
     .heap = "does not matter: the memory is mapped, with 4 KiB pages requested",
+    .held_against = "layout:lines: as many nodes on consecutive lines",
+    .controls = "layout:lines$",
     .unfairness = "The cost of the pages is the difference between the two rows. The control touches a 64th of the "
                   "pages, not zero pages: with 64 times as many nodes it meets the same limit. Lines far apart may "
                   "also compete for cache sets more than consecutive lines. In a virtual machine every miss walks two "

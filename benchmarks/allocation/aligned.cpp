@@ -67,6 +67,9 @@ const family aligned_blocks({
     .operation = "take n bytes at that alignment, write the first byte, give the block back",
     .untimed = "making the strategy and the live blocks; one verified round; eight blocks whose alignment is checked",
     .heap = "resident: at least four live blocks of the same size and alignment",
+    .held_against = "none: the same round with one block that always exists; alignment:16, which every malloc "
+                    "guarantees anyway, is what an alignment adds to",
+    .controls = "^aligned/none/",
     .unfairness = "alignment:16 is what every malloc guarantees anyway, requested through the same function: compare "
                   "the other alignments with it. Every round gets the block that the round before gave back. The "
                   "memory that aligned blocks waste is not visible here. Mallocs are called through posix_memalign, "

@@ -80,6 +80,8 @@ const family batch({
     .operation = "take one of n blocks and, when all are taken, free it: in one of several orders, or all by one reset",
     .untimed = "making the strategy; one verified batch; computing the order of freeing",
     .heap = "resident: at least four live blocks of the same size beside the batch",
+    .held_against = "none: the same loops with one block that always exists",
+    .controls = "^batch/none/",
     .unfairness = "Blocks are not written between taking and freeing. A malloc that keeps its metadata inside the "
                   "blocks touches them all the same; a malloc that keeps it elsewhere does not. Every block of mmap is "
                   "at least a page.",

@@ -88,6 +88,8 @@ const family churn({
     .untimed = "filling the heap with L blocks; drawing 65,536 replacements, which the loop repeats; one verified "
                "stretch; all replacements once, so that the heap is in its steady state",
     .heap = "the L live blocks themselves",
+    .held_against = "none: the same replacements in the same slots, with one block that always exists",
+    .controls = "^churn/none/",
     .unfairness = "With 100,000 live blocks, every strategy also pays for cache misses on a random slot and block; the "
                   "control shows the cost of the slot. All blocks of the pool are as large as the largest size, so the "
                   "pool is measured with uniform sizes only.",

@@ -40,13 +40,15 @@ const family frame({
                  "return from it; the function is a leaf, or calls an empty function (leaf:no)",
     .untimed = "nothing",
     .heap = "does not matter: nothing is allocated",
-    .unfairness = "The control none is the same call without the array: a frame costs the difference. A leaf on x86-64 "
-                  "may use 128 bytes below the stack pointer (the red zone) without moving it. The functions are "
-                  "compiled without protection (plain), with -fstack-protector-strong (stack_protector: a value beside the "
-                  "array is written at the call and checked before the return) and with -fstack-clash-protection "
-                  "(stack_clash: every page of a large frame is touched); many distributions turn both on. The touched "
-                  "words lie at one place of their pages, so many of them share a set of the first cache. The pages are "
-                  "in memory already: stack_growth measures what new pages cost.",
+    .held_against = "none: the same call without the array: a frame costs the difference",
+    .controls = "^frame/none/",
+    .unfairness = "A leaf on x86-64 may use 128 bytes below the stack pointer (the red zone) without moving it. The "
+                  "functions are compiled without protection (plain), with -fstack-protector-strong "
+                  "(stack_protector: a value beside the array is written at the call and checked before the return) "
+                  "and with -fstack-clash-protection (stack_clash: every page of a large frame is touched); many "
+                  "distributions turn both on. The touched words lie at one place of their pages, so many of them "
+                  "share a set of the first cache. The pages are in memory already: stack_growth measures what new "
+                  "pages cost.",
     .least_times = {{"frame/.*leaf:yes", 1},
                     {"frame/.*leaf:no", 2},
                     {"frame/bytes:65536/leaf:(yes|no)/protection:stack_clash", 8}},

@@ -131,6 +131,8 @@ const family grow({
                  "full, then free it",
     .untimed = "making the strategy, one verified build",
     .heap = "resident: at least four live blocks of every size that the block has while it grows",
+    .held_against = "none: the same bytes, appended to a block that is large enough from the start",
+    .controls = "^grow/none/",
     .unfairness = "realloc may extend the block in place, or let the kernel move the pages of a large block without "
                   "copying; whether it can depends on the other live blocks. vector uses the operator new of the "
                   "process: compare it with new_delete. Blocks that a malloc returns to the system cause page faults "

@@ -58,6 +58,9 @@ const family heap_states({
     .untimed = "bringing the heap into its state; one verified round",
     .heap = "empty: the benchmark has no live block; resident: a few live blocks of the same size; aged: 65,536 blocks "
             "of 16 to 1,024 B were allocated and a random half of them freed",
+    .held_against = "none: the same round with one block that always exists; state:empty of the same malloc is what "
+                    "a state adds to",
+    .controls = "^heap_state/none/",
     .unfairness = "The heap of the process's own malloc is never completely empty: the program and its libraries use "
                   "it. For a strategy that only lends, such as the stack, the state is that of the process's heap.",
     .before_threads = true,

@@ -12,6 +12,8 @@ const family large({
     .untimed = "making the strategy and the live blocks; one verified round; 256 rounds more, or as many "
                "as 10 ms allow",
     .heap = "resident: at least four live blocks of the same size; the first page of each was written",
+    .held_against = "none: the same writes to one block that always exists",
+    .controls = "^large/none/",
     .unfairness = "Memory that is kept between rounds (stack, arena, pool, thread_local, a malloc below its own "
                   "threshold) takes its page faults once, before the timing; memory that goes back to the system takes "
                   "them in every round. Stack blocks that do not fit on the main stack are taken on a thread whose "

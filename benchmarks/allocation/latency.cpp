@@ -131,6 +131,8 @@ const family latency({
     .untimed = "filling the heap with 1,000 blocks, of which every byte is written; drawing 65,536 replacements, which "
                "the loop repeats; writing the first byte of every new block",
     .heap = "the 1,000 live blocks: of one size, or of a mix",
+    .held_against = "none: two readings of the clock with no call between them",
+    .controls = "^latency/none/",
     .unfairness = "Every result includes the cost of the clock: the control none, which does nothing between the two "
                   "readings, shows that cost, and resolution is the step in which the clock grows, in nanoseconds. A "
                   "percentile is a whole number of such steps, so p50 may be the same for a malloc and for the control; "

@@ -81,6 +81,8 @@ const family many({
                  "freed in reverse order (arenas: by one reset)",
     .untimed = "making the strategy; one verified frame",
     .heap = "resident: at least four live blocks of 64 bytes beside the blocks of the frame",
+    .held_against = "none: the same call with one block that always exists",
+    .controls = "^many/none/",
     .unfairness = "The time is that of all k blocks. The blocks are not written: writing costs the same wherever they "
                   "are. Separate blocks can be passed on and freed one by one; the blocks of a frame cannot. The next "
                   "frame gets the blocks that the frame before gave back, still in the cache.",

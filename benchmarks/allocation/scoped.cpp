@@ -11,6 +11,8 @@ const family scoped({
     .untimed = "making the strategy and the live blocks; one verified round; 256 rounds more, or as many "
                "as 10 ms allow",
     .heap = "resident: at least four live blocks of the same size beside the block that is taken and freed",
+    .held_against = "none: the same call with one block that always exists",
+    .controls = "^scoped/none/",
     .unfairness = "Every round gets the block that the round before gave back, still in the cache: the best case for "
                   "every malloc. batch and churn measure the cost among many blocks. Blocks under 32 B that are "
                   "written in full can cost several times as much on the stack as 64 B: with AVX-512, the memset of "

@@ -89,12 +89,14 @@ const family spill({
                  "before, so the time is a latency",
     .untimed = "nothing; the sum is checked after the timing",
     .heap = "does not matter: nothing is allocated",
-    .unfairness = "The control register adds only: the way through the slot costs the difference. The load has the "
-                  "store's size (same), or takes four bytes of the eight that were stored (narrower), or takes eight "
-                  "bytes of which the store wrote four (wider). For aliased and apart, a store to another slot lies "
-                  "between store and load: 4 KiB away, which many processors take for the same address at first, or "
-                  "4 KiB and a cache line. The slot is always the same: processors that learn to which store a load "
-                  "belongs need no time for the way, and the difference is then zero.",
+    .held_against = "register: the additions alone: the way through the slot costs the difference",
+    .controls = "^spill/reload:register$",
+    .unfairness = "The load has the store's size (same), or takes four bytes of the eight that were stored "
+                  "(narrower), or takes eight bytes of which the store wrote four (wider). For aliased and apart, a "
+                  "store to another slot lies between store and load: 4 KiB away, which many processors take for "
+                  "the same address at first, or 4 KiB and a cache line. The slot is always the same: processors "
+                  "that learn to which store a load belongs need no time for the way, and the difference is then "
+                  "zero.",
     .least_times = {{"spill/", 0.5}, {"spill/reload:wider", 2}},
 }, [](benchmark_registry& registry) { add_all<by_register, of_same_size, narrower, wider, behind_a_store<4096>, behind_a_store<4096 + 64>>(registry); });
 

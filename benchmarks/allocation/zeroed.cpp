@@ -63,10 +63,12 @@ const family zeroed({
     .operation = "take n bytes that are zero, write the first byte or all bytes, free the block",
     .untimed = "making the strategy and the live blocks; one verified round",
     .heap = "resident: at least four live blocks of the same size; the first byte of each was written",
-    .unfairness = "New pages from the system are already zero: a calloc that gets new pages leaves them untouched, and "
-                  "the first write pays for them, as touch:all shows; memset writes every page in any case. The "
-                  "control zeroes one block that always exists. glibc keeps freed blocks up to a threshold, which it "
-                  "raises to the size of freed blocks, at most 32 MiB: only larger blocks get new pages every time.",
+    .held_against = "none: one block that always exists, zeroed by memset",
+    .controls = "^zeroed/none/",
+    .unfairness = "New pages from the system are already zero: a calloc that gets new pages leaves them untouched, "
+                  "and the first write pays for them, as touch:all shows; memset writes every page in any case. "
+                  "glibc keeps freed blocks up to a threshold, which it raises to the size of freed blocks, at most "
+                  "32 MiB: only larger blocks get new pages every time.",
     .core = {"^zeroed/(glibc|malloc)/bytes:262144/way:calloc/touch:first$"},
     .operations = {{"zeroed/witness/bytes:4096/way:calloc/touch:first",
                     {{"callocs", 1}, {"mallocs", 0}, {"frees", 1}, {"bytes", 4096}, {"first_written", 1}, {"last_written", 0}}, 2},

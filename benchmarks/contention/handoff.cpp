@@ -72,9 +72,11 @@ const family handoff({
     .untimed = "starting and pinning the threads; blocks that all threads mark, hold and check at once; one verified "
                "round, and more for 10 ms",
     .heap = "resident: at least four live blocks of the same size",
-    .unfairness = "The queue holds 256 blocks; a producer that is ahead waits, so the slower side sets the pace. The "
-                  "control none passes the same block: the cost of the queue, the team, and a cache line that travels. "
-                  "A pair on one core takes turns instead of working in parallel.",
+    .held_against = "none: the same block goes through the queue: the cost of the queue, the team, and a cache line "
+                    "that travels",
+    .controls = "^handoff/none/",
+    .unfairness = "The queue holds 256 blocks; a producer that is ahead waits, so the slower side sets the pace. A "
+                  "pair on one core takes turns instead of working in parallel.",
     .core = {"^handoff/(glibc|malloc)/pairs:1$"},
     .operations = {{"handoff/witness/pairs:1", one_block(64, {{"first_written", nearly_all}, {"frees_elsewhere", 1}}), 1}},
 }, [](benchmark_registry& registry) {

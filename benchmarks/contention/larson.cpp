@@ -100,6 +100,8 @@ const family larson({
     .untimed = "taking the first blocks, on one thread; drawing the replacements; blocks that all threads mark, hold and "
                "check at once; one verified generation",
     .heap = "the 1,000 live blocks of every line of threads",
+    .held_against = "none: the same replacements and the same starts of threads, with one block that always exists",
+    .controls = "^larson/none/",
     .unfairness = "Starting and ending a thread is timed, once in a life, and so is the work of a malloc at that moment: "
                   "the control none shows the start without that work. In lives of 16,384 replacements it can cost as "
                   "much as the replacements; lives of 500,000 are the published ones. A new thread runs on the processor "

@@ -134,6 +134,8 @@ const family privates({
     .untimed = "starting and pinning the threads; filling the heap of every thread on that thread; drawing 16,384 "
                "replacements; one round in which every thread marks its blocks and checks them; rounds for 10 ms",
     .heap = "the 1,000 live blocks of every thread",
+    .held_against = "none: the same replacements in the same slots, with one block that always exists",
+    .controls = "^private/none/",
     .unfairness = "Lending is less work than replacing a live block: compare a strategy with itself over numbers of "
                   "threads, and lenders with lenders. With more threads than cores, threads take turns: the time of an "
                   "operation grows with the turns. Arena, pool, thread_local and stack belong to one thread each, as "

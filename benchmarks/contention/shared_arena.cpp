@@ -123,11 +123,12 @@ const family shared_arena({
     .untimed = "starting and pinning the threads; making the memory; checking that the blocks of no two threads "
                "overlap; rounds for 10 ms",
     .heap = "empty",
-    .unfairness = "memory:own is an arena or pool for every thread without a mutex: the cost before sharing. The "
-                  "control none hands out one block; shared, it is the cost of the mutex. A strategy that owns locks "
-                  "twice for an operation, an arena once, and its threads meet at every reset. Blocks are not written. "
-                  "pmr_sync_pool and new_delete are made for threads and bring their own locks. With more threads than "
-                  "cores, a thread may lose its core while it holds the mutex.",
+    .held_against = "none: one block that always exists; with memory:shared, the cost of the mutex",
+    .controls = "^shared_arena/none/",
+    .unfairness = "memory:own is an arena or pool for every thread without a mutex: the cost before sharing. A "
+                  "strategy that owns locks twice for an operation, an arena once, and its threads meet at every "
+                  "reset. Blocks are not written. pmr_sync_pool and new_delete are made for threads and bring their "
+                  "own locks. With more threads than cores, a thread may lose its core while it holds the mutex.",
     .operations = {{.benchmark = "shared_arena/new_delete/memory:shared/threads:2", .notes = blocks_of(64, 1), .calls = 2,
                     .workers = 2, .preload = true}},
     .least_times = {{"shared_arena/(arena|pmr_monotonic|pool)/memory:own", 0.3}, {"shared_arena/.*/memory:shared", 2}},

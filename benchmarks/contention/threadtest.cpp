@@ -53,6 +53,8 @@ const family threadtest({
     .untimed = "starting and pinning the threads; batches that all threads mark, hold and check at once; rounds "
                "for 10 ms",
     .heap = "empty apart from the blocks of the batch",
+    .held_against = "none: the same loops and writes, with one block that always exists",
+    .controls = "^threadtest/none/",
     .unfairness = "Mallocs differ in the size of their smallest block, and therefore in the part of a batch that fits "
                   "into the cache. With more threads than cores, threads take turns: the time of an operation grows "
                   "with the turns.",

@@ -133,9 +133,11 @@ const family xmalloc({
     .untimed = "starting and pinning the threads; drawing 4,096 sizes for every producer; blocks that all threads mark, "
                "hold and check at once; filling the queues; one verified round, and more for 10 ms",
     .heap = "the blocks on their way, as many as the name says",
-    .unfairness = "A producer whose queue to a consumer is full waits, so the slower side sets the pace. The "
-                  "control none passes the same block again and again: the cost of the queues, the team, and a cache "
-                  "line that travels. With more threads than cores, producers and consumers take turns on a core.",
+    .held_against = "none: the same block goes through the queues: the cost of the queues, the team, and a cache "
+                    "line that travels",
+    .controls = "^xmalloc/none/",
+    .unfairness = "A producer whose queue to a consumer is full waits, so the slower side sets the pace. With more "
+                  "threads than cores, producers and consumers take turns on a core.",
     .operations = {{.benchmark = "xmalloc/witness/bytes:64/depth:1024/threads:2",
                     .notes = one_block(64, {{"first_written", nearly_all}, {"frees_elsewhere", 1}}), .calls = 1,
                     .in_process = {{"live_at_last_taking", 1024}, {"live", 0}}},

@@ -55,11 +55,12 @@ const family overhead({
                "memory, checks the blocks and ends",
     .heap = "empty: a process of its own, with that malloc preloaded as its only malloc; the memory that it held "
             "before the first block is subtracted",
+    .held_against = "none: blocks cut from one mapping: the kernel's count without any metadata",
+    .controls = "^overhead/none/",
     .unfairness = "Memory that a malloc needs once is spread over the bytes requested, some MiB, as in a small "
                   "program; a larger program spreads it over more bytes. Sizes that are powers of two suit mallocs "
-                  "that sort blocks by size: the sizes between show the cost of rounding up. The control none cuts "
-                  "blocks from one mapping: the kernel's count without any metadata. huge_share is the share on huge "
-                  "pages; from_statm is 1 where smaps_rollup cannot be read.",
+                  "that sort blocks by size: the sizes between show the cost of rounding up. huge_share is the "
+                  "share on huge pages; from_statm is 1 where smaps_rollup cannot be read.",
     .metrics = {{"resident_bytes_per_byte", "bytes per byte"}},
 }, [](benchmark_registry& registry) {
   const std::size_t asked = registry.pick<std::size_t>({1 << 20}, {8 << 20}, {16 << 20}).front();

@@ -107,6 +107,8 @@ const family returned({
     .heap = "a process of its own, with that malloc preloaded as its only malloc: small blocks (16 to 1,024 B), mixed "
             "blocks (16 to 65,536 B, mostly small) or large blocks (128 KiB to 1 MiB), all written, then all freed in "
             "random order",
+    .held_against = "no control: the results are shares of the memory that the process itself brought in, and what "
+                    "was resident before the first block is subtracted",
     .unfairness = "Everything is freed here, which suits mallocs that can give back only the end of their heap: one "
                   "block that stays there keeps all of it, and so does a block that a malloc keeps for later. Memory "
                   "given back lazily (MADV_FREE) counts as resident until the kernel needs it: lazily_returned_share "

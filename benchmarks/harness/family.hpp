@@ -95,13 +95,17 @@ struct metric {
   double least = 0;  ///< smaller values count as this: the ratio of two values near zero says nothing
 };
 
-/// Everything that is known about a family, declared once. The texts are for readers: --list prints them and the report
-/// shows them. The other fields are read by the scripts, from --list=json. All have defaults.
+/// Everything that is known about a family, declared once. The texts are for readers: --list prints the question, the
+/// report shows all. The other fields are read by the scripts, from --list=json; they have defaults.
 struct about {
   std::string_view question;
   std::string_view operation;   ///< what one timed operation does
   std::string_view untimed;     ///< what is done but not timed
   std::string_view heap;        ///< the state of the heap at the start
+  /// What the figures are held against before they are told: the benchmarks of the family that are the control, or "no
+  /// control: ", and why the family needs none.
+  std::string_view held_against;
+  std::string_view controls = {};    ///< those benchmarks, as a regular expression over names; empty for "no control"
   std::string_view unfairness = {};  ///< what makes comparisons unfair; empty when nothing is known
   /// Has benchmarks whose process has never had a second thread; those of other families have had one.
   bool before_threads = false;
@@ -114,7 +118,7 @@ struct about {
   std::vector<std::string_view> core = {};
   /// Benchmarks with which the gate checks the machine itself: a regular expression over names whose parameter `bytes`
   /// ranges from the first cache to memory. Only one family has it.
-  std::string_view control = {};
+  std::string_view gate_controls = {};
   /// The largest spread of results between processes that scripts/verify accepts: robust standard deviation over median.
   double spread = 1.0 / 3;
   std::vector<operation_test> operations = {};

@@ -106,6 +106,7 @@ const family heap_limit({
                "(limit:touched)",
     .heap = "a process of its own, with that malloc preloaded as its only malloc, under the limits of this process "
             "(ulimit -v, control groups)",
+    .held_against = "no control: the results are counts of bytes, and the time of the child process is not a result",
     .unfairness = "A granted block is a promise: Linux provides memory when it is touched, and how far the promises "
                   "may exceed the memory is a setting (overcommit_memory: 0 within reason, 1 always, 2 never), which "
                   "some mallocs avoid (MAP_NORESERVE). The touched memory is limited to protect other programs: by a "

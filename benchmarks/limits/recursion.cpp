@@ -179,12 +179,13 @@ const family recursion({
                  "every line), visit the nodes below it, then read one of the locals again and add it",
     .untimed = "building the tree; one walk whose sum is checked, which brings the stack or the vector into memory",
     .heap = "does not matter: one block holds the nodes, in the order of the visit, another the stack on the heap",
+    .held_against = "by:loop: the same nodes and writes without a stack",
+    .controls = "by:loop$",
     .unfairness = "Both stacks keep the same locals. A stack on the heap needs to hold only the values that outlive "
                   "the visits below, and is smaller where those are fewer. heap_kept uses one vector for all walks; "
-                  "heap_fresh makes a vector for every walk and lets it grow, as most programs do: whether its large "
-                  "blocks are mapped anew each time depends, with glibc, on the blocks freed before (its mmap "
-                  "threshold moves). loop is the control: the same nodes and writes without a stack. Deep trees are "
-                  "walked on a thread whose stack is large enough.",
+                  "heap_fresh makes a vector for every walk and lets it grow, as most programs do: whether its "
+                  "large blocks are mapped anew each time depends, with glibc, on the blocks freed before (its mmap "
+                  "threshold moves). Deep trees are walked on a thread whose stack is large enough.",
     .operations = {{.benchmark = "recursion/shape:chain/depth:100/frame:64/by:heap_kept", .notes = blocks_of(8 * 80, 0),
                     .preload = true},
                    {.benchmark = "recursion/shape:chain/depth:100/frame:64/by:heap_fresh", .notes = blocks_of(8 * 80, 0.01),

@@ -125,6 +125,8 @@ const family stack_growth({
                "earlier thread touched; once, a check that the descent finds an untouched stack and touches every page. "
                "For second: the same descents, just before",
     .heap = "does not matter",
+    .held_against = "touch:second: the same way over pages that are there",
+    .controls = "touch:second$",
     .unfairness = "touch:first and touch:second take the same way over as many pages, so that the pages of the second "
                   "have left the first caches too; going up and down in a few pages again and again costs a nanosecond "
                   "or two a page. page_faults shows whether the system brings pages in one by one; where the stack gets huge pages, "

@@ -100,6 +100,8 @@ const family stack_limit({
                "whose lowest byte it writes, until the system refuses the next page; it catches that fault and reports "
                "the depth",
     .heap = "does not matter",
+    .held_against = "no control: the results are counts of calls and bytes, and the time of the child process is "
+                    "not a result",
     .unfairness = "frame_bytes is the space that a call really takes: the locals, the return address, saved registers, "
                   "padding. limit_bytes is the limit of the system (ulimit -s, the thread's attributes), absent where "
                   "the system sets none; usable_bytes is smaller because of the data above: arguments and environment, "

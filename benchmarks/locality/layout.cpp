@@ -87,6 +87,8 @@ const family layouts({
                  "of a record before the next record",
     .untimed = "filling the records; the sum of all reads is checked",
     .heap = "the process's own; the records behind pointers are made one after another",
+    .held_against = "struct_of_arrays with fields:one: the array of the field that is read, and nothing beside it",
+    .controls = "^layout/struct_of_arrays/.*fields:one$",
     .unfairness = "The compiler can add contiguous fields by vector instructions, which is part of the benefit of "
                   "contiguous data. The records behind pointers lie in order, as neighbours shows: their best case; "
                   "traverse shows the other cases. With all fields the time is still the time of one field: an eighth "

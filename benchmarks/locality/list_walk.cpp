@@ -101,6 +101,8 @@ const family list_walk({
                "holds as much as it keeps of such a list",
     .heap = "empty: the benchmark never had a block there (the control); aged: 65,536 blocks of 16 to 1,024 B were "
             "allocated and a random half of them freed before the list is built",
+    .held_against = "heap:empty of the same malloc: the same list, built on a heap that was never used",
+    .controls = "heap:empty$",
     .unfairness = "neighbours is the share of steps of at most 256 bytes, in either direction. A list of 64-byte nodes "
                   "fills only a part of the gaps that ageing left: nodes that do not fit there are placed in new "
                   "memory, in order.",

@@ -80,6 +80,8 @@ const family matrix({
     .operation = "visit one element of an n by n matrix of 8-byte numbers and add it",
     .untimed = "filling the matrix; the sum of all walks is checked",
     .heap = "the process's own; the rows of a matrix are made one after another",
+    .held_against = "one_block walked by:row: the elements in the order of their addresses",
+    .controls = "^matrix/one_block/.*by:row$",
     .unfairness = "Along rows the compiler adds by vector instructions, which is part of the benefit of contiguous "
                   "data. With n a power of two, the elements of a column compete for few cache sets when the matrix is "
                   "one block: compare 1,024 with 1,000; the metadata of a malloc between the rows prevents that. Rows "

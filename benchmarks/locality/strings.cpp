@@ -77,6 +77,8 @@ const family strings({
     .untimed = "making the strings; checking for every string that its text is where the name says; the sum of all "
                "reads is checked",
     .heap = "the process's own; the texts are made one after another",
+    .held_against = "inline: the same reads of texts that lie inside the strings",
+    .controls = "^strings/inline/",
     .unfairness = "Long strings read in the order in which they were made are the best case; heap_shuffled is the "
                   "state after sorting. Short strings have 15 characters, long strings 63; eight characters are read "
                   "of both.",

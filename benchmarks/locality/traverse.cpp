@@ -160,6 +160,8 @@ const family traverse({
     .untimed = "filling the container; one walk that verifies it and counts the steps to a neighbour",
     .heap = "the process's own malloc; every container is measured in a process of its own, so that its heap is not "
             "scattered",
+    .held_against = "array: the same elements in a plain array",
+    .controls = "^traverse/array/",
     .unfairness = "The compiler can add contiguous elements of 8 bytes by vector instructions, which is part of the "
                   "benefit of contiguous data. unique_ptr and list were filled in order on a fresh heap: their best "
                   "case; the shuffled forms are their worst case. A set is filled in random order.",

@@ -142,6 +142,8 @@ const family cleanup({
                  "as their objects fit 16 MiB",
     .untimed = "making the strategies; one verified round",
     .heap = "resident: at least four live blocks of the same size beside the objects",
+    .held_against = "none: the same sets and readings of the clock, and nothing is dropped",
+    .controls = "^cleanup/none/",
     .unfairness = "real_time includes the making: drop_ns is the result for the dropping. It includes two readings of the "
                   "clock and the walk over the sets, by 100 drops at once a fraction of a nanosecond a drop: the control "
                   "none, which drops nothing, shows how much. The objects have no destructor to run: with a destructor, "

@@ -101,11 +101,12 @@ const family pass({
                  "itself, moved; or with a reference that it only looks at (borrow)",
     .untimed = "making the values; comparing them at the end with the originals",
     .heap = "the process's own malloc; a long string and a vector are live beside every copy",
+    .held_against = "how:none: the call alone",
+    .controls = "how:none$",
     .unfairness = "A kept value is moved twice, once into the parameter and once into its place, whether it came by "
                   "copy or by move; keeping a copy also drops the copy that was there before. A moved value returns "
-                  "the same way the next time, so no value is made anew. A borrower keeps nothing and reads nothing. "
-                  "The control none is the call alone. Long string: 64 characters, more than any string keeps inside "
-                  "itself.",
+                  "the same way the next time, so no value is made anew. A borrower keeps nothing and reads "
+                  "nothing. Long string: 64 characters, more than any string keeps inside itself.",
     .core = {"^pass/type:long_string/how:(copy|move)$"},
     .operations = {{.benchmark = "pass/type:long_string/how:copy", .notes = blocks_of(65, 1), .calls = 2, .preload = true},
                    {.benchmark = "pass/type:long_string/how:move", .notes = blocks_of(65, 0), .preload = true},

@@ -111,11 +111,13 @@ const family smart_pointers({
                  "read from it which of the 64 holders is next",
     .untimed = "making the 64 holders; following them once round",
     .heap = "resident: the process's own malloc, at least four live blocks of every size used",
-    .unfairness = "The value on the stack is the control. shared_ptr is made from a plain pointer: two allocations; "
-                  "make_shared makes one allocation. No object is ever shared, and a C++ library may count without "
-                  "atomic instructions then: refcount measures the cost of counting otherwise. All 64 objects fit into "
-                  "the first cache: use measures the steps, not cache misses. A shared_ptr is as wide as two pointers, "
-                  "which costs an arithmetic step in an array of them.",
+    .held_against = "kind:value: the object itself, on the stack or in the array",
+    .controls = "kind:value$",
+    .unfairness = "shared_ptr is made from a plain pointer: two allocations; make_shared makes one allocation. No "
+                  "object is ever shared, and a C++ library may count without atomic instructions then: refcount "
+                  "measures the cost of counting otherwise. All 64 objects fit into the first cache: use measures "
+                  "the steps, not cache misses. A shared_ptr is as wide as two pointers, which costs an arithmetic "
+                  "step in an array of them.",
     .core = {"^smart_pointer/op:make/kind:(unique_ptr|make_shared)$"},
     .operations = {{.benchmark = "smart_pointer/op:make/kind:value", .notes = blocks_of(64, 0), .preload = true},
                    {.benchmark = "smart_pointer/op:make/kind:raw", .notes = blocks_of(64, 1), .calls = 2, .preload = true},

@@ -60,9 +60,10 @@ const family string_cliff({
     .operation = "build a std::string of n characters, on the stack, from existing characters, and drop it",
     .untimed = "one string built and compared; on_heap is 1 if its characters lie outside the string itself",
     .heap = "resident: the process's own malloc, at least four live blocks of the same size",
+    .held_against = "none: the same characters, copied into an array",
+    .controls = "^string_cliff/none/",
     .unfairness = "The length depends on the C++ library: the address shows it, nothing is assumed. The next string "
-                  "gets the block that the string before gave back: the best case for the malloc. The control none "
-                  "copies the same characters into an array.",
+                  "gets the block that the string before gave back: the best case for the malloc.",
     .core = {"^string_cliff/string/length:(15|16)$"},
     .operations = {{.benchmark = "string_cliff/string/length:8", .notes = blocks_of(9, 0), .preload = true},
                    {.benchmark = "string_cliff/string/length:32", .notes = blocks_of(33, 1), .calls = 2, .preload = true}},

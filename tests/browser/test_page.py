@@ -382,7 +382,7 @@ def test_hostile_text_stays_text(chromium: Browser, tmp_path: Path) -> None:
         context[key] = HOSTILE
     check = dict.fromkeys(("name", "state", "value", "effect", "remedy"), HOSTILE)
     context["suite"]["about"]["machine"] = {"verdict": HOSTILE, "findings": [check]}
-    words = ("question", "operation", "untimed", "heap", "unfairness")
+    words = ("question", "operation", "untimed", "heap", "held_against", "unfairness")
     context["suite"]["about"]["families"]["handoff"] = dict.fromkeys(words, HOSTILE)
     name = "<img src=x onerror=hacked=1>/\"'</script><script>hacked=1</script>"
     for row in document["benchmarks"]:

@@ -19,20 +19,21 @@ std::string line_of(const family& listed) {
 }
 
 TEST(catalogue, a_family_that_declares_nothing_is_judged_by_its_time) {
-  static const family plain({.question = "Why?", .operation = "a \"quoted\"\n\\ text", .untimed = "", .heap = ""},
+  static const family plain({.question = "Why?", .operation = "a \"quoted\"\n\\ text", .untimed = "", .heap = "", .held_against = ""},
                      [](benchmark_registry&) {}, "chapter/sample.cpp");
   EXPECT_EQ(line_of(plain),
             R"({"name":"sample","chapter":"chapter","question":"Why?","operation":"a \"quoted\"\u000a\\ text","untimed":"",)"
-            R"("heap":"","unfairness":"","parts":["^sample/"],)"
-            R"("metrics":[{"counter":"","unit":"ns","more_is_worse":true,"least":0}],"core":[],"control":"",)"
+            R"("heap":"","held_against":"","controls":"","unfairness":"","parts":["^sample/"],)"
+            R"("metrics":[{"counter":"","unit":"ns","more_is_worse":true,"least":0}],"core":[],"gate_controls":"",)"
             R"("spread":0.33333333333333331,"operations":[],"least_times":[],"past_second_cache":"","benchmarks":["sample/bytes:8"]}],)");
 }
 
 TEST(catalogue, everything_that_a_family_declares_is_listed) {
-  static const family full({.question = "", .operation = "", .untimed = "", .heap = "",
+  static const family full({.question = "", .operation = "", .untimed = "", .heap = "", .held_against = "none: idle",
+                     .controls = "^sample/none/",
                      .metrics = {{"frames", "calls", false, 0.5}},
                      .core = {"^sample/x$"},
-                     .control = "^sample/c",
+                     .gate_controls = "^sample/c",
                      .spread = 0.5,
                      .operations = {{"sample/a", one_block(64, {{"turns", hardly_any}}), 2, 1, 3, {{"live", 0}}, true}},
                      .least_times = {{"sample/", 0.25}}},
@@ -40,7 +41,8 @@ TEST(catalogue, everything_that_a_family_declares_is_listed) {
   const std::string line = line_of(full);
   for (const char* part : {
            R"("metrics":[{"counter":"frames","unit":"calls","more_is_worse":false,"least":0.5}],"core":["^sample/x$"])",
-           R"("control":"^sample/c","spread":0.5)",
+           R"("held_against":"none: idle","controls":"^sample/none/")",
+           R"("gate_controls":"^sample/c","spread":0.5)",
            R"("operations":[{"benchmark":"sample/a","notes":{"turns":[0,0.10000000000000001],"mallocs":[1,1],"frees":[1,1],)"
            R"("bytes":[64,64],"wrong_frees":[0,0]},"calls":2,"untimed":1,"workers":3,"in_process":{"live":[0,0]},)"
            R"("preload":true}],"least_times":[{"benchmarks":"sample/","additions":0.25}])",

@@ -28,6 +28,7 @@ const family arithmetic({
     .operation = "one addition or multiplication that waits for the one before",
     .untimed = "nothing",
     .heap = "does not matter",
+    .held_against = "no control: each side of a comparison is held against the other side",
     .unfairness = "",
 }, [](benchmark_registry& registry) {
   add<false>(registry);

@@ -28,6 +28,7 @@ const family chase({
     .operation = "one load whose address is the result of the load before it",
     .untimed = "building the chain, and walking it once",
     .heap = "does not matter: the memory is one block",
+    .held_against = "no control: each side of a comparison is held against the other side",
     .unfairness = "",
 }, [](benchmark_registry& registry) {
   for (const std::size_t bytes : {std::size_t{16} << 10, std::size_t{512} << 10, std::size_t{16} << 20})

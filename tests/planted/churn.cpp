@@ -10,6 +10,7 @@ const family churn({
     .operation = "free a random one of 1,000 live blocks, take one of 16 to 1,024 bytes, write its first byte",
     .untimed = "filling the heap, drawing the replacements",
     .heap = "the 1,000 live blocks themselves",
+    .held_against = "no control: each side of a comparison is held against the other side",
     .unfairness = "",
 }, [](benchmark_registry& registry) {
   for (const malloc_library& library : malloc_libraries())

@@ -27,6 +27,7 @@ const family copy({
     .operation = "one copy of a block onto another",
     .untimed = "making the blocks; one verified copy",
     .heap = "does not matter: the memory is two blocks",
+    .held_against = "no control: each side of a comparison is held against the other side",
     .unfairness = "",
 }, [](benchmark_registry& registry) {
   for (const auto& [bytes, copies] : {std::pair{std::size_t{16} << 10, 16}, std::pair{std::size_t{1} << 20, 1}})

@@ -30,6 +30,7 @@ const family pairs({
     .operation = "take one block of 64 bytes and give it back",
     .untimed = "loading the malloc, one verified pair",
     .heap = "resident: at least four live blocks of the same size",
+    .held_against = "no control: each side of a comparison is held against the other side",
     .unfairness = "",
 }, [](benchmark_registry& registry) {
   for (const malloc_library& library : malloc_libraries())

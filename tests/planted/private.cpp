@@ -30,6 +30,7 @@ const family privates({
     .operation = "what `churn` does, by each of two threads on blocks of its own, timed until both are done",
     .untimed = "starting and pinning the threads, filling each one's heap",
     .heap = "each thread's 1,000 live blocks",
+    .held_against = "no control: each side of a comparison is held against the other side",
     .unfairness = "Two threads on one core take turns.",
 }, [](benchmark_registry& registry) {
   for (const malloc_library& library : malloc_libraries()) {

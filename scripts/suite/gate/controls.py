@@ -21,7 +21,7 @@ CONTROL_EVIDENCE = 0.01  # for all controls together
 
 def controls_among(old: Catalogue, new: Catalogue) -> dict[str, str]:
     """The controls of L1 and of memory: the smallest and the largest declared control that both sides have."""
-    shared, expression = set(old.benchmarks) & set(new.benchmarks), new.control or old.control
+    shared, expression = set(old.benchmarks) & set(new.benchmarks), new.gate_controls or old.gate_controls
     chases = {
         bytes_: name
         for name in shared

@@ -250,7 +250,8 @@ def _chapter(run: Run, shown: Mapping[str, charts.Drawing], chapter: str, page: 
 
 
 HEADINGS = {
-    "operation": "One operation", "untimed": "Not timed", "heap": "The heap", "unfairness": "Known unfairness",
+    "operation": "One operation", "untimed": "Not timed", "heap": "The heap", "held_against": "Held against",
+    "unfairness": "Known unfairness",
 }  # fmt: skip
 
 

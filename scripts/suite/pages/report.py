@@ -37,7 +37,7 @@ _INDENT = re.compile(r"\n\s*")  # a page is a tenth smaller without
 LONGEST_TEXT = 4000  # no honest fact is longer, and a hostile fact must not make the page unusable
 
 OTHER_CHAPTER = "others"
-HEADER = ("chapter", "question", "operation", "untimed", "heap", "unfairness")
+HEADER = ("chapter", "question", "operation", "untimed", "heap", "held_against", "unfairness")
 
 # Counters that describe the measurement, not the benchmark.
 ABOUT_MEASURING = ("ns_per_addition", *DISTURBANCES, "child_seconds")

@@ -129,9 +129,10 @@ class Catalogue:
         return tuple(str(expression) for family in self.about.values() for expression in family.get("core", ()))
 
     @property
-    def control(self) -> str:
+    def gate_controls(self) -> str:
         """The expression of the benchmarks with which the gate checks the machine; empty where no family has them."""
-        return next((str(family["control"]) for family in self.about.values() if family.get("control")), "")
+        declared = (str(family.get("gate_controls", "")) for family in self.about.values())
+        return next(filter(None, declared), "")
 
     def prepared(self, program: Program) -> Program:
         """The program that was asked, for many starts: without the user's mallocs that it cannot use, and told which
@@ -219,7 +220,7 @@ def _parts(family: Any) -> Iterator[Part]:
 
 
 # What a family declares for the gate, the history and scripts/verify. A program of an earlier version declares nothing.
-DECLARED: Mapping[str, type] = {"metrics": list, "core": list, "control": str, "spread": float}
+DECLARED: Mapping[str, type] = {"metrics": list, "core": list, "gate_controls": str, "spread": float}
 
 
 def _declared(answer: Any) -> dict[str, dict[str, Any]]:
@@ -237,6 +238,8 @@ def _declared(answer: Any) -> dict[str, dict[str, Any]]:
 def _about(family: Any) -> dict[str, Any]:
     keys = ("chapter", "question", "operation", "untimed", "heap", "unfairness")
     texts = {key: one_line(str(family[key]), longest=4000) for key in keys}
+    # A program of an earlier version does not say it.
+    texts["held_against"] = one_line(str(family.get("held_against", "")), longest=4000)
     return texts | {key: family[key] for key, kind in DECLARED.items() if isinstance(family.get(key), kind)}
 
 

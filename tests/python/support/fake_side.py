@@ -64,7 +64,7 @@ def catalogue(names: Mapping[str, float]) -> dict[str, object]:
     words = dict.fromkeys(("question", "operation", "untimed", "heap", "unfairness"), "in words")
     families = [
         {**words, "name": family, "chapter": "allocation", "parts": [f"^{family}/"], "core": [f"^{family}/"] * (family == "scoped"),
-         "control": "order:random" if family == "chase" else "", "metrics": [], "spread": 0.3,
+         "gate_controls": "order:random" if family == "chase" else "", "metrics": [], "spread": 0.3,
          "benchmarks": [name for name in names if name.startswith(f"{family}/")]}
         for family in dict.fromkeys(name.partition("/")[0] for name in names)
     ]  # fmt: skip
