@@ -26,6 +26,7 @@ from suite.results.merge import write_unit
 from suite.results.model import Document, Run, Unit
 from suite.results.read import read_run
 from suite.runner import build, scheduler
+from suite.stats.looks import looks_after
 from support import fake_program
 
 Call = Callable[..., int]
@@ -343,7 +344,7 @@ def test_an_undecided_claim_is_measured_further(call: Call, tmp_path: Path, caps
     assert "refinement, process 10 of 10 done" in output.err
     assert "3 of the 3 benchmarks were measured further, in up to 10 processes" in output.out
     run = latest(tmp_path)
-    assert (run.complete, run.processes, processes(run), run.account.looks) == (True, 5, {10}, (5, 10, 20, 40))
+    assert (run.complete, run.processes, processes(run), run.account.looks) == (True, 5, {10}, looks_after(5))
     judged = next(judged for judged in claims.verdicts(run) if judged.id == "pointer-costs")
     assert judged.verdict == claims.HOLDS_BUT and not judged.needs
 
@@ -364,7 +365,7 @@ def test_a_run_begun_with_refinement_can_end_it_and_go_on_with_it(
 ) -> None:
     monkeypatch.setitem(command.MEASURED_IN_ALL, "quick", 1e-9)
     assert call(*POINTERS) == 0
-    assert (processes(latest(tmp_path)), latest(tmp_path).account.looks) == ({5}, (5, 10, 20, 40))
+    assert (processes(latest(tmp_path)), latest(tmp_path).account.looks) == ({5}, looks_after(5))
     assert call("--resume", "--no-figures", "--refine", "0") == 0
     assert processes(latest(tmp_path)) == {5}
     assert call("--resume", "--no-figures", "--refine", "60") == 0
