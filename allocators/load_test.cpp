@@ -1,5 +1,6 @@
 // Does a malloc library do what C requires of malloc? It is tested in a process of its own, which it may crash or hang.
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -68,6 +69,40 @@ std::string fault_of_the_rest(const loaded_malloc& tried) {
   return "";
 }
 
+/// The bytes that the C library's malloc has given out in this process; zero where it does not say.
+std::size_t given_by_the_c_library() {
+#ifdef __GLIBC__
+#if __GLIBC_PREREQ(2, 33)
+  const auto all = ::mallinfo2();
+  return all.uordblks + all.hblkhd;
+#endif
+#endif
+  return 0;
+}
+
+/// A library is loaded after the program: a function of its own that calls malloc by the exported name gets the program's.
+/// A library whose malloc itself takes from the C library is built on it, and has no such fault.
+std::string fault_of_inner_calls(const loaded_malloc& tried) {
+  constexpr std::size_t bytes = 1 << 20;
+  const auto takes_from_the_c_library = [](const auto& take) {
+    const std::size_t before = given_by_the_c_library();
+    return take() != nullptr && given_by_the_c_library() >= before + bytes;
+  };
+  void *own = nullptr, *zeros = nullptr, *aligned = nullptr;
+  if (takes_from_the_c_library([&] { return own = tried.malloc(bytes); })) return tried.free(own), "";
+  std::string from_there;
+  const auto check = [&](const std::string& name, const auto& take) {
+    if (takes_from_the_c_library(take)) from_there += (from_there.empty() ? "" : ", ") + name;
+  };
+  check("calloc", [&] { return zeros = tried.calloc(1, bytes); });
+  check("posix_memalign", [&] { return tried.posix_memalign(&aligned, 64, bytes) == 0 ? aligned : nullptr; });
+  if (from_there.empty()) check("realloc", [&] { return own = tried.realloc(own, 2 * bytes); });
+  if (!from_there.empty())
+    return from_there + " gave memory of the C library's malloc (link the library with -Wl,-Bsymbolic)";
+  for (void* block : {own, zeros, aligned}) tried.free(block);
+  return "";
+}
+
 /// Several threads take blocks at once, fill each with a mark of their own, and hold them until every thread has taken
 /// its blocks: a malloc that is not made for threads gives two of them the same block.
 std::string fault_of_threads(const loaded_malloc& tried) {
@@ -109,6 +144,7 @@ std::string fault_of(const loaded_malloc& tried) {
     std::vector<block> live;
     if (std::string fault = fault_of_blocks(tried, live); !fault.empty()) return fault;
     for (const block& taken : live) tried.free(taken.at);
+    if (std::string fault = fault_of_inner_calls(tried); !fault.empty()) return fault;
     if (std::string fault = fault_of_the_rest(tried); !fault.empty()) return fault;
   }
   return fault_of_threads(tried);

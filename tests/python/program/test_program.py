@@ -412,6 +412,18 @@ def test_a_library_whose_version_cannot_be_had_is_measured_without(fault: str, v
     assert answer.context["malloc.mine"] == f"{version} {library}", "the name of a file tells another version"
 
 
+def test_a_library_that_calls_the_programs_malloc_is_not_available(tmp_path: Path) -> None:
+    """Loaded after the program, its calloc gives the memory of the C library's malloc, which would be measured instead."""
+    library = compiled("tests/hostile/inner_calls.cpp", tmp_path, "-fno-builtin")
+    bound = tmp_path / "bound"
+    bound.mkdir()
+    mended = compiled("tests/hostile/inner_calls.cpp", bound, "-fno-builtin", "-Wl,-Bsymbolic")
+    rows = listed(f"--allocator=mine={library}", f"--allocator=mended={mended}")["strategies"]
+    reason, available = (next(row for row in rows if row["name"] == name) for name in ("mine", "mended"))
+    assert "calloc, posix_memalign gave memory of the C library's malloc" in reason["reason"]
+    assert available["available"]
+
+
 def test_a_malloc_of_this_folder_is_that_and_not_the_systems(tmp_path: Path) -> None:
     (tmp_path / "libm.so.6").write_text("no library")
     done = subprocess.run(
