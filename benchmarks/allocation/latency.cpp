@@ -131,18 +131,19 @@ const family latency({
     .untimed = "filling the heap with 1,000 blocks, of which every byte is written; drawing 65,536 replacements, which "
                "the loop repeats; writing the first byte of every new block",
     .heap = "the 1,000 live blocks: of one size, or of a mix",
-    .held_against = "none: two readings of the clock with no call between them",
+    .held_against = "none: two readings of the clock, between which an address is loaded",
     .controls = "^latency/none/",
-    .unfairness = "Every result includes the cost of the clock: the control none, which does nothing between the two "
-                  "readings, shows that cost, and resolution is the step in which the clock grows, in nanoseconds. A "
-                  "percentile is a whole number of such steps, so p50 may be the same for a malloc and for the control; "
-                  "typical is a mean, and finer: calls start at any moment between two steps. The clock is the processor's own counter, read so that nothing else overlaps it "
+    .unfairness = "Every result includes the cost of the clock: the control none, which only loads an address "
+                  "between the two readings, shows that cost, and resolution is the step in which the clock grows, "
+                  "in nanoseconds. A percentile is a whole number of such steps, so p50 may be the same for a "
+                  "malloc and for the control; typical is a mean, and finer: calls start at any moment between two "
+                  "steps. The clock is the processor's own counter, read so that nothing else overlaps it "
                   "(processor_clock 1), or steady_clock where that counter does not tick evenly (0). A call timed "
-                  "alone takes longer than a call inside a program, which the processor overlaps with its neighbours. "
-                  "Percentiles come from a histogram: they are at most 1/64 too high, never too low; max is exact. A "
-                  "percentile is reported only when at least ten calls lie beyond it. Nothing is removed: the tail "
-                  "includes first touches of pages by the malloc, and interrupts, the hypervisor and other programs "
-                  "that took the processor; the tail of none includes those too.",
+                  "alone takes longer than a call inside a program, which the processor overlaps with its "
+                  "neighbours. Percentiles come from a histogram: they are at most 1/64 too high, never too low; "
+                  "max is exact. A percentile is reported only when at least ten calls lie beyond it. Nothing is "
+                  "removed: the tail includes first touches of pages by the malloc, and interrupts, the hypervisor "
+                  "and other programs that took the processor; the tail of none includes those too.",
     .metrics = {{"typical"}, {"p99"}, {"p99_9"}},
     .operations = {{.benchmark = "latency/witness/bytes:64/op:malloc", .notes = one_block(64, {{"first_written", 1}}),
                     .calls = 2, .in_process = {{"live_at_last_taking", 1000}}},

@@ -1,9 +1,11 @@
 // What do the same operations cost by a program that shares nothing with the suite: neither its harness, nor Google
 // Benchmark, nor its clock? For scripts/verify. Prints the benchmarks that it repeats, or the nanoseconds of one of them.
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <barrier>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -14,8 +16,13 @@
 #include <memory>
 #include <numeric>
 #include <random>
+#include <thread>
 #include <utility>
 #include <vector>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 namespace {
 
@@ -125,23 +132,37 @@ double add_only() {
   return time_of(many, [&] { value = add_often(value, addend); });
 }
 
-// 64 bytes, taken and given back
+// 64 bytes, taken and given back. Where a call and its loop lie decides on a cycle: the functions begin a line.
 
-[[gnu::noinline]] void on_stack(std::size_t) {
+[[gnu::noinline, gnu::aligned(64)]] void on_stack(std::size_t) {
   char block[64];
   block[0] = 1;
   used(block);
 }
-[[gnu::noinline]] void by_alloca(std::size_t bytes) {
+[[gnu::noinline, gnu::aligned(64)]] void by_alloca(std::size_t bytes) {
   char* const block = static_cast<char*>(__builtin_alloca(bytes));
   block[0] = 1;
   used(block);
 }
-[[gnu::noinline]] void by_malloc(std::size_t bytes) {
+[[gnu::noinline, gnu::aligned(64)]] void by_malloc(std::size_t bytes) {
   char* const block = static_cast<char*>(std::malloc(bytes));
   block[0] = 1;
   used(block);
   std::free(block);
+}
+
+[[gnu::noinline, gnu::aligned(64)]] void idly(std::size_t) {
+  static char block[64];
+  block[0] = 1;
+  used(block);
+}
+char* next_in_arena = static_cast<char*>(std::malloc(4096));
+[[gnu::noinline, gnu::aligned(64)]] void from_arena(std::size_t bytes) {
+  char* const block = next_in_arena;
+  next_in_arena += (bytes + 15) / 16 * 16;
+  block[0] = 1;
+  used(block);
+  next_in_arena = block;
 }
 
 template <void (*Take)(std::size_t)>
@@ -150,9 +171,130 @@ double take_64() {
   for (int i = 0; i < 8; ++i) live.push_back(std::make_unique<char[]>(64));
   const std::size_t bytes = opaque<std::size_t>(64);
   return time_of(many, [=] {
-    for (std::size_t i = 0; i < many; ++i) Take(bytes);
+    for (std::size_t i = 0; i < many; i += 2) Take(bytes), Take(bytes);  // as the compiler unrolls the suite's loop
   });
 }
+
+// Blocks that two threads replace
+
+constexpr std::size_t drawn = std::size_t{1} << 14;
+
+/// 1,000 live blocks and what replaces them, drawn beforehand.
+class live_blocks {
+ public:
+  explicit live_blocks(int seed) {
+    std::mt19937_64 random(static_cast<std::uint64_t>(seed));
+    std::uniform_int_distribution<std::uint32_t> size(16, 1024), slot(0, 999);
+    for (block& fresh : blocks_) take(fresh, size(random));
+    for (replacement& next : script_) next = {slot(random), size(random)};
+  }
+  ~live_blocks() {
+    for (const block& old : blocks_) std::free(old.start);
+  }
+  live_blocks(const live_blocks&) = delete;
+  live_blocks& operator=(const live_blocks&) = delete;
+
+  void replace() {
+    for (const replacement& next : script_) {
+      block& old = blocks_[next.slot];
+      std::free(old.start);
+      take(old, next.bytes);
+    }
+  }
+
+ private:
+  struct block {
+    char* start;
+    std::size_t bytes;
+  };
+  struct replacement {
+    std::uint32_t slot, bytes;
+  };
+  static void take(block& fresh, std::uint32_t bytes) {
+    fresh = {static_cast<char*>(std::malloc(bytes)), bytes};
+    *fresh.start = 1;
+    used(fresh.start);
+  }
+
+  std::vector<block> blocks_ = std::vector<block>(1000);
+  std::vector<replacement> script_ = std::vector<replacement>(drawn);
+};
+
+/// Two threads, each on a processor of its own. Each makes its work, and does it `rounds` times, from one moment on, until
+/// both are done: the median of five timings, by operation of one thread.
+template <class Make>
+double by_two(std::size_t operations, std::size_t rounds, Make make) {
+  std::barrier both(2);
+  double from[5][2], until[5][2], ns[5];
+  const auto run = [&](int thread) {
+    cpu_set_t allowed, own;
+    sched_getaffinity(0, sizeof allowed, &allowed);
+    CPU_ZERO(&own);
+    for (int cpu = 0, left = thread; cpu < CPU_SETSIZE && left >= 0; ++cpu)
+      if (CPU_ISSET(cpu, &allowed) && left-- == 0) CPU_SET(cpu, &own);
+    sched_setaffinity(0, sizeof own, &own);
+    const auto work = make(thread);
+    work();
+    for (int timing = 0; timing < 5; ++timing) {
+      both.arrive_and_wait();
+      from[timing][thread] = now_ns();
+      for (std::size_t i = 0; i < rounds; ++i) work();
+      until[timing][thread] = now_ns();
+    }
+  };
+  std::thread first(run, 0), second(run, 1);
+  first.join(), second.join();
+  for (int i = 0; i < 5; ++i)
+    ns[i] = (std::max(until[i][0], until[i][1]) - std::min(from[i][0], from[i][1])) / static_cast<double>(rounds * operations);
+  std::sort(std::begin(ns), std::end(ns));
+  return ns[2];
+}
+
+double replace_by_two() {
+  return by_two(drawn, 50, [](int thread) {
+    return [blocks = std::make_shared<live_blocks>(thread)] { blocks->replace(); };
+  });
+}
+
+// A single call
+
+#if defined(__x86_64__)
+std::uint64_t ticks() {
+  std::uint32_t low, high;
+  asm volatile("lfence\n\trdtsc\n\tlfence" : "=a"(low), "=d"(high) : : "memory");
+  return std::uint64_t{high} << 32 | low;
+}
+/// The mean of the calls that take no longer than nine in ten do, and a step of the counter longer; nothing is subtracted.
+template <bool Idle>
+double one_malloc() {
+  unsigned a, b, c, d;
+  if (__get_cpuid(0x80000007, &a, &b, &c, &d) == 0 || (d & 1U << 8) == 0) return 0;  // the counter does not tick evenly
+  const double start_ns = now_ns();
+  const std::uint64_t start = ticks();
+  while (now_ns() - start_ns < 5e6) {}
+  const double ns = (now_ns() - start_ns) / static_cast<double>(ticks() - start);
+  std::mt19937_64 random(3);
+  std::vector<void*> blocks(1000);
+  for (void*& block : blocks) block = std::memset(std::malloc(64), 1, 64);
+  std::vector<std::uint32_t> slots(std::size_t{1} << 16);
+  for (std::uint32_t& slot : slots) slot = static_cast<std::uint32_t>(random() % blocks.size());
+  std::vector<std::uint64_t> taken(100'000);
+  std::uint64_t step = 0;
+  for (std::size_t i = 0; i < taken.size(); ++i) {
+    void*& block = blocks[slots[i % slots.size()]];
+    if (!Idle) std::free(block);
+    const std::uint64_t before = ticks();
+    void* const fresh = Idle ? opaque(block) : std::malloc(64);
+    taken[i] = ticks() - before;
+    *static_cast<char*>(block = fresh) = 1;
+    used(block);
+    step = std::gcd(step, taken[i]);
+  }
+  std::sort(taken.begin(), taken.end());
+  const auto end = std::upper_bound(taken.begin(), taken.end(), taken[taken.size() * 9 / 10] + step);
+  return std::accumulate(taken.begin(), end, 0.0) / static_cast<double>(end - taken.begin()) * ns;
+}
+#endif
 
 // Loads
 
@@ -173,27 +315,42 @@ class lines {
   Line* first_;
 };
 
-/// Each round follows another of eight random cycles through all lines, other cycles in each process: a prefetcher that
-/// learns the few orders of the suite would make the suite's memory look nearer than this.
-template <std::size_t Bytes>
+enum class walk { at_random, in_order, in_windows };
+
+/// Each round goes on with another of eight random cycles through all lines, other cycles in each process: a prefetcher
+/// that learns the few orders of the suite would make the suite's memory look nearer than this. One cycle suffices where
+/// all rounds together do not come round it. In windows: all lines of 64 pages, before other pages.
+template <std::size_t Bytes, walk Order = walk::at_random>
 double chase() {
-  constexpr std::size_t count = Bytes / line, cycles = 8, tours = std::max<std::size_t>(1, many / count);
+  constexpr std::size_t count = Bytes / line, cycles = Order == walk::at_random && Bytes <= 64 << 20 ? 8 : 1;
+  constexpr std::size_t loads = std::max(std::min(count, std::size_t{1} << 19), many), window = 64 * 4096 / line;
   struct alignas(line) crossing {
     void* next[cycles];  // to the same place in another line: an index would lengthen each load
   };
   lines<crossing> all(Bytes);
   std::mt19937_64 random(std::random_device{}());
-  std::vector<std::uint32_t> order(count);
+  std::vector<std::uint32_t> order(count), windows(count / window);
   std::iota(order.begin(), order.end(), 0);
+  std::iota(windows.begin(), windows.end(), 0);
+  std::shuffle(windows.begin(), windows.end(), random);
+  void* at[cycles];
   for (std::size_t cycle = 0; cycle < cycles; ++cycle) {
-    std::shuffle(order.begin(), order.end(), random);
+    if (Order == walk::at_random) std::shuffle(order.begin(), order.end(), random);
+    if (Order == walk::in_windows)
+      for (std::size_t i = 0; i < windows.size(); ++i) {
+        const auto first = order.begin() + static_cast<std::ptrdiff_t>(i * window), last = first + window;
+        std::iota(first, last, static_cast<std::uint32_t>(windows[i] * window));
+        std::shuffle(first, last, random);
+      }
     for (std::size_t i = 0; i < count; ++i) all[order[i]].next[cycle] = &all[order[(i + 1) % count]].next[cycle];
+    at[cycle] = &all[0].next[cycle];
   }
   std::size_t round = 0;
-  return time_of(tours * count, [&] {
-    void* at = &all[0].next[round++ % cycles];
-    for (std::size_t i = 0; i < tours * count; ++i) at = *static_cast<void**>(at);
-    used(at);
+  return time_of(loads, [&] {
+    void* walker = at[round % cycles];
+    for (std::size_t i = 0; i < loads; ++i) walker = *static_cast<void**>(walker);
+    used(walker);
+    at[round++ % cycles] = walker;
   });
 }
 
@@ -226,24 +383,41 @@ double reach() {
   });
 }
 
+template <std::size_t Bytes>
 struct element {
   std::uint64_t key;
-  char rest[56];
+  char rest[Bytes - 8];
+};
+template <>
+struct element<8> {
+  std::uint64_t key;
 };
 template <class Container>
 double visit(Container& elements) {
   std::uint64_t sum = 0;
   return time_of(elements.size(), [&] {
-    for (const element& visited : elements) sum += visited.key;
+    for (const auto& visited : elements) sum += visited.key;
     used(&sum);
   });
 }
+template <std::size_t Count, std::size_t Bytes>
 double visit_vector() {
-  std::vector<element> elements(1000);
+  std::vector<element<Bytes>> elements(Count);
   return visit(elements);
 }
+template <std::size_t Count, std::size_t Bytes>
 double visit_list() {
-  std::list<element> elements(1000);
+  std::list<element<Bytes>> elements(Count);
+  return visit(elements);
+}
+/// The nodes were made in order, and are linked in a random order.
+template <std::size_t Count, std::size_t Bytes>
+double visit_shuffled_list() {
+  std::list<element<Bytes>> elements(Count);
+  std::vector<typename std::list<element<Bytes>>::iterator> nodes;
+  for (auto made = elements.begin(); made != elements.end(); ++made) nodes.push_back(made);
+  std::shuffle(nodes.begin(), nodes.end(), std::mt19937_64(std::random_device{}()));
+  for (const auto made : nodes) elements.splice(elements.end(), elements, made);
   return visit(elements);
 }
 
@@ -300,17 +474,33 @@ constexpr std::pair<const char*, double (*)()> repeated[] = {
     {"spill/reload:same", spill<std::uint64_t, std::uint64_t>},
     {"spill/reload:narrower", spill<std::uint64_t, std::uint32_t>},
     {"spill/reload:wider", spill<std::uint32_t, std::uint64_t>},
+    {"scoped/none/bytes:64/touch:first", take_64<idly>},
+    {"scoped/arena/bytes:64/touch:first", take_64<from_arena>},
     {"scoped/stack_array/bytes:64/touch:first", take_64<on_stack>},
     {"scoped/alloca/bytes:64/touch:first", take_64<by_alloca>},
     {"scoped/glibc/bytes:64/touch:first", take_64<by_malloc>},
     {"chase/bytes:16384/order:random/home:heap", chase<16384>},
+    {"chase/bytes:131072/order:random/home:heap", chase<131072>},
+    {"chase/bytes:524288/order:random/home:heap", chase<524288>},
+    {"chase/bytes:4194304/order:random/home:heap", chase<4194304>},
     {"chase/bytes:67108864/order:random/home:heap", chase<67108864>},
+    {"chase/bytes:67108864/order:random/home:heap/window:64p", chase<67108864, walk::in_windows>},
+    {"chase/bytes:67108864/order:sequential/home:heap", chase<67108864, walk::in_order>},
+    {"chase/bytes:268435456/order:random/home:heap", chase<268435456>},
+    {"chase/bytes:268435456/order:random/home:heap/window:64p", chase<268435456, walk::in_windows>},
     {"indirection/depth:3/layout:scattered", reach<3>},
-    {"traverse/vector/count:1000/payload:64", visit_vector},
-    {"traverse/list/count:1000/payload:64", visit_list},
+    {"traverse/vector/count:1000/payload:64", visit_vector<1000, 64>},
+    {"traverse/list/count:1000/payload:64", visit_list<1000, 64>},
+    {"traverse/vector/count:100000/payload:8", visit_vector<100000, 8>},
+    {"traverse/list_shuffled/count:100000/payload:8", visit_shuffled_list<100000, 8>},
     {"first_touch/home:mmap/touch:first", first_write},
     {"thread_start/cached_stack/bytes:65536/touch:none/core:any", start_thread},
     {"pass/type:vector_1000/how:copy", copy_vector},
+    {"private/glibc/threads:2", replace_by_two},
+#if defined(__x86_64__)
+    {"latency/none/bytes:64/op:malloc", one_malloc<true>},
+    {"latency/glibc/bytes:64/op:malloc", one_malloc<false>},
+#endif
 };
 
 }  // namespace

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.base.errors import BadInput, UnitFailed
-from suite.results.metrics import declared_metrics, metrics_of
+from suite.results.metrics import TIME, declared_metrics, metrics_of
 from suite.results.model import Benchmark, BenchmarkName, Sample
 from suite.results.read import failure_of
 from suite.runner.program import Catalogue, Part, Program, ask, measure_part
@@ -34,6 +34,7 @@ SAME_ALONE = 0.05  # how far a figure may lie from that of its benchmark alone; 
 INDEPENDENT = "independent"  # the program beside the suite's that repeats some benchmarks without the suite's code
 TURNS = 7  # processes of the suite, and as many of the independent program, alternating
 SAME_INDEPENDENTLY = 0.1
+CALLED_IN_A_LOOP = "scoped/"  # a family whose shortest operations are one call: where that lies decides on a cycle
 SHORT_OPERATIONS = (  # a changed branch or cache line is seen best in the shortest operations
     "scoped/{}/bytes:64/touch:first", "heap_state/{}/bytes:64/state:resident/threads:ever", "many/{}/count:8/taken:apart",
     "aligned/{}/bytes:64/alignment:64",
@@ -192,17 +193,23 @@ def independent(suite: SuiteUnderTest) -> Iterator[Row]:
 
 def _independent(suite: SuiteUnderTest, name: str) -> Row:
     ours: list[float] = []
+    cycles: list[float] = []
     independently: list[float] = []
+    figure = declared_metrics(suite.catalogue.about).get(name.split("/")[0], (TIME,))[0]
     for turn in range(TURNS):
-        measured = suite.in_layout(turn, suite.program.profile).measure(f"^{re.escape(name)}$")
-        ours += measured.values()
+        for row in suite.in_layout(turn, suite.program.profile).rows(f"^{re.escape(name)}$").values():
+            ours.append(float(row[figure.counter or "real_time"]))
+            cycles.append(float(row["ns_per_addition"]))
         independently.append(float(suite.independently(name)))
     claim = f"{name} costs the same in an independent program"
     if len(ours) < TURNS or min(*ours, *independently) <= 0:
         return Row(claim, SKIPPED, "it could not be measured in each process")
     ratio = estimate_ratio(ours, independently)
+    within = SAME_INDEPENDENTLY
+    if name.startswith(CALLED_IN_A_LOOP):
+        within = max(within, median(cycles) / median(independently))
     evidence = f"{median(ours):.3g} and {median(independently):.3g} ns: {ratio.median:.3f} ({ratio.low:.3f} to {ratio.high:.3f})"
-    return Row(claim, _sameness([ratio], SAME_INDEPENDENTLY), evidence)
+    return Row(claim, _sameness([ratio], within), evidence)
 
 
 def loops(suite: SuiteUnderTest) -> Iterator[Row]:

@@ -169,6 +169,24 @@ def test_an_operation_that_costs_otherwise_in_an_independent_program_fails(
     assert verdicts(verify.independent(replace(offered, catalogue=catalogue, repeated=repeated))) == [verdict]
 
 
+@pytest.mark.parametrize(("ours", "verdict"), [(1.2, verify.PASS), (1.7, verify.FAIL)])
+def test_a_call_in_a_loop_may_differ_by_a_cycle(ours: float, verdict: str) -> None:
+    name = "scoped/alloca/bytes:64"
+    offered = suite(lambda only, preload: timed(**{name: ours}))
+    catalogue = replace(offered.catalogue, parts=(Part("scoped", "allocation", 0, "^scoped/", (name,)),))
+    offered = replace(offered, catalogue=catalogue, repeated={name: itertools.repeat(1.4)})
+    assert verdicts(verify.independent(offered)) == [verdict]
+
+
+def test_a_family_is_held_to_the_independent_program_by_its_first_metric() -> None:
+    name = "latency/glibc/bytes:64"
+    offered = suite(lambda only, preload: {name: {"real_time": 90.0, "typical": 30.0, "ns_per_addition": 0.25}})
+    about = {"families": {"latency": {"metrics": [{"counter": "typical", "unit": "ns", "more_is_worse": True, "least": 0}]}}}
+    part = Part("latency", "allocation", 0, "^latency/", (name,))
+    offered = replace(offered, catalogue=replace(offered.catalogue, parts=(part,), declared=about))
+    assert verdicts(verify.independent(replace(offered, repeated={name: itertools.repeat(30.5)}))) == [verify.PASS]
+
+
 def test_an_independent_program_that_is_missing_is_one_failed_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
