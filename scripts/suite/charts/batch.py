@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.charts.kit import forms
@@ -29,7 +31,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
     page = Page(run, look, FAMILY)
     forms.dots(page, forms.cheapest_first(costs), *panels)
     subtitle = f"Take {count:,} blocks, then give all back in some order: time per block, log scale"
-    return page.finish(_title(run, count), subtitle)
+    return page.finish(_title(run, count, sizes), subtitle)
 
 
 def _columns(run: Run, count: int, size: int) -> list[forms.Column]:
@@ -42,8 +44,9 @@ def _columns(run: Run, count: int, size: int) -> list[forms.Column]:
     ]
 
 
-def _title(run: Run, count: int) -> str:
-    usual, shuffled = (_by_name(run, count, order) for order in ("lifo", "random"))
+def _title(run: Run, count: int, sizes: Sequence[int]) -> str:
+    """From the sizes that are drawn, so that a reader can compute it again."""
+    usual, shuffled = (_by_name(run, count, sizes, order) for order in ("lifo", "random"))
     libraries = {name: benchmark for name, benchmark in shuffled.items() if name.partition("/")[0] in run.mallocs()}
     compared = list(control.compare(run, libraries, usual).values())
     if not compared:
@@ -54,7 +57,10 @@ def _title(run: Run, count: int) -> str:
     return f"By malloc, giving blocks back at random {phrases.against(compared, 'last in, first out')}"
 
 
-def _by_name(run: Run, count: int, order: str) -> dict[str, Benchmark]:
+def _by_name(run: Run, count: int, sizes: Sequence[int], order: str) -> dict[str, Benchmark]:
     """By strategy and size."""
-    benchmarks = run.series(FAMILY, count=count, order=order)
-    return {f"{benchmark.name.strategy}/{benchmark.name.parameters['bytes']}": benchmark for benchmark in benchmarks}
+    return {
+        f"{benchmark.name.strategy}/{size}": benchmark
+        for size in sizes
+        for benchmark in run.series(FAMILY, count=count, bytes=size, order=order)
+    }

@@ -219,6 +219,22 @@ def test_huge_pages_that_cost_much_more_in_some_processes_are_told_by_their_inte
     assert chart_checks.title(run, "first_touch").endswith("; with huge pages, 300 ns to 3.6 µs by the process")
 
 
+def test_the_title_of_a_batch_is_about_the_sizes_that_are_drawn() -> None:
+    def ns(size: int, order: str) -> float:
+        return 30.0 if (size, order) == (64, "random") else 90.0 if (size, order) == (4096, "random") else 10.0
+
+    blocks = {
+        f"batch/glibc/count:1000/bytes:{size}/order:{order}": ns(size, order)
+        for size in (16, 64, 4096) for order in ("lifo", "random")
+    }  # fmt: skip
+    measured = {
+        name: Benchmark(BenchmarkName.parse(name), tuple(Sample(process, price, {}) for process in range(5)))
+        for name, price in blocks.items()
+    }
+    run = replace(synthetic.synthetic(keep=lambda name: name.startswith("batch/")), by_name=measured)
+    assert chart_checks.title(run, "batch").endswith("at random costs 1.0 to 3.0 times last in, first out")
+
+
 # A guest that has 8 MiB of the last cache, where the system reports 32; and a guest that has nothing of it.
 ON_A_GUEST = {4: 1.0, 16: 1.0, 256: 4.0, 1024: 4.2, 4096: 15.0, 8192: 17.0, 16384: 130.0, 65536: 160.0, 262144: 190.0}
 WITHOUT = {kib: ns for kib, ns in ON_A_GUEST.items() if kib not in (4096, 8192)}
