@@ -14,7 +14,7 @@ import shlex
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -132,15 +132,31 @@ def calls_in(code: list[Instruction]) -> list[str]:
 def disassembled(file: Path) -> list[Function]:
     command = ["objdump", "--disassemble", "--reloc", "--demangle", "--no-show-raw-insn", str(file)]
     functions: list[Function] = []
+    places: dict[tuple[str, int], str] = {}  # the name of the function at a place of a section
+    section = ""
     for line in subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines():
-        if match := re.match(r"[0-9a-f]+ <(.*)>:$", line):
-            functions.append(Function(match[1]))
+        if match := re.match(r"Disassembly of section (.*):$", line):
+            section = match[1]
+        elif match := re.match(r"([0-9a-f]+) <(.*)>:$", line):
+            functions.append(Function(match[2]))
+            places[section, int(match[1], 16)] = match[2]
         elif match := re.match(r"\s+([0-9a-f]+):\t(\S+) *(.*)", line):
             functions[-1].code.append(Instruction(int(match[1], 16), f"{match[2]} {match[3]}".strip(), ""))
         elif match := re.match(r"\s+[0-9a-f]+: R_X86_64_\S+\s+(.*?)([-+]0x[0-9a-f]+)?$", line):
             last = functions[-1].code[-1]
-            functions[-1].code[-1] = Instruction(last.address, last.text, match[1])
+            is_place = match[1].startswith(".") and last.text.startswith("call")
+            symbol = f"{match[1]}{match[2] or '+0x0'}" if is_place else match[1]
+            functions[-1].code[-1] = Instruction(last.address, last.text, symbol)
+    for function in functions:
+        function.code = [replace(line, symbol=called_place(line.symbol, places)) for line in function.code]
     return functions
+
+
+def called_place(symbol: str, places: dict[tuple[str, int], str]) -> str:
+    """A function that the compiler copied for its own use has no symbol: a call names its place in the section. The
+    place is told from the end of the call's address, which has four bytes."""
+    match = re.fullmatch(r"(\..*)([-+]0x[0-9a-f]+)", symbol)
+    return places.get((match[1], int(match[2], 16) + 4), symbol) if match else symbol
 
 
 @cache
