@@ -18,10 +18,6 @@ void take_and_give_back(benchmark::State& state, Strategy& strategy, std::size_t
   for (auto _ : state) lend(strategy, bytes, touch);
 }
 
-/// A malloc may map large blocks anew until it has seen many of them, and may give free pages back once it has freed
-/// gigabytes: tbbmalloc maps 16 MiB about 110 times, tcmalloc gives 64 MiB back once within its first 129 rounds.
-constexpr int settling_rounds = 256;
-
 /// A strategy beside four live blocks, with the stack that blocks of `bytes` need. Strategies that need no stack run on the
 /// current thread: on another thread, a malloc may use another arena.
 template <class Strategy>
@@ -35,9 +31,9 @@ struct scoped_fixture : resident_fixture<Strategy> {
   std::optional<stack_room> room;
 };
 
-/// Adds `family/strategy/bytes:n/touch:t` for every strategy that lends or owns.
+/// Adds `family/strategy/bytes:n/touch:t` for every strategy that lends or owns, timed after so many rounds that are not.
 template <class Touch>
-void add_scoped(benchmark_registry& registry, std::size_t bytes, Touch touch) {
+void add_scoped(benchmark_registry& registry, std::size_t bytes, Touch touch, int untimed_rounds = 256) {
   const capacity need = beside(heap_state::resident, {bytes, 1});
   every_strategy(need, [&]<class Strategy>(strategy_factory<Strategy> factory)
                    requires(lends<Strategy> || owns<Strategy>)
@@ -48,7 +44,7 @@ void add_scoped(benchmark_registry& registry, std::size_t bytes, Touch touch) {
           auto made = std::make_shared<scoped_fixture<Strategy>>(factory, bytes);
           made->run([&] {
             verify_lends(made->strategy, bytes);
-            settle(settling_rounds, [&] { lend(made->strategy, bytes, touch); });
+            settle(untimed_rounds, [&] { lend(made->strategy, bytes, touch); });
           });
           return made;
         },
