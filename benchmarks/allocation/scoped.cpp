@@ -9,7 +9,7 @@ const family scoped({
     .operation = "take n bytes, lend them to a borrower that writes no byte, the first byte or all bytes, give them "
                  "back",
     .untimed = "making the strategy and the live blocks; one verified round; 256 rounds more, or as many "
-               "as 10 ms allow",
+               "as 100 ms allow; from 1 MiB on 65,536, or 10 ms",
     .heap = "resident: at least four live blocks of the same size beside the block that is taken and freed",
     .held_against = "none: the same call with one block that always exists",
     .controls = "^scoped/none/",

@@ -36,11 +36,11 @@ inline Value hide(Value value) {
   return value;
 }
 
-/// Repeats an untimed operation until a heap keeps what it will keep and the processors are awake: `most` times, or for
-/// 10 ms. What is then timed costs the same in a short measurement and in a long measurement.
+/// Repeats an untimed operation until a heap keeps what it will keep and the processors are awake: `most` times, or as often
+/// as `longest` allows, at least once. What is then timed costs the same in a short measurement and in a long measurement.
 template <class Operation>
-void settle(int most, Operation operation) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(10);
+void settle(int most, std::chrono::milliseconds longest, Operation operation) {
+  const auto end = std::chrono::steady_clock::now() + longest;
   do operation();
   while (--most > 0 && std::chrono::steady_clock::now() < end);
 }

@@ -34,7 +34,7 @@ thread_local counting counting_here;
 std::int64_t repeats_for(team& threads, const std::function<void(unsigned)>& work) {
   constexpr double wanted_seconds = 1e-3;
   std::chrono::duration<double> taken{};
-  settle(1000, [&] {
+  settle(1000, std::chrono::milliseconds(10), [&] {
     const auto start = std::chrono::steady_clock::now();
     threads.round(work);
     taken = std::chrono::steady_clock::now() - start;
