@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "layout.hpp"
+#include "passes.hpp"
 #include "topology.hpp"
 
 namespace stackheap {
@@ -33,13 +34,9 @@ thread_local counting counting_here;
 /// of the rounds that warm up.
 std::int64_t repeats_for(team& threads, const std::function<void(unsigned)>& work) {
   constexpr double wanted_seconds = 1e-3;
-  std::chrono::duration<double> taken{};
-  settle(1000, std::chrono::milliseconds(10), [&] {
-    const auto start = std::chrono::steady_clock::now();
-    threads.round(work);
-    taken = std::chrono::steady_clock::now() - start;
-  });
-  return static_cast<std::int64_t>(std::clamp(wanted_seconds / taken.count(), 1.0, 1e4));
+  double taken = 0;
+  settle(1000, std::chrono::milliseconds(10), [&] { taken = seconds_of([&] { threads.round(work); }); });
+  return static_cast<std::int64_t>(std::clamp(wanted_seconds / taken, 1.0, 1e4));
 }
 
 }  // namespace
