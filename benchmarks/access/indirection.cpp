@@ -5,6 +5,7 @@
 #include "family.hpp"
 #include "placed_array.hpp"
 #include "measure.hpp"
+#include "shared_cache.hpp"
 #include "workload.hpp"
 
 namespace stackheap {
@@ -12,9 +13,6 @@ namespace {
 
 constexpr std::size_t values = std::size_t{1} << 17;
 constexpr std::size_t scattered_bytes = std::size_t{64} << 20;
-/// So often is every value reached before the timing. The last cache keeps more of a set that is reached again and again:
-/// through three pointers, the first round costs a third more than the eighth.
-constexpr int untimed_rounds = 8;
 /// Rounds between two checks of the time: a few milliseconds would be a moment of a cache that others use too.
 constexpr int timed_rounds = 4;
 
@@ -62,7 +60,7 @@ struct fixture {
       ways[i] = Depth == 0 ? i : reinterpret_cast<std::uintptr_t>(line(0, i));
     }
     huge_share = at.huge_share();
-    for (int round = 0; round < untimed_rounds; ++round)
+    for (std::size_t round = 0; round < rounds_before_timing; ++round)
       for (std::size_t i = 0; i < values; ++i)
         if (reach<Depth>(hide(ways[i])) != i) throw verification_error("a way does not lead to its value");
   }

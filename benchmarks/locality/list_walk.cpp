@@ -4,6 +4,7 @@
 #include "heap.hpp"
 #include "measure.hpp"
 #include "placement.hpp"
+#include "shared_cache.hpp"
 
 namespace stackheap {
 namespace {
@@ -15,9 +16,6 @@ struct node {
 };
 constexpr std::size_t nodes = 100'000;
 constexpr std::int64_t stride = 1000;
-/// The last cache keeps more of a list that is walked again and again: where it is scattered over more memory than that
-/// cache holds, the first walks cost nearly twice as much as the tenth.
-constexpr std::size_t untimed_rounds = 8;
 
 /// Heaps that were aged in this process: they cannot be `empty` later.
 std::vector<std::string>& aged_here() {
@@ -69,7 +67,7 @@ struct fixture {
     if (walker != first || sum != std::uint64_t{nodes} * (nodes - 1) / 2)
       throw verification_error("the list lost a node");
     neighbours = places.neighbours();
-    for (std::size_t i = nodes; i < untimed_rounds * nodes; ++i) walker = walker->next;
+    for (std::size_t i = nodes; i < rounds_before_timing * nodes; ++i) walker = walker->next;
     escape(walker);
   }
 
