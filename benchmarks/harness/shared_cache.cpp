@@ -55,8 +55,10 @@ double ns_of_a_stretch(const chain_node*& walker) {
 }  // namespace
 
 std::optional<std::size_t> shared_cache_set(std::optional<std::size_t> second_cache, std::optional<std::size_t> shared_cache) {
-  const std::size_t bytes = 4 * second_cache.value_or(0) / 4096 * 4096;
-  if (bytes == 0 || shared_cache.value_or(0) < 2 * bytes) return {};
+  const std::size_t least = 4 * second_cache.value_or(0);
+  const std::size_t quarter = std::min(shared_cache.value_or(0) / 4, std::size_t{16} << 20);
+  const std::size_t bytes = std::max(least, quarter) / 4096 * 4096;
+  if (least == 0 || bytes == 0 || shared_cache.value_or(0) < 2 * bytes) return {};
   return bytes;
 }
 

@@ -14,8 +14,10 @@ namespace stackheap {
 /// that is scattered over more memory than this cache holds nearly twice as much as the tenth.
 inline constexpr std::size_t rounds_before_timing = 8;
 
-/// The set of the walk: four times the second-level cache, which then holds little of it. Empty where the next level is
-/// unknown or not at least twice as large.
+/// The set of the walk: a quarter of the shared cache, about what a guest has of it while its host is quiet, so that it is
+/// slow to walk as soon as the sets of benchmarks are; but at least four times the second-level cache, which then holds
+/// little of it, and at most 16 MiB, which take milliseconds. Empty where the shared cache is unknown or not at least twice
+/// as large.
 std::optional<std::size_t> shared_cache_set(std::optional<std::size_t> second_cache, std::optional<std::size_t> shared_cache);
 
 /// Nanoseconds of a load that waits for the load before it, at random in that set, just after the set was read once: the

@@ -1,6 +1,8 @@
 #include "threads.hpp"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <system_error>
 
@@ -76,6 +78,34 @@ void team::serve(unsigned thread) {
   }
 }
 
+std::optional<double> team::ns_line_trip() {
+  const std::vector<unsigned>& processors = current_pinning().processors();
+  if (size_ < 2 || processors.size() < 2 || processors[0] == processors[1]) return {};
+  constexpr int stretches = 3, turns = 256;  // in a turn the line goes there and back
+  alignas(128) std::atomic<int> line = 0;
+  std::array<double, stretches> ns{};
+  round([&](unsigned thread) {
+    if (thread > 1) return;
+    const auto wait_for = [&](int value) {
+      while (line.load(std::memory_order_acquire) != value) {
+      }
+    };
+    int turn = 0;
+    for (double& stretch : ns) {
+      wait_for(2 * turn + static_cast<int>(thread));
+      const double seconds = seconds_of([&] {
+        for (const int end = turn + turns; turn < end; ++turn) {
+          wait_for(2 * turn + static_cast<int>(thread));
+          line.store(2 * turn + static_cast<int>(thread) + 1, std::memory_order_release);
+        }
+      });
+      if (thread == 0) stretch = 1e9 * seconds / (2 * turns);
+    }
+  });
+  std::sort(ns.begin(), ns.end());
+  return ns[stretches / 2];
+}
+
 void team::start_counting() {
   round([](unsigned thread) {
     if (thread != 0) counting_here.start();
@@ -99,14 +129,18 @@ void measure_rounds(benchmark::State& state, team& threads, std::int64_t operati
   const std::function<void(unsigned)> long_work = [&](unsigned thread) {
     for (std::int64_t i = 0; i < repeats; ++i) work(thread);
   };
-  measured measuring(state, threads.size());
-  threads.start_counting();
-  const auto start = std::chrono::steady_clock::now();
-  while (state.KeepRunningBatch(operations * repeats)) threads.round(long_work);
-  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-  measuring.include(threads.stop_counting());
-  // Not SetItemsProcessed: Google Benchmark would divide by the processor time of this one thread.
-  state.counters["items_per_second"] = static_cast<double>(state.iterations()) * threads.size() / taken.count();
+  const std::optional<double> trip_before = threads.ns_line_trip();
+  {
+    measured measuring(state, threads.size());
+    threads.start_counting();
+    const double taken = seconds_of([&] {
+      while (state.KeepRunningBatch(operations * repeats)) threads.round(long_work);
+    });
+    measuring.include(threads.stop_counting());
+    // Not SetItemsProcessed: Google Benchmark would divide by the processor time of this one thread.
+    state.counters["items_per_second"] = static_cast<double>(state.iterations()) * threads.size() / taken;
+  }
+  if (trip_before) state.counters["ns_line_trip"] = std::max(*trip_before, *threads.ns_line_trip());
 }
 
 deep_thread::deep_thread(std::size_t held_bytes, std::size_t room_bytes) : held_bytes_(held_bytes) {

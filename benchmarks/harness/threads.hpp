@@ -35,6 +35,11 @@ class team {
   /// std::runtime_error when a thread could not be pinned.
   void round(const std::function<void(unsigned)>& work);
 
+  /// Nanoseconds that a cache line takes from the processor of thread 0 to that of thread 1 or back: the median of three
+  /// stretches, together under a millisecond. The host of a virtual machine moves its processors, between cores that share
+  /// a cache and cores that do not, for seconds to minutes. Empty where both may share a processor.
+  std::optional<double> ns_line_trip();
+
   /// Starts counting on the other threads; stop_counting() returns the counts.
   void start_counting();
   counts stop_counting();
@@ -57,8 +62,9 @@ class team {
 
 /// Runs a timed loop over rounds of a team. `operations` is the number of operations of each thread in one call of
 /// `work`; short work is repeated within a round. The first rounds, for 10 ms, are not timed: until then a processor that
-/// waited may be slow to wake, and a malloc may not have shared its memory out. The reported time is that of one operation of one thread while all
-/// threads work: a time that does not grow with the threads is ideal scaling.
+/// waited may be slow to wake, and a malloc may not have shared its memory out. The reported time is that of one operation of
+/// one thread while all threads work: a time that does not grow with the threads is ideal scaling. The counter ns_line_trip is
+/// the larger of two, before the timing and after it.
 void measure_rounds(benchmark::State& state, team& threads, std::int64_t operations,
                     const std::function<void(unsigned)>& work);
 

@@ -10,14 +10,17 @@ namespace {
 
 constexpr std::size_t mib = std::size_t{1} << 20;
 
-TEST(shared_cache, set_is_four_times_the_second_cache_where_the_next_has_room) {
-  EXPECT_EQ(shared_cache_set(mib, 32 * mib), 4 * mib);
+TEST(shared_cache, set_is_a_quarter_of_the_shared_cache_and_more_than_the_second_cache) {
+  EXPECT_EQ(shared_cache_set(mib, 32 * mib), 8 * mib);
+  EXPECT_EQ(shared_cache_set(2 * mib, 260 * mib), 16 * mib) << "a larger set takes too long";
+  EXPECT_EQ(shared_cache_set(8 * mib, 260 * mib), 32 * mib) << "a smaller set lies in the second-level cache";
+  EXPECT_EQ(shared_cache_set(mib, 8 * mib), 4 * mib);
   EXPECT_EQ(shared_cache_set(mib / 4, 2 * mib), mib);
   EXPECT_EQ(shared_cache_set(2 * mib, 8 * mib), std::nullopt);  // others would need no more than their own data
   EXPECT_EQ(shared_cache_set(mib, std::nullopt), std::nullopt);
   EXPECT_EQ(shared_cache_set(std::nullopt, 32 * mib), std::nullopt);
   EXPECT_EQ(shared_cache_set(0, 0), std::nullopt);
-  EXPECT_EQ(shared_cache_set(5000, mib), std::size_t{16384}) << "whole pages";
+  EXPECT_EQ(shared_cache_set(5000, 70'000), std::size_t{16384}) << "whole pages";
 }
 
 TEST(shared_cache, load_takes_longer_than_a_cycle_where_there_is_such_a_cache) {

@@ -72,6 +72,33 @@ TEST(threads, each_of_a_team_is_pinned_to_its_own_processor) {
   current_pinning() = before;
 }
 
+TEST(threads, a_line_travels_only_between_processors_of_their_own) {
+  const pinning before = current_pinning();
+  const auto trip_of = [](unsigned count, const std::string& pin) {
+    current_pinning() = pinning::parse(pin, this_machine());
+    current_pinning().pin(0);
+    team threads(count);
+    return threads.ns_line_trip();
+  };
+  cpu_set_t allowed;
+  ::sched_getaffinity(0, sizeof allowed, &allowed);
+  const bool two_cores = pinning::parse("cores", this_machine()).processors().size() > 1;
+  for (const unsigned count : {2U, 3U}) {
+    const auto ns = trip_of(count, "cores");
+    ASSERT_EQ(ns.has_value(), two_cores);
+    if (ns) {
+      EXPECT_GT(*ns, 1.0) << "a load from the first cache is faster than any line that another core has";
+      EXPECT_LT(*ns, 1e6);
+    }
+  }
+  EXPECT_EQ(trip_of(1, "cores"), std::nullopt) << "no other thread";
+  const std::string first = std::to_string(this_machine().units().front());
+  for (const std::string& pin : {first, first + ',' + first}) EXPECT_EQ(trip_of(2, pin), std::nullopt) << "both on one processor";
+  EXPECT_EQ(trip_of(2, "none"), std::nullopt) << "perhaps both on one processor";
+  ::sched_setaffinity(0, sizeof allowed, &allowed);
+  current_pinning() = before;
+}
+
 TEST(threads, a_teams_counters_are_those_of_one_operation) {
   if (!has_small_pages()) GTEST_SKIP() << "pages of another size here";
   benchmark_registry registry("touch", profile::smoke, everything, false);

@@ -7,15 +7,15 @@ import math
 import numpy as np
 
 from suite.gate.pairs_file import RecordedPairs
-from suite.results.model import CORE_SHARE, SHARED_CACHE, BenchmarkName, selects
+from suite.results.model import CORE_SHARE, LINE_TRIP, SHARED_CACHE, BenchmarkName, selects
 from suite.runner.program import Catalogue
 from suite.stats.estimates import estimate_shift, median
 from suite.stats.paired_tests import signed_rank
 
-ARITHMETIC, SHARE, CACHE = "arithmetic", "share of the core", "shared cache"
+ARITHMETIC, SHARE, CACHE, TRIP = "arithmetic", "share of the core", "shared cache", "way between cores"
 MEMORY_CONTROL_BYTES = 64 << 20  # beyond it the control takes seconds to set up, in every turn
 CONTROL_MOVED = 0.01  # as much as the default threshold: a control that moves so far fakes a change
-CACHE_MOVED = 0.05  # of the shared cache, whose time varies more, and which few benchmarks depend on
+OTHERS_MOVED = 0.05  # of the shared cache and the way between cores: they vary more, and few benchmarks depend on them
 CONTROL_EVIDENCE = 0.01  # for all controls together
 
 
@@ -39,15 +39,15 @@ def controls_that_moved(recorded: RecordedPairs) -> tuple[tuple[str, ...], str]:
     }
     series[ARITHMETIC] = _of_each_round(recorded, "ns_per_addition")
     series[SHARE] = _of_each_round(recorded, CORE_SHARE)
-    series |= {CACHE: logs for logs in (_of_each_round(recorded, SHARED_CACHE),) if logs}
+    series[CACHE] = _of_each_round(recorded, SHARED_CACHE)
+    series[TRIP] = _of_each_round(recorded, LINE_TRIP)
+    series = {control: logs for control, logs in series.items() if logs}
     moved, summary = [], []
     for control, logs in series.items():
-        if not logs:
-            continue
         shift = estimate_shift(logs)
         p = 2 * min(signed_rank(np.asarray(logs)))
         summary.append(f"{control} {math.expm1(shift.median):+.1%}")
-        least = CACHE_MOVED if control == CACHE else CONTROL_MOVED
+        least = OTHERS_MOVED if control in (CACHE, TRIP) else CONTROL_MOVED
         if p < CONTROL_EVIDENCE / len(series) and abs(math.expm1(shift.median)) > least:
             moved.append(
                 f"the {control} control moved by {math.expm1(shift.median):+.1%} between the sides: the result is not "

@@ -12,10 +12,10 @@ from typing import Any
 from suite.base.files import write_json
 from suite.base.text import one_line
 from suite.results.metrics import DeclaredMetrics, declared_metrics, encode_metrics
-from suite.results.model import CORE_SHARE, SHARED_CACHE, STOPPED, Document, Sample
+from suite.results.model import CORE_SHARE, LINE_TRIP, SHARED_CACHE, STOPPED, Document, Sample
 from suite.results.read import BadResult, read_json
 
-CACHE_WEIGHT = 0.25  # a fifth more in the time of the shared cache counts as much as a twentieth in that of the core
+WEIGHT = 0.25  # a fifth more in the time of the shared cache, or between cores, counts as much as a twentieth in the core's
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Pair:
     @property
     def unlike(self) -> float:
         """How much the load of the physical core by other threads differs between the two processes: the difference of
-        the logarithms of the time of eight additions, which keep the core busy; or the same of the shared cache, whose
-        time varies more. 0 where they were not timed, infinite where a process was stopped."""
+        the logarithms of the time of eight additions, which keep the core busy; or the same of the shared cache or of a
+        line's trip between cores, whose times vary more. 0 where they were not timed, infinite where a process was stopped."""
         if any(STOPPED in sample.counters for sample in (self.old, self.new)):
             return math.inf
-        core, cache = (abs(self.log_ratio(counter) or 0.0) for counter in (CORE_SHARE, SHARED_CACHE))
-        return max(core, CACHE_WEIGHT * cache)
+        core, cache, trip = (abs(self.log_ratio(counter) or 0.0) for counter in (CORE_SHARE, SHARED_CACHE, LINE_TRIP))
+        return max(core, WEIGHT * cache, WEIGHT * trip)
 
 
 @dataclass(frozen=True)

@@ -270,6 +270,13 @@ def _disturbances(run: Run) -> Iterator[str]:
             f"Others used the last cache during {others} of the {cache['processes']} processes that timed it: "
             f"a load from it took up to {cache['slowest']:.1f} times as long as in a quiet process."
         )
+    trip = run.account.line_trip
+    if trip and trip["near"] < 1.0:
+        far = round((1 - trip["near"]) * trip["processes"])
+        yield (
+            f"The cores were farther apart during {far} of the {trip['processes']} processes with threads: a cache line took "
+            f"up to {trip['slowest']:.1f} times as long from core to core; a virtual machine's host moves its processors."
+        )
     moved = run.account.clock.get("moved", 0.0)
     if moved > SMALLEST_CLOCK_MOVE:
         yield f"The cores' clock moved by {moved:.1%} between processes: cycles are steadier than nanoseconds."

@@ -24,6 +24,7 @@ def merge(
     context["executable"] = Path(str(context.get("executable", ""))).name  # where it lies is nobody else's business
     context["suite"] = {
         **dataclasses.asdict(how_it_went), "clock": how_it_went.clock, "shared_cache": how_it_went.shared_cache,
+        "line_trip": how_it_went.line_trip,
     }  # fmt: skip
     rows_by_name: dict[str, dict[int, Document]] = {name: {} for name in order}
     for unit, document in units:

@@ -7,7 +7,7 @@ A run is many units merged: one row a benchmark and process, then aggregates as 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,14 @@ WALL_NS = "wall_ns"
 CORE_SHARE = "ns_per_eight_additions"  # goes up where a thread on the same physical core takes its share of it
 COUNTED_BESIDE = ("ns_per_addition", CORE_SHARE)  # the program times both beside every benchmark
 SHARED_CACHE = "ns_shared_cache"  # of a load; timed beside benchmarks whose data lie past the second-level cache
+LINE_TRIP = "ns_line_trip"  # of a cache line from one core to another; timed beside benchmarks with threads
 STOPPED = "stopped_seconds"  # of the process of a benchmark; only where it was stopped
 MALLOC_THREADS = "malloc_thread_cores"  # that threads used which the benchmark did not start; only where there are such
-DISTURBANCES = (CORE_SHARE, SHARED_CACHE, STOPPED, MALLOC_THREADS)  # counters that tell of others, not of the benchmark
+DISTURBANCES = (CORE_SHARE, SHARED_CACHE, LINE_TRIP, STOPPED, MALLOC_THREADS)  # they tell of others, not of the benchmark
 MOST_MALLOC_THREADS = 0.1  # of a core: more than threads take that mostly wait
-# Others took a cache if loads from it took 1.5 times as long as in the quietest tenth of the run: 1 - 1 / 1.5.
-MOST_CACHE_TAKEN = 1 / 3
+# Others took the shared cache, or the host moved the cores apart, if a load or a trip of a cache line took 1.5 times as long
+# as in the quietest tenth of the run: 1 - 1 / 1.5.
+MOST_TAKEN = 1 / 3
 MANY_THREADS = "items_per_second"  # in the rows of benchmarks whose work is done by several threads
 LEAST_PROCESSOR_SHARE = 0.02  # of the wall clock; less is not a busy machine, but work on another thread
 
@@ -119,17 +121,22 @@ class Unit:
     seconds: float
     ns_per_addition: float | None
     attempt: int
-    core_taken: float | None = None  # the share of its core that another thread took
-    cache_taken: float | None = None  # 1 - quietest / its own time of a load from the shared cache, where it was timed
+    cycles_of_eight_additions: float | None = None  # what its probes read, where it used them
+    ns_shared_cache: float | None = None
+    ns_line_trip: float | None = None
+    core_taken: float | None = None  # the shares of these that are due to others: 1 - quietest of the run / its own
+    cache_taken: float | None = None
+    trip_taken: float | None = None
     stopped: float | None = None  # seconds for which it, or a process of its benchmarks, was stopped
     malloc_threads: float | None = None  # cores that threads of a malloc used, in the benchmark where they used the most
 
     @property
     def taken_by_others(self) -> float:
-        """The shares of the machine, its own core, the shared cache and the time that others had, added up: how much it was
-        disturbed."""
+        """The shares of the machine, its own core, the shared cache, the way between cores and the time that others had, added
+        up: how much it was disturbed."""
+        probed = (self.core_taken, self.cache_taken, self.trip_taken)
         stopped = (self.stopped or 0.0) / max(self.seconds, 1e-9)
-        return sum(share or 0.0 for share in (self.others_cpu, self.steal, self.core_taken, self.cache_taken, stopped))
+        return sum(share or 0.0 for share in (self.others_cpu, self.steal, *probed, stopped))
 
 
 @dataclass(frozen=True)
@@ -172,11 +179,21 @@ class Account:
     def shared_cache(self) -> Document:
         """In which share of the processes that timed it the shared cache was ours, and how many times as long a load from it
         took in the slowest."""
-        taken = [unit.cache_taken for unit in self.units if unit.cache_taken is not None and unit.cache_taken < 1.0]
-        if not taken:
-            return {}
-        ours = sum(share <= MOST_CACHE_TAKEN for share in taken) / len(taken)
-        return {"processes": len(taken), "ours": ours, "slowest": 1 / (1 - max(taken))}
+        return _quiet("ours", [unit.cache_taken for unit in self.units])
+
+    @property
+    def line_trip(self) -> Document:
+        """In which share of the processes that timed it the cores were near each other, and how many times as long a cache
+        line took from one to the other in the slowest."""
+        return _quiet("near", [unit.trip_taken for unit in self.units])
+
+
+def _quiet(word: str, taken: Sequence[float | None]) -> Document:
+    known = [share for share in taken if share is not None and share < 1.0]
+    if not known:
+        return {}
+    quiet = sum(share <= MOST_TAKEN for share in known) / len(known)
+    return {"processes": len(known), word: quiet, "slowest": 1 / (1 - max(known))}
 
 
 @dataclass(frozen=True)

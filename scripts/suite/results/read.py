@@ -24,7 +24,6 @@ from suite.results.model import (
     MALLOC_THREADS,
     MANY_THREADS,
     NS_PER_UNIT,
-    SHARED_CACHE,
     STOPPED,
     WALL_NS,
     Account,
@@ -343,11 +342,10 @@ def _counted_in_rows(document: Document, counter: str) -> list[float]:
     return [counters[counter] for counters in counted if counter in counters]
 
 
-def ns_of_shared_cache(document: Document) -> float | None:
-    """The time of a load from the cache that others use too: the mean over the process's benchmarks that have it."""
-    timed = [dict(counters_of(row)).get(SHARED_CACHE, 0.0) for row in rows_of_processes(document)]
-    timed = [ns for ns in timed if ns > 0.0]
-    return sum(timed) / len(timed) if timed else None
+def mean_counter(document: Document, counter: str) -> float | None:
+    """The mean of a counter over the process's benchmarks that have it."""
+    counted = [value for value in _counted_in_rows(document, counter) if value > 0.0]
+    return sum(counted) / len(counted) if counted else None
 
 
 def sample_of(document: Document, name: str, process: int = 0) -> Sample:

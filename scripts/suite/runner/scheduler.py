@@ -25,21 +25,19 @@ from suite.base.errors import BadInput, UnitFailed, UnitHung
 from suite.base.files import write_json, write_new
 from suite.base.text import time_text
 from suite.results.merge import merge, write_unit
-from suite.results.model import MOST_CACHE_TAKEN, MOST_MALLOC_THREADS, Account, Document, Failure, Run, Unit
+from suite.results.model import MOST_MALLOC_THREADS, Account, Document, Failure, Run, Unit
 from suite.results.read import (
     RUN_FILES,
     BadResult,
     cores_of_malloc_threads,
-    cycles_of_eight_additions,
     failures_in,
-    ns_of_shared_cache,
     ns_per_addition,
     read_record,
     read_run,
     read_unit,
     stopped_seconds,
 )
-from suite.runner import interference
+from suite.runner import interference, probes
 from suite.runner.program import Catalogue, Part, Program, measure_part
 from suite.runner.signals import signals_as_interrupts
 from suite.stats.estimates import median
@@ -51,11 +49,6 @@ MOST_PROCESSES = 1000  # of a family in a run
 # take less than this share of the time measured so far.
 AGAIN_SHARE = 0.15
 MOST_ATTEMPTS = 3
-
-# A process was also disturbed if another thread took more than this share of its core, measured by eight independent
-# additions against the quietest tenth of the run so far. A virtual machine does not show which threads share a physical
-# core; two threads on one core take up to half of it each.
-MOST_CORE_STEAL = 0.2
 
 PLAN_FILE = "plan.json"
 LOOKS_FILE = "looks.json"  # the benchmarks that each look asked for: the next start of the run goes on with them
@@ -232,8 +225,6 @@ class _RunInProgress:
     failed: dict[str, Failure] = field(default_factory=dict)
     hung: dict[tuple[Program, Part], int] = field(default_factory=dict)  # the process it hung in
     attempts: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
-    cycles: list[float] = field(default_factory=list)  # that eight additions took in each process so far
-    cache_ns: list[float] = field(default_factory=list)  # of a load from the shared cache, in each process so far
     seconds_first: float = 0.0
     seconds_again: float = 0.0
     looks: list[tuple[str, ...]] = field(default_factory=list)  # the benchmarks that each look asked for
@@ -258,8 +249,6 @@ class _RunInProgress:
                 unit, document = read_unit(file)
                 self.units[file.name] = unit
                 self.attempts[file.name] = unit.attempt
-                self.core_steal(document)
-                self.cache_steal(document)
 
     def all_units(self) -> Iterator[tuple[Part, int]]:
         """Every part and process of the plan, then of each look."""
@@ -281,7 +270,7 @@ class _RunInProgress:
                 self.seconds_first += self.attempt(part, number)
         for _ in range(MOST_ATTEMPTS - 1):
             self.repeat_disturbed()
-        disturbed = sum(unit.disturbed for unit in self.units.values() if unit.process == process)
+        disturbed = sum(unit.disturbed for unit in self.judged().values() if unit.process == process)
         self.observer.round_ends(process, disturbed, self.seconds_left())
 
     def refine(self, refinement: Refinement) -> None:
@@ -349,9 +338,10 @@ class _RunInProgress:
 
     def repeat_disturbed(self) -> None:
         """Runs the disturbed processes once more, within the time budget."""
+        units = self.judged()
         for part, process in self.all_units():
             key = part.file_name(process)
-            unit = self.units.get(key)
+            unit = units.get(key)
             if unit is None or not unit.disturbed or self.attempts[key] >= MOST_ATTEMPTS:
                 continue
             if self.seconds_again + unit.seconds <= AGAIN_SHARE * self.seconds_first:
@@ -366,8 +356,7 @@ class _RunInProgress:
         try:
             document, beside = self.run(part, process)
             seconds = beside.seconds
-            taken = self.core_steal(document), self.cache_steal(document)
-            self.keep(_unit_of(part, process, self.attempts[key], document, beside, *taken), document, key)
+            self.keep(_unit_of(part, process, self.attempts[key], document, beside), document, key)
         except UnitFailed as failed:
             problem = str(failed)
             if key not in self.units:
@@ -375,13 +364,10 @@ class _RunInProgress:
         self.observer.ends(part, process, problem)
         return seconds
 
-    def core_steal(self, document: Document) -> float | None:
-        """The share of the process's core that another thread took; None where the program did not measure it."""
-        return _taken(self.cycles, cycles_of_eight_additions(document))
-
-    def cache_steal(self, document: Document) -> float | None:
-        """The share of the time of a load from the shared cache that is due to others; None where it was not timed."""
-        return _taken(self.cache_ns, ns_of_shared_cache(document))
+    def judged(self) -> dict[str, Unit]:
+        """The units with what their probes say, held against all readings so far."""
+        quietest = probes.quietest_of(self.units.values())
+        return {key: probes.judged(unit, quietest) for key, unit in self.units.items()}
 
     def run(self, part: Part, process: int) -> tuple[Document, interference.Interference]:
         program = self.plan.catalogue.prepared(self.plan.program)
@@ -396,7 +382,8 @@ class _RunInProgress:
 
     def keep(self, unit: Unit, document: Document, key: str) -> None:
         kept = self.units.get(key)
-        if kept is None or _interference_rank(unit) <= _interference_rank(kept):
+        quietest = probes.quietest_of((*self.units.values(), unit))
+        if kept is None or _interference_rank(unit, quietest) <= _interference_rank(kept, quietest):
             write_unit(self.parts_folder / key, unit, document)
             self.units[key] = unit
 
@@ -432,11 +419,11 @@ class _RunInProgress:
 
     def write(self, complete: bool) -> None:
         """Writes the run with all results so far."""
-        measured, failed = [], list(self.failed.values())
+        units, measured, failed = self.judged(), [], list(self.failed.values())
         for part, process in self.all_units():
             if part.file_name(process) in self.units:
-                unit, document = read_unit(self.parts_folder / part.file_name(process))
-                measured.append((unit, document))
+                _, document = read_unit(self.parts_folder / part.file_name(process))
+                measured.append((units[part.file_name(process)], document))
                 wrong = failures_in(document, part.benchmarks)
                 failed += [Failure(part.family, process, reason) for reason in wrong]
         if not measured:
@@ -469,24 +456,10 @@ def _read_looks(folder: Path, most: int) -> list[tuple[str, ...]]:
     return [tuple(names) for names in looks]
 
 
-def _taken(so_far: list[float], now: float | None) -> float | None:
-    """The share of `now` beyond the quietest tenth of all times so far, which `now` joins."""
-    if now is None:
-        return None
-    so_far.append(now)
-    quietest = sorted(so_far)[len(so_far) // 10]
-    return max(0.0, 1 - quietest / now)
-
-
 def _unit_of(
-    part: Part,
-    process: int,
-    attempt: int,
-    document: Document,
-    beside: interference.Interference,
-    core_steal: float | None,
-    cache_steal: float | None,
+    part: Part, process: int, attempt: int, document: Document, beside: interference.Interference
 ) -> Unit:
+    """The unit as measured, before its probes are held against those of the run."""
     reasons = beside.reasons
     # The benchmark's process and the program are mostly stopped together: then only the program's time is exact.
     stopped = beside.stopped or stopped_seconds(document)
@@ -495,10 +468,6 @@ def _unit_of(
         reasons = (*reasons, f"was stopped for {time_text(stopped * 1e9)}")
     if malloc_threads is not None and malloc_threads > MOST_MALLOC_THREADS:
         reasons = (*reasons, f"the malloc's own threads used {malloc_threads:.1f} cores")
-    if cache_steal is not None and MOST_CACHE_TAKEN < cache_steal < 1.0:
-        reasons = (*reasons, f"a load from the shared cache took {1 / (1 - cache_steal):.1f} times as long")
-    if core_steal is not None and core_steal > MOST_CORE_STEAL:
-        reasons = (*reasons, f"another thread took {100 * core_steal:.0f} % of its core")
     return Unit(
         family=part.family,
         chapter=part.chapter,
@@ -513,14 +482,14 @@ def _unit_of(
         seconds=beside.seconds,
         ns_per_addition=ns_per_addition(document),
         attempt=attempt,
-        core_taken=core_steal,
-        cache_taken=cache_steal,
         stopped=stopped,
         malloc_threads=malloc_threads,
+        **probes.readings_of(document),
     )
 
 
-def _interference_rank(unit: Unit) -> tuple[bool, float, int]:
+def _interference_rank(measured: Unit, quietest: Mapping[str, float]) -> tuple[bool, float, int]:
+    unit = probes.judged(measured, quietest)
     return unit.disturbed, unit.taken_by_others, unit.involuntary_switches
 
 

@@ -24,7 +24,7 @@ from suite.gate.calibration import calibrate
 from suite.gate.comparison import CANNOT_JUDGE, NOT_JUDGED, NOTHING_WORSE, SAME, SOMETHING_WORSE, UNDECIDED, WORSE
 from suite.gate.pairs_file import Pair, RecordedPairs, Side, read_calibration, read_pairs, write_pairs
 from suite.gate.sequential_test import Rule
-from suite.results.model import CORE_SHARE, SHARED_CACHE, STOPPED, Document, Sample
+from suite.results.model import CORE_SHARE, LINE_TRIP, SHARED_CACHE, STOPPED, Document, Sample
 from suite.runner import build as building
 from suite.runner import interference
 from suite.runner.program import Catalogue, Part, Program
@@ -398,19 +398,21 @@ def test_the_clock_is_a_control() -> None:
 
 
 @pytest.mark.parametrize(("ns", "moved"), [(15.5, False), (20.0, True)])
-def test_the_shared_cache_is_a_control(ns: float, moved: bool) -> None:
+@pytest.mark.parametrize(("counter", "control"), [(SHARED_CACHE, "shared cache"), (LINE_TRIP, "way between cores")])
+def test_what_others_share_is_a_control(counter: str, control: str, ns: float, moved: bool) -> None:
     def counted(pair: Pair) -> Pair:
-        old, new = (replace(side, counters={SHARED_CACHE: value}) for side, value in ((pair.old, 15.0), (pair.new, ns)))
+        old, new = (replace(side, counters={counter: value}) for side, value in ((pair.old, 15.0), (pair.new, ns)))
         return replace(pair, old=old, new=new)
 
     recorded = moved_control(1.0)
     comparison = paired_run.verdict(replace(recorded, pairs={SCOPED: tuple(map(counted, recorded.pairs[SCOPED]))}))
     assert comparison.trusted != moved
-    assert any("shared cache control moved by +33" in warning for warning in comparison.warnings) == moved
+    assert any(f"{control} control moved by +33" in warning for warning in comparison.warnings) == moved
 
 
-def test_a_pair_whose_processes_had_unlike_shares_of_the_cache_is_unlike() -> None:
-    old, near, far = (Sample(0, 1.0, {SHARED_CACHE: ns}) for ns in (15.0, 17.0, 30.0))
+@pytest.mark.parametrize("counter", [SHARED_CACHE, LINE_TRIP])
+def test_a_pair_whose_processes_had_unlike_shares_of_the_machine_is_unlike(counter: str) -> None:
+    old, near, far = (Sample(0, 1.0, {counter: ns}) for ns in (15.0, 17.0, 30.0))
     assert Pair(old, near, True).unlike < paired_run.ALIKE < Pair(old, far, True).unlike
 
 

@@ -232,6 +232,18 @@ def test_a_last_cache_that_others_used_is_a_caveat(tmp_path: Path) -> None:
     assert not any("last cache" in line for line in used(0.2))
 
 
+def test_cores_that_the_host_moved_apart_are_a_caveat(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+
+    def apart(share: float) -> list[str]:
+        units = tuple(replace(unit, trip_taken=share if unit.process == 1 else 0.0) for unit in run.units)
+        return summary.caveats(replace(run, account=replace(run.account, units=units)))
+
+    sentence = "The cores were farther apart during 1 of the 5 processes with threads: a cache line took up to 4.0 times"
+    assert any(line.startswith(sentence) for line in apart(0.75))
+    assert not any("farther apart" in line for line in apart(0.2))
+
+
 @pytest.mark.parametrize(("slowest", "expected"), [(0.505, False), (0.6, True)])
 def test_a_clock_that_moved_is_a_caveat(tmp_path: Path, slowest: float, expected: bool) -> None:
     lines = summary.caveats(make_run(tmp_path, additions=[0.5, 0.5, slowest, 0.5, 0.5]))

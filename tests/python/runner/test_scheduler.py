@@ -677,6 +677,20 @@ def test_a_process_whose_cache_was_shared_is_marked_and_the_account_says_so(
     assert {unit.cache_taken for unit in run.units if unit.family == "traverse"} == {None}
 
 
+@pytest.mark.parametrize("process", [0, 1, 2])
+def test_a_process_whose_cores_were_far_apart_is_marked_also_where_the_near_came_later(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, process: int
+) -> None:
+    does(monkeypatch, private=["far", process])
+    monkeypatch.setattr(scheduler, "AGAIN_SHARE", 0.0)
+    plan = planned(executable, "^private/", 3)
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), Silent())
+    assert [unit.process for unit in run.units if unit.disturbed] == [process]
+    assert run.units[process].reasons == ("a cache line took 6.4 times as long from core to core",)
+    assert run.account.line_trip == pytest.approx({"processes": 3, "near": 2 / 3, "slowest": 6.4})
+    assert run.context["suite"]["line_trip"] == run.account.line_trip
+
+
 def test_a_process_whose_benchmarks_were_stopped_is_run_again(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -171,6 +171,7 @@ def row(name: str, ns: float, place: int, call: int, does: str) -> dict[str, obj
         **({"stopped_seconds": 0.4} if does == "stopped" else {}),
         **({"malloc_thread_cores": 0.9 if does == "threads" else 0.001} if family_of(name) == "scoped" else {}),
         **({"ns_shared_cache": 60.0 if does == "cache" else 15.0} if family_of(name) == "chase" and not wrong else {}),
+        **({"ns_line_trip": 160.0 if does == "far" else 25.0} if family_of(name) == "private" and not wrong else {}),
         **({} if wrong else {"ns_per_addition": cycle, "ns_per_eight_additions": cycle * (3.2 if does == "shared" else 2.0)}),
     }
 
