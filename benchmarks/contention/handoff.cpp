@@ -23,7 +23,6 @@ struct fixture {
       : strategy(factory.make()), heap(strategy, heap_state::resident, {bytes}), threads(2 * pairs) {
     for (unsigned pair = 0; pair < pairs; ++pair) queues.push_back(std::make_unique<handoff_queue>());
     consumed.resize(pairs);
-    verify_apart(threads, [this](unsigned) -> Strategy& { return strategy; }, std::vector<std::uint32_t>(1024, bytes));
     threads.round([this](unsigned thread) { round(thread); });
     verify();
   }
@@ -69,8 +68,8 @@ const family handoff({
     .question = "What does it cost when one thread allocates and another frees?",
     .operation = "one thread allocates 64 B, writes a number and passes the block on; another thread reads the number "
                  "and frees the block; all pairs at once, timed until all are done",
-    .untimed = "starting and pinning the threads; blocks that all threads mark, hold and check at once; one verified "
-               "round, and more for 10 ms",
+    .untimed = "blocks that threads of another process mark, hold and check at once; starting and pinning the threads; "
+               "one verified round, and more for 10 ms",
     .heap = "resident: at least four live blocks of the same size",
     .held_against = "none: the same block goes through the queue: the cost of the queue, the team, and a cache line "
                     "that travels",
@@ -89,7 +88,11 @@ const family handoff({
     every_strategy(beside(heap_state::resident, {bytes, 1}), [&]<shares Strategy>(strategy_factory<Strategy> factory) {
       if (std::is_same_v<Strategy, mmap_>) return;
       registry.add(
-          factory.name, {{"pairs", pairs}}, [=] { return std::make_shared<fixture<Strategy>>(factory, pairs); },
+          factory.name, {{"pairs", pairs}},
+          [=] {
+            verify_apart(factory, 2 * pairs, std::vector<std::uint32_t>(1024, bytes));
+            return std::make_shared<fixture<Strategy>>(factory, pairs);
+          },
           [](benchmark::State& state, fixture<Strategy>& in) {
             measure_rounds(state, in.threads, blocks_a_round, [&](unsigned thread) { in.round(thread); });
             in.verify();

@@ -34,9 +34,6 @@ struct fixture {
     generator random(seed);
     for (unsigned thread = 0; thread < count; ++thread)
       lines.push_back(std::make_unique<line>(heap.of(thread), random));
-    std::vector<std::uint32_t> sizes;
-    for (const replacement& next : std::span(lines.front()->script()).first(line::live)) sizes.push_back(next.bytes);
-    verify_apart(threads, [this](unsigned thread) -> Strategy& { return heap.of(thread); }, sizes);
     threads.round([this](unsigned thread) { generation(thread, short_life); });
     verify();
   }
@@ -85,6 +82,7 @@ void serve(benchmark::State& state, fixture<Strategy>& in, std::size_t life, dou
     for (std::int64_t i = 0; i < generations; ++i) in.generation(thread, life);
   };
   const std::int64_t replacements = generations * static_cast<std::int64_t>(life);
+  const line_trips trips(state, in.threads);
   {
     const measured_process measuring(state, in.threads.size());
     while (state.KeepRunningBatch(replacements)) in.threads.round(many);
@@ -97,8 +95,8 @@ const family larson({
     .operation = "replace a random block of 1,000 blocks by a block of 8 to 1,000 B; after as many replacements as "
                  "its life has, the thread ends and a new thread takes over its blocks; all lines of threads at once, "
                  "timed until all are done",
-    .untimed = "taking the first blocks, on one thread; drawing the replacements; blocks that all threads mark, hold and "
-               "check at once; one verified generation",
+    .untimed = "blocks that threads of another process mark, hold and check at once; taking the first blocks, on one thread; "
+               "drawing the replacements; one verified generation",
     .heap = "the 1,000 live blocks of every line of threads",
     .held_against = "none: the same replacements and the same starts of threads, with one block that always exists",
     .controls = "^larson/none/",
@@ -127,7 +125,13 @@ const family larson({
         if (life == published_life && registry.chosen() == profile::quick && !compared) return;
         registry.add(
             factory.name, {{"life", life}, {"threads", count}},
-            [=] { return std::make_shared<fixture<Strategy>>(factory, count); },
+            [=] {
+              generator random(seed);
+              std::vector<std::uint32_t> sizes(server_line<none>::live);
+              for (std::uint32_t& bytes : sizes) bytes = server_line<none>::draw(random);
+              verify_apart(factory, count, sizes);
+              return std::make_shared<fixture<Strategy>>(factory, count);
+            },
             [=](benchmark::State& state, fixture<Strategy>& in) { serve(state, in, life, seconds); });
       });
   }

@@ -22,6 +22,10 @@ class server_line {
   static constexpr std::size_t max_bytes = 1000;
   static constexpr std::size_t drawn = std::size_t{1} << 14;  ///< replacements, which a longer life does again and again
 
+  static std::uint32_t draw(generator& random) {
+    return static_cast<std::uint32_t>(min_bytes + below(max_bytes - min_bytes + 1, random));
+  }
+
   server_line(Strategy& strategy, generator& random) : strategy_(strategy), blocks_(live), script_(drawn) {
     for (block& taken : blocks_) {
       taken.bytes = draw(random);
@@ -71,9 +75,6 @@ class server_line {
     std::uint32_t bytes;
   };
 
-  static std::uint32_t draw(generator& random) {
-    return static_cast<std::uint32_t>(min_bytes + below(max_bytes - min_bytes + 1, random));
-  }
   static std::uint64_t* carrying(void* memory, std::uint32_t bytes) {
     auto* const start = ::new (memory) std::uint64_t{bytes};
     escape(start);

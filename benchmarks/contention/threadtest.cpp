@@ -23,10 +23,7 @@ constexpr std::size_t blocks_checked = 4096;  ///< held by each thread at once w
 template <shares Strategy>
 struct fixture {
   fixture(strategy_factory<Strategy> factory, std::size_t batch, unsigned count)
-      : heap(factory, count), threads(count), batches(count, std::vector<std::uint64_t*>(batch)) {
-    verify_apart(threads, [this](unsigned thread) -> Strategy& { return heap.of(thread); },
-                 std::vector<std::uint32_t>(blocks_checked, bytes));
-  }
+      : heap(factory, count), threads(count), batches(count, std::vector<std::uint64_t*>(batch)) {}
 
   void allocate(unsigned thread) {
     Strategy& strategy = heap.of(thread);
@@ -50,8 +47,8 @@ const family threadtest({
     .question = "Does a malloc scale when every thread allocates and frees small blocks of its own?",
     .operation = "allocate 8 B and write them; after as many blocks as the name says, free them in the order of "
                  "allocation; all threads at once, timed until all are done",
-    .untimed = "starting and pinning the threads; batches that all threads mark, hold and check at once; rounds "
-               "for 10 ms",
+    .untimed = "batches that threads of another process mark, hold and check at once; starting and pinning the threads; "
+               "rounds for 10 ms",
     .heap = "empty apart from the blocks of the batch",
     .held_against = "none: the same loops and writes, with one block that always exists",
     .controls = "^threadtest/none/",
@@ -70,7 +67,10 @@ const family threadtest({
         if (std::is_same_v<Strategy, mmap_>) return;  // a page a block
         registry.add(
             factory.name, {{"count", batch}, {"threads", count}},
-            [=] { return std::make_shared<fixture<Strategy>>(factory, batch, count); },
+            [=] {
+              verify_apart(factory, count, std::vector<std::uint32_t>(blocks_checked, bytes));
+              return std::make_shared<fixture<Strategy>>(factory, batch, count);
+            },
             [=](benchmark::State& state, fixture<Strategy>& in) {
               measure_rounds(state, in.threads, static_cast<std::int64_t>(batch), [&](unsigned thread) {
                 in.allocate(thread);

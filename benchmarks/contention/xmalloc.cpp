@@ -50,7 +50,6 @@ struct fixture {
     const std::size_t batches = std::max(short_depth, depth / links.size()) / blocks_a_batch;
     for (auto& link : links) link = std::make_unique<batch_link>(batches);
     steps_ahead = batches * routes.fan();
-    verify_apart(threads, [this](unsigned thread) -> Strategy& { return heap.of(thread); }, sizes.front());
     threads.round([this](unsigned thread) {
       if (thread < producers) produce(thread, steps_ahead);
     });
@@ -130,8 +129,8 @@ const family xmalloc({
     .operation = "one thread allocates a block, writes its number and, when 256 are there, passes them on; another "
                  "thread reads them and frees them; half of the threads allocate and half free, timed until all are "
                  "done",
-    .untimed = "starting and pinning the threads; drawing 4,096 sizes for every producer; blocks that all threads mark, "
-               "hold and check at once; filling the queues; one verified round, and more for 10 ms",
+    .untimed = "blocks that threads of another process mark, hold and check at once; starting and pinning the threads; "
+               "drawing 4,096 sizes for every producer; filling the queues; one verified round, and more for 10 ms",
     .heap = "the blocks on their way, as many as the name says",
     .held_against = "none: the same block goes through the queues: the cost of the queues, the team, and a cache "
                     "line that travels",
@@ -160,7 +159,11 @@ const family xmalloc({
           if (depth == published_depth && registry.chosen() == profile::quick && (mixed || !compared)) return;
           registry.add(
               factory.name, {{"bytes", mixed ? "mixed" : "64"}, {"depth", depth}, {"threads", count}},
-              [=] { return std::make_shared<fixture<Strategy>>(factory, count / 2, mixed, depth); },
+              [=] {
+                generator random(seed);
+                verify_apart(factory, count, sizes_of_round(mixed, random));
+                return std::make_shared<fixture<Strategy>>(factory, count / 2, mixed, depth);
+              },
               [](benchmark::State& state, fixture<Strategy>& in) {
                 measure_rounds(state, in.threads, blocks_a_round, [&](unsigned thread) { in.round(thread); });
                 in.verify();

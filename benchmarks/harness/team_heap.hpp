@@ -11,6 +11,7 @@
 
 #include "every_strategy.hpp"
 #include "family.hpp"
+#include "forked.hpp"
 #include "threads.hpp"
 
 namespace stackheap {
@@ -55,13 +56,14 @@ class mark {
 
 inline constexpr const char* shared_memory_error = "two threads were given the same memory at once";
 
-/// Verifies, untimed and with all threads of the team at once, that no two threads get the same memory: each thread takes
-/// blocks of `sizes` from the strategy `heap_of(thread)`, marks them, holds them until all threads hold theirs, and finds
-/// its marks again. In the later turns, threads take blocks while others free theirs. Throws verification_error.
+/// Whether threads get memory of their own.
+enum class apartness { apart, overlapping, out_of_memory };
+
+/// Each thread of the team takes blocks of `sizes` from the strategy `heap_of(thread)`, marks them, holds them until all
+/// threads hold theirs, and finds its marks again. In the later turns, threads take blocks while others free theirs.
 template <class HeapOf>
-void verify_apart(team& threads, HeapOf heap_of, const std::vector<std::uint32_t>& sizes) {
+apartness apartness_of(team& threads, HeapOf heap_of, const std::vector<std::uint32_t>& sizes) {
   using Strategy = std::remove_reference_t<decltype(heap_of(0U))>;
-  if (std::is_same_v<Strategy, none>) return;  // the control's blocks are one and the same
   constexpr int turns = 4;
   std::atomic<bool> out_of_memory = false, overlapping = false;
   std::barrier all_hold(threads.size());
@@ -82,8 +84,24 @@ void verify_apart(team& threads, HeapOf heap_of, const std::vector<std::uint32_t
         if (blocks[i] != nullptr) mine.deallocate(blocks[i], sizes[i]);
     }
   });
-  if (out_of_memory) throw verification_error("the strategy ran out of memory");
-  if (overlapping) throw verification_error(shared_memory_error);
+  return out_of_memory ? apartness::out_of_memory : overlapping ? apartness::overlapping : apartness::apart;
+}
+
+/// Verifies, before the threads of a benchmark start, that no two of as many threads get the same memory. It does so in a
+/// copy of this process: a heap that has held so many blocks may cost less for ever after, as tcmalloc, which then has more
+/// blocks on their way between two threads. Throws verification_error.
+template <shares Strategy>
+void verify_apart(const strategy_factory<Strategy>& factory, unsigned threads, const std::vector<std::uint32_t>& sizes) {
+  if (std::is_same_v<Strategy, none>) return;  // the control's blocks are one and the same
+  const int found = in_a_copy([&] {
+    team_heap<Strategy> heap(factory, threads);
+    team workers(threads);
+    return static_cast<int>(apartness_of(workers, [&](unsigned thread) -> Strategy& { return heap.of(thread); }, sizes));
+  });
+  if (found == static_cast<int>(apartness::apart)) return;
+  if (found == static_cast<int>(apartness::overlapping)) throw verification_error(shared_memory_error);
+  if (found == static_cast<int>(apartness::out_of_memory)) throw verification_error("the strategy ran out of memory");
+  throw verification_error("the strategy ended a process in which threads took blocks at once");
 }
 
 }  // namespace stackheap

@@ -122,6 +122,13 @@ counts team::stop_counting() {
   return sum;
 }
 
+line_trips::line_trips(benchmark::State& state, team& threads)
+    : state_(state), threads_(threads), before_(threads.ns_line_trip()) {}
+
+line_trips::~line_trips() {
+  if (before_) state_.counters["ns_line_trip"] = std::max(*before_, *threads_.ns_line_trip());
+}
+
 void measure_rounds(benchmark::State& state, team& threads, std::int64_t operations,
                     const std::function<void(unsigned)>& work) {
   if (threads.repeats == 0) threads.repeats = repeats_for(threads, work);
@@ -129,18 +136,15 @@ void measure_rounds(benchmark::State& state, team& threads, std::int64_t operati
   const std::function<void(unsigned)> long_work = [&](unsigned thread) {
     for (std::int64_t i = 0; i < repeats; ++i) work(thread);
   };
-  const std::optional<double> trip_before = threads.ns_line_trip();
-  {
-    measured measuring(state, threads.size());
-    threads.start_counting();
-    const double taken = seconds_of([&] {
-      while (state.KeepRunningBatch(operations * repeats)) threads.round(long_work);
-    });
-    measuring.include(threads.stop_counting());
-    // Not SetItemsProcessed: Google Benchmark would divide by the processor time of this one thread.
-    state.counters["items_per_second"] = static_cast<double>(state.iterations()) * threads.size() / taken;
-  }
-  if (trip_before) state.counters["ns_line_trip"] = std::max(*trip_before, *threads.ns_line_trip());
+  const line_trips trips(state, threads);
+  measured measuring(state, threads.size());
+  threads.start_counting();
+  const double taken = seconds_of([&] {
+    while (state.KeepRunningBatch(operations * repeats)) threads.round(long_work);
+  });
+  measuring.include(threads.stop_counting());
+  // Not SetItemsProcessed: Google Benchmark would divide by the processor time of this one thread.
+  state.counters["items_per_second"] = static_cast<double>(state.iterations()) * threads.size() / taken;
 }
 
 deep_thread::deep_thread(std::size_t held_bytes, std::size_t room_bytes) : held_bytes_(held_bytes) {

@@ -60,11 +60,25 @@ class team {
   std::vector<std::jthread> others_;
 };
 
+/// Times a cache line's trip between the threads of a team when it is made and when it is destroyed, around what is
+/// measured between: the counter ns_line_trip is the larger of both.
+class line_trips {
+ public:
+  line_trips(benchmark::State& state, team& threads);
+  line_trips(const line_trips&) = delete;
+  line_trips& operator=(const line_trips&) = delete;
+  ~line_trips();
+
+ private:
+  benchmark::State& state_;
+  team& threads_;
+  std::optional<double> before_;
+};
+
 /// Runs a timed loop over rounds of a team. `operations` is the number of operations of each thread in one call of
 /// `work`; short work is repeated within a round. The first rounds, for 10 ms, are not timed: until then a processor that
 /// waited may be slow to wake, and a malloc may not have shared its memory out. The reported time is that of one operation of
-/// one thread while all threads work: a time that does not grow with the threads is ideal scaling. The counter ns_line_trip is
-/// the larger of two, before the timing and after it.
+/// one thread while all threads work: a time that does not grow with the threads is ideal scaling.
 void measure_rounds(benchmark::State& state, team& threads, std::int64_t operations,
                     const std::function<void(unsigned)>& work);
 

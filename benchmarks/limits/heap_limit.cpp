@@ -1,18 +1,15 @@
 // How much does a malloc grant in one block, and how much of it can be used?
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <csignal>
 #include <cstdint>
 #include <cstdlib>
 #include <fstream>
 #include <memory>
 
 #include "child.hpp"
+#include "forked.hpp"
 #include "free_memory.hpp"
 #include "held_memory.hpp"
 #include "measure.hpp"
@@ -35,18 +32,14 @@ answer ask(std::size_t bytes) {
   void* const shared = ::mmap(nullptr, sizeof(answer), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED) throw verification_error("the system refuses to map memory");
   auto* const reply = std::construct_at(static_cast<answer*>(shared));
-  const pid_t asking = ::fork();
-  if (asking == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  in_a_copy([&] {
     const std::size_t before = held_now().resident;
     reply->granted = hide(std::malloc(bytes)) != nullptr;
     const std::size_t after = held_now().resident;
     reply->metadata = after - std::min(after, before);
     reply->given = true;
-    ::_exit(0);
-  }
-  if (asking < 0) throw verification_error("the system refuses to start a process");
-  while (::waitpid(asking, nullptr, 0) < 0 && errno == EINTR) {}
+    return 0;
+  });
   const answer result = *reply;
   ::munmap(shared, sizeof(answer));
   if (!result.given) throw verification_error("malloc of " + std::to_string(bytes) + " bytes ended the process");

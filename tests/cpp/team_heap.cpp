@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <csignal>
 #include <mutex>
 #include <vector>
 
@@ -47,31 +48,49 @@ class exhausted {
   void deallocate(void*, std::size_t) { ADD_FAILURE() << "nothing was taken"; }
 };
 
+/// Is killed by the system, as a process that takes all memory.
+class deadly {
+ public:
+  static constexpr bool thread_safe = true;
+  void* allocate(std::size_t) { return std::raise(SIGKILL), nullptr; }
+  void deallocate(void*, std::size_t) {}
+};
+
+/// How often this process's heap was asked.
+int asked = 0;
+
+class counted {
+ public:
+  static constexpr bool thread_safe = true;
+  void* allocate(std::size_t bytes) { return ++asked, ::operator new(bytes); }
+  void deallocate(void* block, std::size_t) { ::operator delete(block); }
+};
+
 template <class Strategy>
-void verify_on(unsigned count, Strategy& heap) {
-  team threads(count);
-  verify_apart(threads, [&](unsigned) -> Strategy& { return heap; }, sizes);
+strategy_factory<Strategy> factory_of() {
+  return {"heap", [] { return Strategy(); }};
 }
 
-TEST(team_heap, memory_of_their_own_is_accepted) {
-  new_delete heap{{}};
-  for (const unsigned count : {1U, 2U, 5U}) EXPECT_NO_THROW(verify_on(count, heap));
+TEST(team_heap, memory_of_their_own_is_accepted_and_the_heap_of_this_process_stays_as_it_is) {
+  for (const unsigned count : {1U, 2U, 5U}) EXPECT_NO_THROW(verify_apart(factory_of<counted>(), count, sizes));
+  EXPECT_EQ(asked, 0);
 }
 
 TEST(team_heap, memory_given_to_two_threads_at_once_is_noticed) {
-  given_twice heap;
-  EXPECT_NO_THROW(verify_on(1, heap)) << "a single thread is served without fault";
-  EXPECT_THROW(verify_on(2, heap), verification_error);
+  EXPECT_NO_THROW(verify_apart(factory_of<given_twice>(), 1, sizes)) << "a single thread is served without fault";
+  EXPECT_THROW(verify_apart(factory_of<given_twice>(), 2, sizes), verification_error);
 }
 
 TEST(team_heap, a_heap_without_memory_is_noticed) {
-  exhausted heap;
-  EXPECT_THROW(verify_on(2, heap), verification_error);
+  EXPECT_THROW(verify_apart(factory_of<exhausted>(), 2, sizes), verification_error);
+}
+
+TEST(team_heap, a_heap_that_kills_its_process_is_noticed) {
+  EXPECT_THROW(verify_apart(factory_of<deadly>(), 2, sizes), verification_error);
 }
 
 TEST(team_heap, the_one_block_of_the_control_is_accepted) {
-  none control({1000, 1});
-  EXPECT_NO_THROW(verify_on(2, control));
+  EXPECT_NO_THROW(verify_apart(strategy_factory<none>{"none", [] { return none({1000, 1}); }}, 2, sizes));
 }
 
 TEST(team_heap, a_mark_is_that_of_one_block) {

@@ -1,10 +1,12 @@
 // What do the same operations cost by a program that shares nothing with the suite: neither its harness, nor Google
-// Benchmark, nor its clock? For scripts/verify. Prints the benchmarks that it repeats, or the nanoseconds of one of them.
+// Benchmark, nor its clock? For scripts/verify. Prints the benchmarks that it repeats, or the nanoseconds of one of them
+// and of a cache line's trip between its threads.
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <barrier>
 #include <cstdint>
 #include <cstdio>
@@ -25,6 +27,8 @@
 #endif
 
 namespace {
+
+double trip = 0;  ///< nanoseconds of a cache line's way from one thread to another; 0 where there was one thread
 
 double now_ns() {
   timespec now{};
@@ -221,10 +225,11 @@ class live_blocks {
 };
 
 /// Two threads, each on a processor of its own. Each makes its work, and does it `rounds` times, from one moment on, until
-/// both are done: the median of five timings, by operation of one thread.
+/// both are done: the median of five timings, by operation of one thread. Before, a cache line goes to and fro.
 template <class Make>
 double by_two(std::size_t operations, std::size_t rounds, Make make) {
   std::barrier both(2);
+  std::atomic<int> ball{0};
   double from[5][2], until[5][2], ns[5];
   const auto run = [&](int thread) {
     cpu_set_t allowed, own;
@@ -233,6 +238,13 @@ double by_two(std::size_t operations, std::size_t rounds, Make make) {
     for (int cpu = 0, left = thread; cpu < CPU_SETSIZE && left >= 0; ++cpu)
       if (CPU_ISSET(cpu, &allowed) && left-- == 0) CPU_SET(cpu, &own);
     sched_setaffinity(0, sizeof own, &own);
+    constexpr int trips = 20'000;
+    for (int i = thread; i < trips; i += 2) {
+      while (ball.load(std::memory_order_acquire) != i) {}
+      if (i == trips / 2) trip = now_ns();
+      if (i == trips - 2) trip = (now_ns() - trip) / (trips / 2 - 2);
+      ball.store(i + 1, std::memory_order_release);
+    }
     const auto work = make(thread);
     work();
     for (int timing = 0; timing < 5; ++timing) {
@@ -248,6 +260,56 @@ double by_two(std::size_t operations, std::size_t rounds, Make make) {
     ns[i] = (std::max(until[i][0], until[i][1]) - std::min(from[i][0], from[i][1])) / static_cast<double>(rounds * operations);
   std::sort(std::begin(ns), std::end(ns));
   return ns[2];
+}
+
+// Blocks that one thread allocates and another frees
+
+/// A ring of 256 blocks. Each end has its own count, and reads the other's only when it has no more to do.
+struct ring {
+  struct alignas(128) end {
+    std::atomic<std::size_t> shown{0};
+    std::size_t done = 0, seen = 0;
+  };
+  /// Reads until the other end has come on; after 100 readings another thread may need the processor.
+  static void look(const end& other, end& own, std::size_t without) {
+    for (int readings = 0; own.seen == without; own.seen = other.shown.load(std::memory_order_acquire))
+      if (++readings > 100) std::this_thread::yield();
+  }
+  void put(void* block) {
+    look(out, in, in.done - std::size(blocks));
+    blocks[in.done % std::size(blocks)] = block;
+    in.shown.store(++in.done, std::memory_order_release);
+  }
+  void* get() {
+    look(in, out, out.done);
+    void* const block = blocks[out.done % std::size(blocks)];
+    out.shown.store(++out.done, std::memory_order_release);
+    return block;
+  }
+  end in, out;
+  alignas(128) void* blocks[256] = {};
+};
+
+double hand_on() {
+  constexpr std::size_t blocks = 4096;
+  ring between;
+  return by_two(blocks, 50, [&](int thread) {
+    return [&between, thread] {
+      std::uint64_t sum = 0;
+      for (std::size_t i = 0; i < blocks; ++i)
+        if (thread == 0) {
+          void* const block = std::malloc(64);
+          *static_cast<std::uint64_t*>(block) = i;
+          used(block);
+          between.put(block);
+        } else {
+          void* const block = between.get();
+          sum += *static_cast<std::uint64_t*>(block);
+          std::free(block);
+        }
+      if (thread == 1 && sum != blocks * (blocks - 1) / 2) std::abort();
+    };
+  });
 }
 
 double replace_by_two() {
@@ -497,6 +559,7 @@ constexpr std::pair<const char*, double (*)()> repeated[] = {
     {"thread_start/cached_stack/bytes:65536/touch:none/core:any", start_thread},
     {"pass/type:vector_1000/how:copy", copy_vector},
     {"private/glibc/threads:2", replace_by_two},
+    {"handoff/glibc/pairs:1", hand_on},
 #if defined(__x86_64__)
     {"latency/none/bytes:64/op:malloc", one_malloc<true>},
     {"latency/glibc/bytes:64/op:malloc", one_malloc<false>},
@@ -508,6 +571,6 @@ constexpr std::pair<const char*, double (*)()> repeated[] = {
 int main(int count, char** arguments) {
   for (const auto& [name, measure] : repeated)
     if (count < 2) std::printf("%s\n", name);
-    else if (std::strcmp(arguments[1], name) == 0) return std::printf("%.6g\n", measure()) < 0;
+    else if (std::strcmp(arguments[1], name) == 0) return std::printf("%.6g", measure()) < 0 || std::printf(" %.6g\n", trip) < 0;
   return count < 2 ? 0 : 2;
 }

@@ -17,7 +17,7 @@ from typing import Any
 
 from suite.base.errors import BadInput, UnitFailed
 from suite.results.metrics import TIME, declared_metrics, metrics_of
-from suite.results.model import Benchmark, BenchmarkName, Sample
+from suite.results.model import LINE_TRIP, MOST_TAKEN, Benchmark, BenchmarkName, Sample
 from suite.results.read import failure_of
 from suite.runner.program import Catalogue, Part, Program, ask, measure_part
 from suite.selfcheck import assembly
@@ -33,6 +33,7 @@ MOST_ALONE_PROCESSES = 28
 SAME_ALONE = 0.05  # how far a figure may lie from that of its benchmark alone; SKIPPED where the intervals are too wide
 INDEPENDENT = "independent"  # the program beside the suite's that repeats some benchmarks without the suite's code
 TURNS = 7  # processes of the suite, and as many of the independent program, alternating
+MOST_TURNS = 21  # where the cores are near each other only in some
 SAME_INDEPENDENTLY = 0.1
 CALLED_IN_A_LOOP = "scoped/"  # a family whose shortest operations are one call: where that lies decides on a cycle
 SHORT_OPERATIONS = (  # a changed branch or cache line is seen best in the shortest operations
@@ -192,24 +193,44 @@ def independent(suite: SuiteUnderTest) -> Iterator[Row]:
 
 
 def _independent(suite: SuiteUnderTest, name: str) -> Row:
-    ours: list[float] = []
-    cycles: list[float] = []
-    independently: list[float] = []
     figure = declared_metrics(suite.catalogue.about).get(name.split("/")[0], (TIME,))[0]
-    for turn in range(TURNS):
+    turns: list[_Turn] = []
+    for turn in range(MOST_TURNS):
         for row in suite.in_layout(turn, suite.program.profile).rows(f"^{re.escape(name)}$").values():
-            ours.append(float(row[figure.counter or "real_time"]))
-            cycles.append(float(row["ns_per_addition"]))
-        independently.append(float(suite.independently(name)))
+            ns, *trip = map(float, suite.independently(name).split())
+            trips = (float(row.get(LINE_TRIP, 0.0)), *trip)
+            turns.append(_Turn(float(row[figure.counter or "real_time"]), float(row["ns_per_addition"]), ns, trips))
+        near = _near(turns)
+        if len(near) == TURNS or len(near) == 0:
+            break
     claim = f"{name} costs the same in an independent program"
-    if len(ours) < TURNS or min(*ours, *independently) <= 0:
-        return Row(claim, SKIPPED, "it could not be measured in each process")
+    if len(near) < TURNS or any(min(turn.ours, turn.independently) <= 0 for turn in near):
+        return Row(claim, SKIPPED, f"it could be measured in {len(near)} of {TURNS} turns")
+    ours, cycles, independently = zip(*((turn.ours, turn.cycle, turn.independently) for turn in near))
     ratio = estimate_ratio(ours, independently)
     within = SAME_INDEPENDENTLY
     if name.startswith(CALLED_IN_A_LOOP):
         within = max(within, median(cycles) / median(independently))
     evidence = f"{median(ours):.3g} and {median(independently):.3g} ns: {ratio.median:.3f} ({ratio.low:.3f} to {ratio.high:.3f})"
     return Row(claim, _sameness([ratio], within), evidence)
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """What the suite's program and the independent program measured, one right after the other, in ns."""
+
+    ours: float
+    cycle: float
+    independently: float
+    trips: tuple[float, ...]  # of a cache line from core to core in both programs; 0 without threads
+
+
+def _near(turns: Sequence[_Turn]) -> list[_Turn]:
+    """The turns in which the cores were as near each other as in the nearest: a host moves its guests' processors."""
+    if not turns:
+        return []
+    nearest = [min(trips) for trips in zip(*(turn.trips for turn in turns))]
+    return [turn for turn in turns if all(trip <= least / (1 - MOST_TAKEN) for trip, least in zip(turn.trips, nearest))]
 
 
 def loops(suite: SuiteUnderTest) -> Iterator[Row]:

@@ -25,7 +25,7 @@ class ProgramOutput(verify.SuiteUnderTest):
     """A suite whose measured times come from the test."""
 
     answer: Callable[[str, str], Rows]
-    repeated: Mapping[str, Iterator[float]] = field(default_factory=dict)  # what the independent program measures
+    repeated: Mapping[str, Iterator[float | str]] = field(default_factory=dict)  # what the independent program measures
 
     def rows(self, only: str, preload: str = "") -> Rows:
         return self.answer(only, preload)
@@ -175,6 +175,30 @@ def test_a_call_in_a_loop_may_differ_by_a_cycle(ours: float, verdict: str) -> No
     offered = suite(lambda only, preload: timed(**{name: ours}))
     catalogue = replace(offered.catalogue, parts=(Part("scoped", "allocation", 0, "^scoped/", (name,)),))
     offered = replace(offered, catalogue=catalogue, repeated={name: itertools.repeat(1.4)})
+    assert verdicts(verify.independent(offered)) == [verdict]
+
+
+@pytest.mark.parametrize(
+    ("far", "verdict"),
+    [
+        ((), verify.PASS),
+        ((2, 3, 4), verify.PASS),  # measured in more turns
+        (range(1, 20), verify.SKIPPED),
+    ],
+)
+@pytest.mark.parametrize("which", [0, 1])
+def test_turns_in_which_the_cores_were_far_apart_do_not_count(far: Sequence[int], verdict: str, which: int) -> None:
+    name = "handoff/glibc/pairs:1"
+    turns = itertools.count()
+
+    def measured(only: str, preload: str) -> Rows:
+        apart = next(turns) in far and which == 0
+        return {name: {"real_time": 215.0 if apart else 55.0, "ns_per_addition": 0.25, "ns_line_trip": 160.0 if apart else 26.0}}
+
+    independently = iter("215 170" if turn in far and which == 1 else "56 40" for turn in range(30))
+    offered = suite(measured)
+    part = Part("handoff", "contention", 0, "^handoff/", (name,))
+    offered = replace(offered, catalogue=replace(offered.catalogue, parts=(part,)), repeated={name: independently})
     assert verdicts(verify.independent(offered)) == [verdict]
 
 
