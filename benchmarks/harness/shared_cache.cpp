@@ -2,17 +2,17 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <regex>
 
 #include "chain.hpp"
 #include "family.hpp"
+#include "passes.hpp"
 #include "topology.hpp"
 
 namespace stackheap {
 namespace {
 
-constexpr std::size_t loads = 8192;  ///< in a stretch; of the next stretch, other lines
+constexpr std::size_t stretches = 16;  ///< of a walk through the whole set: the median is that without an interruption
 
 struct probe {
   explicit probe(std::size_t bytes) : set(storage::mmap_4k, bytes) {
@@ -44,19 +44,17 @@ last_beside& the_last_beside() {
   return last;
 }
 
-double ns_of_a_stretch(const chain_node*& walker) {
-  const auto start = std::chrono::steady_clock::now();
+const chain_node* after(std::size_t loads, const chain_node* walker) {
   for (std::size_t i = 0; i < loads; ++i) walker = walker->next;
   keep(walker);
-  const std::chrono::duration<double, std::nano> taken = std::chrono::steady_clock::now() - start;
-  return taken.count() / loads;
+  return walker;
 }
 
 }  // namespace
 
 std::optional<std::size_t> shared_cache_set(std::optional<std::size_t> second_cache, std::optional<std::size_t> shared_cache) {
   const std::size_t least = 4 * second_cache.value_or(0);
-  const std::size_t quarter = std::min(shared_cache.value_or(0) / 4, std::size_t{16} << 20);
+  const std::size_t quarter = std::min(shared_cache.value_or(0) / 4, std::size_t{8} << 20);
   const std::size_t bytes = std::max(least, quarter) / 4096 * 4096;
   if (least == 0 || bytes == 0 || shared_cache.value_or(0) < 2 * bytes) return {};
   return bytes;
@@ -65,14 +63,14 @@ std::optional<std::size_t> shared_cache_set(std::optional<std::size_t> second_ca
 std::optional<double> ns_shared_cache() {
   const std::optional<probe>& walked = the_probe();
   if (!walked) return {};
-  const std::size_t count = walked->set.bytes() / sizeof(chain_line);
-  for (int pass = 0; pass < 3; ++pass)  // after one, a cache may still keep what was there
+  const std::size_t count = walked->set.bytes() / sizeof(chain_line), loads = count / stretches;
+  for (int pass = 0; pass < 3; ++pass)  // in order, which is quick; after one, a cache may still keep what was there
     for (std::size_t i = 0; i < count; ++i) keep(walked->lines()[i].turns[0].next);
-  std::array<double, 3> stretches{};
-  const chain_node* walker = walked->start;
-  for (double& ns : stretches) ns = ns_of_a_stretch(walker);
-  std::sort(stretches.begin(), stretches.end());
-  return stretches[1];
+  const chain_node* walker = after(count, walked->start);
+  std::array<double, stretches> ns{};
+  for (double& stretch : ns) stretch = 1e9 * seconds_of([&] { walker = after(loads, walker); }) / static_cast<double>(loads);
+  std::sort(ns.begin(), ns.end());
+  return ns[stretches / 2];
 }
 
 bool past_second_cache(const std::string& name) {
@@ -92,7 +90,7 @@ std::optional<double> shared_cache_beside(const std::string& name) {
 std::optional<double> ns_shared_cache_again() {
   const std::optional<double> before = the_last_beside().ns;
   if (!before) return {};
-  constexpr int most_attempts = 8;
+  constexpr int most_attempts = 3;
   constexpr double as_before = 1.1;
   double least = 1e300;
   for (int attempt = 0; attempt < most_attempts && least > as_before * *before; ++attempt)

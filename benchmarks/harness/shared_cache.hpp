@@ -16,12 +16,13 @@ inline constexpr std::size_t rounds_before_timing = 8;
 
 /// The set of the walk: a quarter of the shared cache, about what a guest has of it while its host is quiet, so that it is
 /// slow to walk as soon as the sets of benchmarks are; but at least four times the second-level cache, which then holds
-/// little of it, and at most 16 MiB, which take milliseconds. Empty where the shared cache is unknown or not at least twice
+/// little of it, and at most 8 MiB, which take milliseconds. Empty where the shared cache is unknown or not at least twice
 /// as large.
 std::optional<std::size_t> shared_cache_set(std::optional<std::size_t> second_cache, std::optional<std::size_t> shared_cache);
 
-/// Nanoseconds of a load that waits for the load before it, at random in that set, just after the set was read once: the
-/// median of three stretches, together under a millisecond where the cache is free. Empty without a set.
+/// Nanoseconds of a load that waits for the load before it, at random in that set: the median of the stretches of a walk
+/// through all of it, right after such a walk. A set that was just read in order would still be there, whoever uses the cache:
+/// a slow walk leaves others the time to push it out, and is slow for that reason. Empty without a set.
 std::optional<double> ns_shared_cache();
 
 /// Whether the family of this benchmark declares that its data lie past the second-level cache (about::past_second_cache).
