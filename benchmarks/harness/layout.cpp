@@ -23,10 +23,10 @@ constexpr std::size_t alignment = 16;
 std::mutex drawing;
 generator random_layout(seed);
 
-/// Blocks that are never freed; they stay reachable.
+/// Blocks that are never freed; they stay reachable, also while the process ends.
 std::vector<void*>& kept() {
-  static std::vector<void*> blocks;
-  return blocks;
+  static auto* const blocks = new std::vector<void*>;
+  return *blocks;
 }
 
 void keep_block(std::size_t bytes) { kept().push_back(std::malloc(bytes)); }
