@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <csignal>
 #include <mutex>
 #include <vector>
@@ -57,7 +58,7 @@ class deadly {
 };
 
 /// How often this process's heap was asked.
-int asked = 0;
+std::atomic<int> asked = 0;
 
 class counted {
  public:
