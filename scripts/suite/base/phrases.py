@@ -44,7 +44,9 @@ def span(values: Iterable[float], text: Callable[[float], str] = short_time) -> 
 
 def differs(compared: Estimate) -> bool:
     """Whether the two sides of a ratio or difference differ beyond its interval. Without an interval the answer is no."""
-    return compared.has_interval and not compared.holds(0.0 if isinstance(compared, Difference) else 1.0)
+    if isinstance(compared, Difference):
+        return compared.has_interval and not compared.holds(0.0) and not compared.is_slight
+    return compared.has_interval and not compared.holds(1.0)
 
 
 def none_differs(compared: Iterable[Estimate]) -> bool:
@@ -74,15 +76,15 @@ def multiple_named(compared: Mapping[str, Estimate]) -> str:
     return _multiple(compared, named=True)
 
 
-def beyond_control(differences: Sequence[Estimate]) -> str:
+def beyond_control(differences: Sequence[Difference]) -> str:
     """What is left without the control: `3.6 to 12 ns`, `up to 12 ns`, or `nothing measurable`."""
     left = {str(place): estimate for place, estimate in enumerate(differences) if is_left(estimate)}
     return _amount(left, len(left) < len(differences), named=False) if left else "nothing measurable"
 
 
-def is_left(difference: Estimate) -> bool:
+def is_left(difference: Difference) -> bool:
     """Whether something is left of a figure without its control. Without an interval: by the medians."""
-    return (difference.low if difference.has_interval else difference.median) > 0.0
+    return (difference.low if difference.has_interval else difference.median) > 0.0 and not difference.is_slight
 
 
 def _multiple(compared: Mapping[str, Estimate], named: bool) -> str:

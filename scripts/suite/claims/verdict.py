@@ -14,7 +14,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from suite.base import phrases
@@ -224,10 +224,12 @@ def relative(compared: Estimate) -> str:
         return relative(compared.difference)
     if not isinstance(compared, Difference):
         return times(compared)
-    within = f" ({interval_text(compared)})" if compared.has_interval else ""
     if compared.has_interval and not phrases.differs(compared):
-        return f"no measurable difference{within}"
-    return f"{time_text(abs(compared.median))} {'more' if compared.median >= 0.0 else 'less'}{within}"
+        return f"no measurable difference ({interval_text(compared)})"
+    less = compared.median < 0.0
+    amount = replace(compared, median=-compared.median, low=-compared.high, high=-compared.low) if less else compared
+    within = f" ({interval_text(amount)})" if amount.has_interval else ""
+    return f"{time_text(amount.median)} {'less' if less else 'more'}{within}"
 
 
 def interval(ratio: Estimate) -> str:

@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from suite.stats.rank_sum import fit_64_bits, rank_sum_counts
 
+LEAST_SHARE = 0.01  # of a figure
+TENTH_OF_A_CYCLE = 0.02  # nanoseconds, of the fastest processors
 CONFIDENCE = 0.95
 
 # Bimodal results, on as few as five processes: with these numbers, a series from one normal distribution is called
@@ -59,6 +61,14 @@ class Estimate:
 @dataclass(frozen=True)
 class Difference(Estimate):
     """How much more a figure is than another figure, in the unit of both, with its interval."""
+
+    base: float = 0.0  # the median of the figure that is less
+
+    @property
+    def is_slight(self) -> bool:
+        """Whether it is less than a tenth of a cycle and less than a hundredth of either figure: where a loop lies in memory
+        changes its time by as much."""
+        return abs(self.median) < min(LEAST_SHARE * self.base, TENTH_OF_A_CYCLE)
 
 
 def median(values: Iterable[float]) -> float:
@@ -113,7 +123,8 @@ def estimate_difference(above: Sequence[float], below: Sequence[float], confiden
     cut = _rank_sum_cut(len(above), len(below), confidence)
     middle = median(above) - median(below)
     low, high = _ends(np.subtract.outer(above, below), cut)
-    return Difference(middle, min(low, middle), max(middle, high), cut.coverage, min(len(above), len(below)))
+    ends = min(low, middle), max(middle, high)
+    return Difference(middle, *ends, cut.coverage, min(len(above), len(below)), base=min(median(above), median(below)))
 
 
 def estimate_shift(differences: Sequence[float], confidence: float = CONFIDENCE) -> Estimate:

@@ -16,7 +16,7 @@ from suite.claims.verdict import MATTERS, Comparison, Undecided, of_all, of_none
 from suite.commands import claims as command
 from suite.results.model import Benchmark, BenchmarkName, Run, Sample
 from suite.results.read import read_run
-from suite.stats.estimates import estimate_difference, median
+from suite.stats.estimates import Difference, estimate_difference, median
 from support import synthetic
 from support.claim_cases import cases
 from support.claim_cases.allocation import many, scoped
@@ -411,3 +411,9 @@ def test_two_cycles_are_few_and_three_are_not() -> None:
 
     assert few_cycles_apart(of_cycles(11.5), of_cycles(10.0))
     assert not few_cycles_apart(of_cycles(13.0), of_cycles(10.0))
+
+
+def test_what_costs_less_is_told_with_an_interval_of_the_same_sign() -> None:
+    assert relative(Difference(-0.45, -0.51, -0.39, 0.95, 10)) == "0.45 ns less (0.39 to 0.51 ns)"
+    assert relative(Difference(0.45, 0.39, 0.51, 0.95, 10)) == "0.45 ns more (0.39 to 0.51 ns)"
+    assert relative(Difference(0.45, 0.45, 0.45, 0.0, 1)) == "0.45 ns more"

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from suite.base import phrases
 from suite.stats import estimates
 from suite.stats.rank_sum import rank_sum_counts
 
@@ -113,6 +114,25 @@ def test_the_interval_is_widened_to_a_ratio_that_lies_outside_of_it() -> None:
 def test_a_ratio_of_values_that_are_not_positive_is_refused(above: list[float], below: list[float]) -> None:
     with pytest.raises(ValueError):
         estimates.estimate_ratio(above, below)
+
+
+@pytest.mark.parametrize(
+    ("more", "base", "slight"),
+    [
+        (0.004, 1.2, True),
+        (0.13, 1.2, False),
+        (0.004, 0.14, False),  # of an operation that is done many times in a cycle
+        (50.0, 11_000.0, False),  # a hundredth, but many cycles
+        (0.0, 1.2, True),
+    ],
+)
+def test_a_difference_is_slight_below_a_hundredth_and_a_tenth_of_a_cycle(more: float, base: float, slight: bool) -> None:
+    below = [base * (1 + 1e-9 * i) for i in range(10)]
+    above = [value + more for value in below]
+    for difference in (estimates.estimate_difference(above, below), estimates.estimate_difference(below, above)):
+        assert difference.is_slight == slight
+        assert phrases.differs(difference) != slight
+    assert phrases.is_left(estimates.estimate_difference(above, below)) != slight
 
 
 def test_without_an_interval_there_is_no_measurable_difference() -> None:
