@@ -90,6 +90,19 @@ TEST(team_heap, a_heap_that_kills_its_process_is_noticed) {
   EXPECT_THROW(verify_apart(factory_of<deadly>(), 2, sizes), verification_error);
 }
 
+TEST(team_heap, what_is_thrown_in_the_copy_is_thrown_here) {
+  const auto thrown_by = [](const std::function<int()>& work) {
+    try {
+      return std::to_string(in_a_copy(work));
+    } catch (const std::runtime_error& error) {
+      return std::string(error.what());
+    }
+  };
+  EXPECT_EQ(thrown_by([] { return 7; }), "7");
+  EXPECT_EQ(thrown_by([]() -> int { throw std::runtime_error("no such processor"); }), "no such processor");
+  EXPECT_EQ(thrown_by([]() -> int { throw 1; }), "an unknown exception");
+}
+
 TEST(team_heap, the_one_block_of_the_control_is_accepted) {
   EXPECT_NO_THROW(verify_apart(strategy_factory<none>{"none", [] { return none({1000, 1}); }}, 2, sizes));
 }
