@@ -263,20 +263,16 @@ def _disturbances(run: Run) -> Iterator[str]:
             f"Disturbed, kept and marked: {len(disturbed)} of {len(run.units)} processes; "
             f"the worst: {worst.family}, {', '.join(worst.reasons)}."
         )
-    cache = run.account.shared_cache
-    if cache and cache["ours"] < 1.0:
-        others = round((1 - cache["ours"]) * cache["processes"])
-        yield (
-            f"Others used the last cache during {others} of the {cache['processes']} processes that timed it: "
-            f"a load from it took up to {cache['slowest']:.1f} times as long as in a quiet process."
-        )
-    trip = run.account.line_trip
-    if trip and trip["near"] < 1.0:
-        far = round((1 - trip["near"]) * trip["processes"])
-        yield (
-            f"The cores were farther apart during {far} of the {trip['processes']} processes with threads: a cache line took "
-            f"up to {trip['slowest']:.1f} times as long from core to core; a virtual machine's host moves its processors."
-        )
+    probed = (
+        (run.account.shared_cache, "ours", "Others used the last cache during {disturbed} of the {processes} processes that timed "
+         "it: a load from it took up to {slowest:.1f} times as long as in a quiet process."),
+        (run.account.line_trip, "near", "The cores were farther apart during {disturbed} of the {processes} processes with "
+         "threads: a cache line took up to {slowest:.1f} times as long from core to core; a virtual machine's host moves its "
+         "processors."),
+    )  # fmt: skip
+    for account, quiet, sentence in probed:
+        if account and account[quiet] < 1.0:
+            yield sentence.format(disturbed=round((1 - account[quiet]) * account["processes"]), **account)
     moved = run.account.clock.get("moved", 0.0)
     if moved > SMALLEST_CLOCK_MOVE:
         yield f"The cores' clock moved by {moved:.1%} between processes: cycles are steadier than nanoseconds."

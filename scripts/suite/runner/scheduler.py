@@ -382,10 +382,12 @@ class _RunInProgress:
 
     def keep(self, unit: Unit, document: Document, key: str) -> None:
         kept = self.units.get(key)
-        quietest = probes.quietest_of((*self.units.values(), unit))
-        if kept is None or _interference_rank(unit, quietest) <= _interference_rank(kept, quietest):
-            write_unit(self.parts_folder / key, unit, document)
-            self.units[key] = unit
+        if kept is not None:
+            quietest = probes.quietest_of((*self.units.values(), unit))
+            if _interference_rank(unit, quietest) > _interference_rank(kept, quietest):
+                return
+        write_unit(self.parts_folder / key, unit, document)
+        self.units[key] = unit
 
     def seconds_left(self) -> float | None:
         """The expected time of the remaining units; None before the first unit is measured."""

@@ -219,29 +219,24 @@ def test_an_incomplete_run_has_a_caveat(tmp_path: Path) -> None:
     assert expected in lines
 
 
-def test_a_last_cache_that_others_used_is_a_caveat(tmp_path: Path) -> None:
+CACHE = "Others used the last cache during 1 of the 5 processes that timed it: a load from it took up to 4.0 times"
+CORES = "The cores were farther apart during 1 of the 5 processes with threads: a cache line took up to 4.0 times"
+
+
+@pytest.mark.parametrize(
+    ("taken", "sentence", "words"), [("cache_taken", CACHE, "last cache"), ("trip_taken", CORES, "farther apart")]
+)
+def test_what_others_took_of_the_machine_is_a_caveat(tmp_path: Path, taken: str, sentence: str, words: str) -> None:
     run = make_run(tmp_path)
-    assert not any("last cache" in line for line in summary.caveats(run))
+    assert not any(words in line for line in summary.caveats(run))
 
     def used(share: float) -> list[str]:
-        units = tuple(replace(unit, cache_taken=share if unit.process == 1 else 0.0) for unit in run.units)
+        shares: list[dict[str, Any]] = [{taken: share if unit.process == 1 else 0.0} for unit in run.units]
+        units = tuple(replace(unit, **changed) for unit, changed in zip(run.units, shares))
         return summary.caveats(replace(run, account=replace(run.account, units=units)))
 
-    sentence = "Others used the last cache during 1 of the 5 processes that timed it: a load from it took up to 4.0 times"
     assert any(line.startswith(sentence) for line in used(0.75))
-    assert not any("last cache" in line for line in used(0.2))
-
-
-def test_cores_that_the_host_moved_apart_are_a_caveat(tmp_path: Path) -> None:
-    run = make_run(tmp_path)
-
-    def apart(share: float) -> list[str]:
-        units = tuple(replace(unit, trip_taken=share if unit.process == 1 else 0.0) for unit in run.units)
-        return summary.caveats(replace(run, account=replace(run.account, units=units)))
-
-    sentence = "The cores were farther apart during 1 of the 5 processes with threads: a cache line took up to 4.0 times"
-    assert any(line.startswith(sentence) for line in apart(0.75))
-    assert not any("farther apart" in line for line in apart(0.2))
+    assert not any(words in line for line in used(0.2))
 
 
 @pytest.mark.parametrize(("slowest", "expected"), [(0.505, False), (0.6, True)])
