@@ -9,14 +9,13 @@
 #include <csignal>
 #include <cstring>
 #include <exception>
-#include <stdexcept>
 #include <string>
 
 #include "family.hpp"
 
 namespace stackheap {
 
-int in_a_copy(const std::function<int()>& work) {
+bool in_a_copy(const std::function<void()>& work) {
   constexpr std::size_t longest = 4096;
   void* const shared = ::mmap(nullptr, longest, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (shared == MAP_FAILED) throw verification_error("the system refuses to map memory");
@@ -27,7 +26,8 @@ int in_a_copy(const std::function<int()>& work) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(3);
     try {
-      ::_exit(work());
+      work();
+      ::_exit(0);
     } catch (const std::exception& error) {
       std::strncpy(thrown, error.what(), longest - 1);
     } catch (...) {
@@ -40,8 +40,8 @@ int in_a_copy(const std::function<int()>& work) {
   const std::string error = thrown;
   ::munmap(shared, longest);
   if (copy < 0) throw verification_error("the system refuses to start a process");
-  if (!error.empty()) throw std::runtime_error(error);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  if (!error.empty()) throw verification_error(error);
+  return status == 0;
 }
 
 }  // namespace stackheap

@@ -5,9 +5,9 @@
 
 namespace stackheap {
 
-/// Forks, does `work` in the copy and returns its result, 0 to 255, or -1 when a signal killed the copy. The heap of this
-/// process stays as it is. The copy dies with this process. Throws verification_error when the system refuses the copy, and
-/// std::runtime_error with the text of an exception that `work` throws.
-int in_a_copy(const std::function<int()>& work);
+/// Forks and does `work` in the copy: the heap of this process stays as it is. False when the copy ended before the work did.
+/// The copy dies with this process. Throws verification_error when the system refuses the copy, or with the text of an
+/// exception that `work` throws.
+bool in_a_copy(const std::function<void()>& work);
 
 }  // namespace stackheap

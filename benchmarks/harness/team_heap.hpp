@@ -56,13 +56,11 @@ class mark {
 
 inline constexpr const char* shared_memory_error = "two threads were given the same memory at once";
 
-/// Whether threads get memory of their own.
-enum class apartness { apart, overlapping, out_of_memory };
-
 /// Each thread of the team takes blocks of `sizes` from the strategy `heap_of(thread)`, marks them, holds them until all
-/// threads hold theirs, and finds its marks again. In the later turns, threads take blocks while others free theirs.
+/// threads hold theirs, and finds its marks again. In the later turns, threads take blocks while others free theirs. Throws
+/// verification_error where two threads got the same memory.
 template <class HeapOf>
-apartness apartness_of(team& threads, HeapOf heap_of, const std::vector<std::uint32_t>& sizes) {
+void verify_apart_here(team& threads, HeapOf heap_of, const std::vector<std::uint32_t>& sizes) {
   using Strategy = std::remove_reference_t<decltype(heap_of(0U))>;
   constexpr int turns = 4;
   std::atomic<bool> out_of_memory = false, overlapping = false;
@@ -84,7 +82,8 @@ apartness apartness_of(team& threads, HeapOf heap_of, const std::vector<std::uin
         if (blocks[i] != nullptr) mine.deallocate(blocks[i], sizes[i]);
     }
   });
-  return out_of_memory ? apartness::out_of_memory : overlapping ? apartness::overlapping : apartness::apart;
+  if (out_of_memory) throw verification_error("the strategy ran out of memory");
+  if (overlapping) throw verification_error(shared_memory_error);
 }
 
 /// Verifies, before the threads of a benchmark start, that no two of as many threads get the same memory. It does so in a
@@ -93,15 +92,12 @@ apartness apartness_of(team& threads, HeapOf heap_of, const std::vector<std::uin
 template <shares Strategy>
 void verify_apart(const strategy_factory<Strategy>& factory, unsigned threads, const std::vector<std::uint32_t>& sizes) {
   if (std::is_same_v<Strategy, none>) return;  // the control's blocks are one and the same
-  const int found = in_a_copy([&] {
+  const bool ended_well = in_a_copy([&] {
     team_heap<Strategy> heap(factory, threads);
     team workers(threads);
-    return static_cast<int>(apartness_of(workers, [&](unsigned thread) -> Strategy& { return heap.of(thread); }, sizes));
+    verify_apart_here(workers, [&](unsigned thread) -> Strategy& { return heap.of(thread); }, sizes);
   });
-  if (found == static_cast<int>(apartness::apart)) return;
-  if (found == static_cast<int>(apartness::overlapping)) throw verification_error(shared_memory_error);
-  if (found == static_cast<int>(apartness::out_of_memory)) throw verification_error("the strategy ran out of memory");
-  throw verification_error("the strategy ended a process in which threads took blocks at once");
+  if (!ended_well) throw verification_error("the strategy ended a process in which threads took blocks at once");
 }
 
 }  // namespace stackheap

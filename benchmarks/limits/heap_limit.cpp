@@ -38,7 +38,6 @@ answer ask(std::size_t bytes) {
     const std::size_t after = held_now().resident;
     reply->metadata = after - std::min(after, before);
     reply->given = true;
-    return 0;
   });
   const answer result = *reply;
   ::munmap(shared, sizeof(answer));
