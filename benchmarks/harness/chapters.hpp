@@ -20,6 +20,7 @@ inline constexpr std::array chapters{
     chapter_row{"ownership", "What does managing memory cost?"},
     chapter_row{"limits", "Where does it end?"},
     chapter_row{"footprint", "What does it cost in memory?"},
+    chapter_row{"program", "What does memory cost in real programs?"},
 };
 
 }  // namespace stackheap

@@ -72,6 +72,7 @@ PACKAGES: dict[str, list[str]] = {
     "clang": ["bin/clang++"],
     "pkg-config": ["bin/pkg-config"],
     "libhwloc-dev": ["pkgconfig/hwloc"],
+    "libzstd-dev": ["pkgconfig/libzstd"],
     "libbenchmark-dev": ["include/benchmark/benchmark.h"],
     "libgtest-dev": ["include/gtest/gtest.h"],
     "libmimalloc2.0": ["lib/libmimalloc.so.2"],
