@@ -27,17 +27,23 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     either.add_argument(
         "--refresh", metavar="RUN", type=Path, help="first make this run the reference, with its report"
     )
+    either.add_argument(
+        "--extend", metavar="RUN", type=Path, help="first add the families of this run that the reference lacks"
+    )
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     options = parse(arguments)
-    return answer(PROGRAM, lambda: _write(root, options.check, options.refresh))
+    return answer(PROGRAM, lambda: _write(root, options))
 
 
-def _write(root: Path, only_check: bool, measured: Path | None) -> int:
-    if measured is not None:
-        docs.take_as_reference(root, measured)
+def _write(root: Path, options: argparse.Namespace) -> int:
+    if options.refresh is not None:
+        docs.take_as_reference(root, options.refresh)
+    if options.extend is not None:
+        docs.extend_reference(root, options.extend)
+    only_check = options.check
     documents = docs.make(root)
     outdated = docs.outdated(root)
     stale = docs.stale(root, documents)

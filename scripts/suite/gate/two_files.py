@@ -61,7 +61,7 @@ class Rules:
 
 def compare(base: Run, new: Run, rules: Rules = Rules()) -> Comparison:
     """The verdict on each figure that both files have. Raises BadInput when they cannot be compared at all."""
-    differences = list(_differences(base, new))
+    differences = list(unlike_facts(base, new))
     if differences and not rules.across:
         raise BadInput(
             f"{new.path} cannot be compared with {base.path}: {'; '.join(differences)} (--across compares them anyway)"
@@ -99,7 +99,8 @@ def compare(base: Run, new: Run, rules: Rules = Rules()) -> Comparison:
 # ---- may they be compared?
 
 
-def _differences(base: Run, new: Run) -> Iterator[str]:
+def unlike_facts(base: Run, new: Run) -> Iterator[str]:
+    """A phrase for each fact in which the machine, the build or the way of measuring differs."""
     for key in (*_MACHINE, *_BUILD, *_METHOD):
         old_text, new_text = (one_line(str(run.context.get(key, "unknown"))) for run in (base, new))
         if old_text != new_text:

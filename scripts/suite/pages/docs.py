@@ -15,9 +15,11 @@ from suite.base import phrases
 from suite.base.blocks import BLOCK, OPENING
 from suite.base.errors import BadInput
 from suite.base.files import write_whole
+from suite.gate.two_files import unlike_facts
 from suite.pages import report
 from suite.results.caches import reported_text
 from suite.results.compact import write_compact
+from suite.results.merge import extended
 from suite.results.model import COUNTED_BESIDE, Run
 from suite.results.read import read_program_output, read_run
 
@@ -63,6 +65,23 @@ def take_as_reference(root: Path, measured: Path) -> None:
     report.write(report.make([read_run(root / REFERENCE_RUN)]), root / REFERENCE / "report.html")
 
 
+def extend_reference(root: Path, measured: Path) -> None:
+    """Adds the families of a measured run that the reference lacks. Raises BadResult, BadInput, OSError.
+
+    The run must be like the reference: the same machine, build and profile.
+    """
+    reference, later = read_run(root / REFERENCE_RUN), read_run(measured)
+    if not later.complete:
+        raise BadInput(f"{later.path} is incomplete: a reference is a whole run")
+    if unlike := list(unlike_facts(reference, later)):
+        raise BadInput(f"{later.path} cannot extend the reference: {'; '.join(unlike)}")
+    if not (families := set(later.families()) - set(reference.families())):
+        raise BadInput(f"{later.path} has no family that the reference lacks")
+    documents = (read_program_output(run.path) for run in (reference, later))
+    write_compact(root / REFERENCE_RUN, extended(*documents, families))
+    report.write(report.make([read_run(root / REFERENCE_RUN)]), root / REFERENCE / "report.html")
+
+
 def outdated(root: Path) -> list[str]:
     """How the reference differs from what the present program measures: a line each. Raises BadResult, BadDocument.
 
@@ -79,7 +98,8 @@ def outdated(root: Path) -> list[str]:
         if not any(benchmark.counter(counter) for benchmark in run.series()):
             lines.append(f"lacks {counter}, which the present program measures beside every benchmark")
     measured = set(run.account.about.get("families", {}))
-    families = {file.stem for file in root.glob("benchmarks/*/*.cpp") if file.parent.name != "harness"}
+    without_families = ("harness", "recording")
+    families = {file.stem for file in root.glob("benchmarks/*/*.cpp") if file.parent.name not in without_families}
     lines += [f"lacks the family {family}" for family in sorted(families - measured)]
     lines += [f"has the family {family}, which the present program lacks" for family in sorted(measured - families)]
     return [f"{REFERENCE_RUN} ({line})" for line in lines]
@@ -227,8 +247,18 @@ def _machine(run: Run) -> str:
         f"profile {context['profile']}" if "profile" in context else "",
         phrases.count(run.processes, "process", "processes"),
     )
+    return f"Measured{_on(context)}: {_cell('; '.join(filter(None, facts)))}.{_added(run)}"
+
+
+def _on(context: Mapping[str, str]) -> str:
     date = context.get("date", "").partition("T")[0]
-    return f"Measured{f' on {_cell(date)}' if date else ''}: {_cell('; '.join(filter(None, facts)))}."
+    return f" on {_cell(date)}" if date else ""
+
+
+def _added(run: Run) -> str:
+    """The families that came later, and when."""
+    added = run.account.about.get("added", ())
+    return "".join(f" {_cell(phrases.joined(later['families']))} measured later{_on(later)}." for later in added)
 
 
 def _families(run: Run, page: Path) -> str:

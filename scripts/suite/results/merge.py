@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from suite.base.files import write_json
@@ -36,6 +36,24 @@ def merge(
         own = [_row_in_run(by_process[process], process, begun, place) for process in sorted(by_process)]
         rows += own + _aggregates(own)
     return {"context": context, "benchmarks": rows}
+
+
+def extended(run: Document, later: Document, families: Collection[str]) -> Document:
+    """The run with these families of a later run. Each benchmark has a process of its own, so its figure does not depend on
+    what else was measured. The account says which families came later, from which revision and when."""
+    account, more = run["context"]["suite"], later["context"]["suite"]
+    about = dict(account["about"])
+    about["families"] = {**about["families"], **{name: more["about"]["families"][name] for name in families}}
+    about["chapters"] = {**more["about"]["chapters"], **about["chapters"]}
+    about["strategies"] = {**more["about"]["strategies"], **about["strategies"]}
+    facts = {key: str(later["context"].get(key, "")) for key in ("date", "revision")}
+    about["added"] = [*about.get("added", ()), {"families": sorted(families), **facts}]
+    lists = {
+        key: [*account[key], *(record for record in more[key] if record["family"] in families)] for key in ("units", "failed")
+    }
+    rows = [row for row in later["benchmarks"] if BenchmarkName.parse(run_name_of(row)).family in families]
+    context = {**run["context"], "suite": {**account, **lists, "about": about}}
+    return with_aggregates({"context": context, "benchmarks": [*run["benchmarks"], *rows]})
 
 
 def with_aggregates(document: Document) -> Document:

@@ -137,6 +137,58 @@ def test_a_refresh_takes_a_run_as_the_reference_with_figures_pages_and_report(
     assert contents(root) == content
 
 
+def without(document: Document, family: str) -> Document:
+    account = document["context"]["suite"]
+    account["units"] = [unit for unit in account["units"] if unit["family"] != family]
+    del account["about"]["families"][family]
+    document["benchmarks"] = [row for row in document["benchmarks"] if not row["name"].startswith(f"{family}/")]
+    return document
+
+
+def test_a_later_run_adds_the_families_that_the_reference_lacks(
+    root: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("later")
+    shutil.copy(root / docs.REFERENCE_RUN, folder / "earlier.json.gz")
+    write_compact(root / docs.REFERENCE_RUN, without(measured_by_the_present_program(root), "churn"))
+    assert f"{docs.REFERENCE_RUN} (lacks the family churn)" in check(root, capsys)[1]
+    later = measured_by_the_present_program(root, dearer)
+    later["context"].update(date="2027-02-03T04:05:06+00:00", revision="1234567")
+    write_json(folder / "run.json", later)
+    assert command.main(["--extend", str(folder)], root) == 0
+    assert check(root, capsys) == (0, [])
+    run, earlier, measured = (read_run(path) for path in (root / docs.REFERENCE_RUN, folder / "earlier.json.gz", folder))
+    assert run.account.about["added"] == [
+        {"families": ["churn"], "date": "2027-02-03T04:05:06+00:00", "revision": "1234567"}
+    ]  # fmt: skip
+    for name, benchmark in run.by_name.items():
+        source = measured if name.startswith("churn/") else earlier
+        assert benchmark.times == pytest.approx(source.by_name[name].times, rel=1e-4), name
+    (root / "README.md").write_text(BLOCK.format("machine"))
+    assert command.main([], root) == 0
+    assert "churn measured later on 2027-02-03." in (root / "README.md").read_text()
+
+
+def test_a_run_that_cannot_extend_the_reference_is_one_line(
+    root: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(root)
+    document = measured_by_the_present_program(root)
+    file = tmp_path_factory.mktemp("later") / "run.json"
+
+    def refusal() -> str:
+        write_json(file, document)
+        assert command.main(["--extend", str(file)], root) == 2
+        assert contents(root) == before
+        return capsys.readouterr().err
+
+    assert refusal() == f"scripts/readme: {file} has no family that the reference lacks\n"
+    document["context"]["cores"] = "64"
+    assert refusal() == f"scripts/readme: {file} cannot extend the reference: cores was 2, is 64\n"
+    document["context"]["suite"]["complete"] = False
+    assert refusal() == f"scripts/readme: {file} is incomplete: a reference is a whole run\n"
+
+
 def test_an_interrupted_run_does_not_become_the_reference(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
