@@ -77,8 +77,8 @@ def extend_reference(root: Path, measured: Path) -> None:
         raise BadInput(f"{later.path} cannot extend the reference: {'; '.join(unlike)}")
     if not (families := set(later.families()) - set(reference.families())):
         raise BadInput(f"{later.path} has no family that the reference lacks")
-    documents = (read_program_output(run.path) for run in (reference, later))
-    write_compact(root / REFERENCE_RUN, extended(*documents, families))
+    documents = [read_program_output(run.path) for run in (reference, later)]
+    write_compact(root / REFERENCE_RUN, extended(documents[0], documents[1], families))
     report.write(report.make([read_run(root / REFERENCE_RUN)]), root / REFERENCE / "report.html")
 
 

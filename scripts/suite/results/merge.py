@@ -48,11 +48,11 @@ def extended(run: Document, later: Document, families: Collection[str]) -> Docum
     about["strategies"] = {**more["about"]["strategies"], **about["strategies"]}
     facts = {key: str(later["context"].get(key, "")) for key in ("date", "revision")}
     about["added"] = [*about.get("added", ()), {"families": sorted(families), **facts}]
-    lists = {
+    lists: Document = {
         key: [*account[key], *(record for record in more[key] if record["family"] in families)] for key in ("units", "failed")
     }
     rows = [row for row in later["benchmarks"] if BenchmarkName.parse(run_name_of(row)).family in families]
-    context = {**run["context"], "suite": {**account, **lists, "about": about}}
+    context: Document = {**run["context"], "suite": {**account, **lists, "about": about}}
     return with_aggregates({"context": context, "benchmarks": [*run["benchmarks"], *rows]})
 
 
