@@ -20,8 +20,8 @@ pytestmark = pytest.mark.slow  # compiles
 
 GUIDE = ROOT / "CONTRIBUTING.md"
 NEEDED = (
-    "allocators", "benchmarks/harness", "scripts", "CMakeLists.txt", "CMakePresets.json", "pyproject.toml", "tests/planted",
-    "tests/independent", "tests/conftest.py", "tests/cpp/libraries", "tests/hostile", "tests/python/program", "tests/python/support",
+    "allocators", "benchmarks/harness", "benchmarks/recording", "scripts", "CMakeLists.txt", "CMakePresets.json",
+    "pyproject.toml", "tests/planted", "tests/independent", "tests/conftest.py", "tests/cpp/libraries", "tests/hostile", "tests/python/program", "tests/python/support",
 )  # fmt: skip
 FAMILIES_KEPT = ("benchmarks/allocation/scoped.cpp", "benchmarks/allocation/scoped.hpp")  # the rest would take minutes
 
