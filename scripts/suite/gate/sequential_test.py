@@ -80,6 +80,7 @@ class Rule:
     confirmation: float = CONFIRMATION
     improvement: float = IMPROVEMENT
     equivalence: float = EQUIVALENCE
+    confirmed: bool = True  # *worse* is confirmed in fresh pairs; else the first stage decides, as it does on *better*
 
     def threshold_of(self, name: str) -> float:
         """The threshold of a judgement: its own, else its benchmark's own, else the common threshold."""
@@ -131,6 +132,8 @@ def group_sequential_test(
         for name, decision in first.items()
         if len(series[name]) < rule.interim_analyses[0]
     }
+    if not rule.confirmed:
+        return first
     suspects = {name: decision for name, decision in first.items() if decision.verdict == WORSE}
     fresh = {name: series[name][decision.pairs.stop :] for name, decision in suspects.items()}
     second = _stage(fresh, rule.confirmation, rule, over)

@@ -21,6 +21,7 @@ FLOORS = (
     ("results",),
     ("claims", "history", "runner"),
     ("gate",),
+    ("program",),
     ("charts", "selfcheck"),
     ("pages",),
     ("commands",),

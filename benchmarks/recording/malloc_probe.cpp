@@ -1,0 +1,61 @@
+// Whose malloc does a program have? A preloaded library: it asks for `malloc` as the program does, looks in its process's own
+// maps for the file that this malloc is in, and appends "process\tfile of malloc\tfile of the program" to STACKHEAP_PROBE.
+//
+// It needs nothing but the C library, and calls nothing that allocates: the malloc that it asks about may be broken.
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace {
+
+/// The file that is mapped at an address, into `file`; "?" where /proc does not say.
+void file_at(std::uintptr_t address, char* file, std::size_t size) {
+  std::strcpy(file, "?");
+  const int maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+  if (maps < 0) return;
+  char text[8192];  // holds a line: two addresses, and a path of at most 4,096 letters
+  std::size_t held = 0;
+  for (;;) {
+    const ssize_t more = read(maps, text + held, sizeof text - 1 - held);
+    if (more <= 0) break;
+    held += static_cast<std::size_t>(more);
+    text[held] = '\0';
+    char* line = text;
+    while (char* const end = std::strchr(line, '\n')) {
+      *end = '\0';
+      unsigned long long low = 0, high = 0;
+      const char* const path = std::strchr(line, '/');
+      if (path != nullptr && std::sscanf(line, "%llx-%llx", &low, &high) == 2 && address >= low && address < high) {
+        std::snprintf(file, size, "%s", path);
+        close(maps);
+        return;
+      }
+      line = end + 1;
+    }
+    held = static_cast<std::size_t>(text + held - line);
+    std::memmove(text, line, held);
+  }
+  close(maps);
+}
+
+[[gnu::constructor]] void probe() {
+  const char* const report = std::getenv("STACKHEAP_PROBE");
+  if (report == nullptr) return;
+  static char malloc_file[4200], program[4200], line[8500];
+  file_at(reinterpret_cast<std::uintptr_t>(dlsym(RTLD_DEFAULT, "malloc")), malloc_file, sizeof malloc_file);
+  const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+  if (length < 0) std::strcpy(program, "?");
+  const int size = std::snprintf(line, sizeof line, "%d\t%s\t%s\n", getpid(), malloc_file, program);
+  const int file = open(report, O_WRONLY | O_APPEND | O_CLOEXEC);
+  if (file < 0) return;
+  const ssize_t written = write(file, line, static_cast<std::size_t>(size));  // a single write: lines do not mix
+  static_cast<void>(written);
+  close(file);
+}
+
+}  // namespace

@@ -1,0 +1,1 @@
+"""What does the user's own program cost under each malloc?"""
