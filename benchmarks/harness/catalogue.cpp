@@ -7,35 +7,12 @@
 #include "chapters.hpp"
 #include "context.hpp"
 #include "every_strategy.hpp"
+#include "json.hpp"
 #include "loaded_malloc.hpp"
 #include "tick_clock.hpp"
 
 namespace stackheap {
 namespace {
-
-/// Values as JSON text.
-std::string json(std::string_view text) {
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') quoted += '\\';
-    if (static_cast<unsigned char>(c) < 0x20) {
-      char code[8];
-      std::snprintf(code, sizeof code, "\\u%04x", static_cast<unsigned>(c));
-      quoted += code;
-    } else {
-      quoted += c;
-    }
-  }
-  return quoted + '"';
-}
-
-std::string json(const std::string& text) { return json(std::string_view(text)); }
-std::string json(bool value) { return value ? "true" : "false"; }
-std::string json(double value) {
-  std::ostringstream text;
-  text << std::setprecision(17) << value;
-  return text.str();
-}
 
 /// A strategy or a malloc library as it is listed.
 struct strategy_row {
@@ -43,40 +20,10 @@ struct strategy_row {
   const char* idea;
 };
 
-// Declared here, as json_array uses them.
-std::string json(const metric&);
-std::string json(const witness_notes&);
-std::string json(const operation_test&);
-std::string json(const least_time&);
-std::string json(const registered&);
-std::string json(const strategy_row&);
-std::string json(const chapter_row&);
+}  // namespace
 
-template <class Values>
-std::string json_array(const Values& values) {
-  std::string joined;
-  for (const auto& value : values) joined += (joined.empty() ? "" : ",") + json(value);
-  return '[' + joined + ']';
-}
-
-/// One JSON object, member by member.
-class json_object {
- public:
-  template <class Value>
-  json_object& member(std::string_view key, const Value& value) {
-    return raw(key, json(value));
-  }
-  json_object& raw(std::string_view key, const std::string& value) {
-    text_ += (text_.empty() ? "" : ",") + json(key) + ':' + value;
-    return *this;
-  }
-  std::string text() const { return '{' + text_ + '}'; }
-
- private:
-  std::string text_;
-};
-
-std::string json(const metric& judged) {
+// Where json.hpp finds them: beside their types.
+static std::string json(const metric& judged) {
   return json_object()
       .member("counter", judged.counter)
       .member("unit", judged.unit)
@@ -85,13 +32,13 @@ std::string json(const metric& judged) {
       .text();
 }
 
-std::string json(const witness_notes& notes) {
+static std::string json(const witness_notes& notes) {
   json_object all;
-  for (const auto& [name, expected] : notes) all.raw(name, json_array(std::vector{expected.low, expected.high}));
+  for (const auto& [name, expected] : notes) all.member(name, std::vector{expected.low, expected.high});
   return all.text();
 }
 
-std::string json(const operation_test& test) {
+static std::string json(const operation_test& test) {
   return json_object()
       .member("benchmark", test.benchmark)
       .member("notes", test.notes)
@@ -103,11 +50,11 @@ std::string json(const operation_test& test) {
       .text();
 }
 
-std::string json(const least_time& bound) {
+static std::string json(const least_time& bound) {
   return json_object().member("benchmarks", bound.benchmarks).member("additions", bound.additions).text();
 }
 
-std::string json(const registered& listed) {
+static std::string json(const registered& listed) {
   const family& source = *listed.source;
   const about& facts = source.facts;
   return json_object()
@@ -120,19 +67,19 @@ std::string json(const registered& listed) {
       .member("held_against", facts.held_against)
       .member("controls", facts.controls)
       .member("unfairness", facts.unfairness)
-      .raw("parts", json_array(std::vector{"^" + source.name + "/"}))
-      .raw("metrics", json_array(facts.metrics))
-      .raw("core", json_array(facts.core))
+      .member("parts", std::vector{"^" + source.name + "/"})
+      .member("metrics", facts.metrics)
+      .member("core", facts.core)
       .member("gate_controls", facts.gate_controls)
       .member("spread", facts.spread)
-      .raw("operations", json_array(facts.operations))
-      .raw("least_times", json_array(facts.least_times))
+      .member("operations", facts.operations)
+      .member("least_times", facts.least_times)
       .member("past_second_cache", facts.past_second_cache)
-      .raw("benchmarks", json_array(listed.names))
+      .member("benchmarks", listed.names)
       .text();
 }
 
-std::string json(const strategy_row& row) {
+static std::string json(const strategy_row& row) {
   const malloc_library& library = row.library;
   return json_object()
       .member("name", library.name)
@@ -147,9 +94,11 @@ std::string json(const strategy_row& row) {
       .text();
 }
 
-std::string json(const chapter_row& chapter) {
+static std::string json(const chapter_row& chapter) {
   return json_object().member("name", chapter.name).member("question", chapter.question).text();
 }
+
+namespace {
 
 std::vector<strategy_row> every_row() {
   std::vector<strategy_row> rows;

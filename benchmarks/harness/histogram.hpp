@@ -36,12 +36,15 @@ class histogram {
   /// the highest value that its bucket can hold. Empty when there are too few values.
   std::optional<std::uint64_t> all_but_one_in(std::uint64_t one_in) const {
     if (count_ < enough_beyond * one_in) return {};
-    std::uint64_t missing = count_ - count_ / one_in;
-    for (std::size_t bucket = 0; bucket < counts_.size(); ++bucket) {
-      if (counts_[bucket] >= missing) return std::min(highest_in(bucket), max_);
-      missing -= counts_[bucket];
-    }
-    return max_;
+    return std::min(highest_in(bucket_at(count_ - count_ / one_in)), max_);
+  }
+
+  /// The value that `part` of `whole` values do not exceed: the mean of its bucket, so exact where the bucket holds the same
+  /// value only. For values that are all there are: no matter how few lie beyond. 0 without values.
+  std::uint64_t all_but(std::uint64_t part, std::uint64_t whole) const {
+    if (count_ == 0) return 0;
+    const std::size_t bucket = bucket_at(count_ - count_ / whole * part - count_ % whole * part / whole);
+    return sums_[bucket] / counts_[bucket];
   }
 
   /// The mean of the values whose bucket is at most that of `highest`: exact, whatever the width of the buckets. Empty
@@ -66,6 +69,13 @@ class histogram {
   }
 
  private:
+  /// The bucket of the value at this rank, from 1 on.
+  std::size_t bucket_at(std::uint64_t rank) const {
+    std::size_t bucket = 0;
+    while (bucket + 1 < counts_.size() && counts_[bucket] < rank) rank -= counts_[bucket++];
+    return bucket;
+  }
+
   /// 128 for values below 128, and 64 for each power of two from there on.
   static constexpr std::size_t buckets = std::size_t{64 - precision_bits + 1} << precision_bits;
 

@@ -13,6 +13,8 @@
 #include "child.hpp"
 #include "context.hpp"
 #include "options.hpp"
+#include "profile.hpp"
+#include "reader.hpp"
 #include "streams.hpp"
 #include "topology.hpp"
 
@@ -28,8 +30,23 @@ std::string faults_of_requests(const options& chosen) {
   return all;
 }
 
+void describe_recording(const std::string& path) {
+  try {
+    const recording::mapped_file file(path);
+    recording::reader recorded(file.bytes());
+    std::cout << as_json(recording::describe(recorded)) << '\n';
+  } catch (const std::runtime_error& fault) {
+    throw std::invalid_argument("--describe-recording=" + path + ": " + fault.what());
+  }
+}
+
 int run(int argc, char** argv) {
   options chosen = parse(argc, argv);
+  if (chosen.described) {
+    describe_recording(*chosen.described);
+    check_printed();
+    return 0;
+  }
   const std::regex only = compiled(chosen.only);
   find_malloc_libraries(chosen.allocators, chosen.tested);
   current_pinning() = pinning::parse(chosen.pin, this_machine());

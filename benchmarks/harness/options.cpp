@@ -22,6 +22,7 @@ usage: stackheap [option]... [Google Benchmark option]...
   --layout=NUMBER                  choose the memory layout that each benchmark's process draws (default: at random)
   --limit=SECONDS                  end a benchmark whose process takes longer, as an error (default: 60)
   --list[=json]                    list the families, and the strategies with their availability; measure nothing
+  --describe-recording=FILE        print what a recording of a program's calls of malloc holds, as JSON; measure nothing
   --help                           show this help and the options of Google Benchmark
   --child=TASK[,NUMBER]...         run a task in this process: used internally to measure in a process of its own
 
@@ -68,6 +69,7 @@ options parse(int argc, char** argv) {
     else if (name == "--layout") chosen.layout = number<std::uint64_t>(name, value(), 0);
     else if (name == "--limit") chosen.limit_seconds = number<unsigned>(name, value(), 1);
     else if (name == "--list") chosen.list = equals == std::string::npos ? "text" : value();
+    else if (name == "--describe-recording") chosen.described = value();
     else if (name == "--help" || name == "-h") std::cout << help_text << '\n', chosen.rest.emplace_back("--help");
     else if (name.starts_with("--benchmark_") || name.starts_with("--v")) chosen.rest.push_back(argument);
     else throw std::invalid_argument("unknown option '" + argument + "' (--help lists them)");

@@ -10,8 +10,8 @@
 
 namespace stackheap::recording {
 
-/// The live blocks of one thread, in the order in which it took them. Numbers rise. What is kept of a block is a Block with a
-/// `number`. At most half of the entries are dead, so memory is that of twice the live blocks.
+/// The live blocks of one thread, in the order in which it took them. Numbers rise. What is kept of a block is a Block
+/// with a `number`. At most half of the entries are dead, so memory is that of twice the live blocks.
 template <class Block>
 class live_blocks {
  public:
@@ -52,11 +52,13 @@ class live_blocks {
     bool live;
   };
 
-  /// Most blocks that are freed are young: the search starts where the block lies if no entry after it has been removed.
+  /// Most blocks that are freed are young: the search starts where the block lies if no entry after it has been
+  /// removed.
   auto find(number wanted) {
     if (blocks_.empty() || blocks_.back().block.number < wanted) return blocks_.end();
     const auto behind = blocks_.back().block.number - wanted;
-    const auto first = behind < blocks_.size() ? blocks_.end() - 1 - static_cast<std::ptrdiff_t>(behind) : blocks_.begin();
+    const auto first =
+        behind < blocks_.size() ? blocks_.end() - 1 - static_cast<std::ptrdiff_t>(behind) : blocks_.begin();
     if (first->block.number == wanted) return first;
     const auto at = std::lower_bound(first, blocks_.end(), wanted,
                                      [](const entry& looked_at, number than) { return looked_at.block.number < than; });

@@ -42,9 +42,11 @@ chunk_header checked_header(std::span<const std::byte> file, std::size_t byte) {
   if (header.lane >= most_lanes)
     fail(byte, "lane " + std::to_string(header.lane) + " of at most " + std::to_string(most_lanes) + " lanes");
   if (header.unpacked_bytes > most_chunk_bytes)
-    fail(byte, "a chunk of " + std::to_string(header.unpacked_bytes) + " bytes, more than " + std::to_string(most_chunk_bytes));
+    fail(byte, "a chunk of " + std::to_string(header.unpacked_bytes) + " bytes, more than " +
+                   std::to_string(most_chunk_bytes));
   if (header.events == 0 || header.events > header.unpacked_bytes)
-    fail(byte, "a chunk of " + std::to_string(header.events) + " events in " + std::to_string(header.unpacked_bytes) + " bytes");
+    fail(byte, "a chunk of " + std::to_string(header.events) + " events in " + std::to_string(header.unpacked_bytes) +
+                   " bytes");
   if (header.packed_bytes == 0 || header.packed_bytes > most_packed(header.unpacked_bytes))
     fail(byte, "a chunk of " + std::to_string(header.unpacked_bytes) + " bytes is packed into " +
                    std::to_string(header.packed_bytes) + " bytes");
@@ -62,7 +64,6 @@ struct thread_state {
   live_blocks<own_block> live;
   std::uint64_t taken = 0;
   std::uint32_t lane = no_lane;
-  bool ended = false;
 };
 
 struct lane_state {
@@ -73,7 +74,7 @@ struct lane_state {
   std::vector<unsigned char> unpacked;
   const unsigned char* at = nullptr;
   std::uint32_t events_left = 0;
-  unsigned char op = 0;               ///< of the next event
+  unsigned char op = 0;                                                 ///< of the next event
   std::map<std::uint32_t, thread_state>::value_type* thread = nullptr;  ///< whose events these are
 
   const unsigned char* end() const { return unpacked.data() + unpacked.size(); }
@@ -114,15 +115,17 @@ class reader::merge {
     if (file_.empty()) throw damaged("the file is empty");
     if (file_.size() < sizeof(file_header)) throw damaged("not a recording: shorter than the header of a recording");
     const auto header = record_at<file_header>(file_, 0);
-    if (std::memcmp(header.magic, file_magic, sizeof file_magic) != 0) throw damaged("not a recording: it does not begin with 'stackshr'");
+    if (std::memcmp(header.magic, file_magic, sizeof file_magic) != 0)
+      throw damaged("not a recording: it does not begin with 'stackshr'");
     if (header.version != format_version)
       throw damaged("a recording of format " + std::to_string(header.version) + "; this program reads format " +
                     std::to_string(format_version));
     if (header.flags != 0) fail(offsetof(file_header, flags), "unknown flags " + std::to_string(header.flags));
     if (header.command_bytes > most_command_bytes)
-      fail(offsetof(file_header, command_bytes), "a command of " + std::to_string(header.command_bytes) + " bytes, more than " +
-                                                     std::to_string(most_command_bytes));
-    if (header.command_bytes > file_.size() - sizeof header) fail(sizeof header, "the file is cut off within the command");
+      fail(offsetof(file_header, command_bytes), "a command of " + std::to_string(header.command_bytes) +
+                                                     " bytes, more than " + std::to_string(most_command_bytes));
+    if (header.command_bytes > file_.size() - sizeof header)
+      fail(sizeof header, "the file is cut off within the command");
     about_.process = header.process;
     about_.parent = header.parent;
     about_.first_thread = header.first_thread;
@@ -152,7 +155,8 @@ class reader::merge {
       about_.lanes = static_cast<std::uint32_t>(lanes_.size());
       about_.events += header.events;
       if (header.thread < about_.first_thread || header.thread == no_thread)
-        fail(at, "thread " + std::to_string(header.thread) + " of threads from " + std::to_string(about_.first_thread) + " on");
+        fail(at, "thread " + std::to_string(header.thread) + " of threads from " + std::to_string(about_.first_thread) +
+                     " on");
       about_.threads = std::max(about_.threads, std::uint64_t{header.thread} - about_.first_thread + 1);
       at = content + header.packed_bytes;
     }
@@ -161,10 +165,13 @@ class reader::merge {
   void read_end(std::size_t at) {
     if (file_.size() - at < sizeof(end_of_recording)) return;
     const auto end = record_at<end_of_recording>(file_, at);
-    if (end.how > ending::disk) fail(at, "an end of unknown kind " + std::to_string(static_cast<std::uint32_t>(end.how)));
+    if (end.how > ending::disk)
+      fail(at, "an end of unknown kind " + std::to_string(static_cast<std::uint32_t>(end.how)));
     if (end.events != about_.events)
-      fail(at, "the end states " + std::to_string(end.events) + " events, the chunks hold " + std::to_string(about_.events));
-    if (end.unseen > most_bytes) fail(at, "the end states " + std::to_string(end.unseen) + " calls that were not recorded");
+      fail(at, "the end states " + std::to_string(end.events) + " events, the chunks hold " +
+                   std::to_string(about_.events));
+    if (end.unseen > most_bytes)
+      fail(at, "the end states " + std::to_string(end.unseen) + " calls that were not recorded");
     if (file_.size() - at > sizeof end) fail(at + sizeof end, "bytes follow the end of the recording");
     about_.how = end.how;
     about_.threads = end.threads;
@@ -196,7 +203,8 @@ class reader::merge {
   [[noreturn]] void fail_in(const lane_state& lane, const std::string& fault) const {
     const auto header = record_at<chunk_header>(file_, lane.chunks[lane.next_chunk - 1]);
     fail(lane.chunks[lane.next_chunk - 1], "lane " + std::to_string(header.lane) + ", event " +
-                                               std::to_string(header.events - lane.events_left) + " of the chunk: " + fault);
+                                               std::to_string(header.events - lane.events_left) +
+                                               " of the chunk: " + fault);
   }
 
   void open_chunk(std::uint32_t number) {
@@ -207,19 +215,22 @@ class reader::merge {
     const std::size_t frame = ZSTD_findFrameCompressedSize(packed.data(), packed.size());
     if (ZSTD_isError(frame) || frame != packed.size()) fail(begin, "the chunk is not a zstd frame of its length");
     lane.unpacked.resize(header.unpacked_bytes);
-    const std::size_t bytes = ZSTD_decompressDCtx(zstd_.get(), lane.unpacked.data(), lane.unpacked.size(), packed.data(), packed.size());
+    const std::size_t bytes =
+        ZSTD_decompressDCtx(zstd_.get(), lane.unpacked.data(), lane.unpacked.size(), packed.data(), packed.size());
     if (ZSTD_isError(bytes)) fail(begin, std::string("the chunk cannot be unpacked: ") + ZSTD_getErrorName(bytes));
     if (bytes != lane.unpacked.size())
-      fail(begin, "the chunk has " + std::to_string(bytes) + " bytes instead of " + std::to_string(header.unpacked_bytes));
+      fail(begin,
+           "the chunk has " + std::to_string(bytes) + " bytes instead of " + std::to_string(header.unpacked_bytes));
     lane.at = lane.unpacked.data();
     lane.events_left = header.events;
     const bool known = threads_.contains(header.thread);
     if (lane.thread == nullptr || lane.thread->first != header.thread) give_lane(number, header.thread);
     thread_state& thread = lane.thread->second;
-    const bool follows = header.first_block == thread.taken || (header.first_block > thread.taken && (lacks_ || !known));
+    const bool follows =
+        header.first_block == thread.taken || (header.first_block > thread.taken && (lacks_ || !known));
     if (header.first_block > most_bytes || !follows)
-      fail(begin, "thread " + std::to_string(header.thread) + " has taken " + std::to_string(thread.taken) + " blocks, not " +
-                      std::to_string(header.first_block));
+      fail(begin, "thread " + std::to_string(header.thread) + " has taken " + std::to_string(thread.taken) +
+                      " blocks, not " + std::to_string(header.first_block));
     thread.taken = header.first_block;
     read_op(lane);
     if (lane.op & has_ticket) fail_in(lane, "a chunk's first event has a ticket of its own");
@@ -238,7 +249,8 @@ class reader::merge {
     lane.op = *lane.at++;
     if (lane.op & has_ticket) {
       const std::uint64_t others = number(lane);
-      if (others > most_bytes || lane.ticket > most_bytes) fail_in(lane, "a ticket of " + std::to_string(others) + " more than the last");
+      if (others > most_bytes || lane.ticket > most_bytes)
+        fail_in(lane, "a ticket of " + std::to_string(others) + " more than the last");
       lane.ticket += others;
     }
   }
@@ -252,12 +264,9 @@ class reader::merge {
     }
     const auto at = threads_.try_emplace(thread).first;
     thread_state& state = at->second;
-    if (state.lane != no_lane) {
-      if (!state.ended) fail_in(lane, "thread " + std::to_string(thread) + " is also that of lane " + std::to_string(state.lane));
-      lanes_[state.lane].thread = nullptr;
-    }
+    if (state.lane != no_lane)
+      fail_in(lane, "thread " + std::to_string(thread) + " is also that of lane " + std::to_string(state.lane));
     state.lane = number;
-    state.ended = false;
     lane.thread = &*at;
   }
 
@@ -271,7 +280,8 @@ class reader::merge {
   bool decode_next(event& found) {
     if (current_ == no_lane) return false;
     lane_state& lane = lanes_[current_];
-    if (lane.ticket >= most_bytes) fail(lane.chunks[std::max<std::size_t>(lane.next_chunk, 1) - 1], "a ticket of " + std::to_string(lane.ticket));
+    if (lane.ticket >= most_bytes)
+      fail(lane.chunks[std::max<std::size_t>(lane.next_chunk, 1) - 1], "a ticket of " + std::to_string(lane.ticket));
     if (any_ ? lane.ticket != last_ticket_ + 1 : lane.ticket != 0) note_step(lane);
     if (lane.events_left == 0) open_chunk(current_);
     last_ticket_ = lane.ticket;
@@ -282,7 +292,8 @@ class reader::merge {
     if (lane.events_left > 0) {
       read_op(lane);
     } else {
-      if (lane.at != lane.end()) fail_in(lane, std::to_string(lane.end() - lane.at) + " bytes follow the chunk's last event");
+      if (lane.at != lane.end())
+        fail_in(lane, std::to_string(lane.end() - lane.at) + " bytes follow the chunk's last event");
       std::vector<unsigned char>().swap(lane.unpacked);
       if (lane.next_chunk == lane.chunks.size()) {
         current_ = waiting_.empty() ? no_lane : pop();
@@ -307,8 +318,8 @@ class reader::merge {
   }
 
   void decode(lane_state& lane, event& found) {
-    if (lane.thread == nullptr) fail_in(lane, "an event of a thread that has gone to another lane");
-    if (lane.op & ~(kind_bits | has_ticket | by_cpp | by_array) || (lane.op & kind_bits) > static_cast<unsigned>(event_kind::main_begins))
+    if (lane.op & ~(kind_bits | has_ticket | by_cpp | by_array) ||
+        (lane.op & kind_bits) > static_cast<unsigned>(event_kind::main_begins))
       fail_in(lane, "an event of unknown kind " + std::to_string(lane.op));
     found = event{};
     found.kind = static_cast<event_kind>(lane.op & kind_bits);
@@ -339,8 +350,8 @@ class reader::merge {
         break;
       case event_kind::failed: found.bytes = number(lane); break;
       case event_kind::thread_begins: begin_thread(lane); break;
-      case event_kind::thread_ends: lane.thread->second.ended = true; break;
       case event_kind::free_unknown:
+      case event_kind::thread_ends:
       case event_kind::main_begins: break;
     }
     found.thread = lane.thread->first;
@@ -348,9 +359,11 @@ class reader::merge {
 
   void begin_thread(lane_state& lane) {
     const std::uint64_t thread = number(lane);
-    if (thread < about_.first_thread || thread >= no_thread) fail_in(lane, "thread " + std::to_string(thread) + " cannot begin");
+    if (thread < about_.first_thread || thread >= no_thread)
+      fail_in(lane, "thread " + std::to_string(thread) + " cannot begin");
     if (thread != lane.thread->first) {
-      if (threads_.contains(static_cast<std::uint32_t>(thread))) fail_in(lane, "thread " + std::to_string(thread) + " begins twice");
+      if (threads_.contains(static_cast<std::uint32_t>(thread)))
+        fail_in(lane, "thread " + std::to_string(thread) + " begins twice");
       give_lane(current_, static_cast<std::uint32_t>(thread));
     } else if (lane.thread->second.taken != 0) {
       fail_in(lane, "thread " + std::to_string(thread) + " begins after it has taken blocks");
@@ -387,7 +400,9 @@ class reader::merge {
         return block->block;
       }
     }
-    if (!lacks_) fail_in(lane, "block " + std::to_string(given) + (own ? " back" : " of thread " + std::to_string(thread)) + " is not live");
+    if (!lacks_)
+      fail_in(lane, "block " + std::to_string(given) + (own ? " back" : " of thread " + std::to_string(thread)) +
+                        " is not live");
     return no_block;
   }
 
@@ -420,15 +435,17 @@ bool reader::next(event& found) { return merge_->next(found); }
 mapped_file::mapped_file(const std::string& path) {
   struct closing {
     int file;
-    ~closing() { if (file >= 0) ::close(file); }
+    ~closing() {
+      if (file >= 0) ::close(file);
+    }
   } const opened{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};  // a pipe must not wait for its writer
   struct stat found {};
-  if (opened.file < 0 || ::fstat(opened.file, &found) != 0) throw std::runtime_error(path + ": " + std::strerror(errno));
-  if (!S_ISREG(found.st_mode)) throw std::runtime_error(path + ": not a regular file");
+  if (opened.file < 0 || ::fstat(opened.file, &found) != 0) throw std::runtime_error(std::strerror(errno));
+  if (!S_ISREG(found.st_mode)) throw std::runtime_error("not a regular file");
   if (found.st_size == 0) return;
   const auto bytes = static_cast<std::size_t>(found.st_size);
   void* const pages = ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, opened.file, 0);
-  if (pages == MAP_FAILED) throw std::runtime_error(path + ": " + std::strerror(errno));
+  if (pages == MAP_FAILED) throw std::runtime_error(std::strerror(errno));
   bytes_ = {static_cast<const std::byte*>(pages), bytes};
 }
 

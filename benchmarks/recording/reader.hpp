@@ -1,5 +1,5 @@
-// Which calls of malloc does a recording hold, in their order? The recording is untrusted: whatever its bytes are, it is
-// read or said to be damaged, and its own counts take no memory before they have been checked.
+// Which calls of malloc does a recording hold, in their order? The recording is untrusted: whatever its bytes are, it
+// is read or said to be damaged, and its own counts take no memory before they have been checked.
 #pragma once
 
 #include <cstddef>
@@ -41,7 +41,7 @@ struct event {
   std::uint64_t bytes;
   std::uint32_t block = no_block;      ///< that this call took or freed
   std::uint32_t old_block = no_block;  ///< that realloc gave back
-  std::uint32_t taker = no_thread;     ///< the thread that took the block which this call freed or which realloc gave back
+  std::uint32_t taker = no_thread;  ///< the thread that took the block which this call freed or which realloc gave back
 };
 
 struct facts {
@@ -54,15 +54,16 @@ struct facts {
   std::uint64_t events = 0;        ///< in whole chunks
   /// Calls that the recorder could not record, and tickets between the events read so far that no chunk holds.
   std::uint64_t unseen = 0;
-  std::optional<ending> how;       ///< none where the recording is cut off
-  bool cut_off = false;            ///< it has no end: it is read up to its last whole chunk
+  std::optional<ending> how;  ///< none where the recording is cut off
+  bool cut_off = false;       ///< it has no end: it is read up to its last whole chunk
 };
 
 /// The events of a recording in the order of their tickets: a merge of its lanes, each of which has one chunk unpacked.
 ///
-/// Memory: a chunk for each lane, 24 to 100 bytes for each live block, and 8 bytes for each chunk. A recording that lacks
-/// tickets (it is cut off, or threads ran on while it ended) may free a block whose allocation it lacks: that is reported as
-/// free_unknown and realloc_unknown, as are the blocks that came with a fork. Otherwise such a block means damage.
+/// Memory: a chunk for each lane, 24 to 100 bytes for each live block, and 8 bytes for each chunk. A recording that
+/// lacks tickets (it is cut off, or threads ran on while it ended) may free a block whose allocation it lacks: that is
+/// reported as free_unknown and realloc_unknown, as are the blocks that came with a fork. Otherwise such a block means
+/// damage.
 class reader {
  public:
   /// The bytes must stay. Throws `damaged`.
@@ -84,7 +85,7 @@ class reader {
 /// A file in memory, as far as its pages are read. It must not become shorter meanwhile.
 class mapped_file {
  public:
-  /// Throws std::runtime_error, with one line that names the file, where it is not a regular file that can be read.
+  /// Throws std::runtime_error, with one line, where it is not a regular file that can be read.
   explicit mapped_file(const std::string& path);
   mapped_file(const mapped_file&) = delete;
   mapped_file& operator=(const mapped_file&) = delete;

@@ -54,22 +54,28 @@ class made_up_recording {
     return take(thread, event_kind::malloc, {bytes}, flags);
   }
   made_up_block calloc(std::uint32_t thread, std::uint64_t bytes) { return take(thread, event_kind::calloc, {bytes}); }
-  made_up_block aligned(std::uint32_t thread, std::uint64_t alignment_log2, std::uint64_t bytes, unsigned char flags = 0) {
+  made_up_block aligned(std::uint32_t thread, std::uint64_t alignment_log2, std::uint64_t bytes,
+                        unsigned char flags = 0) {
     return take(thread, event_kind::aligned, {alignment_log2, bytes}, flags);
   }
   made_up_block grow(std::uint32_t thread, made_up_block old, std::uint64_t bytes) {
     if (old.thread == thread) return take(thread, event_kind::realloc_own, {taken_[thread] - 1 - old.number, bytes});
     return take(thread, event_kind::realloc_other, {old.thread, old.number, bytes});
   }
-  made_up_block grow_unknown(std::uint32_t thread, std::uint64_t bytes) { return take(thread, event_kind::realloc_unknown, {bytes}); }
+  made_up_block grow_unknown(std::uint32_t thread, std::uint64_t bytes) {
+    return take(thread, event_kind::realloc_unknown, {bytes});
+  }
   void fail(std::uint32_t thread, std::uint64_t bytes) { event(thread, event_kind::failed, {bytes}); }
   void free(std::uint32_t thread, made_up_block old, unsigned char flags = 0) {
-    if (old.thread == thread) event(thread, event_kind::free_own, {taken_[thread] - 1 - old.number}, flags);
-    else event(thread, event_kind::free_other, {old.thread, old.number}, flags);
+    if (old.thread == thread)
+      event(thread, event_kind::free_own, {taken_[thread] - 1 - old.number}, flags);
+    else
+      event(thread, event_kind::free_other, {old.thread, old.number}, flags);
   }
 
   /// Any event.
-  void event(std::uint32_t thread, event_kind kind, std::initializer_list<std::uint64_t> numbers, unsigned char flags = 0) {
+  void event(std::uint32_t thread, event_kind kind, std::initializer_list<std::uint64_t> numbers,
+             unsigned char flags = 0) {
     lane_state& lane = lanes_[lane_of(thread)];
     if (lane.bytes.size() > most_chunk_bytes - longest_event) flush(lane_of(thread));
     if (lane.bytes.empty()) {
@@ -121,14 +127,18 @@ class made_up_recording {
     std::uint64_t ticket = 0;  ///< of the next event, unless others take some
   };
 
-  std::uint32_t lane_of(std::uint32_t thread) { return lane_of_.try_emplace(thread, thread - header.first_thread).first->second; }
-  made_up_block take(std::uint32_t thread, event_kind kind, std::initializer_list<std::uint64_t> numbers, unsigned char flags = 0) {
+  std::uint32_t lane_of(std::uint32_t thread) {
+    return lane_of_.try_emplace(thread, thread - header.first_thread).first->second;
+  }
+  made_up_block take(std::uint32_t thread, event_kind kind, std::initializer_list<std::uint64_t> numbers,
+                     unsigned char flags = 0) {
     event(thread, kind, numbers, flags);
     return {thread, taken_[thread]++};
   }
   static void put(lane_state& lane, std::uint64_t number) {
     unsigned char bytes[10];
-    lane.bytes.append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(put_number(bytes, number) - bytes));
+    lane.bytes.append(reinterpret_cast<const char*>(bytes),
+                      static_cast<std::size_t>(put_number(bytes, number) - bytes));
   }
 
   std::map<std::uint32_t, lane_state> lanes_;

@@ -2,13 +2,17 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 
 #include "child.hpp"
 #include "family.hpp"
 #include "free_memory.hpp"
 #include "held_memory.hpp"
 #include "loaded_malloc.hpp"
+#include "made_up_recording.hpp"
 #include "made_up_system.hpp"
+#include "profile.hpp"
+#include "reader.hpp"
 #include "topology.hpp"
 
 namespace stackheap {
@@ -91,6 +95,80 @@ void limits_of_groups_are_limits(const std::string& text) {
   if (!memory && !quota) throw std::invalid_argument("nothing");
 }
 
+/// What a recording's profile says must agree with itself, whatever the recording is.
+void recording_is_read(const std::string& file) {
+  using namespace recording;
+  try {
+    recording::reader first(std::as_bytes(std::span(file))), second(std::as_bytes(std::span(file)));
+    const recording::profile found = describe(first);
+    const auto stack_like = static_cast<std::uint64_t>(std::ranges::count(stack_like_blocks(second), true));
+    std::uint64_t blocks = 0, shown_stack_like = 0;
+    for (const auto& row : found.heat.blocks) blocks = std::accumulate(row.begin(), row.end(), blocks);
+    for (const auto& row : found.heat.stack_like)
+      shown_stack_like = std::accumulate(row.begin(), row.end(), shown_stack_like);
+    promise(blocks == found.allocations, "every block is in the heat map");
+    promise(stack_like == found.stack_like.blocks && stack_like == shown_stack_like,
+            "a block is stack-like everywhere");
+    promise(found.never_freed.blocks + found.freed_by_other.blocks + stack_like <= found.allocations,
+            "a block ends once");
+    promise(found.calls.all() <= found.about.events, "a call is an event");
+    promise(found.stack_like.bytes <= found.bytes && found.region_like.bytes <= found.bytes, "a share is a part");
+    promise(found.peak_bytes <= found.bytes && found.never_freed.bytes <= found.peak_bytes, "what lives was taken");
+    promise(as_json(found).find('\n') == std::string::npos, "a profile is one line");
+  } catch (const damaged& fault) {
+    throw std::invalid_argument(fault.what());
+  }
+}
+
+/// Each letter is a call of the current thread; the byte behind it is its number.
+std::string recording_of(const std::string& calls) {
+  recording::made_up_recording made;
+  std::vector<recording::made_up_block> blocks{{0, 0}};
+  std::uint32_t thread = 0;
+  for (std::size_t i = 0; i + 1 < calls.size(); i += 2) {
+    const std::uint64_t number = static_cast<unsigned char>(calls[i + 1]);
+    const recording::made_up_block block = blocks[number % blocks.size()];
+    switch (calls[i]) {
+      case 'm': blocks.push_back(made.malloc(thread, number)); break;
+      case 'n': blocks.push_back(made.malloc(thread, number << (number / 4), recording::by_cpp)); break;
+      case 'a': blocks.push_back(made.aligned(thread, number, number)); break;
+      case 'r': blocks.push_back(made.grow(thread, block, number)); break;
+      case 'f': made.free(thread, block); break;
+      case 'l':
+        made.free(thread, blocks.back());
+        blocks.pop_back();
+        if (blocks.empty()) blocks.push_back(block);
+        break;
+      case 't': thread = static_cast<std::uint32_t>(number % 4); break;
+      case 'b': made.begin(static_cast<std::uint32_t>(number), thread); break;
+      case 'k': made.flush(static_cast<std::uint32_t>(number % 4)); break;
+      case 'o': made.lose(static_cast<std::uint32_t>(number % 4)); break;
+      case 's': made.skip(number); break;
+      case 'h': made.header.first_thread = static_cast<std::uint32_t>(number % 4); break;
+      case 'e':
+        made.event(thread, static_cast<recording::event_kind>(number % 16), {number, number}, number & 0xe0);
+        break;
+      default: made.mark(thread, recording::event_kind::free_unknown);
+    }
+  }
+  return calls.size() % 2 == 0 ? made.ended() : made.cut_off();
+}
+
+void recorded_calls_are_read(const std::string& calls) { recording_is_read(recording_of(calls)); }
+
+/// What sound recordings are made of.
+std::vector<std::string> recording_words() {
+  const std::string file = recording_of("m\x64m\x08l\x01k\x01t\x01m\x05f\x01");
+  const std::size_t chunks = sizeof(recording::file_header) + 17,
+                    end = sizeof(recording::chunk_header) + sizeof(recording::end_of_recording);
+  return {file,
+          file.substr(0, chunks),
+          file.substr(chunks, file.size() - chunks - end),
+          file.substr(file.size() - end),
+          "stackshr",
+          "chnk"};
+}
+
 }  // namespace
 
 const std::vector<reader>& readers() {
@@ -102,7 +180,9 @@ const std::vector<reader>& readers() {
        {"Rss:", "Private_Dirty:", " ", "1664", " kB\n", "\n", "99999999999999999999", "-1", ":", "AnonHugePages:"},
        rollup_is_read},
       {"statm", {"765 ", "405 ", "3 ", " ", "-1", "99999999999999999999", "\n"}, statm_is_no_contradiction},
-      {"tunables", {"glibc.rtld.optional_static_tls", "=", ":", "16384", "glibc.malloc.check", "::"}, tunable_is_taken_out},
+      {"tunables",
+       {"glibc.rtld.optional_static_tls", "=", ":", "16384", "glibc.malloc.check", "::"},
+       tunable_is_taken_out},
       {"orders", {"--child=", "sum", ",", "1", "99999999999999999999", "-1", " "}, order_to_a_child_is_refused},
       {"reports",
        {"wrong=", "malloc=", "loaded=", "/lib/x.so", "\n", "bytes", "=", "1e308", "nan", "-1"},
@@ -111,6 +191,11 @@ const std::vector<reader>& readers() {
        {"0::/", "4:memory:/a", "7:cpu,cpuacct:/a", "\n", "|", "..", "/", "max", "MemAvailable: ", " kB", "100000 ",
         "inactive_file ", "-1"},
        limits_of_groups_are_limits},
+      {"recordings", recording_words(), recording_is_read},
+      {"recorded_calls",
+       {"m\x08", "mm", "m!", "n\x40", "a\x06", "r\x01", "f\x01", "f\x02", "l ", "l!", "t\x01", "t\x02", "b\x05",
+        "k\x01", "o\x01", "s\x03", "h\x01", "e\x07", "u!"},
+       recorded_calls_are_read},
   };
   return all;
 }

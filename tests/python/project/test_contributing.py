@@ -21,7 +21,8 @@ pytestmark = pytest.mark.slow  # compiles
 GUIDE = ROOT / "CONTRIBUTING.md"
 NEEDED = (
     "allocators", "benchmarks/harness", "benchmarks/recording", "scripts", "CMakeLists.txt", "CMakePresets.json",
-    "pyproject.toml", "tests/planted", "tests/independent", "tests/conftest.py", "tests/cpp/libraries", "tests/hostile", "tests/python/program", "tests/python/support",
+    "pyproject.toml", "tests/planted", "tests/independent", "tests/conftest.py", "tests/cpp/libraries",
+    "tests/hostile", "tests/python/program", "tests/python/support",
 )  # fmt: skip
 FAMILIES_KEPT = ("benchmarks/allocation/scoped.cpp", "benchmarks/allocation/scoped.hpp")  # the rest would take minutes
 
