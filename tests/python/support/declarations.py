@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from suite.results.end_to_end import FAMILY, METRICS
 from suite.results.metrics import TIME, DeclaredMetrics, Metric, encode_metrics
 from suite.results.model import Document
 
@@ -27,5 +28,6 @@ def counted_families() -> Document:
 
 def of_family(family: str) -> Document:
     """The key `metrics` of a family, as in a program's list and in a result file."""
-    declaration: Document = encode_metrics({family: COUNTED.get(family, (TIME,))})[family]
+    metrics = METRICS if family == FAMILY else COUNTED.get(family, (TIME,))  # the user's program is no family of ours
+    declaration: Document = encode_metrics({family: metrics})[family]
     return declaration

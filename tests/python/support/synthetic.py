@@ -14,6 +14,7 @@ from suite.results.merge import merge
 from suite.results.model import Account, BenchmarkName, Document, Run, Unit
 from suite.results.read import read_run
 from support import declarations, textbook
+from support.textbook import end_to_end
 
 CHAPTERS = {"allocation": "What does it cost to get memory?", "contention": "What does sharing the heap cost?"}
 KNOWN = ("glibc", "mimalloc", "jemalloc", "tcmalloc", "tbbmalloc")
@@ -118,6 +119,7 @@ def context(libraries: tuple[str, ...], cores: int) -> dict[str, Any]:
         "topology": f"1 package, {cores} cores, {cores} processing units", "process_malloc": "glibc",
         "l1d_bytes": str(48 << 10), "l2_bytes": str(2 << 20), "l3_bytes": str(32 << 20),
         **{f"malloc.{name}": f"{number}.10.2 /lib/lib{name}.so" for number, name in enumerate(libraries)},
+        "program": end_to_end.context(libraries),
     }  # fmt: skip
 
 
