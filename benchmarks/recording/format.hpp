@@ -16,7 +16,8 @@
 // the malloc has returned, a free before it begins, so that a block is free in ticket order before it is given again.
 //
 // A block is known by the thread that took it and by its number among the blocks of that thread, from 0 on; an address is
-// never written. A block of the event's own thread is written as its age: how many blocks this thread has taken since.
+// never written. A block of the event's own thread is written as its age: how many blocks this thread has taken since;
+// realloc's own new block does not count. A call of free or realloc with a null pointer is no event, or a malloc.
 #pragma once
 
 #include <cstddef>
@@ -90,7 +91,7 @@ enum class event_kind : unsigned char {
   failed = 9,         ///< bytes: an allocation that returned null. No block
   thread_begins = 10, ///< its number: the events that follow in this lane are this thread's, and its blocks count from 0
   thread_ends = 11,   ///< nothing
-  main_begins = 12,   ///< nothing: main is called; the constructors of libraries and of the program ran before
+  main_begins = 12,   ///< nothing: main is called; the constructors of libraries and of the program ran before. Not after a fork
 };
 
 // Flags of `op`.

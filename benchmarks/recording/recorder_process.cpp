@@ -1,0 +1,218 @@
+// How does a process begin, fork, become another program and end? These are the moments at which the recorder must act.
+#include <alloca.h>
+#include <dlfcn.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdarg>
+#include <cstdlib>
+
+#include "recorder_events.hpp"
+
+extern "C" int __cxa_atexit(void (*)(void*), void*, void*) noexcept;
+
+namespace stackheap::recorder {
+
+void* find_next(const char* name) {
+  const own_calls meanwhile;
+  void* const found = ::dlsym(RTLD_NEXT, name);
+  if (found == nullptr) ::dlerror();  // the program did not ask for it
+  return found;
+}
+
+namespace {
+
+template <class Function>
+void find(Function*& function, const char* name) {
+  function = reinterpret_cast<Function*>(find_next(name));
+}
+
+bool prepared;  ///< whether the environment was there to be read
+
+void prepare() {
+  if (prepared || environ == nullptr) return;
+  prepared = true;
+  const kept_errno kept;
+  if (prepare_file() && begin_lanes()) recording_now.store(true, std::memory_order_release);
+}
+
+// ---- fork
+
+thread_local bool locked_for_fork __attribute__((tls_model("initial-exec")));
+
+void before_fork() {
+  locked_for_fork = !self.holds_lock;
+  if (locked_for_fork) lock();
+}
+
+void after_fork_in_parent() {
+  if (locked_for_fork) unlock();
+}
+
+/// A fork by a signal handler that came within malloc leaves a child that cannot be recorded: its lane is half written. Nor
+/// can the child of a process in a sandbox, which must not open a file.
+void after_fork_in_child() {
+  const kept_errno kept;
+  if (recording_now.load(std::memory_order_relaxed)) {
+    recording_now.store(false, std::memory_order_relaxed);
+    if (!self.busy && !sandboxed.load(std::memory_order_relaxed)) {
+      change_process();
+      if (begin_lanes()) recording_now.store(true, std::memory_order_relaxed);
+    }
+  }
+  unlock();
+}
+
+// ---- begin and end
+
+void end_by_exit(void*) { end_recording(ending::exit); }
+void end_by_quick_exit() { end_recording(ending::quick_exit); }
+
+/// The first function that is to be called at exit, so it is called last: after all destructors of the program and of its
+/// libraries. It belongs to no library, or it would be called with the destructors of this library.
+void call_at_end() {
+  static bool done = false;
+  if (done) return;
+  done = true;
+  const own_calls meanwhile;
+  ::__cxa_atexit(end_by_exit, nullptr, nullptr);
+  ::at_quick_exit(end_by_quick_exit);
+}
+
+[[gnu::constructor(101)]] void load() {
+  begin();
+  prepare();
+  if (!recording_now.load(std::memory_order_relaxed)) return;
+  const kept_errno kept;
+  {
+    const own_calls meanwhile;
+    ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+  }
+  call_at_end();
+  lock();
+  if (!open_file()) recording_now.store(false, std::memory_order_relaxed);
+  unlock();
+}
+
+}  // namespace
+
+void begin() {
+  static bool begun = false;
+  if (begun) return;
+  begun = true;
+  find(next.malloc, "malloc");
+  find(next.calloc, "calloc");
+  find(next.realloc, "realloc");
+  find(next.posix_memalign, "posix_memalign");
+  find(next.aligned_alloc, "aligned_alloc");
+  find(next.memalign, "memalign");
+  find(next.valloc, "valloc");
+  find(next.pvalloc, "pvalloc");
+  find(next.syscall, "syscall");
+  find(next.execve, "execve");
+  find(next.execvpe, "execvpe");
+  find(next.fexecve, "fexecve");
+  find(next.execveat, "execveat");
+  find(next.free, "free");  // the last: with it, `next` is known
+  prepare();
+}
+
+namespace {
+
+using main_function = int(int, char**, char**);
+main_function* main_of_program;
+
+int noted_main(int count, char** words, char** environment) {
+  note_main();
+  return main_of_program(count, words, environment);
+}
+
+/// Calls a function of exec. It comes back where that failed.
+template <class Call>
+int become_another(Call call) {
+  begin();
+  const becoming_another now;
+  return call();
+}
+
+[[noreturn]] void exit_at_once(int status) {
+  begin();
+  end_recording(ending::quick_exit);
+  system_call(SYS_exit_group, status);
+  __builtin_trap();
+}
+
+/// How many words a call has that lists them, up to the null that ends them. `rest` stands behind the first.
+std::size_t words_in(const char* first, va_list rest) {
+  std::size_t count = 0;
+  for (const char* word = first; word != nullptr; word = va_arg(rest, const char*)) ++count;
+  return count;
+}
+void put_words(char** words, const char* first, va_list rest) {
+  for (*words = const_cast<char*>(first); *words != nullptr;) *++words = va_arg(rest, char*);
+}
+
+}  // namespace
+}  // namespace stackheap::recorder
+
+using namespace stackheap::recorder;
+
+// The words of execl and its like, as execv takes them.
+#define STACKHEAP_WORDS(words, first, rest)                                                     \
+  va_list rest;                                                                                 \
+  va_start(rest, first);                                                                        \
+  const std::size_t words##_count = words_in(first, rest);                                      \
+  va_end(rest);                                                                                 \
+  const auto words = static_cast<char**>(::alloca((words##_count + 1) * sizeof(char*)));        \
+  va_start(rest, first);                                                                        \
+  put_words(words, first, rest)
+
+extern "C" {
+
+STACKHEAP_EXPORTED int __libc_start_main(main_function* main, int count, char** words, void (*init)(), void (*fini)(), void (*loader_fini)(),
+                                         void* stack_end) {
+  begin();
+  main_of_program = main;
+  decltype(&__libc_start_main) start = nullptr;
+  find(start, "__libc_start_main");
+  return start(recording_now.load(std::memory_order_relaxed) ? noted_main : main, count, words, init, fini, loader_fini, stack_end);
+}
+
+STACKHEAP_EXPORTED void _exit(int status) { exit_at_once(status); }
+STACKHEAP_EXPORTED void _Exit(int status) { exit_at_once(status); }
+
+STACKHEAP_EXPORTED int execve(const char* path, char* const words[], char* const environment[]) {
+  return become_another([&] { return next.execve(path, words, environment); });
+}
+STACKHEAP_EXPORTED int execv(const char* path, char* const words[]) { return execve(path, words, environ); }
+STACKHEAP_EXPORTED int execvpe(const char* name, char* const words[], char* const environment[]) {
+  return become_another([&] { return next.execvpe(name, words, environment); });
+}
+STACKHEAP_EXPORTED int execvp(const char* name, char* const words[]) { return execvpe(name, words, environ); }
+STACKHEAP_EXPORTED int fexecve(int file, char* const words[], char* const environment[]) {
+  return become_another([&] { return next.fexecve(file, words, environment); });
+}
+STACKHEAP_EXPORTED int execveat(int folder, const char* path, char* const words[], char* const environment[], int flags) {
+  return become_another([&] {
+    return next.execveat(folder, path, words, environment, flags);
+  });
+}
+STACKHEAP_EXPORTED int execl(const char* path, const char* first, ...) {
+  STACKHEAP_WORDS(words, first, rest);
+  va_end(rest);
+  return execv(path, words);
+}
+STACKHEAP_EXPORTED int execlp(const char* name, const char* first, ...) {
+  STACKHEAP_WORDS(words, first, rest);
+  va_end(rest);
+  return execvp(name, words);
+}
+STACKHEAP_EXPORTED int execle(const char* path, const char* first, ...) {
+  STACKHEAP_WORDS(words, first, rest);
+  char* const* const environment = va_arg(rest, char* const*);
+  va_end(rest);
+  return execve(path, words, environment);
+}
+
+}  // extern "C"
