@@ -121,14 +121,29 @@ bool kill_all(tree& processes, const sigset_t& signals) {
   return false;
 }
 
+/// Whether a file that the kernel cannot start is a script without a first line that names its interpreter.
+bool is_text(const char* file) {
+  char start[256];
+  const int opened = open(file, O_RDONLY | O_CLOEXEC);
+  const ssize_t size = opened < 0 ? -1 : read(opened, start, sizeof start);
+  close(opened);
+  return size > 0 && std::memchr(start, '\0', static_cast<std::size_t>(size)) == nullptr;
+}
+
 [[noreturn]] void become(const char* file, char** words, int input, char** settings, const sigset_t& mask, int errors) {
   setsid();  // without a terminal, and a group that can be killed as a whole
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (dup2(input, STDIN_FILENO) < 0) _exit(127);
   for (char** setting = settings; *setting != nullptr; ++setting) putenv(*setting);
   sigprocmask(SIG_SETMASK, &mask, nullptr);
-  execvp(file, words);
+  execv(file, words);
   const int reason = errno;
+  if (reason == ENOEXEC && is_text(file)) {  // as every shell does
+    const char shell[] = "/bin/sh";
+    words[-1] = const_cast<char*>(shell);  // the place of FILE
+    words[0] = const_cast<char*>(file);
+    execv(shell, words - 1);
+  }
   const ssize_t written = write(errors, &reason, sizeof reason);
   _exit(written == sizeof reason ? 127 : 126);
 }

@@ -14,6 +14,7 @@ import os
 import resource
 import selectors
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -133,14 +134,16 @@ def observe(
 ) -> Observation:
     """Runs the setup, then the command once, with these libraries before those of the user's LD_PRELOAD.
 
-    `file`: where the command's first word was found. Raises SetupFailed; UnitFailed where the command cannot be started;
+    `file`: where the command's first word was found, if not in PATH. Raises SetupFailed; UnitFailed where the command cannot be started;
     KeyboardInterrupt after all its processes were killed.
     """
     if command.setup is not None:
         _set_up(command, tools)
     libraries = [*map(str, preload), *filter(None, [os.environ.get(PRELOAD, "")])]
     variables = {**environment, **({PRELOAD: ":".join(libraries)} if preload else {})}
-    return _observed(tools.observe, str(file or command.words[0]), command.words, command.stdin, command.timeout, variables)
+    word = command.words[0]
+    program = str(file) if file is not None else shutil.which(word) or word
+    return _observed(tools.observe, program, command.words, command.stdin, command.timeout, variables)
 
 
 def _set_up(command: Command, tools: Tools) -> None:

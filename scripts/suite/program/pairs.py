@@ -20,10 +20,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from suite.base import phrases
 from suite.base.errors import UnitFailed
 from suite.base.text import three_figures
-from suite.gate.comparison import BETTER, NOT_JUDGED, WORSE
+from suite.gate.comparison import BETTER, NOT_JUDGED, SAME, UNDECIDED, WORSE
 from suite.gate.paired_run import DISTURBED_SHARE
 from suite.gate.sequential_test import IMPROVEMENT, PAIRS, THRESHOLD, Decision, Rule, group_sequential_test
 from suite.program.command import Command, Observation, Tools, observe, without_output
@@ -31,11 +33,13 @@ from suite.program.executable import Executable
 from suite.program.mallocs import Deployment, Proof, missing_proof, name_of, others_without, read_proof
 from suite.results.end_to_end import AGAIN, OWN
 from suite.runner.signals import signals_as_interrupts
-from suite.stats.estimates import median
+from suite.stats.estimates import Estimate, estimate_shift, median
+from suite.stats.multiple import significant
+from suite.stats.paired_tests import paired_t
 
 PROBE_FILE = "STACKHEAP_PROBE"  # the environment variable that the probe reads
 FEWEST_PAIRS = 5  # with fewer, the numbers have no verdict
-FEW_PAIRS = 10  # where a budget holds no more than about so many, the test looks at them from FEWEST_PAIRS on
+FEW_PAIRS = 10  # with fewer, ranks show nothing: where the budget holds no more, the rounds go on to its end
 MOST_PAIRS = 1000
 SHORTEST = 0.001  # seconds of CPU time: a shorter program is mostly its start, and the clock's steps
 LONG = 1.0  # seconds of CPU time: the probe takes less than a thousandth of it, so the first round counts
@@ -177,6 +181,7 @@ class _Measurement:
     interrupted: bool = False
     done: int = 0  # runs
     rule: Rule = Rule(pairs=PAIRS, suspicion=IMPROVEMENT, confirmed=False)
+    most: int | None = None  # rounds; None: until the test has decided about every malloc
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.plan.seed)
@@ -254,7 +259,7 @@ class _Measurement:
 
     def over_budget(self, each: float) -> _Ended:
         rounds = len({run.round for run in self.runs})
-        if self.plan.pairs is None and rounds >= self.rule.interim_analyses[0]:
+        if self.plan.pairs is None and rounds >= FEWEST_PAIRS:
             return _Ended("")
         runs = (FEWEST_PAIRS if self.plan.pairs is None else self.plan.pairs) * (len(self.compared) + 2)
         return _Ended(
@@ -337,21 +342,22 @@ class _Measurement:
     # ---- until when
 
     def choose_rule(self, first_counts: bool) -> None:
-        if self.plan.pairs is not None:
-            self.rule = replace(self.rule, pairs=self.plan.pairs, extended=False)
-        else:
-            spent = time.monotonic() - self.begun
-            rounds = (self.plan.budget - spent) / (spent / self.done * (len(self.compared) + 2)) + first_counts
-            self.rule = replace(self.rule, pairs=PAIRS if rounds > FEW_PAIRS else FEW_PAIRS)
         self.rule = replace(self.rule, threshold=self.plan.threshold)
+        if self.plan.pairs is not None:
+            self.most = self.plan.pairs
+            self.rule = replace(self.rule, pairs=self.most, extended=False)
+            return
+        spent = time.monotonic() - self.begun
+        rounds = (self.plan.budget - spent) / (spent / self.done * (len(self.compared) + 2)) + first_counts
+        self.most = None if rounds > FEW_PAIRS else FEW_PAIRS
 
     def due(self) -> list[str] | None:
         """The mallocs of the next round; None where no round is left. A malloc that is decided takes no more time."""
         rounds = len({run.round for run in self.runs})
         if not self.compared:
             return [] if rounds < (self.plan.pairs or CONTROL_ROUNDS) else None
-        if self.plan.pairs is not None:
-            return list(self.compared) if rounds < self.plan.pairs else None
+        if self.most is not None:
+            return list(self.compared) if rounds < self.most else None
         series = {name: logs for name, logs in log_ratios(self.runs, _cpu).items() if name in self.compared}
         if set(series) != set(self.compared):
             return list(self.compared)
@@ -431,14 +437,40 @@ def log_ratios(runs: Sequence[Run], figure: Callable[[Observation], float]) -> d
 
 
 def judge(series: Mapping[str, Sequence[float]], rule: Rule) -> dict[str, Decision]:
-    """The verdicts on all mallocs, and that on the control apart from them."""
+    """The verdicts on all mallocs, and that on the control apart from them.
+
+    Of fewer pairs than a test of ranks needs: a t test, once. Of fewer than FEWEST_PAIRS: none.
+    """
     mallocs = {name: logs for name, logs in series.items() if name != AGAIN}
-    fewest = min((len(logs) for logs in mallocs.values()), default=0)
-    if FEWEST_PAIRS <= fewest < rule.interim_analyses[0]:  # fewer than the plan thought would fit
-        rule = replace(rule, pairs=FEW_PAIRS)
     control = {AGAIN: series[AGAIN]} if AGAIN in series else {}
-    decisions = {**group_sequential_test(mallocs, rule), **group_sequential_test(control, rule)}
+    if min(map(len, mallocs.values()), default=FEW_PAIRS) >= FEW_PAIRS:
+        decisions = {**group_sequential_test(mallocs, rule), **group_sequential_test(control, rule)}
+    else:
+        decisions = {**_judge_few(mallocs, rule), **_judge_few(control, rule)}
     return {
         name: replace(decision, verdict=NOT_JUDGED) if len(series[name]) < FEWEST_PAIRS else decision
         for name, decision in decisions.items()
     }
+
+
+def _judge_few(series: Mapping[str, Sequence[float]], rule: Rule) -> dict[str, Decision]:
+    limit = math.log1p(rule.threshold)
+    logs = {name: np.asarray(values) for name, values in series.items() if len(values) > 1}
+    tests = dict(zip(logs, paired_t(list(logs.values()))))
+    worse, better = (
+        {name for name, is_found in zip(tests, significant(p_values, rule.improvement)) if is_found}
+        for p_values in ([test.up for test in tests.values()], [test.down for test in tests.values()])
+    )
+    decisions = {}
+    for name, values in series.items():
+        shift = estimate_shift(values)
+        verdict = UNDECIDED
+        if name in worse and shift.median > limit:
+            verdict = WORSE
+        elif name in better and shift.median < -limit:
+            verdict = BETTER
+        elif name in tests and -limit < tests[name].low and tests[name].high < limit:
+            verdict = SAME
+        middle, low, high = (math.exp(value) for value in (shift.median, shift.low, shift.high))
+        decisions[name] = Decision(verdict, Estimate(middle, low, high, shift.coverage, shift.n), range(shift.n), 0)
+    return decisions

@@ -1,0 +1,306 @@
+"""Is a user's command run once as it is, is what it took measured, and does nothing of it stay behind?"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from suite.base.errors import UnitFailed
+from suite.program.command import KEPT_BYTES, Command, Observation, SetupFailed, Tools, observe
+from suite.program.mallocs import read_proof
+from suite.program.pairs import PROBE_FILE
+from support import ROOT
+from support.measuring_program import program
+
+MIB = 1 << 20
+SECONDS = 1000  # of a process that has to be killed
+
+
+def tools() -> Tools:
+    return Tools.beside(program())
+
+
+def run(*words: str, stdin: Path | None = None, setup: str | None = None, timeout: float = 60.0) -> Observation:
+    return observe(Command(words, stdin, setup, timeout), tools())
+
+
+def shell(text: str, stdin: Path | None = None, setup: str | None = None, timeout: float = 60.0) -> Observation:
+    return run("sh", "-c", text, stdin=stdin, setup=setup, timeout=timeout)
+
+
+def python(text: str, timeout: float = 60.0) -> Observation:
+    return run(sys.executable, "-ISc", text, timeout=timeout)
+
+
+def is_alive(process: int) -> bool:
+    """A process that nobody has waited for yet is dead all the same."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+# ---- how it ends
+
+
+def test_exit_codes_signals_and_output_are_those_of_the_command() -> None:
+    seen = shell("printf out; printf err >&2; exit 3")
+    assert (seen.exit_code, seen.end, seen.ended_itself) == (3, "exit code 3", True)
+    assert (seen.stdout.start, seen.stdout.size) == (b"out", 3)
+    assert seen.stdout.digest == hashlib.sha256(b"out").hexdigest()
+    assert (seen.stderr.start, seen.stderr.last_line) == (b"err", "err")
+    killed = shell("kill -SEGV $$")
+    assert (killed.exit_code, killed.end, killed.ended_itself) == (-signal.SIGSEGV, "killed by SIGSEGV", False)
+
+
+def test_words_reach_the_command_as_they_are() -> None:
+    seen = run("printf", "%s|", "a b", "", "--report=9", "*", "$HOME")
+    assert seen.stdout.start == b"a b||--report=9|*|$HOME|"
+    assert Command(("a b", "c")).text == "'a b' c" and Command(("/x/prog", "c")).name == "prog"
+
+
+def test_a_large_output_is_read_through_bounded_memory() -> None:
+    size = 1000 * MIB
+    seen = run("head", "-c", str(size), "/dev/zero")
+    assert (seen.exit_code, seen.stdout.size, len(seen.stdout.start)) == (0, size, KEPT_BYTES)
+
+
+def test_a_closed_output_is_an_empty_output() -> None:
+    seen = shell("exec >&- 2>&-; exit 4")
+    assert (seen.exit_code, seen.stdout.size, seen.stderr.size) == (4, 0, 0)
+
+
+def test_a_command_that_never_ends_is_killed_with_its_children() -> None:
+    seen = shell(f"sleep {SECONDS} & echo $!; setsid sleep {SECONDS} & echo $!; wait", timeout=3)
+    assert (seen.timed_out, seen.end, seen.ended_itself) == (3, "did not end within 3 s", False)
+    children = [int(line) for line in seen.stdout.start.split()]
+    assert len(children) == 2 and not any(map(is_alive, children))
+
+
+def test_a_stopped_command_is_killed_too() -> None:
+    assert shell("kill -STOP $$", timeout=0.5).timed_out == 0.5
+
+
+def test_a_command_that_ignores_signals_is_killed_too() -> None:
+    assert shell(f"trap '' TERM INT HUP; sleep {SECONDS}", timeout=0.5).timed_out == 0.5
+
+
+@pytest.mark.parametrize("away", ["{} &", "setsid {} &", "(setsid {} &) &", "(trap '' HUP TERM; {}) &"])
+def test_what_goes_into_the_background_is_killed_and_counted(tmp_path: Path, away: str) -> None:
+    file = shlex.quote(str(tmp_path / "number"))
+    child = away.format(f"sh -c 'echo $$ > {file}; exec sleep {SECONDS}'")
+    seen = shell(f"{child} while [ ! -s {file} ]; do sleep 0.01; done; cat {file}")
+    assert seen.exit_code == 0 and seen.left_behind >= 1
+    assert not is_alive(int(seen.stdout.start))
+
+
+def test_a_daemon_is_killed_and_counted() -> None:
+    seen = python(
+        "import os, time\nreader, writer = os.pipe()\nif os.fork(): os.close(writer); os.write(1, os.read(reader, 99)); os._exit(0)\n"
+        "os.setsid()\nif os.fork(): os._exit(0)\n"
+        f"os.write(writer, str(os.getpid()).encode()); os.closerange(1, 99); time.sleep({SECONDS})"
+    )
+    assert (seen.exit_code, seen.left_behind) == (0, 1)
+    assert not is_alive(int(seen.stdout.start))
+
+
+def test_hundreds_of_processes_left_behind_are_all_killed() -> None:
+    seen = shell(f"for i in $(seq 300); do sleep {SECONDS} & done")
+    assert (seen.exit_code, seen.left_behind) == (0, 300)
+
+
+def test_a_command_that_cannot_be_started_says_why(tmp_path: Path) -> None:
+    with pytest.raises(UnitFailed, match="it cannot be started: /no/such/program: No such file or directory"):
+        run("/no/such/program")
+    script = tmp_path / "script"
+    script.write_text('echo "$0 $1 $#"')
+    script.chmod(0o755)
+    assert run(str(script), "a b", "c").stdout.start.decode() == f"{script} a b 2\n", "as every shell does"
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes(b"\x7fELF" + bytes(100))
+    damaged.chmod(0o755)
+    with pytest.raises(UnitFailed, match="Exec format error"):
+        run(str(damaged))
+
+
+def test_an_interrupt_leaves_no_process(tmp_path: Path) -> None:
+    """As with Ctrl-C in a terminal: the signal reaches this program, and the command is in another session."""
+    child = tmp_path / "child"
+    text = (
+        "import sys; from pathlib import Path; from suite.program.command import *\n"
+        f"observe(Command(('sh', '-c', {f'echo $$ > {shlex.quote(str(child))}.new; mv {shlex.quote(str(child))}.new {shlex.quote(str(child))}; sleep {SECONDS}'!r})),"
+        f" Tools(Path({str(tools().observe)!r}), Path()))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
+    suite = subprocess.Popen([sys.executable, "-c", text], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        while not child.exists():
+            assert suite.poll() is None
+            time.sleep(0.01)
+        suite.send_signal(signal.SIGINT)
+        assert suite.wait(30) != 0
+    finally:
+        suite.kill()
+    assert not is_alive(int(child.read_text()))
+
+
+def test_a_killed_suite_leaves_no_process(tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    words = ["/bin/sh", "sh", "-c", f"echo $$ > {shlex.quote(str(child))}.new; mv {shlex.quote(str(child))}.new {shlex.quote(str(child))}; sleep {SECONDS}"]
+    starter = f"import subprocess; subprocess.Popen({[str(tools().observe), *words]!r}).wait()"
+    suite = subprocess.Popen([sys.executable, "-Ic", starter], stderr=subprocess.DEVNULL)
+    while not child.exists():
+        assert suite.poll() is None
+        time.sleep(0.01)
+    suite.kill()
+    suite.wait()
+    process = int(child.read_text())
+    deadline = time.monotonic() + 30
+    while is_alive(process) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not is_alive(process)
+
+
+# ---- what it is given
+
+
+def test_the_input_is_empty_or_a_file_that_is_read_anew_each_time(tmp_path: Path) -> None:
+    assert run("cat").stdout.size == 0
+    file = tmp_path / "input"
+    file.write_bytes(b"words\n")
+    assert [run("cat", stdin=file).stdout.start for _ in range(2)] == [b"words\n"] * 2
+
+
+@pytest.mark.parametrize(("name", "reason"), [("missing", "No such file"), ("secret", "Permission denied")])
+def test_an_input_that_cannot_be_read_is_named(tmp_path: Path, name: str, reason: str) -> None:
+    file = tmp_path / name
+    if name == "secret":
+        file.write_bytes(b"")
+        file.chmod(0)
+        if os.access(file, os.R_OK):
+            pytest.skip("root reads every file")
+    with pytest.raises(UnitFailed, match=f"{file}: {reason}"):
+        run("cat", stdin=file)
+
+
+def test_a_command_that_reads_the_terminal_gets_none() -> None:
+    seen = shell("cat /dev/tty")
+    assert seen.exit_code != 0 and "No such device" in seen.stderr.last_line
+
+
+def test_the_environment_is_the_users_with_their_preload_behind_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_SETTING", "kept")
+    monkeypatch.setenv("LD_PRELOAD", str(tools().probe))
+    text = 'printf "%s %s" "$A_SETTING" "$LD_PRELOAD"'
+    assert shell(text).stdout.start.decode() == f"kept {tools().probe}"
+    ours = Path("/usr/lib/libc.so.6") if not Path("/lib/x86_64-linux-gnu/libc.so.6").exists() else Path("/lib/x86_64-linux-gnu/libc.so.6")
+    seen = observe(Command(("sh", "-c", text)), tools(), [ours])
+    assert seen.stdout.start.decode() == f"kept {ours}:{tools().probe}"
+
+
+def test_signals_reach_the_command_as_usual() -> None:
+    """Python ignores SIGPIPE, and the observer blocks some signals: the command must inherit neither."""
+    masks = [line.split(b"\t")[1] for line in run("grep", "-E", "Sig(Blk|Ign)", "/proc/self/status").stdout.start.splitlines()]
+    assert [int(mask, 16) for mask in masks] == [0, 0]
+
+
+def test_a_setup_runs_before_and_is_not_measured(tmp_path: Path) -> None:
+    file = shlex.quote(str(tmp_path / "made"))
+    burn = shlex.join([sys.executable, "-ISc", BURN])
+    seen = shell(f"cat {file}", setup=f"echo x >> {file}; {burn}")
+    assert seen.stdout.start == b"x\n"
+    assert seen.cpu < 0.3
+
+
+def test_a_setup_that_fails_says_why() -> None:
+    with pytest.raises(SetupFailed, match=r"the setup failed: exit code 4 \(no room\)"):
+        shell("true", setup="echo no room >&2; exit 4")
+    with pytest.raises(SetupFailed, match="the setup failed: did not end within 0.5 s"):
+        shell("true", setup=f"sleep {SECONDS}", timeout=0.5)
+
+
+# ---- what it took
+
+BURN = "import time\nwhile time.thread_time() < 0.3: pass\n"
+
+
+def test_cpu_time_is_that_of_the_whole_tree() -> None:
+    assert python(BURN).cpu >= 0.3
+    waited_for = python(f"import os\nif not os.fork():\n    exec({BURN!r}); os._exit(0)\nos.wait()\n{BURN}")
+    assert waited_for.cpu >= 0.6
+    orphan = python(
+        "import os\nreader, writer = os.pipe()\nif not os.fork():\n    if not os.fork():\n"
+        f"        exec({BURN!r}); os.write(writer, b'.')\n    os._exit(0)\nos.wait(); os.read(reader, 1)"
+    )
+    assert orphan.cpu >= 0.3
+
+
+def test_cpu_time_is_that_of_all_threads() -> None:
+    work = f"import threading\nthreads = [threading.Thread(target=exec, args=({BURN!r}, dict())) for _ in range(2)]\n"
+    assert python(f"{work}[thread.start() for thread in threads]; [thread.join() for thread in threads]").cpu >= 0.6
+
+
+def test_wall_time_includes_waiting_and_cpu_time_does_not() -> None:
+    seen = run("sleep", "0.5")
+    assert seen.wall >= 0.5 > seen.cpu
+
+
+def test_peak_memory_is_that_of_the_largest_process_and_not_that_of_this_suite() -> None:
+    ballast = bytearray(64 * MIB)
+    assert run("true").peak_resident < 16 * MIB
+    del ballast
+    small, large = python("pass"), python(f"b = bytearray({100 * MIB})")
+    assert large.peak_resident - small.peak_resident == pytest.approx(100 * MIB, rel=0.05)
+    assert large.page_faults > small.page_faults
+    child = f"import os\nif not os.fork(): b = bytearray({100 * MIB}); os._exit(0)\nos.wait()"
+    assert python(child).peak_resident > 100 * MIB
+
+
+# ---- whose malloc it had
+
+
+def probed(tmp_path: Path, *words: str) -> tuple[Observation, str]:
+    lines = tmp_path / "lines"
+    lines.write_bytes(b"")
+    seen = observe(Command(words), tools(), [tools().probe], {PROBE_FILE: str(lines)})
+    return seen, lines.read_text()
+
+
+def test_the_probe_names_the_file_of_malloc_in_each_process(tmp_path: Path) -> None:
+    seen, lines = probed(tmp_path, "env", "sh", "-c", "true; /bin/true; /bin/true")
+    rows = [line.split("\t") for line in lines.splitlines()]
+    assert {Path(malloc_file).name.partition(".so")[0] for _, malloc_file, _ in rows} <= {"libc", "libc-2", "ld-musl-x86_64"}
+    of_first = [Path(file).name for process, _, file in rows if process == str(seen.process)]
+    assert of_first[0] in ("env", "coreutils") and len(of_first) == 2, "env, and after exec the shell"
+    assert len(rows) == 4
+    proof = read_proof(lines, seen.process)
+    assert len(proof.files) == 3 and not proof.definer
+
+
+def test_a_program_that_defines_malloc_is_found_out(tmp_path: Path) -> None:
+    source = tmp_path / "own.c"
+    source.write_text(
+        "#include <stddef.h>\nstatic char pool[1 << 20]; static size_t used;\n"
+        "void *malloc(size_t n) { void *p = pool + used; used += (n + 15) & ~(size_t)15; return p; }\n"
+        "void free(void *p) { (void)p; }\nint main(void) { return malloc(10) == NULL; }\n"
+    )
+    own = tmp_path / "own"
+    subprocess.run(["cc", "-O0", "-fno-builtin", "-rdynamic", source, "-o", own], check=True)
+    seen, lines = probed(tmp_path, str(own))
+    assert seen.exit_code == 0
+    assert read_proof(lines, seen.process).definer == "own"
+
+
+def test_a_build_without_the_tools_says_what_to_do(tmp_path: Path) -> None:
+    from suite.base.errors import BadInput
+
+    with pytest.raises(BadInput, match="observe does not exist: build the suite again"):
+        Tools.beside(tmp_path / "stackheap")
