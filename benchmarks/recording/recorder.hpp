@@ -40,7 +40,10 @@ struct next_functions {
   int (*execve)(const char*, char* const[], char* const[]);
   int (*execvpe)(const char*, char* const[], char* const[]);
   int (*fexecve)(int, char* const[], char* const[]);
-  int (*execveat)(int, const char*, char* const[], char* const[], int);
+  int (*close)(int);
+  void (*closefrom)(int);
+  int (*dup2)(int, int);
+  int (*dup3)(int, int, int);
 };
 extern next_functions next;
 
@@ -80,9 +83,12 @@ extern std::atomic<bool> recording_now;
 extern std::atomic<bool> sandboxed;  ///< only write() is allowed
 extern std::atomic<std::uint64_t> unseen;
 
+inline bool is_recording() { return recording_now.load(std::memory_order_relaxed); }
+inline bool is_sandboxed() { return sandboxed.load(std::memory_order_relaxed); }
+
 /// Whether this call is one of the program's, to be noted. If not, it is passed on at once.
 inline bool to_be_noted(const thread_state& me) {
-  return recording_now.load(std::memory_order_relaxed) && !me.busy;
+  return is_recording() && !me.busy;
 }
 
 /// Resolves `next`, and begins to record where the environment says so. At the first call of malloc.
@@ -132,6 +138,8 @@ end_of_recording end_record(ending how);
 
 /// The program's main is called. The lock is not held.
 void note_main();
+/// Memory cannot be mapped in a sandbox: maps what the table of blocks will need for a growing heap.
+void map_parts_ahead();
 
 // ---- the file; the lock is held
 
@@ -149,17 +157,19 @@ bool is_recorded_process();
 bool append(const void* bytes, std::size_t size);
 /// The last chance to open the file and to ask how large it may become.
 void prepare_for_sandbox();
+/// The program closes these files. In a sandbox the recorder cannot see later whether a descriptor still is its file.
+void forget_file_among(unsigned first, unsigned last);
 
-/// While it lives, the file says that the process has become another program. After that it has not: it goes on.
-class becoming_another {
+/// While it lives, the file says that the process has ended in this way. After that it has not: it goes on.
+class perhaps_the_end {
  public:
-  becoming_another();
-  ~becoming_another();
-  becoming_another(const becoming_another&) = delete;
-  becoming_another& operator=(const becoming_another&) = delete;
+  explicit perhaps_the_end(ending how);
+  ~perhaps_the_end();
+  perhaps_the_end(const perhaps_the_end&) = delete;
+  perhaps_the_end& operator=(const perhaps_the_end&) = delete;
 
  private:
-  bool said_ = false;
+  long process_ = 0;  ///< that says so; 0: none
   std::uint64_t bytes_ = 0, events_ = 0;
 };
 

@@ -12,7 +12,11 @@
 
 namespace stackheap::recorder {
 
-extern std::atomic<std::uint64_t> next_ticket;
+/// Alone in its cache lines: every thread writes it.
+struct alignas(128) shared_counter {
+  std::atomic<std::uint64_t> value;
+};
+extern shared_counter next_ticket;
 extern std::uint64_t most_events;
 
 /// A lane with room for another event: the thread's own, emptied if need be. Null where the event cannot be recorded.
@@ -24,12 +28,12 @@ void stop_at_most();
 inline std::uint64_t take_ticket() {
 #if __has_include(<sys/single_threaded.h>)
   if (__libc_single_threaded) {
-    const std::uint64_t ticket = next_ticket.load(std::memory_order_relaxed);
-    next_ticket.store(ticket + 1, std::memory_order_relaxed);
+    const std::uint64_t ticket = next_ticket.value.load(std::memory_order_relaxed);
+    next_ticket.value.store(ticket + 1, std::memory_order_relaxed);
     return ticket;
   }
 #endif
-  return next_ticket.fetch_add(1, std::memory_order_relaxed);
+  return next_ticket.value.fetch_add(1, std::memory_order_relaxed);
 }
 
 /// Writes an event: `op`, its ticket where others took tickets meanwhile, and what `write` adds behind it. False where it
@@ -66,7 +70,8 @@ inline bool note(thread_state& me, unsigned op, Write write) {
   }
   to->last_ticket = ticket;
   at = write(at);
-  to->filled.store(filled + (std::uint64_t{1} << 32) + static_cast<std::uint64_t>(at - begin), std::memory_order_release);
+  filled += (std::uint64_t{1} << 32) + static_cast<std::uint64_t>(at - begin);
+  to->filled.store(filled, std::memory_order_release);
   return true;
 }
 
@@ -76,7 +81,8 @@ inline unsigned op_of(event_kind kind, unsigned char by = 0) { return static_cas
 template <class Write>
 inline void note_block(thread_state& me, const void* block, unsigned op, std::size_t bytes, Write write) {
   if (block == nullptr) [[unlikely]] {
-    note(me, op_of(event_kind::failed) | (op & (by_cpp | by_array)), [&](unsigned char* at) { return put_number(at, bytes); });
+    op = op_of(event_kind::failed) | (op & (by_cpp | by_array));
+    note(me, op, [&](unsigned char* at) { return put_number(at, bytes); });
     return;
   }
   block_entry* const entry = new_entry(block);
@@ -93,8 +99,9 @@ inline void note_taken(thread_state& me, const void* block, unsigned op, std::si
 }
 
 inline void note_aligned(thread_state& me, const void* block, unsigned op, std::size_t alignment, std::size_t bytes) {
-  const int logarithm = alignment > 1 ? 64 - std::countl_zero(std::uint64_t{alignment} - 1) : 0;
-  note_block(me, block, op, bytes, [&](unsigned char* at) { return put_number(at, static_cast<std::uint64_t>(logarithm > 63 ? 63 : logarithm)); });
+  const int rounded_up = alignment > 1 ? 64 - std::countl_zero(std::uint64_t{alignment} - 1) : 0;
+  const auto logarithm = static_cast<std::uint64_t>(rounded_up < 64 ? rounded_up : 63);
+  note_block(me, block, op, bytes, [&](unsigned char* at) { return put_number(at, logarithm); });
 }
 
 /// What a block is called; afterwards it is not known.
@@ -110,7 +117,8 @@ extern std::uint32_t first_thread;
 
 /// Calls `known(op, write)` with the kind that fits the block's thread and what names the block in the event.
 template <class Note>
-inline void with_name(const thread_state& me, block_name name, event_kind own, event_kind other, event_kind unknown, Note known) {
+inline void with_name(const thread_state& me, block_name name, event_kind own, event_kind other, event_kind unknown,
+                      Note known) {
   if (!name || name.thread() < first_thread) [[unlikely]]
     known(unknown, [](unsigned char* at) { return at; });
   else if (name.thread() == me.number && me.writes_to != nullptr) [[likely]]

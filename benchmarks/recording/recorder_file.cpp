@@ -33,7 +33,7 @@ std::size_t command_bytes;
 long process, parent;
 
 int file = -1;
-bool created;
+bool created, refused;  ///< once it could not be created, it is not tried again
 dev_t device;
 ino_t inode;
 std::uint64_t bytes_in_file;
@@ -64,9 +64,11 @@ void close_file(int which) { system_call(SYS_close, which); }
 void read_command() {
   const int from = open_path("/proc/self/cmdline", O_RDONLY);
   if (from < 0) return;
-  long got = 0;
-  while (command_bytes < sizeof command && (got = system_call(SYS_read, from, command + command_bytes, sizeof command - command_bytes)) > 0)
+  while (command_bytes < sizeof command) {
+    const long got = system_call(SYS_read, from, command + command_bytes, sizeof command - command_bytes);
+    if (got <= 0) break;
     command_bytes += static_cast<std::size_t>(got);
+  }
   close_file(from);
   if (command_bytes == sizeof command) {  // the last word is cut off
     while (command_bytes > 0 && command[command_bytes - 1] != '\0') --command_bytes;
@@ -78,7 +80,8 @@ void read_command() {
 /// Writing beyond the limit would send the program a signal.
 void ask_for_limit() {
   struct rlimit limit {};
-  most_file_bytes = ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY ? limit.rlim_cur : no_limit;
+  const bool limited = ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+  most_file_bytes = limited ? limit.rlim_cur : no_limit;
 }
 
 /// Whether this process is among those that are recorded. Counts it.
@@ -86,8 +89,8 @@ bool is_among_most() {
   put(put(path, folder), "/processes");
   const int counted = open_path(path, O_WRONLY | O_CREAT | O_APPEND);
   struct stat now {};
-  const bool added = counted >= 0 && ::fstat(counted, &now) == 0 && static_cast<std::uint64_t>(now.st_size) < most_file_bytes &&
-                     system_call(SYS_write, counted, "\n", 1) == 1;
+  const bool may_grow = counted >= 0 && ::fstat(counted, &now) == 0 && static_cast<std::uint64_t>(now.st_size) < most_file_bytes;
+  const bool added = may_grow && system_call(SYS_write, counted, "\n", 1) == 1;
   const long number = added ? system_call(SYS_lseek, counted, 0, SEEK_CUR) : 0;
   if (counted >= 0) close_file(counted);
   return number > 0 && number <= most_processes;
@@ -118,7 +121,7 @@ bool write_all(const void* bytes, std::size_t size) {
     bytes_in_file += size;
     return true;
   }
-  if (wrote > 0 && !sandboxed.load(std::memory_order_relaxed)) system_call(SYS_ftruncate, file, bytes_in_file);
+  if (wrote > 0 && !is_sandboxed()) system_call(SYS_ftruncate, file, bytes_in_file);
   return false;
 }
 
@@ -174,7 +177,8 @@ bool prepare_file() {
 }
 
 bool open_file() {
-  if (created) return true;
+  if (created || refused) return created;
+  refused = true;
   ask_for_limit();
   if (!is_among_most()) return false;
   int opened = -1;
@@ -190,23 +194,24 @@ bool open_file() {
   inode = now.st_ino;
   bytes_in_file = 0;
   created = true;
-  if (write_header()) return true;
-  remove_file();
-  return false;
+  refused = !write_header();
+  if (refused) remove_file();
+  return created;
 }
 
 void change_process() {
   leave_file();
+  refused = false;
   parent = process;
   process = system_call(SYS_getpid);
 }
 
 bool is_recorded_process() {
-  return sandboxed.load(std::memory_order_relaxed) || system_call(SYS_getpid) == process;
+  return is_sandboxed() || system_call(SYS_getpid) == process;
 }
 
 bool append(const void* bytes, std::size_t size) {
-  if (!sandboxed.load(std::memory_order_relaxed)) {
+  if (!is_sandboxed()) {
     if (!is_recorded_process() || !open_file()) return false;
     ask_for_limit();
     if (!is_our_file()) {
@@ -218,14 +223,19 @@ bool append(const void* bytes, std::size_t size) {
 }
 
 void prepare_for_sandbox() {
-  if (append(nullptr, 0)) return;
+  if (append(nullptr, 0)) return map_parts_ahead();
   recording_now.store(false, std::memory_order_relaxed);
+}
+
+void forget_file_among(unsigned first, unsigned last) {
+  const auto ours = static_cast<unsigned>(file);
+  if (is_sandboxed() && file >= 0 && first <= ours && ours <= last) file = -1;
 }
 
 void end_locked(ending how) {
   if (!recording_now.exchange(false)) return;
   if (!any_calls()) {
-    if (created && !sandboxed.load(std::memory_order_relaxed)) remove_file();
+    if (created && !is_sandboxed()) remove_file();
     return;
   }
   if (how != ending::disk && write_lanes() && append_end(how)) return;
@@ -233,32 +243,32 @@ void end_locked(ending how) {
 }
 
 void end_recording(ending how) {
-  if (!recording_now.load(std::memory_order_relaxed) || self.holds_lock || !is_recorded_process()) return;
+  if (!is_recording() || self.holds_lock || !is_recorded_process()) return;
   const kept_errno kept;
   lock();
   end_locked(how);
   unlock();
 }
 
-becoming_another::becoming_another() {
-  if (!recording_now.load(std::memory_order_relaxed) || sandboxed.load(std::memory_order_relaxed) || self.holds_lock ||
+perhaps_the_end::perhaps_the_end(ending how) {
+  if (!is_recording() || is_sandboxed() || self.holds_lock ||
       !is_recorded_process())
     return;
   const kept_errno kept;
   lock();
-  said_ = recording_now.load(std::memory_order_relaxed) && any_calls() && open_file();
-  if (said_) {
+  if (is_recording() && any_calls() && open_file()) {
+    process_ = process;
     bytes_ = bytes_in_file;
     events_ = written_events;
-    if (write_lanes()) append_end(ending::exec);
+    if (write_lanes()) append_end(how);
   } else {
     if (created && !any_calls()) remove_file();
     unlock();
   }
 }
 
-becoming_another::~becoming_another() {
-  if (!said_) return;
+perhaps_the_end::~perhaps_the_end() {
+  if (process_ == 0 || process_ != process) return;  // daemon() comes back in a child
   const kept_errno kept;
   if (is_our_file()) system_call(SYS_ftruncate, file, bytes_);
   bytes_in_file = bytes_;

@@ -7,6 +7,7 @@
 #define ZSTD_STATIC_LINKING_ONLY  // ZSTD_initStaticCCtx, with memory of ours
 #include <sched.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include <zstd.h>
 
 #include <cstring>
@@ -18,7 +19,7 @@ namespace stackheap::recorder {
 constinit std::atomic<bool> recording_now;
 constinit std::atomic<bool> sandboxed;
 constinit std::atomic<std::uint64_t> unseen;
-constinit std::atomic<std::uint64_t> next_ticket;
+constinit shared_counter next_ticket{};
 std::uint64_t most_events = 100'000'000;
 std::uint32_t first_thread;
 std::uint64_t written_events;
@@ -39,7 +40,7 @@ ZSTD_CCtx* packer;
 alignas(64) unsigned char packed_chunk[sizeof(chunk_header) + ZSTD_COMPRESSBOUND(chunk_bytes)];
 
 void* map(std::size_t bytes) {
-  if (sandboxed.load(std::memory_order_relaxed)) return nullptr;
+  if (is_sandboxed()) return nullptr;
   void* const pages = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   return pages == MAP_FAILED ? nullptr : pages;
 }
@@ -93,13 +94,17 @@ lane* find_lane() {
 
 std::uint32_t events_in(std::uint64_t filled) { return static_cast<std::uint32_t>(filled >> 32); }
 std::uint32_t bytes_in(std::uint64_t filled) { return static_cast<std::uint32_t>(filled); }
+bool is_full(const lane& looked_at) {
+  return bytes_in(looked_at.filled.load(std::memory_order_relaxed)) > chunk_bytes - longest_event;
+}
 
 /// Writes what a lane holds; the lock is held.
 bool write_chunk(const lane& from) {
   const std::uint64_t filled = from.filled.load(std::memory_order_acquire);
   if (filled == 0) return true;
-  const std::size_t size = ZSTD_compress2(packer, packed_chunk + sizeof(chunk_header), sizeof packed_chunk - sizeof(chunk_header),
-                                          from.bytes, bytes_in(filled));
+  unsigned char* const packed = packed_chunk + sizeof(chunk_header);
+  const std::size_t room = sizeof packed_chunk - sizeof(chunk_header);
+  const std::size_t size = ZSTD_compress2(packer, packed, room, from.bytes, bytes_in(filled));
   if (ZSTD_isError(size)) return false;
   chunk_header header{};
   header.magic = chunk_magic;
@@ -121,7 +126,7 @@ bool write_chunk(const lane& from) {
 void empty(lane& full) {
   if (!is_recorded_process()) return;
   lock();
-  if (recording_now.load(std::memory_order_relaxed)) {
+  if (is_recording()) {
     if (write_chunk(full))
       full.filled.store(0, std::memory_order_relaxed);
     else
@@ -134,7 +139,7 @@ void empty(lane& full) {
 
 void lock() {
   while (held.exchange(true, std::memory_order_acquire))
-    if (!sandboxed.load(std::memory_order_relaxed)) ::sched_yield();
+    if (!is_sandboxed()) ::sched_yield();
   self.holds_lock = true;
 }
 
@@ -152,7 +157,7 @@ bool begin_lanes() {
   first_lane_taken = false;
   self.writes_to = nullptr;
   first_thread = next_thread;
-  next_ticket.store(0, std::memory_order_relaxed);
+  next_ticket.value.store(0, std::memory_order_relaxed);
   unseen.store(0, std::memory_order_relaxed);
   markers = written_events = 0;
   return true;
@@ -172,9 +177,8 @@ lane* make_room(thread_state& me) {
     if (me.writes_to == nullptr) return nullptr;
     note(me, op_of(event_kind::thread_begins), [&](unsigned char* at) { return put_number(at, me.number); });
   }
-  if (bytes_in(me.writes_to->filled.load(std::memory_order_relaxed)) > chunk_bytes - longest_event) empty(*me.writes_to);
-  if (bytes_in(me.writes_to->filled.load(std::memory_order_relaxed)) > chunk_bytes - longest_event) return nullptr;
-  return recording_now.load(std::memory_order_relaxed) ? me.writes_to : nullptr;
+  if (is_full(*me.writes_to)) empty(*me.writes_to);
+  return is_recording() && !is_full(*me.writes_to) ? me.writes_to : nullptr;
 }
 
 void stop_at_most() {
@@ -190,7 +194,8 @@ bool write_lanes() {
 
 bool any_calls() {
   std::uint64_t events = written_events;
-  for (std::uint32_t number = 0; number < lane_count; ++number) events += events_in(lanes[number].filled.load(std::memory_order_relaxed));
+  for (std::uint32_t number = 0; number < lane_count; ++number)
+    events += events_in(lanes[number].filled.load(std::memory_order_relaxed));
   return events > markers;
 }
 
@@ -215,6 +220,13 @@ void note_main() {
   me.busy = false;
 }
 
+void map_parts_ahead() {
+  constexpr std::uintptr_t most_parts = 16;  // a gigabyte of heap
+  const auto end_of_heap = reinterpret_cast<std::uintptr_t>(::sbrk(0));
+  for (std::uintptr_t ahead = 0; ahead < most_parts; ++ahead)
+    new_entry(reinterpret_cast<void*>(end_of_heap + ahead * part_bytes));
+}
+
 block_entry* map_part(block_entry*& part) {
   const kept_errno kept;
   void* const pages = map(part_bytes);
@@ -224,7 +236,8 @@ block_entry* map_part(block_entry*& part) {
 #endif
   ::madvise(pages, part_bytes, MADV_DONTDUMP);
   block_entry* mapped = nullptr;
-  if (std::atomic_ref(part).compare_exchange_strong(mapped, static_cast<block_entry*>(pages))) return static_cast<block_entry*>(pages);
+  const auto added = static_cast<block_entry*>(pages);
+  if (std::atomic_ref(part).compare_exchange_strong(mapped, added)) return added;
   ::munmap(pages, part_bytes);
   return mapped;
 }

@@ -36,7 +36,7 @@ bool have_next() {
 }
 
 void count_unseen() {
-  if (recording_now.load(std::memory_order_relaxed) && !self.ours) unseen.fetch_add(1, std::memory_order_relaxed);
+  if (is_recording() && !self.ours) unseen.fetch_add(1, std::memory_order_relaxed);
 }
 
 /// What one call of the program is: until its end, calls that come meanwhile are not the program's or cannot be noted.
@@ -156,7 +156,7 @@ STACKHEAP_EXPORTED void* realloc(void* old, std::size_t bytes) {
   if (old == nullptr) return malloc(bytes);
   if (is_first_memory(old)) [[unlikely]] {
     void* const block = malloc(bytes);
-    const std::size_t behind = static_cast<std::size_t>(first_memory + sizeof first_memory - static_cast<unsigned char*>(old));
+    const auto behind = static_cast<std::size_t>(first_memory + sizeof first_memory - static_cast<unsigned char*>(old));
     if (block != nullptr) std::memcpy(block, old, bytes < behind ? bytes : behind);
     return block;
   }
@@ -171,6 +171,11 @@ STACKHEAP_EXPORTED void* realloc(void* old, std::size_t bytes) {
 STACKHEAP_EXPORTED void* reallocarray(void* old, std::size_t count, std::size_t size) {
   std::size_t bytes = 0;
   if (!__builtin_mul_overflow(count, size, &bytes)) return realloc(old, bytes);
+  thread_state& me = self;
+  if (to_be_noted(me)) {
+    const call now(me);
+    note_taken(me, nullptr, op_of(event_kind::failed), SIZE_MAX);
+  }
   errno = ENOMEM;
   return nullptr;
 }

@@ -104,6 +104,8 @@ void noted_delete(void* block, unsigned char by, Free release) {
 }  // namespace stackheap::recorder
 
 using namespace stackheap::recorder;
+using std::align_val_t;
+using nothrow = const std::nothrow_t&;
 
 STACKHEAP_EXPORTED void* operator new(std::size_t bytes) {
   static constinit next_new<> next_operator{"_Znw" STACKHEAP_SIZE};
@@ -113,29 +115,29 @@ STACKHEAP_EXPORTED void* operator new[](std::size_t bytes) {
   static constinit next_new<> next_operator{"_Zna" STACKHEAP_SIZE};
   return noted_new(bytes, 0, by_cpp | by_array, [&] { return next_operator(bytes); });
 }
-STACKHEAP_EXPORTED void* operator new(std::size_t bytes, const std::nothrow_t& tag) noexcept {
-  static constinit next_new<const std::nothrow_t&> next_operator{"_Znw" STACKHEAP_SIZE "RKSt9nothrow_t"};
+STACKHEAP_EXPORTED void* operator new(std::size_t bytes, nothrow tag) noexcept {
+  static constinit next_new<nothrow> next_operator{"_Znw" STACKHEAP_SIZE "RKSt9nothrow_t"};
   return noted_new(bytes, 0, by_cpp, [&] { return next_operator(bytes, tag); });
 }
-STACKHEAP_EXPORTED void* operator new[](std::size_t bytes, const std::nothrow_t& tag) noexcept {
-  static constinit next_new<const std::nothrow_t&> next_operator{"_Zna" STACKHEAP_SIZE "RKSt9nothrow_t"};
+STACKHEAP_EXPORTED void* operator new[](std::size_t bytes, nothrow tag) noexcept {
+  static constinit next_new<nothrow> next_operator{"_Zna" STACKHEAP_SIZE "RKSt9nothrow_t"};
   return noted_new(bytes, 0, by_cpp | by_array, [&] { return next_operator(bytes, tag); });
 }
-STACKHEAP_EXPORTED void* operator new(std::size_t bytes, std::align_val_t alignment) {
-  static constinit next_new<std::align_val_t> next_operator{"_Znw" STACKHEAP_SIZE "St11align_val_t"};
-  return noted_new(bytes, static_cast<std::size_t>(alignment), by_cpp, [&] { return next_operator(bytes, alignment); });
+STACKHEAP_EXPORTED void* operator new(std::size_t bytes, align_val_t alignment) {
+  static constinit next_new<align_val_t> next_operator{"_Znw" STACKHEAP_SIZE "St11align_val_t"};
+  return noted_new(bytes, std::size_t(alignment), by_cpp, [&] { return next_operator(bytes, alignment); });
 }
-STACKHEAP_EXPORTED void* operator new[](std::size_t bytes, std::align_val_t alignment) {
-  static constinit next_new<std::align_val_t> next_operator{"_Zna" STACKHEAP_SIZE "St11align_val_t"};
-  return noted_new(bytes, static_cast<std::size_t>(alignment), by_cpp | by_array, [&] { return next_operator(bytes, alignment); });
+STACKHEAP_EXPORTED void* operator new[](std::size_t bytes, align_val_t alignment) {
+  static constinit next_new<align_val_t> next_operator{"_Zna" STACKHEAP_SIZE "St11align_val_t"};
+  return noted_new(bytes, std::size_t(alignment), by_cpp | by_array, [&] { return next_operator(bytes, alignment); });
 }
-STACKHEAP_EXPORTED void* operator new(std::size_t bytes, std::align_val_t alignment, const std::nothrow_t& tag) noexcept {
-  static constinit next_new<std::align_val_t, const std::nothrow_t&> next_operator{"_Znw" STACKHEAP_SIZE "St11align_val_tRKSt9nothrow_t"};
-  return noted_new(bytes, static_cast<std::size_t>(alignment), by_cpp, [&] { return next_operator(bytes, alignment, tag); });
+STACKHEAP_EXPORTED void* operator new(std::size_t bytes, align_val_t alignment, nothrow tag) noexcept {
+  static constinit next_new<align_val_t, nothrow> next_operator{"_Znw" STACKHEAP_SIZE "St11align_val_tRKSt9nothrow_t"};
+  return noted_new(bytes, std::size_t(alignment), by_cpp, [&] { return next_operator(bytes, alignment, tag); });
 }
-STACKHEAP_EXPORTED void* operator new[](std::size_t bytes, std::align_val_t alignment, const std::nothrow_t& tag) noexcept {
-  static constinit next_new<std::align_val_t, const std::nothrow_t&> next_operator{"_Zna" STACKHEAP_SIZE "St11align_val_tRKSt9nothrow_t"};
-  return noted_new(bytes, static_cast<std::size_t>(alignment), by_cpp | by_array, [&] { return next_operator(bytes, alignment, tag); });
+STACKHEAP_EXPORTED void* operator new[](std::size_t bytes, align_val_t alignment, nothrow tag) noexcept {
+  static constinit next_new<align_val_t, nothrow> next_operator{"_Zna" STACKHEAP_SIZE "St11align_val_tRKSt9nothrow_t"};
+  return noted_new(bytes, std::size_t(alignment), by_cpp | by_array, [&] { return next_operator(bytes, alignment, tag); });
 }
 
 STACKHEAP_EXPORTED void operator delete(void* block) noexcept {
@@ -154,35 +156,35 @@ STACKHEAP_EXPORTED void operator delete[](void* block, std::size_t bytes) noexce
   static constinit next_delete<std::size_t> next_operator{"_ZdaPv" STACKHEAP_SIZE};
   noted_delete(block, by_cpp | by_array, [&] { next_operator(block, bytes); });
 }
-STACKHEAP_EXPORTED void operator delete(void* block, const std::nothrow_t& tag) noexcept {
-  static constinit next_delete<const std::nothrow_t&> next_operator{"_ZdlPvRKSt9nothrow_t"};
+STACKHEAP_EXPORTED void operator delete(void* block, nothrow tag) noexcept {
+  static constinit next_delete<nothrow> next_operator{"_ZdlPvRKSt9nothrow_t"};
   noted_delete(block, by_cpp, [&] { next_operator(block, tag); });
 }
-STACKHEAP_EXPORTED void operator delete[](void* block, const std::nothrow_t& tag) noexcept {
-  static constinit next_delete<const std::nothrow_t&> next_operator{"_ZdaPvRKSt9nothrow_t"};
+STACKHEAP_EXPORTED void operator delete[](void* block, nothrow tag) noexcept {
+  static constinit next_delete<nothrow> next_operator{"_ZdaPvRKSt9nothrow_t"};
   noted_delete(block, by_cpp | by_array, [&] { next_operator(block, tag); });
 }
-STACKHEAP_EXPORTED void operator delete(void* block, std::align_val_t alignment) noexcept {
-  static constinit next_delete<std::align_val_t> next_operator{"_ZdlPvSt11align_val_t"};
+STACKHEAP_EXPORTED void operator delete(void* block, align_val_t alignment) noexcept {
+  static constinit next_delete<align_val_t> next_operator{"_ZdlPvSt11align_val_t"};
   noted_delete(block, by_cpp, [&] { next_operator(block, alignment); });
 }
-STACKHEAP_EXPORTED void operator delete[](void* block, std::align_val_t alignment) noexcept {
-  static constinit next_delete<std::align_val_t> next_operator{"_ZdaPvSt11align_val_t"};
+STACKHEAP_EXPORTED void operator delete[](void* block, align_val_t alignment) noexcept {
+  static constinit next_delete<align_val_t> next_operator{"_ZdaPvSt11align_val_t"};
   noted_delete(block, by_cpp | by_array, [&] { next_operator(block, alignment); });
 }
-STACKHEAP_EXPORTED void operator delete(void* block, std::size_t bytes, std::align_val_t alignment) noexcept {
-  static constinit next_delete<std::size_t, std::align_val_t> next_operator{"_ZdlPv" STACKHEAP_SIZE "St11align_val_t"};
+STACKHEAP_EXPORTED void operator delete(void* block, std::size_t bytes, align_val_t alignment) noexcept {
+  static constinit next_delete<std::size_t, align_val_t> next_operator{"_ZdlPv" STACKHEAP_SIZE "St11align_val_t"};
   noted_delete(block, by_cpp, [&] { next_operator(block, bytes, alignment); });
 }
-STACKHEAP_EXPORTED void operator delete[](void* block, std::size_t bytes, std::align_val_t alignment) noexcept {
-  static constinit next_delete<std::size_t, std::align_val_t> next_operator{"_ZdaPv" STACKHEAP_SIZE "St11align_val_t"};
+STACKHEAP_EXPORTED void operator delete[](void* block, std::size_t bytes, align_val_t alignment) noexcept {
+  static constinit next_delete<std::size_t, align_val_t> next_operator{"_ZdaPv" STACKHEAP_SIZE "St11align_val_t"};
   noted_delete(block, by_cpp | by_array, [&] { next_operator(block, bytes, alignment); });
 }
-STACKHEAP_EXPORTED void operator delete(void* block, std::align_val_t alignment, const std::nothrow_t& tag) noexcept {
-  static constinit next_delete<std::align_val_t, const std::nothrow_t&> next_operator{"_ZdlPvSt11align_val_tRKSt9nothrow_t"};
+STACKHEAP_EXPORTED void operator delete(void* block, align_val_t alignment, nothrow tag) noexcept {
+  static constinit next_delete<align_val_t, nothrow> next_operator{"_ZdlPvSt11align_val_tRKSt9nothrow_t"};
   noted_delete(block, by_cpp, [&] { next_operator(block, alignment, tag); });
 }
-STACKHEAP_EXPORTED void operator delete[](void* block, std::align_val_t alignment, const std::nothrow_t& tag) noexcept {
-  static constinit next_delete<std::align_val_t, const std::nothrow_t&> next_operator{"_ZdaPvSt11align_val_tRKSt9nothrow_t"};
+STACKHEAP_EXPORTED void operator delete[](void* block, align_val_t alignment, nothrow tag) noexcept {
+  static constinit next_delete<align_val_t, nothrow> next_operator{"_ZdaPvSt11align_val_tRKSt9nothrow_t"};
   noted_delete(block, by_cpp | by_array, [&] { next_operator(block, alignment, tag); });
 }

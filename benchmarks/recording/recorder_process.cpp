@@ -54,9 +54,9 @@ void after_fork_in_parent() {
 /// can the child of a process in a sandbox, which must not open a file.
 void after_fork_in_child() {
   const kept_errno kept;
-  if (recording_now.load(std::memory_order_relaxed)) {
+  if (is_recording()) {
     recording_now.store(false, std::memory_order_relaxed);
-    if (!self.busy && !sandboxed.load(std::memory_order_relaxed)) {
+    if (!self.busy && !is_sandboxed()) {
       change_process();
       if (begin_lanes()) recording_now.store(true, std::memory_order_relaxed);
     }
@@ -83,7 +83,7 @@ void call_at_end() {
 [[gnu::constructor(101)]] void load() {
   begin();
   prepare();
-  if (!recording_now.load(std::memory_order_relaxed)) return;
+  if (!is_recording()) return;
   const kept_errno kept;
   {
     const own_calls meanwhile;
@@ -113,7 +113,10 @@ void begin() {
   find(next.execve, "execve");
   find(next.execvpe, "execvpe");
   find(next.fexecve, "fexecve");
-  find(next.execveat, "execveat");
+  find(next.close, "close");
+  find(next.closefrom, "closefrom");
+  find(next.dup2, "dup2");
+  find(next.dup3, "dup3");
   find(next.free, "free");  // the last: with it, `next` is known
   prepare();
 }
@@ -132,8 +135,42 @@ int noted_main(int count, char** words, char** environment) {
 template <class Call>
 int become_another(Call call) {
   begin();
-  const becoming_another now;
+  const perhaps_the_end now(ending::exec);
   return call();
+}
+
+/// Calls what may put the process into a sandbox, in which other system calls than write() may kill it.
+template <class Call>
+long enter_sandbox(Call call) {
+  if (!is_recording() || is_sandboxed() || self.holds_lock || !is_recorded_process())
+    return call();
+  {
+    const kept_errno kept;
+    lock();
+    prepare_for_sandbox();
+    unlock();
+  }
+  sandboxed.store(true);
+  const long result = call();
+  if (result != 0) sandboxed.store(false);  // it was refused
+  return result;
+}
+
+constexpr long set_seccomp = 22;  // prctl's PR_SET_SECCOMP
+bool sets_seccomp(long number, long first) {
+  return (number == SYS_prctl && first == set_seccomp) || (number == SYS_seccomp && (first == 0 || first == 1));
+}
+
+/// What the program does to descriptors by a system call of its own.
+void look_for_close(long number, long first, long second) {
+  if (number == SYS_close) forget_file_among(static_cast<unsigned>(first), static_cast<unsigned>(first));
+#ifdef SYS_close_range
+  if (number == SYS_close_range) forget_file_among(static_cast<unsigned>(first), static_cast<unsigned>(second));
+#endif
+#ifdef SYS_dup2
+  if (number == SYS_dup2) forget_file_among(static_cast<unsigned>(second), static_cast<unsigned>(second));
+#endif
+  if (number == SYS_dup3) forget_file_among(static_cast<unsigned>(second), static_cast<unsigned>(second));
 }
 
 [[noreturn]] void exit_at_once(int status) {
@@ -170,13 +207,13 @@ using namespace stackheap::recorder;
 
 extern "C" {
 
-STACKHEAP_EXPORTED int __libc_start_main(main_function* main, int count, char** words, void (*init)(), void (*fini)(), void (*loader_fini)(),
-                                         void* stack_end) {
+STACKHEAP_EXPORTED int __libc_start_main(main_function* main, int count, char** words, void (*init)(), void (*fini)(),
+                                         void (*loader_fini)(), void* stack_end) {
   begin();
   main_of_program = main;
   decltype(&__libc_start_main) start = nullptr;
   find(start, "__libc_start_main");
-  return start(recording_now.load(std::memory_order_relaxed) ? noted_main : main, count, words, init, fini, loader_fini, stack_end);
+  return start(is_recording() ? noted_main : main, count, words, init, fini, loader_fini, stack_end);
 }
 
 STACKHEAP_EXPORTED void _exit(int status) { exit_at_once(status); }
@@ -195,7 +232,7 @@ STACKHEAP_EXPORTED int fexecve(int file, char* const words[], char* const enviro
 }
 STACKHEAP_EXPORTED int execveat(int folder, const char* path, char* const words[], char* const environment[], int flags) {
   return become_another([&] {
-    return next.execveat(folder, path, words, environment, flags);
+    return static_cast<int>(system_call(SYS_execveat, folder, path, words, environment, flags));
   });
 }
 STACKHEAP_EXPORTED int execl(const char* path, const char* first, ...) {
@@ -213,6 +250,55 @@ STACKHEAP_EXPORTED int execle(const char* path, const char* first, ...) {
   char* const* const environment = va_arg(rest, char* const*);
   va_end(rest);
   return execve(path, words, environment);
+}
+
+/// The parent ends within daemon.
+STACKHEAP_EXPORTED int daemon(int keeps_folder, int keeps_output) {
+  begin();
+  decltype(&daemon) start = nullptr;
+  find(start, "daemon");
+  const perhaps_the_end now(ending::quick_exit);
+  return start(keeps_folder, keeps_output);
+}
+
+// `asm`: the C library declares them with any number of arguments.
+STACKHEAP_EXPORTED long recorded_syscall(long, long, long, long, long, long, long) asm("syscall");
+long recorded_syscall(long number, long first, long second, long third, long fourth, long fifth, long sixth) {
+  if (next.syscall == nullptr) begin();
+  if (is_sandboxed()) look_for_close(number, first, second);
+  if (sets_seccomp(number, first)) [[unlikely]]
+    return enter_sandbox([&] { return next.syscall(number, first, second, third, fourth, fifth, sixth); });
+  return next.syscall(number, first, second, third, fourth, fifth, sixth);  // as a jump: it may be a vfork
+}
+
+STACKHEAP_EXPORTED int recorded_prctl(int, unsigned long, unsigned long, unsigned long, unsigned long) asm("prctl");
+int recorded_prctl(int option, unsigned long first, unsigned long second, unsigned long third, unsigned long fourth) {
+  return static_cast<int>(recorded_syscall(SYS_prctl, option, static_cast<long>(first), static_cast<long>(second),
+                                           static_cast<long>(third), static_cast<long>(fourth), 0));
+}
+
+STACKHEAP_EXPORTED int close(int file) {
+  if (next.close == nullptr) begin();
+  forget_file_among(static_cast<unsigned>(file), static_cast<unsigned>(file));
+  return next.close(file);
+}
+STACKHEAP_EXPORTED void closefrom(int low) {
+  begin();
+  forget_file_among(static_cast<unsigned>(low), ~0U);
+  next.closefrom(low);
+}
+STACKHEAP_EXPORTED int close_range(unsigned first, unsigned last, int flags) {
+  return static_cast<int>(recorded_syscall(SYS_close_range, first, last, flags, 0, 0, 0));
+}
+STACKHEAP_EXPORTED int dup2(int from, int to) {
+  begin();
+  forget_file_among(static_cast<unsigned>(to), static_cast<unsigned>(to));
+  return next.dup2(from, to);
+}
+STACKHEAP_EXPORTED int dup3(int from, int to, int flags) {
+  begin();
+  forget_file_among(static_cast<unsigned>(to), static_cast<unsigned>(to));
+  return next.dup3(from, to, flags);
 }
 
 }  // extern "C"
