@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from suite.claims import access, allocation, contention, footprint, limits, ownership
+from suite.claims import access, allocation, contention, footprint, limits, ownership, program
 from suite.claims.verdict import (
     DOES_NOT_HOLD,
     HOLDS,
@@ -30,7 +30,7 @@ __all__ = [
 # In the order of the output. A chapter's claims are all that its file defines.
 CLAIMS: tuple[Claim, ...] = tuple(
     claim
-    for chapter in (allocation, access, contention, ownership, limits, footprint)
+    for chapter in (allocation, access, contention, ownership, limits, footprint, program)
     for claim in vars(chapter).values()
     if isinstance(claim, Claim)
 )
