@@ -13,7 +13,7 @@ from rich.text import Text
 from suite.base.cli import ROOT, OneLineParser, answer, console_for_progress, console_for_results
 from suite.runner import build
 from suite.runner.program import Program, ask
-from suite.selfcheck import verify
+from suite.selfcheck import recording, verify
 
 PROGRAM = "scripts/verify"
 STYLES = {verify.PASS: "green", verify.FAIL: "bold red", verify.SKIPPED: "yellow"}
@@ -39,7 +39,8 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
 
 def _verify(root: Path, preset: str) -> int:
     status = console_for_progress()
-    build.build(root, preset, status, verify.INDEPENDENT)
+    for beside in (verify.INDEPENDENT, recording.RECORDER):
+        build.build(root, preset, status, beside)
     program = Program(build.build(root, preset, status), "quick")
     rows = []
     with status.status("verifying") as progress_status:

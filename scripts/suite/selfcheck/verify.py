@@ -5,6 +5,7 @@ A row passes, fails, or is skipped; a skipped row does not count as passed.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import subprocess
@@ -20,7 +21,7 @@ from suite.results.metrics import TIME, declared_metrics, metrics_of
 from suite.results.model import LINE_TRIP, MOST_TAKEN, Benchmark, BenchmarkName, Sample
 from suite.results.read import failure_of
 from suite.runner.program import Catalogue, Part, Program, ask, measure_part
-from suite.selfcheck import assembly
+from suite.selfcheck import assembly, recording
 from suite.stats.estimates import Estimate, estimate_median, estimate_ratio, median, robust_deviation
 
 PASS, FAIL, SKIPPED = "pass", "fail", "skipped"
@@ -41,6 +42,10 @@ SHORT_OPERATIONS = (  # a changed branch or cache line is seen best in the short
     "aligned/{}/bytes:64/alignment:64",
 )  # fmt: skip
 TIME_LIMIT = 60.0  # seconds for one process
+RECORDED_PAIRS = 5  # processes without the recorder, and as many with it, in turns
+MOST_RECORDED_TIME = 1.5  # times the CPU time
+MOST_RECORDED_BYTES = 3.0  # an event
+MOST_ANALYSIS_SECONDS, MOST_ANALYSIS_MB = 2.0, 500.0
 LARGEST_SPREAD = 1 / 3  # of a family that declares none: robust standard deviation between processes, relative
 SAME_CYCLES = 0.2  # how far counted cycles may lie from time over the time of one addition: the clock moves meanwhile
 WHOLE = 0.05  # how near a whole number the instructions of one operation must be
@@ -338,8 +343,34 @@ def _relative_spread(values: Sequence[float]) -> float:
     return robust_deviation(values) / middle if middle else 0.0
 
 
+def recorder(suite: SuiteUnderTest) -> Iterator[Row]:
+    """Recording a program's calls of malloc and analysing them costs little, with a program that makes millions of calls."""
+    claims = (
+        f"recording costs at most {MOST_RECORDED_TIME:g} times the CPU time",
+        f"a recording takes at most {MOST_RECORDED_BYTES:g} bytes an event",
+        f"the analysis of that recording takes under {MOST_ANALYSIS_SECONDS:g} s and {MOST_ANALYSIS_MB:g} MB",
+    )
+    try:
+        cost = recording.measure(suite.program.executable, suite.folder, RECORDED_PAIRS)
+    except recording.NotHere as reason:
+        yield from (Row(claim, SKIPPED, str(reason)) for claim in claims)
+        return
+    time, size, analysis = claims
+    ratio = estimate_ratio(cost.recorded, cost.alone)
+    evidence = f"{median(cost.recorded):.2f} and {median(cost.alone):.2f} s: {ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+    yield Row(time, PASS if ratio.median <= MOST_RECORDED_TIME else FAIL, evidence)
+    profile = cost.profile
+    each = cost.bytes / profile.events if profile.events else math.inf
+    whole = profile.ended == "exit" and profile.unseen == 0
+    yield Row(size, PASS if each <= MOST_RECORDED_BYTES and whole else FAIL,
+              f"{each:.2f} bytes: {cost.bytes} bytes of {profile.events} events, {profile.unseen} calls unseen, ended: {profile.ended}")
+    megabytes = cost.analysis_bytes / 1e6
+    quick = cost.analysis_seconds < MOST_ANALYSIS_SECONDS and megabytes < MOST_ANALYSIS_MB
+    yield Row(analysis, PASS if quick else FAIL, f"{cost.analysis_seconds:.2f} s, {megabytes:.0f} MB")
+
+
 CHECKS: tuple[Callable[[SuiteUnderTest], Iterator[Row]], ...] = (
-    mallocs, refusals, preloaded, alone, independent, loops, chase, controls, spread,
+    mallocs, refusals, preloaded, alone, independent, loops, chase, controls, spread, recorder,
 )  # fmt: skip
 
 

@@ -12,10 +12,11 @@ import pytest
 
 from suite.base.errors import BadInput, UnitFailed
 from suite.commands import verify as command
+from suite.results.recording import read_profile
 from suite.runner import build
 from suite.runner.program import Catalogue, Malloc, Part, Program, ask
-from suite.selfcheck import assembly, verify
-from support import declarations, fake_program, measuring_program
+from suite.selfcheck import assembly, recording, verify
+from support import declarations, fake_program, made_up_profile, measuring_program
 
 Rows = dict[str, Mapping[str, Any]]
 
@@ -353,6 +354,53 @@ def test_a_family_is_measured_by_its_own_figure() -> None:
     tried = replace(suite(answer), catalogue=Catalogue((limits,), declared, (), {}, ""))
     [row] = verify.spread(tried)
     assert row.verdict == verify.PASS and "typically 0.0%" in row.evidence
+
+
+# ---- recording
+
+
+COST = recording.Cost(
+    alone=(3.0,) * 5,
+    recorded=(3.3,) * 5,
+    bytes=2_000_000,
+    profile=replace(read_profile(made_up_profile.document()), events=5_000_000),
+    analysis_seconds=0.2,
+    analysis_bytes=14 << 20,
+)
+
+
+@pytest.mark.parametrize(
+    ("cost", "failed"),
+    [
+        (COST, None),
+        (replace(COST, recorded=(4.6,) * 5), 0),
+        (replace(COST, bytes=15_100_000), 1),
+        (replace(COST, profile=replace(COST.profile, events=0)), 1),
+        (replace(COST, profile=replace(COST.profile, unseen=1)), 1),
+        (replace(COST, profile=replace(COST.profile, ended="cut off")), 1),
+        (replace(COST, analysis_seconds=2.1), 2),
+        (replace(COST, analysis_bytes=510_000_000), 2),
+    ],
+)
+def test_a_recording_that_costs_too_much_or_lacks_calls_fails(
+    monkeypatch: pytest.MonkeyPatch, cost: recording.Cost, failed: int | None
+) -> None:
+    monkeypatch.setattr(recording, "measure", lambda *_: cost)
+    assert verdicts(verify.recorder(suite())) == [verify.FAIL if row == failed else verify.PASS for row in range(3)]
+
+
+def test_without_a_compiler_to_record_nothing_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    rows = list(verify.recorder(suite()))
+    assert {(row.verdict, row.evidence) for row in rows} == {(verify.SKIPPED, "g++ is not installed")} and len(rows) == 3
+
+
+def test_a_compiler_without_the_recorder_is_a_failed_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loader says that it cannot preload it, and goes on: no recording is left."""
+    monkeypatch.setattr(recording, "_compiler", lambda folder: ["/bin/true"])
+    monkeypatch.setattr(verify, "CHECKS", (verify.recorder,))
+    (row,) = verify.verify(Program(tmp_path / "stackheap", "quick"), suite().catalogue)
+    assert row.verdict == verify.FAIL and row.evidence == "5 processes were recorded, but left 0 recordings"
 
 
 # ---- the whole
