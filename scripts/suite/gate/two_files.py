@@ -19,6 +19,7 @@ from suite.base.errors import BadInput
 from suite.base.text import one_line
 from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, Comparison, Judgement
 from suite.gate.pairs_file import Side
+from suite.results.end_to_end import command_of
 from suite.results.metrics import TIME, Metric, metrics_in, metrics_of
 from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate, estimate_ratio, find_modes, median
@@ -105,6 +106,9 @@ def unlike_facts(base: Run, new: Run) -> Iterator[str]:
         old_text, new_text = (one_line(str(run.context.get(key, "unknown"))) for run in (base, new))
         if old_text != new_text:
             yield f"{key.replace('_', ' ')} was {old_text}, is {new_text}"
+    commands = [command_of(run) for run in (base, new)]
+    if commands[0] != commands[1]:
+        yield f"the program was {commands[0] or 'that of the suite'}, is {commands[1] or 'that of the suite'}"
     for key in _OUTSIDE:
         if key in base.context and key in new.context and base.context[key] != new.context[key]:
             old_text, new_text = (one_line(str(run.context[key])) or "unset" for run in (base, new))

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from suite.base.errors import BadInput
 from suite.base.text import one_line
+from suite.results.end_to_end import command_of
 from suite.results.metrics import (
     UNDECLARED,
     DeclaredMetrics,
@@ -365,7 +366,8 @@ def _machine(run: Run) -> str:
 
 
 def _profile(run: Run) -> str:
-    return one_line(str(run.context.get("profile", "")))
+    """The series of a user's program are those of its command."""
+    return " ".join(filter(None, (one_line(str(run.context.get("profile", ""))), command_of(run))))
 
 
 def _facts(run: Run) -> dict[str, str]:

@@ -10,9 +10,12 @@ from pathlib import Path
 
 from suite.base import phrases
 from suite.base.errors import BadInput
+from suite.base.text import one_line
 from suite.program.command import parse_probe
 from suite.results.end_to_end import AGAIN, OWN
 from suite.runner.program import Catalogue
+
+MOST_NAMED = 5  # programs in a sentence
 
 
 @dataclass(frozen=True)
@@ -70,44 +73,66 @@ def same_file(one_path: str, other_path: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Proof:
-    """What the probe found in a run, in each process that it was loaded into."""
+class Loaded:
+    """A process that the probe was loaded into: the file of its malloc, and its program."""
 
-    files: tuple[str, ...]  # of the malloc: the first process's after its last exec, then the others'; empty: never loaded
-    programs: frozenset[str] = frozenset()  # the files of the processes' programs
+    malloc: str
+    program: str
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the probe found in a run: the first process after its last exec, then the others. Empty: it was never loaded."""
+
+    processes: tuple[Loaded, ...]
 
     @property
     def definer(self) -> str:
         """The name of the program, if the first process's malloc is its own; else empty."""
-        return Path(self.files[0]).name if self.files and self.files[0] in self.programs else ""
+        first = self.processes[:1]
+        return "".join(Path(process.program).name for process in first if process.malloc == process.program)
 
 
 def read_proof(lines: str, process: int) -> Proof:
-    entries = list(parse_probe(lines))
-    first = [malloc_file for number, malloc_file, _ in entries if number == process][-1:]
-    others = [malloc_file for number, malloc_file, _ in entries if number != process]
-    return Proof((*first, *others), frozenset(program for _, _, program in entries))
+    entries = [(number, Loaded(malloc_file, program)) for number, malloc_file, program in parse_probe(lines)]
+    first = [loaded for number, loaded in entries if number == process][-1:]
+    return Proof((*first, *(loaded for number, loaded in entries if number != process)))
 
 
 def missing_proof(proof: Proof, malloc: Deployment, command: str) -> str:
     """Why the run did not have this malloc; empty if a process of it had."""
-    if not proof.files:
+    if not proof.processes:
         return (
             f"LD_PRELOAD had no effect: {command} is linked statically, is started with other rights, or cleans its environment"
         )
-    if any(same_file(file, malloc.file) for file in proof.files):
+    if any(same_file(process.malloc, malloc.file) for process in proof.processes):
         return ""
     if program := proof.definer:
         return f"{program} defines malloc itself, so no preloaded malloc is called"
-    return f"{command} had the malloc of {proof.files[0]}, not that of {malloc.file}"
+    return f"{command} had the malloc of {proof.processes[0].malloc}, not that of {malloc.file}"
 
 
 def others_without(proof: Proof, malloc: Deployment) -> str:
     """A sentence where some processes of the command did not have the malloc; or empty."""
-    without = sum(not same_file(file, malloc.file) for file in proof.files)
+    without = [process for process in proof.processes if not same_file(process.malloc, malloc.file)]
     if not without:
         return ""
-    return f"{without} of {phrases.count(len(proof.files), 'process', 'processes')} had another malloc than {malloc.name}"
+    programs = phrases.joined(list(dict.fromkeys(one_line(Path(process.program).name) for process in without))[:MOST_NAMED])
+    return (
+        f"{len(without)} of {phrases.count(len(proof.processes), 'process', 'processes')} did not have {malloc.name}: {programs}"
+    )
+
+
+def other_own(proof: Proof, mallocs: Iterable[Deployment]) -> str:
+    """A sentence where the command's processes have different mallocs of their own; or empty."""
+    known = tuple(mallocs)
+    names = {
+        one_line(Path(process.program).name): name_of(process.malloc, known) or Path(process.malloc).name
+        for process in proof.processes
+        if not same_file(process.malloc, proof.processes[0].malloc)
+    }
+    texts = [f"{program} has {one_line(name)}" for program, name in list(names.items())[:MOST_NAMED]]
+    return f"its processes have different mallocs of their own: {phrases.joined(texts)}" if texts else ""
 
 
 def name_of(file: str, mallocs: Iterable[Deployment]) -> str | None:

@@ -30,7 +30,7 @@ from suite.gate.paired_run import DISTURBED_SHARE
 from suite.gate.sequential_test import IMPROVEMENT, PAIRS, THRESHOLD, Decision, Rule, group_sequential_test
 from suite.program.command import Command, Observation, Tools, observe, without_output
 from suite.program.executable import Executable
-from suite.program.mallocs import Deployment, Proof, missing_proof, name_of, others_without, read_proof
+from suite.program.mallocs import Deployment, Proof, missing_proof, name_of, other_own, others_without, read_proof
 from suite.results.end_to_end import AGAIN, OWN
 from suite.runner.signals import signals_as_interrupts
 from suite.stats.estimates import Estimate, estimate_shift, median
@@ -211,7 +211,7 @@ class _Measurement:
     def prove(self) -> bool:
         """The first round, with the probe. Returns whether it counts: where the probe's part is too small to matter."""
         proven = list(self.round(list(self.compared.values()), True, 0))
-        processes = max((len(proof.files) for _, proof in proven if proof is not None), default=1)
+        processes = max((len(proof.processes) for _, proof in proven if proof is not None), default=1)
         least = max(LONG, processes * PROBE_SECONDS / PROBED_AT_ONCE)
         counts = bool(proven) and min(run.observation.cpu for run, _ in proven) >= least
         self.runs += [run for run, _ in proven if counts]
@@ -314,13 +314,16 @@ class _Measurement:
 
     def look_at_own(self, proof: Proof) -> None:
         """Names the program's own malloc, which is then not compared with itself."""
-        if not proof.files:
+        if not proof.processes:
             self.compare_nothing(missing_proof(proof, OWN_MALLOC, self.name))
             return
-        own = name_of(proof.files[0], self.plan.mallocs)
-        self.own = own or Path(proof.files[0]).name
+        own = name_of(proof.processes[0].malloc, self.plan.mallocs)
+        others = other_own(proof, self.plan.mallocs)
+        self.own = own or Path(proof.processes[0].malloc).name
         if proof.definer:
             self.compare_nothing(missing_proof(proof, OWN_MALLOC, self.name))
+        elif others:
+            self.note(others)
         elif own is not None:
             self.drop(own, f"it is the malloc that {self.name} has anyway")
 
@@ -447,10 +450,23 @@ def judge(series: Mapping[str, Sequence[float]], rule: Rule) -> dict[str, Decisi
         decisions = {**group_sequential_test(mallocs, rule), **group_sequential_test(control, rule)}
     else:
         decisions = {**_judge_few(mallocs, rule), **_judge_few(control, rule)}
-    return {
-        name: replace(decision, verdict=NOT_JUDGED) if len(series[name]) < FEWEST_PAIRS else decision
-        for name, decision in decisions.items()
-    }
+    return {name: _shown(decision, series[name]) for name, decision in decisions.items()}
+
+
+def _shown(decision: Decision, logs: Sequence[float]) -> Decision:
+    """The decision with the ratio of all pairs and its usual interval, as the results show it.
+
+    The verdict agrees with it: signs alone may be evidence where a few pairs err far, but a ratio whose interval holds 1 does
+    not read as better or worse.
+    """
+    shift = estimate_shift(logs)
+    verdict = decision.verdict
+    if len(logs) < FEWEST_PAIRS:
+        verdict = NOT_JUDGED
+    elif verdict in (BETTER, WORSE) and shift.holds(0.0):
+        verdict = UNDECIDED
+    middle, low, high = (math.exp(value) for value in (shift.median, shift.low, shift.high))
+    return replace(decision, verdict=verdict, ratio=Estimate(middle, low, high, shift.coverage, shift.n), pairs=range(shift.n))
 
 
 def _judge_few(series: Mapping[str, Sequence[float]], rule: Rule) -> dict[str, Decision]:
@@ -471,6 +487,5 @@ def _judge_few(series: Mapping[str, Sequence[float]], rule: Rule) -> dict[str, D
             verdict = BETTER
         elif name in tests and -limit < tests[name].low and tests[name].high < limit:
             verdict = SAME
-        middle, low, high = (math.exp(value) for value in (shift.median, shift.low, shift.high))
-        decisions[name] = Decision(verdict, Estimate(middle, low, high, shift.coverage, shift.n), range(shift.n), 0)
+        decisions[name] = Decision(verdict, shift, range(shift.n), 0)
     return decisions

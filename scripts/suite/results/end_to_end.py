@@ -7,6 +7,7 @@ the same round are a pair. The verdicts were reached when it was measured, and s
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,7 @@ METRICS = (
 VERDICTS = ("worse", "better", "same", "undecided", "not judged")
 NOT_JUDGED = VERDICTS[-1]
 MOST_WORDS, MOST_LETTERS, MOST_NOTES = 4096, 2000, 100
+MOST_LOG = 20.0  # of a ratio: no program takes so many times as long
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,13 @@ def read_end_to_end(run: Run) -> EndToEnd | None:
     )
 
 
+def command_of(run: Run) -> str:
+    """The user's command, as it would be typed, in one line; empty where the run is not of a user's program. Figures of two
+    commands have the same names, and nothing to do with each other."""
+    written = run.context.get(CONTEXT)
+    return one_line(shlex.join(map(str, _list(written.get("command"))[:MOST_WORDS]))) if isinstance(written, Mapping) else ""
+
+
 def _line(value: object) -> str:
     return one_line(str(value), MOST_LETTERS)
 
@@ -145,9 +154,9 @@ def _ratio(other: Benchmark, own: Benchmark, counter: str) -> Estimate | None:
     """The ratio over the rounds in which both ran: the Hodges-Lehmann estimate of its logarithm. An empty counter: wall time."""
     sides = [{sample.process: sample.counters.get(counter, 0.0) if counter else sample.ns for sample in side.samples} for side in (other, own)]
     pairs = [(sides[0][number], sides[1][number]) for number in sides[0].keys() & sides[1].keys()]
-    logs = [math.log(above / below) for above, below in pairs if min(above, below) > 0.0]
+    logs = [math.log(above) - math.log(below) for above, below in pairs if min(above, below) > 0.0]
     if not logs or len(logs) < len(pairs):
         return None
     shift = estimate_shift(logs)
-    low, middle, high = (math.exp(min(max(value, -700.0), 700.0)) for value in (shift.low, shift.median, shift.high))
+    low, middle, high = (math.exp(min(max(value, -MOST_LOG), MOST_LOG)) for value in (shift.low, shift.median, shift.high))
     return Estimate(middle, low, high, shift.coverage, shift.n)

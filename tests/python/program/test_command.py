@@ -282,7 +282,7 @@ def test_the_probe_names_the_file_of_malloc_in_each_process(tmp_path: Path) -> N
     assert of_first[0] in ("env", "coreutils") and len(of_first) == 2, "env, and after exec the shell"
     assert len(rows) == 4
     proof = read_proof(lines, seen.process)
-    assert len(proof.files) == 3 and not proof.definer
+    assert len(proof.processes) == 3 and not proof.definer
 
 
 def test_a_program_that_defines_malloc_is_found_out(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from suite.gate.comparison import BETTER, NOT_JUDGED, SAME, UNDECIDED, WORSE
 from suite.program import mallocs, pairs, rows
 from suite.program.command import Command, Observation, Output, SetupFailed
 from suite.program.executable import Executable
-from suite.program.mallocs import Deployment, Proof, deployments
+from suite.program.mallocs import Deployment, Loaded, Proof, deployments
 from suite.program.pairs import CONTROL_ROUNDS, FEWEST_PAIRS, Measured, Plan, measure_with
 from suite.results.end_to_end import AGAIN, OWN
 from suite.runner.program import Catalogue, Malloc
@@ -34,6 +34,11 @@ MIB = 1 << 20
 def seen(cpu: float = 1.0, output: bytes = b"out", code: int = 0, errors: bytes = b"") -> Observation:
     stdout, stderr = (Output(text.hex(), len(text), text) for text in (output, errors))
     return Observation(code, cpu, cpu * 1.1, 10 * MIB, 100, 0, stdout, stderr, process=7)
+
+
+def proof(*files: str) -> Proof:
+    """Of processes of one program, with the mallocs of these files."""
+    return Proof(tuple(Loaded(file, "/bin/prog") for file in files))
 
 
 Change = Callable[[str, int, Observation], Observation]  # of the malloc, the number of its run, and what is usual
@@ -63,8 +68,7 @@ class FakeRunner:
         self.clock.now += usual.wall
         observation = self.change(malloc.name, self.numbers[malloc.name], usual)
         self.numbers[malloc.name] += 1
-        proof = self.proofs.get(malloc.name, Proof((malloc.file or GLIBC.file,), frozenset({"/bin/prog"})))
-        return observation, proof if proven else None
+        return observation, self.proofs.get(malloc.name, proof(malloc.file or GLIBC.file)) if proven else None
 
     def rounds(self) -> list[list[str]]:
         """The mallocs of each round in their order, without the very first run."""
@@ -114,7 +118,7 @@ def test_what_is_decided_takes_no_more_time(clock: SimpleNamespace) -> None:
 
     measured = played(FakeRunner(clock, change=restless))
     numbers = {name: decision.ratio.n for name, decision in measured.decisions.items()}
-    assert numbers == {"fast": 10, "slow": 10, "like": 40, AGAIN: 10}
+    assert numbers == {"fast": 10, "slow": 10, "like": 40, AGAIN: 40}
     assert Counter(run.malloc for run in measured.runs) == {OWN: 40, AGAIN: 40, "fast": 10, "slow": 10, "like": 40}
     assert measured.decisions["like"].verdict == UNDECIDED
 
@@ -158,7 +162,7 @@ def test_the_first_round_counts_only_where_the_probe_takes_no_part_of_it(clock: 
     long, short = FakeRunner(clock, seconds=3.0), FakeRunner(clock, seconds=0.5)
     assert len(played(long, pairs=6).runs) == 6 * 5 and sum(proven for _, proven in long.log) == 5
     assert len(played(short, pairs=6).runs) == 6 * 5 and len(short.rounds()) == 7
-    many = Proof((GLIBC.file,) * 200, frozenset({"/bin/prog"}))
+    many = proof(*(GLIBC.file,) * 200)
     forking = FakeRunner(clock, seconds=3.0, proofs={OWN: many})
     played(forking, pairs=6)
     assert len(forking.rounds()) == 7, "two hundred processes that each load the probe"
@@ -292,34 +296,41 @@ def test_a_program_with_a_barrier_is_measured_with_its_own_malloc_alone(clock: S
 
 
 def test_a_program_that_defines_malloc_is_found_out(clock: SimpleNamespace) -> None:
-    own = Proof(("/bin/prog",), frozenset({"/bin/prog"}))
+    own = proof("/bin/prog")
     measured = played(FakeRunner(clock, proofs=dict.fromkeys((OWN, AGAIN, "glibc", "fast", "slow", "like"), own)))
     assert measured.problem == "prog defines malloc itself, so no preloaded malloc is called"
     assert set(measured.not_compared.values()) == {measured.problem}
 
 
 def test_a_program_into_which_nothing_is_loaded_is_found_out(clock: SimpleNamespace) -> None:
-    measured = played(FakeRunner(clock, proofs=dict.fromkeys((OWN, AGAIN, "glibc", "fast", "slow", "like"), Proof(()))))
+    measured = played(FakeRunner(clock, proofs=dict.fromkeys((OWN, AGAIN, "glibc", "fast", "slow", "like"), proof())))
     assert measured.problem.startswith("LD_PRELOAD had no effect: prog is linked statically")
 
 
 def test_a_malloc_that_the_program_did_not_get_is_not_compared(clock: SimpleNamespace) -> None:
-    measured = played(FakeRunner(clock, proofs={"fast": Proof((GLIBC.file,))}), pairs=5)
+    measured = played(FakeRunner(clock, proofs={"fast": proof(GLIBC.file)}), pairs=5)
     assert measured.not_compared["fast"] == "prog had the malloc of /lib/libc.so.6, not that of /lib/libfast.so"
     assert "slow" in measured.decisions
 
 
 def test_processes_with_another_malloc_are_said(clock: SimpleNamespace) -> None:
-    some = Proof((FAST.file, GLIBC.file, FAST.file))
-    assert played(FakeRunner(clock, proofs={"fast": some}), pairs=5).notes == ("1 of 3 processes had another malloc than fast",)
+    some = proof(FAST.file, GLIBC.file, FAST.file)
+    assert played(FakeRunner(clock, proofs={"fast": some}), pairs=5).notes == ("1 of 3 processes did not have fast: prog",)
+
+
+def test_processes_with_different_mallocs_of_their_own_are_said(clock: SimpleNamespace) -> None:
+    own = Proof((Loaded(GLIBC.file, "/bin/sh"), Loaded(FAST.file, "/bin/server"), Loaded("/lib/libx.so.1", "/bin/client")))
+    measured = played(FakeRunner(clock, proofs={OWN: own}), pairs=5)
+    assert measured.notes == ("its processes have different mallocs of their own: server has fast and client has libx.so.1",)
+    assert set(measured.decisions) == {"glibc", "fast", "slow", "like", AGAIN}, "glibc too changes something"
 
 
 def test_the_own_malloc_need_not_be_the_c_librarys(clock: SimpleNamespace) -> None:
-    own = Proof((FAST.file,))
+    own = proof(FAST.file)
     measured = played(FakeRunner(clock, proofs={OWN: own, AGAIN: own}), pairs=5)
     assert measured.own == "fast" and measured.not_compared == {"fast": "it is the malloc that prog has anyway"}
     assert set(measured.decisions) == {"glibc", "slow", "like", AGAIN}
-    unknown = Proof(("/opt/libstrange.so.1",))
+    unknown = proof("/opt/libstrange.so.1")
     assert played(FakeRunner(clock, proofs={OWN: unknown, AGAIN: unknown}), pairs=5).own == "libstrange.so.1"
 
 
@@ -346,7 +357,7 @@ def test_a_program_that_leaves_processes_is_said(clock: SimpleNamespace) -> None
 def test_a_program_that_differs_from_itself_is_said(clock: SimpleNamespace) -> None:
     change = lambda name, number, usual: replace(usual, cpu=usual.cpu * 1.1) if name == AGAIN else usual  # noqa: E731
     [note] = played(FakeRunner(clock, change=change), pairs=20).notes
-    assert note.startswith("prog with its own malloc differs from itself by +10.0%")
+    assert note.startswith("prog with its own malloc differs from itself by +10.")
 
 
 # ---- what was measured is kept
@@ -414,8 +425,8 @@ def test_a_name_that_is_taken_is_refused() -> None:
 
 
 def test_damaged_lines_of_the_probe_are_left_out() -> None:
-    proof = mallocs.read_proof("7\t/lib/a.so\t/bin/x\nnonsense\n8\t/lib/b.so\n\t\t\n7\t/lib/c.so\t/bin/y\n9\t/lib/d.so\t/bin/z\n", 7)
-    assert proof.files == ("/lib/c.so", "/lib/d.so") and proof.programs == {"/bin/x", "/bin/y", "/bin/z"}
+    lines = "7\t/lib/a.so\t/bin/x\nnonsense\n8\t/lib/b.so\n\t\t\n7\t/lib/c.so\t/bin/y\n9\t/lib/d.so\t/bin/z\n"
+    assert mallocs.read_proof(lines, 7).processes == (Loaded("/lib/c.so", "/bin/y"), Loaded("/lib/d.so", "/bin/z"))
 
 
 # ---- what is written
