@@ -405,7 +405,11 @@ void takes_descriptors() {
 
 /// From here on, only what malloc and output need.
 void filter(std::uint32_t otherwise) {
-  constexpr long allowed[] = {SYS_write, SYS_exit_group, SYS_brk, SYS_mmap, SYS_munmap, SYS_mremap, SYS_madvise};
+  constexpr long allowed[] = {SYS_write, SYS_exit_group, SYS_brk,  SYS_mmap, SYS_munmap, SYS_mremap, SYS_madvise,
+#ifdef SYS_dup2
+                              SYS_dup2,
+#endif
+                              SYS_dup3};
   constexpr std::size_t count = sizeof allowed / sizeof *allowed;
   sock_filter program[count + 3];
   std::size_t at = 0;
@@ -429,6 +433,14 @@ void is_refused() {
 void would_be_killed() {
   call(several_chunks);
   filter(SECCOMP_RET_KILL_PROCESS);
+  call(several_chunks);
+}
+
+/// As takes_descriptors, where the recorder cannot see whether a descriptor still is its file.
+void takes_descriptors_in_sandbox() {
+  const int own = ::open(argument, O_RDWR | O_CREAT, 0644);
+  filter(SECCOMP_RET_KILL_PROCESS);
+  for (int file = own + 1; file < 1024; ++file) ::dup2(own, file);
   call(several_chunks);
 }
 
@@ -475,6 +487,7 @@ constexpr scenario scenarios[] = {
     {"takes_descriptors", takes_descriptors},
     {"is_refused", is_refused},
     {"would_be_killed", would_be_killed},
+    {"takes_descriptors_in_sandbox", takes_descriptors_in_sandbox},
     {"is_strict", is_strict},
 };
 
