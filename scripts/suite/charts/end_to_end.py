@@ -1,4 +1,5 @@
-"""Would another malloc help the user's own program? Its CPU time and its peak memory with each, against its own malloc."""
+"""Would another malloc help the user's own program? Its CPU time and its peak memory with each, against its own
+malloc."""
 
 from __future__ import annotations
 
@@ -30,7 +31,9 @@ def draw(run: Run, look: Look) -> Drawing | None:
     page = Page(run, look, FAMILY)
     control = measured.control
     cpu = {compared.malloc: compared.cpu for compared in measured.compared}
-    peaks = {compared.malloc: compared.peak_resident for compared in measured.compared if compared.peak_resident is not None}
+    peaks = {
+        compared.malloc: compared.peak_resident for compared in measured.compared if compared.peak_resident is not None
+    }
     shown = [("CPU time", cpu, control.cpu if control is not None else None)]
     shown += [("Peak resident memory", peaks, control.peak_resident if control is not None else None)] if peaks else []
     panels = [_panel(text, measured, ratios, of_control) for text, ratios, of_control in shown]
@@ -55,7 +58,9 @@ def _band(page: Page, axes: Any, control: Estimate | None) -> None:
 def _panel(text: str, measured: EndToEnd, ratios: Mapping[str, Estimate], control: Estimate | None) -> forms.RowsPanel:
     changed = {compared.malloc for compared in measured.compared if compared.verdict in CHANGED}
     columns = [
-        forms.Column(label, {name: ratio for name, ratio in ratios.items() if (name in changed) == filled}, filled=filled)
+        forms.Column(
+            label, {name: ratio for name, ratio in ratios.items() if (name in changed) == filled}, filled=filled
+        )
         for label, filled in (("CPU time better or worse", True), ("same, undecided or not judged", False))
     ]
     columns = [column for column in columns if column.values]
@@ -82,7 +87,9 @@ def title(measured: EndToEnd) -> str:
     """The finding about the CPU time."""
     name = phrases.plain(measured.name)
     by_verdict = {
-        verdict: sorted((pair for pair in measured.compared if pair.verdict == verdict), key=lambda pair: pair.cpu.median)
+        verdict: sorted(
+            (pair for pair in measured.compared if pair.verdict == verdict), key=lambda pair: pair.cpu.median
+        )
         for verdict in ("better", "worse", "same", "undecided")
     }
     worse, better = by_verdict["worse"], by_verdict["better"]
@@ -94,7 +101,8 @@ def title(measured: EndToEnd) -> str:
         none_helps = f"No malloc makes {name} faster than its own: it" if all_judged else name
         return f"{none_helps} takes {_times(worse[-1])}"
     if all_judged:
-        return f"No malloc changes the CPU time of {name} by more than {three_figures(100 * measured.threshold)}{phrases.NO_BREAK}%"
+        threshold = f"{three_figures(100 * measured.threshold)}{phrases.NO_BREAK}%"
+        return f"No malloc changes the CPU time of {name} by more than {threshold}"
     ratios = {pair.malloc: pair.cpu for pair in measured.compared}
     text = f"With another malloc, {name} takes {phrases.with_extremes(ratios, three_figures)} times the CPU time"
     return f"{text}; no difference is shown" if by_verdict["undecided"] else text

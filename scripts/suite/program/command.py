@@ -1,8 +1,9 @@
-"""What does the user's command cost, run once? Its end, its output as a digest, and what its whole tree of processes used.
+"""What does the user's command cost, run once? Its end, its output as a digest, and what its whole tree of processes
+used.
 
-The program `observe` (benchmarks/recording/observe.cpp) starts it in a session of its own, without a terminal, waits for
-every process that it left, and kills those that live on. The output goes through pipes: it is read as it is written, and only
-its beginning is kept.
+The program `observe` (benchmarks/recording/observe.cpp) starts it in a session of its own, without a terminal, waits
+for every process that it left, and kills those that live on. The output goes through pipes: it is read as it is
+written, and only its beginning is kept.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import selectors
 import shlex
 import shutil
 import signal
+import stat
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +25,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from suite.base.errors import BadInput, UnitFailed
-from suite.base.text import one_line
+from suite.base.text import first_line, one_line
 from suite.runner import interference
 from suite.runner.interference import Interference
 
@@ -134,8 +136,8 @@ def observe(
 ) -> Observation:
     """Runs the setup, then the command once, with these libraries before those of the user's LD_PRELOAD.
 
-    `file`: where the command's first word was found, if not in PATH. Raises SetupFailed; UnitFailed where the command cannot be started;
-    KeyboardInterrupt after all its processes were killed.
+    `file`: where the command's first word was found, if not in PATH. Raises SetupFailed; UnitFailed where the
+    command cannot be started; KeyboardInterrupt after all its processes were killed.
     """
     if command.setup is not None:
         _set_up(command, tools)
@@ -157,6 +159,8 @@ def _set_up(command: Command, tools: Tools) -> None:
 def _observed(
     observer: Path, file: str, words: Sequence[str], stdin: Path | None, timeout: float, variables: Mapping[str, str]
 ) -> Observation:
+    if stdin is not None and (unreadable := _why_unreadable(stdin)):
+        raise UnitFailed(f"--stdin {stdin} {unreadable}; accepted: a file that can be read again for each run")
     with contextlib.ExitStack() as stack:
         (report, report_end), (out, out_end), (err, err_end) = (_pipe(stack) for _ in range(3))
         options = [f"--report={report_end}", *(f"--set={name}={value}" for name, value in variables.items())]
@@ -175,6 +179,16 @@ def _observed(
         after = interference.take_snapshot()
     text = streams[report].start.decode(errors="replace")
     return _read_report(text, streams[out].output, streams[err].output, before, after, timeout if late else None)
+
+
+def _why_unreadable(file: Path) -> str:
+    try:
+        mode = file.stat().st_mode
+    except (OSError, ValueError) as problem:
+        return "does not exist" if isinstance(problem, FileNotFoundError) else f"cannot be read ({first_line(problem)})"
+    if not (stat.S_ISREG(mode) or stat.S_ISCHR(mode)):
+        return "is a folder" if stat.S_ISDIR(mode) else "is not a file"  # a pipe is empty after the first run
+    return "" if os.access(file, os.R_OK) else "cannot be read (Permission denied)"
 
 
 def _pipe(stack: contextlib.ExitStack) -> tuple[int, int]:
@@ -250,7 +264,12 @@ def _stop(observer: subprocess.Popen[bytes]) -> None:
 
 
 def _read_report(
-    text: str, stdout: Output, stderr: Output, before: interference.Snapshot, after: interference.Snapshot, limit: float | None
+    text: str,
+    stdout: Output,
+    stderr: Output,
+    before: interference.Snapshot,
+    after: interference.Snapshot,
+    limit: float | None,
 ) -> Observation:
     if text.startswith("refused="):
         raise UnitFailed(f"it cannot be started: {one_line(text.partition('=')[2])}")
@@ -286,7 +305,9 @@ def _usage(figures: Mapping[str, int]) -> resource.struct_rusage:
 
 def without_output(observation: Observation) -> Observation:
     """The same, for keeping many: without the kept beginnings."""
-    return replace(observation, stdout=replace(observation.stdout, start=b""), stderr=replace(observation.stderr, start=b""))
+    return replace(
+        observation, stdout=replace(observation.stdout, start=b""), stderr=replace(observation.stderr, start=b"")
+    )
 
 
 def parse_probe(lines: str) -> Iterator[tuple[int, str, str]]:

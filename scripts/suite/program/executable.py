@@ -60,7 +60,9 @@ def _searched(word: str) -> Path:
     try:
         mode = file.stat().st_mode
     except (OSError, ValueError) as problem:
-        reason = "does not exist" if isinstance(problem, FileNotFoundError) else f"cannot be read ({first_line(problem)})"
+        reason = (
+            "does not exist" if isinstance(problem, FileNotFoundError) else f"cannot be read ({first_line(problem)})"
+        )
         raise BadInput(f"COMMAND {_quoted(word)} {reason}; {_ACCEPTED}") from None
     if not stat.S_ISREG(mode):
         raise BadInput(f"COMMAND {_quoted(word)} is {'a folder' if stat.S_ISDIR(mode) else 'not a file'}; {_ACCEPTED}")
@@ -73,8 +75,8 @@ def _searched(word: str) -> Path:
 
 
 def _interpreter_of(file: Path) -> Path | None:
-    """The program that runs a script: that of its first line, where it is `env` the program that env starts, and /bin/sh
-    where there is no such line. None for another file."""
+    """The program that runs a script: that of its first line, where it is `env` the program that env starts, and
+    /bin/sh where there is no such line. None for another file."""
     start = _read(file, 0, 4096)
     if start.startswith(b"#!"):
         words = start[2:].split(b"\n", 1)[0].split()

@@ -30,12 +30,15 @@ class Deployment:
 
 
 def deployments(catalogue: Catalogue) -> tuple[Deployment, ...]:
-    """The malloc libraries of the suite's list, in its order, as they are preloaded. A library whose functions have a prefix
-    goes through its proxy; of two names for the same files, the first counts. Raises BadInput for a name that is taken."""
+    """The malloc libraries of the suite's list, in its order, as they are preloaded. A library whose functions have
+    a prefix goes through its proxy; of two names for the same files, the first counts. Raises BadInput for a name
+    that is taken."""
     by_files: dict[tuple[Path, ...], Deployment] = {}
     for malloc in catalogue.mallocs:
         if malloc.name in (OWN, AGAIN):
-            raise BadInput(f"--allocator {malloc.name}=...: the program's own malloc has that name; accepted: another name")
+            raise BadInput(
+                f"--allocator {malloc.name}=...: the program's own malloc has that name; accepted: another name"
+            )
         if malloc.name == "process":  # of a program with a sanitizer
             continue
         if not malloc.available:
@@ -82,7 +85,8 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Proof:
-    """What the probe found in a run: the first process after its last exec, then the others. Empty: it was never loaded."""
+    """What the probe found in a run: the first process after its last exec, then the others. Empty: it was never
+    loaded."""
 
     processes: tuple[Loaded, ...]
 
@@ -102,9 +106,8 @@ def read_proof(lines: str, process: int) -> Proof:
 def missing_proof(proof: Proof, malloc: Deployment, command: str) -> str:
     """Why the run did not have this malloc; empty if a process of it had."""
     if not proof.processes:
-        return (
-            f"LD_PRELOAD had no effect: {command} is linked statically, is started with other rights, or cleans its environment"
-        )
+        reasons = "is linked statically, is started with other rights, or cleans its environment"
+        return f"LD_PRELOAD had no effect: {command} {reasons}"
     if any(same_file(process.malloc, malloc.file) for process in proof.processes):
         return ""
     if program := proof.definer:
@@ -117,10 +120,11 @@ def others_without(proof: Proof, malloc: Deployment) -> str:
     without = [process for process in proof.processes if not same_file(process.malloc, malloc.file)]
     if not without:
         return ""
-    programs = phrases.joined(list(dict.fromkeys(one_line(Path(process.program).name) for process in without))[:MOST_NAMED])
-    return (
-        f"{len(without)} of {phrases.count(len(proof.processes), 'process', 'processes')} did not have {malloc.name}: {programs}"
+    programs = phrases.joined(
+        list(dict.fromkeys(one_line(Path(process.program).name) for process in without))[:MOST_NAMED]
     )
+    number = phrases.count(len(proof.processes), "process", "processes")
+    return f"{len(without)} of {number} did not have {malloc.name}: {programs}"
 
 
 def other_own(proof: Proof, mallocs: Iterable[Deployment]) -> str:

@@ -1,12 +1,14 @@
-"""Would another malloc help the user's program? Its command runs with its own malloc and with each other malloc, in rounds.
+"""Would another malloc help the user's program? Its command runs with its own malloc and with each other malloc, in
+rounds.
 
-A round is a run with each malloc in random order, with the program's own malloc in the middle: the two runs of a pair, own and
-other, lie near each other in time, so that drift moves both of them, and a pair is as likely to err to either side. The own
-malloc runs twice in a round: the second time is the control, and shows what no malloc causes.
+A round is a run with each malloc in random order, with the program's own malloc in the middle: the two runs of a pair,
+own and other, lie near each other in time, so that drift moves both of them, and a pair is as likely to err to either
+side. The own malloc runs twice in a round: the second time is the control, and shows what no malloc causes.
 
-The first round also proves, from each process's own maps, whose malloc it had, and its outputs tell whether a malloc changes
-what the program does. A malloc that does, or that the program did not get, is not compared. The rounds go on until the
-sequential test of the gate has decided about every malloc, until `pairs` are measured, or until the budget is spent.
+The first round also proves, from each process's own maps, whose malloc it had, and its outputs tell whether a malloc
+changes what the program does. A malloc that does, or that the program did not get, is not compared. The rounds go on
+until the sequential test of the gate has decided about every malloc, until `pairs` are measured, or until the budget
+is spent.
 """
 
 from __future__ import annotations
@@ -109,8 +111,8 @@ class Runner(Protocol):
     """Runs the command once."""
 
     def __call__(self, malloc: Deployment, proven: bool, limit: float) -> tuple[Observation, Proof | None]:
-        """With this malloc, for at most `limit` seconds; `proven`: with the probe. Raises UnitFailed where the command cannot
-        be started or its setup fails."""
+        """With this malloc, for at most `limit` seconds; `proven`: with the probe. Raises UnitFailed where the
+        command cannot be started or its setup fails."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,8 @@ class _Measurement:
     def measure(self) -> None:
         self.first = self.run(OWN_MALLOC, False, 0)[0]
         if not self.first.ended_itself:
-            self.compare_nothing(f"{self.name} {_past(self.first)} with its own malloc")
+            option = " (--timeout)" if self.first.timed_out is not None else ""
+            self.compare_nothing(f"{self.name} {_past(self.first)} with its own malloc{option}")
             return
         for note in self.plan.executable.notes:
             self.note(note)
@@ -217,10 +220,9 @@ class _Measurement:
         self.runs += [run for run, _ in proven if counts]
         return counts
 
-    def round(
-        self, mallocs: Sequence[Deployment], proven: bool, number: int
-    ) -> Iterator[tuple[Run, Proof | None]]:
-        """A run with each malloc that is still compared, the control among them, and the program's own in the middle."""
+    def round(self, mallocs: Sequence[Deployment], proven: bool, number: int) -> Iterator[tuple[Run, Proof | None]]:
+        """A run with each malloc that is still compared, the control among them, and the program's own in the
+        middle."""
         order = [*mallocs, CONTROL]
         self.random.shuffle(order)
         order.insert((len(order) + self.random.randrange(2)) // 2, OWN_MALLOC)
@@ -250,8 +252,8 @@ class _Measurement:
         self.done += 1
         if observation.left_behind:
             self.note(
-                f"{self.name} left processes running when it ended: they were killed, and count until then; to measure a "
-                "program that goes into the background, keep it in the foreground"
+                f"{self.name} left processes running when it ended: they were killed, and count until then; to measure "
+                "a program that goes into the background, keep it in the foreground"
             )
         if observation.unkillable:
             raise _Ended(f"{self.name} left processes that cannot be killed: they belong to another user")
@@ -291,7 +293,8 @@ class _Measurement:
         self.output_same = False
         if not ends_alike:
             self.compare_nothing(
-                f"{self.name} ends differently from run to run with its own malloc: {self.first.end}, then {observation.end}"
+                f"{self.name} ends differently from run to run with its own malloc: {self.first.end}, then "
+                f"{observation.end}"
             )
         elif not self.plan.any_output:
             self.compare_nothing(
@@ -369,14 +372,16 @@ class _Measurement:
 
     def result(self) -> Measured:
         ratios = log_ratios(self.runs, _cpu)
-        self.not_compared |= {name: self.ended or "no pair was measured" for name in self.compared if name not in ratios}
+        self.not_compared |= {
+            name: self.ended or "no pair was measured" for name in self.compared if name not in ratios
+        }
         compared = [name for name in self.compared if name in ratios]
         decisions = judge({name: ratios[name] for name in (*compared, AGAIN) if name in ratios}, self.rule)
         cpu = [run.observation.cpu for run in self.runs if run.malloc == OWN]
         if cpu and median(cpu) < SHORTEST:
             self.note(
-                f"{self.name} takes {three_figures(1e3 * median(cpu))} ms of CPU time: too short to judge a malloc by, its start "
-                "is most of it"
+                f"{self.name} takes {three_figures(1e3 * median(cpu))} ms of CPU time: too short to judge a malloc by, "
+                "its start is most of it"
             )
             decisions = {name: replace(decision, verdict=NOT_JUDGED) for name, decision in decisions.items()}
         problem = self.problem or ("" if compared else self.ended or "no malloc could be compared")
@@ -426,7 +431,8 @@ def _cpu(observation: Observation) -> float:
 
 
 def log_ratios(runs: Sequence[Run], figure: Callable[[Observation], float]) -> dict[str, list[float]]:
-    """By malloc: the logarithm of its figure over that of the program's own malloc in the same round, round by round."""
+    """By malloc: the logarithm of its figure over that of the program's own malloc in the same round, round by
+    round."""
     by_round: dict[int, dict[str, float]] = {}
     for run in runs:
         by_round.setdefault(run.round, {})[run.malloc] = figure(run.observation)
@@ -456,8 +462,8 @@ def judge(series: Mapping[str, Sequence[float]], rule: Rule) -> dict[str, Decisi
 def _shown(decision: Decision, logs: Sequence[float]) -> Decision:
     """The decision with the ratio of all pairs and its usual interval, as the results show it.
 
-    The verdict agrees with it: signs alone may be evidence where a few pairs err far, but a ratio whose interval holds 1 does
-    not read as better or worse.
+    The verdict agrees with it: signs alone may be evidence where a few pairs err far, but a ratio whose interval
+    holds 1 does not read as better or worse.
     """
     shift = estimate_shift(logs)
     verdict = decision.verdict
@@ -466,7 +472,9 @@ def _shown(decision: Decision, logs: Sequence[float]) -> Decision:
     elif verdict in (BETTER, WORSE) and shift.holds(0.0):
         verdict = UNDECIDED
     middle, low, high = (math.exp(value) for value in (shift.median, shift.low, shift.high))
-    return replace(decision, verdict=verdict, ratio=Estimate(middle, low, high, shift.coverage, shift.n), pairs=range(shift.n))
+    return replace(
+        decision, verdict=verdict, ratio=Estimate(middle, low, high, shift.coverage, shift.n), pairs=range(shift.n)
+    )
 
 
 def _judge_few(series: Mapping[str, Sequence[float]], rule: Rule) -> dict[str, Decision]:

@@ -1,4 +1,5 @@
-"""How does a measurement of the user's program become part of a result file? As units of the family `program`, and facts.
+"""How does a measurement of the user's program become part of a result file? As units of the family `program`, and
+facts.
 
 suite.results.end_to_end reads them back.
 """
@@ -15,7 +16,8 @@ QUESTION = "Would another malloc help this program?"
 
 
 def units(measured: Measured) -> list[tuple[Unit, Document]]:
-    """A unit for each run, as suite.results.merge takes them. Their context is empty: the run's own is merged before."""
+    """A unit for each run, as suite.results.merge takes them. Their context is empty: the run's own is merged
+    before."""
     numbers = {number: place for place, number in enumerate(dict.fromkeys(run.round for run in measured.runs))}
     return [(_unit(run, numbers[run.round]), {"context": {}, "benchmarks": [_row(run)]}) for run in measured.runs]
 
@@ -23,7 +25,12 @@ def units(measured: Measured) -> list[tuple[Unit, Document]]:
 def _row(run: Run) -> Document:
     seen = run.observation
     name = f"{FAMILY}/{run.malloc}"
-    figures = {CPU_NS: seen.cpu * 1e9, PEAK: seen.peak_resident, FAULTS: seen.page_faults, MAJOR_FAULTS: seen.major_faults}
+    figures = {
+        CPU_NS: seen.cpu * 1e9,
+        PEAK: seen.peak_resident,
+        FAULTS: seen.page_faults,
+        MAJOR_FAULTS: seen.major_faults,
+    }
     return {
         "name": name, "run_name": name, "run_type": "iteration", "repetitions": 1, "repetition_index": 0, "threads": 1,
         "iterations": 1, "real_time": seen.wall * 1e9, "cpu_time": seen.cpu * 1e9, "time_unit": "ns", **figures,
@@ -57,8 +64,8 @@ def about() -> Document:
         "operation": "a run of the command, with a malloc preloaded",
         "untimed": "the setup; a first run that fills the caches; reading the output, in another process",
         "heap": "the program's own",
-        "unfairness": "a malloc that is preloaded is loaded when each process starts, which the program's own malloc, if it is "
-        "the C library's, is anyway; a child whose parent ignores SIGCHLD is not counted",
+        "unfairness": "a malloc that is preloaded is loaded when each process starts, which the program's own malloc, if "
+        "it is the C library's, is anyway; a child whose parent ignores SIGCHLD is not counted",
         "held_against": "the program with its own malloc, in the same round",
         **encode_metrics({FAMILY: METRICS})[FAMILY],
     }

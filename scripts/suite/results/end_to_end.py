@@ -1,7 +1,8 @@
-"""What does a run say about the user's own program under each malloc? Its rows `program/MALLOC`, and context["program"].
+"""What does a run say about the user's own program under each malloc? Its rows `program/MALLOC`, and
+context["program"].
 
-The number of a row's process is the number of its round: the row of a malloc and that of the program's own malloc (OWN) in
-the same round are a pair. The verdicts were reached when it was measured, and stand in the context.
+The number of a row's process is the number of its round: the row of a malloc and that of the program's own malloc
+(OWN) in the same round are a pair. The verdicts were reached when it was measured, and stand in the context.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ MOST_LOG = 20.0  # of a ratio: no program takes so many times as long
 
 @dataclass(frozen=True)
 class Compared:
-    """A malloc against the program's own: the ratios of its runs to the own runs of the same rounds. Above 1: costs more."""
+    """A malloc against the program's own: the ratios of its runs to the own runs of the same rounds. Above 1: costs
+    more."""
 
     malloc: str
     verdict: str  # one of VERDICTS, on the CPU time
@@ -86,7 +88,11 @@ def read_end_to_end(run: Run) -> EndToEnd | None:
     if not isinstance(written, Mapping):
         return None
     mallocs = written.get("mallocs")
-    facts = {_line(name): fact for name, fact in mallocs.items() if isinstance(fact, Mapping)} if isinstance(mallocs, Mapping) else {}
+    facts = (
+        {_line(name): fact for name, fact in mallocs.items() if isinstance(fact, Mapping)}
+        if isinstance(mallocs, Mapping)
+        else {}
+    )
     not_compared = {name: _line(fact["not_compared"]) for name, fact in facts.items() if fact.get("not_compared")}
     by_malloc = {benchmark.name.strategy: benchmark for benchmark in run.series(FAMILY) if benchmark.name.strategy}
     own = by_malloc.get(OWN)
@@ -95,7 +101,9 @@ def read_end_to_end(run: Run) -> EndToEnd | None:
         for name, benchmark in by_malloc.items()
         if name != OWN and name not in not_compared
     }
-    control = _compared(AGAIN, by_malloc[AGAIN], own, {"verdict": written.get("control")}) if AGAIN in by_malloc else None
+    control = (
+        _compared(AGAIN, by_malloc[AGAIN], own, {"verdict": written.get("control")}) if AGAIN in by_malloc else None
+    )
     threshold, exit_code = written.get("threshold"), written.get("exit_code")
     return EndToEnd(
         words=tuple(map(_line, _list(written.get("command"))[:MOST_WORDS])),
@@ -113,10 +121,14 @@ def read_end_to_end(run: Run) -> EndToEnd | None:
 
 
 def command_of(run: Run) -> str:
-    """The user's command, as it would be typed, in one line; empty where the run is not of a user's program. Figures of two
-    commands have the same names, and nothing to do with each other."""
+    """The user's command, as it would be typed, in one line; empty where the run is not of a user's program. Figures
+    of two commands have the same names, and nothing to do with each other."""
     written = run.context.get(CONTEXT)
-    return one_line(shlex.join(map(str, _list(written.get("command"))[:MOST_WORDS]))) if isinstance(written, Mapping) else ""
+    return (
+        one_line(shlex.join(map(str, _list(written.get("command"))[:MOST_WORDS])))
+        if isinstance(written, Mapping)
+        else ""
+    )
 
 
 def _line(value: object) -> str:
@@ -146,17 +158,28 @@ def _compared(name: str, other: Benchmark, own: Benchmark | None, facts: Mapping
         return None
     verdict = facts.get("verdict")
     return Compared(
-        name, verdict if verdict in VERDICTS else NOT_JUDGED, cpu, wall, _ratio(other, own, PEAK), _ratio(other, own, FAULTS)
+        name,
+        verdict if verdict in VERDICTS else NOT_JUDGED,
+        cpu,
+        wall,
+        _ratio(other, own, PEAK),
+        _ratio(other, own, FAULTS),
     )
 
 
 def _ratio(other: Benchmark, own: Benchmark, counter: str) -> Estimate | None:
-    """The ratio over the rounds in which both ran: the Hodges-Lehmann estimate of its logarithm. An empty counter: wall time."""
-    sides = [{sample.process: sample.counters.get(counter, 0.0) if counter else sample.ns for sample in side.samples} for side in (other, own)]
+    """The ratio over the rounds in which both ran: the Hodges-Lehmann estimate of its logarithm. An empty counter:
+    wall time."""
+    sides = [
+        {sample.process: sample.counters.get(counter, 0.0) if counter else sample.ns for sample in side.samples}
+        for side in (other, own)
+    ]
     pairs = [(sides[0][number], sides[1][number]) for number in sides[0].keys() & sides[1].keys()]
     logs = [math.log(above) - math.log(below) for above, below in pairs if min(above, below) > 0.0]
     if not logs or len(logs) < len(pairs):
         return None
     shift = estimate_shift(logs)
-    low, middle, high = (math.exp(min(max(value, -MOST_LOG), MOST_LOG)) for value in (shift.low, shift.median, shift.high))
+    low, middle, high = (
+        math.exp(min(max(value, -MOST_LOG), MOST_LOG)) for value in (shift.low, shift.median, shift.high)
+    )
     return Estimate(middle, low, high, shift.coverage, shift.n)

@@ -76,11 +76,12 @@ class PairedT:
 
 
 def paired_t(series: Sequence[npt.NDArray[np.float64]]) -> list[PairedT]:
-    """For fewer pairs than a test of ranks needs: five pairs cannot have a smaller p than 0.06 there, whatever they say.
+    """For fewer pairs than a test of ranks needs: five pairs cannot have a smaller p than 0.06 there, whatever they
+    say.
 
-    With few pairs, luck makes some variances far too small, so each is at least the mean of all; each series needs two
-    differences. Differences that are not normal, with far outliers or a long tail, make the test find less, not err more
-    (tests/python/stats/test_paired_tests.py draws them).
+    With few pairs, luck makes some variances far too small, so each is at least the mean of all; each series needs
+    two differences. Differences that are not normal, with far outliers or a long tail, make the test find less, not
+    err more (tests/python/stats/test_paired_tests.py draws them).
     """
     own = [float(np.var(differences, ddof=1)) for differences in series]
     least = max(_SMALLEST_DEVIATION**2, sum(own) / max(1, len(own)))

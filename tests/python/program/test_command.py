@@ -104,7 +104,8 @@ def test_what_goes_into_the_background_is_killed_and_counted(tmp_path: Path, awa
 
 def test_a_daemon_is_killed_and_counted() -> None:
     seen = python(
-        "import os, time\nreader, writer = os.pipe()\nif os.fork(): os.close(writer); os.write(1, os.read(reader, 99)); os._exit(0)\n"
+        "import os, time\nreader, writer = os.pipe()\n"
+        "if os.fork(): os.close(writer); os.write(1, os.read(reader, 99)); os._exit(0)\n"
         "os.setsid()\nif os.fork(): os._exit(0)\n"
         f"os.write(writer, str(os.getpid()).encode()); os.closerange(1, 99); time.sleep({SECONDS})"
     )
@@ -131,38 +132,44 @@ def test_a_command_that_cannot_be_started_says_why(tmp_path: Path) -> None:
         run(str(damaged))
 
 
+def announces_itself(file: Path) -> str:
+    """For a shell: writes the shell's number into the file at once, and then never ends."""
+    name = shlex.quote(str(file))
+    return f"echo $$ > {name}.new; mv {name}.new {name}; sleep {SECONDS}"
+
+
+def when_started(suite: subprocess.Popen[bytes], file: Path) -> int:
+    while not file.exists():
+        assert suite.poll() is None
+        time.sleep(0.01)
+    return int(file.read_text())
+
+
 def test_an_interrupt_leaves_no_process(tmp_path: Path) -> None:
     """As with Ctrl-C in a terminal: the signal reaches this program, and the command is in another session."""
-    child = tmp_path / "child"
     text = (
         "import sys; from pathlib import Path; from suite.program.command import *\n"
-        f"observe(Command(('sh', '-c', {f'echo $$ > {shlex.quote(str(child))}.new; mv {shlex.quote(str(child))}.new {shlex.quote(str(child))}; sleep {SECONDS}'!r})),"
-        f" Tools(Path({str(tools().observe)!r}), Path()))"
+        f"observe(Command(('sh', '-c', {announces_itself(tmp_path / 'child')!r})), "
+        f"Tools(Path({str(tools().observe)!r}), Path()))"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
     suite = subprocess.Popen([sys.executable, "-c", text], env=environment, stderr=subprocess.DEVNULL)
     try:
-        while not child.exists():
-            assert suite.poll() is None
-            time.sleep(0.01)
+        process = when_started(suite, tmp_path / "child")
         suite.send_signal(signal.SIGINT)
         assert suite.wait(30) != 0
     finally:
         suite.kill()
-    assert not is_alive(int(child.read_text()))
+    assert not is_alive(process)
 
 
 def test_a_killed_suite_leaves_no_process(tmp_path: Path) -> None:
-    child = tmp_path / "child"
-    words = ["/bin/sh", "sh", "-c", f"echo $$ > {shlex.quote(str(child))}.new; mv {shlex.quote(str(child))}.new {shlex.quote(str(child))}; sleep {SECONDS}"]
-    starter = f"import subprocess; subprocess.Popen({[str(tools().observe), *words]!r}).wait()"
+    words = [str(tools().observe), "/bin/sh", "sh", "-c", announces_itself(tmp_path / "child")]
+    starter = f"import subprocess; subprocess.Popen({words!r}).wait()"
     suite = subprocess.Popen([sys.executable, "-Ic", starter], stderr=subprocess.DEVNULL)
-    while not child.exists():
-        assert suite.poll() is None
-        time.sleep(0.01)
+    process = when_started(suite, tmp_path / "child")
     suite.kill()
     suite.wait()
-    process = int(child.read_text())
     deadline = time.monotonic() + 30
     while is_alive(process) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -179,16 +186,18 @@ def test_the_input_is_empty_or_a_file_that_is_read_anew_each_time(tmp_path: Path
     assert [run("cat", stdin=file).stdout.start for _ in range(2)] == [b"words\n"] * 2
 
 
-@pytest.mark.parametrize(("name", "reason"), [("missing", "No such file"), ("secret", "Permission denied")])
-def test_an_input_that_cannot_be_read_is_named(tmp_path: Path, name: str, reason: str) -> None:
-    file = tmp_path / name
-    if name == "secret":
-        file.write_bytes(b"")
-        file.chmod(0)
-        if os.access(file, os.R_OK):
-            pytest.skip("root reads every file")
-    with pytest.raises(UnitFailed, match=f"{file}: {reason}"):
-        run("cat", stdin=file)
+def test_an_input_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe, secret = tmp_path / "pipe", tmp_path / "secret"
+    os.mkfifo(pipe)
+    secret.touch()
+    monkeypatch.setattr(os, "access", lambda file, mode: Path(file) != secret)  # root may read every file
+    reasons = {
+        tmp_path / "missing": "does not exist", tmp_path: "is a folder", pipe: "is not a file",
+        secret: r"cannot be read \(Permission denied\)", tmp_path / ("x" * 300): r"cannot be read \(File name too long\)",
+    }  # fmt: skip
+    for file, reason in reasons.items():
+        with pytest.raises(UnitFailed, match=f"^--stdin {file} {reason}; accepted: a file that can be read again"):
+            run("cat", stdin=file)
 
 
 def test_a_command_that_reads_the_terminal_gets_none() -> None:
@@ -201,14 +210,21 @@ def test_the_environment_is_the_users_with_their_preload_behind_ours(monkeypatch
     monkeypatch.setenv("LD_PRELOAD", str(tools().probe))
     text = 'printf "%s %s" "$A_SETTING" "$LD_PRELOAD"'
     assert shell(text).stdout.start.decode() == f"kept {tools().probe}"
-    ours = Path("/usr/lib/libc.so.6") if not Path("/lib/x86_64-linux-gnu/libc.so.6").exists() else Path("/lib/x86_64-linux-gnu/libc.so.6")
+    ours = (
+        Path("/usr/lib/libc.so.6")
+        if not Path("/lib/x86_64-linux-gnu/libc.so.6").exists()
+        else Path("/lib/x86_64-linux-gnu/libc.so.6")
+    )
     seen = observe(Command(("sh", "-c", text)), tools(), [ours])
     assert seen.stdout.start.decode() == f"kept {ours}:{tools().probe}"
 
 
 def test_signals_reach_the_command_as_usual() -> None:
     """Python ignores SIGPIPE, and the observer blocks some signals: the command must inherit neither."""
-    masks = [line.split(b"\t")[1] for line in run("grep", "-E", "Sig(Blk|Ign)", "/proc/self/status").stdout.start.splitlines()]
+    masks = [
+        line.split(b"\t")[1]
+        for line in run("grep", "-E", "Sig(Blk|Ign)", "/proc/self/status").stdout.start.splitlines()
+    ]
     assert [int(mask, 16) for mask in masks] == [0, 0]
 
 
@@ -277,7 +293,11 @@ def probed(tmp_path: Path, *words: str) -> tuple[Observation, str]:
 def test_the_probe_names_the_file_of_malloc_in_each_process(tmp_path: Path) -> None:
     seen, lines = probed(tmp_path, "env", "sh", "-c", "true; /bin/true; /bin/true")
     rows = [line.split("\t") for line in lines.splitlines()]
-    assert {Path(malloc_file).name.partition(".so")[0] for _, malloc_file, _ in rows} <= {"libc", "libc-2", "ld-musl-x86_64"}
+    assert {Path(malloc_file).name.partition(".so")[0] for _, malloc_file, _ in rows} <= {
+        "libc",
+        "libc-2",
+        "ld-musl-x86_64",
+    }
     of_first = [Path(file).name for process, _, file in rows if process == str(seen.process)]
     assert of_first[0] in ("env", "coreutils") and len(of_first) == 2, "env, and after exec the shell"
     assert len(rows) == 4

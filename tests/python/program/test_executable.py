@@ -22,7 +22,12 @@ def machine() -> int:
 
 
 def elf(
-    file: Path, *sections: str, interpreter: bool = True, of_machine: int | None = None, bits: int = 64, mode: int = 0o755
+    file: Path,
+    *sections: str,
+    interpreter: bool = True,
+    of_machine: int | None = None,
+    bits: int = 64,
+    mode: int = 0o755,
 ) -> Path:
     """An ELF file that says as much as is asked of it."""
     names = b"\0" + b"".join(name.encode() + b"\0" for name in (*sections, ".shstrtab"))
@@ -32,7 +37,22 @@ def elf(
     starts = [names.index(name.encode() + b"\0") for name in (*sections, ".shstrtab")]
     rows = [struct.pack("<IIQQQQIIQQ", start, 3, 0, 0, texts_at, len(names), 0, 0, 1, 0) for start in starts]
     header = b"\x7fELF" + bytes([2 if bits == 64 else 1, 1, 1]) + bytes(9)
-    header += struct.pack("<HHIQQQIHHHHHH", 3, machine() if of_machine is None else of_machine, 1, 0, 64, table_at, 0, 64, 56, 1, 64, len(rows), len(rows) - 1)
+    header += struct.pack(
+        "<HHIQQQIHHHHHH",
+        3,
+        machine() if of_machine is None else of_machine,
+        1,
+        0,
+        64,
+        table_at,
+        0,
+        64,
+        56,
+        1,
+        64,
+        len(rows),
+        len(rows) - 1,
+    )
     file.write_bytes(header + segment + names + b"".join(rows))
     file.chmod(mode)
     return file
@@ -73,7 +93,9 @@ def test_a_program_is_found_as_a_shell_finds_it(tmp_path: Path, monkeypatch: pyt
 def test_what_cannot_be_started_is_refused_in_a_line(word: str, reason: str) -> None:
     with pytest.raises(BadInput) as refused:
         find(word)
-    assert reason in str(refused.value) and str(refused.value).endswith("; accepted: the path of a program, or its name in PATH")
+    assert reason in str(refused.value) and str(refused.value).endswith(
+        "; accepted: the path of a program, or its name in PATH"
+    )
     assert "\n" not in str(refused.value)
 
 

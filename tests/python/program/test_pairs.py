@@ -14,6 +14,7 @@ import pytest
 
 from suite.base.errors import BadInput, UnitFailed
 from suite.gate.comparison import BETTER, NOT_JUDGED, SAME, UNDECIDED, WORSE
+from suite.gate.sequential_test import Rule, group_sequential_test
 from suite.program import mallocs, pairs, rows
 from suite.program.command import Command, Observation, Output, SetupFailed
 from suite.program.executable import Executable
@@ -86,7 +87,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 def plan(budget: float = 1e6, **more: Any) -> Plan:
-    usual = Plan(Command(("./prog", "x"), timeout=600.0), Executable(Path("/bin/prog"), Path("/bin/prog")), ALL, 1, budget)
+    usual = Plan(
+        Command(("./prog", "x"), timeout=600.0), Executable(Path("/bin/prog"), Path("/bin/prog")), ALL, 1, budget
+    )
     return replace(usual, **more)
 
 
@@ -184,7 +187,9 @@ def test_fewer_than_five_pairs_are_numbers_without_a_verdict(clock: SimpleNamesp
     assert set(verdicts(measured).values()) == {NOT_JUDGED}
     assert measured.decisions["fast"].ratio.median == pytest.approx(0.9, abs=0.01)
     [note] = measured.notes
-    assert note.startswith("the budget of 200 s was spent after 3 pairs: a run takes 11.") and note.endswith("s are needed (--budget)")
+    assert note.startswith("the budget of 200 s was spent after 3 pairs: a run takes 11.") and note.endswith(
+        "s are needed (--budget)"
+    )
 
 
 def test_a_program_longer_than_the_budget_keeps_its_one_run(clock: SimpleNamespace) -> None:
@@ -234,7 +239,9 @@ def test_a_malloc_that_changes_the_program_is_not_compared(
 
 
 def test_what_goes_to_stderr_may_differ(clock: SimpleNamespace) -> None:
-    measured = played(FakeRunner(clock, change=one_of("fast", 0, lambda usual: seen(errors=b"mimalloc: warning"))), pairs=5)
+    measured = played(
+        FakeRunner(clock, change=one_of("fast", 0, lambda usual: seen(errors=b"mimalloc: warning"))), pairs=5
+    )
     assert "fast" in measured.decisions
 
 
@@ -262,7 +269,9 @@ def test_a_program_that_prints_something_else_late_is_not_compared_either(clock:
 def test_a_program_that_ends_differently_each_time_is_not_compared(clock: SimpleNamespace) -> None:
     change = one_of(AGAIN, 0, lambda usual: seen(code=1))
     measured = played(FakeRunner(clock, change=change), any_output=True)
-    assert measured.problem == "prog ends differently from run to run with its own malloc: exit code 0, then exit code 1"
+    assert (
+        measured.problem == "prog ends differently from run to run with its own malloc: exit code 0, then exit code 1"
+    )
 
 
 def test_a_program_that_fails_the_same_way_each_time_is_compared(clock: SimpleNamespace) -> None:
@@ -274,10 +283,12 @@ def test_a_program_that_fails_the_same_way_each_time_is_compared(clock: SimpleNa
     ("first", "problem"),
     [
         (replace(seen(), exit_code=-9), "prog was killed by SIGKILL with its own malloc"),
-        (replace(seen(), timed_out=60.0), "prog did not end within 60 s with its own malloc"),
+        (replace(seen(), timed_out=60.0), "prog did not end within 60 s with its own malloc (--timeout)"),
     ],
 )
-def test_a_program_that_crashes_or_hangs_by_itself_runs_once(clock: SimpleNamespace, first: Observation, problem: str) -> None:
+def test_a_program_that_crashes_or_hangs_by_itself_runs_once(
+    clock: SimpleNamespace, first: Observation, problem: str
+) -> None:
     runner = FakeRunner(clock, change=lambda name, number, usual: first)
     measured = played(runner)
     assert measured.problem == problem and len(runner.log) == 1 and measured.runs == ()
@@ -315,13 +326,19 @@ def test_a_malloc_that_the_program_did_not_get_is_not_compared(clock: SimpleName
 
 def test_processes_with_another_malloc_are_said(clock: SimpleNamespace) -> None:
     some = proof(FAST.file, GLIBC.file, FAST.file)
-    assert played(FakeRunner(clock, proofs={"fast": some}), pairs=5).notes == ("1 of 3 processes did not have fast: prog",)
+    assert played(FakeRunner(clock, proofs={"fast": some}), pairs=5).notes == (
+        "1 of 3 processes did not have fast: prog",
+    )
 
 
 def test_processes_with_different_mallocs_of_their_own_are_said(clock: SimpleNamespace) -> None:
-    own = Proof((Loaded(GLIBC.file, "/bin/sh"), Loaded(FAST.file, "/bin/server"), Loaded("/lib/libx.so.1", "/bin/client")))
+    own = Proof(
+        (Loaded(GLIBC.file, "/bin/sh"), Loaded(FAST.file, "/bin/server"), Loaded("/lib/libx.so.1", "/bin/client"))
+    )
     measured = played(FakeRunner(clock, proofs={OWN: own}), pairs=5)
-    assert measured.notes == ("its processes have different mallocs of their own: server has fast and client has libx.so.1",)
+    assert measured.notes == (
+        "its processes have different mallocs of their own: server has fast and client has libx.so.1",
+    )
     assert set(measured.decisions) == {"glibc", "fast", "slow", "like", AGAIN}, "glibc too changes something"
 
 
@@ -351,7 +368,9 @@ def test_a_program_that_ends_at_once_is_not_judged(clock: SimpleNamespace) -> No
 
 def test_a_program_that_leaves_processes_is_said(clock: SimpleNamespace) -> None:
     measured = played(FakeRunner(clock, change=lambda name, number, usual: replace(usual, left_behind=2)), pairs=5)
-    assert len(measured.notes) == 1 and measured.notes[0].startswith("prog left processes running when it ended: they were killed")
+    assert len(measured.notes) == 1 and measured.notes[0].startswith(
+        "prog left processes running when it ended: they were killed"
+    )
 
 
 def test_a_program_that_differs_from_itself_is_said(clock: SimpleNamespace) -> None:
@@ -406,7 +425,15 @@ def test_a_library_with_prefixed_functions_goes_through_its_proxy(tmp_path: Path
     library, proxy, other = (tmp_path / name for name in ("libtbb.so.2.8", "libtbb_proxy.so.2", "libmi.so.2"))
     for file in (library, proxy, other):
         file.touch()
-    found = deployments(catalogue(malloc("tbb", str(library)), malloc("tbb_proxy", str(proxy)), malloc("mi", str(other)), malloc("je", reason="not found"), malloc("process", "/x")))
+    found = deployments(
+        catalogue(
+            malloc("tbb", str(library)),
+            malloc("tbb_proxy", str(proxy)),
+            malloc("mi", str(other)),
+            malloc("je", reason="not found"),
+            malloc("process", "/x"),
+        )
+    )
     assert [(item.name, item.file, item.preload, item.reason) for item in found] == [
         ("tbb", str(proxy), (library, proxy), ""),
         ("mi", str(other), (other,), ""),
@@ -420,7 +447,9 @@ def test_a_path_that_cannot_be_preloaded_is_said(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_taken_is_refused() -> None:
-    with pytest.raises(BadInput, match="--allocator own=...: the program's own malloc has that name; accepted: another name"):
+    with pytest.raises(
+        BadInput, match="--allocator own=...: the program's own malloc has that name; accepted: another name"
+    ):
         deployments(catalogue(malloc("own", "/lib/libx.so")))
 
 
@@ -434,5 +463,16 @@ def test_damaged_lines_of_the_probe_are_left_out() -> None:
 
 def test_the_family_declares_itself_as_the_programs_families_do() -> None:
     about = rows.about()
-    assert all(about[key] for key in ("chapter", "question", "operation", "untimed", "heap", "unfairness", "held_against"))
+    assert all(
+        about[key] for key in ("chapter", "question", "operation", "untimed", "heap", "unfairness", "held_against")
+    )
     assert [metric["counter"] for metric in about["metrics"]] == ["cpu_ns", "peak_resident_bytes", "page_faults"]
+
+
+def test_a_verdict_agrees_with_the_interval_beside_it() -> None:
+    """Signs alone show the difference, but every fifth pair errs far to the other side."""
+    logs = [0.02, 0.02, -0.5, 0.02, 0.02] * 4
+    rule = Rule(pairs=20, extended=False, suspicion=0.05, confirmed=False)
+    assert group_sequential_test({"odd": logs}, rule)["odd"].verdict == WORSE
+    shown = pairs.judge({"odd": logs}, rule)["odd"]
+    assert shown.ratio.low < 1.0 < shown.ratio.high and shown.verdict == UNDECIDED

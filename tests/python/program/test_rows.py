@@ -35,14 +35,26 @@ def seen(cpu: float, peak: int) -> Observation:
     return Observation(0, cpu, 2 * cpu, peak, 1000, 3, nothing, nothing, process=1)
 
 
-def measured(mallocs: tuple[str, ...] = ("mimalloc", "jemalloc"), rounds: int = ROUNDS, faster: float = 1.0) -> Measured:
+def measured(
+    mallocs: tuple[str, ...] = ("mimalloc", "jemalloc"), rounds: int = ROUNDS, faster: float = 1.0
+) -> Measured:
     runs = tuple(
-        RunOfProgram(name, number + 1, seen(faster * COST[name] * (1 + 0.001 * (number % 3)), (20 if name == "jemalloc" else 10) * MIB))
+        RunOfProgram(
+            name,
+            number + 1,
+            seen(faster * COST[name] * (1 + 0.001 * (number % 3)), (20 if name == "jemalloc" else 10) * MIB),
+        )
         for number in range(rounds)
         for name in (OWN, AGAIN, *mallocs)
     )
     deployments = [Deployment(name, f"/lib/lib{name}.so", version="1.0") for name in ("glibc", "mimalloc", "jemalloc")]
-    plan = Plan(Command(("/opt/prog", "a b", "\x1b[31m")), Executable(Path("/opt/prog"), Path("/opt/prog")), tuple(deployments), 7, 90.0)
+    plan = Plan(
+        Command(("/opt/prog", "a b", "\x1b[31m")),
+        Executable(Path("/opt/prog"), Path("/opt/prog")),
+        tuple(deployments),
+        7,
+        90.0,
+    )
     decisions: dict[str, Decision] = judge(log_ratios(runs, lambda observation: observation.cpu), Rule(confirmed=False))
     not_compared = {name: "it crashed with it" for name in ("mimalloc", "jemalloc") if name not in mallocs}
     return Measured(
@@ -59,7 +71,9 @@ def document(result: Measured, date: str = "2026-01-02T03:04:05+00:00") -> Docum
     return merge(units, account, [])
 
 
-def written(folder: Path, result: Measured | None = None, name: str = "run.json", date: str = "2026-01-02T03:04:05+00:00") -> Path:
+def written(
+    folder: Path, result: Measured | None = None, name: str = "run.json", date: str = "2026-01-02T03:04:05+00:00"
+) -> Path:
     file = folder / name
     write_json(file, document(result or measured(), date))
     return file
@@ -69,7 +83,12 @@ def test_what_was_measured_comes_back(tmp_path: Path) -> None:
     result = measured()
     back = read_end_to_end(read_run(written(tmp_path, result)))
     assert back is not None
-    assert (back.name, back.words, back.exit_code, back.own_malloc) == ("prog", ("/opt/prog", "a b", "[31m"), 0, "glibc")
+    assert (back.name, back.words, back.exit_code, back.own_malloc) == (
+        "prog",
+        ("/opt/prog", "a b", "[31m"),
+        0,
+        "glibc",
+    )
     assert (back.output_same, back.problem, back.notes, back.threshold) == (True, "", ("a note",), 0.01)
     assert back.own is not None and back.control is not None
     assert back.own.cpu_ns.median == pytest.approx(1.001e9) and back.own.wall_ns.median == pytest.approx(2.002e9)
@@ -77,7 +96,9 @@ def test_what_was_measured_comes_back(tmp_path: Path) -> None:
     assert {name: compared.verdict for name, compared in by_name.items()} == {"mimalloc": "better", "jemalloc": "worse"}
     for name in ("mimalloc", "jemalloc"):
         for end in ("median", "low", "high"):
-            assert getattr(by_name[name].cpu, end) == pytest.approx(getattr(result.decisions[name].ratio, end)), "one answer"
+            assert getattr(by_name[name].cpu, end) == pytest.approx(
+                getattr(result.decisions[name].ratio, end)
+            ), "one answer"
         assert by_name[name].pairs == ROUNDS
     assert back.control.cpu.median == pytest.approx(result.decisions[AGAIN].ratio.median)
     peak = by_name["jemalloc"].peak_resident
@@ -112,7 +133,9 @@ def test_plot_and_report_draw_it(tmp_path: Path) -> None:
     assert list((tmp_path / "figures").glob("end_to_end*"))
     page = tmp_path / "report.html"
     assert report.main([str(file), "--out", str(page)]) == 0
-    assert "prog takes 0.9 times the CPU time with mimalloc" in page.read_text().replace("&nbsp;", " ").replace("\u00a0", " ")
+    assert "prog takes 0.9 times the CPU time with mimalloc" in page.read_text().replace("&nbsp;", " ").replace(
+        "\u00a0", " "
+    )
 
 
 @pytest.mark.parametrize("form", ["google-benchmark", "github-action-benchmark", "bencher", "otava"])
@@ -122,8 +145,12 @@ def test_export_writes_its_metrics(tmp_path: Path, form: str, capsys: pytest.Cap
     assert "program/mimalloc" in text and CPU_NS in text
 
 
-def test_compare_judges_two_runs_of_it_by_cpu_time_memory_and_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    old, slower = written(tmp_path, name="old.json"), written(tmp_path, measured(faster=1.5), "new.json", "2026-01-02T04:04:05+00:00")
+def test_compare_judges_two_runs_of_it_by_cpu_time_memory_and_faults(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, slower = written(tmp_path, name="old.json"), written(
+        tmp_path, measured(faster=1.5), "new.json", "2026-01-02T04:04:05+00:00"
+    )
     assert compare.main([str(old), str(slower), "--format", "json"]) == 1
     judged = {row["name"]: row["verdict"] for row in json.loads(capsys.readouterr().out)["judgements"]}
     assert judged["program/own cpu_ns"] == "worse" and judged["program/own peak_resident_bytes"] == "same"
@@ -136,13 +163,18 @@ def of_another_command(result: Measured) -> Measured:
 def test_compare_refuses_two_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     old, other = written(tmp_path, name="old.json"), written(tmp_path, of_another_command(measured()), "new.json")
     assert compare.main([str(old), str(other)]) == 2
-    assert "the program was /opt/prog 'a b' '[31m', is /opt/prog --other" in capsys.readouterr().err.replace(" \x1b", "").replace("' [", "'[")
+    assert "the program was /opt/prog 'a b' '[31m', is /opt/prog --other" in capsys.readouterr().err.replace(
+        " \x1b", ""
+    ).replace("' [", "'[")
 
 
 def test_history_keeps_the_series_of_each_command_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record = ["--file", str(tmp_path / "record.sqlite")]
     days = [f"2026-01-0{day}T03:04:05+00:00" for day in range(1, 5)]
-    files = [written(tmp_path, measured() if number % 2 else of_another_command(measured(faster=3.0)), f"{number}.json", day) for number, day in enumerate(days)]
+    files = [
+        written(tmp_path, measured() if number % 2 else of_another_command(measured(faster=3.0)), f"{number}.json", day)
+        for number, day in enumerate(days)
+    ]
     assert history.main([*record, "add", *map(str, files)]) == 0
     capsys.readouterr()
     assert history.main([*record, "export"]) == 0

@@ -75,7 +75,9 @@ def test_a_pair_is_two_rows_of_one_round(tmp_path: Path) -> None:
 def test_rounds_without_the_other_run_are_no_pairs(tmp_path: Path) -> None:
     written = document()
     written["benchmarks"] = [
-        row for row in written["benchmarks"] if (row["run_name"], row.get("repetition_index")) != ("program/mimalloc", 2)
+        row
+        for row in written["benchmarks"]
+        if (row["run_name"], row.get("repetition_index")) != ("program/mimalloc", 2)
     ]
     by_name = {pair.malloc: pair for pair in measured(tmp_path, written).compared}
     assert by_name["mimalloc"].pairs == 4 and by_name["jemalloc"].pairs == 5
@@ -127,7 +129,15 @@ def test_a_damaged_fact_is_absent(tmp_path: Path, key: str, damaged: Any) -> Non
     run = read(tmp_path, written)
     back = read_end_to_end(run)
     assert back is not None and back.own is not None
-    shown = [back.name, back.own_malloc, back.problem, *back.words, *back.notes, *back.not_compared.values(), command_of(run)]
+    shown = [
+        back.name,
+        back.own_malloc,
+        back.problem,
+        *back.words,
+        *back.notes,
+        *back.not_compared.values(),
+        command_of(run),
+    ]
     assert all(text.isprintable() and len(text) <= end_to_end.MOST_LETTERS for text in shown)
     assert 0.0 < back.threshold < 1.0 and {pair.verdict for pair in back.compared} <= set(end_to_end.VERDICTS)
     assert draw(run, "end_to_end") is not None
@@ -181,5 +191,7 @@ def with_verdicts(folder: Path, ratios: dict[str, float], **verdicts: str) -> Ru
         ),
     ],
 )  # fmt: skip
-def test_the_title_says_what_the_verdicts_say(tmp_path: Path, ratios: dict[str, float], verdicts: dict[str, str], finding: str) -> None:
+def test_the_title_says_what_the_verdicts_say(
+    tmp_path: Path, ratios: dict[str, float], verdicts: dict[str, str], finding: str
+) -> None:
     assert title(with_verdicts(tmp_path, ratios, **verdicts), "end_to_end") == finding

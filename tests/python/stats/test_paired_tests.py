@@ -88,8 +88,8 @@ def noises(random: np.random.Generator) -> dict[str, Callable[[int], Array]]:
 @pytest.mark.parametrize("kind", ["normal", "tail", "outliers", "jumps"])
 @pytest.mark.parametrize("pairs", [5, 9])
 def test_few_pairs_rarely_err_and_find_what_is_large(kind: str, pairs: int) -> None:
-    """Four mallocs against one own run in each round. Without a difference, no more than one of twenty experiments may show
-    one at the level of one twentieth for all of them; and a tenth of the time is found nearly always."""
+    """Four mallocs against one own run in each round. Without a difference, no more than one of twenty experiments
+    may show one at the level of one twentieth for all of them; and a tenth of the time is found nearly always."""
     noise = noises(np.random.default_rng(11))[kind]
     wrong = found = 0
     for _ in range(400):

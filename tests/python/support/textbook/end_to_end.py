@@ -1,4 +1,5 @@
-"""What does a program of the user's take with each malloc on the textbook's machine, and what do the charts then say?"""
+"""What does a program of the user's take with each malloc on the textbook's machine, and what do the charts then
+say?"""
 
 from __future__ import annotations
 
@@ -33,9 +34,16 @@ FAMILIES = {"program": Family(_names, _wall, _counters)}
 
 def context(libraries: Sequence[str]) -> Document:
     """context["program"] of a result file."""
-    mallocs = {name: {"file": f"/lib/lib{name}.so", "version": "", "verdict": VERDICTS.get(name, "undecided")} for name in libraries}
+    mallocs = {
+        name: {"file": f"/lib/lib{name}.so", "version": "", "verdict": VERDICTS.get(name, "undecided")}
+        for name in libraries
+    }
     if "glibc" in mallocs:
-        mallocs["glibc"] = {"file": "/lib/libc.so.6", "version": "", "not_compared": "it is the malloc that parse has anyway"}
+        mallocs["glibc"] = {
+            "file": "/lib/libc.so.6",
+            "version": "",
+            "not_compared": "it is the malloc that parse has anyway",
+        }
     return {
         "command": ["./parse", "--all"], "exit_code": 0, "output_same": True, "own": "glibc", "mallocs": mallocs,
         "control": "undecided", "problem": "", "notes": ["a note"], "threshold": 0.01, "seed": 1,
