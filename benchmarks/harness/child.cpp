@@ -109,6 +109,7 @@ class running_child {
     ::posix_spawn_file_actions_init(&actions);
     int error = ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     if (error == 0) error = ::posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
+    if (error == 0 && order.file >= 0) error = ::posix_spawn_file_actions_adddup2(&actions, order.file, inherited_file);
     // Mallocs print their errors to the stream of errors.
     if (error == 0) error = ::posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
     if (error == 0)

@@ -42,10 +42,14 @@ deployment deploy(const malloc_library& library);
 /// The process's own malloc, deployed as it is here.
 deployment own_deployment();
 
+/// Under this number a child has the file of its order open.
+inline constexpr int inherited_file = 3;
+
 struct child_order {
   std::string task;
   std::vector<std::size_t> arguments = {};
   deployment malloc = own_deployment();
+  int file = -1;  ///< an open file of this process for the child; -1: without
   std::size_t most_resident_bytes = harmless_bytes(std::size_t{1} << 30);  ///< a child that holds more is ended
   double most_seconds = 20;                                                ///< a child that lives longer is ended
 };

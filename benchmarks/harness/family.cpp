@@ -48,8 +48,9 @@ void register_benchmark(const std::string& name, const known_benchmark& known) {
 
 /// Whether a quick run leaves out the benchmark, because it measures the library in some families only.
 bool left_out_of_quick(const std::string& family, const std::string& name) {
+  const std::string strategy = name.substr(0, name.find_first_of("+/", family.size() + 1));
   return std::any_of(libraries.begin(), libraries.end(), [&](const library_row& row) {
-    return !row.quick.front().empty() && name.starts_with(family + '/' + std::string(row.name) + '/') &&
+    return !row.quick.front().empty() && strategy == family + '/' + std::string(row.name) &&
            std::find(row.quick.begin(), row.quick.end(), family) == row.quick.end();
   });
 }

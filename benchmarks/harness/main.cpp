@@ -15,6 +15,7 @@
 #include "options.hpp"
 #include "profile.hpp"
 #include "reader.hpp"
+#include "recordings.hpp"
 #include "streams.hpp"
 #include "topology.hpp"
 
@@ -49,6 +50,7 @@ int run(int argc, char** argv) {
   }
   const std::regex only = compiled(chosen.only);
   find_malloc_libraries(chosen.allocators, chosen.tested);
+  find_recordings(chosen.recordings);
   current_pinning() = pinning::parse(chosen.pin, this_machine());
   const std::vector<registered> all = register_all(chosen.chosen, only);
   if (all.empty())

@@ -194,7 +194,7 @@ void core_speed::show(benchmark::State& state) const {
 
 measured::~measured() {
   total_ += counting_.stop();
-  const auto per_operation = [&](double value) { return benchmark::Counter(value / threads_, benchmark::Counter::kAvgIterations); };
+  const auto per_operation = [&](double value) { return benchmark::Counter(value / operations_, benchmark::Counter::kAvgIterations); };
   for (std::size_t i = 0; i < counts::kinds; ++i)
     if (total_.values[i]) state_.counters[counts::names[i]] = per_operation(*total_.values[i]);
   state_.counters["page_faults"] = per_operation(total_.page_faults);

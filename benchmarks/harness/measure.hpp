@@ -116,9 +116,8 @@ class core_speed {
 /// to the state. Counts of other threads are added with `include`.
 class measured {
  public:
-  /// `threads` do one operation each per iteration of the state.
-  explicit measured(benchmark::State& state, unsigned threads = 1)
-      : state_(state), threads_(threads) {
+  /// An iteration of the state is so many operations, of all threads together.
+  explicit measured(benchmark::State& state, double operations = 1) : state_(state), operations_(operations) {
     counting_.start();
   }
   measured(const measured&) = delete;
@@ -129,7 +128,7 @@ class measured {
 
  private:
   benchmark::State& state_;
-  unsigned threads_;
+  double operations_;
   core_speed speed_before_;
   counting counting_;
   counts total_;

@@ -17,6 +17,7 @@ usage: stackheap [option]... [Google Benchmark option]...
   --profile=smoke|quick|full       choose the arguments and the time for each benchmark (default: quick)
   --allocator=NAME=FILE[,PREFIX]   add a malloc library as NAME; PREFIX is the prefix of its malloc, free, ... symbols
   --tested=[NAME[,NAME]...]        measure with these malloc libraries only; an earlier start has tested them
+  --recording=NAME=FILE            replay the recording of a program as NAME, in place of those of this program
   --only=REGEX                     measure only the benchmarks whose name matches
   --pin=cores|none|LIST            pin each thread to a processor (default: cores, every physical core once first)
   --layout=NUMBER                  choose the memory layout that each benchmark's process draws (default: at random)
@@ -64,6 +65,7 @@ options parse(int argc, char** argv) {
     if (name == "--profile") chosen.chosen = parse_profile(value());
     else if (name == "--allocator") chosen.allocators.push_back(parse_malloc_request(value()));
     else if (name == "--tested") chosen.tested = names_in(value());
+    else if (name == "--recording") chosen.recordings.push_back(parse_recording_request(value()));
     else if (name == "--only") chosen.only = value();
     else if (name == "--pin") chosen.pin = value();
     else if (name == "--layout") chosen.layout = number<std::uint64_t>(name, value(), 0);

@@ -9,6 +9,7 @@
 
 #include "family.hpp"
 #include "loaded_malloc.hpp"
+#include "recordings.hpp"
 
 namespace stackheap {
 
@@ -16,6 +17,7 @@ struct options {
   profile chosen = profile::quick;
   std::vector<malloc_request> allocators;
   std::optional<std::vector<std::string>> tested;  ///< the names of the malloc libraries of --tested
+  std::vector<recording_request> recordings;
   std::string only;
   std::string pin = "cores";
   std::optional<std::string> list;

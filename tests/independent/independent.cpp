@@ -319,6 +319,46 @@ double replace_by_two() {
   });
 }
 
+// The calls of made_up.shr: 256 blocks, of which one drawn at random is freed and taken anew, 4,096 times; then all are freed
+
+struct recorded_call {
+  enum { take, take_zeroed, grow, give_back, nothing } kind;
+  std::uint32_t slot, bytes;
+};
+
+[[gnu::noinline]] void make(const std::vector<recorded_call>& calls, char** blocks) {
+  for (const recorded_call& next : calls) {
+    char*& block = blocks[next.slot];
+    switch (next.kind) {
+      case recorded_call::take: block = static_cast<char*>(std::malloc(next.bytes)), block[0] = 1, used(block); break;
+      case recorded_call::take_zeroed: block = static_cast<char*>(std::calloc(1, next.bytes)), block[0] = 1, used(block); break;
+      case recorded_call::grow: block = static_cast<char*>(std::realloc(block, next.bytes)), block[0] = 1, used(block); break;
+      case recorded_call::give_back: std::free(block); break;
+      case recorded_call::nothing: used(block);
+    }
+  }
+}
+
+double replay() {
+  constexpr std::uint32_t live = 256;
+  std::uint64_t random = 1;
+  const auto draw = [&](std::uint64_t bound) {
+    random = random * 6364136223846793005U + 1442695040888963407U;
+    return static_cast<std::uint32_t>((random >> 33) % bound);
+  };
+  std::vector<recorded_call> calls;
+  for (std::uint32_t slot = 0; slot < live; ++slot) calls.push_back({recorded_call::take, slot, 16 + draw(1009)});
+  for (std::uint32_t i = 0; i < 4096; ++i) {
+    const std::uint32_t slot = draw(live);
+    calls.push_back({recorded_call::give_back, slot, 0});
+    calls.push_back({recorded_call::take, slot, 16 + draw(1009)});
+  }
+  for (std::uint32_t slot = 0; slot < live; ++slot) calls.push_back({recorded_call::give_back, slot, 0});
+  std::vector<char*> blocks(live);
+  std::thread([] {}).join();  // from then on glibc's malloc costs more
+  return time_of(calls.size(), [&] { make(calls, blocks.data()); });
+}
+
 // A single call
 
 #if defined(__x86_64__)
@@ -560,6 +600,7 @@ constexpr std::pair<const char*, double (*)()> repeated[] = {
     {"thread_start/cached_stack/bytes:65536/touch:none/core:any", start_thread},
     {"pass/type:vector_1000/how:copy", copy_vector},
     {"private/glibc/threads:2", replace_by_two},
+    {"replay/glibc/recording:made_up", replay},
     {"handoff/glibc/pairs:1", hand_on},
 #if defined(__x86_64__)
     {"latency/none/bytes:64/op:malloc", one_malloc<true>},

@@ -77,7 +77,7 @@ def measured(
         "WITNESS_FREE_NS": str(int(free_ns)), **({"LD_PRELOAD": str(witness)} if preload else {}),
     }  # fmt: skip
     command = [
-        str(program()), "--profile=smoke", f"--allocator=witness={witness}", f"--only=^{benchmark}$",
+        str(program()), "--profile=smoke", f"--allocator=witness={witness}", f"--only=^{re.escape(benchmark)}$",
         "--benchmark_format=json", f"--benchmark_min_time={min_time}", f"--benchmark_repetitions={times}", "--layout=1",
     ]  # fmt: skip
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:

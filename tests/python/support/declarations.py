@@ -15,6 +15,7 @@ COUNTED: DeclaredMetrics = {
     "overhead": (Metric("resident_bytes_per_byte", "bytes per byte"),),
     "fragmentation": (Metric("peak_resident_per_live_byte", "bytes per byte"),),
     "returned": _RESIDENT_SHARES,
+    "replay_memory": (Metric("peak_resident_per_live_byte", "bytes per byte"),),
     # Not touched_bytes: how much memory is free depends on the moment, not on the malloc.
     "heap_limit": (Metric("granted_bytes", "bytes", more_is_worse=False),),
     "stack_limit": (Metric("frames", "calls", more_is_worse=False),),
