@@ -42,7 +42,7 @@ block_entry* map_part(block_entry*& part);
 
 /// The entry of an address that is known; null where it has none.
 inline block_entry* known_entry(const void* address) {
-  const auto at = reinterpret_cast<std::uintptr_t>(address);
+  const std::uint64_t at = reinterpret_cast<std::uintptr_t>(address);
   if (at >> address_bits != 0) [[unlikely]] return nullptr;
   block_entry* const part = std::atomic_ref(parts[at >> part_bits]).load(std::memory_order_acquire);
   return part == nullptr ? nullptr : part + (at & (part_bytes - 1)) / sizeof(block_entry);
@@ -51,7 +51,7 @@ inline block_entry* known_entry(const void* address) {
 /// The entry of a block that has just been taken; null where there is no memory for it.
 inline block_entry* new_entry(const void* address) {
   if (block_entry* const entry = known_entry(address)) [[likely]] return entry;
-  const auto at = reinterpret_cast<std::uintptr_t>(address);
+  const std::uint64_t at = reinterpret_cast<std::uintptr_t>(address);
   if (at >> address_bits != 0) return nullptr;
   block_entry* const part = map_part(parts[at >> part_bits]);
   return part == nullptr ? nullptr : part + (at & (part_bytes - 1)) / sizeof(block_entry);

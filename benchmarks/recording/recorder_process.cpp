@@ -50,15 +50,17 @@ void after_fork_in_parent() {
   if (locked_for_fork) unlock();
 }
 
-/// A fork by a signal handler that came within malloc leaves a child that cannot be recorded: its lane is half written. Nor
-/// can the child of a process in a sandbox, which must not open a file.
+/// A fork by a signal handler that came within malloc leaves a child that cannot be recorded: its lane is half written, or
+/// it is about to write to the parent's file. Nor can the child of a process in a sandbox, which must not open a file.
 void after_fork_in_child() {
   const kept_errno kept;
   if (is_recording()) {
     recording_now.store(false, std::memory_order_relaxed);
-    if (!self.busy && !is_sandboxed()) {
+    if (is_sandboxed()) {
+      forget_file_among(0, ~0U);
+    } else {
       change_process();
-      if (begin_lanes()) recording_now.store(true, std::memory_order_relaxed);
+      if (!self.busy && begin_lanes()) recording_now.store(true, std::memory_order_relaxed);
     }
   }
   unlock();

@@ -74,7 +74,7 @@ void wait_for(pid_t child, int status = 0) {
 
 void nothing() {}
 
-/// malloc 5; calloc 1; realloc 4; aligned 5; free 11, of which one is realloc(block, 0); and 5 that fail.
+/// malloc 6; calloc 1; realloc 4; aligned 5; free 12, of which one is realloc(block, 0); and 6 that fail.
 void forms() {
   const volatile std::size_t too_much = ~std::size_t{0} / 4;  // volatile: the compiler would warn
   void* volatile grown = std::malloc(10);                      // malloc 1
@@ -109,6 +109,9 @@ void forms() {
   check(::valloc(10), 4096);
   check(::pvalloc(10), 4096);
   for (const std::size_t size : {0, 1}) std::free(std::malloc(size));  // malloc 4 and 5, free 10 and 11
+  void* const kept = std::malloc(40);                          // malloc 6
+  require(std::realloc(kept, too_much) == nullptr, "realloc of too much fails");                      // failed 6
+  std::free(kept);                                             // free 12
 }
 
 /// 12 blocks, from each operator new and to each operator delete.
@@ -152,6 +155,7 @@ void usable() {
 }
 
 void keeps_errno() {
+  for (int file = 3; file < 2000; ++file) ::close(file);  // so that the recorder finds something wrong
   errno = 77;
   call(several_chunks);
   require(errno == 77, "errno stays");
@@ -218,9 +222,9 @@ void forks() {
   }
 }
 
-/// The parent ends within daemon, after 5 calls; the child makes 7.
+/// The parent ends within daemon; the child makes 7 calls.
 void becomes_daemon() {
-  call(5);
+  call(several_chunks);
   require(::daemon(1, 1) == 0, "daemon");
   call(7);
 }
@@ -277,6 +281,25 @@ void ends_before_threads() {
     ::pthread_create(&thread, nullptr, calls_for_ever, nullptr);
   }
   call(several_chunks / 10);
+}
+
+/// Forks while other threads are in the middle of calls, and of writing to the file. Each child starts a thread, too.
+void forks_beside_threads() {
+  for (int i = 0; i < 4; ++i) {
+    pthread_t thread;
+    ::pthread_create(&thread, nullptr, calls_for_ever, nullptr);
+  }
+  for (int i = 0; i < 60; ++i) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      pthread_t thread;
+      ::pthread_create(&thread, nullptr, [](void*) -> void* { return call(100), nullptr; }, nullptr);
+      ::pthread_join(thread, nullptr);
+      call(100);
+      std::exit(0);
+    }
+    wait_for(child);
+  }
 }
 
 // ---- threads
@@ -351,28 +374,52 @@ void crowd() {
   for (const pthread_t thread : crew) ::pthread_join(thread, nullptr);
 }
 
+/// Takes and frees a block that malloc keeps ready: it then does nothing that a signal handler may not interrupt, and the
+/// blocks of other sizes are no matter to it.
+void call_ready(std::size_t size) { std::free(std::malloc(size)); }
+constexpr std::size_t of_program = 24, of_handler = 200;
+
+void set_timer(void (*handler)(int), long microseconds) {
+  struct sigaction action {};
+  action.sa_handler = handler;
+  ::sigaction(SIGALRM, &action, nullptr);
+  const itimerval often{{0, microseconds}, {0, microseconds}};
+  ::setitimer(ITIMER_REAL, &often, nullptr);
+}
+
 std::atomic<int> signals{0};
 
 /// A signal handler takes and frees a block, also within malloc. The file of the argument says how many calls there were.
 void signalled() {
-  struct sigaction action {};
-  action.sa_handler = [](int) {
-    const int kept = errno;
-    call(1);
-    ++signals;
-    errno = kept;
-  };
-  ::sigaction(SIGALRM, &action, nullptr);
-  itimerval often{{0, 100}, {0, 100}};
-  ::setitimer(ITIMER_REAL, &often, nullptr);
-  std::size_t times = 0;
-  for (; signals.load() < 500; ++times) call(1);
-  often = {};
-  ::setitimer(ITIMER_REAL, &often, nullptr);
+  call_ready(of_program);
+  call_ready(of_handler);
+  set_timer([](int) { call_ready(of_handler), ++signals; }, 100);
+  std::size_t times = 2;
+  for (; signals.load() < 500; ++times) call_ready(of_program);
+  set_timer(SIG_IGN, 0);
   times += static_cast<std::size_t>(signals.load());
   const int file = ::open(argument, O_WRONLY | O_CREAT, 0644);
   ::dup2(file, STDOUT_FILENO);
   say(times);
+}
+
+std::atomic<bool> is_child{false};
+
+/// A signal handler forks, also within malloc. The child goes on in the call that was interrupted.
+void forks_in_handler() {
+  call_ready(of_program);
+  set_timer([](int) {
+    const pid_t child = ::fork();
+    if (child == 0)
+      is_child = true;
+    else
+      wait_for(child), ++signals;
+  }, 1'000);
+  while (signals.load() < 100 && !is_child.load()) call_ready(of_program);
+  set_timer(SIG_IGN, 0);
+  if (!is_child.load()) return;
+  for (int i = 0; i < 10; ++i) call_ready(of_program);
+  std::exit(0);
 }
 
 // ---- files
@@ -380,6 +427,14 @@ void signalled() {
 /// The file may not become larger. What is written beyond that would end the process by SIGXFSZ.
 void limits_files() {
   const rlimit small{300'000, 300'000};
+  ::setrlimit(RLIMIT_FSIZE, &small);
+  call(several_chunks);
+}
+
+/// The recording is longer already than files may be.
+void limits_files_below() {
+  call(several_chunks);
+  const rlimit small{1'000, 1'000};
   ::setrlimit(RLIMIT_FSIZE, &small);
   call(several_chunks);
 }
@@ -436,6 +491,16 @@ void would_be_killed() {
   call(several_chunks);
 }
 
+void child_would_be_killed() {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    filter(SECCOMP_RET_KILL_PROCESS);
+    call(several_chunks);
+    std::exit(0);
+  }
+  wait_for(child);
+}
+
 /// As takes_descriptors, where the recorder cannot see whether a descriptor still is its file.
 void takes_descriptors_in_sandbox() {
   const int own = ::open(argument, O_RDWR | O_CREAT, 0644);
@@ -477,16 +542,20 @@ constexpr scenario scenarios[] = {
     {"aborts", aborts},
     {"is_killed", is_killed},
     {"ends_before_threads", ends_before_threads},
+    {"forks_beside_threads", forks_beside_threads},
     {"threads", threads},
     {"late_frees", late_frees},
     {"hands_over", hands_over},
     {"crowd", crowd},
     {"signalled", signalled},
+    {"forks_in_handler", forks_in_handler},
     {"limits_files", limits_files},
+    {"limits_files_below", limits_files_below},
     {"closes_files", closes_files},
     {"takes_descriptors", takes_descriptors},
     {"is_refused", is_refused},
     {"would_be_killed", would_be_killed},
+    {"child_would_be_killed", child_would_be_killed},
     {"takes_descriptors_in_sandbox", takes_descriptors_in_sandbox},
     {"is_strict", is_strict},
 };

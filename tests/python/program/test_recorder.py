@@ -110,7 +110,7 @@ def pairs(count: int) -> dict[str, int]:
     return {"malloc": count, "free": count}
 
 
-FORMS = {"malloc": 5, "calloc": 1, "realloc": 4, "aligned": 5, "free": 11, "failed": 5}
+FORMS = {"malloc": 6, "calloc": 1, "realloc": 4, "aligned": 5, "free": 12, "failed": 6}
 MANY = pairs(SEVERAL_CHUNKS)
 
 
@@ -136,6 +136,7 @@ def test_every_call_is_recorded(name: str, status: int, ended: str, made: dict[s
     outcome = recorded(tmp_path, name)
     profile = outcome.profile
     assert (outcome.status, profile["ended"], profile["unseen"], calls(profile)) == (status, ended, 0, made)
+    assert profile["allocations_before_main"] == calls_of_nothing()["malloc"]
 
 
 @pytest.mark.parametrize(
@@ -176,8 +177,15 @@ def test_a_forks_child_has_a_recording_of_its_own(name: str, tmp_path: Path) -> 
     found = calls(parent)
     assert (found["malloc"], found["free"], parent["unseen"]) == (10, 10, 0)
     assert (child["parent"], child["ended"], child["unseen"]) == (parent["process"], "exit", 0)
+    assert (child["threads"], child["lanes"]) == (1, 1)
     made = {kind: count for kind, count in child["calls"].items() if count}
     assert made == {"malloc": 5, "free": 5, "free_unknown": 3, "all": 13}
+
+
+def test_forks_beside_threads_leave_whole_recordings(tmp_path: Path) -> None:
+    profiles = recorded(tmp_path, "forks_beside_threads", STACKHEAP_RECORDING_MOST="1000000000").profiles
+    assert len(profiles) == 61 and all(profile["ended"] == "exit" for profile in profiles)
+    assert all((child["calls"]["malloc"], child["unseen"], child["threads"]) == (200, 0, 2) for child in profiles[1:])
 
 
 def test_a_process_that_becomes_another_program_has_two_recordings(tmp_path: Path) -> None:
@@ -189,7 +197,7 @@ def test_a_process_that_becomes_another_program_has_two_recordings(tmp_path: Pat
 
 def test_daemons_parent_and_child_are_recorded(tmp_path: Path) -> None:
     parent, child = recorded(tmp_path, "daemon").profiles
-    assert (parent["ended"], calls(parent)) == ("quick_exit", pairs(5))
+    assert (parent["ended"], calls(parent)) == ("quick_exit", MANY)
     assert (child["ended"], child["calls"]["malloc"], child["calls"]["free"]) == ("exit", 7, 7)
 
 
@@ -213,10 +221,48 @@ def test_calls_by_a_signal_handler_are_recorded_or_counted(tmp_path: Path) -> No
     assert 2 * int(counts.read_text().split()[0]) == sum(calls(profile).values()) + profile["unseen"]
 
 
+def test_a_fork_within_malloc_damages_no_recording(tmp_path: Path) -> None:
+    """A child that went on in the middle of a call is not recorded."""
+    parent, *children = recorded(tmp_path, "forks_in_handler").profiles
+    assert (parent["parent"], parent["ended"]) == (0, "exit")
+    assert all(child["parent"] == parent["process"] and child["calls"]["malloc"] >= 10 for child in children)
+
+
+def test_a_full_disk_ends_the_recording(tmp_path: Path) -> None:
+    """What had been written of a chunk when the disk was full is removed."""
+    small, kept = tmp_path / "small", tmp_path / "kept"
+    small.mkdir()
+    kept.mkdir()
+    script = """mount -t tmpfs -o size=300k none "$1" || exit 90
+        LD_PRELOAD=$3 STACKHEAP_RECORDING=$1 "$4" usable; status=$?
+        LD_PRELOAD=$3 STACKHEAP_RECORDING=$1 "$4" crowd && status=$?
+        cp "$1"/*.shr "$2"; exit $status"""
+    if not shutil.which("unshare"):
+        pytest.skip("unshare is not here")
+    files = map(str, (small, kept, built(RECORDER), built("recorded")))
+    done = subprocess.run(["unshare", "-Urm", "sh", "-c", script, "sh", *files], capture_output=True)
+    if done.returncode in (1, 90):
+        pytest.skip("no file system of a given size can be mounted here")
+    assert (done.returncode, done.stdout.count(b"done\n")) == (5, 2)
+    whole, full = sorted((described(file) for file in kept.iterdir()), key=lambda profile: int(profile["events"]))
+    assert (whole["ended"], full["ended"]) == ("exit", "disk") and full["calls"]["malloc"] > 0
+
+
 def test_a_file_that_may_not_grow_ends_the_recording(tmp_path: Path) -> None:
     profile = recorded(tmp_path, "limits_files").profile
     assert profile["ended"] == "disk" and 0 < profile["calls"]["malloc"] < SEVERAL_CHUNKS
     assert sum(file.stat().st_size for file in tmp_path.glob("*.shr")) <= 300_000
+
+
+def test_a_file_that_is_too_large_already_ends_no_process(tmp_path: Path) -> None:
+    profile = recorded(tmp_path, "limits_files_below").profile
+    assert profile["ended"] == "cut off" and SEVERAL_CHUNKS / 2 < profile["calls"]["malloc"] < SEVERAL_CHUNKS
+
+
+def test_a_forks_child_that_enters_a_sandbox_is_recorded(tmp_path: Path) -> None:
+    parent, child = recorded(tmp_path, "child_would_be_killed").profiles
+    assert calls(parent) == {}
+    assert (child["ended"], child["calls"]["malloc"], child["calls"]["free"]) == ("exit", SEVERAL_CHUNKS, SEVERAL_CHUNKS)
 
 
 @pytest.mark.parametrize("name", ["takes_descriptors", "takes_descriptors_in_sandbox"])
