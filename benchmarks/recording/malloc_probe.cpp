@@ -1,11 +1,13 @@
 // Whose malloc does a program have? A preloaded library: it asks for `malloc` as the program does, looks in its process's own
-// maps for the file that this malloc is in, and appends "process\tfile of malloc\tfile of the program" to STACKHEAP_PROBE.
+// maps for the file that this malloc is in, and appends a line to STACKHEAP_PROBE: the process, the file of malloc, the file
+// of the program and its name, with tabs between.
 //
 // It needs nothing but the C library, and calls nothing that allocates: the malloc that it asks about may be broken.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>  // program_invocation_short_name
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -46,11 +48,12 @@ void file_at(std::uintptr_t address, char* file, std::size_t size) {
 [[gnu::constructor]] void probe() {
   const char* const report = std::getenv("STACKHEAP_PROBE");
   if (report == nullptr) return;
-  static char malloc_file[4200], program[4200], line[8500];
+  static char malloc_file[4200], program[4200], line[8700];
   file_at(reinterpret_cast<std::uintptr_t>(dlsym(RTLD_DEFAULT, "malloc")), malloc_file, sizeof malloc_file);
   const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
   if (length < 0) std::strcpy(program, "?");
-  const int size = std::snprintf(line, sizeof line, "%d\t%s\t%s\n", getpid(), malloc_file, program);
+  const int size = std::snprintf(line, sizeof line, "%d\t%s\t%s\t%.100s\n", getpid(), malloc_file, program,
+                                 program_invocation_short_name);
   const int file = open(report, O_WRONLY | O_APPEND | O_CLOEXEC);
   if (file < 0) return;
   const ssize_t written = write(file, line, static_cast<std::size_t>(size));  // a single write: lines do not mix

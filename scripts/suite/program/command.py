@@ -310,10 +310,9 @@ def without_output(observation: Observation) -> Observation:
     )
 
 
-def parse_probe(lines: str) -> Iterator[tuple[int, str, str]]:
-    """The process, the file of its malloc and its program, for each process that the probe was loaded into."""
+def parse_probe(lines: str) -> Iterator[tuple[int, str, str, str]]:
+    """The process, the file of its malloc, its program's file and name, for each process that the probe was loaded into."""
     for line in lines.splitlines():
-        process, _, files = line.partition("\t")
-        malloc_file, tab, program = files.partition("\t")
-        if tab and process.isdigit():
-            yield int(process), malloc_file, program
+        process, *texts = line.split("\t")
+        if len(texts) == 3 and process.isdigit():
+            yield int(process), texts[0], texts[1], one_line(texts[2])

@@ -77,10 +77,11 @@ def same_file(one_path: str, other_path: str) -> bool:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A process that the probe was loaded into: the file of its malloc, and its program."""
+    """A process that the probe was loaded into."""
 
-    malloc: str
-    program: str
+    malloc: str  # the file that its malloc is in
+    program: str  # the file
+    name: str  # of the program
 
 
 @dataclass(frozen=True)
@@ -94,11 +95,11 @@ class Proof:
     def definer(self) -> str:
         """The name of the program, if the first process's malloc is its own; else empty."""
         first = self.processes[:1]
-        return "".join(Path(process.program).name for process in first if process.malloc == process.program)
+        return "".join(process.name for process in first if process.malloc == process.program)
 
 
 def read_proof(lines: str, process: int) -> Proof:
-    entries = [(number, Loaded(malloc_file, program)) for number, malloc_file, program in parse_probe(lines)]
+    entries = [(number, Loaded(*texts)) for number, *texts in parse_probe(lines)]
     first = [loaded for number, loaded in entries if number == process][-1:]
     return Proof((*first, *(loaded for number, loaded in entries if number != process)))
 
@@ -120,9 +121,7 @@ def others_without(proof: Proof, malloc: Deployment) -> str:
     without = [process for process in proof.processes if not same_file(process.malloc, malloc.file)]
     if not without:
         return ""
-    programs = phrases.joined(
-        list(dict.fromkeys(one_line(Path(process.program).name) for process in without))[:MOST_NAMED]
-    )
+    programs = phrases.joined(list(dict.fromkeys(process.name for process in without))[:MOST_NAMED])
     number = phrases.count(len(proof.processes), "process", "processes")
     return f"{len(without)} of {number} did not have {malloc.name}: {programs}"
 
@@ -131,7 +130,7 @@ def other_own(proof: Proof, mallocs: Iterable[Deployment]) -> str:
     """A sentence where the command's processes have different mallocs of their own; or empty."""
     known = tuple(mallocs)
     names = {
-        one_line(Path(process.program).name): name_of(process.malloc, known) or Path(process.malloc).name
+        process.name: name_of(process.malloc, known) or Path(process.malloc).name
         for process in proof.processes
         if not same_file(process.malloc, proof.processes[0].malloc)
     }

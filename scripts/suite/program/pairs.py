@@ -5,7 +5,7 @@ A round is a run with each malloc in random order, with the program's own malloc
 own and other, lie near each other in time, so that drift moves both of them, and a pair is as likely to err to either
 side. The own malloc runs twice in a round: the second time is the control, and shows what no malloc causes.
 
-The first round also proves, from each process's own maps, whose malloc it had, and its outputs tell whether a malloc
+The first round proves, from each process's own maps, whose malloc it had, and its outputs tell whether a malloc
 changes what the program does. A malloc that does, or that the program did not get, is not compared. The rounds go on
 until the sequential test of the gate has decided about every malloc, until `pairs` are measured, or until the budget
 is spent.
@@ -44,9 +44,8 @@ FEWEST_PAIRS = 5  # with fewer, the numbers have no verdict
 FEW_PAIRS = 10  # with fewer, ranks show nothing: where the budget holds no more, the rounds go on to its end
 MOST_PAIRS = 1000
 SHORTEST = 0.001  # seconds of CPU time: a shorter program is mostly its start, and the clock's steps
-LONG = 1.0  # seconds of CPU time: the probe takes less than a thousandth of it, so the first round counts
-PROBED_AT_ONCE = 0.01  # of the CPU time: the most that the probe's part may be where the first round counts
 PROBE_SECONDS = 0.0005  # in each process, at most
+PROBE_SHARE = 0.005  # of the CPU time: the most that the probe's part may be where the first round counts
 HUNG_SECONDS, HUNG_TIMES = 10.0, 20.0  # a run that takes longer than so many times the first does not end
 OTHER_OUTPUT = "it changes what the program prints"
 CONTROL_ROUNDS = 5  # where no malloc can be compared: enough for the program's own figures
@@ -155,14 +154,23 @@ def measure_with(plan: Plan, runner: Runner, observer: ProgressObserver) -> Meas
         except KeyboardInterrupt:
             measurement.interrupted = True
             measurement.notes.append("interrupted: judged by the pairs measured until then")
+        except _BudgetSpent as spent:
+            measurement.ended = measurement.about_budget(spent.each)
         except _Ended as ended:
             measurement.ended = str(ended)
-            measurement.note(measurement.ended)
+        measurement.note(measurement.ended)
     return measurement.result()
 
 
 class _Ended(Exception):
-    """Measuring ends before its plan does. The text is the reason, or empty."""
+    """Measuring ends before its plan does. The text is the reason."""
+
+
+class _BudgetSpent(Exception):
+    """The budget does not hold another run."""
+
+    def __init__(self, each: float) -> None:
+        self.each = each  # seconds, of a run
 
 
 @dataclass
@@ -195,29 +203,37 @@ class _Measurement:
     # ---- the rounds
 
     def measure(self) -> None:
-        self.first = self.run(OWN_MALLOC, False, 0)[0]
+        self.first, proof = self.run(OWN_MALLOC, True, 0)
+        for note in self.plan.executable.notes:
+            self.note(note)
         if not self.first.ended_itself:
             option = " (--timeout)" if self.first.timed_out is not None else ""
             self.compare_nothing(f"{self.name} {_past(self.first)} with its own malloc{option}")
             return
-        for note in self.plan.executable.notes:
-            self.note(note)
         if self.plan.executable.barrier:
             self.compare_nothing(self.plan.executable.barrier)
+        elif proof is not None:
+            self.look_at_own(proof)
         first_counts = self.prove()
         self.choose_rule(first_counts)
         number = 1
         while (due := self.due()) is not None:
-            self.runs += [run for run, _ in self.round([self.compared[name] for name in due], False, number)]
+            for run, _ in self.round([self.compared[name] for name in due], False, number):
+                self.runs.append(run)
             number += 1
 
     def prove(self) -> bool:
         """The first round, with the probe. Returns whether it counts: where the probe's part is too small to matter."""
-        proven = list(self.round(list(self.compared.values()), True, 0))
-        processes = max((len(proof.processes) for _, proof in proven if proof is not None), default=1)
-        least = max(LONG, processes * PROBE_SECONDS / PROBED_AT_ONCE)
-        counts = bool(proven) and min(run.observation.cpu for run, _ in proven) >= least
-        self.runs += [run for run, _ in proven if counts]
+        proven: list[tuple[Run, Proof | None]] = []
+        counts = False
+        try:
+            for run, proof in self.round(list(self.compared.values()), True, 0):
+                proven.append((run, proof))
+        finally:  # the budget may not hold a whole round
+            processes = max((len(proof.processes) for _, proof in proven if proof is not None), default=1)
+            least = processes * PROBE_SECONDS / PROBE_SHARE
+            counts = bool(proven) and min(run.observation.cpu for run, _ in proven) >= least
+            self.runs += [run for run, _ in proven if counts]
         return counts
 
     def round(self, mallocs: Sequence[Deployment], proven: bool, number: int) -> Iterator[tuple[Run, Proof | None]]:
@@ -234,11 +250,11 @@ class _Measurement:
                 yield Run(malloc.name, number, without_output(observation)), proof
 
     def run(self, malloc: Deployment, proven: bool, number: int) -> tuple[Observation, Proof | None]:
-        """Raises _Ended if the budget does not hold another run, or if the setup fails."""
+        """Raises _BudgetSpent, and _Ended if the setup fails."""
         spent = time.monotonic() - self.begun
         each = spent / self.done if self.done else 0.0
         if self.done and spent + each > self.plan.budget:
-            raise self.over_budget(each)
+            raise _BudgetSpent(each)
         self.observer(Progress(malloc.name, number, self.done, max(0.0, self.plan.budget - spent)))
         limit = self.plan.command.timeout
         if self.first is not None:
@@ -259,12 +275,13 @@ class _Measurement:
             raise _Ended(f"{self.name} left processes that cannot be killed: they belong to another user")
         return observation, proof
 
-    def over_budget(self, each: float) -> _Ended:
+    def about_budget(self, each: float) -> str:
+        """A sentence where the budget, with so many seconds a run, did not suffice; or empty."""
         rounds = len({run.round for run in self.runs})
         if self.plan.pairs is None and rounds >= FEWEST_PAIRS:
-            return _Ended("")
+            return ""
         runs = (FEWEST_PAIRS if self.plan.pairs is None else self.plan.pairs) * (len(self.compared) + 2)
-        return _Ended(
+        return (
             f"the budget of {self.plan.budget:.0f} s was spent after {phrases.count(rounds, 'pair')}: a run takes "
             f"{three_figures(each)} s, so about {math.ceil((runs + 1) * each)} s are needed (--budget)"
         )
@@ -274,8 +291,6 @@ class _Measurement:
     def holds(self, malloc: Deployment, observation: Observation, proof: Proof | None) -> bool:
         """Whether the run can be compared; if not, the reason is kept."""
         if malloc.name in (OWN, AGAIN):
-            if proof is not None and malloc.name == OWN:
-                self.look_at_own(proof)
             return self.is_as_first(observation)
         reason = self.difference(observation) or ("" if proof is None else missing_proof(proof, malloc, self.name))
         if reason:
@@ -392,7 +407,7 @@ class _Measurement:
         self.note(_about_disturbance(runs))
         return Measured(
             self.plan, runs, self.first, self.own, decisions, self.not_compared, problem, self.output_same,
-            tuple(self.notes), self.interrupted,
+            tuple(note for note in self.notes if note != problem), self.interrupted,
         )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ def seen(cpu: float = 1.0, output: bytes = b"out", code: int = 0, errors: bytes 
 
 def proof(*files: str) -> Proof:
     """Of processes of one program, with the mallocs of these files."""
-    return Proof(tuple(Loaded(file, "/bin/prog") for file in files))
+    return Proof(tuple(Loaded(file, "/bin/prog", "prog") for file in files))
 
 
 Change = Callable[[str, int, Observation], Observation]  # of the malloc, the number of its run, and what is usual
@@ -162,8 +162,8 @@ def test_so_many_pairs_are_measured_as_are_asked_for(clock: SimpleNamespace) -> 
 
 
 def test_the_first_round_counts_only_where_the_probe_takes_no_part_of_it(clock: SimpleNamespace) -> None:
-    long, short = FakeRunner(clock, seconds=3.0), FakeRunner(clock, seconds=0.5)
-    assert len(played(long, pairs=6).runs) == 6 * 5 and sum(proven for _, proven in long.log) == 5
+    long, short = FakeRunner(clock, seconds=0.2), FakeRunner(clock, seconds=0.05)
+    assert len(played(long, pairs=6).runs) == 6 * 5 and sum(proven for _, proven in long.log) == 6
     assert len(played(short, pairs=6).runs) == 6 * 5 and len(short.rounds()) == 7
     many = proof(*(GLIBC.file,) * 200)
     forking = FakeRunner(clock, seconds=3.0, proofs={OWN: many})
@@ -187,7 +187,7 @@ def test_fewer_than_five_pairs_are_numbers_without_a_verdict(clock: SimpleNamesp
     assert set(verdicts(measured).values()) == {NOT_JUDGED}
     assert measured.decisions["fast"].ratio.median == pytest.approx(0.9, abs=0.01)
     [note] = measured.notes
-    assert note.startswith("the budget of 200 s was spent after 3 pairs: a run takes 11.") and note.endswith(
+    assert note.startswith("the budget of 200 s was spent after 4 pairs: a run takes 11.") and note.endswith(
         "s are needed (--budget)"
     )
 
@@ -196,7 +196,16 @@ def test_a_program_longer_than_the_budget_keeps_its_one_run(clock: SimpleNamespa
     measured = played(FakeRunner(clock, seconds=100.0), budget=90.0)
     assert [run.malloc for run in measured.runs] == [OWN] and measured.decisions == {}
     assert measured.problem.startswith("the budget of 90 s was spent after 0 pairs: a run takes 110 s")
-    assert set(measured.not_compared.values()) == {measured.problem}
+    assert {measured.not_compared[name] for name in ("fast", "slow", "like")} == {measured.problem}
+
+
+def test_a_budget_that_ends_within_a_round_keeps_its_pairs(clock: SimpleNamespace) -> None:
+    runner = FakeRunner(clock, seconds=10.0)
+    measured = played(runner, budget=11.0 * 5)
+    assert len(runner.log) == 5 and len(runner.rounds()) == 1, "one run, and four of the five of the first round"
+    assert len(measured.decisions) in (2, 3) and {decision.ratio.n for decision in measured.decisions.values()} == {1}
+    unmeasured = {"fast", "slow", "like"} - set(measured.decisions)
+    assert all("the budget of 55 s was spent after 1 pair" in measured.not_compared[name] for name in unmeasured)
 
 
 def test_a_budget_spent_in_the_middle_of_a_long_undecided_run_is_no_fault(clock: SimpleNamespace) -> None:
@@ -333,7 +342,7 @@ def test_processes_with_another_malloc_are_said(clock: SimpleNamespace) -> None:
 
 def test_processes_with_different_mallocs_of_their_own_are_said(clock: SimpleNamespace) -> None:
     own = Proof(
-        (Loaded(GLIBC.file, "/bin/sh"), Loaded(FAST.file, "/bin/server"), Loaded("/lib/libx.so.1", "/bin/client"))
+        (Loaded(GLIBC.file, "/bin/sh", "sh"), Loaded(FAST.file, "/x", "server"), Loaded("/libx.so.1", "/y", "client"))
     )
     measured = played(FakeRunner(clock, proofs={OWN: own}), pairs=5)
     assert measured.notes == (
@@ -384,13 +393,16 @@ def test_a_program_that_differs_from_itself_is_said(clock: SimpleNamespace) -> N
 
 def test_an_interrupt_keeps_the_pairs(clock: SimpleNamespace) -> None:
     def interrupted(malloc: str, number: int, usual: Observation) -> Observation:
-        if (malloc, number) == ("like", 7):
+        if (malloc, number) == (OWN, 9):
             raise KeyboardInterrupt
         return usual
 
-    measured = played(FakeRunner(clock, seconds=3.0, change=interrupted))
+    runner = FakeRunner(clock, seconds=3.0, change=interrupted)
+    measured = played(runner)
     assert measured.interrupted and measured.notes == ("interrupted: judged by the pairs measured until then",)
-    assert measured.decisions["like"].ratio.n == 7 and verdicts(measured)["fast"] == BETTER
+    assert measured.decisions["like"].ratio.n == 8 and verdicts(measured)["fast"] == BETTER
+    begun = runner.rounds()[-1][:-1]
+    assert begun and len(measured.runs) == 8 * 5 + len(begun), "also the runs of the round that was begun"
 
 
 def failing(at: int) -> Change:
@@ -454,8 +466,8 @@ def test_a_name_that_is_taken_is_refused() -> None:
 
 
 def test_damaged_lines_of_the_probe_are_left_out() -> None:
-    lines = "7\t/lib/a.so\t/bin/x\nnonsense\n8\t/lib/b.so\n\t\t\n7\t/lib/c.so\t/bin/y\n9\t/lib/d.so\t/bin/z\n"
-    assert mallocs.read_proof(lines, 7).processes == (Loaded("/lib/c.so", "/bin/y"), Loaded("/lib/d.so", "/bin/z"))
+    lines = "7\t/a.so\t/x\tx\nnonsense\n8\t/b.so\n\t\t\t\n7\t/c.so\t/y\ty\n9\t/d.so\t/z\t\x1bz\n9\t\t\t\t\n"
+    assert mallocs.read_proof(lines, 7).processes == (Loaded("/c.so", "/y", "y"), Loaded("/d.so", "/z", "z"))
 
 
 # ---- what is written
