@@ -78,8 +78,8 @@ def _axis(shown: Sequence[Estimate]) -> forms.Scale:
 
 
 def _ratio_text(ratio: float) -> str:
-    """`0.985`: near 1, three figures would hide half a per cent."""
-    return f"{ratio:.3f}".rstrip("0").rstrip(".") if 0.5 < ratio < 2.0 else three_figures(ratio)
+    """`0.985×`: near 1, three figures would hide half a per cent."""
+    return f"{ratio:.3f}".rstrip("0").rstrip(".") + "×" if 0.5 < ratio < 2.0 else phrases.times(ratio)
 
 
 def title(measured: EndToEnd) -> str:
@@ -108,7 +108,7 @@ def title(measured: EndToEnd) -> str:
 
 
 def _times(pair: Compared, figure: str = " the CPU time") -> str:
-    return f"{_ratio_text(pair.cpu.median)} times{figure} with {phrases.plain(pair.malloc)}"
+    return f"{_ratio_text(pair.cpu.median)[:-1]} times{figure} with {phrases.plain(pair.malloc)}"
 
 
 def _method(compared: Sequence[Compared]) -> str:

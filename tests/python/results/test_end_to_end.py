@@ -158,7 +158,7 @@ def test_a_damaged_fact_of_a_malloc_is_absent(tmp_path: Path, key: str, damaged:
 
 def with_verdicts(folder: Path, ratios: dict[str, float], **verdicts: str) -> Run:
     written = document()
-    for malloc in ("mimalloc", "jemalloc", "tcmalloc", "tbbmalloc"):
+    for malloc in ("glibc", "mimalloc", "jemalloc", "tcmalloc", "tbbmalloc"):
         set_counter(written, malloc, None, cpu_ns=3e9 * ratios.get(malloc, 1.0))
         written["context"]["program"]["mallocs"][malloc]["verdict"] = verdicts.get(malloc, "same")
     return read(folder, written)
@@ -186,7 +186,7 @@ def with_verdicts(folder: Path, ratios: dict[str, float], **verdicts: str) -> Ru
             "With another malloc, parse takes 0.98 (mimalloc) to 1 (tbbmalloc) times the CPU time; no difference is shown",
         ),
         (
-            {"mimalloc": 0.5}, dict.fromkeys(("mimalloc", "jemalloc", "tcmalloc", "tbbmalloc"), "not judged"),
+            {"mimalloc": 0.5}, dict.fromkeys(("glibc", "mimalloc", "jemalloc", "tcmalloc", "tbbmalloc"), "not judged"),
             "With another malloc, parse takes 0.5 (mimalloc) to 1 (tbbmalloc) times the CPU time",
         ),
     ],
