@@ -17,6 +17,7 @@ struct live_block {
   std::uint64_t bytes;
   std::uint32_t number;
   bool by_realloc;
+  bool live = true;
 };
 
 /// How a block's life ended.

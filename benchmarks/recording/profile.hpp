@@ -63,7 +63,7 @@ struct profile {
   heat_map heat;
 };
 
-/// Reads all events. Memory: that of the reader, and 32 to 128 bytes for each live block. Throws `damaged`.
+/// Reads all events. Memory: that of the reader, and 16 to 64 bytes for each live block. Throws `damaged`.
 profile describe(reader& recording);
 
 /// In JSON, on one line.

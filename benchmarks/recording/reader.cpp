@@ -56,6 +56,7 @@ chunk_header checked_header(std::span<const std::byte> file, std::size_t byte) {
 struct own_block {
   std::uint64_t number;
   std::uint32_t block;
+  bool live = true;
 };
 
 constexpr std::uint32_t no_lane = ~0U;

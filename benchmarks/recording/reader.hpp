@@ -60,7 +60,7 @@ struct facts {
 
 /// The events of a recording in the order of their tickets: a merge of its lanes, each of which has one chunk unpacked.
 ///
-/// Memory: a chunk for each lane, 24 to 100 bytes for each live block, and 8 bytes for each chunk. A recording that
+/// Memory: a chunk for each lane, 16 to 64 bytes for each live block, and 8 bytes for each chunk. A recording that
 /// lacks tickets (it is cut off, or threads ran on while it ended) may free a block whose allocation it lacks: that is
 /// reported as free_unknown and realloc_unknown, as are the blocks that came with a fork. Otherwise such a block means
 /// damage.
