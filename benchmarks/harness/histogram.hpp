@@ -39,11 +39,11 @@ class histogram {
     return std::min(highest_in(bucket_at(count_ - count_ / one_in)), max_);
   }
 
-  /// The value that `part` of `whole` values do not exceed: the mean of its bucket, so exact where the bucket holds the same
-  /// value only. For values that are all there are: no matter how few lie beyond. 0 without values.
-  std::uint64_t all_but(std::uint64_t part, std::uint64_t whole) const {
+  /// About that value, no matter how few lie beyond, for values that are all there are: the mean of its bucket, which is
+  /// exact where the bucket holds a single value. 0 without values.
+  std::uint64_t mean_at_one_in(std::uint64_t one_in) const {
     if (count_ == 0) return 0;
-    const std::size_t bucket = bucket_at(count_ - count_ / whole * part - count_ % whole * part / whole);
+    const std::size_t bucket = bucket_at(count_ - count_ / one_in);
     return sums_[bucket] / counts_[bucket];
   }
 

@@ -184,7 +184,7 @@ void add(blocks_and_bytes& sum, std::uint64_t bytes) {
 }
 
 quantiles quantiles_of(const histogram& values) {
-  return {values.all_but(1, 2), values.all_but(1, 10), values.all_but(1, 100), values.max()};
+  return {values.mean_at_one_in(2), values.mean_at_one_in(10), values.mean_at_one_in(100), values.max()};
 }
 
 }  // namespace

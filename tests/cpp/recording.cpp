@@ -530,6 +530,17 @@ TEST(recording_profile, what_dies_together_behind_what_lives_is_region_like) {
   expect_sum(profile_of(other.ended()).region_like, 20, 2'000);
 }
 
+TEST(recording_profile, what_is_older_than_a_block_that_lives_on_is_not_region_like) {
+  made_up_recording made;
+  const auto older = made.malloc(0, 1'000);
+  made.malloc(0, 1);
+  const auto first = made.malloc(0, 10), second = made.malloc(0, 20);
+  made.free(0, older);
+  made.free(0, first);
+  made.free(0, second);
+  expect_sum(profile_of(made.ended()).region_like, 2, 30);
+}
+
 TEST(recording_profile, calls_are_counted_by_function) {
   made_up_recording made;
   made.malloc(0, 8);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <utility>
 
 #include "child.hpp"
 #include "family.hpp"
@@ -156,17 +157,20 @@ std::string recording_of(const std::string& calls) {
 
 void recorded_calls_are_read(const std::string& calls) { recording_is_read(recording_of(calls)); }
 
-/// What sound recordings are made of.
+/// A sound recording, and its records: libFuzzer knows no word of more than 64 bytes.
 std::vector<std::string> recording_words() {
   const std::string file = recording_of("m\x64m\x08l\x01k\x01t\x01m\x05f\x01");
-  const std::size_t chunks = sizeof(recording::file_header) + 17,
-                    end = sizeof(recording::chunk_header) + sizeof(recording::end_of_recording);
-  return {file,
-          file.substr(0, chunks),
-          file.substr(chunks, file.size() - chunks - end),
-          file.substr(file.size() - end),
-          "stackshr",
-          "chnk"};
+  std::vector<std::string> words{file};
+  std::size_t at = 0;
+  const std::size_t command = recording::made_up_recording{}.command.size();
+  for (const std::size_t bytes : {sizeof(recording::file_header), command, sizeof(recording::chunk_header)})
+    words.push_back(file.substr(std::exchange(at, at + bytes), bytes));
+  const std::size_t end = file.size() - sizeof(recording::end_of_recording);
+  const std::size_t end_header = end - sizeof(recording::chunk_header);
+  words.push_back(file.substr(at, end_header - at));
+  words.push_back(file.substr(end_header, end - end_header));
+  words.push_back(file.substr(end));
+  return words;
 }
 
 }  // namespace
