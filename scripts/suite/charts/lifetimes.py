@@ -27,6 +27,7 @@ TAIL = 0.005  # of the blocks: the sizes and the lifetimes beyond are a single r
 CUT_SHORT = ("cut off", "most", "disk")
 NEVER_GAP = 0.25  # of a column's width, before the column of the blocks that were never freed
 MOST_ROWS, MOST_LABELS = 15, 7  # of a panel, below a panel
+LEAST_APART = 0.15  # of a panel's width: the last label of a lifetime and that of the blocks that were never freed
 
 
 @dataclass(frozen=True)
@@ -118,12 +119,13 @@ def _cells(cells: Cells) -> Iterator[tuple[int, int, int]]:
 def _axes(axes: Any, grid: Grid, look: Look) -> None:
     """An edge stands below, or left of, the cells that begin there."""
     rows = len(grid.sizes)
-    axes.set_xlim(0, grid.left(grid.never) + 1)
+    step = -(-grid.never // (MOST_LABELS - 1))
+    end, right = grid.left(grid.never) + 0.5, grid.left(grid.never) + 1
+    labelled = [place for place in range(0, grid.never, step) if place == 0 or end - place > LEAST_APART * right]
+    axes.set_xlim(0, right)
     axes.set_ylim(0, rows)
     axes.grid(False)
-    step = -(-grid.never // (MOST_LABELS - 1))
-    labelled = [place for place in range(0, grid.never, step) if place + 2 < grid.never or place == 0]
-    axes.xaxis.set_major_locator(FixedLocator([*labelled, grid.left(grid.never) + 0.5]))
+    axes.xaxis.set_major_locator(FixedLocator([*labelled, end]))
     axes.xaxis.set_major_formatter(FixedFormatter([*(_short(grid.lifetimes[place]) for place in labelled), "never"]))
     axes.yaxis.set_major_locator(FixedLocator(range(rows)))
     axes.yaxis.set_major_formatter(FixedFormatter([bytes_text(size) for size in grid.sizes]))
@@ -180,11 +182,14 @@ def _title(profile: Profile) -> str:
         return f"No block of {name} dies last in, first out: a stack would have served none of them"
     if share < FEW:
         return f"Only {_share_text(share)} of the blocks of {name} die last in, first out: a stack would not have served the others"
-    return f"{_share_text(share)} of the blocks of {name} die last in, first out: a stack would have served them"
+    text = f"{_share_text(share)} of the blocks of {name} die last in, first out: a stack would have served them"
+    return text[:1].upper() + text[1:]
 
 
 def _share_text(share: float) -> str:
-    """`48 %`; two figures where that is more than nothing and less than half a percent."""
+    """`48 %`; two figures where that is more than nothing and less than half a percent; 100 % are all."""
+    if 0.995 <= share < 1.0:
+        return f"over {phrases.percent(0.99)}"
     return f"{100 * share:.2g}{phrases.NO_BREAK}%" if 0.0 < share < 0.005 else phrases.percent(share)
 
 

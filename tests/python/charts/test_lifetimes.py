@@ -48,6 +48,12 @@ def test_the_title_is_the_share_of_stack_like_blocks(stack_like: int, finding: s
     assert title(run_with(document(stack_like)), "lifetimes") == finding
 
 
+@pytest.mark.parametrize(("rest", "text"), [(0, "100 %"), (1, "Over 99 %"), (10, "99 %")])
+def test_nearly_all_blocks_are_not_all(rest: int, text: str) -> None:
+    run = run_with(profile_of([[990, rest, 0]], [[990, 0, 0]]))
+    assert title(run, "lifetimes").startswith(f"{text} of the blocks of parse die")
+
+
 def test_a_run_without_blocks_has_no_chart() -> None:
     assert charts.draw(run_with(None), "lifetimes") is None
     assert charts.draw(run_with(profile_of([[0, 0]], [[0, 0]])), "lifetimes") is None
