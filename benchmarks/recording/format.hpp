@@ -90,7 +90,7 @@ enum class event_kind : unsigned char {
   free_unknown = 8,   ///< nothing: a block that was taken before the recording began, or unseen
   failed = 9,         ///< bytes: an allocation that returned null. No block
   thread_begins = 10, ///< its number: the events that follow in this lane are this thread's, and its blocks count from 0
-  thread_ends = 11,   ///< nothing
+  thread_ends = 11,   ///< nothing. The recorder leaves it out: it learns of a thread's end when the next thread begins
   main_begins = 12,   ///< nothing: main is called; the constructors of libraries and of the program ran before. Not after a fork
 };
 

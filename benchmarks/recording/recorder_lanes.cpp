@@ -122,9 +122,8 @@ bool write_chunk(const lane& from) {
   return true;
 }
 
-/// Writes the lane's events and makes room. Where that fails, recording ends; where it must not be, the lane stays full.
+/// Writes the lane's events and makes room. Where that fails, recording ends.
 void empty(lane& full) {
-  if (!is_recorded_process()) return;
   lock();
   if (is_recording()) {
     if (write_chunk(full))
@@ -165,8 +164,8 @@ bool begin_lanes() {
 
 lane* make_room(thread_state& me) {
   const kept_errno kept;
+  if (me.holds_lock || !is_recorded_process()) return nullptr;  // the first: another library's handler before a fork
   if (me.writes_to == nullptr) {
-    if (me.holds_lock || !is_recorded_process()) return nullptr;
     lock();
     if (next_thread < block_name::most_threads && (me.writes_to = find_lane()) != nullptr) {
       me.number = next_thread++;

@@ -71,27 +71,17 @@ void after_fork_in_child() {
 void end_by_exit(void*) { end_recording(ending::exit); }
 void end_by_quick_exit() { end_recording(ending::quick_exit); }
 
-/// The first function that is to be called at exit, so it is called last: after all destructors of the program and of its
-/// libraries. It belongs to no library, or it would be called with the destructors of this library.
-void call_at_end() {
-  static bool done = false;
-  if (done) return;
-  done = true;
-  const own_calls meanwhile;
-  ::__cxa_atexit(end_by_exit, nullptr, nullptr);
-  ::at_quick_exit(end_by_quick_exit);
-}
-
 [[gnu::constructor(101)]] void load() {
   begin();
   prepare();
   if (!is_recording()) return;
   const kept_errno kept;
-  {
-    const own_calls meanwhile;
-    ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-  }
-  call_at_end();
+  const own_calls meanwhile;
+  ::pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+  // The first functions that are to be called at the end, so they are called last: after all destructors of the program and
+  // of its libraries. The first belongs to no library, or it would be called with the destructors of this library.
+  ::__cxa_atexit(end_by_exit, nullptr, nullptr);
+  ::at_quick_exit(end_by_quick_exit);
   lock();
   if (!open_file()) recording_now.store(false, std::memory_order_relaxed);
   unlock();
