@@ -2,9 +2,10 @@
 // maps for the file that this malloc is in, and appends a line to STACKHEAP_PROBE: the process, the file of malloc, the file
 // of the program and its name, with tabs between.
 //
-// It needs nothing but the C library, and calls nothing that allocates: the malloc that it asks about may be broken.
+// It needs nothing but the C library, and mostly calls nothing that allocates: the malloc that it asks about may be broken.
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <link.h>
 #include <unistd.h>
 
 #include <cerrno>  // program_invocation_short_name
@@ -45,11 +46,32 @@ void file_at(std::uintptr_t address, char* file, std::size_t size) {
   close(maps);
 }
 
+/// The malloc that the program calls. Where a program that is not position-independent takes the address of malloc, dlsym
+/// finds the program's own jump to it, a symbol that is not defined there. Calls go to the first library that defines it.
+void* called_malloc() {
+  void* const found = dlsym(RTLD_DEFAULT, "malloc");
+  Dl_info place{};
+  ElfW(Sym)* symbol = nullptr;
+  if (dladdr1(found, &place, reinterpret_cast<void**>(&symbol), RTLD_DL_SYMENT) == 0) return found;
+  if (symbol == nullptr || symbol->st_shndx != SHN_UNDEF) return found;
+  link_map* library = nullptr;
+  void* const program = dlopen(nullptr, RTLD_LAZY);
+  if (program == nullptr || dlinfo(program, RTLD_DI_LINKMAP, &library) != 0) return found;
+  while ((library = library->l_next) != nullptr) {
+    void* const handle = dlopen(library->l_name, RTLD_LAZY | RTLD_NOLOAD);
+    void* const defined = handle == nullptr ? nullptr : dlsym(handle, "malloc");  // of the library or of those it needs
+    link_map* holder = nullptr;
+    if (defined != nullptr && dladdr1(defined, &place, reinterpret_cast<void**>(&holder), RTLD_DL_LINKMAP) != 0 && holder == library)
+      return defined;
+  }
+  return found;
+}
+
 [[gnu::constructor]] void probe() {
   const char* const report = std::getenv("STACKHEAP_PROBE");
   if (report == nullptr) return;
   static char malloc_file[4200], program[4200], line[8700];
-  file_at(reinterpret_cast<std::uintptr_t>(dlsym(RTLD_DEFAULT, "malloc")), malloc_file, sizeof malloc_file);
+  file_at(reinterpret_cast<std::uintptr_t>(called_malloc()), malloc_file, sizeof malloc_file);
   const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
   if (length < 0) std::strcpy(program, "?");
   const int size = std::snprintf(line, sizeof line, "%d\t%s\t%s\t%.100s\n", getpid(), malloc_file, program,

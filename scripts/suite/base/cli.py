@@ -29,6 +29,17 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(REFUSED, f"{self.prog}: {one_line(message, LONGEST)} (--help lists the options)\n")
 
 
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """The type of an option that takes a whole number in these bounds."""
+
+    def whole_number(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,15}", text) or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least} to {most}")
+        return int(text)
+
+    return whole_number
+
+
 def threshold(text: str) -> float:
     """The share that `2%` or `0.02` means. A bare `2` is refused: readers disagree whether it is 2 % or 200 %."""
     written = re.fullmatch(r"(\d{1,3}(?:\.\d{1,9})?)(%?)", text, re.ASCII)

@@ -14,6 +14,7 @@ from suite.charts.kit.frame import Drawing, LegendEntry, Look, Page
 from suite.charts.kit.marks import QUIET, Mark
 from suite.charts.kit.run_names import OverlaidRun, other_differences
 from suite.charts.kit.several_runs import OverlayPage
+from suite.results.end_to_end import is_of_program
 from suite.results.model import Run
 
 FAMILY = ""  # of all families
@@ -32,6 +33,8 @@ _SIGN_WIDTH = 26.0  # points of each run's sign where there are several
 
 
 def draw(run: Run, look: Look) -> Drawing | None:
+    if is_of_program(run):  # which is not made to test claims
+        return None
     judged = sorted(claims.verdicts(run), key=lambda claim: list(SIGNS).index(claim.verdict))
     if all(claim.verdict in claims.OPEN for claim in judged):
         return None

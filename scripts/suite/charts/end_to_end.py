@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from suite.base import phrases
-from suite.base.text import three_figures
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET
 from suite.results.end_to_end import FAMILY as PROGRAM
-from suite.results.end_to_end import Compared, EndToEnd, read_end_to_end
+from suite.results.end_to_end import Compared, EndToEnd, finding, ratio_text, read_end_to_end
 from suite.results.model import Run
 from suite.stats.estimates import Estimate
 
@@ -41,7 +40,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
     for axes, (_, _, of_control) in zip(all_axes, shown):
         _band(page, axes, of_control)
     subtitle = f"{phrases.plain(measured.name)} with each malloc preloaded, as a multiple of what it takes with its own"
-    return page.finish(title(measured), subtitle, _method(measured.compared))
+    return page.finish(finding(measured), subtitle, _method(measured.compared))
 
 
 def _band(page: Page, axes: Any, control: Estimate | None) -> None:
@@ -72,43 +71,9 @@ def _axis(shown: Sequence[Estimate]) -> forms.Scale:
     reached = _ROOM * max(abs(bound - 1.0) for ratio in shown for bound in (ratio.low, ratio.median, ratio.high))
     reach = next((reach for reach in _REACHES if reached <= reach), None)
     if reach is not None:
-        return forms.Scale(_ratio_text, (1.0 - reach, 1.0 + reach))
+        return forms.Scale(ratio_text, (1.0 - reach, 1.0 + reach))
     ends = (4 * step * 10.0**power for power in range(300) for step in (1, 2.5, 5))
-    return forms.Scale(_ratio_text, (0.0, next(end for end in ends if end >= reached + 1.0)))
-
-
-def _ratio_text(ratio: float) -> str:
-    """`0.985×`: near 1, three figures would hide half a per cent."""
-    return f"{ratio:.3f}".rstrip("0").rstrip(".") + "×" if 0.5 < ratio < 2.0 else phrases.times(ratio)
-
-
-def title(measured: EndToEnd) -> str:
-    """The finding about the CPU time."""
-    name = phrases.plain(measured.name)
-    by_verdict = {
-        verdict: sorted(
-            (pair for pair in measured.compared if pair.verdict == verdict), key=lambda pair: pair.cpu.median
-        )
-        for verdict in ("better", "worse", "same", "undecided")
-    }
-    worse, better = by_verdict["worse"], by_verdict["better"]
-    if better:
-        most = f", and {_times(worse[-1], '')}" if worse else ""
-        return f"{name} takes {_times(better[0])}{most}"
-    all_judged = len(worse) + len(by_verdict["same"]) == len(measured.compared)
-    if worse:
-        none_helps = f"No malloc makes {name} faster than its own: it" if all_judged else name
-        return f"{none_helps} takes {_times(worse[-1])}"
-    if all_judged:
-        threshold = f"{three_figures(100 * measured.threshold)}{phrases.NO_BREAK}%"
-        return f"No malloc changes the CPU time of {name} by more than {threshold}"
-    ratios = {pair.malloc: pair.cpu for pair in measured.compared}
-    text = f"With another malloc, {name} takes {phrases.with_extremes(ratios, three_figures)} times the CPU time"
-    return f"{text}; no difference is shown" if by_verdict["undecided"] else text
-
-
-def _times(pair: Compared, figure: str = " the CPU time") -> str:
-    return f"{_ratio_text(pair.cpu.median)[:-1]} times{figure} with {phrases.plain(pair.malloc)}"
+    return forms.Scale(ratio_text, (0.0, next(end for end in ends if end >= reached + 1.0)))
 
 
 def _method(compared: Sequence[Compared]) -> str:

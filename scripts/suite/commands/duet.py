@@ -29,6 +29,7 @@ from suite.base.cli import (
     console_for_progress,
     console_for_results,
     threshold,
+    whole,
 )
 from suite.base.errors import BadInput
 from suite.commands.compare import write_comparison
@@ -104,15 +105,15 @@ def _add_sides(parser: argparse.ArgumentParser) -> None:
 
 def _add_measuring(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--pairs", metavar="N", type=_whole(FEWEST_PAIRS, MOST_PAIRS), default=PAIRS,
+    add("--pairs", metavar="N", type=whole(FEWEST_PAIRS, MOST_PAIRS), default=PAIRS,
         help="measure this many pairs of a benchmark, twice as many on a noisy machine, and as many again to confirm; "
         f"default: {PAIRS}")  # fmt: skip
     add("--budget", metavar="SECONDS", type=_positive, default=math.inf, help="stop measuring after this time; a third of it is kept for confirming")
     add("--seconds", metavar="S", type=_positive, default=SECONDS,
         help=f"measure this long in each process; default: {SECONDS}")  # fmt: skip
-    add("--layouts", metavar="N", type=_whole(2, MOST_LAYOUTS), default=1,
+    add("--layouts", metavar="N", type=whole(2, MOST_LAYOUTS), default=1,
         help="link each side N times with its code at other addresses, and draw a layout for each process")  # fmt: skip
-    add("--seed", metavar="N", type=_whole(0, 2**32 - 1),
+    add("--seed", metavar="N", type=whole(0, 2**32 - 1),
         help="seed the orders and layouts; default: a random seed, which is printed")  # fmt: skip
     add(
         "--out", metavar="FILE", type=Path, help="write the pairs to this file; default: results/<time>-duet/pairs.json"
@@ -147,15 +148,6 @@ def _threshold(text: str) -> tuple[str, float]:
     except re.error as error:
         raise argparse.ArgumentTypeError(f"{expression!r} is not a regular expression ({error})") from None
     return expression, threshold(smallest)
-
-
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def whole_number(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or not least <= int(text[:12]) <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least} to {most}")
-        return int(text)
-
-    return whole_number
 
 
 def _positive(text: str) -> float:

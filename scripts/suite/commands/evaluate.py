@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from suite.base.cli import ROOT, SUCCESS, OneLineParser, answer, bar, console_for_progress
+from suite.base.cli import ROOT, SUCCESS, OneLineParser, answer, bar, console_for_progress, whole
 from suite.base.errors import BadInput
 from suite.base.files import write_whole
 from suite.runner import build as building
@@ -39,18 +39,18 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--out", metavar="FILE", type=Path, help="write the recording to this file")
     add("--minutes", metavar="N", type=_positive, help=f"record for N minutes; default: {MINUTES:.0f}")
     add("--quick", action="store_true", help=f"record for {QUICK_MINUTES:.0f} minutes: few turns, wide intervals")
-    add("--seed", metavar="N", type=_count, help="seed the recording's order and its neighbour; default: a random seed")
+    add("--seed", metavar="N", type=whole(1, (1 << 32) - 1), help="seed the recording's order and its neighbour; default: a random seed")
     add(
         "--suites",
         metavar="N",
-        type=_count,
+        type=whole(1, (1 << 32) - 1),
         default=gate_error_rates.SUITES,
         help=f"resample N suites; default: {gate_error_rates.SUITES}",
     )
     add(
         "--claims",
         metavar="RUNS",
-        type=_count,
+        type=whole(1, (1 << 32) - 1),
         nargs="?",
         const=claim_error_rates.RUNS,
         help="record nothing: simulate RUNS runs for each truth and noise, and print how often the verdict on a claim is "
@@ -78,12 +78,6 @@ def _positive(text: str) -> float:
     if not 0.0 < value <= 10_000.0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes above 0 and up to 10,000")
     return value
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:12]) < 1 << 32 or len(text) > 12:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {(1 << 32) - 1}")
-    return int(text)
 
 
 PlantedBuilder = Callable[[Path, str, Console, str], Path]

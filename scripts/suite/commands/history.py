@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from rich.table import Table
 
-from suite.base.cli import ROOT, SUCCESS, OneLineParser, answer, console_for_results, threshold
+from suite.base.cli import ROOT, SUCCESS, OneLineParser, answer, console_for_results, threshold, whole
 from suite.base.errors import BadInput
 from suite.base.files import write_whole
 from suite.base.text import one_line
@@ -116,7 +116,7 @@ def _add_threshold(add: Callable[..., argparse.Action]) -> None:
 
 def _add_runs(add: Callable[..., argparse.Action], last: int | None) -> None:
     add("--like", metavar="RUN", help="take the series of this run's machine, profile and unit")
-    add("--last", metavar="N", type=_count, default=last, help=f"take the last N runs; default: {last or 'all'}")
+    add("--last", metavar="N", type=whole(1, 999999), default=last, help=f"take the last N runs; default: {last or 'all'}")
 
 
 def _expression(text: str) -> re.Pattern[str]:
@@ -124,12 +124,6 @@ def _expression(text: str) -> re.Pattern[str]:
         return re.compile(text)
     except re.error as problem:
         raise argparse.ArgumentTypeError(f"{text!r} is not a regular expression ({problem})") from None
-
-
-def _count(text: str) -> int:
-    if not re.fullmatch(r"[1-9]\d{0,5}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 999999")
-    return int(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

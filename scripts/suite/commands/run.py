@@ -25,6 +25,7 @@ from suite.base.cli import (
     bar,
     console_for_progress,
     console_for_results,
+    whole,
 )
 from suite.base.errors import BadInput, UnitFailed
 from suite.pages import summary
@@ -71,9 +72,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add("--out", metavar="DIR", type=Path, help="write to this folder; results/latest then stays as it is")
     add("--resume", action="store_true", help="go on with results/latest, or --out DIR, where it was interrupted")
-    add(
-        "--processes", metavar="N", type=_count, help="start N processes for each family; default: the profile's number"
-    )
+    add("--processes", metavar="N", type=whole(1, scheduler.MOST_PROCESSES),
+        help="start N processes for each family; default: the profile's number")  # fmt: skip
     add(
         "--refine",
         metavar="SECONDS",
@@ -85,12 +85,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--no-figures", action="store_true", help="do not draw figures, and do not write the report")
     add("--build", metavar="PRESET", default="release", help="build and measure this CMake preset; default: release")
     return parser.parse_args(arguments)
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= scheduler.MOST_PROCESSES:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {scheduler.MOST_PROCESSES}")
-    return int(text)
 
 
 def _seconds(text: str) -> int:

@@ -16,7 +16,7 @@ from suite.base.blocks import BLOCK, OPENING
 from suite.base.errors import BadInput
 from suite.base.files import write_whole
 from suite.gate.two_files import unlike_facts
-from suite.pages import report
+from suite.pages import own_program, report
 from suite.results.caches import reported_text
 from suite.results.compact import write_compact
 from suite.results.merge import extended
@@ -27,6 +27,7 @@ README = Path("README.md")
 DOCS = Path("docs")
 REFERENCE = Path("results", "reference")
 REFERENCE_RUN = REFERENCE / "run.json.gz"
+PROGRAMS = Path("results", "programs")  # a run of scripts/program each
 FIGURES = REFERENCE / "figures"
 # The number of the format stands where the program's build reads it.
 PROGRAM = Path("CMakeLists.txt")
@@ -120,7 +121,7 @@ def make(root: Path) -> GeneratedDocuments:
         figures[_figure_of(HERO, dark)] = charts.render(dark, "svg")
     chapters = tuple(dict.fromkeys(unit.chapter for unit in run.units))
     names = [README, *(path for chapter in chapters if (root / (path := DOCS / f"{chapter}.md")).exists())]
-    pages = {path: _filled(root, path, _blocks(run, shown, path, chapters)) for path in names}
+    pages = {path: _filled(root, path, _blocks(root, run, shown, path, chapters)) for path in names}
     return GeneratedDocuments(pages, figures)
 
 
@@ -132,7 +133,7 @@ BlockText = Callable[[], str]
 
 
 def _blocks(
-    run: Run, shown: Mapping[str, charts.Drawing], page: Path, chapters: tuple[str, ...]
+    root: Path, run: Run, shown: Mapping[str, charts.Drawing], page: Path, chapters: tuple[str, ...]
 ) -> Mapping[str, BlockText]:
     """The blocks that the page may have; links and pictures are relative to the page."""
     return {
@@ -141,6 +142,7 @@ def _blocks(
         "gallery": lambda: "\n\n".join(_figure(name, shown[name], page) for name in GALLERY if name in shown),
         "machine": lambda: _machine(run),
         "families": lambda: _families(run, page),
+        "programs": lambda: _programs(root),
         **{f"chapter {chapter}": _chapter(run, shown, chapter, page) for chapter in chapters},
     }
 
@@ -272,6 +274,19 @@ def _families(run: Run, page: Path) -> str:
         place = f"{_link(DOCS / f'{chapter}.md', page)}#{family}"
         lines.append(f"| {_cell(chapter)} | [`{_cell(family)}`]({place}) | {_cell(_about(run, family, 'question'))} |")
     return "\n".join(lines)
+
+
+def _programs(root: Path) -> str:
+    """What scripts/program found out about each program of which a run is kept."""
+    files = sorted((root / PROGRAMS).glob("*.json.gz"))
+    found = [answered for file in files if (answered := own_program.answer(read_run(file))) is not None]
+    lines = [f"| {' | '.join(own_program.SUMMARY_HEADINGS)} |", f"|{'---|' * len(own_program.SUMMARY_HEADINGS)}"]
+    lines += [f"| {' | '.join(map(_cell, own_program.summary_row(answered)))} |" for answered in found]
+    dates = sorted(str(answered.run.context.get("date", "")).partition("T")[0] for answered in found)
+    measured = f"\n\nMeasured {' to '.join(dict.fromkeys((dates[0], dates[-1])))}." if dates else ""
+    disagreeing = [f"* {_cell(sentence)}" for answered in found for sentence in own_program.disagreements(answered)]
+    listed = "\n\nReplay and program disagree beyond their intervals here:\n\n" + "\n".join(disagreeing) if disagreeing else ""
+    return "\n".join(lines) + measured + listed
 
 
 def _chapter(run: Run, shown: Mapping[str, charts.Drawing], chapter: str, page: Path) -> BlockText:

@@ -13,6 +13,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,10 @@ from suite.base.errors import BadInput
 from suite.base.files import write_whole
 from suite.base.text import interval_text, printable, three_figures, time_text
 from suite.charts.kit.frame import Spot
-from suite.pages import summary
+from suite.pages import own_program, summary
 from suite.pages.inline_svg import ChartStyles, InlineSvg, UnlikeThemes, inline
 from suite.results.caches import reported_text
+from suite.results.end_to_end import is_of_program
 from suite.results.model import DISTURBANCES, MADE_BY_THIS_SUITE, Benchmark, Run, Unit
 from suite.stats.estimates import Estimate, estimate_median, estimate_ratio
 
@@ -55,10 +57,12 @@ def make(runs: Sequence[Run]) -> str:
     sides = [ReportedRun(run, letter if len(runs) > 1 else "") for run, letter in zip(runs, "ABCDEF")]
     drawn = _drawn(sides)
     chapters = _chapters(sides, drawn)
-    judged = [claims.verdicts(side.run) for side in sides]
+    judged = _judged(sides)
     script = _source("page.js")
     page = _environment().get_template("page.html.j2").render(
-        title="What memory costs" + (" on this machine" if len(sides) == 1 else f" on {len(sides)} sides"),
+        title=_title(sides),
+        answer_headings=own_program.HEADINGS,
+        about_answer=own_program.ABOUT_TABLE,
         sides=sides,
         style=_source("page.css"),
         script=script,
@@ -74,6 +78,13 @@ def make(runs: Sequence[Run]) -> str:
         ),
     )
     return _INDENT.sub("\n", page)
+
+
+def _title(sides: Sequence[ReportedRun]) -> str:
+    if len(sides) > 1:
+        return f"What memory costs on {len(sides)} sides"
+    program = sides[0].answer if is_of_program(sides[0].run) else None
+    return f"What memory costs {f'in {program.name}' if program is not None else 'on this machine'}"
 
 
 def _source(name: str) -> Markup:
@@ -202,6 +213,15 @@ class ReportedRun:
     def _machine(self) -> Mapping[str, Any]:
         machine = self.run.account.about.get("machine")
         return machine if isinstance(machine, dict) else {}
+
+    @cached_property
+    def answer(self) -> own_program.ProgramAnswer | None:
+        """What memory costs in the user's own program, where the run is of a program."""
+        return own_program.answer(self.run)
+
+    @property
+    def answer_rows(self) -> list[tuple[str, ...]]:
+        return own_program.as_rows(self.answer) if self.answer is not None else []
 
     @property
     def caveats(self) -> list[str]:
@@ -352,6 +372,13 @@ class ReportClaim:
     text: str
     judged: Sequence[claims.ClaimVerdict]
     families: Sequence[ReportFamily]
+
+
+def _judged(sides: Sequence[ReportedRun]) -> list[list[claims.ClaimVerdict]]:
+    """The claims of each side; none where all runs are of programs, which are not made to test claims."""
+    if all(is_of_program(side.run) for side in sides):
+        return [[] for _ in sides]
+    return [list(claims.verdicts(side.run)) for side in sides]
 
 
 def _claims(by_side: Sequence[Sequence[claims.ClaimVerdict]], chapters: Sequence[ReportChapter]) -> list[ReportClaim]:

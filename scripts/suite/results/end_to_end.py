@@ -13,12 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from suite.base.text import one_line
+from suite.base import phrases
+from suite.base.text import one_line, three_figures
 from suite.results.metrics import Metric
 from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate, estimate_median, estimate_shift
 
 FAMILY = CHAPTER = CONTEXT = "program"
+REPLAY, MEMORY = "replay", "replay_memory"  # the families that replay a recording of the program
 OWN = "own"  # the program's own malloc: nothing is preloaded
 AGAIN = "own_again"  # the same once more: the control
 CPU_NS, PEAK, FAULTS, MAJOR_FAULTS = "cpu_ns", "peak_resident_bytes", "page_faults", "major_faults"
@@ -80,6 +82,11 @@ class EndToEnd:
     def name(self) -> str:
         """The program's name, without its folder."""
         return self.words[0].rpartition("/")[2] if self.words else FAMILY
+
+
+def is_of_program(run: Run) -> bool:
+    """Whether scripts/program made the run, which measures nothing else."""
+    return CONTEXT in run.context and {FAMILY, REPLAY, MEMORY}.issuperset(run.families())
 
 
 def read_end_to_end(run: Run) -> EndToEnd | None:
@@ -183,3 +190,38 @@ def _ratio(other: Benchmark, own: Benchmark, counter: str) -> Estimate | None:
         math.exp(min(max(value, -MOST_LOG), MOST_LOG)) for value in (shift.low, shift.median, shift.high)
     )
     return Estimate(middle, low, high, shift.coverage, shift.n)
+
+
+# ---- in words
+
+
+def finding(measured: EndToEnd) -> str:
+    """The finding about the CPU time."""
+    name = phrases.plain(measured.name)
+    by_verdict = {
+        verdict: sorted((pair for pair in measured.compared if pair.verdict == verdict), key=lambda pair: pair.cpu.median)
+        for verdict in ("better", "worse", "same", "undecided")
+    }
+    worse, better = by_verdict["worse"], by_verdict["better"]
+    if better:
+        most = f", and {_times(worse[-1], '')}" if worse else ""
+        return f"{name} takes {_times(better[0])}{most}"
+    all_judged = len(worse) + len(by_verdict["same"]) == len(measured.compared)
+    if worse:
+        none_helps = f"No malloc makes {name} faster than its own: it" if all_judged else name
+        return f"{none_helps} takes {_times(worse[-1])}"
+    if all_judged:
+        return f"No malloc changes the CPU time of {name} by more than {three_figures(100 * measured.threshold)}{phrases.NO_BREAK}%"
+    ratios = {pair.malloc: pair.cpu for pair in measured.compared}
+    text = f"With another malloc, {name} takes {phrases.with_extremes(ratios, three_figures)} times the CPU time"
+    return f"{text}; no difference is shown" if by_verdict["undecided"] else text
+
+
+def _times(pair: Compared, figure: str = " the CPU time") -> str:
+    return f"{ratio_text(pair.cpu.median)[:-1]} times{figure} with {phrases.plain(pair.malloc)}"
+
+
+def ratio_text(ratio: float) -> str:
+    """`0.985×`: near 1, three figures would hide half a per cent."""
+    near = f"{ratio:.3f}".rstrip("0").rstrip(".")
+    return f"{near}×" if 0.5 < ratio < 2.0 else phrases.times(ratio)

@@ -6,6 +6,7 @@ A run is many units merged: one row a benchmark and process, then aggregates as 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -227,7 +228,7 @@ class Run:
     @property
     def refined(self) -> tuple[Benchmark, ...]:
         """The benchmarks that were measured in more processes than planned, because a claim was open without."""
-        planned = self.account.processes_planned
+        planned = self.account.processes_planned if self.account.looks else math.inf
         return tuple(benchmark for benchmark in self.series() if benchmark.processes_begun > planned)
 
     def series(

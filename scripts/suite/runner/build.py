@@ -8,7 +8,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -17,8 +17,9 @@ from suite.base.cli import bar
 from suite.base.errors import BadInput
 
 
-def build(root: Path, preset: str, status: Console, target: str = "stackheap") -> Path:
-    """Builds a program and returns its file; shows the compiler's output only if it fails. Raises BadInput."""
+def build(root: Path, preset: str, status: Console, target: str = "stackheap", beside: Sequence[str] = ()) -> Path:
+    """Builds a program, and other targets beside it, and returns its file; shows the compiler's output only if it fails.
+    Raises BadInput."""
     offered = _presets(root)
     if preset not in offered:
         raise BadInput(f"preset {preset!r} does not exist; CMakePresets.json has: {', '.join(offered)}")
@@ -28,7 +29,7 @@ def build(root: Path, preset: str, status: Console, target: str = "stackheap") -
             status.print(f"configuring build/{preset}")
             run_quietly(["cmake", "--preset", preset], root, status, f"configuring build/{preset}")
         status.print(f"building build/{preset}/{target}")
-        run_quietly(["cmake", "--build", str(folder), "--target", target], root, status, f"building build/{preset}")
+        run_quietly(["cmake", "--build", str(folder), "--target", target, *beside], root, status, f"building build/{preset}")
     return folder / target
 
 

@@ -31,6 +31,7 @@ from suite.results.read import BadResult, read_program_output
 from suite.runner import interference
 
 LIST_SECONDS = 60.0  # listing takes a fraction of a second: a minute means that the program hangs
+DESCRIBE_SECONDS = 600.0  # a recording of 100 million events takes a minute
 
 # If the disk has less free space than this, a damaged result was damaged by the full disk.
 LEAST_FREE_BYTES = 1 << 20
@@ -188,6 +189,26 @@ def _list_json(program: Program) -> Any:
         return json.loads(ended.stdout)
     except (ValueError, RecursionError):
         raise BadInput(f"{program.executable} --list=json: the output is not JSON") from None
+
+
+def describe_recording(executable: Path, file: Path) -> Mapping[str, Any]:
+    """What the program says of a recording of a program's calls of malloc. Raises BadInput, with its own error line."""
+    command = [str(executable), f"--describe-recording={file}"]
+    try:
+        ended = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=DESCRIBE_SECONDS)
+    except OSError as error:
+        raise BadInput(f"{executable} cannot be run ({error.strerror})") from None
+    except subprocess.TimeoutExpired:
+        raise BadInput(f"{file} was not described within {DESCRIBE_SECONDS:.0f} s") from None
+    if ended.returncode != 0:
+        raise BadInput(_last_line(ended.stderr) or f"{' '.join(command)} {_end_of(ended.returncode)}{_memory_limit()}")
+    try:
+        answer = json.loads(ended.stdout)
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        raise BadInput(f"{' '.join(command)}: the output is not a JSON object")
+    return answer
 
 
 def _digest(answer: Any) -> str:

@@ -307,18 +307,39 @@ def test_the_probe_names_the_file_of_malloc_in_each_process(tmp_path: Path) -> N
     assert len(proof.processes) == 3 and not proof.definer
 
 
+POOL = (
+    "#include <stddef.h>\nstatic char pool[1 << 20]; static size_t used;\n"
+    "void *malloc(size_t n) { void *p = pool + used; used += (n + 15) & ~(size_t)15; return p; }\n"
+    "void free(void *p) { (void)p; }\n"
+)
+
+
+def compiled(text: str, target: Path, *options: str) -> Path:
+    source = target.with_suffix(".c")
+    source.write_text(text)
+    subprocess.run(["cc", "-O0", "-fno-builtin", *options, source, "-o", target], check=True)
+    return target
+
+
 def test_a_program_that_defines_malloc_is_found_out(tmp_path: Path) -> None:
-    source = tmp_path / "own.c"
-    source.write_text(
-        "#include <stddef.h>\nstatic char pool[1 << 20]; static size_t used;\n"
-        "void *malloc(size_t n) { void *p = pool + used; used += (n + 15) & ~(size_t)15; return p; }\n"
-        "void free(void *p) { (void)p; }\nint main(void) { return malloc(10) == NULL; }\n"
-    )
-    own = tmp_path / "own"
-    subprocess.run(["cc", "-O0", "-fno-builtin", "-rdynamic", source, "-o", own], check=True)
+    own = compiled(f"{POOL}int main(void) {{ return malloc(10) == NULL; }}\n", tmp_path / "own", "-rdynamic")
     seen, lines = probed(tmp_path, str(own))
     assert seen.exit_code == 0
     assert read_proof(lines, seen.process).definer == "own"
+
+
+def test_a_program_that_takes_the_address_of_malloc_does_not_define_it(tmp_path: Path) -> None:
+    """Debian's python3 is such a program: at a fixed address, its own jump to malloc is what dlsym finds."""
+    text = "#include <stdlib.h>\nvoid *(*volatile taken)(size_t) = malloc;\nint main(void) { return taken(10) == NULL; }\n"
+    fixed = compiled(text, tmp_path / "fixed", "-fno-pie", "-no-pie")
+    library = compiled(POOL, tmp_path / "libpool.so", "-shared", "-fPIC")
+    for preload, name in (((), "libc"), ((library,), "libpool")):
+        lines = tmp_path / "lines"
+        lines.write_bytes(b"")
+        seen = observe(Command((str(fixed),)), tools(), [*preload, tools().probe], {PROBE_FILE: str(lines)})
+        proof = read_proof(lines.read_text(), seen.process)
+        assert seen.exit_code == 0 and not proof.definer
+        assert [Path(process.malloc).name.partition(".so")[0].partition("-")[0] for process in proof.processes] == [name]
 
 
 def test_a_build_without_the_tools_says_what_to_do(tmp_path: Path) -> None:

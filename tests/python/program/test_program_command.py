@@ -1,0 +1,176 @@
+"""Does scripts/program answer for a user's program, refuse bad input in one line, and keep what was measured?
+
+The programs are tiny and the budgets short: what is asserted does not depend on their times.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from suite.commands import program as command
+from suite.results.end_to_end import read_end_to_end
+from suite.results.model import Run
+from suite.results.read import read_run
+from suite.results.recording import profile_in
+from suite.runner import build, scheduler
+from support.measuring_program import program
+
+Call = Callable[..., int]
+ALLOCATES = "my @words = map { qq(word $_) } 1 .. 20000; print scalar(@words), qq(\\n);"
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """scripts/program in a folder of its own, with the program that the tests have built, one process of each replay."""
+    monkeypatch.setattr(build, "build", lambda *_, **__: program())
+    monkeypatch.setitem(scheduler.PROCESSES, "quick", 1)
+
+    def run(*arguments: str, figures: bool = False) -> int:
+        quiet = () if figures else ("--no-figures",)
+        try:
+            return command.main((*quiet, "--out", str(tmp_path / "out"), *arguments), tmp_path)
+        except SystemExit as end:
+            return int(end.code or 0)
+
+    return run
+
+
+def perl(text: str) -> Sequence[str]:
+    return "--", "perl", "-e", text
+
+
+def result(tmp_path: Path) -> Run:
+    return read_run(tmp_path / "out")
+
+
+def test_a_program_gets_its_whole_answer(call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("--pairs", "2", *perl(ALLOCATES), figures=True) == 0
+    printed = capsys.readouterr().out.replace("\u00a0", " ")
+    assert " calls of malloc, free and their kin in " in printed and "Replayed, these calls cost " in printed
+    assert "die last in, first out" in printed and "a stack would save" in printed
+    run = result(tmp_path)
+    measured, profile = read_end_to_end(run), profile_in(run)
+    assert measured is not None and profile is not None
+    assert measured.exit_code == 0 and measured.output_same and measured.own_malloc == "glibc"
+    assert profile.allocations > 1000 and profile.ended == "exit"
+    assert {compared.malloc for compared in measured.compared} == set(run.mallocs()) - {"glibc", "tbbmalloc_proxy"}
+    assert all(compared.pairs == 2 and compared.verdict == "not judged" for compared in measured.compared)
+    assert {"none", "glibc", "glibc+stack"} <= set(run.strategies("replay")) and "glibc" in run.strategies("replay_memory")
+    left = {file.name.partition("-")[0] for file in (tmp_path / "out").iterdir()}
+    assert left == {"recording", "run.json.gz", "figures", "report.html"}
+    drawn = {file.name for file in (tmp_path / "out" / "figures").glob("*.svg")}
+    assert {"end_to_end.svg", "lifetimes.svg"} <= drawn <= {"end_to_end.svg", "lifetimes.svg", "replay.svg", "replay_memory.svg"}
+    assert "What memory costs in " in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_recording_is_replayed_without_its_program(call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("--pairs", "1", *perl(ALLOCATES)) == 0
+    recording = next((tmp_path / "out").glob("*.shr")).rename(tmp_path / "kept.shr")
+    (tmp_path / "out").rename(tmp_path / "first")
+    capsys.readouterr()
+    assert call("--recording", str(recording)) == 0
+    assert "Replayed, these calls cost " in capsys.readouterr().out
+    assert result(tmp_path).families() == ("replay", "replay_memory") and recording.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ((), "COMMAND or --recording FILE is needed, not both: for example scripts/program -- ls -l"),
+        (("--recording", "x", "--", "ls"), "COMMAND or --recording FILE is needed, not both: for example scripts/program -- ls -l"),
+        (("--", "no-such-program"), "COMMAND 'no-such-program' is not in PATH; accepted: the path of a program, or its name in PATH"),
+        (("--stdin", "/nowhere", "--", "cat"), "/nowhere: No such file or directory"),
+        (("--recording", "/nowhere"), "/nowhere: No such file or directory"),
+        (("--recording", "/"), "/: Is a directory"),
+        (("--pairs", "0", "--", "ls"), "argument --pairs: '0' is not a number from 1 to 1000"),
+        (("--budget", "soon", "--", "ls"), "argument --budget: 'soon' is not a number from 1 to 100000"),
+        (("--threshold", "2", "--", "ls"), "argument --threshold: '2' is not a share: write 2% or 0.02 (above 0, up to 100%)"),
+    ],
+)  # fmt: skip
+def test_bad_usage_is_one_line(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: Sequence[str], line: str
+) -> None:
+    assert call(*arguments) == 2
+    errors = capsys.readouterr().err
+    assert errors.removesuffix(" (--help lists the options)\n").removesuffix("\n") == f"scripts/program: {line}"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_with_a_run_is_refused(call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "run.json").write_text("{}")
+    assert call("--", "ls") == 2
+    assert capsys.readouterr().err == f"scripts/program: --out {tmp_path / 'out'} already contains a run; accepted: another folder\n"
+
+
+@pytest.mark.parametrize("content", [b"", b"not a recording", b"stackshr" + bytes(1000)], ids=("empty", "text", "zeros"))
+def test_a_file_that_is_not_a_recording_is_one_line(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    (tmp_path / "file").write_bytes(content)
+    assert call("--recording", str(tmp_path / "file")) == 2
+    errors = capsys.readouterr().err
+    assert errors.count("\n") == 1 and "file: " in errors
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("print $$", "prints something else in each run"),
+        ("kill 9, $$", "was killed by SIGKILL with its own malloc"),
+    ],
+)
+def test_a_program_that_cannot_be_compared_is_recorded_and_replayed_all_the_same(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, reason: str
+) -> None:
+    # Without recording, too: what the recorder has not written when the process is killed is lost.
+    assert call(*perl(f"{ALLOCATES} {text}")) == 1
+    assert f"No malloc was compared: perl {reason}" in capsys.readouterr().out.replace("\u00a0", " ")
+    assert "replay" in result(tmp_path).families() or "was killed" in reason
+
+
+def test_a_program_that_does_not_end_is_ended_and_said(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("--timeout", "1", *perl(f"{ALLOCATES} sleep 1000")) in (1, 2)
+    printed = capsys.readouterr()
+    assert "did not end within 1 s" in printed.out + printed.err
+
+
+def test_output_that_differs_is_compared_where_that_is_asked_for(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("--pairs", "1", "--any-output", *perl("print $$")) == 0
+    measured = read_end_to_end(result(tmp_path))
+    assert measured is not None and measured.compared and not measured.output_same
+
+
+def test_an_exit_code_other_than_zero_is_an_answer_too(call: Call, tmp_path: Path) -> None:
+    assert call("--pairs", "1", *perl("exit 3")) == 0
+    measured = read_end_to_end(result(tmp_path))
+    assert measured is not None and measured.exit_code == 3 and measured.compared
+
+
+def test_an_interrupt_keeps_what_was_measured(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(command._Replays, "begins", interrupt)
+    assert call("--pairs", "1", *perl(ALLOCATES)) == 130
+    printed = capsys.readouterr()
+    assert printed.err.endswith(f"scripts/program: interrupted; the results so far are in {tmp_path / 'out'}\n")
+    assert "program" in result(tmp_path).families()
+
+
+def test_a_setup_that_fails_is_one_line(call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("--setup", "echo no >&2; false", "--", "ls") == 2
+    errors = capsys.readouterr().err
+    assert errors.endswith("the setup failed: exit code 1 (no)\n") and "Traceback" not in errors
