@@ -5,12 +5,14 @@
 // owner is dead once the thread has made its last call of malloc. Destructors of the thread's own could not know that. The
 // first lane has no such mutex: no other thread takes it.
 #define ZSTD_STATIC_LINKING_ONLY  // ZSTD_initStaticCCtx, with memory of ours
-#include <sched.h>
+#include <linux/futex.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <zstd.h>
 
 #include <cstring>
+#include <ctime>
 
 #include "recorder_events.hpp"
 
@@ -27,9 +29,10 @@ block_entry* parts[std::size_t{1} << (address_bits - part_bits)];
 
 namespace {
 
-constexpr int packing_level = 1;
+constexpr int packing_level = 1;  // a higher level takes more time than it saves bytes
 
-constinit std::atomic<bool> held;
+enum : std::uint32_t { open, locked, awaited };
+constinit std::atomic<std::uint32_t> gate{open};  ///< `awaited`: locked, and others may be waiting
 constinit lane lanes[most_lanes] = {};  // it is in use before constructors of this library could run
 std::uint32_t lane_count;    ///< that have been in use
 bool first_lane_taken;
@@ -137,14 +140,23 @@ void empty(lane& full) {
 }  // namespace
 
 void lock() {
-  while (held.exchange(true, std::memory_order_acquire))
-    if (!is_sandboxed()) ::sched_yield();
+  const kept_errno kept;
+  std::uint32_t seen = open;
+  if (!gate.compare_exchange_strong(seen, locked, std::memory_order_acquire)) {
+    // To wait without sleeping would be no less than to hang where the waiting thread has a real-time priority. It looks
+    // again from time to time: after a sandbox was entered, nobody wakes it.
+    constexpr timespec ten_ms{0, 10'000'000};
+    while (gate.exchange(awaited, std::memory_order_acquire) != open)
+      if (!is_sandboxed()) system_call(SYS_futex, &gate, FUTEX_WAIT_PRIVATE, awaited, &ten_ms);
+  }
   self.holds_lock = true;
 }
 
 void unlock() {
+  const kept_errno kept;
   self.holds_lock = false;
-  held.store(false, std::memory_order_release);
+  if (gate.exchange(open, std::memory_order_release) == awaited && !is_sandboxed())
+    system_call(SYS_futex, &gate, FUTEX_WAKE_PRIVATE, 1);
 }
 
 bool begin_lanes() {

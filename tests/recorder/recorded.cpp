@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <climits>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -341,6 +342,17 @@ void late_frees() {
   }
 }
 
+/// A thread with the least stack that a thread can have.
+void little_stack() {
+  pthread_attr_t least;
+  ::pthread_attr_init(&least);
+  require(::pthread_attr_setstacksize(&least, PTHREAD_STACK_MIN) == 0, "the least stack");
+  pthread_t thread;
+  const auto work = [](void*) -> void* { return call(several_chunks), nullptr; };
+  require(::pthread_create(&thread, &least, work, nullptr) == 0, "a thread");
+  ::pthread_join(thread, nullptr);
+}
+
 constexpr int handed_blocks = 20'000;
 std::atomic<void*> handed{nullptr};
 
@@ -545,6 +557,7 @@ constexpr scenario scenarios[] = {
     {"forks_beside_threads", forks_beside_threads},
     {"threads", threads},
     {"late_frees", late_frees},
+    {"little_stack", little_stack},
     {"hands_over", hands_over},
     {"crowd", crowd},
     {"signalled", signalled},

@@ -144,6 +144,7 @@ def test_every_call_is_recorded(name: str, status: int, ended: str, made: dict[s
     [
         ("threads", 3_000, 2, 6_000, 3_000),
         ("late_frees", 50, 2, 50, 0),
+        ("little_stack", 1, 2, SEVERAL_CHUNKS, 0),
         ("hands_over", 1, 2, 20_000, 20_000),
         ("crowd", 8, 9, 2 * SEVERAL_CHUNKS, 0),
     ],
