@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <span>
 
 #include "family.hpp"
@@ -72,7 +74,8 @@ struct decoding_order {
 class decoded_recording {
  public:
   /// Throws verification_error.
-  decoded_recording(std::span<const std::byte> recorded, const decoding_order& order) : file_(::memfd_create("operations", MFD_CLOEXEC)) {
+  decoded_recording(std::span<const std::byte> recorded, const decoding_order& order)
+      : file_(::memfd_create("operations", MFD_CLOEXEC)) {
     if (file_ < 0) throw verification_error("the system refuses a file in memory");
     const bool whole = in_a_copy([&] { decode(recorded, order); });
     if (!whole) throw verification_error("the process that decoded the recording ended");
@@ -95,7 +98,8 @@ class decoded_recording {
     const recording::decoding chosen{order.on_stack, order.one_lane, harmless_bytes(std::numeric_limits<std::size_t>::max())};
     const recording::extent whole = recording::decode(recorded, chosen, [&](std::uint64_t operations) {
       const std::size_t bytes = sizeof(decoded_header) + operations * sizeof(recording::operation);
-      if (::ftruncate(file_, static_cast<off_t>(bytes)) != 0) throw verification_error("the system has no memory for the operations");
+      if (::ftruncate(file_, static_cast<off_t>(bytes)) != 0)
+        throw verification_error("the system has no memory for the operations");
       return memory.emplace(bytes, MAP_SHARED, file_).as<recording::operation>(sizeof(decoded_header));
     });
     auto& header = *memory->as<decoded_header>();

@@ -218,7 +218,8 @@ class fixture {
     for (std::uint32_t i = 0; i < whole().lanes; ++i)
       lanes_.push_back(std::make_unique<lane>(whole().of_lane[i], decoded_.operations()));
     if constexpr (!is_control)
-      if (!in_a_copy([&] { verify(); })) throw verification_error("the malloc ended a process that made the calls of the recording");
+      if (!in_a_copy([&] { verify(); }))
+        throw verification_error("the malloc ended a process that made the calls of the recording");
     threads_ = std::make_unique<team>(whole().lanes);
     first_ns_ = 1e9 * pass() / static_cast<double>(whole().calls);
     settle(most_settling, std::chrono::milliseconds(5), [&] { pass_seconds_ = pass(); });
@@ -298,7 +299,7 @@ void time_replay(benchmark::State& state, fixture<Strategy>& in, std::size_t pas
   const std::pair<const char*, double> told[] = {
       {"calls", static_cast<double>(whole.calls)}, {"allocations", static_cast<double>(whole.allocations)},
       {"left_out", static_cast<double>(whole.left_out)}, {"passed_blocks", static_cast<double>(whole.passed)},
-      {"threads", in.header().threads}, {"stack_like_share", shares.stack_like},
+      {"recorded_threads", in.header().threads}, {"stack_like_share", shares.stack_like},
       {"stack_like_bytes_share", shares.stack_like_bytes}, {"temporary_share", shares.temporary},
       {"region_like_share", shares.region_like}};
   for (const auto& [name, value] : told) state.counters[name] = value;
@@ -318,21 +319,22 @@ const family replay({
     .controls = "^replay/none/",
     .unfairness = "What the program did between its calls is missing, so the caches and the branch predictor are the "
                   "malloc's: a call costs less than in the program. The loop decides what an operation does by a jump, which "
-                  "a program's own calls do not need; the control shows its cost. Only first bytes are written. Threads run "
-                  "as fast as they can: the order between threads is that of the program only where a block passes from "
-                  "thread to thread, and there the thread that frees waits until the block is there, the thread that takes "
-                  "until no more blocks are on their way than in the program, so the slower side sets the pace. NAME+stack "
-                  "takes from a stack all blocks that a program could have had on a stack with perfect foresight, and the "
-                  "malloc's heap is smaller for it; blocks aligned to more than 16 bytes stay with the malloc. Blocks of 0 "
-                  "bytes are replayed as 1 byte, blocks of over 4 GiB as 4 GiB; frees of blocks that were taken before the "
-                  "recording, and allocations that failed, are left out.",
+                  "a program's own calls do not need; the control shows its cost. The blocks on the stack are further "
+                  "targets of that jump: where hardly any block is stack-like, NAME+stack costs slightly more. Only first "
+                  "bytes are written. Threads run as fast as they can: the order between threads is that of the program "
+                  "only where a block passes from thread to thread, and there the thread that frees waits until the block "
+                  "is there, the thread that takes until no more blocks are on their way than in the program, so the "
+                  "slower side sets the pace. NAME+stack takes from a stack all blocks that a program could have had on a "
+                  "stack with perfect foresight, and the malloc's heap is smaller for it; blocks aligned to more than 16 "
+                  "bytes stay with the malloc. Blocks of 0 bytes are replayed as 1 byte, blocks of over 4 GiB as 4 GiB; "
+                  "frees of blocks that were taken before the recording, and allocations that failed, are left out.",
     .core = {"^replay/(glibc|malloc)/recording:compiler$"},
     .spread = 0.1,
     .operations = {{"replay/witness/recording:made_up", made_up_notes(0, 0), 1},
                    {"replay/witness+stack/recording:made_up", made_up_notes(20, 8613), 0.99}},
     .least_times = {{"replay/none/", 0.5}},
 }, [](benchmark_registry& registry) {
-  const double seconds = registry.chosen() == profile::smoke ? 0 : registry.chosen() == profile::quick ? 0.012 : 0.1;
+  const double seconds = registry.chosen() == profile::smoke ? 0 : registry.chosen() == profile::quick ? 0.008 : 0.1;
   for (const named_recording& source : named_recordings()) {
     if (registry.chosen() == profile::smoke && source.name != made_up && !source.requested) continue;
     every_strategy({1, 1}, [&]<shares Strategy>(strategy_factory<Strategy> factory) {

@@ -69,7 +69,8 @@ class first_reading {
     if (found.kind >= event_kind::free_unknown) return;
     const std::uint32_t lane = chosen_.one_lane ? 0 : found.lane;
     if (lane >= most_replayed_lanes)
-      throw not_replayable("it has calls of more than " + std::to_string(most_replayed_lanes) + " threads at once, and a replay has a thread for each");
+      throw not_replayable("it has calls of more than " + std::to_string(most_replayed_lanes) +
+                           " threads at once, and a replay has a thread for each");
     whole.lanes = std::max(whole.lanes, lane + 1);
     lane_count& count = counts_[lane];
     ++whole.calls;
@@ -137,7 +138,8 @@ struct lane_writer {
 
   std::uint32_t take_slot() {
     if (free_slots.empty()) {
-      if (used.size() >= most_slots) throw not_replayable("it has more than " + std::to_string(most_slots) + " live blocks at once");
+      if (used.size() >= most_slots)
+        throw not_replayable("it has more than " + std::to_string(most_slots) + " live blocks at once");
       free_slots.push_back(static_cast<std::uint32_t>(used.size()));
       used.push_back(false);
     }
@@ -173,7 +175,8 @@ class second_reading {
       reader events(file);
       stack_like_ = stack_like_blocks(events);
     }
-    for (std::uint32_t lane = 0; lane < first.whole.lanes; ++lane) lanes_[lane].next = room + first.whole.of_lane[lane].begin;
+    for (std::uint32_t lane = 0; lane < first.whole.lanes; ++lane)
+      lanes_[lane].next = room + first.whole.of_lane[lane].begin;
     places_.reserve(first.whole.allocations);
     reader events(file);
     for (event found{}; events.next(found);)
@@ -196,7 +199,9 @@ class second_reading {
     lane_writer& lane = lanes_[number];
     const bool released = releases(found.kind);
     const std::uint32_t old = found.kind >= event_kind::free_own ? found.block : found.old_block;
-    const std::uint32_t slot = !released ? lane.take_slot() : first_.receivers[old] == no_lane ? places_[old] : received(old, lane);
+    const std::uint32_t slot = !released                              ? lane.take_slot()
+                               : first_.receivers[old] == no_lane ? places_[old]
+                                                                  : received(old, lane);
     if (takes(found.kind)) {
       take(found, number, slot);
     } else {

@@ -49,7 +49,7 @@ def test_names_are_unique_and_well_formed(profile: str) -> None:
     assert [name for name, count in Counter(everything).items() if count > 1] == []
     for family, its_benchmarks in families.items():
         assert its_benchmarks
-        form = re.compile(rf"{family}(/[a-z0-9_.-]+)?(/[a-z0-9_]+:[a-z0-9_]+)+")
+        form = re.compile(rf"{family}(/[a-z0-9_.-]+(\+stack)?)?(/[a-z0-9_]+:[a-z0-9_]+)+")
         assert [name for name in its_benchmarks if not form.fullmatch(name)] == []
 
 

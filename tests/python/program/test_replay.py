@@ -112,7 +112,7 @@ def test_blocks_that_pass_between_threads_are_replayed_with_every_malloc(tmp_pat
     assert len(measured) == 1 + 2 * len(available_mallocs())
     assert [row["error_message"] for row in measured if row.get("error_occurred")] == []
     [control] = [row for row in measured if str(row["name"]).startswith("replay/none/")]
-    assert control["threads"] == threads
+    assert control["recorded_threads"] == threads
     assert (control["passed_blocks"] == 0) == (threads == 1)
 
 

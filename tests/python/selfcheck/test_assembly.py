@@ -73,7 +73,7 @@ TIMED_LOOPS = [
 ]
 PROTECTIONS = ("plain", "stack_protector", "stack_clash")
 FAMILIES = [
-    "allocation/scoped", *dict.fromkeys(loop.family for loop in TIMED_LOOPS), "allocation/spill", "ownership/argument",
+    "allocation/scoped", *dict.fromkeys(loop.family for loop in TIMED_LOOPS), "allocation/spill", "ownership/argument", "program/replay",
     *(f"allocation/frame/{protection}" for protection in PROTECTIONS),
 ]  # fmt: skip
 
@@ -276,6 +276,25 @@ def is_chain(loop: list[Instruction]) -> bool:
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_the_timed_loop_does_its_work(objects: Objects, compiler: str, wanted: TimedLoop) -> None:
     assert timed_loop_is_there(objects[compiler, wanted.family], wanted)
+
+
+@pytest.mark.parametrize(("memory", "mallocs_functions"), [("calling", 5), ("fixed_bytes", 0)])
+@pytest.mark.parametrize("compiler", COMPILERS)
+def test_the_replay_calls_the_malloc_and_no_other_function(
+    objects: Objects, compiler: str, memory: str, mallocs_functions: int
+) -> None:
+    """malloc, calloc, posix_memalign, realloc and free; the control calls nothing. Both decide by a jump to one of several
+    places, clear what a stack gives to a calloc, and may wait for a block of another thread."""
+    [loop] = [
+        function
+        for function in objects[compiler, "program/replay"]
+        if re.match(rf"void .*replay_lane<[^>]*{memory}>", function.name) and ".cold" not in function.name
+    ]
+    called = [instruction.call for instruction in loop.code if instruction.text.startswith("call") and instruction.call]
+    assert called.count("*") == mallocs_functions
+    assert set(called) - {"*"} <= {"memset", "sched_yield"}
+    assert any("jmp *" in instruction.text for instruction in loop.code)
+    assert any(re.match(FIRST_BYTE_WRITTEN, instruction.text) for instruction in loop.code)
 
 
 # ---- frames: what a protection adds, and what a plain frame does not have
