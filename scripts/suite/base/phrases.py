@@ -32,6 +32,13 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f}{NO_BREAK}%"
 
 
+def share(part: float) -> str:
+    """A share that was counted: `48 %`; not 0 % where there are some, nor 100 % where there are others."""
+    if 0.995 <= part < 1.0:
+        return f"over {percent(0.99)}"
+    return f"{100 * part:.2g}{NO_BREAK}%" if 0.0 < part < 0.005 else percent(part)
+
+
 def span(values: Iterable[float], text: Callable[[float], str] = short_time) -> str:
     """`3.6 to 12 ns`: from the lowest to the highest, with one unit; a single figure where both texts are equal."""
     ordered = sorted(values)

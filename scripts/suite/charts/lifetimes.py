@@ -63,7 +63,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
     page = Page(run, look, FAMILY)
     grid = without_tails(profile)
     darkest = max(number for _, _, number in _cells(grid.blocks))
-    stack_like = f"Stack-like (last in, first out): {_share_text(profile.stack_like.blocks / profile.allocations)}"
+    stack_like = f"Stack-like (last in, first out): {phrases.share(profile.stack_like.blocks / profile.allocations)}"
     shown = (("All blocks", grid.blocks, QUIET), (stack_like, grid.stack_like, page.mark(STACK)))
     for axes, (_, cells, mark) in zip(page.panels(*(title for title, _, _ in shown)), shown):
         _axes(axes, grid, look)
@@ -181,16 +181,9 @@ def _title(profile: Profile) -> str:
     if profile.stack_like.blocks == 0:
         return f"No block of {name} dies last in, first out: a stack would have served none of them"
     if share < FEW:
-        return f"Only {_share_text(share)} of the blocks of {name} die last in, first out: a stack would not have served the others"
-    text = f"{_share_text(share)} of the blocks of {name} die last in, first out: a stack would have served them"
+        return f"Only {phrases.share(share)} of the blocks of {name} die last in, first out: a stack would not have served the others"
+    text = f"{phrases.share(share)} of the blocks of {name} die last in, first out: a stack would have served them"
     return text[:1].upper() + text[1:]
-
-
-def _share_text(share: float) -> str:
-    """`48 %`; two figures where that is more than nothing and less than half a percent; 100 % are all."""
-    if 0.995 <= share < 1.0:
-        return f"over {phrases.percent(0.99)}"
-    return f"{100 * share:.2g}{phrases.NO_BREAK}%" if 0.0 < share < 0.005 else phrases.percent(share)
 
 
 def _method(profile: Profile) -> str:

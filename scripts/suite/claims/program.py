@@ -24,8 +24,8 @@ def heap_outlives(run: Run) -> Verdict:
     stack_like = sum(share.median * blocks[name] for name, share in shares.items())
     text = (
         f"of the blocks of {phrases.count(len(shares), 'recorded program')}, "
-        f"{phrases.with_extremes(shares, phrases.percent)} die last in, first out, as on a stack; "
-        f"of all {sum(blocks.values()):,.0f} blocks {phrases.percent(stack_like / sum(blocks.values()))}"
+        f"{phrases.with_extremes(shares, phrases.share)} die last in, first out, as on a stack; "
+        f"of all {sum(blocks.values()):,.0f} blocks {phrases.share(stack_like / sum(blocks.values()))}"
     )
     many = [name for name, share in shares.items() if share.low >= LARGE]
     few = [name for name, share in shares.items() if share.high < LARGE]

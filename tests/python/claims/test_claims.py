@@ -404,6 +404,20 @@ def test_the_command_refuses_a_file_that_is_not_a_run(tmp_path: Path, capsys: py
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_the_claim_about_recorded_programs_counts_all_their_blocks(tmp_path: Path) -> None:
+    def row(blocks: float, share: float) -> Mapping[str, float]:
+        return {"allocations": blocks, "stack_like_share": share}
+
+    shares = {"perl": row(3000, 0.999), "git": row(1000, 0.09), "empty": row(0, 0.0)}
+    figures = {f"replay/none/recording:{name}": counted for name, counted in shares.items()}
+    judged = verdict_of("heap-outlives", make_run(tmp_path, figures, processes=1))  # shares that are counted need no more
+    assert (judged.verdict, judged.condition) == (HOLDS_BUT, "not for perl")
+    assert judged.text.replace("\u00a0", " ") == (
+        "Of the blocks of 2 recorded programs, 9 % (git) to over 99 % (perl) die last in, first out, as on a stack; "
+        "of all 4,000 blocks 77 %."
+    )
+
+
 def test_two_cycles_are_few_and_three_are_not() -> None:
     def of_cycles(count: float) -> Benchmark:
         samples = tuple(Sample(process, count, {"cycles": count}) for process in range(8))
