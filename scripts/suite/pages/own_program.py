@@ -185,8 +185,11 @@ def _what_it_asks(answered: ProgramAnswer) -> Iterator[str]:
             yield f"{answered.name} takes {time_text(own.cpu_ns.median)} of CPU time."
         return
     threads = f", from {profile.threads:,} threads" if profile.threads > 1 else ""
+    subject = answered.name
+    if profile.name != answered.name:  # another process of the command
+        subject, time = f"{profile.name}, a process of {answered.name},", f"{time} of all processes" if time else ""
     yield (
-        f"{answered.name} makes {number(profile.all_calls)} calls of malloc, free and their kin{time}{threads}: it takes "
+        f"{subject} makes {number(profile.all_calls)} calls of malloc, free and their kin{time}{threads}: it takes "
         f"{number(profile.allocations)} blocks, half of them of at most {bytes_text(profile.sizes.p50)}, and at most "
         f"{bytes_text(profile.live.peak_bytes)} are live at once."
     )
@@ -295,7 +298,7 @@ def _row(malloc: MallocAnswer) -> tuple[str, ...]:
         *runs,
         "" if malloc.cost is None else _time(malloc.cost),
         "" if malloc.predicted is None else _factor(malloc.predicted),
-        "" if malloc.saved_by_stack is None else _time(malloc.saved_by_stack),
+        _saving(malloc.saved_by_stack),
     )
 
 
@@ -323,7 +326,7 @@ def summary_row(answered: ProgramAnswer) -> tuple[str, ...]:
         *shares,
         "" if own is None else phrases.plain(own.name),
         "" if own is None or own.cost is None else _cost_text(own),
-        "" if own is None or own.saved_by_stack is None else _time(own.saved_by_stack),
+        "" if own is None else _saving(own.saved_by_stack),
         "" if best is None or best.measured is None
         else f"{phrases.plain(best.name)} {_factor(best.measured.cpu)}, {best.measured.verdict}",
         "" if best is None or best.predicted is None else _factor(best.predicted),
@@ -332,6 +335,12 @@ def summary_row(answered: ProgramAnswer) -> tuple[str, ...]:
 
 def _factor(ratio: Estimate) -> str:
     return with_interval(f"{ratio.median:.3f}", f"{ratio.low:.3f} to {ratio.high:.3f}" if ratio.has_interval else "")
+
+
+def _saving(saved: Estimate | None) -> str:
+    if saved is None:
+        return ""
+    return "nothing measurable" if saved.has_interval and saved.low <= 0.0 else _time(saved)
 
 
 def _time(ns: Estimate) -> str:

@@ -30,7 +30,12 @@ def replayed(costs: Mapping[str, float], noise: float = 0.001) -> list[Document]
 def document(costs: Mapping[str, float] | None = None, ratios: Mapping[str, float] = {}) -> Document:
     """A run of scripts/program. `ratios`: how much more CPU time the program takes with a malloc than the textbook says."""
     made = synthetic.document(keep=lambda name: name.startswith("program/"))
-    made["benchmarks"] = [row for row in made["benchmarks"] if row["run_type"] != "aggregate"]
+    # Its own malloc is glibc's.
+    made["context"]["program"] |= {"own": "glibc"}
+    made["context"]["program"]["mallocs"]["glibc"] = {"not_compared": "it is the malloc that parse has anyway"}
+    made["benchmarks"] = [
+        row for row in made["benchmarks"] if row["run_type"] != "aggregate" and not row["name"].startswith("program/glibc")
+    ]
     for row in made["benchmarks"]:
         factor = ratios.get(row["name"].split("/")[1], 1.0)
         row["real_time"] *= factor
@@ -93,6 +98,22 @@ def test_threads_have_no_share_of_the_cpu_time(tmp_path: Path) -> None:
     assert "of CPU time, from 4 threads: it takes" in asked
     assert cost.startswith("Replayed, these calls cost 30.1 ms (") and "CPU time" not in cost
     assert all(malloc.predicted is None for malloc in answered(made, tmp_path).mallocs)
+
+
+def test_a_malloc_that_the_suite_lacks_has_no_predictions(tmp_path: Path) -> None:
+    made = document()
+    made["context"]["program"]["own"] = "libown.so"
+    found = answered(made, tmp_path)
+    assert found.usual is None and all(malloc.predicted is None for malloc in found.mallocs)
+    assert spaces(found.sentences[1]).startswith("Replayed, these calls cost 0.33 % (0.33 to 0.33 %) of its CPU time with mimalloc")
+
+
+def test_the_recording_may_be_of_another_process(tmp_path: Path) -> None:
+    made = document()
+    made["context"]["program"]["command"] = ["sh", "-c", "./parse --all; true"]
+    assert sentences(made, tmp_path)[0].startswith(
+        "parse, a process of sh, makes 1,900 calls of malloc, free and their kin in 3 s of CPU time of all processes: it takes"
+    )
 
 
 def test_a_stack_that_saves_nothing_is_said(tmp_path: Path) -> None:
