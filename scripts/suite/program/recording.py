@@ -21,7 +21,7 @@ from suite.runner.program import describe_recording
 
 RECORDER, PROGRAM = "librecorder.so", "stackheap"  # in the build folder of the suite
 FOLDER, MOST = "STACKHEAP_RECORDING", "STACKHEAP_RECORDING_MOST"
-COUNT_FILE = "processes"  # with which the recorder counts the processes
+COUNT_FILE, MOST_PROCESSES = "processes", 1000  # the recorder's
 MOST_EVENTS = 100_000_000
 LONGEST_NAME = 40
 
@@ -53,7 +53,7 @@ def record(command: Command, executable: Executable, tools: Tools, folder: Path,
         return Recorded((), {}, executable.barrier)
     variables = {FOLDER: str(folder.resolve()), MOST: str(most)}
     seen = observe(command, tools, (recorder,), variables, executable.file)
-    (folder / COUNT_FILE).unlink(missing_ok=True)
+    processes = _count_of_processes(folder)
     files = sorted(folder.glob("recording-*.shr"), key=lambda file: (-file.stat().st_size, file.name))
     if not files:
         return Recorded((), {}, f"{command.name} made no call of malloc that the recorder saw ({seen.end})")
@@ -61,10 +61,22 @@ def record(command: Command, executable: Executable, tools: Tools, folder: Path,
         profile = describe_recording(tools.observe.with_name(PROGRAM), files[0])
     except BadInput as problem:
         return Recorded(tuple(files), {}, str(problem))
-    return Recorded(tuple(files), profile, "", tuple(_notes(command, seen, files, profile)))
+    return Recorded(tuple(files), profile, "", tuple(_notes(command, seen, files, processes, profile)))
 
 
-def _notes(command: Command, seen: Observation, files: list[Path], profile: Mapping[str, Any]) -> list[str]:
+def _count_of_processes(folder: Path) -> int:
+    """How many processes wanted to record: the recorder adds a byte for each to a file, which is deleted."""
+    counted = folder / COUNT_FILE
+    if not counted.exists():
+        return 0
+    size = counted.stat().st_size
+    counted.unlink()
+    return size
+
+
+def _notes(
+    command: Command, seen: Observation, files: list[Path], processes: int, profile: Mapping[str, Any]
+) -> list[str]:
     notes = []
     if not seen.ended_itself:
         notes.append(f"while it was recorded, {command.name} {seen.end}: the recording ends there")
@@ -74,6 +86,8 @@ def _notes(command: Command, seen: Observation, files: list[Path], profile: Mapp
             f"{phrases.count(len(files), 'process', 'processes')} made calls of malloc: the profile and the replay are of {process}, "
             "which has the largest recording"
         )
+    if processes > MOST_PROCESSES:
+        notes.append(f"of {processes:,} processes, the first {MOST_PROCESSES:,} were recorded")
     if profile.get("ended") == "most":
         notes.append(f"the recording ends after {profile.get('events'):,} events (--most)")
     if profile.get("ended") == "disk":
