@@ -70,6 +70,7 @@ class Column:
     filled: bool = True
     lane: float = 0.0
     style: Mark | None = None  # else the rows'
+    keyed: bool = True  # its label is in the key
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class RowsPanel:
     title: str
     columns: Sequence[Column]
     axis: Scale = Scale()
-    joined: bool = False  # a line from the first column's point to the last's
+    joined: bool = False  # a line from the first column's point to the last's, in each lane and style
 
 
 def figures_of_rows(columns: Iterable[Column]) -> dict[str, Estimate]:
@@ -129,12 +130,11 @@ def _column(
     valued: bool,
     colour_of: Callable[[str], Mark],
 ) -> None:
-    lanes = 1 + max(drawn.lane for drawn in panel.columns)
     shown = [(index, row, column.values[row]) for index, row in enumerate(rows) if row in column.values]
-    if column.label and shown and len(panel.columns) > 1:
+    if column.label and column.keyed and shown and len(panel.columns) > 1:
         page.add_key(LegendEntry(column.label, column.marker or "o", column.filled, column.style))
     for index, row, figure in shown:
-        y = index + (column.lane - (lanes - 1) / 2) * 0.8 / lanes
+        y = index + _off(panel, column.lane)
         _dot(page, axes, figure, y, column, column.style or colour_of(row))
         about = ", ".join(filter(None, (page.name(row), panel.title, column.label)))
         page.point_out(axes, figure.median, y, f"{about}: {_figure_text(figure, panel.axis)}")
@@ -145,11 +145,20 @@ def _column(
     page.facts.append(f"{about}: {', '.join(texts)}" if about else ", ".join(texts))
 
 
+def _off(panel: RowsPanel, lane: float) -> float:
+    """How far a lane is from the middle of its row, in rows."""
+    lanes = 1 + max(drawn.lane for drawn in panel.columns)
+    return (lane - (lanes - 1) / 2) * 0.8 / lanes
+
+
 def _join(axes: Any, rows: Sequence[str], panel: RowsPanel, colour_of: Callable[[str], Mark], look: Look) -> None:
-    for y, row in enumerate(rows):
-        ends = [column.values[row].median for column in panel.columns if row in column.values]
-        colour = colour_of(row).colour(look.theme)
-        axes.plot(ends, [y] * len(ends), "-", color=colour, linewidth=6 * look.scale, alpha=0.35)
+    for lane, style in dict.fromkeys((column.lane, column.style) for column in panel.columns):
+        columns = [column for column in panel.columns if (column.lane, column.style) == (lane, style)]
+        for y, row in enumerate(rows):
+            ends = [column.values[row].median for column in columns if row in column.values]
+            colour = (style or colour_of(row)).colour(look.theme)
+            height = y + _off(panel, lane)
+            axes.plot(ends, [height] * len(ends), "-", color=colour, linewidth=6 * look.scale, alpha=0.35)
 
 
 def _figure_text(estimate: Estimate, axis: Scale) -> str:
@@ -216,6 +225,7 @@ class Line:
     name: str
     values: Mapping[int, Estimate]
     style: Mark | None = None  # else the strategy's own
+    mark_every: int = 1  # place
 
     @property
     def measured(self) -> bool:
@@ -234,9 +244,11 @@ def lines(
     *panels: LinesPanel,
     over: Number = lambda value: bytes_text(int(value)),
     abreast: bool = False,
+    evenly: bool = False,
 ) -> list[Any]:
     """Draws lines over a quantity that doubles, in panels side by side. The last panel names the lines at their ends.
 
+    `evenly`: the quantity grows by equal steps, on a linear axis.
     `abreast`: lines with the same values are drawn beside each other, a little off their height, within the axis's ends.
     """
     all_axes = page.panels(*(panel.title for panel in panels))
@@ -245,13 +257,13 @@ def lines(
         limits = _limits(panel.axis, [value for line in same_axis for value in line.values.values()])
         _value_axis(page, axes.yaxis, panel.axis, limits, page.look.sheet.height - _ABOVE_AND_BELOW)
         axes.set_ylim(limits)
-        _quantity_axis(page, axes, panel, over, _panels_width(page) / len(panels) - _TICKS_WIDTH)
+        _quantity_axis(page, axes, panel, over, _panels_width(page) / len(panels) - _TICKS_WIDTH, evenly)
         if panel.title:
             page.facts.append(panel.title)
         above = lanes(panel) if abreast else [0.0] * len(panel.series)
-        for line, shift, off in zip(panel.series, _shifts(panel), above):
+        for line, shift, off in zip(panel.series, _shifts(panel, evenly), above):
             _line(page, axes, line, shift, over, panel.axis, off)
-    _label_ends(page, all_axes[-1], panels[-1])
+    _label_ends(page, all_axes[-1], panels[-1], evenly)
     return all_axes
 
 
@@ -272,8 +284,10 @@ def lanes(panel: LinesPanel) -> list[float]:
     return [off(readings[:index].count(reading), reading) for index, reading in enumerate(readings)]
 
 
-def _shifts(panel: LinesPanel) -> list[float]:
+def _shifts(panel: LinesPanel, evenly: bool) -> list[float]:
     """How far (in doublings) each line's points are moved sideways, so that the intervals do not overlap."""
+    if evenly:
+        return [0.0] * len(panel.series)
     places = sorted({place for line in panel.series for place in line.values})
     nearest = min((math.log2(b / a) for a, b in zip(places, places[1:])), default=1.0)
     span = math.log2(places[-1] / places[0]) or 1.0
@@ -281,12 +295,16 @@ def _shifts(panel: LinesPanel) -> list[float]:
     return [step * (index - (len(panel.series) - 1) / 2) * line.measured for index, line in enumerate(panel.series)]
 
 
-def _quantity_axis(page: Page, axes: Any, panel: LinesPanel, over: Number, length: float) -> None:
+def _quantity_axis(page: Page, axes: Any, panel: LinesPanel, over: Number, length: float, evenly: bool) -> None:
     places = sorted({place for line in panel.series for place in line.values})
-    ticks = _thinned(page, places, over, length)
-    axes.set_xscale("log", base=2)
-    room = max(places[-1] / places[0], 2) ** 0.03
-    axes.set_xlim(places[0] / room, places[-1] * room)
+    if evenly:
+        ticks = [0, places[-1] // 2, places[-1]]
+        axes.set_xlim(0, places[-1])
+    else:
+        ticks = _thinned(page, places, over, length)
+        axes.set_xscale("log", base=2)
+        room = max(places[-1] / places[0], 2) ** 0.03
+        axes.set_xlim(places[0] / room, places[-1] * room)
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_major_formatter(FixedFormatter([over(tick) for tick in ticks]))
@@ -302,7 +320,7 @@ def _line(page: Page, axes: Any, line: Line, shift: float, over: Number, axis: S
     beside = [place * 2**shift for place in places]
     middle = [value.median for value in shown]
     if line.measured:
-        shape = {"linestyle": style.dashes, "marker": style.marker, "zorder": 3}
+        shape = {"linestyle": style.dashes, "marker": style.marker, "markevery": line.mark_every, "zorder": 3}
     else:  # an ideal line is broad, so that it is visible below measured lines
         shape = {"linewidth": 9 * page.look.scale, "alpha": 0.3, "zorder": 1}
     moved = axes.transData + transforms.ScaledTranslation(0, off * page.look.scale / 72, page.figure.dpi_scale_trans)
@@ -325,12 +343,12 @@ def _ends(line: Line) -> list[tuple[int, Estimate]]:
     return [(place, line.values[place]) for place in dict.fromkeys((min(line.values), max(line.values)))]
 
 
-def _label_ends(page: Page, axes: Any, panel: LinesPanel) -> None:
+def _label_ends(page: Page, axes: Any, panel: LinesPanel, evenly: bool) -> None:
     """Writes names beside the lines' ends. Their heights are computed once the panel is placed."""
     beside = transforms.blended_transform_factory(axes.transAxes, axes.transData)
     gap = _LEADER * page.look.scale
     labels = []
-    for line, shift in zip(panel.series, _shifts(panel)):
+    for line, shift in zip(panel.series, _shifts(panel, evenly)):
         colour = (line.style or page.mark(line.name)).colour(page.look.theme)
         end = (max(line.values) * 2**shift, line.values[max(line.values)].median)
         text = axes.annotate(
@@ -382,7 +400,7 @@ def shade_under(page: Page, axes: Any, line: Line) -> None:
     places = sorted(line.values)
     colour = (line.style or page.mark(line.name)).colour(page.look.theme)
     heights = [line.values[place].median for place in places]
-    axes.fill_between(places, axes.get_ylim()[0], heights, color=colour, alpha=0.15, linewidth=0, zorder=1)
+    axes.fill_between(places, max(axes.get_ylim()[0], 0.0), heights, color=colour, alpha=0.15, linewidth=0, zorder=1)
 
 
 def guide(page: Page, axes: Any, places: Sequence[tuple[float, str]]) -> None:
