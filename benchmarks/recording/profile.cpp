@@ -194,8 +194,7 @@ profile describe(reader& recording) {
   profile found;
   const auto sizes = std::make_unique<histogram>(), lifetimes = std::make_unique<histogram>();
   const std::uint64_t step = recording.about().events / (most_points - 1) + 1;
-  // A process that was forked began within main.
-  bool before_main = recording.about().parent == 0;
+  bool before_main = recording.about().parent == 0;  // a process that was forked began within main
   std::uint64_t events = 0, live_bytes = 0, live_blocks = 0;
   heat_counts heat;
   lives all;
@@ -224,6 +223,9 @@ profile describe(reader& recording) {
     if (++events % step == 0) found.live.emplace_back(events, live_bytes);
   }
   if (events % step != 0) found.live.emplace_back(events, live_bytes);
+  // Without the mark of main, the program ended before it, or the recording lacks the mark.
+  if (before_main && (!recording.about().how || *recording.about().how > ending::exec))
+    found.allocations_before_main = 0;
   all.finish();
   all.for_each_live([&](const live_block& kept) {
     add(found.never_freed, kept.bytes);

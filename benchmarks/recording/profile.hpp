@@ -55,7 +55,8 @@ struct heat_map {
 struct profile {
   facts about;
   call_counts calls;
-  std::uint64_t allocations = 0, allocations_before_main = 0, bytes = 0;
+  std::uint64_t allocations = 0, bytes = 0;
+  std::uint64_t allocations_before_main = 0;  ///< 0 also where the recording was cut short and lacks the mark of main
   quantiles sizes, lifetimes;
   std::uint64_t peak_bytes = 0, peak_blocks = 0;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> live;  ///< events so far, live bytes: at most 128

@@ -567,6 +567,16 @@ TEST(recording_profile, calls_are_counted_by_function) {
   EXPECT_EQ(found.allocations_before_main, 1U);
 }
 
+TEST(recording_profile, a_recording_that_lacks_the_mark_of_main_does_not_say_what_came_before) {
+  made_up_recording made;
+  made.malloc(0, 8);
+  EXPECT_EQ(profile_of(made.ended()).allocations_before_main, 1U);  // the program ended before main
+  EXPECT_EQ(profile_of(made.cut_off()).allocations_before_main, 0U);
+  EXPECT_EQ(profile_of(made.ended(ending::disk)).allocations_before_main, 0U);
+  made.header.parent = 7;
+  EXPECT_EQ(profile_of(made.ended()).allocations_before_main, 0U);
+}
+
 TEST(recording_profile, blocks_lie_in_the_heat_map_by_size_and_lifetime) {
   made_up_recording made;
   made.free(0, made.malloc(0, 0));
@@ -600,7 +610,7 @@ TEST(recording_profile, is_told_in_json_whatever_the_command_is) {
       as_json(profile_of(made.cut_off())),
       R"({"format":1,"command":["a\"\u000a\ufffdä","b"],"process":100,"parent":0,"ended":"cut off","events":2,"unseen":0,)"
       R"("threads":1,"lanes":1,"calls":{"malloc":1,"calloc":0,"aligned":0,"new":0,"realloc":0,"free":1,"delete":0,"failed":0,)"
-      R"("free_unknown":0,"all":2},"allocations":1,"allocations_before_main":1,"bytes":24,)"
+      R"("free_unknown":0,"all":2},"allocations":1,"allocations_before_main":0,"bytes":24,)"
       R"("sizes":{"p50":24,"p90":24,"p99":24,"max":24},"lifetimes":{"p50":0,"p90":0,"p99":0},)"
       R"("live":{"peak_bytes":24,"peak_blocks":1,"final_bytes":0,"final_blocks":0,"series":[[1,24],[2,0]]},)"
       R"("never_freed":{"blocks":0,"bytes":0},"freed_by_other":{"blocks":0,"bytes":0},"stack_like":{"blocks":1,"bytes":24},)"
