@@ -30,7 +30,7 @@ CONFIGURE = ("-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_REL
 # Tests that take this much longer than on the unchanged code have noticed the mutant: it may hang.
 MOST_TIMES, MOST_SECONDS_MORE = 5.0, 20.0
 COMPILED = (".cpp", ".hpp", ".in")
-FAMILY = re.compile(r"benchmarks/(?!harness/)\w+/(\w+)\.cpp")
+FAMILY = re.compile(r"benchmarks/(?!harness/|recording/)\w+/(\w+)\.cpp")
 
 PROGRAM, UNIT_TESTS = "stackheap", "unit_tests"
 IN_CPP, IN_PYTHON = "tests/cpp/", "tests/python/"
