@@ -11,6 +11,7 @@
 
 #include "child.hpp"
 #include "measure.hpp"
+#include "recordings.hpp"
 #include "shared_cache.hpp"
 #include "topology.hpp"
 #include "workload.hpp"
@@ -106,6 +107,8 @@ std::vector<std::pair<std::string, std::string>> facts(profile chosen) {
   add("preloaded", preloaded != nullptr ? preloaded : "");
   add("transparent_hugepages", first_line_of("/sys/kernel/mm/transparent_hugepage/enabled"));
   add("page_bytes", std::to_string(::sysconf(_SC_PAGESIZE)));
+  for (const named_recording& source : named_recordings())  // those of the program are known by its revision
+    if (source.requested) add("recording." + source.name, std::to_string(source.file.size()) + " bytes");
   for (const malloc_library& library : malloc_libraries()) {
     if (library.process) add("process_malloc", library.name);
     const std::string version = library.version.empty() ? "unknown" : library.version;

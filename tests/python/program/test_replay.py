@@ -91,6 +91,8 @@ def test_given_recordings_replace_those_of_the_program() -> None:
     for profile in ("smoke", "quick", "full"):
         told = {name.split("recording:")[1] for name in names(f"--profile={profile}", "--only=^replay", *given)}
         assert told == {"one.two-3_4", "b"}
+    context = listed(f"--recording=b={MADE_UP}", "--only=^replay")["context"]
+    assert context["recording.b"] == f"{MADE_UP.stat().st_size} bytes"
     embedded = {name.split("recording:")[1] for name in names("--profile=quick", "--only=^replay")}
     assert embedded == {file.stem for file in MADE_UP.parent.glob("*.shr")}
     assert {name.split("recording:")[1] for name in names("--profile=smoke", "--only=^replay")} == {"made_up"}
