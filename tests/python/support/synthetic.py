@@ -71,6 +71,8 @@ def document(
     libraries = names_of(mallocs)
     names = [name for name in benchmarks(libraries, cores) if keep(name)]
     head = context(libraries, cores)
+    if any(name.startswith(f"{end_to_end.CHAPTER}/") for name in names):
+        head["program"] = end_to_end.context(libraries)
     pieces = []
     for process in range(processes):
         rows = [row(name, ns(name) * (noise or small_noise)(name, process), counted(name)) for name in names]
@@ -119,7 +121,6 @@ def context(libraries: tuple[str, ...], cores: int) -> dict[str, Any]:
         "topology": f"1 package, {cores} cores, {cores} processing units", "process_malloc": "glibc",
         "l1d_bytes": str(48 << 10), "l2_bytes": str(2 << 20), "l3_bytes": str(32 << 20),
         **{f"malloc.{name}": f"{number}.10.2 /lib/lib{name}.so" for number, name in enumerate(libraries)},
-        "program": end_to_end.context(libraries),
     }  # fmt: skip
 
 
