@@ -43,6 +43,7 @@ class first_reading {
   first_reading(std::span<const std::byte> file, const decoding& chosen) : chosen_(chosen) {
     reader events(file);
     for (event found{}; events.next(found);) take_in(found);
+    if (whole.calls == 0) throw not_replayable("it has no calls of a malloc");
     for (std::uint32_t lane = 0; lane < whole.lanes; ++lane) {
       lane_extent& its = whole.of_lane[lane];
       its.begin = whole.operations;
@@ -265,7 +266,6 @@ extent survey(std::span<const std::byte> file, const decoding& chosen) { return 
 
 extent decode(std::span<const std::byte> file, const decoding& chosen, const std::function<operation*(std::uint64_t)>& room) {
   first_reading first(file, chosen);
-  if (first.whole.calls == 0) throw not_replayable("it has no calls of a malloc");
   second_reading(file, chosen, first, room(first.whole.operations));
   return first.whole;
 }

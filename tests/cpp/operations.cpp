@@ -240,6 +240,7 @@ TEST(operations, refuse_more_threads_at_once_than_are_replayed) {
 TEST(operations, refuse_a_recording_without_calls) {
   made_up_recording made;
   made.mark(0, event_kind::main_begins);
+  EXPECT_THROW(survey(bytes_in(made.ended()), {}), not_replayable);
   EXPECT_THROW(decoded(made.ended()), not_replayable);
 }
 

@@ -12,6 +12,7 @@
 #include "loaded_malloc.hpp"
 #include "made_up_recording.hpp"
 #include "made_up_system.hpp"
+#include "operations.hpp"
 #include "profile.hpp"
 #include "reader.hpp"
 #include "topology.hpp"
@@ -96,6 +97,31 @@ void limits_of_groups_are_limits(const std::string& text) {
   if (!memory && !quota) throw std::invalid_argument("nothing");
 }
 
+/// Every operation of a replay is within its tables, and no block is taken where another is.
+void replay_is_within_its_tables(const std::string& file, const recording::decoding& chosen) {
+  using namespace recording;
+  std::vector<operation> all;
+  const extent whole = decode(std::as_bytes(std::span(file)), chosen, [&](std::uint64_t operations) {
+    all.resize(operations);
+    return all.data();
+  });
+  for (std::uint32_t lane = 0; lane < whole.lanes; ++lane) {
+    const lane_extent& its = whole.of_lane[lane];
+    promise(its.begin <= its.end && its.end <= its.rest_end && its.rest_end <= all.size(), "a lane's operations are there");
+    std::vector<bool> taken(its.slots);
+    for (std::uint64_t at = its.begin; at < its.rest_end; ++at) {
+      const operation& next = all[at];
+      const bool passes = next.kind == step::hand_over || next.kind == step::receive;
+      const bool ends = next.kind == step::free || next.kind == step::stack_free || next.kind == step::hand_over;
+      promise(next.slot < its.slots && (!passes || next.bytes < whole.entries), "a block has a place");
+      promise(taken[next.slot] == (ends || next.kind == step::realloc), "a slot has one block");
+      taken[next.slot] = !ends;
+      if (next.kind == step::aligned) ++at;
+    }
+    promise(std::ranges::count(taken, true) == 0, "no block stays");
+  }
+}
+
 /// What a recording's profile says must agree with itself, whatever the recording is.
 void recording_is_read(const std::string& file) {
   using namespace recording;
@@ -116,6 +142,11 @@ void recording_is_read(const std::string& file) {
     promise(found.stack_like.bytes <= found.bytes && found.region_like.bytes <= found.bytes, "a share is a part");
     promise(found.peak_bytes <= found.bytes && found.never_freed.bytes <= found.peak_bytes, "what lives was taken");
     promise(as_json(found).find('\n') == std::string::npos, "a profile is one line");
+    constexpr std::uint64_t most_bytes = 64 << 20;
+    for (const bool on_stack : {false, true})
+      for (const bool one_lane : {false, true}) replay_is_within_its_tables(file, {on_stack, one_lane, most_bytes});
+  } catch (const not_replayable& fault) {
+    throw std::invalid_argument(fault.what());
   } catch (const damaged& fault) {
     throw std::invalid_argument(fault.what());
   }

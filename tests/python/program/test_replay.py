@@ -69,7 +69,7 @@ def test_a_file_that_cannot_be_replayed_is_refused_when_the_program_starts(tmp_p
     whole = MADE_UP.read_bytes()
     contents = {
         "empty": b"", "text": b"not a recording", "newer": whole[:8] + b"\2" + whole[9:],
-        "flipped": whole[:4000] + bytes([whole[4000] ^ 1]) + whole[4001:],
+        "flipped": whole[:4000] + bytes([whole[4000] ^ 1]) + whole[4001:], "no_calls": MadeUpRecording().ended(),
     }  # fmt: skip
     for name, content in contents.items():
         (tmp_path / name).write_bytes(content)
