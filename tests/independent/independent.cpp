@@ -326,14 +326,17 @@ struct recorded_call {
   std::uint32_t slot, bytes;
 };
 
+/// Through pointers: a call through the linkage table is a jump more.
 [[gnu::noinline]] void make(const std::vector<recorded_call>& calls, char** blocks) {
+  void* (*const take)(std::size_t) = opaque(&std::malloc);
+  void (*const give_back)(void*) = opaque(&std::free);
   for (const recorded_call& next : calls) {
     char*& block = blocks[next.slot];
     switch (next.kind) {
-      case recorded_call::take: block = static_cast<char*>(std::malloc(next.bytes)), block[0] = 1, used(block); break;
+      case recorded_call::take: block = static_cast<char*>(take(next.bytes)), block[0] = 1, used(block); break;
       case recorded_call::take_zeroed: block = static_cast<char*>(std::calloc(1, next.bytes)), block[0] = 1, used(block); break;
       case recorded_call::grow: block = static_cast<char*>(std::realloc(block, next.bytes)), block[0] = 1, used(block); break;
-      case recorded_call::give_back: std::free(block); break;
+      case recorded_call::give_back: give_back(block); break;
       case recorded_call::nothing: used(block);
     }
   }
