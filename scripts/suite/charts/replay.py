@@ -9,16 +9,17 @@ from suite.charts.kit.marks import QUIET
 from suite.charts.kit.several_runs import Overlay, Panels, default_malloc, process_times
 from suite.results import control, query
 from suite.results.model import Benchmark, Run
+from suite.results.recording import MADE_UP
 from suite.stats.estimates import Difference, estimate_difference
 
 FAMILY = "replay"
 QUESTION = "What does a call of malloc or free cost in recorded programs, and what would a stack save there?"
 
-MADE_UP = "made_up"  # the recording that no program made: benchmarks/harness/recordings.hpp
 ON_STACK = "+stack"  # the end of the name of a strategy that takes what it can from a stack
 WITH_STACK = "with a stack for blocks freed last in, first out"
 
 _KEY_MARGIN, _KEY_GAP = 40.0, 58.0  # points: beside the key, and a mark with the space around it
+
 
 def draw(run: Run, look: Look) -> Drawing | None:
     names = recordings(run)

@@ -6,6 +6,7 @@ from suite.base import phrases
 from suite.claims.inputs import counter
 from suite.claims.verdict import CannotJudge, Undecided, Verdict, claim, does_not_hold, holds, holds_but, names
 from suite.results.model import Run
+from suite.results.recording import MADE_UP
 
 LARGE = 0.1  # of a program's blocks: as for costs, less than a tenth does not speak against a claim
 
@@ -16,11 +17,12 @@ LARGE = 0.1  # of a program's blocks: as for costs, less than a tenth does not s
 )  # fmt: skip
 def heap_outlives(run: Run) -> Verdict:
     """A recording is counted as a whole, so its shares have no interval unless its processes differ."""
-    recordings = {benchmark.name.parameters.get("recording", ""): benchmark for benchmark in run.series("replay", "none")}
+    replayed = {benchmark.name.parameters.get("recording", ""): benchmark for benchmark in run.series("replay", "none")}
+    recordings = {name: benchmark for name, benchmark in replayed.items() if name != MADE_UP}
     blocks = {name: counter(benchmark, "allocations").median for name, benchmark in recordings.items()}
     shares = {name: counter(recordings[name], "stack_like_share") for name, number in blocks.items() if number > 0.0}
     if not shares:
-        raise CannotJudge("the run has no replay of a recording with blocks")
+        raise CannotJudge("the run has no replay of a program's recording with blocks")
     stack_like = sum(share.median * blocks[name] for name, share in shares.items())
     text = (
         f"of the blocks of {phrases.count(len(shares), 'recorded program')}, "

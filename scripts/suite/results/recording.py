@@ -16,6 +16,7 @@ from suite.results.model import Run
 from suite.results.read import BadResult
 
 FORMAT = 1
+MADE_UP = "made_up"  # the recording that comes with the suite and that no program made: benchmarks/harness/recordings.hpp
 ENDINGS = ("exit", "quick_exit", "exec", "most", "disk", "cut off")
 CALLS = ("malloc", "calloc", "aligned", "new", "realloc", "free", "delete", "failed", "free_unknown")
 PARTS = ("never_freed", "freed_by_other", "stack_like", "temporary", "region_like")
