@@ -16,7 +16,7 @@ from suite.results.end_to_end import EndToEnd, command_of, read_end_to_end
 from suite.results.model import Document, Run
 from suite.results.read import read_run
 from support import synthetic
-from support.chart_checks import title
+from support.chart_checks import title, unplaced
 
 
 def of_program(name: str) -> bool:
@@ -140,7 +140,7 @@ def test_a_damaged_fact_is_absent(tmp_path: Path, key: str, damaged: Any) -> Non
     ]
     assert all(text.isprintable() and len(text) <= end_to_end.MOST_LETTERS for text in shown)
     assert 0.0 < back.threshold < 1.0 and {pair.verdict for pair in back.compared} <= set(end_to_end.VERDICTS)
-    assert draw(run, "end_to_end") is not None
+    assert unplaced(run, "end_to_end").title
 
 
 @pytest.mark.parametrize("damaged", DAMAGED)
