@@ -43,6 +43,7 @@ PROBE_FILE = "STACKHEAP_PROBE"  # the environment variable that the probe reads
 FEWEST_PAIRS = 5  # with fewer, the numbers have no verdict
 FEW_PAIRS = 10  # with fewer, ranks show nothing: where the budget holds no more, the rounds go on to its end
 MOST_PAIRS = 1000
+SHORT_PROCESS = 0.02  # seconds of CPU time: some mallocs take milliseconds to be loaded
 SHORTEST = 0.001  # seconds of CPU time: a shorter program is mostly its start, and the clock's steps
 PROBE_SECONDS = 0.0005  # in each process, at most
 PROBE_SHARE = 0.005  # of the CPU time: the most that the probe's part may be where the first round counts
@@ -214,6 +215,7 @@ class _Measurement:
             self.compare_nothing(self.plan.executable.barrier)
         elif proof is not None:
             self.look_at_own(proof)
+            self.note(_about_processes(len(proof.processes), self.first.cpu))
         first_counts = self.prove()
         self.choose_rule(first_counts)
         number = 1
@@ -409,6 +411,16 @@ class _Measurement:
             self.plan, runs, self.first, self.own, decisions, self.not_compared, problem, self.output_same,
             tuple(note for note in self.notes if note != problem), self.interrupted,
         )  # fmt: skip
+
+
+def _about_processes(number: int, cpu: float) -> str:
+    """A sentence where loading a malloc into each process may be much of its figures, as in a shell script; or empty."""
+    if number < 2 or cpu >= number * SHORT_PROCESS:
+        return ""
+    return (
+        f"a run starts {number} processes, which take {three_figures(1e3 * cpu / number)} ms of CPU time on average: "
+        "loading a malloc into each of them may be most of a difference"
+    )
 
 
 def _about_control(name: str, control: Decision | None) -> str:

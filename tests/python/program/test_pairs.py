@@ -340,6 +340,14 @@ def test_processes_with_another_malloc_are_said(clock: SimpleNamespace) -> None:
     )
 
 
+def test_many_short_processes_are_said(clock: SimpleNamespace) -> None:
+    script = FakeRunner(clock, seconds=0.4, proofs={OWN: proof(*(GLIBC.file,) * 40)})
+    [note] = played(script, pairs=5).notes
+    assert note.startswith("a run starts 40 processes, which take ") and "loading a malloc into each of them" in note
+    few = FakeRunner(clock, seconds=0.9, proofs={OWN: proof(*(GLIBC.file,) * 40)})
+    assert played(few, pairs=5).notes == ()
+
+
 def test_processes_with_different_mallocs_of_their_own_are_said(clock: SimpleNamespace) -> None:
     own = Proof(
         (Loaded(GLIBC.file, "/bin/sh", "sh"), Loaded(FAST.file, "/x", "server"), Loaded("/libx.so.1", "/y", "client"))
