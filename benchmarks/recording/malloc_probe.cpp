@@ -1,8 +1,8 @@
-// Whose malloc does a program have? A preloaded library: it asks for `malloc` as the program does, looks in its process's own
-// maps for the file that this malloc is in, and appends a line to STACKHEAP_PROBE: the process, the file of malloc, the file
-// of the program and its name, with tabs between.
+// Whose malloc does a program have? A preloaded library: it asks for `malloc` as the program does, looks in its process's
+// own maps for the file that this malloc is in, and appends a line to STACKHEAP_PROBE: the process, the file of malloc, the
+// file of the program and its name, with tabs between.
 //
-// It needs nothing but the C library, and mostly calls nothing that allocates: the malloc that it asks about may be broken.
+// It needs nothing but the C library, and calls nothing that allocates: the malloc that it asks about may be broken.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <link.h>
@@ -78,7 +78,7 @@ void* called_malloc() {
                                  program_invocation_short_name);
   const int file = open(report, O_WRONLY | O_APPEND | O_CLOEXEC);
   if (file < 0) return;
-  const ssize_t written = write(file, line, static_cast<std::size_t>(size));  // a single write: lines do not mix
+  const ssize_t written = write(file, line, static_cast<std::size_t>(size));  // a single write keeps lines apart
   static_cast<void>(written);
   close(file);
 }

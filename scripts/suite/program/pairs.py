@@ -414,7 +414,7 @@ class _Measurement:
 
 
 def _about_processes(number: int, cpu: float) -> str:
-    """A sentence where loading a malloc into each process may be much of its figures, as in a shell script; or empty."""
+    """A sentence where loading a malloc into each process may be much of its figures, as in a script; or empty."""
     if number < 2 or cpu >= number * SHORT_PROCESS:
         return ""
     return (
