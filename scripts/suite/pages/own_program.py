@@ -78,7 +78,7 @@ class ProgramAnswer:
     @property
     def notes(self) -> list[str]:
         notes = self.end_to_end.notes if self.end_to_end is not None else ()
-        return [*self.missing, *notes]
+        return [*self.missing, *(f"{note[:1].upper()}{note[1:].rstrip('.')}." for note in notes)]
 
 
 def answer(run: Run) -> ProgramAnswer | None:
