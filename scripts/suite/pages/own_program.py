@@ -16,14 +16,13 @@ from suite.base import phrases
 from suite.base.text import bytes_text, interval_text, three_figures, time_text
 from suite.results import query
 from suite.results.control import CONTROL
-from suite.results.end_to_end import MEMORY, REPLAY, Compared, EndToEnd, finding, read_end_to_end
+from suite.results.end_to_end import MEMORY, NOT_JUDGED, REPLAY, Compared, EndToEnd, finding, read_end_to_end
 from suite.results.model import Benchmark, Run
 from suite.results.recording import Profile, profile_in
 from suite.stats.estimates import Estimate, estimate_difference, estimate_median
 
 ON_STACK = "+stack"
 PEAK = "peak_resident_bytes"
-LEAST_COVERAGE = 0.9  # of an interval that can exclude another: five pairs reach it
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class MallocAnswer:
     @property
     def disagrees(self) -> bool:
         """Whether prediction and runs exclude each other beyond their intervals."""
-        if self.predicted is None or self.measured is None or self.measured.cpu.coverage < LEAST_COVERAGE:
+        if self.predicted is None or self.measured is None or self.measured.verdict == NOT_JUDGED:
             return False
         runs = self.measured.cpu
         return self.predicted.high < runs.low or self.predicted.low > runs.high

@@ -214,7 +214,7 @@ def finding(measured: EndToEnd) -> str:
         return f"No malloc changes the CPU time of {name} by more than {three_figures(100 * measured.threshold)}{phrases.NO_BREAK}%"
     ratios = {pair.malloc: pair.cpu for pair in measured.compared}
     text = f"With another malloc, {name} takes {phrases.with_extremes(ratios, three_figures)} times the CPU time"
-    return f"{text}; no difference is shown" if by_verdict["undecided"] else text
+    return f"{text}; no difference is shown" if by_verdict["undecided"] else f"{text}; not judged"
 
 
 def _times(pair: Compared, figure: str = " the CPU time") -> str:

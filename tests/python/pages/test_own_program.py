@@ -86,10 +86,12 @@ def test_a_prediction_that_the_runs_confirm_is_no_disagreement(tmp_path: Path) -
     assert malloc.predicted is not None and malloc.predicted.median == pytest.approx(1 - 20e6 / CPU_NS, rel=1e-3)
 
 
-def test_a_wide_interval_excludes_nothing(tmp_path: Path) -> None:
+def test_runs_that_were_not_judged_exclude_nothing(tmp_path: Path) -> None:
     made = document()
-    made["benchmarks"] = [row for row in made["benchmarks"] if row["repetition_index"] < 3]
+    for malloc in made["context"]["program"]["mallocs"].values():
+        malloc["verdict"] = "not judged"
     assert not list(own_program.disagreements(answered(made, tmp_path)))
+    assert sentences(made, tmp_path)[2].endswith(" times the CPU time; not judged.")
 
 
 def test_threads_have_no_share_of_the_cpu_time(tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ def with_verdicts(folder: Path, ratios: dict[str, float], **verdicts: str) -> Ru
         ),
         (
             {"mimalloc": 0.5}, dict.fromkeys(("glibc", "mimalloc", "jemalloc", "tcmalloc", "tbbmalloc"), "not judged"),
-            "With another malloc, parse takes 0.5 (mimalloc) to 1 (tbbmalloc) times the CPU time",
+            "With another malloc, parse takes 0.5 (mimalloc) to 1 (tbbmalloc) times the CPU time; not judged",
         ),
     ],
 )  # fmt: skip
