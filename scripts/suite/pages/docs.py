@@ -28,6 +28,7 @@ DOCS = Path("docs")
 REFERENCE = Path("results", "reference")
 REFERENCE_RUN = REFERENCE / "run.json.gz"
 PROGRAMS = Path("results", "programs")  # a run of scripts/program each
+PROGRAM_CHARTS = {"end_to_end": "jq", "lifetimes": "compiler"}  # and the run of a program that each is drawn from
 FIGURES = REFERENCE / "figures"
 # The number of the format stands where the program's build reads it.
 PROGRAM = Path("CMakeLists.txt")
@@ -114,6 +115,9 @@ def make(root: Path) -> GeneratedDocuments:
     """What belongs to the reference run. Raises BadResult, BadDocument, OSError."""
     run = read_run(root / REFERENCE_RUN)
     drawn = {name: charts.draw(run, name) for name in charts.charts()}
+    for name, program in PROGRAM_CHARTS.items():
+        if (file := root / PROGRAMS / f"{program}.json.gz").exists():
+            drawn[name] = charts.draw(read_run(file), name)
     shown = {name: drawing for name, drawing in drawn.items() if drawing is not None}
     figures = {_figure_of(name, drawing): charts.render(drawing, "svg") for name, drawing in shown.items()}
     dark = charts.draw(run, HERO, charts.Look("dark"))
@@ -143,6 +147,7 @@ def _blocks(
         "machine": lambda: _machine(run),
         "families": lambda: _families(run, page),
         "programs": lambda: _programs(root),
+        "program charts": lambda: "\n\n".join(_figure(name, shown[name], page) for name in PROGRAM_CHARTS if name in shown),
         **{f"chapter {chapter}": _chapter(run, shown, chapter, page) for chapter in chapters},
     }
 
@@ -260,7 +265,7 @@ def _on(context: Mapping[str, str]) -> str:
 def _added(run: Run) -> str:
     """The families that came later, and when."""
     added = run.account.about.get("added", ())
-    return "".join(f" {_cell(phrases.joined(later['families']))} measured later{_on(later)}." for later in added)
+    return "".join(f" Measured later{_on(later)}: {_cell(phrases.joined(later['families']))}." for later in added)
 
 
 def _families(run: Run, page: Path) -> str:
@@ -284,9 +289,10 @@ def _programs(root: Path) -> str:
     lines += [f"| {' | '.join(map(_cell, own_program.summary_row(answered)))} |" for answered in found]
     dates = sorted(str(answered.run.context.get("date", "")).partition("T")[0] for answered in found)
     measured = f"\n\nMeasured {' to '.join(dict.fromkeys((dates[0], dates[-1])))}." if dates else ""
-    disagreeing = [f"* {_cell(sentence)}" for answered in found for sentence in own_program.disagreements(answered)]
-    listed = "\n\nReplay and program disagree beyond their intervals here:\n\n" + "\n".join(disagreeing) if disagreeing else ""
-    return "\n".join(lines) + measured + listed
+    disagreeing = {answered.title: texts for answered in found if (texts := own_program.disagreements(answered))}
+    listed = [f"* {_cell(name)}: {_cell('; '.join(texts))}" for name, texts in disagreeing.items()]
+    opening = f"\n\nThe replay predicts another CPU time than the runs show, beyond both intervals, here. {own_program.REASON}\n\n"
+    return "\n".join(lines) + measured + (opening + "\n".join(listed) if listed else "")
 
 
 def _chapter(run: Run, shown: Mapping[str, charts.Drawing], chapter: str, page: Path) -> BlockText:

@@ -22,6 +22,9 @@ from suite.results.recording import Profile, profile_in
 from suite.stats.estimates import Estimate, estimate_difference, estimate_median
 
 ON_STACK = "+stack"
+REASON = (
+    "The rest is not in the calls, but in caches, in where blocks lie, in page faults, in loading the malloc, or in its own threads."
+)
 PEAK = "peak_resident_bytes"
 
 
@@ -64,11 +67,17 @@ class ProgramAnswer:
         return not self.missing
 
     @property
+    def title(self) -> str:
+        """The name of the program, and that of its process that was recorded, where it is another."""
+        recorded = self.profile.name if self.profile is not None else self.name
+        return self.name if recorded == self.name else f"{recorded} in {self.name}"
+
+    @property
     def usual(self) -> MallocAnswer | None:
-        """Its own malloc; of a recording alone, the system's."""
+        """Its own malloc; where it has none of the list, or several, the system's."""
         system = self.run.context.get("process_malloc")
-        alone = self.end_to_end is None or self.end_to_end.own is None
-        return next((malloc for malloc in self.mallocs if malloc.is_own or alone and malloc.name == system), None)
+        own = next((malloc for malloc in self.mallocs if malloc.is_own), None)
+        return own or next((malloc for malloc in self.mallocs if malloc.name == system and malloc.cost is not None), None)
 
     @property
     def sentences(self) -> list[str]:
@@ -144,7 +153,7 @@ class _Replays:
 
 def _malloc(name: str, replays: _Replays, memory: Mapping[str, Benchmark]) -> MallocAnswer:
     measured = replays.measured
-    is_own = name == measured.own_malloc
+    is_own = name == measured.own_malloc and all(compared.malloc != name for compared in measured.compared)
     cost = replays.more(name, CONTROL)
     peaks = memory[name].counter(PEAK) if name in memory else ()
     return MallocAnswer(
@@ -172,7 +181,7 @@ def _sentences(answered: ProgramAnswer) -> Iterator[str]:
     yield from _what_it_costs(answered)
     yield from _what_another_changes(answered)
     yield from _what_a_stack_saves(answered)
-    yield from disagreements(answered)
+    yield from _what_disagrees(answered)
 
 
 def _what_it_asks(answered: ProgramAnswer) -> Iterator[str]:
@@ -184,11 +193,9 @@ def _what_it_asks(answered: ProgramAnswer) -> Iterator[str]:
             yield f"{answered.name} takes {time_text(own.cpu_ns.median)} of CPU time."
         return
     threads = f", from {profile.threads:,} threads" if profile.threads > 1 else ""
-    subject = answered.name
-    if profile.name != answered.name:  # another process of the command
-        subject, time = f"{profile.name}, a process of {answered.name},", f"{time} of all processes" if time else ""
+    time += " of all processes" if time and answered.title != answered.name else ""
     yield (
-        f"{subject} makes {number(profile.all_calls)} calls of malloc, free and their kin{time}{threads}: it takes "
+        f"{answered.title} makes {number(profile.all_calls)} calls of malloc, free and their kin{time}{threads}: it takes "
         f"{number(profile.allocations)} blocks, half of them of at most {bytes_text(profile.sizes.p50)}, and at most "
         f"{bytes_text(profile.live.peak_bytes)} are live at once."
     )
@@ -222,7 +229,7 @@ def _what_a_stack_saves(answered: ProgramAnswer) -> Iterator[str]:
     if profile is None or not profile.allocations:
         return
     share = profile.stack_like.blocks / profile.allocations
-    text = f"{phrases.percent(share)} of its blocks die last in, first out, so that a stack could have served them"
+    text = f"{phrases.share(share)} of its blocks die last in, first out, so that a stack could have served them"
     usual = answered.usual
     saved = usual.saved_by_stack if usual is not None else None
     if usual is not None and saved is not None and saved.has_interval and saved.low > 0.0:
@@ -230,21 +237,23 @@ def _what_a_stack_saves(answered: ProgramAnswer) -> Iterator[str]:
     elif saved is not None:
         text += ", which would save no measurable time"
     region = profile.region_like.blocks / profile.allocations
-    yield f"{text}; {phrases.percent(region)} die in bursts that empty what was taken since a moment, as in an arena."
+    yield f"{text}; {phrases.share(region)} die in bursts that empty what was taken since a moment, as in an arena."
 
 
-def disagreements(answered: ProgramAnswer) -> Iterator[str]:
-    """A sentence where replay and runs exclude each other."""
-    texts = [
-        f"{ratio_text(malloc.predicted)} predicted and {ratio_text(malloc.measured.cpu)} measured with {phrases.plain(malloc.name)}"
+def _what_disagrees(answered: ProgramAnswer) -> Iterator[str]:
+    if texts := disagreements(answered):
+        yield (
+            f"The replay predicts another CPU time of {answered.title} than its runs show: {phrases.joined(texts)}. {REASON}"
+        )
+
+
+def disagreements(answered: ProgramAnswer) -> list[str]:
+    """A phrase for each malloc of which replay and runs exclude each other."""
+    return [
+        f"{ratio_text(malloc.predicted)} predicted, {ratio_text(malloc.measured.cpu)} measured with {phrases.plain(malloc.name)}"
         for malloc in answered.mallocs
         if malloc.disagrees and malloc.predicted is not None and malloc.measured is not None
     ]
-    if texts:
-        yield (
-            f"The replay predicts another CPU time of {answered.name} than its runs show: {phrases.joined(texts)}. The rest is not "
-            "in the calls, but in caches, in where blocks lie, in page faults, or in the malloc's own threads."
-        )
 
 
 def number(count: float) -> str:
@@ -314,17 +323,17 @@ def summary_row(answered: ProgramAnswer) -> tuple[str, ...]:
     compared = [malloc for malloc in answered.mallocs if malloc.measured is not None]
     best = min(compared, key=lambda malloc: malloc.measured.cpu.median if malloc.measured else 0.0, default=None)
     shares = ("", "") if profile is None else tuple(
-        "" if (share := profile.share(part)) is None else phrases.percent(share)
+        "" if (share := profile.share(part)) is None else phrases.share(share)
         for part in (profile.stack_like, profile.region_like)
     )  # fmt: skip
     return (
-        answered.name,
+        answered.title,
         "" if profile is None else number(profile.all_calls),
         "" if figures is None else time_text(figures.cpu_ns.median),
         "" if profile is None else bytes_text(profile.live.peak_bytes),
         *shares,
-        "" if own is None else phrases.plain(own.name),
-        "" if own is None or own.cost is None else _cost_text(own),
+        "another, or several" if own is None or not own.is_own else phrases.plain(own.name),
+        "" if own is None or own.cost is None else _cost_text(own) + ("" if own.is_own else f" with {phrases.plain(own.name)}"),
         "" if own is None else _saving(own.saved_by_stack),
         "" if best is None or best.measured is None
         else f"{phrases.plain(best.name)} {_factor(best.measured.cpu)}, {best.measured.verdict}",

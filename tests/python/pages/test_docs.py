@@ -166,7 +166,7 @@ def test_a_later_run_adds_the_families_that_the_reference_lacks(
         assert benchmark.times == pytest.approx(source.by_name[name].times, rel=1e-4), name
     (root / "README.md").write_text(BLOCK.format("machine"))
     assert command.main([], root) == 0
-    assert "churn measured later on 2027-02-03." in (root / "README.md").read_text()
+    assert "Measured later on 2027-02-03: churn." in (root / "README.md").read_text()
 
 
 def test_a_run_that_cannot_extend_the_reference_is_one_line(
