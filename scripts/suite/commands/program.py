@@ -29,6 +29,7 @@ from suite.base.cli import (
     whole,
 )
 from suite.base.errors import BadInput, UnitFailed
+from suite.base.text import first_line
 from suite.gate.sequential_test import THRESHOLD
 from suite.pages import own_program, summary
 from suite.program import executable, mallocs, pairs, recording, result
@@ -50,7 +51,6 @@ NOT_WHOLE = 1  # the exit code where a part of the answer is missing
 
 BUDGET = 160  # seconds: the whole command then takes under three minutes, once the suite is built
 MOST_SECONDS = 100_000
-TIMEOUT = 600
 LEAST_SHARE = 0.4  # of the budget: for the runs of the program, however long the replay takes
 # What the replay takes for each call of the recording and for each benchmark, in all of its processes together, in seconds.
 REPLAY_PER_CALL, REPLAY_PER_BENCHMARK = 8.5e-6, 0.3
@@ -71,8 +71,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("command", metavar="COMMAND", nargs="*", help="measure this program with these arguments; write -- before it")
     add("--stdin", metavar="FILE", type=Path, help="give this file to the program as its input, anew in each run; default: no input")
     add("--setup", metavar="COMMAND", help="run this shell command before each run, untimed")
-    add("--timeout", metavar="SECONDS", type=whole(1, MOST_SECONDS), default=TIMEOUT,
-        help=f"end a run that takes longer; default: {TIMEOUT}")  # fmt: skip
+    add("--timeout", metavar="SECONDS", type=whole(1, MOST_SECONDS), help="end a run that takes longer; default: the budget")
     add("--any-output", action="store_true", help="compare mallocs even where the program prints something else in each run")
     add("--pairs", metavar="N", type=whole(1, pairs.MOST_PAIRS),
         help="measure exactly so many pairs of runs for each malloc; default: until each malloc is decided or the budget spent")  # fmt: skip
@@ -111,14 +110,17 @@ def _run(options: argparse.Namespace, root: Path, status: Console) -> int:
             _readable(file)
     built = building.build(root, options.build, status, beside=BESIDE)
     program = Program(built, PROFILE, REPLAYS, tuple(options.allocator))
+    catalogue = ask(program)  # before the command runs: is there a wrong malloc among the options?
     recorded = None
     if options.recording is not None:
         recorded = Recorded((options.recording,), describe_recording(built, options.recording))
     folder = options.out or root / "results" / time.strftime("%Y%m%d-%H%M%S-program")
     _begin(folder)
-    measuring = _Measuring(options, program, Tools.beside(built), folder, status, recorded)
+    measuring = _Measuring(options, program, catalogue, Tools.beside(built), folder, status, recorded)
     if found is not None:
         measuring.run_and_record(found)
+    else:
+        measuring.ask_for_replays()
     measuring.replay()
     return measuring.tell()
 
@@ -141,12 +143,12 @@ class _Measuring:
 
     options: argparse.Namespace
     program: Program
+    catalogue: Catalogue
     tools: Tools
     folder: Path
     status: Console
     recorded: Recorded | None = None
     measured: pairs.Measured | None = None
-    catalogue: Catalogue | None = None
     replayed: Document | None = None
     interrupted: bool = False
 
@@ -157,15 +159,16 @@ class _Measuring:
 
     def run_and_record(self, found: executable.Executable) -> None:
         options = self.options
-        command = Command(tuple(options.command), options.stdin, options.setup, float(options.timeout))
+        command = Command(tuple(options.command), options.stdin, options.setup, float(options.timeout or options.budget))
         self.status.print(f"recording {command.text}", markup=False, soft_wrap=True)
         try:
             self.recorded = recording.record(command, found, self.tools, self.folder, options.most)
         except KeyboardInterrupt:
             self.interrupted = True
             return
-        self.ask()
-        assert self.catalogue is not None
+        self.ask_for_replays()
+        if self.recorded.hung:  # it would again
+            return
         left = options.budget - (time.monotonic() - self.begun)
         plan = pairs.Plan(
             command, found, mallocs.deployments(self.catalogue), secrets.randbits(32),
@@ -175,29 +178,25 @@ class _Measuring:
             self.measured = pairs.measure(plan, self.tools, _Runs(self.status, shown, command.name))
         self.interrupted = self.measured.interrupted
 
-    def ask(self) -> None:
-        """Asks the program for its list: of the recording's replays, where it can be replayed."""
-        if self.recorded is not None and self.recorded.file is not None:
-            name = recording.name_of(self.recorded.profile, "program")
-            replaying = replace(self.program, options=(f"--recording={name}={self.recorded.file}",))
-            try:
-                self.catalogue, self.program = ask(replaying), replaying
-                return
-            except BadInput as problem:
-                self.recorded = replace(self.recorded, problem=f"it cannot be replayed: {problem}")
-        self.catalogue = ask(self.program)
+    def ask_for_replays(self) -> None:
+        """Takes the program's list with the replays of the recording, where there is one that can be replayed."""
+        if self.recorded is None or self.recorded.file is None:
+            return
+        name = recording.name_of(self.recorded.profile, "program")
+        replaying = replace(self.program, options=(f"--recording={name}={self.recorded.file}",))
+        try:
+            self.catalogue, self.program = ask(replaying), replaying
+        except BadInput as problem:
+            self.recorded = replace(self.recorded, problem=f"it cannot be replayed: {problem}")
 
     def seconds_of_replay(self) -> float:
-        if self.recorded is None or self.catalogue is None or not self.recorded.is_replayable:
+        if self.recorded is None or not self.recorded.is_replayable:
             return 0.0
         calls = int(self.recorded.profile.get("events", 0))
         seconds = REPLAY_PER_BENCHMARK * len(self.catalogue.benchmarks) + REPLAY_PER_CALL * calls
         return float(min(seconds, REPLAY_SHARE * self.options.budget))
 
     def replay(self) -> None:
-        if self.catalogue is None:
-            self.ask()
-        assert self.catalogue is not None
         if self.interrupted or self.recorded is None or not self.recorded.is_replayable:
             return
         processes = scheduler.PROCESSES[PROFILE]
@@ -205,24 +204,24 @@ class _Measuring:
             self.program, self.catalogue, processes, secrets.randbits(32), doctor.fitness(self.catalogue)
         )
         parts = self.folder / "replay"
-        plan.write(parts)
         try:
+            plan.write(parts)
             with bar(self.status) as shown:
                 scheduler.measure(plan, parts, _Replays(plan, self.status, shown))
         except KeyboardInterrupt:
             self.interrupted = True
-        except UnitFailed as problem:
-            self.recorded = replace(self.recorded, problem=f"it could not be replayed: {problem}")
-        with contextlib.suppress(BadInput):  # interrupted before a process had ended
+        except (UnitFailed, OSError) as problem:  # such as a full disk: what the runs showed is kept
+            self.recorded = replace(self.recorded, problem=f"it could not be replayed: {first_line(problem)}")
+        with contextlib.suppress(BadInput):  # no process had ended
             self.replayed = read_program_output(parts / RUN_FILES[0])
-        shutil.rmtree(parts)
+        shutil.rmtree(parts, ignore_errors=True)
 
     # ---- the answer
 
     def tell(self) -> int:
-        file = result.write(self.folder, self.catalogue, self.replayed, self.measured, self.recorded) if self.catalogue else None
+        file = result.write(self.folder, self.catalogue, self.replayed, self.measured, self.recorded)
         if file is None:
-            _remove_if_empty(self.folder)
+            self.clear()
             if self.interrupted:
                 print(f"{PROGRAM}: interrupted before anything was measured", file=sys.stderr)
                 return INTERRUPTED
@@ -248,15 +247,19 @@ class _Measuring:
             _draw(self.folder, file)
         return SUCCESS if answered.whole else NOT_WHOLE
 
+    def clear(self) -> None:
+        """Deletes recordings without a call, and the folder where it is empty."""
+        if self.options.recording is None and self.recorded is not None and not self.recorded.is_replayable:
+            for file in self.recorded.files:
+                file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
+
     def why_nothing(self) -> str:
         if self.measured is not None and self.measured.problem:
             return self.measured.problem
-        return self.recorded.problem if self.recorded is not None and self.recorded.problem else "nothing was measured"
-
-
-def _remove_if_empty(folder: Path) -> None:
-    with contextlib.suppress(OSError):
-        folder.rmdir()
+        reasons = () if self.recorded is None else (self.recorded.hung, self.recorded.problem)
+        return next(filter(None, reasons), "nothing was measured")
 
 
 def _draw(folder: Path, file: Path) -> None:

@@ -34,6 +34,7 @@ class Recorded:
     profile: Mapping[str, Any]  # as the program describes the largest; empty: there is nothing to replay
     problem: str = ""  # why; else empty
     notes: tuple[str, ...] = ()  # sentences: what limits it
+    hung: str = ""  # that the command did not end, and when; empty: it did
 
     @property
     def file(self) -> Path | None:
@@ -53,15 +54,16 @@ def record(command: Command, executable: Executable, tools: Tools, folder: Path,
         return Recorded((), {}, executable.barrier)
     variables = {FOLDER: str(folder.resolve()), MOST: str(most)}
     seen = observe(command, tools, (recorder,), variables, executable.file)
+    hung = f"{command.name} {seen.end}" if seen.timed_out is not None else ""
     processes = _count_of_processes(folder)
     files = sorted(folder.glob("recording-*.shr"), key=lambda file: (-file.stat().st_size, file.name))
     if not files:
-        return Recorded((), {}, f"{command.name} made no call of malloc that the recorder saw ({seen.end})")
+        return Recorded((), {}, f"{command.name} made no call of malloc that the recorder saw ({seen.end})", hung=hung)
     try:
         profile = describe_recording(tools.observe.with_name(PROGRAM), files[0])
     except BadInput as problem:
-        return Recorded(tuple(files), {}, str(problem))
-    return Recorded(tuple(files), profile, "", tuple(_notes(command, seen, files, processes, profile)))
+        return Recorded(tuple(files), {}, str(problem), hung=hung)
+    return Recorded(tuple(files), profile, "", tuple(_notes(command, seen, files, processes, profile)), hung)
 
 
 def _count_of_processes(folder: Path) -> int:

@@ -36,8 +36,8 @@ def write(
     if recorded is not None:
         facts["recording"] = _facts_of(recorded)
         facts["notes"] = [*facts.get("notes", ()), *recorded.notes]
-        if not measured and recorded.profile:
-            facts["command"] = recorded.profile.get("command")
+        if measured is None:
+            facts |= {"command": recorded.profile.get("command"), "problem": recorded.hung}
     document["context"][CONTEXT] = facts
     write_compact(folder / RUN_FILE, document)
     return folder / RUN_FILE
