@@ -28,7 +28,7 @@ from support.chromium import Browser, running_browser  # noqa: E402
 AXE = Path(__file__).with_name("node_modules") / "axe-core" / "axe.min.js"
 NARROW = (390, 844)
 CHART = "#chart-handoff"
-MOST_BYTES = 850_000  # of a full run's page, some 4,400 benchmarks: it is kept beside the reference run
+MOST_BYTES = 900_000  # of a full run's page, some 4,500 benchmarks: it is kept beside the reference run
 MOST_TO_FIRST_PAINT = 1000.0  # milliseconds, on a machine that does nothing else: a tenth of it is usual
 SLACK = 3  # for one that tests in parallel
 
@@ -65,7 +65,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # ---- the whole page
 
 
-def test_a_full_run_is_under_850_kb_and_asks_nothing_of_the_network(chromium: Browser, full_page: Path) -> None:
+def test_a_full_run_is_under_900_kb_and_asks_nothing_of_the_network(chromium: Browser, full_page: Path) -> None:
     assert full_page.stat().st_size < MOST_BYTES
     chromium.requests()
     chromium.open(full_page)

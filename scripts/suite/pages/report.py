@@ -43,6 +43,7 @@ HEADER = ("chapter", "question", "operation", "untimed", "heap", "held_against",
 
 # Counters that describe the measurement, not the benchmark.
 ABOUT_MEASURING = ("ns_per_addition", *DISTURBANCES, "child_seconds")
+SERIES = re.compile(r"(live|resident)_\d\d")  # 32 points over a replay: their chart shows them
 FROM_THE_KERNEL = ("page_faults",)
 CHILD = "child_seconds"  # has it: the time is that of a child process, and only its counters say something
 
@@ -487,7 +488,7 @@ def _sureness(run: Run, benchmark: Benchmark, figure: Estimate) -> Row:
 
 def counters_of(measured: Iterable[Benchmark]) -> list[str]:
     keys = dict.fromkeys(key for benchmark in measured for sample in benchmark.samples for key in sample.counters)
-    return [key for key in keys if key not in ABOUT_MEASURING]
+    return [key for key in keys if key not in ABOUT_MEASURING and not SERIES.fullmatch(key)]
 
 
 def _ratio(benchmark: Benchmark | None, base: Benchmark | None) -> Row | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from suite.program.command import Command, Tools, observe
 from support.measuring_program import program, run
 
 HEADER = struct.Struct("<8sIIIIII")  # magic, version, bytes of the command, process, parent, first thread, flags
@@ -68,13 +69,9 @@ def test_a_file_of_a_hundred_gigabytes_takes_no_memory(content: bytes, tmp_path:
     file = tmp_path / "x.shr"
     file.write_bytes(content)
     os.truncate(file, HUNDRED_GB)
-    arguments = [str(program()), f"--describe-recording={file}"]
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    child = os.posix_spawn(arguments[0], arguments, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, nothing, 2)])
-    os.close(nothing)
-    _, status, used = os.wait4(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 2
-    assert used.ru_maxrss < 100_000  # KiB: that of the program itself
+    seen = observe(Command((str(program()), f"--describe-recording={file}")), Tools.beside(program()))
+    assert seen.exit_code == 2
+    assert seen.peak_resident < 100 << 20  # the program itself
 
 
 def test_a_recording_without_chunks_is_cut_off(tmp_path: Path) -> None:
