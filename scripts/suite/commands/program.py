@@ -232,6 +232,9 @@ class _Measuring:
         console = console_for_results()
         for sentence in answered.sentences:
             console.print(sentence, markup=False, soft_wrap=True)
+        if answered.profile is not None:
+            console.print()
+            console.print(own_program.profile_table(answered.profile))
         if answered.mallocs:
             console.print()
             console.print(own_program.as_table(answered))

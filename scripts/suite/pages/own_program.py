@@ -310,6 +310,39 @@ def _row(malloc: MallocAnswer) -> tuple[str, ...]:
     )
 
 
+def profile_rows(profile: Profile) -> list[tuple[str, str]]:
+    """What the program asks of malloc: the names of figures, and their texts."""
+    calls = {key: f"{count:,} {key.replace('_', ' ')}" for key, count in profile.calls.items() if count}
+    sizes, lifetimes, live = profile.sizes, profile.lifetimes, profile.live
+    rows = [
+        ("calls", ", ".join(calls.values())),
+        ("block sizes", f"half at most {bytes_text(sizes.p50)}, 90 % at most {bytes_text(sizes.p90)}, 99 % at most "
+         f"{bytes_text(sizes.p99)}, largest {bytes_text(sizes.max)}; {bytes_text(profile.bytes)} in all"),
+        ("lifetimes", f"half at most {lifetimes.p50:,} further allocations, 90 % at most {lifetimes.p90:,}, 99 % at most "
+         f"{lifetimes.p99:,}"),
+        ("live", f"at most {bytes_text(live.peak_bytes)} and {live.peak_blocks:,} blocks; at the end "
+         f"{bytes_text(live.final_bytes)} and {live.final_blocks:,} blocks"),
+    ]  # fmt: skip
+    parts = {
+        "stack-like": profile.stack_like, "temporary": profile.temporary, "region-like": profile.region_like,
+        "freed by another thread": profile.freed_by_other, "never freed": profile.never_freed,
+    }  # fmt: skip
+    rows += [
+        (name, f"{phrases.share(part.blocks / profile.allocations)} of the blocks, {phrases.share(part.bytes / profile.bytes)} of the bytes")
+        for name, part in parts.items()
+        if profile.allocations and profile.bytes
+    ]
+    unseen = [("not recorded", f"{profile.unseen:,} calls")] if profile.unseen else []
+    return [*rows, *unseen, *([] if profile.ended in ("exit", "quick_exit") else [("the recording ends by", profile.ended)])]
+
+
+def profile_table(profile: Profile) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for row in profile_rows(profile):
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
 SUMMARY_HEADINGS = (
     "program", "calls", "CPU time", "peak live", "stack-like", "region-like", "its malloc", "cost of the calls",
     "a stack would save", "best malloc by runs", "the same by replay",

@@ -221,6 +221,11 @@ class ReportedRun:
         return own_program.answer(self.run)
 
     @property
+    def profile_rows(self) -> list[tuple[str, str]]:
+        profile = self.answer.profile if self.answer is not None else None
+        return own_program.profile_rows(profile) if profile is not None else []
+
+    @property
     def answer_rows(self) -> list[tuple[str, ...]]:
         return own_program.as_rows(self.answer) if self.answer is not None else []
 

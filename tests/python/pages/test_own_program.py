@@ -171,12 +171,33 @@ def test_table_and_summary_have_a_cell_for_each_heading(tmp_path: Path) -> None:
     assert [spaces(cell) for cell in summary[:7]] == ["parse", "1,900", "3 s", "8.79 KiB", "50 %", "30 %", "glibc"]
 
 
+def test_the_profile_is_told_whole(tmp_path: Path) -> None:
+    found = answered(document(), tmp_path)
+    assert found.profile is not None
+    rows = {name: spaces(text) for name, text in own_program.profile_rows(found.profile)}
+    assert rows["calls"] == "700 malloc, 100 calloc, 150 new, 50 realloc, 750 free, 150 delete"
+    assert rows["block sizes"] == (
+        "half at most 24 B, 90 % at most 200 B, 99 % at most 1.95 KiB, largest 4 KiB; 97.7 KiB in all"
+    )
+    assert rows["lifetimes"] == "half at most 0 further allocations, 90 % at most 20, 99 % at most 500"
+    assert rows["live"] == "at most 8.79 KiB and 90 blocks; at the end 4.88 KiB and 50 blocks"
+    assert rows["stack-like"] == "50 % of the blocks, 50 % of the bytes"
+    assert rows["temporary"] == "45 % of the blocks, 40 % of the bytes" and rows["never freed"].startswith("5 % of the blocks")
+    assert "not recorded" not in rows and "the recording ends by" not in rows
+    made = document()
+    made["context"]["program"]["recording"]["profile"].update(unseen=7, ended="cut off")
+    profile = answered(made, tmp_path).profile
+    assert profile is not None
+    assert own_program.profile_rows(profile)[-2:] == [("not recorded", "7 calls"), ("the recording ends by", "cut off")]
+
+
 def test_the_page_of_a_program_has_its_answer_and_no_claims(tmp_path: Path) -> None:
     write_json(tmp_path / "run.json", document())
     page = report.make([read_run(tmp_path / "run.json")])
     assert "<title>What memory costs in parse" in page
     assert "parse takes 0.9 times the CPU time with mimalloc" in page
     assert "Common claims about stack and heap" not in page
+    assert "<dt>stack-like</dt><dd><bdi>50" in page
     assert all(f'<th scope="col">{heading}</th>' in page for heading in own_program.HEADINGS)
 
 
