@@ -86,7 +86,11 @@ class ProgramAnswer:
     @property
     def notes(self) -> list[str]:
         notes = self.end_to_end.notes if self.end_to_end is not None else ()
-        return [*self.missing, *(f"{note[:1].upper()}{note[1:].rstrip('.')}." for note in notes)]
+        return [*self.missing, *(f"{self._begun(note).rstrip('.')}." for note in notes)]
+
+    def _begun(self, sentence: str) -> str:
+        """With a capital, unless the program's name begins it."""
+        return sentence if sentence.startswith(self.name) else f"{sentence[:1].upper()}{sentence[1:]}"
 
 
 def answer(run: Run) -> ProgramAnswer | None:

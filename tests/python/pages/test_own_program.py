@@ -74,7 +74,9 @@ def test_the_answer_says_calls_cost_change_and_saving(tmp_path: Path) -> None:
         "50 % of its blocks die last in, first out, so that a stack could have served them: with glibc, that would save 12 ms ("
     )
     assert stack.endswith("; 30 % die in bursts that empty what was taken since a moment, as in an arena.")
-    assert answered(document(), tmp_path).notes == ["A note."]
+    made = document()
+    made["context"]["program"]["notes"] = ["a note", "parse takes long."]
+    assert answered(made, tmp_path).notes == ["A note.", "parse takes long."]
     assert len(rest) == 1 and "predicts another CPU time of parse than its runs show" in rest[0]
     assert "0.993 times (0.993 to 0.993) predicted, 0.9" in rest[0] and "with mimalloc" in rest[0]
 
