@@ -86,9 +86,12 @@ std::optional<double> team::ns_line_trip() {
   std::array<double, stretches> ns{};
   round([&](unsigned thread) {
     if (thread > 1) return;
+    // A trip takes under a microsecond. Two threads that were left one processor pass it on: each would otherwise spin until
+    // the system takes it from it, milliseconds a trip.
+    constexpr int patience = 1 << 14;
     const auto wait_for = [&](int value) {
-      while (line.load(std::memory_order_acquire) != value) {
-      }
+      for (int spins = 0; line.load(std::memory_order_acquire) != value;)
+        if (++spins > patience) std::this_thread::yield();
     };
     int turn = 0;
     for (double& stretch : ns) {
