@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib
 import secrets
 import shutil
 import sys
@@ -30,6 +29,7 @@ from suite.base.cli import (
 )
 from suite.base.errors import BadInput, UnitFailed
 from suite.base.text import first_line
+from suite.commands.run import draw
 from suite.gate.sequential_test import THRESHOLD
 from suite.pages import own_program, summary
 from suite.program import executable, mallocs, pairs, recording, result
@@ -246,8 +246,8 @@ class _Measuring:
         if self.interrupted:
             print(f"{PROGRAM}: interrupted; the results so far are in {self.folder}", file=sys.stderr)
             return INTERRUPTED
-        if not self.options.no_figures:
-            _draw(self.folder, file)
+        if not self.options.no_figures and (page := draw(run)) is not None:
+            print(f"report: {page}")
         return SUCCESS if answered.whole else NOT_WHOLE
 
     def clear(self) -> None:
@@ -263,19 +263,6 @@ class _Measuring:
             return self.measured.problem
         reasons = () if self.recorded is None else (self.recorded.hung, self.recorded.problem)
         return next(filter(None, reasons), "nothing was measured")
-
-
-def _draw(folder: Path, file: Path) -> None:
-    """Writes charts and page beside the result. Without the drawing libraries, the result is kept all the same."""
-    try:
-        charts, report = (importlib.import_module(f"suite.{name}") for name in ("charts", "pages.report"))
-    except ImportError as missing:
-        print(f"figures and report: not made ({missing})")
-        return
-    run = read_run(file)
-    files = charts.draw_all(run, folder / "figures")
-    print(f"figures: {len(files)} in {folder / 'figures'}")
-    print(f"report: {report.write(report.make([run]), folder / 'report.html')}")
 
 
 # ---- progress

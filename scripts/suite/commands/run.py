@@ -124,7 +124,8 @@ def _run(options: argparse.Namespace, root: Path, build: Builder, status: Consol
     if not run.series():
         raise UnitFailed(f"no benchmark gave a result: {run.failed[0].reason}; see {run.path}")
     _print_findings(run)
-    _draw(run, options.no_figures)
+    if not options.no_figures and (page := draw(run)) is not None:
+        print(f"report, with the verdicts on common claims about stack and heap: {page}")
     return SOME_FAILED if run.failed else SUCCESS
 
 
@@ -288,20 +289,19 @@ def _print_findings(run: Run) -> None:
     console.print(f"results: {run.path}", markup=False, soft_wrap=True)
 
 
-def _draw(run: Run, unwanted: bool) -> None:
-    """Writes charts and page beside the result. Without the drawing libraries, the result is kept all the same."""
-    if unwanted:
-        return
+def draw(run: Run) -> Path | None:
+    """Writes charts and page beside the result, and returns the page. Without the drawing libraries, the result is kept all
+    the same."""
     folder = run.path.parent
     try:
         charts, report = (importlib.import_module(f"suite.{name}") for name in ("charts", "pages.report"))
     except ImportError as missing:
         print(f"figures and report: not made ({missing})")
-        return
+        return None
     files = charts.draw_all(run, folder / "figures")
     print(f"figures: {len(files)} in {folder / 'figures'}")
-    page = report.write(report.make([run]), folder / "report.html")
-    print(f"report, with the verdicts on common claims about stack and heap: {page}")
+    page: Path = report.write(report.make([run]), folder / "report.html")
+    return page
 
 
 if __name__ == "__main__":

@@ -160,7 +160,8 @@ class Catalogue:
 
 def ask(program: Program) -> Catalogue:
     """Asks the program for its list. Raises BadInput, with the program's own error line where it has one."""
-    answer = _list_json(program)
+    question = "--list=json"
+    answer = _answer_of(program.command(question), question, LIST_SECONDS)
     try:
         measured = answer.pop("timer", None)  # differs a little at each start, so the digest must not depend on it
         timer = Timer(float(measured["step_ns"]), float(measured["reading_ns"])) if measured else None
@@ -175,40 +176,30 @@ def ask(program: Program) -> Catalogue:
     return Catalogue(parts, declared, mallocs, context, _digest(answer), timer)
 
 
-def _list_json(program: Program) -> Any:
+def describe_recording(executable: Path, file: Path) -> Mapping[str, Any]:
+    """What the program says of a recording of a program's calls of malloc. Raises BadInput, with its own error line."""
+    question = f"--describe-recording={file}"
+    described = _answer_of([str(executable), question], question, DESCRIBE_SECONDS)
+    if not isinstance(described, dict):
+        raise BadInput(f"{executable} {question}: the output is not a JSON object")
+    return described
+
+
+def _answer_of(command: list[str], question: str, seconds: float) -> Any:
+    """The JSON that the program prints when it is asked. Raises BadInput, with its own error line where it has one."""
+    asked = f"{command[0]} {question}"
     try:
-        command = program.command("--list=json")
-        ended = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=LIST_SECONDS)
+        ended = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=seconds)
     except OSError as error:
-        raise BadInput(f"{program.executable} cannot be run ({error.strerror})") from None
+        raise BadInput(f"{command[0]} cannot be run ({error.strerror})") from None
     except subprocess.TimeoutExpired:
-        raise BadInput(f"{program.executable} --list=json did not end within {LIST_SECONDS:.0f} s") from None
+        raise BadInput(f"{asked} did not end within {seconds:.0f} s") from None
     if ended.returncode != 0:
-        raise BadInput(_last_line(ended.stderr) or f"{program.executable} --list=json {_end_of(ended.returncode)}{_memory_limit()}")
+        raise BadInput(_last_line(ended.stderr) or f"{asked} {_end_of(ended.returncode)}{_memory_limit()}")
     try:
         return json.loads(ended.stdout)
     except (ValueError, RecursionError):
-        raise BadInput(f"{program.executable} --list=json: the output is not JSON") from None
-
-
-def describe_recording(executable: Path, file: Path) -> Mapping[str, Any]:
-    """What the program says of a recording of a program's calls of malloc. Raises BadInput, with its own error line."""
-    command = [str(executable), f"--describe-recording={file}"]
-    try:
-        ended = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=DESCRIBE_SECONDS)
-    except OSError as error:
-        raise BadInput(f"{executable} cannot be run ({error.strerror})") from None
-    except subprocess.TimeoutExpired:
-        raise BadInput(f"{file} was not described within {DESCRIBE_SECONDS:.0f} s") from None
-    if ended.returncode != 0:
-        raise BadInput(_last_line(ended.stderr) or f"{' '.join(command)} {_end_of(ended.returncode)}{_memory_limit()}")
-    try:
-        answer = json.loads(ended.stdout)
-    except (ValueError, RecursionError):
-        answer = None
-    if not isinstance(answer, dict):
-        raise BadInput(f"{' '.join(command)}: the output is not a JSON object")
-    return answer
+        raise BadInput(f"{asked}: the output is not JSON") from None
 
 
 def _digest(answer: Any) -> str:
