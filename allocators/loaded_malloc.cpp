@@ -234,6 +234,13 @@ loaded_malloc malloc_library::load() const {
   return loaded.functions;
 }
 
+bool is_plain_name(std::string_view name) {
+  const auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || std::strchr("_.-", c) != nullptr;
+  };
+  return !name.empty() && std::all_of(name.begin(), name.end(), plain);
+}
+
 malloc_request parse_malloc_request(std::string_view text) {
   const auto refuse = [&](const std::string& why) {
     return std::invalid_argument("--allocator " + std::string(text) + ": " + why + " (expected NAME=FILE[,PREFIX])");
@@ -246,10 +253,7 @@ malloc_request parse_malloc_request(std::string_view text) {
   const auto comma = rest.rfind(',');
   request.file = rest.substr(0, comma);
   if (comma != std::string_view::npos) request.prefix = rest.substr(comma + 1);
-  const auto plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || std::strchr("_.-", c) != nullptr;
-  };
-  if (request.name.empty() || !std::all_of(request.name.begin(), request.name.end(), plain))
+  if (!is_plain_name(request.name))
     throw refuse("the name may have only a-z, 0-9, '_', '.' and '-'");
   if (request.file.empty()) throw refuse("it names no file");
   return request;

@@ -90,6 +90,9 @@ malloc_library try_malloc(const std::vector<std::string>& files, std::string_vie
 /// How the reason of a library begins that could be loaded and then had a fault.
 inline constexpr std::string_view in_the_load_test = "in the load test ";
 
+/// Whether a name may stand in that of a benchmark: of [a-z0-9_.-], and not empty.
+bool is_plain_name(std::string_view name);
+
 /// A malloc named on the command line as NAME=FILE[,PREFIX].
 struct malloc_request {
   std::string name, file, prefix;

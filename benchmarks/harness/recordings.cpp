@@ -1,7 +1,6 @@
 #include "recordings.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <memory>
 #include <stdexcept>
@@ -9,6 +8,7 @@
 #include "embedded_recordings.hpp"
 #include "forked.hpp"
 #include "free_memory.hpp"
+#include "loaded_malloc.hpp"
 #include "operations.hpp"
 #include "reader.hpp"
 
@@ -37,10 +37,7 @@ recording_request parse_recording_request(std::string_view text) {
   const auto equals = text.find('=');
   if (equals == std::string_view::npos) throw refuse("it has no '='");
   const recording_request request{std::string(text.substr(0, equals)), std::string(text.substr(equals + 1))};
-  const auto plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || std::strchr("_.-", c) != nullptr;
-  };
-  if (request.name.empty() || !std::all_of(request.name.begin(), request.name.end(), plain))
+  if (!is_plain_name(request.name))
     throw refuse("the name may have only a-z, 0-9, '_', '.' and '-'");
   if (request.file.empty()) throw refuse("it names no file");
   return request;
