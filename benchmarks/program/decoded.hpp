@@ -1,4 +1,4 @@
-// Where are the operations of a recording while they are replayed? In memory that is no malloc's: decoded by a copy of this
+// Where are the operations of a recording while they are replayed? In memory outside every malloc: decoded by a copy of this
 // process, so that the heap that is measured has not held what decoding needs.
 #pragma once
 
