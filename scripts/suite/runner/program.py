@@ -45,7 +45,7 @@ class Program:
     profile: str
     only: str | None = None
     allocators: tuple[str, ...] = ()
-    preload: str = ""  # a library to start it with
+    settings: tuple[tuple[str, str], ...] = ()  # environment variables that its processes get
     options: tuple[str, ...] = ()  # more options of the program or of Google Benchmark
     draws_layout: bool = False  # each of its processes draws its memory layout
     tested: tuple[str, ...] | None = None  # the malloc libraries that its list found to be available
@@ -56,6 +56,10 @@ class Program:
         chosen += [f"--allocator={allocator}" for allocator in self.allocators]
         chosen += [f"--tested={','.join(self.tested)}"] if self.tested is not None else []
         return [str(self.executable), *chosen, *self.options, *more]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, **dict(self.settings)}
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,7 @@ class Catalogue:
 def ask(program: Program) -> Catalogue:
     """Asks the program for its list. Raises BadInput, with the program's own error line where it has one."""
     question = "--list=json"
-    answer = _answer_of(program.command(question), question, LIST_SECONDS)
+    answer = _answer_of(program.command(question), question, LIST_SECONDS, program.environment)
     try:
         measured = answer.pop("timer", None)  # differs a little at each start, so the digest must not depend on it
         timer = Timer(float(measured["step_ns"]), float(measured["reading_ns"])) if measured else None
@@ -185,11 +189,11 @@ def describe_recording(executable: Path, file: Path) -> Mapping[str, Any]:
     return described
 
 
-def _answer_of(command: list[str], question: str, seconds: float) -> Any:
+def _answer_of(command: list[str], question: str, seconds: float, environment: Mapping[str, str] | None = None) -> Any:
     """The JSON that the program prints when it is asked. Raises BadInput, with its own error line where it has one."""
     asked = f"{command[0]} {question}"
     try:
-        ended = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=seconds)
+        ended = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=seconds, env=environment)
     except OSError as error:
         raise BadInput(f"{command[0]} cannot be run ({error.strerror})") from None
     except subprocess.TimeoutExpired:
@@ -281,7 +285,7 @@ def measure_part(
     try:
         with tempfile.TemporaryFile() as errors:
             before = interference.take_snapshot()
-            exit_code, used, stopped = _run(command, errors, limit, program.preload)
+            exit_code, used, stopped = _run(command, errors, limit, program.environment)
             after = interference.take_snapshot()
             beside = interference.interference_between(before, after, used, stopped, len(part.benchmarks))
             if exit_code != 0:
@@ -300,10 +304,10 @@ def measure_part(
 Ended = tuple[int, resource.struct_rusage, float]
 
 
-def _run(command: list[str], errors: IO[bytes], limit: float, preload: str) -> Ended:
+def _run(command: list[str], errors: IO[bytes], limit: float, environment: Mapping[str, str]) -> Ended:
     """The exit code (negative: the signal that ended the process), the resources the process and its children used, and the
     seconds for which it was stopped."""
-    running = _Process([*_ends_with_this_process(), *command], errors, preload)
+    running = _Process([*_ends_with_this_process(), *command], errors, environment)
     try:
         running.start()
         ended = running.ended.get(timeout=limit)
@@ -320,10 +324,9 @@ class _Process(threading.Thread):
     """Starts a process and waits for its end, in a thread: wait4 has no time limit, and polling would disturb the
     process. An interrupt reaches only the main thread, so it never comes between the start and the wait."""
 
-    def __init__(self, command: list[str], errors: IO[bytes], preload: str) -> None:
+    def __init__(self, command: list[str], errors: IO[bytes], environment: Mapping[str, str]) -> None:
         super().__init__(daemon=True)
-        self.command, self.errors = command, errors
-        self.environment = {**os.environ, "LD_PRELOAD": preload} if preload else None
+        self.command, self.errors, self.environment = command, errors, environment
         self.ended: queue.SimpleQueue[Ended | OSError] = queue.SimpleQueue()
         self.changing = threading.Lock()  # held while the process is created, and while its number becomes free
         self.number: int | None = None

@@ -81,7 +81,8 @@ class SuiteUnderTest:
 
     def rows(self, only: str, preload: str = "") -> dict[str, Mapping[str, Any]]:
         """Runs one process. Returns time and counters of each benchmark that matches. Raises UnitFailed."""
-        program = replace(self.program, only=only, preload=preload)
+        settings = (("LD_PRELOAD", preload),) if preload else ()
+        program = replace(self.program, only=only, settings=settings)
         part = Part("verify", "verify", 0, ".", ())
         document, _ = measure_part(program, part, self.folder, TIME_LIMIT)
         return {row["run_name"]: row for row in document["benchmarks"] if not failure_of(row)}
