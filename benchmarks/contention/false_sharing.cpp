@@ -153,6 +153,7 @@ const family false_sharing({
                   "does nothing else; atomic writes cannot wait. Unlike in the published programs, blocks are kept "
                   "while they are written, so that only the writing is measured.",
     .least_times = {{"false_sharing/.*write:plain", 0.1}, {"false_sharing/.*write:atomic", 2}},
+    .turn_ms = turn_of_threads_ms,
 }, [](benchmark_registry& registry) {
   const unsigned cores = this_machine().cores();
   const std::vector<unsigned> counts = registry.chosen() == profile::smoke ? std::vector{2U} : thread_counts(cores);

@@ -78,6 +78,7 @@ const family handoff({
                   "pair on one core takes turns instead of working in parallel.",
     .core = {"^handoff/(glibc|malloc)/pairs:1$"},
     .operations = {{"handoff/witness/pairs:1", one_block(64, {{"first_written", nearly_all}, {"frees_elsewhere", 1}}), 1}},
+    .turn_ms = turn_of_threads_ms,
 }, [](benchmark_registry& registry) {
   const unsigned most = std::max(1U, this_machine().cores() / 2);
   std::vector<unsigned> counts{1};

@@ -109,6 +109,7 @@ const family larson({
     .operations = {{.benchmark = "larson/witness/life:16384/threads:2",
                     .notes = one_block({495, 513}, {{"first_written", nearly_all}}), .calls = 2, .workers = 2,
                     .in_process = {{"live", 0}}}},
+    .turn_ms = turn_of_threads_ms,
 }, [](benchmark_registry& registry) {
   // The team only waits here. Google Benchmark ends a measurement by the processor time of its first thread, or after
   // five times the requested time on the wall clock: a batch takes that long, or ten times as many operations would be

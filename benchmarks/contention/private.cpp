@@ -145,6 +145,7 @@ const family privates({
                     .notes = one_block(mean_of_uniform_sizes, {{"first_written", nearly_all}, {"frees_elsewhere", 0}}),
                     .calls = 2, .workers = 2},
                    {.benchmark = "private/small_buffer/threads:1", .notes = blocks_of(1000, 1.0 / 1009), .preload = true}},
+    .turn_ms = turn_of_threads_ms,
 }, [](benchmark_registry& registry) {
   const unsigned cores = this_machine().cores();
   for (const unsigned count : registry.chosen() == profile::smoke ? std::vector{1U, 2U} : thread_counts(cores))

@@ -73,6 +73,7 @@ const family refcount({
                   "count without atomic instructions in a program that never had a thread. The copy is dropped at "
                   "once: the best case.",
     .least_times = {{"refcount/object:none/", 0.1}, {"refcount/object:(own|shared)/", 4}},
+    .turn_ms = turn_of_threads_ms,
 }, [](benchmark_registry& registry) {
   const unsigned cores = this_machine().cores();
   for (const unsigned count : registry.chosen() == profile::smoke ? std::vector{1U, 2U} : thread_counts(cores))

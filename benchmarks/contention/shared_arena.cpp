@@ -132,6 +132,7 @@ const family shared_arena({
     .operations = {{.benchmark = "shared_arena/new_delete/memory:shared/threads:2", .notes = blocks_of(64, 1), .calls = 2,
                     .workers = 2, .preload = true}},
     .least_times = {{"shared_arena/(arena|pmr_monotonic|pool)/memory:own", 0.3}, {"shared_arena/.*/memory:shared", 2}},
+    .turn_ms = turn_of_threads_ms,
 }, [](benchmark_registry& registry) {
   for (const unsigned count : registry.chosen() == profile::smoke ? std::vector{2U} : thread_counts(this_machine().cores()))
     for (const bool own : {true, false})

@@ -229,6 +229,7 @@ const family thread_start({
                   "processor than its starter. With one processor there is only starter, with --pin=none only any. "
                   "Hardware counts, which end with the thread, are absent.",
     .least_times = {{"thread_start/(cached|fresh)_stack/", 2000}, {"thread_start/none/.*touch:all", 8}},
+    .turn_ms = turn_of_threads_ms,
 }, [](benchmark_registry& registry) {
   for (const std::size_t kib :
        registry.pick<std::size_t>({64, 8192}, {64, 1024, 8192, 65536}, {64, 256, 1024, 8192, 32768, 65536}))

@@ -58,6 +58,7 @@ const family threadtest({
     .operations = {{"threadtest/witness/count:10000/threads:1", one_block(8, {{"first_written", 1}, {"frees_up", nearly_all}}), 2},
                    {.benchmark = "threadtest/witness/count:10000/threads:2",
                     .notes = one_block(8, {{"frees_elsewhere", 0}}), .calls = 2, .workers = 2}},
+    .turn_ms = turn_of_threads_ms,
 }, [](benchmark_registry& registry) {
   const unsigned cores = this_machine().cores();
   for (const unsigned count : registry.chosen() == profile::smoke ? std::vector{1U, 2U} : thread_counts(cores))

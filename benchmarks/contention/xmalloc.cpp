@@ -147,6 +147,7 @@ const family xmalloc({
                     .notes = one_block(64, {{"first_written", nearly_all}, {"frees_elsewhere", 1}}), .calls = 1,
                     .in_process = {{"live_at_last_taking", 1024}, {"live", 0}}},
                    {"xmalloc/witness/bytes:mixed/depth:1024/threads:2", one_block({400, 440}, {{"frees_elsewhere", 1}}), 1}},
+    .turn_ms = turn_of_threads_ms,
 }, [](benchmark_registry& registry) {
   const unsigned cores = this_machine().cores();
   for (const unsigned count : registry.chosen() == profile::smoke ? std::vector{2U} : thread_counts(cores)) {

@@ -29,6 +29,7 @@
 #include "layout.hpp"
 #include "plain_names.hpp"
 #include "shared_cache.hpp"
+#include "turns.hpp"
 
 namespace stackheap {
 namespace {
@@ -296,7 +297,8 @@ class separate_runs {
 
   [[noreturn]] void measure_here(const std::string& name, std::size_t index, const std::optional<std::string>& error,
                                  int socket) {
-    keep_only(name, error);
+    keep_only(name, error, chosen_.iterations);
+    if (chosen_.by_turns && !error) take_turns(*chosen_.by_turns);
     seed_layout(chosen_.layout, name);
     move_process_heap();
     on_moved_stack(drawn_stack_distance(), [&] {
@@ -356,6 +358,10 @@ std::size_t width_of(const std::vector<std::string>& names) {
 std::size_t run_apart(options& chosen) {
   const std::vector<std::string> names = selected_names(chosen);
   if (names.empty()) return 0;
+  if (chosen.by_turns && names.size() > 1)
+    throw std::invalid_argument("--turns goes with one benchmark, but --only and --benchmark_filter select " + std::to_string(names.size()));
+  if (chosen.by_turns && timed_once(names.front()))
+    throw std::invalid_argument("--turns: " + names.front() + " takes no turns, because each process measures it once");
   const std::string file_name = flag(chosen, "benchmark_out");
   std::ofstream file;
   std::vector<output> outputs;

@@ -1,5 +1,6 @@
 #include "catalogue.hpp"
 
+#include <algorithm>
 #include <iomanip>
 #include <sstream>
 #include <string_view>
@@ -54,6 +55,8 @@ static std::string json(const least_time& bound) {
   return json_object().member("benchmarks", bound.benchmarks).member("additions", bound.additions).text();
 }
 
+static bool takes_turns(const registered& listed) { return std::none_of(listed.names.begin(), listed.names.end(), timed_once); }
+
 static std::string json(const registered& listed) {
   const family& source = *listed.source;
   const about& facts = source.facts;
@@ -75,6 +78,8 @@ static std::string json(const registered& listed) {
       .member("operations", facts.operations)
       .member("least_times", facts.least_times)
       .member("past_second_cache", facts.past_second_cache)
+      .member("turn_ms", takes_turns(listed) ? facts.turn_ms : 0.0)
+      .member("warmed", facts.warmed)
       .member("benchmarks", listed.names)
       .text();
 }

@@ -32,7 +32,9 @@ void list_text(std::ostream& out, const std::vector<registered>& all);
 ///     `operations`, each {`benchmark`, `notes`, `calls`, `untimed`, `workers`, `in_process`, `preload`}, where `notes`
 /// and
 ///     `in_process` map names of the witness's notes to [low, high];
-///     `least_times`, each {`benchmarks` (a regular expression), `additions`}.
+///     `least_times`, each {`benchmarks` (a regular expression), `additions`};
+///     `turn_ms`, the length of a turn where two processes measure by turns, 0 where a process measures only once; `warmed`, a
+///     regular expression or empty: the benchmarks of which each turn has two repetitions, the first untimed.
 /// `strategies`: each with `name`, `what`, `idea`, `available`, `file`, `version`, `reason`, `package`, `process`.
 /// `context`: the facts of every result, as texts.
 void list_json(std::ostream& out, const std::vector<registered>& all, profile chosen);

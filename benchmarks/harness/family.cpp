@@ -8,6 +8,7 @@
 
 #include "libraries.hpp"
 #include "shared_cache.hpp"
+#include "turns.hpp"
 
 namespace stackheap {
 namespace {
@@ -41,9 +42,10 @@ prepared_fixture& last_prepared() {
   return last;
 }
 
-void register_benchmark(const std::string& name, const known_benchmark& known) {
+void register_benchmark(const std::string& name, const known_benchmark& known, const std::optional<std::int64_t>& iterations = {}) {
   auto* const added = benchmark::RegisterBenchmark(name.c_str(), known.body);
   if (known.timed == timing::once) added->Iterations(1)->UseManualTime();  // its name then ends in timed_once_suffix
+  else if (iterations) added->Iterations(*iterations);
 }
 
 /// Whether a quick run leaves out the benchmark, because it measures the library in some families only.
@@ -104,11 +106,13 @@ bool runs_at_once(const std::string& name) {
   });
 }
 
-void keep_only(const std::string& name, const std::optional<std::string>& error) {
+bool timed_once(const std::string& name) { return known_benchmarks().at(name).timed == timing::once; }
+
+void keep_only(const std::string& name, const std::optional<std::string>& error, const std::optional<std::int64_t>& iterations) {
   known_benchmark kept = known_benchmarks().at(name);
   if (error) kept.body = [message = *error](benchmark::State& state) { state.SkipWithError(message.c_str()); };
   benchmark::ClearRegisteredBenchmarks();
-  register_benchmark(name, kept);
+  register_benchmark(name, kept, iterations);
 }
 
 void benchmark_registry::add_named(const std::string& name, timing timed, std::function<void(benchmark::State&)> body) {
@@ -116,6 +120,7 @@ void benchmark_registry::add_named(const std::string& name, timing timed, std::f
   if (chosen_ == profile::quick && left_out_of_quick(family_, name)) return;
   names_.push_back(name);
   const auto guarded = [name, body = std::move(body), before = before_threads_](benchmark::State& state) {
+    begin_repetition();
     if (!before) have_had_threads();
     const std::optional<double> ns = shared_cache_beside(name);
     if (ns) state.counters["ns_shared_cache"] = *ns;

@@ -4,6 +4,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <cstdint>
 #include <functional>
 #include <initializer_list>
 #include <memory>
@@ -95,6 +96,9 @@ struct metric {
   double least = 0;  ///< smaller values count as this: the ratio of two values near zero says nothing
 };
 
+/// about::turn_ms where several threads do the work: starting and stopping them then takes little of a turn.
+inline constexpr double turn_of_threads_ms = 10;
+
 /// Everything that is known about a family, declared once. The texts are for readers: --list prints the question, the
 /// report shows all. The other fields are read by the scripts, from --list=json; they have defaults.
 struct about {
@@ -126,6 +130,11 @@ struct about {
   /// Benchmarks whose data lie past the second-level cache of common processors, as a regular expression over names: the
   /// time of the cache that they share with others is taken beside each (shared_cache.hpp).
   std::string_view past_second_cache = {};
+  /// The length of a turn, in milliseconds, where two processes measure by turns (turns.hpp).
+  double turn_ms = 5;
+  /// Benchmarks of which each turn has two repetitions, the first untimed: it brings back the data that the other process
+  /// has pushed out of a cache. A regular expression over names; for the others, more turns in the same time find more.
+  std::string_view warmed = {};
 };
 
 /// A family registers itself by being constructed, as a global in its own file.
@@ -150,9 +159,13 @@ void have_had_threads();
 /// Whether the benchmark of this name belongs to a family whose benchmarks run at the same time.
 bool runs_at_once(const std::string& name);
 
+/// Whether the benchmark of this name was added with timing::once.
+bool timed_once(const std::string& name);
+
 /// Removes every benchmark but this from those registered with Google Benchmark in this process. With an `error`, it
-/// is not measured but reported with that message.
-void keep_only(const std::string& name, const std::optional<std::string>& error);
+/// is not measured but reported with that message. With `iterations`, each repetition has so many, unless it is timed once.
+void keep_only(const std::string& name, const std::optional<std::string>& error,
+               const std::optional<std::int64_t>& iterations = {});
 
 /// Destroys what the last benchmark had prepared, and so ends its threads.
 void drop_prepared();

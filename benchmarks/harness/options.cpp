@@ -22,6 +22,9 @@ usage: stackheap [option]... [Google Benchmark option]...
   --pin=cores|none|LIST            pin each thread to a processor (default: cores, every physical core once first)
   --layout=NUMBER                  choose the memory layout that each benchmark's process draws (default: at random)
   --limit=SECONDS                  end a benchmark whose process takes longer, as an error (default: 60)
+  --iterations=NUMBER              repeat the operation so often in each repetition of a benchmark
+  --turns=IN,OUT[,REPETITIONS]     take turns with another process: write a byte to the open file OUT and wait for a byte from
+                                   IN before each repetition of the one benchmark, or before every so many repetitions
   --list[=json]                    list the families, and the strategies with their availability; measure nothing
   --describe-recording=FILE        print what a recording of a program's calls of malloc holds, as JSON; measure nothing
   --help                           show this help and the options of Google Benchmark
@@ -70,6 +73,8 @@ options parse(int argc, char** argv) {
     else if (name == "--pin") chosen.pin = value();
     else if (name == "--layout") chosen.layout = number<std::uint64_t>(name, value(), 0);
     else if (name == "--limit") chosen.limit_seconds = number<unsigned>(name, value(), 1);
+    else if (name == "--iterations") chosen.iterations = number<std::int64_t>(name, value(), 1);
+    else if (name == "--turns") chosen.by_turns = parse_turns(value());
     else if (name == "--list") chosen.list = equals == std::string::npos ? "text" : value();
     else if (name == "--describe-recording") chosen.described = value();
     else if (name == "--help" || name == "-h") std::cout << help_text << '\n', chosen.rest.emplace_back("--help");

@@ -10,6 +10,7 @@
 #include "family.hpp"
 #include "loaded_malloc.hpp"
 #include "recordings.hpp"
+#include "turns.hpp"
 
 namespace stackheap {
 
@@ -24,6 +25,8 @@ struct options {
   std::optional<std::string> described;  ///< the file of --describe-recording
   std::uint64_t layout = 0;      ///< drawn where --layout is not given
   unsigned limit_seconds = 60;   ///< a benchmark whose process takes longer is an error
+  std::optional<turns> by_turns;
+  std::optional<std::int64_t> iterations;  ///< of each repetition; chosen by Google Benchmark where --iterations is not given
   bool min_time_given = false;
   std::vector<std::string> rest;  ///< Google Benchmark's
 };

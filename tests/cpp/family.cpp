@@ -95,6 +95,10 @@ TEST(family, a_kept_benchmark_is_the_only_one_and_may_be_an_error) {
   ASSERT_EQ(rows.size(), 1U);
   EXPECT_EQ(rows[0].benchmark_name(), "kept/which:second");
   EXPECT_FALSE(rows[0].error_occurred);
+  keep_only("kept/which:second", {}, 77);
+  rows = run_captured("all");
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].iterations, 77);
   keep_only("kept/which:first", "it died");
   rows = run_captured("all");
   ASSERT_EQ(rows.size(), 1U);

@@ -32,6 +32,7 @@ const family privates({
     .heap = "each thread's 1,000 live blocks",
     .held_against = "no control: each side of a comparison is held against the other side",
     .unfairness = "Two threads on one core take turns.",
+    .turn_ms = turn_of_threads_ms,
 }, [](benchmark_registry& registry) {
   for (const malloc_library& library : malloc_libraries()) {
     if (!library.available()) continue;
