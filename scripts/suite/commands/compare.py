@@ -1,49 +1,226 @@
-"""scripts/compare: did a benchmark change between two run files? The weaker way to judge a change."""
+"""scripts/compare: is the new side worse? Measures two builds, revisions, mallocs or settings in turn, or judges two
+results as they are."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import hashlib
+import json
+import math
+import os
+import re
+import secrets
 import sys
-from collections.abc import Sequence
+import tempfile
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from suite.base.cli import OneLineParser, answer, console_for_results, threshold
+from rich.console import Console
+from rich.table import Table
+
+from suite.base.cli import (
+    INTERRUPTED,
+    REFUSED,
+    ROOT,
+    SUCCESS,
+    OneLineParser,
+    answer,
+    bar,
+    console_for_progress,
+    console_for_results,
+    threshold,
+    whole,
+)
+from suite.base.errors import BadInput
 from suite.base.files import write_whole
-from suite.gate import formats, two_files
-from suite.gate.comparison import Comparison
+from suite.gate import formats, paired_run, sides, two_files
+from suite.gate.calibration import calibrate, thresholds_over
+from suite.gate.comparison import Comparison, last_match
+from suite.gate.controls import controls_among
+from suite.gate.pairs_file import RecordedPairs, read_calibration, read_pairs, write_calibration, write_pairs
+from suite.gate.sequential_test import PAIRS, THRESHOLD, Rule
+from suite.gate.sides import SideOptions
+from suite.history.store import MACHINE_FACTS
 from suite.results.read import read_run
+from suite.runner import build as building
+from suite.runner import scheduler
+from suite.runner.program import Catalogue, ask
 
 PROGRAM = "scripts/compare"
+FEWEST_PAIRS, MOST_PAIRS, MOST_LAYOUTS = 10, 200, 50
+SECONDS = 0.05  # of measuring in each process; its start takes about a hundredth of one
 CHART_FORMATS = (".svg", ".png", ".pdf")
+
+# What can be compared. The first four are measured.
+BUILDS, REVISIONS, MALLOCS, SETTINGS = "builds", "--rev", "--allocator", "--env"
+RESULTS, RECORDED = "results", "--judge"
+_MEASURED = (BUILDS, REVISIONS, MALLOCS, SETTINGS)
+
+# The options that do not go with everything. `--calibrate` measures, but judges nothing.
+_GOES_WITH: Mapping[str, tuple[str, ...]] = {
+    "env": _MEASURED,
+    "build": (REVISIONS, MALLOCS, SETTINGS),
+    "profile": _MEASURED,
+    "pairs": (*_MEASURED, RECORDED),
+    "budget": _MEASURED,
+    "seconds": _MEASURED,
+    "layouts": (BUILDS, REVISIONS, SETTINGS),
+    "seed": _MEASURED,
+    "record": _MEASURED,
+    "calibrate": _MEASURED,
+    "floors": (*_MEASURED, RECORDED),
+    "allow_missing": (*_MEASURED, RESULTS),
+    "across": (RESULTS,),
+}
+_JUDGING = ("threshold", "format", "out", "chart", "theme", "strict", "allow_missing", "bisect")
+_DEFAULTS: Mapping[str, object] = {
+    "build": "release", "profile": "quick", "pairs": PAIRS, "budget": math.inf, "seconds": SECONDS, "layouts": 1,
+    "format": "text", "theme": "light",
+}  # fmt: skip
+
+EPILOG = f"""\
+OLD and NEW are two builds or two results. Two builds are measured in turn: pairs of fresh processes of a benchmark, an
+old and a new process directly after each other. {PAIRS // 2}, {PAIRS * 3 // 4} or {PAIRS} pairs decide a benchmark, up
+to {2 * PAIRS} on a noisy machine; a benchmark that seems worse must be worse again in as many fresh pairs. Two results
+were measured at different times, so they also differ by what the machine did in between: their evidence is weaker, and
+the smallest change that matters is larger.
+
+By default a core set of all chapters is measured: every family declares its part of the set (`core` in the answer of
+stackheap --list=json). With --allocator, only the benchmarks of the core set that take memory from a malloc count.
+
+Benchmarks with one thread are judged by CPU time, which other programs hardly affect, and benchmarks with several
+threads by wall time.
+
+Verdicts: worse (evidence, and a change over the threshold), better (likewise), same (the change is shown to be under
+the threshold), undecided (neither a change nor its absence is shown). An undecided benchmark is shown, and does not
+fail the comparison, unless --strict is given. A benchmark with fewer pairs than the first analysis needs is not judged:
+that is not a verdict, and the exit code is 2.
+
+Exit codes: 0 no benchmark is worse, 1 a benchmark is worse, 2 cannot judge, or bad input (with --bisect: 125). After an
+interrupt (Ctrl-C), it judges the pairs measured until then.
+"""
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = OneLineParser(
         prog=PROGRAM,
-        description="Compares two result files, process by process, and prints for each benchmark whether it is worse, "
-        "better, the same (the change is shown to be within the threshold) or undecided. A change counts only if it "
-        "shows in nanoseconds and in cycles. Files that were measured at different times also differ by the machine's "
-        "drift: scripts/duet judges a change more reliably.",
-        epilog="Exit codes: 0 no benchmark is worse, 1 a benchmark is worse, 2 cannot judge, or bad input.",
+        usage=f"{PROGRAM} [OPTIONS] OLD NEW\n"
+        f"       {PROGRAM} [OPTIONS] --rev OLD --rev NEW\n"
+        f"       {PROGRAM} [OPTIONS] --allocator old=FILE --allocator new=FILE\n"
+        f"       {PROGRAM} [OPTIONS] --env old:NAME=VALUE --env new:NAME=VALUE [BUILD]\n"
+        f"       {PROGRAM} [OPTIONS] --judge PAIRS.json",
+        description="Compares two builds, two git revisions, two mallocs, two settings of the environment, or two\n"
+        "results, and prints whether the new side is worse.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # --bisect changes the exit code even where this parser is not reached
     )
-    add = parser.add_argument
-    add("base", metavar="BASE", type=Path, help="the run before: its folder, run.json or run.json.gz")
-    add("new", metavar="NEW", type=Path, help="the run after, in the same forms")
-    smallest = f"set the smallest change that matters, as 2%% or 0.02; default: {two_files.THRESHOLD:.0%}%"
-    add("--threshold", metavar="SHARE", type=threshold, default=two_files.THRESHOLD, help=smallest)
-    add("--only", metavar="REGEX", help="compare only benchmarks whose name matches, for example '^scoped/'")
-    add("--format", choices=list(formats.REPORTERS), default="text", help="choose the output format; default: text")
-    add("--out", metavar="FILE", type=Path, help="write to this file instead of printing")
+    _add_sides(parser.add_argument_group("sides"))
+    _add_measuring(parser.add_argument_group("measuring"))
+    _add_judging(parser.add_argument_group("judging and telling"))
+    options = parser.parse_args(arguments)
+    options.given = tuple(key for key, value in vars(options).items() if value not in (None, []))
+    for key, value in _DEFAULTS.items():
+        if key not in options.given:
+            setattr(options, key, value)
+    return options
+
+
+def _add_sides(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("paths", metavar="OLD NEW", nargs="*",
+        help="compare two builds (folders, or the programs themselves) or two results (run.json, run.json.gz, or the "
+        "folder of a run)")  # fmt: skip
+    add("--rev", metavar="REV", action="append", default=[],
+        help="measure this git revision; give it twice: the old, then the new")  # fmt: skip
+    add("--allocator", metavar="LABEL=FILE[,PREFIX]", type=_library, action="append", default=[],
+        help="measure this malloc library; give it twice: the old, then the new; PREFIX precedes its malloc and free",
+    )  # fmt: skip
+    add("--env", metavar="SIDE:NAME=VALUE", type=_setting, action="append", default=[],
+        help="set this environment variable for the processes of a side, old or new; new: alone sets nothing; a single "
+        "build, revision or malloc is then enough for both sides")  # fmt: skip
+    add("--judge", metavar="PAIRS.json", type=Path, help="judge recorded pairs again, without measuring")
+
+
+def _add_measuring(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--build", metavar="PRESET",
+        help=f"build this CMake preset, for --rev, --allocator and --env; default: {_DEFAULTS['build']}")  # fmt: skip
+    add("--profile", choices=list(scheduler.PROCESSES), help="choose which profile's arguments to use; default: quick")
+    add("--pairs", metavar="N", type=whole(FEWEST_PAIRS, MOST_PAIRS),
+        help="measure this many pairs of a benchmark, twice as many on a noisy machine, and as many again to confirm; "
+        f"default: {PAIRS}")  # fmt: skip
+    add("--budget", metavar="SECONDS", type=_positive,
+        help="stop measuring after this time; a third of it is kept for confirming")  # fmt: skip
+    add("--seconds", metavar="S", type=_positive, help=f"measure this long in each process; default: {SECONDS}")
+    add("--layouts", metavar="N", type=whole(2, MOST_LAYOUTS),
+        help="link each side N times with its code at other addresses, and draw a layout for each process")  # fmt: skip
+    add("--seed", metavar="N", type=whole(0, 2**32 - 1),
+        help="seed the orders and layouts; default: a random seed, which is printed")  # fmt: skip
+    add("--record", metavar="FILE", type=Path,
+        help="write the pairs to this file; default: results/<time>-compare/pairs.json")  # fmt: skip
+    add("--calibrate", action="store_const", const=True,
+        help="compare the old side with itself to measure this machine's noise")  # fmt: skip
+
+
+def _add_judging(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--only", metavar="REGEX", help="compare the benchmarks whose name matches, for example '^scoped/'")
+    add("--threshold", metavar="[REGEX=]SHARE", type=_threshold, action="append", default=[],
+        help="set the smallest change that matters, as 2%% or 0.02, for all benchmarks or for those that match; the "
+        f"last that matches counts; default: {100 * THRESHOLD:g}%%, plus the floor of a calibrated benchmark; for two "
+        f"results {100 * two_files.THRESHOLD:g}%%")  # fmt: skip
+    add("--floors", metavar="FILE", type=Path,
+        help="use the floors of this calibration; default: this machine's, in results/calibration")  # fmt: skip
+    add("--across", action="store_const", const=True,
+        help="compare results of different machines, compilers, libraries or profiles anyway")  # fmt: skip
+    add("--allow-missing", action="store_const", const=True,
+        help="ignore benchmarks that one side lacks, or that failed in one result, with a warning")  # fmt: skip
+    add("--strict", action="store_const", const=True, help="exit with 2 if a benchmark is undecided")
+    add("--bisect", action="store_const", const=True,
+        help="exit with 125 instead of 2, so that git bisect run skips what cannot be judged (docs/bisect.md)",
+    )  # fmt: skip
+    add("--format", choices=list(formats.REPORTERS), help="choose the output format; default: text")
+    add("--out", metavar="FILE", type=Path, help="write the comparison to this file instead of printing it")
     add("--chart", metavar="FILE", type=_chart, help="also draw the changes, as .svg, .png or .pdf")
-    add("--theme", choices=("light", "dark"), default="light", help="choose the chart's colours; default: light")
-    add(
-        "--across",
-        action="store_true",
-        help="compare runs of different machines, compilers, libraries or profiles anyway",
-    )
-    add("--allow-missing", action="store_true", help="ignore benchmarks that are missing or failed in one file")
-    add("--strict", action="store_true", help="exit with 2 if a benchmark is undecided")
-    return parser.parse_args(arguments)
+    add("--theme", choices=("light", "dark"), help="choose the chart's colours; default: light")
+
+
+def _library(text: str) -> tuple[str, str]:
+    label, equals, file = text.partition("=")
+    if not label or not equals or not file:
+        raise argparse.ArgumentTypeError(f"{text!r} is not LABEL=FILE[,PREFIX]")
+    return label, file
+
+
+def _setting(text: str) -> tuple[str, tuple[str, str] | None]:
+    side, colon, setting = text.partition(":")
+    name, equals, value = setting.partition("=")
+    if side not in ("old", "new") or not colon or (setting and not (name and equals)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not SIDE:NAME=VALUE, with the SIDE old or new")
+    return side, (name, value) if setting else None
+
+
+def _threshold(text: str) -> tuple[str, float]:
+    expression, _, smallest = text.rpartition("=")
+    try:
+        re.compile(expression)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{expression!r} is not a regular expression ({error})") from None
+    return expression, threshold(smallest)
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value
 
 
 def _chart(text: str) -> Path:
@@ -52,18 +229,268 @@ def _chart(text: str) -> Path:
     return Path(text)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT, build: sides.Builder | None = None) -> int:
+    """The exit code, without --bisect's 125 in place of 2: suite/launch puts it there, whatever the cause."""
     options = parse(arguments)
-    return answer(PROGRAM, lambda: _compare(options))
+    return answer(PROGRAM, lambda: _compare(options, root, build or building.build))
 
 
-def _compare(options: argparse.Namespace) -> int:
-    rules = two_files.Rules(options.threshold, options.only, options.across, options.allow_missing)
-    comparison = two_files.compare(read_run(options.base), read_run(options.new), rules)
+def _compare(options: argparse.Namespace, root: Path, build: sides.Builder) -> int:
+    kind = _kind(options)
+    _check(options, kind)
+    for key in ("out", "chart", "record"):
+        if getattr(options, key):
+            _make_room_for(getattr(options, key), f"--{key}")
+    if kind == RESULTS:
+        return _tell(_of_results(options), options)
+    if kind == RECORDED:
+        return _tell(_of_recorded_pairs(options), options)
+    return _measure(options, kind, root, build)
+
+
+# ---- which sides, and which options go with them
+
+
+def _kind(options: argparse.Namespace) -> str:
+    """What is compared. Raises BadInput."""
+    inputs = (options.paths, options.rev, options.allocator, options.judge)
+    if sum(map(bool, inputs)) > 1 or not any((*inputs, options.env)):
+        raise BadInput(
+            "give either two builds or two results, or --rev twice, or --allocator twice, or --env, or --judge once "
+            "(see --help)"
+        )
+    if options.judge:
+        return RECORDED
+    given = options.paths or options.rev or options.allocator
+    if options.calibrate and len(given) != 1:
+        raise BadInput(f"--calibrate takes one side, which is compared with itself; {len(given)} given")
+    if len(given) != 2 and not options.calibrate and not (options.env and len(given) < 2):
+        raise BadInput(f"give two sides, the old and the new (or a single side, and --env); {len(given)} given")
+    if options.rev:
+        return REVISIONS
+    if options.allocator:
+        return MALLOCS
+    results = [sides.is_result(path) for path in options.paths]
+    if len(set(results)) > 1:
+        build, result = sorted(options.paths, key=sides.is_result)
+        raise BadInput(f"{build} is a build and {result} is a result: give two builds or two results")
+    if any(results) and len(results) == 1 and not options.env:
+        raise BadInput("--calibrate takes one side to measure, not a result")
+    return RESULTS if any(results) else BUILDS if options.paths else SETTINGS
+
+
+def _check(options: argparse.Namespace, kind: str) -> None:
+    """Refuses the options that do not go with what is compared. Raises BadInput."""
+    for key in options.given:
+        kinds = _GOES_WITH.get(key, (kind,))
+        if kind not in kinds:
+            others = ", ".join(other for other in kinds if other != _written(key))
+            raise BadInput(f"{_written(key)} goes with {others}, not with {kind}")
+        if options.calibrate and key in _JUDGING:
+            raise BadInput(f"{_written(key)} does not go with --calibrate, which measures the noise and judges nothing")
+    if options.calibrate and any(side == "new" for side, _ in options.env):
+        raise BadInput("--env new: does not go with --calibrate, which measures the old side alone")
+    if "theme" in options.given and not options.chart:
+        raise BadInput("--theme goes with --chart")
+
+
+def _written(key: str) -> str:
+    return f"--{key.replace('_', '-')}"
+
+
+def _make_room_for(file: Path, option: str) -> None:
+    """Makes the folder of a file before hours of measuring. Raises BadInput, OSError."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if file.is_dir() or not os.access(file.parent, os.W_OK):
+        raise BadInput(f"{option} {file}: {'it is a folder' if file.is_dir() else 'its folder cannot be written to'}")
+
+
+# ---- what is not measured here
+
+
+def _of_results(options: argparse.Namespace) -> Comparison:
+    rules = two_files.Rules(
+        thresholds=tuple(options.threshold),
+        only=options.only,
+        across=bool(options.across),
+        allow_missing=bool(options.allow_missing),
+    )
+    old, new = (read_run(Path(path)) for path in options.paths)
+    return two_files.compare(old, new, rules)
+
+
+def _of_recorded_pairs(options: argparse.Namespace) -> Comparison:
+    recorded = read_pairs(options.judge)
+    if options.only is not None:
+        names = _matching(recorded.pairs, options.only)
+        if not names:
+            raise BadInput(f"{options.judge} has no benchmark that matches --only {options.only!r}")
+        recorded = replace(recorded, pairs={name: recorded.pairs[name] for name in names})
+    floors = read_calibration(options.floors).floors if options.floors else {}
+    return paired_run.verdict(recorded, _rule(options, recorded.pairs, floors))
+
+
+def _matching(names: Collection[str], only: str) -> list[str]:
+    try:
+        pattern = re.compile(only)
+    except re.error as error:
+        raise BadInput(f"--only takes a regular expression, got {only!r} ({error})") from None
+    return [name for name in names if pattern.search(name)]
+
+
+# ---- measuring
+
+
+def _measure(options: argparse.Namespace, kind: str, root: Path, build: sides.Builder) -> int:
+    status = console_for_progress()
+    seed = secrets.randbits(32) if options.seed is None else options.seed
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        old, new = stack.enter_context(_measured_sides(options, kind, root, build, seed, folder, status))
+        catalogues = ask(old.builds[0]), ask(new.builds[0])
+        names, missing = paired_run.select(*catalogues, options.only, sides.MALLOC if kind == MALLOCS else None)
+        if missing and not options.allow_missing:
+            raise BadInput(f"not on both sides: {_few(missing)} (--allow-missing compares the other benchmarks)")
+        calibration_file = root / "results" / "calibration" / f"{machine_key(catalogues[0])}.json"
+        rule = _rule(options, names, {} if options.calibrate else _floors(options, calibration_file, status))
+        plan = paired_run.PairedRun(
+            old, new, names, controls_among(*catalogues), seed, rule, options.budget,
+            metrics=paired_run.metrics_for(names, *catalogues), to_the_end=bool(options.calibrate),
+        )  # fmt: skip
+        file = options.record or root / "results" / time.strftime("%Y%m%d-%H%M%S-compare") / "pairs.json"
+        _make_room_for(file, "--record")
+        _announce(plan, options, status)
+        recorded = _play(plan, status)
+        recorded = replace(recorded, warnings=(*recorded.warnings, *(f"left out: {name}" for name in missing)))
+        comparison = None if options.calibrate else paired_run.verdict(recorded, rule)
+    try:
+        if recorded.pairs:
+            write_pairs(file, recorded)
+            status.print(f"pairs: {file}", markup=False, soft_wrap=True)
+    finally:  # a full disk does not lose the verdict too
+        if comparison is None:
+            code = _calibrate(recorded, rule, options.floors or calibration_file)
+        else:
+            code = _tell(comparison, options)
+    return INTERRUPTED if options.bisect and paired_run.INTERRUPTED in recorded.warnings else code
+
+
+@contextlib.contextmanager
+def _measured_sides(
+    options: argparse.Namespace, kind: str, root: Path, build: sides.Builder, seed: int, folder: Path, status: Console
+) -> Iterator[tuple[paired_run.SideBuilds, paired_run.SideBuilds]]:
+    """Both sides; where a single source was given, they differ in their settings."""
+    with contextlib.ExitStack() as stack:
+        if kind == REVISIONS:
+            commits = [sides.commit_of(label, root) for label in options.rev]
+            if len(commits) > len(set(commits)):
+                raise BadInput(f"{' and '.join(options.rev)} are the same commit, {commits[0]}")
+            revisions = [sides.of_revision(label, root, options.build, build, status) for label in options.rev]
+            sources = [stack.enter_context(revision) for revision in revisions]
+        elif kind == BUILDS:
+            sources = [sides.of_build(label) for label in options.paths]
+        else:
+            executable = build(root, options.build, status)
+            sources = [sides.of_malloc(label, file, executable) for label, file in options.allocator]
+            sources = sources or [sides.Source(f"build/{options.build}", executable)]
+        side_options = SideOptions(options.profile, options.seconds, options.layouts, seed)
+        old, new = (replace(side_options, settings=_settings(options, side)) for side in ("old", "new"))
+        yield sides.side_of(sources[0], old, folder, status), sides.side_of(sources[-1], new, folder, status)
+
+
+def _settings(options: argparse.Namespace, side: str) -> sides.Settings:
+    measured = "old" if options.calibrate else side
+    return tuple(setting for its_side, setting in options.env if its_side == measured and setting)
+
+
+def machine_key(catalogue: Catalogue) -> str:
+    """A key that is the same for all machines of a kind, whatever their clocks do and their hosts are called."""
+    facts = {key: catalogue.context[key] for key in MACHINE_FACTS if key in catalogue.context}
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+# ---- thresholds and floors
+
+
+def _floors(options: argparse.Namespace, default_file: Path, status: Console) -> Mapping[str, float]:
+    file = options.floors or default_file
+    if not options.floors and not default_file.exists():
+        return {}
+    floors = read_calibration(file).floors
+    status.print(f"floors: {file}", markup=False, soft_wrap=True)
+    return floors
+
+
+def _rule(options: argparse.Namespace, names: Collection[str], floors: Mapping[str, float]) -> Rule:
+    """Raises BadInput for a threshold below a benchmark's floor: noise alone would fail the comparison."""
+    default = Rule(pairs=options.pairs)
+    thresholds = thresholds_over(floors, default)
+    for key in {*names, *floors}:
+        floor = floors.get(key, 0.0)
+        share = last_match(options.threshold, key, math.nan)
+        if not math.isnan(share):
+            thresholds[key] = share
+        if share < floor and key.partition(" ")[0] in names:
+            raise BadInput(f"--threshold {share:.2%} for {key} is below its floor on this machine, {floor:.2%}")
+    return replace(default, thresholds=thresholds, floors=floors)
+
+
+def _announce(plan: paired_run.PairedRun, options: argparse.Namespace, status: Console) -> None:
+    turns = len(plan.names) + len(plan.controls)
+    rule = plan.rule
+    first, last = (rule.pairs, rule.pairs) if plan.to_the_end else (rule.interim_analyses[0], rule.most_pairs)
+    seconds = turns * first * 2 * 2 * options.seconds  # as long again to set up and find the number of iterations
+    bound = f", at most {options.budget:.0f} s" if options.budget < math.inf else ""
+    to_first = "for all pairs" if plan.to_the_end else "to the first analysis"
+    status.print(
+        f"{plan.old.side.label} (old) and {plan.new.side.label} (new), {options.profile}: benchmarks "
+        f"{len(plan.names)}, controls {len(plan.controls)}, pairs of each {first} to {last}, "
+        f"seed {plan.seed}; about {_minutes(seconds)} {to_first}{bound}",
+        markup=False,
+        soft_wrap=True,
+    )
+    if (1 - paired_run.CONFIRMING_SHARE) * options.budget < seconds:
+        status.print(
+            f"--budget {options.budget:g} does not suffice: {to_first} about {_minutes(seconds)} are needed, and a "
+            "third of the budget is kept for confirming; a benchmark with too few pairs is not judged, and the exit "
+            "code is 2",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _minutes(seconds: float) -> str:
+    return f"{math.ceil(seconds)} s" if seconds < 90 else f"{round(seconds / 60)} min"
+
+
+def _play(plan: paired_run.PairedRun, status: Console) -> RecordedPairs:
+    with bar(status) as progress_bar:
+        task = progress_bar.add_task("", total=None, left="")
+
+        def show(progress: paired_run.Progress) -> None:
+            decided = ", ".join(f"{number} {verdict}" for verdict, number in sorted(progress.verdicts.items()))
+            progress_bar.update(
+                task,
+                description=f"{decided + '; ' if decided else ''}{progress.open} open",
+                completed=progress.pairs,
+                total=progress.pairs + progress.pairs_left,
+                left=""
+                if progress.seconds_left is None
+                else f"about {_minutes(progress.seconds_left)} to the next analysis",
+            )
+
+        return paired_run.play(plan, show)
+
+
+# ---- results
+
+
+def _tell(comparison: Comparison, options: argparse.Namespace) -> int:
+    """Draws and writes the comparison. Returns its exit code. Raises OSError."""
     if options.chart is not None:
         write_chart(comparison, options.chart, options.theme)
-    write_comparison(comparison, options.format, options.out, options.strict)
-    return comparison.exit_code(options.strict)
+    write_comparison(comparison, options.format, options.out, bool(options.strict))
+    return comparison.exit_code(bool(options.strict))
 
 
 def write_comparison(comparison: Comparison, form: str, out: Path | None, strict: bool) -> None:
@@ -82,6 +509,40 @@ def write_chart(comparison: Comparison, file: Path, theme: str) -> None:
     from suite.charts.across import change
 
     write_whole(file, charts.render(change.draw(comparison, charts.Look(theme)), file.suffix[1:]))
+
+
+def _calibrate(recorded: RecordedPairs, rule: Rule, file: Path) -> int:
+    console = console_for_results()
+    needed = rule.interim_analyses[0]
+    few = [f"{name}: {len(pairs)} pairs: a floor needs {needed}" for name, pairs in recorded.pairs.items()
+           if len(pairs) < needed]  # fmt: skip
+    recorded = replace(recorded, problems=(*recorded.problems, *few))
+    if few or not recorded.pairs:
+        for problem in recorded.problems:
+            console.print(problem, markup=False, soft_wrap=True)
+        return REFUSED
+    calibration = calibrate(recorded, rule)
+    table = Table("benchmark", "floor", "threshold by default", title=f"{recorded.old.label} compared with itself")
+    for name, floor in sorted(calibration.floors.items(), key=lambda item: -item[1]):
+        table.add_row(name, f"{floor:.2%}", f"{floor + THRESHOLD:.2%}")
+    console.print(table)
+    least = "larger than all that were tried" if calibration.least_found is None else f"{calibration.least_found:.1%}"
+    lines = [
+        f"comparisons of this side with itself that fail, resampled: {calibration.false_alarms} of "
+        f"{calibration.simulated}",
+        f"the smallest slowdown of one benchmark that is found nine times in ten, resampled: {least}",
+        *recorded.problems,
+        *recorded.warnings,
+    ]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_calibration(file, calibration)
+    for line in (*lines, f"floors: {file}"):
+        console.print(line, markup=False, soft_wrap=True)
+    return REFUSED if recorded.problems else SUCCESS
+
+
+def _few(sentences: Sequence[str], most: int = 3) -> str:
+    return "; ".join(sentences[:most]) + (f"; and {len(sentences) - most} more" if len(sentences) > most else "")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from suite.gate.pairs_file import Side
@@ -10,6 +11,7 @@ from suite.stats.estimates import Estimate
 
 WORSE, BETTER, SAME, UNDECIDED = "worse", "better", "same", "undecided"
 NOT_JUDGED = "not judged"  # too few pairs: not a verdict, while undecided is a verdict
+IN_PAIRS, TWO_FILES = "pairs", "two files"  # how both sides were measured
 NOTHING_WORSE, SOMETHING_WORSE, CANNOT_JUDGE = 0, 1, 2  # exit codes
 
 
@@ -30,11 +32,16 @@ class Judgement:
     unit: str = "ns"  # of old_ns and new_ns; another unit where the figure is a counter
 
 
+def last_match(shares: Iterable[tuple[str, float]], name: str, otherwise: float) -> float:
+    """The share of the last regular expression that matches the name: a threshold of the benchmarks that it matches."""
+    return next((share for expression, share in reversed([*shares]) if re.search(expression, name)), otherwise)
+
+
 @dataclass(frozen=True)
 class Comparison:
     """The result of a comparison, which every format writes in its own way."""
 
-    method: str  # "duet" or "two files"
+    method: str  # IN_PAIRS or TWO_FILES
     old: Side
     new: Side
     judgements: tuple[Judgement, ...]

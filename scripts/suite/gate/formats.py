@@ -18,14 +18,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from suite.base.cli import PLAIN_WIDTH, ROOT
+from suite.base.cli import PLAIN_WIDTH
 from suite.base.phrases import count
 from suite.base.text import printable, three_figures, time_text
 from suite.gate.comparison import BETTER, CANNOT_JUDGE, NOT_JUDGED, SAME, UNDECIDED, WORSE, Comparison, Judgement
 from suite.stats.estimates import Estimate
 
 JSON_FORM = "stackheap-comparison/1"
-SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 _MOST_LINES = 10  # of problems or warnings, where a person reads
 _MOST_WORSE = 50  # in a pull request: a comment there may have 65,536 letters
@@ -374,69 +373,9 @@ def _problem_case(index: int, line: str) -> xml.Element:
     return case
 
 
-_RULES: Mapping[str, str] = {
-    "worse": "A benchmark costs more than before, by more than the threshold and more than chance explains",
-    "cannot-judge": "The comparison, or a part of it, cannot be judged",
-}
-
-
-def as_sarif(comparison: Comparison, strict: bool = False) -> str:
-    """SARIF 2.1.0 (OASIS standard of 27 March 2020): a result for each worse benchmark, and for each problem.
-
-    Undecided benchmarks are not results: the invocation's notification counts them. GitHub shows only results that
-    name a file: it is the family's source.
-    """
-    results = [
-        _sarif_result("worse", judgement.name, f"{judgement.name}: {_sentence(judgement)}")
-        for judgement in comparison.with_verdict(WORSE)
-    ]
-    results += [
-        _sarif_result("cannot-judge", judgement.name, f"{judgement.name}: not judged: {_sentence(judgement)}")
-        for judgement in comparison.with_verdict(NOT_JUDGED)
-    ]
-    results += [_sarif_result("cannot-judge", "", line) for line in comparison.problems]
-    if not comparison.trusted or (strict and comparison.exit_code(strict) != comparison.exit_code()):
-        results.append(_sarif_result("cannot-judge", "", _outcome(comparison, strict)))
-    notifications = (headline(comparison, strict), *comparison.warnings)
-    tool = {
-        "name": "stackheap",
-        "rules": [{"id": key, "shortDescription": {"text": text}} for key, text in _RULES.items()],
-    }
-    invocation = {
-        "executionSuccessful": not comparison.problems and comparison.trusted,
-        "exitCode": comparison.exit_code(strict),
-        "toolExecutionNotifications": [{"level": "note", "message": {"text": plain(line)}} for line in notifications],
-    }
-    run = {"tool": {"driver": tool}, "invocations": [invocation], "results": results}
-    return json.dumps({"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1, allow_nan=False) + "\n"
-
-
-def _sarif_result(rule: str, name: str, message: str) -> dict[str, Any]:
-    location: dict[str, Any] = {
-        "physicalLocation": {"artifactLocation": {"uri": _source_of(name)}, "region": {"startLine": 1}}
-    }
-    if name:
-        location["logicalLocations"] = [{"fullyQualifiedName": plain(name)}]
-    return {
-        "ruleId": rule,
-        "ruleIndex": list(_RULES).index(rule),
-        "level": "error",
-        "message": {"text": plain(message)},
-        "locations": [location],
-        "partialFingerprints": {"benchmark/v1": plain(name or message)},
-    }
-
-
-def _source_of(name: str) -> str:
-    family = name.partition("/")[0]
-    sources = sorted(ROOT.glob(f"benchmarks/*/{family}.cpp")) if family.isidentifier() and family.isascii() else []
-    return sources[0].relative_to(ROOT).as_posix() if sources else "benchmarks"
-
-
 REPORTERS: Mapping[str, Callable[[Comparison, bool], str]] = {
     "text": as_text,
     "markdown": as_markdown,
     "json": as_json,
     "junit": as_junit,
-    "sarif": as_sarif,
 }

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from suite.base.errors import BadInput, UnitFailed
 from suite.gate import sequential_test
-from suite.gate.comparison import Comparison, Judgement
+from suite.gate.comparison import IN_PAIRS, Comparison, Judgement
 from suite.gate.controls import controls_that_moved
 from suite.gate.pairs_file import Pair, RecordedPairs, Side
 from suite.gate.sequential_test import Rule
@@ -30,7 +30,8 @@ from suite.runner.program import Catalogue, Part, Program, measure_part
 from suite.runner.signals import signals_as_interrupts
 from suite.stats.estimates import median
 
-SAME_SIDES = "both sides are the same program with the same malloc"
+SAME_SIDES = "both sides are the same program with the same malloc and the same settings"
+INTERRUPTED = "interrupted: judged by the pairs measured until then"
 
 # Each process measures its benchmark this often, and the median counts: a disturbance is often shorter than a process.
 REPETITIONS = 5
@@ -152,7 +153,7 @@ def play(plan: PairedRun, observer: PairObserver) -> RecordedPairs:
         try:
             measurement.measure(Path(folder))
         except KeyboardInterrupt:
-            warnings.append("interrupted: judged by the pairs measured until then")
+            warnings.append(INTERRUPTED)
         except _BudgetSpent:
             warnings.append(f"the budget of {plan.budget:.0f} s was spent before every benchmark was decided")
     reported = " ".join(measurement.problems)
@@ -287,7 +288,7 @@ def verdict(recorded: RecordedPairs, rule: Rule = Rule()) -> Comparison:
     moved, controls_text = controls_that_moved(recorded)
     same_program = bool(recorded.old.facts) and recorded.old.facts == recorded.new.facts
     warnings = recorded.warnings + (controls_text,) * bool(controls_text) + moved + (SAME_SIDES,) * same_program
-    return Comparison("duet", recorded.old, recorded.new, judgements, problems, warnings, trusted=not moved)
+    return Comparison(IN_PAIRS, recorded.old, recorded.new, judgements, problems, warnings, trusted=not moved)
 
 
 def _layout_notes(recorded: Mapping[str, Sequence[Pair]], judgement: Judgement) -> tuple[str, ...]:

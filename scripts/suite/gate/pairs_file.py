@@ -15,6 +15,7 @@ from suite.results.metrics import DeclaredMetrics, declared_metrics, encode_metr
 from suite.results.model import CORE_SHARE, LINE_TRIP, SHARED_CACHE, STOPPED, Document, Sample
 from suite.results.read import BadResult, read_json
 
+MARKS = ("compare", "duet")  # the key of a file of pairs; files of earlier versions have the second
 WEIGHT = 0.25  # a fifth more in the time of the shared cache, or between cores, counts as much as a twentieth in the core's
 
 
@@ -54,7 +55,7 @@ class Side:
 
 @dataclass(frozen=True)
 class RecordedPairs:
-    """Everything that scripts/duet measured, so that it can be judged again."""
+    """Everything that scripts/compare measured, so that it can be judged again."""
 
     old: Side
     new: Side
@@ -83,7 +84,7 @@ def write_pairs(path: Path, recorded: RecordedPairs) -> None:
     header |= {"problems": recorded.problems, "warnings": recorded.warnings}
     header |= {"families": encode_metrics(recorded.metrics)}
     pairs = {key: _encode_all(getattr(recorded, key)) for key in ("pairs", "controls")}
-    write_json(path, {"duet": header, **pairs}, indent=None)
+    write_json(path, {MARKS[0]: header, **pairs}, indent=None)
 
 
 def _encode_all(pairs_by_name: Mapping[str, Sequence[Pair]]) -> Document:
@@ -93,9 +94,9 @@ def _encode_all(pairs_by_name: Mapping[str, Sequence[Pair]]) -> Document:
 def read_pairs(path: Path) -> RecordedPairs:
     """Reads recorded pairs back. Raises BadResult."""
     document = read_json(path)
-    header = document.get("duet") if isinstance(document, dict) else None
-    if not isinstance(header, dict):
-        raise BadResult(path, "is JSON, but not a file of pairs from scripts/duet")
+    marked = [document[mark] for mark in MARKS if mark in document] if isinstance(document, dict) else []
+    if not marked or not isinstance(header := marked[0], dict):
+        raise BadResult(path, "is JSON, but not a file of pairs from scripts/compare")
     try:
         return RecordedPairs(
             old=_decode_side(header["old"]),
@@ -129,7 +130,7 @@ def read_calibration(path: Path) -> Calibration:
     document = read_json(path)
     header = document.get("calibration") if isinstance(document, dict) else None
     if not isinstance(header, dict):
-        raise BadResult(path, "is JSON, but not a calibration from scripts/duet")
+        raise BadResult(path, "is JSON, but not a calibration from scripts/compare")
     try:
         floors = {one_line(str(name)): float(floor) for name, floor in header["floors"].items()}
         least = None if header["least_found"] is None else float(header["least_found"])

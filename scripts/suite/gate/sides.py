@@ -1,4 +1,4 @@
-"""Where do the two sides of scripts/duet come from? From builds, git revisions, or two mallocs for one program."""
+"""Where do the two sides of a comparison come from? From builds, git revisions, mallocs or settings."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import random
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
 
 from suite.base.errors import BadInput
 from suite.gate.paired_run import SideBuilds, repeated
-from suite.gate.pairs_file import Side
+from suite.gate.pairs_file import MARKS, Side
+from suite.results.read import RUN_FILES
 from suite.runner.build import run_quietly
 from suite.runner.program import Program, ask
 
@@ -30,49 +31,94 @@ PADDING_STEP, PADDING_STEPS = 64, 64
 FACTS = ("compiler", "build_type", "build_flags", "suite_version", f"malloc.{MALLOC}")
 
 Builder = Callable[[Path, str, Console], Path]
+Settings = tuple[tuple[str, str], ...]  # names and values of environment variables
 
 
 @dataclass(frozen=True)
 class SideOptions:
-    """The options that all programs of both sides are started with."""
+    """The options that all programs of a side are started with."""
 
     profile: str
     seconds: float  # Google Benchmark's min_time
     layouts: int = 1
     seed: int = 0  # of the layouts
-
-    def program(self, executable: Path, *allocators: str) -> Program:
-        return Program(executable, self.profile, None, allocators, options=repeated(self.seconds))
+    settings: Settings = ()
 
 
-def of_build(label: str, options: SideOptions, folder: Path, status: Console) -> SideBuilds:
-    """The side of a build folder, or of the program itself. The padded programs are put into `folder`."""
+@dataclass(frozen=True)
+class Source:
+    """Where the programs of a side come from."""
+
+    label: str  # the user's name for it
+    executable: Path
+    allocators: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+def is_result(label: str) -> bool:
+    """Whether a path is that of a result, and not that of a build folder or a program. Raises BadInput, OSError."""
+    names = " nor ".join((EXECUTABLE, *RUN_FILES))
+    if os.path.isdir(label):
+        if os.path.exists(os.path.join(label, EXECUTABLE)):
+            return False
+        if any(os.path.exists(os.path.join(label, name)) for name in RUN_FILES):
+            return True
+        reason = f"the folder has neither {names}"
+    elif os.path.isfile(label):
+        beginning = _beginning(label)
+        if beginning.startswith(tuple(f'{{"{mark}"'.encode() for mark in MARKS)):
+            raise BadInput(f"{label} is a file of pairs: --judge {label} judges it")
+        return not beginning.startswith((b"\x7fELF", b"#!"))
+    else:
+        reason = "it is neither a file nor a folder" if os.path.exists(label) else "it does not exist"
+    raise BadInput(f"{label} is neither a build folder, a program nor a result: {reason}")
+
+
+def _beginning(file: str) -> bytes:
+    with open(file, "rb") as opened:
+        return opened.read(16)
+
+
+def of_build(label: str) -> Source:
+    """A build folder, or the program itself."""
     path = Path(label)
     executable = path / EXECUTABLE if path.is_dir() else path
     if not executable.is_file() or not os.access(executable, os.X_OK):
         raise BadInput(f"{label} is neither a build folder nor a program: {executable} cannot be run")
-    executable = executable.resolve()
-    executables = _layouts(executable, options, folder, status) if options.layouts > 1 else [executable]
-    return _side_builds(label, tuple(options.program(program_file) for program_file in executables))
+    return Source(label, executable.resolve())
 
 
-def of_malloc(label: str, library: str, executable: Path, options: SideOptions) -> SideBuilds:
-    """The side of the program with one malloc library; `library` is FILE or FILE,PREFIX, and FILE a path or a name that
-    the system finds, such as libjemalloc.so.2."""
+def of_malloc(label: str, library: str, executable: Path) -> Source:
+    """The program with one malloc library; `library` is FILE or FILE,PREFIX, and FILE a path or a name that the system
+    finds, such as libjemalloc.so.2."""
     file, comma, prefix = library.partition(",")
     if Path(file).is_file():
         file = str(Path(file).resolve())
     elif "/" in file:
         raise BadInput(f"--allocator {label}: {file} does not exist")
-    return _side_builds(label, (options.program(executable, f"{MALLOC}={file}{comma}{prefix}"),))
+    return Source(label, executable, (f"{MALLOC}={file}{comma}{prefix}",))
 
 
-def _side_builds(label: str, builds: tuple[Program, ...]) -> SideBuilds:
+def side_of(source: Source, options: SideOptions, folder: Path, status: Console) -> SideBuilds:
+    """The side that comes from there. The padded programs are put into `folder`."""
+    executables = [source.executable]
+    if options.layouts > 1:
+        executables = _layouts(source.executable, options, folder, status)
+    started = repeated(options.seconds)
+    builds = tuple(
+        Program(
+            executable, options.profile, allocators=source.allocators, options=started, settings=options.settings
+        )
+        for executable in executables
+    )
     catalogue = ask(builds[0])
-    context = catalogue.context
-    builds = tuple(catalogue.prepared(build) for build in builds)
-    facts = {key: context[key] for key in FACTS if key in context}
-    return SideBuilds(Side(label, facts | {"program": digest(builds[0].executable)[:12]}), builds)
+    facts = {key: catalogue.context[key] for key in FACTS if key in catalogue.context}
+    facts |= {"program": digest(builds[0].executable)[:12], **source.facts}
+    label = source.label
+    if options.settings:
+        facts["settings"] = " ".join(f"{name}={value}" for name, value in options.settings)
+        label = f"{label} with {facts['settings']}"
+    return SideBuilds(Side(label, facts), tuple(catalogue.prepared(build) for build in builds))
 
 
 def digest(file: Path) -> str:
@@ -94,24 +140,22 @@ def commit_of(label: str, root: Path) -> str:
 
 
 @contextlib.contextmanager
-def of_revision(
-    label: str, root: Path, preset: str, build: Builder, options: SideOptions, folder: Path, status: Console
-) -> Iterator[SideBuilds]:
-    """The side of a git revision, which is checked out and built in a folder that is removed at the end."""
+def of_revision(label: str, root: Path, preset: str, build: Builder, status: Console) -> Iterator[Source]:
+    """A git revision, which is checked out and built in a folder that is removed at the end."""
     commit = commit_of(label, root)
     worktree = root / "build" / "revisions" / commit
     if worktree.exists():
         raise BadInput(
-            f"{worktree} is in use by another scripts/duet; if that has ended: git worktree remove --force {worktree}"
+            f"{worktree} is in use by another scripts/compare; if that has ended: git worktree remove --force "
+            f"{worktree}"
         )
     _git(root, "worktree", "prune", problem="git worktree prune failed")
     worktree.parent.mkdir(parents=True, exist_ok=True)
     try:
         _git(root, "worktree", "add", "--detach", str(worktree), commit, problem=f"{label} cannot be checked out")
         status.print(f"{label} is {commit[:12]}", markup=False)
-        built = of_build(str(build(worktree, preset, status)), options, folder, status)
-        facts = {**built.side.facts, "commit": commit}
-        yield SideBuilds(Side(label, facts), built.builds)
+        built = of_build(str(build(worktree, preset, status)))
+        yield replace(built, label=label, facts={"commit": commit})
     finally:
         subprocess.run(["git", "-C", str(root), "worktree", "remove", "--force", str(worktree)], capture_output=True)
         shutil.rmtree(worktree, ignore_errors=True)

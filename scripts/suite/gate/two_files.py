@@ -17,7 +17,7 @@ from datetime import datetime
 
 from suite.base.errors import BadInput
 from suite.base.text import one_line
-from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, Comparison, Judgement
+from suite.gate.comparison import BETTER, SAME, TWO_FILES, UNDECIDED, WORSE, Comparison, Judgement, last_match
 from suite.gate.pairs_file import Side
 from suite.results.end_to_end import command_of
 from suite.results.metrics import TIME, Metric, metrics_in, metrics_of
@@ -27,7 +27,6 @@ from suite.stats.moderated_t import PValues, moderated_p_values
 from suite.stats.multiple import significant
 from suite.stats.rank_sum import rank_sum_p
 
-METHOD = "two files"
 FEWEST_PROCESSES = 5
 THRESHOLD = 0.05
 FALSE_DISCOVERIES = 0.01  # so under one comparison in a hundred of a program with itself finds a benchmark worse
@@ -55,9 +54,13 @@ class Rules:
     """How strictly two files are compared."""
 
     threshold: float = THRESHOLD  # the smallest change that matters, as a share
+    thresholds: tuple[tuple[str, float], ...] = ()  # by regular expression for the names; the last that matches counts
     only: str | None = None  # a regular expression for the names
     across: bool = False  # also compare different machines, compilers or libraries
     allow_missing: bool = False
+
+    def threshold_of(self, name: str) -> float:
+        return last_match(self.thresholds, name, self.threshold)
 
 
 def compare(base: Run, new: Run, rules: Rules = Rules()) -> Comparison:
@@ -72,17 +75,17 @@ def compare(base: Run, new: Run, rules: Rules = Rules()) -> Comparison:
         raise BadInput(f"neither {base.path} nor {new.path} has a benchmark that matches {rules.only!r}")
     gaps = list(_gaps(base, new, old_benchmarks, new_benchmarks))
     rows, unjudged = _rows(base, new, old_benchmarks, new_benchmarks)
-    judgements = _judgements([row for row in rows if not row.problem], rules.threshold)
+    judgements = _judgements([row for row in rows if not row.problem], rules)
     gaps += [f"{row.name}: {row.problem}" for row in rows if row.problem]
     moved = _control_move(judgements)
-    trusted = rules.across or abs(math.log(moved or 1.0)) <= math.log1p(rules.threshold)
+    trusted = rules.across or abs(math.log(moved or 1.0)) <= math.log1p(rules.threshold_of(""))
     problems = [] if rules.allow_missing else gaps
     if not judgements:
         problems = gaps + ["no benchmark is left to judge"]
     elif all(row.disturbed for row in rows if not row.problem):
         problems = [*problems, "nothing was judged: of every benchmark, most processes were disturbed; measure again"]
     return Comparison(
-        method=METHOD,
+        method=TWO_FILES,
         old=_side(base),
         new=_side(new),
         judgements=tuple(judgements),
@@ -277,7 +280,7 @@ class _MeasuredRatio:
     better: float
 
 
-def _judgements(rows: Sequence[_Row], threshold: float) -> list[Judgement]:
+def _judgements(rows: Sequence[_Row], rules: Rules) -> list[Judgement]:
     """Worse and better need evidence in every measure and an effect over the threshold; same needs equivalence."""
     measures = _measure(rows)
     worse = significant(
@@ -287,7 +290,7 @@ def _judgements(rows: Sequence[_Row], threshold: float) -> list[Judgement]:
         [max(measured.better for measured in by_measure.values()) for by_measure in measures], FALSE_DISCOVERIES
     )
     return [
-        _judgement(row, by_measure, threshold, worse_found, better_found)
+        _judgement(row, by_measure, rules.threshold_of(row.name), worse_found, better_found)
         for row, by_measure, worse_found, better_found in zip(rows, measures, worse, better)
     ]
 
@@ -405,7 +408,7 @@ def _caveats(
         yield f"the hosts have different names: {hosts[0]} and {hosts[1]}"
     yield (
         f"the files were measured {_apart(base, new)}: the machine drifts between them, and no test on two files "
-        "can see that; scripts/duet measures both sides in turn"
+        "can see that; scripts/compare measures two builds in turn"
     )
 
 

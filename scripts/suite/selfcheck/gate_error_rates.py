@@ -98,7 +98,7 @@ class Score:
 
 @dataclass(frozen=True)
 class PairedRule:
-    """The rule of scripts/duet, on time or on another figure of a process."""
+    """The rule of scripts/compare, on time or on another figure of a process."""
 
     name: str
     figure: Callable[[Sample], float | None]

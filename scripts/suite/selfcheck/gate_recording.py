@@ -39,7 +39,7 @@ SLOWDOWNS = (SAME_ON_BOTH_SIDES, 1, 2, 5)  # percent
 # The processes of each benchmark in a turn, by slowdown, in order: two adjacent processes are a pair. A process in the
 # middle belongs to two pairs, and no suite contains both.
 CHAINS = ((1, 0, 0, 2), (0, 5))
-PROFILE, SECONDS = "quick", 0.05  # of a process, as in scripts/duet
+PROFILE, SECONDS = "quick", 0.05  # of a process, as in scripts/compare
 BENCHMARKS = (
     "arithmetic/operation:add",
     "arithmetic/operation:multiply",

@@ -30,7 +30,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from suite.base.errors import BadInput
-from suite.commands import claims, compare, duet, evaluate, export, history, plot, report, run
+from suite.commands import claims, compare, evaluate, export, history, plot, report, run
 from suite.history import store
 from suite.results.read import MOST_BYTES, read_run
 from suite.runner import scheduler
@@ -135,7 +135,7 @@ def assert_nothing_escaped(folder: Path) -> None:
 
 
 @FUZZED
-@given(document=damaged_runs(), form=st.sampled_from(["text", "markdown", "json", "junit", "sarif"]),
+@given(document=damaged_runs(), form=st.sampled_from(["text", "markdown", "json", "junit"]),
        to=st.sampled_from(["github-action-benchmark", "bencher", "otava", "otava-config"]))  # fmt: skip
 def test_a_damaged_run_is_read_or_refused_by_every_command(folder: Path, document: Any, form: str, to: str) -> None:
     Path("run.json").write_text(json.dumps(document))
@@ -276,13 +276,13 @@ def test_the_record_contains_only_text(folder: Path, text: str) -> None:
 
 OPTIONS: dict[str, tuple[Main, list[str]]] = {
     "claims": (claims.main, ["--claim"]),
-    "compare": (compare.main, ["--threshold", "--only", "--format", "--out", "--chart", "--theme", "--across", "--strict"]),
+    "compare": (compare.main, ["--threshold", "--only", "--format", "--out", "--chart", "--theme", "--across", "--strict",
+                               "--judge", "--floors", "--seed", "--pairs", "--env", "--bisect", "--allow-missing"]),
     "export": (export.main, ["--to", "-o"]),
     "history": (history.main, ["--file", "add", "list", "trend", "check", "export", "annotate", "--like", "--last", "--only",
                                "--commit", "--reference", "--threshold", "--format", "--samples", "--chart"]),
     "plot": (plot.main, ["--chart", "--theme", "--size"]),
     "report": (report.main, []),
-    "duet": (duet.main, ["--judge", "--floors", "--threshold", "--only", "--seed", "--format", "--strict", "--pairs"]),
     "evaluate": (evaluate.main, ["--from", "--check", "--suites", "--seed"]),
 }  # fmt: skip
 WORDS = st.one_of(
@@ -297,8 +297,8 @@ WORDS = st.one_of(
 def test_any_words_are_answered_or_refused_in_one_line(folder: Path, command: str, data: st.DataObject) -> None:
     main, options = OPTIONS[command]
     words = data.draw(st.lists(st.one_of(WORDS, st.sampled_from([*options, "--nonsense"])), max_size=5))
-    if command in ("duet", "evaluate") and not {"--judge", "--from"} & set(words):
-        words = ["--judge" if command == "duet" else "--from", "missing.json", *words]  # without, they would measure
+    if command == "evaluate" and "--from" not in words:
+        words = ["--from", "missing.json", *words]  # without, it would measure
     if command == "history":
         words = ["--file", "kept.sqlite", *words]
     answered(main, words, frozenset({0, 1, 2}))

@@ -248,62 +248,6 @@ def test_junit_stays_xml_whatever_a_name_holds(text: str) -> None:
     output.encode("utf-8")
 
 
-# ---- SARIF: the requirements of the standard's schema (2.1.0) on the objects that are used here
-
-URI = re.compile(r"[A-Za-z0-9._~/-]+")
-
-
-def check_sarif(text: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(text)
-    assert document["version"] == "2.1.0" and set(document) == {"$schema", "version", "runs"}
-    (run,) = document["runs"]
-    assert set(run) <= {"tool", "invocations", "results"} and "tool" in run
-    rules = run["tool"]["driver"]["rules"]
-    assert run["tool"]["driver"]["name"]
-    assert len({rule["id"] for rule in rules}) == len(rules) and all(rule["shortDescription"]["text"] for rule in rules)
-    for invocation in run["invocations"]:
-        assert isinstance(invocation["executionSuccessful"], bool) and isinstance(invocation["exitCode"], int)
-        for notification in invocation["toolExecutionNotifications"]:
-            assert notification["level"] in ("none", "note", "warning", "error") and isinstance(
-                notification["message"]["text"], str
-            )
-    for result in run["results"]:
-        assert result["level"] in ("none", "note", "warning", "error") and isinstance(result["message"]["text"], str)
-        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
-        assert all(isinstance(text, str) for text in result["partialFingerprints"].values())
-        for location in result[
-            "locations"
-        ]:  # GitHub shows only results with a file, and only with a path in the repository
-            uri = location["physicalLocation"]["artifactLocation"]["uri"]
-            assert URI.fullmatch(uri) and not uri.startswith("/") and ".." not in uri
-            assert location["physicalLocation"]["region"]["startLine"] >= 1
-    return document
-
-
-@pytest.mark.parametrize("name", ALL)
-@pytest.mark.parametrize("strict", [False, True])
-def test_sarif_has_a_result_for_each_worse_benchmark_and_each_problem(name: str, strict: bool) -> None:
-    comparison = ALL[name]
-    (run,) = check_sarif(formats.as_sarif(comparison, strict))["runs"]
-    rules = [result["ruleId"] for result in run["results"]]
-    assert rules.count("worse") == len(comparison.with_verdict(WORSE))
-    assert ("cannot-judge" in rules) == (comparison.exit_code(strict) == 2)
-    assert bool(rules) == (comparison.exit_code(strict) != 0)
-    assert run["invocations"][0]["exitCode"] == comparison.exit_code(strict)
-
-
-def test_sarif_points_at_the_familys_source() -> None:
-    (run,) = check_sarif(formats.as_sarif(MIXED))["runs"]
-    first = run["results"][0]
-    assert first["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "benchmarks/allocation/scoped.cpp"
-    assert first["locations"][0]["logicalLocations"] == [{"fullyQualifiedName": "scoped/glibc/bytes:64"}]
-
-
-@pytest.mark.parametrize("text", [*HOSTILE, "../../etc/passwd", "*"])
-def test_sarif_stays_sound_whatever_a_name_holds(text: str) -> None:
-    check_sarif(formats.as_sarif(hostile(text)))
-
-
 # ---- all formats
 
 

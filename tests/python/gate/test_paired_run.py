@@ -1,4 +1,4 @@
-"""Does scripts/duet measure in turn, survive crashes and interrupts, use floors, and find the worse benchmarks?"""
+"""Does scripts/compare measure in turn, survive crashes and interrupts, use floors, and find the worse benchmarks?"""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from suite.base.errors import BadInput, UnitFailed
-from suite.commands import duet as command
+from suite.commands import compare as command
 from suite.gate import paired_run
 from suite.gate import sides as contestants
 from suite.gate.calibration import calibrate
@@ -181,7 +181,7 @@ def test_without_the_control_no_pair_is_unlike() -> None:
     assert Pair(bare, counted, True).unlike == Pair(counted, bare, True).unlike == 0.0
 
 
-def test_a_duet_measures_like_with_like(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_measures_like_with_like(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     """Several consecutive processes share the core, then several do not; the times follow, and the pairs must not."""
     number, rows = iter(range(10**6)), fake_side.row
 
@@ -467,7 +467,7 @@ def test_pairs_of_an_earlier_version_declare_no_metrics(play: Play, tmp_path: Pa
     recorded, _ = play(steady())
     write_pairs(tmp_path / "pairs.json", recorded)
     earlier = json.loads((tmp_path / "pairs.json").read_text())
-    del earlier["duet"]["families"]
+    del earlier["compare"]["families"]
     (tmp_path / "pairs.json").write_text(json.dumps(earlier))
     assert read_pairs(tmp_path / "pairs.json") == recorded
 
@@ -542,14 +542,15 @@ def no_build(root: Path, preset: str, status: Console) -> Path:
 
 
 def run(root: Path, *arguments: str, build: contestants.Builder = no_build) -> int:
-    return command.main([*arguments, "--seed", "1"], root, build)
+    measured = "--judge" not in arguments
+    return command.main([*arguments, *("--seed", "1") * measured], root, build)
 
 
 @pytest.mark.slow
 def test_two_builds(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fake_side.write_side(root / "old")
     fake_side.write_side(root / "new", {**fake_side.NAMES, SCOPED: 2.2})
-    assert run(root, "old", "new", "--only", "^scoped/", "--format", "json", "--out", "pairs.json") == SOMETHING_WORSE
+    assert run(root, "old", "new", "--only", "^scoped/", "--format", "json", "--record", "pairs.json") == SOMETHING_WORSE
     output = capsys.readouterr()
     assert json.loads(output.out)["exit_code"] == SOMETHING_WORSE
     assert "seed 1" in output.err and "about" in output.err
@@ -565,24 +566,22 @@ def test_two_mallocs_have_the_same_name(root: Path, capsys: pytest.CaptureFixtur
     for name, factor in (("a.so", 1.0), ("b.so", 1.3)):
         (root / name).write_text(str(factor))
     sides = ("--allocator", "old=a.so", "--allocator", "new=b.so")
-    assert run(root, *sides, "--only", "scoped", "--out", "pairs.json") == SOMETHING_WORSE
+    assert run(root, *sides, "--only", "scoped", "--record", "pairs.json") == SOMETHING_WORSE
     assert list(read_pairs(root / "pairs.json").pairs) == ["scoped/malloc/bytes:64/touch:first"]
     assert run(root, "--allocator", "old=a.so", "--allocator", "new=./gone.so") == 2
     assert "gone.so does not exist" in capsys.readouterr().err
 
 
-def test_a_malloc_may_have_a_name_that_the_system_finds(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contestants, "_side_builds", lambda label, builds: paired_run.SideBuilds(Side(label), builds))
+def test_a_malloc_may_have_a_name_that_the_system_finds(root: Path) -> None:
     (root / "here.so").touch()
     for named, given in (("libknown.so.1,je_", "libknown.so.1,je_"), ("here.so,je_", f"{root / 'here.so'},je_")):
-        side = contestants.of_malloc("new", named, Path("any"), contestants.SideOptions("quick", 0.05))
-        assert side.builds[0].allocators == (f"malloc={given}",)
+        assert contestants.of_malloc("new", named, Path("any")).allocators == (f"malloc={given}",)
 
 
 @pytest.mark.slow
 def test_floors_are_stored_and_lower_thresholds_refused(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fake_side.write_side(root / "old", noise=0.02)
-    common = ("--only", "^scoped/none", "--out", "pairs.json")
+    common = ("--only", "^scoped/none", "--record", "pairs.json")
     assert run(root, "old", "--calibrate", *common) == 0
     stored = list((root / "results" / "calibration").iterdir())
     assert len(stored) == 1 and "resampled" in capsys.readouterr().out
@@ -612,7 +611,7 @@ def test_a_side_compared_with_itself_gives_a_warning(root: Path, capsys: pytest.
     assert run(root, "old", "old", "--only", "^scoped/none") == NOTHING_WORSE
     assert paired_run.SAME_SIDES in capsys.readouterr().out
     (root / "file").write_text("")
-    assert run(root, "old", "old", "--only", "^scoped/none", "--out", str(root / "file" / "pairs.json")) == 2
+    assert run(root, "old", "old", "--only", "^scoped/none", "--record", str(root / "file" / "pairs.json")) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
@@ -697,7 +696,7 @@ def git(where: Path, *arguments: str) -> str:
 
 @pytest.mark.slow
 def test_two_revisions_are_built_in_folders_of_their_own_and_cleaned_up(repository: Path, root: Path) -> None:
-    revisions = ("--rev", "v0", "--rev", "HEAD", "--only", "^scoped/none", "--out", str(root / "pairs.json"))
+    revisions = ("--rev", "v0", "--rev", "HEAD", "--only", "^scoped/none", "--record", str(root / "pairs.json"))
     assert run(repository, *revisions, build=building.build) == SOMETHING_WORSE
     recorded = read_pairs(root / "pairs.json")
     assert recorded.old.facts["commit"] == git(repository, "rev-parse", "v0").strip()
@@ -735,9 +734,10 @@ def test_padding_moves_code_and_layouts_that_do_not_differ_are_refused(root: Pat
         patch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
         (tools / "cmake").write_text(f"#!/bin/sh\n{script}{append}")
         (tools / "cmake").chmod(0o755)
-        side = contestants.of_build(str(tree), options, root, status)
+        source = contestants.of_build(str(tree))
+        side = contestants.side_of(source, options, root, status)
         assert len({contestants.digest(program.executable) for program in side.builds}) == 3
         assert (tree / "stackheap").read_text().endswith("# -DSTACKHEAP_PADDING=0\n")
         (tools / "cmake").write_text("#!/bin/sh\n")
         with pytest.raises(BadInput, match="needs a build that knows STACKHEAP_PADDING"):
-            contestants.of_build(str(tree), options, root, status)
+            contestants.side_of(source, options, root, status)

@@ -16,6 +16,7 @@ from suite.gate import sequential_test
 from suite.gate.comparison import (
     BETTER,
     CANNOT_JUDGE,
+    IN_PAIRS,
     NOT_JUDGED,
     NOTHING_WORSE,
     SAME,
@@ -409,7 +410,7 @@ def test_needed_pairs_are_counted_by_benchmark() -> None:
 def comparison_of(*verdicts: str, **more: object) -> Comparison:
     ratio = group_sequential_test({"b": NOTHING})["b"].ratio
     judgements = tuple(Judgement(f"b{i}", verdict, ratio, 0.01, 1.0, 1.0) for i, verdict in enumerate(verdicts))
-    return replace(Comparison("duet", Side("a"), Side("b"), judgements), **more)
+    return replace(Comparison(IN_PAIRS, Side("a"), Side("b"), judgements), **more)
 
 
 def test_exit_codes() -> None:

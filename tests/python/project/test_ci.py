@@ -1,7 +1,7 @@
 """Do the jobs that users copy still work? Reads every workflow here and in docs/ci.md, and runs their commands.
 
-They run as they stand, in folders like those of a CI: git and history are real, duet is real on a program that answers
-at once, and scripts/run reads its options as ever but writes a run that is ready.
+They run as they stand, in folders like those of a CI: git and history are real, scripts/compare is real on a program
+that answers at once, and scripts/run reads its options as ever but writes a run that is ready.
 """
 
 from __future__ import annotations
@@ -196,10 +196,10 @@ def test_every_command_on_gitlab_exists_with_its_options(block: dict[str, Any]) 
     ("scripts/test --quik", "scripts/test does not know --quik"),
     ('scripts/test --preset "$PRESET"', "scripts/test does not know gcc-test"),
     ("cd x && scripts/setup --for=run --for lnit || true", "scripts/setup does not know lnit"),
-    ("code=0\nscripts/duet --rev HEAD^1 \\\n  --rev HEAD --outt gate/pairs.json > x.md || code=$?", "scripts/duet does not know --outt"),
+    ("code=0\nscripts/compare --rev HEAD^1 \\\n  --rev HEAD --outt gate/pairs.json > x.md || code=$?", "scripts/compare does not know --outt"),
     ("scripts/history --file h.sqlite chekc", "scripts/history takes one of "),
     ("scripts/history --file h.sqlite check --alow-short", "scripts/history does not know --alow-short"),
-    ('"$STACKHEAP/scripts/duet" --nothing', "scripts/duet does not know --nothing"),
+    ('"$STACKHEAP/scripts/compare" --nothing', "scripts/compare does not know --nothing"),
     ("echo scripts/tset > scripts/tset", ""),
 ])  # fmt: skip
 def test_a_wrong_command_is_noticed(script: str, complaint: str) -> None:
@@ -254,13 +254,13 @@ SHIMS = {
         import sys
         sys.exit(0 if sys.argv[1:] == ["--for", "run"] else 2)
         """,
-    "duet": """
+    "compare": """
         import pathlib, sys
-        from suite.commands import duet
+        from suite.commands import compare
         def build(where, preset, status):
             assert preset == "release", preset
             return pathlib.Path({root!r}, "program-" + pathlib.Path(where, "cost").read_text().strip(), "stackheap")
-        sys.exit(duet.main(sys.argv[1:], pathlib.Path.cwd(), build))
+        sys.exit(compare.main(sys.argv[1:], pathlib.Path.cwd(), build))
         """,
     "run": """
         import json, pathlib, random, sys

@@ -525,7 +525,7 @@ def test_a_value_that_json_lacks_is_not_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-# ---- the figure of one process in a duet
+# ---- the figure of one process of a pair
 
 
 def repeated(*real_and_cpu: tuple[float, float], **counters: float) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from suite.commands import duet, evaluate
+from suite.commands import compare, evaluate
 from suite.gate import pairs_file, sequential_test
 from suite.gate.pairs_file import Pair
 from suite.results.model import Sample
@@ -453,8 +453,8 @@ def test_bad_arguments_are_refused_in_one_line(arguments: Sequence[str], capsys:
 # ---- recording
 
 
-def test_pairs_are_measured_as_a_duet_measures_them() -> None:
-    options = duet.parse(["old", "new"])
+def test_pairs_are_measured_as_the_gate_measures_them() -> None:
+    options = compare.parse(["old", "new"])
     assert (gate_recording.PROFILE, gate_recording.SECONDS) == (options.profile, options.seconds)
 
 

@@ -1,4 +1,4 @@
-"""What would one side of a duet measure? A stand-in for a build, whose times are as a test wants them.
+"""What would one side of a comparison measure? A stand-in for a build, whose times are as a test wants them.
 
 As a module it writes itself out as an executable; as that executable it does what the JSON beside it says:
 {"ns": {benchmark: ns}, "noise": share, "crash": [benchmarks]}.

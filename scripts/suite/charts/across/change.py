@@ -19,7 +19,7 @@ from suite.charts.kit.forms import Column, RowsPanel, Scale, dots
 from suite.charts.kit.frame import Drawing, LegendEntry, Look, Page, styled
 from suite.charts.kit.marks import QUIET, Mark
 from suite.gate import formats
-from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, Comparison, Judgement
+from suite.gate.comparison import BETTER, IN_PAIRS, SAME, UNDECIDED, WORSE, Comparison, Judgement
 from suite.results.model import Account, Run
 from suite.stats.estimates import Estimate
 
@@ -52,7 +52,7 @@ class _ChangePage(Page):
 
     def _method(self) -> str:
         numbers = sorted({judgement.ratio.n for judgement in self.comparison.judgements if judgement.ratio.n})
-        unit = "pairs" if self.comparison.method == "duet" else "processes a side"
+        unit = "pairs" if self.comparison.method == IN_PAIRS else "processes a side"
         coverage = phrases.percent(
             max((judgement.ratio.coverage for judgement in self.comparison.judgements), default=0.0)
         )
