@@ -1,6 +1,9 @@
-// A malloc made slower by a known amount: passes every call on to another malloc, after a chain of dependent additions.
+// A malloc made slower by a known amount: passes every call on to another malloc, which gets its argument after as many
+// multiplications by one, each of which waits for the one before. The other malloc needs the argument, so none of its
+// work hides them; what stands before the call may.
 //
-// How many, and to whom, stands in the file beside this library of the same name with `.delay` added: `ADDITIONS FILE`.
+// How many, and to whom, stands in the file beside this library of the same name with `.delay` added:
+// `MULTIPLICATIONS FILE`.
 // Without it: none, and the C library. So two copies of this library are the same code and differ in the delay alone.
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -24,7 +27,7 @@ struct malloc_functions {
 };
 
 malloc_functions original;
-long additions = 0;
+long multiplications = 0;
 
 [[noreturn]] void give_up(const char* message, const char* which) {
   std::fprintf(stderr, "delayed_malloc: %s %s\n", message, which);
@@ -55,8 +58,8 @@ void read_order(char* text, std::size_t size) {
   char order[4096] = "0 libc.so.6";
   read_order(order, sizeof order);
   char* file = nullptr;
-  additions = std::strtol(order, &file, 10);
-  if (file == order || *file != ' ' || additions < 0) give_up("wants ADDITIONS FILE, not:", order);
+  multiplications = std::strtol(order, &file, 10);
+  if (file == order || *file != ' ' || multiplications < 0) give_up("wants MULTIPLICATIONS FILE, not:", order);
   void* const library = ::dlopen(file + 1, RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) give_up("cannot load", file + 1);
   take(library, original.malloc, "malloc");
@@ -67,25 +70,29 @@ void read_order(char* text, std::size_t size) {
   take(library, original.malloc_usable_size, "malloc_usable_size");
 }
 
-void delay() {
-  std::uint64_t sum = 0, addend = 1;
-  asm volatile("" : "+r"(addend));
-  for (long i = 0; i < additions; ++i) {
-    sum += addend;
-    asm volatile("" : "+r"(sum));
+/// The value, after the multiplications.
+std::size_t delayed(std::size_t value) {
+  std::size_t factor = 1;
+  asm volatile("" : "+r"(factor));
+  for (long i = 0; i < multiplications; ++i) {
+    value *= factor;
+    asm volatile("" : "+r"(value));
   }
+  return value;
 }
+
+void* delayed(void* block) { return reinterpret_cast<void*>(delayed(reinterpret_cast<std::size_t>(block))); }
 
 }  // namespace
 
 extern "C" {
 
-void* malloc(std::size_t bytes) { return delay(), original.malloc(bytes); }
-void free(void* block) { delay(), original.free(block); }
-void* calloc(std::size_t count, std::size_t bytes) { return delay(), original.calloc(count, bytes); }
-void* realloc(void* block, std::size_t bytes) { return delay(), original.realloc(block, bytes); }
+void* malloc(std::size_t bytes) { return original.malloc(delayed(bytes)); }
+void free(void* block) { original.free(delayed(block)); }
+void* calloc(std::size_t count, std::size_t bytes) { return original.calloc(count, delayed(bytes)); }
+void* realloc(void* block, std::size_t bytes) { return original.realloc(delayed(block), bytes); }
 int posix_memalign(void** block, std::size_t alignment, std::size_t bytes) {
-  return delay(), original.posix_memalign(block, alignment, bytes);
+  return original.posix_memalign(block, alignment, delayed(bytes));
 }
 std::size_t malloc_usable_size(void* block) { return original.malloc_usable_size(block); }
 

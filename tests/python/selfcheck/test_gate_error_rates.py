@@ -670,8 +670,8 @@ def test_every_recorded_benchmark_exists(tmp_path: Path) -> None:
 
 
 @pytest.mark.timing
-def test_the_delayed_malloc_takes_the_time_of_its_additions(tmp_path: Path) -> None:
-    """By 20,000 cycles a call, where a malloc takes tens: the same library, with an order beside it and without."""
+def test_the_delayed_malloc_takes_the_time_of_its_multiplications(tmp_path: Path) -> None:
+    """Of 20,000 multiplications a call, three cycles each, where a malloc takes tens: the same library, with an order beside it and without."""
     for name in ("plain", "slow"):
         (tmp_path / f"{name}.so").write_bytes(built("libdelayed_malloc.so").read_bytes())
     (tmp_path / "slow.so.delay").write_text("20000 libc.so.6\n")
@@ -680,7 +680,7 @@ def test_the_delayed_malloc_takes_the_time_of_its_additions(tmp_path: Path) -> N
         for name in ("plain", "slow")
     }
     assert ns["plain"] < 1000
-    assert 5_000 < ns["slow"] < 100_000
+    assert 15_000 < ns["slow"] < 300_000
 
 
 def test_a_bad_neighbour_explains_its_arguments() -> None:
