@@ -30,6 +30,7 @@ class Judgement:
     notes: tuple[str, ...] = ()  # sentences: "bimodal on the new side, ...", "layout suspect: ..."
     quarantined: bool = False  # bimodal: the verdict does not count
     unit: str = "ns"  # of old_ns and new_ns; another unit where the figure is a counter
+    seconds: float | None = None  # for which it was measured, where that is known
 
 
 def last_match(shares: Iterable[tuple[str, float]], name: str, otherwise: float) -> float:

@@ -21,7 +21,17 @@ from rich.text import Text
 from suite.base.cli import PLAIN_WIDTH
 from suite.base.phrases import count
 from suite.base.text import printable, three_figures, time_text
-from suite.gate.comparison import BETTER, CANNOT_JUDGE, NOT_JUDGED, SAME, UNDECIDED, WORSE, Comparison, Judgement
+from suite.gate.comparison import (
+    BETTER,
+    CANNOT_JUDGE,
+    NOT_JUDGED,
+    NOTHING_WORSE,
+    SAME,
+    UNDECIDED,
+    WORSE,
+    Comparison,
+    Judgement,
+)
 from suite.stats.estimates import Estimate
 
 JSON_FORM = "stackheap-comparison/1"
@@ -29,6 +39,7 @@ JSON_FORM = "stackheap-comparison/1"
 _MOST_LINES = 10  # of problems or warnings, where a person reads
 _MOST_WORSE = 50  # in a pull request: a comment there may have 65,536 letters
 _MOST_OTHERS = 20
+_SCREEN = 24  # lines
 _STYLES = {WORSE: "bold red", BETTER: "green"}
 
 
@@ -36,33 +47,64 @@ _STYLES = {WORSE: "bold red", BETTER: "green"}
 
 
 def headline(comparison: Comparison, strict: bool = False) -> str:
-    """The comparison as a whole, in a sentence."""
-    return f"{_outcome(comparison, strict)}: {counts(comparison)}"
+    """The comparison as a whole, in a sentence: the worst benchmark leads, and then the verdicts in numbers.
+
+    `worse: scoped/glibc/bytes:64 +3.1 % (2.4 to 3.9), 2 more; 36 benchmarks, 3 worse, 30 the same, 3 undecided (...)`
+    """
+    if not comparison.judgements:
+        return outcome(comparison, strict)
+    separator = ":" if comparison.exit_code(strict) == NOTHING_WORSE else ";"
+    undecided = comparison.with_verdict(UNDECIDED)
+    examples = f" ({in_short(undecided[0])}{_more(undecided)})" if undecided else ""
+    number = count(len(comparison.judgements), "benchmark")
+    return f"{outcome(comparison, strict)}{separator} {number}, {counts(comparison)}{examples}"
 
 
-def _outcome(comparison: Comparison, strict: bool) -> str:
+def outcome(comparison: Comparison, strict: bool = False) -> str:
+    """`worse: ...` with the worst benchmark, `nothing is worse`, or why the comparison cannot be judged."""
+    worse = comparison.with_verdict(WORSE)
+    worst = f"worse: {in_short(worse[0])}{_more(worse)}" if worse else ""
+    if comparison.exit_code(strict) == CANNOT_JUDGE:
+        return "; ".join(filter(None, (f"cannot judge: {_hindrance(comparison)}", worst)))
+    return worst or "nothing is worse"
+
+
+def _hindrance(comparison: Comparison) -> str:
+    """Why a comparison cannot be judged."""
     if comparison.problems:
-        return "The comparison cannot be judged as a whole"
+        return comparison.problems[0] + _more(comparison.problems)
     if not comparison.trusted:
-        return "The result is not reliable: the controls moved"
-    if comparison.with_verdict(NOT_JUDGED):
-        return "The comparison cannot be judged: not every benchmark was judged"
-    if comparison.exit_code() == CANNOT_JUDGE:
-        return "The comparison cannot be judged: no benchmark has a verdict"
-    if comparison.with_verdict(WORSE):
-        return "A benchmark is worse"
-    if comparison.exit_code(strict):
-        return "The comparison cannot be judged: not every benchmark is decided"
-    return "No benchmark is shown to be worse"
+        return "the controls moved"
+    if not_judged := comparison.with_verdict(NOT_JUDGED):
+        return f"{len(not_judged):,} of {count(len(comparison.judgements), 'benchmark')} not judged"
+    if all(judgement.quarantined for judgement in comparison.judgements):
+        return "no benchmark has a verdict, because all are bimodal"
+    return "not every benchmark is decided, as --strict asks"
 
 
 def counts(comparison: Comparison) -> str:
-    """`3 worse, 1 better, 20 same, 5 undecided, 2 bimodal`; the bimodal (quarantined) are not among the undecided."""
+    """`3 worse, 30 the same, 1 better, 2 bimodal, 5 undecided`; the bimodal (quarantined) are not among the others."""
     number = Counter(judgement.verdict for judgement in comparison.judgements if not judgement.quarantined)
-    quarantined = sum(judgement.quarantined for judgement in comparison.judgements)
-    parts = [f"{number[verdict]:,} {verdict}" for verdict in (WORSE, BETTER, SAME, UNDECIDED)]
-    parts += [f"{number[NOT_JUDGED]:,} {NOT_JUDGED}"] if number[NOT_JUDGED] else []
-    return ", ".join([*parts, *([f"{quarantined:,} bimodal"] if quarantined else [])])
+    number["bimodal"] = sum(judgement.quarantined for judgement in comparison.judgements)
+    words = {SAME: f"the {SAME}"}
+    keys = (WORSE, SAME, BETTER, NOT_JUDGED, "bimodal", UNDECIDED)
+    return ", ".join(f"{number[key]:,} {words.get(key, key)}" for key in keys if number[key])
+
+
+def in_short(judgement: Judgement) -> str:
+    """`scoped/glibc/bytes:64 +3.1 % (2.4 to 3.9)`"""
+    ratio = judgement.ratio
+    if not ratio.has_interval:
+        ends = "no interval"
+    elif max(ratio.median, ratio.high) < 2.0:
+        ends = f"{100 * (ratio.low - 1):.1f} to {100 * (ratio.high - 1):.1f}"
+    else:
+        ends = interval(ratio)
+    return f"{judgement.name} {change(ratio.median)} ({ends})"
+
+
+def _more(items: Sequence[object]) -> str:
+    return f", {len(items) - 1:,} more" if len(items) > 1 else ""
 
 
 def change(ratio: float) -> str:
@@ -124,7 +166,8 @@ def plain(text: str) -> str:
 
 
 def as_text(comparison: Comparison, strict: bool = False, width: int = PLAIN_WIDTH, colour: bool = False) -> str:
-    """The benchmarks that changed, the largest change first; the others in numbers."""
+    """The comparison in a sentence, the benchmarks that changed, the largest change first, and the others in numbers.
+    The sentence stands at the end again where it has left the screen."""
     output = io.StringIO()
     console = Console(
         file=output, width=width, highlight=False, force_terminal=colour, color_system="standard" if colour else None
@@ -133,6 +176,7 @@ def as_text(comparison: Comparison, strict: bool = False, width: int = PLAIN_WID
     def write(text: str, style: str = "") -> None:
         console.print(Text(plain(text), style=style), soft_wrap=True)
 
+    write(headline(comparison, strict), "bold")
     write(
         f"{comparison.method}: {comparison.old.label} (old) and {comparison.new.label} (new); "
         "changes are new compared with old"
@@ -145,7 +189,7 @@ def as_text(comparison: Comparison, strict: bool = False, width: int = PLAIN_WID
     console.print()
     undecided = comparison.with_verdict(UNDECIDED)
     if undecided:
-        largest = "; ".join(_in_short(judgement) for judgement in undecided[:3])
+        largest = "; ".join(in_short(judgement) for judgement in undecided[:3])
         write(f"undecided: {len(undecided):,}; the largest: {largest}")
     not_judged = comparison.with_verdict(NOT_JUDGED)
     if not_judged:
@@ -159,12 +203,9 @@ def as_text(comparison: Comparison, strict: bool = False, width: int = PLAIN_WID
         write(f"problem: {line}", "red")
     for line in _first(comparison.warnings):
         write(f"warning: {line}", "yellow")
-    write(headline(comparison, strict), "bold")
+    if output.getvalue().count("\n") > _SCREEN:
+        write(headline(comparison, strict), "bold")
     return output.getvalue()
-
-
-def _in_short(judgement: Judgement) -> str:
-    return f"{judgement.name} {change(judgement.ratio.median)} ({interval(judgement.ratio)})"
 
 
 def _table(verdict: str, judgements: Iterable[Judgement]) -> Table:
@@ -223,7 +264,8 @@ def _sides_in_markdown(comparison: Comparison) -> str:
 def _markdown_table(judgements: Iterable[Judgement]) -> str:
     rows = (
         f"| {_code(judgement.name)} | {change(judgement.ratio.median)} | {interval(judgement.ratio)} "
-        f"| {_escaped(_others(judgement))} | {_escaped(_was_and_is(judgement))} | {_escaped('; '.join(judgement.notes))} |"
+        f"| {_escaped(_others(judgement))} | {_escaped(_was_and_is(judgement))} "
+        f"| {_escaped('; '.join(judgement.notes))} |"
         for judgement in judgements
     )
     header = ("| | change | interval | cycles, instructions | from, to | note |", "|---|--:|--:|---|---|---|")
@@ -231,17 +273,39 @@ def _markdown_table(judgements: Iterable[Judgement]) -> str:
 
 
 def _folded(summary: str, body: str) -> str:
-    return f"<details><summary>{_escaped(summary)}</summary>\n\n{body}\n\n</details>"
+    return f"<details><summary>{summary}</summary>\n\n{body}\n\n</details>"
+
+
+# Names of benchmarks and paths, which are harmless as code.
+_NAME = re.compile(r"(?<![\w/.:+-])(?:\.{0,2}/)?[a-z_.][\w.+-]*(?:/[\w:.+-]*[\w+-])+", re.ASCII | re.IGNORECASE)
+# What Markdown, HTML or a forge (mentions, issues, links, milestones, emoji) would read, in the middle of a line or at
+# the beginning of an item. The rest stays as it is, because Markdown is also read in logs and mails.
+_SPECIAL = re.compile(
+    r"""[`*\[\]<>~$\\|@#] | &(?=[#\w]) | !(?=\d) | %(?=[\w"]) | ^[-+=]|^\d+(?=[.)])
+    | (?<![^\W_])_ | _(?![^\W_])    # emphasis, unless it is inside a word
+    | :(?=//) | :(?=[\w+-]+:) | (?<=www)\.""",
+    re.VERBOSE | re.IGNORECASE,
+)
+# A forge looks for mentions and issues after the entities are replaced: a space without width keeps the word apart.
+_WRITTEN = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "@": "@&#8203;", "#": "#&#8203;"}
 
 
 def _escaped(text: str) -> str:
-    """The text with its number for every sign that Markdown, HTML or a forge (mentions, issues, links) could read."""
-    return re.sub(r"[^\w ,()%'/+\-;:.\u00b5]|_|:(?=\S)|\.(?=[^\W\d])|^[-+]|;(?=/)", _as_number, plain(text))
+    """The text so that Markdown, HTML and a forge show it as it is, with names as code."""
+    text, pieces, end = plain(text), [], 0
+    for name in _NAME.finditer(text):
+        pieces += [_escaped_words(text[end : name.start()]), _code(name[0])]
+        end = name.end()
+    return "".join((*pieces, _escaped_words(text[end:])))
+
+
+def _escaped_words(text: str) -> str:
+    return _SPECIAL.sub(lambda match: _WRITTEN.get(match[0]) or _as_number(match), text)
 
 
 def _code(text: str) -> str:
     """The text as code: in backticks where it is harmless there."""
-    harmless = re.fullmatch(r"[\w/:.+-][\w/:.+ -]*(?<! )", text, re.ASCII)
+    harmless = text and text == plain(text).strip() and not set(text) & set("`|<>$\\")
     return f"`{text}`" if harmless else f"<code>{re.sub(r'[^A-Za-z0-9]', _as_number, plain(text))}</code>"
 
 
@@ -260,7 +324,8 @@ def as_json(comparison: Comparison, strict: bool = False) -> str:
     counts: {worse, better, same, undecided, not judged, quarantined};
     problems and warnings: [text];
     judgements: [{name, verdict, quarantined, unit, old, new (medians, in that unit), threshold (a share), floor (a
-    share, or null), time and, where known, cycles and instructions: {ratio, low, high, coverage, n}, notes: [text]}].
+    share, or null), seconds (for which it was measured, or null), time and, where known, cycles and instructions:
+    {ratio, low, high, coverage, n}, notes: [text]}].
     Ratios are new over old, as costs: above one is worse. A number that is not finite is null.
     """
     number = Counter(judgement.verdict for judgement in comparison.judgements if not judgement.quarantined)
@@ -294,6 +359,7 @@ def _judgement_as_json(judgement: Judgement) -> dict[str, Any]:
         "new": _finite(judgement.new_ns),
         "threshold": _finite(judgement.threshold),
         "floor": None if judgement.floor is None else _finite(judgement.floor),
+        "seconds": None if judgement.seconds is None else _finite(judgement.seconds),
         **{key: _ratio_as_json(ratio) for key, ratio in ratios.items()},
         "notes": list(judgement.notes),
     }
@@ -316,18 +382,16 @@ def as_junit(comparison: Comparison, strict: bool = False) -> str:
     cases = [_case(judgement) for judgement in comparison.judgements]
     cases += [_problem_case(index, line) for index, line in enumerate(comparison.problems, 1)]
     if not comparison.trusted:
-        cases.append(
-            _problem_case(0, _outcome(comparison, strict) if not comparison.problems else "the controls moved")
-        )
+        cases.append(_problem_case(0, "the controls moved"))
     if strict and comparison.exit_code(strict) != comparison.exit_code():
-        cases.append(_problem_case(0, _outcome(comparison, strict)))
+        cases.append(_problem_case(0, _hindrance(comparison)))
     numbers = {
         "tests": len(cases),
         "failures": sum(case.find("failure") is not None for case in cases),
         "errors": sum(case.find("error") is not None for case in cases),
         "skipped": sum(case.find("skipped") is not None for case in cases),
     }
-    about = {**{key: str(number) for key, number in numbers.items()}, "time": "0"}
+    about = {**{key: str(number) for key, number in numbers.items()}, **_time(comparison.judgements)}
     suites = xml.Element("testsuites", {"name": "stackheap", **about})
     suite = xml.SubElement(suites, "testsuite", {"name": plain(f"stackheap {comparison.method}"), **about})
     properties = xml.SubElement(suite, "properties")
@@ -348,27 +412,30 @@ def _sided_facts(comparison: Comparison) -> list[tuple[str, str]]:
 
 def _case(judgement: Judgement) -> xml.Element:
     family = judgement.name.partition("/")[0]
-    case = xml.Element(
-        "testcase", {"classname": plain(f"stackheap.{family}"), "name": plain(judgement.name), "time": "0"}
-    )
+    about = {"classname": plain(f"stackheap.{family}"), "name": plain(judgement.name), **_time([judgement])}
+    case = xml.Element("testcase", about)
     sentence = plain(_sentence(judgement))
     if judgement.quarantined or judgement.verdict == UNDECIDED:
-        xml.SubElement(case, "skipped", {"message": sentence})
+        xml.SubElement(case, "skipped", {"message": sentence}).text = sentence
     elif judgement.verdict == NOT_JUDGED:
         xml.SubElement(case, "error", {"message": sentence, "type": "cannot judge"}).text = sentence
     elif judgement.verdict == WORSE:
-        failure = xml.SubElement(
-            case, "failure", {"message": f"{change(judgement.ratio.median)}, worse", "type": WORSE}
-        )
-        failure.text = sentence
+        message = plain(f"worse: {in_short(judgement)}")
+        xml.SubElement(case, "failure", {"message": message, "type": WORSE}).text = sentence
     else:
         xml.SubElement(case, "system-out").text = sentence
     return case
 
 
+def _time(judgements: Sequence[Judgement]) -> dict[str, str]:
+    """The seconds for which these benchmarks were measured, where that is known of all."""
+    seconds = [judgement.seconds for judgement in judgements if judgement.seconds is not None]
+    return {"time": f"{sum(seconds):.3f}"} if judgements and len(seconds) == len(judgements) else {}
+
+
 def _problem_case(index: int, line: str) -> xml.Element:
     name = f"problem {index}" if index else "trust"
-    case = xml.Element("testcase", {"classname": "stackheap.comparison", "name": name, "time": "0"})
+    case = xml.Element("testcase", {"classname": "stackheap.comparison", "name": name})
     xml.SubElement(case, "error", {"message": plain(line), "type": "cannot judge"}).text = plain(line)
     return case
 

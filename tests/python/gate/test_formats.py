@@ -15,7 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from suite.gate import formats
-from suite.gate.comparison import BETTER, SAME, UNDECIDED, WORSE, Comparison, Judgement
+from suite.gate.comparison import (
+    BETTER,
+    NOT_JUDGED,
+    NOTHING_WORSE,
+    SAME,
+    SOMETHING_WORSE,
+    UNDECIDED,
+    WORSE,
+    Comparison,
+    Judgement,
+)
 from suite.gate.pairs_file import Side
 from suite.stats.estimates import Estimate
 
@@ -79,35 +89,59 @@ def test_a_change_has_its_sign(value: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(("comparison", "strict", "text"), [
-    (MIXED, False, "A benchmark is worse: 2 worse, 2 better, 1 same, 1 undecided, 1 bimodal"),
-    (PROBLEM, False, "The comparison cannot be judged as a whole: 2 worse"),
-    (UNTRUSTED, False, "The result is not reliable: the controls moved: 2 worse"),
-    (QUIET, False, "No benchmark is shown to be worse: 0 worse"),
-    (QUIET, True, "The comparison cannot be judged: not every benchmark is decided: 0 worse"),
+    (MIXED, False, "worse: scoped/glibc/bytes:64 +50.0 % (47.0 to 53.0), 1 more; 7 benchmarks, 2 worse, 1 the same, "
+                   "2 better, 1 bimodal, 1 undecided (stream/bytes:4096 +3.0 % (0.9 to 5.1))"),
+    (PROBLEM, False, "cannot judge: many/glibc/count:2: missing in new.json; worse: scoped/glibc/bytes:64 +50.0 % "),
+    (UNTRUSTED, False, "cannot judge: the controls moved; worse: scoped/glibc/bytes:64 +50.0 % "),
+    (QUIET, False, "nothing is worse: 2 benchmarks, 1 the same, 1 undecided (stream/bytes:4096 +0.0 % (-2.0 to 2.0))"),
+    (QUIET, True, "cannot judge: not every benchmark is decided, as --strict asks; 2 benchmarks, 1 the same, "),
+    (EMPTY, False, "cannot judge: no benchmark is left to judge"),
+    (replace(QUIET, judgements=(judged("a/b", NOT_JUDGED), judged("a/c", SAME))), False,
+     "cannot judge: 1 of 2 benchmarks not judged; 2 benchmarks, 1 the same, 1 not judged"),
+    (replace(QUIET, judgements=(judged("a/b", WORSE, 2.5),)), False,
+     "worse: a/b 2.5 times (2.45 times to 2.55 times); 1 benchmark, 1 worse"),
+    (replace(QUIET, judgements=(judged("a/b", WORSE, 1.99),)), False,
+     "worse: a/b +99.0 % (+95.0 % to 2.03 times); 1 benchmark, 1 worse"),
 ])  # fmt: skip
-def test_the_headline_agrees_with_the_exit_code(comparison: Comparison, strict: bool, text: str) -> None:
+def test_the_headline_leads_with_the_worst_and_agrees_with_the_exit_code(
+    comparison: Comparison, strict: bool, text: str
+) -> None:
     assert formats.headline(comparison, strict).startswith(text)
+    code = comparison.exit_code(strict)
+    words = {NOTHING_WORSE: "nothing is worse", SOMETHING_WORSE: "worse"}
+    assert text.partition(":")[0] == words.get(code, "cannot judge")
+
+
+def test_every_form_leads_with_the_headline() -> None:
+    headline = formats.headline(MIXED)
+    assert formats.as_text(MIXED).startswith(f"{headline}\n")
+    assert formats.as_markdown(MIXED).replace("`", "").startswith(f"**{headline}**\n")
+    assert json.loads(formats.as_json(MIXED))["headline"] == headline
+    suite = next(xml.fromstring(formats.as_junit(MIXED)).iter("testsuite"))
+    assert suite.findtext("system-out", "").startswith(headline)
 
 
 # ---- text
 
 
 def test_text_lists_changes_with_the_worst_first_and_counts_the_others() -> None:
-    text = formats.as_text(MIXED)
-    order = ("worse", "bytes:64 ", "scoped/glibc/bytes:8 ", "better", "batch/jemalloc", "undecided: 1;")
+    text = re.sub(" +\n", "\n", formats.as_text(MIXED))
+    order = ("worse\n", "bytes:64  ", "scoped/glibc/bytes:8  ", "better\n", "batch/jemalloc", "undecided: 1;")
     assert [text.index(line) for line in order] == sorted(text.index(line) for line in order)
     assert "chase" not in text  # the same
     for part in ("+50.0 %", "+47.0 % to +53.0 %", "10 ns to 15 ns", "layout suspect"):
         assert part in text
     assert "bimodal, so without a verdict: 1; churn/glibc/live:1000" in text
-    assert text.rstrip().endswith(formats.headline(MIXED))
+    assert text.count(formats.headline(MIXED)) == 1
+    many = replace(MIXED, judgements=tuple(judged(f"scoped/glibc/bytes:{size}", WORSE, 1.5) for size in range(30)))
+    assert formats.as_text(many).rstrip().endswith(formats.headline(many))  # again where it has left the screen
     assert "\x1b" not in text and "\x1b[" in formats.as_text(MIXED, colour=True)
 
 
 def test_long_lists_are_cut_for_people() -> None:
     many = replace(PROBLEM, problems=tuple(f"problem number {index}" for index in range(500)))
     for text in (formats.as_text(many), formats.as_markdown(many)):
-        assert text.count("problem number") == 10 and "and 490 more" in text
+        assert text.count("problem number") == 10 + text.count("cannot judge: ") and "and 490 more" in text
     assert len(json.loads(formats.as_json(many))["problems"]) == 500
 
 
@@ -156,9 +190,42 @@ def test_markdown_reads_a_hostile_name_as_text(text: str) -> None:
         if line.startswith("|"):
             cells = line.count("|") - 1
             assert cells in (3, 6), line
-    outside = re.sub(r"`[^`\n]*`|</?(?:details|summary|code)>|\*\*|&#\d+;", "", output)
-    assert not re.search(r"[`@#\[\]<>*~$\\!]|https?:|www\.|:smile:", outside), outside
+    outside = re.sub(r"`[^`\n]*`|</?(?:details|summary|code)>|\*\*|[@#]&#8203;|&#\d+;", "", output)
+    assert not re.search(r"[`@#\[\]<>*~$\\]|!\d|https?:|www\.|:smile:", outside), outside
     assert output.count("<details>") == output.count("</details>")
+
+
+def test_markdown_stays_readable_in_a_log_and_a_mail() -> None:
+    """No sign is written as a number in the sentences that this project writes."""
+    told = replace(
+        PROBLEM,
+        old=Side("HEAD~1"),
+        new=Side("build/new with GLIBC_TUNABLES=glibc.malloc.tcache_count=0"),
+        problems=("scoped/glibc/bytes:64/touch:first: failed on the new side: crashed (SIGSEGV)",),
+        warnings=(
+            "controls, new against old: arithmetic +0.1%, share of the core -0.3%",
+            "the files were measured 3 hours apart: results/old/run.json, ./new.json; _BUILD_ and tcache_count",
+            "compared across: malloc glibc was 2.36, is 2.41; --across",
+        ),
+    )
+    text = formats.as_markdown(told)
+    assert re.findall(r"&#?\w+;", text) == ["&#95;"] * 2  # of _BUILD_
+    assert "- `scoped/glibc/bytes:64/touch:first`: failed on the new side: crashed (SIGSEGV)\n" in text
+    assert "`HEAD~1` (old) and `build/new with GLIBC_TUNABLES=glibc.malloc.tcache_count=0` (new)" in text
+
+
+@pytest.mark.parametrize(("told", "written"), [
+    ("@everyone", "@&#8203;everyone"), ("a@b.example", "a@&#8203;b.example"),
+    ("see #12 and !3", "see #&#8203;12 and &#33;3"),
+    ("http://e.example/x", "http&#58;//e.example/x"), ("WWW.e.example", "WWW&#46;e.example"),
+    ("a<b> & &lt; R&D", "a&lt;b&gt; & &amp;lt; R&amp;D"), ("50 % of %1", "50 % of &#37;1"),
+    (":+1: 2:30", "&#58;+1: 2:30"),
+    ("- item", "&#45; item"), ("1. item", "&#49;. item"), ("5-1", "5-1"), ("a_b _c_", "a_b &#95;c&#95;"),
+    ("| a | ![x](y)", "&#124; a &#124; !&#91;x&#93;(y)"),
+])  # fmt: skip
+def test_markdown_writes_as_a_number_only_what_would_be_read(told: str, written: str) -> None:
+    warned = formats.as_markdown(replace(QUIET, warnings=(told,)))
+    assert f"\n- {written}\n" in warned
 
 
 # ---- JSON
@@ -207,7 +274,7 @@ def check_junit(text: str) -> xml.Element:
     root = xml.fromstring(text)
     for element in root.iter():
         assert {child.tag for child in element} <= CHILDREN[element.tag]
-        assert set(element.attrib) == ATTRIBUTES[element.tag]
+        assert ATTRIBUTES[element.tag] - {"time"} <= set(element.attrib) <= ATTRIBUTES[element.tag]
     for suite in root:
         tags = [child.tag for child in suite]
         assert tags == sorted(tags, key=("properties", "testcase", "system-out").index)
@@ -238,6 +305,19 @@ def test_junit_has_its_own_element_for_each_verdict() -> None:
     assert kinds["batch/jemalloc/count:100"] == kinds["chase/bytes:4096"] == "system-out"
     assert kinds["stream/bytes:4096"] == kinds["churn/glibc/live:1000"] == "skipped"
     assert kinds["problem 1"] == "error"
+    for case in root.iter("testcase"):
+        assert len(case) == 0 or case[0].text  # GitLab shows the text of an element, and not its message
+
+
+def test_junit_has_the_time_that_was_measured_or_none() -> None:
+    timed = replace(QUIET, judgements=tuple(replace(judged(name, SAME), seconds=2.5) for name in ("a/b", "a/c")))
+    root = check_junit(formats.as_junit(timed))
+    times = [element.get("time") for element in root.iter() if "time" in element.attrib]
+    assert times == ["5.000", "5.000", "2.500", "2.500"]
+    partly = replace(timed, judgements=(*timed.judgements, judged("a/d", SAME)))
+    cases = check_junit(formats.as_junit(partly)).iter("testcase")
+    assert {case.get("name"): case.get("time") for case in cases} == {"a/b": "2.500", "a/c": "2.500", "a/d": None}
+    assert 'time="' not in formats.as_junit(QUIET)
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -57,7 +57,7 @@ class _ChangePage(Page):
             max((judgement.ratio.coverage for judgement in self.comparison.judgements), default=0.0)
         )
         number = "–".join(dict.fromkeys(str(number) for number in (*numbers[:1], *numbers[-1:])))
-        counts = formats.counts(self.comparison)
+        counts = formats.counts(self.comparison) or "no benchmark was judged"
         return f"{number} {unit}, intervals of {coverage}; {counts}." if numbers else f"{counts}."
 
     def _machine(self) -> str:
@@ -174,7 +174,8 @@ def _title(comparison: Comparison) -> str:
             more = f"; {others:,} more {'is' if others == 1 else 'are'} {verdict}" if others else ""
             short = name if len(name) <= _LONGEST_IN_TITLE else f"{name[: _LONGEST_IN_TITLE - 1]}…"
             return f"{short}: {formats.change(first.ratio.median)}, {verdict}{more}"
-    return formats.headline(comparison).partition(":")[0]
+    outcome = formats.plain(formats.outcome(comparison))
+    return outcome[:1].upper() + outcome[1:]
 
 
 def _subtitle(comparison: Comparison, shown: Sequence[Judgement]) -> str:
