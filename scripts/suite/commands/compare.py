@@ -47,11 +47,10 @@ from suite.history.store import MACHINE_FACTS
 from suite.results.read import read_run
 from suite.runner import build as building
 from suite.runner import scheduler
-from suite.runner.program import Catalogue, ask
+from suite.runner.program import Catalogue
 
 PROGRAM = "scripts/compare"
 FEWEST_PAIRS, MOST_PAIRS, MOST_LAYOUTS = 10, 200, 50
-SECONDS = 0.05  # of measuring in each process; its start takes about a hundredth of one
 CHART_FORMATS = (".svg", ".png", ".pdf")
 
 # What can be compared. The first four are measured.
@@ -77,16 +76,16 @@ _GOES_WITH: Mapping[str, tuple[str, ...]] = {
 }
 _JUDGING = ("threshold", "format", "out", "chart", "theme", "strict", "allow_missing", "bisect")
 _DEFAULTS: Mapping[str, object] = {
-    "build": "release", "profile": "quick", "pairs": PAIRS, "budget": math.inf, "seconds": SECONDS, "layouts": 1,
+    "build": "release", "profile": "quick", "pairs": PAIRS, "budget": math.inf, "layouts": 1,
     "format": "text", "theme": "light",
 }  # fmt: skip
 
 EPILOG = f"""\
 OLD and NEW are two builds or two results. Two builds are measured in turn: pairs of fresh processes of a benchmark, an
-old and a new process directly after each other. {PAIRS // 2}, {PAIRS * 3 // 4} or {PAIRS} pairs decide a benchmark, up
-to {2 * PAIRS} on a noisy machine; a benchmark that seems worse must be worse again in as many fresh pairs. Two results
-were measured at different times, so they also differ by what the machine did in between: their evidence is weaker, and
-the smallest change that matters is larger.
+old and a new process, which take turns of some milliseconds. {PAIRS // 2}, {PAIRS * 3 // 4} or {PAIRS} pairs decide a
+benchmark, up to {2 * PAIRS} on a noisy machine; a benchmark that seems worse must be worse again in as many fresh
+pairs. Two results were measured at different times, so they also differ by what the machine did in between: their
+evidence is weaker, and the smallest change that matters is larger.
 
 By default a core set of all chapters is measured: every family declares its part of the set (`core` in the answer of
 stackheap --list=json). With --allocator, only the benchmarks of the core set that take memory from a malloc count.
@@ -155,7 +154,8 @@ def _add_measuring(group: argparse._ArgumentGroup) -> None:
         f"default: {PAIRS}")  # fmt: skip
     add("--budget", metavar="SECONDS", type=_positive,
         help="stop measuring after this time; a third of it is kept for confirming")  # fmt: skip
-    add("--seconds", metavar="S", type=_positive, help=f"measure this long in each process; default: {SECONDS}")
+    add("--seconds", metavar="S", type=_positive,
+        help="measure this long in each turn of a process; default: as its family declares, mostly 0.005")  # fmt: skip
     add("--layouts", metavar="N", type=whole(2, MOST_LAYOUTS),
         help="link each side N times with its code at other addresses, and draw a layout for each process")  # fmt: skip
     add("--seed", metavar="N", type=whole(0, 2**32 - 1),
@@ -347,7 +347,7 @@ def _measure(options: argparse.Namespace, kind: str, root: Path, build: sides.Bu
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         old, new = stack.enter_context(_measured_sides(options, kind, root, build, seed, folder, status))
-        catalogues = ask(old.builds[0]), ask(new.builds[0])
+        catalogues = old.catalogue, new.catalogue
         names, missing = paired_run.select(*catalogues, options.only, sides.MALLOC if kind == MALLOCS else None)
         if missing and not options.allow_missing:
             raise BadInput(f"not on both sides: {_few(missing)} (--allow-missing compares the other benchmarks)")
@@ -355,7 +355,8 @@ def _measure(options: argparse.Namespace, kind: str, root: Path, build: sides.Bu
         rule = _rule(options, names, {} if options.calibrate else _floors(options, calibration_file, status))
         plan = paired_run.PairedRun(
             old, new, names, controls_among(*catalogues), seed, rule, options.budget,
-            metrics=paired_run.metrics_for(names, *catalogues), to_the_end=bool(options.calibrate),
+            metrics=paired_run.metrics_for(names, *catalogues), seconds=options.seconds,
+            to_the_end=bool(options.calibrate),
         )  # fmt: skip
         file = options.record or root / "results" / time.strftime("%Y%m%d-%H%M%S-compare") / "pairs.json"
         _make_room_for(file, "--record")
@@ -393,7 +394,7 @@ def _measured_sides(
             executable = build(root, options.build, status)
             sources = [sides.of_malloc(label, file, executable) for label, file in options.allocator]
             sources = sources or [sides.Source(f"build/{options.build}", executable)]
-        side_options = SideOptions(options.profile, options.seconds, options.layouts, seed)
+        side_options = SideOptions(options.profile, options.layouts, seed)
         old, new = (replace(side_options, settings=_settings(options, side)) for side in ("old", "new"))
         yield sides.side_of(sources[0], old, folder, status), sides.side_of(sources[-1], new, folder, status)
 
@@ -436,10 +437,9 @@ def _rule(options: argparse.Namespace, names: Collection[str], floors: Mapping[s
 
 
 def _announce(plan: paired_run.PairedRun, options: argparse.Namespace, status: Console) -> None:
-    turns = len(plan.names) + len(plan.controls)
     rule = plan.rule
     first, last = (rule.pairs, rule.pairs) if plan.to_the_end else (rule.interim_analyses[0], rule.most_pairs)
-    seconds = turns * first * 2 * 2 * options.seconds  # as long again to set up and find the number of iterations
+    seconds = paired_run.seconds_to_first_look(plan)
     bound = f", at most {options.budget:.0f} s" if options.budget < math.inf else ""
     to_first = "for all pairs" if plan.to_the_end else "to the first analysis"
     status.print(

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from suite.gate.pairs_file import RecordedPairs
+from suite.gate.pairs_file import NS, RecordedPairs
 from suite.results.model import CORE_SHARE, LINE_TRIP, SHARED_CACHE, BenchmarkName, selects
 from suite.runner.program import Catalogue
 from suite.stats.estimates import estimate_shift, median
@@ -35,7 +35,8 @@ def controls_among(old: Catalogue, new: Catalogue) -> dict[str, str]:
 def controls_that_moved(recorded: RecordedPairs) -> tuple[tuple[str, ...], str]:
     """A sentence for each control that moved between the sides, and a sentence with the change of every control."""
     series = {
-        control: [math.log(pair.new.ns / pair.old.ns) for pair in pairs] for control, pairs in recorded.controls.items()
+        control: [ratio for pair in pairs if (ratio := pair.log_ratio(NS)) is not None]
+        for control, pairs in recorded.controls.items()
     }
     series[ARITHMETIC] = _of_each_round(recorded, "ns_per_addition")
     series[SHARE] = _of_each_round(recorded, CORE_SHARE)

@@ -1,8 +1,7 @@
-"""How are two sides measured in turn? As pairs of fresh processes of one benchmark, until every benchmark is decided.
+"""How are two sides compared? By pairs of fresh processes of one benchmark, until every benchmark is decided.
 
-The two processes of a pair run one right after the other, in random order, so that drift moves both of them. A pair is
-measured again where other threads took different shares of the core. In each round, every undecided benchmark and every
-control gets one pair, in a random order. gate/sequential_test.py decides; this module never looks at a benchmark's time.
+In each pass, every undecided benchmark and every control gets one pair, in a random order. gate/pair.py measures a pair,
+and gate/sequential_test.py decides; this module never looks at a benchmark's time.
 """
 
 from __future__ import annotations
@@ -13,38 +12,30 @@ import re
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from suite.base.errors import BadInput, UnitFailed
+from suite.base.errors import BadInput
 from suite.gate import sequential_test
 from suite.gate.comparison import IN_PAIRS, Comparison, Judgement
 from suite.gate.controls import controls_that_moved
-from suite.gate.pairs_file import Pair, RecordedPairs, Side
+from suite.gate.pair import AT_ONCE, IN_SUCCESSION, PairMeter, rounds_for, seconds_of_pair, way_of
+from suite.gate.pairs_file import NS, Pair, RecordedPairs, Side
 from suite.gate.sequential_test import Rule
-from suite.results import read
 from suite.results.metrics import DeclaredMetrics, declared_metrics
-from suite.results.model import BenchmarkName, Sample
-from suite.runner.program import Catalogue, Part, Program, measure_part
+from suite.results.model import BenchmarkName
+from suite.runner.program import Catalogue, Program
 from suite.runner.signals import signals_as_interrupts
+from suite.runner.turns import SideFailed
 from suite.stats.estimates import median
 
 SAME_SIDES = "both sides are the same program with the same malloc and the same settings"
 INTERRUPTED = "interrupted: judged by the pairs measured until then"
 
-# Each process measures its benchmark this often, and the median counts: a disturbance is often shorter than a process.
-REPETITIONS = 5
-PROCESS_LIMIT = 120.0  # seconds; a process takes a tenth of one
 DISTURBED_SHARE = 0.1
+FEW = 3  # names in a sentence
 CONFIRMING_SHARE = 1 / 3  # of a budget: kept for the fresh pairs of the benchmarks that seem worse
-
-# A thread on the same physical core makes some programs twice as slow for seconds, and a virtual machine does not show
-# it. It shows in the time of eight independent additions, which every process measures beside its benchmark: a pair
-# whose processes differ in that time by more than ALIKE is discarded and measured again. This does not depend on the
-# benchmark's own time, so a pair of equal sides is as likely as before to err to either side.
-ALIKE = 0.05
-ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -53,6 +44,7 @@ class SideBuilds:
 
     side: Side
     builds: tuple[Program, ...]
+    catalogue: Catalogue  # of the first; all builds offer the same
 
 
 @dataclass(frozen=True)
@@ -67,6 +59,7 @@ class PairedRun:
     rule: Rule = Rule()
     budget: float = math.inf  # seconds
     metrics: DeclaredMetrics = field(default_factory=dict)
+    seconds: float | None = None  # of measuring in a turn; None: as the programs declare
     to_the_end: bool = False  # measure all pairs of a stage, even of a decided benchmark
 
 
@@ -82,11 +75,6 @@ class Progress:
 
 
 PairObserver = Callable[[Progress], None]
-
-
-def repeated(seconds: float) -> tuple[str, ...]:
-    """Google Benchmark's options that divide this many seconds among the repetitions."""
-    return f"--benchmark_repetitions={REPETITIONS}", f"--benchmark_min_time={seconds / REPETITIONS:g}"
 
 
 # ---- which benchmarks are compared
@@ -131,37 +119,32 @@ def metrics_for(names: Iterable[str], old: Catalogue, new: Catalogue) -> Declare
 # ---- measuring
 
 
-def measured_alike(measure: Callable[[], Sequence[Pair]]) -> Sequence[Pair]:
-    """Measures pairs, again while any of them is too unlike; of several attempts it returns the least unlike."""
-
-    def unlike(pairs: Sequence[Pair]) -> float:
-        return max(pair.unlike for pair in pairs)
-
-    best = measure()
-    for _ in range(ATTEMPTS - 1):
-        if unlike(best) <= ALIKE:
-            break
-        best = min(best, measure(), key=unlike)
-    return best
+def seconds_to_first_look(plan: PairedRun) -> float:
+    """About how long a run measures until the first analysis of every benchmark, or all pairs of a run to the end."""
+    pairs = plan.rule.pairs if plan.to_the_end else plan.rule.interim_analyses[0]
+    names = (*plan.names, *plan.controls.values())
+    catalogues = plan.old.catalogue, plan.new.catalogue
+    return pairs * sum(seconds_of_pair(name, *catalogues, plan.seconds) for name in names)
 
 
 def play(plan: PairedRun, observer: PairObserver) -> RecordedPairs:
     """Measures until every benchmark is decided, the budget is spent, or an interrupt: each keeps the pairs so far."""
-    measurement = _PairedMeasurement(plan, observer)
-    warnings = []
     with tempfile.TemporaryDirectory() as folder, signals_as_interrupts():
+        measurement = _PairedMeasurement(plan, observer, Path(folder))
+        warnings = list(_other_ways(plan))
         try:
-            measurement.measure(Path(folder))
+            measurement.measure()
         except KeyboardInterrupt:
             warnings.append(INTERRUPTED)
         except _BudgetSpent:
             warnings.append(f"the budget of {plan.budget:.0f} s was spent before every benchmark was decided")
+        except OSError as error:
+            measurement.problems.append(f"measuring ended: {error.strerror}: {error.filename or folder}")
     reported = " ".join(measurement.problems)
     unmeasured = [name for name, pairs in measurement.pairs.items() if not pairs and name not in reported]
-    if measurement.processes and measurement.disturbed > DISTURBED_SHARE * measurement.processes:
-        warnings.append(
-            f"other programs used the machine during {measurement.disturbed} of {measurement.processes} processes"
-        )
+    meter = measurement.meter
+    if meter.disturbed > DISTURBED_SHARE * meter.pairs:
+        warnings.append(f"other programs used the machine during {meter.disturbed} of {meter.pairs} pairs")
     return RecordedPairs(
         old=plan.old.side,
         new=plan.new.side,
@@ -174,6 +157,18 @@ def play(plan: PairedRun, observer: PairObserver) -> RecordedPairs:
     )
 
 
+def _other_ways(plan: PairedRun) -> Iterator[str]:
+    """A sentence for each way in which benchmarks are measured that take no turns."""
+    ways = {name: way_of(name, plan.old.catalogue, plan.new.catalogue) for name in plan.names}
+    for way, reason in (
+        (AT_ONCE, "measured at once, and alternated by the kernel's scheduler, because a side is a build that knows no turns"),
+        (IN_SUCCESSION, "measured one process after the other, because a process measures once"),
+    ):
+        if names := [name for name, its_way in ways.items() if its_way == way]:
+            more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+            yield f"{', '.join(names[:FEW])}{more}: {reason}"
+
+
 class _BudgetSpent(Exception):
     pass
 
@@ -184,17 +179,18 @@ class _PairedMeasurement:
 
     plan: PairedRun
     observer: PairObserver
+    folder: Path
     pairs: dict[str, list[Pair]] = field(init=False)
     controls: dict[str, list[Pair]] = field(init=False)
     problems: list[str] = field(default_factory=list)
-    processes: int = 0
-    disturbed: int = 0
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.plan.seed)
         self.start = time.monotonic()
         self.pairs = {name: [] for name in self.plan.names}
         self.controls = {control: [] for control in self.plan.controls}
+        catalogues = self.plan.old.catalogue, self.plan.new.catalogue
+        self.meter = PairMeter(*catalogues, self.folder, self.random, self.plan.seconds)
 
     def pairs_needed(self) -> dict[str, int]:
         if self.plan.to_the_end:
@@ -205,54 +201,32 @@ class _PairedMeasurement:
         confirming = time.monotonic() - self.start > (1 - CONFIRMING_SHARE) * self.plan.budget
         return first_look | sequential_test.pairs_needed(started, self.plan.rule, self.plan.metrics, confirming)
 
-    def measure(self, folder: Path) -> None:
+    def measure(self) -> None:
         while needed := self.pairs_needed():
-            self.measure_round(needed, folder)
+            self.measure_pass(needed)
 
-    def measure_round(self, needed: Mapping[str, int], folder: Path) -> None:
+    def measure_pass(self, needed: Mapping[str, int]) -> None:
         """Measures one more pair of every benchmark that is undecided, and of each control."""
         due = [name for name in self.pairs if len(self.pairs[name]) < needed.get(name, 0)]
-        turns = [(name, name, self.pairs[name]) for name in due]
-        turns += [(control, self.plan.controls[control], pairs) for control, pairs in self.controls.items()]
-        self.random.shuffle(turns)
+        order = [(name, name, self.pairs[name]) for name in due]
+        order += [(control, self.plan.controls[control], pairs) for control, pairs in self.controls.items()]
+        self.random.shuffle(order)
         verdicts = self.verdict_counts(needed)
-        for key, name, pairs in turns:
+        for key, name, pairs in order:
             if time.monotonic() - self.start > self.plan.budget:
                 raise _BudgetSpent
             try:
-                pairs += measured_alike(lambda: [self.pair_of(name, folder)])
-            except _SideFailed as failed:
+                pairs.append(self.pair_of(name, rounds_for(pairs)))
+            except SideFailed as failed:
                 self.problems.append(str(failed))
                 self.pairs.pop(key, None)
                 self.controls.pop(key, None)
             self.report(needed, verdicts)
 
-    def pair_of(self, name: str, folder: Path) -> Pair:
-        draw = self.random
-        old_first = draw.random() < 0.5
-        layouts = {"old": draw.randrange(len(self.plan.old.builds)), "new": draw.randrange(len(self.plan.new.builds))}
-        memory_layout = draw.getrandbits(32)  # of both sides: their difference does not depend on placement
-        samples = {}
-        for side in ("old", "new") if old_first else ("new", "old"):
-            builds = (self.plan.old if side == "old" else self.plan.new).builds
-            samples[side] = self.sample_of(side, builds[layouts[side]], name, folder, memory_layout)
-        return Pair(samples["old"], samples["new"], old_first, layouts["old"], layouts["new"])
-
-    def sample_of(self, side: str, build: Program, name: str, folder: Path, memory_layout: int) -> Sample:
-        """Measures one benchmark in a process of its own, which registers no other benchmark."""
-        expression = f"^{re.escape(name)}$"
-        family = BenchmarkName.parse(name).family
-        part = Part(family, "", 0, expression, (name,))
-        self.processes += 1
-        try:
-            program = replace(build, only=expression)
-            document, interference = measure_part(program, part, folder, PROCESS_LIMIT, memory_layout)
-            self.disturbed += interference.disturbed
-            return read.sample_of(document, name)
-        except UnitFailed as problem:
-            raise _SideFailed(f"{name}: failed on the {side} side: {problem}") from None
-        except ValueError as problem:
-            raise _SideFailed(f"failed on the {side} side: {problem}") from None
+    def pair_of(self, name: str, rounds: int) -> Pair:
+        old, new = self.plan.old.builds, self.plan.new.builds
+        layouts = self.random.randrange(len(old)), self.random.randrange(len(new))
+        return self.meter.pair(name, old[layouts[0]], new[layouts[1]], rounds, layouts)
 
     def verdict_counts(self, needed: Mapping[str, int]) -> Counter[str]:
         """The number of decided benchmarks by verdict."""
@@ -267,10 +241,6 @@ class _PairedMeasurement:
         pairs_left = sum(max(0, most - len(self.pairs[name])) for name, most in needed.items() if name in self.pairs)
         seconds = (time.monotonic() - self.start) / done * pairs_left if done else None
         self.observer(Progress(done, pairs_left, verdicts, len(needed), seconds))
-
-
-class _SideFailed(Exception):
-    """A process of one side gave no figure. The text names benchmark, side and reason."""
 
 
 # ---- the verdict
@@ -294,10 +264,13 @@ def verdict(recorded: RecordedPairs, rule: Rule = Rule()) -> Comparison:
 def _layout_notes(recorded: Mapping[str, Sequence[Pair]], judgement: Judgement) -> tuple[str, ...]:
     """How far layout alone moves each side's time: from the least to the greatest median of the pairs of a build."""
     pairs = recorded.get(judgement.name, ())
-    ratios = [math.log(pair.new.ns / pair.old.ns) for pair in pairs]
+    ratios = [pair.log_ratio(NS) for pair in pairs]
     spreads = []
     for layouts in ([pair.old_layout for pair in pairs], [pair.new_layout for pair in pairs]):
-        groups = [[r for r, pair_layout in zip(ratios, layouts) if pair_layout == layout] for layout in set(layouts)]
+        groups = [
+            [ratio for ratio, its_layout in zip(ratios, layouts) if its_layout == layout and ratio is not None]
+            for layout in set(layouts)
+        ]
         middles = [median(group) for group in groups if len(group) > 1]
         spreads.append(math.expm1(max(middles) - min(middles)) if len(middles) > 1 else 0.0)
     if not any(spreads):

@@ -12,37 +12,41 @@ from typing import Any
 from suite.base.files import write_json
 from suite.base.text import one_line
 from suite.results.metrics import DeclaredMetrics, declared_metrics, encode_metrics
-from suite.results.model import CORE_SHARE, LINE_TRIP, SHARED_CACHE, STOPPED, Document, Sample
+from suite.results.model import Document, Sample
 from suite.results.read import BadResult, read_json
 
 MARKS = ("compare", "duet")  # the key of a file of pairs; files of earlier versions have the second
-WEIGHT = 0.25  # a fifth more in the time of the shared cache, or between cores, counts as much as a twentieth in the core's
+NS, CYCLES = "ns", "cycles"  # figures of every sample, beside its counters
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two fresh processes of one benchmark, one for each side, one right after the other."""
+    """Two fresh processes of one benchmark, one for each side."""
 
-    old: Sample
+    old: Sample  # the medians of its turns, for the reader
     new: Sample
-    old_first: bool
+    old_first: bool  # started first
     old_layout: int = 0  # the number of the side's build; the builds differ only in layout
     new_layout: int = 0
+    log_ratios: Mapping[str, float] = field(default_factory=dict)  # by figure: the median of the rounds' log ratios
+    spread: float | None = None  # the robust deviation of the rounds' log ratios of time; None: no turns
 
-    def log_ratio(self, counter: str) -> float | None:
-        """The logarithm of new over old, for a counter; None where a process lacks it."""
-        old, new = (sample.counters.get(counter, 0.0) for sample in (self.old, self.new))
+    def log_ratio(self, figure: str) -> float | None:
+        """The logarithm of new over old, of NS, CYCLES or a counter; None where a process lacks it.
+
+        Where the processes took turns, it is the median of the rounds'; otherwise that of the samples.
+        """
+        if figure in self.log_ratios:
+            return self.log_ratios[figure]
+        old, new = (figure_of(sample, figure) for sample in (self.old, self.new))
         return math.log(new / old) if min(old, new) > 0.0 else None
 
-    @property
-    def unlike(self) -> float:
-        """How much the load of the physical core by other threads differs between the two processes: the difference of
-        the logarithms of the time of eight additions, which keep the core busy; or the same of the shared cache or of a
-        line's trip between cores, whose times vary more. 0 where they were not timed, infinite where a process was stopped."""
-        if any(STOPPED in sample.counters for sample in (self.old, self.new)):
-            return math.inf
-        core, cache, trip = (abs(self.log_ratio(counter) or 0.0) for counter in (CORE_SHARE, SHARED_CACHE, LINE_TRIP))
-        return max(core, WEIGHT * cache, WEIGHT * trip)
+
+def figure_of(sample: Sample, figure: str) -> float:
+    """NS, CYCLES or a counter of the sample; 0 where it has none."""
+    if figure == NS:
+        return sample.ns
+    return (sample.cycles if figure == CYCLES else sample.counters.get(figure)) or 0.0
 
 
 @dataclass(frozen=True)
@@ -148,25 +152,51 @@ def read_calibration(path: Path) -> Calibration:
 
 
 def encode_pair(pair: Pair, columns: Sequence[str] = ()) -> list[Any]:
-    """[old, new, old was first, old's layout, new's layout]; a sample is an object of `ns` and its counters.
+    """[old, new, old was first, old's layout, new's layout], and after it, where the processes took turns, the log ratios
+    and their spread; a sample is an object of `ns` and its counters.
 
     With `columns` it is short: a sample is the list of its ns and these counters, null where it has none, with six
-    significant figures, as the seventh is noise; and the layouts, of which there is one, are left out.
+    significant figures, as the seventh is noise; the log ratios are a list likewise; and the layouts, of which there is
+    one, are left out.
     """
     if columns:
-        return [_encode_row(pair.old, columns), _encode_row(pair.new, columns), int(pair.old_first)]
-    old, new = ({"ns": sample.ns, **sample.counters} for sample in (pair.old, pair.new))
-    return [old, new, pair.old_first, pair.old_layout, pair.new_layout]
+        short = [_encode_row(pair.old, columns), _encode_row(pair.new, columns), int(pair.old_first)]
+        if pair.spread is None:
+            return short
+        ratios = [pair.log_ratios.get(figure) for figure in (NS, *columns)]
+        return [*short, [None if ratio is None else shortened(ratio) for ratio in ratios], shortened(pair.spread)]
+    old, new = ({NS: sample.ns, **sample.counters} for sample in (pair.old, pair.new))
+    whole = [old, new, pair.old_first, pair.old_layout, pair.new_layout]
+    return whole if pair.spread is None else [*whole, dict(pair.log_ratios), pair.spread]
 
 
 def decode_pair(document: Sequence[Any], columns: Sequence[str] = ()) -> Pair:
     """The reverse of `encode_pair`. Raises ValueError, TypeError or KeyError for what it does not write."""
     if columns:
-        old, new, old_first = document
-        return Pair(_decode_row(old, columns), _decode_row(new, columns), bool(old_first))
-    old, new, old_first, *layouts = document
-    old_layout, new_layout = map(int, layouts)
-    return Pair(_decode_sample(old), _decode_sample(new), bool(old_first), old_layout, new_layout)
+        old, new, old_first, *turns = document
+        log_ratios, spread = _decode_turns(turns, (NS, *columns))
+        return Pair(
+            _decode_row(old, columns), _decode_row(new, columns), bool(old_first), log_ratios=log_ratios, spread=spread
+        )
+    old, new, old_first, old_layout, new_layout, *turns = document
+    log_ratios, spread = _decode_turns(turns)
+    old, new = _decode_sample(old), _decode_sample(new)
+    return Pair(old, new, bool(old_first), int(old_layout), int(new_layout), log_ratios, spread)
+
+
+def _decode_turns(document: Sequence[Any], figures: Sequence[str] = ()) -> tuple[dict[str, float], float | None]:
+    """The log ratios and their spread; with `figures`, the ratios are a list."""
+    if not document:
+        return {}, None
+    written, spread = document
+    if figures:
+        if len(written) != len(figures):
+            raise ValueError(f"{len(written)} log ratios instead of {len(figures)}")
+        written = {figure: ratio for figure, ratio in zip(figures, written) if ratio is not None}
+    log_ratios = {str(figure): float(ratio) for figure, ratio in written.items()}
+    if not all(map(math.isfinite, (*log_ratios.values(), float(spread)))):
+        raise ValueError("a log ratio is not finite")
+    return log_ratios, float(spread)
 
 
 def _encode_row(sample: Sample, columns: Sequence[str]) -> list[float | None]:

@@ -36,16 +36,16 @@ the addition that is timed beside has noise of its own. Cycles and instructions 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from suite.gate.comparison import BETTER, NOT_JUDGED, SAME, UNDECIDED, WORSE, Judgement
-from suite.gate.pairs_file import Pair
+from suite.gate.pairs_file import CYCLES, NS, Pair
 from suite.results.metrics import TIME, UNDECLARED, DeclaredMetrics, Metric, metrics_of
-from suite.results.model import WALL_NS, Benchmark, BenchmarkName, Sample
+from suite.results.model import WALL_NS, Benchmark, BenchmarkName
 from suite.stats.estimates import Estimate, estimate_shift, find_modes, median
 from suite.stats.multiple import significant
 from suite.stats.paired_tests import paired_p_values
@@ -296,7 +296,12 @@ class PairedMetric:
     def logs(self) -> list[float]:
         """The logarithms of the ratios of costs: inverted where a smaller figure is worse."""
         sign = 1.0 if self.metric.more_is_worse else -1.0
-        return [sign * math.log(new / old) for old, new in zip(self.old, self.new)]
+        return [sign * self._log_ratio(*values) for values in zip(self.pairs, self.old, self.new)]
+
+    def _log_ratio(self, pair: Pair, old: float, new: float) -> float:
+        """Of the pair's rounds, where it had any and no figure is too small to count."""
+        of_rounds = pair.log_ratio(self.metric.counter or NS)
+        return math.log(new / old) if of_rounds is None or min(old, new) <= self.metric.least else of_rounds
 
 
 def paired_metrics(
@@ -350,16 +355,11 @@ def _judgement(key: str, metric: PairedMetric, decision: Decision, rule: Rule) -
 
 def _other_ratios(pairs: Sequence[Pair]) -> dict[str, Estimate]:
     """The ratios of other figures that every process has: cycles, instructions, and wall time where CPU time decides."""
-    readers: dict[str, Callable[[Sample], float]] = {
-        "cycles": lambda sample: sample.cycles or 0.0,
-        "instructions": lambda sample: sample.counters.get("instructions", 0.0),
-        "wall clock": lambda sample: sample.counters.get(WALL_NS, 0.0),
-    }
     ratios = {}
-    for key, value in readers.items():
-        sides = [(value(pair.old), value(pair.new)) for pair in pairs]
-        if min(min(pair_values) for pair_values in sides) > 0.0:
-            ratios[key] = _as_ratio(estimate_shift([math.log(new / old) for old, new in sides]))
+    for title, figure in (("cycles", CYCLES), ("instructions", "instructions"), ("wall clock", WALL_NS)):
+        logs = [ratio for pair in pairs if (ratio := pair.log_ratio(figure)) is not None]
+        if len(logs) == len(pairs):
+            ratios[title] = _as_ratio(estimate_shift(logs))
     return ratios
 
 

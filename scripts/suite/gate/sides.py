@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from suite.base.errors import BadInput
-from suite.gate.paired_run import SideBuilds, repeated
+from suite.gate.paired_run import SideBuilds
 from suite.gate.pairs_file import MARKS, Side
 from suite.results.read import RUN_FILES
 from suite.runner.build import run_quietly
@@ -39,7 +39,6 @@ class SideOptions:
     """The options that all programs of a side are started with."""
 
     profile: str
-    seconds: float  # Google Benchmark's min_time
     layouts: int = 1
     seed: int = 0  # of the layouts
     settings: Settings = ()
@@ -104,11 +103,8 @@ def side_of(source: Source, options: SideOptions, folder: Path, status: Console)
     executables = [source.executable]
     if options.layouts > 1:
         executables = _layouts(source.executable, options, folder, status)
-    started = repeated(options.seconds)
     builds = tuple(
-        Program(
-            executable, options.profile, allocators=source.allocators, options=started, settings=options.settings
-        )
+        Program(executable, options.profile, allocators=source.allocators, settings=options.settings)
         for executable in executables
     )
     catalogue = ask(builds[0])
@@ -118,7 +114,7 @@ def side_of(source: Source, options: SideOptions, folder: Path, status: Console)
     if options.settings:
         facts["settings"] = " ".join(f"{name}={value}" for name, value in options.settings)
         label = f"{label} with {facts['settings']}"
-    return SideBuilds(Side(label, facts), tuple(catalogue.prepared(build) for build in builds))
+    return SideBuilds(Side(label, facts), tuple(catalogue.prepared(build) for build in builds), catalogue)
 
 
 def digest(file: Path) -> str:

@@ -350,6 +350,12 @@ def mean_counter(document: Document, counter: str) -> float | None:
 
 def sample_of(document: Document, name: str, process: int = 0) -> Sample:
     """The one figure of a benchmark in one process: the median over its repetitions, of the time and of each counter.
+    Raises ValueError, with the reason, if a repetition has no time."""
+    return dataclasses.replace(typical(repetitions_of(document, name)), process=process)
+
+
+def repetitions_of(document: Document, name: str) -> tuple[Sample, ...]:
+    """The figure of each repetition of a benchmark in one process, in their order.
 
     The time is that of the processor where one thread did the work: what others take of the machine meanwhile, ten
     times as much on a busy one, is not in it. The time on the wall is then the counter WALL_NS. Where several threads
@@ -359,16 +365,26 @@ def sample_of(document: Document, name: str, process: int = 0) -> Sample:
     if failures:
         raise ValueError(failures[0])
     rows = [row for row in rows_of_processes(document) if run_name_of(row) == name]
-    wall, processor = (
-        median(float(row[key]) * NS_PER_UNIT[row["time_unit"]] for row in rows) for key in ("real_time", "cpu_time")
+    walls, processor_times = (
+        [float(row[key]) * NS_PER_UNIT[row["time_unit"]] for row in rows] for key in ("real_time", "cpu_time")
     )
-    if not 0.0 < wall < math.inf:
+    if not all(0.0 < wall < math.inf for wall in walls):
         raise ValueError(f"{name}: its time is not positive")
-    all_counters = [dict(counters_of(row)) for row in rows]
-    counted = {key: median(counters[key] for counters in all_counters if key in counters) for key in all_counters[0]}
-    if MANY_THREADS in counted or not LEAST_PROCESSOR_SHARE * wall <= processor < math.inf:
-        return Sample(process, wall, counted)
-    return Sample(process, processor, {**counted, WALL_NS: wall})
+    counted = [dict(counters_of(row)) for row in rows]
+    processor = median(processor_times)
+    if MANY_THREADS in counted[0] or not LEAST_PROCESSOR_SHARE * median(walls) <= processor < math.inf:
+        return tuple(Sample(0, wall, counters) for wall, counters in zip(walls, counted))
+    return tuple(
+        Sample(0, ns, {**counters, WALL_NS: wall}) for ns, wall, counters in zip(processor_times, walls, counted)
+    )
+
+
+def typical(samples: Sequence[Sample]) -> Sample:
+    """The median of several figures of a benchmark, and of each counter."""
+    counters = {
+        key: median(sample.counters[key] for sample in samples if key in sample.counters) for key in samples[0].counters
+    }
+    return Sample(0, median(sample.ns for sample in samples), counters)
 
 
 def times_of(document: Document, name: str) -> tuple[float, ...]:

@@ -5,6 +5,7 @@ Only this module knows the program's command line and its list.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -14,19 +15,21 @@ import re
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from types import UnionType
 from typing import IO, Any
 
 from suite.base.errors import BadInput, UnitFailed, UnitHung
 from suite.base.text import one_line
-from suite.results.model import Document, selects
+from suite.results.model import BenchmarkName, Document, selects
 from suite.results.read import BadResult, read_program_output
 from suite.runner import interference
 
@@ -158,6 +161,17 @@ class Catalogue:
     def benchmarks(self) -> tuple[str, ...]:
         return tuple(name for part in self.parts for name in part.benchmarks)
 
+    def turn_seconds(self, name: str) -> float | None:
+        """How long a turn of the benchmark measures. 0: a process of it measures once, and takes no turns. None: a
+        program of an earlier version knows no turns."""
+        milliseconds = self.about.get(BenchmarkName.parse(name).family, {}).get("turn_ms")
+        return None if milliseconds is None else 1e-3 * float(milliseconds)
+
+    def is_warmed(self, name: str) -> bool:
+        """Whether a turn of the benchmark has two repetitions, the first of which warms the caches and is discarded."""
+        expression = str(self.about.get(BenchmarkName.parse(name).family, {}).get("warmed", ""))
+        return bool(expression) and selects(expression, name)
+
 
 # ---- the program's list
 
@@ -236,7 +250,9 @@ def _parts(family: Any) -> Iterator[Part]:
 
 
 # What a family declares for the gate, the history and scripts/verify. A program of an earlier version declares nothing.
-DECLARED: Mapping[str, type] = {"metrics": list, "core": list, "gate_controls": str, "spread": float}
+DECLARED: Mapping[str, type | UnionType] = {
+    "metrics": list, "core": list, "gate_controls": str, "spread": float, "turn_ms": int | float, "warmed": str,
+}  # fmt: skip
 
 
 def _declared(answer: Any) -> dict[str, dict[str, Any]]:
@@ -277,60 +293,82 @@ def measure_part(
     Raises UnitFailed if the process crashes, hangs for `limit` seconds or writes a damaged result; OSError on a full
     disk.
     """
-    output = folder / f".{part.file_name(0)}.{os.getpid()}.tmp"
+    with measuring(program, part, folder, layout) as process:
+        before = interference.take_snapshot()
+        process.start()
+        ended = process.end(limit)
+        after = interference.take_snapshot()
+        beside = interference.interference_between(before, after, ended.used, ended.stopped, len(part.benchmarks))
+        return process.result(), beside
+
+
+@contextlib.contextmanager
+def measuring(
+    program: Program,
+    part: Part,
+    folder: Path,
+    layout: int | None = None,
+    *,
+    number: int = 0,
+    options: Sequence[str] = (),
+    channel: socket.socket | None = None,
+    processors: Set[int] = frozenset(),
+) -> Iterator[MeasuringProcess]:
+    """A process that is to measure one part: not started yet; killed with its children when the context ends.
+
+    Processes that live at once have a `number` each. The process inherits the `channel`, and runs on these `processors`
+    where there are any. Raises OSError for a process that failed on a full disk.
+    """
+    output = folder / f".{part.file_name(number)}.{os.getpid()}.tmp"
     drawn = [f"--layout={layout}"] if program.draws_layout and layout is not None else []
     command = program.command(
-        f"--benchmark_filter={part.expression}", f"--benchmark_out={output}", "--benchmark_out_format=json", *drawn
+        f"--benchmark_filter={part.expression}", f"--benchmark_out={output}", "--benchmark_out_format=json", *drawn, *options
     )
     try:
         with tempfile.TemporaryFile() as errors:
-            before = interference.take_snapshot()
-            exit_code, used, stopped = _run(command, errors, limit, program.environment)
-            after = interference.take_snapshot()
-            beside = interference.interference_between(before, after, used, stopped, len(part.benchmarks))
-            if exit_code != 0:
-                raise UnitFailed(" ".join(filter(None, (_end_of(exit_code), _quoted_end(errors)))) + _memory_limit())
-        return read_program_output(output), beside
-    except (UnitFailed, BadResult) as problem:
+            process = MeasuringProcess([*_ends_with_this_process(), *command], errors, output, program.environment, channel, processors)
+            try:
+                yield process
+            finally:
+                process.stop()
+    except UnitFailed:
         if shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
-        if isinstance(problem, BadResult):
-            raise UnitFailed(f"damaged result: {problem.reason}") from None
         raise
     finally:
         output.unlink(missing_ok=True)
 
 
-Ended = tuple[int, resource.struct_rusage, float]
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended."""
+
+    exit_code: int  # negative: the signal that ended the process
+    used: resource.struct_rusage  # by the process and its children
+    stopped: float  # the seconds for which it was stopped
 
 
-def _run(command: list[str], errors: IO[bytes], limit: float, environment: Mapping[str, str]) -> Ended:
-    """The exit code (negative: the signal that ended the process), the resources the process and its children used, and the
-    seconds for which it was stopped."""
-    running = _Process([*_ends_with_this_process(), *command], errors, environment)
-    try:
-        running.start()
-        ended = running.ended.get(timeout=limit)
-    except queue.Empty:
-        raise UnitHung(f"did not end within {limit:.0f} s") from None
-    finally:
-        running.stop()
-    if isinstance(ended, OSError):
-        raise ended
-    return ended
-
-
-class _Process(threading.Thread):
+class MeasuringProcess(threading.Thread):
     """Starts a process and waits for its end, in a thread: wait4 has no time limit, and polling would disturb the
     process. An interrupt reaches only the main thread, so it never comes between the start and the wait."""
 
-    def __init__(self, command: list[str], errors: IO[bytes], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        errors: IO[bytes],
+        output: Path,
+        environment: Mapping[str, str],
+        channel: socket.socket | None = None,
+        processors: Set[int] = frozenset(),
+    ) -> None:
         super().__init__(daemon=True)
-        self.command, self.errors, self.environment = command, errors, environment
-        self.ended: queue.SimpleQueue[Ended | OSError] = queue.SimpleQueue()
+        self.command, self.errors, self.output, self.environment = command, errors, output, environment
+        self.channel, self.processors = channel, processors
         self.changing = threading.Lock()  # held while the process is created, and while its number becomes free
         self.number: int | None = None
         self.unwanted = False
+        self._ends: queue.SimpleQueue[Ended | OSError] = queue.SimpleQueue()
+        self._ended: Ended | None = None
 
     def run(self) -> None:
         silent = subprocess.DEVNULL
@@ -338,17 +376,32 @@ class _Process(threading.Thread):
             with self.changing:
                 if self.unwanted:
                     return
+                if self.processors:
+                    os.sched_setaffinity(0, self.processors)  # of this thread; its process inherits it
+                inherited = () if self.channel is None else (self.channel.fileno(),)
                 # Its own session: Ctrl-C in the terminal reaches only this program, and killpg also ends the process's children.
-                child = subprocess.Popen(self.command, stdin=silent, stdout=silent, stderr=self.errors, env=self.environment, start_new_session=True)
+                child = subprocess.Popen(
+                    self.command, stdin=silent, stdout=silent, stderr=self.errors, env=self.environment, pass_fds=inherited,
+                    start_new_session=True,
+                )  # fmt: skip
                 self.number = child.pid
+            self._leave_channel()
             stopped = _stopped_until_the_end(child.pid)
             with self.changing:
+                os.killpg(child.pid, signal.SIGKILL)  # children that it left behind would disturb the next process
                 _, status, used = os.wait4(child.pid, 0)
                 self.number = None
             child.returncode = os.waitstatus_to_exitcode(status)
-            self.ended.put((child.returncode, used, stopped))
+            self._ends.put(Ended(child.returncode, used, stopped))
         except OSError as problem:
-            self.ended.put(problem)
+            self._ends.put(problem)
+        finally:
+            self._leave_channel()
+
+    def _leave_channel(self) -> None:
+        """Only the process holds its end from then on, so that the other end tells when the process has ended."""
+        if self.channel is not None:
+            self.channel.close()
 
     def stop(self) -> None:
         """Kills the process and its children if it still runs, and waits until they have ended."""
@@ -358,6 +411,41 @@ class _Process(threading.Thread):
                 os.killpg(self.number, signal.SIGKILL)
         if self.is_alive():
             self.join()
+
+    def end(self, limit: float) -> Ended:
+        """Waits for its end. Raises UnitHung after `limit` seconds."""
+        if self._ended is None:
+            try:
+                ended = self._ends.get(timeout=limit)
+            except queue.Empty:
+                raise UnitHung(f"did not end within {limit:.0f} s") from None
+            if isinstance(ended, OSError):
+                raise ended
+            self._ended = ended
+        return self._ended
+
+    def result(self) -> Document:
+        """What it measured, when it has ended. Raises UnitFailed."""
+        assert self._ended is not None
+        if self._ended.exit_code != 0:
+            raise UnitFailed(" ".join(filter(None, (_end_of(self._ended.exit_code), _quoted_end(self.errors)))) + _memory_limit())
+        try:
+            return read_program_output(self.output)
+        except BadResult as problem:
+            raise UnitFailed(f"damaged result: {problem.reason}") from None
+
+    def is_stopped(self) -> bool:
+        """Whether the process or a process of its group is stopped, as by SIGSTOP."""
+        with self.changing:
+            return self.number is not None and any(_is_stopped_of_group(stat, self.number) for stat in Path("/proc").glob("[0-9]*/stat"))
+
+
+def _is_stopped_of_group(stat: Path, group: int) -> bool:
+    try:
+        state, _, its_group, *_ = stat.read_text().rpartition(")")[2].split()  # see proc(5)
+    except (OSError, ValueError):
+        return False
+    return state == "T" and int(its_group) == group
 
 
 def _stopped_until_the_end(process: int) -> float:

@@ -23,7 +23,6 @@ from suite.base.blocks import BLOCK, OPENING
 from suite.base.errors import BadInput
 from suite.gate import sequential_test
 from suite.gate.comparison import WORSE
-from suite.gate.paired_run import ALIKE, ATTEMPTS
 from suite.gate.pairs_file import Pair
 from suite.gate.sequential_test import Rule
 from suite.results.model import CORE_SHARE, Sample
@@ -452,8 +451,7 @@ def _luck(recording: Recording) -> str:
         f"Between quiet processes of the unchanged program, the time varies from the 5th percentile to the 95th by "
         f"{width[least]:.2f} times in `{least}` and by {width[most]:.2f} times in `{most}`{''.join(widths)}. Where "
         "the independent additions vary far more than the dependent additions, other threads probably share the "
-        "physical core: a virtual machine does not show them. If two processes differ in the eight additions by more than "
-        f"{100 * ALIKE:.0f} %, the pair is discarded and measured again, at most {ATTEMPTS - 1} times."
+        "physical core: a virtual machine does not show them."
     )
 
 

@@ -24,7 +24,6 @@ from typing import Any
 from suite.base.errors import BadInput, UnitFailed
 from suite.base.files import write_whole
 from suite.base.text import one_line
-from suite.gate.paired_run import measured_alike, repeated
 from suite.gate.pairs_file import Pair, decode_pair, encode_pair, positive, shortened
 from suite.results.model import CORE_SHARE, WALL_NS, Sample
 from suite.results.read import BadResult, sample_of, times_of
@@ -39,7 +38,8 @@ SLOWDOWNS = (SAME_ON_BOTH_SIDES, 1, 2, 5)  # percent
 # The processes of each benchmark in a turn, by slowdown, in order: two adjacent processes are a pair. A process in the
 # middle belongs to two pairs, and no suite contains both.
 CHAINS = ((1, 0, 0, 2), (0, 5))
-PROFILE, SECONDS = "quick", 0.05  # of a process, as in scripts/compare
+PROFILE = "quick"
+REPEATED = ("--benchmark_repetitions=5", "--benchmark_min_time=0.01")
 BENCHMARKS = (
     "arithmetic/operation:add",
     "arithmetic/operation:multiply",
@@ -128,8 +128,7 @@ class Recorder:
         with self._surroundings(condition):
             pairs: dict[int, dict[str, Pair]] = {percent: {} for percent in SLOWDOWNS}
             for chain, name in self._shuffled([(chain, name) for chain in CHAINS for name in self.benchmarks]):
-                measured = measured_alike(lambda: self._pairs(chain, name))
-                for before, after, pair in zip(chain, chain[1:], measured):
+                for before, after, pair in zip(chain, chain[1:], self._pairs(chain, name)):
                     pairs[before + after][name] = pair
             runs: dict[int, tuple[Repetitions, ...]] = dict.fromkeys(SLOWDOWNS, ())
             plain = [SAME_ON_BOTH_SIDES] * (PLAIN_RUNS - 1)
@@ -154,7 +153,7 @@ class Recorder:
         return pairs
 
     def _sample(self, percent: int, name: str) -> Sample:
-        program = Program(self.programs.executable(percent), PROFILE, only=f"^{name}$", options=repeated(SECONDS))
+        program = Program(self.programs.executable(percent), PROFILE, only=f"^{name}$", options=REPEATED)
         document, _ = measure_part(program, self._part(name), self.programs.folder, SECONDS_LIMIT)
         try:
             return sample_of(document, name)

@@ -24,21 +24,22 @@ from suite.gate.calibration import calibrate
 from suite.gate.comparison import CANNOT_JUDGE, NOT_JUDGED, NOTHING_WORSE, SAME, SOMETHING_WORSE, UNDECIDED, WORSE
 from suite.gate.pairs_file import Pair, RecordedPairs, Side, read_calibration, read_pairs, write_pairs
 from suite.gate.sequential_test import Rule
-from suite.results.model import CORE_SHARE, LINE_TRIP, SHARED_CACHE, STOPPED, Document, Sample
+from suite.results.model import CORE_SHARE, LINE_TRIP, SHARED_CACHE, Document, Sample
 from suite.runner import build as building
 from suite.runner import interference
 from suite.runner.program import Catalogue, Part, Program
 from support import declarations, fake_side
 
 SCOPED, GLIBC, L1, MEMORY = fake_side.NAMES
-OLD, NEW = (paired_run.SideBuilds(Side(name), (Program(Path(name), "quick"),)) for name in ("old", "new"))
+WHOLE = Catalogue((), {"families": {family: {"turn_ms": 0} for family in ("scoped", "chase")}}, (), {}, "")
+OLD, NEW = (paired_run.SideBuilds(Side(name), (Program(Path(name), "quick"),), WHOLE) for name in ("old", "new"))
 CALM = interference.Interference(0.1, 0.0, 0.0, 0, 0, ())
 
 Ns = Callable[[str, str], float]  # side and benchmark
 
 
 class Stage:
-    """Replaces the processes: answers at once, and records which program measured which benchmark."""
+    """Replaces the processes of whole families: answers at once, and records which program measured which benchmark."""
 
     def __init__(self, ns: Ns) -> None:
         self.ns = ns
@@ -68,7 +69,7 @@ def steady(slower: float = 1.0, slower_side: str = SCOPED) -> Ns:
 def play(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[RecordedPairs, Stage]]:
     def run(ns: Ns, **more: object) -> tuple[RecordedPairs, Stage]:
         stage = Stage(ns)
-        monkeypatch.setattr(paired_run, "measure_part", stage.measure_part)
+        monkeypatch.setattr("suite.runner.turns.measure_part", stage.measure_part)
         plan = replace(paired_run.PairedRun(OLD, NEW, (SCOPED, GLIBC), {"L1": L1}, seed=5), **more)
         return paired_run.play(plan, stage.standings.append), stage
 
@@ -135,67 +136,7 @@ def test_the_number_of_pairs_can_be_chosen(play: Play) -> None:
     assert len(recorded.pairs[SCOPED]) == 2 * 32
 
 
-# ---- processes with equal shares of the core
-
-
-def beside(*eights: float) -> Callable[[], list[Pair]]:
-    """Measures pairs whose times of eight additions differ by these factors, one pair after the other."""
-    shares = iter(eights)
-
-    def measure() -> list[Pair]:
-        factor = next(shares)
-        old, new = (Sample(0, 10.0, {CORE_SHARE: 0.5 * share}) for share in (1.0, factor))
-        return [Pair(old, new, old_first=True)]
-
-    return measure
-
-
-@pytest.mark.parametrize(
-    ("eights", "expected"),
-    [
-        ((1.0,), 1.0),
-        ((1.04, 9.0), 1.04),
-        ((1.8, 1.0), 1.0),
-        ((0.5, 1 / 1.04), 1 / 1.04),
-        ((1.8, 1.2, 1.3, 1.4, 1.5, 1.0), 1.2),  # no more than five attempts
-    ],
-)
-def test_a_pair_whose_processes_had_unlike_shares_of_the_core_is_measured_again(
-    eights: tuple[float, ...], expected: float
-) -> None:
-    [pair] = paired_run.measured_alike(beside(*eights))
-    assert pair.unlike == pytest.approx(abs(math.log(expected)))
-
-
-def test_of_a_chain_the_most_unlike_pair_counts() -> None:
-    shares = iter([(1.0, 2.0), (1.2, 1.2), (1.0, 1.0), (9.0, 9.0)])
-
-    def measure() -> list[Pair]:
-        return [beside(share)()[0] for share in next(shares)]
-
-    assert [pair.unlike for pair in paired_run.measured_alike(measure)] == [0.0, 0.0]
-
-
-def test_without_the_control_no_pair_is_unlike() -> None:
-    bare, counted = Sample(0, 1.0, {}), Sample(0, 1.0, {CORE_SHARE: 0.5})
-    assert Pair(bare, counted, True).unlike == Pair(counted, bare, True).unlike == 0.0
-
-
-def test_it_measures_like_with_like(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several consecutive processes share the core, then several do not; the times follow, and the pairs must not."""
-    number, rows = iter(range(10**6)), fake_side.row
-
-    def row(name: str, ns: float) -> dict[str, object]:
-        shared = 1.8 if next(number) // 7 % 2 else 1.0
-        return {**rows(name, ns * shared), CORE_SHARE: 0.5 * shared}
-
-    monkeypatch.setattr(fake_side, "row", row)
-    recorded, _ = play(steady())
-    assert all(pair.unlike == 0.0 for pairs in recorded.pairs.values() for pair in pairs)
-    assert [judgement.verdict for judgement in paired_run.verdict(recorded).judgements] == [SAME, SAME]
-    assert {0.5, 0.9} <= {
-        round(pair.old.counters[CORE_SHARE], 3) for pairs in recorded.pairs.values() for pair in pairs
-    }
+# ---- the share of the core
 
 
 def test_a_side_that_always_has_less_of_the_core_is_not_trusted(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -410,19 +351,6 @@ def test_what_others_share_is_a_control(counter: str, control: str, ns: float, m
     assert any(f"{control} control moved by +33" in warning for warning in comparison.warnings) == moved
 
 
-@pytest.mark.parametrize("counter", [SHARED_CACHE, LINE_TRIP])
-def test_a_pair_whose_processes_had_unlike_shares_of_the_machine_is_unlike(counter: str) -> None:
-    old, near, far = (Sample(0, 1.0, {counter: ns}) for ns in (15.0, 17.0, 30.0))
-    assert Pair(old, near, True).unlike < paired_run.ALIKE < Pair(old, far, True).unlike
-
-
-def test_a_pair_of_which_a_process_was_stopped_is_measured_again() -> None:
-    calm = Pair(Sample(0, 1.0, {}), Sample(0, 9.0, {}), True)
-    stopped = Pair(Sample(0, 1.0, {}), Sample(0, 9.0, {STOPPED: 0.8}), True)
-    attempts = iter([[calm, stopped], [calm, calm]])
-    assert paired_run.measured_alike(lambda: next(attempts)) == [calm, calm]
-
-
 # ---- layouts
 
 
@@ -436,7 +364,7 @@ def test_layouts_are_drawn_and_their_share_is_reported(play: Play) -> None:
     def ns(side_name: str, name: str) -> float:
         return 10 * draw.lognormvariate(0, 0.001) * (1.04 if side_name == "new2" and name == SCOPED else 1.0)
 
-    recorded, stage = play(ns, old=sides[0], new=sides[1])
+    recorded, stage = play(ns, old=sides[0], new=sides[1], to_the_end=True)
     assert {pair.new_layout for pair in recorded.pairs[SCOPED]} == {0, 1, 2}
     assert {name for name, _ in stage.asked} == {f"{side}{i}" for side in ("old", "new") for i in range(3)}
     notes = {judgement.name: judgement.notes[-1] for judgement in paired_run.verdict(recorded).judgements}
@@ -729,7 +657,7 @@ def test_padding_moves_code_and_layouts_that_do_not_differ_are_refused(root: Pat
     script = 'case $1 in -DSTACKHEAP_PADDING=*) echo "# $1" > padding;; esac\n'
     append = "[ $1 != --build ] || { sed -i '/^# -D/d' stackheap; cat padding >> stackheap; }\n"
     status = Console(quiet=True)
-    options = contestants.SideOptions("quick", 0.05, layouts=3, seed=1)
+    options = contestants.SideOptions("quick", layouts=3, seed=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
         (tools / "cmake").write_text(f"#!/bin/sh\n{script}{append}")

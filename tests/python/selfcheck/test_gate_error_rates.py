@@ -455,7 +455,7 @@ def test_bad_arguments_are_refused_in_one_line(arguments: Sequence[str], capsys:
 
 def test_pairs_are_measured_as_the_gate_measures_them() -> None:
     options = compare.parse(["old", "new"])
-    assert (gate_recording.PROFILE, gate_recording.SECONDS) == (options.profile, options.seconds)
+    assert gate_recording.PROFILE == options.profile
 
 
 def test_chains_hold_each_pair_once_and_one_side_of_each_is_plain() -> None:
