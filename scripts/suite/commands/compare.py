@@ -327,6 +327,8 @@ def _of_recorded_pairs(options: argparse.Namespace) -> Comparison:
             raise BadInput(f"{options.judge} has no benchmark that matches --only {options.only!r}")
         recorded = replace(recorded, pairs={name: recorded.pairs[name] for name in names})
     floors = read_calibration(options.floors).floors if options.floors else {}
+    if "pairs" not in options.given and recorded.planned:
+        options.pairs = min(max(recorded.planned, FEWEST_PAIRS), MOST_PAIRS)
     return paired_run.verdict(recorded, _rule(options, recorded.pairs, floors))
 
 
@@ -360,8 +362,8 @@ def _measure(options: argparse.Namespace, kind: str, root: Path, build: sides.Bu
         )  # fmt: skip
         file = options.record or root / "results" / time.strftime("%Y%m%d-%H%M%S-compare") / "pairs.json"
         _make_room_for(file, "--record")
-        _announce(plan, options, status)
-        recorded = _play(plan, status)
+        too_short = _announce(plan, options, status)
+        recorded = _play(plan, too_short, status)
         recorded = replace(recorded, warnings=(*recorded.warnings, *(f"left out: {name}" for name in missing)))
         comparison = None if options.calibrate else paired_run.verdict(recorded, rule)
     try:
@@ -436,38 +438,50 @@ def _rule(options: argparse.Namespace, names: Collection[str], floors: Mapping[s
     return replace(default, thresholds=thresholds, floors=floors)
 
 
-def _announce(plan: paired_run.PairedRun, options: argparse.Namespace, status: Console) -> None:
+def _announce(plan: paired_run.PairedRun, options: argparse.Namespace, status: Console) -> bool:
+    """Says what is measured. Returns whether the budget does not suffice, which it says too."""
     rule = plan.rule
     first, last = (rule.pairs, rule.pairs) if plan.to_the_end else (rule.interim_analyses[0], rule.most_pairs)
     seconds = paired_run.seconds_to_first_look(plan)
     bound = f", at most {options.budget:.0f} s" if options.budget < math.inf else ""
-    to_first = "for all pairs" if plan.to_the_end else "to the first analysis"
     status.print(
         f"{plan.old.side.label} (old) and {plan.new.side.label} (new), {options.profile}: benchmarks "
         f"{len(plan.names)}, controls {len(plan.controls)}, pairs of each {first} to {last}, "
-        f"seed {plan.seed}; about {_minutes(seconds)} {to_first}{bound}",
+        f"seed {plan.seed}; about {_minutes(seconds)} {_until(plan)}{bound}",
         markup=False,
         soft_wrap=True,
     )
-    if (1 - paired_run.CONFIRMING_SHARE) * options.budget < seconds:
+    return _say_if_too_short(plan, seconds, status)
+
+
+def _until(plan: paired_run.PairedRun) -> str:
+    return "for all pairs" if plan.to_the_end else "to the first analysis"
+
+
+def _say_if_too_short(plan: paired_run.PairedRun, seconds: float, status: Console) -> bool:
+    too_short = (1 - paired_run.CONFIRMING_SHARE) * plan.budget < seconds
+    if too_short:
         status.print(
-            f"--budget {options.budget:g} does not suffice: {to_first} about {_minutes(seconds)} are needed, and a "
-            "third of the budget is kept for confirming; a benchmark with too few pairs is not judged, and the exit "
-            "code is 2",
+            f"--budget {plan.budget:g} does not suffice: about {_minutes(seconds)} are needed {_until(plan)}, and a "
+            "third of it is kept for confirming; a benchmark with too few pairs is not judged, and the exit code is 2",
             markup=False,
             soft_wrap=True,
         )
+    return too_short
 
 
 def _minutes(seconds: float) -> str:
     return f"{math.ceil(seconds)} s" if seconds < 90 else f"{round(seconds / 60)} min"
 
 
-def _play(plan: paired_run.PairedRun, status: Console) -> RecordedPairs:
+def _play(plan: paired_run.PairedRun, too_short: bool, status: Console) -> RecordedPairs:
+    """Measures, with a progress bar. After a pair of each benchmark it is known better whether the budget suffices."""
     with bar(status) as progress_bar:
         task = progress_bar.add_task("", total=None, left="")
 
         def show(progress: paired_run.Progress) -> None:
+            if progress.pairs == len(plan.names) and progress.seconds_left is not None and not too_short:
+                _say_if_too_short(plan, progress.seconds + progress.seconds_left, status)
             decided = ", ".join(f"{number} {verdict}" for verdict, number in sorted(progress.verdicts.items()))
             progress_bar.update(
                 task,

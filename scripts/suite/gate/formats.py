@@ -281,7 +281,7 @@ _NAME = re.compile(r"(?<![\w/.:+-])(?:\.{0,2}/)?[a-z_.][\w.+-]*(?:/[\w:.+-]*[\w+
 # What Markdown, HTML or a forge (mentions, issues, links, milestones, emoji) would read, in the middle of a line or at
 # the beginning of an item. The rest stays as it is, because Markdown is also read in logs and mails.
 _SPECIAL = re.compile(
-    r"""[`*\[\]<>~$\\|@#] | &(?=[#\w]) | !(?=\d) | %(?=[\w"]) | ^[-+=]|^\d+(?=[.)])
+    r"""[`*\[\]<>~$\\|@#] | &(?=[#\w]) | !(?=\d) | %(?=[\w"]) | ^[-+](?=\s) | ^\d+(?=[.)]\s)
     | (?<![^\W_])_ | _(?![^\W_])    # emphasis, unless it is inside a word
     | :(?=//) | :(?=[\w+-]+:) | (?<=www)\.""",
     re.VERBOSE | re.IGNORECASE,

@@ -11,7 +11,7 @@ import random
 import re
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from suite.gate import sequential_test
 from suite.gate.comparison import IN_PAIRS, Comparison, Judgement
 from suite.gate.controls import controls_that_moved
 from suite.gate.pair import AT_ONCE, IN_SUCCESSION, PairMeter, rounds_for, seconds_of_pair, way_of
-from suite.gate.pairs_file import NS, Pair, RecordedPairs, Side
+from suite.gate.pairs_file import NS, Pair, RecordedPairs, Side, shortened
 from suite.gate.sequential_test import Rule
 from suite.results.metrics import DeclaredMetrics, declared_metrics
 from suite.results.model import BenchmarkName
@@ -71,7 +71,8 @@ class Progress:
     pairs_left: int  # until the next interim analysis
     verdicts: Mapping[str, int]  # the number of benchmarks decided so far, by verdict
     open: int
-    seconds_left: float | None
+    seconds: float
+    seconds_left: float | None  # until the next interim analysis
 
 
 PairObserver = Callable[[Progress], None]
@@ -154,6 +155,8 @@ def play(plan: PairedRun, observer: PairObserver) -> RecordedPairs:
         problems=(*measurement.problems, *(f"{name}: no pair was measured" for name in unmeasured)),
         warnings=tuple(warnings),
         metrics=plan.metrics,
+        planned=plan.rule.pairs,
+        seconds={name: shortened(seconds) for name in measurement.pairs if (seconds := measurement.seconds[name]) > 0.0},
     )
 
 
@@ -183,6 +186,7 @@ class _PairedMeasurement:
     pairs: dict[str, list[Pair]] = field(init=False)
     controls: dict[str, list[Pair]] = field(init=False)
     problems: list[str] = field(default_factory=list)
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))  # by benchmark, or by control
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.plan.seed)
@@ -213,7 +217,8 @@ class _PairedMeasurement:
         self.random.shuffle(order)
         verdicts = self.verdict_counts(needed)
         for key, name, pairs in order:
-            if time.monotonic() - self.start > self.plan.budget:
+            begun = time.monotonic()
+            if begun - self.start > self.plan.budget:
                 raise _BudgetSpent
             try:
                 pairs.append(self.pair_of(name, rounds_for(pairs)))
@@ -221,7 +226,9 @@ class _PairedMeasurement:
                 self.problems.append(str(failed))
                 self.pairs.pop(key, None)
                 self.controls.pop(key, None)
-            self.report(needed, verdicts)
+            now = time.monotonic()
+            self.seconds[key] += now - begun
+            self.report(needed, verdicts, now - self.start)
 
     def pair_of(self, name: str, rounds: int) -> Pair:
         old, new = self.plan.old.builds, self.plan.new.builds
@@ -236,11 +243,11 @@ class _PairedMeasurement:
         judgements = sequential_test.judge_pairs(started, self.plan.rule, False, self.plan.metrics)
         return Counter(judgement.verdict for judgement in judgements.values() if judgement.name not in needed)
 
-    def report(self, needed: Mapping[str, int], verdicts: Mapping[str, int]) -> None:
+    def report(self, needed: Mapping[str, int], verdicts: Mapping[str, int], seconds: float) -> None:
         done = sum(map(len, self.pairs.values()))
         pairs_left = sum(max(0, most - len(self.pairs[name])) for name, most in needed.items() if name in self.pairs)
-        seconds = (time.monotonic() - self.start) / done * pairs_left if done else None
-        self.observer(Progress(done, pairs_left, verdicts, len(needed), seconds))
+        seconds_left = seconds / done * pairs_left if done else None
+        self.observer(Progress(done, pairs_left, verdicts, len(needed), seconds, seconds_left))
 
 
 # ---- the verdict
@@ -250,7 +257,11 @@ def verdict(recorded: RecordedPairs, rule: Rule = Rule()) -> Comparison:
     """The comparison that recorded pairs make."""
     by_name = sequential_test.judge_pairs(recorded.pairs, rule, declared=recorded.metrics)
     judgements = tuple(
-        replace(judgement, notes=judgement.notes + _layout_notes(recorded.pairs, judgement))
+        replace(
+            judgement,
+            notes=judgement.notes + _layout_notes(recorded.pairs, judgement),
+            seconds=recorded.seconds.get(judgement.name),
+        )
         for judgement in by_name.values()
     )
     problems = recorded.problems + tuple(sequential_test.without_ratio(recorded.pairs, recorded.metrics))

@@ -69,6 +69,8 @@ class RecordedPairs:
     problems: tuple[str, ...] = ()  # benchmarks that could not be measured, and why
     warnings: tuple[str, ...] = ()
     metrics: DeclaredMetrics = field(default_factory=dict)  # as the programs declared them
+    planned: int | None = None  # pairs that decide a benchmark; None: a file of an earlier version, which does not say
+    seconds: Mapping[str, float] = field(default_factory=dict)  # by benchmark: for which its pairs were measured
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def write_pairs(path: Path, recorded: RecordedPairs) -> None:
     """Writes recorded pairs, each as `encode_pair` does. Raises OSError."""
     header = {"old": dataclasses.asdict(recorded.old), "new": dataclasses.asdict(recorded.new), "seed": recorded.seed}
     header |= {"problems": recorded.problems, "warnings": recorded.warnings}
-    header |= {"families": encode_metrics(recorded.metrics)}
+    header |= {"families": encode_metrics(recorded.metrics), "planned": recorded.planned}
+    header |= {"seconds": dict(recorded.seconds)}
     pairs = {key: _encode_all(getattr(recorded, key)) for key in ("pairs", "controls")}
     write_json(path, {MARKS[0]: header, **pairs}, indent=None)
 
@@ -110,7 +113,10 @@ def read_pairs(path: Path) -> RecordedPairs:
             controls=_decode_all(document["controls"]),
             problems=tuple(one_line(str(text)) for text in header["problems"]),
             warnings=tuple(one_line(str(text)) for text in header["warnings"]),
-            metrics=declared_metrics(header.get("families")),  # absent in files of an earlier version
+            # What follows is absent in files of an earlier version.
+            metrics=declared_metrics(header.get("families")),
+            planned=None if header.get("planned") is None else int(header["planned"]),
+            seconds={one_line(str(name)): positive(seconds) for name, seconds in header.get("seconds", {}).items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise BadResult(path, "is a damaged file of pairs") from None

@@ -22,7 +22,7 @@ from suite.base.errors import BadInput
 from suite.commands import compare
 from suite.gate import paired_run
 from suite.gate.comparison import CANNOT_JUDGE, NOTHING_WORSE, SOMETHING_WORSE
-from suite.gate.pairs_file import MARKS, read_pairs
+from suite.gate.pairs_file import MARKS, RecordedPairs, read_pairs
 from support import ROOT, fake_side, synthetic
 
 SCOPED, GLIBC, *_ = fake_side.NAMES
@@ -144,6 +144,41 @@ def test_pairs_of_an_earlier_version_are_still_judged(root: Path) -> None:
         pairs = [[{"ns": 10.0 + 0.001 * number}, {"ns": 13.0}, number % 2 == 0, 0, 0] for number in range(40)]
         (root / "pairs.json").write_text(json.dumps(document(pairs, mark)))
         assert run(root, "--judge", "pairs.json") == SOMETHING_WORSE
+
+
+@pytest.mark.slow
+def test_pairs_are_judged_by_as_many_as_were_planned(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    measured = ("old", "new", *ONLY, "--pairs", "40", "--record", "pairs.json", "--format", "junit")
+    assert run(root, *measured) == SOMETHING_WORSE
+    suite = xml.fromstring(capsys.readouterr().out)
+    [case] = suite.iter("testcase")
+    assert float(case.get("time", "0")) > 0.0 and suite.get("time") == case.get("time")
+    recorded = read_pairs(root / "pairs.json")
+    assert recorded.planned == 40 and len(recorded.pairs[SCOPED]) == 40  # 20 to the first analysis, 20 to confirm
+    assert run(root, "--judge", "pairs.json") == SOMETHING_WORSE
+    assert run(root, "--judge", "pairs.json", "--pairs", "100") == CANNOT_JUDGE
+    assert "the first analysis needs 50" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("estimated", "passed", "told"), [(9.0, 1.0, 1), (1.0, 9.0, 1), (9.0, 9.0, 1), (1.0, 1.0, 0)])
+def test_a_budget_that_does_not_suffice_is_told_once(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    estimated: float, passed: float, told: int,
+) -> None:  # fmt: skip
+    """At the start, or, where pairs take longer than the programs declare, after a pair of each benchmark."""
+
+    def play(plan: paired_run.PairedRun, observer: paired_run.PairObserver) -> RecordedPairs:
+        for pairs in range(1, 10):
+            seconds = passed / 10 * pairs / 2
+            observer(paired_run.Progress(pairs, 20 - pairs, {}, 2, seconds, passed - seconds))
+        return RecordedPairs(plan.old.side, plan.new.side, 1, {})
+
+    monkeypatch.setattr(paired_run, "seconds_to_first_look", lambda plan: estimated)
+    monkeypatch.setattr(paired_run, "play", play)
+    assert run(root, "old", "new", "--only", "^scoped/", "--budget", "12") == CANNOT_JUDGE  # two thirds are 8 s
+    errors = capsys.readouterr().err
+    assert errors.count("--budget 12 does not suffice: about 9 s are needed to the first analysis") == told
+    assert errors.index("to the first analysis, at most 12 s") < errors.find("does not suffice") or not told
 
 
 # ---- what does not go together
