@@ -30,7 +30,6 @@ from suite.base.cli import (
 from suite.base.errors import BadInput, UnitFailed
 from suite.base.text import first_line
 from suite.commands.run import draw
-from suite.gate.sequential_test import THRESHOLD
 from suite.pages import own_program, summary
 from suite.program import executable, mallocs, pairs, recording, result
 from suite.program.command import Command, Tools
@@ -77,8 +76,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="measure exactly so many pairs of runs for each malloc; default: until each malloc is decided or the budget spent")  # fmt: skip
     add("--budget", metavar="SECONDS", type=whole(1, MOST_SECONDS), default=BUDGET,
         help=f"measure for about this time in all; default: {BUDGET}")  # fmt: skip
-    add("--threshold", metavar="SHARE", type=threshold, default=THRESHOLD,
-        help=f"set the smallest change of CPU time that matters, as 2%% or 0.02; default: {THRESHOLD:.0%}%")  # fmt: skip
+    add("--threshold", metavar="SHARE", type=threshold, default=pairs.THRESHOLD,
+        help=f"set the smallest change of CPU time that matters, as 2%% or 0.02; default: {pairs.THRESHOLD:.0%}%")  # fmt: skip
     add("--most", metavar="EVENTS", type=whole(1, 10**10), default=recording.MOST_EVENTS,
         help=f"record at most so many calls of each process; default: {recording.MOST_EVENTS:,}")  # fmt: skip
     add("--recording", metavar="FILE", type=Path, help="replay this recording; the program is not run")

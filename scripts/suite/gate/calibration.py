@@ -16,7 +16,7 @@ from suite.stats.estimates import estimate_shift
 
 SIMULATED_SUITES = 200
 FOUND_SHARE = 0.9
-SLOWDOWNS = (0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
+SLOWDOWNS = (0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0)
 
 
 def calibrate(recorded: RecordedPairs, rule: Rule) -> Calibration:

@@ -51,7 +51,7 @@ from suite.stats.multiple import significant
 from suite.stats.paired_tests import paired_p_values
 
 PAIRS = 20
-THRESHOLD = 0.01  # the smallest change that matters, by default
+THRESHOLD = 0.005  # the smallest change that matters, by default
 
 # Chosen with simulated suites (tests/python/gate/test_sequential_test.py). An analysis of fewer than ten pairs finds
 # nothing: a p of 1/512 does not survive Benjamini-Hochberg in a large comparison. The analysis of all pairs gets the

@@ -29,7 +29,7 @@ from suite.base.errors import UnitFailed
 from suite.base.text import three_figures
 from suite.gate.comparison import BETTER, NOT_JUDGED, SAME, UNDECIDED, WORSE
 from suite.gate.paired_run import DISTURBED_SHARE
-from suite.gate.sequential_test import IMPROVEMENT, PAIRS, THRESHOLD, Decision, Rule, group_sequential_test
+from suite.gate.sequential_test import IMPROVEMENT, PAIRS, Decision, Rule, group_sequential_test
 from suite.program.command import Command, Observation, Tools, observe, without_output
 from suite.program.executable import Executable
 from suite.program.mallocs import Deployment, Proof, missing_proof, name_of, other_own, others_without, read_proof
@@ -43,6 +43,7 @@ PROBE_FILE = "STACKHEAP_PROBE"  # the environment variable that the probe reads
 FEWEST_PAIRS = 5  # with fewer, the numbers have no verdict
 FEW_PAIRS = 10  # with fewer, ranks show nothing: where the budget holds no more, the rounds go on to its end
 MOST_PAIRS = 1000
+THRESHOLD = 0.01  # the smallest change of CPU time that matters, by default
 SHORT_PROCESS = 0.02  # seconds of CPU time: some mallocs take milliseconds to be loaded
 SHORTEST = 0.001  # seconds of CPU time: a shorter program is mostly its start, and the clock's steps
 PROBE_SECONDS = 0.0005  # in each process, at most

@@ -23,7 +23,7 @@ from suite.gate import sides as contestants
 from suite.gate.calibration import calibrate
 from suite.gate.comparison import CANNOT_JUDGE, NOT_JUDGED, NOTHING_WORSE, SAME, SOMETHING_WORSE, UNDECIDED, WORSE
 from suite.gate.pairs_file import Pair, RecordedPairs, Side, read_calibration, read_pairs, write_pairs
-from suite.gate.sequential_test import Rule
+from suite.gate.sequential_test import THRESHOLD, Rule
 from suite.results.model import CORE_SHARE, LINE_TRIP, SHARED_CACHE, Document, Sample
 from suite.runner import build as building
 from suite.runner import interference
@@ -520,7 +520,7 @@ def test_floors_are_stored_and_lower_thresholds_refused(root: Path, capsys: pyte
     assert run(root, "--judge", "pairs.json", "--floors", str(stored[0]), "--threshold", f"{floor / 2:.6f}") == 2
     capsys.readouterr()
     assert run(root, "--judge", "pairs.json", "--floors", str(stored[0]), "--format", "json") == NOTHING_WORSE
-    assert f'"threshold": {floor + 0.01:.6f}'[:-2] in capsys.readouterr().out
+    assert f'"threshold": {floor + THRESHOLD:.6f}'[:-2] in capsys.readouterr().out
 
 
 @pytest.mark.slow
