@@ -108,6 +108,9 @@ def side_of(source: Source, options: SideOptions, folder: Path, status: Console)
         for executable in executables
     )
     catalogue = ask(builds[0])
+    for malloc in catalogue.mallocs:
+        if source.allocators and malloc.name == MALLOC and not malloc.available:
+            raise BadInput(f"--allocator {source.label}: {malloc.file} cannot be measured: {malloc.reason}")
     facts = {key: catalogue.context[key] for key in FACTS if key in catalogue.context}
     facts |= {"program": digest(builds[0].executable)[:12], **source.facts}
     label = source.label
