@@ -52,13 +52,14 @@ class Program:
     options: tuple[str, ...] = ()  # more options of the program or of Google Benchmark
     draws_layout: bool = False  # each of its processes draws its memory layout
     tested: tuple[str, ...] | None = None  # the malloc libraries that its list found to be available
+    under: tuple[str, ...] = ()  # the command of a tool that its processes run under
 
     def command(self, *more: str) -> list[str]:
         chosen = [f"--profile={self.profile}"]
         chosen += [f"--only={self.only}"] if self.only is not None else []
         chosen += [f"--allocator={allocator}" for allocator in self.allocators]
         chosen += [f"--tested={','.join(self.tested)}"] if self.tested is not None else []
-        return [str(self.executable), *chosen, *self.options, *more]
+        return [*self.under, str(self.executable), *chosen, *self.options, *more]
 
     @property
     def environment(self) -> dict[str, str]:

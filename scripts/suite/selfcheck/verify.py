@@ -20,8 +20,9 @@ from suite.base.errors import BadInput, UnitFailed
 from suite.results.metrics import TIME, declared_metrics, metrics_of
 from suite.results.model import LINE_TRIP, MOST_TAKEN, Benchmark, BenchmarkName, Sample
 from suite.results.read import failure_of
+from suite.runner import disassembly
 from suite.runner.program import Catalogue, Part, Program, ask, measure_part
-from suite.selfcheck import assembly, recording
+from suite.selfcheck import recording
 from suite.stats.estimates import Estimate, estimate_median, estimate_ratio, median, robust_deviation
 
 PASS, FAIL, SKIPPED = "pass", "fail", "skipped"
@@ -242,8 +243,8 @@ def _near(turns: Sequence[_Turn]) -> list[_Turn]:
 def loops(suite: SuiteUnderTest) -> Iterator[Row]:
     """The timed loops contain the measured operation and no call that does not belong to it."""
     try:
-        functions = assembly.disassemble(suite.program.executable)
-    except assembly.NoDisassembly as problem:
+        functions = disassembly.disassemble(suite.program.executable)
+    except disassembly.NoDisassembly as problem:
         yield Row("the timed loops contain the operation and nothing else", SKIPPED, str(problem))
         return
     takes = [function for function in functions.values() if _TAKE.search(function.name)]

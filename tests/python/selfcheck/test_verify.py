@@ -13,9 +13,9 @@ import pytest
 from suite.base.errors import BadInput, UnitFailed
 from suite.commands import verify as command
 from suite.results.recording import read_profile
-from suite.runner import build
+from suite.runner import build, disassembly
 from suite.runner.program import Catalogue, Malloc, Part, Program, ask
-from suite.selfcheck import assembly, recording, verify
+from suite.selfcheck import recording, verify
 from support import declarations, fake_program, made_up_profile, measuring_program
 
 Rows = dict[str, Mapping[str, Any]]
@@ -230,10 +230,10 @@ def test_neither_the_process_malloc_nor_a_library_without_malloc_is_preloaded(tm
 
 
 CONTROL = "std::uint64_t stackheap::none::lend<stackheap::touch_first>(unsigned long)"
-CALLER = assembly.Function("loop", ((16, f"call   400 <{CONTROL}>"), (21, "jne    10 <loop>")))
+CALLER = disassembly.Function("loop", ((16, f"call   400 <{CONTROL}>"), (21, "jne    10 <loop>")))
 
 
-def of_code(*functions: assembly.Function) -> Callable[[Path], Mapping[str, assembly.Function]]:
+def of_code(*functions: disassembly.Function) -> Callable[[Path], Mapping[str, disassembly.Function]]:
     return lambda file: {function.name: function for function in functions}
 
 
@@ -246,15 +246,15 @@ def of_code(*functions: assembly.Function) -> Callable[[Path], Mapping[str, asse
     ],
 )
 def test_a_take_that_calls_or_stands_outside_a_loop_fails(
-    monkeypatch: pytest.MonkeyPatch, taken: str, caller: assembly.Function, expected: list[str]
+    monkeypatch: pytest.MonkeyPatch, taken: str, caller: disassembly.Function, expected: list[str]
 ) -> None:
-    take = assembly.Function(CONTROL, ((1024, taken),))
-    monkeypatch.setattr(assembly, "disassemble", of_code(take, caller))
+    take = disassembly.Function(CONTROL, ((1024, taken),))
+    monkeypatch.setattr(disassembly, "disassemble", of_code(take, caller))
     assert verdicts(verify.loops(suite())) == expected
 
 
 def test_code_that_cannot_be_read_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assembly, "disassemble", of_code())
+    monkeypatch.setattr(disassembly, "disassemble", of_code())
     assert verdicts(verify.loops(suite())) == [verify.SKIPPED, verify.SKIPPED]
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.undo()
