@@ -14,7 +14,7 @@ import secrets
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +40,7 @@ from suite.gate import formats, paired_run, sides, two_files
 from suite.gate.calibration import calibrate, thresholds_over
 from suite.gate.comparison import Comparison, last_match
 from suite.gate.controls import controls_among
+from suite.gate.explain import MOST_EXPLAINED, explain
 from suite.gate.pairs_file import RecordedPairs, read_calibration, read_pairs, write_calibration, write_pairs
 from suite.gate.sequential_test import PAIRS, THRESHOLD, Rule
 from suite.gate.sides import SideOptions
@@ -69,12 +70,13 @@ _GOES_WITH: Mapping[str, tuple[str, ...]] = {
     "layouts": (BUILDS, REVISIONS, SETTINGS),
     "seed": _MEASURED,
     "record": _MEASURED,
+    "explain": _MEASURED,
     "calibrate": _MEASURED,
     "floors": (*_MEASURED, RECORDED),
     "allow_missing": (*_MEASURED, RESULTS),
     "across": (RESULTS,),
 }
-_JUDGING = ("threshold", "format", "out", "chart", "theme", "strict", "allow_missing", "bisect")
+_JUDGING = ("threshold", "format", "out", "chart", "theme", "strict", "allow_missing", "bisect", "explain")
 _DEFAULTS: Mapping[str, object] = {
     "build": "release", "profile": "quick", "pairs": PAIRS, "budget": math.inf, "layouts": 1,
     "format": "text", "theme": "light",
@@ -183,6 +185,9 @@ def _add_judging(group: argparse._ArgumentGroup) -> None:
     add("--bisect", action="store_const", const=True,
         help="exit with 125 instead of 2, so that git bisect run skips what cannot be judged (docs/bisect.md)",
     )  # fmt: skip
+    add("--explain", action="store_const", const=True,
+        help=f"show why: the instructions per operation of both sides by function, and where they differ, for the "
+        f"{MOST_EXPLAINED} worst benchmarks, or for all of at most {MOST_EXPLAINED}; needs valgrind")  # fmt: skip
     add("--format", choices=list(formats.REPORTERS), help="choose the output format; default: text")
     add("--out", metavar="FILE", type=Path, help="write the comparison to this file instead of printing it")
     add("--chart", metavar="FILE", type=_chart, help="also draw the changes, as .svg, .png or .pdf")
@@ -366,6 +371,8 @@ def _measure(options: argparse.Namespace, kind: str, root: Path, build: sides.Bu
         recorded = _play(plan, too_short, status)
         recorded = replace(recorded, warnings=(*recorded.warnings, *(f"left out: {name}" for name in missing)))
         comparison = None if options.calibrate else paired_run.verdict(recorded, rule)
+        if comparison and options.explain:
+            comparison = explain(comparison, recorded, old, new, folder, _observer(status))
     try:
         if recorded.pairs:
             write_pairs(file, recorded)
@@ -494,6 +501,10 @@ def _play(plan: paired_run.PairedRun, too_short: bool, status: Console) -> Recor
             )
 
         return paired_run.play(plan, show)
+
+
+def _observer(status: Console) -> Callable[[str], None]:
+    return lambda name: status.print(f"explaining {name}", markup=False, soft_wrap=True)
 
 
 # ---- results

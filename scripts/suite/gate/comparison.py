@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from suite.gate.explanation import Explanation
 from suite.gate.pairs_file import Side
 from suite.stats.estimates import Estimate
 
@@ -31,6 +32,7 @@ class Judgement:
     quarantined: bool = False  # bimodal: the verdict does not count
     unit: str = "ns"  # of old_ns and new_ns; another unit where the figure is a counter
     seconds: float | None = None  # for which it was measured, where that is known
+    explanation: Explanation | None = None  # of the difference between the sides, where the user asked for it
 
 
 def last_match(shares: Iterable[tuple[str, float]], name: str, otherwise: float) -> float:

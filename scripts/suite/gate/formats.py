@@ -21,6 +21,7 @@ from rich.text import Text
 from suite.base.cli import PLAIN_WIDTH
 from suite.base.phrases import count
 from suite.base.text import printable, three_figures, time_text
+from suite.gate import explanation
 from suite.gate.comparison import (
     BETTER,
     CANNOT_JUDGE,
@@ -139,6 +140,7 @@ def _sentence(judgement: Judgement) -> str:
         _others(judgement),
         limit,
         *judgement.notes,
+        judgement.explanation.sentence if judgement.explanation else "",
     )
     return "; ".join(filter(None, parts))
 
@@ -187,6 +189,12 @@ def as_text(comparison: Comparison, strict: bool = False, width: int = PLAIN_WID
             console.print()
             console.print(_table(verdict, judgements))
     console.print()
+    for judgement in comparison.judgements:
+        if judgement.explanation:
+            conclusion, *details = explanation.text_lines(judgement.explanation)
+            write(f"{judgement.name}: {conclusion}", "bold")
+            for line in (*details, ""):
+                write(line)
     undecided = comparison.with_verdict(UNDECIDED)
     if undecided:
         largest = "; ".join(in_short(judgement) for judgement in undecided[:3])
@@ -238,6 +246,7 @@ def as_markdown(comparison: Comparison, strict: bool = False) -> str:
     if worse:
         pieces.append(_markdown_table(worse[:_MOST_WORSE]))
     pieces += [f"{len(worse) - _MOST_WORSE:,} more benchmarks are worse."] if len(worse) > _MOST_WORSE else []
+    pieces += [_explained(judgement) for judgement in comparison.judgements if judgement.explanation]
     for verdict in (NOT_JUDGED, BETTER, UNDECIDED):
         judgements = comparison.with_verdict(verdict)
         title = f"{len(judgements):,} {verdict}" + (
@@ -270,6 +279,13 @@ def _markdown_table(judgements: Iterable[Judgement]) -> str:
     )
     header = ("| | change | interval | cycles, instructions | from, to | note |", "|---|--:|--:|---|---|---|")
     return "\n".join((*header, *rows))
+
+
+def _explained(judgement: Judgement) -> str:
+    assert judgement.explanation
+    conclusion, *details = explanation.text_lines(judgement.explanation)
+    lines = [f"    {plain(line)}" for line in details]  # a block of code, in which everything is text
+    return "\n".join((f"{_code(judgement.name)}: {_escaped(conclusion)}", *([""] if lines else []), *lines))
 
 
 def _folded(summary: str, body: str) -> str:
@@ -325,7 +341,9 @@ def as_json(comparison: Comparison, strict: bool = False) -> str:
     problems and warnings: [text];
     judgements: [{name, verdict, quarantined, unit, old, new (medians, in that unit), threshold (a share), floor (a
     share, or null), seconds (for which it was measured, or null), time and, where known, cycles and instructions:
-    {ratio, low, high, coverage, n}, notes: [text]}].
+    {ratio, low, high, coverage, n}, notes: [text], explanation (of --explain, or null): {cause (work, layout, machine,
+    not known), sentence, functions: [{name, file, old, new (instructions per operation), lines, ...}], counters: {name:
+    [old, new]}}}].
     Ratios are new over old, as costs: above one is worse. A number that is not finite is null.
     """
     number = Counter(judgement.verdict for judgement in comparison.judgements if not judgement.quarantined)
@@ -362,6 +380,7 @@ def _judgement_as_json(judgement: Judgement) -> dict[str, Any]:
         "seconds": None if judgement.seconds is None else _finite(judgement.seconds),
         **{key: _ratio_as_json(ratio) for key, ratio in ratios.items()},
         "notes": list(judgement.notes),
+        "explanation": explanation.as_document(judgement.explanation) if judgement.explanation else None,
     }
 
 

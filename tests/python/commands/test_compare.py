@@ -94,6 +94,19 @@ def test_two_builds_and_two_settings(root: Path, sides: Sequence[str], labels: t
 
 
 @pytest.mark.slow
+def test_an_explanation_that_needs_valgrind_names_it_and_keeps_the_verdict(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert run(root, "old", "new", *ONLY, "--explain", "--format", "json", "--record", "pairs.json") == SOMETHING_WORSE
+    output = capsys.readouterr()
+    [judgement] = json.loads(output.out)["judgements"]
+    assert judgement["explanation"]["cause"] == "not known"
+    assert judgement["explanation"]["sentence"].startswith("not known: install valgrind to see instructions by function; ")
+    assert f"explaining {SCOPED}\n" in output.err
+
+
+@pytest.mark.slow
 def test_a_side_with_the_same_settings_is_the_same_side(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(root, "both", "--env", "new:", *ONLY) == NOTHING_WORSE
     assert paired_run.SAME_SIDES in capsys.readouterr().out
@@ -205,12 +218,13 @@ def test_a_budget_that_does_not_suffice_is_told_once(
     ("run --env new:A=1", "--env goes with builds, --rev, --allocator, not with results"),
     *((f"base.json run {option}", f"{option.partition(' ')[0]} goes with ") for option in (
         "--profile quick", "--pairs 20", "--budget 3", "--seconds 1", "--layouts 2", "--seed 1", "--record x",
-        "--floors x")),
+        "--floors x", "--explain")),
     *((f"--judge pairs.json {option}", f"{option.partition(' ')[0]} goes with ") for option in (
         "--profile quick", "--budget 3", "--seconds 1", "--layouts 2", "--seed 1", "--record x", "--calibrate",
-        "--allow-missing", "--env new:A=1")),
+        "--allow-missing", "--env new:A=1", "--explain")),
     *((f"old --calibrate {option}", f"{option.partition(' ')[0]} does not go with --calibrate") for option in (
-        "--threshold 2%", "--format json", "--out x", "--chart x.svg", "--strict", "--bisect", "--allow-missing")),
+        "--threshold 2%", "--format json", "--out x", "--chart x.svg", "--strict", "--bisect", "--allow-missing",
+        "--explain")),
     ("old new --calibrate", "--calibrate takes one side, which is compared with itself; 2 given"),
     ("run --calibrate", "--calibrate takes one side to measure, not a result"),
     ("old --calibrate --env new:A=1", "--env new: does not go with --calibrate"),

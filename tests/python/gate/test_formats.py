@@ -26,6 +26,7 @@ from suite.gate.comparison import (
     Comparison,
     Judgement,
 )
+from suite.gate.explanation import WORK, Explanation, FunctionChange
 from suite.gate.pairs_file import Side
 from suite.stats.estimates import Estimate
 
@@ -69,11 +70,13 @@ HOSTILE = [
 
 
 def hostile(text: str) -> Comparison:
+    function = FunctionChange(text, text, 1.0, 2.0, (f"+ {text}",))
+    explained = Explanation(WORK, f"{WORK}: {text}", (function,), {text: (1.0, 2.0)})
     return replace(
         MIXED,
         old=Side(text, {text: text}),
-        judgements=tuple(judged(f"{text}/{index}", verdict, 1.3, notes=(text,)) for index, verdict in
-                         enumerate((WORSE, BETTER, SAME, UNDECIDED))),
+        judgements=tuple(judged(f"{text}/{index}", verdict, 1.3, notes=(text,), explanation=explained)
+                         for index, verdict in enumerate((WORSE, BETTER, SAME, UNDECIDED))),
         problems=(text,),
         warnings=(text,),
     )  # fmt: skip
@@ -183,6 +186,8 @@ class _tags(HTMLParser):
 @pytest.mark.parametrize("text", HOSTILE)
 def test_markdown_reads_a_hostile_name_as_text(text: str) -> None:
     output = formats.as_markdown(hostile(text))
+    output = re.sub(r"(?<=[^\n]\n\n)(?:    [^\n]*\n)+", "", output)  # blocks of code, in which all is text
+    assert "    " not in output
     tags = _tags()
     tags.feed(output)
     assert tags.found <= {"details", "summary", "code"}
