@@ -118,6 +118,12 @@ def test_the_commands_in_the_text_are_understood(command: str) -> None:
     history_command.parse(words[1:])
 
 
+def test_undecided_means_the_same_in_every_document() -> None:
+    sentence = "An undecided benchmark is shown, and does not fail the comparison, unless --strict is given."
+    for text in (DOCUMENT, (ROOT / "README.md").read_text(), help_of("compare")):
+        assert sentence in " ".join(text.replace("`", "").split())
+
+
 # ---- whether their commands exist
 
 CHOOSING = ("setup", "test", "lint", "sanitize")  # every word for these commands is an option or a name that their help lists
@@ -378,6 +384,15 @@ def test_the_gate_of_a_malloc(tmp_path: Path, cost: str, code: int) -> None:
     codes = here.job(ON_GITHUB[0]["jobs"]["gate"]["steps"])
     assert codes == {"Build both": 0, "Install what is missing": 0, "Compare": code}
     assert (tmp_path / "stackheap" / "gate" / "pairs.json").is_file() and here.summary
+
+
+@pytest.mark.slow
+def test_a_gate_that_cannot_judge_does_not_say_worse(tmp_path: Path) -> None:
+    """Also where nothing was compared, so that there is no summary to show."""
+    here = make_place(tmp_path, "1.3")
+    steps = [step for step in ON_GITHUB[0]["jobs"]["gate"]["steps"] if "run" in step]
+    steps[-1] = {**steps[-1], "run": steps[-1]["run"].replace("new=../new.so", "new=../gone.so")}
+    assert here.job(steps)["Compare"] == 2
 
 
 @pytest.mark.slow
