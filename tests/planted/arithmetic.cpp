@@ -1,5 +1,5 @@
 // Work that needs no memory: what is left of the noise is the clock's and the scheduler's.
-#include "delay.hpp"
+#include "slowdown.hpp"
 
 namespace stackheap {
 namespace {
@@ -11,16 +11,16 @@ struct fixture {
   std::uint64_t value = 3;
   std::uint64_t operand = hide<std::uint64_t>(5);
 
-  void stretch() {
-    for (std::int64_t i = 0; i < stretch_operations; i += 10)
+  void stretch(std::int64_t operations) {
+    for (std::int64_t i = 0; i < operations; i += 10)
       for (int unrolled = 0; unrolled < 10; ++unrolled) value = hide(multiplies ? value * operand : value + operand);
   }
 };
 
 template <bool multiplies>
 void add(benchmark_registry& registry) {
-  add_delayed(registry, "arithmetic", "", {{"operation", multiplies ? "multiply" : "add"}}, stretch_operations,
-                 [] { return std::make_shared<fixture<multiplies>>(); });
+  add_slowed(registry, "", {{"operation", multiplies ? "multiply" : "add"}}, stretch_operations,
+             [] { return std::make_shared<fixture<multiplies>>(); });
 }
 
 const family arithmetic({

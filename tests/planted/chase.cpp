@@ -1,11 +1,11 @@
 // Loads that wait for each other, from the first-level cache to beyond the second.
 #include "chain.hpp"
-#include "delay.hpp"
+#include "slowdown.hpp"
 
 namespace stackheap {
 namespace {
 
-constexpr std::int64_t stretch_operations = 256;
+constexpr std::int64_t stretch_operations = 1000;
 
 struct fixture {
   explicit fixture(std::size_t bytes) : lines(bytes / sizeof(chain_line)) {
@@ -14,8 +14,8 @@ struct fixture {
     walker = starts.front();
   }
 
-  void stretch() {
-    for (std::int64_t i = 0; i < stretch_operations; ++i) walker = walker->next;
+  void stretch(std::int64_t operations) {
+    for (std::int64_t i = 0; i < operations; ++i) walker = walker->next;
     keep(walker);
   }
 
@@ -32,8 +32,8 @@ const family chase({
     .unfairness = "",
 }, [](benchmark_registry& registry) {
   for (const std::size_t bytes : {std::size_t{16} << 10, std::size_t{512} << 10, std::size_t{16} << 20})
-    add_delayed(registry, "chase", "", {{"bytes", bytes}}, stretch_operations,
-                   [=] { return std::make_shared<fixture>(bytes); });
+    add_slowed(registry, "", {{"bytes", bytes}}, stretch_operations,
+               [=] { return std::make_shared<fixture>(bytes); });
 });
 
 }  // namespace

@@ -1,9 +1,11 @@
 // Live blocks replaced at random, by each malloc there is.
-#include "delay.hpp"
 #include "replacing.hpp"
+#include "slowdown.hpp"
 
 namespace stackheap {
 namespace {
+
+constexpr std::int64_t stretch_operations = 1000;
 
 const family churn({
     .question = "Is a slowdown found in a malloc at work on a heap that is in use?",
@@ -15,8 +17,8 @@ const family churn({
 }, [](benchmark_registry& registry) {
   for (const malloc_library& library : malloc_libraries())
     if (library.available())
-      add_delayed(registry, "churn", library.name, {{"live", replacing::live}}, replacing::stretch_operations,
-                     [&library] { return std::make_shared<replacing>(library.load(), seed); });
+      add_slowed(registry, library.name, {{"live", replacing::live}}, stretch_operations,
+                 [&library] { return std::make_shared<replacing>(library.load(), seed); });
 });
 
 }  // namespace

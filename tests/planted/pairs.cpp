@@ -1,11 +1,11 @@
 // A block taken and given back at once, by each malloc there is.
-#include "delay.hpp"
 #include "heap.hpp"
+#include "slowdown.hpp"
 
 namespace stackheap {
 namespace {
 
-constexpr std::int64_t stretch_operations = 256;
+constexpr std::int64_t stretch_operations = 1000;
 constexpr std::size_t bytes = 64;
 
 struct fixture {
@@ -13,8 +13,8 @@ struct fixture {
     verify_lends(malloc, bytes);
   }
 
-  void stretch() {
-    for (std::int64_t i = 0; i < stretch_operations; ++i) {
+  void stretch(std::int64_t operations) {
+    for (std::int64_t i = 0; i < operations; ++i) {
       void* const block = malloc.allocate(hide(bytes));
       escape(block);
       malloc.deallocate(block, bytes);
@@ -35,8 +35,8 @@ const family pairs({
 }, [](benchmark_registry& registry) {
   for (const malloc_library& library : malloc_libraries())
     if (library.available())
-      add_delayed(registry, "pairs", library.name, {{"bytes", bytes}}, stretch_operations,
-                     [&library] { return std::make_shared<fixture>(library.load()); });
+      add_slowed(registry, library.name, {{"bytes", bytes}}, stretch_operations,
+                 [&library] { return std::make_shared<fixture>(library.load()); });
 });
 
 }  // namespace

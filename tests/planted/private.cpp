@@ -1,6 +1,6 @@
 // The same on two threads at once: as noisy as benchmarks get.
-#include "delay.hpp"
 #include "replacing.hpp"
+#include "slowdown.hpp"
 #include "threads.hpp"
 
 namespace stackheap {
@@ -9,7 +9,7 @@ namespace {
 constexpr unsigned threads = 2;
 /// In a round, so that starting and ending together does not count. Always as many: Google Benchmark's repetitions must
 /// have one number of iterations, which measure_rounds() would draw anew in each.
-constexpr int stretches = 200;
+constexpr std::int64_t round_operations = 25'000;
 
 struct fixture {
   explicit fixture(const loaded_malloc& functions) : workers(threads), shares(threads) {
@@ -36,20 +36,15 @@ const family privates({
 }, [](benchmark_registry& registry) {
   for (const malloc_library& library : malloc_libraries()) {
     if (!library.available()) continue;
-    const std::int64_t additions = additions_for(result_name("private", library.name, {{"threads", threads}}));
+    const std::int64_t made = with_slowdown(round_operations);
     registry.add(
         library.name, {{"threads", threads}}, [&library] { return std::make_shared<fixture>(library.load()); },
         [=](benchmark::State& state, fixture& in) {
-          {
-            measured measuring(state, threads);
-            in.workers.start_counting();
-            while (state.KeepRunningBatch(stretches * replacing::stretch_operations))
-              in.workers.round([&](unsigned thread) {
-                for (int i = 0; i < stretches; ++i) in.shares[thread]->stretch(), delay(additions);
-              });
-            measuring.include(in.workers.stop_counting());
-          }
-          show_stretch(state, replacing::stretch_operations);
+          measured measuring(state, threads);
+          in.workers.start_counting();
+          while (state.KeepRunningBatch(round_operations))
+            in.workers.round([&](unsigned thread) { in.shares[thread]->stretch(made); });
+          measuring.include(in.workers.stop_counting());
         });
   }
 });

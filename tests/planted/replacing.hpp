@@ -9,7 +9,6 @@ class replacing {
  public:
   static constexpr std::size_t live = 1000;                   ///< blocks
   static constexpr std::size_t drawn = std::size_t{1} << 14;  ///< replacements, round which the stretches go
-  static constexpr std::int64_t stretch_operations = 128;
 
   replacing(const loaded_malloc& functions, std::uint64_t chosen_seed) : malloc_(functions), blocks_(live) {
     generator random(chosen_seed);
@@ -22,8 +21,8 @@ class replacing {
     for (std::byte* block : blocks_) malloc_.deallocate(block, 0);
   }
 
-  void stretch() {
-    for (std::int64_t i = 0; i < stretch_operations; ++i, next_ = (next_ + 1) % drawn) {
+  void stretch(std::int64_t operations) {
+    for (std::int64_t i = 0; i < operations; ++i, next_ = (next_ + 1) % drawn) {
       std::byte*& block = blocks_[script_[next_].slot];
       malloc_.deallocate(block, 0);
       block = static_cast<std::byte*>(malloc_.allocate(script_[next_].bytes));

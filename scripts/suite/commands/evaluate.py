@@ -20,16 +20,16 @@ from suite.selfcheck import claim_error_rates, gate_error_rates, gate_recording
 PROGRAM = "scripts/evaluate"
 STALE = 1
 COMMITTED = Path("results", "evaluation", "recording.json.gz")
-MINUTES, QUICK_MINUTES = 25.0, 3.0
+MINUTES, QUICK_MINUTES = 30.0, 3.0
 RESAMPLING_SEED = 20260101
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = OneLineParser(
         prog=PROGRAM,
-        description="Measures how often the gate errs: records comparisons of a program with itself and with planted "
-        "slowdowns, quiet and beside a bad neighbour, and prints how often this project's rule and those of other tools "
-        "are right.",
+        description="Measures how often the gate errs: records comparisons of programs with themselves and with known "
+        "slowdowns, quiet and beside a bad neighbour, and prints how often this project's rule and those of other "
+        "tools are right.",
         epilog="Recording needs a machine that does nothing else. Exit codes: 0 on success, 1 --check found the page "
         "stale, 2 bad input, 130 interrupted before a turn was complete.",
     )
@@ -39,7 +39,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--out", metavar="FILE", type=Path, help="write the recording to this file")
     add("--minutes", metavar="N", type=_positive, help=f"record for N minutes; default: {MINUTES:.0f}")
     add("--quick", action="store_true", help=f"record for {QUICK_MINUTES:.0f} minutes: few turns, wide intervals")
-    add("--seed", metavar="N", type=whole(1, (1 << 32) - 1), help="seed the recording's order and its neighbour; default: a random seed")
+    add("--seed", metavar="N", type=whole(1, (1 << 32) - 1),
+        help="seed the recording's order and its neighbour; default: a random seed")  # fmt: skip
     add(
         "--suites",
         metavar="N",
@@ -53,8 +54,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=whole(1, (1 << 32) - 1),
         nargs="?",
         const=claim_error_rates.RUNS,
-        help="record nothing: simulate RUNS runs for each truth and noise, and print how often the verdict on a claim is "
-        f"wrong; default: {claim_error_rates.RUNS}",
+        help="record nothing: simulate RUNS runs for each truth and noise, and print how often the verdict on a claim "
+        f"is wrong; default: {claim_error_rates.RUNS}",
     )
     add("--write", metavar="PAGE", type=Path, help="put the table into this page's generated block")
     add("--check", metavar="PAGE", type=Path, help="change nothing; exit with 1 if the page's block differs")
@@ -80,7 +81,7 @@ def _positive(text: str) -> float:
     return value
 
 
-PlantedBuilder = Callable[[Path, str, Console, str], Path]
+PlantedBuilder = Callable[[Path, str, Console, str, Sequence[str]], Path]
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT, build: PlantedBuilder = building.build) -> int:
@@ -140,7 +141,9 @@ def _record(
     out = options.out or (root / COMMITTED if options.record else None)
     if options.out and not options.out.parent.is_dir():
         raise BadInput(f"--out takes a file in an existing folder: {options.out.parent} is not a folder")
-    planted, neighbour = (build(root, options.build, status, target) for target in ("planted", "neighbour"))
+    planted = build(root, options.build, status, "planted", ("stackheap", "delayed_malloc", "neighbour"))
+    suite, malloc, neighbour = (planted.with_name(name) for name in ("stackheap", "libdelayed_malloc.so", "neighbour"))
+    built = gate_recording.Built(planted, suite, malloc, neighbour)
     seed = options.seed or secrets.randbelow(1 << 32) or 1
     minutes = options.minutes or (QUICK_MINUTES if options.quick else MINUTES)
     status.print(f"recording for {minutes:g} minutes, seed {seed}")
@@ -150,9 +153,9 @@ def _record(
         def watch(share: float, doing: str) -> None:
             progress_bar.update(task, completed=min(100, round(100 * share)), left=doing)
 
-        recording = gate_recording.record(planted, neighbour, Path(folder), minutes, seed, watch)
+        recording = gate_recording.record(built, Path(folder), minutes, seed, watch)
     turns = ", ".join(f"{len(condition_turns)} {condition}" for condition, condition_turns in recording.turns.items())
-    status.print(f"recorded {turns} turns of {len(recording.benchmarks)} benchmarks")
+    status.print(f"recorded {turns} turns of {sum(map(len, recording.benchmarks.values()))} benchmarks")
     if out is not None:
         out.parent.mkdir(exist_ok=True)
         gate_recording.write_recording(out, recording)

@@ -1,8 +1,12 @@
-"""What does the gate measure when the truth is known? Records a program against itself, and with planted slowdowns.
+"""What does the gate measure when the truth is known? Records pairs of a program with itself, and with known slowdowns.
 
-The program is built from tests/planted: both sides have the same code, with a chain of additions after each stretch of
-work. On the slower side the chain is longer, by the planted slowdown. Quiet and noisy turns (beside a bad neighbour, a
-program that disturbs on purpose) alternate.
+Two programs are recorded, each on both sides:
+
+- *planted* (tests/planted), of whose operations a known share is made once more on the slower side;
+- the suite itself, of which the gate's core set is measured, with a malloc whose calls multiply their argument by one
+  (tests/planted/delayed_malloc.cpp), once or not at all.
+
+Quiet and noisy turns (beside a bad neighbour, a program that disturbs on purpose) alternate.
 """
 
 from __future__ import annotations
@@ -12,34 +16,36 @@ import gzip
 import json
 import os
 import random
-import shlex
+import shutil
 import subprocess
 import time
 import zlib
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from suite.base.errors import BadInput, UnitFailed
 from suite.base.files import write_whole
 from suite.base.text import one_line
+from suite.gate.pair import PairMeter, rounds_for
+from suite.gate.paired_run import select
 from suite.gate.pairs_file import Pair, decode_pair, encode_pair, positive, shortened
-from suite.results.model import CORE_SHARE, WALL_NS, Sample
-from suite.results.read import BadResult, sample_of, times_of
+from suite.gate.sides import MALLOC
+from suite.results.model import CORE_SHARE
+from suite.results.read import BadResult, times_of
 from suite.runner.program import Catalogue, Part, Program, ask, measure_part
 from suite.runner.signals import signals_as_interrupts
-from suite.stats.estimates import median
 
 QUIET, NOISY = "quiet", "noisy"
 CONDITIONS = (QUIET, NOISY)
 SAME_ON_BOTH_SIDES = 0
-SLOWDOWNS = (SAME_ON_BOTH_SIDES, 1, 2, 5)  # percent
-# The processes of each benchmark in a turn, by slowdown, in order: two adjacent processes are a pair. A process in the
-# middle belongs to two pairs, and no suite contains both.
-CHAINS = ((1, 0, 0, 2), (0, 5))
-PROFILE = "quick"
-REPEATED = ("--benchmark_repetitions=5", "--benchmark_min_time=0.01")
+SLOWDOWNS = (SAME_ON_BOTH_SIDES, 1, 2, 5)  # percent of the operations of `planted`, made once more
+MULTIPLICATIONS = (SAME_ON_BOTH_SIDES, 1)  # in each call of the malloc
+PLANTED, CORE = "planted", "core"  # the sets of benchmarks
+SLOWDOWNS_OF = {PLANTED: SLOWDOWNS, CORE: MULTIPLICATIONS}
+PROFILE = "quick"  # as in scripts/compare
 BENCHMARKS = (
     "arithmetic/operation:add",
     "arithmetic/operation:multiply",
@@ -59,11 +65,10 @@ BENCHMARKS = (
 REPETITIONS = 10  # of each benchmark, in the process whose times the rules of other tools get
 RUNS_EVERY = 8  # turns: the rules of other tools judge whole runs, which take as long as several turns
 PLAIN_RUNS = 2  # in each such turn, so that two runs can be compared
-CALIBRATIONS = 7  # processes that measure the length of a stretch of work, before the first turn
 SECONDS_LIMIT = 60.0  # of one process
 MOST_FAILURES = 3  # of processes; after each, the turn is repeated
-MOST_BYTES = 1 << 26  # of a recording, unpacked: a hundred times the size of twenty minutes
-COUNTED = ("ns_per_addition", CORE_SHARE, "cycles", "instructions", WALL_NS)  # recorded beside the time
+MOST_BYTES = 1 << 26  # of a recording, unpacked: ten times the size of half an hour
+COUNTED = ("ns_per_addition", CORE_SHARE, "cycles")  # recorded beside the time
 
 FACTS = ("compiler", "build_flags", "topology", "counters")  # of the program's context, which the recording contains
 
@@ -74,8 +79,9 @@ Repetitions = Mapping[str, tuple[float, ...]]  # ns of each benchmark, in one pr
 class Turn:
     """One measurement of every pair, close together in time."""
 
-    pairs: Mapping[int, Mapping[str, Pair]]  # by slowdown in percent, then by benchmark
-    runs: Mapping[int, tuple[Repetitions, ...]]  # by slowdown; empty in most turns
+    pairs: Mapping[str, Mapping[int, Mapping[str, Pair]]]  # by set, then by slowdown, then by benchmark
+    seconds: Mapping[str, Mapping[str, float]]  # that the pair without a slowdown took, by set and benchmark
+    runs: Mapping[int, tuple[Repetitions, ...]]  # of `planted`, by slowdown; empty in most turns
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class Recording:
 
     seed: int
     facts: Mapping[str, str]  # where and how it was recorded
-    benchmarks: tuple[str, ...]
+    benchmarks: Mapping[str, tuple[str, ...]]  # by set
     turns: Mapping[str, tuple[Turn, ...]]  # by condition
 
 
@@ -92,90 +98,109 @@ class Recording:
 
 
 @dataclass(frozen=True)
-class PlantedPrograms:
-    """The program with each slowdown: for each a folder with a `stackheap` in it, like a build folder."""
+class Built:
+    """The files that a recording needs, as the build makes them."""
 
-    folder: Path
     planted: Path
-
-    def make(self, additions: Mapping[int, Mapping[str, int]]) -> None:
-        """Writes each side; `additions` are the numbers after each stretch, by slowdown and benchmark."""
-        for percent in SLOWDOWNS:
-            script = self.executable(percent)
-            script.parent.mkdir(exist_ok=True)
-            orders = script.parent / "additions"
-            lines = (f"{name} {number}\n" for name, number in additions.get(percent, {}).items())
-            orders.write_text("".join(lines), encoding="utf-8")
-            named, program_file = shlex.quote(str(orders)), shlex.quote(str(self.planted))
-            script.write_text(f'#!/bin/sh\nPLANTED={named} exec {program_file} "$@"\n', encoding="utf-8")
-            script.chmod(0o755)
-
-    def executable(self, percent: int) -> Path:
-        return self.folder / f"slower-{percent}" / "stackheap"  # paths of one length: a longer one moves the stack
+    suite: Path
+    delayed_malloc: Path
+    neighbour: Path
 
 
 @dataclass(frozen=True)
+class SlowedProgram:
+    """A program that is measured at several slowdowns, and its benchmarks."""
+
+    programs: Mapping[int, Program]  # by slowdown
+    catalogue: Catalogue
+    benchmarks: tuple[str, ...]
+    meter: PairMeter
+
+
+def planted_program(built: Built, folder: Path, order: random.Random) -> SlowedProgram:
+    """Raises BadInput if it has none of the benchmarks."""
+
+    def slowed(percent: int) -> Program:
+        return Program(built.planted, PROFILE, settings=(("PLANTED", str(percent)),))
+
+    catalogue = ask(slowed(SAME_ON_BOTH_SIDES))
+    benchmarks = tuple(name for name in BENCHMARKS if name in catalogue.benchmarks)
+    if not benchmarks:
+        raise BadInput(f"{built.planted} has none of the benchmarks to record: {', '.join(BENCHMARKS)}")
+    programs = {percent: catalogue.prepared(slowed(percent)) for percent in SLOWDOWNS}
+    return SlowedProgram(programs, catalogue, benchmarks, PairMeter(catalogue, catalogue, folder, order))
+
+
+def core_set(built: Built, folder: Path, order: random.Random) -> SlowedProgram:
+    """The suite with the delayed malloc; only the benchmarks that take turns, because others take too long."""
+
+    def slowed(multiplications: int) -> Program:
+        library = folder / f"{multiplications}.so"  # paths of one length: a longer one moves the stack
+        shutil.copyfile(built.delayed_malloc, library)
+        library.with_name(f"{library.name}.delay").write_text(f"{multiplications} libc.so.6\n", encoding="utf-8")
+        return Program(built.suite, PROFILE, allocators=(f"{MALLOC}={library}",))
+
+    all_slowed = {multiplications: slowed(multiplications) for multiplications in MULTIPLICATIONS}
+    catalogue = ask(all_slowed[SAME_ON_BOTH_SIDES])
+    names, _ = select(catalogue, catalogue, None, MALLOC)
+    benchmarks = tuple(name for name in names if catalogue.turn_seconds(name))
+    if not benchmarks:
+        raise BadInput(f"{built.suite} has no benchmark in its core set that takes turns, and memory from a malloc")
+    programs = {number: catalogue.prepared(program) for number, program in all_slowed.items()}
+    return SlowedProgram(programs, catalogue, benchmarks, PairMeter(catalogue, catalogue, folder, order))
+
+
+@dataclass
 class Recorder:
     """Measures turns."""
 
-    programs: PlantedPrograms
+    sets: Mapping[str, SlowedProgram]
     neighbour: Path
-    catalogue: Catalogue
-    benchmarks: tuple[str, ...]
+    folder: Path
     order: random.Random
+    pairs_so_far: dict[tuple[str, str, int, str], list[Pair]] = field(default_factory=lambda: defaultdict(list))
 
     def turn(self, condition: str, with_runs: bool) -> Turn:
+        pairs: dict[str, dict[int, dict[str, Pair]]] = {
+            key: {slowdown: {} for slowdown in SLOWDOWNS_OF[key]} for key in self.sets
+        }
+        seconds: dict[str, dict[str, float]] = {key: {} for key in self.sets}
+        due = [
+            (key, slowdown, name)
+            for key, slowed in self.sets.items()
+            for slowdown in SLOWDOWNS_OF[key]
+            for name in slowed.benchmarks
+        ]
         with self._surroundings(condition):
-            pairs: dict[int, dict[str, Pair]] = {percent: {} for percent in SLOWDOWNS}
-            for chain, name in self._shuffled([(chain, name) for chain in CHAINS for name in self.benchmarks]):
-                for before, after, pair in zip(chain, chain[1:], self._pairs(chain, name)):
-                    pairs[before + after][name] = pair
+            for key, slowdown, name in self._shuffled(due):
+                start = time.monotonic()
+                pairs[key][slowdown][name] = self._pair(condition, key, slowdown, name)
+                if slowdown == SAME_ON_BOTH_SIDES:
+                    seconds[key][name] = time.monotonic() - start
             runs: dict[int, tuple[Repetitions, ...]] = dict.fromkeys(SLOWDOWNS, ())
             plain = [SAME_ON_BOTH_SIDES] * (PLAIN_RUNS - 1)
             for percent in self._shuffled([*SLOWDOWNS, *plain]) if with_runs else ():
                 runs[percent] += (self._run(percent),)
-        return Turn(pairs, runs)
+        return Turn(pairs, seconds, runs)
 
-    def stretches(self, name: str) -> list[float]:
-        """The core cycles between two delays, measured in several processes."""
-        return [_cycles_of_a_stretch(self._sample(SAME_ON_BOTH_SIDES, name)) for _ in range(CALIBRATIONS)]
-
-    def _pairs(self, chain: Sequence[int], name: str) -> list[Pair]:
-        """Measures the pairs of a chain, forwards or backwards."""
-        forwards = self.order.random() < 0.5
-        samples = [self._sample(percent, name) for percent in (chain if forwards else reversed(chain))]
-        ends = list(zip(chain, samples if forwards else reversed(samples)))
-        pairs = []
-        for (before, left), (_, right) in zip(ends, ends[1:]):
-            left_is_old = before == SAME_ON_BOTH_SIDES
-            old, new = (left, right) if left_is_old else (right, left)
-            pairs.append(Pair(old, new, old_first=forwards == left_is_old))
-        return pairs
-
-    def _sample(self, percent: int, name: str) -> Sample:
-        program = Program(self.programs.executable(percent), PROFILE, only=f"^{name}$", options=REPEATED)
-        document, _ = measure_part(program, self._part(name), self.programs.folder, SECONDS_LIMIT)
-        try:
-            return sample_of(document, name)
-        except ValueError as error:
-            raise UnitFailed(str(error)) from None
+    def _pair(self, condition: str, key: str, slowdown: int, name: str) -> Pair:
+        """Measures a pair as the gate does, which gives the benchmarks more rounds that need them."""
+        slowed, so_far = self.sets[key], self.pairs_so_far[condition, key, slowdown, name]
+        programs = slowed.programs
+        pair = slowed.meter.pair(name, programs[SAME_ON_BOTH_SIDES], programs[slowdown], rounds_for(so_far))
+        so_far.append(pair)
+        return pair
 
     def _run(self, percent: int) -> Repetitions:
-        """Runs one process with several repetitions of every benchmark, each as long as the profile says."""
-        program = Program(
-            self.programs.executable(percent), PROFILE, options=(f"--benchmark_repetitions={REPETITIONS}",)
-        )
-        everything = "^(" + "|".join(self.benchmarks) + ")$"
-        part = replace(self._part(self.benchmarks[0]), expression=everything)
-        document, _ = measure_part(program, part, self.programs.folder, SECONDS_LIMIT)
+        """Runs one process with several repetitions of every planted benchmark, each as long as the profile says."""
+        slowed = self.sets[PLANTED]
+        program = replace(slowed.programs[percent], options=(f"--benchmark_repetitions={REPETITIONS}",))
+        part = Part(PLANTED, "", 0, "^(" + "|".join(slowed.benchmarks) + ")$", slowed.benchmarks)
+        document, _ = measure_part(program, part, self.folder, SECONDS_LIMIT)
         try:
-            return {name: times_of(document, name) for name in self.benchmarks}
+            return {name: times_of(document, name) for name in slowed.benchmarks}
         except ValueError as error:
             raise UnitFailed(str(error)) from None
-
-    def _part(self, name: str) -> Part:
-        part = next(part for part in self.catalogue.parts if name in part.benchmarks)
-        return replace(part, expression=f"^{name}$", benchmarks=(name,))
 
     def _shuffled(self, items: list[Any]) -> list[Any]:
         self.order.shuffle(items)
@@ -200,32 +225,23 @@ class Recorder:
                 child.kill()
 
 
-def _cycles_of_a_stretch(sample: Sample) -> float:
-    return (sample.cycles or 0.0) * sample.counters["operations_per_delay"]
-
-
 ShareObserver = Callable[[float, str], None]  # gets the share of the time that is over, and the current activity
 
 
-def record(planted: Path, neighbour: Path, folder: Path, minutes: float, seed: int, watch: ShareObserver) -> Recording:
+def record(built: Built, folder: Path, minutes: float, seed: int, watch: ShareObserver) -> Recording:
     """Records turns for this many minutes, at least one of each condition; an interrupt keeps the complete turns.
 
     Raises UnitFailed, BadInput, OSError.
     """
     with signals_as_interrupts():
-        return _record(PlantedPrograms(folder, planted), neighbour, minutes, seed, watch)
+        return _record(built, folder, minutes, seed, watch)
 
 
-def _record(programs: PlantedPrograms, neighbour: Path, minutes: float, seed: int, watch: ShareObserver) -> Recording:
+def _record(built: Built, folder: Path, minutes: float, seed: int, watch: ShareObserver) -> Recording:
     start = time.monotonic()
-    programs.make({})
-    catalogue = ask(Program(programs.executable(SAME_ON_BOTH_SIDES), PROFILE))
-    benchmarks = tuple(name for name in BENCHMARKS if name in catalogue.benchmarks)
-    if not benchmarks:
-        raise BadInput(f"{programs.planted} has none of the benchmarks to record: {', '.join(BENCHMARKS)}")
-    measuring = Recorder(programs, neighbour, catalogue, benchmarks, random.Random(seed))
-    watch(0.0, "calibrating")
-    stretches = {name: measuring.stretches(name) for name in benchmarks}
+    order = random.Random(seed)
+    sets = {PLANTED: planted_program(built, folder, order), CORE: core_set(built, folder, order)}
+    recorder = Recorder(sets, built.neighbour, folder, order)
     turns: dict[str, list[Turn]] = {condition: [] for condition in CONDITIONS}
     failures = 0
     try:
@@ -233,15 +249,8 @@ def _record(programs: PlantedPrograms, neighbour: Path, minutes: float, seed: in
             condition = min(CONDITIONS, key=lambda name: len(turns[name]))
             condition_turns = turns[condition]
             watch((time.monotonic() - start) / (60 * minutes), f"turn {len(condition_turns) + 1}, {condition}")
-            programs.make({
-                percent: {name: round(median(cycles) * percent / 100) for name, cycles in stretches.items()}
-                for percent in SLOWDOWNS
-            })  # fmt: skip
             try:
-                condition_turns.append(measuring.turn(condition, len(condition_turns) % RUNS_EVERY == 0))
-                if condition == QUIET:  # the length of a stretch is known better with every turn
-                    for name, pair in condition_turns[-1].pairs[SAME_ON_BOTH_SIDES].items():
-                        stretches[name] += map(_cycles_of_a_stretch, (pair.old, pair.new))
+                condition_turns.append(recorder.turn(condition, len(condition_turns) % RUNS_EVERY == 0))
             except UnitFailed:
                 failures += 1
                 if failures > MOST_FAILURES:
@@ -249,10 +258,14 @@ def _record(programs: PlantedPrograms, neighbour: Path, minutes: float, seed: in
     except KeyboardInterrupt:
         if not turns[NOISY]:
             raise
-    facts = {key: catalogue.context[key] for key in FACTS if key in catalogue.context}
+    context = sets[PLANTED].catalogue.context
+    facts = {key: context[key] for key in FACTS if key in context}
     facts["date"] = time.strftime("%Y-%m-%d")
     return Recording(
-        seed, facts, benchmarks, {condition: tuple(condition_turns) for condition, condition_turns in turns.items()}
+        seed,
+        facts,
+        {key: slowed.benchmarks for key, slowed in sets.items()},
+        {condition: tuple(condition_turns) for condition, condition_turns in turns.items()},
     )
 
 
@@ -265,24 +278,31 @@ def write_recording(path: Path, recording: Recording) -> None:
         "evaluation": {
             "seed": recording.seed,
             "facts": dict(recording.facts),
-            "benchmarks": list(recording.benchmarks),
+            "benchmarks": {key: list(names) for key, names in recording.benchmarks.items()},
         },
         "turns": {
-            name: [_turn_written(recording.benchmarks, turn) for turn in condition_turns]
-            for name, condition_turns in recording.turns.items()
+            condition: [_turn_written(recording.benchmarks, turn) for turn in condition_turns]
+            for condition, condition_turns in recording.turns.items()
         },
     }
     text = json.dumps(document, allow_nan=False, separators=(",", ":"))
     write_whole(path, gzip.compress(text.encode(), mtime=0))
 
 
-def _turn_written(names: Sequence[str], turn: Turn) -> Any:
+def _turn_written(benchmarks: Mapping[str, Sequence[str]], turn: Turn) -> Any:
     return {
         "pairs": {
-            str(percent): [encode_pair(pairs[name], COUNTED) for name in names] for percent, pairs in turn.pairs.items()
+            key: {
+                str(slowdown): [encode_pair(turn.pairs[key][slowdown][name], COUNTED) for name in names]
+                for slowdown in SLOWDOWNS_OF[key]
+            }
+            for key, names in benchmarks.items()
         },
+        "seconds": {key: [shortened(turn.seconds[key][name]) for name in names] for key, names in benchmarks.items()},
         "runs": {
-            str(percent): [[[shortened(ns) for ns in repetitions[name]] for name in names] for repetitions in runs]
+            str(percent): [
+                [[shortened(ns) for ns in repetitions[name]] for name in benchmarks[PLANTED]] for repetitions in runs
+            ]
             for percent, runs in turn.runs.items()
             if runs
         },
@@ -310,23 +330,29 @@ def read_recording(path: Path) -> Recording:
 
 def _recording_read(document: Any) -> Recording:
     header = document["evaluation"]
-    names = tuple(one_line(str(name)) for name in header["benchmarks"])
+    benchmarks = {key: tuple(one_line(str(name)) for name in header["benchmarks"][key]) for key in SLOWDOWNS_OF}
     facts = {one_line(str(key)): one_line(str(value)) for key, value in header["facts"].items()}
-    turns = {name: tuple(_turn_read(names, turn) for turn in document["turns"][name]) for name in CONDITIONS}
-    if not names or len(set(names)) < len(names) or not all(turns.values()):
-        raise ValueError("no benchmark or no turn was recorded, or a benchmark twice")
-    return Recording(int(header["seed"]), facts, names, turns)
+    turns = {name: tuple(_turn_read(benchmarks, turn) for turn in document["turns"][name]) for name in CONDITIONS}
+    if not all(turns.values()):
+        raise ValueError("no turn was recorded in a condition")
+    if any(not names or len(set(names)) < len(names) for names in benchmarks.values()):
+        raise ValueError("no benchmark was recorded, or a benchmark twice")
+    return Recording(int(header["seed"]), facts, benchmarks, turns)
 
 
-def _turn_read(names: Sequence[str], document: Any) -> Turn:
-    pairs, runs = document["pairs"], document["runs"]
+def _turn_read(benchmarks: Mapping[str, Sequence[str]], document: Any) -> Turn:
+    pairs, seconds, runs = document["pairs"], document["seconds"], document["runs"]
     return Turn(
         {
-            percent: _by_name(names, [decode_pair(pair, COUNTED) for pair in pairs[str(percent)]])
-            for percent in SLOWDOWNS
+            key: {
+                slowdown: _by_name(names, [decode_pair(pair, COUNTED) for pair in pairs[key][str(slowdown)]])
+                for slowdown in SLOWDOWNS_OF[key]
+            }
+            for key, names in benchmarks.items()
         },
+        {key: _by_name(names, list(map(positive, seconds[key]))) for key, names in benchmarks.items()},
         {
-            percent: tuple(_repetitions_read(names, repetitions) for repetitions in runs.get(str(percent), ()))
+            percent: tuple(_repetitions_read(benchmarks[PLANTED], times) for times in runs.get(str(percent), ()))
             for percent in SLOWDOWNS
         },
     )

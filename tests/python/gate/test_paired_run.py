@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import gzip
 import json
 import math
@@ -13,7 +12,6 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -29,7 +27,7 @@ from suite.gate.sequential_test import THRESHOLD, Rule
 from suite.results.model import CORE_SHARE, LINE_TRIP, SHARED_CACHE, Document, Sample
 from suite.runner import build as building
 from suite.runner import interference
-from suite.runner.program import Catalogue, Part, Program, ask
+from suite.runner.program import Catalogue, Part, Program
 from support import declarations, fake_side
 
 SCOPED, GLIBC, L1, MEMORY = fake_side.NAMES
@@ -305,67 +303,6 @@ def test_the_budget_ends_the_run_and_is_reported(play: Play, monkeypatch: pytest
     recorded, stage = play(steady(1.5), budget=30.0)
     assert any("budget" in warning for warning in recorded.warnings)
     assert 10 < len(stage.asked) < 60
-
-
-def test_a_full_disk_keeps_the_pairs_and_does_not_pass(play: Play) -> None:
-    quiet, left = steady(), [70]
-
-    def ns(side_name: str, name: str) -> float:
-        left[0] -= 1
-        if not left[0]:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/folder")
-        return quiet(side_name, name)
-
-    noisy = random.Random(2)
-    recorded, _ = play(lambda side_name, name: ns(side_name, name) * (noisy.lognormvariate(0, 0.2) if name == GLIBC else 1))
-    assert recorded.problems == ("measuring ended: No space left on device: /folder",)
-    comparison = paired_run.verdict(recorded)
-    assert [judgement.verdict for judgement in comparison.judgements] == [SAME, UNDECIDED]
-    assert comparison.exit_code() == CANNOT_JUDGE
-
-
-def faked(folder: Path, **behaviour: Any) -> paired_run.SideBuilds:
-    program = Program(fake_side.write_side(folder, **behaviour) / "stackheap", "quick")
-    return paired_run.SideBuilds(Side(folder.name), (program,), ask(program))
-
-
-@pytest.mark.parametrize(
-    ("deed", "reason"),
-    [
-        ("crash", "crashed (SIGSEGV) in its turn 3 of 8"),
-        ("hang", "did not end its turn 3 of 8 within 2 s"),
-        ("stop", "was stopped in its turn 3 of 8, and did not go on within 2 s"),
-    ],
-)
-def test_a_side_that_fails_in_its_turn_is_a_problem_that_names_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deed: str, reason: str
-) -> None:
-    monkeypatch.setattr("suite.runner.turns.TURN_LIMIT", 2.0)
-    plan = paired_run.PairedRun(faked(tmp_path / "old"), faked(tmp_path / "new", in_turn=(3, deed)), (SCOPED,), {}, seed=5)
-    comparison = paired_run.verdict(paired_run.play(plan, lambda progress: None))
-    assert comparison.problems == (f"{SCOPED}: failed on the new side: {reason}",)
-    assert comparison.exit_code() == CANNOT_JUDGE
-
-
-def test_who_takes_no_turns_is_told(play: Play, tmp_path: Path) -> None:
-    [warning] = play(steady())[0].warnings
-    assert warning == f"{SCOPED}, {GLIBC}: measured one process after the other, because a process measures once"
-    earlier = paired_run.PairedRun(
-        faked(tmp_path / "old", turn_ms=None), faked(tmp_path / "new"), (SCOPED,), {}, 1, Rule(pairs=10, extended=False), to_the_end=True
-    )
-    recorded = paired_run.play(earlier, lambda progress: None)
-    reason = "measured at once, and alternated by the kernel's scheduler, because a side is a build that knows no turns"
-    assert recorded.warnings[0] == f"{SCOPED}: {reason}" and len(recorded.pairs[SCOPED]) == 10
-
-
-def test_the_time_to_the_first_look_follows_from_the_turns(tmp_path: Path) -> None:
-    old, new = faked(tmp_path / "old"), faked(tmp_path / "new", turn_ms=10)
-    plan = paired_run.PairedRun(old, new, (SCOPED, GLIBC), {"L1": L1}, seed=5)
-    in_turns = 10 * 3 * 2 * (0.015 + 9 * 0.010)
-    assert paired_run.seconds_to_first_look(plan) == pytest.approx(in_turns)
-    assert paired_run.seconds_to_first_look(replace(plan, to_the_end=True)) == pytest.approx(2 * in_turns)
-    assert paired_run.seconds_to_first_look(replace(plan, seconds=0.1)) == pytest.approx(10 * 3 * 2 * 0.915)
-    assert paired_run.seconds_to_first_look(replace(plan, old=OLD)) == pytest.approx(10 * 3 * 2 * (0.015 + 20 * 0.010))
 
 
 # ---- controls
