@@ -216,7 +216,6 @@ def test_planted_slowdowns_are_found_and_no_other_is() -> None:
     for found in (score.detected, score.detected_moved):
         assert found(5) == gate_error_rates.Tally(30, 30)
         assert found(1).share <= found(2).share
-    assert score.detected_moved(100 * sequential_test.THRESHOLD).share < 0.5
     assert {percent for percent, _ in score.moved} == {100 * sequential_test.THRESHOLD, 1, 2, 5}
     assert {name for _, name in score.detections} == {name for _, name in score.moved} == set(NAMES)
 
