@@ -30,7 +30,7 @@ from suite.selfcheck.gate_recording import CONDITIONS, CORE, NOISY, PLANTED, QUI
 from support import ROOT
 from support.measuring_program import program
 
-NAMES = ("steady", "noisy", "third")
+NAMES = ("steady", "noisy", "third", "fourth")
 CORE_NAMES = ("scoped/malloc", "churn/malloc")
 BENCHMARKS = {PLANTED: NAMES, CORE: CORE_NAMES}
 SECONDS = 0.125  # of every pair
@@ -211,7 +211,7 @@ def test_planted_slowdowns_are_found_and_no_other_is() -> None:
     rule = gate_error_rates.PAIRED_RULES[0]
     score = gate_error_rates.score_paired(a_recording(noisy=0.012), NOISY, rule, 1, suites=30)
     assert score is not None
-    assert score.suites.trials == 30 and score.comparisons.trials == 90
+    assert score.suites.trials == 30 and score.comparisons.trials == 30 * len(NAMES)
     assert score.suites.hits == 0
     for found in (score.detected, score.detected_moved):
         assert found(5) == gate_error_rates.Tally(30, 30)
@@ -488,7 +488,7 @@ def damaged(change: str) -> bytes:
         case "a repetition too few":
             del first["runs"]["0"][0][0][0]
         case "twice":
-            benchmarks[PLANTED] = ["a", "a", "b"]
+            benchmarks[PLANTED] = ["a", "a", "b", "c"]
         case "foreign":
             return gzip.compress(b'{"context": {}, "benchmarks": []}')
         case "a list":
