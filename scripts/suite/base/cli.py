@@ -84,4 +84,5 @@ def console_for_results() -> Console:
 def bar(status: Console) -> Progress:
     """A progress bar. It is redrawn only twice a second, because drawing takes time from the measured process."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
-    return Progress(*columns, console=status, disable=not status.is_terminal, transient=True, refresh_per_second=2)
+    shown = status if status.is_terminal else Console(quiet=True)  # even a disabled bar would write an empty line
+    return Progress(*columns, console=shown, disable=not status.is_terminal, transient=True, refresh_per_second=2)

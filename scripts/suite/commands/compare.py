@@ -370,19 +370,26 @@ def _measure(options: argparse.Namespace, kind: str, root: Path, build: sides.Bu
         too_short = _announce(plan, options, status)
         recorded = _play(plan, too_short, status)
         recorded = replace(recorded, warnings=(*recorded.warnings, *(f"left out: {name}" for name in missing)))
+        recorded = _kept(recorded, file, status)
         comparison = None if options.calibrate else paired_run.verdict(recorded, rule)
         if comparison and options.explain:
             comparison = explain(comparison, recorded, old, new, folder, _observer(status))
-    try:
-        if recorded.pairs:
-            write_pairs(file, recorded)
-            status.print(f"pairs: {file}", markup=False, soft_wrap=True)
-    finally:  # a full disk does not lose the verdict too
-        if comparison is None:
-            code = _calibrate(recorded, rule, options.floors or calibration_file)
-        else:
-            code = _tell(comparison, options)
+    if comparison is None:
+        return _calibrate(recorded, rule, options.floors or calibration_file)
+    code = _tell(comparison, options)
     return INTERRUPTED if options.bisect and paired_run.INTERRUPTED in recorded.warnings else code
+
+
+def _kept(recorded: RecordedPairs, file: Path, status: Console) -> RecordedPairs:
+    """Writes the pairs. On a full disk, the verdict is not lost too: the error is a problem of the comparison."""
+    if not recorded.pairs:
+        return recorded
+    try:
+        write_pairs(file, recorded)
+    except OSError as error:
+        return replace(recorded, problems=(*recorded.problems, f"--record {file}: {error.strerror}"))
+    status.print(f"pairs: {file}", markup=False, soft_wrap=True)
+    return recorded
 
 
 @contextlib.contextmanager
@@ -482,13 +489,18 @@ def _minutes(seconds: float) -> str:
 
 
 def _play(plan: paired_run.PairedRun, too_short: bool, status: Console) -> RecordedPairs:
-    """Measures, with a progress bar. After a pair of each benchmark it is known better whether the budget suffices."""
+    """Measures, with a progress bar. After two pairs of each benchmark it is known better whether the budget suffices:
+    the first also finds the number of iterations."""
+    passed: list[float] = []  # the seconds after each of them
     with bar(status) as progress_bar:
         task = progress_bar.add_task("", total=None, left="")
 
         def show(progress: paired_run.Progress) -> None:
-            if progress.pairs == len(plan.names) and progress.seconds_left is not None and not too_short:
-                _say_if_too_short(plan, progress.seconds + progress.seconds_left, status)
+            if len(passed) < 2 and progress.pairs == (len(passed) + 1) * len(plan.names):
+                passed.append(progress.seconds)
+                if len(passed) == 2 and not too_short:
+                    seconds_left = (passed[1] - passed[0]) * progress.pairs_left / len(plan.names)
+                    _say_if_too_short(plan, passed[1] + seconds_left, status)
             decided = ", ".join(f"{number} {verdict}" for verdict, number in sorted(progress.verdicts.items()))
             progress_bar.update(
                 task,
