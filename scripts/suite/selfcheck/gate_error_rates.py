@@ -20,7 +20,7 @@ from typing import Optional, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest
+from scipy.stats import beta
 
 from suite.base import phrases
 from suite.base.blocks import BLOCK, OPENING
@@ -79,8 +79,9 @@ class Tally:
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of Clopper and Pearson, which covers at least 95 %."""
-        exact = binomtest(self.hits, self.trials).proportion_ci(method="exact") if self.trials else None
-        return (exact.low, exact.high) if exact else (0.0, 1.0)
+        low = float(beta.ppf(0.025, self.hits, self.trials - self.hits + 1)) if self.hits else 0.0
+        high = float(beta.ppf(0.975, self.hits + 1, self.trials - self.hits)) if self.hits < self.trials else 1.0
+        return low, high
 
 
 Detections = dict[tuple[float, str], Tally]  # by slowdown and benchmark
@@ -439,9 +440,9 @@ def made_from(recording: Recording) -> str:
         f"counters: {recording.facts.get('counters', 'unknown')}. {turns[QUIET]} quiet turns, {turns[NOISY]} beside "
         f"the neighbour; each turn has a pair of each of {len(recording.benchmarks[PLANTED])} benchmarks without a "
         f"slowdown and with each of {slowdowns}, and of each of {len(recording.benchmarks[CORE])} benchmarks of the "
-        "core set a pair with the same malloc and a pair with the slower malloc. The other rules get runs of one process "
-        f"and {REPETITIONS} repetitions each: {runs[QUIET]} quiet runs, {runs[NOISY]} noisy runs. Seed of the recording "
-        f"{recording.seed}, digest {_digest(recording)}."
+        "core set a pair with the same malloc and a pair with the slower malloc. The other rules get runs of one "
+        f"process and {REPETITIONS} repetitions each: {runs[QUIET]} quiet runs, {runs[NOISY]} noisy runs. Seed of the "
+        f"recording {recording.seed}, digest {_digest(recording)}."
     )
 
 
@@ -462,8 +463,8 @@ def _drawn_from(evaluation: Evaluation) -> str:
     rule = PAIRED_RULES[0].rule
     return (
         f"{evaluation.suites:,} suites of this project's rule are resampled from the turns (seed {evaluation.seed}), "
-        f"up to {STAGES * rule.most_pairs} turns each ({rule.pairs} pairs to suspect, {rule.most_pairs} where these leave "
-        "it open, and as many fresh pairs to confirm); in a suite with slowdowns, one benchmark has each slowdown and "
+        f"up to {STAGES * rule.most_pairs} turns each ({rule.pairs} pairs to suspect, {rule.most_pairs} where these "
+        "leave it open, and as many fresh pairs to confirm); in a suite with slowdowns, one benchmark has each slowdown and "
         "the others have no slowdown. Suites share turns, so the intervals (95 %, Clopper and Pearson) are too narrow."
     )
 
@@ -486,8 +487,8 @@ def _rules(evaluation: Evaluation, condition: str) -> str:
     return "\n".join(lines) + (
         f"\n\nThis project's rule needs {the_rule.seconds:.1f} s in the mean to decide a benchmark without a slowdown. "
         f"A change as large as the threshold, {100 * THRESHOLD:g} %, is found in "
-        f"{_percent(the_rule.detected_moved(MOVED[0]).share)}: in each of the two stages, its estimate lies over the "
-        "threshold half of the time, so about a quarter is the most that can be found."
+        f"{_percent(the_rule.detected_moved(MOVED[0]).share)}: at each analysis its estimate lies over the threshold "
+        "half of the time, and both stages must find it there."
     )
 
 

@@ -138,7 +138,8 @@ def estimate_shift(differences: Sequence[float], confidence: float = CONFIDENCE)
     averages = np.sort((values[first] + values[second]) / 2)  # Walsh's
     cut = _signed_rank_cut(len(values), confidence)
     low, high = float(averages[cut.depth]), float(averages[-1 - cut.depth])
-    return Estimate(float(np.median(averages)), low, high, cut.coverage, len(values))
+    middle = float(averages[(averages.size - 1) // 2] + averages[averages.size // 2]) / 2
+    return Estimate(middle, low, high, cut.coverage, len(values))
 
 
 @cache

@@ -45,8 +45,19 @@ def signed_rank(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
     """
     values = differences[differences != 0.0]
     tails = _signed_rank_tails(len(values))
-    up = float(np.sum(rankdata(np.abs(values))[values > 0.0]))
+    up = float(np.sum(_ranks(np.abs(values))[values > 0.0]))
     return tails[math.floor(up)], tails[math.floor(len(tails) - 1 - up)]
+
+
+def _ranks(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """As rankdata gives them, which takes several times as long where there are no ties."""
+    order = np.argsort(values)
+    if (values[order[1:]] == values[order[:-1]]).any():
+        tied: npt.NDArray[np.float64] = rankdata(values)
+        return tied
+    ranks = np.empty(len(values))
+    ranks[order] = np.arange(1, len(values) + 1)
+    return ranks
 
 
 @cache
