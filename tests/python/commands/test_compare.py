@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import xml.etree.ElementTree as xml
@@ -97,7 +98,8 @@ def test_two_builds_and_two_settings(root: Path, sides: Sequence[str], labels: t
 def test_an_explanation_that_needs_valgrind_names_it_and_keeps_the_verdict(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name, *more: None if name == "valgrind" else which(name, *more))
     assert run(root, "old", "new", *ONLY, "--explain", "--format", "json", "--record", "pairs.json") == SOMETHING_WORSE
     output = capsys.readouterr()
     [judgement] = json.loads(output.out)["judgements"]
