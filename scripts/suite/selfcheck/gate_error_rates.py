@@ -582,8 +582,8 @@ def _error_of_median(values: Sequence[float]) -> float:
 def planted_sizes(recording: Recording) -> str:
     """The size of the slowdowns as measured, in words."""
     came_to = (
-        f"{percent} % came to {100 * math.expm1(median(_middle(recording, QUIET, percent))):.2f} % quiet and "
-        f"{100 * math.expm1(median(_middle(recording, NOISY, percent))):.2f} % beside the neighbour"
+        f"{percent} % came to {100 * math.expm1(median(middle(recording, QUIET, percent))):.2f} % quiet and "
+        f"{100 * math.expm1(median(middle(recording, NOISY, percent))):.2f} % beside the neighbour"
         for percent in PERCENTS
     )
     unlike = unlike_planted(recording)
@@ -595,7 +595,7 @@ def planted_sizes(recording: Recording) -> str:
     return f"In the median benchmark, {'; '.join(came_to)}. {details}"
 
 
-def _middle(recording: Recording, condition: str, percent: int) -> list[float]:
+def middle(recording: Recording, condition: str, percent: int) -> list[float]:
     """The median log ratio of each benchmark."""
     return [median(_logs(recording, condition, PLANTED, percent, name)) for name in recording.benchmarks[PLANTED]]
 

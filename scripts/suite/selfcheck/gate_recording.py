@@ -31,7 +31,7 @@ from suite.base.files import write_whole
 from suite.base.text import one_line
 from suite.gate.pair import PairMeter, rounds_for
 from suite.gate.paired_run import select
-from suite.gate.pairs_file import Pair, decode_pair, encode_pair, positive, shortened
+from suite.gate.pairs_file import CYCLES, NS, Pair, decode_pair, encode_pair, positive, shortened
 from suite.gate.sides import MALLOC
 from suite.results.model import CORE_SHARE
 from suite.results.read import BadResult, times_of
@@ -68,7 +68,7 @@ PLAIN_RUNS = 2  # in each such turn, so that two runs can be compared
 SECONDS_LIMIT = 60.0  # of one process
 MOST_FAILURES = 3  # of processes; after each, the turn is repeated
 MOST_BYTES = 1 << 26  # of a recording, unpacked: ten times the size of half an hour
-COUNTED = ("ns_per_addition", CORE_SHARE, "cycles")  # recorded beside the time
+COUNTED = ("ns_per_addition", CORE_SHARE, CYCLES)  # recorded beside the time
 
 FACTS = ("compiler", "build_flags", "topology", "counters")  # of the program's context, which the recording contains
 
@@ -189,7 +189,8 @@ class Recorder:
         programs = slowed.programs
         pair = slowed.meter.pair(name, programs[SAME_ON_BOTH_SIDES], programs[slowdown], rounds_for(so_far))
         so_far.append(pair)
-        return pair
+        scored = (NS, CYCLES) if CYCLES in pair.old.counters else (NS,)
+        return replace(pair, log_ratios={key: ratio for key, ratio in pair.log_ratios.items() if key in scored})
 
     def _run(self, percent: int) -> Repetitions:
         """Runs one process with several repetitions of every planted benchmark, each as long as the profile says."""
