@@ -88,9 +88,10 @@ def _conclusion(functions: Sequence[FunctionChange], judgement: Judgement) -> tu
     old, new = sum(function.old for function in functions), sum(function.new for function in functions)
     taken = f"an operation takes {three_figures(new)} instructions"
     if not same_count(old, new):
-        time = f"; the time changed by {judgement.ratio.median - 1:+.1%}".replace("%", " %")
-        share = f"{new / old - 1:+.1%}".replace("%", " %")
-        return WORK, f"{taken}, before {three_figures(old)} ({new - old:+.3g}, {share}){time}"
+        time = judgement.ratio.median
+        link = ", although" if judgement.verdict in (WORSE, BETTER) and (time > 1.0) != (new > old) else ";"
+        work = f"{taken}, before {three_figures(old)} ({new - old:+.3g}, {_percent(new / old)})"
+        return WORK, f"{work}{link} the time changed by {_percent(time)}"
     if any(function.differs for function in functions):
         return WORK, f"{taken} as before, but other instructions"
     same = f"an operation takes the same {three_figures(new)} instructions"
@@ -99,6 +100,10 @@ def _conclusion(functions: Sequence[FunctionChange], judgement: Judgement) -> tu
     if judgement.verdict in (WORSE, BETTER):
         return MACHINE, f"{same} at the same addresses, so memory, the caches or the machine make the difference"
     return MACHINE, f"{same} at the same addresses"
+
+
+def _percent(ratio: float) -> str:
+    return f"{100 * (ratio - 1):+.1f} %"
 
 
 MOST_NAMED = 3
