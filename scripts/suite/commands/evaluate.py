@@ -20,7 +20,7 @@ from suite.selfcheck import claim_error_rates, gate_error_rates, gate_recording
 PROGRAM = "scripts/evaluate"
 STALE = 1
 COMMITTED = Path("results", "evaluation", "recording.json.gz")
-MINUTES, QUICK_MINUTES = 45.0, 3.0
+MINUTES, QUICK_MINUTES = 45.0, 10.0  # a turn of each condition takes half a minute
 RESAMPLING_SEED = 20260101
 
 
