@@ -30,6 +30,7 @@ const family chase({
     .heap = "does not matter: the memory is one block",
     .held_against = "no control: each side of a comparison is held against the other side",
     .unfairness = "",
+    .warmed = "bytes:524288$",  // as in benchmarks/access/chase.cpp
 }, [](benchmark_registry& registry) {
   for (const std::size_t bytes : {std::size_t{16} << 10, std::size_t{512} << 10, std::size_t{16} << 20})
     add_slowed(registry, "", {{"bytes", bytes}}, stretch_operations,
