@@ -118,6 +118,9 @@ const family chase({
     .gate_controls = "^chase/bytes:[0-9]+/order:random/home:heap$",
     .least_times = {{"chase/", 2}},
     .past_second_cache = "bytes:([2-9][0-9]{6}|[0-9]{8,})/",
+    // Sets about as large as a second-level cache: without warming, a turn measures how the set comes back into it. Of 1 MiB, on
+    // such a cache of 1 MiB: 10.9 ns, pairs spread 6.7 %; with it 8.3 ns and 3.4 %, in 1.6 times the time.
+    .warmed = "^chase/bytes:(524288|1048576|2097152)/order:random/",
 }, [](benchmark_registry& registry) {
   const auto sizes = registry.pick<std::size_t>(
       {16 << 10, 1 << 20},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import subprocess
 from collections.abc import Iterator
@@ -134,3 +135,10 @@ def test_iterations_are_those_of_every_repetition() -> None:
 def test_the_list_says_who_takes_turns() -> None:
     turns = {family["name"]: family["turn_ms"] for family in listed()["families"]}
     assert (turns["scoped"], turns["private"], turns["first_touch"], turns["overhead"]) == (5, 10, 0, 0)
+
+
+def test_what_fits_the_second_level_cache_is_warmed() -> None:
+    """The other process pushes it out, and a turn would measure how it comes back."""
+    (chase,) = (family for family in listed()["families"] if family["name"] == "chase")
+    warmed = {name.split("/")[1] for name in chase["benchmarks"] if re.search(chase["warmed"], name)}
+    assert warmed == {"bytes:524288", "bytes:1048576", "bytes:2097152"}
