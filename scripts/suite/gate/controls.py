@@ -13,8 +13,8 @@ from suite.stats.estimates import estimate_shift, median
 from suite.stats.paired_tests import signed_rank
 
 ARITHMETIC, SHARE, CACHE, TRIP = "arithmetic", "share of the core", "shared cache", "way between cores"
-MEMORY_CONTROL_BYTES = 64 << 20  # beyond it the control takes seconds to set up, in every turn
-CONTROL_MOVED = 0.01  # as much as the default threshold: a control that moves so far fakes a change
+MEMORY_CONTROL_BYTES = 64 << 20  # beyond it the control takes seconds to set up, in every pair
+CONTROL_MOVED = 0.01  # twice the default threshold: a control that moves so far fakes a change
 OTHERS_MOVED = 0.05  # of the shared cache and the way between cores: they vary more, and few benchmarks depend on them
 CONTROL_EVIDENCE = 0.01  # for all controls together
 
