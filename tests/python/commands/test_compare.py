@@ -163,14 +163,17 @@ def test_pairs_of_an_earlier_version_are_still_judged(root: Path) -> None:
 
 @pytest.mark.slow
 def test_pairs_are_judged_by_as_many_as_were_planned(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    measured = ("old", "new", *ONLY, "--pairs", "40", "--record", "pairs.json", "--format", "junit")
+    measured = ("old", "new", *ONLY, "--pairs", "40", "--record", "pairs.json", "--format", "json")
     assert run(root, *measured) == SOMETHING_WORSE
+    told = capsys.readouterr().out
+    assert run(root, "--judge", "pairs.json", "--format", "json") == SOMETHING_WORSE
+    assert capsys.readouterr().out == told  # by the first 20 pairs, not by the first 10
+    assert run(root, "--judge", "pairs.json", "--format", "junit") == SOMETHING_WORSE
     suite = xml.fromstring(capsys.readouterr().out)
     [case] = suite.iter("testcase")
     assert float(case.get("time", "0")) > 0.0 and suite.get("time") == case.get("time")
     recorded = read_pairs(root / "pairs.json")
     assert recorded.planned == 40 and len(recorded.pairs[SCOPED]) == 40  # 20 to the first analysis, 20 to confirm
-    assert run(root, "--judge", "pairs.json") == SOMETHING_WORSE
     assert run(root, "--judge", "pairs.json", "--pairs", "100") == CANNOT_JUDGE
     assert "the first analysis needs 50" in capsys.readouterr().out
 
@@ -300,8 +303,9 @@ def test_bisect_takes_125_where_python_is_missing_or_fails(root: Path) -> None:
     for name in ("dirname", "readlink", "sh", "env"):
         (tools / name).symlink_to(f"/usr/bin/{name}")
     for words, code in ((("--bisect",), SKIPPED), ((), CANNOT_JUDGE), (("--only", "--bisect-me"), CANNOT_JUDGE)):
-        ended = bisect("base.json", "run", *words, PATH=str(tools))
+        ended = bisect("base.json", "run", *words, PATH=str(tools), STACKHEAP_ROOT=str(root))
         assert (ended.returncode, ended.stdout) == (code, "")
+        assert "Python 3.10 or its modules are missing" in ended.stderr
     (root / "sqlite3.py").write_text("raise RuntimeError('an error that nobody expects')\n")
     for words, code in ((("--bisect",), SKIPPED), ((), CANNOT_JUDGE)):
         ended = bisect("base.json", "run", *words, PYTHONPATH=str(root))
