@@ -59,8 +59,10 @@ fn=(3)
 class Stage:
     """Replaces the processes: writes callgrind's file, and says how many iterations were made."""
 
-    def __init__(self, at_least: int = 1, files: int = 1, text: str = "", error: str = "") -> None:
-        self.at_least, self.files, self.text, self.error = at_least, files, text, error
+    def __init__(
+        self, at_least: int = 1, files: int = 1, text: str = "", error: str = "", at_most: int | None = None
+    ) -> None:
+        self.at_least, self.files, self.text, self.error, self.at_most = at_least, files, text, error, at_most
         self.programs: list[Program] = []
 
     def measure_part(
@@ -69,7 +71,7 @@ class Stage:
         self.programs.append(measured)
         if self.error:
             raise UnitFailed(self.error)
-        iterations = max(self.at_least, int(measured.options[0].partition("=")[2]))
+        iterations = self.at_most or max(self.at_least, int(measured.options[0].partition("=")[2]))
         for number in range(self.files):
             (folder / f"counts.{number}").write_text(self.text or counts_of(iterations))
         row = {"name": NAME, "run_type": "iteration", "iterations": iterations, "real_time": 20.0, "cpu_time": 20.0}
@@ -120,6 +122,7 @@ def test_valgrind_does_not_meet_a_program_that_executes_itself(monkeypatch: pyte
         (Stage(error=f"{NAME}: its process died of Illegal instruction"), "valgrind lacks an instruction"),
         (Stage(error="ended with exit code 2 (unknown option '--iterations=9')"), "a build of an earlier version"),
         (Stage(error="crashed (SIGSEGV)"), r"under callgrind: crashed \(SIGSEGV\)"),
+        (Stage(at_most=1), "the program made 1 of 20000 iterations"),
         (Stage(files=0), "callgrind saw 0 timed loops"),
         (Stage(files=2), "callgrind saw 2 timed loops"),
         (Stage(text="desc: Trigger: Program termination\n"), "callgrind saw 0 timed loops"),
