@@ -2,6 +2,7 @@
 // only after the node before it has arrived.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
@@ -10,6 +11,7 @@
 #include "family.hpp"
 #include "measure.hpp"
 #include "placed_array.hpp"
+#include "turns.hpp"
 #include "workload.hpp"
 
 namespace stackheap {
@@ -86,9 +88,9 @@ struct chain_walk {
   double huge_share = -1;
 };
 
-/// Times loads, each of which waits for the load before it.
+/// Times loads, each of which waits for the load before it. In a turn, a large set is walked in part: the next turn goes on.
 inline void follow(benchmark::State& state, chain_walk& in) {
-  const std::int64_t stride = in.stride;
+  const std::int64_t stride = takes_turns() ? std::min<std::int64_t>(in.stride, state.max_iterations) : in.stride;
   const chain_node* walker = in.position;
   {
     const measured measuring(state);

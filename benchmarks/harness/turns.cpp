@@ -52,6 +52,8 @@ turns parse_turns(const std::string& text) {
 
 void take_turns(const turns& chosen) { taking() = {chosen, chosen.repetitions}; }
 
+bool takes_turns() { return taking().has_value(); }
+
 void begin_repetition() {
   if (!taking()) return;
   auto& [chosen, begun] = *taking();

@@ -20,6 +20,9 @@ turns parse_turns(const std::string& text);
 /// reporting to the last, which ends with the process.
 void take_turns(const turns& chosen);
 
+/// Whether this process takes turns. A benchmark then does as much in each as it is told, and no more for its own sake.
+bool takes_turns();
+
 /// At the start of a repetition: where a turn ends with the repetition before, says so and waits for the next. Ends the
 /// process where no more turns come, because the other end of the file was closed.
 void begin_repetition();

@@ -29,8 +29,8 @@ class Player:
     def start(self, *arguments: str, repetitions: int, each: str = "") -> None:
         ours_out, its_in = os.pipe()[::-1]
         its_out, ours_in = os.pipe()[::-1]
-        words = [f"--turns={its_in},{its_out}{each}", f"--benchmark_repetitions={repetitions}", *arguments]
-        words += ["--profile=smoke", f"--benchmark_out={self.folder / 'out'}", "--benchmark_out_format=json"]
+        words = ["--profile=smoke", f"--turns={its_in},{its_out}{each}", f"--benchmark_repetitions={repetitions}", *arguments]
+        words += [f"--benchmark_out={self.folder / 'out'}", "--benchmark_out_format=json"]
         silent = subprocess.DEVNULL
         self.process = subprocess.Popen([program(), *words], stdin=silent, stdout=silent, stderr=silent, pass_fds=(its_in, its_out))
         os.close(its_in)
@@ -80,6 +80,16 @@ def test_a_turn_has_as_many_repetitions_as_it_is_told(player: Player) -> None:
         player.turn()
     assert not player.waits()
     assert len(player.rows()) == 6
+
+
+def test_a_large_set_is_walked_in_part_in_each_turn(player: Player) -> None:
+    """Alone, a chase past the second-level cache makes 524,288 loads at least, which take ten turns."""
+    name = "chase/bytes:67108864/order:random/home:heap"
+    player.start("--profile=quick", f"--only=^{name}$", f"--iterations={ITERATIONS}", repetitions=2)
+    for _ in range(2):
+        assert player.waits()
+        player.turn()
+    assert [row["iterations"] for row in player.rows()] == [ITERATIONS] * 2
 
 
 def test_the_program_ends_where_no_more_turns_come(player: Player) -> None:
