@@ -106,7 +106,10 @@ bool runs_at_once(const std::string& name) {
   });
 }
 
-bool timed_once(const std::string& name) { return known_benchmarks().at(name).timed == timing::once; }
+bool timed_once(const std::string& name) {
+  const auto known = known_benchmarks().find(name);
+  return known != known_benchmarks().end() && known->second.timed == timing::once;
+}
 
 void keep_only(const std::string& name, const std::optional<std::string>& error, const std::optional<std::int64_t>& iterations) {
   known_benchmark kept = known_benchmarks().at(name);

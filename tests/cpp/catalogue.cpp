@@ -25,7 +25,8 @@ TEST(catalogue, a_family_that_declares_nothing_is_judged_by_its_time) {
             R"({"name":"sample","chapter":"chapter","question":"Why?","operation":"a \"quoted\"\u000a\\ text","untimed":"",)"
             R"("heap":"","held_against":"","controls":"","unfairness":"","parts":["^sample/"],)"
             R"("metrics":[{"counter":"","unit":"ns","more_is_worse":true,"least":0}],"core":[],"gate_controls":"",)"
-            R"("spread":0.33333333333333331,"operations":[],"least_times":[],"past_second_cache":"","benchmarks":["sample/bytes:8"]}],)");
+            R"("spread":0.33333333333333331,"operations":[],"least_times":[],"past_second_cache":"",)"
+            R"("turn_ms":5,"warmed":"","benchmarks":["sample/bytes:8"]}],)");
 }
 
 TEST(catalogue, everything_that_a_family_declares_is_listed) {
@@ -36,7 +37,9 @@ TEST(catalogue, everything_that_a_family_declares_is_listed) {
                      .gate_controls = "^sample/c",
                      .spread = 0.5,
                      .operations = {{"sample/a", one_block(64, {{"turns", hardly_any}}), 2, 1, 3, {{"live", 0}}, true}},
-                     .least_times = {{"sample/", 0.25}}},
+                     .least_times = {{"sample/", 0.25}},
+                     .turn_ms = turn_of_threads_ms,
+                     .warmed = "^sample/w"},
                     [](benchmark_registry&) {}, "chapter/sample.cpp");
   const std::string line = line_of(full);
   for (const char* part : {
@@ -46,6 +49,7 @@ TEST(catalogue, everything_that_a_family_declares_is_listed) {
            R"("operations":[{"benchmark":"sample/a","notes":{"turns":[0,0.10000000000000001],"mallocs":[1,1],"frees":[1,1],)"
            R"("bytes":[64,64],"wrong_frees":[0,0]},"calls":2,"untimed":1,"workers":3,"in_process":{"live":[0,0]},)"
            R"("preload":true}],"least_times":[{"benchmarks":"sample/","additions":0.25}])",
+           R"("turn_ms":10,"warmed":"^sample/w")",
        })
     EXPECT_NE(line.find(part), std::string::npos) << part << "\nis not in\n" << line;
 }
