@@ -1,6 +1,6 @@
 // A malloc made slower by a known amount: passes every call on to another malloc, which gets its argument after as many
 // multiplications by one, each of which waits for the one before. The other malloc needs the argument, so none of its
-// work hides them; what stands before the call may.
+// work hides them; the caller's work before the call may.
 //
 // How many, and to whom, stands in the file beside this library of the same name with `.delay` added:
 // `MULTIPLICATIONS FILE`.

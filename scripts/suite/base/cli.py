@@ -40,6 +40,14 @@ def whole(least: int, most: int) -> Callable[[str], int]:
     return whole_number
 
 
+def pattern_of(only: str) -> re.Pattern[str]:
+    """The regular expression of --only. Raises BadInput."""
+    try:
+        return re.compile(only)
+    except (re.error, RecursionError) as error:
+        raise BadInput(f"--only takes a regular expression, got {only!r} ({error})") from None
+
+
 def threshold(text: str) -> float:
     """The share that `2%` or `0.02` means. A bare `2` is refused: readers disagree whether it is 2 % or 200 %."""
     written = re.fullmatch(r"(\d{1,3}(?:\.\d{1,9})?)(%?)", text, re.ASCII)

@@ -31,6 +31,7 @@ from suite.base.cli import (
     bar,
     console_for_progress,
     console_for_results,
+    pattern_of,
     threshold,
     whole,
 )
@@ -327,7 +328,8 @@ def _of_results(options: argparse.Namespace) -> Comparison:
 def _of_recorded_pairs(options: argparse.Namespace) -> Comparison:
     recorded = read_pairs(options.judge)
     if options.only is not None:
-        names = _matching(recorded.pairs, options.only)
+        pattern = pattern_of(options.only)
+        names = [name for name in recorded.pairs if pattern.search(name)]
         if not names:
             raise BadInput(f"{options.judge} has no benchmark that matches --only {options.only!r}")
         recorded = replace(recorded, pairs={name: recorded.pairs[name] for name in names})
@@ -335,14 +337,6 @@ def _of_recorded_pairs(options: argparse.Namespace) -> Comparison:
     if "pairs" not in options.given and recorded.planned:
         options.pairs = min(max(recorded.planned, FEWEST_PAIRS), MOST_PAIRS)
     return paired_run.verdict(recorded, _rule(options, recorded.pairs, floors))
-
-
-def _matching(names: Collection[str], only: str) -> list[str]:
-    try:
-        pattern = re.compile(only)
-    except re.error as error:
-        raise BadInput(f"--only takes a regular expression, got {only!r} ({error})") from None
-    return [name for name in names if pattern.search(name)]
 
 
 # ---- measuring

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import re
 import signal
 import sys
 import tempfile
@@ -15,7 +14,17 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from suite.base.cli import REFUSED, ROOT, SUCCESS, OneLineParser, answer, bar, console_for_progress, console_for_results
+from suite.base.cli import (
+    REFUSED,
+    ROOT,
+    SUCCESS,
+    OneLineParser,
+    answer,
+    bar,
+    console_for_progress,
+    console_for_results,
+    pattern_of,
+)
 from suite.base.errors import BadInput
 from suite.selfcheck import mutate
 from suite.selfcheck.mutate import CAUGHT, SURVIVED, UNBUILT, Mutant, Outcome
@@ -89,10 +98,7 @@ def _progress(total: int) -> Iterator[Callable[[Outcome], None]]:
 
 
 def _selected(mutants: Sequence[Mutant], only: str) -> list[Mutant]:
-    try:
-        pattern = re.compile(only)
-    except re.error as problem:
-        raise BadInput(f"--only takes a regular expression, got {only!r} ({problem})") from None
+    pattern = pattern_of(only)
     matching = [mutant for mutant in mutants if pattern.search(mutant.breaks) or pattern.search(mutant.file)]
     if not matching:
         raise BadInput(f"--only {only}: no mutant's name or file matches (--list shows all)")

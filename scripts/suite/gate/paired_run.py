@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import random
-import re
 import tempfile
 import time
 from collections import Counter, defaultdict
@@ -16,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from suite.base.cli import pattern_of
 from suite.base.errors import BadInput
 from suite.gate import sequential_test
 from suite.gate.comparison import IN_PAIRS, Comparison, Judgement
@@ -87,10 +87,7 @@ def select(old: Catalogue, new: Catalogue, only: str | None, strategy: str | Non
     expressions = tuple(dict.fromkeys(new.core + old.core)) if only is None else (only,)
     if not expressions:
         raise BadInput("the programs declare no core set: choose benchmarks with --only")
-    try:
-        patterns = [re.compile(expression) for expression in expressions]
-    except re.error as error:
-        raise BadInput(f"--only takes a regular expression, got {only!r} ({error})") from None
+    patterns = [pattern_of(expression) for expression in expressions]
 
     def matching(names: Iterable[str]) -> list[str]:
         parsed = [BenchmarkName.parse(name) for name in names]

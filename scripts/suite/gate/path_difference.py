@@ -171,7 +171,7 @@ def short_name(name: str) -> str:
 
 
 def _without_arguments(text: str) -> str:
-    """The text without what stands in brackets, and without the words before its last word."""
+    """The text without its parts in brackets, and without the words before its last word."""
     kept, depth, angles = "", 0, 0
     for letter in text:
         depth += (letter == "(") - (letter == ")")

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from suite.base.cli import pattern_of
 from suite.base.errors import BadInput
 from suite.base.text import one_line
 from suite.gate.comparison import BETTER, SAME, TWO_FILES, UNDECIDED, WORSE, Comparison, Judgement, last_match
@@ -126,10 +126,7 @@ def unlike_facts(base: Run, new: Run) -> Iterator[str]:
 def _selected(run: Run, only: str | None) -> dict[str, Benchmark]:
     if only is None:
         return dict(run.by_name)
-    try:
-        pattern = re.compile(only)
-    except (re.error, RecursionError) as error:
-        raise BadInput(f"--only takes a regular expression, got {only!r} ({error})") from None
+    pattern = pattern_of(only)
     return {name: benchmark for name, benchmark in run.by_name.items() if pattern.search(name)}
 
 

@@ -388,7 +388,7 @@ def test_the_gate_of_a_malloc(tmp_path: Path, cost: str, code: int) -> None:
 
 @pytest.mark.slow
 def test_a_gate_that_cannot_judge_does_not_say_worse(tmp_path: Path) -> None:
-    """Also where nothing was compared, so that there is no summary to show."""
+    """The job does not say worse where nothing was compared and it has no summary to show, either."""
     here = make_place(tmp_path, "1.3")
     steps = [step for step in ON_GITHUB[0]["jobs"]["gate"]["steps"] if "run" in step]
     steps[-1] = {**steps[-1], "run": steps[-1]["run"].replace("new=../new.so", "new=../gone.so")}
