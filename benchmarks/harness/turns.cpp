@@ -59,8 +59,9 @@ void begin_repetition() {
   auto& [chosen, begun] = *taking();
   if (begun++ < chosen.repetitions) return;
   begun = 1;
+  const turns& files = chosen;  // Clang before 16 has no structured binding in a lambda
   char byte = '.';
-  const bool ours = one_byte([&] { return ::write(chosen.out, &byte, 1); }) && one_byte([&] { return ::read(chosen.in, &byte, 1); });
+  const bool ours = one_byte([&] { return ::write(files.out, &byte, 1); }) && one_byte([&] { return ::read(files.in, &byte, 1); });
   if (!ours) ::_exit(3);
 }
 

@@ -1,12 +1,19 @@
 """Does each preset of CMake say what it is for, and does one that only measures do without what tests need?"""
 
 import json
+import os
 import re
+import shlex
+import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from support import ROOT
+from support.measuring_program import program
 
 PRESETS: dict[str, Any] = json.loads((ROOT / "CMakePresets.json").read_text())
 NAMES = [preset["name"] for preset in PRESETS["configurePresets"] if not preset.get("hidden")]
@@ -34,3 +41,29 @@ def test_every_preset_that_scripts_test_takes_builds_the_tests() -> None:
     for name in taken[1].split(" | "):
         shown = subprocess.run(["cmake", "--preset", name, "-N"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
         assert 'BUILD_TESTING="ON"' in shown.stdout and ("clang" in name) == ("clang++" in shown.stdout), shown.stdout
+
+
+FOLDERS = sorted({path.parent.relative_to(ROOT).as_posix() for path in ROOT.glob("benchmarks/*/*.cpp")})
+OF_ALL = "benchmarks/harness"  # what every program here is made of; the others take minutes
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("clang++"), reason="clang++ is not installed")
+@pytest.mark.parametrize(
+    "folder", [pytest.param(name, marks=() if name == OF_ALL else pytest.mark.nightly) for name in FOLDERS]
+)
+def test_clang_takes_what_gcc_takes(folder: str) -> None:
+    """Clang 14 refuses a structured binding in a lambda, for example, which is C++20 and which GCC takes."""
+    commands = json.loads((program().parent / "compile_commands.json").read_text())
+    given = {Path(entry["file"]): shlex.split(entry["command"]) for entry in commands}
+    sources = sorted(set((ROOT / folder).glob("*.cpp")) & set(given))
+
+    def compile_with_clang(source: Path) -> subprocess.CompletedProcess[str]:
+        kept = [option for option in given[source] if option.startswith(("-D", "-I", "-std="))]
+        command = ["clang++", *kept, "-fsized-deallocation", "-fsyntax-only", str(source)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+    assert sources
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        answers = pool.map(compile_with_clang, sources)
+        assert [answer.stderr for answer in answers if answer.returncode != 0] == []
