@@ -44,14 +44,11 @@ def test_every_preset_that_scripts_test_takes_builds_the_tests() -> None:
 
 
 FOLDERS = sorted({path.parent.relative_to(ROOT).as_posix() for path in ROOT.glob("benchmarks/*/*.cpp")})
-OF_ALL = "benchmarks/harness"  # what every program here is made of; the others take minutes
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.skipif(not shutil.which("clang++"), reason="clang++ is not installed")
-@pytest.mark.parametrize(
-    "folder", [pytest.param(name, marks=() if name == OF_ALL else pytest.mark.nightly) for name in FOLDERS]
-)
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_clang_takes_what_gcc_takes(folder: str) -> None:
     """Clang 14 refuses a structured binding in a lambda, for example, which is C++20 and which GCC takes."""
     commands = json.loads((program().parent / "compile_commands.json").read_text())
