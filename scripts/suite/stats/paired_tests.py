@@ -50,7 +50,7 @@ def signed_rank(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
 
 
 def _ranks(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The same ranks as those of rankdata, which takes several times as long where there are no ties."""
+    """The ranks that rankdata gives. Without ties, rankdata itself takes several times as long."""
     order = np.argsort(values)
     if (values[order[1:]] == values[order[:-1]]).any():
         tied: npt.NDArray[np.float64] = rankdata(values)
