@@ -10,7 +10,7 @@ from typing import Any
 
 from suite import claims
 from suite.base import phrases
-from suite.charts.kit.frame import Drawing, LegendEntry, Look, Page
+from suite.charts.kit.frame import Cell, Drawing, LegendEntry, Look, Page
 from suite.charts.kit.marks import QUIET, Mark
 from suite.charts.kit.run_names import OverlaidRun, other_differences
 from suite.charts.kit.several_runs import OverlayPage
@@ -56,7 +56,7 @@ def _grid(page: Page, judged: Sequence[claims.ClaimVerdict]) -> None:
         muted = claim.verdict in claims.OPEN
         axes.text(x + 0.09, y, claim.short, va="center", color=page.look.quiet if muted else page.look.text)
         page.point_out(axes, x + 0.03, y, f"{claim.statement} {claim.verdict}: {claim.condition or claim.text}")
-        page.facts.append(f"{claim.short}: {claim.verdict}")
+        page.cells.append(Cell(claim.short, "verdict", claim.verdict))
     for verdict in dict.fromkeys(claim.verdict for claim in judged):
         _add_key(page, verdict)
 
@@ -143,9 +143,9 @@ def _grid_of_several(page: Page, rows: Sequence[_Row], shown: Sequence[OverlaidR
         for number, (verdict, overlaid) in enumerate(zip(row.verdicts, shown)):
             _draw_sign(page, axes, verdict, x + number * step, y, 14)
             page.point_out(axes, x + number * step, y, f"{row.short}, {overlaid.label}: {verdict}")
+            page.cells.append(Cell(row.short, overlaid.label, verdict))
         strength = page.look.quiet if row.alike else page.look.text
         axes.text(x + (len(shown) - 0.2) * step, y, row.short, va="center", color=strength)
-        page.facts.append(f"{row.short}: {', '.join(row.verdicts)}")
     for verdict in SIGNS:
         if any(verdict in row.verdicts for row in rows):
             _add_key(page, verdict)

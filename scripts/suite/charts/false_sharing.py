@@ -53,7 +53,12 @@ def _columns(
     lanes = {mode: lane for lane, mode in enumerate(MODES)}
     return [
         forms.Column(
-            MODES[mode][0] if WRITES[write] else "", figures(by_strategy), MODES[mode][1], WRITES[write], lanes[mode]
+            MODES[mode][0] if WRITES[write] else f"{MODES[mode][0]}, plainly",
+            figures(by_strategy),
+            MODES[mode][1],
+            WRITES[write],
+            lanes[mode],
+            keyed=WRITES[write],
         )
         for (mode, write), by_strategy in benchmarks.items()
     ]

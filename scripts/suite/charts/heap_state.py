@@ -32,7 +32,14 @@ def draw(run: Run, look: Look) -> Drawing | None:
 
 def _columns(run: Run, size: int, names: list[str]) -> list[forms.Column]:
     return [
-        forms.Column(f"{state} heap" if filled else "", query.medians(benchmarks), marker, filled, lane)
+        forms.Column(
+            f"{state} heap" if filled else f"{state} heap, before any thread",
+            query.medians(benchmarks),
+            marker,
+            filled,
+            lane,
+            keyed=filled,
+        )
         for lane, (state, marker) in enumerate(STATES.items())
         for threads, filled in THREADS.items()
         if (benchmarks := _by_strategy(run, names, bytes=size, state=state, threads=threads))

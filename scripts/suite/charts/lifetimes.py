@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from suite.base import phrases
 from suite.base.text import bytes_text
-from suite.charts.kit.frame import Drawing, Look, Page
+from suite.charts.kit.frame import Cell, Drawing, Look, Page
 from suite.charts.kit.marks import QUIET, Mark
 from suite.results.end_to_end import FAMILY as PROGRAM
 from suite.results.model import Run
@@ -70,7 +70,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
         for row, column, number in _cells(cells):
             _cell(page, axes, (grid.left(column), row), number / darkest, _percent(number / profile.allocations), mark)
             _point_out(page, axes, profile, grid, row, column)
-    page.facts += [f"{phrases.percent(share)} {name}" for name, share in shares(profile).items()]
+    page.cells += [Cell(name, "share of all blocks", phrases.percent(share)) for name, share in shares(profile).items()]
     subtitle = (
         "Blocks by size (bottom to top) and by the allocations made while they lived (left to right), in % of all blocks; "
         "the stronger the colour, the more"

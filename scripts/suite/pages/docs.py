@@ -231,7 +231,14 @@ def _image(name: str, drawing: charts.Drawing, page: Path) -> str:
 
 
 def _figure(name: str, drawing: charts.Drawing, page: Path) -> str:
-    return f"{_image(name, drawing, page)}\n\n**{_cell(drawing.title)}.** {_cell(drawing.caption)}"
+    return f"{_image(name, drawing, page)}\n\n**{_cell(drawing.title)}.** {_cell(drawing.caption)}\n\n{_folded(drawing)}"
+
+
+def _folded(drawing: charts.Drawing) -> str:
+    """The figures of the chart, for readers who do not see it: shown when the reader unfolds them."""
+    heading, *rows = (f"| {' | '.join(map(_cell, row))} |" for row in drawing.table)
+    lines = (heading, f"|{'---|' * len(drawing.table[0])}", *rows)
+    return "\n".join(("<details><summary>values</summary>\n", *lines, "\n</details>"))
 
 
 def _claims(run: Run) -> str:

@@ -268,8 +268,7 @@ class ReportChart:
     @property
     def description(self) -> str:
         """For a screen reader, which has read the title before it, and reads the values after it, where there are any."""
-        subtitle_and_values = self.alt.removeprefix(f"{self.title}. ")
-        return subtitle_and_values.partition(". ")[0] if self.spots else subtitle_and_values
+        return self.alt.removeprefix(f"{self.title}. ").removesuffix(".")
 
     @property
     def picture(self) -> InlineSvg:

@@ -7,6 +7,7 @@ import itertools
 import multiprocessing
 import os
 import random
+import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -326,7 +327,7 @@ def test_threads_are_counted_and_a_single_thread_is_not_compared() -> None:
 
     assert title(synthetic.synthetic(), "private").startswith("With malloc, 2 threads do ")
     without_control = synthetic.synthetic(keep=lambda name: "/none/" not in name)
-    assert "; control 1× at 1 thread to " in unplaced(synthetic.synthetic(), "private").alt
+    assert ("control", "1 thread", "1×") in {(cell.row, cell.column, cell.text) for cell in unplaced(synthetic.synthetic(), "private").cells}
     assert title(without_control, "private").endswith("; 2 would be ideal")
     one_core = synthetic.synthetic(cores=1, keep=lambda name: "/none/" not in name)
     assert title(one_core, "private").endswith("; 1 would be ideal")
@@ -351,7 +352,9 @@ def test_a_footer_states_processes_disturbance_and_machine() -> None:
 def test_a_chart_that_leaves_out_mallocs_says_so(name: str, shown: int) -> None:
     keep = only(charts.charts()[name].family)
     few, many = (drawn(synthetic.synthetic(mallocs=number, keep=keep), name) for number in (10, 13))
-    assert sum(f"{phrases.plain(strategy)} " in many.alt for strategy in synthetic.names_of(13)) == shown
+    rows = [f"{row[0]} " for row in many.table[1:]]
+    known = [name for name in synthetic.names_of(13) if any(row.startswith(f"{phrases.plain(name)} ") for row in rows)]
+    assert len(known) == shown
     assert ("; 10 of 13 mallocs shown." in many.caption) == (0 < shown < 13)
     assert "mallocs shown" not in few.caption
     assert list(faults_of_layout(many)) == []
@@ -420,7 +423,29 @@ def test_a_file_depends_on_the_data_only_and_describes_itself(tmp_path: Path) ->
     drawing = drawn(run, "handoff")
     svg = charts.render(drawing, "svg").decode()
     assert drawing.title in svg and "<text" in svg and "<dc:date>" not in svg
-    assert "glibc" in drawing.alt and "ns" in drawing.alt
+    assert drawing.alt.startswith(f"{drawing.title}. ") and drawing.alt.count(". ") == 1 and drawing.alt.endswith(".")
+
+
+def test_the_table_of_a_chart_in_rows_has_each_figure_with_its_interval() -> None:
+    drawing = unplaced(synthetic.synthetic(keep=only("matrix")), "matrix")
+    heading, *rows = drawing.table
+    assert heading == ("", *(f"{block}, by {walk}" for block in ("All rows in one block", "A block a row") for walk in ("row", "column")))
+    texts = {text for row in rows for text in row[1:]}
+    assert all(re.fullmatch(r"\d[\d.]* ns \(\d[\d.]* to \d[\d.]* ns\)", text) for text in texts), texts
+    once = unplaced(synthetic.synthetic(keep=only("matrix"), processes=1), "matrix")
+    assert all(re.fullmatch(r"\d[\d.]* ns", text) for row in once.table[1:] for text in row[1:])
+
+
+def test_the_table_of_a_chart_in_lines_has_both_ends_of_each_line() -> None:
+    def keep(name: str) -> bool:
+        return name.startswith("chase/") and ("order:random" in name or "bytes:4096/" in name)
+
+    drawing = unplaced(synthetic.synthetic(keep=keep, noise=exact), "chase")
+    heading, *rows = drawing.table
+    ends = {row[0]: [bool(text) for text in row[1:]] for row in rows}
+    assert heading[1] == "4 KiB" and len(heading) >= 3
+    assert ends["at random"][0] and ends["at random"][-1]
+    assert ends["in order"][0] and not ends["in order"][-1], "a figure that was not measured has no text"
 
 
 def test_files_are_the_same_on_one_core_and_on_several(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

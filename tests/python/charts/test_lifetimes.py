@@ -71,9 +71,13 @@ def test_a_recording_that_was_cut_off_says_so() -> None:
         assert "The recording lacks the end of the program." in caption
 
 
-def test_the_text_for_blind_readers_has_the_shares() -> None:
-    alt = drawn(run_with(document()), "lifetimes").alt.translate(PLAIN)
-    assert "50 % stack-like; 45 % temporary; 30 % region-like; 0 % freed by another thread; 5 % never freed." in alt
+def test_the_table_has_the_shares() -> None:
+    (_, heading), *rows = drawn(run_with(document()), "lifetimes").table
+    assert heading == "share of all blocks"
+    assert [(name, text.translate(PLAIN)) for name, text in rows] == [
+        ("stack-like", "50 %"), ("temporary", "45 %"), ("region-like", "30 %"), ("freed by another thread", "0 %"),
+        ("never freed", "5 %"),
+    ]  # fmt: skip
 
 
 def test_each_figure_is_pointed_out_in_words() -> None:

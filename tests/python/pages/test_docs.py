@@ -109,6 +109,16 @@ def test_a_chapters_page_shows_its_families_with_figures_that_exist(root: Path) 
     assert all((root / "docs" / source).is_file() for source in sources)
 
 
+def test_the_values_of_a_figure_are_folded_under_it_and_not_in_its_alt_text(root: Path) -> None:
+    text = (root / "docs" / "allocation.md").read_text()
+    figure = next(part for part in text.split("<img ") if "/churn.svg" in part)
+    alt, _, below = figure.partition('">')
+    folded = below.partition("<details><summary>values</summary>\n\n")[2].partition("\n\n</details>")[0].splitlines()
+    glibc = next(line for line in folded if line.startswith("| glibc "))
+    assert folded[0].startswith("|  | ") and {line.count("|") for line in folded} == {glibc.count("|")}
+    assert re.search(r"\| \d[\d.]* [nµ]s \(\d[\d.]* to \d[\d.]* [nµ]s\) \|", glibc) and "mimalloc 2" not in alt
+
+
 def test_a_new_run_makes_blocks_and_figures_stale(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     measure_again(root, dearer)
     status, stale = check(root, capsys)

@@ -11,7 +11,6 @@ import numpy as np
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator
 
 from suite.base import phrases
-from suite.base.text import three_figures
 from suite.charts.kit.frame import Drawing, LegendEntry, Look, Page, styled
 from suite.charts.kit.marks import QUIET
 from suite.history import check, store
@@ -53,7 +52,6 @@ def draw(
         quantity = _quantity(series.metrics[0], newest.unit)
         subtitle = f"{quantity}: a point for the median of each run, a line for each level"
         subtitle += f"; the last change is {_signed(check.size_text(points[-1].size))}" if points else ""
-        page.facts.append(f"{len(runs)} runs, the newest {three_figures(float(values[-1]))}")
         return page.finish(_title(name, runs, points), subtitle, METHOD)
 
 
@@ -129,7 +127,6 @@ def _changes(page: Page, axes: Any, values: store.Array, points: Sequence[Change
                 ha="center", color=page.look.text,
             )  # fmt: skip
             taken = place + width / 2
-        page.facts.append(f"{check.size_text(point.size)} at run {point.index + 1}")
 
 
 _PANEL_WIDTH = 1000.0  # points, about
@@ -145,7 +142,6 @@ def _remarks(page: Page, axes: Any, remarks: Sequence[tuple[int, str]]) -> None:
     low, high = axes.get_ylim()
     for place, text in sorted(remarks):
         axes.axvline(place, color=QUIET.colour(page.look.theme), linewidth=1.2 * page.look.scale, alpha=0.5, zorder=1)
-        page.facts.append(f"{text} at run {place + 1}")
         short = text if len(text) <= 32 else f"{text[:31]}…"
         width = (last - first) * (page.text_width(short) + 16) / _PANEL_WIDTH
         to_left = place + width > last

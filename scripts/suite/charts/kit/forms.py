@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,13 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from suite.base import phrases
 from suite.base.text import bytes_text, time_text
-from suite.charts.kit.frame import LegendEntry, Look, Page
+from suite.charts.kit.frame import Cell, LegendEntry, Look, Page
 from suite.charts.kit.marks import QUIET, Mark
 from suite.stats.estimates import Estimate
 
 Number = Callable[[float], str]
 
+_LOG = ", log scale"  # at the end of a panel's title
 _LABEL_HEIGHT = 21.0  # points
 _LANE, _LANES = 5.0, 20.0  # points between lines of the same values; at most, for all of them
 _LEADER = 26.0  # points from a line's end to its label
@@ -118,6 +119,7 @@ def dots(
             _join(axes, rows, panel, colour_of or page.mark, page.look)
         for column in panel.columns:
             _column(page, axes, rows, column, panel, valued, colour_of or page.mark)
+            page.cells.extend(_cells_of_column(page, rows, column, panel))
     return all_axes
 
 
@@ -136,13 +138,21 @@ def _column(
     for index, row, figure in shown:
         y = index + _off(panel, column.lane)
         _dot(page, axes, figure, y, column, column.style or colour_of(row))
-        about = ", ".join(filter(None, (page.name(row), panel.title, column.label)))
+        about = _heading(page.name(row), panel.title, column.label)
         page.point_out(axes, figure.median, y, f"{about}: {_figure_text(figure, panel.axis)}")
         if valued:
             _value(page, axes, figure, y, panel.axis)
-    texts = [f"{page.name(row)} {panel.axis.text(figure.median)}" for _, row, figure in shown]
-    about = ", ".join(filter(None, (panel.title, column.label)))
-    page.facts.append(f"{about}: {', '.join(texts)}" if about else ", ".join(texts))
+
+
+def _cells_of_column(page: Page, rows: Sequence[str], column: Column, panel: RowsPanel) -> list[Cell]:
+    """A cell for each row, so that the cells of all columns are in the order of the rows; none for an empty column."""
+    heading = _heading(panel.title, column.label) or "value"
+    texts = {row: _figure_text(column.values[row], panel.axis) for row in rows if row in column.values}
+    return [Cell(page.name(row), heading, texts.get(row, "")) for row in rows] if texts else []
+
+
+def _heading(*parts: str) -> str:
+    return ", ".join(filter(None, (part.removesuffix(_LOG) for part in parts)))
 
 
 def _off(panel: RowsPanel, lane: float) -> float:
@@ -163,9 +173,12 @@ def _join(axes: Any, rows: Sequence[str], panel: RowsPanel, colour_of: Callable[
 
 def _figure_text(estimate: Estimate, axis: Scale) -> str:
     """A figure with its interval and its two modes where it is bimodal."""
-    interval = f" ({axis.text(estimate.low)} to {axis.text(estimate.high)})" if estimate.has_interval else ""
+    middle, low, high = (axis.text(value) for value in (estimate.median, estimate.low, estimate.high))
+    number, _, unit = low.partition(" ")
+    start = number if unit and high.endswith(f" {unit}") else low
+    interval = f" ({start} to {high})" if estimate.has_interval and not low == middle == high else ""
     modes = f", bimodal: {' and '.join(map(axis.text, estimate.modes))}" if estimate.modes else ""
-    return f"{axis.text(estimate.median)}{interval}{modes}"
+    return f"{middle}{interval}{modes}"
 
 
 def _stripe(page: Page, axes: Any, rows: int) -> None:
@@ -207,7 +220,7 @@ def control_line(page: Page, axes: Any, estimate: Estimate, label: str) -> None:
         axes.axvspan(estimate.low, estimate.high, color=colour, alpha=0.15, linewidth=0, zorder=1)
     axes.axvline(estimate.median, color=colour, linestyle="--", zorder=1)
     _on_top(page, axes, [(estimate.median, f"{label} {phrases.short_time(estimate.median)}")])
-    page.facts.append(f"{label} {phrases.short_time(estimate.median)}")
+    page.cells.append(Cell(label, "value", _figure_text(estimate, Scale())))
 
 
 # ---- lines over a quantity
@@ -258,8 +271,7 @@ def lines(
         _value_axis(page, axes.yaxis, panel.axis, limits, page.look.sheet.height - _ABOVE_AND_BELOW)
         axes.set_ylim(limits)
         _quantity_axis(page, axes, panel, over, _panels_width(page) / len(panels) - _TICKS_WIDTH, evenly)
-        if panel.title:
-            page.facts.append(panel.title)
+        page.cells.extend(_cells_of_ends(page, panel, over))
         above = lanes(panel) if abreast else [0.0] * len(panel.series)
         for line, shift, off in zip(panel.series, _shifts(panel, evenly), above):
             _line(page, axes, line, shift, over, panel.axis, off)
@@ -335,12 +347,15 @@ def _line(page: Page, axes: Any, line: Line, shift: float, over: Number, axis: S
             axes.plot((place, place), (low, value.high), "-", color=colour, alpha=0.5, clip_on=False, zorder=2)
         if value.modes:
             axes.plot((place, place), value.modes, "_", color=colour, markersize=_marker_size(page) * 1.6, zorder=3)
-    ends = " to ".join(f"{axis.text(value.median)} at {over(place)}" for place, value in _ends(line))
-    page.facts.append(f"{page.name(line.name)} {ends}")
 
 
-def _ends(line: Line) -> list[tuple[int, Estimate]]:
-    return [(place, line.values[place]) for place in dict.fromkeys((min(line.values), max(line.values)))]
+def _cells_of_ends(page: Page, panel: LinesPanel, over: Number) -> Iterator[Cell]:
+    """The first and the last figure of each line, at every place where a line begins or ends."""
+    places = sorted({end for line in panel.series for end in (min(line.values), max(line.values))})
+    for line in panel.series:
+        for place in places:
+            text = _figure_text(line.values[place], panel.axis) if place in line.values else ""
+            yield Cell(page.name(line.name), _heading(panel.title, over(place)), text)
 
 
 def _label_ends(page: Page, axes: Any, panel: LinesPanel, evenly: bool) -> None:

@@ -103,6 +103,15 @@ class Spot:
 
 
 @dataclass(frozen=True)
+class Cell:
+    """A figure that is drawn, as text, with its interval where it has one."""
+
+    row: str
+    column: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Drawing:
     """A chart, and its text for readers who cannot see it."""
 
@@ -110,8 +119,17 @@ class Drawing:
     look: Look
     title: str  # the finding
     caption: str  # the description, the method, and the machine
-    alt: str
+    alt: str  # the finding and the description
     spots: tuple[Spot, ...] = ()
+    cells: tuple[Cell, ...] = ()
+
+    @property
+    def table(self) -> list[tuple[str, ...]]:
+        """The figures by row and column, after a heading; empty where a row has no figure in the column."""
+        columns = list(dict.fromkeys(cell.column for cell in self.cells))
+        texts = {(cell.row, cell.column): cell.text for cell in self.cells}
+        rows = dict.fromkeys(cell.row for cell in self.cells)
+        return [("", *columns), *((row, *(texts.get((row, column), "") for column in columns)) for row in rows)]
 
 
 @contextlib.contextmanager
@@ -162,7 +180,7 @@ class Page:
         self.keys: list[LegendEntry] = []
         self.bimodal_entry: LegendEntry | None = None
         self.drawn: list[Estimate] = []
-        self.facts: list[str] = []  # what is drawn, in words
+        self.cells: list[Cell] = []  # what is drawn, as text
         self.named: set[str] = set()  # the strategies that are shown
         self.when_placed: list[Callable[[], None]] = []  # called once the panels are placed
         self.pointed_out: list[tuple[Any, float, float, str]] = []
@@ -238,8 +256,8 @@ class Page:
         bottom = self._write(f"{method}\n{machine}", _MARGIN * 0.6, "font.size", self.look.quiet, upwards=True) + _GAP
         self._place_panels(bottom, top)
         caption = f"{subtitle}. {method} {machine}"
-        alt = f"{title}. {subtitle}. {'; '.join(self.facts)}."
-        return Drawing(self.figure, self.look, title, caption, alt, tuple(self._spots()))
+        alt = f"{title}. {subtitle}."
+        return Drawing(self.figure, self.look, title, caption, alt, tuple(self._spots()), tuple(self.cells))
 
     def _write(self, text: str, start: float, size_key: str, colour: str, upwards: bool = False, **font: Any) -> float:
         """Writes a block across the page, and returns where it ends."""

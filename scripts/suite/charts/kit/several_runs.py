@@ -107,7 +107,6 @@ class OverlayPage(Page):
         units = tuple(unit for overlaid in shown for unit in overlaid.run.units)
         super().__init__(replace(first, account=replace(first.account, units=units)), look, family, names)
         self.machines = _machines(shown)
-        self.facts.extend(self.machines)
 
     def _left_out(self) -> str:
         return ""
