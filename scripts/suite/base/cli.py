@@ -5,25 +5,81 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from suite.base.errors import BadInput, UnitFailed
+from suite.base.near_misses import did_you_mean
 from suite.base.text import one_line
 
 ROOT = Path(__file__).resolve().parents[3]
 SUCCESS, REFUSED, INTERRUPTED = 0, 2, 130
 LONGEST = 4000  # letters in an error line: room for a path
+FEW_CHOICES = 10  # so many are listed even where one of them was probably meant
 PLAIN_WIDTH = 140  # of the tables where the output is not a terminal
 
 
+LATEST = ROOT / "results" / "latest"
+RUN_HELP = "a run: its folder, run.json or run.json.gz; default: results/latest"
+
+
+def latest_run() -> Path:
+    """The run that a command reads where the user names none. Raises BadInput."""
+    if not LATEST.is_dir():
+        raise BadInput("results/latest does not exist: measure with scripts/run, or name a run")
+    return LATEST
+
+
+class _Version(argparse.Action):
+    """Prints the version of the project and the revision, and ends."""
+
+    def __init__(self, option_strings: list[str], dest: str) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help="show the version and the revision, and exit")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        sys.stdout.flush()
+        parser.exit(subprocess.run([ROOT / "scripts" / "suite" / "version", parser.prog]).returncode)
+
+
 class OneLineParser(argparse.ArgumentParser):
-    """Reports a wrong option in one line."""
+    """Reports a wrong option in one line, with the name that was probably meant; has --version."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.add_argument("--version", action=_Version)
+
+    def parse_args(  # type: ignore[override] # no caller passes a namespace of its own
+        self, args: Sequence[str] | None = None, namespace: None = None
+    ) -> argparse.Namespace:
+        options, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            known = [name for parser in self._parsers_for(options) for name in parser._option_string_actions]
+            guess = did_you_mean(unknown[0].partition("=")[0], known) if unknown[0].startswith("--") else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{guess}")
+        return options
+
+    def _parsers_for(self, options: argparse.Namespace) -> list[argparse.ArgumentParser]:
+        """This parser and that of the chosen sub-command."""
+        chosen = [
+            action.choices[getattr(options, action.dest)]
+            for action in self._actions
+            if isinstance(action, argparse._SubParsersAction)
+        ]
+        return [self, *chosen]
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        names = [str(choice) for choice in action.choices]
+        guess = did_you_mean(str(value), names)
+        listed = "" if guess and len(names) > FEW_CHOICES else f" (choose from {', '.join(map(repr, names))})"
+        raise argparse.ArgumentError(action, f"invalid choice: {value!r}{guess}{listed}")
 
     def error(self, message: str) -> NoReturn:
         self.exit(REFUSED, f"{self.prog}: {one_line(message, LONGEST)} (--help lists the options)\n")

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from suite import claims
-from suite.base.cli import SUCCESS, OneLineParser, answer, console_for_results
+from suite.base.cli import RUN_HELP, SUCCESS, OneLineParser, answer, console_for_results, latest_run
 from suite.base.errors import BadInput
 from suite.results.read import read_run
 
@@ -23,7 +23,7 @@ STYLES = {
 }  # fmt: skip
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def make_parser() -> OneLineParser:
     parser = OneLineParser(
         prog=PROGRAM,
         description="Tests common claims about stack and heap on a run: prints for each claim the verdict (holds; "
@@ -31,7 +31,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         epilog="Exit codes: 0 on success, whatever the verdicts; 2 on bad input, or if no claim can be judged.",
     )
     add = parser.add_argument
-    add("run", metavar="RUN", type=Path, help="a run: its folder, run.json or run.json.gz")
+    add("run", metavar="RUN", type=Path, nargs="?", help=RUN_HELP)
     ids = [claim.id for claim in claims.CLAIMS]
     add(
         "--claim",
@@ -40,7 +40,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         choices=ids,
         help=f"test only this claim; repeatable: {', '.join(ids)}",
     )
-    return parser.parse_args(arguments)
+    return parser
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    return make_parser().parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,10 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _print_claims(options: argparse.Namespace) -> int:
-    verdicts = [claim for claim in claims.verdicts(read_run(options.run)) if claim.id in (options.claim or [claim.id])]
+    run = read_run(options.run or latest_run())
+    verdicts = [claim for claim in claims.verdicts(run) if claim.id in (options.claim or [claim.id])]
     if all(claim.verdict == claims.NOT_MEASURED for claim in verdicts):
         first = verdicts[0]
-        raise BadInput(f"{options.run}: no claim can be judged; {first.id}, for example: {first.text}")
+        raise BadInput(f"{run.path}: no claim can be judged; {first.id}, for example: {first.text}")
     table = Table("", "", box=None, show_header=False, padding=(0, 2, 1, 0))
     for claim in verdicts:
         cell = Text(claim.statement, "bold")

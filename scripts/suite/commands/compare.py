@@ -37,6 +37,7 @@ from suite.base.cli import (
 )
 from suite.base.errors import BadInput
 from suite.base.files import write_whole
+from suite.base.near_misses import in_expression
 from suite.gate import formats, paired_run, sides, two_files
 from suite.gate.calibration import calibrate, thresholds_over
 from suite.gate.comparison import Comparison, last_match
@@ -106,7 +107,7 @@ interrupt (Ctrl-C), it judges the pairs measured until then.
 """
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def make_parser() -> OneLineParser:
     parser = OneLineParser(
         prog=PROGRAM,
         usage=f"{PROGRAM} [OPTIONS] OLD NEW\n"
@@ -123,7 +124,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     _add_sides(parser.add_argument_group("sides"))
     _add_measuring(parser.add_argument_group("measuring"))
     _add_judging(parser.add_argument_group("judging and telling"))
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    options = make_parser().parse_args(arguments)
     options.given = tuple(key for key, value in vars(options).items() if value not in (None, []))
     for key, value in _DEFAULTS.items():
         if key not in options.given:
@@ -331,7 +336,8 @@ def _of_recorded_pairs(options: argparse.Namespace) -> Comparison:
         pattern = pattern_of(options.only)
         names = [name for name in recorded.pairs if pattern.search(name)]
         if not names:
-            raise BadInput(f"{options.judge} has no benchmark that matches --only {options.only!r}")
+            guess = in_expression(options.only, recorded.pairs)
+            raise BadInput(f"{options.judge} has no benchmark that matches --only {options.only!r}{guess}")
         recorded = replace(recorded, pairs={name: recorded.pairs[name] for name in names})
     floors = read_calibration(options.floors).floors if options.floors else {}
     if "pairs" not in options.given and recorded.planned:

@@ -18,7 +18,7 @@ PROGRAM = "scripts/doctor"
 STYLES = {"good": "green", "mind": "yellow", "unknown": "dim"}
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def make_parser() -> OneLineParser:
     parser = OneLineParser(
         prog=PROGRAM,
         description="Shows how fit this machine is to measure, how that affects results, and how to change it. Changes "
@@ -28,7 +28,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--build", metavar="PRESET", default="release", help="use the program of this CMake preset; default: release"
     )
-    return parser.parse_args(arguments)
+    return parser
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    return make_parser().parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:

@@ -24,7 +24,7 @@ MINUTES, QUICK_MINUTES = 45.0, 10.0  # a turn of each condition takes half a min
 RESAMPLING_SEED = 20260101
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def make_parser() -> OneLineParser:
     parser = OneLineParser(
         prog=PROGRAM,
         description="Measures how often the gate errs: records comparisons of programs with themselves and with known "
@@ -60,6 +60,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--write", metavar="PAGE", type=Path, help="put the table into this page's generated block")
     add("--check", metavar="PAGE", type=Path, help="change nothing; exit with 1 if the page's block differs")
     add("--build", metavar="PRESET", default="release", help="build and record this CMake preset; default: release")
+    return parser
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = make_parser()
     options = parser.parse_args(arguments)
     if options.recorded and (options.record or options.quick or options.minutes or options.out):
         parser.error("--from does not measure, so it does not go with --record, --out, --quick or --minutes")

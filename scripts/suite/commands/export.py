@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite.base.cli import SUCCESS, OneLineParser, answer
+from suite.base.cli import RUN_HELP, SUCCESS, OneLineParser, answer, latest_run
 from suite.base.files import write_whole
 from suite.results import export
 
@@ -15,7 +15,7 @@ PROGRAM = "scripts/export"
 _SHOWN = 3
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def make_parser() -> OneLineParser:
     parser = OneLineParser(
         prog=PROGRAM,
         description="Writes a run for other tools: the median of each benchmark over its processes, or all rows.",
@@ -31,16 +31,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "Exit codes: 0 on success, 2 on bad input or if there is nothing to write.",
     )
     add = parser.add_argument
-    add(
-        "runs",
-        metavar="RUN",
-        type=Path,
-        nargs="+",
-        help="a run: its folder, run.json or run.json.gz; several for otava",
-    )
+    add("runs", metavar="RUN", type=Path, nargs="*", help=f"{RUN_HELP}; several for otava")
     add("--to", choices=list(export.FORMS), required=True, help="choose the format")
     add("-o", "--out", metavar="FILE", type=Path, help="write to this file instead of printing")
-    return parser.parse_args(arguments)
+    return parser
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    return make_parser().parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    exported = export.write(options.to, options.runs)
+    exported = export.write(options.to, options.runs or [latest_run()])
     if options.out is None:
         sys.stdout.write(exported.text)
     else:

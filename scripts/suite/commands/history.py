@@ -13,9 +13,20 @@ from typing import Any, TypeAlias
 
 from rich.table import Table
 
-from suite.base.cli import ROOT, SUCCESS, OneLineParser, answer, console_for_results, threshold, whole
+from suite.base.cli import (
+    ROOT,
+    RUN_HELP,
+    SUCCESS,
+    OneLineParser,
+    answer,
+    console_for_results,
+    latest_run,
+    threshold,
+    whole,
+)
 from suite.base.errors import BadInput
 from suite.base.files import write_whole
+from suite.base.near_misses import in_expression
 from suite.base.text import one_line
 from suite.history import check as history_check
 from suite.history import store
@@ -38,7 +49,7 @@ judge: the history is too short, or the newest run lacks a series of an earlier 
 """
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def make_parser() -> OneLineParser:
     parser = OneLineParser(
         prog=PROGRAM,
         description="Keeps the record of many runs in one file, and shows where the cost changed.",
@@ -54,7 +65,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     _parse_check(commands)
     _parse_export(commands)
     _parse_annotate(commands)
-    return parser.parse_args(arguments)
+    return parser
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    return make_parser().parse_args(arguments)
 
 
 Commands: TypeAlias = "argparse._SubParsersAction[OneLineParser]"
@@ -66,7 +81,7 @@ def _subparser(commands: Commands, name: str, help: str) -> argparse.ArgumentPar
 
 def _parse_add(commands: Commands) -> None:
     add = _subparser(commands, "add", "add runs to the record, each run once").add_argument
-    add("runs", metavar="RUN", type=Path, nargs="+", help="a run: its folder, run.json or run.json.gz")
+    add("runs", metavar="RUN", type=Path, nargs="*", help=RUN_HELP)
     add("--commit", metavar="SHA", default="", help="name the commit that was measured")
     add("--reference", metavar="REF", type=Path, help="add the run of a pinned build that was measured beside it")
 
@@ -134,8 +149,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _add(options: argparse.Namespace) -> int:
     if options.reference is not None and len(options.runs) > 1:
-        raise BadInput(f"--reference goes with one RUN.json, got {len(options.runs)}: add the others without it")
-    prepared = [store.prepare(file, options.reference) for file in options.runs]
+        raise BadInput(f"--reference goes with one RUN, got {len(options.runs)}: add the others without it")
+    prepared = [store.prepare(file, options.reference) for file in options.runs or [latest_run()]]
     with opened(options.file, to_write=True) as record:
         added = [record.add(run, one_line(options.commit)) for run in prepared]
         number = len(record.runs())
@@ -192,9 +207,12 @@ def _annotate(options: argparse.Namespace) -> int:
 
 
 def _table(options: argparse.Namespace, record: History, only: re.Pattern[str] | None) -> SeriesTable:
-    table = record.table(record.like(options.like)[-(options.last or 0) :], only)
+    runs = record.like(options.like)[-(options.last or 0) :]
+    table = record.table(runs, only)
     if not table.names:
-        raise BadInput(f"{options.file}: no series matches {only.pattern if only else '.'!r}")
+        expression = only.pattern if only else "."
+        guess = in_expression(expression, record.table(runs[-1:]).names)
+        raise BadInput(f"{options.file}: no series matches {expression!r}{guess}")
     return table
 
 

@@ -34,7 +34,7 @@ ONE_SURVIVED = 1
 STYLES = {CAUGHT: "green", SURVIVED: "bold red", UNBUILT: "yellow"}
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def make_parser() -> OneLineParser:
     parser = OneLineParser(
         prog=PROGRAM,
         description="Breaks a copy of the project in each of the ways (mutants) in tests/mutants/, builds it, and "
@@ -53,7 +53,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--folder", type=Path, help="keep the copies in this folder for the next time; default: a temporary folder"
     )
-    return parser.parse_args(arguments)
+    return parser
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    return make_parser().parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:

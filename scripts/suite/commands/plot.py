@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from suite import charts
-from suite.base.cli import SUCCESS, OneLineParser, answer
+from suite.base.cli import RUN_HELP, SUCCESS, OneLineParser, answer, latest_run
 from suite.base.errors import BadInput
 from suite.charts.across import overlay
 from suite.results.read import read_run
@@ -17,7 +17,7 @@ from suite.results.read import read_run
 PROGRAM = "scripts/plot"
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def make_parser() -> OneLineParser:
     parser = OneLineParser(
         prog=PROGRAM,
         description="Draws every chart that the run has data for, and prints the files. From several runs (machines, "
@@ -26,13 +26,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         f"Charts of several runs: {', '.join(overlay.names())}.",
     )
     add = parser.add_argument
-    add(
-        "runs",
-        metavar="RUN",
-        type=Path,
-        nargs="+",
-        help=f"a run: its folder, run.json or run.json.gz; at most {overlay.MOST_RUNS}",
-    )
+    add("runs", metavar="RUN", type=Path, nargs="*", help=f"{RUN_HELP}; at most {overlay.MOST_RUNS}")
     add(
         "--chart",
         metavar="NAME",
@@ -57,7 +51,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add(
         "--out", metavar="DIR", type=Path, help="write to this folder; default: the folder figures beside the first run"
     )
-    return parser.parse_args(arguments)
+    return parser
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    return make_parser().parse_args(arguments)
 
 
 def _formats(text: str) -> tuple[str, ...]:
@@ -76,7 +74,7 @@ def _plot(options: argparse.Namespace) -> int:
     several = len(options.runs) > 1
     if several:
         _check_overlays(options)
-    runs = [read_run(file) for file in options.runs]
+    runs = [read_run(file) for file in options.runs or [latest_run()]]
     folder = options.out or runs[0].path.parent / "figures"
     if several:
         names, look = options.chart or overlay.names(), charts.Look(options.theme, options.size)
@@ -84,7 +82,7 @@ def _plot(options: argparse.Namespace) -> int:
     else:
         files = charts.draw_all(runs[0], folder, options.format, options.theme, options.size, options.chart)
     if not files:
-        reason = "no two of the runs have data" if several else f"{options.runs[0]} has no data"
+        reason = "no two of the runs have data" if several else f"{runs[0].path} has no data"
         raise BadInput(f"{reason} for {', '.join(options.chart or ['any chart'])}")
     for file in files:
         print(file)

@@ -56,7 +56,7 @@ REPLAY_PER_CALL, REPLAY_PER_BENCHMARK = 8.5e-6, 0.3
 REPLAY_SHARE = 0.35  # of the budget, at most
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def make_parser() -> OneLineParser:
     parser = OneLineParser(
         prog=PROGRAM,
         usage="%(prog)s [options] -- COMMAND [ARGUMENT...]\n       %(prog)s [options] --recording FILE",
@@ -86,6 +86,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--out", metavar="DIR", type=Path, help="write to this folder; default: results/<time>-program")
     add("--no-figures", action="store_true", help="do not draw figures, and do not write the report")
     add("--build", metavar="PRESET", default="release", help="build and measure this CMake preset; default: release")
+    return parser
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = make_parser()
     options = parser.parse_args(arguments)
     if bool(options.command) == (options.recording is not None):
         parser.error("COMMAND or --recording FILE is needed, not both: for example scripts/program -- ls -l")

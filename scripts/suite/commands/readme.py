@@ -14,7 +14,7 @@ PROGRAM = "scripts/readme"
 STALE = 1
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def make_parser() -> OneLineParser:
     parser = OneLineParser(
         prog=PROGRAM,
         description="Rewrites the generated blocks of README.md and of the chapters in docs/, and "
@@ -30,7 +30,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     either.add_argument(
         "--extend", metavar="RUN", type=Path, help="first add the families of this run that the reference lacks"
     )
-    return parser.parse_args(arguments)
+    return parser
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    return make_parser().parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:

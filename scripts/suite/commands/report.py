@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite.base.cli import SUCCESS, OneLineParser, answer
+from suite.base.cli import RUN_HELP, SUCCESS, OneLineParser, answer, latest_run
 from suite.base.errors import BadInput
 from suite.pages import report
 from suite.results.read import read_run
@@ -15,7 +15,7 @@ from suite.results.read import read_run
 PROGRAM = "scripts/report"
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def make_parser() -> OneLineParser:
     parser = OneLineParser(
         prog=PROGRAM,
         description="Makes one HTML page that needs no network: findings, the machine, every chart, and all figures to "
@@ -23,20 +23,18 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         epilog="Exit codes: 0 on success, 2 bad input.",
     )
     add = parser.add_argument
-    add(
-        "runs",
-        metavar="RUN",
-        type=Path,
-        nargs="+",
-        help=f"runs: their folders, run.json or run.json.gz; at most {report.MOST_RUNS}",
-    )
+    add("runs", metavar="RUN", type=Path, nargs="*", help=f"{RUN_HELP}; at most {report.MOST_RUNS}")
     add("-o", "--out", metavar="FILE", type=Path, help="write to this file; default: report.html beside the first run")
-    return parser.parse_args(arguments)
+    return parser
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    return make_parser().parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
-    return answer(PROGRAM, lambda: _report(options.runs, options.out))
+    return answer(PROGRAM, lambda: _report(options.runs or [latest_run()], options.out))
 
 
 def _report(files: Sequence[Path], out: Path | None) -> int:

@@ -47,7 +47,7 @@ MOST_SECONDS = 100_000
 MEASURED_IN_ALL = {"smoke": 0.0, "quick": 240.0, "full": 3600.0}
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def make_parser() -> OneLineParser:
     parser = OneLineParser(
         prog=PROGRAM,
         description="Builds, measures, draws, and prints the findings. Then measures the benchmarks further that the "
@@ -84,7 +84,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add("--no-figures", action="store_true", help="do not draw figures, and do not write the report")
     add("--build", metavar="PRESET", default="release", help="build and measure this CMake preset; default: release")
-    return parser.parse_args(arguments)
+    return parser
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    return make_parser().parse_args(arguments)
 
 
 def _seconds(text: str) -> int:

@@ -19,7 +19,7 @@ PROGRAM = "scripts/verify"
 STYLES = {verify.PASS: "green", verify.FAIL: "bold red", verify.SKIPPED: "yellow"}
 
 
-def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+def make_parser() -> OneLineParser:
     parser = OneLineParser(
         prog=PROGRAM,
         description="Tests the suite's claims about itself on this machine, in a few minutes. A claim passes, "
@@ -29,7 +29,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--build", metavar="PRESET", default="release", help="build and test this CMake preset; default: release"
     )
-    return parser.parse_args(arguments)
+    return parser
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    return make_parser().parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from suite.base.cli import pattern_of
 from suite.base.errors import BadInput
+from suite.base.near_misses import in_expression
 from suite.gate import sequential_test
 from suite.gate.comparison import IN_PAIRS, Comparison, Judgement
 from suite.gate.controls import controls_that_moved
@@ -101,7 +102,8 @@ def select(old: Catalogue, new: Catalogue, only: str | None, strategy: str | Non
     shared = tuple(name for name in old_names if name in set(new_names))
     if not shared:
         searched = "the core set" if only is None else repr(only)
-        raise BadInput(f"no benchmark that both sides have matches {searched}")
+        guess = in_expression(only or "", (*old.benchmarks, *new.benchmarks))
+        raise BadInput(f"no benchmark that both sides have matches {searched}{guess}")
     missing = [f"{name}: only the old side has it" for name in old_names if name not in set(new_names)]
     missing += [f"{name}: only the new side has it" for name in new_names if name not in set(old_names)]
     return shared, missing

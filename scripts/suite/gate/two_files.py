@@ -16,6 +16,7 @@ from datetime import datetime
 
 from suite.base.cli import pattern_of
 from suite.base.errors import BadInput
+from suite.base.near_misses import in_expression
 from suite.base.text import one_line
 from suite.gate.comparison import BETTER, SAME, TWO_FILES, UNDECIDED, WORSE, Comparison, Judgement, last_match
 from suite.gate.pairs_file import Side
@@ -72,7 +73,8 @@ def compare(base: Run, new: Run, rules: Rules = Rules()) -> Comparison:
         )
     old_benchmarks, new_benchmarks = _selected(base, rules.only), _selected(new, rules.only)
     if not old_benchmarks and not new_benchmarks:
-        raise BadInput(f"neither {base.path} nor {new.path} has a benchmark that matches {rules.only!r}")
+        guess = in_expression(rules.only or "", (*base.by_name, *new.by_name))
+        raise BadInput(f"neither {base.path} nor {new.path} has a benchmark that matches {rules.only!r}{guess}")
     gaps = list(_gaps(base, new, old_benchmarks, new_benchmarks))
     rows, unjudged = _rows(base, new, old_benchmarks, new_benchmarks)
     judgements = _judgements([row for row in rows if not row.problem], rules)

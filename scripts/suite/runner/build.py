@@ -15,6 +15,7 @@ from rich.console import Console
 
 from suite.base.cli import bar
 from suite.base.errors import BadInput
+from suite.base.near_misses import did_you_mean
 
 
 def build(root: Path, preset: str, status: Console, target: str = "stackheap", beside: Sequence[str] = ()) -> Path:
@@ -22,7 +23,8 @@ def build(root: Path, preset: str, status: Console, target: str = "stackheap", b
     Raises BadInput."""
     offered = _presets(root)
     if preset not in offered:
-        raise BadInput(f"preset {preset!r} does not exist; CMakePresets.json has: {', '.join(offered)}")
+        guess = did_you_mean(preset, offered)
+        raise BadInput(f"preset {preset!r} does not exist{guess}; CMakePresets.json has: {', '.join(offered)}")
     folder = root / "build" / preset
     with _alone_in(folder, status):
         if not (folder / "build.ninja").exists():

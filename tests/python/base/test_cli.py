@@ -1,16 +1,26 @@
-"""Does a threshold mean the same in every command?"""
+"""Do options, runs and wrong words mean the same in every command?"""
 
 from __future__ import annotations
 
+import importlib
+import re
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from suite.base import cli
-from suite.commands import compare, history
+from suite.base import cli, near_misses
+from suite.commands import claims, compare, export, history, plot, report
+from suite.results.compact import write_compact
+from support import ROOT, synthetic
 
 Main = Callable[[Sequence[str]], int]
+
+COMMANDS = sorted(file.stem for file in (ROOT / "scripts/suite/commands").glob("[a-z]*.py"))
+
+
+# ---- thresholds
 
 
 @pytest.mark.parametrize(
@@ -40,3 +50,123 @@ def test_every_command_reads_the_same_share(parse: Callable[[Sequence[str]], obj
     for text in ("2%", "0.02"):
         assert vars(parse([*words, "--threshold", text]))["threshold"] == 0.02
         assert compare.parse(["a", "b", "--threshold", text, "--threshold", f"^x/={text}"]).threshold == [("", 0.02), ("^x/", 0.02)]
+
+
+# ---- which run is read
+
+READ_A_RUN: dict[str, tuple[Main, tuple[str, ...]]] = {
+    "claims": (claims.main, ()),
+    "export": (export.main, ("--to", "bencher")),
+    "history": (history.main, ("--file", "/nowhere/history.sqlite", "add")),
+    "plot": (plot.main, ()),
+    "report": (report.main, ()),
+}
+
+
+@pytest.mark.parametrize("name", READ_A_RUN)
+def test_without_a_run_a_command_reads_the_latest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.setattr(cli, "LATEST", tmp_path / "latest")
+    main, words = READ_A_RUN[name]
+    assert main(words) == 2
+    missing = f"scripts/{name}: results/latest does not exist: measure with scripts/run, or name a run\n"
+    assert capsys.readouterr().err == missing
+    (tmp_path / "latest").mkdir()
+    (tmp_path / "latest/run.json").write_text("[]")
+    assert main(words) == 2
+    assert f"scripts/{name}: {tmp_path}/latest/run.json: is JSON, but not a result" in capsys.readouterr().err
+
+
+def test_a_run_is_its_folder_its_file_or_the_latest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "a run"
+    folder.mkdir()
+    write_compact(folder / "run.json.gz", synthetic.document(keep=lambda name: name.startswith("churn/")))
+    monkeypatch.setattr(cli, "LATEST", folder)
+    printed = []
+    for words in ((), (str(folder),), (str(folder / "run.json.gz"),)):
+        assert export.main(["--to", "bencher", *words]) == 0
+        printed.append(capsys.readouterr().out)
+    assert len(set(printed)) == 1 and "churn/" in printed[0]
+
+
+# ---- near misses
+
+
+@pytest.mark.parametrize(
+    ("main", "words", "message"),
+    [
+        (plot.main, ["--chart", "cost_64"], "invalid choice: 'cost_64'; did you mean cost_64b? (--help"),
+        (claims.main, ["--claim", "Stack-Faster"], "; did you mean stack-is-faster? (--help"),
+        (plot.main, ["--theme", "drak"], "invalid choice: 'drak'; did you mean dark? (choose from 'light', 'dark')"),
+        (plot.main, ["--theme", "blue"], "invalid choice: 'blue' (choose from 'light', 'dark')"),
+        (compare.main, ["a", "b", "--tresholds=2%"], "--tresholds=2%; did you mean --threshold?"),
+        (history.main, ["chek"], "invalid choice: 'chek'; did you mean check? (choose from 'add', "),
+        (history.main, ["check", "--alow-short"], "--alow-short; did you mean --allow-short?"),
+        (history.main, ["list", "--alow-short"], "unrecognized arguments: --alow-short (--help"),
+    ],
+)
+def test_a_wrong_word_is_answered_with_the_word_that_was_probably_meant(
+    capsys: pytest.CaptureFixture[str], main: Main, words: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    error = capsys.readouterr().err
+    assert end.value.code == 2 and error.count("\n") == 1
+    assert message in error
+
+
+@pytest.mark.parametrize(
+    ("expression", "guess"),
+    [
+        ("^scopd/", "; did you mean scoped?"),
+        (r"\bscoped/jemaloc/", "; did you mean jemalloc?"),
+        ("^scoped/jemalloc/bytes:128", ""),  # every word is known, and no benchmark has all of them
+        ("^wholly_unlike/", ""),
+    ],
+)
+def test_an_expression_without_a_match_is_answered_with_a_name_like_it(expression: str, guess: str) -> None:
+    names = ("scoped/jemalloc/bytes:64", "scoped/glibc/bytes:64", "churn/glibc/live:100")
+    assert near_misses.in_expression(expression, names) == guess
+
+
+# ---- the version
+
+
+def version_of(name: str) -> None:
+    with pytest.raises(SystemExit) as end:
+        importlib.import_module(f"suite.commands.{name}").main(["--version"])
+    assert end.value.code == 0
+
+
+def test_a_command_says_the_version_and_the_revision(capfd: pytest.CaptureFixture[str]) -> None:
+    version_of("claims")
+    number = re.search(r"^project\(stackheap VERSION (\S+) ", (ROOT / "CMakeLists.txt").read_text(), re.MULTILINE)
+    assert number
+    line = capfd.readouterr().out
+    assert re.fullmatch(rf"scripts/claims \(stackheap\) {re.escape(number[1])}, revision [\w./-]+\n", line)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_asks_for_its_version(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    asked: list[str] = []
+
+    def ask(command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
+        asked.append(command[1])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", ask)
+    version_of(name)
+    assert asked == [f"scripts/{name}"]
+
+
+def test_every_shell_script_says_its_version(tmp_path: Path) -> None:
+    """These need no Python, so they ask the same script themselves."""
+    scripts = [file for file in (ROOT / "scripts").iterdir() if file.is_file() and "suite/launch" not in file.read_text()]
+    assert sorted(file.name for file in scripts) == ["cross", "lint", "sanitize", "setup", "test"]
+    for file in scripts:
+        done = subprocess.run([file, "--version"], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.startswith(f"scripts/{file.name} (stackheap) ")

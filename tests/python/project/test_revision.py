@@ -14,6 +14,7 @@ import pytest
 from support import ROOT
 
 HARNESS = Path("benchmarks", "harness")
+VERSION = Path("scripts", "suite", "version")
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None or shutil.which("cmake") is None, reason="needs git and cmake")
 
@@ -26,10 +27,9 @@ def run(*command: str | Path, folder: Path) -> str:
 
 
 def copied(folder: Path) -> Path:
-    (folder / HARNESS).mkdir(parents=True)
-    for name in ("revision.cmake", "revision.txt"):
-        shutil.copy(ROOT / HARNESS / name, folder / HARNESS / name)
-    shutil.copy(ROOT / ".gitattributes", folder / ".gitattributes")
+    for name in (HARNESS / "revision.cmake", HARNESS / "revision.txt", VERSION, Path(".gitattributes")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
     return folder
 
 
