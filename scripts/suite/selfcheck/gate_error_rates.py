@@ -20,7 +20,6 @@ from typing import Optional, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import beta
 
 from suite.base import phrases
 from suite.base.blocks import BLOCK, OPENING
@@ -45,6 +44,7 @@ from suite.selfcheck.gate_recording import (
     Turn,
 )
 from suite.selfcheck.other_tools import OTHER_RULES, OtherRule
+from suite.stats.distributions import beta_point
 from suite.stats.estimates import median, robust_deviation
 
 PERCENTS = tuple(percent for percent in SLOWDOWNS if percent != SAME_ON_BOTH_SIDES)
@@ -79,8 +79,8 @@ class Tally:
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of Clopper and Pearson, which covers at least 95 %."""
-        low = float(beta.ppf(0.025, self.hits, self.trials - self.hits + 1)) if self.hits else 0.0
-        high = float(beta.ppf(0.975, self.hits + 1, self.trials - self.hits)) if self.hits < self.trials else 1.0
+        low = beta_point(0.025, self.hits, self.trials - self.hits + 1) if self.hits else 0.0
+        high = beta_point(0.975, self.hits + 1, self.trials - self.hits) if self.hits < self.trials else 1.0
         return low, high
 
 

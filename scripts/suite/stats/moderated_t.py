@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import polygamma, psi
-from scipy.stats import t as student
+
+from suite.stats.distributions import digamma, student_tail, tetragamma, trigamma
 
 OUTWARDS = 3.0
 _SMALLEST_DEVIATION = 0.001  # of logarithms: a counter may have the same value in every process
@@ -81,8 +81,8 @@ def _upper_tails(pairs: Sequence[tuple[_Limited, _Limited]], of_kind: NDArray[np
     for kind in set(of_kind):
         here = of_kind == kind
         variances[here], freedom[here] = _raised(variances[here], freedom[here])
-    tails: Array = student.sf(differences / np.sqrt(variances * (1 / sizes).sum(axis=1)), freedom)
-    return tails
+    statistics = differences / np.sqrt(variances * (1 / sizes).sum(axis=1))
+    return np.array([student_tail(*parts) for parts in zip(statistics.tolist(), freedom.tolist())])
 
 
 def _raised(variances: Array, freedom: Array) -> tuple[Array, Array]:
@@ -105,12 +105,13 @@ def fit_prior(variances: Array, freedom: Array) -> Prior:
     """The prior by the method of moments on the logarithms of the variances: section 6.2 of Smyth's article."""
     if len(variances) < 2:
         return Prior(float(variances[0]), 0.0)
-    logs = np.log(variances) - psi(freedom / 2) + np.log(freedom / 2)
-    spread = float(logs.var(ddof=1) - polygamma(1, freedom / 2).mean())
+    halves = (freedom / 2).tolist()
+    logs = np.log(variances) - np.array([digamma(half) - math.log(half) for half in halves])
+    spread = float(logs.var(ddof=1) - np.mean([trigamma(half) for half in halves]))
     if spread <= 0.0:
         return Prior(math.exp(logs.mean()), math.inf)
     half = _inverse_trigamma(spread)
-    return Prior(math.exp(logs.mean() + psi(half) - math.log(half)), 2 * half)
+    return Prior(math.exp(logs.mean() + digamma(half) - math.log(half)), 2 * half)
 
 
 def _inverse_trigamma(value: float) -> float:
@@ -121,8 +122,7 @@ def _inverse_trigamma(value: float) -> float:
         return 1 / value
     y = 0.5 + 1 / value
     for _ in range(50):
-        trigamma = float(polygamma(1, y))
-        step = trigamma * (1 - trigamma / value) / float(polygamma(2, y))
+        step = trigamma(y) * (1 - trigamma(y) / value) / tetragamma(y)
         y += step
         if -step / y < 1e-8:
             break

@@ -9,9 +9,8 @@ from functools import cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binom, rankdata
-from scipy.stats import t as student
 
+from suite.stats.distributions import binomial_tail, student_point, student_tail
 from suite.stats.estimates import signed_rank_counts
 
 
@@ -29,12 +28,7 @@ def sign_test(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
     """The same two p-values by the sign test: how likely so many differences, or more, have that sign. Zeros are left
     out."""
     above, below = int(np.sum(differences > 0.0)), int(np.sum(differences < 0.0))
-    return _binomial_tail(above + below, above), _binomial_tail(above + below, below)
-
-
-@cache
-def _binomial_tail(n: int, k: int) -> float:
-    return float(binom.sf(k - 1, n, 0.5))
+    return binomial_tail(above + below, above), binomial_tail(above + below, below)
 
 
 def signed_rank(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
@@ -50,11 +44,12 @@ def signed_rank(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
 
 
 def _ranks(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The ranks that rankdata gives. Without ties, rankdata itself takes several times as long."""
+    """The ranks from 1; ties get their mean rank."""
     order = np.argsort(values)
-    if (values[order[1:]] == values[order[:-1]]).any():
-        tied: npt.NDArray[np.float64] = rankdata(values)
-        return tied
+    if (values[order[1:]] == values[order[:-1]]).any():  # without ties, what follows takes a fraction of the time
+        _, place, number = np.unique(values, return_inverse=True, return_counts=True)
+        mean_ranks: npt.NDArray[np.float64] = number.cumsum() - (number - 1) / 2
+        return mean_ranks[place]
     ranks = np.empty(len(values))
     ranks[order] = np.arange(1, len(values) + 1)
     return ranks
@@ -100,7 +95,7 @@ def paired_t(series: Sequence[npt.NDArray[np.float64]]) -> list[PairedT]:
     for differences, variance in zip(series, own):
         mean, freedom = float(np.mean(differences)), len(differences) - 1
         error = math.sqrt(max(variance, least) / len(differences))
-        ends = float(student.ppf(0.95, freedom)) * error
-        up, down = (min(1.0, 2 * float(tail(mean / error, freedom))) for tail in (student.sf, student.cdf))
+        ends = student_point(0.05, freedom) * error
+        up, down = (min(1.0, 2 * student_tail(t, freedom)) for t in (mean / error, -mean / error))
         tests.append(PairedT(up, down, mean - ends, mean + ends))
     return tests
