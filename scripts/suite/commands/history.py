@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from rich.table import Table
 
+from suite.base import phrases
 from suite.base.cli import (
     ROOT,
     RUN_HELP,
@@ -30,7 +31,8 @@ from suite.base.near_misses import in_expression
 from suite.base.text import one_line
 from suite.history import check as history_check
 from suite.history import store
-from suite.history.store import Annotation, Entry, History, SeriesTable, opened
+from suite.history.check import JudgedSeries, Judgement
+from suite.history.store import Annotation, Entry, History, opened
 from suite.stats import change_points
 
 PROGRAM = "scripts/history"
@@ -41,11 +43,15 @@ A series is one figure of one benchmark on one machine, in one profile: the rati
 given, else core cycles, else nanoseconds. trend, check and export take the series of the newest run; --like RUN takes
 the series of another run. RUN is a number from list, or the beginning of a commit.
 
-check judges the last {history_check.LAST_RUNS} runs. It fails if a series got worse, is still worse in the newest run, and
-no annotation accepts the change. An annotation covers its run, and up to {history_check.RUNS_BESIDE} runs beside it.
+check and trend judge the last {history_check.LAST_RUNS} runs, and all series together, whichever are shown. check fails if
+a series got worse, is still worse in the newest run, and no annotation accepts the change. An annotation covers its run,
+and up to {history_check.RUNS_BESIDE} runs beside it. The first verdict needs some runs, which add and check tell. Where a
+change is too new for a verdict, an early warning names the series whose newest interval lies beyond those of all earlier
+runs, by more than the threshold: that is not a verdict, and check passes unless --strict is given.
 
 Exit codes: 0 on success, and check found no series worse; 1 check found a series worse; 2 bad input, or check cannot
-judge: the history is too short, or the newest run lacks a series of an earlier run (a benchmark that failed or is gone).
+judge: the history is too short, the newest run lacks a series of an earlier run (a benchmark that failed or is gone), or
+with --strict, an early warning.
 """
 
 
@@ -93,7 +99,7 @@ def _parse_trend(commands: Commands) -> None:
     add("--theme", choices=("light", "dark"), default="light", help="choose the chart's colours; default: light")
     add("--size", choices=("talk", "paper"), default="talk", help="choose the chart's size; default: talk")
     _add_threshold(add)
-    _add_runs(add, None)
+    _add_runs(add, history_check.LAST_RUNS)
 
 
 def _parse_check(commands: Commands) -> None:
@@ -101,8 +107,9 @@ def _parse_check(commands: Commands) -> None:
     add("--format", choices=list(history_check.FORMS), default="text", help="choose the format; default: text")
     add("--allow-short", action="store_true", help="pass, with a message, if the history is too short")
     add("--allow-missing", action="store_true", help="ignore series that the newest run lacks")
+    add("--strict", action="store_true", help="exit with 2 on an early warning")
     add("--all", action="store_true", help="also show series that got better, and accepted changes")
-    add("--only", metavar="REGEX", type=_expression, help="take only series whose name matches")
+    add("--only", metavar="REGEX", type=_expression, help="show, and fail for, only series whose name matches")
     _add_threshold(add)
     _add_runs(add, history_check.LAST_RUNS)
 
@@ -154,10 +161,19 @@ def _add(options: argparse.Namespace) -> int:
     with opened(options.file, to_write=True) as record:
         added = [record.add(run, one_line(options.commit)) for run in prepared]
         number = len(record.runs())
+        alike, needed = _progress(record)
     for run, is_new in zip(prepared, added):
         print(f"{run.path}: {'added' if is_new else 'is in the record already'}")
-    print(f"{options.file}: {number} runs")
+    print(f"{options.file}: {phrases.count(number, 'run')}")
+    if alike < needed:
+        print(f"no verdict yet: {alike} of the {needed} runs that the first verdict needs")
     return SUCCESS
+
+
+def _progress(record: History) -> tuple[int, int]:
+    """The runs like the newest that check judges, and the runs that the first verdict needs."""
+    runs = record.like(None)[-history_check.LAST_RUNS :]
+    return len(runs), history_check.runs_needed(len(record.table(runs).names))
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -203,62 +219,76 @@ def _annotate(options: argparse.Namespace) -> int:
         if not annotation.text:
             raise BadInput("TEXT must not be empty")
         record.annotate(annotation)
+        print(_annotated(record, annotation))
     return SUCCESS
 
 
-def _table(options: argparse.Namespace, record: History, only: re.Pattern[str] | None) -> SeriesTable:
-    runs = record.like(options.like)[-(options.last or 0) :]
-    table = record.table(runs, only)
-    if not table.names:
-        expression = only.pattern if only else "."
-        guess = in_expression(expression, record.table(runs[-1:]).names)
-        raise BadInput(f"{options.file}: no series matches {expression!r}{guess}")
-    return table
+def _annotated(record: History, annotation: Annotation) -> str:
+    """`run 21 (c0020), 2024-01-21: 'compiler 13' accepts the changes of all 20 series there`."""
+    runs = record.runs()
+    names = record.table(record.like(None)).names
+    number = sum(annotation.speaks_of(name) for name in names)
+    place = annotation.place_in(runs)
+    where = f"{runs[place].label}, {runs[place].measured}" if place is not None else f"from {annotation.moment} on"
+    series = f"all {number} series" if number == len(names) else f"{number} of {len(names)} series"
+    effect = "accepts the changes of" if annotation.accepts else "is a note, and accepts nothing, on"
+    return f"{where}: {annotation.text!r} {effect} {series}"
+
+
+def _judged(options: argparse.Namespace, record: History) -> Judgement:
+    """All series of these runs, judged together."""
+    table = record.table(record.like(options.like)[-(options.last or 0) :])
+    return history_check.judge(table, record.annotations(), options.threshold, record.intervals)
+
+
+def _only(options: argparse.Namespace, judgement: Judgement, pattern: re.Pattern[str] | None) -> Judgement:
+    """The series whose name matches. Raises BadInput where none does."""
+    chosen = judgement if pattern is None else judgement.only(pattern)
+    if not chosen.series:
+        raise _no_series(options, pattern, [series.name for series in judgement.series])
+    return chosen
+
+
+def _no_series(options: argparse.Namespace, pattern: re.Pattern[str] | None, names: Sequence[str]) -> BadInput:
+    expression = pattern.pattern if pattern else "."
+    return BadInput(f"{options.file}: no series matches {expression!r}{in_expression(expression, names)}")
 
 
 def _check(options: argparse.Namespace) -> int:
     with opened(options.file) as record:
-        series, annotations = _table(options, record, options.only), record.annotations()
-    verdict = history_check.find_changes(series, annotations, options.threshold)
-    if not verdict.judged:
-        needed = change_points.fewest_runs(len(series.names))
-        too_short = (
-            f"{options.file}: the history is too short: it has {verdict.runs} runs like the newest; with "
-            f"{len(series.names)} series, a change in one series can be distinguished from noise from {needed} runs on"
-        )
-        if not options.allow_short:
-            raise BadInput(too_short)
-        print(json.dumps({"too_short": too_short}) if options.format == "json" else too_short)
-        return SUCCESS
-    print(history_check.FORMS[options.format](verdict, options.all))
+        verdict = _only(options, _judged(options, record), options.only)
+    if verdict.judged or verdict.early_warnings or options.allow_short:
+        print(history_check.FORMS[options.format](verdict, options.all))
+    if not verdict.judged and not options.allow_short:
+        raise BadInput(f"{options.file}: the history is too short: {history_check.waiting_text(verdict)} "
+                       "(--allow-short passes)")  # fmt: skip
     if verdict.gone and not options.allow_missing:
         return CANNOT_JUDGE
-    return WORSE if verdict.new_and_worse else SUCCESS
+    if verdict.new_and_worse:
+        return WORSE
+    return CANNOT_JUDGE if options.strict and verdict.early_warnings else SUCCESS
 
 
 def _trend(options: argparse.Namespace) -> int:
     with opened(options.file) as record:
+        judgement = _judged(options, record)
         try:
-            series = _table(options, record, re.compile(f"^{re.escape(options.name)}$"))
+            chosen = _only(options, judgement, re.compile(f"^{re.escape(options.name)}$"))
         except BadInput:
-            series = _table(options, record, _named(options.name))
-        annotations, machine = record.annotations(), record.machine(series.runs[0].machine)
+            chosen = _only(options, judgement, _named(options.name))
+        annotations, machine = record.annotations(), record.machine(judgement.newest.machine)
     if options.chart is not None:
-        _draw(options, series, annotations, machine)
+        _draw(options, chosen.series, annotations, machine)
         return SUCCESS
-    for index, name in enumerate(series.names):
-        runs, values = series.series(index)
-        unit = store.unit_of(series.metrics[index], runs[-1].unit)
-        print(f"{name}, {unit}, {len(runs)} runs, the newest {values[-1]:.4g}")
-        for point in change_points.find_change_points(values.tolist(), options.threshold):
-            first = runs[point.index]
-            annotated = [
-                annotation.text
-                for annotation in annotations
-                if annotation.speaks_of(name) and annotation.place_in(runs) == point.index
-            ]
-            line = f"    {first.measured} {first.label}: {history_check.size_text(point.size)}"
-            print("; ".join([line, *annotated, *store.changed_facts(runs[point.index - 1], first)]))
+    for series in chosen.series:
+        print(f"{series.name}, {series.unit}, {phrases.count(len(series.runs), 'run')}, the newest {series.values[-1]:.4g}")
+        for change in series.changes:
+            parts = (f"{change.kind}: {history_check.change_text(change)}", *change.notes, *change.facts)
+            print(f"    {'; '.join(parts)}")
+        if series.early:
+            print(f"    {history_check.EARLY_WARNING}: {history_check.warning_text(series.early)}")
+    if not chosen.judged:
+        print(f"{history_check.NO_VERDICT}: {history_check.waiting_text(chosen)}")
     return SUCCESS
 
 
@@ -270,7 +300,10 @@ def _named(text: str) -> re.Pattern[str]:
 
 
 def _draw(
-    options: argparse.Namespace, series: SeriesTable, annotations: Sequence[Annotation], machine: dict[str, object]
+    options: argparse.Namespace,
+    series: Sequence[JudgedSeries],
+    annotations: Sequence[Annotation],
+    machine: dict[str, object],
 ) -> None:
     from suite import charts  # takes a second, and only this command needs it
     from suite.charts.across import trend
@@ -278,11 +311,9 @@ def _draw(
     file: Path = options.chart
     if file.suffix[1:] not in charts.FORMATS:
         raise BadInput(f"--chart takes a file that ends in .{', .'.join(charts.FORMATS)}, got {file}")
-    if len(series.names) > 1:
-        raise BadInput(
-            f"--chart draws one series, but {options.name!r} names {len(series.names)}: {series.names[0]}, ..."
-        )
-    sheet = trend.draw(series, annotations, machine, options.threshold, charts.Look(options.theme, options.size))
+    if len(series) > 1:
+        raise BadInput(f"--chart draws one series, but {options.name!r} names {len(series)}: {series[0].name}, ...")
+    sheet = trend.draw(series[0], annotations, machine, charts.Look(options.theme, options.size))
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, charts.render(sheet, file.suffix[1:]))
     print(file)
@@ -305,7 +336,10 @@ Row = dict[str, Any]
 
 
 def _values(options: argparse.Namespace, record: History) -> Iterator[Row]:
-    series = _table(options, record, options.only)
+    runs = record.like(options.like)[-(options.last or 0) :]
+    series = record.table(runs, options.only)
+    if not series.names:
+        raise _no_series(options, options.only, record.table(runs[-1:]).names)
     for entry, values in zip(series.runs, series.values.tolist()):
         for name, metric, value in zip(series.names, series.metrics, values):
             if value == value:

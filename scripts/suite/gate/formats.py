@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import re
 import xml.etree.ElementTree as xml
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,8 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from suite.base.cli import PLAIN_WIDTH
+from suite.base.markdown import code, escaped, plain
 from suite.base.phrases import count
-from suite.base.text import printable, three_figures, time_text
+from suite.base.text import three_figures, time_text
 from suite.gate import explanation
 from suite.gate.comparison import (
     BETTER,
@@ -159,11 +159,6 @@ def _first(lines: Sequence[str], most: int = _MOST_LINES) -> list[str]:
     return [*lines[:most], *([f"and {len(lines) - most:,} more"] if len(lines) > most else [])]
 
 
-def plain(text: str) -> str:
-    """The text without control characters, unpaired surrogates, and signs that turn the direction of writing."""
-    return printable(text, "\N{REPLACEMENT CHARACTER}")
-
-
 # ---- on a terminal
 
 
@@ -240,9 +235,9 @@ def _table(verdict: str, judgements: Iterable[Judgement]) -> Table:
 def as_markdown(comparison: Comparison, strict: bool = False) -> str:
     """A short text: the worse benchmarks first, the others folded. At most about 40,000 letters."""
     worse = comparison.with_verdict(WORSE)
-    pieces = [f"**{_escaped(headline(comparison, strict))}**", _sides_in_markdown(comparison)]
+    pieces = [f"**{escaped(headline(comparison, strict))}**", _sides_in_markdown(comparison)]
     if comparison.problems:
-        pieces.append("\n".join(f"- {_escaped(line)}" for line in _first(comparison.problems)))
+        pieces.append("\n".join(f"- {escaped(line)}" for line in _first(comparison.problems)))
     if worse:
         pieces.append(_markdown_table(worse[:_MOST_WORSE]))
     pieces += [f"{len(worse) - _MOST_WORSE:,} more benchmarks are worse."] if len(worse) > _MOST_WORSE else []
@@ -258,23 +253,23 @@ def as_markdown(comparison: Comparison, strict: bool = False) -> str:
         title = f"{len(bimodal):,} bimodal, so without a verdict"
         pieces.append(_folded(title, _markdown_table(bimodal[:_MOST_OTHERS])))
     if comparison.warnings:
-        lines = "\n".join(f"- {_escaped(line)}" for line in _first(comparison.warnings))
+        lines = "\n".join(f"- {escaped(line)}" for line in _first(comparison.warnings))
         pieces.append(_folded(count(len(comparison.warnings), "warning"), lines))
     if _facts(comparison):
-        rows = [f"| {_escaped(key)} | {_escaped(old)} | {_escaped(new)} |" for key, old, new in _facts(comparison)]
+        rows = [f"| {escaped(key)} | {escaped(old)} | {escaped(new)} |" for key, old, new in _facts(comparison)]
         pieces.append(_folded("The two sides", "\n".join(("| | old | new |", "|---|---|---|", *rows))))
     return "\n\n".join(pieces) + "\n"
 
 
 def _sides_in_markdown(comparison: Comparison) -> str:
-    return f"{_escaped(comparison.method)}: {_code(comparison.old.label)} (old) and {_code(comparison.new.label)} (new)"
+    return f"{escaped(comparison.method)}: {code(comparison.old.label)} (old) and {code(comparison.new.label)} (new)"
 
 
 def _markdown_table(judgements: Iterable[Judgement]) -> str:
     rows = (
-        f"| {_code(judgement.name)} | {change(judgement.ratio.median)} | {interval(judgement.ratio)} "
-        f"| {_escaped(_others(judgement))} | {_escaped(_was_and_is(judgement))} "
-        f"| {_escaped('; '.join(judgement.notes))} |"
+        f"| {code(judgement.name)} | {change(judgement.ratio.median)} | {interval(judgement.ratio)} "
+        f"| {escaped(_others(judgement))} | {escaped(_was_and_is(judgement))} "
+        f"| {escaped('; '.join(judgement.notes))} |"
         for judgement in judgements
     )
     header = ("| | change | interval | cycles, instructions | from, to | note |", "|---|--:|--:|---|---|---|")
@@ -285,48 +280,11 @@ def _explained(judgement: Judgement) -> str:
     assert judgement.explanation
     conclusion, *details = explanation.text_lines(judgement.explanation)
     lines = [f"    {plain(line)}" for line in details]  # a block of code, in which everything is text
-    return "\n".join((f"{_code(judgement.name)}: {_escaped(conclusion)}", *([""] if lines else []), *lines))
+    return "\n".join((f"{code(judgement.name)}: {escaped(conclusion)}", *([""] if lines else []), *lines))
 
 
 def _folded(summary: str, body: str) -> str:
     return f"<details><summary>{summary}</summary>\n\n{body}\n\n</details>"
-
-
-# Names of benchmarks and paths, which are harmless as code.
-_NAME = re.compile(r"(?<![\w/.:+-])(?:\.{0,2}/)?[a-z_.][\w.+-]*(?:/[\w:.+-]*[\w+-])+", re.ASCII | re.IGNORECASE)
-# What Markdown, HTML or a forge (mentions, issues, links, milestones, emoji) would read, in the middle of a line or at
-# the beginning of an item. The rest stays as it is, because Markdown is also read in logs and mails.
-_SPECIAL = re.compile(
-    r"""[`*\[\]<>~$\\|@#] | &(?=[#\w]) | !(?=\d) | %(?=[\w"]) | ^[-+](?=\s) | ^\d+(?=[.)]\s)
-    | (?<![^\W_])_ | _(?![^\W_])    # emphasis, unless it is inside a word
-    | :(?=//) | :(?=[\w+-]+:) | (?<=www)\.""",
-    re.VERBOSE | re.IGNORECASE,
-)
-# A forge looks for mentions and issues after the entities are replaced: a space without width keeps the word apart.
-_WRITTEN = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "@": "@&#8203;", "#": "#&#8203;"}
-
-
-def _escaped(text: str) -> str:
-    """The text so that Markdown, HTML and a forge show it as it is, with names as code."""
-    text, pieces, end = plain(text), [], 0
-    for name in _NAME.finditer(text):
-        pieces += [_escaped_words(text[end : name.start()]), _code(name[0])]
-        end = name.end()
-    return "".join((*pieces, _escaped_words(text[end:])))
-
-
-def _escaped_words(text: str) -> str:
-    return _SPECIAL.sub(lambda match: _WRITTEN.get(match[0]) or _as_number(match), text)
-
-
-def _code(text: str) -> str:
-    """The text as code: in backticks where it is harmless there."""
-    harmless = text and text == plain(text).strip() and not set(text) & set("`|<>$\\")
-    return f"`{text}`" if harmless else f"<code>{re.sub(r'[^A-Za-z0-9]', _as_number, plain(text))}</code>"
-
-
-def _as_number(match: re.Match[str]) -> str:
-    return "".join(f"&#{ord(letter)};" for letter in match[0])
 
 
 # ---- for programs

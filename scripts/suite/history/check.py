@@ -1,14 +1,24 @@
-"""Did a series get worse lately, without an annotation that explains it? The findings of scripts/history check, and
-their text."""
+"""Which series got worse, since which run, and does an annotation explain it?
+
+One judgement for scripts/history check, trend and page: all series of one machine are judged together, whichever of them
+are shown. Until a change can be distinguished from noise, the newest run alone can give an early warning, which is not a
+verdict.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+import numpy as np
+
+from suite.base.markdown import code, escaped
+from suite.base.phrases import count
 from suite.history import store
-from suite.history.store import Annotation, Entry, SeriesTable
+from suite.history.store import Annotation, Array, Entry, SeriesTable
 from suite.results.metrics import Metric
 from suite.stats import change_points
 from suite.stats.change_points import ChangePoint
@@ -17,18 +27,26 @@ from suite.stats.estimates import Estimate
 LAST_RUNS = 100  # runs that are examined: older changes are not news
 # The run of a change is known only roughly: an annotation covers the changes up to so many runs before and after it.
 RUNS_BESIDE = 2
+EARLIER_RUNS = 2  # at least, before the newest run gives an early warning
+
+WORSE, ACCEPTED, BETTER, UNDONE = "worse", "accepted", "better", "undone"
+EARLY_WARNING, NO_CHANGE, NO_VERDICT = "early warning", "no change", "no verdict yet"
+
+Intervals = Callable[[Entry], Mapping[str, Estimate]]  # of the series of a run
 
 
 @dataclass(frozen=True)
 class Change:
-    """A lasting change of one series: later changes have not undone it."""
+    """A change of one series from a run on."""
 
     name: str
     metric: Metric
+    index: int  # in the runs of the series
     first: Entry  # the first run of the new level
     last_before: Entry
     size: Estimate  # the new level over the old
     p: float
+    lasting: bool  # later changes have not undone it
     facts: tuple[str, ...]  # facts that also changed between the two runs
     notes: tuple[str, ...]  # the texts of the annotations that cover it
     accepted: bool  # by one of these annotations
@@ -37,52 +55,212 @@ class Change:
     def worse(self) -> bool:
         return (self.size.median > 1) == self.metric.more_is_worse
 
+    @property
+    def kind(self) -> str:
+        if not self.lasting:
+            return UNDONE
+        return BETTER if not self.worse else ACCEPTED if self.accepted else WORSE
+
 
 @dataclass(frozen=True)
-class CheckResult:
-    """The result of a check of all series of one machine."""
+class EarlyWarning:
+    """The newest run's interval of a series lies beyond those of all earlier runs on its level, by more than the
+    threshold."""
 
+    name: str
+    metric: Metric
+    unit: str
     newest: Entry
-    runs: int
-    judged: int  # series
-    too_short: int  # series
-    changes: tuple[Change, ...]  # the largest first
-    gone: tuple[str, ...]  # series that an earlier run has and the newest run lacks, without an annotation that accepts it
+    value: Estimate
+    bound: float  # the nearest end of the earlier runs' intervals
+    earlier: int  # runs
+
+    @property
+    def least_ratio(self) -> float:
+        """The newest run's end that is nearest to the earlier runs, over theirs."""
+        return (self.value.low if self.metric.more_is_worse else self.value.high) / self.bound
+
+
+@dataclass(frozen=True)
+class JudgedSeries:
+    """A series over the runs that have it, oldest first."""
+
+    name: str
+    metric: Metric
+    unit: str
+    runs: tuple[Entry, ...]
+    values: Array
+    needed: int  # runs, before a series has a verdict
+    changes: tuple[Change, ...]  # oldest first
+    early: EarlyWarning | None
+    gone: bool  # the newest run lacks the series, and no annotation accepts it
+
+    @property
+    def judged(self) -> bool:
+        return len(self.runs) >= self.needed
+
+    @property
+    def state(self) -> str:
+        """The gravest of what there is to say."""
+        kinds = {change.kind for change in self.changes} | ({EARLY_WARNING} if self.early else set())
+        for kind in (WORSE, EARLY_WARNING, ACCEPTED, BETTER):
+            if kind in kinds:
+                return kind
+        return NO_CHANGE if self.judged else NO_VERDICT
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The judgement of all series of one machine, profile and unit."""
+
+    runs: tuple[Entry, ...]
+    needed: int  # runs, before a series has a verdict
+    series: tuple[JudgedSeries, ...]
+
+    @property
+    def newest(self) -> Entry:
+        return self.runs[-1]
+
+    @property
+    def judged(self) -> int:
+        return sum(series.judged for series in self.series)
+
+    @property
+    def too_short(self) -> int:
+        return len(self.series) - self.judged
+
+    @property
+    def changes(self) -> list[Change]:
+        """The lasting changes, the largest first."""
+        lasting = [change for series in self.series for change in series.changes if change.lasting]
+        return sorted(lasting, key=lambda change: abs(change.size.median - 1), reverse=True)
 
     @property
     def new_and_worse(self) -> list[Change]:
-        return [change for change in self.changes if change.worse and not change.accepted]
+        return [change for change in self.changes if change.kind == WORSE]
+
+    @property
+    def early_warnings(self) -> list[EarlyWarning]:
+        """The largest first."""
+        warnings = [series.early for series in self.series if series.early]
+        return sorted(warnings, key=lambda warning: abs(warning.least_ratio - 1), reverse=True)
+
+    @property
+    def gone(self) -> list[str]:
+        return [series.name for series in self.series if series.gone]
+
+    def only(self, pattern: re.Pattern[str]) -> Judgement:
+        """The same judgement of the series whose name matches."""
+        return replace(self, series=tuple(series for series in self.series if pattern.search(series.name)))
+
+    def headline(self) -> str:
+        """The state in three words: `2 worse`, `1 missing`, `1 early warning`, `3 of 16 runs`, `no regressions`."""
+        if worse := len({change.name for change in self.new_and_worse}):
+            return f"{worse} worse"
+        if self.gone:
+            return f"{len(self.gone)} missing"
+        if self.early_warnings:
+            return count(len(self.early_warnings), "early warning")
+        return "no regressions" if self.judged else f"{len(self.runs)} of {self.needed} runs"
 
 
-def find_changes(series: SeriesTable, annotations: Sequence[Annotation], least_change: float) -> CheckResult:
-    """Finds the lasting changes. Series that are too short to separate a change from noise are only counted."""
-    all_series = [(name, *series.series(which)) for which, name in enumerate(series.names)]
-    metrics = dict(zip(series.names, series.metrics))
-    needed = change_points.fewest_runs(max(1, len(all_series)))
-    long = [(name, runs, values) for name, runs, values in all_series if len(values) >= needed]
-    points_of_series = change_points.find_in_all([values for _, _, values in long], least_change)
-    changes = [
-        _change(name, metrics[name], runs, point, annotations)
-        for (name, runs, values), points in zip(long, points_of_series)
-        for point in _lasting(points, least_change)
-    ]
-    changes.sort(key=lambda change: abs(change.size.median - 1), reverse=True)
-    newest = series.runs[-1]
-    return CheckResult(
-        newest, len(series.runs), len(long), len(all_series) - len(long), tuple(changes),
-        tuple(name for name, runs, _ in all_series if _is_gone(name, runs[-1], series.runs, annotations)),
+def judge(
+    table: SeriesTable, annotations: Sequence[Annotation], least_change: float, intervals: Intervals
+) -> Judgement:
+    """Finds the changes, and warns of the newest run where a change is too new to be found."""
+    all_series = [table.series(which) for which in range(len(table.names))]
+    needed = runs_needed(len(all_series))
+    long = [which for which, (runs, _) in enumerate(all_series) if len(runs) >= needed]
+    points = dict(zip(long, change_points.find_in_all([all_series[which][1] for which in long], least_change)))
+    accepting = [annotation for annotation in annotations if annotation.accepts]
+    early = _early_warnings(
+        table, {which: found[-1].index for which, found in points.items() if found}, accepting, least_change, intervals
+    )
+    return Judgement(
+        table.runs, needed,
+        tuple(
+            JudgedSeries(
+                name, metric, store.unit_of(metric, table.runs[-1].unit), runs, values, needed,
+                _changes(name, metric, runs, points.get(which, []), annotations, least_change), early.get(which),
+                _is_gone(name, runs[-1], table.runs, accepting),
+            )
+            for which, (name, metric, (runs, values)) in enumerate(zip(table.names, table.metrics, all_series))
+        ),
     )  # fmt: skip
 
 
-def _is_gone(name: str, last: Entry, runs: Sequence[Entry], annotations: Sequence[Annotation]) -> bool:
+def runs_needed(series: int) -> int:
+    """The runs before a history of so many series has its first verdict."""
+    return change_points.fewest_runs(max(1, series))
+
+
+def _early_warnings(
+    table: SeriesTable,
+    level_starts: Mapping[int, int],  # by series: the index of its last change
+    accepting: Sequence[Annotation],
+    least_change: float,
+    intervals: Intervals,
+) -> dict[int, EarlyWarning]:
+    newest, warnings = table.runs[-1], {}
+    of_run: dict[int, Mapping[str, Estimate]] = {}
+
+    def interval(run: Entry, name: str) -> Estimate | None:
+        if run.id not in of_run:  # only where a median stands out: unpacking takes its time
+            of_run[run.id] = intervals(run)
+        return of_run[run.id].get(name)
+
+    for which, (name, metric) in enumerate(zip(table.names, table.metrics)):
+        runs, values = table.series(which)
+        start = level_starts.get(which, 0)
+        earlier = runs[start:-1]
+        if runs[-1] != newest or len(earlier) < EARLIER_RUNS:
+            continue
+        if not _beyond(metric, float(values[-1]), values[start:-1], least_change):
+            continue
+        own = interval(newest, name)
+        before = [found for run in earlier if (found := interval(run, name))]
+        if own is None or not before:
+            continue
+        ends = [found.high if metric.more_is_worse else found.low for found in before]
+        if not _beyond(metric, own.low if metric.more_is_worse else own.high, np.array(ends), least_change):
+            continue
+        place = len(runs) - 1
+        if any(annotation.speaks_of(name) and _is_beside(annotation, runs, place) for annotation in accepting):
+            continue
+        bound = max(ends) if metric.more_is_worse else min(ends)
+        value = replace(own, median=float(values[-1]))
+        warnings[which] = EarlyWarning(
+            name, metric, store.unit_of(metric, newest.unit), newest, value, bound, len(before)
+        )
+    return warnings
+
+
+def _beyond(metric: Metric, value: float, others: Array, least_change: float) -> bool:
+    """Whether the value is worse than all others, by more than the threshold."""
+    return bool(
+        value > others.max() * (1 + least_change) if metric.more_is_worse else value < others.min() * (1 - least_change)
+    )
+
+
+def _is_gone(name: str, last: Entry, runs: Sequence[Entry], accepting: Sequence[Annotation]) -> bool:
     """An annotation accepts that a series has ended if it covers the first run without the series, or a later run."""
     first_without = runs.index(last) + 1
     if first_without == len(runs):
         return False
-    places = [
-        annotation.place_in(runs) for annotation in annotations if annotation.accepts and annotation.speaks_of(name)
-    ]
+    places = [annotation.place_in(runs) for annotation in accepting if annotation.speaks_of(name)]
     return not any(place is not None and place >= first_without - RUNS_BESIDE for place in places)
+
+
+def _changes(
+    name: str,
+    metric: Metric,
+    runs: Sequence[Entry],
+    points: Sequence[ChangePoint],
+    annotations: Sequence[Annotation],
+    least_change: float,
+) -> tuple[Change, ...]:
+    lasting = _lasting(points, least_change)
+    return tuple(_change(name, metric, runs, point, point in lasting, annotations) for point in points)
 
 
 def _lasting(points: Sequence[ChangePoint], least_change: float) -> list[ChangePoint]:
@@ -100,7 +278,12 @@ def _lasting(points: Sequence[ChangePoint], least_change: float) -> list[ChangeP
 
 
 def _change(
-    name: str, metric: Metric, runs: Sequence[Entry], point: ChangePoint, annotations: Sequence[Annotation]
+    name: str,
+    metric: Metric,
+    runs: Sequence[Entry],
+    point: ChangePoint,
+    lasting: bool,
+    annotations: Sequence[Annotation],
 ) -> Change:
     first, last_before = runs[point.index], runs[point.index - 1]
     matching = [
@@ -109,7 +292,8 @@ def _change(
         if annotation.speaks_of(name) and _is_beside(annotation, runs, point.index)
     ]
     return Change(
-        name, metric, first, last_before, point.size, point.p, tuple(store.changed_facts(last_before, first)),
+        name, metric, point.index, first, last_before, point.size, point.p, lasting,
+        tuple(store.changed_facts(last_before, first)),
         tuple(annotation.text for annotation in matching), any(annotation.accepts for annotation in matching),
     )  # fmt: skip
 
@@ -128,46 +312,77 @@ def size_text(size: Estimate) -> str:
     return f"{middle} ({low} to {high})" if size.has_interval else middle
 
 
-def as_text(result: CheckResult, everything: bool) -> str:
+def change_text(change: Change) -> str:
+    """`+5.1 % (+4.2 % to +6.3 %) since run 21 (c0020), 2024-01-21`."""
+    return f"{size_text(change.size)} since {change.first.label}, {change.first.measured}"
+
+
+def warning_text(warning: EarlyWarning) -> str:
+    """`+5.1 % or more in run 3 (c0002): 21.2 cycles (21.1 to 21.4), after at most 20.1 in 2 runs`."""
+    value, more = warning.value, warning.metric.more_is_worse
+    interval = f" ({value.low:.4g} to {value.high:.4g})" if value.has_interval else ""
+    return (
+        f"{100 * (warning.least_ratio - 1):+.1f} % or {'more' if more else 'less'} in {warning.newest.label}: "
+        f"{value.median:.4g} {warning.unit}{interval}, after at {'most' if more else 'least'} {warning.bound:.4g} "
+        f"in {warning.earlier} runs"
+    )
+
+
+def waiting_text(result: Judgement) -> str:
+    """`3 of the 16 runs that the first verdict needs`."""
+    return f"{len(result.runs)} of the {result.needed} runs that the first verdict needs"
+
+
+def as_text(result: Judgement, everything: bool) -> str:
     lines = []
     for change in _shown(result, everything):
-        lines.append(
-            f"{_kind(change)}: {change.name}: {size_text(change.size)} since {change.first.label}, {change.first.measured}"
-        )
+        lines.append(f"{change.kind}: {change.name}: {change_text(change)}")
         lines += [f"    note: {text}" for text in change.notes]
         lines += [f"    also changed: {fact}" for fact in change.facts]
+    lines += [f"{EARLY_WARNING}: {warning.name}: {warning_text(warning)}" for warning in result.early_warnings]
     return "\n".join([*lines, *_sums(result)])
 
 
-def as_markdown(result: CheckResult, everything: bool) -> str:
-    title = "Slower than before" if result.new_and_worse else "Nothing slower than before"
-    lines = [f"### {title}", ""]
-    shown = _shown(result, everything)
-    if shown:
-        lines += ["| | benchmark | change | since | also changed |", "|---|---|--:|---|---|"]
-    for change in shown:
-        notes = "; ".join([*change.notes, *change.facts])
-        cells = (
-            _kind(change),
-            f"`{change.name}`",
-            size_text(change.size),
-            f"{change.first.label}, {change.first.measured}",
-            notes,
-        )
-        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
-    return "\n".join([*lines, *([""] if shown else []), *(f"{line}  " for line in _sums(result))])
+def as_markdown(result: Judgement, everything: bool) -> str:
+    lines = [f"### {_title(result)}", ""]
+    rows = [_change_cells(change) for change in _shown(result, everything)]
+    rows += [_warning_cells(warning) for warning in result.early_warnings]
+    if rows:
+        lines += ["| | benchmark | change | since | note |", "|---|---|--:|---|---|"]
+        lines += [f"| {' | '.join(cells)} |" for cells in rows] + [""]
+    return "\n".join([*lines, *(f"{escaped(line)}  " for line in _sums(result))])
 
 
-def as_json(result: CheckResult, everything: bool) -> str:
+def _title(result: Judgement) -> str:
+    if result.new_and_worse:
+        return "Slower than before"
+    return "Nothing slower than before" if result.judged else "No verdict yet"
+
+
+def _change_cells(change: Change) -> tuple[str, ...]:
+    since = f"{change.first.label}, {change.first.measured}"
+    notes = "; ".join([*change.notes, *change.facts])
+    return change.kind, code(change.name), size_text(change.size), escaped(since), escaped(notes)
+
+
+def _warning_cells(warning: EarlyWarning) -> tuple[str, ...]:
+    size, _, values = warning_text(warning).partition(": ")
+    since = f"{warning.newest.label}, {warning.newest.measured}"
+    return EARLY_WARNING, code(warning.name), size.partition(" in ")[0], escaped(since), escaped(values)
+
+
+def as_json(result: Judgement, everything: bool) -> str:
     return json.dumps(
         {
             "newest": _run_as_json(result.newest),
-            "runs": result.runs,
+            "runs": len(result.runs),
+            "runs_needed": result.needed,
             "series_judged": result.judged,
             "series_too_short": result.too_short,
             "series_gone": result.gone,
             "new_and_worse": len(result.new_and_worse),
             "changes": [_change_as_json(change) for change in _shown(result, everything)],
+            "early_warnings": [_warning_as_json(warning) for warning in result.early_warnings],
         },
         indent=1,
     )
@@ -180,7 +395,7 @@ def _run_as_json(run: Entry) -> dict[str, object]:
 def _change_as_json(change: Change) -> dict[str, object]:
     return {
         "name": change.name,
-        "kind": _kind(change),
+        "kind": change.kind,
         "ratio": change.size.median,
         "low": change.size.low,
         "high": change.size.high,
@@ -193,29 +408,43 @@ def _change_as_json(change: Change) -> dict[str, object]:
     }
 
 
+def _warning_as_json(warning: EarlyWarning) -> dict[str, object]:
+    return {
+        "name": warning.name,
+        "unit": warning.unit,
+        "value": warning.value.median,
+        "low": warning.value.low,
+        "high": warning.value.high,
+        "bound": warning.bound,
+        "earlier_runs": warning.earlier,
+    }
+
+
 FORMS = {"text": as_text, "markdown": as_markdown, "json": as_json}
 
 
-def _kind(change: Change) -> str:
-    return "better" if not change.worse else "accepted" if change.accepted else "worse"
-
-
-def _shown(result: CheckResult, everything: bool) -> list[Change]:
+def _shown(result: Judgement, everything: bool) -> list[Change]:
     """The new changes for the worse; with `everything` also the accepted changes and the changes for the better."""
     new = result.new_and_worse
     return new + [change for change in result.changes if change not in new] if everything else new
 
 
-def _sums(result: CheckResult) -> list[str]:
-    better = sum(not change.worse for change in result.changes)
-    accepted = sum(change.worse and change.accepted for change in result.changes)
-    parts = [f"{result.judged} series over {result.runs} runs: {len(result.new_and_worse)} worse"]
-    parts += [f"{accepted} accepted"] if accepted else []
-    parts += [f"{better} better"] if better else []
-    lines = [f"{', '.join(parts)}; the newest is {result.newest.label}, {result.newest.measured}"]
-    if result.too_short:
-        lines.append(f"{result.too_short} series have too few runs to be judged")
+def _sums(result: Judgement) -> list[str]:
+    lines = []
+    newest = f"the newest is {result.newest.label}, {result.newest.measured}"
+    if result.judged:
+        numbers = Counter(change.kind for change in result.changes)
+        parts = [f"{result.judged} series over {len(result.runs)} runs: {numbers[WORSE]} {WORSE}"]
+        parts += [f"{numbers[kind]} {kind}" for kind in (ACCEPTED, BETTER) if numbers[kind]]
+        lines.append(f"{', '.join(parts)}; {newest}")
+        if result.too_short:
+            lines.append(f"{result.too_short} series have fewer than the {result.needed} runs that a verdict needs")
+    else:
+        lines.append(f"{NO_VERDICT}: {waiting_text(result)}; {newest}")
+    if result.early_warnings:
+        number = count(len(result.early_warnings), EARLY_WARNING)
+        lines.append(f"{number}: not a verdict, and --strict alone makes check fail")
     if result.gone:
-        lines.append(f"not in the newest run: {', '.join(result.gone[:5])}{', ...' if len(result.gone) > 5 else ''}; "
-                     "--allow-missing, or an annotation, accepts that")  # fmt: skip
+        few = f"{', '.join(result.gone[:5])}{', ...' if len(result.gone) > 5 else ''}"
+        lines.append(f"not in the newest run: {few}; --allow-missing, or an annotation, accepts that")
     return lines

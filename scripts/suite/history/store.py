@@ -37,6 +37,7 @@ from suite.results.metrics import (
 )
 from suite.results.model import DISTURBANCES, Run, selects
 from suite.results.read import read_run
+from suite.stats.estimates import Estimate, estimate_median, estimate_ratio
 
 APPLICATION = 0x73746B68  # "stkh" in the file's header: the program that owns the database
 VERSION = 1
@@ -269,22 +270,41 @@ def numbers_of(run: Run, declared: DeclaredMetrics) -> Numbers:
 
 def medians_of(unit: str, numbers: Numbers, reference: Numbers | None) -> Array:
     """The value of each series: the median over the processes, or for a ratio over all pairs of processes."""
-    own = numbers.series(in_cycles=unit == CYCLES or (reference is not None and _both_in_cycles(numbers, reference)))
-    if reference is None:
+    own, base = _alike(unit, numbers, reference)
+    if base is None:
         return np.array([_median(values) for values in own.values()])
-    base = reference.series(in_cycles=_both_in_cycles(numbers, reference))
     nothing = np.array([np.nan])
     ratios = (np.divide.outer(values, base.get(name, nothing)).ravel() for name, values in own.items())
     return np.array([_median(values) for values in ratios])
 
 
-def _both_in_cycles(numbers: Numbers, reference: Numbers) -> bool:
-    return numbers.have_cycles() and reference.have_cycles()
+def intervals_of(unit: str, numbers: Numbers, reference: Numbers | None) -> dict[str, Estimate]:
+    """The interval of each series that has a value, over the processes of the run."""
+    own, base = _alike(unit, numbers, reference)
+    if base is None:
+        measured = {name: _positive(values).tolist() for name, values in own.items()}
+        return {name: estimate_median(values) for name, values in measured.items() if values}
+    pairs = {name: (_positive(own[name]).tolist(), _positive(base[name]).tolist()) for name in own if name in base}
+    return {name: estimate_ratio(above, below) for name, (above, below) in pairs.items() if above and below}
+
+
+def _alike(
+    unit: str, numbers: Numbers, reference: Numbers | None
+) -> tuple[dict[str, Array], dict[str, Array] | None]:
+    """The values of all processes of a run and of its reference, by series, in the unit in which they are compared."""
+    if reference is None:
+        return numbers.series(in_cycles=unit == CYCLES), None
+    in_cycles = numbers.have_cycles() and reference.have_cycles()
+    return numbers.series(in_cycles), reference.series(in_cycles)
+
+
+def _positive(values: Array) -> Array:
+    return values[np.isfinite(values) & (values > 0)]
 
 
 def _median(values: Array) -> float:
     """The median of the positive values; NaN where no process has a positive value."""
-    good = values[np.isfinite(values) & (values > 0)]
+    good = _positive(values)
     return float(np.median(good)) if len(good) else np.nan
 
 
@@ -396,11 +416,12 @@ def opened(file: Path, to_write: bool = False) -> Iterator[History]:
     """
     try:
         with contextlib.closing(_connect(file, to_write)) as connection:
+            # First of all: another writer may create the record between two looks at an empty file, and after the work
+            # it would be too late to find another writer.
+            connection.execute("BEGIN IMMEDIATE" if to_write else "BEGIN")
             _check_whose(file, connection, to_write)
-            if to_write:
-                connection.execute("BEGIN IMMEDIATE")  # now: after the work it would be too late to find another writer
-                if not connection.execute("PRAGMA user_version").fetchone()[0]:
-                    _make(connection)
+            if to_write and not connection.execute("PRAGMA user_version").fetchone()[0]:
+                _make(connection)
             yield History(file, connection)
             if to_write:
                 connection.execute("COMMIT")
@@ -608,6 +629,10 @@ class History:
         ).fetchone()
         own = Numbers.unpacked(self._layout(layout), samples)
         return own, Numbers.unpacked(self._layout(reference_layout), reference_samples) if reference_layout else None
+
+    def intervals(self, run: Entry) -> dict[str, Estimate]:
+        """The interval of each series of a run."""
+        return intervals_of(run.unit, *self.samples(run))
 
     def _layout(self, id: int) -> Layout:
         content = self.connection.execute("SELECT content FROM layout WHERE id = ?", (id,)).fetchone()[0]

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import random
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -14,7 +15,9 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ import numpy as np
 import pytest
 
 from suite import charts
+from suite.base.errors import BadInput
 from suite.base.files import write_json
 from suite.commands import history as command
 from suite.history import check, store
@@ -30,6 +34,7 @@ from suite.results.metrics import Metric
 from suite.results.model import CORE_SHARE
 from suite.results.read import read_run
 from suite.stats import change_points
+from suite.stats.estimates import estimate_median
 from support import ROOT, declarations, history_scale, synthetic
 
 NAME = "scoped/glibc/bytes:64/touch:none"
@@ -105,6 +110,10 @@ def refused(capsys: pytest.CaptureFixture[str], message: str) -> None:
     assert message in error
     assert error.startswith("scripts/history")
     assert len(error.splitlines()) == 1, error
+
+
+def judged(record: store.History) -> check.Judgement:
+    return check.judge(record.table(record.runs()), record.annotations(), change_points.LEAST_CHANGE, record.intervals)
 
 
 SAME: Mapping[str, float] = {}
@@ -283,7 +292,7 @@ def test_more_of_a_metric_where_more_is_better_is_better(tmp_path: Path, call: C
         assert call("add", file) == 0
     assert call("check", "--only", "^heap_limit/") == 0
     with store.opened(tmp_path / "history.sqlite") as record:
-        (change,) = check.find_changes(record.table(record.runs()), [], 0.02).changes
+        (change,) = judged(record).changes
     assert (change.name, change.worse) == (f"{name} granted_bytes", False)
     assert change.metric == declarations.COUNTED["heap_limit"][0]
 
@@ -384,16 +393,128 @@ def test_facts_that_also_changed_are_reported(
 
 
 def test_a_history_that_is_too_short_does_not_pass(
+    call: Call, kept: Callable[..., list[Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept(*[SAME] * 8)
+    with store.opened(tmp_path / "history.sqlite") as record:
+        needed = judged(record).needed
+    assert call("check") == 2
+    refused(capsys, f"the history is too short: 8 of the {needed} runs that the first verdict needs")
+    assert call("add", run_file(tmp_path, 8)) == 0
+    assert f"no verdict yet: 9 of the {needed} runs that the first verdict needs\n" in capsys.readouterr().out
+    assert call("check", "--allow-short", "--format", "json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["runs"], answer["runs_needed"], answer["series_judged"]) == (9, needed, 0)
+    kept(*[SAME] * (needed - 9), first=9)
+    assert call("check") == 0
+    assert call("add", run_file(tmp_path, needed)) == 0
+    assert "no verdict yet" not in capsys.readouterr().out
+
+
+# ---- early warnings
+
+
+LOUD = {NAME: 1.3}
+
+
+def test_a_bad_newest_run_is_an_early_warning_that_passes_unless_asked(
+    call: Call, kept: Callable[..., list[Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept(SAME, LOUD)
+    with store.opened(tmp_path / "history.sqlite") as record:
+        assert judged(record).early_warnings == []  # a single earlier run says nothing about the noise between runs
+    kept(SAME, SAME, LOUD, first=2)
+    capsys.readouterr()
+    assert call("check", "--allow-short", "--last", "3") == 0
+    (line, *others) = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(rf"early warning: {NAME}: \+2\d\.\d % or more in run 5 \(c0004\): .* cycles \(.*\), after at most "
+                        r"\d\S* in 2 runs", line)  # fmt: skip
+    assert "1 early warning: not a verdict, and --strict alone makes check fail" in others
+    assert call("check", "--allow-short", "--last", "3", "--strict") == 2
+    assert call("check", "--allow-short", "--last", "3", "--strict", "--only", "jemalloc") == 0
+    capsys.readouterr()
+    assert call("check", "--last", "3") == 2  # too short, which it says after the warning
+    assert "early warning: " in capsys.readouterr().out
+    assert call("annotate", "5", "new runner") == 0
+    assert call("check", "--allow-short", "--last", "3", "--strict") == 0
+
+
+def test_a_warning_of_a_long_history_is_of_the_newest_level(
+    call: Call, kept: Callable[..., list[Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The level before a change does not matter, even if it was worse; in `trend` it stands below the changes."""
+    kept(*[LOUD] * 12, *[SAME] * 12)
+    with store.opened(tmp_path / "history.sqlite") as record:
+        assert [series.state for series in judged(record).series if series.changes] == [check.BETTER]
+    kept({NAME: 1.15}, first=24)
+    with store.opened(tmp_path / "history.sqlite") as record:
+        (warning,) = judged(record).early_warnings
+    assert (warning.name, warning.earlier, warning.newest.id) == (NAME, 12, 25)
+    assert 1.1 < warning.least_ratio < 1.15
+    assert call("trend", NAME) == 0
+    first, better, warned = capsys.readouterr().out.splitlines()
+    assert "    better: -" in "    " + better.strip() and warned.startswith("    early warning: +1")
+    assert call("check") == 0
+
+
+def test_a_run_whose_interval_reaches_the_earlier_runs_gives_no_warning(
+    kept: Callable[..., list[Path]], tmp_path: Path
+) -> None:
+    kept(SAME, SAME, LOUD)
+    with store.opened(tmp_path / "history.sqlite") as record:
+        table = record.table(record.runs())
+        intervals = {run.id: record.intervals(run) for run in table.runs}
+    assert len(check.judge(table, [], 0.02, lambda run: intervals[run.id]).early_warnings) == 1
+    (newest, *_) = [run.id for run in reversed(table.runs)]
+    intervals[newest] = {name: replace(value, low=value.low * 0.75) for name, value in intervals[newest].items()}
+    assert check.judge(table, [], 0.02, lambda run: intervals[run.id]).early_warnings == []
+
+
+def test_less_is_a_warning_where_more_is_better(tmp_path: Path, kept: Callable[..., list[Path]]) -> None:
+    kept(*[SAME] * 3)
+    with store.opened(tmp_path / "history.sqlite") as record:
+        table = record.table(record.runs())
+        more_is_better = Metric(more_is_worse=False)
+        falling = table.values.copy()
+        falling[-1] *= 0.5
+        turned = store.SeriesTable(table.runs, table.names, (more_is_better,) * len(table.names), falling)
+        intervals = {run.id: dict(zip(table.names, map(estimate_median, values[:, None].tolist())))
+                     for run, values in zip(table.runs, falling)}  # fmt: skip
+    result = check.judge(turned, [], 0.02, lambda run: intervals[run.id])
+    assert len(result.early_warnings) == len(table.names)
+    assert all("or less in" in check.warning_text(warning) for warning in result.early_warnings)
+
+
+def test_trend_and_check_give_one_answer(
+    call: Call, kept: Callable[..., list[Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Alone, so clear a change would count after fewer runs than among all series."""
+    fewest = change_points.fewest_runs(1)
+    kept(*[SAME] * (fewest // 2), *[LOUD] * (fewest - fewest // 2))
+    capsys.readouterr()
+    assert call("check", "--only", f"^{NAME}$", "--allow-short") == 0
+    assert "no verdict yet" in capsys.readouterr().out
+    assert call("trend", NAME) == 0
+    header, *rest = capsys.readouterr().out.splitlines()
+    assert rest == [f"no verdict yet: {fewest} of the {judged_needed(tmp_path)} runs that the first verdict needs"]
+
+
+def judged_needed(folder: Path) -> int:
+    with store.opened(folder / "history.sqlite") as record:
+        return judged(record).needed
+
+
+def test_text_of_others_stays_text_in_markdown(
     call: Call, kept: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kept(*[SAME] * 8, *[WORSE] * 3)
-    assert call("check") == 2
-    refused(capsys, "the history is too short: it has 11 runs like the newest")
-    assert call("check", "--allow-short") == 0
-    assert "the history is too short" in capsys.readouterr().out
-    needed = change_points.fewest_runs(1)
-    kept(*[WORSE] * (needed - 11), first=11)
-    assert call("check", "--only", f"^{NAME}$") in (0, 1)
+    kept(*[SAME] * 20)
+    kept(*[LOUD] * 8, first=20, context={"compiler": "<img src=x> @everyone | [a](b)"})
+    assert call("annotate", "21", "![x](//y) | #1 <b>", "--note") == 0
+    capsys.readouterr()
+    assert call("check", "--format", "markdown") == 1
+    output = capsys.readouterr().out
+    assert "| worse | `" in output and "&lt;b&gt;" in output
+    assert [mark for mark in ("<b>", "<img", "@everyone", "](", " #1 ") if mark in output] == []
 
 
 def test_check_judges_the_machine_of_the_run_added_last(
@@ -403,7 +524,7 @@ def test_check_judges_the_machine_of_the_run_added_last(
     assert call("add", run_file(tmp_path, 100, context={"cores": "64"})) == 0
     assert call("check") == 2
     refused_line = capsys.readouterr().err
-    assert "1 runs like the newest" in refused_line
+    assert "too short: 1 of the " in refused_line
     assert call("check", "--like", "3") == 1
 
 
@@ -445,6 +566,20 @@ def test_a_vanished_benchmark_is_reported_in_later_runs_too_until_an_annotation_
 # ---- list, trend, export
 
 
+def test_annotate_reports_what_it_did(
+    call: Call, kept: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept(SAME, SAME)
+    for words, line in (
+        (("2", "compiler 13"), r"run 2 \(c0001\), 2024-01-02\S*: 'compiler 13' accepts the changes of all \d+ series"),
+        (("c0000", "x", "--note", "--only", "^overhead"), r"run 1 .*: 'x' is a note, and accepts nothing, on 1 of \d+ series"),
+        (("2030-01-01", "x"), r"from 2030-01-01T\S* on: 'x' accepts the changes of all \d+ series"),
+    ):
+        capsys.readouterr()
+        assert call("annotate", *words) == 0
+        assert re.fullmatch(line, capsys.readouterr().out.rstrip("\n"))
+
+
 def test_list_shows_runs_and_annotations(
     call: Call, kept: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -460,10 +595,11 @@ def test_trend_prints_the_change_points(
 ) -> None:
     kept(*[SAME] * 20, *[WORSE] * 8)
     assert call("annotate", "21", "compiler 13") == 0
+    capsys.readouterr()
     assert call("trend", "^scoped/(glibc|jemalloc)/.*none") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"{NAME}, cycles, 28 runs, the newest ")
-    assert "run 21 (c0020): +" in lines[1] and lines[1].endswith("; compiler 13")
+    assert lines[1].startswith("    accepted: +") and lines[1].endswith(" since run 21 (c0020), 2024-01-21T00:00:00+00:00; compiler 13")
     assert lines[2].startswith(OTHER) and len(lines) == 3
 
 
@@ -473,15 +609,15 @@ def test_trend_prints_the_change_points(
 def test_a_chart_is_drawn(
     call: Call, kept: Callable[..., list[Path]], tmp_path: Path, form: str, theme: str
 ) -> None:
-    kept(*[SAME] * 10, *[WORSE] * 8)
-    assert call("annotate", "11", "compiler 13") == 0
+    kept(*[SAME] * 14, *[WORSE] * 8)
+    assert call("annotate", "15", "compiler 13") == 0
     file = tmp_path / "figures" / f"trend.{form}"
     assert call("trend", NAME, "--chart", file, "--theme", theme) == 0
     content = file.read_bytes()
     assert len(content) > 5000
     if form == "svg":
         text = content.decode()
-        assert f"{NAME}: " in text and "more since c0010" in text and "compiler 13 at run 11" in text
+        assert f"{NAME}: " in text and "more since c0014" in text and ">compiler 13<" in text
 
 
 def test_a_chart_shows_a_series_with_one_run_and_an_outlier(
@@ -489,7 +625,7 @@ def test_a_chart_shows_a_series_with_one_run_and_an_outlier(
 ) -> None:
     kept(SAME)
     assert call("trend", NAME, "--chart", tmp_path / "one.svg") == 0
-    assert "no change in 1 run" in (tmp_path / "one.svg").read_text()
+    assert f"no verdict before {judged_needed(tmp_path)} runs, 1 so far" in (tmp_path / "one.svg").read_text()
     kept(*[SAME] * 60, {NAME: 40.0}, first=1)
     assert call("trend", NAME, "--chart", tmp_path / "outlier.svg") == 0
 
@@ -690,21 +826,46 @@ def test_a_second_writer_waits(
     assert time.monotonic() - begun >= 0.5
 
 
-def test_two_writers_at_once_lose_no_data(tmp_path: Path) -> None:
-    files = [run_file(tmp_path, day) for day in range(6)]
-    environment = {"PYTHONPATH": str(ROOT / "scripts"), "PATH": "/usr/bin:/bin"}
-    writers = [
-        subprocess.Popen(
-            [sys.executable, "-m", "suite.commands.history", "--file", tmp_path / "history.sqlite", "add", *own],
-            env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        )
-        for own in (files[0:3], files[2:5], files[3:6])
-    ]  # fmt: skip
-    for writer in writers:
-        _, error = writer.communicate(timeout=60)
-        assert writer.returncode == 0, error
+def test_writers_at_once_lose_no_data(tmp_path: Path) -> None:
+    runs = [store.prepare(run_file(tmp_path, day)) for day in range(6)]
+
+    def write(own: Sequence[store.PreparedRun]) -> None:
+        with store.opened(tmp_path / "history.sqlite", to_write=True) as record:
+            for run in own:
+                record.add(run, "")
+
+    with ThreadPoolExecutor(3) as writers:
+        list(writers.map(write, (runs[0:3], runs[2:5], runs[3:6])))
     with store.opened(tmp_path / "history.sqlite") as record:
         assert len(record.runs()) == 6
+
+
+def test_no_other_writer_creates_the_record_while_one_looks_at_the_empty_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the first would find the other's tables behind the header of the empty file, and refuse them."""
+    file, connect = tmp_path / "history.sqlite", store._connect
+    others: list[str] = []
+    first, second = (store.prepare(run_file(tmp_path, day)) for day in range(2))
+
+    def between(statement: str) -> None:
+        if "user_version" in statement and not others:  # the first has read the application's id
+            others.append("refused")
+            monkeypatch.setattr(store, "_connect", connect)
+            with pytest.raises(BadInput, match="is in use by another program"):
+                with store.opened(file, to_write=True) as record:
+                    record.add(second, "")
+
+    def traced(file: Path, to_write: bool) -> sqlite3.Connection:
+        connection = connect(file, to_write)
+        connection.set_trace_callback(between)
+        return connection
+
+    monkeypatch.setattr(store, "_connect", traced)
+    monkeypatch.setattr(store, "WAIT_SECONDS", 0.01)
+    with store.opened(file, to_write=True) as record:
+        record.add(first, "")
+    assert others == ["refused"]
 
 
 def test_a_full_disk_is_reported_and_loses_no_data(
@@ -776,7 +937,7 @@ def test_a_long_history_stays_small_and_is_judged_soon(tmp_path: Path, call: Cal
     assert file.stat().st_size < 40 * 20 * samples  # bytes of a sample
     begun = time.monotonic()
     with store.opened(file) as record:
-        result = check.find_changes(record.table(record.runs()), [], change_points.LEAST_CHANGE)
+        result = judged(record)
     assert slow in [change.name for change in result.new_and_worse]
     assert time.monotonic() - begun < 0.002 * result.judged  # 2 ms a series
 

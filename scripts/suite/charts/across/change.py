@@ -15,6 +15,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedFormatter, FixedLocator
 
 from suite.base import phrases
+from suite.base.markdown import plain
 from suite.charts.kit.forms import Column, RowsPanel, Scale, dots
 from suite.charts.kit.frame import Drawing, LegendEntry, Look, Page, styled
 from suite.charts.kit.marks import QUIET, Mark
@@ -47,7 +48,7 @@ class _ChangePage(Page):
         self.comparison = comparison
 
     def name(self, name: str) -> str:
-        text = formats.plain(name)
+        text = plain(name)
         return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
 
     def _method(self) -> str:
@@ -61,7 +62,7 @@ class _ChangePage(Page):
         return f"{number} {unit}, intervals of {coverage}; {counts}." if numbers else f"{counts}."
 
     def _machine(self) -> str:
-        return formats.plain(
+        return plain(
             f"{self.comparison.method}: {self.comparison.old.label} (old), {self.comparison.new.label} (new)"
         )
 
@@ -169,12 +170,12 @@ def _title(comparison: Comparison) -> str:
         judgements = comparison.with_verdict(verdict)
         if judgements:
             first = judgements[0]
-            name = formats.plain(first.name)
+            name = plain(first.name)
             others = len(judgements) - 1
             more = f"; {others:,} more {'is' if others == 1 else 'are'} {verdict}" if others else ""
             short = name if len(name) <= _LONGEST_IN_TITLE else f"{name[: _LONGEST_IN_TITLE - 1]}…"
             return f"{short}: {formats.change(first.ratio.median)}, {verdict}{more}"
-    outcome = formats.plain(formats.outcome(comparison))
+    outcome = plain(formats.outcome(comparison))
     return outcome[:1].upper() + outcome[1:]
 
 

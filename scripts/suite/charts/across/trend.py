@@ -14,11 +14,9 @@ from suite.base import phrases
 from suite.charts.kit.frame import Drawing, LegendEntry, Look, Page, styled
 from suite.charts.kit.marks import QUIET
 from suite.history import check, store
-from suite.history.store import Annotation, Entry, SeriesTable
-from suite.results.metrics import Metric
+from suite.history.check import Change, JudgedSeries
+from suite.history.store import Annotation, Entry
 from suite.results.model import Account, BenchmarkName, Run
-from suite.stats import change_points
-from suite.stats.change_points import ChangePoint
 
 UNITS = {
     store.RATIO: "times the reference build's",
@@ -32,52 +30,48 @@ _DATES = 6
 _MANY_RUNS = 300  # runs; more are drawn with smaller points
 
 
-def draw(
-    series: SeriesTable, annotations: Sequence[Annotation], machine: Mapping[str, Any], least_change: float, look: Look
-) -> Drawing:
-    """Draws the only series of the table."""
-    name = series.names[0]
-    runs, values = series.series(0)
-    points = change_points.find_change_points(values.tolist(), least_change)
+def draw(series: JudgedSeries, annotations: Sequence[Annotation], machine: Mapping[str, Any], look: Look) -> Drawing:
+    name, runs, values, changes = series.name, series.runs, series.values, series.changes
     newest = runs[-1]
     context = {**newest.facts, **machine, "profile": newest.profile}
     with styled(look):
         page = Page(Run(Path(), context, {}, Account(newest.complete, 1)), look, name)
         axes = page.panels("")[0]
-        _values(page, axes, name, values, points)
+        _values(page, axes, name, values, changes)
         _dates(axes, runs)
-        _changes(page, axes, values, points)
+        _changes(page, axes, values, changes)
         _remarks(page, axes, [(place, annotation.text) for annotation in annotations if annotation.speaks_of(name)
                             and (place := annotation.place_in(runs)) is not None])  # fmt: skip
-        quantity = _quantity(series.metrics[0], newest.unit)
-        subtitle = f"{quantity}: a point for the median of each run, a line for each level"
-        subtitle += f"; the last change is {_signed(check.size_text(points[-1].size))}" if points else ""
-        return page.finish(_title(name, runs, points), subtitle, METHOD)
+        subtitle = f"{_quantity(series)}: a point for the median of each run, a line for each level"
+        subtitle += f"; the last change is {_signed(check.size_text(changes[-1].size))}" if changes else ""
+        subtitle += f"; early warning: {_signed(check.warning_text(series.early))}" if series.early else ""
+        return page.finish(_title(series), subtitle, METHOD)
 
 
-def _quantity(metric: Metric, unit: str) -> str:
-    own_unit = store.unit_of(metric, unit)
-    quantity = metric.counter.replace("_", " ").capitalize() if metric.counter else "Time per operation"
-    return f"{quantity}, {UNITS.get(own_unit, own_unit)}"
+def _quantity(series: JudgedSeries) -> str:
+    counter = series.metric.counter
+    quantity = counter.replace("_", " ").capitalize() if counter else "Time per operation"
+    return f"{quantity}, {UNITS.get(series.unit, series.unit)}"
 
 
 def _signed(text: str) -> str:
     return text.replace("-", "\u2212")
 
 
-def _title(name: str, runs: Sequence[Entry], points: Sequence[ChangePoint]) -> str:
-    if not points:
-        return f"{name}: no change in {phrases.count(len(runs), 'run')}"
-    last = points[-1]
+def _title(series: JudgedSeries) -> str:
+    if not series.judged:
+        return f"{series.name}: no verdict before {phrases.count(series.needed, 'run')}, {len(series.runs)} so far"
+    if not series.changes:
+        return f"{series.name}: no change in {phrases.count(len(series.runs), 'run')}"
+    last = series.changes[-1]
     share = abs(last.size.median - 1)
-    first = runs[last.index]
-    since = first.revision[:12] or first.measured[:10]
-    return f"{name}: {100 * share:.1f} % {'more' if last.size.median > 1 else 'less'} since {since}"
+    since = last.first.revision[:12] or last.first.measured[:10]
+    return f"{series.name}: {100 * share:.1f} % {'more' if last.size.median > 1 else 'less'} since {since}"
 
 
-def _values(page: Page, axes: Any, name: str, values: store.Array, points: Sequence[ChangePoint]) -> None:
+def _values(page: Page, axes: Any, name: str, values: store.Array, changes: Sequence[Change]) -> None:
     colour = page.mark(BenchmarkName.parse(name.partition(" ")[0]).strategy or "none").colour(page.look.theme)
-    edges = [0, *(point.index for point in points), len(values)]
+    edges = [0, *(change.index for change in changes), len(values)]
     levels = [float(np.median(values[a:b])) for a, b in zip(edges, edges[1:])]
     low, high = _reach(values, levels)
     axes.set_ylim(low, high)
@@ -113,13 +107,13 @@ def _dates(axes: Any, runs: Sequence[Entry]) -> None:
     axes.xaxis.set_major_formatter(FixedFormatter([runs[place].measured[:10] for place in places]))
 
 
-def _changes(page: Page, axes: Any, values: store.Array, points: Sequence[ChangePoint]) -> None:
+def _changes(page: Page, axes: Any, values: store.Array, changes: Sequence[Change]) -> None:
     """Draws each change point as a line, with its size above the panel where it fits."""
     taken = -1.0
-    for point in points:
-        place = point.index - 0.5
+    for change in changes:
+        place = change.index - 0.5
         axes.axvline(place, color=page.look.quiet, linewidth=1.5 * page.look.scale, linestyle=":", zorder=1)
-        text = _signed(f"{100 * (point.size.median - 1):+.1f} %")
+        text = _signed(f"{100 * (change.size.median - 1):+.1f} %")
         width = len(values) * (page.text_width(text) + 12) / _PANEL_WIDTH
         if place - width / 2 > taken:
             axes.annotate(
