@@ -1,9 +1,11 @@
-"""How does a command write a file so that an interrupt or a full disk never leaves half of it?"""
+"""How does a command write a file so that an interrupt or a full disk never leaves half of it, and where does it keep
+what it may lose?"""
 
 from __future__ import annotations
 
 import json
 import os
+import tempfile
 from pathlib import Path
 
 
@@ -44,6 +46,19 @@ def write_new(path: Path, content: str) -> None:
             file.write(content)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def cache_folder(name: str) -> Path | None:
+    """A folder of this user to keep files in from command to command; None where no folder can be written to."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+    for folder in (home / "stackheap", Path(tempfile.gettempdir()) / f"stackheap-{os.getuid()}"):
+        try:
+            (folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+            if os.stat(folder).st_uid == os.getuid() and os.access(folder / name, os.W_OK):
+                return folder / name
+        except OSError:
+            continue
+    return None
 
 
 def _temporary(path: Path) -> Path:

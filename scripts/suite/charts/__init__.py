@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import logging
 import os
 import pkgutil
 import signal
@@ -13,10 +14,17 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
+from suite.base.files import cache_folder, write_whole
+
+# Before matplotlib is imported. Without a folder that it can write to, it makes its list of fonts anew in every process,
+# and says so; with one, it makes the list once, and says that as well.
+logging.getLogger("matplotlib").setLevel(logging.ERROR)
+if folder := cache_folder("matplotlib"):
+    os.environ.setdefault("MPLCONFIGDIR", str(folder))
+
 import matplotlib
 from matplotlib import ft2font
 
-from suite.base.files import write_whole
 from suite.charts.kit import svg
 from suite.charts.kit.frame import FORMATS, SIZES, THEMES, Drawing, Look, styled
 from suite.charts.kit.several_runs import Overlay, OwnOverlay

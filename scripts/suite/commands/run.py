@@ -44,7 +44,8 @@ MOST_SECONDS = 100_000
 
 # Without --refine, the rounds and the refinement together measure for at most so long, in seconds; a longer run is not
 # refined. One process has no intervals, so there is nothing to decide in a smoke run.
-MEASURED_IN_ALL = {"smoke": 0.0, "quick": 240.0, "full": 3600.0}
+SMOKE = "smoke"
+MEASURED_IN_ALL = {SMOKE: 0.0, "quick": 240.0, "full": 3600.0}
 
 
 def make_parser() -> OneLineParser:
@@ -127,9 +128,13 @@ def _run(options: argparse.Namespace, root: Path, build: Builder, status: Consol
         return INTERRUPTED
     if not run.series():
         raise UnitFailed(f"no benchmark gave a result: {run.failed[0].reason}; see {run.path}")
-    _print_findings(run)
+    smoke = plan.program.profile == SMOKE
+    if not smoke:
+        _print_findings(run)
     if not options.no_figures and (page := draw(run)) is not None:
         print(f"report, with the verdicts on common claims about stack and heap: {page}")
+    if smoke:
+        _print_whether_all_works(run, plan)
     return SOME_FAILED if run.failed else SUCCESS
 
 
@@ -291,6 +296,17 @@ def _print_findings(run: Run) -> None:
     for line in summary.caveats(run):
         console.print(line, markup=False, soft_wrap=True)
     console.print(f"results: {run.path}", markup=False, soft_wrap=True)
+
+
+def _print_whether_all_works(run: Run, plan: scheduler.Plan) -> None:
+    """The end of a smoke run: its times are those of single, very short measurements, so they are not shown."""
+    for line in summary.missing(run):
+        print(line)
+    print(f"results: {run.path}")
+    planned = plan.catalogue.benchmarks
+    failed = len(set(planned) - {benchmark.name.text for benchmark in run.series()})
+    verdict, then = ("not everything works", "") if run.failed else ("everything works", f"; run {PROGRAM} for numbers")
+    print(f"{verdict}: {len(planned):,} benchmarks, {failed:,} failed{then}")
 
 
 def draw(run: Run) -> Path | None:

@@ -225,7 +225,7 @@ def in_words(comparison: Estimate, base_name: str) -> str:
 
 def caveats(run: Run) -> list[str]:
     """What limits the figures: their uncertainty, what disturbed the run, and what is missing from it."""
-    return [*_sureness(run), *_disturbances(run), *_missing(run)]
+    return [*_sureness(run), *_disturbances(run), *missing(run)]
 
 
 def _sureness(run: Run) -> Iterator[str]:
@@ -278,7 +278,8 @@ def _disturbances(run: Run) -> Iterator[str]:
         yield f"The cores' clock moved by {moved:.1%} between processes: cycles are steadier than nanoseconds."
 
 
-def _missing(run: Run) -> Iterator[str]:
+def missing(run: Run) -> Iterator[str]:
+    """What the run could not measure."""
     if not run.complete:
         yield "The run is incomplete: it was interrupted, or is still going on."
     if run.failed:

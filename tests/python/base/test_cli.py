@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -170,3 +172,47 @@ def test_every_shell_script_says_its_version(tmp_path: Path) -> None:
         done = subprocess.run([file, "--version"], capture_output=True, text=True, timeout=60, cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.startswith(f"scripts/{file.name} (stackheap) ")
+
+
+# ---- what is loaded
+
+LOADED = """
+import sys
+from suite.commands import claims, compare, doctor, evaluate, export, history, mutate, program, run, verify
+measured, record = sys.argv[1:]
+export.main(["--to", "bencher", measured])
+claims.main([measured])
+compare.main([measured, measured])
+for words in (["add", measured], ["list"], ["check", "--allow-short"]):
+    history.main(["--file", record, *words])
+for command in (doctor, evaluate, mutate, program, run, verify):
+    try:
+        command.main(["--help"])
+    except SystemExit:
+        pass
+print("loaded:", *sorted({"matplotlib", "jinja2"} & sys.modules.keys()))
+"""
+
+
+def test_commands_that_print_text_load_nothing_that_draws(tmp_path: Path) -> None:
+    measured = tmp_path / "run.json.gz"
+    write_compact(measured, synthetic.document(keep=lambda name: name.startswith(("churn/", "scoped/"))))
+    command = [sys.executable, "-c", LOADED, str(measured), str(tmp_path / "history.sqlite")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    for printed in ("churn/glibc", "not measured: ", "worse", "added", "usage: scripts/doctor", "usage: scripts/verify"):
+        assert printed in done.stdout
+    assert done.stdout.splitlines()[-1] == "loaded:"
+
+
+@pytest.mark.nightly
+def test_the_library_that_draws_says_nothing_without_a_home(tmp_path: Path) -> None:
+    """It would say that it makes its list of fonts, and that it has no folder to keep the list in."""
+    write_compact(tmp_path / "run.json.gz", synthetic.document(keep=lambda name: name.startswith("churn/")))
+    command = [sys.executable, "-m", "suite.commands.plot", str(tmp_path), "--chart", "churn", "--format", "svg"]
+    without = {name: value for name, value in os.environ.items() if name not in ("MPLCONFIGDIR", "XDG_CACHE_HOME")}
+    environment = {**without, "PYTHONPATH": str(ROOT / "scripts"), "HOME": "/proc/nowhere", "TMPDIR": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{tmp_path}/figures/churn.svg\n", "")
+    assert list(tmp_path.glob("stackheap-*/matplotlib/fontlist-*.json"))

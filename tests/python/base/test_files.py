@@ -1,13 +1,14 @@
-"""Is a file written as a whole, whatever stands at its path?"""
+"""Is a file written as a whole, whatever stands at its path, and is there a folder for what may be lost?"""
 
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from suite.base.files import write_new, write_whole
+from suite.base.files import cache_folder, write_new, write_whole
 
 
 def test_text_and_bytes_are_written_as_they_are(tmp_path: Path) -> None:
@@ -55,3 +56,21 @@ def test_a_new_file_never_replaces_a_file(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(FileExistsError):
         write_new(tmp_path / "plan", "second")
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("plan", "first")]
+
+
+def test_the_cache_is_where_it_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "mine"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    assert cache_folder("fonts") == tmp_path / "mine/stackheap/fonts"
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nowhere")
+    found = cache_folder("fonts")
+    assert found == tmp_path / f"temporary/stackheap-{os.getuid()}/fonts" and found.is_dir()
+    monkeypatch.setattr(tempfile, "tempdir", "/proc/nowhere")
+    assert cache_folder("fonts") is None
+
+
+def test_a_cache_of_another_user_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "mine"))
+    monkeypatch.setattr(tempfile, "tempdir", "/proc/nowhere")
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    assert cache_folder("fonts") is None

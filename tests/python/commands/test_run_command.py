@@ -98,16 +98,30 @@ def test_a_run_ends_with_results_findings_and_a_link(
     folder = (tmp_path / "results" / "latest").resolve()
     assert os.readlink(tmp_path / "results" / "latest") == folder.name
     assert folder.name.endswith("-smoke")
-    assert "stack_array" in output.out and f"results: {folder}/run.json" in output.out
+    assert f"results: {folder}/run.json" in output.out
     assert f"seed {run.account.order_seed}" in output.err
     assert "not available: mimalloc: not found (install: libmimalloc2.0)" in output.err
     assert "\x1b" not in output.out + output.err
 
 
-def test_quick_is_the_default_with_five_processes(call: Call, tmp_path: Path) -> None:
+def test_a_smoke_run_ends_with_whether_all_works_and_shows_no_times(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("--profile", "smoke") == 0
+    output = capsys.readouterr().out
+    number = len(latest(tmp_path).series())
+    assert output.splitlines()[-1] == f"everything works: {number} benchmarks, 0 failed; run scripts/run for numbers"
+    assert " ns" not in output and "stack_array" not in output
+
+
+def test_quick_is_the_default_with_five_processes(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert call("--only", "^traverse/") == 0
     run = latest(tmp_path)
     assert (run.context["profile"], run.processes, run.families()) == ("quick", 5, ("traverse",))
+    output = capsys.readouterr().out
+    assert "vector" in output and "everything works" not in output
 
 
 def test_the_number_of_processes_can_be_given(call: Call, tmp_path: Path) -> None:
@@ -167,7 +181,11 @@ def test_some_failed_processes_are_named_and_the_rest_is_kept(
     output = capsys.readouterr()
     assert "failed: chase, process 0: crashed (SIGSEGV)" in output.err
     assert "1 failed; the first: chase, process 0: crashed (SIGSEGV)" in output.out
-    assert "scoped" in latest(tmp_path).families()
+    run = latest(tmp_path)
+    assert "scoped" in run.families()
+    crashed = len(fake_program.FAMILIES["chase"][2])
+    ending = f"not everything works: {len(run.series()) + crashed} benchmarks, {crashed} failed"
+    assert output.out.splitlines()[-1] == ending
 
 
 def test_a_run_without_any_result_is_refused(
