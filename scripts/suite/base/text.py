@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from suite.stats.estimates import Estimate
@@ -30,6 +31,23 @@ def interval_text(value: Estimate) -> str:
         return ""
     scale, unit = _time_step(value.median)
     return f"{three_figures(value.low / scale)} to {three_figures(value.high / scale)} {unit}"
+
+
+_LASTING: Sequence[tuple[str, float]] = (  # a unit, and how many of it make the next
+    ("s", 60), ("min", 60), ("hour", 24), ("day", 365.25 / 12), ("month", 12), ("year", math.inf),
+)  # fmt: skip
+
+
+def lasting(seconds: float) -> str:
+    """A time that people live through, with two figures in the largest unit that fits: 0.25 s, 6 min, 1 day, 1.1 years."""
+    unit, number = "", 0.0
+    for unit, most in _LASTING:
+        number = float(f"{seconds:.2g}") if seconds < 9.95 else round(seconds)
+        if number < most:
+            break
+        seconds = max(1.0, seconds / most)
+    plural = "s" if number != 1 and unit not in ("s", "min") else ""
+    return f"{three_figures(number)} {unit}{plural}"
 
 
 def bytes_text(count: int) -> str:

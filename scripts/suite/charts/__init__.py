@@ -26,12 +26,12 @@ import matplotlib
 from matplotlib import ft2font
 
 from suite.charts.kit import svg
-from suite.charts.kit.frame import FORMATS, SIZES, THEMES, Drawing, Look, styled
+from suite.charts.kit.frame import FORMATS, PORTRAIT, SIZES, THEMES, Drawing, Look, styled
 from suite.charts.kit.several_runs import Overlay, OwnOverlay
 from suite.results.model import Run
 
 __all__ = [
-    "FORMATS", "MAKER", "SIZES", "THEMES", "Chart", "charts", "draw", "draw_all", "Drawing", "Look", "render",
+    "FORMATS", "MAKER", "PORTRAIT", "SIZES", "THEMES", "Chart", "charts", "draw", "draw_all", "Drawing", "Look", "render",
     "write_all",
 ]  # fmt: skip
 
@@ -48,6 +48,7 @@ class Chart:
     question: str
     draw: Callable[[Run, Look], Drawing | None]
     overlay: Overlay | OwnOverlay | None = None  # how several runs are compared in it
+    has_portrait: bool = False  # it can be drawn on a portrait page
 
 
 @cache
@@ -57,10 +58,18 @@ def charts() -> dict[str, Chart]:
         module.name: importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)
     }
     return {
-        name: Chart(name, module.FAMILY, module.QUESTION, module.draw, getattr(module, "OVERLAY", None))
+        name: Chart(
+            name, module.FAMILY, module.QUESTION, module.draw, getattr(module, "OVERLAY", None),
+            getattr(module, "HAS_PORTRAIT", False),
+        )
         for name, module in sorted(modules.items())
         if hasattr(module, "QUESTION")
-    }
+    }  # fmt: skip
+
+
+def names_for(size: str) -> list[str]:
+    """The charts that can be drawn on a page of this size."""
+    return [name for name, chart in charts().items() if size != PORTRAIT or chart.has_portrait]
 
 
 def draw(run: Run, name: str, look: Look = Look()) -> Drawing | None:
@@ -89,7 +98,7 @@ def draw_all(
     names: Iterable[str] | None = None,
 ) -> list[Path]:
     """Draws the charts the run has data for into the folder, and returns the files. Raises OSError."""
-    wanted = list(charts() if names is None else names)
+    wanted = list(names_for(size) if names is None else names)
     return write_all(partial(draw, run), wanted, folder, formats, Look(theme, size))
 
 

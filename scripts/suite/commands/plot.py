@@ -15,6 +15,7 @@ from suite.charts.across import overlay
 from suite.results.read import read_run
 
 PROGRAM = "scripts/plot"
+_PORTRAITS = ", ".join(charts.names_for(charts.PORTRAIT))
 
 
 def make_parser() -> OneLineParser:
@@ -44,9 +45,10 @@ def make_parser() -> OneLineParser:
     add("--theme", choices=charts.THEMES, default="light", help="choose the charts' colours; default: light")
     add(
         "--size",
-        choices=list(charts.SIZES),
+        choices=[*charts.SIZES, charts.PORTRAIT],
         default="talk",
-        help="choose the size: talk (default), a slide of 16:9; paper, the same smaller; square, as tall as wide",
+        help="choose the size: talk (default), a slide of 16:9; paper, the same smaller; square, as tall as wide; "
+        f"portrait, a page of A3 to print, only of {_PORTRAITS}",
     )
     add(
         "--out", metavar="DIR", type=Path, help="write to this folder; default: the folder figures beside the first run"
@@ -72,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _plot(options: argparse.Namespace) -> int:
     several = len(options.runs) > 1
+    _check_size(options)
     if several:
         _check_overlays(options)
     runs = [read_run(file) for file in options.runs or [latest_run()]]
@@ -87,6 +90,13 @@ def _plot(options: argparse.Namespace) -> int:
     for file in files:
         print(file)
     return SUCCESS
+
+
+def _check_size(options: argparse.Namespace) -> None:
+    lacking = [name for name in options.chart or () if name not in charts.names_for(options.size)]
+    if lacking or options.size == charts.PORTRAIT and len(options.runs) > 1:
+        subject = ", ".join(lacking) or "a chart of several runs"
+        raise BadInput(f"--size {options.size}: {subject} has no portrait page; accepted: one run, --chart {_PORTRAITS}")
 
 
 def _check_overlays(options: argparse.Namespace) -> None:

@@ -290,9 +290,10 @@ def _left(seconds: float | None) -> str:
 
 def _print_findings(run: Run) -> None:
     console = console_for_results()
-    for table in summary.as_tables(summary.findings(run)):
-        console.print(table)
-        console.print()
+    for table in (*summary.as_tables(summary.findings(run)), summary.poster_table(run)):
+        if table is not None:
+            console.print(table)
+            console.print()
     for line in summary.caveats(run):
         console.print(line, markup=False, soft_wrap=True)
     console.print(f"results: {run.path}", markup=False, soft_wrap=True)

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from suite.base import phrases
 from suite.base.text import bytes_text, interval_text, three_figures, time_text
-from suite.results import caches, control, query
+from suite.results import caches, control, numbers, query
 from suite.results.control import CONTROL
 from suite.results.model import Benchmark, Run, cache_levels
 from suite.stats.estimates import (
@@ -310,6 +310,24 @@ def as_tables(rows: Iterable[Finding]) -> list[Table]:
         table = tables.setdefault(finding.topic, _empty_table(finding.topic))
         table.add_row(*(Text(cell) for cell in _cells(finding)))
     return list(tables.values())
+
+
+def poster_table(run: Run) -> Table | None:
+    """The rows of the poster, in 80 columns; None where the run has the data for none of them."""
+    rows = numbers.rows(run)
+    if not rows:
+        return None
+    has_human = any(row.human for row in rows)
+    table = Table(title=numbers.TITLE, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.add_column("", no_wrap=True)
+    table.add_column("time", justify="right", no_wrap=True)
+    table.add_column("interval", no_wrap=True)
+    if has_human:
+        table.add_column("if an L1 load\ntook a second", justify="right", no_wrap=True)
+    for row in rows:
+        time, interval = (row.text, row.interval) if row.is_measurable else ("", row.text)
+        table.add_row(*map(Text, (row.words, time, interval, *([row.human] if has_human else []))))
+    return table
 
 
 def _empty_table(topic: str) -> Table:

@@ -10,6 +10,7 @@ from suite.stats.estimates import CONFIDENCE, Estimate, estimate_median, estimat
 
 Key = TypeVar("Key")
 
+NEW_DELETE = "new_delete"  # the strategy that is operator new and delete of the process
 MOST_MALLOCS = 10  # more lines than these and the stack's and the arena's cannot be labelled
 
 
@@ -66,6 +67,12 @@ def mallocs(run: Run, family: str) -> list[str]:
     """The malloc libraries the family was measured with."""
     available = run.mallocs()
     return [name for name in run.strategies(family) if name in available][:MOST_MALLOCS]
+
+
+def default_malloc(run: Run, family: str) -> str:
+    """The malloc of a program that does not choose another."""
+    malloc = str(run.context.get("process_malloc"))
+    return malloc if malloc in run.strategies(family) else NEW_DELETE
 
 
 def leading(run: Run, family: str) -> list[str]:

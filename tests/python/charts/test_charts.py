@@ -52,6 +52,7 @@ from support.chart_checks import (
 NAMES = list(charts.charts())
 COUNTED = {"lifetimes"}  # in a recording, not measured in processes: test_lifetimes.py
 MEASURED = [name for name in NAMES if name not in COUNTED]
+WITH_FINDING = [name for name in MEASURED if name != "numbers"]  # the poster always has the same title
 
 
 def usual_title(name: str) -> str:
@@ -255,7 +256,7 @@ def others(name: str) -> dict[str, float]:
     return {key: value * (1 + zlib.crc32(f"{name} {key}".encode()) % 7) for key, value in counted.items()}
 
 
-@pytest.mark.parametrize("name", MEASURED)
+@pytest.mark.parametrize("name", WITH_FINDING)
 def test_a_title_changes_with_the_data(name: str) -> None:
     assert usual_title(name) != title(synthetic.synthetic(ns=another, counted=others), name)
 

@@ -29,7 +29,8 @@ FORMATS = ("svg", "png", "pdf")
 THEMES = ("light", "dark")
 
 STYLE = Path(__file__).with_name("suite.mplstyle")
-_MARGIN, _GAP, _LINE = 40.0, 14.0, 1.22  # points, points, heights of a letter
+MARGIN = 40.0  # points, at the left and the right of a page
+_GAP, _LINE = 14.0, 1.22  # points, heights of a letter
 _PAGE = {"light": "#ffffff", "dark": "#14161a"}
 _GRID = {"light": "#e3e6ea", "dark": "#2b3038"}
 _LONGEST_VERSION = 8
@@ -56,6 +57,8 @@ SIZES: Mapping[str, Sheet] = {
     "paper": Sheet(16 * 72, 9 * 72, 1920, scale=8 / 18),
     "square": Sheet(14 * 72, 14 * 72, 1400),
 }
+PORTRAIT = "portrait"  # a page of A3, to print: only for charts that say so
+_PORTRAIT_SHEET = Sheet(297 / 25.4 * 72, 420 / 25.4 * 72, 2480)
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class Look:
 
     @property
     def sheet(self) -> Sheet:
-        return SIZES[self.size]
+        return SIZES.get(self.size, _PORTRAIT_SHEET)
 
     @property
     def scale(self) -> float:
@@ -246,14 +249,14 @@ class Page:
         `method` describes the certainty where no estimates are drawn.
         """
         subtitle += self._left_out()
-        top = self.look.sheet.height - _MARGIN * 0.8
+        top = self.look.sheet.height - MARGIN * 0.8
         top = self._write(title, top, "figure.titlesize", self.look.text, weight="bold") - _GAP * 0.7
         top = self._write(subtitle, top, "font.size", self.look.quiet) - _GAP
         keys = [*self.keys, *([self.bimodal_entry] if self.bimodal_entry else [])]
         if keys:
             top = self._write_keys(keys, top) - _GAP
         method, machine = method or self._method(), self._machine()
-        bottom = self._write(f"{method}\n{machine}", _MARGIN * 0.6, "font.size", self.look.quiet, upwards=True) + _GAP
+        bottom = self._write(f"{method}\n{machine}", MARGIN * 0.6, "font.size", self.look.quiet, upwards=True) + _GAP
         self._place_panels(bottom, top)
         caption = f"{subtitle}. {method} {machine}"
         alt = f"{title}. {subtitle}."
@@ -271,12 +274,12 @@ class Page:
         for index, line in enumerate(lines):
             top = start + height if upwards else start
             y = (top - index * _LINE * size / self.look.scale) / self.look.sheet.height
-            self.figure.text(_MARGIN / self.look.sheet.width, y, line, size=size, color=colour, va="top", **font)
+            self.figure.text(MARGIN / self.look.sheet.width, y, line, size=size, color=colour, va="top", **font)
         return float(start + height if upwards else start - height)
 
     def _fitted(self, text: str, **font: Any) -> list[str] | None:
         """The text in its own lines if they fit. A single line that does not fit is split in two; None: too long."""
-        room = (self.look.sheet.width - 2 * _MARGIN) / (_BOLD_IN_VERDANA if font.get("weight") == "bold" else 1.0)
+        room = (self.look.sheet.width - 2 * MARGIN) / (_BOLD_IN_VERDANA if font.get("weight") == "bold" else 1.0)
         lines = text.split("\n")
         if all(self.text_width(line, **font) <= room for line in lines):
             return lines
@@ -288,7 +291,7 @@ class Page:
 
     def _cut(self, text: str, **font: Any) -> list[str]:
         """Cuts a text that no font size makes fit (a hostile name, a machine of many parts) with an ellipsis."""
-        room = self.look.sheet.width - 2 * _MARGIN
+        room = self.look.sheet.width - 2 * MARGIN
         lines = []
         for line in text.split("\n"):
             short = line
@@ -299,7 +302,7 @@ class Page:
 
     def _write_keys(self, keys: Sequence[LegendEntry], top: float) -> float:
         handles = [_handle(entry, self.look) for entry in keys]
-        x, y = _MARGIN / self.look.sheet.width, top / self.look.sheet.height
+        x, y = MARGIN / self.look.sheet.width, top / self.look.sheet.height
         labels = [entry.label for entry in keys]
         self.figure.legend(
             handles, labels, ncol=len(handles), loc="upper left", bbox_to_anchor=(x, y), labelcolor=self.look.text
@@ -308,7 +311,7 @@ class Page:
 
     def _place_panels(self, bottom: float, top: float) -> None:
         width, height = self.look.sheet.width, self.look.sheet.height
-        room = (_MARGIN / width, bottom / height, 1 - 2 * _MARGIN / width, (top - bottom) / height)
+        room = (MARGIN / width, bottom / height, 1 - 2 * MARGIN / width, (top - bottom) / height)
         self.figure.set_layout_engine("constrained", rect=room, w_pad=0, h_pad=0, wspace=0.06)
         for element in self.figure.texts:
             element.set_in_layout(False)

@@ -51,6 +51,11 @@ _LIBRARIES = (
     Mark("#a73662", "#e54252", "P", "-."),
     Mark("#4c057d", "#baa6fc", "X", ":"),
 )
+# Kinds of operations: the colours of the strategies where a kind has some, else of the libraries.
+OF_KIND: Mapping[str, Mark] = {
+    "core": STRONG, "stack": Mark(*_BLUE), "arena": Mark(*_GREEN), "malloc": _LIBRARIES[0], "caches": _LIBRARIES[2],
+    "memory": _LIBRARIES[4], "system": _LIBRARIES[3], "threads": _LIBRARIES[1],
+}  # fmt: skip
 _SPARE_COLOURS = (("#0a7d95", "#4fc3d9"), ("#7d6b00", "#cdb93a"), ("#8a1c1c", "#ff9d96"), ("#3d5a1e", "#a9d06b"))
 _SPARE_MARKERS = (">", "H", "p", "8", "d")
 _SPARE_DASHES = ("--", "-.", ":")

@@ -1,0 +1,97 @@
+"""Is the poster whole on every page, and has it only what was measured?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from suite import charts
+from suite.base.files import write_json
+from suite.charts.kit import marks
+from suite.commands import plot
+from suite.results import numbers
+from suite.results.model import BenchmarkName, Run
+from support import synthetic
+from support.chart_checks import contrast, drawn, faults_of_layout, smallest_difference, texts
+
+FEW = ("spill/reload:register", "frame/none/", "scoped/", "first_touch/")
+
+
+def shown(drawing: charts.Drawing) -> set[str]:
+    return {text.get_text() for text in texts(drawing)}
+
+
+def kept(keep: Callable[[str], bool]) -> Run:
+    run = synthetic.synthetic()
+    return replace(run, by_name={name: benchmark for name, benchmark in run.by_name.items() if keep(name)})
+
+
+def hostile() -> Run:
+    """The longest words, times and intervals, and a processor with a long name."""
+    wild = synthetic.synthetic(noise=lambda name, process: 1.234567 * (1 + process))
+    names = {name: BenchmarkName.parse(name.replace("/glibc/", "/new_delete/")) for name in wild.by_name}
+    renamed = {names[name].text: replace(benchmark, name=names[name]) for name, benchmark in wild.by_name.items()}
+    context = {**wild.context, "process_malloc": "own", "cpu_model": "A processor of many words " * 9}
+    return replace(wild, by_name=renamed, context=context)
+
+
+@pytest.mark.parametrize("make", [synthetic.synthetic, hostile, lambda: kept(lambda name: name.startswith(FEW))])
+@pytest.mark.parametrize(("theme", "size"), [("light", charts.PORTRAIT), ("dark", "talk")])
+def test_every_row_is_on_the_page_with_time_interval_and_human_time(
+    make: Callable[[], Run], theme: str, size: str
+) -> None:
+    run = make()
+    drawing = drawn(run, "numbers", theme, size)
+    assert list(faults_of_layout(drawing)) == []
+    for row in numbers.rows(run):
+        assert {row.words, row.text, *filter(None, (row.interval, row.human)), row.kind} <= shown(drawing)
+
+
+def test_a_run_with_fewer_than_five_numbers_has_no_poster() -> None:
+    def few(name: str) -> bool:
+        return name.startswith(FEW)
+
+    assert len(numbers.rows(kept(few))) > 4
+    assert charts.draw(kept(lambda name: few(name) and not name.startswith("scoped/")), "numbers") is None
+
+
+def test_columns_without_data_are_absent() -> None:
+    run = synthetic.synthetic(processes=1)
+    bare = replace(run, context={**run.context, "l1d_bytes": ""})
+    assert shown(drawn(run, "numbers")) >= {"time", "human time"} and "interval" not in shown(drawn(run, "numbers"))
+    drawing = drawn(bare, "numbers")
+    assert not {"interval", "human time"} & shown(drawing) and "human" not in drawing.caption
+
+
+def test_the_foot_names_processor_malloc_date_and_processes() -> None:
+    run = synthetic.synthetic()
+    caption = drawn(replace(run, context={**run.context, "cpu_model": "EPYC 9R14"}), "numbers").caption
+    assert caption.endswith("EPYC 9R14 · 2 cores · glibc 0.10.2 · 2026-01-02")
+    assert "Medians of 5 processes" in caption
+
+
+@pytest.mark.parametrize("theme", charts.THEMES)
+def test_every_eye_distinguishes_the_kinds(theme: str) -> None:
+    assert set(marks.OF_KIND) == set(numbers.KINDS)
+    used = list(marks.OF_KIND.values())
+    assert min(contrast(mark, theme) for mark in used) >= 3.0
+    assert smallest_difference(used, theme) > 0.08
+
+
+def test_a_portrait_page_is_a3_and_only_of_the_poster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    families = ("spill/", "frame/none/", "scoped/", "first_touch/", "churn/")
+    write_json(tmp_path / "run.json", synthetic.document(mallocs=1, keep=lambda name: name.startswith(families)))
+    file = str(tmp_path / "run.json")
+    assert plot.main([file, "--size", "portrait", "--format", "pdf", "--theme", "dark"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path}/figures/numbers-dark-portrait.pdf\n"
+    content = (tmp_path / "figures" / "numbers-dark-portrait.pdf").read_bytes()
+    box = re.search(rb"/MediaBox \[ 0 0 ([\d.]+) ([\d.]+) \]", content)
+    assert box is not None and [float(side) / 72 * 25.4 for side in box.groups()] == pytest.approx([297, 420], abs=0.1)
+    for refused, subject in (([file, "--chart", "churn"], "churn"), ([file, file], "a chart of several runs")):
+        assert plot.main([*refused, "--size", "portrait"]) == 2
+        line = f"--size portrait: {subject} has no portrait page; accepted: one run, --chart numbers\n"
+        assert capsys.readouterr().err == f"scripts/plot: {line}"
