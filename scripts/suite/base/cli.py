@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from suite.base.errors import BadInput, UnitFailed
 from suite.base.near_misses import did_you_mean
-from suite.base.text import one_line
+from suite.base.text import LONGEST_LABEL, drawable, one_line
 
 ROOT = Path(__file__).resolve().parents[3]
 SUCCESS, REFUSED, INTERRUPTED = 0, 2, 130
@@ -111,6 +111,16 @@ def threshold(text: str) -> float:
     if written is None or not 0.0 < share <= 1.0 or not (written[2] or share < 1.0):
         raise argparse.ArgumentTypeError(f"{text!r} is not a share: write 2% or 0.02 (above 0, up to 100%)")
     return share
+
+
+def label(text: str) -> str:
+    """The user's own name of a run or of a side."""
+    if not text or len(text) > LONGEST_LABEL or text != drawable(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a label: 1 to {LONGEST_LABEL} printable Latin, Greek or Cyrillic letters, digits and signs, "
+            "without spaces at its ends and without _ at its start"
+        )
+    return text
 
 
 def answer(command: str, work: Callable[[], int]) -> int:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 from suite.stats.estimates import Estimate
 
+LONGEST_LABEL = 24  # letters of a run's name: several stand in a line of a chart
+_UNDRAWN = re.compile("[^ -\u024f\u0380-\u0524]")  # not in DejaVu Sans, the font of the charts
 _TIME_STEPS: Sequence[tuple[float, str]] = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
 
 
@@ -71,3 +74,8 @@ def printable(text: str, replacement: str = " ", kept: str = "") -> str:
 def one_line(text: str, longest: int = 300) -> str:
     """Text of another program as one printable line of at most `longest` letters."""
     return printable(text)[:longest].strip()
+
+
+def drawable(text: str) -> str:
+    """The text in one line of letters that charts can draw. matplotlib hides labels that start with _."""
+    return _UNDRAWN.sub("?", one_line(text)).lstrip("_ ")

@@ -12,10 +12,10 @@ from suite import claims
 from suite.base import phrases
 from suite.charts.kit.frame import Cell, Drawing, LegendEntry, Look, Page
 from suite.charts.kit.marks import QUIET, Mark
-from suite.charts.kit.run_names import OverlaidRun, other_differences
-from suite.charts.kit.several_runs import OverlayPage
+from suite.charts.kit.several_runs import OverlaidRun, OverlayPage
 from suite.results.end_to_end import is_of_program
 from suite.results.model import Run
+from suite.results.run_names import other_differences
 
 FAMILY = ""  # of all families
 QUESTION = "Which common claims about stack and heap hold on this machine?"
@@ -29,7 +29,8 @@ SIGNS = {  # shape, whether it is filled, and colour
     claims.NOT_MEASURED: ("_", True, QUIET),
 }
 _NARROWEST = 300.0  # points for a claim's mark and name
-_SIGN_WIDTH = 26.0  # points of each run's sign where there are several
+_SIGN_WIDTH = 24.0  # points of each run's sign where there are several
+_MARGINS = 80.0  # points of the page beside the columns
 
 
 def draw(run: Run, look: Look) -> Drawing | None:
@@ -124,17 +125,18 @@ def draw_several(runs: Sequence[OverlaidRun], look: Look) -> Drawing | None:
     rows.sort(key=lambda row: row.alike)
     page = OverlayPage(shown, look, FAMILY)
     _grid_of_several(page, rows, shown)
-    order = phrases.joined([overlaid.label for overlaid in shown])
+    order = phrases.joined([overlaid.name for overlaid in shown])
     signs = f"A sign for each run, from left to right: {order}; equal verdicts are muted"
+    differences = other_differences([overlaid.run for overlaid in shown])
     processes = max(overlaid.run.processes for overlaid in shown)
     method = f"Intervals over up to {phrases.count(processes, 'process', 'processes')}." if processes > 1 else ""
-    return page.finish(_title_of_several(rows, shown), f"{signs}{other_differences(shown)}", method)
+    return page.finish(_title_of_several(rows, shown), "; ".join(filter(None, (signs, differences))), method)
 
 
 def _grid_of_several(page: Page, rows: Sequence[_Row], shown: Sequence[OverlaidRun]) -> None:
     """From top to bottom in columns, as in the chart of one run's claims."""
-    room = page.look.sheet.width
-    columns = math.floor(room / (_NARROWEST + _SIGN_WIDTH * len(shown)))
+    room = page.look.sheet.width - _MARGINS
+    columns = math.floor(room / (_SIGN_WIDTH * (len(shown) + 0.7) + max(page.text_width(row.short) for row in rows)))
     height = math.ceil(len(rows) / columns)
     step = _SIGN_WIDTH * columns / room
     axes = _empty_axes(page, columns, height)
@@ -142,8 +144,8 @@ def _grid_of_several(page: Page, rows: Sequence[_Row], shown: Sequence[OverlaidR
         x, y = place // height + 0.03, place % height
         for number, (verdict, overlaid) in enumerate(zip(row.verdicts, shown)):
             _draw_sign(page, axes, verdict, x + number * step, y, 14)
-            page.point_out(axes, x + number * step, y, f"{row.short}, {overlaid.label}: {verdict}")
-            page.cells.append(Cell(row.short, overlaid.label, verdict))
+            page.point_out(axes, x + number * step, y, f"{row.short}, {overlaid.name}: {verdict}")
+            page.cells.append(Cell(row.short, overlaid.name, verdict))
         strength = page.look.quiet if row.alike else page.look.text
         axes.text(x + (len(shown) - 0.2) * step, y, row.short, va="center", color=strength)
     for verdict in SIGNS:
@@ -153,13 +155,10 @@ def _grid_of_several(page: Page, rows: Sequence[_Row], shown: Sequence[OverlaidR
 
 def _title_of_several(rows: Sequence[_Row], shown: Sequence[OverlaidRun]) -> str:
     unlike = sum(not row.alike for row in rows)
-    judging = "both runs" if len(shown) == 2 else f"two or more of the {len(shown)} runs"
-    subject = f"Of {phrases.count(len(rows), 'common claim')} about stack and heap judged in {judging}"
-    verb = "has" if unlike == 1 else "have"
-    if len(shown) == 2:
-        first, second = (overlaid.phrase for overlaid in shown)
-        return f"{subject}, {unlike} {verb} another verdict {first} than {second}"
-    return f"{subject}, {unlike} {verb} different verdicts"
+    subjects = phrases.joined([overlaid.name for overlaid in shown]) if len(shown) == 2 else f"The {len(shown)} runs"
+    if not unlike:
+        return f"{subjects} agree on all {phrases.count(len(rows), 'common claim')} about memory"
+    return f"{subjects} differ on {unlike} of {phrases.count(len(rows), 'common claim')} about memory"
 
 
 OVERLAY = draw_several

@@ -54,6 +54,7 @@ def overlay_panels(run: Run) -> Panels:
 
 
 OVERLAY = Overlay(
-    "64 bytes cost", "Take 64 bytes, write the first, give them back: time per block, log scale",
+    "takes and frees 64 B in", "the time to take and free 64 B",
+    "Take 64 bytes, write the first, give them back: time per block, log scale",
     overlay_panels, "strategy",
 )  # fmt: skip

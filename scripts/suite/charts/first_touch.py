@@ -81,6 +81,7 @@ def overlay_panels(run: Run) -> Panels:
 
 
 OVERLAY = Overlay(
-    "The first write to a page costs", "Write one byte to each page of 64 MiB: time per page, log scale",
+    "writes a new page in", "the time to write a new page",
+    "Write one byte to each page of 64 MiB: time per page, log scale",
     overlay_panels, "home",
 )  # fmt: skip

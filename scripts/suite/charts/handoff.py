@@ -48,7 +48,7 @@ def overlay_panels(run: Run) -> Panels:
 
 
 OVERLAY = Overlay(
-    "Handing over a block costs",
+    "hands a block to another thread in", "the time to hand a block to another thread",
     "Allocate 64 B in one thread, free it in another: time per block, log scale; control: the queue alone",
     overlay_panels, "strategy",
 )  # fmt: skip

@@ -72,7 +72,7 @@ def overlay_panels(run: Run) -> Panels:
 
 
 OVERLAY = Overlay(
-    "A load from the stack costs",
+    "loads from the stack in", "the time of a load from the stack",
     "Random loads that each wait for the previous load: time per load over the memory, log scales",
     overlay_panels, "size", over=size_text, caches=True,
 )  # fmt: skip

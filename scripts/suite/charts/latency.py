@@ -121,7 +121,7 @@ def _percentile_text(rarity: float) -> str:
 
 
 OVERLAY = Overlay(
-    "A call of the default malloc takes",
+    "completes a call of malloc in", "the time of a call of malloc",
     "Each call timed alone, the timer included, among 1,000 live blocks of mixed sizes: by percentile, log scales",
     overlay_panels, "percentile", over=_percentile_text,
 )  # fmt: skip

@@ -50,7 +50,7 @@ def overlay_panels(run: Run) -> Panels:
 
 
 OVERLAY = Overlay(
-    "A byte from the default malloc takes",
+    "keeps a block in", "the memory that a block takes",
     "Resident memory as a multiple of the requested bytes, over the size of the blocks (log scale)",
-    overlay_panels, "size", over=size_text, axes={"": MULTIPLES},
+    overlay_panels, "size", measure="memory", over=size_text, axes={"": MULTIPLES},
 )  # fmt: skip

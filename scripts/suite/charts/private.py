@@ -63,7 +63,7 @@ def _title(run: Run, work: Mapping[str, Mapping[int, Estimate]], cores: int | No
 
 
 OVERLAY = Overlay(
-    "Threads with their own blocks pay",
+    "allocates in every thread at once in", "the time to allocate in every thread at once",
     "The default malloc, each thread with its own blocks: per block of a thread",
     times_over_threads(FAMILY), "number of threads", over=scaling.threads_text, axes={GROWTH: MULTIPLES},
 )  # fmt: skip

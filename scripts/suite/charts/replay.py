@@ -100,7 +100,7 @@ def overlay_panels(run: Run) -> Panels:
 
 
 OVERLAY = Overlay(
-    "A call of a recorded program costs",
+    "replays a program's calls in", "the time to replay a program's calls",
     f"Replay a program's calls with the default malloc, alone and {WITH_STACK}: time of a call, log scale",
     overlay_panels, "recorded program",
 )  # fmt: skip

@@ -98,7 +98,7 @@ def overlay_panels(run: Run) -> Panels:
 
 
 OVERLAY = Overlay(
-    "At its peak, the default malloc holds for each live byte",
+    "holds a program's blocks in", "the memory of a program's blocks",
     "Replay a program's calls, every byte written: peak of the memory held over the most live bytes",
-    overlay_panels, "recorded program", axes={"Peak over live bytes": MULTIPLES},
+    overlay_panels, "recorded program", measure="memory", axes={"Peak over live bytes": MULTIPLES},
 )  # fmt: skip

@@ -58,7 +58,7 @@ def overlay_panels(run: Run) -> Panels:
 
 
 OVERLAY = Overlay(
-    "A block from the default malloc costs",
+    "allocates and fills a block in", "the time to allocate and fill a block",
     "Take a block, write every byte, give it back: time per block over its size, log scales",
     overlay_panels, "size", over=size_text,
 )  # fmt: skip

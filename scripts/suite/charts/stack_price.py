@@ -132,7 +132,7 @@ def overlay_panels(run: Run) -> Panels:
 
 
 OVERLAY = Overlay(
-    "Beyond the stack, a block from the default malloc costs",
+    "spends on malloc, beyond the stack,", "malloc's time beyond the stack's",
     "Take a block, write every byte, give it back: malloc's time beyond the stack's where it is measurable, log scales",
     overlay_panels, "size", over=size_text,
 )  # fmt: skip

@@ -70,7 +70,7 @@ def overlay_panels(run: Run) -> Panels:
 
 
 OVERLAY = Overlay(
-    "A string costs",
+    "builds a string in", "the time to build a string",
     "Build a string from existing characters, drop it: time over its characters, log scales",
     overlay_panels, "length", over=lambda length: phrases.count(int(length), "character"),
 )  # fmt: skip

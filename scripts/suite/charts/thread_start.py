@@ -111,7 +111,7 @@ def overlay_panels(run: Run) -> Panels:
 
 
 OVERLAY = Overlay(
-    "Starting a thread that leaves a fresh stack untouched costs",
+    "starts a thread in", "the time to start a thread",
     "Start a thread on its starter's core and join it, over the size of its stack: time, log scales",
     overlay_panels, "size", over=size_text,
 )  # fmt: skip

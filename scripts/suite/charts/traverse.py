@@ -57,6 +57,7 @@ def overlay_panels(run: Run) -> Panels:
 
 
 OVERLAY = Overlay(
-    "Visiting an element costs", "Visit every element in the container's order: time per element, log scale",
+    "visits an element in", "the time to visit an element",
+    "Visit every element in the container's order: time per element, log scale",
     overlay_panels, "container",
 )  # fmt: skip

@@ -31,6 +31,7 @@ from suite.base.cli import (
     bar,
     console_for_progress,
     console_for_results,
+    label,
     pattern_of,
     threshold,
     whole,
@@ -48,6 +49,7 @@ from suite.gate.sequential_test import PAIRS, THRESHOLD, Rule
 from suite.gate.sides import SideOptions
 from suite.history.store import MACHINE_FACTS
 from suite.results.read import read_run
+from suite.results.run_names import check_labels, with_labels
 from suite.runner import build as building
 from suite.runner import scheduler
 from suite.runner.program import Catalogue
@@ -78,7 +80,7 @@ _GOES_WITH: Mapping[str, tuple[str, ...]] = {
     "allow_missing": (*_MEASURED, RESULTS),
     "across": (RESULTS,),
 }
-_JUDGING = ("threshold", "format", "out", "chart", "theme", "strict", "allow_missing", "bisect", "explain")
+_JUDGING = ("threshold", "format", "out", "chart", "theme", "strict", "allow_missing", "bisect", "explain", "label")
 _DEFAULTS: Mapping[str, object] = {
     "build": "release", "profile": "quick", "pairs": PAIRS, "budget": math.inf, "layouts": 1,
     "format": "text", "theme": "light",
@@ -149,6 +151,9 @@ def _add_sides(group: argparse._ArgumentGroup) -> None:
     add("--env", metavar="SIDE:NAME=VALUE", type=_setting, action="append", default=[],
         help="set this environment variable for the processes of a side, old or new; new: alone sets nothing; a single "
         "build, revision or malloc is then enough for both sides")  # fmt: skip
+    add("--label", metavar="NAME", type=label, action="append", default=[],
+        help="name a side; give it twice: the old, then the new; default: as it is given above, for a result its label or "
+        "its processor")  # fmt: skip
     add("--judge", metavar="PAIRS.json", type=Path, help="judge recorded pairs again, without measuring")
 
 
@@ -301,6 +306,8 @@ def _check(options: argparse.Namespace, kind: str) -> None:
             raise BadInput(f"{_written(key)} does not go with --calibrate, which measures the noise and judges nothing")
     if options.calibrate and any(side == "new" for side, _ in options.env):
         raise BadInput("--env new: does not go with --calibrate, which measures the old side alone")
+    if options.label:
+        check_labels(options.label, 2, "side")
     if "theme" in options.given and not options.chart:
         raise BadInput("--theme goes with --chart")
 
@@ -326,12 +333,15 @@ def _of_results(options: argparse.Namespace) -> Comparison:
         across=bool(options.across),
         allow_missing=bool(options.allow_missing),
     )
-    old, new = (read_run(Path(path)) for path in options.paths)
+    old, new = with_labels([read_run(Path(path)) for path in options.paths], options.label)
     return two_files.compare(old, new, rules)
 
 
 def _of_recorded_pairs(options: argparse.Namespace) -> Comparison:
     recorded = read_pairs(options.judge)
+    if options.label:
+        old, new = (replace(side, label=name) for side, name in zip((recorded.old, recorded.new), options.label))
+        recorded = replace(recorded, old=old, new=new)
     if options.only is not None:
         pattern = pattern_of(options.only)
         names = [name for name in recorded.pairs if pattern.search(name)]
@@ -412,7 +422,10 @@ def _measured_sides(
             sources = sources or [sides.Source(f"build/{options.build}", executable)]
         side_options = SideOptions(options.profile, options.layouts, seed)
         old, new = (replace(side_options, settings=_settings(options, side)) for side in ("old", "new"))
-        yield sides.side_of(sources[0], old, folder, status), sides.side_of(sources[-1], new, folder, status)
+        built = [sides.side_of(source, its, folder, status) for source, its in ((sources[0], old), (sources[-1], new))]
+        for place, name in enumerate(options.label):
+            built[place] = replace(built[place], side=replace(built[place].side, label=name))
+        yield built[0], built[1]
 
 
 def _settings(options: argparse.Namespace, side: str) -> sides.Settings:

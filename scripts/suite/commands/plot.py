@@ -9,10 +9,11 @@ from functools import partial
 from pathlib import Path
 
 from suite import charts
-from suite.base.cli import RUN_HELP, SUCCESS, OneLineParser, answer, latest_run
+from suite.base.cli import RUN_HELP, SUCCESS, OneLineParser, answer, label, latest_run
 from suite.base.errors import BadInput
 from suite.charts.across import overlay
 from suite.results.read import read_run
+from suite.results.run_names import with_labels
 
 PROGRAM = "scripts/plot"
 _PORTRAITS = ", ".join(charts.names_for(charts.PORTRAIT))
@@ -28,6 +29,15 @@ def make_parser() -> OneLineParser:
     )
     add = parser.add_argument
     add("runs", metavar="RUN", type=Path, nargs="*", help=f"{RUN_HELP}; at most {overlay.MOST_RUNS}")
+    add(
+        "--label",
+        metavar="NAME",
+        type=label,
+        action="append",
+        default=[],
+        help="name a run in the charts; once for each run, in their order; default: the label it was measured with, "
+        "else its processor",
+    )
     add(
         "--chart",
         metavar="NAME",
@@ -77,7 +87,7 @@ def _plot(options: argparse.Namespace) -> int:
     _check_size(options)
     if several:
         _check_overlays(options)
-    runs = [read_run(file) for file in options.runs or [latest_run()]]
+    runs = with_labels([read_run(file) for file in options.runs or [latest_run()]], options.label)
     folder = options.out or runs[0].path.parent / "figures"
     if several:
         names, look = options.chart or overlay.names(), charts.Look(options.theme, options.size)

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite.base.cli import RUN_HELP, SUCCESS, OneLineParser, answer, latest_run
+from suite.base.cli import RUN_HELP, SUCCESS, OneLineParser, answer, label, latest_run
 from suite.base.errors import BadInput
 from suite.pages import report
 from suite.results.read import read_run
+from suite.results.run_names import with_labels
 
 PROGRAM = "scripts/report"
 
@@ -24,6 +25,15 @@ def make_parser() -> OneLineParser:
     )
     add = parser.add_argument
     add("runs", metavar="RUN", type=Path, nargs="*", help=f"{RUN_HELP}; at most {report.MOST_RUNS}")
+    add(
+        "--label",
+        metavar="NAME",
+        type=label,
+        action="append",
+        default=[],
+        help="name a run in the page; once for each run, in their order; default: the label it was measured with, else "
+        "its processor",
+    )
     add("-o", "--out", metavar="FILE", type=Path, help="write to this file; default: report.html beside the first run")
     return parser
 
@@ -34,11 +44,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
-    return answer(PROGRAM, lambda: _report(options.runs or [latest_run()], options.out))
+    return answer(PROGRAM, lambda: _report(options.runs or [latest_run()], options.label, options.out))
 
 
-def _report(files: Sequence[Path], out: Path | None) -> int:
-    runs = [read_run(path) for path in files]
+def _report(files: Sequence[Path], labels: Sequence[str], out: Path | None) -> int:
+    runs = with_labels([read_run(path) for path in files], labels)
     file = out or runs[0].path.parent / "report.html"
     if any(file.resolve() == run.path.resolve() for run in runs):
         raise BadInput(f"{file} is the run itself: choose another file for the page")

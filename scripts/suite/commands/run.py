@@ -25,6 +25,7 @@ from suite.base.cli import (
     bar,
     console_for_progress,
     console_for_results,
+    label,
     whole,
 )
 from suite.base.errors import BadInput, UnitFailed
@@ -71,6 +72,7 @@ def make_parser() -> OneLineParser:
         default=[],
         help="measure this malloc library too; PREFIX precedes its malloc and free; repeatable",
     )
+    add("--label", metavar="NAME", type=label, help="name the run: the label is shown wherever several runs are")
     add("--out", metavar="DIR", type=Path, help="write to this folder; results/latest then stays as it is")
     add("--resume", action="store_true", help="go on with results/latest, or --out DIR, where it was interrupted")
     add("--processes", metavar="N", type=whole(1, scheduler.MOST_PROCESSES),
@@ -148,7 +150,8 @@ def _begun(options: argparse.Namespace, root: Path, executable: Path) -> tuple[s
     catalogue = ask(program)
     refined = MEASURED_IN_ALL[profile] if options.refine is None else options.refine
     looks = looks_after(processes) if refined else ()
-    plan = scheduler.Plan(program, catalogue, processes, secrets.randbits(32), doctor.fitness(catalogue), looks)
+    order_seed, fitness = secrets.randbits(32), doctor.fitness(catalogue)
+    plan = scheduler.Plan(program, catalogue, processes, order_seed, fitness, looks, options.label)
     folder = options.out or root / "results" / time.strftime(f"%Y%m%d-%H%M%S-{profile}")
     plan.write(folder)
     return plan, folder
@@ -164,8 +167,9 @@ def _resumed(options: argparse.Namespace, root: Path, executable: Path) -> tuple
     catalogue = ask(program)
     processes = options.processes or earlier.processes
     plan = scheduler.Plan(
-        program, catalogue, processes, earlier.order_seed, doctor.fitness(catalogue), earlier.looks
-    )
+        program, catalogue, processes, earlier.order_seed, doctor.fitness(catalogue), earlier.looks,
+        options.label or earlier.label,
+    )  # fmt: skip
     changed = earlier.differences(plan.record())
     if changed:
         raise BadInput(f"{folder} cannot be resumed: changed since its start: {', '.join(changed)}")

@@ -33,6 +33,7 @@ from suite.gate.comparison import (
     Comparison,
     Judgement,
 )
+from suite.results.model import CPU_MODEL, short_cpu_model
 from suite.stats.estimates import Estimate
 
 JSON_FORM = "stackheap-comparison/1"
@@ -155,6 +156,13 @@ def _facts(comparison: Comparison) -> list[tuple[str, str, str]]:
     return [(key, comparison.old.facts.get(key, ""), comparison.new.facts.get(key, "")) for key in keys]
 
 
+def _processors(comparison: Comparison) -> str:
+    """`, on EPYC 9R14`; both processors where they differ; empty where the sides do not say."""
+    models = (side.facts.get(CPU_MODEL, "") for side in (comparison.old, comparison.new))
+    known = dict.fromkeys(filter(None, map(short_cpu_model, models)))
+    return f", on {' and '.join(known)}" if known else ""
+
+
 def _first(lines: Sequence[str], most: int = _MOST_LINES) -> list[str]:
     return [*lines[:most], *([f"and {len(lines) - most:,} more"] if len(lines) > most else [])]
 
@@ -175,7 +183,7 @@ def as_text(comparison: Comparison, strict: bool = False, width: int = PLAIN_WID
 
     write(headline(comparison, strict), "bold")
     write(
-        f"{comparison.method}: {comparison.old.label} (old) and {comparison.new.label} (new); "
+        f"{comparison.method}: {comparison.old.label} (old) and {comparison.new.label} (new){_processors(comparison)}; "
         "changes are new compared with old"
     )
     for verdict in (WORSE, BETTER):
@@ -262,7 +270,8 @@ def as_markdown(comparison: Comparison, strict: bool = False) -> str:
 
 
 def _sides_in_markdown(comparison: Comparison) -> str:
-    return f"{escaped(comparison.method)}: {code(comparison.old.label)} (old) and {code(comparison.new.label)} (new)"
+    labels = f"{code(comparison.old.label)} (old) and {code(comparison.new.label)} (new)"
+    return f"{escaped(comparison.method)}: {labels}{escaped(_processors(comparison))}"
 
 
 def _markdown_table(judgements: Iterable[Judgement]) -> str:

@@ -18,6 +18,7 @@ from rich.console import Console
 from suite.base.errors import BadInput
 from suite.gate.paired_run import SideBuilds
 from suite.gate.pairs_file import MARKS, Side
+from suite.results.model import CPU_MODEL
 from suite.results.read import RUN_FILES
 from suite.runner.build import run_quietly
 from suite.runner.program import Program, ask
@@ -28,7 +29,7 @@ MALLOC = "malloc"  # the name of each side's library in benchmark names, so that
 # Functions are aligned to 64 bytes; paddings beyond a page give no new alignment.
 PADDING_STEP, PADDING_STEPS = 64, 64
 
-FACTS = ("compiler", "build_type", "build_flags", "suite_version", f"malloc.{MALLOC}")
+FACTS = (CPU_MODEL, "compiler", "build_type", "build_flags", "suite_version", f"malloc.{MALLOC}")
 
 Builder = Callable[[Path, str, Console], Path]
 Settings = tuple[tuple[str, str], ...]  # names and values of environment variables

@@ -22,7 +22,8 @@ from suite.gate.comparison import BETTER, SAME, TWO_FILES, UNDECIDED, WORSE, Com
 from suite.gate.pairs_file import Side
 from suite.results.end_to_end import command_of
 from suite.results.metrics import TIME, Metric, metrics_in, metrics_of
-from suite.results.model import Benchmark, Run
+from suite.results.model import CPU_MODEL, Benchmark, Run
+from suite.results.run_names import names_of
 from suite.stats.estimates import Estimate, estimate_ratio, find_modes, median
 from suite.stats.moderated_t import PValues, moderated_p_values
 from suite.stats.multiple import significant
@@ -37,7 +38,7 @@ SMALLEST_CONTROL_MOVE = 0.02  # a smaller move is within the noise of the contro
 # Facts that must be equal for two files to be comparable. The clock's speed drifts, and containers draw a new host name:
 # a difference in these two is only a warning.
 _MACHINE = (
-    "cpu_model", "architecture",
+    CPU_MODEL, "architecture",
     "topology", "cores", "processing_units", "num_cpus", "l1d_bytes", "l2_bytes", "l3_bytes", "page_bytes",
     "transparent_hugepages",
 )  # fmt: skip
@@ -80,6 +81,7 @@ def compare(base: Run, new: Run, rules: Rules = Rules()) -> Comparison:
     judgements = _judgements([row for row in rows if not row.problem], rules)
     gaps += [f"{row.name}: {row.problem}" for row in rows if row.problem]
     moved = _control_move(judgements)
+    names = names_of((base, new))
     trusted = rules.across or abs(math.log(moved or 1.0)) <= math.log1p(rules.threshold_of(""))
     problems = [] if rules.allow_missing else gaps
     if not judgements:
@@ -88,8 +90,8 @@ def compare(base: Run, new: Run, rules: Rules = Rules()) -> Comparison:
         problems = [*problems, "nothing was judged: of every benchmark, most processes were disturbed; measure again"]
     return Comparison(
         method=TWO_FILES,
-        old=_side(base),
-        new=_side(new),
+        old=_side(base, names[0]),
+        new=_side(new, names[1]),
         judgements=tuple(judgements),
         problems=tuple(problems),
         warnings=(
@@ -216,7 +218,7 @@ def _rows(
 
 
 def _one_processor(base: Run, new: Run) -> bool:
-    return base.context.get("cpu_model") == new.context.get("cpu_model")
+    return base.context.get(CPU_MODEL) == new.context.get(CPU_MODEL)
 
 
 def _disturbed(run: Run, benchmark: Benchmark, side: str) -> str:
@@ -436,8 +438,8 @@ def _few(names: Sequence[str], most: int = 3) -> str:
     return listed if len(names) <= most else f"{listed} and {len(names) - most:,} more"
 
 
-def _side(run: Run) -> Side:
-    keys = ("date", "host_name", "revision", "compiler", "build_flags", "profile")
+def _side(run: Run, name: str) -> Side:
+    keys = ("date", "host_name", CPU_MODEL, "revision", "compiler", "build_flags", "profile")
     facts = {key: one_line(str(run.context[key])) for key in keys if key in run.context}
     mallocs = {f"malloc {one_line(name)}": one_line(text.partition(" ")[0]) for name, text in run.mallocs().items()}
-    return Side(str(run.path), {**facts, "processes": str(run.processes), **mallocs})
+    return Side(name, {"file": str(run.path), **facts, "processes": str(run.processes), **mallocs})

@@ -31,6 +31,7 @@ from suite.pages.inline_svg import ChartStyles, InlineSvg, UnlikeThemes, inline
 from suite.results.caches import reported_text
 from suite.results.end_to_end import is_of_program
 from suite.results.model import DISTURBANCES, MADE_BY_THIS_SUITE, Benchmark, Run, Unit
+from suite.results.run_names import names_of
 from suite.stats.estimates import Estimate, estimate_median, estimate_ratio
 
 PAGE = Path(__file__).with_name("template")
@@ -55,7 +56,8 @@ def make(runs: Sequence[Run]) -> str:
     """The page. Raises BadInput where the runs are too many."""
     if len(runs) > MOST_RUNS:
         raise BadInput(f"at most {MOST_RUNS} runs stand side by side, not {len(runs)}")
-    sides = [ReportedRun(run, letter if len(runs) > 1 else "") for run, letter in zip(runs, "ABCDEF")]
+    letters = "ABCDEF" if len(runs) > 1 else [""]
+    sides = [ReportedRun(*of_side) for of_side in zip(runs, letters, names_of(runs))]
     drawn = _drawn(sides)
     chapters = _chapters(sides, drawn)
     judged = _judged(sides)
@@ -142,11 +144,7 @@ class ReportedRun:
 
     run: Run
     letter: str
-
-    @property
-    def name(self) -> str:
-        """The name of its machine, if the result has it."""
-        return str(self.run.context.get("host_name") or self.run.path.parent.name or "a machine")
+    name: str
 
     @property
     def day(self) -> str:

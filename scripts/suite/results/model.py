@@ -9,15 +9,19 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from suite.base.text import one_line
 
 NS_PER_UNIT = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 # The expression of a part, as a file may say it: with nested repetitions a short one would be searched for years.
 # A part of the refinement lists its benchmarks: a choice between plain names is searched for as fast.
 PLAIN_PART = re.compile(r"[\w^$/:.-]*(\.\*[\w^$/:.-]*){0,2}|\^\(([\w/:|-]|\\[.+])*\)\$")
 MADE_BY_THIS_SUITE = "suite_version"  # the key in the context that tells this suite's files from other programs'
+LABEL = "label"  # the key in the context for the user's own name of the run
+CPU_MODEL = "cpu_model"  # and for the processor, as it names itself
 WALL_NS = "wall_ns"
 CORE_SHARE = "ns_per_eight_additions"  # goes up where a thread on the same physical core takes its share of it
 COUNTED_BESIDE = ("ns_per_addition", CORE_SHARE)  # the program times both beside every benchmark
@@ -325,3 +329,33 @@ def cache_levels(run: Run) -> list[tuple[str, int]]:
     """The data caches that the machine reports."""
     levels = (("L1", run.fact("l1d_bytes")), ("L2", run.fact("l2_bytes")), ("L3", run.fact("l3_bytes")))
     return [(name, size) for name, size in levels if size]
+
+
+# ---- whose run it is
+
+
+def labelled(run: Run, name: str) -> Run:
+    """The run with the user's own name for it."""
+    return replace(run, context={**run.context, LABEL: name})
+
+
+def cpu_model(run: Run) -> str:
+    """The processor in short: `EPYC 9R14`, `Xeon 8488C`, `Apple M2 Pro`."""
+    model = one_line(str(run.context.get(CPU_MODEL) or ""))
+    architecture = one_line(str(run.context.get("architecture") or "unknown"))
+    return short_cpu_model(model) or f"{architecture} processor"
+
+
+# What a processor's name has beside the name: signs, the clock, the number of cores, graphics, options of a virtual machine,
+# and the maker and the tier where the rest says them.
+_BESIDE_THE_NAME = re.compile(
+    r"\((?:R|TM|C)\)|[®™]|@.*|\bw(?:/|ith)\s.*|\b\d+(?:th|st|nd|rd) Gen\b|\b[\w-]+-Cores?\b|\b(?:Processor|CPU)\b"
+    r"|\bIntel(?=\W.*\b(?:Xeon|Core|Pentium|Celeron|Atom)\b)|\bAMD(?= (?:EPYC|Ryzen|Athlon|Opteron|Phenom))"
+    r"|\bARM(?= (?:Neoverse|Cortex))|\b(?:Platinum|Gold|Silver|Bronze)(?= \d)|(?<=\w),[^)]*(?=\))",
+    re.IGNORECASE,
+)
+
+
+def short_cpu_model(model: str) -> str:
+    """`Intel(R) Xeon(R) Platinum 8488C CPU @ 2.40GHz` is a `Xeon 8488C`."""
+    return " ".join(_BESIDE_THE_NAME.sub("", model).split()).replace("XEON", "Xeon")

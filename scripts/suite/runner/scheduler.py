@@ -25,7 +25,7 @@ from suite.base.errors import BadInput, UnitFailed, UnitHung
 from suite.base.files import write_json, write_new
 from suite.base.text import time_text
 from suite.results.merge import merge, write_unit
-from suite.results.model import MOST_MALLOC_THREADS, Account, Document, Failure, Run, Unit
+from suite.results.model import LABEL, MOST_MALLOC_THREADS, Account, Document, Failure, Run, Unit
 from suite.results.read import (
     RUN_FILES,
     BadResult,
@@ -69,6 +69,7 @@ class Plan:
     order_seed: int
     fitness: Mapping[str, Any] = field(default_factory=dict)  # of the machine, when the run began (suite.doctor)
     looks: tuple[int, ...] = ()  # the numbers of processes after which the run is looked at; empty: it is not refined
+    label: str | None = None  # the user's own name of the run
 
     def round(self, process: int) -> list[Part]:
         order = list(self.catalogue.parts)
@@ -93,6 +94,7 @@ class Plan:
             benchmarks_and_mallocs=self.catalogue.digest,
             order_seed=self.order_seed,
             looks=self.looks,
+            label=self.label,
         )
 
     def write(self, folder: Path) -> None:
@@ -120,6 +122,7 @@ class PlanRecord:
     benchmarks_and_mallocs: str
     order_seed: int
     looks: tuple[int, ...]
+    label: str | None
 
     def differences(self, plan: PlanRecord) -> list[str]:
         return [entry.name for entry in dataclasses.fields(self) if getattr(self, entry.name) != getattr(plan, entry.name)]
@@ -440,7 +443,8 @@ class _RunInProgress:
             looks=self.plan.looks,
         )
         order = self.plan.catalogue.benchmarks
-        write_json(self.folder / RUN_FILE, merge(measured, how_it_went, order, self.plan.catalogue.context))
+        facts = {**self.plan.catalogue.context, **({LABEL: self.plan.label} if self.plan.label else {})}
+        write_json(self.folder / RUN_FILE, merge(measured, how_it_went, order, facts))
 
 
 def _read_looks(folder: Path, most: int) -> list[tuple[str, ...]]:

@@ -86,6 +86,7 @@ ONLY = ("--only", "^scoped/none")
     (("--env", "old:A=1", "--env", "new:COST=30", "--env", "new:B=", "both"),
      ("both with A=1", "both with COST=30 B=")),
     (("both/stackheap", "both", "--env", "new:COST=30"), ("both/stackheap", "both with COST=30")),
+    (("old", "new", "--label", "a", "--label", "b"), ("a", "b")),
 ])  # fmt: skip
 def test_two_builds_and_two_settings(root: Path, sides: Sequence[str], labels: tuple[str, str]) -> None:
     assert run(root, *sides, *ONLY, "--record", "kept/pairs.json") == SOMETHING_WORSE
@@ -129,9 +130,25 @@ def test_a_malloc_with_two_settings_needs_to_be_given_once(root: Path) -> None:
 def test_two_results_in_every_form(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results = write_results(root)
     assert run(root, *results) == SOMETHING_WORSE
-    assert "two files: base.json (old) and run/run.json (new)" in capsys.readouterr().out
+    assert "two files: base (old) and run (new); " in capsys.readouterr().out
     (root / "run" / "run.json").chmod(0o755)  # as on a file system without modes
     assert run(root, "base.json", "run/run.json") == SOMETHING_WORSE
+
+
+def test_labels_and_processors_name_the_sides(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = write_results(root)
+    epyc: dict[str, str] = {"cpu_model": "AMD EPYC 9R14 96-Core Processor", "label": "measured"}
+    for name, facts in (("base.json", epyc), ("run/run.json", dict[str, str]())):
+        result = json.loads((root / name).read_text())
+        result["context"] |= {"cpu_model": "Intel(R) Xeon(R) Platinum 8488C CPU @ 2.40GHz"} | facts
+        (root / name).write_text(json.dumps(result))
+    run(root, *results, "--across")
+    assert "two files: measured (old) and Xeon 8488C (new), on EPYC 9R14 and Xeon 8488C; " in capsys.readouterr().out
+    run(root, *results, "--across", "--label", "a b", "--label", "new", "--format", "markdown")
+    assert "two files: `a b` (old) and `new` (new), on EPYC 9R14 and Xeon 8488C\n" in capsys.readouterr().out
+    (root / "pairs.json").write_text(json.dumps(document([[{"ns": 10.0}, {"ns": 10.0}, True, 0, 0]] * 10)))
+    run(root, "--judge", "pairs.json", "--label", "before", "--label", "after")
+    assert "before (old) and after (new); " in capsys.readouterr().out
 
 
 def test_a_threshold_by_name_holds_for_two_results_too(root: Path) -> None:
@@ -229,7 +246,10 @@ def test_a_budget_that_does_not_suffice_is_told_once(
         "--allow-missing", "--env new:A=1", "--explain")),
     *((f"old --calibrate {option}", f"{option.partition(' ')[0]} does not go with --calibrate") for option in (
         "--threshold 2%", "--format json", "--out x", "--chart x.svg", "--strict", "--bisect", "--allow-missing",
-        "--explain")),
+        "--explain", "--label a")),
+    ("old new --label a", "--label: 1 given for 2 sides; accepted: one for each"),
+    ("old new --label a --label a", "--label: a, a: two are equal"),
+    ("old new --label " + "x" * 25, "is not a label: 1 to 24 printable"),
     ("old new --calibrate", "--calibrate takes one side, which is compared with itself; 2 given"),
     ("run --calibrate", "--calibrate takes one side to measure, not a result"),
     ("old --calibrate --env new:A=1", "--env new: does not go with --calibrate"),

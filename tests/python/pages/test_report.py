@@ -159,8 +159,8 @@ def test_chapters_are_in_order_and_an_unknown_one_comes_last(tmp_path: Path) -> 
     def rename(document: Document) -> None:
         document["context"]["suite"]["about"]["families"]["handoff"]["chapter"] = "astrology"
 
-    sides = [report.ReportedRun(changed(tmp_path, rename), "")]
-    sides.append(report.ReportedRun(synthetic.synthetic(keep=lambda name: name.startswith(("many/", "private/"))), ""))
+    sides = [report.ReportedRun(changed(tmp_path, rename), "", "otto")]
+    sides.append(report.ReportedRun(synthetic.synthetic(keep=lambda name: name.startswith(("many/", "private/"))), "", "emma"))
     chapters = report._chapters(sides, report.DrawnCharts())
     assert [chapter.name for chapter in chapters] == ["allocation", "contention", "astrology"]
 

@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from suite.base.text import time_text
 from suite.results.merge import write_unit
 from suite.results.model import PLAIN_PART, Run, selects
 from suite.results.read import read_run, read_unit
+from suite.results.run_names import names_of
 from suite.runner import interference, scheduler
 from suite.runner.program import Part, Program, ask, measure_part
 from support import fake_program
@@ -323,12 +325,15 @@ def test_a_plan_reads_back_and_shows_what_changed(executable: Path, tmp_path: Pa
     begun = scheduler.read_plan(begin(plan, tmp_path / "out"))
     assert begun == plan.record()
     executable.write_text(executable.read_text() + "# another build\n")
-    assert begun.differences(planned(executable, "^chase/", 3).record()) == [
-        "executable",
-        "only",
-        "processes",
-        "benchmarks_and_mallocs",
-    ]
+    changed = replace(planned(executable, "^chase/", 3), label="new")
+    expected = ["executable", "only", "processes", "benchmarks_and_mallocs", "label"]
+    assert begun.differences(changed.record()) == expected
+
+
+def test_the_label_of_a_plan_is_kept_by_the_run(executable: Path, tmp_path: Path) -> None:
+    plan = replace(planned(executable, "^scoped/", processes=1), label="huge pages")
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), Silent())
+    assert names_of([run]) == ["huge pages"] and scheduler.read_plan(tmp_path / "out").label == "huge pages"
 
 
 @pytest.mark.parametrize("written", ["", "{", "[]", "{}", '{"profile": 3}', "[" * 100_000, "\xff"])

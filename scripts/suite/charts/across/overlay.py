@@ -8,17 +8,27 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from suite import charts
 from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page, styled
-from suite.charts.kit.run_names import OverlaidRun, named, other_differences
-from suite.charts.kit.several_runs import Key, MostlyControl, Overlay, OverlayPage, Panels, PerProcess
+from suite.charts.kit.several_runs import (
+    Key,
+    MostlyControl,
+    OverlaidRun,
+    Overlay,
+    OverlayPage,
+    Panels,
+    PerProcess,
+    named,
+)
 from suite.results import control
 from suite.results.caches import caches_of
 from suite.results.model import Run
+from suite.results.run_names import names_of, other_differences
 from suite.stats.estimates import CONFIDENCE, Estimate, estimate_median, estimate_ratio, median
 
 FEWEST_RUNS, MOST_RUNS = 2, 6
@@ -39,16 +49,24 @@ def draw(runs: Sequence[Run], name: str, look: Look = Look()) -> Drawing | None:
         return chart.overlay(named(runs), look)
 
 
+def finding(runs: Sequence[Run], name: str) -> Finding | None:
+    """What the chart says, without drawing it; None where no two of the runs have a figure in common."""
+    overlay = charts.charts()[name].overlay
+    assert isinstance(overlay, Overlay), f"the chart {name} draws several runs itself"
+    panels = _panels([overlay.panels(run) for run in runs])
+    names = names_of(runs)
+    shown = {place: names[place] for place in _places(panels)}
+    return _finding(overlay, shown, _beyond_control(_first(panels))) if panels else None
+
+
 def _draw_figures(runs: Sequence[OverlaidRun], overlay: Overlay, family: str, look: Look) -> Drawing | None:
     panels = _panels([overlay.panels(overlaid.run) for overlaid in runs])
     if not panels:
         return None
-    shown = {
-        place: overlaid for place, overlaid in enumerate(runs) if any(place in by_run for by_run in panels.values())
-    }
+    shown = {place: runs[place] for place in _places(panels)}
     keys = {key for by_run in panels.values() for figures in by_run.values() for key in figures}
     key_texts = {str(key): phrases.plain(str(key)) for key in keys}
-    lines = {_line_name(place): overlaid.label for place, overlaid in shown.items()}
+    lines = {_line_name(place): overlaid.name for place, overlaid in shown.items()}
     page = OverlayPage(list(shown.values()), look, family, {**key_texts, **lines})
     medians = {
         title: {place: _medians(figures) for place, figures in by_run.items()} for title, by_run in panels.items()
@@ -57,16 +75,32 @@ def _draw_figures(runs: Sequence[OverlaidRun], overlay: Overlay, family: str, lo
         remark = _draw_lines(page, shown, overlay, overlay.over, medians)
     else:
         remark = _draw_rows(page, shown, medians)
-    first = next(iter(panels.values()))
-    beyond = _beyond_control(first)
-    remark += "; the title leaves out what is mostly the control" if beyond != first else ""
-    title = _title(overlay, shown, beyond)
-    return page.finish(title, f"{overlay.subtitle}{remark}{other_differences(list(shown.values()))}")
+    beyond = _beyond_control(_first(panels))
+    found = _finding(overlay, {place: overlaid.name for place, overlaid in shown.items()}, beyond)
+    details = [
+        overlay.subtitle, remark, *found.details,
+        "the title leaves out what is mostly the control" if beyond != _first(panels) else "",
+        other_differences([overlaid.run for overlaid in shown.values()]),
+    ]  # fmt: skip
+    return page.finish(found.title, "; ".join(filter(None, details)))
 
 
-def _panels(panels_of_runs: Sequence[Panels]) -> dict[str, dict[int, PerProcess]]:
+Figures = Mapping[int, PerProcess]  # by the place of the run
+
+
+def _places(panels: Mapping[str, Figures]) -> list[int]:
+    """The runs that have figures."""
+    return sorted({place for by_run in panels.values() for place in by_run})
+
+
+def _first(panels: Mapping[str, Figures]) -> Figures:
+    """The figures that the title compares."""
+    return next(iter(panels.values()))
+
+
+def _panels(panels_of_runs: Sequence[Panels]) -> dict[str, Figures]:
     """By panel and run, the figures that two runs or more have. Panels without such figures are left out."""
-    panels: dict[str, dict[int, PerProcess]] = {}
+    panels: dict[str, Figures] = {}
     for title in dict.fromkeys(title for panels_of_run in panels_of_runs for title in panels_of_run):
         of_runs = [_positive(panels_of_run.get(title, {})) for panels_of_run in panels_of_runs]
         several = {key for figures in of_runs for key in figures if sum(key in values for values in of_runs) > 1}
@@ -87,7 +121,7 @@ def _medians(figures: PerProcess) -> dict[Key, Estimate]:
     return {key: estimate_median(list(processes.values())) for key, processes in figures.items()}
 
 
-def _beyond_control(figures_of: Mapping[int, PerProcess]) -> dict[int, PerProcess]:
+def _beyond_control(figures_of: Figures) -> dict[int, PerProcess]:
     """Without the figures that are mostly their control in any run: their ratio would be that of two controls."""
     controls = {
         key for figures in figures_of.values() for key, of_processes in figures.items()
@@ -112,7 +146,7 @@ def _draw_rows(page: Page, shown: Mapping[int, OverlaidRun], medians: Mapping[st
             place: {str(key): estimate for key, estimate in estimates.items()} for place, estimates in by_run.items()
         }
         return [
-            forms.Column(overlaid.label, texts.get(place, {}), overlaid.style.marker, lane=lane, style=overlaid.style)
+            forms.Column(overlaid.name, texts.get(place, {}), overlaid.style.marker, lane=lane, style=overlaid.style)
             for lane, (place, overlaid) in enumerate(shown.items())
         ]
 
@@ -151,52 +185,94 @@ def _guide_caches(page: Page, axes: Any, shown: Sequence[OverlaidRun]) -> str:
             if low < size < high:
                 colour = overlaid.style.colour(page.look.theme)
                 axes.axvline(size, color=colour, linewidth=2 * page.look.scale, linestyle=":", zorder=1)
-    return "; dotted: each run's caches"
+    return "dotted: each run's caches"
 
 
 # ---- the finding
 
+LONGEST_TITLE = 105  # letters: two lines of a slide
 
-def _title(overlay: Overlay, shown: Mapping[int, OverlaidRun], figures_of: Mapping[int, PerProcess]) -> str:
-    """What a run costs against another: the geometric mean over the keys that all runs have, and the extremes."""
+
+@dataclass(frozen=True)
+class Finding:
+    """What a chart of several runs says: its title, with a single number, and what the subtitle adds to it."""
+
+    title: str
+    details: Sequence[str] = ()
+
+
+def _finding(overlay: Overlay, names: Mapping[int, str], figures_of: Figures) -> Finding:
+    """Holds the least run against the costliest: by the geometric means of the figures that all runs have."""
     if not any(figures_of.values()):
-        return f"What {_within_sentence(overlay.subject)} is mostly the control: the runs are not compared"
-    common = _in_all(list(figures_of.values()))
+        return Finding(f"{_sentence(overlay.quantity)} is mostly the control: the runs are not compared")
+    common = _compared(overlay, list(figures_of.values()))
     means = {place: _means(figures, common) for place, figures in figures_of.items()} if common else {}
     if not means or not all(means.values()):
-        return f"The runs have too little in common to compare what {_within_sentence(overlay.subject)}"
+        return Finding(f"The runs have too little in common to compare {overlay.quantity}")
     ranked = sorted(figures_of, key=lambda place: median(means[place].values()))
-    pairs = [(costly, cheap) for cheap, costly in itertools.combinations(ranked, 2)]
-    overall = {(costly, cheap): _ratio(means[costly], means[cheap], len(pairs)) for costly, cheap in pairs}
-    if not phrases.none_differs(list(overall.values())):
-        return _title_of_difference(overlay, shown, figures_of, overall, common)
+    pairs = list(itertools.combinations(ranked, 2))
+    overall = {(least, most): _ratio(means[least], means[most], len(pairs)) for least, most in pairs}
+    if phrases.none_differs(list(overall.values())):
+        return _no_difference(overlay, names, figures_of, common)
+    apart = {pair: ratio for pair, ratio in overall.items() if phrases.differs(ratio)} or overall
+    least, most = min(apart, key=lambda pair: apart[pair].median)
+    average = ", on average" if len(common) > 1 else ""
+    shares = _share(apart[least, most].median, overlay.measure)
+    title = _titled(f"{{}} {overlay.does} {shares} {{}}{average}", names[least], names[most])
+    details = []
+    if len(names) > 2:
+        extremes = "the fastest and the slowest" if overlay.measure == "time" else "the least and the most"
+        details.append(f"{extremes if (least, most) == (ranked[0], ranked[-1]) else 'the most different'} of {len(names)} runs")
+    by_key = {
+        _key_text(overlay, key): _ratio(figures_of[least][key], figures_of[most][key], len(common)) for key in common
+    }
+    ends = phrases.with_extremes(by_key)
+    details += [f"by {overlay.by}, {ends} times"] if "to" in ends.split() else []
+    return Finding(title, details)
+
+
+def _no_difference(
+    overlay: Overlay, names: Mapping[int, str], figures_of: Figures, common: Sequence[Key]
+) -> Finding:
+    pairs = list(itertools.combinations(figures_of.values(), 2))
     compared = len(pairs) * len(common)
-    by_key = [
-        _ratio(figures_of[costly][key], figures_of[cheap][key], compared) for costly, cheap in pairs for key in common
-    ]
+    by_key = [_ratio(first[key], second[key], compared) for first, second in pairs for key in common]
     apart = [max(ratio.median, 1 / ratio.median) for ratio in by_key if phrases.differs(ratio)]
-    number = len(figures_of)
-    place_text = (
-        phrases.joined([overlaid.phrase for overlaid in shown.values()]) if number == 2 else f"in the {number} runs"
-    )
-    subject = f"{_within_sentence(overlay.subject)} {place_text}"
+    between = "between {} and {}" if len(names) == 2 else f"among the {len(names)} runs"
+    average = ", on average" if apart else ""
+    title = _titled(f"No measurable difference in {overlay.quantity} {between}{average}", *names.values())
     if not apart:
-        return f"No measurable difference in what {subject}"
+        return Finding(title)
     verb = "differs" if len(apart) == 1 else "differ"
-    differing = f"{len(apart)} of {phrases.count(len(by_key), 'comparison')} {verb}"
     most = phrases.two_figures(max(apart))
-    return (
-        f"On average, no measurable difference in what {subject}; by {overlay.by}, {differing}, by up to {most} times"
-    )
+    differing = f"{len(apart)} of {phrases.count(len(by_key), 'comparison')} {verb}, by up to {most} times"
+    return Finding(title, [f"by {overlay.by}, {differing}"])
 
 
-def _within_sentence(subject: str) -> str:
-    return f"{subject[:1].lower()}{subject[1:]}"
+def _titled(form: str, *names: str) -> str:
+    """The form with the names, which are cut where the title would be too long."""
+    number = form.count("{}")
+    room = (LONGEST_TITLE - len(form.replace("{}", ""))) // max(number, 1)
+    spare = sum(max(0, room - len(name)) for name in names[:number])
+    cut = (name if len(name) <= room + spare else f"{name[: room + spare - 1].rstrip()}…" for name in names)
+    return form.format(*(name.replace(" ", phrases.NO_BREAK) for name in cut))
 
 
-def _in_all(figures_of_runs: Sequence[PerProcess]) -> list[Key]:
-    """The keys that every run has."""
-    return [key for key in figures_of_runs[0] if all(key in figures for figures in figures_of_runs)]
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def _share(ratio: float, measure: str) -> str:
+    """`0.80 times the time of`, or `3.2 % less time than` where it is nearly as much."""
+    if ratio < 0.945:
+        return f"{phrases.two_figures(ratio)}{phrases.NO_BREAK}times the {measure} of"
+    return f"{phrases.two_figures(100 * (1 - ratio))}{phrases.NO_BREAK}% less {measure} than"
+
+
+def _compared(overlay: Overlay, figures_of_runs: Sequence[PerProcess]) -> list[Key]:
+    """The keys that every run has, or only the largest of them."""
+    common = [key for key in figures_of_runs[0] if all(key in figures for figures in figures_of_runs)]
+    return common[-1:] if overlay.largest else common
 
 
 def _means(figures: PerProcess, common: Sequence[Key]) -> dict[int, float]:
@@ -211,42 +287,5 @@ def _ratio(above: Mapping[int, float], below: Mapping[int, float], compared: int
     return estimate_ratio(list(above.values()), list(below.values()), 1 - (1 - CONFIDENCE) / compared)
 
 
-def _title_of_difference(
-    overlay: Overlay,
-    shown: Mapping[int, OverlaidRun],
-    figures_of: Mapping[int, PerProcess],
-    overall: Mapping[tuple[int, int], Estimate],
-    common: Sequence[Key],
-) -> str:
-    """Names the cheapest of several runs if it differs from all others, else the two with the largest difference."""
-    _, least = next(iter(overall))
-    number = len(figures_of)
-    to_least = [ratio for (_, cheap), ratio in overall.items() if cheap == least]
-    if number > 2 and all(map(phrases.differs, to_least)):
-        average = ", on average" if len(common) > 1 else ""
-        return f"{overlay.subject} least {shown[least].phrase}{average}; {_more(to_least)[0]} in the others"
-    apart = {pair: ratio for pair, ratio in overall.items() if phrases.differs(ratio)} or overall
-    costly, cheap = max(apart, key=lambda pair: apart[pair].median)
-    more, than = _more([apart[costly, cheap]])
-    average = " on average" if len(common) > 1 else ""
-    finding = f"{overlay.subject}{average} {more} {shown[costly].phrase} {than} {shown[cheap].phrase}"
-    by_key = {
-        _key_text(overlay, key): _ratio(figures_of[costly][key], figures_of[cheap][key], len(common)) for key in common
-    }
-    ends = phrases.with_extremes(by_key)
-    if number > 2:
-        return f"{finding}, the largest difference among {number} runs"
-    return f"{finding}; by {overlay.by}, {ends} times" if "to" in ends else finding
-
-
 def _key_text(overlay: Overlay, key: Key) -> str:
     return overlay.over(float(key)) if overlay.over else str(key)
-
-
-def _more(ratios: Sequence[Estimate]) -> tuple[str, str]:
-    """`1.2 to 3.4 times as much` and `as`, or `2.3 % more` and `than`."""
-    medians = [ratio.median for ratio in ratios]
-    if max(medians) >= 1.095:
-        return f"{phrases.span(medians, phrases.two_figures)} times as much", "as"
-    text = phrases.span(medians, lambda ratio: f"{100 * (ratio - 1):.1f}{phrases.NO_BREAK}%")
-    return ("as much", "as") if text.startswith("0.0") and "to" not in text else (f"{text} more", "than")

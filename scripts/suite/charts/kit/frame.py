@@ -6,6 +6,7 @@ All lengths are points of a talk page. A paper page is the same page at a smalle
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -269,7 +270,7 @@ class Page:
         while lines is None and size > smallest:
             size = max(smallest, size * 0.95)
             lines = self._fitted(text, size=size, **font)
-        lines = lines or self._cut(text, size=size, **font)
+        lines = lines or self._fitted(text, most=3, size=size, **font) or self._cut(text, size=size, **font)
         height = len(lines) * _LINE * size / self.look.scale
         for index, line in enumerate(lines):
             top = start + height if upwards else start
@@ -277,17 +278,20 @@ class Page:
             self.figure.text(MARGIN / self.look.sheet.width, y, line, size=size, color=colour, va="top", **font)
         return float(start + height if upwards else start - height)
 
-    def _fitted(self, text: str, **font: Any) -> list[str] | None:
-        """The text in its own lines if they fit. A single line that does not fit is split in two; None: too long."""
+    def _fitted(self, text: str, most: int = 2, **font: Any) -> list[str] | None:
+        """The text in its own lines if they fit. A single line that does not fit is split in up to `most`, of about the
+        same length; None: too long."""
         room = (self.look.sheet.width - 2 * MARGIN) / (_BOLD_IN_VERDANA if font.get("weight") == "bold" else 1.0)
         lines = text.split("\n")
         if all(self.text_width(line, **font) <= room for line in lines):
             return lines
-        pieces = text.split(" ") if len(lines) == 1 else []
-        splits = [[" ".join(pieces[:place]), " ".join(pieces[place:])] for place in range(1, len(pieces))]
-        best = min(splits, key=lambda split: max(len(line) for line in split), default=None)
-        fits = best is not None and all(self.text_width(line, **font) <= room for line in best)
-        return best if fits else None
+        if len(lines) > 1:
+            return None
+        for number in range(2, most + 1):
+            split = _in_lines(text, number)
+            if split is not None and all(self.text_width(line, **font) <= room for line in split):
+                return split
+        return None
 
     def _cut(self, text: str, **font: Any) -> list[str]:
         """Cuts a text that no font size makes fit (a hostile name, a machine of many parts) with an ellipsis."""
@@ -343,6 +347,16 @@ class Page:
         facts += [caches] if (caches := reported_text(self.run)) else []
         facts += [f"stackheap {profile} run{'' if self.run.complete else ', incomplete'}".replace("  ", " ")]
         return " · ".join(facts)
+
+
+def _in_lines(text: str, number: int) -> list[str] | None:
+    """The text in this number of lines, the longest as short as possible; None: it has fewer words."""
+    words = text.split(" ")
+    splits = [
+        [" ".join(words[start:end]) for start, end in zip((0, *places), (*places, len(words)))]
+        for places in itertools.combinations(range(1, len(words)), number - 1)
+    ]
+    return min(splits, key=lambda split: max(len(line) for line in split)) if splits else None
 
 
 def _handle(entry: LegendEntry, look: Look) -> Line2D:

@@ -12,10 +12,11 @@ from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.charts.kit.run_names import OverlaidRun
+from suite.charts.kit.marks import Mark
 from suite.results import control, query
 from suite.results.caches import reported_text
-from suite.results.model import Benchmark, Run
+from suite.results.model import Benchmark, Run, cpu_model
+from suite.results.run_names import names_of
 
 Key = str | int  # a row, or a place of the quantity
 PerProcess = Mapping[Key, Mapping[int, float]]  # what each process measured, by its number
@@ -24,20 +25,49 @@ Panels = Mapping[str, PerProcess]  # by the panel's title
 TIME = "Time, log scale"
 GROWTH = "As a multiple of one thread's, log scale"
 MULTIPLES = forms.Scale(phrases.times)
-_MACHINES_A_LINE = 3
+_MOST_MACHINE_LINES = 3
 
 
 @dataclass(frozen=True)
 class Overlay:
     """Which figures of each run are compared, and the words for their comparison."""
 
-    subject: str  # of the title's sentence, with its verb
+    does: str  # what a run does in its time, for the title: `loads from memory in`
+    quantity: str  # the same as a noun: `the time of a load from memory`
     subtitle: str
     panels: Callable[[Run], Panels]  # the chart's title compares the first
     by: str  # what the figures differ in
+    measure: str = "time"  # what less of is better
+    largest: bool = False  # the title compares the figures at the largest quantity, else their geometric means
     over: forms.Number | None = None  # a line for each run over a quantity with this text; None: a row for each key
     axes: Mapping[str, forms.Scale] = field(default_factory=dict)  # by the panel's title, where it is not a time
     caches: bool = False  # the quantity is bytes of memory that is walked
+
+
+# ---- which runs
+
+# Chosen by search, as the strategies' colours, and different from them: distinguishable by every eye and in grey.
+_MARKS = (
+    Mark("#02a0c1", "#1befde", "o", "-"),
+    Mark("#732d2b", "#aa7535", "s", "--"),
+    Mark("#6727f8", "#509df8", "^", "-."),
+    Mark("#927402", "#bfbc1a", "D", ":"),
+    Mark("#070989", "#456895", "v", "--"),
+    Mark("#0d0908", "#fbfc58", "P", "-"),
+)
+
+
+@dataclass(frozen=True)
+class OverlaidRun:
+    """A run among others, its name, and its mark."""
+
+    run: Run
+    name: str
+    style: Mark
+
+
+def named(runs: Sequence[Run]) -> list[OverlaidRun]:
+    return [OverlaidRun(*of_run) for of_run in zip(runs, names_of(runs), _MARKS)]
 
 
 OwnOverlay = Callable[[Sequence[OverlaidRun], Look], Drawing | None]  # of a chart that draws several runs itself
@@ -106,32 +136,45 @@ class OverlayPage(Page):
         first = shown[0].run
         units = tuple(unit for overlaid in shown for unit in overlaid.run.units)
         super().__init__(replace(first, account=replace(first.account, units=units)), look, family, names)
-        self.machines = _machines(shown)
+        self.shown, self.machines = shown, _machines(shown)
 
     def _left_out(self) -> str:
         return ""
 
     def _machine(self) -> str:
-        number = len(self.machines)
-        most = math.ceil(number / math.ceil(number / _MACHINES_A_LINE))
-        lines = [self.machines[start : start + most] for start in range(0, number, most)]
-        return "\n".join(" · ".join(self._short(machine, len(line)) for machine in line) for line in lines)
+        """Whole facts if they fit, else without the caches, else cut so that every run is named."""
+        room = 0.92 * self.look.sheet.width
+        for machines in (self.machines, _machines(self.shown, with_caches=False)):
+            lines = self._filled(machines, room)
+            if len(lines) <= _MOST_MACHINE_LINES and all(self.text_width(line) <= room for line in lines):
+                return "\n".join(lines)
+        most = math.ceil(len(machines) / _MOST_MACHINE_LINES)
+        cut = [self._short(machine, room / most - self.text_width(" · ")) for machine in machines]
+        return "\n".join(" · ".join(cut[start : start + most]) for start in range(0, len(cut), most))
 
-    def _short(self, text: str, parts: int) -> str:
-        """Cut to its part of the line, so that every run is named."""
-        room = 0.92 * self.look.sheet.width / parts - self.text_width(" · ")
+    def _filled(self, texts: Sequence[str], room: float) -> list[str]:
+        """The texts in lines, as many in each as fit."""
+        lines = [texts[0]]
+        for text in texts[1:]:
+            longer = f"{lines[-1]} · {text}"
+            lines[-1:] = [longer] if self.text_width(longer) <= room else [lines[-1], text]
+        return lines
+
+    def _short(self, text: str, room: float) -> str:
         short = text
         while self.text_width(short) > room:
             short = f"{short[:-2].rstrip(' ,')}…"
         return short
 
 
-def _machines(shown: Sequence[OverlaidRun]) -> list[str]:
+def _machines(shown: Sequence[OverlaidRun], with_caches: bool = True) -> list[str]:
     """The facts about each run's machine. Runs with the same facts share a text."""
-    labels_of: dict[str, list[str]] = {}
+    names_of_facts: dict[str, list[str]] = {}
     for overlaid in shown:
         cores = overlaid.run.fact("cores")
-        facts = [phrases.count(cores, "core")] if cores else []
-        facts += [caches] if (caches := reported_text(overlaid.run)) else []
-        labels_of.setdefault(", ".join(facts) or "unknown machine", []).append(overlaid.label)
-    return [f"{', '.join(labels)}: {machine}" for machine, labels in labels_of.items()]
+        processor = cpu_model(overlaid.run)
+        facts = [] if overlaid.name.startswith(processor) else [processor]
+        facts += [phrases.count(cores, "core")] if cores else []
+        facts += [caches] if with_caches and (caches := reported_text(overlaid.run)) else []
+        names_of_facts.setdefault(", ".join(facts) or "unknown machine", []).append(overlaid.name)
+    return [f"{', '.join(names)}: {machine}" for machine, names in names_of_facts.items()]
