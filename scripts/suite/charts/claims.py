@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +42,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
     _grid(page, judged)
     subtitle = "Each claim is tested by its own benchmarks; the report has the numbers and conditions"
     method = f"Intervals over {run.processes} processes." if run.processes > 1 else ""
-    return page.finish(_title(judged), subtitle, method)
+    return page.finish(claims.counted(judged), subtitle, method)
 
 
 def _grid(page: Page, judged: Sequence[claims.ClaimVerdict]) -> None:
@@ -56,7 +55,8 @@ def _grid(page: Page, judged: Sequence[claims.ClaimVerdict]) -> None:
         _draw_sign(page, axes, claim.verdict, x + 0.03, y, 15)
         muted = claim.verdict in claims.OPEN
         axes.text(x + 0.09, y, claim.short, va="center", color=page.look.quiet if muted else page.look.text)
-        page.point_out(axes, x + 0.03, y, f"{claim.statement} {claim.verdict}: {claim.condition or claim.text}")
+        but = f" {claim.condition}" if claim.condition else ""
+        page.point_out(axes, x + 0.03, y, f"{claim.statement} {claim.verdict}{but}: {claim.gist}")
         page.cells.append(Cell(claim.short, "verdict", claim.verdict))
     for verdict in dict.fromkeys(claim.verdict for claim in judged):
         _add_key(page, verdict)
@@ -81,18 +81,6 @@ def _draw_sign(page: Page, axes: Any, verdict: str, x: float, y: float, size: fl
 
 def _add_key(page: Page, verdict: str) -> None:
     page.add_key(LegendEntry(verdict, SIGNS[verdict][0], SIGNS[verdict][1]))
-
-
-def _title(judged: Sequence[claims.ClaimVerdict]) -> str:
-    counts = Counter(claim.verdict for claim in judged)
-    number = counts[claims.HOLDS], counts[claims.HOLDS_BUT], counts[claims.DOES_NOT_HOLD]
-    parts = [
-        f"{number[0]} {'holds' if number[0] == 1 else 'hold'} here",
-        f"{number[1]} with a condition",
-        f"{number[2]} {'does' if number[2] == 1 else 'do'} not",
-    ]
-    results = phrases.joined([part for part, count in zip(parts, number) if count])
-    return f"Of {len(judged)} common claims about stack and heap, {results}"
 
 
 # ---- several runs

@@ -5,8 +5,11 @@ Every claim has its own function, in the file of its chapter; `verdicts` calls a
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from suite.base import phrases
 from suite.claims import access, allocation, contention, footprint, limits, ownership, program
 from suite.claims.verdict import (
     DOES_NOT_HOLD,
@@ -17,6 +20,7 @@ from suite.claims.verdict import (
     UNDECIDED,
     CannotJudge,
     Claim,
+    Numbers,
     Undecided,
     Verdict,
     sentence,
@@ -24,7 +28,7 @@ from suite.claims.verdict import (
 from suite.results.model import Run
 
 __all__ = [
-    "CLAIMS", "DOES_NOT_HOLD", "HOLDS", "HOLDS_BUT", "NOT_MEASURED", "OPEN", "UNDECIDED", "ClaimVerdict", "verdicts",
+    "CLAIMS", "DOES_NOT_HOLD", "HOLDS", "HOLDS_BUT", "NOT_MEASURED", "OPEN", "UNDECIDED", "ClaimVerdict", "counted", "verdicts",
 ]  # fmt: skip
 
 # In the order of the output. A chapter's claims are all that its file defines.
@@ -38,16 +42,30 @@ CLAIMS: tuple[Claim, ...] = tuple(
 
 @dataclass(frozen=True)
 class ClaimVerdict:
-    """A claim with its verdict for a run. `text` is a sentence with the numbers and their intervals."""
+    """A claim with its verdict for a run. The gist and the details are sentences."""
 
     id: str
     short: str  # in a few words
     statement: str
+    chapter: str
     families: tuple[str, ...]
     verdict: str
-    text: str
+    gist: str  # with two numbers at most; without a verdict, the reason
+    details: str  # all numbers with their intervals; empty if nothing was measured
     condition: str = ""
     needs: tuple[str, ...] = ()  # the benchmarks that would decide what is still open, in more processes
+
+
+def counted(judged: Sequence[ClaimVerdict]) -> str:
+    """How many hold, as a sentence without its full stop."""
+    number = Counter(claim.verdict for claim in judged)
+    parts = {
+        HOLDS: "holds here" if number[HOLDS] == 1 else "hold here",
+        HOLDS_BUT: "with a condition",
+        DOES_NOT_HOLD: "does not" if number[DOES_NOT_HOLD] == 1 else "do not",
+    }
+    results = phrases.joined([f"{number[verdict]} {part}" for verdict, part in parts.items() if number[verdict]])
+    return f"Of {len(judged)} common claims about stack and heap, {results}"
 
 
 def verdicts(run: Run) -> list[ClaimVerdict]:
@@ -59,10 +77,10 @@ def _verdict(run: Run, claim: Claim) -> ClaimVerdict:
     try:
         verdict = claim.test(run)
     except Undecided as reason:
-        verdict = Verdict(UNDECIDED, str(reason), needs=reason.needs)
+        verdict = Verdict(UNDECIDED, Numbers(str(reason), reason.details), needs=reason.needs)
     except CannotJudge as reason:
-        verdict = Verdict(NOT_MEASURED, str(reason))
+        verdict = Verdict(NOT_MEASURED, Numbers(str(reason)))
     return ClaimVerdict(
-        claim.id, claim.short, claim.statement, claim.families, verdict.verdict, sentence(verdict.text),
-        verdict.condition, verdict.needs,
+        claim.id, claim.short, claim.statement, claim.chapter, claim.families, verdict.verdict,
+        sentence(verdict.numbers.gist), sentence(verdict.numbers.details), verdict.condition, verdict.needs,
     )  # fmt: skip

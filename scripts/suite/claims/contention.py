@@ -22,15 +22,18 @@ from suite.claims.inputs import (
 from suite.claims.verdict import (
     HOLDS,
     Comparison,
+    Numbers,
     Shown,
     Verdict,
     claim,
     does_not_hold,
+    from_most_to_least,
     holds,
     holds_but,
     is_more,
     is_no_more,
     listed,
+    more,
     names,
     needs_of,
     of_all,
@@ -41,6 +44,8 @@ from suite.claims.verdict import (
 )
 from suite.results import control, query
 from suite.results.model import Run
+
+BESIDES = ", apart from what slows any loop there"  # the control's growth
 
 COUNTS_MOST = (Shown.NO_MORE, Shown.NOTHING, Shown.SLIGHTLY_MORE, Shown.MORE)  # of a malloc in two families
 
@@ -56,20 +61,21 @@ def own_stack(run: Run) -> Verdict:
     risen = growths_beyond_control(run, {"": (many, single)})[""]
     risen = replace(risen, few_cycles=few_cycles_apart(many, single))
     controls = _of_controls(run, [(many, single)])
-    text = (
+    numbers = Numbers(
+        f"on {number} cores at once, a block of stack costs {more(risen, 'on one core')}{BESIDES if controls else ''}",
         f"on {number} cores at once, a block of stack costs, relative to one core: {times(growth_at_all)}{controls}"
-        f"{f'; relative to that: {growth_text(risen)}' if controls else ''}"
+        f"{f'; relative to that: {growth_text(risen)}' if controls else ''}",
     )
     if shown_by(risen) is Shown.SLIGHTLY_MORE:
-        return holds_but(text, f"a block costs more {slight(risen)}")
+        return holds_but(numbers, f"a block costs more {slight(risen)}")
     if shown_by(risen) is Shown.NO_MORE:
-        return holds(text)
+        return holds(numbers)
     if is_more(risen, number):
-        return does_not_hold(text)
+        return does_not_hold(numbers)
     if not is_more(risen) or not is_no_more(risen, number):
-        too_wide(text, [risen])
+        too_wide(numbers, [risen])
     work = phrases.two_figures(number / growth_at_all.median)
-    return holds_but(text, f"{number} cores do {work} times the work of one core")
+    return holds_but(numbers, f"{number} cores do {work} times the work of one core")
 
 
 def _of_controls(run: Run, pairs: Iterable[ComparedPair]) -> str:
@@ -97,6 +103,7 @@ def shared_heap_contends(run: Run) -> Verdict:
         pairs |= {f"{family}/{name}": (many[name], single[name]) for name in many if name in single}
     beyond = growths_beyond_control(run, pairs)
     shown: dict[str, Comparison] = {}  # by malloc and family
+    by_malloc: dict[str, Comparison] = {}
     most: dict[str, Comparison] = {}
     for name in dict.fromkeys(key.partition("/")[2] for key in pairs):
         of_malloc = {key: pair for key, pair in pairs.items() if key.endswith(f"/{name}")}
@@ -108,14 +115,16 @@ def shared_heap_contends(run: Run) -> Verdict:
         key = key_apart if is_slight else _most(alone)
         where = f"{name} in {key.partition('/')[0]}"
         still_open = needs_of(rise for rise in apart.values() if shown_by(rise) is Shown.NOTHING)
-        shown[where] = alone[key]
-        most[where if is_slight else name] = replace(alone[key], apart=apart[key_apart], reads=still_open)
+        shown[where] = by_malloc[name] = alone[key]
+        most[name] = replace(alone[key], apart=apart[key_apart], reads=still_open)
     controls = _of_controls(run, pairs.values())
-    text = (
+    gist = from_most_to_least(by_malloc, "with one thread", lambda name: f"from {name}", "whatever the malloc")
+    numbers = Numbers(
+        f"with a thread on each core, a block costs {gist}{BESIDES if controls else ''}",
         f"with a thread on each core, a block costs, relative to a single thread{' and to the control' if controls else ''}: "
-        f"{listed(shown, times)}{controls}"
+        f"{listed(shown, times)}{controls}",
     )
-    return of_all(most, text, lambda rest: f"not for {names(rest)}")
+    return of_all(most, numbers, lambda rest: f"not for {names(rest)}")
 
 
 def _most(rises: Mapping[str, Comparison]) -> str:
@@ -137,12 +146,14 @@ def stack_costs_at_start(run: Run) -> Verdict:
                       for size in (touched_most, touched_least)))  # fmt: skip
     kept = run.get(f"thread_start/cached_stack/bytes:{small}/touch:none/core:starter")
     from_cache = f"; a kept stack of {bytes_text(small)} costs {times(ratio(kept, untouched[1]))} as much" if kept else ""
-    text = (
+    grown = growth(run, untouched[0], untouched[1])
+    numbers = Numbers(
+        f"starting a thread costs {more(grown, 'with a small stack', f'with a stack of {bytes_text(large)}')}",
         f"starting a thread with a fresh stack of {bytes_text(large)} costs {times(its_size)} what a fresh stack of "
         f"{bytes_text(small)} costs{from_cache}; touched in full, a fresh stack of {bytes_text(touched_most)} costs "
-        f"{times(touched)} what {bytes_text(touched_least)} cost"
+        f"{times(touched)} what {bytes_text(touched_least)} cost",
     )
-    by_size = of_all({"its size": growth(run, untouched[0], untouched[1])}, text, lambda rest: "")
+    by_size = of_all({"its size": grown}, numbers, lambda rest: "")
     if by_size.verdict == HOLDS and is_more(touched, 2 * its_size.high):
-        return holds_but(text, "touching the stack costs far more")
+        return holds_but(numbers, "touching the stack costs far more")
     return by_size

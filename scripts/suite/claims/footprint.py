@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from suite.base import phrases
 from suite.claims.inputs import counter, libraries
-from suite.claims.verdict import CannotJudge, Undecided, Verdict, claim, does_not_hold, holds, holds_but
+from suite.claims.verdict import CannotJudge, Numbers, Undecided, Verdict, claim, does_not_hold, holds, holds_but, names
 from suite.results import query
 from suite.results.model import Run
 from suite.stats.estimates import Estimate
@@ -27,12 +29,24 @@ def bookkeeping(run: Run) -> Verdict:
     worst = {name: max(over, key=lambda size: over[size].median) for name, over in held.items()}
     parts = [f"{phrases.plain(name)} {_bytes(held[name][size])} (blocks of {size:,} B)" for name, size in worst.items()]
     ends = f"blocks of {sizes[0]:,} B" if len(sizes) == 1 else f"blocks of {len(sizes)} sizes, {sizes[0]:,} to {sizes[-1]:,} B"
-    text = f"in {ends}, a malloc holds at its worst for each requested byte: {', '.join(parts)}"
     without = {name: [size for size in over if over[size].low <= METADATA] for name, over in held.items()}
-    if all(len(without[name]) == len(over) for name, over in held.items()):
-        return does_not_hold(text)
     free = [f"{phrases.plain(name)} {len(few)} of {len(held[name])}" for name, few in without.items() if few]
-    return holds_but(text, f"under {METADATA - 1:.0%} in some sizes: {phrases.joined(free)}") if free else holds(text)
+    numbers = Numbers(
+        _at_worst({name: held[name][size] for name, size in worst.items()}),
+        f"in {ends}, a malloc holds at its worst for each requested byte: {', '.join(parts)}"
+        + (f"; sizes with less than {phrases.percent(METADATA - 1)} more than requested: {phrases.joined(free)}" if free else ""),
+    )
+    if all(len(without[name]) == len(over) for name, over in held.items()):
+        return does_not_hold(numbers)
+    some = [name for name, few in without.items() if few]
+    return holds_but(numbers, f"under {phrases.percent(METADATA - 1)} in some sizes with {names(some)}") if some else holds(numbers)
+
+
+def _at_worst(held: Mapping[str, Estimate]) -> str:
+    """For each requested byte, the malloc that holds most, and the malloc that holds least."""
+    most, least = (extreme(held, key=lambda name: held[name].median) for extreme in (max, min))
+    gist = f"for each requested byte, {names([most])} holds {_bytes(held[most])} at worst"
+    return gist if most == least else f"{gist}, {names([least])} {phrases.two_figures(held[least].median)}"
 
 
 def _bytes(held: Estimate) -> str:
@@ -52,16 +66,21 @@ def freed_is_returned(run: Run) -> Verdict:
     shares = {name: counter(benchmark, "returned_share_after_1s") for name, benchmark in measured.items()}
     gave = [name for name, share in shares.items() if share.low >= RETURNED]
     kept = [name for name, share in shares.items() if share.high < RETURNED]
-    text = (
-        f"a second after everything is freed, {len(gave)} of {phrases.count(len(shares), 'case')} "
-        f"({phrases.count(len(kinds), 'kind')} of blocks, each malloc) {'have' if len(gave) != 1 else 'has'} returned "
-        f"{phrases.percent(RETURNED)} of the memory or more"
+    have = "have" if len(gave) != 1 else "has"
+    cases, pairs = (phrases.count(len(shares), unit) for unit in ("case", "pair"))
+    which = f": {phrases.joined(gave)}" if gave else ""
+    numbers = Numbers(
+        f"a second after everything is freed, {len(gave)} of {pairs} of malloc and block size {have} given the "
+        "memory back",
+        f"a second after everything is freed, {len(gave)} of {cases} ({phrases.count(len(kinds), 'kind')} of blocks, each "
+        f"malloc) {have} returned {phrases.percent(RETURNED)} of the memory or more{which}",
     )
     if len(gave) == len(shares):
-        return holds(text)
+        return holds(numbers)
     if gave:
-        return holds_but(text, f"only with {phrases.joined(gave)}")
+        few = phrases.joined(gave) if len(gave) <= 2 else f"{len(gave)} of {len(shares)} pairs"
+        return holds_but(numbers, f"only with {few}")
     if len(kept) == len(shares):
-        return does_not_hold(text)
+        return does_not_hold(numbers)
     unclear = [benchmark for name, benchmark in measured.items() if name not in (*gave, *kept)]
-    raise Undecided(f"the intervals are too wide to tell: {text}", [benchmark.name.text for benchmark in unclear])
+    raise Undecided("the intervals are too wide to tell", [benchmark.name.text for benchmark in unclear], numbers.details)

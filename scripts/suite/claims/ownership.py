@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.claims.inputs import (
@@ -20,23 +22,29 @@ from suite.claims.verdict import (
     HOLDS,
     OPEN,
     CannotJudge,
+    Numbers,
+    Shown,
     Undecided,
     Verdict,
+    amount_of,
     claim,
     does_not_hold,
     holds,
     holds_but,
     is_more,
     listed,
+    more,
     names,
     of_all,
     of_none,
     relative,
+    shown_by,
+    slight,
     times,
 )
 from suite.results import control, query
 from suite.results.model import Benchmark, Run
-from suite.stats.estimates import estimate_difference, median
+from suite.stats.estimates import Difference, estimate_difference, median
 
 
 @claim(
@@ -50,23 +58,30 @@ def drop_at_once(run: Run) -> Verdict:
     at_once = need(run, f"cleanup/arena/count:{counts[-1]}/drop:at_once")
     one_by_one = libraries(run, "cleanup", count=counts[-1], drop="each")
     compared = counted_ratios({name: (benchmark, at_once) for name, benchmark in one_by_one.items()}, "drop_ns")
-    text = (
+    details = (
         f"dropping {counts[-1]:,} objects one by one costs, relative to resetting the arena: "
         f"{listed(compared, times)}"
     )
     nothing = control.control_of(run, at_once)
+    longer: dict[str, Difference] = {}
     if nothing is not None:  # much of what the arena takes is the clock's time, so a ratio would be that of the clock
         of_arena, of_nothing = (_drops(benchmark, counts[-1]) for benchmark in (at_once, nothing))
         arena = phrases.beyond_control([estimate_difference(of_arena, of_nothing)])
-        more = {
+        longer = {
             name: estimate_difference(_drops(benchmark, counts[-1]), of_arena, compared[name].confidence)
             for name, benchmark in one_by_one.items()
         }
-        text = (
+        details = (
             f"resetting the arena takes {arena} beyond the control; dropping {counts[-1]:,} objects one by one "
-            f"takes, relative to that: {listed(more, relative)}"
+            f"takes, relative to that: {listed(longer, relative)}"
         )
-    return of_all(compared, text, lambda rest: f"not for {names(rest)}")
+    fastest = min(compared, key=lambda name: compared[name].median)
+    which = f"with {names([fastest])}{', the fastest malloc,' if len(compared) > 1 else ''}"
+    cost = replace(compared[fastest], difference=longer.get(fastest))
+    numbers = Numbers(
+        f"freeing {counts[-1]:,} objects one by one costs {more(cost, 'resetting an arena', which)}", details
+    )
+    return of_all(compared, numbers, lambda rest: f"not for {names(rest)}")
 
 
 def _drops(benchmark: Benchmark, count: int) -> list[float]:
@@ -86,14 +101,18 @@ def simple_copies_cheap(run: Run) -> Verdict:
         for name, kind in on_heap.items()
     }
     better = comparisons(run, pairs)
-    text = f"a copy costs, relative to a move: {listed({'an int': simple, **better}, relative)}"
-    copied = of_none({"an int": simple}, text, lambda rest: "")
+    least = min(better, key=lambda name: better[name].median)
+    numbers = Numbers(
+        f"copying an int costs {more(simple, 'moving it')}; copying {least} costs {amount_of(better[least])}",
+        f"a copy costs, relative to a move: {listed({'an int': simple, **better}, relative)}",
+    )
+    copied = of_none({"an int": simple}, numbers, lambda rest: "")
     if copied.verdict == DOES_NOT_HOLD:
         return copied
-    moved = of_all(better, text, lambda rest: f"not for {phrases.joined(rest)}")
+    moved = of_all(better, numbers, lambda rest: f"not for {phrases.joined(rest)}")
     if moved.verdict in OPEN or moved.verdict == DOES_NOT_HOLD or not copied.condition:
         return moved
-    return holds_but(text, "; ".join(filter(None, (f"a copy of an int costs more {copied.condition}", moved.condition))))
+    return holds_but(numbers, "; ".join(filter(None, (f"a copy of an int costs more {slight(simple)}", moved.condition))))
 
 
 @claim("borrow-is-free", "lending is free", "Lending costs nothing.", "pass", "argument")
@@ -111,9 +130,13 @@ def borrow_is_free(run: Run) -> Verdict:
         raise CannotJudge("the run has no pass")
     compared = growths(run, lent)
     most = max(compared, key=lambda name: compared[name].more_ns or 0.0)
-    text = f"lending a value costs, relative to the call alone, at most: {listed({most: compared[most]}, relative)}"
-    lending = of_none(compared, text, lambda paid: f"not for {phrases.joined(paid)}")
-    return holds(f"{text}, a few cycles at most") if lending.verdict == HOLDS else lending
+    details = f"lending a value costs, relative to the call alone, at most: {listed({most: compared[most]}, relative)}"
+    free = all(shown_by(price) is Shown.NO_MORE for price in compared.values())
+    numbers = Numbers(
+        f"lending a value {'' if free else f'({most}) '}to a function costs {more(compared[most], 'the call itself')}",
+        f"{details}, a few cycles at most" if free else details,
+    )
+    return of_none(compared, numbers, lambda paid: f"not for {phrases.joined(paid)}")
 
 
 def _call_alone(run: Run, family: str) -> Benchmark:
@@ -143,12 +166,19 @@ def arguments_on_stack(run: Run) -> Verdict:
 
     pushed = [size for size, share in where.items() if share.median >= 0.5]
     in_registers = [size for size in where if size not in pushed]
+    in_register = f"a struct of {bytes_text(in_registers[-1])} is passed in registers" if in_registers else ""
     if not pushed:
-        return does_not_hold(f"passed in registers, {beyond(in_registers[-1])}")
+        return does_not_hold(Numbers(f"even {in_register}", f"passed in registers, {beyond(in_registers[-1])}"))
+    price = control.beyond(passed[pushed[0]], need(run, f"argument/bytes:{pushed[0]}/how:none")).ns
+    costs = f"costs {phrases.beyond_control([price])} beyond the call"
     if not in_registers:
-        return holds(f"pushed onto the stack, {beyond(pushed[0])}")
-    text = f"passed in registers, {beyond(in_registers[-1])}; pushed onto the stack, {beyond(pushed[0])}"
-    return holds_but(text, f"only from {bytes_text(pushed[0])} on, of the measured sizes")
+        gist = f"even a struct of {bytes_text(pushed[0])} is pushed onto the stack, and {costs}"
+        return holds(Numbers(gist, f"pushed onto the stack, {beyond(pushed[0])}"))
+    numbers = Numbers(
+        f"{in_register}; the next larger struct is pushed onto the stack, and {costs}",
+        f"passed in registers, {beyond(in_registers[-1])}; pushed onto the stack, {beyond(pushed[0])}",
+    )
+    return holds_but(numbers, f"only from {bytes_text(pushed[0])} on, of the measured sizes")
 
 
 @claim(
@@ -170,12 +200,14 @@ def automatic_is_free(run: Run) -> Verdict:
         if (holder := run.get(f"smart_pointer/op:make/kind:{kind}"))
     }
     stated_made = {name: comparison(run, holder, raw, called="value") for name, holder in holders.items()}
-    text = (
+    dearer = max(compared, key=lambda activity: compared[activity].median)
+    numbers = Numbers(
+        f"a unique_ptr costs {more(compared[dearer], 'a plain pointer')}; making a shared_ptr costs {amount_of(shared)}",
         f"relative to a plain pointer, a unique_ptr costs: {listed(compared, relative)}; making a shared_ptr costs: "
-        f"{listed(stated_made, relative)}"
+        f"{listed(stated_made, relative)}",
     )
-    unique = of_none(compared, text, lambda paid: f"not for {phrases.joined(paid)}")
-    return holds_but(text, "a shared_ptr costs more") if unique.verdict == HOLDS and is_more(shared) else unique
+    unique = of_none(compared, numbers, lambda paid: f"not for {phrases.joined(paid)}")
+    return holds_but(numbers, "a shared_ptr costs more") if unique.verdict == HOLDS and is_more(shared) else unique
 
 
 @claim("strings-on-heap", "strings live on the heap", "Strings live on the heap.", "string_cliff")
@@ -186,12 +218,17 @@ def strings_on_heap(run: Run) -> Verdict:
         raise CannotJudge("the run has no string_cliff over length")
     heap = [length for length, share in where.items() if share.median >= 0.5]
     if not heap:
-        return does_not_hold(f"strings of up to {max(where)} characters are stored inside the object")
+        gist = f"strings of up to {max(where)} characters are stored inside the object"
+        return does_not_hold(Numbers(gist, gist))
     inside = [length for length in where if length < heap[0]]
     if not inside:
-        return holds(f"strings of {heap[0]} characters and more are on the heap")
-    text = (
+        gist = f"strings of {phrases.count(heap[0], 'character')} and more are on the heap"
+        return holds(Numbers(gist, gist))
+    grown = comparison(run, built[heap[0]], built[inside[-1]])
+    numbers = Numbers(
+        f"strings of up to {inside[-1]} characters are stored inside the object; the next longer string is on the heap, and "
+        f"costs {amount_of(grown)}",
         f"a string of {inside[-1]} characters is stored inside the object; a string of {heap[0]} is on the heap and "
-        f"costs, relative to that: {relative(comparison(run, built[heap[0]], built[inside[-1]]))}"
+        f"costs, relative to that: {relative(grown)}",
     )
-    return holds_but(text, f"only from {heap[0]} characters on")
+    return holds_but(numbers, f"only from {heap[0]} characters on")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from suite.base import phrases
 from suite.claims.inputs import counter
-from suite.claims.verdict import CannotJudge, Undecided, Verdict, claim, does_not_hold, holds, holds_but, names
+from suite.claims.verdict import CannotJudge, Numbers, Undecided, Verdict, claim, does_not_hold, holds, holds_but, names
 from suite.results.model import Run
 from suite.results.recording import MADE_UP
 
@@ -24,15 +24,17 @@ def heap_outlives(run: Run) -> Verdict:
     if not shares:
         raise CannotJudge("the run has no replay of a program's recording with blocks")
     stack_like = sum(share.median * blocks[name] for name, share in shares.items())
-    text = (
+    numbers = Numbers(
+        f"of a program's blocks, {phrases.with_extremes(shares, phrases.share)} die last in, first out, as on a stack",
         f"of the blocks of {phrases.count(len(shares), 'recorded program')}, "
         f"{phrases.with_extremes(shares, phrases.share)} die last in, first out, as on a stack; "
-        f"of all {sum(blocks.values()):,.0f} blocks {phrases.share(stack_like / sum(blocks.values()))}"
+        f"of all {sum(blocks.values()):,.0f} blocks {phrases.share(stack_like / sum(blocks.values()))}",
     )
     many = [name for name, share in shares.items() if share.low >= LARGE]
     few = [name for name, share in shares.items() if share.high < LARGE]
     if len(many) + len(few) < len(shares):
-        raise Undecided(text, [recordings[name].name.text for name in shares if name not in (*many, *few)])
+        unclear = [recordings[name].name.text for name in shares if name not in (*many, *few)]
+        raise Undecided("the intervals are too wide to tell", unclear, numbers.details)
     if not few:
-        return does_not_hold(text)
-    return holds_but(text, f"not for {names(many)}") if many else holds(text)
+        return does_not_hold(numbers)
+    return holds_but(numbers, f"not for {names(many)}") if many else holds(numbers)

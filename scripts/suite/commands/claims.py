@@ -17,6 +17,7 @@ from suite.base.errors import BadInput
 from suite.results.read import read_run
 
 PROGRAM = "scripts/claims"
+WIDTH = 100  # of the table at most: longer lines are hard to read
 STYLES = {
     claims.HOLDS: "bold green", claims.HOLDS_BUT: "bold cyan", claims.DOES_NOT_HOLD: "bold red",
     claims.UNDECIDED: "yellow", claims.NOT_MEASURED: "dim",
@@ -27,7 +28,7 @@ def make_parser() -> OneLineParser:
     parser = OneLineParser(
         prog=PROGRAM,
         description="Tests common claims about stack and heap on a run: prints for each claim the verdict (holds; "
-        "holds, but; does not hold; undecided; not measured) and a sentence with the numbers and their intervals.",
+        "holds, but; does not hold; undecided; not measured) and a sentence with the numbers that matter most.",
         epilog="Exit codes: 0 on success, whatever the verdicts; 2 on bad input, or if no claim can be judged.",
     )
     add = parser.add_argument
@@ -40,6 +41,7 @@ def make_parser() -> OneLineParser:
         choices=ids,
         help=f"test only this claim; repeatable: {', '.join(ids)}",
     )
+    add("--details", action="store_true", help="add all numbers with their intervals")
     return parser
 
 
@@ -57,18 +59,24 @@ def _print_claims(options: argparse.Namespace) -> int:
     verdicts = [claim for claim in claims.verdicts(run) if claim.id in (options.claim or [claim.id])]
     if all(claim.verdict == claims.NOT_MEASURED for claim in verdicts):
         first = verdicts[0]
-        raise BadInput(f"{run.path}: no claim can be judged; {first.id}, for example: {first.text}")
-    table = Table("", "", box=None, show_header=False, padding=(0, 2, 1, 0))
-    for claim in verdicts:
-        cell = Text(claim.statement, "bold")
-        for line in filter(None, (f"But: {claim.condition}." if claim.condition else "", claim.text)):
-            cell.append(f"\n{line}", "not bold")
-        table.add_row(Text(claim.verdict, STYLES[claim.verdict]), cell)
+        raise BadInput(f"{run.path}: no claim can be judged; {first.id}, for example: {first.gist}")
     console = console_for_results()
+    table = Table("", "", box=None, show_header=False, padding=(0, 2, 1, 0), width=min(console.width, WIDTH))
+    for claim in verdicts:
+        table.add_row(Text(claim.verdict, STYLES[claim.verdict]), _cell(claim, options.details))
     console.print(table)
     number = Counter(claim.verdict for claim in verdicts)
     console.print("; ".join(f"{verdict}: {number[verdict]}" for verdict in STYLES if number[verdict]), markup=False)
     return SUCCESS
+
+
+def _cell(claim: claims.ClaimVerdict, with_details: bool) -> Text:
+    cell = Text(claim.statement, "bold")
+    for line in filter(None, (f"But: {claim.condition}." if claim.condition else "", claim.gist)):
+        cell.append(f"\n{line}", "not bold")
+    if with_details and claim.details:
+        cell.append(f"\n{claim.details}", "not bold dim")
+    return cell
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from suite.claims.verdict import (
     SLIGHT,
     UNDECIDED,
     Comparison,
+    Numbers,
     Shown,
     Undecided,
     Verdict,
@@ -97,8 +98,8 @@ class Design:
 
     def judge(self, compared: Mapping[str, Comparison]) -> Verdict:
         if self.in_order:
-            return of_all_in_order(compared, "", lambda name: f"only before {name}")
-        return of_all(compared, "", lambda rest: f"not for {len(rest)}")
+            return of_all_in_order(compared, Numbers(""), lambda name: f"only before {name}")
+        return of_all(compared, Numbers(""), lambda rest: f"not for {len(rest)}")
 
     def is_wrong(self, verdict: Verdict, compared: Mapping[str, Comparison], truths: Sequence[float]) -> bool:
         if verdict.verdict == UNDECIDED:
@@ -182,7 +183,7 @@ def _simulated(
         try:
             verdict = design.judge(compared)
         except Undecided as reason:
-            verdict = Verdict(UNDECIDED, str(reason), needs=reason.needs)
+            verdict = Verdict(UNDECIDED, Numbers(str(reason)), needs=reason.needs)
         needed = verdict.needs
         if not needed:
             break

@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from suite import claims
+from suite.base import phrases
 from suite.base.files import write_json
 from suite.claims import DOES_NOT_HOLD, HOLDS, HOLDS_BUT, NOT_MEASURED, UNDECIDED
 from suite.claims.inputs import few_cycles_apart
-from suite.claims.verdict import MATTERS, Comparison, Undecided, of_all, of_none, relative
+from suite.claims.verdict import (
+    MATTERS,
+    Comparison,
+    Numbers,
+    Undecided,
+    from_most_to_least,
+    more,
+    of_all,
+    of_none,
+    relative,
+)
 from suite.commands import claims as command
+from suite.pages.docs import REFERENCE_RUN
 from suite.results.model import Benchmark, BenchmarkName, Run, Sample
 from suite.results.read import read_run
 from suite.stats.estimates import Difference, estimate_difference, median
-from support import synthetic
+from support import ROOT, synthetic
 from support.claim_cases import cases
 from support.claim_cases.allocation import many, scoped
 from support.claim_cases.figures import Figures
 from support.claim_cases.limits import ends_of, grants
+
+NOTHING = Numbers("")
 
 Noise = Callable[[str, int], float]
 
@@ -56,13 +73,95 @@ CASES = cases()
 WAYS = [(claim_id, verdict) for claim_id, ways in CASES.items() for verdict in ways]
 
 
-@pytest.mark.parametrize(("claim_id", "verdict"), WAYS)
-def test_every_claim_follows_the_numbers(tmp_path: Path, claim_id: str, verdict: str) -> None:
+@pytest.fixture(scope="module")
+def judged_cases(tmp_path_factory: pytest.TempPathFactory) -> Mapping[tuple[str, str], claims.ClaimVerdict]:
     processes = 8  # five pairs of times from one process reach 93.75 %
-    judged = verdict_of(claim_id, make_run(tmp_path, CASES[claim_id][verdict], processes))
-    assert judged.verdict == verdict, judged.text
+    folder = tmp_path_factory.mktemp("cases")
+    return {way: verdict_of(way[0], make_run(folder, CASES[way[0]][way[1]], processes)) for way in WAYS}
+
+
+@pytest.mark.parametrize(("claim_id", "verdict"), WAYS)
+def test_every_claim_follows_the_numbers(
+    judged_cases: Mapping[tuple[str, str], claims.ClaimVerdict], claim_id: str, verdict: str
+) -> None:
+    judged = judged_cases[claim_id, verdict]
+    assert judged.verdict == verdict, judged.details
     assert bool(judged.condition) == (verdict == HOLDS_BUT)
-    assert judged.text.endswith(".") and any(letter.isdigit() for letter in judged.text)
+    assert judged.details.endswith(".") and any(letter.isdigit() for letter in judged.details)
+    check_gist(judged)
+
+
+NUMBER = re.compile(r"(?<![\w.,])\d[\d,]*(?:\.\d+)?")
+
+
+def numbers_in(text: str) -> list[float]:
+    return [float(number.replace(",", "")) for number in NUMBER.findall(text)]
+
+
+def check_gist(judged: claims.ClaimVerdict) -> None:
+    """A gist is one short sentence, and the details have its numbers too: with more figures, and a share as a ratio."""
+    gist, told = judged.gist, numbers_in(judged.details)
+    assert len(gist) <= 160 and len(NUMBER.findall(gist)) <= 2, gist
+    assert not gist[0].islower() and gist.endswith(".") and not gist.endswith("..") and "  " not in gist
+    for number in numbers_in(gist):
+        is_share = f"{number:g}{phrases.NO_BREAK}%" in gist and any(
+            abs(abs(figure - 1) - number / 100) < 0.011 for figure in told
+        )
+        assert is_share or any(math.isclose(number, figure, rel_tol=0.052) for figure in told), f"{gist} {judged.details}"
+
+
+def test_a_gist_tells_a_claim_that_holds_from_a_claim_that_does_not(
+    judged_cases: Mapping[tuple[str, str], claims.ClaimVerdict],
+) -> None:
+    for claim_id in CASES:
+        assert judged_cases[claim_id, HOLDS].gist != judged_cases[claim_id, DOES_NOT_HOLD].gist
+
+
+def test_the_gists_of_the_reference_are_short_and_in_its_details() -> None:
+    for judged in claims.verdicts(read_run(ROOT / REFERENCE_RUN)):
+        if judged.verdict not in claims.OPEN:
+            check_gist(judged)
+
+
+def exactly(ratio: float, **also: Any) -> Comparison:
+    return Comparison(ratio, ratio, ratio, 0.99, 8, **also)
+
+
+@pytest.mark.parametrize(
+    ("compared", "sentence"),
+    [
+        (exactly(9.35), "9.3 times as much here as there"), (exactly(1059.0), "1,100 times as much here as there"),
+        (exactly(1.2), "20 % more here than there"), (exactly(1.07), "only 7 % more here than there"),
+        (exactly(1.004), "no more here than there"), (exactly(0.6), "40 % less here than there"),
+        (Comparison(1.05, 0.98, 1.09, 0.99, 8), "no more here than there"),
+        (exactly(2.0, few_cycles=True), "a cycle or two more here than there"),
+        (exactly(0.9, few_cycles=True), "10 % less here than there"),
+        (exactly(3.0, difference=Difference(3.98, 3.9, 4.1, 0.99, 8)), "4.0 ns more here than there"),
+        (exactly(1.05, difference=Difference(3.98, 3.9, 4.1, 0.99, 8)), "only 4.0 ns more here than there"),
+        (exactly(0.5, difference=Difference(-3.98, -4.1, -3.9, 0.99, 8)), "4.0 ns less here than there"),
+        (exactly(3.0, difference=Difference(0.1, -1.0, 1.0, 0.99, 8)), "no more here than there"),
+    ],
+)  # fmt: skip
+def test_a_gist_says_how_much_more(compared: Comparison, sentence: str) -> None:
+    assert more(compared, "there", "here").replace(phrases.NO_BREAK, " ") == sentence
+
+
+def test_a_gist_names_the_malloc_with_the_most_and_with_the_least_that_is_shown() -> None:
+    def gist(**ratios: Comparison) -> str:
+        return from_most_to_least(ratios, "alone", lambda name: f"with {name}", "whatever the malloc")
+
+    open_still = Comparison(0.9, 0.5, 1.5, 0.99, 8)
+    assert gist(a=exactly(3.0), b_c=exactly(5.0), d=exactly(1.0)) == "5.0 times as much with b c as alone, no more with d"
+    assert gist(a=exactly(3.0), b=exactly(3.0)) == "3.0 times as much as alone, whatever the malloc"
+    assert gist(a=exactly(3.0), b=open_still) == "3.0 times as much with a as alone"
+    assert gist(a=open_still) == "no more with a than alone" and gist() == ""
+
+
+def test_an_open_claim_says_why_and_keeps_its_numbers_in_the_details(tmp_path: Path) -> None:
+    judged = verdict_of("stack-costs-at-start", make_run(tmp_path, starts_of(1.1), noise=spread(0.3)))
+    assert judged.gist == "The intervals are too wide to tell." and "costs 1.10 times" in judged.details
+    judged = verdict_of("stack-costs-at-start", make_run(tmp_path, starts_of(1.1), processes=2))
+    assert (judged.gist, judged.details) == ("2 of the 4 processes a verdict needs.", "")
 
 
 def test_every_claim_has_every_case() -> None:
@@ -79,13 +178,13 @@ def test_no_claim_is_stronger_than_its_intervals(tmp_path: Path, claim_id: str, 
     figures = CASES[claim_id][verdict].items()
     nearer = {name: 10.0 * value**power if isinstance(value, (int, float)) else value for name, value in figures}
     judged = verdict_of(claim_id, make_run(tmp_path, nearer, noise=a_lot))
-    assert judged.verdict == UNDECIDED and "too wide" in judged.text, judged
+    assert judged.verdict == UNDECIDED and "too wide" in judged.gist, judged
 
 
 @pytest.mark.parametrize("claim_id", list(CASES))
 def test_a_claim_without_data_is_not_measured(tmp_path: Path, claim_id: str) -> None:
     judged = verdict_of(claim_id, make_run(tmp_path, {"layout/array_of_structs/count:9/fields:one": 1.0}))
-    assert judged.verdict == NOT_MEASURED and judged.text and not judged.condition
+    assert judged.verdict == NOT_MEASURED and judged.gist and not judged.details and not judged.condition
 
 
 @pytest.mark.parametrize(("claim_id", "verdict"), NOISY)
@@ -111,27 +210,27 @@ def spread(share: float) -> Noise:
 def test_a_small_difference_that_is_shown_is_a_verdict(tmp_path: Path) -> None:
     """A truth at a bound would be undecided whatever is measured."""
     judged = verdict_of("stack-costs-at-start", make_run(tmp_path, starts_of(1.1), noise=spread(0.03)))
-    assert (judged.verdict, judged.condition) == (HOLDS_BUT, "by 7 to 13 %, 10\u00a0ns")
+    assert (judged.verdict, judged.condition) == (HOLDS_BUT, "only by 7 to 13 % (10\u00a0ns)")
     assert judged.needs == ()
 
 
 @pytest.mark.parametrize(
     ("low", "high", "condition"),
     [
-        (1.09, 1.25, "by 9 to 25 %, 15\u00a0ns"), (1.0899, 1.2401, "by 8 to 25 %, 15\u00a0ns"),
-        (1.001, 1.12, "by up to 12 %, 15\u00a0ns"), (1.1, 1.3, "by 10 to 30 %, 15\u00a0ns"),
+        (1.09, 1.25, "only by 9 to 25 % (15\u00a0ns)"), (1.0899, 1.2401, "only by 8 to 25 % (15\u00a0ns)"),
+        (1.001, 1.12, "only by up to 12 % (15\u00a0ns)"), (1.1, 1.3, "only by 10 to 30 % (15\u00a0ns)"),
     ],
 )  # fmt: skip
 def test_a_small_difference_is_told_with_its_interval(low: float, high: float, condition: str) -> None:
     """Whole percents that hold the interval; a difference that may be next to nothing has no lower end."""
-    judged = of_all({"": Comparison((low + high) / 2, low, high, 0.95, 8, more_ns=15.0)}, "", lambda rest: "")
+    judged = of_all({"": Comparison((low + high) / 2, low, high, 0.95, 8, more_ns=15.0)}, NOTHING, lambda rest: "")
     assert (judged.verdict, judged.condition, judged.needs) == (HOLDS_BUT, condition, ())
 
 
 @pytest.mark.parametrize(("low", "high"), [(1.09, 1.31), (0.999, 1.12), (1.0, 1.2)])
 def test_a_difference_that_may_be_nothing_or_large_is_undecided(low: float, high: float) -> None:
     with pytest.raises(Undecided) as reason:
-        of_all({"": Comparison(1.1, low, high, 0.95, 8, reads=("a", "b"))}, "", lambda rest: "")
+        of_all({"": Comparison(1.1, low, high, 0.95, 8, reads=("a", "b"))}, NOTHING, lambda rest: "")
     assert reason.value.needs == ("a", "b")
 
 
@@ -142,17 +241,17 @@ def test_a_small_difference_of_all_needs_no_wider_intervals() -> None:
         wider = Comparison(1.1, 0.9, 1.4, 0.99, 8, confidence=0.99)
         return Comparison(1.1, low, high, 0.95, 8, apart=wider, more_ns=1.0)
 
-    for judge in (of_all, of_none):
-        judged = judge({"glibc": slight(1.03, 1.2), "jemalloc": slight(1.05, 1.24)}, "", lambda rest: "")
-        assert (judged.verdict, judged.condition, judged.needs) == (HOLDS_BUT, "by 3 to 24 %", ())
+    for judge, condition in ((of_all, "only by 3 to 24 %"), (of_none, "it costs more by 3 to 24 %")):
+        judged = judge({"glibc": slight(1.03, 1.2), "jemalloc": slight(1.05, 1.24)}, NOTHING, lambda rest: "")
+        assert (judged.verdict, judged.condition, judged.needs) == (HOLDS_BUT, condition, ())
 
 
 def test_a_small_difference_beside_others_is_told_with_the_interval_that_is_judged() -> None:
     slightly = Comparison(1.1, 1.05, 1.15, 0.95, 8, apart=Comparison(1.1, 1.02, 1.19, 0.99, 8, confidence=0.99))
     more, no_more = (Comparison(ratio, ratio, ratio, 0.99, 8) for ratio in (2.0, 1.0))
-    judged = of_all({"glibc": more, "tbbmalloc": slightly}, "", lambda rest: "")
-    assert (judged.verdict, judged.condition) == (HOLDS_BUT, "by 2 to 19 % for tbbmalloc")
-    judged = of_none({"a frame": no_more, "a value": slightly}, "", lambda rest: "")
+    judged = of_all({"glibc": more, "tbbmalloc": slightly}, NOTHING, lambda rest: "")
+    assert (judged.verdict, judged.condition) == (HOLDS_BUT, "only by 2 to 19 % for tbbmalloc")
+    judged = of_none({"a frame": no_more, "a value": slightly}, NOTHING, lambda rest: "")
     assert (judged.verdict, judged.condition) == (HOLDS_BUT, "a value costs more by 2 to 19 %")
 
 
@@ -170,7 +269,7 @@ def test_a_comparison_that_alone_shows_what_the_others_show_is_not_measured_furt
         ({"a": none, "b": nothing, "c": more}, ("no more", "nothing", "more")),
     ):  # fmt: skip
         with pytest.raises(Undecided) as reason:
-            of_all(ratios, "", lambda rest: "")
+            of_all(ratios, NOTHING, lambda rest: "")
         assert reason.value.needs == needs
 
 
@@ -183,7 +282,7 @@ def test_a_small_difference_that_may_be_large_is_undecided(tmp_path: Path) -> No
 @pytest.mark.parametrize("ratio", [0.9, 1.0, 1.05, 1.09, 1.1, 1.11, 1.15, 1.2, 1.3])
 def test_an_interval_of_less_than_a_tenth_always_decides(tmp_path: Path, ratio: float) -> None:
     judged = verdict_of("stack-costs-at-start", make_run(tmp_path, starts_of(ratio), noise=spread(0.05)))
-    assert judged.verdict not in claims.OPEN, judged.text
+    assert judged.verdict not in claims.OPEN, judged.details
 
 
 def test_what_differs_between_mallocs_needs_wider_intervals_than_what_they_have_in_common(tmp_path: Path) -> None:
@@ -222,12 +321,12 @@ def test_a_comparison_that_the_question_puts_last_needs_no_wider_interval(tmp_pa
         return verdict_of("jumping-costs", make_run(tmp_path, figures, noise=noise))
 
     first = judged(1.5, 5.0, 20.0, 100.0)
-    assert (first.verdict, first.condition) == (HOLDS_BUT, "only beyond 16 KiB"), first.text
+    assert (first.verdict, first.condition) == (HOLDS_BUT, "only beyond 16 KiB"), first.details
     second = judged(1.5, 1.5, 20.0, 100.0)  # the smallest is not judged, because a larger set shows no more
     assert (second.verdict, second.condition) == (HOLDS_BUT, "only beyond 512 KiB")
     assert (judged(5.0, 5.0, 20.0, 1.5).verdict, judged(5.0, 9.0, 20.0, 100.0).verdict) == (DOES_NOT_HOLD, HOLDS)
     slightly = judged(1.65, 5.0, 20.0, 100.0)
-    assert (slightly.verdict, slightly.condition) == (HOLDS_BUT, "by 9 to 11 %, 0.15\u00a0ns for 16 KiB")
+    assert (slightly.verdict, slightly.condition) == (HOLDS_BUT, "only by 9 to 11 % (0.15\u00a0ns) for 16 KiB")
     wide = judged(2.0, 5.0, 20.0, 100.0, noise=lambda name, process: a_lot(name, process) if ":16384" in name else 1.0)
     assert wide.verdict == UNDECIDED
     assert wide.needs == tuple(f"chase/bytes:16384/order:{order}/home:heap" for order in ("random", "sequential"))
@@ -246,7 +345,7 @@ def test_the_estimate_that_is_shown_is_the_estimate_that_is_judged(tmp_path: Pat
         of_claim, run = judged(none=9.9, stack_array=10.0, glibc=malloc)
         above, below = (run.by_name[name] for name in names)
         shown = estimate_difference(above.times, below.times)
-        assert f"glibc {relative(shown)}" in of_claim.text
+        assert f"glibc {relative(shown)}" in of_claim.details
         bound = (MATTERS - 1) * median(below.times)
         expected = HOLDS if shown.low > bound else DOES_NOT_HOLD if shown.high <= bound else None
         assert expected is None or of_claim.verdict == expected, of_claim
@@ -268,7 +367,7 @@ def test_what_differs_between_processes_does_not_matter_by_turns(tmp_path: Path)
         return verdict_of("heap-access-slower", read_run(tmp_path / "run.json"))
 
     assert judged(1.0).verdict == DOES_NOT_HOLD
-    assert judged(1.3).verdict == HOLDS and "chasing 16 KiB 1.3" in judged(1.3).text
+    assert judged(1.3).verdict == HOLDS and "chasing 16 KiB 1.3" in judged(1.3).details
     assert judged(1.3, 5).verdict == UNDECIDED and judged(1.3, 5).needs == (name,)
 
 
@@ -302,12 +401,12 @@ def contending(tmp_path: Path, processes: int = 10, **grown: float) -> claims.Cl
     return verdict_of("shared-heap-contends", make_run(tmp_path, figures, processes, noise))
 
 
-def test_a_malloc_that_contends_slightly_is_named_with_its_family(tmp_path: Path) -> None:
+def test_a_malloc_that_contends_slightly_is_named(tmp_path: Path) -> None:
     """A growth beyond the control's is a share of it, so that it has no time."""
     judged = contending(tmp_path, private_glibc=1.1, private_mimalloc=1.5)
-    assert (judged.verdict, judged.condition) == (HOLDS_BUT, "by 9 to 11 % for glibc in private"), judged.text
+    assert (judged.verdict, judged.condition) == (HOLDS_BUT, "only by 9 to 11 % for glibc"), judged.details
     judged = contending(tmp_path, larson_mimalloc=1.1)
-    assert (judged.verdict, judged.condition) == (HOLDS_BUT, "not for glibc; by 9 to 11 % for mimalloc in larson")
+    assert (judged.verdict, judged.condition) == (HOLDS_BUT, "not for glibc; only by 9 to 11 % for mimalloc")
 
 
 def test_a_malloc_that_may_contend_in_two_families_is_measured_further_in_both(tmp_path: Path) -> None:
@@ -335,19 +434,19 @@ def test_a_claim_names_the_default_malloc_that_has_no_time(tmp_path: Path) -> No
     figures = scoped("first", stack_array={64: 2}, glibc={64: 0}, mimalloc={64: 2})
     judged_claim = verdict_of("stack-is-faster", make_run(tmp_path, figures))
     assert judged_claim.verdict == NOT_MEASURED
-    assert judged_claim.text == "Scoped/glibc/bytes:64/touch:first has no time (its time is not positive)."
+    assert judged_claim.gist == "Scoped/glibc/bytes:64/touch:first has no time (its time is not positive)."
 
 
 def test_a_sentence_names_the_mallocs_and_the_ratios(tmp_path: Path) -> None:
     figures = scoped("first", stack_array={64: 2}, glibc={64: 20}, mimalloc={64: 2})
     judged_claim = verdict_of("stack-is-faster", make_run(tmp_path, figures, noise=lambda *_: 1.0))
-    assert judged_claim.text == "64 bytes take 2.0\u00a0ns on the stack; relative to that: glibc 10.0 times, mimalloc 1.00 times."
+    assert judged_claim.details == "64 bytes take 2.0\u00a0ns on the stack; relative to that: glibc 10.0 times, mimalloc 1.00 times."
     assert judged_claim.condition == "not for mimalloc"
 
 
 def test_a_stack_without_a_limit_is_not_small(tmp_path: Path) -> None:
     judged_claim = verdict_of("stack-is-small", make_run(tmp_path, ends_of(1e6, 1e9, 1e7, unlimited=1.0)))
-    assert judged_claim.verdict == DOES_NOT_HOLD and "at least" in judged_claim.text
+    assert judged_claim.verdict == DOES_NOT_HOLD and "at least" in judged_claim.details
 
 
 def test_a_heap_may_end_with_the_memory_in_other_ways(tmp_path: Path) -> None:
@@ -412,7 +511,7 @@ def test_the_claim_about_recorded_programs_counts_all_their_blocks(tmp_path: Pat
     figures = {f"replay/none/recording:{name}": counted for name, counted in shares.items()}
     judged = verdict_of("heap-outlives", make_run(tmp_path, figures, processes=1))  # shares that are counted need no more
     assert (judged.verdict, judged.condition) == (HOLDS_BUT, "not for perl")
-    assert judged.text.replace("\u00a0", " ") == (
+    assert judged.details.replace("\u00a0", " ") == (
         "Of the blocks of 2 recorded programs, 9 % (git) to over 99 % (perl) die last in, first out, as on a stack; "
         "of all 4,000 blocks 77 %."
     )

@@ -77,7 +77,8 @@ def test_no_claim_and_no_row_is_a_multiple_of_a_figure_that_is_mostly_its_contro
     run = machine(mostly_control)
     for judged in claims.verdicts(run):
         if set(judged.families) <= controlled and judged.id not in GROWTH_CLAIMS:
-            assert not TIMES.search(judged.text), f"{judged.id}: {judged.text}"
+            for text in (judged.gist, judged.details):
+                assert not TIMES.search(text), f"{judged.id}: {text}"
     for topic in ("Taking 64 bytes", "Allocating in one"):
         assert not any(TIMES.search(words) for words in table(run, topic).values())
 
@@ -95,7 +96,7 @@ def test_64_bytes_have_one_answer(malloc_ns: float) -> None:
     assert ("ns more than the control" in words["glibc"]) == more
     judged = claim(run, "stack-is-faster")
     assert judged.verdict == (claims.HOLDS if more else claims.DOES_NOT_HOLD)
-    assert ("ns more (" in judged.text) == more and ("no measurable difference" in judged.text) != more
+    assert ("ns more (" in judged.details) == more and ("no measurable difference" in judged.details) != more
 
 
 def contending(**grows: float) -> Callable[[BenchmarkName], float]:
@@ -123,7 +124,7 @@ ALL = ("glibc", "mimalloc", "jemalloc", "tcmalloc", "tbbmalloc")
 def test_threads_have_one_answer(grows: dict[str, float], verdict: str, contends: set[str]) -> None:
     run = machine(contending(**grows), "private/", "larson/")
     judged = claim(run, "shared-heap-contends")
-    assert judged.verdict == verdict, judged.text
+    assert judged.verdict == verdict, judged.details
     topics = {"private": "Threads that each", "larson": "A server's threads"}
     for family, topic in topics.items():
         rows = table(run, topic)
@@ -132,9 +133,9 @@ def test_threads_have_one_answer(grows: dict[str, float], verdict: str, contends
         finding = title(run, family)
         assert (any(name.startswith(family) for name in contends)) == bool(re.search(r"; the control, [12]\.0 times", finding)), finding
     if verdict == claims.HOLDS_BUT:
-        assert "glibc in larson 1.9" in judged.text and "glibc" not in judged.condition
+        assert "glibc in larson 1.9" in judged.details and "glibc" not in judged.condition
     assert claim(run, "own-stack").verdict == claims.HOLDS
-    assert re.search(r"; the control: [\d.]+ times.* in private; relative to that: 1\.00 times", claim(run, "own-stack").text)
+    assert re.search(r"; the control: [\d.]+ times.* in private; relative to that: 1\.00 times", claim(run, "own-stack").details)
 
 
 def test_a_stack_that_is_kept_does_not_answer_for_a_fresh_stack() -> None:
@@ -146,7 +147,7 @@ def test_a_stack_that_is_kept_does_not_answer_for_a_fresh_stack() -> None:
     run = machine(ns, "recursion/")
     judged = claim(run, "recursion-or-heap")
     assert (judged.verdict, judged.condition) == (claims.HOLDS_BUT, "only with a stack that is kept")
-    assert "calls costs, relative to a stack on the heap: frames of 64 B 2.0" in judged.text and "costs: frames of 64 B 3.0" in judged.text
+    assert "calls costs, relative to a stack on the heap: frames of 64 B 2.0" in judged.details and "costs: frames of 64 B 3.0" in judged.details
     assert "a fresh stack costs 3.0 times recursion" in title(run, "recursion")
 
 
@@ -173,7 +174,7 @@ def test_what_everybody_writes_makes_the_condition_of_a_shared_ptr() -> None:
 
     run = machine(ns, "smart_pointer/")
     judged = claim(run, "automatic-is-free")
-    assert judged.verdict == claims.HOLDS and "shared ptr(new …) 4.0" in judged.text
+    assert judged.verdict == claims.HOLDS and "shared ptr(new …) 4.0" in judged.details
     finding = title(run, "smart_pointer").replace(phrases.NO_BREAK, " ")
     assert "neither a unique_ptr nor make_shared" in finding and "shared_ptr(new …) costs 4.0 times" in finding
 

@@ -159,7 +159,7 @@ from suite.results.read import read_run
 run = read_run(Path(sys.argv[1]))
 drawn = charts.draw(run, "two")
 judged = next(one for one in claims.verdicts(run) if one.id == "two-cost-double")
-print(drawn.title, judged.verdict, judged.text, sep="\\n")
+print(drawn.title, judged.verdict, judged.gist, judged.details, sep="\\n")
 """
 
 
@@ -174,6 +174,6 @@ def test_the_chart_and_the_claim_read_what_the_family_measured(program: Path, pr
         [sys.executable, "-c", LOOK, str(written)], capture_output=True, text=True, env=environment, cwd=project
     )
     assert ended.returncode == 0, ended.stderr
-    title, verdict, text = ended.stdout.splitlines()
+    title, verdict, gist, details = ended.stdout.splitlines()
     assert title.startswith("Two blocks of 64 B cost ")
-    assert verdict in ("holds", "holds, but", "does not hold", "undecided") and "glibc" in text
+    assert verdict in ("holds", "holds, but", "does not hold", "undecided") and "glibc" in details and gist
