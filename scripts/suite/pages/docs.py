@@ -33,6 +33,7 @@ FIGURES = REFERENCE / "figures"
 # The number of the format stands where the program's build reads it.
 PROGRAM = Path("CMakeLists.txt")
 FORMAT = re.compile(r"^set\(STACKHEAP_FORMAT (\d+)\)", re.MULTILINE)
+CLAIMS = "claims"  # the name of the page about all of them
 HERO = "cost_64b"
 GALLERY = ("claims", "stack_price", "chase", "latency")
 
@@ -124,7 +125,7 @@ def make(root: Path) -> GeneratedDocuments:
     if dark is not None:
         figures[_figure_of(HERO, dark)] = charts.render(dark, "svg")
     chapters = tuple(dict.fromkeys(unit.chapter for unit in run.units))
-    names = [README, *(path for chapter in chapters if (root / (path := DOCS / f"{chapter}.md")).exists())]
+    names = [README, *(path for name in (CLAIMS, *chapters) if (root / (path := DOCS / f"{name}.md")).exists())]
     pages = {path: _filled(root, path, _blocks(root, run, shown, path, chapters)) for path in names}
     return GeneratedDocuments(pages, figures)
 
@@ -142,7 +143,8 @@ def _blocks(
     """The blocks that the page may have; links and pictures are relative to the page."""
     return {
         "hero": lambda: _hero(shown, page),
-        "claims": lambda: _claims(run),
+        "claims": lambda: "\n\n".join(_claims(run, page)),
+        "claim counts": lambda: _claim_counts(run, page),
         "gallery": lambda: "\n\n".join(_figure(name, shown[name], page) for name in GALLERY if name in shown),
         "machine": lambda: _machine(run),
         "families": lambda: _families(run, page),
@@ -241,12 +243,30 @@ def _folded(drawing: charts.Drawing) -> str:
     return "\n".join(("<details><summary>values</summary>\n", *lines, "\n</details>"))
 
 
-def _claims(run: Run) -> str:
-    lines = ["| claim | verdict | measured |", "|---|---|---|"]
+def _claim_counts(run: Run, page: Path) -> str:
+    counted = _cell(claims.counted(claims.verdicts(run)))
+    return f"{counted}: [each claim with its verdict and its numbers]({_link(DOCS / f'{CLAIMS}.md', page)})."
+
+
+def _claims(run: Run, page: Path) -> Iterator[str]:
+    """A table for each chapter: the gist of every claim, its other numbers folded."""
+    questions = run.account.about.get("chapters", {})
+    by_chapter: dict[str, list[str]] = {}
     for judged in claims.verdicts(run):
-        verdict = f"**{judged.verdict}**{f' {_cell(judged.condition)}' if judged.condition else ''}"
-        lines.append(f"| {_cell(judged.statement)} | {verdict} | {_cell(judged.text)} |")
-    return "\n".join(lines)
+        by_chapter.setdefault(judged.chapter, []).append(_claim(run, judged, page))
+    for chapter, rows in by_chapter.items():
+        question = str(questions.get(chapter, ""))
+        title = f"[{chapter.capitalize()}]({_link(DOCS / f'{chapter}.md', page)})"
+        yield f"## {title}{f': {_cell(question[0].lower() + question[1:])}' if question else ''}"
+        yield "\n".join(("| claim | verdict | measured |", "|---|---|---|", *rows))
+
+
+def _claim(run: Run, judged: claims.ClaimVerdict, page: Path) -> str:
+    verdict = f"**{judged.verdict}**{f' {_cell(judged.condition)}' if judged.condition else ''}"
+    sources = [f"[{_cell(family)}]({_section(run, family, page)})" for family in judged.families if run.series(family)]
+    folded = " ".join(filter(None, (_cell(judged.details), f"From {phrases.joined(sources)}." if sources else "")))
+    details = f"<details><summary>All numbers</summary>{folded}</details>" if judged.details else ""
+    return f"| {_cell(judged.statement)} | {verdict} | {_cell(judged.gist)}{details} |"
 
 
 def _machine(run: Run) -> str:
@@ -283,9 +303,15 @@ def _families(run: Run, page: Path) -> str:
     known = [family for family in run.families() if family in chapters]
     for family in sorted(known, key=lambda name: order.index(chapters[name])):
         chapter = chapters[family]
-        place = f"{_link(DOCS / f'{chapter}.md', page)}#{family}"
-        lines.append(f"| {_cell(chapter)} | [`{_cell(family)}`]({place}) | {_cell(_about(run, family, 'question'))} |")
+        question = _cell(_about(run, family, "question"))
+        lines.append(f"| {_cell(chapter)} | [`{_cell(family)}`]({_section(run, family, page)}) | {question} |")
     return "\n".join(lines)
+
+
+def _section(run: Run, family: str, page: Path) -> str:
+    """The link to what its chapter's page says about the family."""
+    chapter = next(unit.chapter for unit in run.units if unit.family == family)
+    return f"{_link(DOCS / f'{chapter}.md', page)}#{family}"
 
 
 def _programs(root: Path) -> str:

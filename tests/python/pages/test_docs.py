@@ -44,8 +44,9 @@ def few_charts(monkeypatch: pytest.MonkeyPatch) -> None:
 def root(tmp_path: Path, few_charts: None) -> Path:
     """A project with a reference run, whose README and figures are fresh."""
     measure_again(tmp_path)
-    (tmp_path / "README.md").write_text(WRITTEN.format(BLOCK.format("hero"), BLOCK.format("claims")))
+    (tmp_path / "README.md").write_text(WRITTEN.format(BLOCK.format("hero"), BLOCK.format("claim counts")))
     (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "claims.md").write_text(BLOCK.format("claims"))
     (tmp_path / "docs" / "allocation.md").write_text(BLOCK.format("chapter allocation"))
     (tmp_path / "docs" / "other.md").write_text(BLOCK.format("of another command"))
     assert command.main([], tmp_path) == 0
@@ -90,15 +91,25 @@ def test_written_pages_are_fresh_and_stay_unchanged(root: Path, capsys: pytest.C
 
 def test_the_blocks_hold_figure_finding_and_numbers_and_the_text_around_them_stays(root: Path) -> None:
     text = (root / "README.md").read_text()
-    run = read_run(root / docs.REFERENCE_RUN)
     assert text.startswith("# A title\n\n<!-- generated: hero -->\n<picture>")
     assert "\nBetween.\n" in text and text.endswith("\nAfter.\n") and "\nbefore\n" not in text
     for source in re.findall(r'(?:src|srcset)="([^"]*)"', text):
         assert (root / source).is_file()
     assert "**Beyond the control, 64 bytes cost nothing measurable on the stack" in text
-    assert "| Taking memory from the stack is faster than from the heap. | **holds** | 64 bytes take " in text
-    judged = {judgement.statement: judgement for judgement in claims.verdicts(run)}
-    assert all(f"| {statement} | **{judgement.verdict}**" in text for statement, judgement in judged.items())
+    verdicts = claims.verdicts(read_run(root / docs.REFERENCE_RUN))
+    assert f"{claims.counted(verdicts)}: [each claim with its verdict and its numbers](docs/claims.md)." in text
+    assert f"Of {len(claims.CLAIMS)} common claims" in text
+
+
+def test_the_page_about_the_claims_has_a_table_for_each_chapter_and_folds_the_details(root: Path) -> None:
+    text = (root / "docs" / "claims.md").read_text()
+    assert "## [Allocation](allocation.md): what does it cost to get memory?\n\n| claim | verdict | measured |\n" in text
+    for judged in claims.verdicts(read_run(root / docs.REFERENCE_RUN)):
+        row = next(line for line in text.splitlines() if line.startswith(f"| {judged.statement} | **{judged.verdict}**"))
+        assert row.count(" | ") == 2 and f"| {judged.gist}" in row
+        folded = re.search("<details><summary>All numbers</summary>(.*)</details> \\|$", row)
+        assert bool(folded) == bool(judged.details)
+        assert folded is None or folded[1].startswith(judged.details) and f".md#{judged.families[-1]})" in row
 
 
 def test_a_chapters_page_shows_its_families_with_figures_that_exist(root: Path) -> None:
@@ -123,7 +134,7 @@ def test_a_new_run_makes_blocks_and_figures_stale(root: Path, capsys: pytest.Cap
     measure_again(root, dearer)
     status, stale = check(root, capsys)
     assert status == 1
-    blocks = {"README.md (block hero)", "README.md (block claims)", "docs/allocation.md (block chapter allocation)"}
+    blocks = {"README.md (block hero)", "docs/claims.md (block claims)", "docs/allocation.md (block chapter allocation)"}
     assert blocks <= set(stale)
     assert "results/reference/figures/churn.svg (differs)" in stale
     assert command.main([], root) == 0
@@ -136,7 +147,7 @@ def test_a_refresh_takes_a_run_as_the_reference_with_figures_pages_and_report(
     measured = tmp_path_factory.mktemp("measured")
     write_json(measured / "run.json", measured_by_the_present_program(root, dearer))
     assert command.main(["--refresh", str(measured)], root) == 0
-    assert "refreshed: README.md (block claims)" in capsys.readouterr().out
+    assert "refreshed: docs/claims.md (block claims)" in capsys.readouterr().out
     before, after = read_run(measured), read_run(root / docs.REFERENCE_RUN)
     for name, benchmark in before.by_name.items():
         assert after.by_name[name].times == pytest.approx(benchmark.times, rel=1e-4)
@@ -214,8 +225,8 @@ def test_an_interrupted_run_does_not_become_the_reference(
 
 def test_an_edited_block_is_stale_and_the_rest_is_not(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = root / "README.md"
-    file.write_text(file.read_text().replace("| **holds** |", "| **holds!** |", 1).replace("Between.", "Beside."))
-    assert check(root, capsys) == (1, ["README.md (block claims)"])
+    file.write_text(file.read_text().replace("common claims", "claims", 1).replace("Between.", "Beside."))
+    assert check(root, capsys) == (1, ["README.md (block claim counts)"])
 
 
 def test_missing_changed_and_left_over_figures_are_named(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -240,7 +251,7 @@ def test_another_drawing_library_may_place_letters_differently_but_not_change_th
 
 
 def test_every_block_can_be_generated(root: Path) -> None:
-    names = ("hero", "claims", "gallery", "machine", "families", "chapter contention")
+    names = ("hero", "claims", "claim counts", "gallery", "machine", "families", "chapter contention")
     (root / "README.md").write_text("".join(BLOCK.format(name) for name in names))
     assert command.main([], root) == 0
     text = (root / "README.md").read_text()
