@@ -34,7 +34,13 @@ FIGURES = REFERENCE / "figures"
 PROGRAM = Path("CMakeLists.txt")
 FORMAT = re.compile(r"^set\(STACKHEAP_FORMAT (\d+)\)", re.MULTILINE)
 CLAIMS = "claims"  # the name of the page about all of them
-HERO = "cost_64b"
+HERO = "numbers"
+# Its further looks, each with the media query of the readers who see it: the first that fits. A phone shows the high page.
+HERO_LOOKS = {
+    "(max-width: 600px) and (prefers-color-scheme: dark)": charts.Look("dark", charts.PORTRAIT),
+    "(max-width: 600px)": charts.Look(size=charts.PORTRAIT),
+    "(prefers-color-scheme: dark)": charts.Look("dark"),
+}
 GALLERY = ("claims", "stack_price", "chase", "latency")
 
 
@@ -120,18 +126,17 @@ def make(root: Path) -> GeneratedDocuments:
         if (file := root / PROGRAMS / f"{program}.json.gz").exists():
             drawn[name] = charts.draw(read_run(file), name)
     shown = {name: drawing for name, drawing in drawn.items() if drawing is not None}
-    figures = {_figure_of(name, drawing): charts.render(drawing, "svg") for name, drawing in shown.items()}
-    dark = charts.draw(run, HERO, charts.Look("dark"))
-    if dark is not None:
-        figures[_figure_of(HERO, dark)] = charts.render(dark, "svg")
+    figures = {_figure_of(name, drawing.look): charts.render(drawing, "svg") for name, drawing in shown.items()}
+    further = [drawing for look in HERO_LOOKS.values() if (drawing := charts.draw(run, HERO, look)) is not None]
+    figures |= {_figure_of(HERO, drawing.look): charts.render(drawing, "svg") for drawing in further}
     chapters = tuple(dict.fromkeys(unit.chapter for unit in run.units))
     names = [README, *(path for name in (CLAIMS, *chapters) if (root / (path := DOCS / f"{name}.md")).exists())]
     pages = {path: _filled(root, path, _blocks(root, run, shown, path, chapters)) for path in names}
     return GeneratedDocuments(pages, figures)
 
 
-def _figure_of(name: str, drawn: charts.Drawing) -> Path:
-    return FIGURES / f"{name}{drawn.look.suffix}.svg"
+def _figure_of(name: str, look: charts.Look) -> Path:
+    return FIGURES / f"{name}{look.suffix}.svg"
 
 
 BlockText = Callable[[], str]
@@ -223,13 +228,14 @@ def _hero(shown: Mapping[str, charts.Drawing], page: Path) -> str:
     if HERO not in shown:
         raise BadDocument(f"{REFERENCE_RUN} has no data for the chart {HERO}")
     drawing = shown[HERO]
-    source = _link(FIGURES / f"{HERO}-dark.svg", page)
-    dark = f'<source media="(prefers-color-scheme: dark)" srcset="{source}">'
-    return f"<picture>\n  {dark}\n  {_image(HERO, drawing, page)}\n</picture>\n\n**{_cell(drawing.title)}.**"
+    links = {media: _link(_figure_of(HERO, look), page) for media, look in HERO_LOOKS.items()}
+    sources = [f'<source media="{media}" srcset="{link}">' for media, link in links.items()]
+    lines = ["<picture>", *(f"  {line}" for line in (*sources, _image(HERO, drawing, page))), "</picture>"]
+    return "\n".join((*lines, "", _folded(drawing)))
 
 
 def _image(name: str, drawing: charts.Drawing, page: Path) -> str:
-    return f'<img src="{_link(_figure_of(name, drawing), page)}" alt="{html.escape(drawing.alt)}">'
+    return f'<img src="{_link(_figure_of(name, drawing.look), page)}" alt="{html.escape(drawing.alt)}">'
 
 
 def _figure(name: str, drawing: charts.Drawing, page: Path) -> str:

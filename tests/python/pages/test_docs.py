@@ -19,7 +19,7 @@ from support import ROOT, synthetic
 
 pytestmark = pytest.mark.slow  # draws the charts of whole documents
 
-FEW = ("scoped/", "churn/", "private/")
+FEW = ("scoped/", "churn/", "private/", "spill/")
 WRITTEN = "# A title\n\n{}\nBetween.\n\n{}\nAfter.\n"
 BLOCK = "<!-- generated: {} -->\nbefore\n<!-- end -->\n"
 
@@ -35,9 +35,10 @@ def dearer(name: str) -> float:
 @pytest.fixture
 def few_charts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draws four charts only, since drawing all charts takes seconds."""
-    names = ("cost_64b", "scoped", "churn", "private")
+    names = ("numbers", "scoped", "churn", "private")
     some = {name: chart for name, chart in charts.charts().items() if name in names}
     monkeypatch.setattr(charts, "charts", lambda: some)
+    monkeypatch.setattr(docs, "HERO_LOOKS", {"(prefers-color-scheme: dark)": charts.Look("dark")})
 
 
 @pytest.fixture
@@ -95,7 +96,8 @@ def test_the_blocks_hold_figure_finding_and_numbers_and_the_text_around_them_sta
     assert "\nBetween.\n" in text and text.endswith("\nAfter.\n") and "\nbefore\n" not in text
     for source in re.findall(r'(?:src|srcset)="([^"]*)"', text):
         assert (root / source).is_file()
-    assert "**Beyond the control, 64 bytes cost nothing measurable on the stack" in text
+    assert '<img src="results/reference/figures/numbers.svg" alt="Memory numbers every programmer should know' in text
+    assert "| 64 bytes on the stack | nothing measurable |" in text
     verdicts = claims.verdicts(read_run(root / docs.REFERENCE_RUN))
     assert f"{claims.counted(verdicts)}: [each claim with its verdict and its numbers](docs/claims.md)." in text
     assert f"Of {len(claims.CLAIMS)} common claims" in text
