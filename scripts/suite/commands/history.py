@@ -71,6 +71,7 @@ def make_parser() -> OneLineParser:
     _parse_check(commands)
     _parse_export(commands)
     _parse_annotate(commands)
+    _parse_page(commands)
     return parser
 
 
@@ -130,6 +131,16 @@ def _parse_annotate(commands: Commands) -> None:
     add("--note", action="store_true", help="record the reason only: check still fails")
 
 
+def _parse_page(commands: Commands) -> None:
+    add = _subparser(commands, "page", "write a site of all series, and a badge, into a folder").add_argument
+    default = ROOT / "results" / "history-page"
+    add("--out", metavar="FOLDER", type=Path, default=default, help="write here; default: results/history-page")
+    add("--title", metavar="TEXT", default="What memory costs, run by run", help="set the page's title")
+    _add_threshold(add)
+    last = history_check.LAST_RUNS
+    add("--last", metavar="N", type=whole(1, 999999), default=last, help=f"judge the last N runs; default: {last}")
+
+
 def _add_threshold(add: Callable[..., argparse.Action]) -> None:
     least = change_points.LEAST_CHANGE
     smallest = f"set the smallest change that matters, as 2%% or 0.02; default: {100 * least:g}%%"
@@ -150,7 +161,9 @@ def _expression(text: str) -> re.Pattern[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
-    work = {"add": _add, "list": _list, "trend": _trend, "check": _check, "export": _export, "annotate": _annotate}
+    work = {
+        "add": _add, "list": _list, "trend": _trend, "check": _check, "export": _export, "annotate": _annotate, "page": _page,
+    }  # fmt: skip
     return answer(PROGRAM, lambda: work[options.command](options))
 
 
@@ -317,6 +330,17 @@ def _draw(
     file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, charts.render(sheet, file.suffix[1:]))
     print(file)
+
+
+def _page(options: argparse.Namespace) -> int:
+    from suite.pages import history as page  # only this command needs its modules
+
+    with opened(options.file) as record:
+        groups = page.groups_of(record, options.last, options.threshold)
+    if not groups:
+        raise BadInput(f"{options.file}: holds no run")
+    print(f"{page.write(groups, one_line(options.title), options.out)}: {groups[0].state}")
+    return SUCCESS
 
 
 # ---- export

@@ -108,6 +108,13 @@ class JudgedSeries:
                 return kind
         return NO_CHANGE if self.judged else NO_VERDICT
 
+    @property
+    def weight(self) -> float:
+        """How large the last change or the early warning is."""
+        sizes = [change.size.median for change in self.changes[-1:]]
+        sizes += [self.early.least_ratio] if self.early else []
+        return max((abs(size - 1) for size in sizes), default=0.0)
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -153,15 +160,10 @@ class Judgement:
         """The same judgement of the series whose name matches."""
         return replace(self, series=tuple(series for series in self.series if pattern.search(series.name)))
 
-    def headline(self) -> str:
-        """The state in three words: `2 worse`, `1 missing`, `1 early warning`, `3 of 16 runs`, `no regressions`."""
-        if worse := len({change.name for change in self.new_and_worse}):
-            return f"{worse} worse"
-        if self.gone:
-            return f"{len(self.gone)} missing"
-        if self.early_warnings:
-            return count(len(self.early_warnings), "early warning")
-        return "no regressions" if self.judged else f"{len(self.runs)} of {self.needed} runs"
+    def in_state(self, state: str) -> list[JudgedSeries]:
+        """The series in this state, the largest last change first."""
+        found = [series for series in self.series if series.state == state]
+        return sorted(found, key=lambda series: series.weight, reverse=True)
 
 
 def judge(
@@ -187,6 +189,22 @@ def judge(
             for which, (name, metric, (runs, values)) in enumerate(zip(table.names, table.metrics, all_series))
         ),
     )  # fmt: skip
+
+
+def headline(judgements: Sequence[Judgement]) -> str:
+    """The state of all in few words: `2 worse`, `1 missing`, `1 early warning`, `no regressions`, or `3 of 16 runs`."""
+    worse = sum(len(judgement.in_state(WORSE)) for judgement in judgements)
+    missing = sum(len(judgement.gone) for judgement in judgements)
+    warnings = sum(len(judgement.early_warnings) for judgement in judgements)
+    if worse:
+        return f"{worse} {WORSE}"
+    if missing:
+        return f"{missing} missing"
+    if warnings:
+        return count(warnings, EARLY_WARNING)
+    if any(judgement.judged for judgement in judgements):
+        return "no regressions"
+    return f"{len(judgements[0].runs)} of {judgements[0].needed} runs"
 
 
 def runs_needed(series: int) -> int:

@@ -17,16 +17,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment
 
 from suite import charts, claims
 from suite.base import phrases
 from suite.base.errors import BadInput
 from suite.base.files import write_whole
-from suite.base.text import interval_text, printable, three_figures, time_text
+from suite.base.text import interval_text, three_figures, time_text
 from suite.charts.kit.frame import Spot
 from suite.pages import own_program, summary
+from suite.pages.html import INDENT, environment, readable, source
 from suite.pages.inline_svg import ChartStyles, InlineSvg, UnlikeThemes, inline
 from suite.results.caches import reported_text
 from suite.results.end_to_end import is_of_program
@@ -34,10 +34,7 @@ from suite.results.model import DISTURBANCES, MADE_BY_THIS_SUITE, Benchmark, Run
 from suite.results.run_names import names_of
 from suite.stats.estimates import Estimate, estimate_median, estimate_ratio
 
-PAGE = Path(__file__).with_name("template")
 MOST_RUNS = 6  # more columns than that nobody can read side by side
-_INDENT = re.compile(r"\n\s*")  # a page is a tenth smaller without
-LONGEST_TEXT = 4000  # no honest fact is longer, and a hostile fact must not make the page unusable
 
 OTHER_CHAPTER = "others"
 HEADER = ("chapter", "question", "operation", "untimed", "heap", "held_against", "unfairness")
@@ -61,13 +58,13 @@ def make(runs: Sequence[Run]) -> str:
     drawn = _drawn(sides)
     chapters = _chapters(sides, drawn)
     judged = _judged(sides)
-    script = _source("page.js")
+    script = source("page.js")
     page = _environment().get_template("page.html.j2").render(
         title=_title(sides),
         answer_headings=own_program.HEADINGS,
         about_answer=own_program.ABOUT_TABLE,
         sides=sides,
-        style=_source("page.css"),
+        style=source("page.css"),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(str(script).encode()).digest()).decode(),
         chart_styles=drawn.styles,
@@ -80,7 +77,7 @@ def make(runs: Sequence[Run]) -> str:
             {"sides": [side.letter for side in sides], "figures": _columns(_rows(sides)), "values": _values(drawn)}
         ),
     )
-    return _INDENT.sub("\n", page)
+    return INDENT.sub("\n", page)
 
 
 def _title(sides: Sequence[ReportedRun]) -> str:
@@ -90,11 +87,6 @@ def _title(sides: Sequence[ReportedRun]) -> str:
     return f"What memory costs {f'in {program.name}' if program is not None else 'on this machine'}"
 
 
-def _source(name: str) -> Markup:
-    """A file of the template, as it stands in the page: without indentation, so that the hash of a script holds."""
-    return Markup(_INDENT.sub("\n", (PAGE / name).read_text(encoding="utf-8")))
-
-
 def _packed(data: Mapping[str, object]) -> str:
     """As JSON, compressed, in base64: the page's script unpacks it."""
     content = json.dumps(data, separators=(",", ":")).encode()
@@ -102,13 +94,10 @@ def _packed(data: Mapping[str, object]) -> str:
 
 
 def _environment() -> Environment:
-    made = Environment(
-        loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, finalize=_readable,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    made.filters.update(time=time_text, interval=interval_text, figure=three_figures)
-    made.filters.update(css_class=_css_class, plain=_plain, sentence=_sentence)
-    return made
+    return environment({
+        "time": time_text, "interval": interval_text, "figure": three_figures,
+        "css_class": _css_class, "plain": _plain, "sentence": _sentence,
+    })  # fmt: skip
 
 
 def _plain(name: str) -> str:
@@ -119,14 +108,6 @@ def _plain(name: str) -> str:
 def _sentence(text: str) -> str:
     """A phrase of a family's header, set as a sentence."""
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
-
-
-def _readable(value: object) -> object:
-    """Any text without control characters and without marks that turn the direction of writing."""
-    if isinstance(value, Markup) or not isinstance(value, str):
-        return value
-    text = printable(value, kept="\u00a0")
-    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
 
 
 def write(page: str, file: Path) -> Path:
@@ -313,7 +294,7 @@ def _values(drawn: DrawnCharts) -> dict[str, list[tuple[int, int, str]]]:
     shown = [*drawn.overview, *(chart for of_family in drawn.by_family.values() for chart in of_family)]
     return {
         chart.id: [
-            (round(spot.x * chart.picture.whole[0]), round(spot.y * chart.picture.whole[1]), str(_readable(spot.text)))
+            (round(spot.x * chart.picture.whole[0]), round(spot.y * chart.picture.whole[1]), str(readable(spot.text)))
             for spot in chart.spots
         ]
         for chart in shown

@@ -630,6 +630,19 @@ def test_a_chart_shows_a_series_with_one_run_and_an_outlier(
     assert call("trend", NAME, "--chart", tmp_path / "outlier.svg") == 0
 
 
+def test_page_writes_a_site_and_refuses_an_empty_record(
+    call: Call, kept: Callable[..., list[Path]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("page", "--out", tmp_path / "none") == 2
+    refused(capsys, "does not exist")
+    kept(*[SAME] * 20, *[WORSE] * 8)
+    assert call("page", "--out", tmp_path / "site", "--title", "Ours <b>") == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'site' / 'index.html'}: 1 worse\n"
+    page = (tmp_path / "site" / "index.html").read_text()
+    assert f"<h3>{NAME}</h3>" in page and "Ours &lt;b&gt;" in page
+    assert {file.name for file in (tmp_path / "site").iterdir()} == {"index.html", "badge.svg", "badge.json"}
+
+
 def test_export_writes_the_kept_values(
     call: Call, kept: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str]
 ) -> None:

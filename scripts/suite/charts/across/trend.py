@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNL
 from suite.base import phrases
 from suite.charts.kit.frame import Drawing, LegendEntry, Look, Page, styled
 from suite.charts.kit.marks import QUIET
-from suite.history import check, store
+from suite.history import check, store, view
 from suite.history.check import Change, JudgedSeries
 from suite.history.store import Annotation, Entry
 from suite.results.model import Account, BenchmarkName, Run
@@ -24,8 +24,6 @@ UNITS = {
     store.NS: "in nanoseconds",
 }
 METHOD = "Change points by E-divisive, tested by rank sums. The axis does not begin at zero."
-LEAST_REACH = 0.1  # of the axis, above and below the levels: a change of 2 % must not look like a change of 50 %
-BULK = (2, 98)  # percentiles of the runs that fit the axis: one bad run must not make all others look equal
 _DATES = 6
 _MANY_RUNS = 300  # runs; more are drawn with smaller points
 
@@ -37,7 +35,7 @@ def draw(series: JudgedSeries, annotations: Sequence[Annotation], machine: Mappi
     with styled(look):
         page = Page(Run(Path(), context, {}, Account(newest.complete, 1)), look, name)
         axes = page.panels("")[0]
-        _values(page, axes, name, values, changes)
+        _values(page, axes, series)
         _dates(axes, runs)
         _changes(page, axes, values, changes)
         _remarks(page, axes, [(place, annotation.text) for annotation in annotations if annotation.speaks_of(name)
@@ -69,11 +67,11 @@ def _title(series: JudgedSeries) -> str:
     return f"{series.name}: {100 * share:.1f} % {'more' if last.size.median > 1 else 'less'} since {since}"
 
 
-def _values(page: Page, axes: Any, name: str, values: store.Array, changes: Sequence[Change]) -> None:
-    colour = page.mark(BenchmarkName.parse(name.partition(" ")[0]).strategy or "none").colour(page.look.theme)
-    edges = [0, *(change.index for change in changes), len(values)]
-    levels = [float(np.median(values[a:b])) for a, b in zip(edges, edges[1:])]
-    low, high = _reach(values, levels)
+def _values(page: Page, axes: Any, series: JudgedSeries) -> None:
+    values = series.values
+    colour = page.mark(BenchmarkName.parse(series.name.partition(" ")[0]).strategy or "none").colour(page.look.theme)
+    levels = view.levels_of(series)
+    low, high = view.reach_of(values, levels)
     axes.set_ylim(low, high)
     axes.set_xlim(-0.02 * len(values) - 0.5, len(values) - 0.5 + 0.02 * len(values))
     size = matplotlib.rcParams["lines.markersize"] * (0.45 if len(values) > _MANY_RUNS else 0.7)
@@ -88,17 +86,11 @@ def _values(page: Page, axes: Any, name: str, values: store.Array, changes: Sequ
                 positions[beyond], np.full(beyond.sum(), edge), marker, color=page.look.quiet, clip_on=False, zorder=3
             )
             page.add_key(LegendEntry("beyond the axis", marker))
-    for start, end, level in zip(edges, edges[1:], levels):
-        axes.plot((start - 0.5, end - 0.5), (level, level), "-", color=page.look.text, zorder=3)
+    for level in levels:
+        axes.plot((level.start - 0.5, level.end - 0.5), (level.value, level.value), "-", color=page.look.text, zorder=3)
     axes.yaxis.set_major_locator(MaxNLocator(6))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
     axes.grid(True, axis="y")
-
-
-def _reach(values: store.Array, levels: Sequence[float]) -> tuple[float, float]:
-    low, high = (float(end) for end in np.percentile(values, BULK))
-    room = 0.25 * (high - low)
-    return min(low - room, min(levels) * (1 - LEAST_REACH)), max(high + room, max(levels) * (1 + LEAST_REACH))
 
 
 def _dates(axes: Any, runs: Sequence[Entry]) -> None:
