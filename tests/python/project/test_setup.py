@@ -1,5 +1,6 @@
 """Does scripts/setup install exactly what is missing, and say so first, on any kind of machine?"""
 
+import contextlib
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ from support import ROOT
 MODULES = ("matplotlib", "numpy", "rich", "jinja2", "pytest", "hypothesis", "xdist", "yaml",
            "selenium")
 PREFIX = {"xdist": "pytest-"}  # of the package of a module
-TOOLS = ("sh", "env", "awk", "sed", "tr", "cat", "cp", "dirname", "mkdir", "readlink", "rm", "touch")
+TOOLS = ("sh", "env", "awk", "sed", "tr", "cat", "cp", "date", "dirname", "mkdir", "readlink", "rm", "tail", "touch")
 
 # The stand-ins for commands. What the machine has are files under $MACHINE; what it was told to do is in $MACHINE/log.
 STUBS = {
@@ -36,6 +37,7 @@ STUBS = {
 shift
 for name; do [ ! -e "$MACHINE/index/$name" ] || echo " $name | 1.0 | http://mirror.invalid Packages"; done""",
     "bin/apt-get": """
+case "$*" in *--assume-no*) cat "$MACHINE/size"; exit 1 ;; esac
 echo "apt-get $*" >>"$MACHINE/log"
 echo "apt-get is at work ($DEBIAN_FRONTEND)"
 for last; do :; done
@@ -53,13 +55,19 @@ for package; do
     done <"$MACHINE/index/$package"
 done""",
     "root/usr/bin/python3": """
-case "$1 $2" in
-    "-m venv") mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
-    "-m pip")
+case "$1 $2 $3" in
+    "-m venv "*)
+        [ -e "$0.modules/ensurepip" ] || exit 1
+        mkdir -p "$4/bin"; cp "$0" "$4/bin/python" ;;
+    "-m pip --version") exit ;;
+    "-m pip "*)
         echo "pip $*" >>"$MACHINE/log"
-        [ ! -e "$MACHINE/offline" ] || exit 1
+        [ ! -e "$MACHINE/offline" ] || { echo no network; exit 1; }
         cp -r "$MACHINE/pypi" "$0.modules" ;;
-    *) shift 2; for module; do [ -e "$0.modules/$module" ] || printf '%s ' "$module"; done ;;
+    "-c "*" find" | "-c "*" import")
+        shift 3; printf lacks; for module; do [ -e "$0.modules/$module" ] || printf ' %s' "$module"; done ;;
+    "-c "*) # which modules are there, but broken
+        shift 2; for module; do [ ! -e "$0.modules/$module.broken" ] || echo "scripts/setup: $module is broken"; done ;;
 esac""",
 }
 
@@ -84,6 +92,8 @@ PACKAGES: dict[str, list[str]] = {
     "npm": ["bin/npm"],
     "libbenchmark-tools": ["root/usr/share/benchmark/compare.py"],
     "python3": ["root/usr/bin/python3"],
+    "python3-venv": ["root/usr/bin/python3.modules/ensurepip"],
+    "python3-munkres": [],
     **{f"python3-{PREFIX.get(name, '')}{name}": [f"root/usr/bin/python3.modules/{name}"] for name in MODULES},
 }
 
@@ -107,6 +117,11 @@ class Machine:
     def project(self) -> Path:
         return self.folder / "mein Gerät"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        folders = {"MACHINE": self.folder, "STACKHEAP_ROOT": self.folder / "root", "PATH": self.folder / "bin"}
+        return {name: str(folder) for name, folder in folders.items()}
+
     def lacks(self, *files: str) -> None:
         for file in files:
             (self.folder / file).unlink()
@@ -119,15 +134,18 @@ class Machine:
         (self.folder / "root/etc/os-release").write_text(os_release)
 
     def setup(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        environment = {"PATH": str(self.folder / "bin"), "MACHINE": str(self.folder),
-                       "STACKHEAP_ROOT": str(self.folder / "root")} | variables
-        return subprocess.run([str(self.folder / "link to setup"), *arguments], env=environment, cwd="/", text=True,
-                              encoding="utf-8", capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
+        return subprocess.run([str(self.folder / "link to setup"), *arguments], env=self.environment | variables,
+                              cwd="/", text=True, encoding="utf-8", capture_output=True, stdin=subprocess.DEVNULL,
+                              timeout=60)
 
     @property
     def log(self) -> list[str]:
         log = self.folder / "log"
         return log.read_text().splitlines() if log.exists() else []
+
+    @property
+    def setup_log(self) -> str:
+        return (self.project / "build/setup.log").read_text()
 
 
 @pytest.fixture
@@ -148,10 +166,12 @@ def machine(tmp_path: Path) -> Machine:
             (tmp_path / listing / name).write_text("".join(f"{file}\n" for file in files))
     for module in MODULES:
         (tmp_path / "pypi" / module).touch()
+    (tmp_path / "size").touch()
     made = Machine(tmp_path)
     made.is_a("ID=debian\n")
-    shutil.copytree(ROOT / "scripts", made.project / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "requirements.txt", made.project)
+    (made.project / "scripts/suite/commands").mkdir(parents=True)
+    for script in ("setup", "run", "suite/launch"):
+        shutil.copy(ROOT / "scripts" / script, made.project / "scripts" / script)
     (tmp_path / "link to setup").symlink_to("mein Gerät/scripts/setup")
     return made
 
@@ -173,11 +193,75 @@ def test_a_missing_need_is_announced_then_installed(machine: Machine) -> None:
     assert done.returncode == 0, done.stderr
     assert machine.log == ["apt-get -o DPkg::Lock::Timeout=300 update", f"{APT_INSTALL} ninja-build libbenchmark-dev",
                            f"{APT_INSTALL} libjemalloc2"]
-    announcements = [f"scripts/setup: env DEBIAN_FRONTEND=noninteractive {call}" for call in machine.log]
+    commands = [f"$ env DEBIAN_FRONTEND=noninteractive {call}" for call in machine.log]
     at_work = "apt-get is at work (noninteractive)"
-    announced = [line for announcement in announcements for line in (announcement, at_work)]
-    missing = "scripts/setup: missing: command ninja, header benchmark/benchmark.h, malloc jemalloc"
-    assert done.stdout.splitlines() == [missing, *announced]
+    assert machine.setup_log.splitlines() == [line for command in commands for line in (command, at_work)]
+    assert re.sub(r"\d+ s$", "0 s", done.stdout, flags=re.MULTILINE).splitlines() == [
+        "scripts/setup: missing: command ninja, header benchmark/benchmark.h, malloc jemalloc",
+        "scripts/setup: to install: ninja-build libbenchmark-dev libjemalloc2",
+        "scripts/setup: updating the index of packages ... 0 s",
+        "scripts/setup: installing the necessary packages ... 0 s",
+        "scripts/setup: installing the other packages ... 0 s"]
+
+
+SIZE = """Reading package lists...
+0 upgraded, 181 newly installed, 0 to remove and 0 not upgraded.
+Need to get 157 MB of archives.
+After this operation, 640 MB of additional disk space will be used.
+Do you want to continue? [Y/n] N
+Abort.
+"""
+
+
+def test_the_size_is_apts_own(machine: Machine) -> None:
+    machine.lacks("bin/ninja")
+    (machine.folder / "size").write_text(SIZE)
+    size = "\nscripts/setup: 181 packages with what they need, 157 MB to download, 640 MB of disk space\n"
+    assert size in machine.setup("--dry-run").stdout
+    (machine.folder / "size").write_text(re.sub("Need.*|After.*", "", SIZE))
+    assert "\nscripts/setup: 181 packages with what they need\n" in machine.setup("--dry-run").stdout
+
+
+def on_a_terminal(machine: Machine, answer: str, *arguments: str, **variables: str) -> tuple[int, str]:
+    """The exit code, and all that the terminal shows."""
+    ours, theirs = os.openpty()
+    environment = machine.environment | variables
+    os.write(ours, answer.encode())
+    with subprocess.Popen([machine.folder / "link to setup", *arguments], env=environment, stdin=theirs, stdout=theirs,
+                          stderr=theirs, cwd="/") as setup:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # Linux reports the end so
+            while piece := os.read(ours, 4096):
+                shown += piece
+    os.close(ours)
+    return setup.returncode, shown.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("answer", ["n\n", "no, thanks\n", "\x04"])  # the last ends the input
+def test_on_a_terminal_nothing_is_installed_that_is_declined(machine: Machine, answer: str) -> None:
+    machine.lacks("bin/ninja", "root/usr/bin/python3.modules/rich")
+    status, shown = on_a_terminal(machine, answer)
+    assert (status, machine.log) == (2, []), shown
+    assert shown.count("scripts/setup: install them? [Y/n] ") == 1
+    assert shown.endswith("scripts/setup: missing: command ninja, module rich; to install: apt-get update && apt-get "
+                          "install --no-install-recommends ninja-build python3-rich\n")
+
+
+@pytest.mark.parametrize(("answer", "arguments", "variables", "asked"), [
+    ("\n", (), {}, 1), ("Yes\n", ("--quiet",), {}, 1), ("n\n", ("--yes",), {}, 0), ("n\n", (), {"CI": "true"}, 0)])
+def test_on_a_terminal_what_is_agreed_is_installed(machine: Machine, answer: str, arguments: tuple[str, ...],
+                                                   variables: dict[str, str], asked: int) -> None:
+    machine.lacks("bin/ninja")
+    status, shown = on_a_terminal(machine, answer, *arguments, **variables)
+    assert (status, machine.log[-1], shown.count("install them?")) == (0, f"{APT_INSTALL} ninja-build", asked), shown
+
+
+def test_a_missing_malloc_alone_is_not_asked_for_by_every_command(machine: Machine) -> None:
+    machine.lacks(JEMALLOC)
+    status, shown = on_a_terminal(machine, "", "--quiet")
+    assert (status, machine.log) == (0, [])
+    assert shown.startswith("scripts/setup: warning: missing, but not necessary: malloc jemalloc; to install: ")
 
 
 def test_everything_missing_is_all_installed(machine: Machine) -> None:
@@ -186,7 +270,7 @@ def test_everything_missing_is_all_installed(machine: Machine) -> None:
     done = machine.setup()
     assert done.returncode == 0, done.stdout + done.stderr
     installed = {word for call in machine.log for word in call.split() if word in PACKAGES}
-    assert installed == PACKAGES.keys()
+    assert installed == PACKAGES.keys() - {"python3-venv"}, "munkres, lest apt installs the far larger SciPy"
     assert done.stdout.splitlines()[-1] == "scripts/setup: everything is installed"
 
 
@@ -195,7 +279,7 @@ def test_everything_missing_is_all_installed(machine: Machine) -> None:
 def test_each_need_alone_is_seen_and_installed(machine: Machine, gone: str) -> None:
     machine.lacks(gone)
     package = next(name for name, files in PACKAGES.items() if gone in files)
-    assert machine.setup().returncode == 0
+    assert machine.setup(*(["--venv"] if gone.endswith("ensurepip") else [])).returncode == 0
     assert any(package in call.split() for call in machine.log)
 
 
@@ -293,7 +377,18 @@ def test_without_network_what_is_needed_stays_missing(machine: Machine) -> None:
     (machine.folder / "offline").touch()
     done = machine.setup()
     assert done.returncode == 2
-    assert done.stderr.startswith("scripts/setup: missing: command ninja; to install: apt-get update && apt-get ")
+    assert "scripts/setup: installing the necessary packages ... failed\n" in done.stdout
+    *log, path, missing = done.stderr.splitlines()
+    assert log == [f"    {line}" for line in machine.setup_log.splitlines()]
+    assert path == "scripts/setup: all that apt printed is in build/setup.log"
+    assert missing.startswith("scripts/setup: missing: command ninja; to install: apt-get update && apt-get ")
+
+
+def test_a_log_that_cannot_be_written_is_one_line(machine: Machine) -> None:
+    machine.lacks("bin/ninja")
+    (machine.project / "build").touch()
+    done = machine.setup()
+    assert (done.returncode, done.stderr, machine.log) == (2, "scripts/setup: cannot write build/setup.log\n", [])
 
 
 def test_an_index_in_use_is_waited_for(machine: Machine) -> None:
@@ -346,27 +441,58 @@ def test_help_and_the_error_name_every_purpose(machine: Machine) -> None:
 
 def test_a_python_without_the_modules_is_passed_over(machine: Machine) -> None:
     poor, good = machine.folder / "bin/python3", machine.folder / "root/usr/bin/python3"
-    shutil.copy(good, poor)
-    done = machine.setup("--print-python")
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"{good}\n", "")
-    write_command(poor, "exit 1  # too old")
-    assert machine.setup("--print-python").stdout == f"{good}\n"
+    for script in (good.read_text(), "exit 1  # too old", "# a command that does nothing"):
+        write_command(poor, script)
+        done = machine.setup("--print-python")
+        assert (done.returncode, done.stdout, done.stderr) == (0, f"{good}\n", "")
+        (machine.project / "build/python").unlink()
     shutil.copytree(f"{good}.modules", f"{poor}.modules")
     shutil.copy(good, poor)
     assert machine.setup("--print-python").stdout == f"{poor}\n"
 
 
-def test_a_real_python_without_the_modules_is_passed_over(machine: Machine) -> None:
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(machine.folder / "empty")], check=True)
-    poor = machine.folder / "bin/python3"
-    write_command(poor, f"exec '{machine.folder}/empty/bin/python' \"$@\"")
-    assert subprocess.run([str(poor), "-c", "import numpy"], capture_output=True).returncode == 1
-    assert machine.setup("--print-python").stdout == f"{machine.folder / 'root/usr/bin/python3'}\n"
+def test_the_python_that_was_found_last_is_asked_first(machine: Machine) -> None:
+    """Setup imports the modules; a command only looks whether they are there."""
+    good, unfit = machine.folder / "root/usr/bin/python3", machine.folder / "bin/python3"
+    assert machine.setup().returncode == 0
+    write_command(unfit, f'[ "$3" = find ] && exec {good} "$@"  # its modules are there, but cannot be imported')
+    assert machine.setup("--print-python").stdout == f"{good}\n"
+    machine.lacks("root/usr/bin/python3.modules/rich")
+    assert machine.setup("--print-python").returncode == 2
+
+
+def lacks(python: Path | str, how: str, *modules: str) -> list[str]:
+    """The answer of a Python to the question that scripts/setup asks it."""
+    script = (ROOT / "scripts/setup").read_text()
+    [question] = re.findall(r'answer=\$\("\$interpreter" -c \'(.*?)\'', script, re.DOTALL)
+    done = subprocess.run([python, "-c", question, how, *modules], text=True, capture_output=True, check=True)
+    word, *names = done.stdout.split()
+    assert word == "lacks"
+    return names
+
+
+def test_a_module_that_cannot_be_imported_counts_as_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken.py").write_text("import no_such_library")
+    (tmp_path / "left_behind/__pycache__").mkdir(parents=True)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    modules = ("broken", "json", "left_behind", "no_such_module")
+    assert lacks(sys.executable, "import", *modules) == ["broken", "left_behind", "no_such_module"]
+    assert lacks(sys.executable, "find", *modules) == ["left_behind", "no_such_module"]
+
+
+def test_the_reason_why_a_module_cannot_be_imported_is_told(machine: Machine) -> None:
+    machine.is_a("ID=fedora\n")
+    machine.lacks("root/usr/bin/python3.modules/numpy")
+    (machine.folder / "root/usr/bin/python3.modules/numpy.broken").touch()
+    (machine.folder / "offline").touch()
+    assert machine.setup().stderr.splitlines() == [
+        "scripts/setup: numpy is broken", "scripts/setup: missing: module numpy; to install: dnf install python3-numpy"]
 
 
 def test_the_preferred_python_is_used_or_said_to_be_unfit(machine: Machine) -> None:
     preferred = machine.folder / "preferred"
-    write_command(preferred, "true")
+    shutil.copy(machine.folder / "root/usr/bin/python3", preferred)
+    shutil.copytree(machine.folder / "root/usr/bin/python3.modules", f"{preferred}.modules")
     assert machine.setup("--print-python", STACKHEAP_PYTHON=str(preferred)).stdout == f"{preferred}\n"
     write_command(preferred, "exit 1")
     done = machine.setup(STACKHEAP_PYTHON=str(preferred))
@@ -385,9 +511,38 @@ def test_modules_come_from_pypi_where_apt_cannot_be_used(machine: Machine) -> No
     machine.lacks("root/usr/bin/python3.modules/rich")
     done = machine.setup()
     assert done.returncode == 0, done.stderr
-    assert len(machine.log) == 1 and machine.log[0].endswith("-r requirements.txt")
+    assert len(machine.log) == 1 and machine.log[0].endswith(f" -r {machine.project}/requirements-test.txt")
     assert machine.setup("--print-python").stdout == f"{machine.project / '.venv/bin/python'}\n"
     assert machine.setup().stdout == "scripts/setup: everything is installed\n"
+
+
+def test_an_environment_takes_all_modules_from_pypi(machine: Machine) -> None:
+    """The system has all of them, and lacks a package that apt has, and that of venv."""
+    machine.lacks("bin/ninja", "root/usr/bin/python3.modules/ensurepip", "root/usr/bin/python3.modules/rich")
+    done = machine.setup("--venv", "--for", "run")
+    assert done.returncode == 0, done.stderr
+    assert machine.log[1] == f"{APT_INSTALL} ninja-build python3-venv"
+    assert machine.log[2].endswith(f" -r {machine.project}/requirements.txt") and len(machine.log) == 3
+    assert machine.setup("--for", "run", "--print-python").stdout == f"{machine.project / '.venv/bin/python'}\n"
+    again = machine.setup("--venv", "--for", "run")
+    assert (again.stdout, len(machine.log)) == ("scripts/setup: everything is installed\n", 3)
+
+
+def test_a_dry_run_of_an_environment_makes_none(machine: Machine) -> None:
+    done = machine.setup("--venv", "--dry-run")
+    assert (done.returncode, machine.log, (machine.project / ".venv").exists()) == (0, [], False)
+    assert f"scripts/setup: would run: {machine.folder}/root/usr/bin/python3 -m venv --clear " in done.stdout
+    assert done.stdout.endswith(f" -r {machine.project}/requirements-test.txt\n")
+
+
+def test_without_pypi_an_environment_fails_in_one_line_with_what_to_do(machine: Machine) -> None:
+    (machine.folder / "offline").touch()
+    done = machine.setup("--venv", "--for", "run")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "scripts/setup: missing: module matplotlib, module numpy, module rich, module jinja2; PyPI is not reached or lacks "
+        "them (build/setup.log): run scripts/setup without --venv\n")
+    assert machine.setup_log.endswith("no network\n")
 
 
 def test_modules_that_pypi_does_not_give_are_named_with_the_command(machine: Machine) -> None:
@@ -397,6 +552,15 @@ def test_modules_that_pypi_does_not_give_are_named_with_the_command(machine: Mac
     done = machine.setup()
     assert done.returncode == 2
     assert done.stderr == "scripts/setup: missing: module rich; to install: dnf install python3-rich\n"
+
+
+def test_the_requirements_are_the_modules_that_are_looked_for() -> None:
+    rows = re.findall(r"^(\S+) +module:(\w+)", (ROOT / "scripts/setup").read_text(), re.MULTILINE)
+    names = {"pytest-xdist": "xdist", "pyyaml": "yaml"}
+    for file, all_purposes in (("requirements.txt", "run"), ("requirements-test.txt", "test")):
+        lines = re.findall(r"^([\w-]+)>=\d", (ROOT / file).read_text(), re.MULTILINE)
+        looked_for = [module for purposes, module in rows if all_purposes in purposes.split(",")]
+        assert sorted(names.get(line, line) for line in lines) == sorted(looked_for)
 
 
 @pytest.mark.parametrize("arguments", [("--frobnicate",), ("--for",), ("--for", "fun"), ("--for=",), ("extra",)])
@@ -427,7 +591,6 @@ def launched(machine: Machine) -> Iterator[Machine]:
     """A machine whose suite has one command, and which works in a folder full of modules of the same names."""
     suite = machine.project / "scripts/suite"
     for folder in (suite, suite / "commands"):
-        folder.mkdir(exist_ok=True)
         (folder / "__init__.py").touch()
     (suite / "commands/hello.py").write_text(
         "import os, sys, suite\n"
