@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from jinja2 import Environment
 
@@ -30,12 +31,14 @@ from suite.pages.html import INDENT, environment, readable, source
 from suite.pages.inline_svg import ChartStyles, InlineSvg, UnlikeThemes, inline
 from suite.results.caches import reported_text
 from suite.results.end_to_end import is_of_program
+from suite.results.metrics import kind_of, metrics_in
 from suite.results.model import DISTURBANCES, MADE_BY_THIS_SUITE, Benchmark, Run, Unit
 from suite.results.run_names import names_of
 from suite.stats.estimates import Estimate, estimate_median, estimate_ratio
 
 MOST_RUNS = 6  # more columns than that nobody can read side by side
 
+POSTER = "numbers"  # the chart that the page shows first
 OTHER_CHAPTER = "others"
 HEADER = ("chapter", "question", "operation", "untimed", "heap", "held_against", "unfairness")
 
@@ -57,7 +60,7 @@ def make(runs: Sequence[Run]) -> str:
     sides = [ReportedRun(*of_side) for of_side in zip(runs, letters, names_of(runs))]
     drawn = _drawn(sides)
     chapters = _chapters(sides, drawn)
-    judged = _judged(sides)
+    judged, rows = _judged(sides), list(_rows(sides))
     script = source("page.js")
     page = _environment().get_template("page.html.j2").render(
         title=_title(sides),
@@ -71,10 +74,16 @@ def make(runs: Sequence[Run]) -> str:
         topics=_topics(sides),
         claims=_claims(judged, chapters),
         tallies=[(side.letter, _tally(claims_of_side)) for side, claims_of_side in zip(sides, judged)],
-        overview=drawn.overview,
+        posters=[chart for chart in drawn.overview if chart.chart == POSTER],
+        overview=[chart for chart in drawn.overview if chart.chart != POSTER],
         chapters=chapters,
         data=_packed(
-            {"sides": [side.letter for side in sides], "figures": _columns(_rows(sides)), "values": _values(drawn)}
+            {
+                "sides": [side.letter for side in sides],
+                "figures": _columns(rows),
+                "kinds": _kinds(sides, (counter for _, counter, _, _ in rows if counter)),
+                "values": _values(drawn),
+            }
         ),
     )
     return INDENT.sub("\n", page)
@@ -234,8 +243,7 @@ class ReportedRun:
 class ReportChart:
     """One chart of one side, ready for the page. `views` has one picture, or one for each theme."""
 
-    id: str
-    name: str
+    chart: str
     side: ReportedRun
     question: str
     title: str
@@ -243,6 +251,16 @@ class ReportChart:
     alt: str
     spots: tuple[Spot, ...]
     views: Mapping[str, InlineSvg]
+
+    @property
+    def name(self) -> str:
+        """As an address of the page has it."""
+        return "-".join(filter(None, (self.chart, self.side.letter)))
+
+    @property
+    def id(self) -> str:
+        """It is the figure's address, so that a browser without JavaScript goes there as well."""
+        return f"chart={self.name}"
 
     @property
     def description(self) -> str:
@@ -277,7 +295,6 @@ def _chart(side: ReportedRun, name: str, question: str, styles: ChartStyles) -> 
     light, dark = (charts.draw(side.run, name, charts.Look(theme)) for theme in charts.THEMES)
     if light is None or dark is None:
         return None
-    mark = "-".join(filter(None, (name, side.letter)))
     prefix = styles.next_prefix()
     try:
         views = {"both": inline(light, dark, prefix, styles)}
@@ -286,14 +303,14 @@ def _chart(side: ReportedRun, name: str, question: str, styles: ChartStyles) -> 
             drawing.look.theme: inline(drawing, drawing, f"{prefix}{drawing.look.theme}-", styles)
             for drawing in (light, dark)
         }
-    return ReportChart(f"chart-{mark}", name, side, question, light.title, light.caption, light.alt, light.spots, views)
+    return ReportChart(name, side, question, light.title, light.caption, light.alt, light.spots, views)
 
 
 def _values(drawn: DrawnCharts) -> dict[str, list[tuple[int, int, str]]]:
-    """The place of each figure in its chart, and its text, by the id of the chart."""
+    """The place of each figure in its chart, and its text, by the chart's name in the page."""
     shown = [*drawn.overview, *(chart for of_family in drawn.by_family.values() for chart in of_family)]
     return {
-        chart.id: [
+        chart.name: [
             (round(spot.x * chart.picture.whole[0]), round(spot.y * chart.picture.whole[1]), str(readable(spot.text)))
             for spot in chart.spots
         ]
@@ -319,6 +336,11 @@ class ReportChapter:
     name: str
     question: str
     families: Sequence[ReportFamily]
+
+    @property
+    def address(self) -> str:
+        """At which the page shows this chapter alone."""
+        return f"#{urlencode({'chapter': self.name})}"
 
 
 def _chapters(sides: Sequence[ReportedRun], drawn: DrawnCharts) -> list[ReportChapter]:
@@ -427,14 +449,13 @@ def _rows(sides: Sequence[ReportedRun]) -> Iterator[Row]:
             yield [name, key, cells, [None] * (len(sides) - 1)]
 
 
-def _columns(rows: Iterable[Row]) -> dict[str, object]:
+def _columns(rows: Sequence[Row]) -> dict[str, object]:
     """The same figures column by column, which are a fifth smaller when they are packed. A missing cell is a null in
     each column."""
-    listed = list(rows)
-    by_side, by_later_side = (list(zip(*(row[place] for row in listed))) for place in (2, 3))
+    by_side, by_later_side = (list(zip(*(row[place] for row in rows))) for place in (2, 3))
     return {
-        "names": [row[0] for row in listed],
-        "counters": [row[1] for row in listed],
+        "names": [row[0] for row in rows],
+        "counters": [row[1] for row in rows],
         "cells": [_transposed(of_side, 10) for of_side in by_side],
         "ratios": [_transposed(of_side, 3) for of_side in by_later_side],
     }
@@ -442,6 +463,14 @@ def _columns(rows: Iterable[Row]) -> dict[str, object]:
 
 def _transposed(rows: Iterable[Row | None], width: int) -> list[tuple[object, ...]]:
     return list(zip(*(row or [None] * width for row in rows)))
+
+
+def _kinds(sides: Sequence[ReportedRun], counters: Iterable[str]) -> dict[str, str]:
+    """What each counter's numbers are, by its name."""
+    declared = {
+        metric.counter: metric.unit for side in sides for metrics in metrics_in(side.run).values() for metric in metrics
+    }
+    return {counter: kind_of(counter, declared.get(counter, "")) for counter in dict.fromkeys(counters)}
 
 
 def _times(run: Run, benchmark: Benchmark) -> Row:

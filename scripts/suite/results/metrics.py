@@ -94,3 +94,20 @@ def metric_of(series_name: str, declared: DeclaredMetrics) -> Metric:
     name, _, counter = series_name.partition(" ")
     metrics = declared.get(BenchmarkName.parse(name).family, ())
     return next((metric for metric in metrics if metric.counter == counter), Metric(counter))
+
+
+# A counter whose family declares no unit says it in its name.
+_KINDS_IN_NAMES = {
+    r"_per_(live_)?byte$": "bytes per byte",
+    r"per_second$": "per second",
+    r"(^|_)share(_|$)": "share",
+    r"(^|_)ns(_|$)|^p\d+(_\d+)?$|^(max|resolution)$": "time",
+    r"(^|_)bytes$|^stack_re(served|sident)$": "bytes",
+}
+
+
+def kind_of(counter: str, declared_unit: str = "") -> str:
+    """What the counter's numbers are, in words: numbers of two kinds are never compared."""
+    if declared_unit:
+        return "time" if declared_unit == TIME.unit else declared_unit
+    return next((kind for name, kind in _KINDS_IN_NAMES.items() if re.search(name, counter)), "count")

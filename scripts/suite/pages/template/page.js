@@ -19,11 +19,13 @@ document.addEventListener("DOMContentLoaded", async () => {
   const figures = document.querySelectorAll(".chart");
   for (const figure of figures) make_tools(figure);
   const data = await unpacked();
+  let table = null;
   if (data) {
-    for (const figure of figures) bring_to_life(figure, data.values[figure.id]);
-    make_table(data);
+    for (const figure of figures) bring_to_life(figure, data.values[figure.dataset.name]);
+    table = make_table(data);
     fill_family_tables(data);
   }
+  follow_addresses(table);
   if (matchMedia("(max-width: 74.99rem)").matches) document.querySelector(".contents details").open = false;
   mark_current_chapter();
   settle();
@@ -38,8 +40,7 @@ function settle() {
   }
   requestAnimationFrame(() => setTimeout(() => {
     root.classList.add("settled");
-    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (target && !moved) target.scrollIntoView({ behavior: "instant" });
+    if (!moved) go_to_address("instant");
   }, 50));
 }
 
@@ -62,6 +63,84 @@ function mark_current_chapter() {
   for (const id of links.keys()) watcher.observe(document.getElementById(id));
 }
 
+// ---- the address: #chapter=NAME, #q=TEXT and #chart=NAME, alone or together, are what is chosen; other names are places
+const CHOICES = ["chapter", "chart", "q"];
+
+function chosen() {
+  const address = new URLSearchParams(location.hash.slice(1));
+  return Object.fromEntries(CHOICES.map((name) => [name, address.get(name) || ""]));
+}
+
+function address_of(choices) {
+  const address = new URLSearchParams(Object.entries(choices).filter(([, text]) => text));
+  return `#${address}`.replace(/%3A/g, ":").replace(/%2F/g, "/");
+}
+
+function figure_named(name) { // of several runs, the figure of the first
+  return document.getElementById(`chart=${name}`) || document.getElementById(`chart=${name}-A`);
+}
+
+// Where an address leads: to a figure, to the table, to a chapter, or to the place with its name.
+function place_of_address() {
+  const { chapter, chart, q } = chosen();
+  if (chart && figure_named(chart)) return figure_named(chart);
+  if (q) return document.getElementById("figures");
+  if (chapter) return document.getElementById("charts");
+  return location.hash.length > 1 ? document.getElementById(decodeURIComponent(location.hash.slice(1))) : null;
+}
+
+function go_to_address(behavior) {
+  const place = place_of_address();
+  if (place) place.scrollIntoView({ behavior });
+}
+
+function follow_addresses(table) {
+  const chips = [...document.querySelectorAll(".chips a")], search = document.getElementById("search");
+  const sections = [...document.querySelectorAll("section.chapter")];
+  const link = document.getElementById("link-to-search");
+
+  function show() {
+    const { chapter, chart, q } = chosen(), figure = chart && figure_named(chart);
+    const wanted = (section) => section.dataset.chapter === chapter;
+    const one = sections.some((section) => wanted(section) && (!figure || section.contains(figure)));
+    for (const section of sections) section.hidden = one && !wanted(section);
+    for (const linked of document.querySelectorAll(".linked")) linked.classList.remove("linked");
+    if (figure) figure.classList.add("linked");
+    if (search.value.trim() !== q) search.value = q;
+    if (table) table.refresh(one ? chapter : "");
+    for (const chip of chips) {
+      const own = chip.dataset.chapter;
+      chip.href = own || q ? address_of({ chapter: own, q }) : "#charts";
+      if (own === (one ? chapter : "")) chip.setAttribute("aria-current", "true");
+      else chip.removeAttribute("aria-current");
+    }
+    link.hidden = !q;
+    link.href = address_of({ chapter: one ? chapter : "", q });
+  }
+
+  document.querySelector(".chips").hidden = false;
+  addEventListener("hashchange", () => { show(); go_to_address("instant"); });
+  for (const chip of chips) {
+    chip.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      const in_table = document.getElementById("figures").getBoundingClientRect().top < innerHeight / 2;
+      history.pushState(null, "", chip.hash);
+      show();
+      document.getElementById(in_table ? "figures" : "charts").scrollIntoView({ behavior: "instant" });
+    });
+  }
+  let typing = false; // a search is a single step back, however many letters it has
+  search.addEventListener("input", () => {
+    const address = address_of({ chapter: chosen().chapter, q: search.value.trim() });
+    history[typing ? "replaceState" : "pushState"](null, "", address);
+    typing = true;
+    show();
+  });
+  search.addEventListener("change", () => { typing = false; });
+  show();
+}
+
 // ---- charts: the value of a point, by pointer or by arrow keys
 const REACH = 40; // CSS pixels from the pointer to a point
 
@@ -72,7 +151,7 @@ function view_of(figure) {
 function title_of(figure) { return figure.querySelector("figcaption h3, figcaption h4").textContent.trim(); }
 
 function make_tools(figure) {
-  for (const tool of figure.querySelectorAll(".tools button, .tools summary")) { // the page has many of these
+  for (const tool of figure.querySelectorAll(".tools button, .tools a, .tools summary")) { // the page has many of these
     tool.setAttribute("aria-label", `${tool.textContent.trim()} of: ${title_of(figure)}`);
   }
   for (const button of figure.querySelectorAll("[data-save]")) {
@@ -184,7 +263,7 @@ async function save(figure, format) {
   if (format === "png") content = await as_png(content, file.width, file.height);
   const link = document.createElement("a");
   link.href = URL.createObjectURL(content);
-  link.download = `${figure.dataset.file}.${format}`;
+  link.download = `chart-${figure.dataset.name}.${format}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 }
@@ -204,7 +283,9 @@ async function as_png(svg, width, height) {
 
 // ---- figures in words
 const TIMES = [[1e9, "s"], [1e6, "ms"], [1e3, "µs"], [1, "ns"]];
+const SIZES = [[2 ** 40, "TiB"], [2 ** 30, "GiB"], [2 ** 20, "MiB"], [2 ** 10, "KiB"], [1, "B"]];
 const RATES = [[1e9, "G/s"], [1e6, "M/s"], [1e3, "k/s"], [1, "/s"]];
+const STEPS = { time: TIMES, bytes: SIZES, "per second": RATES, share: [[0.01, "%"]], "of the peak": [[0.01, "%"]] };
 
 function three_figures(value) {
   if (Math.abs(value) >= 99.95) return value.toLocaleString("en", { maximumFractionDigits: 0 });
@@ -212,32 +293,32 @@ function three_figures(value) {
 }
 function step_of(steps, value) { return steps.find((step) => value >= step[0]) || steps[steps.length - 1]; }
 
-// A cell's median, low and high in a unit: numbers to sort by, and how they read.
-function figure_in(cell, counter, unit) {
-  let values = cell.slice(0, 3), steps = [[1, ""]];
-  if (!counter && unit === "cycles") values = cell.slice(3, 6);
-  if (!counter && unit === "time") steps = TIMES;
-  if (!counter && unit === "rate") {
+// A cell's median, low and high: numbers to sort by, how they read, and what they count. `unit`: of the operations' times.
+function figure_in(cell, row, unit) {
+  const of_operation = !row[1];
+  let values = cell.slice(0, 3), steps = STEPS[row[4]] || [[1, ""]], kind = row[4];
+  if (of_operation && unit === "cycles") [values, steps, kind] = [cell.slice(3, 6), [[1, ""]], "core cycles"];
+  if (of_operation && unit === "rate") {
     const rate = (ns) => (ns === null || ns <= 0 ? null : 1e9 / ns);
-    values = [rate(values[0]), rate(values[2]), rate(values[1])];
-    steps = RATES;
+    [values, steps, kind] = [[rate(values[0]), rate(values[2]), rate(values[1])], RATES, "operations per second"];
   }
+  if (kind === "time" && unit === "ns") steps = [[1, ""]];
   if (values[0] === null) return null;
   const [scale, name] = step_of(steps, values[0]);
   const text = (value) => three_figures(value / scale);
   const known = values[1] !== null && values[2] !== null;
   return {
-    median: values[0], text: `${text(values[0])}${name && " "}${name}`,
+    median: values[0], text: `${text(values[0])}${name && " "}${name}`, kind,
     interval: known ? `${text(values[1])} to ${text(values[2])}` : "",
     width: known && values[0] ? (values[2] - values[1]) / values[0] : -1,
   };
 }
 
-function marks_of(cell, counter, unit) {
+function marks_of(cell, row) {
   const [modes, disturbed, processes, planned] = cell.slice(6);
   const marks = [];
   if (modes) {
-    const texts = modes.map((mode) => (counter ? three_figures(mode) : time_text(mode)));
+    const texts = modes.map((mode) => text_in(row[4], mode));
     marks.push(["◆ bimodal", `bimodal, with modes at ${texts.join(" and ")}: the median lies in or between them`]);
   }
   if (disturbed) marks.push([`! ${disturbed}/${processes}`, `${disturbed} of ${processes} processes were disturbed`]);
@@ -246,7 +327,28 @@ function marks_of(cell, counter, unit) {
   }
   return marks;
 }
-function time_text(ns) { const [scale, unit] = step_of(TIMES, ns); return `${three_figures(ns / scale)} ${unit}`; }
+function text_in(kind, value) {
+  const [scale, unit] = step_of(STEPS[kind] || [[1, ""]], value);
+  return `${three_figures(value / scale)}${unit && " "}${unit}`;
+}
+
+// ---- a search: words of a benchmark's name, and sizes as people write them: 64 B, 4 KiB, 1 MB, 64 bytes
+const SIZE = /(?<![\w:.,])(\d+(?:\.\d+)?)\s*([kmgt]?)i?b(?:ytes?)?(?![\w:])/gi;
+const SIZE_KEYS = "(?:bytes|frame|payload)"; // of the parameters that are the size of what a benchmark uses
+
+function search_for(text) {
+  const patterns = [], read = [];
+  const rest = text.replace(SIZE, (written, number, prefix) => {
+    const count = Math.round(Number(number) * 1024 ** " kmgt".indexOf(prefix.toLowerCase() || " "));
+    patterns.push(new RegExp(`/${SIZE_KEYS}:${count}(?=/|$)`));
+    if (prefix) read.push(`; “${written}” means ${count.toLocaleString("en")} bytes`);
+    return " ";
+  });
+  const words = rest.toLowerCase().split(/\s+/).filter(Boolean);
+  const matches = ([name, counter]) => patterns.every((pattern) => pattern.test(name))
+    && words.every((word) => `${name} ${counter}`.toLowerCase().includes(word));
+  return { matches, read: read.join("") };
+}
 
 // ---- tables
 const PAGE_OF_ROWS = 100;
@@ -268,18 +370,18 @@ function columns_of(data) {
   const columns = [{ title: "Benchmark", by: (row) => `${row[0]} ${row[1]}`, text: true }];
   data.sides.forEach((letter, side) => {
     columns.push(
-      { title: letter ? `${letter}: median` : "Median", number: true,
+      { title: letter ? `${letter}: median` : "Median", number: true, kind: (row, unit) => measured(row, side, unit, "kind"),
         by: (row, unit) => measured(row, side, unit, "median") },
       { title: letter ? "±" : "Interval", label: letter ? `${letter}: interval` : "Interval", number: true,
         by: (row, unit) => measured(row, side, unit, "width") });
-    if (!letter) columns.push({ title: "Marks", by: (row) => (row[2][0] ? marks_of(row[2][0], row[1]).length : 0) });
+    if (!letter) columns.push({ title: "Marks", by: (row) => (row[2][0] ? marks_of(row[2][0], row).length : 0) });
   });
   data.sides.slice(1).forEach((letter, later) => columns.push(
     { title: `${letter} / ${data.sides[0]}`, by: (row) => (row[3][later] ? row[3][later][0] : null), number: true }));
   return columns;
 }
 function measured(row, side, unit, key) {
-  const figure = row[2][side] && figure_in(row[2][side], row[1], unit);
+  const figure = row[2][side] && figure_in(row[2][side], row, unit);
   return figure ? figure[key] : null;
 }
 
@@ -305,18 +407,18 @@ function row_of(data, row, unit) {
   if (counter) title.append(" ", element("em", { textContent: counter }));
   const made = element("tr", {}, title);
   cells.forEach((cell, side) => {
-    const figure = cell && figure_in(cell, counter, unit);
+    const figure = cell && figure_in(cell, row, unit);
     made.append(
       element("td", { className: "number" }, figure ? element("b", { textContent: figure.text }) : "–"),
       element("td", { className: "number quiet", textContent: figure ? figure.interval : "" }));
-    if (data.sides.length === 1) made.append(marks_cell(cell, counter));
-    else if (cell && marks_of(cell, counter).length) made.lastChild.append(" ", ...marks_in(cell, counter, true));
+    if (data.sides.length === 1) made.append(marks_cell(cell, row));
+    else if (cell && marks_of(cell, row).length) made.lastChild.append(" ", ...marks_in(cell, row, true));
   });
   for (const ratio of ratios) made.append(ratio_cell(ratio));
   return made;
 }
-function marks_in(cell, counter, brief) {
-  return marks_of(cell, counter).map(([short, long]) => {
+function marks_in(cell, row, brief) {
+  return marks_of(cell, row).map(([short, long]) => {
     const sign = element("span", { textContent: `${brief ? short[0] : short} ` });
     const mark = element("span", { className: "marks", title: long }, sign);
     sign.setAttribute("aria-hidden", "true");
@@ -324,7 +426,7 @@ function marks_in(cell, counter, brief) {
     return mark;
   });
 }
-function marks_cell(cell, counter) { return element("td", {}, ...(cell ? marks_in(cell, counter, false) : [])); }
+function marks_cell(cell, row) { return element("td", {}, ...(cell ? marks_in(cell, row, false) : [])); }
 
 function ratio_cell(ratio) {
   if (!ratio) return element("td", { className: "number quiet", textContent: "" });
@@ -343,8 +445,8 @@ async function unpacked() {
   try {
     const packed = Uint8Array.from(atob(document.getElementById("data").textContent), (letter) => letter.charCodeAt(0));
     const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-    const { sides, figures, values } = JSON.parse(await new Response(stream).text());
-    return { sides, values, rows: rows_of(figures) };
+    const { sides, figures, kinds, values } = JSON.parse(await new Response(stream).text());
+    return { sides, values, rows: rows_of(figures, kinds) };
   } catch (error) {
     const message = `The table needs a browser of 2023 or later (${error.message}). The result file has every figure.`;
     document.getElementById("found").textContent = message;
@@ -352,20 +454,23 @@ async function unpacked() {
   }
 }
 
-// A row is the name, the counter or "", for each side its cell or null, for each side after the first its ratio or null.
-function rows_of({ names, counters, cells, ratios }) {
+// A row is the name, the counter or "", for each side its cell or null, for each side after the first its ratio or null,
+// and what its figures count: a time, bytes, ...
+function rows_of({ names, counters, cells, ratios }, kinds) {
   const row_in = (columns, index) => (columns[0][index] === null ? null : columns.map((column) => column[index]));
   return names.map((name, index) => [
-    name, counters[index], cells.map((side) => row_in(side, index)), ratios.map((side) => row_in(side, index))]);
+    name, counters[index], cells.map((side) => row_in(side, index)), ratios.map((side) => row_in(side, index)),
+    counters[index] ? kinds[counters[index]] : "time"]);
 }
 
 function make_table(data) {
   const table = document.getElementById("table"), more = document.getElementById("more");
   const found = document.getElementById("found"), columns = columns_of(data);
   const [search, unit, kind] = ["search", "unit", "kind"].map((id) => document.getElementById(id));
-  let sorted = { column: -1, down: false }, rows = [], shown = 0;
+  const chapters = chapters_of_families();
+  let sorted = { column: -1, down: false }, chapter = "", rows = [], shown = 0;
   const body = element("tbody");
-  table.className = "figures";
+  table.className = class_of_table(data);
   const caption = "All figures; the buttons in the head sort the table";
   table.append(element("caption", { className: "hidden-text", textContent: caption }), head_of(columns, sort_by), body);
 
@@ -374,18 +479,14 @@ function make_table(data) {
     refresh();
   }
   function refresh() {
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    rows = data.rows.filter((row) => shown_as(kind.value, row)
-      && words.every((word) => `${row[0]} ${row[1]}`.toLowerCase().includes(word)));
-    if (sorted.column >= 0) {
-      const { by, text } = columns[sorted.column], direction = sorted.down ? -1 : 1;
-      const keyed = rows.map((row) => [by(row, unit.value), row]);
-      keyed.sort(([a], [b]) => {
-        if (a === null || b === null) return (a === null) - (b === null); // missing figures come last in both directions
-        return direction * (text ? a.localeCompare(b, "en", { numeric: true }) : a - b);
-      });
-      rows = keyed.map(([, row]) => row);
-    }
+    const { matches, read } = search_for(search.value);
+    rows = data.rows.filter((row) => shown_as(kind.value, row) && matches(row)
+      && (!chapter || chapters.get(row[0].split("/")[0]) === chapter));
+    if (sorted.column >= 0) rows = in_order(rows, columns[sorted.column], sorted.down, unit.value);
+    const number = rows.length.toLocaleString("en"), all = data.rows.length.toLocaleString("en");
+    found.textContent = `${rows.length === data.rows.length ? number : `${number} of ${all}`} figures`
+      + `${chapter && ` in the chapter ${chapter}`}${read}`;
+    if (sorted.column >= 0) rows = with_headings(rows, columns[sorted.column], unit.value);
     table.querySelectorAll("thead th").forEach((cell, index) => {
       if (index === sorted.column) cell.setAttribute("aria-sort", sorted.down ? "descending" : "ascending");
       else cell.removeAttribute("aria-sort");
@@ -393,23 +494,51 @@ function make_table(data) {
     body.replaceChildren();
     shown = 0;
     show_more();
-    found.textContent = rows.length === data.rows.length ? `${rows.length.toLocaleString("en")} figures`
-      : `${rows.length.toLocaleString("en")} of ${data.rows.length.toLocaleString("en")} figures`;
   }
   function show_more() {
     const next = rows.slice(shown, shown + PAGE_OF_ROWS);
-    body.append(...next.map((row) => row_of(data, row, unit.value)));
+    body.append(...next.map((row) => (typeof row === "string" ? heading_of(row, columns) : row_of(data, row, unit.value))));
     shown += next.length;
     more.hidden = shown >= rows.length;
     const left = rows.length - shown;
     more.textContent = `Show ${Math.min(PAGE_OF_ROWS, left)} more of ${left.toLocaleString("en")}`;
   }
   document.getElementById("controls").addEventListener("submit", (event) => event.preventDefault());
-  search.addEventListener("input", refresh);
   unit.addEventListener("change", refresh);
   kind.addEventListener("change", refresh);
   more.addEventListener("click", show_more);
-  refresh();
+  return { refresh(chosen_chapter) { chapter = chosen_chapter; refresh(); } };
+}
+
+function class_of_table(data) { return data.sides.length === 1 ? "figures alone" : "figures"; }
+
+function chapters_of_families() {
+  const families = [...document.querySelectorAll(".of-family")];
+  return new Map(families.map((details) => [details.dataset.family, details.closest(".chapter").dataset.chapter]));
+}
+
+// Rows whose figures count different things (times, bytes, shares) are sorted apart, the times of operations first.
+function in_order(rows, { by, kind, text }, down, unit) {
+  const direction = down ? -1 : 1;
+  const keyed = rows.map((row) => [by(row, unit), row, kind ? kind(row, unit) || "" : "", row[1] ? 1 : 0]);
+  const first_kinds = [...new Set(keyed.sort((a, b) => a[3] - b[3]).map(([, , name]) => name))];
+  keyed.sort(([a, , kind_a], [b, , kind_b]) => {
+    if (a === null || b === null) return (a === null) - (b === null); // missing figures come last in both directions
+    return first_kinds.indexOf(kind_a) - first_kinds.indexOf(kind_b)
+      || direction * (text ? a.localeCompare(b, "en", { numeric: true }) : a - b);
+  });
+  return keyed.map(([, row]) => row);
+}
+
+// The rows, with a heading before those of each kind, where there are several.
+function with_headings(rows, { kind }, unit) {
+  const kinds = rows.map((row) => (kind && kind(row, unit)) || "");
+  if (new Set(kinds).size < 2) return rows;
+  return rows.flatMap((row, place) => (kinds[place] && kinds[place] !== kinds[place - 1] ? [kinds[place], row] : [row]));
+}
+function heading_of(kind, columns) {
+  const title = element("th", { scope: "rowgroup", colSpan: columns.length, textContent: `In ${kind}` });
+  return element("tr", { className: "kind" }, title);
 }
 
 function fill_family_tables(data) {
@@ -418,7 +547,7 @@ function fill_family_tables(data) {
       if (!details.open || details.querySelector("table")) return;
       const rows = data.rows.filter((row) => row[0].split("/")[0] === details.dataset.family && shown_as("main", row));
       const body = element("tbody", {}, ...rows.map((row) => row_of(data, row, "time")));
-      const table = element("table", { className: "figures" }, head_of(columns_of(data)), body);
+      const table = element("table", { className: class_of_table(data) }, head_of(columns_of(data)), body);
       const box = element("div", { className: "scroll", tabIndex: 0 }, table);
       box.setAttribute("role", "group");
       box.setAttribute("aria-label", details.querySelector("summary").textContent);
