@@ -9,7 +9,7 @@ from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET
-from suite.charts.kit.several_runs import Overlay, Panels, default_malloc, process_counts
+from suite.charts.kit.several_runs import Overlay, Panels, process_counts
 from suite.results import control, query
 from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate, median
@@ -105,7 +105,7 @@ def _beyond_timer(run: Run, benchmarks: Mapping[str, Benchmark], rarity: int) ->
 
 
 def overlay_panels(run: Run) -> Panels:
-    benchmarks = run.series(FAMILY, default_malloc(run, FAMILY), op="malloc", mix="power_law")
+    benchmarks = run.series(FAMILY, query.default_malloc(run, FAMILY), op="malloc", mix="power_law")
     return {
         "": {
             rarity: counts

@@ -1,7 +1,8 @@
 """The poster: which numbers of this machine's memory should every programmer know?
 
 A table with a row for each number, and one axis from the fastest to the slowest. On a wide page the axis is beside the
-words; on a high page it is below them, with larger letters. Lengths are points of a talk page.
+words; on a high page it is below them, with larger letters; on a small page there are no intervals as text. Lengths are
+points of a talk page.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from suite.base.text import time_text
 from suite.charts.kit.frame import MARGIN, Cell, Drawing, Look, Page
 from suite.charts.kit.marks import OF_KIND, Mark
 from suite.results import numbers
-from suite.results.model import Run
+from suite.results.model import Run, cpu_model
 from suite.results.numbers import Row
 
 FAMILY = ""  # of all families
@@ -27,11 +28,15 @@ HAS_PORTRAIT = True
 
 FEWEST = 5  # rows of a poster
 
+_HUMAN = "human time"
 _LETTERS, _LARGE_LETTERS = 18.0, 21.0
+_SMALLEST_TITLE = 24.0
 _GAP = 18.0  # between columns
 _LINE = 26.0  # the height of a line above the rows
 _DOT, _BAR = 11.0, 5.0
-_HIGHEST_ROW = {False: 34.0, True: 64.0}  # by whether the axis is below the words
+_NARROWEST_AXIS = 200.0  # beside words, time, interval and human time
+_TWO_LINES = 43.0  # the height of a row that has room for two
+_HIGHEST_ROW = {False: 34.0, True: 72.0}  # by whether a row has two lines
 
 
 def draw(run: Run, look: Look) -> Drawing | None:
@@ -56,15 +61,15 @@ class _Poster(Page):
             return self.finish(numbers.TITLE, f"Time of one operation beyond an empty call, log scale{human}")
 
     def _size_of_title(self) -> float:
-        """On a wide page a size at which the title fits in a line, on a high page in two."""
-        lines = 1 if self.look.sheet.width > self.look.sheet.height else 2
+        """The size at which the title fits in a line, or in two where the letters of one line were too small."""
         width = self.text_width(numbers.TITLE, size=_LETTERS * self.look.scale, weight="bold")
-        return 0.94 * lines * _LETTERS * (self.look.sheet.width - 2 * MARGIN) / width
+        size = 0.94 * _LETTERS * (self.look.sheet.width - 2 * MARGIN) / width
+        return size if size >= _SMALLEST_TITLE else 2 * size
 
     def _machine(self) -> str:
         cores, malloc = self.run.fact("cores"), str(self.run.context.get("process_malloc", ""))
         facts = (
-            str(self.run.context.get("cpu_model", "")), phrases.count(cores, "core") if cores else "",
+            cpu_model(self.run), phrases.count(cores, "core") if cores else "",
             self.name(malloc) if malloc in self.run.mallocs() else "", str(self.run.context.get("date", ""))[:10],
         )  # fmt: skip
         return " · ".join(filter(None, facts))
@@ -74,26 +79,26 @@ class _Poster(Page):
 
 
 def _cells(row: Row) -> list[Cell]:
-    texts = {"time": row.text, "interval": row.interval, "human time": row.human}
+    texts = {"time": row.text, "interval": row.interval, _HUMAN: row.human}
     return [Cell(row.words, column, text) for column, text in texts.items() if text]
 
 
 @dataclass(frozen=True)
 class _Columns:
-    """Where the columns are. On a high page, a row has two lines: axis below words, interval below time."""
+    """Where the columns are. A row of two lines has the axis below the words, and the interval below the time."""
 
-    is_high: bool
-    letters: float
     axis: tuple[float, float]
     time: float  # its right end
-    interval: float  # its left end; on a high page, its right end
+    interval: float | None  # its left end, in rows of two lines its right end; None: there is no room
     nothing: float  # the right end of the text where nothing is measurable
     human: float  # its right end
+    letters: float = _LETTERS
+    has_two_lines: bool = False
 
     @property
     def lines(self) -> tuple[float, float]:
         """The middles of the first and of the second line, as shares of the row's height from its top."""
-        return (0.29, 0.75) if self.is_high else (0.5, 0.5)
+        return (0.29, 0.75) if self.has_two_lines else (0.5, 0.5)
 
 
 class _Table:
@@ -107,27 +112,35 @@ class _Table:
         self.axes.set_axis_off()
         times = [math.log10(row.time.median) for row in rows if row.is_measurable] or [0.0]
         self.low, self.high = min(times), max(times)
-        is_high = page.look.sheet.height > page.look.sheet.width
-        self.columns = self._columns_above_axis() if is_high else self._columns_beside_axis()
 
     def draw(self, bottom: float, top: float) -> None:
         top = self._legend(top)
         heading, top = top - _LINE / 2, top - _LINE
-        height = min(_HIGHEST_ROW[self.columns.is_high], (top - bottom) / len(self.rows))
-        self._headings(heading)
-        self._grid(heading, [top - place * height for place in range(len(self.rows))], height)
+        height = (top - bottom) / len(self.rows)
+        columns = self._columns(height)
+        height = min(height, _HIGHEST_ROW[columns.has_two_lines])
+        self._headings(columns, heading)
+        self._grid(columns, heading, [top - place * height for place in range(len(self.rows))], height)
         for place, row in enumerate(self.rows):
-            self._row(row, top - place * height, height, is_striped=place % 2 == 0)
+            self._row(row, columns, top - place * height, height, is_striped=place % 2 == 0)
 
     # ---- where the columns are
 
-    def _columns_beside_axis(self) -> _Columns:
+    def _columns(self, height: float) -> _Columns:
+        """For rows of this height."""
+        if self.look.sheet.height > self.look.sheet.width and height >= _TWO_LINES:
+            return self._columns_above_axis()
+        whole = self._columns_beside_axis(with_intervals=True)
+        has_room = whole.axis[1] - whole.axis[0] >= _NARROWEST_AXIS
+        return whole if has_room else self._columns_beside_axis(with_intervals=False)
+
+    def _columns_beside_axis(self, with_intervals: bool) -> _Columns:
         words, time, interval, nothing, human = self._widths(_LETTERS)
+        interval = interval if with_intervals else 0.0
         end = self.right - (human + _GAP if human else 0.0)
-        start_of_interval = end - interval
-        end_of_time = start_of_interval - (_GAP / 2 if interval else 0.0)
+        end_of_time = end - interval - (_GAP / 2 if interval else 0.0)
         axis = self.left + words + _GAP, min(end_of_time - time, end - nothing) - _GAP
-        return _Columns(False, _LETTERS, axis, end_of_time, start_of_interval, end, self.right)
+        return _Columns(axis, end_of_time, end - interval if interval else None, end, self.right)
 
     def _columns_above_axis(self) -> _Columns:
         words, time, interval, nothing, human = self._widths(_LARGE_LETTERS)
@@ -136,88 +149,91 @@ class _Table:
         words, time, interval, nothing, human = self._widths(letters)
         end = self.right - (human + 2 * _GAP if human else 0.0)
         axis = self.left, end - max(time, interval, nothing) - _GAP
-        return _Columns(True, letters, axis, end, end, end, self.right)
+        return _Columns(axis, end, end if interval else None, end, self.right, letters, has_two_lines=True)
 
     def _widths(self, letters: float) -> tuple[float, float, float, float, float]:
         """Of words, time, interval, what stands for both of these where nothing is measurable, and human time."""
+        human = _HUMAN if self.page.has_human else ""
         return (
             self._widest((row.words for row in self.rows), letters),
             self._widest((row.text for row in self.rows if row.is_measurable), letters, weight="bold"),
             self._widest((row.interval for row in self.rows), _LETTERS),
             self._widest((row.text for row in self.rows if not row.is_measurable), _LETTERS),
-            self._widest((row.human for row in self.rows), letters),
+            max(self._widest((row.human for row in self.rows), letters), self._widest([human], _LETTERS)),
         )
 
     def _widest(self, texts: Iterable[str], letters: float, **font: Any) -> float:
         size = letters * self.look.scale
         return max((self.page.text_width(text, size=size, **font) for text in texts if text), default=0.0)
 
-    def _x(self, ns: float) -> float:
+    def _x(self, ns: float, columns: _Columns) -> float:
         share = (math.log10(ns) - self.low) / (self.high - self.low or 1.0)
-        start, end = self.columns.axis
+        start, end = columns.axis
         return start + _DOT + share * (end - start - 1.5 * _DOT)
 
     # ---- what is drawn
 
     def _legend(self, top: float) -> float:
-        """The kinds in their colours, in as many lines as they need. Returns where it ends."""
+        """The kinds in their colours, in one line or in two. Returns where it ends."""
         kinds = [kind for kind in numbers.KINDS if any(row.kind == kind for row in self.rows)]
-        widths = [1.6 * _DOT + self._widest([kind], _LETTERS) for kind in kinds]
-        spare = (self.right - self.left - sum(widths)) / max(1, len(kinds) - 1)
-        gap = min(1.5 * _GAP, spare) if spare >= _GAP / 2 else _GAP
-        x, y = self.left, top - _LINE / 2
-        for kind, width in zip(kinds, widths):
-            if x + width > self.right + 1:
-                x, y = self.left, y - _LINE
-            self._dot(x + _DOT / 2, y, OF_KIND[kind])
-            self._text(x + 1.6 * _DOT, y, kind, self.look.text)
-            x += width + gap
-        return y - _LINE / 2
+        widths = {kind: 1.6 * _DOT + self._widest([kind], _LETTERS) for kind in kinds}
+        gap = min(1.5 * _GAP, (self.right - self.left - sum(widths.values())) / max(1, len(kinds) - 1))
+        half = math.ceil(len(kinds) / 2)
+        lines, gap = ([kinds], gap) if gap >= _GAP / 2 else ([kinds[:half], kinds[half:]], 1.5 * _GAP)
+        for line in lines:
+            x, y, top = self.left, top - _LINE / 2, top - _LINE
+            for kind in line:
+                self._dot(x + _DOT / 2, y, OF_KIND[kind])
+                self._text(x + 1.6 * _DOT, y, kind, self.look.text)
+                x += widths[kind] + gap
+        return top
 
-    def _headings(self, y: float) -> None:
-        columns, has_intervals = self.columns, any(row.interval for row in self.rows)
-        below = ", interval" if has_intervals and columns.is_high else ""
+    def _headings(self, columns: _Columns, y: float) -> None:
+        below = ", interval" if columns.interval is not None and columns.has_two_lines else ""
         self._text(columns.time, y, f"time{below}", self.look.quiet, ha="right")
-        if has_intervals and not columns.is_high:
+        if columns.interval is not None and not columns.has_two_lines:
             self._text(columns.interval, y, "interval", self.look.quiet)
         if self.page.has_human:
-            self._text(columns.human, y, "human time", self.look.quiet, ha="right")
+            self._text(columns.human, y, _HUMAN, self.look.quiet, ha="right")
 
-    def _grid(self, heading: float, tops: Sequence[float], height: float) -> None:
+    def _grid(self, columns: _Columns, heading: float, tops: Sequence[float], height: float) -> None:
         """A line for each power of ten; every third has a label."""
         for power in range(math.ceil(self.low), math.floor(self.high) + 1):
-            x, is_labelled = self._x(10.0**power), power % 3 == 0
+            x, is_labelled = self._x(10.0**power, columns), power % 3 == 0
             width = (2.0 if is_labelled else 1.0) * self.look.scale
-            above, below = (0.5, 1.0) if self.columns.is_high else (0.0, 1.0)
+            above = 0.5 if columns.has_two_lines else 0.0
             for top in tops:
-                ends = top - above * height, top - below * height
+                ends = top - above * height, top - height
                 self.axes.plot((x, x), ends, color=self.look.grid, linewidth=width, zorder=0, solid_capstyle="butt")
             if is_labelled:
                 self._text(x, heading, time_text(10.0**power), self.look.quiet, ha="center")
 
-    def _row(self, row: Row, top: float, height: float, is_striped: bool) -> None:
-        columns, size = self.columns, self.columns.letters * self.look.scale
+    def _row(self, row: Row, columns: _Columns, top: float, height: float, is_striped: bool) -> None:
         first, second = (top - share * height for share in columns.lines)
-        strong, quiet = self.look.text, self.look.quiet
+        strong, quiet, size = self.look.text, self.look.quiet, columns.letters * self.look.scale
         if is_striped:
             self._stripe(top, top - height)
         self._text(self.left, first, row.words, strong, size=size)
-        if row.is_measurable:
-            self._text(columns.time, first, row.text, strong, size=size, ha="right", weight="bold")
-            self._text(columns.interval, second, row.interval, quiet, ha="right" if columns.is_high else "left")
-            self._text(columns.human, first, row.human, strong, size=size, ha="right")
-            self._point(row, second)
-        else:
+        if not row.is_measurable:
             self._text(columns.nothing, first, row.text, quiet, ha="right")
+            return
+        self._text(columns.time, first, row.text, strong, size=size, ha="right", weight="bold")
+        if columns.interval is not None:
+            self._text(columns.interval, second, row.interval, quiet, ha="right" if columns.has_two_lines else "left")
+        self._text(columns.human, first, row.human, strong, size=size, ha="right")
+        self._point(row, columns, second)
 
     def _stripe(self, top: float, bottom: float) -> None:
         ends = (self.left - MARGIN / 4, self.right + MARGIN / 4)
         self.axes.fill_between(ends, bottom, top, color=self.look.grid, alpha=0.4, linewidth=0, zorder=-1)
 
-    def _point(self, row: Row, y: float) -> None:
-        x, start, mark = self._x(row.time.median), self.columns.axis[0] + _BAR / 2, OF_KIND[row.kind]
-        colour, width = mark.colour(self.look.theme), _BAR * self.look.scale
-        self.axes.plot((start, x), (y, y), "-", color=colour, alpha=0.35, linewidth=width, zorder=2)
+    def _point(self, row: Row, columns: _Columns, y: float) -> None:
+        x, start, mark = self._x(row.time.median, columns), columns.axis[0] + _BAR / 2, OF_KIND[row.kind]
+        style = {"color": mark.colour(self.look.theme), "alpha": 0.35, "linewidth": _BAR * self.look.scale}
+        self.axes.plot((start, x), (y, y), "-", zorder=2, **style)
+        if row.time.has_interval:
+            low = max(start, self._x(row.time.low, columns)) if row.time.low > 0.0 else start
+            self.axes.plot((low, self._x(row.time.high, columns)), (y, y), "-", zorder=2, **style)
         self._dot(x, y, mark)
         interval = f" ({row.interval})" if row.interval else ""
         self.page.point_out(self.axes, x, y, f"{row.words}: {row.text}{interval}, by {row.benchmark}")

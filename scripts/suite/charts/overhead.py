@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.charts.kit.several_runs import MULTIPLES, Overlay, Panels, default_malloc, process_counts, size_text
+from suite.charts.kit.several_runs import MULTIPLES, Overlay, Panels, process_counts, size_text
 from suite.results import query
 from suite.results.model import Run
 from suite.stats.estimates import Estimate
@@ -44,7 +44,7 @@ def _title(multiples: Mapping[str, Mapping[int, Estimate]]) -> str:
 
 
 def overlay_panels(run: Run) -> Panels:
-    benchmarks = query.over(run, "bytes", FAMILY, default_malloc(run, FAMILY))
+    benchmarks = query.over(run, "bytes", FAMILY, query.default_malloc(run, FAMILY))
     counts_of = {size: process_counts(benchmark, "resident_bytes_per_byte") for size, benchmark in benchmarks.items()}
     return {"": {size: counts for size, counts in counts_of.items() if counts}}
 

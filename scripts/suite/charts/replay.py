@@ -6,7 +6,7 @@ from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET
-from suite.charts.kit.several_runs import Overlay, Panels, default_malloc, process_times
+from suite.charts.kit.several_runs import Overlay, Panels, process_times
 from suite.results import control, query
 from suite.results.model import Benchmark, Run
 from suite.results.recording import MADE_UP
@@ -94,7 +94,7 @@ def _title(run: Run, names: list[str], mallocs: list[str]) -> str:
 
 
 def overlay_panels(run: Run) -> Panels:
-    malloc = default_malloc(run, FAMILY)
+    malloc = query.default_malloc(run, FAMILY)
     strategies = {"The malloc alone": malloc, "With a stack": malloc + ON_STACK}
     return {title: process_times(run, of_malloc(run, name, recordings(run))) for title, name in strategies.items()}
 

@@ -11,7 +11,7 @@ from suite.charts import replay
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET
-from suite.charts.kit.several_runs import Overlay, Panels, default_malloc, process_counts
+from suite.charts.kit.several_runs import Overlay, Panels, process_counts
 from suite.results import query
 from suite.results.model import Benchmark, Run
 from suite.stats.estimates import Estimate
@@ -91,7 +91,7 @@ def _title(measured: Mapping[str, ByMalloc], shown: list[str]) -> str:
 
 
 def overlay_panels(run: Run) -> Panels:
-    malloc = default_malloc(run, FAMILY)
+    malloc = query.default_malloc(run, FAMILY)
     names = replay.recordings(run, FAMILY)
     figures = {name: of_one for name in names if (of_one := _by_malloc(run, name).get(malloc))}
     return {"Peak over live bytes": {name: process_counts(of_one, PEAK) for name, of_one in figures.items()}}

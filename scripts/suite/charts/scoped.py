@@ -6,7 +6,7 @@ from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.charts.kit.several_runs import Overlay, Panels, default_malloc, process_times, size_text
+from suite.charts.kit.several_runs import Overlay, Panels, process_times, size_text
 from suite.results import control, query
 from suite.results.model import Run
 
@@ -51,7 +51,7 @@ def _title(run: Run, touch: str) -> str:
 
 
 def overlay_panels(run: Run) -> Panels:
-    strategies = {"From the default malloc": default_malloc(run, FAMILY), "On the stack": "stack_array"}
+    strategies = {"From the default malloc": query.default_malloc(run, FAMILY), "On the stack": "stack_array"}
     return {
         title: process_times(run, query.over(run, "bytes", FAMILY, name, touch="all")) for title, name in strategies.items()
     }

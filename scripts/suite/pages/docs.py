@@ -17,6 +17,7 @@ from suite.base.errors import BadInput
 from suite.base.files import write_whole
 from suite.gate.two_files import unlike_facts
 from suite.pages import own_program, report
+from suite.results import numbers
 from suite.results.caches import reported_text
 from suite.results.compact import write_compact
 from suite.results.merge import extended
@@ -33,7 +34,7 @@ FIGURES = REFERENCE / "figures"
 # The number of the format stands where the program's build reads it.
 PROGRAM = Path("CMakeLists.txt")
 FORMAT = re.compile(r"^set\(STACKHEAP_FORMAT (\d+)\)", re.MULTILINE)
-CLAIMS = "claims"  # the name of the page about all of them
+CLAIMS, NUMBERS = "claims", "numbers"  # the names of the pages about all claims, and about the poster
 HERO = "numbers"
 # Its further looks, each with the media query of the readers who see it: the first that fits. A phone shows the high page.
 HERO_LOOKS = {
@@ -130,7 +131,7 @@ def make(root: Path) -> GeneratedDocuments:
     further = [drawing for look in HERO_LOOKS.values() if (drawing := charts.draw(run, HERO, look)) is not None]
     figures |= {_figure_of(HERO, drawing.look): charts.render(drawing, "svg") for drawing in further}
     chapters = tuple(dict.fromkeys(unit.chapter for unit in run.units))
-    names = [README, *(path for name in (CLAIMS, *chapters) if (root / (path := DOCS / f"{name}.md")).exists())]
+    names = [README, *(path for name in (CLAIMS, NUMBERS, *chapters) if (root / (path := DOCS / f"{name}.md")).exists())]
     pages = {path: _filled(root, path, _blocks(root, run, shown, path, chapters)) for path in names}
     return GeneratedDocuments(pages, figures)
 
@@ -150,6 +151,7 @@ def _blocks(
         "hero": lambda: _hero(shown, page),
         "claims": lambda: "\n\n".join(_claims(run, page)),
         "claim counts": lambda: _claim_counts(run, page),
+        "numbers": lambda: _numbers(run, page),
         "gallery": lambda: "\n\n".join(_figure(name, shown[name], page) for name in GALLERY if name in shown),
         "machine": lambda: _machine(run),
         "families": lambda: _families(run, page),
@@ -252,6 +254,14 @@ def _folded(drawing: charts.Drawing) -> str:
 def _claim_counts(run: Run, page: Path) -> str:
     counted = _cell(claims.counted(claims.verdicts(run)))
     return f"{counted}: [each claim with its verdict and its numbers]({_link(DOCS / f'{CLAIMS}.md', page)})."
+
+
+def _numbers(run: Run, page: Path) -> str:
+    lines = ["| kind | number | time | interval | human time | measured by |", "|---|---|---|---|---|---|"]
+    for row in numbers.rows(run):
+        source = f"[`{_cell(row.benchmark)}`]({_section(run, row.benchmark.partition('/')[0], page)})"
+        lines.append(f"| {row.kind} | {row.words} | {row.text} | {row.interval} | {row.human} | {source} |")
+    return "\n".join(lines)
 
 
 def _claims(run: Run, page: Path) -> Iterator[str]:

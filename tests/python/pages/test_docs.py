@@ -12,6 +12,7 @@ from suite import charts, claims
 from suite.base.files import write_json
 from suite.commands import readme as command
 from suite.pages import docs
+from suite.results import numbers
 from suite.results.compact import write_compact
 from suite.results.model import COUNTED_BESIDE, Document
 from suite.results.read import read_run
@@ -253,12 +254,15 @@ def test_another_drawing_library_may_place_letters_differently_but_not_change_th
 
 
 def test_every_block_can_be_generated(root: Path) -> None:
-    names = ("hero", "claims", "claim counts", "gallery", "machine", "families", "chapter contention")
+    names = ("hero", "claims", "claim counts", "gallery", "machine", "families", "numbers", "chapter contention")
     (root / "README.md").write_text("".join(BLOCK.format(name) for name in names))
     assert command.main([], root) == 0
     text = (root / "README.md").read_text()
     assert "Measured on 2026-01-02: 1 package, 2 cores" in text and "glibc 0.10.2" in text
     assert "| allocation | [`churn`](docs/allocation.md#churn) | What does churn ask? |" in text
+    for row in numbers.rows(read_run(root / docs.REFERENCE_RUN)):
+        cells = f"| {row.kind} | {row.words} | {row.text} | {row.interval} | {row.human} | [`{row.benchmark}`](docs/"
+        assert cells in text
     assert "### private" in text and 'src="results/reference/figures/private.svg"' in text
 
 

@@ -92,12 +92,6 @@ def process_counts(benchmark: Benchmark, counter: str) -> Mapping[int, float]:
     return {sample.process: sample.counters[counter] for sample in benchmark.samples if counter in sample.counters}
 
 
-def default_malloc(run: Run, family: str) -> str:
-    """The malloc of a program that does not choose another."""
-    malloc = str(run.context.get("process_malloc"))
-    return malloc if malloc in run.strategies(family) else "new_delete"
-
-
 def strategy_times(run: Run, family: str, **parameters: object) -> PerProcess:
     return process_times(run, query.by_strategy(run.series(family, None, **parameters)))
 
@@ -108,7 +102,7 @@ def times_over_threads(family: str, workload: str = "") -> Callable[[Run], Panel
 
     def panels(run: Run) -> Panels:
         parameters = query.longest(run, family, workload)
-        times = process_times(run, query.over(run, "threads", family, default_malloc(run, family), **parameters))
+        times = process_times(run, query.over(run, "threads", family, query.default_malloc(run, family), **parameters))
         alone = times.get(1, {})
         growth = {
             threads: {process: ns / alone[process] for process, ns in times_of_number.items() if alone.get(process)}
