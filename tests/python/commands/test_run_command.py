@@ -22,6 +22,7 @@ from rich.console import Console
 
 from suite import claims
 from suite.commands import run as command
+from suite.results import numbers
 from suite.results.merge import write_unit
 from suite.results.model import Document, Run, Unit
 from suite.results.read import read_run
@@ -127,6 +128,14 @@ def test_quick_is_the_default_with_five_processes(
 def test_the_number_of_processes_can_be_given(call: Call, tmp_path: Path) -> None:
     assert call("--only", "^traverse/", "--processes", "3") == 0
     assert latest(tmp_path).processes == 3
+
+
+def test_the_poster_is_the_last_table(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("--only", "^(handoff|scoped)/", "--no-figures") == 0
+    out = capsys.readouterr().out
+    last = out[out.index(numbers.TITLE) :]
+    assert out.index("Taking 64 bytes") < out.index(numbers.TITLE) and "malloc, free in another thread" in last
+    assert "results: " in last and "compared" not in last
 
 
 def test_the_latest_run_is_the_linked_run(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 
 from suite.base.files import write_json
 from suite.base.text import interval_text, time_text
 from suite.pages import summary
+from suite.results import numbers
 from suite.results.merge import merge
 from suite.results.model import Account, Failure, Run, Unit
 from suite.results.read import read_run
-from support import fake_program
+from support import fake_program, synthetic
 
 KIB, MIB = 1 << 10, 1 << 20
 ALL = {name: ns for _, _, benchmarks in fake_program.FAMILIES.values() for name, ns in benchmarks.items()}
@@ -273,6 +276,30 @@ def test_the_tables_show_every_figure(tmp_path: Path) -> None:
     for finding in summary.findings(run):
         assert finding.topic in shown and finding.subject in shown and finding.words in shown
         assert finding.value is None or time_text(finding.value.median) in shown
+
+
+def printed(table: Table, width: int) -> list[str]:
+    console = Console(width=width, file=StringIO())
+    console.print(table)
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue().splitlines()
+
+
+def test_the_table_of_the_poster_shows_every_row_in_80_columns() -> None:
+    run = synthetic.synthetic()
+    table = summary.poster_table(run)
+    assert table is not None
+    lines = printed(table, 80)
+    assert lines[0].rstrip() == numbers.TITLE and "took a second" in lines[2]
+    for row, line in zip(numbers.rows(run), lines[3:], strict=True):
+        assert line.split("  ")[0] == row.words and row.text in line and row.interval in line
+        assert line.rstrip().endswith(row.human or row.text)
+
+
+def test_the_table_of_the_poster_has_no_column_without_data() -> None:
+    table = summary.poster_table(synthetic.synthetic(keep=lambda name: name.startswith("spill/")))
+    assert table is not None and [str(column.header) for column in table.columns] == ["", "time", "interval"]
+    assert summary.poster_table(synthetic.synthetic(keep=lambda name: name.startswith("churn/"))) is None
 
 
 def test_text_that_looks_like_markup_stays_text(tmp_path: Path) -> None:

@@ -334,7 +334,7 @@ class Page:
             return "One process: no intervals."
         number = f"{processes[0]} to {processes[-1]}" if len(processes) > 1 else str(processes[0])
         coverage = phrases.span(
-            (estimate.coverage for estimate in self.drawn if estimate.has_interval), phrases.percent
+            (estimate.coverage for estimate in self.drawn if estimate.has_interval), phrases.share
         )
         disturbed = [unit.disturbed for unit in self.run.units if unit.family == self.family]
         note = f" {sum(disturbed)} of {len(disturbed)} measurements were disturbed." if any(disturbed) else ""
