@@ -1,7 +1,7 @@
 """Which series got worse, since which run, and does an annotation explain it?
 
-One judgement for scripts/history check, trend and page: all series of one machine are judged together, whichever of them
-are shown. Until a change can be distinguished from noise, the newest run alone can give an early warning, which is not a
+One judgement for scripts/history check, trend and page: all series of one machine are judged together, whichever are
+shown. Until a change can be distinguished from noise, the newest run alone can give an early warning, which is not a
 verdict.
 """
 
@@ -332,7 +332,7 @@ def size_text(size: Estimate) -> str:
 
 def change_text(change: Change) -> str:
     """`+5.1 % (+4.2 % to +6.3 %) since run 21 (c0020), 2024-01-21`."""
-    return f"{size_text(change.size)} since {change.first.label}, {change.first.measured}"
+    return f"{size_text(change.size)} since {change.first.label}, {change.first.measured[:10]}"
 
 
 def warning_text(warning: EarlyWarning) -> str:
@@ -378,14 +378,14 @@ def _title(result: Judgement) -> str:
 
 
 def _change_cells(change: Change) -> tuple[str, ...]:
-    since = f"{change.first.label}, {change.first.measured}"
+    since = f"{change.first.label}, {change.first.measured[:10]}"
     notes = "; ".join([*change.notes, *change.facts])
     return change.kind, code(change.name), size_text(change.size), escaped(since), escaped(notes)
 
 
 def _warning_cells(warning: EarlyWarning) -> tuple[str, ...]:
     size, _, values = warning_text(warning).partition(": ")
-    since = f"{warning.newest.label}, {warning.newest.measured}"
+    since = f"{warning.newest.label}, {warning.newest.measured[:10]}"
     return EARLY_WARNING, code(warning.name), size.partition(" in ")[0], escaped(since), escaped(values)
 
 
@@ -449,7 +449,7 @@ def _shown(result: Judgement, everything: bool) -> list[Change]:
 
 def _sums(result: Judgement) -> list[str]:
     lines = []
-    newest = f"the newest is {result.newest.label}, {result.newest.measured}"
+    newest = f"the newest is {result.newest.label}, {result.newest.measured[:10]}"
     if result.judged:
         numbers = Counter(change.kind for change in result.changes)
         parts = [f"{result.judged} series over {len(result.runs)} runs: {numbers[WORSE]} {WORSE}"]

@@ -81,8 +81,11 @@ class Group:
     def chapters(self) -> list[tuple[str, str, list[JudgedSeries]]]:
         """State, title and series of what is drawn large."""
         titles = {
-            WORSE: "Worse", EARLY_WARNING: "Early warnings", ACCEPTED: "Worse, with an accepted reason", BETTER: "Better",
-        }  # fmt: skip
+            WORSE: "Worse",
+            EARLY_WARNING: "Early warnings",
+            ACCEPTED: "Worse, with an accepted reason",
+            BETTER: "Better",
+        }
         return [(state, title, found) for state, title in titles.items() if (found := self.judgement.in_state(state))]
 
     @cached_property
@@ -94,13 +97,15 @@ class Group:
     @property
     def families(self) -> list[tuple[str, list[JudgedSeries]]]:
         ordered = sorted(self.judgement.series, key=lambda series: series.name.partition("/")[0])
-        return [(name, list(found)) for name, found in groupby(ordered, lambda series: series.name.partition("/")[0])]
+        by_family = groupby(ordered, lambda series: series.name.partition("/")[0])
+        return [(name, list(found)) for name, found in by_family]
 
     @property
     def remarks(self) -> list[tuple[str, Annotation]]:
         """The annotations of these runs, the newest first, and where they stand."""
         placed = [(annotation.place_in(self.judgement.runs), annotation) for annotation in self.annotations]
-        here = sorted(((place, annotation) for place, annotation in placed if place is not None), key=lambda pair: -pair[0])
+        known = [(place, annotation) for place, annotation in placed if place is not None]
+        here = sorted(known, key=lambda pair: -pair[0])
         return [
             (f"{self.judgement.runs[place].label}, {self.judgement.runs[place].measured[:10]}", annotation)
             for place, annotation in here

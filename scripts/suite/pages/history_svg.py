@@ -79,7 +79,8 @@ def _scaled(values: Array, low: float, high: float) -> tuple[Array, Array]:
 
 def _dots(kind: str, places: Array, heights: Array) -> str:
     """Lines without length and with round ends, which stay round where the drawing is stretched."""
-    return f'<path class="{kind}" d="{"".join(f"M{x} {y}h0" for x, y in zip(places, heights))}"/>' if len(places) else ""
+    dots = "".join(f"M{x} {y}h0" for x, y in zip(places, heights))
+    return f'<path class="{kind}" d="{dots}"/>' if dots else ""
 
 
 def _vertical(kind: str, places: Array, index: float) -> str:

@@ -1,11 +1,12 @@
-"""Do the jobs that users copy still work? Reads every workflow here and in docs/ci.md, and runs their commands.
+"""Do the action, the GitLab job and the jobs that users copy still work?
 
-They run as they stand, in folders like those of a CI: git and history are real, scripts/compare is real on a program
-that answers at once, and scripts/run reads its options as ever but writes a run that is ready.
+The action's steps run as they stand, in a stand-in for the runner: bash, the files of GITHUB_*, `gh` and `sudo` as
+stand-ins, git real. The sides are programs that answer at once.
 """
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import os
@@ -13,31 +14,41 @@ import re
 import shlex
 import subprocess
 import sys
-import textwrap
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from suite.base.errors import BadInput
+from suite.base.files import write_json
+from suite.commands import ci, compare
 from suite.commands import history as history_command
+from suite.commands import run as run_command
+from suite.forge import branch
+from suite.forge.job import Job, job_of
 from suite.history import store
 from suite.selfcheck import mutate
-from support import ROOT, fake_side
+from support import ROOT, fake_side, synthetic
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 DOCUMENT = (ROOT / "docs" / "ci.md").read_text()
 BLOCKS = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", DOCUMENT, re.DOTALL)]
 ON_GITHUB = [block for block in BLOCKS if "jobs" in block]
-ON_GITLAB = [block for block in BLOCKS if "jobs" not in block]
+ON_GITLAB = [block for block in BLOCKS if "include" in block]
+IN_SIX_LINES = [block for block in BLOCKS if isinstance(block, list)]
+ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
+GITLAB_JOB = yaml.safe_load((ROOT / "gitlab.yml").read_text())[".stackheap"]
+OURS = ("OWNER/stackheap@v1", "./")
 
 ACTIONS = {
     "actions/checkout": {"repository", "path", "fetch-depth", "persist-credentials"},
-    "actions/cache/restore": {"path", "key", "restore-keys"},
-    "actions/cache/save": {"path", "key"},
+    "actions/cache": {"path", "key"},
     "actions/upload-artifact": {"name", "path", "if-no-files-found"},
 }
 
@@ -57,16 +68,22 @@ def steps_of(workflow: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def test_every_job_is_found() -> None:
     assert [file.name for file in WORKFLOWS] == ["benchmark-gate.yml", "nightly.yml", "tests.yml"]
-    assert (len(ON_GITHUB), [list(block) for block in ON_GITLAB]) == (2, [["benchmark-gate", "benchmark-history"]])
+    assert (len(ON_GITHUB), len(ON_GITLAB), len(IN_SIX_LINES)) == (2, 1, 1)
 
 
 @pytest.mark.parametrize("workflow", workflows())
 def test_a_workflow_is_well_formed_and_asks_for_little(workflow: dict[Any, Any]) -> None:
     assert set(workflow) <= {"name", True, "permissions", "concurrency", "jobs"}  # YAML 1.1 reads "on" as true
     assert workflow["permissions"] == {"contents": "read"}
+    assert not {"pull_request_target", "workflow_run"} & set(workflow[True])
     assert "secrets" not in json.dumps({str(key): value for key, value in workflow.items()})
     for job in workflow["jobs"].values():
-        assert set(job) <= {"if", "runs-on", "container", "timeout-minutes", "concurrency", "strategy", "env", "steps"}
+        assert set(job) <= {
+            "if", "runs-on", "container", "timeout-minutes", "concurrency", "strategy", "env", "permissions", "steps",
+        }  # fmt: skip
+        if "permissions" in job:  # a job that writes is a job of the action
+            assert job["permissions"] == {"contents": "write", "pull-requests": "write"}
+            assert any(step.get("uses") in OURS for step in job["steps"])
         assert 0 < job["timeout-minutes"] <= 120
         assert all(("uses" in step) != ("run" in step) for step in job["steps"])
 
@@ -74,7 +91,9 @@ def test_a_workflow_is_well_formed_and_asks_for_little(workflow: dict[Any, Any])
 @pytest.mark.parametrize("workflow", workflows())
 def test_actions_are_pinned_by_major_version_and_known(workflow: dict[Any, Any]) -> None:
     for step in steps_of(workflow):
-        if "uses" in step:
+        if step.get("uses") in OURS:
+            assert set(step["with"]) <= set(ACTION["inputs"])
+        elif "uses" in step:
             action, _, version = step["uses"].partition("@")
             assert re.fullmatch(r"v\d+", version), step
             assert set(step.get("with", {})) <= ACTIONS[action], step
@@ -88,14 +107,40 @@ def test_nothing_from_outside_is_pasted_into_a_command(workflow: dict[Any, Any])
     assert all("${{" not in step.get("run", "") for step in steps_of(workflow))
 
 
-@pytest.mark.parametrize("block", ON_GITLAB)
-def test_a_gitlab_job_is_well_formed(block: dict[str, Any]) -> None:
-    known = {"image", "timeout", "rules", "variables", "script", "artifacts", "cache", "resource_group"}
-    for job in block.values():
-        assert set(job) <= known
-        assert all(isinstance(line, str) for line in job["script"])
-        assert all(isinstance(value, str) for value in job["variables"].values())
-        assert set(job["artifacts"]) <= {"when", "paths", "reports"}
+def test_the_action_passes_every_input_by_the_environment() -> None:
+    """No input becomes part of a command: a branch or a title must not become shell."""
+    steps = ACTION["runs"]["steps"]
+    assert ACTION["runs"]["using"] == "composite"
+    for step in steps:
+        assert ("uses" in step) != ("run" in step) and "${{" not in step.get("run", "")
+        assert "run" not in step or step["shell"] == "bash"
+        if "uses" in step:
+            action, _, version = step["uses"].partition("@")
+            assert re.fullmatch(r"v\d+", version) and set(step["with"]) <= ACTIONS[action]
+    (measure,) = [step for step in steps if step.get("id") == "measure"]
+    taken = {value.removeprefix("${{ inputs.").removesuffix(" }}") for value in measure["env"].values()}
+    assert taken == set(ACTION["inputs"])
+    names = {name.removeprefix("STACKHEAP_").lower() for name in measure["env"]} - {"gh_token"}
+    assert names == set(ci.OPTIONS) - {"out"}
+    assert f"{ci.DEFAULTS['out']}/" == steps[-1]["with"]["path"] and steps[-1]["if"] == "always()"
+    assert ACTION["inputs"]["budget"]["default"] == ci.DEFAULTS["budget"]
+
+
+def test_six_lines_are_enough() -> None:
+    (step,) = IN_SIX_LINES[0]
+    assert step["uses"] == OURS[0] and set(step["with"]) <= set(ACTION["inputs"])
+    assert DOCUMENT.partition("```yaml\n")[2].partition("```")[0].count("\n") == 6
+
+
+def test_the_gitlab_job_is_well_formed() -> None:
+    known = {"image", "timeout", "rules", "variables", "script", "before_script", "artifacts", "cache", "resource_group"}
+    assert set(GITLAB_JOB) <= known and set(GITLAB_JOB["artifacts"]) <= {"when", "paths", "reports"}
+    for block in ON_GITLAB:
+        jobs = {name: job for name, job in block.items() if name != "include"}
+        (gate,) = [job for job in jobs.values() if job.get("extends") == ".stackheap"]
+        names = {name.removeprefix("STACKHEAP_").lower() for name in gate["variables"] if name != "STACKHEAP"}
+        assert names <= set(ci.OPTIONS)
+    assert all(isinstance(line, str) for line in [*GITLAB_JOB["script"], *GITLAB_JOB["before_script"]])
 
 
 def test_the_shell_finds_nothing_to_say_of_the_scripts() -> None:
@@ -107,7 +152,8 @@ def test_the_shell_finds_nothing_to_say_of_the_scripts() -> None:
 def scripts() -> list[str]:
     runs = [step["run"] for block in (*ON_GITHUB, *(yaml.safe_load(file.read_text()) for file in WORKFLOWS))
             for step in steps_of(block) if "run" in step]  # fmt: skip
-    return runs + ["\n".join(job["script"]) for block in ON_GITLAB for job in block.values()]
+    runs += [step["run"] for step in ACTION["runs"]["steps"] if "run" in step]
+    return [*runs, "\n".join([*GITLAB_JOB["before_script"], *GITLAB_JOB["script"]])]
 
 
 @pytest.mark.parametrize("command", re.findall(r"^(scripts/history .*)$", DOCUMENT, re.MULTILINE))
@@ -181,7 +227,7 @@ def variables_of(job: Mapping[str, Any]) -> Iterator[dict[str, str]]:
 
 @pytest.mark.parametrize("workflow", workflows())
 def test_every_command_of_this_project_exists_with_its_options(workflow: dict[Any, Any]) -> None:
-    checked = 0
+    checked = sum(step.get("uses") in OURS for step in steps_of(workflow))
     for job in workflow["jobs"].values():
         for variables in variables_of(job):
             for words in (words for step in job["steps"] if "run" in step for words in commands_in(step["run"], variables)):
@@ -190,11 +236,10 @@ def test_every_command_of_this_project_exists_with_its_options(workflow: dict[An
     assert checked
 
 
-@pytest.mark.parametrize("block", ON_GITLAB)
-def test_every_command_on_gitlab_exists_with_its_options(block: dict[str, Any]) -> None:
-    for job in block.values():
-        commands = list(commands_in("\n".join(job["script"]), job["variables"]))
-        assert commands and [complaint for words in commands if (complaint := complaint_about(words))] == []
+def test_every_command_of_the_action_and_on_gitlab_exists_with_its_options() -> None:
+    for script in scripts()[-5:]:
+        commands = list(commands_in(script, {"STACKHEAP": "/s"}))
+        assert [complaint for words in commands if (complaint := complaint_about(words))] == []
 
 
 @pytest.mark.parametrize(("script", "complaint"), [
@@ -222,78 +267,55 @@ def test_the_nightly_parts_hold_every_mutant() -> None:
 
 # ---- what they do
 
+NAME = "scoped/glibc/bytes:64/touch:first"
+HOSTILE = "$(touch hacked) `touch hacked` ; touch hacked #"
 
-@dataclass(frozen=True)
-class Place:
-    """A folder like a CI's: a repository of this project, one of a malloc, and commands that are quick."""
-
-    folder: Path
-    environment: Mapping[str, str]
-
-    def run(self, script: str, inside: Path) -> int:
-        """As GitHub does: bash, which ends at the first command that fails."""
-        command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script]
-        done = subprocess.run(command, cwd=inside, env=self.environment, capture_output=True, text=True, timeout=120)
-        print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
-        return done.returncode
-
-    def job(self, steps: list[dict[str, Any]]) -> dict[str, int]:
-        """Runs the steps that run until one fails; exit codes by name."""
-        codes: dict[str, int] = {}
-        for step in steps:
-            if "run" in step:
-                codes[step["name"]] = self.run(step["run"], self.folder / step.get("working-directory", "."))
-                if codes[step["name"]]:
-                    break
-        return codes
-
-    @property
-    def summary(self) -> str:
-        return (self.folder / "summary.md").read_text()
+# gh as the action calls it: it keeps the comments in a file, and its log. The token has no user, as on a runner.
+GH = """
+import json, os, pathlib, sys
+words = sys.argv[2:]
+assert sys.argv[1] == "api" and os.environ["GH_TOKEN"] == "secret", sys.argv
+kept = pathlib.Path(os.environ["COMMENTS"])
+comments = json.loads(kept.read_text()) if kept.exists() else []
+with open(kept.with_suffix(".log"), "a") as log:
+    print(*words, file=log)
+if words[0] == "user":
+    sys.exit("gh: Resource not accessible by integration (HTTP 403)")
+if "--method" in words:
+    method, address = words[1:3]
+    body = json.load(sys.stdin)["body"]
+    if method == "PATCH":
+        next(made for made in comments if made["id"] == int(address.rpartition("/")[2]))["body"] = body
+    else:
+        assert address == "repos/o/r/issues/7/comments", address
+        comments.append({"id": len(comments) + 1, "login": "github-actions[bot]", "body": body})
+    kept.write_text(json.dumps(comments))
+else:
+    for made in comments:
+        print(json.dumps([made["id"], made["login"], made["body"].split("\\n")[0]]))
+"""
 
 
-MEASURED = "scoped/glibc/bytes:64/touch:first"
-
-# Each with the options of the real one, in the folder of the CI.
-SHIMS = {
-    "setup": """
-        import sys
-        sys.exit(0 if sys.argv[1:] == ["--for", "run"] else 2)
-        """,
-    "compare": """
-        import pathlib, sys
-        from suite.commands import compare
-        def build(where, preset, status):
-            assert preset == "release", preset
-            return pathlib.Path({root!r}, "program-" + pathlib.Path(where, "cost").read_text().strip(), "stackheap")
-        sys.exit(compare.main(sys.argv[1:], pathlib.Path.cwd(), build))
-        """,
-    "run": """
-        import json, pathlib, random, sys
-        sys.path.insert(0, {tests!r})
-        from suite.base.files import write_json
-        from suite.commands import run
-        from support import synthetic
-        options = run.parse(sys.argv[1:])
-        assert options.out and options.no_figures
-        kept = synthetic.document(0, keep=lambda name: name.startswith("scoped/stack_array/bytes:64/"))
-        text = json.dumps(kept)
-        if options.allocator:
-            name, _, file = options.allocator[0].partition("=")
-            assert pathlib.Path(file).is_file(), file
-            text = text.replace("/stack_array/", "/%s/" % name)
-            assert options.only in text
-        made = json.loads(text)
-        made["context"]["load_avg"] = [random.random()]
-        options.out.mkdir()
-        write_json(options.out / "run.json", made)
-        """,
-    "history": """
-        import sys
-        from suite.commands import history
-        sys.exit(history.main(sys.argv[1:]))
-        """,
-}
+@pytest.fixture
+def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A runner's folders and environment, in a pull request of the repository itself, with `gh` and `sudo`."""
+    write_executable(tmp_path / "tools" / "gh", f"#!{sys.executable}\n{GH}")
+    write_executable(tmp_path / "tools" / "sudo", "#!/bin/sh\nexit 1\n")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    event = {"pull_request": {"number": 7, "head": {"repo": {"full_name": "o/r"}}}}
+    (tmp_path / "event.json").write_text(json.dumps(event))
+    for name in [name for name in os.environ if name.startswith(("GITHUB_", "GITLAB_", "CI_", "STACKHEAP_"))]:
+        monkeypatch.delenv(name)
+    for name, value in {
+        "GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "pull_request", "GITHUB_EVENT_PATH": str(tmp_path / "event.json"),
+        "GITHUB_REPOSITORY": "o/r", "GITHUB_SHA": "0123456789abcdef", "GITHUB_SERVER_URL": "https://github.com",
+        "GITHUB_RUN_ID": "99", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"), "GH_TOKEN": "secret",
+        "GITHUB_OUTPUT": str(tmp_path / "output"), "COMMENTS": str(tmp_path / "comments"), "HOME": str(tmp_path),
+        "ImageOS": "ubuntu24", "ImageVersion": "1", "PATH": f"{tmp_path / 'tools'}:{os.environ['PATH']}",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return tmp_path
 
 
 def write_executable(file: Path, text: str) -> None:
@@ -302,143 +324,287 @@ def write_executable(file: Path, text: str) -> None:
     file.chmod(0o755)
 
 
-def write_scripts(folder: Path, root: Path) -> None:
-    for name, source in SHIMS.items():
-        body = textwrap.dedent(source).format(root=str(root), tests=str(ROOT / "tests" / "python"))
-        write_executable(folder / "scripts" / name, f"#!{sys.executable}\n{body}")
-
-
-def commit(folder: Path, cost: str) -> None:
-    """A commit whose program, and whose malloc, costs so much."""
-    folder.mkdir(exist_ok=True)
-    (folder / "cost").write_text(f"{cost}\n")
-    git = ["git", "-C", str(folder), "-c", "user.name=a", "-c", "user.email=a@b"]
-    subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
-    subprocess.run([*git, "add", "."], check=True)
-    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "-m", cost], check=True)
-    subprocess.run([*git, "tag", "--force", "v1.0"] if cost == "1.0" else ["true"], check=True, capture_output=True)
-
-
-def make_place(tmp_path: Path, new_cost: str) -> Place:
-    for cost in ("1.0", new_cost):
-        fake_side.write_side(tmp_path / f"program-{cost}", {MEASURED: 20.0 * float(cost)})
-    write_scripts(tmp_path / "ours", tmp_path)
-    write_scripts(tmp_path / "stackheap", tmp_path)
-    commit(tmp_path / "stackheap", "1.0")
-    for cost in ("1.0", new_cost):
-        commit(tmp_path / "ours", cost)
-        commit(tmp_path / "malloc", cost)
-    tools = tmp_path / "tools"
-    write_executable(tools / "make", "#!/bin/sh\ncp cost libmine.so\n")
-    write_executable(tools / "apt-get", "#!/bin/sh\nexit 0\n")
-    # A build is the program of old or of new; of the real arguments, those that name what to make must be there.
+def run_action(place: Path, **inputs: str) -> dict[str, int]:
+    """Runs the steps of the action as GitHub does: the exit codes by name, up to the first that fails."""
+    action = place / "action"
+    write_executable(action / "scripts" / "setup", '#!/bin/sh\n[ "$*" = "--for run" ]\n')
     write_executable(
-        tools / "cmake",
-        f"#!/bin/sh\ncase \"$*\" in\n-S*-G\\ Ninja*BUILD_TYPE=Release*CXX_COMPILER=*) ;;\n"
-        f"--build\\ *--target\\ stackheap) mkdir -p build\n"
-        f"[ \"$2\" = build/new ] && cost={new_cost} || cost=1.0\n"
-        f"cp -r {tmp_path}/program-$cost \"$2\" ;;\n*) exit 9 ;;\nesac\n",
+        action / "scripts" / "ci",
+        f'#!/bin/sh\nPYTHONPATH={ROOT}/scripts exec {sys.executable} -B -m suite.commands.ci "$@"\n',
     )
+    given = {name: about["default"] for name, about in ACTION["inputs"].items()} | inputs
+    codes: dict[str, int] = {}
+    for step in ACTION["runs"]["steps"]:
+        if "run" not in step:
+            continue
+        environment = {**os.environ, "GITHUB_ACTION_PATH": str(action)}
+        for name, value in step.get("env", {}).items():
+            environment[name] = given[value.removeprefix("${{ inputs.").removesuffix(" }}")]
+        environment["GH_TOKEN"] = "secret"
+        command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+        done = subprocess.run(command, cwd=place / "work", env=environment, capture_output=True, text=True, timeout=120)
+        print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
+        codes[step["name"]] = done.returncode
+        if done.returncode:
+            break
+    return codes
+
+
+def test_the_action_compares_two_builds_and_comments(runner: Path) -> None:
+    """The steps as they stand, on real pairs of a program that answers at once."""
+    for side, ns in (("old", 20.0), ("new", 26.0)):
+        fake_side.write_side(runner / "work" / side, {NAME: ns}, turn_ms=1)
+    codes = run_action(runner, old="old", new="new", threshold="2%", label=HOSTILE, only="^scoped/")
+    assert codes == {"Name the packages": 0, "Install what is missing": 0, "Measure and judge": 1}
+    (made,) = json.loads((runner / "comments").read_text())
+    for text in (made["body"], (runner / "summary.md").read_text()):
+        assert "**worse: " in text and NAME in text
+    assert made["body"].startswith("<!-- stackheap: __touch hacked_") and "actions/runs/99" in made["body"]
+    results = runner / "work" / "stackheap-results"
+    assert {file.name for file in results.iterdir()} == {"comparison.md", "pairs.json", "junit.xml"}
+    assert "<failure" in (results / "junit.xml").read_text()
+    assert re.search(r"^key=ubuntu24-1-[0-9a-f]{12}\nverdict=worse\n", (runner / "output").read_text())
+    assert not list(runner.rglob("hacked"))
+
+
+# ---- scripts/ci in this process
+
+
+def comparing(monkeypatch: pytest.MonkeyPatch, code: int, text: str, words: list[str]) -> None:
+    """scripts/compare, without measuring: it writes the text to --out; without a text it refuses."""
+
+    def main(arguments: list[str]) -> int:
+        words[:] = words or arguments
+        out = next(word.partition("=")[2] for word in arguments if word.startswith("--out="))
+        if text:
+            Path(out).write_text(text)
+        else:
+            print("scripts/compare: new.so: <b>does not exist", file=sys.stderr)
+        return code
+
+    monkeypatch.setattr(compare, "main", main)
+
+
+def test_the_comment_is_written_anew_and_those_of_others_stay(
+    runner: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forged = {"id": 1, "login": "mallory", "body": "<!-- stackheap:  -->\nnothing is worse"}
+    (runner / "comments").write_text(json.dumps([forged]))
+    for text in ("first", "second"):
+        comparing(monkeypatch, 0, text, [])
+        assert ci.main(["--old=a.so", "--new=b.so"]) == 0
+    comments = json.loads((runner / "comments").read_text())
+    assert comments[0] == forged and len(comments) == 2
+    assert "second" in comments[1]["body"] and "first" not in comments[1]["body"]
+    comparing(monkeypatch, 1, "another gate", [])
+    assert ci.main(["--old=a.so", "--new=b.so", "--label=jemalloc"]) == 1
+    comments = json.loads((runner / "comments").read_text())
+    assert len(comments) == 3 and "### Memory: jemalloc" in comments[2]["body"]
+    assert "first\n" in (runner / "summary.md").read_text() and "second\n" in (runner / "summary.md").read_text()
+
+
+@pytest.mark.parametrize("change", ("fork", "token", "gh"))
+def test_without_a_comment_the_result_is_on_the_job_s_page(
+    runner: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], change: str
+) -> None:
+    comparing(monkeypatch, 1, "it is worse", [])
+    if change == "fork":
+        (runner / "event.json").write_text(json.dumps({"pull_request": {"number": 7, "head": {"repo": None}}}))
+    elif change == "token":
+        monkeypatch.delenv("GH_TOKEN")
+    else:
+        write_executable(runner / "tools" / "gh", "#!/bin/sh\necho 'HTTP 502' >&2\nexit 1\n")
+    assert ci.main(["--old=a.so", "--new=b.so"]) == 1
+    assert not (runner / "comments").exists() and "it is worse" in (runner / "summary.md").read_text()
+    reasons = {"fork": "from a fork has a token that only reads", "token": "no token is given", "gh": "gh api: HTTP 502"}
+    assert f"scripts/ci: no comment: {'a pull request ' * (change == 'fork')}{reasons[change]}" in capsys.readouterr().out
+
+
+def test_what_cannot_be_judged_is_said_with_its_reason(runner: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    comparing(monkeypatch, 2, "", [])
+    assert ci.main(["--old=a.so", "--new=b.so"]) == 2
+    (made,) = json.loads((runner / "comments").read_text())
+    assert "**cannot judge: scripts/compare: new.so: &lt;b&gt;does not exist**" in made["body"].replace("`", "")
+    assert "verdict=cannot judge" in (runner / "output").read_text()
+
+
+@pytest.mark.parametrize(("given", "expected"), (
+    ({"OLD": "a.so,je_", "NEW": "b.so.2"}, ["--allocator=old=a.so,je_", "--allocator=new=b.so.2"]),
+    ({"OLD": "--calibrate", "NEW": "build/new"}, ["--", "--calibrate", "build/new"]),
+    ({"REV": "HEAD^1"}, ["--rev=HEAD^1", "--rev=HEAD"]),
+))  # fmt: skip
+def test_the_sides_reach_compare_as_they_were_given(
+    runner: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], expected: list[str]
+) -> None:
+    words: list[str] = []
+    comparing(monkeypatch, 0, "x", words)
+    environment = {f"STACKHEAP_{name}": text for name, text in given.items()}
+    environment |= {"STACKHEAP_THRESHOLD": "2% ^chase/=5%", "STACKHEAP_BUDGET": "60"}
+    assert ci.main([], {**os.environ, **environment}) == 0
+    assert words[-len(expected) :] == expected
+    assert {"--threshold=2%", "--threshold=^chase/=5%", "--budget=60", "--format=markdown"} <= set(words)
+
+
+@pytest.mark.parametrize(("words", "changed", "message"), (
+    (["--old=a.so"], {}, "give old and new, or rev"),
+    (["--old=a.so", "--new=b.so", "--rev=x"], {}, "give old and new, or rev"),
+    (["--old=a.so", "--new=build"], {}, "must be of one kind"),
+    (["--rev=x"], {"GITHUB_EVENT_NAME": "pull_request_target"}, "use pull_request"),
+    (["--rev=x"], {"GITHUB_ACTIONS": ""}, "runs as a job of GitHub or GitLab"),
+    (["--new=build", "--history=h"], {"GITHUB_EVENT_NAME": "push"}, "records a malloc library"),
+    (["--reference=a.so", "--history=h"], {"GITHUB_EVENT_NAME": "push"}, "measured beside --new"),
+))  # fmt: skip
+def test_a_job_that_cannot_work_says_why_in_one_line(
+    runner: Path, capsys: pytest.CaptureFixture[str], words: list[str], changed: dict[str, str], message: str
+) -> None:
+    assert ci.main(words, {**os.environ, **changed}) == 2
+    error = capsys.readouterr().err
+    assert message in error and len(error.splitlines()) == 1
+
+
+# ---- the history on its branch
+
+
+def remote(folder: Path) -> Job:
+    """A job on a branch, whose repository is a folder."""
+    subprocess.run(["git", "init", "--quiet", "--bare", str(folder / "remote.git")], check=True)
+    job = job_of({**os.environ, "GITHUB_EVENT_NAME": "push"})
+    return replace(job, remote=str(folder / "remote.git"), token="")
+
+
+def kept_on(job: Job, name: str) -> str:
+    shown = subprocess.run(["git", "-C", job.remote, "show", f"kept:{name}"], capture_output=True, text=True)
+    return shown.stdout
+
+
+def commits_on(job: Job) -> int:
+    counted = subprocess.run(["git", "-C", job.remote, "rev-list", "--count", "kept"], capture_output=True, text=True)
+    return int(counted.stdout)
+
+
+def test_a_push_is_measured_and_kept_on_the_branch(
+    runner: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two pushes of a library: the record has both, with their references, and the branch has one commit."""
+    job = remote(runner)
+    measured: list[list[str]] = []
+    monkeypatch.setattr(ci, "job_of", lambda environment: replace(job, commit=f"{len(measured):040x}"))
+
+    def run(words: list[str]) -> int:
+        measured.append(words)
+        out = Path(next(word.partition("=")[2] for word in words if word.startswith("--out=")))
+        out.mkdir(parents=True, exist_ok=True)
+        made = synthetic.document(len(measured), keep=lambda name: name.startswith("scoped/glibc/bytes:64/"))
+        made["context"]["date"] = f"2026-01-0{len(measured)}T00:00:00+00:00"
+        write_json(out / "run.json", made)
+        return 0
+
+    monkeypatch.setattr(run_command, "main", run)
+    for _ in range(2):
+        assert ci.main(["--old=old.so", "--new=new.so", "--reference=pinned.so", "--history=kept"]) == 0
+    assert [word for word in measured[0] if "=" in word][-2:] == ["--only=/subject/", "--allocator=subject=new.so"]
+    assert "--allocator=subject=pinned.so" in measured[1] and len(measured) == 4
+    assert commits_on(job) == 1 and "<h1>" in kept_on(job, "index.html") and "2 of " in kept_on(job, "badge.json")
+    assert "2 of the " in (runner / "summary.md").read_text().rpartition("###")[2]
+    content = subprocess.run(["git", "-C", job.remote, "show", "kept:history.sqlite"], capture_output=True).stdout
+    (runner / "back.sqlite").write_bytes(content)
+    with store.opened(runner / "back.sqlite") as record:
+        assert [(entry.unit, entry.revision) for entry in record.runs()] == [("ratio", f"{0:040x}"), ("ratio", f"{2:040x}")]
+
+
+def test_jobs_that_push_at_once_lose_no_data(runner: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first job is overtaken between its look at the branch and its push: it looks again."""
+    job = remote(runner)
+    tries: list[str] = []
+    monkeypatch.setattr(branch, "WAIT_SECONDS", 0.0)
+
+    def add(line: str) -> Callable[[Path], None]:
+        def change(folder: Path) -> None:
+            before = (folder / "log").read_text() if (folder / "log").exists() else ""
+            (folder / "log").write_text(f"{before}{line}\n")
+            if line == "first":
+                tries.append(before)
+                if len(tries) < 3:
+                    branch.update(job, "kept", "overtakes", add(f"quicker {len(tries)}"))
+
+        return change
+
+    branch.update(job, "kept", "first", add("first"))
+    assert tries == ["", "quicker 1\n", "quicker 1\nquicker 2\n"]
+    assert kept_on(job, "log") == "quicker 1\nquicker 2\nfirst\n" and commits_on(job) == 1
+
+
+def test_a_branch_that_cannot_be_written_is_an_error_at_once(runner: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = remote(runner)
+    write_executable(runner / "remote.git" / "hooks" / "pre-receive", "#!/bin/sh\necho 'protected branch' >&2\nexit 1\n")
+    monkeypatch.setattr(branch, "WAIT_SECONDS", 600.0)
+    with pytest.raises(BadInput, match="cannot push to the branch kept: .*protected branch"):
+        branch.update(job, "kept", "x", lambda folder: (folder / "x").touch())
+    with pytest.raises(BadInput, match="is not the name of a branch"):
+        branch.update(job, "--force", "x", lambda folder: None)
+
+
+def test_the_token_stands_in_no_command_line() -> None:
+    job = job_of({"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "o/r", "GH_TOKEN": "secret"})
+    settings = job.git_settings
+    assert settings["GIT_CONFIG_KEY_0"] == "http.https://github.com/.extraheader" and "secret" not in job.remote
+    assert base64.b64decode(settings["GIT_CONFIG_VALUE_0"].split()[-1]) == b"x-access-token:secret"
+
+
+# ---- GitLab
+
+
+class Api(BaseHTTPRequestHandler):
+    """GitLab's notes: those of another user and of this one."""
+
+    notes: list[dict[str, Any]] = []
+    asked: list[str] = []
+
+    def _answer(self, document: object) -> None:
+        assert self.headers["PRIVATE-TOKEN"] == "secret"
+        self.asked.append(f"{self.command} {self.path}")
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(document).encode())
+
+    def _sent(self) -> Any:
+        return json.loads(self.rfile.read(int(self.headers["Content-Length"])))["body"]
+
+    def do_GET(self) -> None:
+        later_page = "page=" in self.path and not self.path.endswith("page=1")
+        self._answer({"id": 5} if self.path == "/user" else [] if later_page else self.notes)
+
+    def do_POST(self) -> None:
+        self.notes.append({"id": len(self.notes) + 1, "author": {"id": 5}, "body": self._sent()})
+        self._answer({})
+
+    def do_PUT(self) -> None:
+        self.notes[int(self.path.rpartition("/")[2]) - 1]["body"] = self._sent()
+        self._answer({})
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Nothing: the tests' output is not a log."""
+
+
+def test_a_merge_request_has_one_note(
+    runner: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Api.notes, Api.asked = [{"id": 1, "author": {"id": 9}, "body": "<!-- stackheap:  -->\nforged"}], []
+    server = HTTPServer(("127.0.0.1", 0), Api)
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     environment = {
-        "PATH": f"{tools}:{os.environ['PATH']}",
-        "HOME": str(tmp_path),
-        "PYTHONPATH": str(ROOT / "scripts"),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
-        "GITHUB_SHA": "0123456789abcdef",
-        "CI_COMMIT_SHA": "0123456789abcdef",
-    }
-    return Place(tmp_path, environment)
-
-
-CASES = pytest.mark.parametrize(("cost", "code"), (("1.0", 0), ("1.3", 1)))
-WORSE = pytest.mark.parametrize(("cost", "code"), (("1.3", 1),))
-
-
-@pytest.mark.slow
-@CASES
-def test_our_own_gate(tmp_path: Path, cost: str, code: int) -> None:
-    here = make_place(tmp_path, cost)
-    steps = yaml.safe_load((ROOT / ".github/workflows/benchmark-gate.yml").read_text())["jobs"]["gate"]["steps"]
-    in_ours = [{**step, "working-directory": "ours"} for step in steps]
-    assert here.job(in_ours) == {"Install what is missing": 0, "Compare": code}
-    assert MEASURED in here.summary or code == 0
-    assert (tmp_path / "ours" / "gate" / "pairs.json").is_file() and here.summary
-
-
-@pytest.mark.slow
-def test_our_own_history(tmp_path: Path) -> None:
-    here = make_place(tmp_path, "1.3")
-    steps = yaml.safe_load((ROOT / ".github/workflows/benchmark-gate.yml").read_text())["jobs"]["history"]["steps"]
-    in_ours = [{**step, "working-directory": "ours"} for step in steps]
-    assert here.job(in_ours) == {"Measure": 0, "Keep": 0, "Check": 0}
-    assert "the history is too short" in here.summary
-    with store.opened(tmp_path / "ours" / "history.sqlite") as kept:
-        assert [(run.revision, run.unit) for run in kept.runs()] == [("0123456789abcdef", "cycles")]
-
-
-@pytest.mark.slow
-@CASES
-def test_the_gate_of_a_malloc(tmp_path: Path, cost: str, code: int) -> None:
-    here = make_place(tmp_path, cost)
-    codes = here.job(ON_GITHUB[0]["jobs"]["gate"]["steps"])
-    assert codes == {"Build both": 0, "Install what is missing": 0, "Compare": code}
-    assert (tmp_path / "stackheap" / "gate" / "pairs.json").is_file() and here.summary
-
-
-@pytest.mark.slow
-def test_a_gate_that_cannot_judge_does_not_say_worse(tmp_path: Path) -> None:
-    """The job does not say worse where nothing was compared and it has no summary to show, either."""
-    here = make_place(tmp_path, "1.3")
-    steps = [step for step in ON_GITHUB[0]["jobs"]["gate"]["steps"] if "run" in step]
-    steps[-1] = {**steps[-1], "run": steps[-1]["run"].replace("new=../new.so", "new=../gone.so")}
-    assert here.job(steps)["Compare"] == 2
-
-
-@pytest.mark.slow
-def test_the_history_of_a_malloc(tmp_path: Path) -> None:
-    here = make_place(tmp_path, "1.3")
-    codes = here.job(ON_GITHUB[0]["jobs"]["history"]["steps"])
-    assert set(codes.values()) == {0} and list(codes)[-1] == "Check"
-    with store.opened(tmp_path / "stackheap" / "history.sqlite") as kept:
-        assert [(run.revision, run.unit) for run in kept.runs()] == [("0123456789abcdef", "ratio")]
-
-
-@pytest.mark.slow
-@WORSE
-def test_the_gate_of_a_compiler(tmp_path: Path, cost: str, code: int) -> None:
-    here = make_place(tmp_path, cost)
-    steps = ON_GITHUB[1]["jobs"]["gate"]["steps"]
-    compare = steps[-2]
-    assert "--layouts 5 " in compare["run"]  # which link anew: more than a stand-in can do
-    without = [{**step, "run": step["run"].replace("--layouts 5 ", "")} if "run" in step else step for step in steps]
-    in_ours = [{**step, "working-directory": "ours"} for step in without]
-    assert here.job(in_ours) == {"Install what is missing": 0, "Build with each": 0, "Compare": code}
-
-
-@pytest.mark.slow
-@WORSE
-def test_the_gate_on_gitlab(tmp_path: Path, cost: str, code: int) -> None:
-    here = make_place(tmp_path, cost)
-    assert gitlab(here, "benchmark-gate") == code
-    assert (tmp_path / "malloc" / "gate" / "pairs.json").is_file()
-    assert "<testsuite" in (tmp_path / "malloc" / "gate" / "junit.xml").read_text()
-
-
-@pytest.mark.slow
-def test_the_history_on_gitlab(tmp_path: Path) -> None:
-    here = make_place(tmp_path, "1.3")
-    assert gitlab(here, "benchmark-history") == 0
-    with store.opened(tmp_path / "malloc" / "history.sqlite") as kept:
-        assert [(run.revision, run.unit) for run in kept.runs()] == [("0123456789abcdef", "ratio")]
-
-
-def gitlab(here: Place, job: str) -> int:
-    """As GitLab does: the lines of a script one after another in one shell, in the repository."""
-    asked = ON_GITLAB[0][job]
-    base = subprocess.run(
-        ["git", "-C", str(here.folder / "malloc"), "rev-parse", "HEAD^1"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    variables = {**asked["variables"], "STACKHEAP": str(here.folder / "stackheap"), "CI_MERGE_REQUEST_DIFF_BASE_SHA": base}
-    environment = {**here.environment, **variables}
-    return Place(here.folder, environment).run("\n".join(asked["script"]), here.folder / "malloc")
+        "GITLAB_CI": "true", "CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_IID": "3", "CI_PROJECT_ID": "8",
+        "CI_API_V4_URL": f"http://127.0.0.1:{server.server_port}", "CI_JOB_URL": "https://example.org/job",
+        "STACKHEAP_TOKEN": "secret", "STACKHEAP_OLD": "a.so", "STACKHEAP_NEW": "b.so",
+    }  # fmt: skip
+    for text in ("first", "second"):
+        comparing(monkeypatch, 0, text, [])
+        assert ci.main([], environment) == 0
+    server.shutdown()
+    server.server_close()
+    assert [note["author"]["id"] for note in Api.notes] == [9, 5] and "second" in Api.notes[1]["body"]
+    assert "PUT /projects/8/merge_requests/3/notes/2" in Api.asked
+    del environment["STACKHEAP_TOKEN"]
+    capsys.readouterr()
+    assert ci.main([], environment) == 0
+    assert "no comment: STACKHEAP_TOKEN is not set" in capsys.readouterr().out

@@ -19,7 +19,7 @@ FLOORS = (
     ("stats",),
     ("base",),
     ("results",),
-    ("claims", "history", "runner"),
+    ("claims", "forge", "history", "runner"),
     ("gate",),
     ("program",),
     ("charts", "selfcheck"),

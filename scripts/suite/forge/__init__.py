@@ -1,0 +1,1 @@
+"""What do GitHub and GitLab tell a job, and how does it answer?"""

@@ -1,0 +1,86 @@
+"""How does a pull or merge request show the newest result? One comment, which later jobs write anew."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+
+from suite.base.errors import BadInput
+from suite.base.text import one_line
+from suite.forge.job import GITHUB, Job
+
+LONGEST = 60_000  # letters; GitHub takes 65,536
+SECONDS = 30
+BOT = "github-actions[bot]"  # who comments with a job's own token
+
+
+def marker_of(label: str) -> str:
+    """The first line of the comment, which nobody sees: it tells the comments of several gates apart."""
+    return f"<!-- stackheap: {re.sub(r'[^A-Za-z0-9 _.,+]', '_', label)} -->"
+
+
+def update(job: Job, label: str, text: str) -> None:
+    """Writes the comment of this label, or writes it anew. Raises BadInput."""
+    marker = marker_of(label)
+    body = f"{marker}\n{text}"[:LONGEST]
+    if job.forge == GITHUB:
+        _on_github(job, marker, body)
+    else:
+        _on_gitlab(job, marker, body)
+
+
+def _on_github(job: Job, marker: str, body: str) -> None:
+    folder = f"repos/{job.repository}/issues"
+    fields = ".[] | [.id, .user.login, (.body // \"\" | split(\"\\n\")[0])] | @json"
+    listed = _gh("--paginate", f"{folder}/{job.change}/comments?per_page=100", "--jq", fields)
+    try:
+        login = _gh("user", "--jq", ".login").strip()
+    except BadInput:
+        login = BOT  # a job's own token has no user
+    comments = [json.loads(line) for line in listed.splitlines() if line]
+    # Anybody can write the marker: the comments of others stay as they are.
+    own = [id for id, author, first in comments if author == login and first.strip() == marker]
+    where = ("PATCH", f"{folder}/comments/{own[0]}") if own else ("POST", f"{folder}/{job.change}/comments")
+    _gh("--method", *where, "--input", "-", "--silent", content=json.dumps({"body": body}))
+
+
+def _gh(*words: str, content: str = "") -> str:
+    try:
+        done = subprocess.run(["gh", "api", *words], input=content, capture_output=True, text=True, timeout=SECONDS)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise BadInput(f"gh api: {error}") from None
+    if done.returncode:
+        raise BadInput(f"gh api: {one_line(done.stderr or done.stdout) or f'exit code {done.returncode}'}")
+    return done.stdout
+
+
+def _on_gitlab(job: Job, marker: str, body: str) -> None:
+    notes = f"{job.api}/projects/{job.repository}/merge_requests/{job.change}/notes"
+    own = _gitlab(job, "GET", f"{job.api}/user")["id"]
+    comments: list[Any] = []
+    page = 1
+    while found := _gitlab(job, "GET", f"{notes}?per_page=100&page={page}"):
+        comments += found
+        page += 1
+    mine = [
+        note["id"]
+        for note in comments
+        if note["author"]["id"] == own and note["body"].partition("\n")[0].strip() == marker
+    ]
+    method, address = ("PUT", f"{notes}/{mine[0]}") if mine else ("POST", notes)
+    _gitlab(job, method, address, {"body": body})
+
+
+def _gitlab(job: Job, method: str, address: str, document: Mapping[str, str] | None = None) -> Any:
+    content = json.dumps(document).encode() if document else None
+    headers = {"PRIVATE-TOKEN": job.token, "Content-Type": "application/json"}
+    request = urllib.request.Request(address, content, headers, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+            return json.load(answer)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{method} {address.partition('?')[0]}: {error}") from None
