@@ -138,7 +138,7 @@ class _Table:
         words, time, interval, nothing, human = self._widths(_LETTERS)
         interval = interval if with_intervals else 0.0
         end = self.right - (human + _GAP if human else 0.0)
-        end_of_time = end - interval - (_GAP / 2 if interval else 0.0)
+        end_of_time = end - interval - (0.6 * _GAP if interval else 0.0)
         axis = self.left + words + _GAP, min(end_of_time - time, end - nothing) - _GAP
         return _Columns(axis, end_of_time, end - interval if interval else None, end, self.right)
 
@@ -197,12 +197,12 @@ class _Table:
             self._text(columns.human, y, _HUMAN, self.look.quiet, ha="right")
 
     def _grid(self, columns: _Columns, heading: float, tops: Sequence[float], height: float) -> None:
-        """A line for each power of ten; every third has a label."""
+        """A line for each power of ten, every third with a label; in rows of two lines only for those with a label."""
         for power in range(math.ceil(self.low), math.floor(self.high) + 1):
             x, is_labelled = self._x(10.0**power, columns), power % 3 == 0
             width = (2.0 if is_labelled else 1.0) * self.look.scale
-            above = 0.5 if columns.has_two_lines else 0.0
-            for top in tops:
+            above = 0.5 if columns.has_two_lines else 0.0  # not through the words
+            for top in tops if is_labelled or not columns.has_two_lines else ():
                 ends = top - above * height, top - height
                 self.axes.plot((x, x), ends, color=self.look.grid, linewidth=width, zorder=0, solid_capstyle="butt")
             if is_labelled:
