@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.results import control, query
 from suite.results.model import Run
+from suite.stats.estimates import Estimate
 
 FAMILY = "aligned"
 QUESTION = "What does an aligned block cost, at a multiple of 64 or of a page?"
@@ -22,7 +25,8 @@ def draw(run: Run, look: Look) -> Drawing | None:
     page = Page(run, look, FAMILY)
     forms.lines(page, *panels)
     subtitle = "Take a block with this alignment in bytes, give it back: time per block, log scales"
-    return page.finish(_title(run, sizes), subtitle)
+    size, compared = _compared(run, sizes)
+    return page.finish(_title(run, size, compared), f"{subtitle}{phrases.over_all(compared)}")
 
 
 def _lines(run: Run, size: int) -> list[forms.Line]:
@@ -31,7 +35,8 @@ def _lines(run: Run, size: int) -> list[forms.Line]:
     return [forms.Line(name, query.medians(by_alignment)) for name, by_alignment in benchmarks.items() if by_alignment]
 
 
-def _title(run: Run, sizes: list[int]) -> str:
+def _compared(run: Run, sizes: list[int]) -> tuple[int, dict[str, Estimate]]:
+    """The first size with both alignments, and what the largest alignment costs by malloc, against the smallest."""
     alignments = query.ends(query.numbers(run, "alignment", FAMILY))
     libraries = query.mallocs(run, FAMILY)
     for size in sizes:
@@ -40,13 +45,19 @@ def _title(run: Run, sizes: list[int]) -> str:
             for alignment in (alignments[0], alignments[-1])
         )
         compared = control.compare(run, {name: most[name] for name in libraries if name in most}, least)
-        if not compared or len(alignments) < 2:
-            continue
-        subject, base = f"{bytes_text(size)} aligned to {bytes_text(alignments[-1])}", bytes_text(alignments[0])
-        if phrases.none_differs(compared.values()):
-            return f"{subject} show no measurable difference from {bytes_text(size)} aligned to {base}, with any malloc"
-        return f"{subject} cost {phrases.multiple_named(compared)} what they cost aligned to {base}"
-    benchmarks = query.by_strategy(run.series(FAMILY, alignment=alignments[-1]))
-    costs = query.middles(query.medians(benchmarks))
+        if compared and len(alignments) > 1:
+            return size, compared
+    return sizes[0], {}
+
+
+def _title(run: Run, size: int, compared: Mapping[str, Estimate]) -> str:
+    alignments = [bytes_text(alignment) for alignment in query.ends(query.numbers(run, "alignment", FAMILY))]
+    malloc = query.usual_malloc(run, compared)
+    if malloc is not None:
+        cost = phrases.against([compared[malloc]], f"one aligned to {alignments[0]}")
+        return f"A {bytes_text(size)} block of {phrases.plain(malloc)} aligned to {alignments[-1]} {cost}"
+    libraries = query.mallocs(run, FAMILY)
+    largest = query.numbers(run, "alignment", FAMILY)[-1]
+    costs = query.middles(query.medians(query.by_strategy(run.series(FAMILY, alignment=largest))))
     costs = {name: ns for name, ns in costs.items() if name in libraries} or costs
-    return f"A block aligned to {bytes_text(alignments[-1])} costs {phrases.cheapest_and_costliest(costs)}"
+    return f"A block aligned to {alignments[-1]} costs {phrases.cheapest_and_costliest(costs)}"

@@ -59,8 +59,8 @@ def _title(
         return f"{bytes_text(largest)} cost {phrases.short_time(cost.median)} {WAYS[way]}"
     largest = max(ratios)
     compared = control.compare_two(run, benchmarks["value"][largest], benchmarks["reference"][largest])
-    at_largest = phrases.against([compared or ratios[largest]], "a struct by reference")
+    at_largest = [compared or ratios[largest]]
     if start is None or start == largest:
-        return f"A struct of {bytes_text(largest)} by value {at_largest}"
+        return f"A struct of {bytes_text(largest)} by value {phrases.against(at_largest, 'a struct by reference')}"
     text = f"From {bytes_text(start)} on, a struct costs more by value than by reference"
-    return f"{text}: at {bytes_text(largest)} it {at_largest}"
+    return f"{text}: {phrases.as_much(at_largest)} at {bytes_text(largest)}"

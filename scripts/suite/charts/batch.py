@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.results import control, query
-from suite.results.model import Benchmark, Run
+from suite.results.model import Run
+from suite.stats.estimates import Estimate
 
 FAMILY = "batch"
 QUESTION = "What does a block cost among many, and does the order of giving back matter?"
@@ -31,7 +32,8 @@ def draw(run: Run, look: Look) -> Drawing | None:
     page = Page(run, look, FAMILY)
     forms.dots(page, forms.cheapest_first(costs), *panels)
     subtitle = f"Take {count:,} blocks, then give all back in some order: time per block, log scale"
-    return page.finish(_title(run, count, sizes), subtitle)
+    size, compared = _compared(run, count, sizes)
+    return page.finish(_title(run, count, size, compared), f"{subtitle}{phrases.over_all(compared)}")
 
 
 def _columns(run: Run, count: int, size: int) -> list[forms.Column]:
@@ -44,23 +46,22 @@ def _columns(run: Run, count: int, size: int) -> list[forms.Column]:
     ]
 
 
-def _title(run: Run, count: int, sizes: Sequence[int]) -> str:
-    """From the sizes that are drawn, so that a reader can compute it again."""
-    usual, shuffled = (_by_name(run, count, sizes, order) for order in ("lifo", "random"))
-    libraries = {name: benchmark for name, benchmark in shuffled.items() if name.partition("/")[0] in run.mallocs()}
-    compared = list(control.compare(run, libraries, usual).values())
-    if not compared:
+def _compared(run: Run, count: int, sizes: Sequence[int]) -> tuple[int, dict[str, Estimate]]:
+    """Giving back at random against last in, first out, by malloc, and the size of the blocks: one that is drawn."""
+    for size in reversed(sizes):
+        usual, shuffled = (
+            query.by_strategy(run.series(FAMILY, count=count, bytes=size, order=order)) for order in ("lifo", "random")
+        )
+        libraries = {name: benchmark for name, benchmark in shuffled.items() if name in run.mallocs()}
+        if compared := control.compare(run, libraries, usual):
+            return size, compared
+    return sizes[0], {}
+
+
+def _title(run: Run, count: int, size: int, compared: Mapping[str, Estimate]) -> str:
+    malloc = query.usual_malloc(run, compared)
+    if malloc is None:
         costs = query.middles(query.medians(query.by_strategy(run.series(FAMILY, count=count))))
         return f"Among {count:,}, a block costs {phrases.cheapest_and_costliest(costs)}"
-    if phrases.none_differs(compared):
-        return "Giving blocks back at random shows no measurable difference from last in, first out, with any malloc"
-    return f"By malloc, giving blocks back at random {phrases.against(compared, 'last in, first out')}"
-
-
-def _by_name(run: Run, count: int, sizes: Sequence[int], order: str) -> dict[str, Benchmark]:
-    """By strategy and size."""
-    return {
-        f"{benchmark.name.strategy}/{size}": benchmark
-        for size in sizes
-        for benchmark in run.series(FAMILY, count=count, bytes=size, order=order)
-    }
+    against = phrases.against([compared[malloc]], "last in, first out")
+    return f"Freeing {bytes_text(size)} blocks of {phrases.plain(malloc)} at random {against}"

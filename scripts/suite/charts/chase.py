@@ -45,16 +45,14 @@ def draw(run: Run, look: Look) -> Drawing | None:
 def _title(shuffled: Mapping[int, Benchmark], in_order: Mapping[int, Benchmark]) -> str:
     ratios = query.ratios(shuffled, in_order)
     order, by_size = ("random", shuffled) if shuffled else ("sequential", in_order)
-    sizes = query.ends(sorted(ratios or by_size))
-    costs = query.middles(query.medians(by_size))
-    text = phrases.joined([f"{phrases.short_time(costs[size])} in {bytes_text(size)}" for size in sizes])
-    subject = f"A load {ORDERS[order][0]} costs {text}"
+    size = max(ratios or by_size)
+    cost = phrases.short_time(query.medians({size: by_size[size]})[size].median)
+    subject = f"A load {ORDERS[order][0]} from {bytes_text(size)} costs {cost}"
     if not ratios:
         return subject
-    at_largest = ratios[sizes[-1]]
-    if phrases.none_differs([at_largest]):
-        return f"{subject}; there, a load in order shows no measurable difference"
-    return f"{subject}, {phrases.two_figures(at_largest.median)} times a load in order"
+    if phrases.none_differs([ratios[size]]):
+        return f"{subject}; a load in order shows no measurable difference"
+    return f"{subject}, {phrases.two_figures(ratios[size].median)} times a load in order"
 
 
 def overlay_panels(run: Run) -> Panels:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
-from suite.results import query
-from suite.results.model import Run
+from suite.results import control, query
+from suite.results.model import Benchmark, Run
 
 FAMILY = "churn"
 QUESTION = "What does a malloc cost in a running program, which replaces one live block after another?"
@@ -27,7 +29,9 @@ def draw(run: Run, look: Look) -> Drawing | None:
     page = Page(run, look, FAMILY)
     forms.dots(page, forms.cheapest_first(rows), *panels)
     subtitle = "Free a live block, drawn at random, and take a new block: time per replacement, log scale"
-    return page.finish(_title(run, lives), subtitle)
+    benchmarks = _of_mallocs(run, lives[-1])
+    subtitle += phrases.costs_over_all(query.medians(benchmarks))
+    return page.finish(_title(run, lives[-1], benchmarks), subtitle)
 
 
 def _column(run: Run, live: int, sizes: str, filled: bool) -> forms.Column:
@@ -35,14 +39,27 @@ def _column(run: Run, live: int, sizes: str, filled: bool) -> forms.Column:
     return forms.Column(f"{live:,} live blocks", costs, "o", filled)
 
 
-def _title(run: Run, lives: list[int]) -> str:
+def _of_mallocs(run: Run, live: int) -> dict[str, Benchmark]:
+    """With sizes as in a server, or with the sizes that were measured."""
     libraries = query.mallocs(run, FAMILY)
-    parts = []
-    for live in lives:
-        benchmarks = [benchmark for benchmark in run.series(FAMILY, live=live) if benchmark.name.strategy in libraries]
-        costs = query.middles(query.medians(dict(enumerate(benchmarks))))
-        parts += [f"{phrases.span(costs.values())} among {live:,}"] if costs else []
-    if parts:
-        return f"With malloc, replacing a block costs {phrases.joined(parts)}"
-    others = query.middles(query.medians(query.by_strategy(run.series(FAMILY, live=lives[-1]))))
-    return f"Among {lives[-1]:,}, replacing a block costs {phrases.cheapest_and_costliest(others)}"
+    by_sizes = [query.by_strategy(run.series(FAMILY, live=live, sizes=sizes)) for sizes in reversed(SIZES)]
+    of_mallocs = ({name: by_name[name] for name in libraries if name in by_name} for by_name in by_sizes)
+    return next(filter(None, of_mallocs), {})
+
+
+def _title(run: Run, live: int, benchmarks: Mapping[str, Benchmark]) -> str:
+    malloc = query.usual_malloc(run, benchmarks)
+    if malloc is None:
+        of_all = query.middles(query.medians(query.by_strategy(run.series(FAMILY, live=live))))
+        return f"Among {live:,}, replacing a block costs {phrases.cheapest_and_costliest(of_all)}"
+    costs = query.middles(query.medians(benchmarks))
+    cost = phrases.short_time(costs[malloc])
+    subject = f"Replacing one of {live:,} live blocks costs {cost} with {phrases.plain(malloc)}"
+    others = {name: benchmark for name, benchmark in benchmarks.items() if name != malloc}
+    compared = control.compare(run, dict.fromkeys(others, benchmarks[malloc]), others)
+    if not compared:
+        return subject
+    fastest = min(compared, key=lambda name: costs[name])
+    if costs[fastest] >= costs[malloc] or phrases.none_differs([compared[fastest]]):
+        return f"{subject}; no malloc is measurably faster" if compared[fastest].has_interval else subject
+    return f"{subject}, {phrases.as_much_as([compared[fastest]], f'with {phrases.plain(fastest)}')}"

@@ -30,18 +30,21 @@ def draw(run: Run, look: Look) -> Drawing | None:
     page = Page(run, look, FAMILY, {control.CONTROL: "nothing dropped", ARENA: "arena, at once"})
     series = [forms.Line(name, counts, QUIET if name == control.CONTROL else None) for name, counts in costs.items()]
     forms.lines(page, forms.LinesPanel("", series), over=lambda count: f"{int(count):,}")
-    subtitle = "Drop objects of 64 B: time per object, the clock's included, over the number of objects, log scales"
-    return page.finish(_title(run, costs), subtitle)
+    subtitle = "Drop objects of 64 B one by one, or all at once: time per object, the clock's included, log scales"
+    most = max(count for counts in costs.values() for count in counts)
+    of_mallocs = {name: costs[name][most] for name in run.mallocs() if most in costs.get(name, {})}
+    return page.finish(_title(run, costs), f"{subtitle}{phrases.costs_over_all(of_mallocs)}")
 
 
 def _title(run: Run, costs: Mapping[str, Mapping[int, Estimate]]) -> str:
     """What dropping all at once takes is what is left beyond the control: the clock, and the walk over the arenas."""
     most = max(count for counts in costs.values() for count in counts)
     together = {name: counts[most].median * most for name, counts in costs.items() if most in counts}
-    libraries = [ns for name, ns in together.items() if name in run.mallocs()]
-    if not libraries or ARENA not in together:
+    malloc = query.usual_malloc(run, together)
+    if malloc is None or ARENA not in together:
         return f"Dropping {most:,} objects takes {phrases.span(together.values())}"
-    subject = f"Malloc drops {most:,} objects one by one in {phrases.span(libraries)}, an arena all at once in"
+    cost = phrases.short_time(together[malloc])
+    subject = f"Dropping {most:,} objects takes {phrases.plain(malloc)} {cost}, and an arena"
     arena = run.series(FAMILY, ARENA, count=most, drop="at_once")[0]
     left = control.beyond_control(run, {ARENA: arena}, counter=DROPPING)
     if not left:

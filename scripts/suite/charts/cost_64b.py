@@ -30,23 +30,34 @@ def draw(run: Run, look: Look) -> Drawing | None:
     (axes,) = forms.dots(page, forms.cheapest_first(costs), panel, valued=True)
     if alone:
         forms.control_line(page, axes, alone, "control")
-    return page.finish(
-        _title(run, benchmarks), "Take 64 bytes, write the first, give them back: time per block, log scale"
-    )
+    subtitle = "Take 64 bytes, write the first, give them back: time per block, log scale"
+    return page.finish(_title(run, benchmarks), f"{subtitle}{_beyond_control(run, benchmarks)}")
+
+
+def _beyond_control(run: Run, benchmarks: Mapping[str, Benchmark]) -> str:
+    """The end of the subtitle: what is left of the stack's block and of the mallocs' blocks."""
+    left = control.beyond_control(run, benchmarks)
+    texts = {
+        place: phrases.beyond_control([left[name] for name in names if name in left])
+        for place, names in {"on the stack": [STACK], "from malloc": list(run.mallocs())}.items()
+        if any(name in left for name in names)
+    }
+    parts = [f"{text} {place}" for place, text in texts.items()]
+    return f"; beyond the control, {phrases.joined(parts)}" if parts else ""
 
 
 def _title(run: Run, benchmarks: Mapping[str, Benchmark]) -> str:
-    costs = query.middles(query.medians(benchmarks))
-    costs.pop(control.CONTROL, None)
-    libraries = [name for name in run.mallocs() if name in costs]
-    if STACK not in costs or not libraries:
+    malloc = query.usual_malloc(run, benchmarks)
+    if malloc is None or STACK not in benchmarks:
+        costs = query.middles(query.medians(benchmarks))
+        costs.pop(control.CONTROL, None)
         return f"64 bytes cost {phrases.cheapest_and_costliest(costs)}"
-    left = control.beyond_control(run, benchmarks)
-    if left:
-        stack, malloc = (phrases.beyond_control([left[name] for name in names]) for names in ([STACK], libraries))
-        return f"Beyond the control, 64 bytes cost {stack} on the stack and {malloc} from malloc"
-    malloc = phrases.span(costs[name] for name in libraries)
-    return f"64 bytes cost {phrases.short_time(costs[STACK])} on the stack and {malloc} from malloc"
+    libraries = {name: benchmarks[name] for name in run.mallocs() if name in benchmarks}
+    compared = control.compare(run, libraries, dict.fromkeys(libraries, benchmarks[STACK]))
+    subject = f"64 bytes from {phrases.plain(malloc)}"
+    if malloc not in compared:
+        return f"{subject} cost {phrases.short_time(query.medians(benchmarks)[malloc].median)}"
+    return f"{subject} {phrases.against([compared[malloc]], '64 bytes on the stack', plural=True)}"
 
 
 def overlay_panels(run: Run) -> Panels:

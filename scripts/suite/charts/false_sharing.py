@@ -43,7 +43,10 @@ def draw(run: Run, look: Look) -> Drawing | None:
     page = Page(run, look, FAMILY)
     forms.dots(page, forms.cheapest_first(rows), *panels)
     number = phrases.count(threads, "thread")
-    subtitle = f"{number}, each adding to a number in its own 8-byte block, atomically (hollow: plainly)"
+    subtitle = (
+        f"{number}, each adding to a number in its own 8-byte block, atomically (hollow: plainly); "
+        "title: blocks handed out by a thread, freed and taken again by others"
+    )
     return page.finish(_title(run, benchmarks), subtitle)
 
 
@@ -65,18 +68,24 @@ def _columns(
 
 
 def _title(run: Run, benchmarks: ByWrite) -> str:
+    """Of the blocks that a thread hands out, and that other threads take again after they freed them."""
     write = "atomic" if benchmarks["passive", "atomic"] else "plain"
     libraries = query.mallocs(run, FAMILY)
     passive = {name: benchmark for name, benchmark in benchmarks["passive", write].items() if name in libraries}
     shares = query.counted(passive, "sharing_threads")
-    if not shares:
+    malloc = query.usual_malloc(run, shares)
+    if malloc is None:
         costs = query.middles(query.medians(next(by_strategy for by_strategy in benchmarks.values() if by_strategy)))
         return f"A write costs {phrases.cheapest_and_costliest(costs)}"
     sharing = {name: passive[name] for name, share in shares.items() if share.median > 0.0}
-    mallocs = f"{len(sharing)} of {phrases.count(len(shares), 'malloc')}"
-    subject = f"Handed out by one thread and taken again by others, blocks share a line with {mallocs}"
-    ratios = list(query.ratios(sharing, benchmarks["padded", write]).values())
-    if not ratios:
+    if malloc not in sharing:
+        others = f"; {len(sharing)} of {phrases.count(len(shares), 'malloc')} let them share a line" if sharing else ""
+        return f"{phrases.plain(malloc)} keeps the blocks of threads on separate cache lines{others}"
+    subject = f"{phrases.plain(malloc)} lets threads share a cache line"
+    ratio = query.ratios(sharing, benchmarks["padded", write]).get(malloc)
+    if ratio is None:
         return subject
     article = "an atomic" if write == "atomic" else "a plain"
-    return f"{subject}; there {article} write {phrases.against(ratios, 'a write to a separate line')}"
+    if phrases.none_differs([ratio]):
+        return f"{subject}, with no measurable effect on {article} write"
+    return f"{subject}: {article} write there {phrases.against([ratio], 'an unshared one')}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from suite.base import phrases
 from suite.base.text import bytes_text
@@ -17,6 +17,7 @@ from suite.stats.estimates import Estimate
 FAMILY = "first_touch"
 QUESTION = "When is memory really taken: at the request, or at the first write to each page?"
 
+MALLOC = "malloc"  # the place of blocks from the process's malloc
 WIDE = 2.0  # an interval whose ends are so far apart is told instead of its median
 TOUCHES = {"first": "first write", "second": "second write"}  # filled: first
 
@@ -39,6 +40,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
     huge = phrases.joined(query.on_huge_pages(benchmarks["second"])) or "none"
     huge += query.gain_of_huge_pages(benchmarks["second"], "mmap")
     subtitle = f"Write one byte to each page of 64 MiB: time per {page_bytes}, log scale; huge pages granted: {huge}"
+    subtitle += _by_pages(benchmarks["first"])
     return page.finish(_title(run), subtitle)
 
 
@@ -50,18 +52,31 @@ def _by_home(run: Run, touch: str) -> dict[str, Benchmark]:
 
 
 def _title(run: Run) -> str:
-    """Names huge pages, whose cost is spread over many small pages, apart from the pages that all systems have."""
+    """About the memory from malloc, or from the first place that was measured without huge pages."""
     first, second = _by_home(run, "first"), _by_home(run, "second")
     touch, by_home = ("first", first) if first else ("second", second)
-    costs = query.middles(query.medians(by_home))
+    usual = _on_small_pages(by_home)
+    home = MALLOC if MALLOC in usual else usual[0]
+    cost = phrases.short_time(query.medians(by_home)[home].median)
+    subject = f"The {touch} write to a page {'from' if home == MALLOC else 'of'} {phrases.plain(home)} costs {cost}"
+    ratios = query.ratios({name: first[name] for name in usual if name in first}, second)
+    return f"{subject}, {phrases.as_much_as([ratios[home]], 'the second')}" if home in ratios else subject
+
+
+def _on_small_pages(by_home: Mapping[str, Benchmark]) -> list[str]:
+    """Those on pages that all systems have; all, where there are huge pages everywhere."""
     on_huge = query.on_huge_pages(by_home)
-    huge = on_huge if len(on_huge) < len(costs) else []
-    usual = [home for home in costs if home not in huge]
-    text = f"The {touch} write to a page costs {phrases.span(costs[home] for home in usual)}"
-    ratios = query.ratios({home: first[home] for home in usual if home in first}, second)
-    if ratios:
-        text = f"{text}, {phrases.as_much(list(ratios.values()))} as the second"
-    return f"{text}; with huge pages, {_with_huge_pages([query.medians(by_home)[home] for home in huge])}" if huge else text
+    return [home for home in by_home if home not in on_huge] or list(by_home)
+
+
+def _by_pages(by_home: Mapping[str, Benchmark]) -> str:
+    """The end of the subtitle: the first write over all places. The cost of huge pages, which is spread over many small
+    pages, is told apart."""
+    costs = query.medians(by_home)
+    usual = _on_small_pages(by_home)
+    huge = [costs[home] for home in costs if home not in usual]
+    text = f"; over all places, {phrases.span(costs[home].median for home in usual)}" if len(usual) > 1 else ""
+    return f"{text}; with huge pages, {_with_huge_pages(huge)}" if huge else text
 
 
 def _with_huge_pages(costs: Sequence[Estimate]) -> str:

@@ -15,6 +15,7 @@ FAMILY = "fragmentation"
 QUESTION = "How much more than the live bytes does a malloc hold once the sizes have changed?"
 
 SIZES = {"mixed": "the same sizes, mixed", "drifting": "sizes that drift from 64 B to 4 KiB"}  # filled: drifting
+WHEN = {"mixed": "while sizes stay the same", "drifting": "once sizes have drifted"}
 PEAK = "peak_resident_per_live_byte"
 
 
@@ -32,17 +33,16 @@ def draw(run: Run, look: Look) -> Drawing | None:
     page = Page(run, look, FAMILY)
     forms.dots(page, forms.cheapest_first(rows), forms.RowsPanel("", columns, axis, joined=True))
     subtitle = "Replace random blocks while the live bytes stay constant: peak memory held, as a multiple of live bytes"
-    return page.finish(_title(peaks), subtitle)
+    subtitle += phrases.costs_over_all(peaks["drifting"] or peaks["mixed"], phrases.times)
+    return page.finish(_title(run, peaks), subtitle)
 
 
-def _title(peaks: Mapping[str, Mapping[str, Estimate]]) -> str:
-    texts = {
-        sizes: f"{phrases.with_extremes(by_strategy)} times the live bytes"
-        for sizes, by_strategy in peaks.items()
-        if by_strategy
-    }
-    if "drifting" not in texts:
-        return f"With sizes that do not drift, a malloc holds {texts['mixed']}"
-    mixed = [estimate.median for estimate in peaks["mixed"].values()]
-    control = f"; with the same sizes mixed, {phrases.span(mixed, phrases.two_figures)}" if mixed else ""
-    return f"Once sizes have drifted, a malloc holds {texts['drifting']}{control}"
+def _title(run: Run, peaks: Mapping[str, Mapping[str, Estimate]]) -> str:
+    sizes = "drifting" if peaks["drifting"] else "mixed"
+    malloc = query.usual_malloc(run, peaks[sizes])
+    if malloc is None:
+        return f"{phrases.with_extremes(peaks[sizes])} times the live bytes are held {WHEN[sizes]}"
+    held = phrases.two_figures(peaks[sizes][malloc].median)
+    text = f"{phrases.plain(malloc)} holds {held} times the live bytes {WHEN[sizes]}"
+    control = peaks["mixed"].get(malloc) if sizes == "drifting" else None
+    return f"{text}, {phrases.two_figures(control.median)} times while they stay the same" if control else text

@@ -43,7 +43,8 @@ def draw(run: Run, look: Look) -> Drawing | None:
     forms.lines(page, *panels, abreast=True)
     leaf = "no" if _protected(run, "no") else "yes"
     subtitle = "Call a function whose locals are an array that stays unwritten: time per call over its size, log scales"
-    return page.finish(_title(_protected(run, leaf), _call(run, leaf)), subtitle)
+    shown = _protected(run, leaf), _call(run, leaf)
+    return page.finish(_title(*shown), f"{subtitle}{_in_cycles(*shown)}")
 
 
 def _protected(run: Run, leaf: str) -> dict[str, BySize]:
@@ -64,9 +65,27 @@ def _title(protected: Mapping[str, BySize], call: Benchmark | None) -> str:
         name = next(iter(of_largest))
         cost = phrases.short_time(query.medians(of_largest)[name].median)
         return f"With {PROTECTIONS[name]}, the call of a function with {bytes_text(largest)} of locals costs {cost}"
-    beyond = {name: control.beyond(benchmark, call) for name, benchmark in of_largest.items()}
-    text = f"Beyond its call, a frame of {bytes_text(largest)} costs"
-    amounts = {name: left.text for name, left in beyond.items()}
-    if len(set(amounts.values())) == 1 and len(amounts) > 1:
-        return f"{text} {next(iter(amounts.values()))}, whatever the protection"
-    return f"{text} {', '.join(f'{amount} with {PROTECTIONS[name]}' for name, amount in amounts.items())}"
+    amounts = {name: control.beyond(benchmark, call) for name, benchmark in of_largest.items()}
+    texts = {name: phrases.beyond_control([left.ns]) for name, left in amounts.items()}
+    text = f"Beyond its call, a frame of {bytes_text(largest)} costs {next(iter(texts.values()))}"
+    costliest = max(amounts, key=lambda name: amounts[name].ns.median)
+    first = next(iter(texts))
+    if len(set(texts.values())) == 1:
+        return f"{text}, whatever the protection" if len(texts) > 1 else f"{text} with {PROTECTIONS[first]}"
+    other = next(name for name in (costliest, *texts) if texts[name] != texts[first])
+    of_first = "" if first == "plain" else f" with {PROTECTIONS[first]}"
+    return f"{text}{of_first}, {texts[other]} with {PROTECTIONS[other]}"
+
+
+def _in_cycles(protected: Mapping[str, BySize], call: Benchmark | None) -> str:
+    """The end of the subtitle: what the largest frame costs beyond its call, where the cycles of both are known."""
+    if call is None:
+        return ""
+    largest = max(size for by_size in protected.values() for size in by_size)
+    beyond = {name: control.beyond(by_size[largest], call) for name, by_size in protected.items() if largest in by_size}
+    parts = [
+        f"{phrases.two_figures(left.cycles.median)} cycles with {PROTECTIONS[name]}"
+        for name, left in beyond.items()
+        if left.cycles is not None and phrases.is_left(left.ns) and left.cycles.median > 0.0
+    ]
+    return f"; beyond the call, {phrases.joined(parts)}" if parts else ""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.several_runs import Overlay, Panels, strategy_times
 from suite.results import control, query
 from suite.results.model import Benchmark, Run
+from suite.stats.estimates import Difference
 
 FAMILY = "handoff"
 QUESTION = "What does it cost when one thread allocates and another frees?"
@@ -28,18 +31,21 @@ def draw(run: Run, look: Look) -> Drawing | None:
     page = Page(run, look, FAMILY)
     forms.dots(page, forms.cheapest_first(rows), forms.RowsPanel("", columns), valued=len(columns) == 1)
     subtitle = "Allocate 64 B in one thread, free it in another: time per block, log scale; control: the queue alone"
-    return page.finish(_title(run, benchmarks[pairs[0]]), subtitle)
+    left = control.beyond_control(run, benchmarks[pairs[0]])
+    of_mallocs = {name: left[name] for name in query.mallocs(run, FAMILY) if name in left}
+    if len(of_mallocs) > 1:
+        subtitle += f"; beyond it, {phrases.beyond_control(list(of_mallocs.values()))} over all mallocs"
+    return page.finish(_title(run, benchmarks[pairs[0]], of_mallocs), subtitle)
 
 
-def _title(run: Run, benchmarks: dict[str, Benchmark]) -> str:
+def _title(run: Run, benchmarks: dict[str, Benchmark], left: Mapping[str, Difference]) -> str:
     costs = query.middles(query.medians(benchmarks))
-    left = control.beyond_control(run, benchmarks)
-    of_malloc = [left[name] for name in query.mallocs(run, FAMILY) if name in left]
-    if not of_malloc:
+    malloc = query.usual_malloc(run, left)
+    if malloc is None:
         return f"Handing over a block costs {phrases.cheapest_and_costliest(costs)}"
     alone = phrases.short_time(costs[control.CONTROL])
-    left_text = phrases.beyond_control(of_malloc)
-    return f"Beyond the {alone} of the queue, handing a block to another thread costs {left_text} with malloc"
+    cost = phrases.beyond_control([left[malloc]])
+    return f"Handing a block of {phrases.plain(malloc)} to another thread costs {cost} beyond the queue's {alone}"
 
 
 def overlay_panels(run: Run) -> Panels:

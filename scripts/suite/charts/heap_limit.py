@@ -28,7 +28,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
     page = Page(run, look, FAMILY)
     forms.dots(page, forms.cheapest_first(granted), *panels, valued=True)
     subtitle = "Request a single block, larger each time, in a separate process: bytes, log scales"
-    return page.finish(_title(run, granted, metadata), subtitle)
+    return page.finish(_title(run, granted, metadata), f"{subtitle}{phrases.costs_over_all(granted, phrases.size)}")
 
 
 def _panel(title: str, values: Mapping[str, Estimate]) -> forms.RowsPanel:
@@ -39,8 +39,8 @@ def _panel(title: str, values: Mapping[str, Estimate]) -> forms.RowsPanel:
 
 
 def _title(run: Run, granted: Mapping[str, Estimate], metadata: Mapping[str, Estimate]) -> str:
-    at_least = any(any(benchmark.counter("at_least")) for benchmark in run.series(FAMILY, limit="granted"))
-    least = min(query.middles(granted).values())
-    text = f"at least {phrases.size(least)}" if at_least else phrases.with_extremes(granted, phrases.size)
-    text = f"Malloc grants {text} in one block"
-    return f"{text}, for which it uses {phrases.with_extremes(metadata, phrases.size)} itself" if metadata else text
+    malloc = query.usual_malloc(run, granted) or next(iter(granted))
+    benchmark = run.series(FAMILY, malloc, limit="granted")[0]
+    at_least = "at least " if any(benchmark.counter("at_least")) else ""
+    text = f"{phrases.plain(malloc)} grants {at_least}{phrases.size(granted[malloc].median)} in one block"
+    return f"{text}, for which it uses {phrases.size(metadata[malloc].median)} itself" if malloc in metadata else text

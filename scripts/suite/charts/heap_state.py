@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from suite.base import phrases
 from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.results import control, query
 from suite.results.model import Benchmark, Run
-from suite.stats.estimates import Estimate
+from suite.stats.estimates import Estimate, median
 
 FAMILY = "heap_state"
 QUESTION = "Does taking memory cost more on an empty, a resident or an aged heap, or once a thread has existed?"
@@ -52,23 +54,49 @@ def _by_strategy(run: Run, names: list[str], **parameters: object) -> dict[str, 
 
 
 def _title(run: Run, sizes: list[int]) -> str:
-    small, large = sizes[0], sizes[-1]
-    of_state = _compared(run, small, {"state": "empty", "threads": "ever"}, {"state": "resident", "threads": "ever"})
-    of_thread = _compared(run, large, {"state": "resident", "threads": "ever"}, {"state": "resident", "threads": "never"})
-    effects = (
-        (of_state, "of an empty heap", f"{bytes_text(small)} on an empty heap cost {{}} {bytes_text(small)} on a resident heap"),
-        (of_thread, "of a first thread", f"{bytes_text(large)} once a thread has existed cost {{}} {bytes_text(large)} before"),
+    """The effect that is larger, of an empty heap or of a first thread."""
+    effects = _effects(run, sizes)
+    seen = [effect for effect in effects.values() if not phrases.none_differs([effect.compared])]
+    if seen:
+        largest = max(seen, key=lambda effect: effect.factor)
+        cost = phrases.multiple([largest.compared])
+        return f"With {phrases.plain(largest.malloc)}, {largest.above} cost {cost} {largest.below}"
+    if effects:
+        malloc = next(iter(effects.values())).malloc
+        return f"With {phrases.plain(malloc)}, no measurable effect {' or '.join(effects)}"
+    costs = query.middles(query.medians(query.by_strategy(run.series(FAMILY, bytes=sizes[0]))))
+    return f"{bytes_text(sizes[0])} cost {phrases.cheapest_and_costliest(costs)}"
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What the state of the heap does to a malloc."""
+
+    malloc: str
+    compared: Estimate
+    factor: float  # of the medians, above 1 in either direction
+    above: str
+    below: str
+
+
+def _effects(run: Run, sizes: list[int]) -> dict[str, Effect]:
+    """By cause, of the usual malloc."""
+    small, large = bytes_text(sizes[0]), bytes_text(sizes[-1])
+    empty, usual, before = (
+        {"state": state, "threads": threads}
+        for state, threads in (("empty", "ever"), ("resident", "ever"), ("resident", "never"))
     )
-    seen = [text.format(phrases.multiple(effect)) for effect, _, text in effects if not phrases.none_differs(effect)]
-    unseen = [cause for effect, cause, _ in effects if effect and phrases.none_differs(effect)]
-    silence = [f"no measurable effect {' or '.join(unseen)}"] if unseen else []
-    if seen or silence:
-        return f"With malloc, {'; '.join([*seen, *silence])}"
-    costs = query.middles(query.medians(query.by_strategy(run.series(FAMILY, bytes=small))))
-    return f"{bytes_text(small)} cost {phrases.cheapest_and_costliest(costs)}"
-
-
-def _compared(run: Run, size: int, above: dict[str, str], below: dict[str, str]) -> list[Estimate]:
-    libraries = query.mallocs(run, FAMILY)
-    compared, base = (_by_strategy(run, libraries, bytes=size, **parameters) for parameters in (above, below))
-    return list(control.compare(run, compared, base).values())
+    asked = {
+        "of an empty heap": (sizes[0], empty, usual, f"{small} on an empty heap", f"{small} on a resident heap"),
+        "of a first thread": (sizes[-1], usual, before, f"{large} once a thread has existed", f"{large} before"),
+    }
+    effects = {}
+    for cause, (size, above, below, above_text, below_text) in asked.items():
+        libraries = query.mallocs(run, FAMILY)
+        high, low = (_by_strategy(run, libraries, bytes=size, **parameters) for parameters in (above, below))
+        compared = control.compare(run, high, low)
+        malloc = query.usual_malloc(run, compared)
+        if malloc is not None:
+            factor = median(high[malloc].times) / median(low[malloc].times)
+            effects[cause] = Effect(malloc, compared[malloc], max(factor, 1 / factor), above_text, below_text)
+    return effects

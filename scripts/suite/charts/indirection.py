@@ -45,12 +45,17 @@ def _way(depth: int) -> str:
 
 def _title(benchmarks: Mapping[str, Mapping[int, Benchmark]]) -> str:
     ratios = query.ratios(benchmarks["scattered"], benchmarks["packed"])
+    ratios.pop(0, None)  # the values themselves
     if not ratios:
         layout, by_depth = next((layout, by_depth) for layout, by_depth in benchmarks.items() if by_depth)
         depth = max(by_depth)
         subject = f"Through {_way(depth)}, {layout}, a value" if depth else "A value itself"
         return f"{subject} costs {phrases.short_time(query.medians(by_depth)[depth].median)}"
     depth = max(ratios)
-    costs = query.middles(query.medians({layout: by_depth[depth] for layout, by_depth in benchmarks.items()}))
-    subject = f"Through {_way(depth)}, a value costs {phrases.short_time(costs['scattered'])} where they are scattered"
-    return f"{subject}, {phrases.as_much([ratios[depth]])} as where they are packed"
+    cost = phrases.short_time(query.medians(benchmarks["scattered"])[depth].median)
+    if phrases.none_differs([ratios[depth]]):
+        subject = f"Through {phrases.count(depth, 'pointer')}, scattered values"
+        return f"{subject} show no measurable difference from packed values"
+    packed = "through packed pointers" if depth > 1 else "through a packed pointer"
+    against = phrases.as_much_as([ratios[depth]], packed)
+    return f"Through {phrases.count(depth, 'scattered pointer')}, a value costs {cost}, {against}"

@@ -34,25 +34,37 @@ def draw(run: Run, look: Look) -> Drawing | None:
         panels.append(forms.LinesPanel("Share of pages fresh each time", faults, forms.SHARE))
     page = Page(run, look, FAMILY)
     forms.lines(page, *panels)
-    return page.finish(
-        _title(benchmarks, fresh), "Take a large block, write every byte, give it back: over the block's size"
-    )
+    subtitle = "Take a large block, write every byte, give it back: over the block's size"
+    return page.finish(_title(run, benchmarks, fresh), f"{subtitle}{_over_all(benchmarks, fresh)}")
 
 
-def _title(benchmarks: Mapping[str, Mapping[int, Benchmark]], fresh: Mapping[str, Mapping[int, Estimate]]) -> str:
+def _title(
+    run: Run, benchmarks: Mapping[str, Mapping[int, Benchmark]], fresh: Mapping[str, Mapping[int, Estimate]]
+) -> str:
     largest = max(size for sizes in benchmarks.values() for size in sizes)
-    at_largest = {name: sizes[largest] for name, sizes in benchmarks.items() if largest in sizes}
-    costs = query.middles(query.medians(at_largest))
-    shares = {name: fresh[name][largest].median for name in costs if largest in fresh[name] and name != "none"}
-    taken = [costs[name] for name, share in shares.items() if share > FRESH]
-    kept = [costs[name] for name, share in shares.items() if share <= FRESH]
-    subject = f"{bytes_text(largest)} cost"
-    if taken and kept:
-        alone = f"; writing them alone, {phrases.short_time(costs[control.CONTROL])}" if control.CONTROL in costs else ""
-        fresh_text, kept_text = phrases.span(taken), phrases.span(kept)
-        return f"{subject} {fresh_text} where their pages are fresh, {kept_text} where they are kept{alone}"
-    if taken or kept:
-        return (
-            f"{subject} {phrases.span(taken or kept)}, always on {'fresh pages' if taken else 'pages that were kept'}"
-        )
-    return f"{subject} {phrases.cheapest_and_costliest(costs)}"
+    costs = query.middles(query.medians(_of_size(benchmarks, largest)))
+    malloc = query.usual_malloc(run, costs)
+    if malloc is None:
+        return f"{bytes_text(largest)} cost {phrases.cheapest_and_costliest(costs)}"
+    text = f"{bytes_text(largest)} from {phrases.plain(malloc)} cost {phrases.short_time(costs[malloc])}"
+    if largest in fresh[malloc]:
+        text += ", on fresh pages each time" if fresh[malloc][largest].median > FRESH else ", on pages that were kept"
+    alone = costs.get(control.CONTROL)
+    return text if alone is None else f"{text}; writing them alone, {phrases.short_time(alone)}"
+
+
+def _of_size(benchmarks: Mapping[str, Mapping[int, Benchmark]], size: int) -> dict[str, Benchmark]:
+    return {name: sizes[size] for name, sizes in benchmarks.items() if size in sizes}
+
+
+def _over_all(benchmarks: Mapping[str, Mapping[int, Benchmark]], fresh: Mapping[str, Mapping[int, Estimate]]) -> str:
+    """The end of the subtitle: what the largest blocks cost on fresh pages, and on pages that were kept."""
+    largest = max(size for sizes in benchmarks.values() for size in sizes)
+    costs = query.middles(query.medians(_of_size(benchmarks, largest)))
+    shares = {name: fresh[name][largest].median for name in costs if largest in fresh[name] and name != control.CONTROL}
+    kinds = {
+        "on fresh pages": [costs[name] for name, share in shares.items() if share > FRESH],
+        "on kept pages": [costs[name] for name, share in shares.items() if share <= FRESH],
+    }
+    parts = [f"{phrases.span(values)} {kind}" for kind, values in kinds.items() if values]
+    return f"; {bytes_text(largest)}: {phrases.joined(parts)}" if len(shares) > 1 else ""

@@ -16,8 +16,10 @@ QUESTION = "What does a malloc cost in a server, whose threads end and leave the
 def draw(run: Run, look: Look) -> Drawing | None:
     life = query.longest(run, FAMILY, LIFE)
     end = f"end after {life[LIFE]:,} replacements" if life else "end"
-    subtitle = f"Replace a random block among 1,000 of 8 to 1,000 B; threads {end} and leave their blocks to new threads"
-    return scaling.draw(run, look, FAMILY, "replacing a server's block", subtitle, **life)
+    subtitle = (
+        f"Replace a random block among 1,000 of 8 to 1,000 B; threads {end} and leave their blocks to new threads"
+    )
+    return scaling.draw(run, look, FAMILY, "a server's block", subtitle, **life)
 
 
 OVERLAY = Overlay(

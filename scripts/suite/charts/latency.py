@@ -29,6 +29,8 @@ RARITIES = {
 }
 USUAL, SLOWEST = min(RARITIES), max(RARITIES)
 TIMER = "timer alone"
+BEYOND = " beyond the timer"
+NOT_TOLD = "less than the timer can tell"
 ByRarity = Mapping[int, Estimate]
 
 
@@ -48,7 +50,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
         forms.shade_under(page, axes, timer)
     sizes = f"of {bytes_text(int(blocks['bytes']))}" if "bytes" in blocks else "of mixed sizes"
     subtitle = f"Each call timed alone, among 1,000 live blocks {sizes}: time of a malloc by percentile, log scales"
-    return page.finish(_title(run, percentiles, blocks), subtitle)
+    return page.finish(_title(run, percentiles, blocks), f"{subtitle}{_over_all(run, blocks)}")
 
 
 def _blocks(run: Run) -> dict[str, str]:
@@ -79,29 +81,50 @@ def _title(run: Run, percentiles: Mapping[str, ByRarity], blocks: Mapping[str, s
         for name, benchmark in query.by_strategy(run.series(FAMILY, None, op="malloc", **blocks)).items()
         if name in libraries
     }
-    parts = [f"the typical malloc takes {_beyond_timer(run, benchmarks, USUAL)}"] if USUAL in common else []
-    if rare != USUAL:
-        subject = "the slowest" if rare == SLOWEST else f"one in {rare:,}"
-        parts.append(f"{subject} takes {_beyond_timer(run, benchmarks, rare)}")
-    text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]}"
+    malloc = query.usual_malloc(run, libraries) or next(iter(libraries))
+    name = phrases.plain(malloc)
+    which = "the slowest" if rare == SLOWEST else f"one in {rare:,}"
+    slow = _beyond_timer(run, benchmarks, rare, malloc)
+    if USUAL not in common:
+        subject = f"{name}'s slowest malloc" if rare == SLOWEST else f"One in {rare:,} calls of {name}"
+        return f"{subject} takes {slow}"
+    usual = _beyond_timer(run, benchmarks, USUAL, malloc)
+    subject = f"{name}'s typical malloc takes {usual}"
+    if rare == USUAL:
+        return subject
+    if usual == slow == NOT_TOLD:
+        return f"{subject}, and so does {which}"
+    slow = slow.removesuffix(BEYOND) if usual.endswith(BEYOND) else slow.replace(BEYOND, " beyond it")
+    return f"{subject}; {which} takes {slow}"
 
 
-def _beyond_timer(run: Run, benchmarks: Mapping[str, Benchmark], rarity: int) -> str:
+def _beyond_timer(run: Run, benchmarks: Mapping[str, Benchmark], rarity: int, malloc: str) -> str:
     """What is left beyond the timer; without a timer, the whole. A percentile is not finer than the timer's tick."""
     counter = RARITIES[rarity][0]
     left = control.beyond_control(run, benchmarks, counter=counter)
-    if not left:
-        over = "over " if rarity > USUAL else ""
-        return f"{over}{phrases.span(query.middles(query.counted(benchmarks, counter)).values())}"
-    tick = max((median(benchmark.counter("resolution")) for benchmark in benchmarks.values() if benchmark.counter("resolution")), default=0.0)
-    least = 0.0 if rarity == USUAL else 1.5 * tick
-    seen = [difference for difference in left.values() if phrases.is_left(difference) and difference.median > least]
-    if not seen:
-        return f"less than the timer can tell{f' (its tick is {phrases.short_time(tick)})' if tick else ''}"
-    up_to = "up to " if len(seen) < len(left) else ""
-    amounts = [max(seen, key=lambda difference: difference.median)] if up_to else seen
-    return f"{up_to}{phrases.span(difference.median for difference in amounts)} beyond the timer"
+    if malloc not in left:
+        whole = query.counted({malloc: benchmarks[malloc]}, counter)[malloc]
+        return f"{'over ' if rarity > USUAL else ''}{phrases.short_time(whole.median)}"
+    least = 0.0 if rarity == USUAL else 1.5 * _tick(benchmarks)
+    if not phrases.is_left(left[malloc]) or left[malloc].median <= least:
+        return NOT_TOLD
+    return f"{phrases.short_time(left[malloc].median)}{BEYOND}"
+
+
+def _tick(benchmarks: Mapping[str, Benchmark]) -> float:
+    """The timer's resolution in ns; 0 where it is unknown."""
+    ticks = (benchmark.counter("resolution") for benchmark in benchmarks.values())
+    return max((median(values) for values in ticks if values), default=0.0)
+
+
+def _over_all(run: Run, blocks: Mapping[str, str]) -> str:
+    """The end of the subtitle: the typical call over all mallocs, and how fine the timer is."""
+    benchmarks = query.by_strategy(run.series(FAMILY, None, op="malloc", **blocks))
+    libraries = {name: benchmark for name, benchmark in benchmarks.items() if name != control.CONTROL}
+    left = control.beyond_control(run, libraries, counter=RARITIES[USUAL][0]).values()
+    text = f"; typical{BEYOND}, {phrases.beyond_control(list(left))} over all mallocs" if len(left) > 1 else ""
+    tick = _tick(libraries)
+    return f"{text}; the timer's tick is {phrases.short_time(tick)}" if tick else text
 
 
 def overlay_panels(run: Run) -> Panels:

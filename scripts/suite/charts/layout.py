@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
 from suite.results import query
 from suite.results.model import Run
+from suite.stats.estimates import Estimate
 
 FAMILY = "layout"
 QUESTION = "How should records be laid out: as an array of structs, a struct of arrays, an array of pointers?"
@@ -27,7 +30,10 @@ def draw(run: Run, look: Look) -> Drawing | None:
     rows = [layout for layout in LAYOUTS if layout in measured]
     forms.dots(page, rows, *panels, valued=True, colour_of=lambda layout: STRONG)
     subtitle = "Read 8 B fields of one record after another: time per field, log scale"
-    return page.finish(_title(run, counts[-1]), subtitle)
+    ratios = _structs_to_arrays(run, counts[-1])
+    subtitle += f"; title: {counts[-1]:,} records" if ratios else ""
+    subtitle += f"; all their fields cost {phrases.as_much([ratios['all']]).rstrip(',')}" if len(ratios) > 1 else ""
+    return page.finish(_title(run, counts[-1], ratios), subtitle)
 
 
 def _columns(run: Run, count: int) -> list[forms.Column]:
@@ -38,15 +44,19 @@ def _columns(run: Run, count: int) -> list[forms.Column]:
     ]
 
 
-def _title(run: Run, count: int) -> str:
+def _title(run: Run, count: int, ratios: Mapping[str, Estimate]) -> str:
+    if not ratios:
+        costs = query.middles(query.medians(query.by_strategy(run.series(FAMILY, count=count))))
+        return f"A field of {count:,} records costs {phrases.cheapest_and_costliest(costs)}"
+    fields = next(iter(ratios))
+    return f"In an array of structs, {SUBJECTS[fields]} {phrases.as_much_as([ratios[fields]], 'in a struct of arrays')}"
+
+
+def _structs_to_arrays(run: Run, count: int) -> dict[str, Estimate]:
+    """What an array of structs costs, against a struct of arrays, by the fields that are read."""
     structs, arrays = (
         {benchmark.name.parameters["fields"]: benchmark for benchmark in run.series(FAMILY, layout, count=count)}
         for layout in ("array_of_structs", "struct_of_arrays")
     )
     ratios = query.ratios(structs, arrays)
-    if not ratios:
-        costs = query.middles(query.medians(query.by_strategy(run.series(FAMILY, count=count))))
-        return f"A field of {count:,} records costs {phrases.cheapest_and_costliest(costs)}"
-    parts = [f"{SUBJECTS[fields]} {phrases.as_much([ratios[fields]])}" for fields in FIELDS if fields in ratios]
-    parts[0] = f"{parts[0]} in an array of structs as in a struct of arrays"
-    return f"Of {count:,} records, {', '.join(parts).removesuffix(' as much').rstrip(',')}"
+    return {fields: ratios[fields] for fields in FIELDS if fields in ratios}

@@ -42,7 +42,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
     panel = forms.RowsPanel("", columns, forms.SIZE)
     forms.dots(page, rows, panel, valued=True, colour_of=lambda name: page.mark(owners.get(name, name)))
     subtitle = "Bytes of stack until it ends, of heap written to, of the largest block each malloc grants; log scale"
-    return page.finish(_title(ends, written, promises, beyond), subtitle)
+    return page.finish(_title(run, ends, promises, beyond), f"{subtitle}{_more(written, promises, beyond)}")
 
 
 def _stacks(run: Run) -> dict[str, Benchmark]:
@@ -56,21 +56,24 @@ def _used(run: Run) -> dict[str, Benchmark]:
     return {f"{phrases.plain(str(benchmark.name.strategy))}, written to": benchmark for benchmark in benchmarks}
 
 
-def _title(
-    ends: Mapping[str, Estimate], written: Mapping[str, Estimate], promises: Mapping[str, Estimate], beyond: Set[str]
-) -> str:
-    ended = _only(ends.keys() - beyond, ends)
-    whose = "A stack" if len(ended or ends) > 1 else next(iter(ended or ends)).capitalize()
-    deed = "ends after" if ended else "goes on beyond"
-    text = f"{whose} {deed} {_span(ended or ends)}"
-    if promises:
-        least = min(query.middles(promises).values())
-        blocks = f"at least {phrases.size(least)}" if beyond & promises.keys() else _span(promises)
-        text = f"{text}; malloc grants {blocks} in one block"
-    if written:
-        bound = "at least " if beyond & written.keys() else ""
-        text = f"{text}; {bound}{_span(written)} of heap could be written to"
-    return text
+def _title(run: Run, ends: Mapping[str, Estimate], promises: Mapping[str, Estimate], beyond: Set[str]) -> str:
+    ended = _only(ends.keys() - beyond, ends) or dict(ends)
+    texts = {name: phrases.size(estimate.median) for name, estimate in ended.items()}
+    name = next(iter(texts))
+    whose = "A stack" if len(texts) > 1 and len(set(texts.values())) == 1 else name.capitalize()
+    text = f"{whose} {'goes on beyond' if name in beyond else 'ends after'} {texts[name]}"
+    malloc = query.usual_malloc(run, promises)
+    if malloc is None:
+        return text
+    at_least = "at least " if malloc in beyond else ""
+    return f"{text}; {phrases.plain(malloc)} grants {at_least}{phrases.size(promises[malloc].median)} in one block"
+
+
+def _more(written: Mapping[str, Estimate], promises: Mapping[str, Estimate], beyond: Set[str]) -> str:
+    """The end of the subtitle: what could be written to, and the grants of all mallocs."""
+    at_least = "at least " if beyond & written.keys() else ""
+    text = f"; {at_least}{_span(written)} of heap could be written to" if written else ""
+    return f"{text}{phrases.costs_over_all(promises, phrases.size)}"
 
 
 def _only(names: Set[str], figures: Mapping[str, Estimate]) -> dict[str, Estimate]:

@@ -30,26 +30,25 @@ def draw(run: Run, look: Look) -> Drawing | None:
         panels.append(forms.RowsPanel("Steps of at most 256 B", _columns(near), forms.SHARE))
     page = Page(run, look, FAMILY)
     forms.dots(page, rows, *panels)
-    return page.finish(_title(run, benchmarks), "Walk a list of 100,000 nodes of 64 B, built in order by each malloc")
+    ratios = query.ratios(benchmarks["aged"], benchmarks["empty"])
+    text = f"; aged over fresh, {phrases.multiple_named(ratios)}" if len(ratios) > 1 else ""
+    subtitle = f"Walk a list of 100,000 nodes of 64 B, built in order by each strategy{text}"
+    return page.finish(_title(run, benchmarks, ratios), subtitle)
 
 
 def _columns(values: Mapping[str, Mapping[str, Estimate]]) -> list[forms.Column]:
     return [forms.Column(HEAPS[heap], by_strategy, "o", filled=heap == "aged") for heap, by_strategy in values.items()]
 
 
-def _title(run: Run, benchmarks: Mapping[str, Mapping[str, Benchmark]]) -> str:
-    all_ratios = query.ratios(benchmarks["aged"], benchmarks["empty"])
-    ratios = {name: ratio for name, ratio in all_ratios.items() if name in run.mallocs()} or all_ratios
-    if not ratios:
+def _title(run: Run, benchmarks: Mapping[str, Mapping[str, Benchmark]], all_ratios: Mapping[str, Estimate]) -> str:
+    if not all_ratios:
         costs = next(by_strategy for by_strategy in benchmarks.values() if by_strategy)
         return f"A node costs {phrases.cheapest_and_costliest(query.middles(query.medians(costs)))}"
-    if phrases.none_differs(list(ratios.values())):
-        return "Walking a list on an aged heap shows no measurable difference from a fresh heap"
-    text = f"Walking a list on an aged heap costs {phrases.with_extremes(ratios)} times what it costs on a fresh heap"
-    most = max(all_ratios, key=lambda name: all_ratios[name].median)
-    if all_ratios[most].low <= max(ratio.high for ratio in ratios.values()):
-        return text
-    return f"{text}; from a {phrases.plain(most)}, {phrases.two_figures(all_ratios[most].median)} times"
+    name = query.usual_malloc(run, all_ratios) or next(iter(all_ratios))
+    subject = f"Walking a list from {phrases.plain(name)} on an aged heap"
+    if phrases.none_differs([all_ratios[name]]):
+        return f"{subject} shows no measurable difference from a fresh heap"
+    return f"{subject} costs {phrases.multiple([all_ratios[name]])} what it costs on a fresh heap"
 
 
 def overlay_panels(run: Run) -> Panels:

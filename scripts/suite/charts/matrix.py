@@ -10,6 +10,7 @@ from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
 from suite.results import query
 from suite.results.model import Benchmark, Run
+from suite.stats.estimates import Estimate
 
 FAMILY = "matrix"
 QUESTION = "Does it matter whether a matrix is walked by row or by column, in one block or in a block a row?"
@@ -30,7 +31,8 @@ def draw(run: Run, look: Look) -> Drawing | None:
     page = Page(run, look, FAMILY)
     forms.dots(page, [_shape(side) for side in sides], *panels, valued=True, colour_of=lambda shape: STRONG)
     subtitle = "Add up all elements of a matrix of 8 B numbers: time per element, log scale"
-    return page.finish(_title(benchmarks), subtitle)
+    by_shape = _by_shape(benchmarks)
+    return page.finish(_title(benchmarks, by_shape), f"{subtitle}{_others(by_shape)}")
 
 
 def _shape(side: int) -> str:
@@ -50,13 +52,17 @@ def _columns(benchmarks: Mapping[tuple[str, str], BySide], block: str) -> list[f
     ]
 
 
-def _title(benchmarks: Mapping[tuple[str, str], BySide]) -> str:
-    """Describes the largest ordinary shape whose walk by column differs, and a power of two if that costs more."""
-    by_shape = {
+def _by_shape(benchmarks: Mapping[tuple[str, str], BySide]) -> dict[tuple[str, int], Estimate]:
+    """What a walk by column costs, against the walk by row, by block and side."""
+    return {
         (block, side): ratio
         for block in BLOCKS
         for side, ratio in query.ratios(benchmarks[block, "column"], benchmarks[block, "row"]).items()
     }
+
+
+def _title(benchmarks: Mapping[tuple[str, str], BySide], by_shape: Mapping[tuple[str, int], Estimate]) -> str:
+    """Describes the largest ordinary shape whose walk by column differs."""
     if not by_shape:
         block, walk = next(key for key, sides in benchmarks.items() if sides)
         side = max(benchmarks[block, walk])
@@ -65,13 +71,21 @@ def _title(benchmarks: Mapping[tuple[str, str], BySide]) -> str:
     if phrases.none_differs(list(by_shape.values())):
         return "Walking a matrix by column shows no measurable difference from walking it by row"
     ordinary = [shape for shape in by_shape if not query.is_power_of_two(shape[1])] or list(by_shape)
-    seen = [shape for shape in ordinary if phrases.differs(by_shape[shape]) or not by_shape[shape].has_interval] or ordinary
+    seen = [
+        shape for shape in ordinary if phrases.differs(by_shape[shape]) or not by_shape[shape].has_interval
+    ] or ordinary
     costliest, side = max(seen, key=lambda shape: (shape[1], by_shape[shape].median))
-    subject = f"By column, {_shape(side)} elements cost {phrases.as_much([by_shape[costliest, side]])} as by row"
-    others = [block for block in BLOCKS if block != costliest and (block, side) in by_shape]
-    parts = [f" and {phrases.as_much([by_shape[block, side]])} {WITH[block]}" for block in others]
-    text = f"{subject} {WITH[costliest]}{''.join(parts)}"
-    block, power = max(by_shape, key=lambda shape: by_shape[shape].median)
-    if by_shape[block, power].low <= by_shape[costliest, side].high:
-        return text
-    return f"{text}; with a power of two, {power:,}, {phrases.two_figures(by_shape[block, power].median)} times {WITH[block]}"
+    cost = phrases.as_much_as([by_shape[costliest, side]], f"by row, {WITH[costliest]}")
+    return f"By column, {_shape(side)} elements cost {cost}"
+
+
+def _others(by_shape: Mapping[tuple[str, int], Estimate]) -> str:
+    """The end of the subtitle: the costliest walk by column through a power of two, whose rows compete for few sets."""
+    powers = {shape: ratio for shape, ratio in by_shape.items() if query.is_power_of_two(shape[1])}
+    ordinary = [ratio.high for shape, ratio in by_shape.items() if shape not in powers]
+    costliest = max(powers, key=lambda shape: powers[shape].median, default=None)
+    if costliest is None or not ordinary or powers[costliest].low <= max(ordinary):
+        return ""
+    block, side = costliest
+    factor = phrases.two_figures(powers[costliest].median)
+    return f"; with a power of two, {side:,}, {factor} times by row {WITH[block]}"

@@ -8,7 +8,7 @@ from suite.base import phrases
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.several_runs import MULTIPLES, Overlay, Panels, process_counts, size_text
-from suite.results import query
+from suite.results import control, query
 from suite.results.model import Run
 from suite.stats.estimates import Estimate
 
@@ -17,7 +17,7 @@ QUESTION = "How much memory does a malloc take for each requested byte?"
 
 
 def draw(run: Run, look: Look) -> Drawing | None:
-    names = ["none", *query.mallocs(run, FAMILY)]
+    names = [control.CONTROL, *query.mallocs(run, FAMILY)]
     multiples = {
         name: query.counted(query.over(run, "bytes", FAMILY, name), "resident_bytes_per_byte") for name in names
     }
@@ -30,17 +30,23 @@ def draw(run: Run, look: Look) -> Drawing | None:
     (axes,) = forms.lines(page, panel, over=size_text)
     forms.name_peaks(page, axes, panel)
     subtitle = "Resident memory as a multiple of the requested bytes, over the size of the blocks (log scale)"
-    return page.finish(_title(multiples), subtitle)
+    at_worst = phrases.costs_over_all(_worst(multiples), phrases.times, "at the worst size, over all mallocs")
+    return page.finish(_title(run, multiples), f"{subtitle}{at_worst}")
 
 
-def _title(multiples: Mapping[str, Mapping[int, Estimate]]) -> str:
-    libraries = {name: sizes for name, sizes in multiples.items() if name != "none"} or multiples
-    largest = max(size for sizes in libraries.values() for size in sizes)
-    worst = {name: max(sizes.values(), key=lambda estimate: estimate.median) for name, sizes in libraries.items()}
-    at_largest = [sizes[largest].median for sizes in libraries.values() if largest in sizes]
-    most = f"{phrases.with_extremes(worst)} bytes of memory for each requested byte"
-    least = f"at {size_text(largest)}, {phrases.span(at_largest, phrases.two_figures)}"
-    return f"At its worst size, a malloc takes {most}; {least}"
+def _worst(multiples: Mapping[str, Mapping[int, Estimate]]) -> dict[str, Estimate]:
+    """By malloc, the figure of the size for which it takes most."""
+    libraries = {name: sizes for name, sizes in multiples.items() if name != control.CONTROL} or multiples
+    return {name: max(sizes.values(), key=lambda estimate: estimate.median) for name, sizes in libraries.items()}
+
+
+def _title(run: Run, multiples: Mapping[str, Mapping[int, Estimate]]) -> str:
+    worst = _worst(multiples)
+    malloc = query.usual_malloc(run, worst) or next(iter(worst))
+    size = next(size for size, estimate in multiples[malloc].items() if estimate is worst[malloc])
+    taken = phrases.two_figures(worst[malloc].median)
+    where = f"in blocks of {size_text(size)}"
+    return f"{phrases.plain(malloc)} takes up to {taken} bytes of memory for each requested byte, {where}"
 
 
 def overlay_panels(run: Run) -> Panels:

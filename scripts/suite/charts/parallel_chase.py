@@ -43,13 +43,10 @@ def _ideal(costs: Mapping[int, Estimate]) -> dict[int, Estimate]:
 
 def _title(size: int, benchmarks: Mapping[int, Benchmark]) -> str:
     most = max(benchmarks)
-    costs = query.middles(query.medians(benchmarks))
-    per_load = f"{phrases.short_time(costs[most])} a load"
+    cost = phrases.short_time(query.medians(benchmarks)[most].median)
     ratio = query.ratio_of(benchmarks[1], benchmarks[most]) if 1 in benchmarks and most > 1 else None
     if ratio is None:
-        return f"With {phrases.count(most, 'chain')} through {bytes_text(size)}: {per_load}"
+        return f"With {phrases.count(most, 'chain')} through {bytes_text(size)}, a load takes {cost}"
     if phrases.none_differs([ratio]):
-        compared = f"{most} chains at once show no measurable difference from one chain"
-        return f"Through {bytes_text(size)}, {compared}: {per_load}"
-    text = f"{most} chains at once do {phrases.two_figures(ratio.median)} times the loads of one chain"
-    return f"Through {bytes_text(size)}, {text}: {per_load} instead of {phrases.short_time(costs[1])}"
+        return f"{most} chains at once through {bytes_text(size)} show no measurable difference from one chain"
+    return f"{most} chains at once through {bytes_text(size)} do {phrases.multiple([ratio])} the loads of one chain"

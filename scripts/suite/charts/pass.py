@@ -10,7 +10,7 @@ from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
 from suite.results import control, query
 from suite.results.model import Benchmark, Run
-from suite.stats.estimates import estimate_median
+from suite.stats.estimates import Estimate, estimate_median
 
 FAMILY = "pass"
 QUESTION = "What does it cost to pass a value on: by copy, by move, or lent?"
@@ -37,7 +37,10 @@ def draw(run: Run, look: Look) -> Drawing | None:
     if control:
         forms.control_line(page, axes, control, "the call alone")
     subtitle = "Call a function that keeps a value, or (lent) only looks at it: time per call, log scale"
-    return page.finish(_title(run, benchmarks, rows), subtitle)
+    compared = _copied_to_moved(run, benchmarks)
+    alike = [_with_article(name) for name in TYPES if name in compared and phrases.none_differs([compared[name]])]
+    note = f"; copy and move are alike for {phrases.joined(alike)}" if alike else ""
+    return page.finish(_title(benchmarks, compared, rows), f"{subtitle}{note}")
 
 
 def _by_type(run: Run, way: str) -> dict[str, Benchmark]:
@@ -48,21 +51,20 @@ def _by_type(run: Run, way: str) -> dict[str, Benchmark]:
     }
 
 
-def _title(run: Run, benchmarks: Mapping[str, Mapping[str, Benchmark]], rows: list[str]) -> str:
+def _copied_to_moved(run: Run, benchmarks: Mapping[str, Mapping[str, Benchmark]]) -> dict[str, Estimate]:
     moved = benchmarks["move"]
-    compared = {
+    return {
         name: comparison
         for name, copied in benchmarks["copy"].items()
         if name in moved and (comparison := control.compare_two(run, copied, moved[name]))
     }
-    apart = {name: estimate for name, estimate in compared.items() if phrases.differs(estimate) or not estimate.has_interval}
-    alike = phrases.joined([_with_article(name) for name in TYPES if name in compared.keys() - apart.keys()])
-    if apart:
-        most = max(apart, key=lambda name: estimate_median(benchmarks["copy"][name].times).median)
-        text = f"Copying {_with_article(most)} costs {phrases.multiple([apart[most]])} moving it"
-        return f"{text}; no measurable difference for {alike}" if alike else text
-    if alike:
-        return f"Copying {alike} shows no measurable difference from moving"
+
+
+def _title(benchmarks: Mapping[str, Mapping[str, Benchmark]], compared: Mapping[str, Estimate], rows: list[str]) -> str:
+    if compared:
+        apart = [name for name, ratio in compared.items() if phrases.differs(ratio) or not ratio.has_interval]
+        costliest = max(apart or compared, key=lambda name: estimate_median(benchmarks["copy"][name].times).median)
+        return f"Copying {_with_article(costliest)} {phrases.against([compared[costliest]], 'moving it')}"
     way, costs = next((way, query.middles(query.medians(benchmarks[way]))) for way in WAYS if benchmarks[way])
     last = next(name for name in reversed(rows) if name in costs)
     return f"{_with_article(last).capitalize()} costs {phrases.short_time(costs[last])} {WAYS[way][0]}"

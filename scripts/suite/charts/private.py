@@ -19,6 +19,9 @@ FAMILY = "private"
 QUESTION = "Do threads that never share a block slow each other down?"
 
 
+SLOWDOWN = "Slowdown, as a multiple of the control's"
+
+
 def draw(run: Run, look: Look) -> Drawing | None:
     names = (control.CONTROL, *query.leading(run, FAMILY))
     benchmarks = {name: query.over(run, "threads", FAMILY, name) for name in names}
@@ -29,12 +32,20 @@ def draw(run: Run, look: Look) -> Drawing | None:
     threads = sorted({number for by_threads in work.values() for number in by_threads})
     ideal = {number: forms.exact(min(number, cores or number)) for number in threads}
     series = [forms.Line("ideal", ideal, QUIET), *(forms.Line(name, by_threads) for name, by_threads in work.items())]
+    panels = [forms.LinesPanel("Work, as a multiple of one thread's", series, MULTIPLES)]
+    growths = {number: control.growths(run, FAMILY, names, number) for number in threads if number > 1}
+    if slowdowns := _slowdowns(growths):
+        even = forms.Line(control.CONTROL, dict.fromkeys(threads, forms.exact(1.0)), QUIET)
+        panels.append(forms.LinesPanel(SLOWDOWN, [even, *slowdowns], MULTIPLES))
     page = Page(run, look, FAMILY)
-    panel = forms.LinesPanel("", series, forms.Scale(phrases.times))
-    (axes,) = forms.lines(page, panel, over=scaling.threads_text)
-    scaling.guide_cores(page, axes)
-    subtitle = "Work of all threads, each with its own blocks, as a multiple of one thread's work; log scales"
-    return page.finish(_title(run, work, cores), subtitle)
+    for axes in forms.lines(page, *panels, over=scaling.threads_text):
+        scaling.guide_cores(page, axes)
+    most = query.contending(run, threads)
+    subtitle = "Each thread takes and frees blocks of its own; control: threads without blocks; log scales"
+    at_most = growths[most].by_strategy if most in growths else {}
+    of_mallocs = {name: growth.beyond for name, growth in at_most.items() if growth.beyond and name in run.mallocs()}
+    subtitle += phrases.over_all(of_mallocs, f"{scaling.threads_text(most)} over the control")
+    return page.finish(_title(run, work, growths.get(most), most, cores), subtitle)
 
 
 def _work(by_threads: Mapping[int, Benchmark]) -> dict[int, Estimate]:
@@ -49,17 +60,41 @@ def _work(by_threads: Mapping[int, Benchmark]) -> dict[int, Estimate]:
     return {1: forms.exact(1.0), **scaled}
 
 
-def _title(run: Run, work: Mapping[str, Mapping[int, Estimate]], cores: int | None) -> str:
-    most = query.contending(run, {number for by_threads in work.values() for number in by_threads})
+def _slowdowns(growths: Mapping[int, control.Growths]) -> list[forms.Line]:
+    """How much longer each strategy takes than with one thread, over how much longer the control takes."""
+    lines: dict[str, dict[int, Estimate]] = {}
+    for number, grown in growths.items():
+        for name, growth in grown.by_strategy.items():
+            if growth.beyond is not None:
+                lines.setdefault(name, {1: forms.exact(1.0)})[number] = growth.beyond
+    return [forms.Line(name, by_threads) for name, by_threads in lines.items()]
+
+
+def _title(
+    run: Run, work: Mapping[str, Mapping[int, Estimate]], grown: control.Growths | None, most: int, cores: int | None
+) -> str:
+    """Answers the question against the control: what the cores do to a loop without blocks is not the blocks' doing."""
     if most == 1:
         return "Only one thread was measured: this run does not show how malloc scales"
-    libraries = [name for name in query.mallocs(run, FAMILY) if most in work.get(name, {})]
     others = [name for name, by_threads in work.items() if most in by_threads and name != control.CONTROL]
-    names = libraries or others or [control.CONTROL]
-    condition = "With malloc, " if libraries else ""
-    text = f"{phrases.count(most, 'thread')} do {phrases.with_extremes({name: work[name][most] for name in names})} times"
-    beside = scaling.beside_control(control.growths(run, FAMILY, names, most), min(most, cores or most), most)
-    return f"{condition}{text} the work of one thread{beside}"
+    malloc = query.usual_malloc(run, others)
+    name = malloc if malloc is not None else next(iter(others), control.CONTROL)
+    subject = f"With {phrases.plain(name)}, threads that share no block"
+    growth = grown.by_strategy.get(name) if grown else None
+    if growth is None or growth.beyond is None or not growth.beyond.has_interval:
+        does = phrases.two_figures(work[name][most].median)
+        deed = f"{scaling.threads_text(most)} do {does} times the work of one"
+        return f"With {phrases.plain(name)}, {deed}{_beside(grown, most, cores)}"
+    if growth.is_measurable:
+        return f"{subject} slow down {phrases.multiple([growth.beyond])} beyond the control"
+    return f"{subject} show no measurable slowdown beyond the control"
+
+
+def _beside(grown: control.Growths | None, threads: int, cores: int | None) -> str:
+    """What the control does, as the end of the title; without a control, the ideal."""
+    if grown is None or grown.control is None:
+        return f"; {min(threads, cores or threads)} would be ideal"
+    return f"; the control, {phrases.two_figures(threads / grown.control.median)} times"
 
 
 OVERLAY = Overlay(

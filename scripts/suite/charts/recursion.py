@@ -41,7 +41,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
     ]
     forms.lines(page, *panels, over=lambda depth: f"{int(depth):,}")
     subtitle = "Visit a chain of nodes, by calls or with a stack on the heap: time per node over the depth, log scales"
-    return page.finish(_title(run, benchmarks), subtitle)
+    return page.finish(_title(run, benchmarks), f"{subtitle}{_over_all(run, benchmarks)}")
 
 
 def _by_way(run: Run, frame: int) -> ByWay:
@@ -49,28 +49,49 @@ def _by_way(run: Run, frame: int) -> ByWay:
 
 
 def _title(run: Run, benchmarks: Mapping[int, ByWay]) -> str:
-    depth = max(depth for ways in benchmarks.values() for by_depth in ways.values() for depth in by_depth)
-    subject = f"At depth {depth:,}"
+    depth = _deepest(benchmarks)
     ratios = {way: _to_calls(run, benchmarks, way, depth) for way in ("heap_kept", "heap_fresh")}
-    names = {"heap_kept": "a stack kept on the heap", "heap_fresh": "a fresh stack"}
-    if all(ratios.values()):
-        if phrases.none_differs([ratio for ratios_of_way in ratios.values() for ratio in ratios_of_way]):
+    frame = next((frame for frame in benchmarks if all(frame in of_way for of_way in ratios.values())), None)
+    if frame is not None:
+        kept, fresh = (ratios[way][frame] for way in ("heap_kept", "heap_fresh"))
+        subject = f"With {bytes_text(frame)} of locals"
+        if phrases.none_differs([kept, fresh]):
             return f"{subject}, a stack on the heap, kept or fresh, shows no measurable difference from recursion"
-        parts = [f"{names[way]} {phrases.against(ratios_of_way, 'recursion')}" for way, ratios_of_way in ratios.items()]
-        return f"{subject}, {'; '.join(parts)}"
+        if phrases.none_differs([kept]):
+            of_fresh = phrases.against([fresh], "recursion")
+            return f"{subject}, a fresh heap stack {of_fresh}; a kept stack, no measurable difference"
+        other = phrases.as_much([fresh]).removesuffix(" as much").rstrip(",")
+        return f"{subject}, a stack kept on the heap {phrases.against([kept], 'recursion')}; a fresh one, {other}"
     deepest = {
         (frame, way): by_depth[depth]
         for frame, ways in benchmarks.items()
         for way, by_depth in ways.items()
         if depth in by_depth
     }
-    return f"{subject}, a node costs {phrases.span(query.middles(query.medians(deepest)).values())}"
+    return f"At depth {depth:,}, a node costs {phrases.span(query.middles(query.medians(deepest)).values())}"
 
 
-def _to_calls(run: Run, benchmarks: Mapping[int, ByWay], way: str, depth: int) -> list[Estimate]:
+def _to_calls(run: Run, benchmarks: Mapping[int, ByWay], way: str, depth: int) -> dict[int, Estimate]:
     """Its cost against recursion, for each size of frame."""
     measured, base = (
         {frame: ways[name][depth] for frame, ways in benchmarks.items() if depth in ways[name]}
         for name in (way, "calls")
     )
-    return list(control.compare(run, measured, base, called="loop").values())
+    return control.compare(run, measured, base, called="loop")
+
+
+def _over_all(run: Run, benchmarks: Mapping[int, ByWay]) -> str:
+    """The end of the subtitle: the depth that the title is about, and what each way costs there with every frame."""
+    depth = _deepest(benchmarks)
+    names = {"heap_kept": "kept", "heap_fresh": "fresh"}
+    ratios = {names[way]: list(_to_calls(run, benchmarks, way, depth).values()) for way in names}
+    parts = [
+        f"{name} {phrases.as_much(of_way).removesuffix(' as much').rstrip(',')}"
+        for name, of_way in ratios.items()
+        if of_way
+    ]
+    return f"; at depth {depth:,}, with all frames, {phrases.joined(parts)}" if parts else ""
+
+
+def _deepest(benchmarks: Mapping[int, ByWay]) -> int:
+    return max(depth for ways in benchmarks.values() for by_depth in ways.values() for depth in by_depth)

@@ -42,18 +42,15 @@ def _title(run: Run) -> str:
     shared, own = (run.series(FAMILY, object=kind, threads=threads) for kind in ("shared", "own"))
     benchmark = (*shared, *own, *run.series(FAMILY, threads=threads))[0]
     cost = phrases.short_time(estimate_median(benchmark.times).median)
-    subject = f"With {scaling.threads_text(threads)}, a copy of {_subject(benchmark)} costs {cost}"
+    subject = f"With {scaling.threads_text(threads)}, copying {_subject(benchmark)}"
     compared = control.compare_two(run, shared[0], own[0]) if shared and own and threads > 1 else None
     if compared is None:
-        return subject
-    base = "a copy of an unshared shared_ptr"
+        return f"{subject} costs {cost}"
     if phrases.none_differs([compared]):
-        return f"{subject}; no measurable difference from {base}"
-    return f"{subject}, {phrases.multiple([compared])} {base}"
+        return f"{subject} shows no measurable difference from an unshared one"
+    return f"{subject} costs {cost}, {phrases.as_much_as([compared], 'an unshared one')}"
 
 
 def _subject(benchmark: Benchmark) -> str:
-    named = {
-        "shared": "a shared_ptr that all threads share", "own": "an unshared shared_ptr", "none": "a plain pointer",
-    }  # fmt: skip
+    named = {"shared": "a shared_ptr that they share", "own": "an unshared shared_ptr", "none": "a plain pointer"}
     return named.get(benchmark.name.parameters.get("object", ""), "a pointer")

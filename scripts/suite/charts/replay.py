@@ -39,8 +39,8 @@ def draw(run: Run, look: Look) -> Drawing | None:
         columns.append(forms.Column("the replay alone", alone, QUIET.marker, lane=middle, style=QUIET, keyed=False))
     rows = forms.cheapest_first(query.medians(of_malloc(run, mallocs[0], names)))
     forms.dots(page, rows, forms.RowsPanel("", columns, joined=True))
-    subtitle = f"Replay a program's calls: time of a call, log scale; hollow: {WITH_STACK}; square: the replay alone"
-    return page.finish(_title(run, names, mallocs), subtitle)
+    subtitle = f"Replayed calls: time of a call, log scale; hollow: {WITH_STACK}; square: the replay alone"
+    return page.finish(_title(run, names, mallocs), f"{subtitle}{_over_all(run, names, mallocs)}")
 
 
 def _named(page: Page, mallocs: list[str]) -> list[str]:
@@ -68,11 +68,6 @@ def of_malloc(run: Run, strategy: str, names: list[str]) -> dict[str, Benchmark]
     return {name: measured[name] for name in names if name in measured}
 
 
-def _control(run: Run, names: list[str], lane: float) -> list[forms.Column]:
-    costs = query.medians(of_malloc(run, control.CONTROL, names))
-    return [forms.Column("the replay alone", costs, "|", True, lane, QUIET)] if costs else []
-
-
 def saved(run: Run, malloc: str, names: list[str]) -> dict[str, Difference]:
     """By recording: how much less a call costs, in ns, where a stack serves the blocks that allow it. The replay's own
     cost is in both figures."""
@@ -82,15 +77,37 @@ def saved(run: Run, malloc: str, names: list[str]) -> dict[str, Difference]:
     return {name: estimate_difference(alone[name].times, on_stack[name].times, confidence) for name in both}
 
 
+def _beyond_replay(run: Run, malloc: str, names: list[str]) -> dict[str, Difference]:
+    """By recording: what a call costs beyond the replay alone."""
+    return control.beyond_control(run, of_malloc(run, malloc, names))
+
+
 def _title(run: Run, names: list[str], mallocs: list[str]) -> str:
-    figures = [of_malloc(run, malloc, names) for malloc in mallocs]
-    beyond = [difference for of_one in figures for difference in control.beyond_control(run, of_one).values()]
-    costs = [cost.median for of_one in figures for cost in query.medians(of_one).values()]
-    where = f"{len(names)} recorded programs" if len(names) > 1 else f"the recording {phrases.plain(names[0])}"
-    cost = f"In {where}, a call costs "
-    cost += f"{phrases.beyond_control(beyond)} beyond the replay" if beyond else phrases.span(costs, phrases.short_time)
+    """About the recording in which a stack saves most; about the costliest, where no savings were measured."""
+    malloc = query.usual_malloc(run, mallocs) or mallocs[0]
+    beyond, savings = _beyond_replay(run, malloc, names), saved(run, malloc, names)
+    costs = query.middles(query.medians(of_malloc(run, malloc, names)))
+    call = f"a call of {phrases.plain(malloc)}"
+    left = {name: saving for name, saving in savings.items() if phrases.is_left(saving)}
+    if savings and not left:
+        number = phrases.count(len(savings), "recorded program")
+        return f"In {number}, a stack would save nothing measurable of {call}"
+    name = max(left, key=lambda name: left[name].median) if left else max(costs, key=lambda name: costs[name])
+    cost = phrases.beyond_control([beyond[name]]) if name in beyond else phrases.short_time(costs[name])
+    if not left:
+        beside = " beyond the replay" if name in beyond else ""
+        return f"In the recorded program {phrases.plain(name)}, {call} costs {cost}{beside}"
+    saving = phrases.beyond_control([left[name]])
+    return f"In the recorded program {phrases.plain(name)}, a stack would save {saving} of the {cost} of {call}"
+
+
+def _over_all(run: Run, names: list[str], mallocs: list[str]) -> str:
+    """The end of the subtitle: what calls cost beyond the replay, and what a stack saves, in all recordings."""
+    beyond = [difference for malloc in mallocs for difference in _beyond_replay(run, malloc, names).values()]
     savings = [saving for malloc in mallocs for saving in saved(run, malloc, names).values()]
-    return f"{cost}; a stack saves {phrases.beyond_control(savings)} of it" if savings else cost
+    cost = f"{phrases.beyond_control(beyond)} beyond it" if beyond else ""
+    saving = f"{phrases.beyond_control(savings)} saved" if savings else ""
+    return f"; in all, {phrases.joined([part for part in (cost, saving) if part])}" if beyond or savings else ""
 
 
 def overlay_panels(run: Run) -> Panels:

@@ -43,7 +43,9 @@ def draw(run: Run, look: Look) -> Drawing | None:
         forms.shade_under(page, axes, panel.series[-1])
     of_all = f"; the {len(shown)} largest of {len(measured)} recordings" if len(shown) < len(measured) else ""
     subtitle = f"Memory held and live bytes, as multiples of the most live bytes, over the share of calls made{of_all}"
-    return page.finish(_title(measured, shown), subtitle)
+    peaks = query.counted(measured[shown[0]], PEAK)
+    subtitle += phrases.costs_over_all(peaks, phrases.times, "at that peak, over all mallocs")
+    return page.finish(_title(run, measured, shown), subtitle)
 
 
 def _by_malloc(run: Run, recording: str) -> dict[str, Benchmark]:
@@ -82,12 +84,14 @@ def _axis(shown: list[Estimate]) -> forms.Scale:
     return replace(MULTIPLES, ends=(0.0, next((top for top in _TOPS if top >= most), most)))
 
 
-def _title(measured: Mapping[str, ByMalloc], shown: list[str]) -> str:
+def _title(run: Run, measured: Mapping[str, ByMalloc], shown: list[str]) -> str:
     peaks = query.counted(measured[shown[0]], PEAK)
     name = phrases.plain(shown[0])
-    if not peaks:
+    malloc = query.usual_malloc(run, peaks)
+    if malloc is None:
         return f"While it serves the recording {name}, a malloc holds more memory than is live"
-    return f"At the peak of the recording {name}, a malloc holds {phrases.with_extremes(peaks)} times the live bytes"
+    held = phrases.two_figures(peaks[malloc].median)
+    return f"At the peak of the recorded program {name}, {phrases.plain(malloc)} holds {held} times the live bytes"
 
 
 def overlay_panels(run: Run) -> Panels:

@@ -46,7 +46,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
         "Share of memory still held after all blocks were freed, without further malloc calls; time: log scale; "
         "equal lines side by side"
     )
-    return page.finish(_title(shares), subtitle)
+    return page.finish(_title(run, shares), subtitle)
 
 
 def _held(run: Run, malloc: str, sizes: str) -> dict[int, Estimate]:
@@ -60,12 +60,15 @@ def _time(microseconds: float) -> str:
     return "0 s" if microseconds == AT_ONCE else time_text(microseconds * 1e3)
 
 
-def _title(held_shares: Mapping[str, Mapping[str, ByTime]]) -> str:
-    last = max(time for by_strategy in held_shares.values() for held in by_strategy.values() for time in held)
-    shares = {
-        sizes: [held[last].median for held in by_strategy.values() if last in held]
-        for sizes, by_strategy in held_shares.items()
-    }
-    parts = [f"{phrases.span(values, phrases.percent)} of {sizes}" for sizes, values in shares.items() if values]
+def _title(run: Run, held_shares: Mapping[str, Mapping[str, ByTime]]) -> str:
+    names = dict.fromkeys(name for by_strategy in held_shares.values() for name in by_strategy)
+    malloc = query.usual_malloc(run, names) or next(iter(names))
+    held = {sizes: by_strategy[malloc] for sizes, by_strategy in held_shares.items() if malloc in by_strategy}
+    last = max(time for by_time in held.values() for time in by_time)
+    shares: dict[str, list[str]] = {}
+    for sizes, by_time in held.items():
+        if last in by_time:
+            shares.setdefault(phrases.percent(by_time[last].median), []).append(sizes)
+    parts = ", ".join(f"{share} of {phrases.joined(kinds)}" for share, kinds in shares.items())
     since = "As soon as" if last == AT_ONCE else f"{_time(last)} after".replace(" ", phrases.NO_BREAK, 1)
-    return f"{since} all is freed, mallocs still hold {phrases.joined(parts)} blocks"
+    return f"{since} all is freed, {phrases.plain(malloc)} still holds {parts} blocks"

@@ -34,7 +34,11 @@ def draw(run: Run, look: Look, family: str, operation: str, subtitle: str, **par
     page = Page(run, look, family)
     for axes in forms.lines(page, *panels, over=threads_text):
         guide_cores(page, axes)
-    return page.finish(_title(run, family, operation, benchmarks, parameters), subtitle)
+    libraries = [name for name in benchmarks if name != control.CONTROL] or list(benchmarks)
+    several = query.contending(run, {number for name in libraries for number in benchmarks[name]})
+    grown = control.growths(run, family, libraries, several, **parameters) if several > 1 else None
+    title = _title(run, operation, benchmarks, grown, several)
+    return page.finish(title, f"{subtitle}{growth_over_all(grown)}")
 
 
 def threads_text(value: float) -> str:
@@ -62,29 +66,35 @@ def _growth(benchmarks: ByThreads) -> dict[int, Estimate]:
 
 
 def _title(
-    run: Run, family: str, operation: str, benchmarks: Mapping[str, ByThreads], parameters: Mapping[str, object]
+    run: Run, operation: str, benchmarks: Mapping[str, ByThreads], grown: control.Growths | None, threads: int
 ) -> str:
     libraries = [name for name in benchmarks if name != control.CONTROL] or list(benchmarks)
-    threads = query.contending(run, {number for name in libraries for number in benchmarks[name]})
-    subject = f"With {threads_text(threads)}, {operation}"
-    grown = control.growths(run, family, libraries, threads, **parameters) if threads > 1 else None
-    if grown is None or not grown.by_strategy:
-        several = {name: benchmarks[name][threads] for name in libraries if threads in benchmarks[name]}
-        return f"{subject} costs {phrases.cheapest_and_costliest(query.middles(query.medians(several)))}"
-    ratios = {name: growth.ratio for name, growth in grown.by_strategy.items()}
-    if phrases.none_differs(ratios.values()):
-        return f"{subject} costs the same, within the intervals, as with one thread"
-    return f"{subject} costs {phrases.with_extremes(ratios)} times what it costs with one thread{beside_control(grown, 1.0)}"
+    several = {name: benchmarks[name][threads] for name in libraries if threads in benchmarks[name]}
+    malloc = query.usual_malloc(run, grown.by_strategy if grown else several)
+    if grown is None or malloc is None:
+        costs = query.middles(query.medians(several))
+        return f"With {threads_text(threads)}, {operation} costs {phrases.cheapest_and_costliest(costs)}"
+    growth = grown.by_strategy[malloc]
+    subject = f"With {threads_text(threads)}, {operation} from {phrases.plain(malloc)}"
+    if phrases.none_differs([growth.ratio]):
+        return f"{subject} costs the same, within the intervals, as with one"
+    if is_the_controls(growth):
+        return f"{subject} shows no measurable slowdown beyond the control"
+    beside = "1 would be ideal"
+    if grown.control is not None:
+        beside = f"the control, {phrases.two_figures(grown.control.median)} times"
+    return f"{subject} costs {phrases.two_figures(growth.ratio.median)} times that with one; {beside}"
 
 
-def beside_control(grown: control.Growths, ideal: float, of_one: float = 1.0) -> str:
-    """What the control does, as the end of a title; without a control, the ideal.
+def is_the_controls(growth: control.Growth) -> bool:
+    """Whether a strategy slows down as the control does, within the interval: the cores do that, not its memory."""
+    return growth.beyond is not None and phrases.none_differs([growth.beyond])
 
-    `of_one`: the threads whose work is stated, where the title states work and not the cost.
-    """
-    if grown.control is None:
-        return f"; {ideal:g} would be ideal"
-    does = grown.control.median if of_one == 1.0 else of_one / grown.control.median
-    if any(growth.beyond is None or not growth.beyond.has_interval or phrases.differs(growth.beyond) for growth in grown.by_strategy.values()):
-        return f"; the control, {phrases.two_figures(does)} times"
-    return f", no measurable difference from the control's {phrases.two_figures(does)} times"
+
+def growth_over_all(grown: control.Growths | None) -> str:
+    """The end of a subtitle: the growth by malloc, and that of the control."""
+    ratios = {name: growth.ratio for name, growth in grown.by_strategy.items()} if grown else {}
+    if grown is None or len(ratios) < 2:
+        return ""
+    beside = f", control {phrases.two_figures(grown.control.median)} times" if grown.control else ""
+    return f"{phrases.over_all(ratios)}{beside}"

@@ -15,6 +15,7 @@ FAMILY = "shared_arena"
 QUESTION = "What becomes of an arena's or a pool's low price when threads share it?"
 
 OWN = ("arena", "pool", "pmr_monotonic", "pmr_pool")
+ARTICLES = {"arena": "an arena", "pool": "a pool", "pmr_monotonic": "a pmr monotonic", "pmr_pool": "a pmr pool"}
 SHARED = (*OWN, "pmr_sync_pool", "new_delete")
 
 
@@ -30,7 +31,8 @@ def draw(run: Run, look: Look) -> Drawing | None:
     page = Page(run, look, FAMILY)
     for axes in forms.lines(page, *panels, over=scaling.threads_text):
         scaling.guide_cores(page, axes)
-    return page.finish(_title(run), "Take 64 B and give them back, shared behind a mutex: time per block, log scales")
+    subtitle = f"Take 64 B and give them back, shared behind a mutex: time per block, log scales{_over_all(run)}"
+    return page.finish(_title(run), subtitle)
 
 
 def _lines(run: Run, memory: str, names: tuple[str, ...]) -> list[forms.Line]:
@@ -48,11 +50,20 @@ def _title(run: Run) -> str:
     if not pooled or threads == 1:
         costs = query.middles(query.medians(own or shared))
         return f"With {number}, a block costs {phrases.cheapest_and_costliest(costs)}"
-    subject = f"Shared by {number} behind a mutex, an arena or a pool costs"
-    private = query.middles(query.medians({name: own[name] for name in OWN if name in own}))
-    beside = f"; with an arena or a pool each, {phrases.span(private.values())}" if private else ""
-    left = list(control.beyond_control(run, pooled).values())
-    if not left:
-        return f"{subject} {phrases.span(query.middles(query.medians(pooled)).values())}{beside}"
-    mutex = phrases.short_time(median(shared[control.CONTROL].times))
-    return f"{subject} {phrases.beyond_control(left)} beyond the {mutex} of the mutex{beside}"
+    name = next(iter(pooled))
+    left = control.beyond_control(run, pooled)
+    if name in left:
+        mutex = phrases.short_time(median(shared[control.CONTROL].times))
+        cost = f"{phrases.beyond_control([left[name]])} beyond its mutex's {mutex}"
+    else:
+        cost = phrases.short_time(median(shared[name].times))
+    beside = f"; unshared, {phrases.short_time(median(own[name].times))}" if name in own else ""
+    return f"Shared by {number}, {ARTICLES[name]} costs {cost}{beside}"
+
+
+def _over_all(run: Run) -> str:
+    """The end of the subtitle: every arena and pool beyond the mutex."""
+    threads = query.contending(run, query.numbers(run, "threads", FAMILY))
+    shared = query.by_strategy(run.series(FAMILY, memory="shared", threads=threads))
+    left = list(control.beyond_control(run, {name: shared[name] for name in OWN if name in shared}).values())
+    return f"; arenas and pools beyond it, {phrases.beyond_control(left)}" if len(left) > 1 else ""

@@ -40,6 +40,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
     beyond = {reload: control.beyond(benchmark, register).text for reload, benchmark in spilled.items()}
     if len(set(beyond.values())) == 1:
         return page.finish(f"A value's way through the stack costs {next(iter(beyond.values()))}", subtitle)
-    named = {reload: beyond[reload] for reload in ("same", "wider") if reload in beyond} or beyond
-    parts = [f"{cost} ({RELOADS[reload]})" for reload, cost in named.items()]
-    return page.finish(f"A value's way through the stack costs {phrases.joined(parts)} beyond a register", subtitle)
+    first = next(iter(beyond))
+    other = next((reload for reload in ("wider", *beyond) if beyond.get(reload, beyond[first]) != beyond[first]), first)
+    title = f"A value's way through the stack costs {beyond[first]}; with a {RELOADS[other]}, {beyond[other]}"
+    return page.finish(title.replace("with a behind", "behind"), f"{subtitle}; title: beyond a register")

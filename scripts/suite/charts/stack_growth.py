@@ -33,14 +33,15 @@ def draw(run: Run, look: Look) -> Drawing | None:
 
 
 def _title(benchmarks: Mapping[str, Mapping[int, Benchmark]]) -> str:
-    ratios = list(query.ratios(benchmarks["first"], benchmarks["second"]).values())
+    """About the longest descent."""
+    ratios = query.ratios(benchmarks["first"], benchmarks["second"])
     touch = "first" if benchmarks["first"] else "second"
     costs = query.middles(query.medians(benchmarks[touch]))
+    largest = max(ratios or costs)
     if not ratios:
         occasion = "for the first time" if touch == "first" else "again"
-        largest = max(costs)
         return f"Going down {bytes_text(largest)} of stack {occasion} costs {phrases.short_time(costs[largest])} a page"
-    if phrases.none_differs(ratios):
-        return "Growing the stack to new pages shows no measurable difference from going there again"
-    text = f"Growing the stack to new pages costs {phrases.span(costs.values())} a page"
-    return f"{text}, {phrases.as_much(ratios)} as going there again"
+    if phrases.none_differs([ratios[largest]]):
+        return "Growing the stack to a new page shows no measurable difference from going there again"
+    text = f"Growing the stack to a new page costs {phrases.short_time(costs[largest])}"
+    return f"{text}, {phrases.as_much_as([ratios[largest]], 'going there again')}"

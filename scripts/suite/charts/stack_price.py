@@ -42,10 +42,10 @@ def draw(run: Run, look: Look) -> Drawing | None:
     hidden = _hidden_from(stack, more)
     forms.guide(page, axes, [(float(hidden), f"under {phrases.percent(HIDDEN - 1)} more")] if hidden else [])
     subtitle = (
-        "Take a block, write every byte, give it back: time beyond the stack's, log scales; where no difference is "
-        "measurable, no point is drawn"
+        "Take a block, write every byte, give it back: time beyond the stack's, log scales; no point where no "
+        "difference is measurable"
     )
-    return page.finish(_title(stack, more, hidden), subtitle)
+    return page.finish(_title(run, stack, more, hidden), f"{subtitle}{_small(stack, more)}")
 
 
 def _differences(run: Run) -> tuple[dict[int, Benchmark], dict[str, BySize]]:
@@ -58,7 +58,9 @@ def _differences(run: Run) -> tuple[dict[int, Benchmark], dict[str, BySize]]:
     at_once = Counter(size for sizes in both.values() for size in sizes)
     differences: dict[str, BySize] = {
         name: {
-            size: estimate_difference(mallocs[name][size].times, stack[size].times, query.shared_confidence(at_once[size]))
+            size: estimate_difference(
+                mallocs[name][size].times, stack[size].times, query.shared_confidence(at_once[size])
+            )
             for size in sizes
         }
         for name, sizes in both.items()
@@ -88,21 +90,23 @@ def _hidden_from(stack: Mapping[int, Benchmark], more: Mapping[str, BySize]) -> 
     return hidden
 
 
-def _title(stack: Mapping[int, Benchmark], more: Mapping[str, BySize], hidden: int | None) -> str:
+def _title(run: Run, stack: Mapping[int, Benchmark], more: Mapping[str, BySize], hidden: int | None) -> str:
     sizes = sorted(stack)
-    subject = "Written in full, a block from malloc"
-    if hidden == sizes[0]:
-        return f"{subject} {_while_hidden(stack, more, hidden)}, whatever its size"
-    small = USUAL_BYTES if USUAL_BYTES in sizes and not (hidden and hidden <= USUAL_BYTES) else sizes[0]
-    parts = [
-        f"{phrases.against([by_size[size] for by_size in more.values() if size in by_size], 'the stack')} at "
-        f"{bytes_text(size)}"
-        for size in dict.fromkeys((small, sizes[-1]))
-    ]
     if hidden:
-        sizes_text = f"from {bytes_text(hidden)} on" if hidden < sizes[-1] else f"at {bytes_text(hidden)}"
-        return f"{subject} {parts[0]}; {sizes_text}, it {_while_hidden(stack, more, hidden)}"
-    return f"{subject} {phrases.joined(parts)}"
+        where = f"From {bytes_text(hidden)} on" if hidden < sizes[-1] else f"At {bytes_text(hidden)}"
+        where = "At any size" if hidden == sizes[0] else where
+        return f"{where}, a written block {_while_hidden(stack, more, hidden)}"
+    malloc = query.usual_malloc(run, more) or next(iter(more))
+    size = max(more[malloc])
+    cost = phrases.against([more[malloc][size]], f"{bytes_text(size)} on the stack", plural=True)
+    return f"Written in full, {bytes_text(size)} from {phrases.plain(malloc)} {cost}"
+
+
+def _small(stack: Mapping[int, Benchmark], more: Mapping[str, BySize]) -> str:
+    """The end of the subtitle: what a usual small block costs, by malloc."""
+    size = USUAL_BYTES if USUAL_BYTES in stack else min(stack)
+    differences = [by_size[size] for by_size in more.values() if size in by_size]
+    return f"; at {bytes_text(size)}, malloc {phrases.against(differences, 'the stack')}"
 
 
 def _while_hidden(stack: Mapping[int, Benchmark], more: Mapping[str, BySize], hidden: int) -> str:
@@ -114,10 +118,11 @@ def _while_hidden(stack: Mapping[int, Benchmark], more: Mapping[str, BySize], hi
         if size >= hidden
     }
     if phrases.none_differs(large.values()):
-        return "shows no measurable difference from the stack"
+        return "shows no measurable difference from the stack, with any malloc"
     shares = [_share(difference, stack[size]) for (_, size), difference in large.items()]
     seen = all(share.has_interval and share.high < HIDDEN - 1 for share in shares)
-    return f"costs less than {phrases.percent(HIDDEN - 1)} more than the stack{'' if seen else ' by its medians'}"
+    text = f"costs under {phrases.percent(HIDDEN - 1)} more from any malloc than on the stack"
+    return text if seen else f"{text}, by medians"
 
 
 def overlay_panels(run: Run) -> Panels:

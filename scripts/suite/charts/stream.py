@@ -11,6 +11,7 @@ from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import STRONG
 from suite.results import caches, query
 from suite.results.model import Benchmark, Run
+from suite.stats.estimates import Estimate
 
 FAMILY = "stream"
 QUESTION = "Is an array on the heap slower to read than the same array elsewhere?"
@@ -35,7 +36,13 @@ def draw(run: Run, look: Look) -> Drawing | None:
     homes = list(dict.fromkeys(home for column in read for home in column.values))
     colours = {"stack": page.mark("stack_array"), "heap": page.mark(str(run.context.get("process_malloc")))}
     forms.dots(page, homes, *panels, colour_of=lambda home: colours.get(home, STRONG))
-    return page.finish(_title(run, sizes), "The same memory used in the same way, by where it lives; log scales")
+    walked = caches.chased_by_home(run, sizes[-1])
+    huge = phrases.joined([phrases.plain(home) for home in query.on_huge_pages(walked)])
+    subtitle = "The same memory used in the same way, by where it lives; log scales"
+    if huge:
+        gain = query.gain_of_huge_pages(walked, "mmap_4k")
+        subtitle += f"; huge pages in {bytes_text(sizes[-1])}: {huge}{gain}"
+    return page.finish(_title(run, sizes), subtitle)
 
 
 def _by_home(run: Run, size: int) -> dict[str, Benchmark]:
@@ -51,13 +58,25 @@ def _column(benchmarks: Mapping[str, Benchmark], size: int, marker: str, per: fl
 
 
 def _title(run: Run, sizes: list[int]) -> str:
-    benchmarks = {size: _by_home(run, size) for size in sizes}
+    """The largest memory whose use on the heap differs, in order or at random; or that no use differs."""
+    uses = {"in order": {size: _by_home(run, size) for size in sizes}}
+    uses["at random"] = {size: caches.chased_by_home(run, size) for size in sizes}
+    by_use = {use: _heap_to_stack(by_size) for use, by_size in uses.items()}
+    ratios = {(size, use): ratio for use, by_size in by_use.items() for size, ratio in by_size.items()}
+    if not ratios:
+        costs = query.middles(query.medians(uses["in order"][sizes[-1]]))
+        return f"Reading {bytes_text(sizes[-1])} costs {phrases.cheapest_and_costliest(costs)}"
+    if phrases.none_differs(ratios.values()):
+        how = phrases.joined([use for use, by_size in by_use.items() if by_size]).replace(" and ", " or ")
+        return f"Reading memory on the heap shows no measurable difference from the stack, {how}"
+    apart = [key for key, ratio in ratios.items() if phrases.differs(ratio) or not ratio.has_interval] or list(ratios)
+    size, use = max(apart)
+    against = phrases.against([ratios[size, use]], "reading it on the stack")
+    return f"Reading {bytes_text(size)} on the heap {use} {against}"
+
+
+def _heap_to_stack(by_size: Mapping[int, Mapping[str, Benchmark]]) -> dict[int, Estimate]:
     heap, stack = (
-        {size: by_home[home] for size, by_home in benchmarks.items() if home in by_home} for home in ("heap", "stack")
+        {size: by_home[home] for size, by_home in by_size.items() if home in by_home} for home in ("heap", "stack")
     )
-    ratios = list(query.ratios(heap, stack).values())
-    if ratios:
-        sizes_read = phrases.joined([bytes_text(size) for size in sizes if size in heap and size in stack])
-        return f"Reading {sizes_read} on the heap {phrases.against(ratios, 'reading them on the stack')}"
-    costs = query.middles(query.medians(benchmarks[sizes[-1]]))
-    return f"Reading {bytes_text(sizes[-1])} costs {phrases.cheapest_and_costliest(costs)}"
+    return query.ratios(heap, stack)

@@ -56,8 +56,12 @@ def _title(run: Run, benchmarks: Mapping[str, Mapping[int, Benchmark]], step: tu
         last, first = step
         compared = control.compare_two(run, strings[first], strings[last])
         step_text = f"From {first} characters on" if first == last + 1 else f"Between {last} and {first} characters"
-        cost = f": a string of {first} {phrases.against([compared], f'a string of {last}')}" if compared else ""
-        return f"{step_text}, a string leaves the stack for the heap{cost}"
+        text = f"{step_text}, a string leaves the stack for the heap"
+        if compared is None:
+            return text
+        if phrases.none_differs([compared]):
+            return f"{text}, with no measurable difference"
+        return f"{text} and costs {phrases.as_much_as([compared], 'before')}"
     name = "string" if strings else "none"
     longest = max(benchmarks[name])
     cost = phrases.short_time(query.medians(benchmarks[name])[longest].median)

@@ -58,10 +58,10 @@ def draw(run: Run, look: Look) -> Drawing | None:
         panels.append(forms.LinesPanel("Stack reserved and resident, log scale", memory, forms.SIZE))
     forms.lines(page, *panels)
     place = "on its starter's core" if core == STARTER else "unpinned"
-    subtitle = f"Start a thread {place} and join it, over the size of its stack, kept by the C library or fresh"
+    subtitle = f"Start a thread {place} and join it, over the size of its stack"
     if any(elsewhere.values()):
         subtitle += "; triangles: on another core (up), unpinned (down)"
-    return page.finish(_title(benchmarks, elsewhere.get(ANY, {})), subtitle)
+    return page.finish(_title(benchmarks), f"{subtitle}{_ways(benchmarks, elsewhere.get(ANY, {}))}")
 
 
 def _of_core(run: Run, core: str) -> dict[tuple[str, str], ByBytes]:
@@ -73,25 +73,30 @@ def _of_core(run: Run, core: str) -> dict[tuple[str, str], ByBytes]:
     return {kind: sizes for kind, sizes in benchmarks.items() if sizes}
 
 
-def _title(benchmarks: Mapping[tuple[str, str], ByBytes], unpinned: ByBytes) -> str:
-    """States the smallest stack by its origin, what the largest fresh stack costs relative to it, and the use of it."""
-    parts = []
-    for stack, name in STACKS.items():
-        if by_size := benchmarks.get(("none", stack)):
-            by_its_size = _largest(by_size) if stack == "fresh_stack" else ""
-            parts.append(f"{_cost(by_size, min(by_size))} with a {name} stack{by_its_size}")
-    if unpinned:
-        parts.append(f"{_cost(unpinned, min(unpinned))} unpinned")
-    touched = benchmarks.get(("all", "cached_stack")) or benchmarks.get(("all", "fresh_stack"))
-    if touched:
-        parts.append(f"{_cost(touched, max(touched))} if it touches {_size(max(touched))}")
-    return f"A thread starts in {phrases.joined(parts)}"
+def _title(benchmarks: Mapping[tuple[str, str], ByBytes]) -> str:
+    """What the size of a fresh stack costs; where only one size was measured, what a start costs."""
+    fresh = benchmarks.get(("none", "fresh_stack"), {})
+    ratio = query.ratio_of(fresh[max(fresh)], fresh[min(fresh)]) if len(fresh) > 1 else None
+    if ratio is None:
+        (touch, stack), by_size = next(iter(benchmarks.items()))
+        return f"A thread starts in {_cost(by_size, min(by_size))} with a {STACKS[stack]} stack, {TOUCHES[touch]}"
+    least, most = _size(min(fresh)), _size(max(fresh))
+    if phrases.none_differs([ratio]):
+        return f"Starting a thread with a fresh stack of {most} costs the same, within the intervals, as with {least}"
+    return f"Starting a thread with a fresh stack of {most} costs {phrases.as_much_as([ratio], f'with {least}')}"
 
 
-def _largest(by_size: ByBytes) -> str:
-    least, most = min(by_size), max(by_size)
-    ratio = query.ratio_of(by_size[most], by_size[least]) if most > least else None
-    return f" ({_size(most)}: {phrases.as_much([ratio])} as {_size(least)})" if ratio else ""
+def _ways(benchmarks: Mapping[tuple[str, str], ByBytes], unpinned: ByBytes) -> str:
+    """The end of the subtitle: a start with the smallest stack by its origin, and the use of the largest."""
+    parts = [
+        f"{_cost(by_size, min(by_size))} with a {name} stack"
+        for stack, name in STACKS.items()
+        if (by_size := benchmarks.get(("none", stack)))
+    ]
+    parts += [f"{_cost(unpinned, min(unpinned))} unpinned"] if unpinned else []
+    touched = benchmarks.get(("all", "fresh_stack")) or benchmarks.get(("all", "cached_stack"))
+    parts += [f"{_cost(touched, max(touched))} if it touches {_size(max(touched))}"] if touched else []
+    return f"; a start takes {phrases.joined(parts)}"
 
 
 def _size(count: int) -> str:

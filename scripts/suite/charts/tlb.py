@@ -29,7 +29,9 @@ def draw(run: Run, look: Look) -> Drawing | None:
         return None
     page = Page(run, look, FAMILY)
     (axes,) = forms.lines(page, forms.LinesPanel("", series), over=lambda number: f"{int(number):,}")
-    forms.guide(page, axes, [(level.end / LINE_BYTES, f"lines fill {level.name}") for level in caches.caches_of(run).levels])
+    forms.guide(
+        page, axes, [(level.end / LINE_BYTES, f"lines fill {level.name}") for level in caches.caches_of(run).levels]
+    )
     subtitle = "Walk at random through 64 B lines, each on its own page or in a row: time per load, log scales"
     return page.finish(_title(benchmarks), subtitle)
 
@@ -43,5 +45,7 @@ def _title(benchmarks: Mapping[str, Mapping[int, Benchmark]]) -> str:
         return f"Among {most:,} lines, {LAYOUTS[layout][0]}, a load costs {cost}"
     most = max(ratios)
     cost = phrases.short_time(query.medians(benchmarks["pages"])[most].median)
-    text = f"{phrases.as_much([ratios[most]])} as on adjacent lines"
+    if phrases.none_differs([ratios[most]]):
+        return f"With one line on each of {most:,} pages, a load shows no measurable difference from adjacent lines"
+    text = phrases.as_much_as([ratios[most]], "on adjacent lines")
     return f"On {most:,} pages, with one line each, a load costs {cost}, {text}"

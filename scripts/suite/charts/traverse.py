@@ -24,6 +24,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
     page = Page(run, look, FAMILY)
     forms.dots(page, forms.cheapest_first(rows), *panels)
     subtitle = "Visit every element in the container's order: time per element, log scale"
+    subtitle += f"; title: elements of {payloads[0]} B"
     return page.finish(_title(run, counts[-1], payloads[0]), subtitle)
 
 
@@ -39,13 +40,13 @@ def _columns(run: Run, count: int, payloads: list[int]) -> list[forms.Column]:
 
 def _title(run: Run, count: int, payload: int) -> str:
     benchmarks = query.by_strategy(run.series(FAMILY, count=count, payload=payload))
-    subject = f"Among {count:,}, an element of {payload} B costs"
+    subject = f"Among {count:,}, an element costs"
     costs = query.middles(query.medians(benchmarks))
     if not {"list_shuffled", "vector"} <= benchmarks.keys():
         return f"{subject} {phrases.cheapest_and_costliest(costs)}"
     subject = f"{subject} {phrases.short_time(costs['list_shuffled'])} in a shuffled list"
     ratio = query.ratio_of(benchmarks["list_shuffled"], benchmarks["vector"])
-    return f"{subject}, {phrases.as_much([ratio])} as in a vector" if ratio else subject
+    return f"{subject}, {phrases.as_much_as([ratio], 'in a vector')}" if ratio else subject
 
 
 def overlay_panels(run: Run) -> Panels:

@@ -10,6 +10,7 @@ from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.results import control, query
 from suite.results.model import Benchmark, Run
+from suite.stats.estimates import Estimate
 
 FAMILY = "zeroed"
 QUESTION = "What do zero bytes cost: by calloc, or by malloc and memset?"
@@ -37,7 +38,8 @@ def draw(run: Run, look: Look) -> Drawing | None:
     page = Page(run, look, FAMILY)
     forms.dots(page, forms.cheapest_first(rows), *panels)
     subtitle = "Take a block of zeros, write to it, give it back: time per 4 KiB, log scale; control: memset alone"
-    return page.finish(_title(run, sizes[-1], benchmarks[sizes[-1]]), subtitle)
+    of_largest = benchmarks[sizes[-1]]
+    return page.finish(_title(run, sizes[-1], of_largest), f"{subtitle}{_over_all(run, of_largest)}")
 
 
 def _by_way(run: Run, size: int) -> dict[tuple[str, str], ByName]:
@@ -52,25 +54,40 @@ def _columns(benchmarks: Mapping[tuple[str, str], ByName], pages: float) -> list
 
 
 def _title(run: Run, size: int, benchmarks: Mapping[tuple[str, str], ByName]) -> str:
-    """States how far the mallocs differ, and how many leave the zeros to the system, until the bytes are written."""
+    """States whether the malloc leaves the zeros to the system, until the bytes are written."""
     libraries = run.mallocs()
     times = {
         way: query.medians({name: benchmark for name, benchmark in by_strategy.items() if name in libraries})
         for way, by_strategy in benchmarks.items()
     }
-    ratios = query.ratios(benchmarks["calloc", "first"], benchmarks["memset", "first"])
-    subject = f"A calloc of {bytes_text(size)}"
-    if not ratios:
-        costs = {name: ns for by_strategy in reversed(times.values()) for name, ns in query.middles(by_strategy).items()}
+    compared = _compared(run, benchmarks)
+    malloc = query.usual_malloc(run, compared)
+    if malloc is None:
+        costs = {
+            name: ns for by_strategy in reversed(times.values()) for name, ns in query.middles(by_strategy).items()
+        }
         costs = costs or query.middles(query.medians(benchmarks["memset", "first"]))
         return f"{bytes_text(size)} of zeros cost {phrases.cheapest_and_costliest(costs)}"
-    if phrases.none_differs(list(ratios.values())):
-        return f"{subject} shows no measurable difference from malloc and memset, with any malloc"
-    lazy = [name for name, ratio in ratios.items() if ratio.high < LAZY]
-    if not lazy:
-        compared = control.compare(run, benchmarks["calloc", "first"], benchmarks["memset", "first"])
-        return f"{subject} costs {phrases.multiple_named(compared)} malloc and memset"
-    calloc = phrases.with_extremes(times["calloc", "first"], phrases.short_time)
-    memset = phrases.span([at.median for at in times["memset", "first"].values()])
-    count = f"{len(lazy)} of {phrases.count(len(ratios), 'malloc')} {'leaves' if len(lazy) == 1 else 'leave'}"
-    return f"{subject} costs {calloc}, malloc and memset {memset}; {count} the zeros to the system"
+    subject = f"{phrases.plain(malloc)}'s calloc of {bytes_text(size)}"
+    if malloc not in _lazy(benchmarks):
+        return f"{subject} {phrases.against([compared[malloc]], 'malloc and memset')}"
+    calloc, memset = (phrases.short_time(times[way, "first"][malloc].median) for way in ("calloc", "memset"))
+    return f"{subject} leaves the zeros to the system: {calloc}, malloc and memset {memset}"
+
+
+def _compared(run: Run, benchmarks: Mapping[tuple[str, str], ByName]) -> dict[str, Estimate]:
+    """By malloc: a calloc of which only the first byte is written, against malloc and memset."""
+    return control.compare(run, benchmarks["calloc", "first"], benchmarks["memset", "first"])
+
+
+def _lazy(benchmarks: Mapping[tuple[str, str], ByName]) -> list[str]:
+    """The mallocs whose calloc has not written the zeros."""
+    ratios = query.ratios(benchmarks["calloc", "first"], benchmarks["memset", "first"])
+    return [name for name, ratio in ratios.items() if ratio.high < LAZY]
+
+
+def _over_all(run: Run, benchmarks: Mapping[tuple[str, str], ByName]) -> str:
+    """The end of the subtitle: how many mallocs leave the zeros to the system."""
+    number, lazy = len(_compared(run, benchmarks)), len(_lazy(benchmarks))
+    leave = "leaves" if lazy == 1 else "leave"
+    return f"; {lazy} of {phrases.count(number, 'malloc')} {leave} zeros to the system" if number > 1 else ""

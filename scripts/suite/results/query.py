@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from suite.results.model import Benchmark, Run
@@ -73,6 +73,14 @@ def default_malloc(run: Run, family: str) -> str:
     """The malloc of a program that does not choose another."""
     malloc = str(run.context.get("process_malloc"))
     return malloc if malloc in run.strategies(family) else NEW_DELETE
+
+
+def usual_malloc(run: Run, measured: Collection[str]) -> str | None:
+    """The malloc of a program that does not choose another, if it was measured; else the first malloc library that was.
+
+    For a title that states a single malloc's figure: it names the malloc, so it is true of any."""
+    known = dict.fromkeys((str(run.context.get("process_malloc")), *run.mallocs()))
+    return next((name for name in known if name in measured), None)
 
 
 def leading(run: Run, family: str) -> list[str]:

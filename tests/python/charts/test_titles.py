@@ -50,7 +50,7 @@ def test_a_struct_costs_more_by_value_only_from_the_size_on_where_it_always_does
 
         return title("argument", ns)
 
-    assert costing_more(1024, 4096).startswith("From 1 KiB on, a struct costs more by value than by reference")
+    assert costing_more(1024, 4096) == "From 1 KiB on, a struct costs more by value than by reference: 7.0 ns more at 4 KiB"
     assert costing_more(8, 4096) == "A struct of 4 KiB by value costs 7.0 ns more than a struct by reference"
     assert costing_more(8, 16) == "A struct of 4 KiB by value shows no measurable difference from a struct by reference"
 
@@ -76,16 +76,12 @@ def test_types_without_a_move_are_not_compared() -> None:
 
 def test_the_title_states_a_unique_ptr_that_costs_more() -> None:
     finding = title("smart_pointer", lambda name: 3.0 if name.parameters["kind"] == "unique_ptr" else 2.0)
-    assert finding.endswith(
-        "a unique_ptr costs 1.0 ns more than a plain pointer; "
-        "make_shared shows no measurable difference from a plain pointer; "
-        "shared_ptr(new …) shows no measurable difference from a plain pointer"
-    )
+    assert finding.endswith("a unique_ptr costs 1.0 ns more than a plain pointer")
 
 
 def test_a_single_malloc_has_a_single_time() -> None:
     finding = title("cleanup", keep=lambda name: name.strategy in ("glibc", "arena"))
-    assert finding == "Malloc drops 10,000 objects one by one in 100 µs, an arena all at once in 50 ns"
+    assert finding == "Dropping 10,000 objects takes glibc 100 µs, and an arena 50 ns"
     assert title("cleanup", keep=lambda name: name.strategy == "arena") == "Dropping 10,000 objects takes 50 ns"
 
 
@@ -97,8 +93,7 @@ def strings(longest_inside: int, keep: Callable[[int], bool] = lambda length: Tr
 
 
 def test_the_step_of_a_string_follows_its_address() -> None:
-    assert strings(22).startswith("From 23 characters on, a string leaves the stack")
-    assert strings(22).endswith("a string of 23 shows no measurable difference from a string of 22")
+    assert strings(22) == "From 23 characters on, a string leaves the stack for the heap, with no measurable difference"
     assert strings(15, lambda length: length % 8 == 0).startswith("Between 8 and 16 characters, a string leaves")
 
 
@@ -122,15 +117,11 @@ def ends(stack: int, ends_there: Mapping[str, bool], heap_at_least: float = 1.0)
 
 
 def test_a_stack_ends_only_where_its_end_was_measured() -> None:
-    heap = "; malloc grants 300 MiB in one block; at least 100 MiB of heap could be written to"
+    heap = "; glibc grants 300 MiB in one block"
     assert ends(8 * MIB, {"main": True, "thread": True}) == f"A stack ends after 8 MiB{heap}"
     assert ends(64 * MIB, {"main": False, "thread": False}) == f"A stack goes on beyond 64 MiB{heap}"
     assert ends(64 * MIB, {"main": False, "thread": True}) == f"A thread's stack ends after 64 MiB{heap}"
     assert ends(2 * MIB, {"main": True}) == f"Main's stack ends after 2 MiB{heap}"
-
-
-def test_a_heap_that_was_used_up_has_no_more() -> None:
-    assert ends(8 * MIB, {"main": True}, 0.0).endswith("; 100 MiB of heap could be written to")
 
 
 def test_a_grant_that_was_not_refused_is_a_bound() -> None:
@@ -139,31 +130,30 @@ def test_a_grant_that_was_not_refused_is_a_bound() -> None:
         return {"usable_bytes": 8.0 * MIB, "granted_bytes": granted, "at_least": float(name.strategy == "glibc")}
 
     finding = title("limits", counted=counted, keep=lambda name: name.parameters.get("limit") != "touched")
-    assert finding == "A stack ends after 8 MiB; malloc grants at least 300 MiB in one block"
+    assert finding == "A stack ends after 8 MiB; glibc grants at least 900 MiB in one block"
 
 
 def test_a_grant_without_metadata_or_end_claims_neither() -> None:
     def counted(name: BenchmarkName) -> dict[str, float]:
         return {"granted_bytes": (2.0 if name.strategy == "glibc" else 3.0) * MIB, "at_least": 1.0}
 
-    assert title("heap_limit", counted=counted) == "Malloc grants at least 2 MiB in one block"
+    assert title("heap_limit", counted=counted) == "glibc grants at least 2 MiB in one block"
     free = title("heap_limit", counted=lambda name: {"granted_bytes": 3.0 * MIB, "books_bytes": 0.0})
-    assert free == "Malloc grants 3 MiB in one block, for which it uses 0 B itself"
+    assert free == "glibc grants 3 MiB in one block, for which it uses 0 B itself"
 
 
 def test_recursion_is_compared_both_ways() -> None:
     prices = {"loop": 0.5, "calls": 4.0, "heap_kept": 2.0}
     finding = title("recursion", lambda name: prices.get(name.parameters["by"], 8.0))
-    assert finding == (
-        "At depth 10,000, a stack kept on the heap costs 0.50 times recursion; a fresh stack costs 2.0 times recursion"
-    )
+    assert finding == "With 64 B of locals, a stack kept on the heap costs 0.50 times recursion; a fresh one, 2.0 times"
     mostly_loop = title("recursion", lambda name: {"calls": 4.0, "heap_kept": 2.0}.get(name.parameters["by"], 8.0))
     assert mostly_loop == (
-        "At depth 10,000, a stack kept on the heap costs 2.0 ns less than recursion; "
-        "a fresh stack costs 4.0 ns more than recursion"
+        "With 64 B of locals, a stack kept on the heap costs 2.0 ns less than recursion; a fresh one, 4.0 ns more"
     )
     alike = title("recursion", lambda name: 3.0)
-    assert alike == "At depth 10,000, a stack on the heap, kept or fresh, shows no measurable difference from recursion"
+    assert alike == (
+        "With 64 B of locals, a stack on the heap, kept or fresh, shows no measurable difference from recursion"
+    )
 
 
 # ---- what titles are made of

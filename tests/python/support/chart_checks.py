@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from unittest import mock
@@ -40,6 +41,17 @@ def unplaced(run: Run, name: str) -> charts.Drawing:
 
 def title(run: Run, name: str) -> str:
     return unplaced(run, name).title.translate(PLAIN)
+
+
+LONGEST_TITLE, MOST_NUMBERS = 105, 4
+
+
+def reason_not_to_say(finding: str) -> str:
+    """Why a speaker cannot say the title aloud; empty if nothing is against it."""
+    numbers = re.findall(r"\d[\d,.]*", finding)
+    if len(finding) > LONGEST_TITLE:
+        return f"{len(finding)} letters: {finding}"
+    return f"{len(numbers)} numbers: {finding}" if len(numbers) > MOST_NUMBERS else ""
 
 
 def only(family: str) -> Callable[[str], bool]:

@@ -52,13 +52,9 @@ FAMILIES = {
 }
 
 TITLES = {
-    "fragmentation": "Once sizes have drifted, a malloc holds 1.5 (glibc) to 4.0 (mimalloc) times the live bytes; "
-    "with the same sizes mixed, 1.4",
-    "overhead": "At its worst size, a malloc takes 1.1 (mimalloc) to 2.0 (glibc) bytes of memory "
-    "for each requested byte; "
-    "at 64 KiB, 1.0",
-    "returned": "1 s after all is freed, mallocs still hold 50 to 100 % of small, 38 to 75 % of mixed "
-    "and 12 to 25 % of large blocks",
+    "fragmentation": "glibc holds 1.5 times the live bytes once sizes have drifted, 1.4 times while they stay the same",
+    "overhead": "glibc takes up to 2.0 bytes of memory for each requested byte, in blocks of 8 B",
+    "returned": "1 s after all is freed, glibc still holds 100 % of small, 75 % of mixed, 25 % of large blocks",
 }
 
 EQUAL_TITLES: dict[str, str] = {}

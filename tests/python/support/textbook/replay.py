@@ -53,8 +53,10 @@ FAMILIES = {
 }
 
 TITLES = {
-    "replay": "In 4 recorded programs, a call costs 7.0 to 39 ns beyond the replay; a stack saves up to 20 ns of it",
-    "replay_memory": "At the peak of the recording compiler, a malloc holds 1.1 (glibc) to 1.5 (mimalloc) times the live bytes",
+    "replay": "In the recorded program compiler, a stack would save 10 ns of the 19 ns of a call of glibc",
+    "replay_memory": "At the peak of the recorded program compiler, glibc holds 1.1 times the live bytes",
 }
 
-EQUAL_TITLES = {"replay": ""}
+EQUAL_TITLES = {
+    "replay": "",
+}
