@@ -136,6 +136,11 @@ void write_lines(std::ostream& out, const Values& values) {
   out << ']';
 }
 
+/// The chapter's row; the end for a chapter that has none.
+const chapter_row* row_of(std::string_view chapter) {
+  return std::find_if(chapters.begin(), chapters.end(), [&](const chapter_row& row) { return row.name == chapter; });
+}
+
 }  // namespace
 
 std::vector<registered> register_all(profile chosen, const std::regex& only) {
@@ -152,9 +157,16 @@ void list_text(std::ostream& out, const std::vector<registered>& all) {
   const auto name_column = [&](std::string_view name) -> std::ostream& {
     return out << "  " << std::left << std::setw(15) << name << ' ';
   };
+  std::vector<registered> in_reading_order = all;
+  std::stable_sort(in_reading_order.begin(), in_reading_order.end(), [](const registered& first, const registered& second) {
+    return row_of(first.source->chapter) < row_of(second.source->chapter);
+  });
   std::string chapter;
-  for (const auto& [source, names] : all) {
-    if (source->chapter != chapter) out << '\n' << (chapter = source->chapter) << '\n';
+  for (const auto& [source, names] : in_reading_order) {
+    if (source->chapter != chapter) {
+      const auto* const row = row_of(chapter = source->chapter);
+      out << '\n' << chapter << (row != chapters.end() ? ": " + std::string(row->question) : "") << '\n';
+    }
     name_column(source->name) << std::right << std::setw(5) << names.size() << " benchmarks  " << source->facts.question << '\n';
   }
   out << "\nstrategies\n";

@@ -71,6 +71,11 @@ std::string first_line_of(const char* file) {
 
 }  // namespace
 
+std::string version() {
+  const std::string revision = *stackheap_revision != '\0' ? stackheap_revision : "unknown";
+  return "stackheap " STACKHEAP_VERSION ", revision " + revision;
+}
+
 std::vector<std::pair<std::string, std::string>> facts(profile chosen) {
   std::vector<std::pair<std::string, std::string>> all;
   const auto add = [&](const std::string& key, const std::string& value) { all.emplace_back(key, value); };

@@ -13,6 +13,9 @@ namespace stackheap {
 /// Keys and texts for the context of a result.
 std::vector<std::pair<std::string, std::string>> facts(profile chosen);
 
+/// The line that --version prints.
+std::string version();
+
 /// Why a malloc library is not available, and which package has it.
 std::string why_not(const malloc_library& missing);
 

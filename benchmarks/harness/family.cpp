@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "libraries.hpp"
+#include "near_misses.hpp"
 #include "shared_cache.hpp"
 #include "turns.hpp"
 
@@ -62,7 +63,8 @@ bool left_out_of_quick(const std::string& family, const std::string& name) {
 profile parse_profile(std::string_view name) {
   for (const profile kind : {profile::smoke, profile::quick, profile::full})
     if (name == name_of(kind)) return kind;
-  throw std::invalid_argument("--profile: unknown profile '" + std::string(name) + "' (choose smoke, quick, full)");
+  throw std::invalid_argument("--profile: unknown profile '" + std::string(name) + "'" +
+                              did_you_mean(name, {"smoke", "quick", "full"}) + " (choose smoke, quick, full)");
 }
 
 std::string_view name_of(profile kind) {

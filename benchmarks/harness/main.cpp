@@ -12,6 +12,7 @@
 #include "catalogue.hpp"
 #include "child.hpp"
 #include "context.hpp"
+#include "near_misses.hpp"
 #include "options.hpp"
 #include "profile.hpp"
 #include "reader.hpp"
@@ -31,6 +32,14 @@ std::string faults_of_requests(const options& chosen) {
   return all;
 }
 
+/// What --only probably meant.
+std::string near_miss(const options& chosen) {
+  std::vector<std::string> names;
+  for (const registered& family : register_all(chosen.chosen, std::regex("")))
+    names.insert(names.end(), family.names.begin(), family.names.end());
+  return did_you_mean_in(chosen.only, names);
+}
+
 void describe_recording(const std::string& path) {
   try {
     const recording::mapped_file file(path);
@@ -43,6 +52,11 @@ void describe_recording(const std::string& path) {
 
 int run(int argc, char** argv) {
   options chosen = parse(argc, argv);
+  if (chosen.version) {
+    std::cout << version() << '\n';
+    check_printed();
+    return 0;
+  }
   if (chosen.described) {
     describe_recording(*chosen.described);
     check_printed();
@@ -54,7 +68,7 @@ int run(int argc, char** argv) {
   current_pinning() = pinning::parse(chosen.pin, this_machine());
   const std::vector<registered> all = register_all(chosen.chosen, only);
   if (all.empty())
-    throw std::invalid_argument("no benchmark's name matches --only=" + chosen.only + " (--list shows the " +
+    throw std::invalid_argument("no benchmark's name matches --only=" + chosen.only + near_miss(chosen) + " (--list shows the " +
                                 std::to_string(families().size()) + " families)" + faults_of_requests(chosen));
   if (chosen.list) {
     *chosen.list == "json" ? list_json(std::cout, all, chosen.chosen) : list_text(std::cout, all);

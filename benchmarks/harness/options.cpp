@@ -7,6 +7,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "near_misses.hpp"
+
 namespace stackheap {
 namespace {
 
@@ -27,6 +29,7 @@ usage: stackheap [option]... [Google Benchmark option]...
                                    IN before each repetition of the one benchmark, or before every so many repetitions
   --list[=json]                    list the families, and the strategies with their availability; measure nothing
   --describe-recording=FILE        print what a recording of a program's calls of malloc holds, as JSON; measure nothing
+  --version                        print the version and the revision; measure nothing
   --help                           show this help and the options of Google Benchmark
   --child=TASK[,NUMBER]...         run a task in this process: used internally to measure in a process of its own
 
@@ -41,6 +44,15 @@ Number number(const std::string& option, const std::string& text, Number least) 
     throw std::invalid_argument(option + "=" + text + ": not a whole number from " + std::to_string(least) + " to " +
                                 std::to_string(std::numeric_limits<Number>::max()));
   return value;
+}
+
+/// The options that the help text explains.
+std::vector<std::string> known_options() {
+  std::vector<std::string> names;
+  std::istringstream lines(help_text);
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with("  --")) names.push_back(line.substr(2, line.find_first_of("=[ ", 2) - 2));
+  return names;
 }
 
 std::vector<std::string> names_in(const std::string& list) {
@@ -77,9 +89,10 @@ options parse(int argc, char** argv) {
     else if (name == "--turns") chosen.by_turns = parse_turns(value());
     else if (name == "--list") chosen.list = equals == std::string::npos ? "text" : value();
     else if (name == "--describe-recording") chosen.described = value();
+    else if (name == "--version") chosen.version = true;
     else if (name == "--help" || name == "-h") std::cout << help_text << '\n', chosen.rest.emplace_back("--help");
     else if (name.starts_with("--benchmark_") || name.starts_with("--v")) chosen.rest.push_back(argument);
-    else throw std::invalid_argument("unknown option '" + argument + "' (--help lists them)");
+    else throw std::invalid_argument("unknown option '" + argument + "'" + did_you_mean(name, known_options()) + " (--help lists them)");
     chosen.min_time_given = chosen.min_time_given || name == "--benchmark_min_time";
   }
   if (chosen.list && *chosen.list != "text" && *chosen.list != "json")

@@ -23,6 +23,7 @@ struct options {
   std::string pin = "cores";
   std::optional<std::string> list;
   std::optional<std::string> described;  ///< the file of --describe-recording
+  bool version = false;
   std::uint64_t layout = 0;      ///< drawn where --layout is not given
   unsigned limit_seconds = 60;   ///< a benchmark whose process takes longer is an error
   std::optional<turns> by_turns;

@@ -155,6 +155,13 @@ def console_for_results() -> Console:
     return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
 
 
+def time_left(seconds: float | None) -> str:
+    """Beside a bar; empty where it is not known, or where there is hardly any."""
+    if seconds is None or seconds < 1:
+        return ""
+    return f"about {round(seconds)} s left" if seconds < 90 else f"about {round(seconds / 60)} min left"
+
+
 def bar(status: Console) -> Progress:
     """A progress bar. It is redrawn only twice a second, because drawing takes time from the measured process."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))

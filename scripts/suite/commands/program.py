@@ -25,6 +25,7 @@ from suite.base.cli import (
     console_for_progress,
     console_for_results,
     threshold,
+    time_left,
     whole,
 )
 from suite.base.errors import BadInput, UnitFailed
@@ -297,8 +298,8 @@ class _Replays:
         self.task = shown.add_task("replaying", total=plan.processes * len(plan.catalogue.parts), left="")
 
     def begins(self, part: Part, process: int, done: int, seconds_left: float | None) -> None:
-        left = "" if seconds_left is None else f"about {round(seconds_left)} s left"
-        self.shown.update(self.task, description=f"replaying, round {process + 1}: {part.family}", completed=done, left=left)
+        description = f"replaying, round {process + 1}: {part.family}"
+        self.shown.update(self.task, description=description, completed=done, left=time_left(seconds_left))
 
     def ends(self, part: Part, process: int, problem: str) -> None:
         if problem:

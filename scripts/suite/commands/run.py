@@ -26,6 +26,7 @@ from suite.base.cli import (
     console_for_progress,
     console_for_results,
     label,
+    time_left,
     whole,
 )
 from suite.base.errors import BadInput, UnitFailed
@@ -249,7 +250,7 @@ class _Reporter:
     def begins(self, part: Part, process: int, done: int, seconds_left: float | None) -> None:
         description = f"{self._round(process)}: {part.chapter}, {part.family}"
         self.bar.update(
-            self.task, description=description, completed=done, total=max(done + 1, self.total), left=_left(seconds_left)
+            self.task, description=description, completed=done, total=max(done + 1, self.total), left=time_left(seconds_left)
         )
 
     def ends(self, part: Part, process: int, problem: str) -> None:
@@ -260,7 +261,7 @@ class _Reporter:
 
     def round_ends(self, process: int, disturbed: int, seconds_left: float | None) -> None:
         if not self.status.is_terminal:
-            left = _left(seconds_left)
+            left = time_left(seconds_left)
             marked = f", {disturbed} disturbed" if disturbed else ""
             done = f"{self._round(process)} done{marked}{', ' + left if left else ''}"
             self.status.print(done, markup=False)
@@ -281,12 +282,6 @@ class _Reporter:
 def _reporting(plan: scheduler.Plan, status: Console, on_success: Callable[[], None]) -> Iterator[_Reporter]:
     with bar(status) as progress_bar:
         yield _Reporter(plan, status, progress_bar, on_success)
-
-
-def _left(seconds: float | None) -> str:
-    if seconds is None or seconds < 1:
-        return ""
-    return f"about {round(seconds)} s left" if seconds < 90 else f"about {round(seconds / 60)} min left"
 
 
 # ---- results

@@ -8,12 +8,13 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from suite.base.cli import bar
+from suite.base.cli import bar, time_left
 from suite.base.errors import BadInput
 from suite.base.near_misses import did_you_mean
 
@@ -28,11 +29,15 @@ def build(root: Path, preset: str, status: Console, target: str = "stackheap", b
     folder = root / "build" / preset
     with _alone_in(folder, status):
         if not (folder / "build.ninja").exists():
-            status.print(f"configuring build/{preset}")
-            run_quietly(["cmake", "--preset", preset], root, status, f"configuring build/{preset}")
-        status.print(f"building build/{preset}/{target}")
-        run_quietly(["cmake", "--build", str(folder), "--target", target, *beside], root, status, f"building build/{preset}")
+            _take_step(["cmake", "--preset", preset], root, status, f"configuring build/{preset}")
+        _take_step(["cmake", "--build", str(folder), "--target", target, *beside], root, status, f"building build/{preset}")
     return folder / target
+
+
+def _take_step(command: list[str], root: Path, status: Console, task_name: str) -> None:
+    if not status.is_terminal:  # where there is a bar, the bar says it
+        status.print(task_name)
+    run_quietly(command, root, status, task_name)
 
 
 @contextlib.contextmanager
@@ -57,20 +62,22 @@ def _presets(root: Path) -> list[str]:
 
 
 def run_quietly(command: list[str], root: Path, status: Console, task_name: str) -> None:
-    """Runs a command, with a progress bar from Ninja's [3/17] on a terminal; shows its output if it fails."""
+    """Runs a command, on a terminal with a bar and the time that is left, from Ninja's [3/17]; shows its output if it
+    fails."""
     try:
         child = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     except FileNotFoundError:
         raise BadInput(f"{command[0]} is not installed: scripts/setup installs it") from None
-    lines = []
+    lines, begun = [], time.monotonic()
     with child, bar(status) as progress:
         task = progress.add_task(task_name, total=None, left="")
         try:
             for line in child.stdout or ():
                 lines.append(line)
                 step = re.match(r"\[(\d+)/(\d+)\]", line)
-                if step:
-                    progress.update(task, completed=int(step[1]), total=int(step[2]))
+                if step and (done := int(step[1])):
+                    left = (int(step[2]) - done) * (time.monotonic() - begun) / done
+                    progress.update(task, completed=done, total=int(step[2]), left=time_left(left))
         except KeyboardInterrupt:  # it may have been sent to this process alone
             child.terminate()
             raise

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from suite import claims
 from suite.commands import run as command
@@ -426,7 +427,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     cmake.write_text(
         f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n'
         'if [ "$1" = --preset ]; then mkdir -p build/$2 && touch build/$2/build.ninja; fi\n'
-        f"echo '[1/2] compiling'; [ ! -e {tmp_path}/broken ] || {{ echo 'error: here'; exit 1; }}\n"
+        f"echo '[1/2] compiling'; echo '[2/2] linking'; [ ! -e {tmp_path}/broken ] || {{ echo 'error: here'; exit 1; }}\n"
     )
     cmake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{cmake.parent}{os.pathsep}{os.environ['PATH']}")
@@ -440,6 +441,24 @@ def test_a_build_is_configured_once_and_quiet(project: Path, capsys: pytest.Capt
     built_alone = f"--build {project}/build/clang --target stackheap"
     assert (project / "calls").read_text().splitlines() == ["--preset clang", built_alone, built_alone]
     assert "compiling" not in capsys.readouterr().err
+
+
+def test_a_build_shows_one_bar_on_a_terminal_and_a_line_for_each_step_elsewhere(project: Path) -> None:
+    on_terminal, elsewhere = io.StringIO(), io.StringIO()
+    build.build(project, "clang", Console(file=on_terminal, force_terminal=True, width=100))
+    drawn = Text.from_ansi(on_terminal.getvalue()).plain
+    assert "building build/clang ━" in drawn and "2/2" in drawn
+    assert not any(line.strip() and "━" not in line for line in drawn.splitlines())
+    build.build(project, "release", Console(file=elsewhere))
+    assert elsewhere.getvalue() == "configuring build/release\nbuilding build/release\n"
+
+
+def test_the_time_left_is_estimated_from_the_steps_done(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 1000, 30))
+    monkeypatch.setattr(build, "time", types.SimpleNamespace(monotonic=lambda: next(clock)))
+    shown = io.StringIO()
+    build.run_quietly(["echo", "[1/3] compiling"], project, Console(file=shown, force_terminal=True, width=100), "building")
+    assert "1/3 about 60 s left" in Text.from_ansi(shown.getvalue()).plain
 
 
 def test_a_build_waits_for_another_in_its_folder(project: Path) -> None:

@@ -155,6 +155,16 @@ def test_the_text_names_what_the_json_names() -> None:
         assert re.search(rf"^  {re.escape(entry['name'])} ", text.out, re.MULTILINE), entry["name"]
 
 
+def test_the_text_has_the_chapters_in_reading_order_each_above_its_families() -> None:
+    lines = run("--list").out.splitlines()
+    wanted = [f"{chapter['name']}: {chapter['question']}" for chapter in listed()["chapters"]]
+    assert [line for line in lines if line in wanted] == wanted
+    for family in listed()["families"]:
+        place = next(index for index, line in enumerate(lines) if line.startswith(f"  {family['name']} "))
+        heading = next(line for line in reversed(lines[:place]) if line and not line.startswith(" "))
+        assert heading.startswith(f"{family['chapter']}: ")
+
+
 def test_only_chooses_what_is_listed_and_run() -> None:
     assert benchmarks(ONE_BENCHMARK) == {"scoped": ["scoped/none/bytes:64/touch:first"]}
     assert names(measure(ONE_BENCHMARK).rows) == ["scoped/none/bytes:64/touch:first"]
@@ -273,6 +283,13 @@ def test_pinning_stands_in_the_context(pin: str) -> None:
     assert measure(ONE_BENCHMARK, f"--pin={pin}").context["pinning"] == pin
 
 
+def test_the_version_and_the_revision_are_those_of_a_result() -> None:
+    answer = run("--version")
+    context = listed()["context"]
+    revision = context.get("revision", "unknown")
+    assert (answer.status, answer.out) == (0, f"stackheap {context['suite_version']}, revision {revision}\n")
+
+
 def test_help_names_the_options_of_both() -> None:
     answer = run("--help")
     assert answer.status == 0
@@ -286,6 +303,10 @@ BAD = {
     "unknown option": (["--nope"], "--nope"),
     "stray word": (["scoped"], "scoped"),
     "unknown profile": (["--profile=slow"], "smoke, quick, full"),
+    "near miss of a profile": (["--profile=smok"], "'smok'; did you mean smoke? (choose smoke, quick, full)"),
+    "near miss of an option": (["--profil=smoke"], "'--profil=smoke'; did you mean --profile?"),
+    "near miss of a family": (["--only=^scopd/"], "--only=^scopd/; did you mean scoped? (--list"),
+    "near miss of a strategy": ([r"--only=\bscoped/stack_aray"], "; did you mean stack_array? (--list"),
     "profile without value": (["--profile"], "--profile"),
     "unknown processor": (["--pin=100000"], "100000"),
     "pin that is no list": (["--pin=0,x"], "0,x"),

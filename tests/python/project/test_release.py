@@ -17,7 +17,7 @@ from support.measuring_program import program
 # Enough to configure: the whole project has thirty megabytes of results and figures.
 COPIED = (
     "CMakeLists.txt", ".gitattributes", "README.md", "LICENSE", "CHANGELOG.md", "allocators", "benchmarks", "tests/planted",
-    "tests/independent", "scripts",
+    "tests/independent", "scripts", "completion",
 )  # fmt: skip
 REFERENCE = "results/reference/run.json.gz"
 
@@ -93,7 +93,11 @@ def test_the_installed_program_runs_and_its_papers_lie_beside_it(project: Path) 
     prefix = project / "installed here"
     run("cmake", "--install", "build", "--prefix", prefix, folder=project)
     installed = {str(file.relative_to(prefix)) for file in prefix.rglob("*") if file.is_file()}
-    assert installed == {"bin/stackheap", "share/doc/stackheap/LICENSE", "share/doc/stackheap/README.md"}
+    assert installed == {
+        "bin/stackheap", "share/doc/stackheap/LICENSE", "share/doc/stackheap/README.md",
+        "share/bash-completion/completions/stackheap", "share/zsh/site-functions/_stackheap",
+        "share/fish/vendor_completions.d/stackheap.fish",
+    }  # fmt: skip
     assert "usage: stackheap" in run(prefix / "bin/stackheap", "--help", folder=prefix)
     assert f'"suite_version":"{version()}"' in run(prefix / "bin/stackheap", "--list=json", folder=prefix)
 
