@@ -437,12 +437,33 @@ def test_headings_are_in_order_and_ids_are_unique(chromium: Browser, full_page: 
 # ---- a phone, several runs, hostile text
 
 
-def test_on_a_phone_a_chart_scrolls_in_its_own_box(chromium: Browser, page: Path) -> None:
+LETTERS = """
+return [...document.querySelectorAll(arguments[0] + ' .narrow-view text')].map(text => {
+  const svg = text.closest('svg'), scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+  const box = text.getBoundingClientRect();
+  return [parseFloat(getComputedStyle(text).fontSize) * scale, box.left, box.right];
+});"""
+
+
+def test_on_a_phone_a_chart_is_drawn_anew(chromium: Browser, page: Path) -> None:
     chromium.open(page, NARROW)
-    box = "const box = document.querySelector(arguments[0]); return [box.scrollWidth, box.clientWidth, innerWidth]"
-    content, shown, screen = chromium.run(box, f"{CHART} .plot")
-    assert content > shown and shown <= screen
+    letters = chromium.run(LETTERS, CHART)
+    assert len(letters) > 5
+    assert all(size > 11 and left >= 0 and right <= NARROW[0] for size, left, right in letters)
+    assert chromium.style(f"{CHART} .both-view", "display") == "none"
     assert chromium.run("return document.querySelector('.contents details').open") is False
+    chromium.run("document.querySelector(arguments[0]).focus()", f"{CHART} .plot")
+    chromium.press(Keys.END)
+    assert chromium.texts(f"{CHART} .value") == chromium.texts(f"{CHART} .spots li:last-child")
+    ring, mark = chromium.run(
+        "const ends = ['circle.ring', 'use:last-of-type'].map(kind => document.querySelector(`${arguments[0]} ${kind}`));"
+        "return ends.map(part => part.getBoundingClientRect()).map(box => [box.x + box.width / 2, box.y + box.height / 2])",
+        f"{CHART} .narrow-view",
+    )  # fmt: skip
+    assert ring == pytest.approx(mark, abs=8)
+    chromium.resize((1440, 900))
+    assert chromium.style(f"{CHART} .both-view", "display") == "block"
+    assert chromium.style(f"{CHART} .narrow-view", "display") == "none"
 
 
 def test_two_runs_stand_side_by_side(chromium: Browser, tmp_path: Path) -> None:

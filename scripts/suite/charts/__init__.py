@@ -26,12 +26,12 @@ import matplotlib
 from matplotlib import ft2font
 
 from suite.charts.kit import svg
-from suite.charts.kit.frame import FORMATS, PORTRAIT, SIZES, THEMES, Drawing, Look, styled
+from suite.charts.kit.frame import FORMATS, NARROW, PORTRAIT, SIZES, THEMES, Drawing, Look, styled
 from suite.charts.kit.several_runs import Overlay, OwnOverlay
 from suite.results.model import Run
 
 __all__ = [
-    "FORMATS", "MAKER", "PORTRAIT", "SIZES", "THEMES", "Chart", "charts", "draw", "draw_all", "Drawing", "Look", "render",
+    "FORMATS", "MAKER", "NARROW", "PORTRAIT", "SIZES", "THEMES", "Chart", "charts", "draw", "draw_all", "Drawing", "Look", "render",
     "write_all",
 ]  # fmt: skip
 

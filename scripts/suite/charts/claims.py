@@ -29,6 +29,7 @@ SIGNS = {  # shape, whether it is filled, and colour
 }
 _NARROWEST = 300.0  # points for a claim's mark and name
 _SIGN_WIDTH = 24.0  # points of each run's sign where there are several
+_ROW_HEIGHT = 32.0  # points, on a narrow page
 _MARGINS = 80.0  # points of the page beside the columns
 
 
@@ -47,7 +48,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
 
 def _grid(page: Page, judged: Sequence[claims.ClaimVerdict]) -> None:
     """The claims by verdict, in columns from top to bottom."""
-    columns = math.floor(page.look.sheet.width / _NARROWEST)
+    columns = math.floor((page.look.sheet.width - _MARGINS) / _NARROWEST)
     rows = math.ceil(len(judged) / columns)
     axes = _empty_axes(page, columns, rows)
     for place, claim in enumerate(judged):
@@ -63,7 +64,7 @@ def _grid(page: Page, judged: Sequence[claims.ClaimVerdict]) -> None:
 
 
 def _empty_axes(page: Page, columns: int, rows: int) -> Any:
-    axes = page.panels("")[0]
+    axes = page.panels("", height=_ROW_HEIGHT * rows)[0]
     axes.set_axis_off()
     axes.set_xlim(0, columns)
     axes.set_ylim(rows - 0.5, -0.5)

@@ -45,7 +45,8 @@ def draw(run: Run, look: Look) -> Drawing | None:
 
 def _named(page: Page, mallocs: list[str]) -> list[str]:
     """The first mallocs, as many as the key has room for."""
-    room, kept = page.look.sheet.width - 2 * _KEY_MARGIN, list[str]()
+    sheet = Look().sheet if page.look.is_narrow else page.look.sheet  # a narrow page shows the same
+    room, kept = sheet.width - 2 * _KEY_MARGIN, list[str]()
     for malloc in mallocs:
         room -= page.text_width(page.name(malloc)) + _KEY_GAP
         if room < 0 and kept:

@@ -1,18 +1,25 @@
-"""How does a chart stand inside a page? One SVG for both themes, styles shared by all charts, no id twice."""
+"""How does a chart stand inside a page? One SVG for both themes; all charts share styles, markers and clips."""
 
 from __future__ import annotations
 
 import itertools
 import re
 import xml.etree.ElementTree as ElementTree
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from suite.charts.kit.frame import Drawing
-from suite.charts.kit.svg import LINK, references, tidy_tree
+from suite.charts.kit.svg import LINK, WORDS, references, tidy_tree
 
 _COLOUR = re.compile(r"#[0-9a-f]{6}\b")
+_PLACES = re.compile(r'\b(?:x|y|d|transform)="[^"]*"')
+_DECIMALS = re.compile(r"-?\d+\.\d+")
+_COLOURED = ("style", "fill", "stroke")  # attributes
 _BESIDE_PANELS = 10.0  # points
 _LINE = r'<path d="M[-0-9. ]+[HV][-0-9.]+" class="%s"/>'
 _LINES = re.compile(_LINE % r"(s\d+)" + "(?:" + _LINE % r"\1" + ")+")  # neighbours of one style: grid lines, error bars
@@ -24,18 +31,22 @@ class ChartStyles:
 
     colours: dict[tuple[str, str], int] = field(default_factory=dict)
     styles: dict[str, int] = field(default_factory=dict)
-    charts: int = 0
-
-    def next_prefix(self) -> str:
-        """Of the ids of the next chart."""
-        self.charts += 1
-        return f"k{self.charts}-"
+    definitions: dict[str, int] = field(default_factory=dict)  # markers and clips, without their ids
 
     def variable(self, light: str, dark: str) -> str:
         return f"var(--c{self.colours.setdefault((light, dark), len(self.colours))})"
 
     def class_of(self, style: str) -> str:
         return f"s{self.styles.setdefault(style, len(self.styles))}"
+
+    def id_of(self, definition: str) -> str:
+        return f"d{self.definitions.setdefault(definition, len(self.definitions))}"
+
+    def defined(self) -> str:
+        """The markers and clips, to which the charts refer: the content of a defs element."""
+        return "".join(
+            re.sub(r"^<(\w+)", rf'<\1 id="d{number}"', definition) for definition, number in self.definitions.items()
+        )
 
     def declared(self, theme: str) -> str:
         """The style sheet's lines for the colours of one theme."""
@@ -49,34 +60,65 @@ class ChartStyles:
 
 @dataclass(frozen=True)
 class InlineSvg:
-    markup: str  # the content of an svg element
+    markup: str  # the content of an svg element, without the words
+    words: str  # title, subtitle and footer, which the page shows as its own text
     whole: tuple[float, float]  # width and height
     panels: tuple[float, float, float, float]  # the view box without title, subtitle and footer
+    colours: Mapping[str, str]  # the colour on the dark page, by that on the light page
 
 
 class UnlikeThemes(ValueError):
     """The drawings for the light and the dark page differ in more than their colours."""
 
 
-def inline(light: Drawing, dark: Drawing, prefix: str, styles: ChartStyles) -> InlineSvg:
-    """The chart as part of a page. `prefix` begins its ids. Raises UnlikeThemes."""
-    panels = _panels(light)
+def inline(light: Drawing, dark: Drawing, styles: ChartStyles) -> InlineSvg:
+    """The chart as part of a page. Raises UnlikeThemes."""
     tree, dark_tree = (tidy_tree(drawing, {"Date": None}) for drawing in (light, dark))
     pairs = list(itertools.zip_longest(tree.iter(), dark_tree.iter()))
     if any(a is None or b is None or a.tag != b.tag for a, b in pairs):
         raise UnlikeThemes(light.title)
+    colours: dict[str, set[str]] = {}
     for element, twin in pairs:
-        for name in ("style", "fill", "stroke"):
+        for name in _COLOURED:
             if name in element.attrib:
+                for colour, other in zip(*(_COLOUR.findall(part.get(name, "")) for part in (element, twin))):
+                    colours.setdefault(colour, set()).add(other)
                 element.set(name, _merged(element.get(name, ""), twin.get(name, ""), styles))
+    return _inline(light, tree, {colour: dark for colour, (dark, *more) in colours.items() if not more}, styles)
+
+
+def inline_alike(drawing: Drawing, like: InlineSvg, styles: ChartStyles) -> InlineSvg:
+    """Another drawing of a chart, for the light page, as part of a page. Raises UnlikeThemes where it has other colours."""
+    tree = tidy_tree(drawing, {"Date": None})
+    for element in tree.iter():
+        for name in _COLOURED:
+            if name in element.attrib:
+                light = element.get(name, "")
+                if not set(_COLOUR.findall(light)) <= like.colours.keys():
+                    raise UnlikeThemes(drawing.title)
+                dark = _COLOUR.sub(lambda colour: like.colours[colour[0]], light)
+                element.set(name, _merged(light, dark, styles))
+    made = _inline(drawing, tree, like.colours, styles)
+    return replace(made, markup=_PLACES.sub(_rounded, made.markup))
+
+
+def _inline(
+    drawing: Drawing, tree: ElementTree.Element, colours: Mapping[str, str], styles: ChartStyles
+) -> InlineSvg:
     for element in tree.iter():
         if "style" in element.attrib:
             element.set("class", styles.class_of(element.attrib.pop("style")))  # groups of words have no style
-    _rename(tree, prefix)
+    _share_definitions(tree, styles)
     width, height = (float(length) for length in tree.attrib["viewBox"].split()[2:])
-    shown = (child for child in tree if child.tag not in ("title", "metadata"))
-    markup = "".join(ElementTree.tostring(child, encoding="unicode").replace(" />", "/>") for child in shown)
-    return InlineSvg(_LINES.sub(_joined, markup), (width, height), panels)
+    shown = [child for child in tree if child.tag not in ("title", "metadata", "defs")]
+    words, others = (
+        "".join(_markup(child) for child in shown if (child.get("class") == WORDS) == is_words) for is_words in (True, False)
+    )
+    return InlineSvg(_LINES.sub(_joined, others), words, (width, height), _panels(drawing), colours)
+
+
+def _markup(element: ElementTree.Element) -> str:
+    return ElementTree.tostring(element, encoding="unicode").replace(" />", "/>")
 
 
 def _joined(lines: re.Match[str]) -> str:
@@ -91,13 +133,20 @@ def _merged(light: str, dark: str, styles: ChartStyles) -> str:
     return _COLOUR.sub(lambda colour: styles.variable(colour[0], next(others)), light)
 
 
-def _rename(tree: ElementTree.Element, prefix: str) -> None:
-    """Gives ids that no other chart has, and the short name of links."""
+def _rounded(places: re.Match[str]) -> str:
+    """To whole points, which are two thirds of a pixel of a phone: a fifth smaller."""
+    return _DECIMALS.sub(lambda number: f"{float(number[0]):.0f}", places[0])
+
+
+def _share_definitions(tree: ElementTree.Element, styles: ChartStyles) -> None:
+    """Gives the definitions ids that all charts share, and links their short name."""
+    names = {}
+    for definition in tree.iterfind("defs/*"):
+        name = definition.attrib.pop("id")
+        names[name] = styles.id_of(_markup(definition))
     for element in tree.iter():
-        if "id" in element.attrib:
-            element.set("id", prefix + element.attrib["id"])
         for key, name in list(references(element)):
-            element.set(key, element.attrib[key].replace(f"#{name}", f"#{prefix}{name}"))
+            element.set(key, element.attrib[key].replace(f"#{name}", f"#{names[name]}"))
         if LINK in element.attrib:
             element.set("href", element.attrib.pop(LINK))
 
@@ -108,8 +157,17 @@ def _panels(drawing: Drawing) -> tuple[float, float, float, float]:
     renderer = figure.canvas.get_renderer()
     points = 72 / figure.dpi
     width, height = float(figure.bbox.width) * points, float(figure.bbox.height) * points
-    box = Bbox.union([part.get_tightbbox(renderer) for part in (*figure.axes, *figure.legends)])
+    box = Bbox.union([_extent(part, renderer) for part in (*figure.axes, *figure.legends)])
     left = max(0.0, min(float(box.x0) * points, width - float(box.x1) * points) - _BESIDE_PANELS)
     top = max(0.0, height - float(box.y1) * points - _BESIDE_PANELS)
     bottom = min(height, height - float(box.y0) * points + _BESIDE_PANELS)
     return round(left, 1), round(top, 1), round(width - 2 * left, 1), round(bottom - top, 1)
+
+
+def _extent(part: Any, renderer: Any) -> Bbox:
+    """Of axes that are not drawn, what is drawn in them: they may be as large as the page."""
+    if getattr(part, "axison", True):
+        return part.get_tightbbox(renderer)
+    shown = (child for child in part.get_children() if isinstance(child, (Line2D, Text)))
+    boxes = [child.get_tightbbox(renderer) for child in shown]
+    return Bbox.union([box for box in boxes if box is not None and (box.width > 0 or box.height > 0)])

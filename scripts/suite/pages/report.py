@@ -13,7 +13,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -28,7 +28,7 @@ from suite.base.text import interval_text, three_figures, time_text
 from suite.charts.kit.frame import Spot
 from suite.pages import own_program, summary
 from suite.pages.html import INDENT, environment, readable, source
-from suite.pages.inline_svg import ChartStyles, InlineSvg, UnlikeThemes, inline
+from suite.pages.inline_svg import ChartStyles, InlineSvg, UnlikeThemes, inline, inline_alike
 from suite.results.caches import reported_text
 from suite.results.end_to_end import is_of_program
 from suite.results.metrics import kind_of, metrics_in
@@ -82,7 +82,7 @@ def make(runs: Sequence[Run]) -> str:
                 "sides": [side.letter for side in sides],
                 "figures": _columns(rows),
                 "kinds": _kinds(sides, (counter for _, counter, _, _ in rows if counter)),
-                "values": _values(drawn),
+                "charts": _packed_charts(drawn),
             }
         ),
     )
@@ -251,6 +251,8 @@ class ReportChart:
     alt: str
     spots: tuple[Spot, ...]
     views: Mapping[str, InlineSvg]
+    narrow: InlineSvg | None = None  # for a phone
+    narrow_spots: tuple[Spot, ...] = ()
 
     @property
     def name(self) -> str:
@@ -295,27 +297,45 @@ def _chart(side: ReportedRun, name: str, question: str, styles: ChartStyles) -> 
     light, dark = (charts.draw(side.run, name, charts.Look(theme)) for theme in charts.THEMES)
     if light is None or dark is None:
         return None
-    prefix = styles.next_prefix()
+    chart = partial(ReportChart, name, side, question, light.title, light.caption, light.alt, light.spots)
     try:
-        views = {"both": inline(light, dark, prefix, styles)}
+        both = inline(light, dark, styles)
     except UnlikeThemes:
-        views = {
-            drawing.look.theme: inline(drawing, drawing, f"{prefix}{drawing.look.theme}-", styles)
-            for drawing in (light, dark)
-        }
-    return ReportChart(name, side, question, light.title, light.caption, light.alt, light.spots, views)
+        return chart({drawing.look.theme: inline(drawing, drawing, styles) for drawing in (light, dark)})
+    narrow = charts.draw(side.run, name, charts.Look(size=charts.NARROW))
+    if narrow is None or [spot.text for spot in narrow.spots] != [spot.text for spot in light.spots]:
+        return chart({"both": both})
+    try:
+        return chart({"both": both}, inline_alike(narrow, both, styles), narrow.spots)
+    except UnlikeThemes:
+        return chart({"both": both})
 
 
-def _values(drawn: DrawnCharts) -> dict[str, list[tuple[int, int, str]]]:
-    """The place of each figure in its chart, and its text, by the chart's name in the page."""
+Places = list[tuple[int, int]]
+
+
+def _packed_charts(drawn: DrawnCharts) -> dict[str, dict[str, object]]:
+    """By the chart's name in the page: what the page's script needs of it."""
     shown = [*drawn.overview, *(chart for of_family in drawn.by_family.values() for chart in of_family)]
-    return {
-        chart.name: [
-            (round(spot.x * chart.picture.whole[0]), round(spot.y * chart.picture.whole[1]), str(readable(spot.text)))
-            for spot in chart.spots
-        ]
-        for chart in shown
+    return {chart.name: _packed_chart(chart) for chart in shown}
+
+
+def _packed_chart(chart: ReportChart) -> dict[str, object]:
+    """The figures and their places, the words of a chart that is saved, and the drawing for a phone."""
+    packed: dict[str, object] = {
+        "texts": [str(readable(spot.text)) for spot in chart.spots],
+        "places": _places(chart.spots, chart.picture),
+        "words": {theme: view.words for theme, view in chart.views.items()},
     }
+    if chart.narrow is not None:
+        places = _places(chart.narrow_spots, chart.narrow)
+        packed["narrow"] = {"box": chart.narrow.panels, "markup": chart.narrow.markup, "places": places}
+    return packed
+
+
+def _places(spots: Iterable[Spot], picture: InlineSvg) -> Places:
+    width, height = picture.whole
+    return [(round(spot.x * width), round(spot.y * height)) for spot in spots]
 
 
 # ---- chapters
@@ -450,18 +470,31 @@ def _rows(sides: Sequence[ReportedRun]) -> Iterator[Row]:
 
 
 def _columns(rows: Sequence[Row]) -> dict[str, object]:
-    """The same figures column by column, which are a fifth smaller when they are packed. A missing cell is a null in
-    each column."""
+    """The same figures column by column, and the ends of intervals relative to their median: a third smaller when they
+    are packed. A missing cell is a null in each column."""
     by_side, by_later_side = (list(zip(*(row[place] for row in rows))) for place in (2, 3))
     return {
         "names": [row[0] for row in rows],
         "counters": [row[1] for row in rows],
-        "cells": [_transposed(of_side, 10) for of_side in by_side],
-        "ratios": [_transposed(of_side, 3) for of_side in by_later_side],
+        "cells": [_beside_medians(_transposed(of_side, 10), 0, 3) for of_side in by_side],
+        "ratios": [_beside_medians(_transposed(of_side, 3), 0) for of_side in by_later_side],
     }
 
 
-def _transposed(rows: Iterable[Row | None], width: int) -> list[tuple[object, ...]]:
+Column = tuple[Any, ...]
+
+
+def _beside_medians(columns: Sequence[Column], *medians: int) -> list[Column]:
+    """The two columns after each of these become their distance from it, in ten-thousandths of it; of 0, they stay."""
+    changed = list(columns)
+    for median in medians:
+        for end in (median + 1, median + 2):
+            pairs = zip(columns[end], columns[median])
+            changed[end] = tuple(round((value - of) / of * 1e4) if value is not None and of else value for value, of in pairs)
+    return changed
+
+
+def _transposed(rows: Iterable[Row | None], width: int) -> list[Column]:
     return list(zip(*(row or [None] * width for row in rows)))
 
 

@@ -102,6 +102,22 @@ def test_no_machine_leaves_less_room_than_the_worst(name: str) -> None:
     expect_least_room(lambda machine, look: drawn_on(machine, name, look.theme, look.size), MACHINES, BY_DAY[name])
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", NAMES)
+def test_a_phone_has_room_for_the_worst_machine(name: str) -> None:
+    for machine in BY_DAY[name]:
+        assert list(faults_of_layout(drawn_on(machine, name, "light", charts.NARROW))) == []
+
+
+@pytest.mark.parametrize("name", ["chase", "matrix", "scoped"])
+def test_a_phone_shows_the_same_figures_below_each_other(name: str) -> None:
+    wide, narrow = (drawn(synthetic.synthetic(), name, size=size) for size in ("talk", charts.NARROW))
+    assert list(faults_of_layout(narrow)) == []
+    assert [spot.text for spot in narrow.spots] == [spot.text for spot in wide.spots]
+    boxes = [axes.get_position() for axes in narrow.figure.axes]
+    assert all(lower.y1 < upper.y0 for upper, lower in zip(boxes, boxes[1:]))
+
+
 @pytest.mark.parametrize(("theme", "size"), itertools.product(charts.THEMES, charts.SIZES))
 def test_every_page_has_the_room_and_the_colours_of_its_theme(theme: str, size: str) -> None:
     drawing = drawn(synthetic.synthetic(), "cost_64b", theme, size)

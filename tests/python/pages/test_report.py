@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import json
 import re
@@ -104,6 +105,11 @@ def rows(page: ParsedPage) -> list[report.Row]:
 
     def cells(sides: Any, index: int) -> list[Any]:
         cells_of_row = [[column[index] for column in side] for side in sides]
+        for cell in cells_of_row:
+            for median in range(0, len(cell) - 2, 3)[:2]:
+                for end in (median + 1, median + 2):
+                    if cell[median] and cell[end] is not None:
+                        cell[end] = cell[median] * (1 + cell[end] / 1e4)
         return [None if cell[0] is None else cell for cell in cells_of_row]
 
     return [
@@ -122,7 +128,7 @@ def test_the_page_shows_claims_charts_and_descriptions_of_families() -> None:
     assert drawn is not None
     for text in ("What does handoff ask?", drawn.title, drawn.caption):
         assert " ".join(text.split()) in page.text
-    assert [text for _, _, text in data(page)["values"]["handoff"]] == [spot.text for spot in drawn.spots]
+    assert data(page)["charts"]["handoff"]["texts"] == [spot.text for spot in drawn.spots]
     for claim in claims.verdicts(run):
         assert claim.verdict in page.text
         assert all(" ".join(text.split()) in page.text for text in (claim.gist, claim.details))
@@ -286,22 +292,43 @@ def both() -> tuple[charts.Drawing, charts.Drawing]:
 
 def test_both_themes_share_one_picture(both: tuple[charts.Drawing, charts.Drawing]) -> None:
     styles = inline_svg.ChartStyles()
-    made = inline_svg.inline(*both, "a-", styles)
-    assert not re.search(r"#[0-9a-f]{6}\b|style=", made.markup)
+    made = inline_svg.inline(*both, styles)
+    markup = made.markup + made.words + styles.defined()
+    assert not re.search(r"#[0-9a-f]{6}\b|style=", markup)
     rules = dict(re.findall(r"\.(s\d+)\{([^}]*)\}", styles.rules()))
-    used = "".join(rules[name] for name in re.findall(r'class="(s\d+)"', made.markup))
+    used = "".join(rules[name] for name in re.findall(r'class="(s\d+)"', markup))
     for drawn, theme in zip(both, charts.THEMES):
         declared = dict(re.findall(r"(--c\d+):(#[0-9a-f]{6});", styles.declared(theme)))
         shown = {declared[name] for name in re.findall(r"var\((--c\d+)\)", used)}
         assert shown == set(re.findall(r"#[0-9a-f]{6}\b", charts.render(drawn, "svg").decode()))
 
 
-def test_ids_are_unique_and_every_reference_has_its_target(both: tuple[charts.Drawing, charts.Drawing]) -> None:
-    made = [inline_svg.inline(*both, prefix, inline_svg.ChartStyles()).markup for prefix in ("a-", "b-")]
-    ids = [set(re.findall(r'\bid="([^"]*)"', markup)) for markup in made]
-    assert ids[0] and not ids[0] & ids[1]
-    for markup, own in zip(made, ids):
-        assert set(re.findall(r'(?:url\(|href=")#([^)"]*)', markup)) == own
+def test_charts_share_definitions_and_every_reference_has_its_target(both: tuple[charts.Drawing, charts.Drawing]) -> None:
+    styles = inline_svg.ChartStyles()
+    first, second = (inline_svg.inline(*both, styles) for _ in range(2))
+    assert first == second
+    ids = re.findall(r'\bid="([^"]*)"', styles.defined())
+    assert len(ids) == len(set(ids)) > 3
+    assert set(re.findall(r'(?:url\(|href=")#([^)"]*)', first.markup)) <= set(ids)
+    assert "id=" not in first.markup
+
+
+def test_the_drawing_for_a_phone_has_the_figures_and_colours_of_the_chart(
+    both: tuple[charts.Drawing, charts.Drawing],
+) -> None:
+    narrow = charts.draw(synthetic.synthetic(keep=few), "handoff", charts.Look(size=charts.NARROW))
+    assert narrow is not None
+    assert [spot.text for spot in narrow.spots] == [spot.text for spot in both[0].spots]
+    styles = inline_svg.ChartStyles()
+    wide = inline_svg.inline(*both, styles)
+    number = len(styles.colours)
+    made = inline_svg.inline_alike(narrow, wide, styles)
+    assert len(styles.colours) == number
+    assert made.panels[2] < 0.55 * wide.panels[2]
+    labels = {text for part in (made, wide) for text in re.findall(r">([^<>]*[a-z]{3}[^<>]*)</text>", part.markup)}
+    assert labels == set(re.findall(r">([^<>]*[a-z]{3}[^<>]*)</text>", made.markup))
+    with pytest.raises(inline_svg.UnlikeThemes):
+        inline_svg.inline_alike(narrow, dataclasses.replace(wide, colours={}), styles)
 
 
 def test_pictures_that_differ_in_more_than_colour_are_both_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -319,8 +346,8 @@ def test_pictures_that_differ_in_more_than_colour_are_both_shown(monkeypatch: py
 
 
 def test_the_panels_are_shown_and_the_words_kept_for_the_file(both: tuple[charts.Drawing, charts.Drawing]) -> None:
-    made = inline_svg.inline(*both, "a-", inline_svg.ChartStyles())
-    tree = ElementTree.fromstring(f"<svg>{made.markup}</svg>")
+    made = inline_svg.inline(*both, inline_svg.ChartStyles())
+    tree = ElementTree.fromstring(f"<svg>{made.markup}{made.words}</svg>")
     left, top, width, height = made.panels
     words = {text for group in tree.iter("g") if group.get("class") == WORDS for text in group.iter("text")}
     inside = {True: 0, False: 0}

@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from suite.base import phrases
 from suite.base.text import bytes_text, time_text
-from suite.charts.kit.frame import Cell, LegendEntry, Look, Page
+from suite.charts.kit.frame import MARGIN, Cell, LegendEntry, Look, Page
 from suite.charts.kit.marks import QUIET, Mark
 from suite.stats.estimates import Estimate
 
@@ -22,6 +22,9 @@ Number = Callable[[float], str]
 _LOG = ", log scale"  # at the end of a panel's title
 _LABEL_HEIGHT = 21.0  # points
 _LANE, _LANES = 5.0, 20.0  # points between lines of the same values; at most, for all of them
+_NARROW_ROW, _NARROW_LANE, _NARROW_NAMES = 32.0, 12.0, 200.0  # points; the names of the rows take about so much
+_MOST_LINES_ON_TOP = 2  # of labels above a panel of a narrow page
+_NARROW_LINES = 320.0  # points, the height of a panel with lines
 _LEADER = 26.0  # points from a line's end to its label
 _LEAST_DECADES = 1.0  # a shorter axis would make small differences look large
 _BESIDE_PANELS, _ABOVE_AND_BELOW = 252.0, 308.0  # points of the page outside of the panels, about
@@ -102,16 +105,16 @@ def dots(
 
     `valued`: each figure is written beside its point.
     """
-    all_axes = page.panels(*(panel.title for panel in panels))
+    all_axes = page.panels(*(panel.title for panel in panels), height=len(rows) * _row_height(panels, valued))
     for axes, panel in zip(all_axes, panels):
         same_axis = [column for sibling in panels if sibling.axis == panel.axis for column in sibling.columns]
         limits = _limits(
             panel.axis, [column.values[row] for column in same_axis for row in rows if row in column.values]
         )
-        _value_axis(page, axes.xaxis, panel.axis, limits, _panels_width(page) / len(panels))
+        _value_axis(page, axes.xaxis, panel.axis, limits, _panel_width(page, len(panels)))
         axes.set_xlim(limits)
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        names = [page.name(row) for row in rows] if axes is all_axes[0] else [""] * len(rows)
+        names = [page.name(row) for row in rows] if axes is all_axes[0] or page.look.is_narrow else [""] * len(rows)
         axes.yaxis.set_major_locator(FixedLocator(range(len(rows))))
         axes.yaxis.set_major_formatter(FixedFormatter(names))
         _stripe(page, axes, len(rows))
@@ -121,6 +124,12 @@ def dots(
             _column(page, axes, rows, column, panel, valued, colour_of or page.mark)
             page.cells.extend(_cells_of_column(page, rows, column, panel))
     return all_axes
+
+
+def _row_height(panels: Sequence[RowsPanel], valued: bool) -> float:
+    """Of a narrow page, in points: a row has room for its name, and a lane for its points and values."""
+    lanes = 1 + max((column.lane for panel in panels for column in panel.columns), default=0.0)
+    return max(_NARROW_ROW, lanes * (_LABEL_HEIGHT if valued else _NARROW_LANE) / 0.8)
 
 
 def _column(
@@ -264,18 +273,21 @@ def lines(
     `evenly`: the quantity grows by equal steps, on a linear axis.
     `abreast`: lines with the same values are drawn beside each other, a little off their height, within the axis's ends.
     """
-    all_axes = page.panels(*(panel.title for panel in panels))
+    all_axes = page.panels(*(panel.title for panel in panels), height=_NARROW_LINES)
     for axes, panel in zip(all_axes, panels):
         same_axis = [line for sibling in panels if sibling.axis == panel.axis for line in sibling.series]
         limits = _limits(panel.axis, [value for line in same_axis for value in line.values.values()])
-        _value_axis(page, axes.yaxis, panel.axis, limits, page.look.sheet.height - _ABOVE_AND_BELOW)
+        _value_axis(page, axes.yaxis, panel.axis, limits, _NARROW_LINES if page.look.is_narrow else page.look.sheet.height - _ABOVE_AND_BELOW)
         axes.set_ylim(limits)
-        _quantity_axis(page, axes, panel, over, _panels_width(page) / len(panels) - _TICKS_WIDTH, evenly)
+        _quantity_axis(page, axes, panel, over, _panel_width(page, len(panels), lines=True) - _TICKS_WIDTH, evenly)
         page.cells.extend(_cells_of_ends(page, panel, over))
         above = lanes(panel) if abreast else [0.0] * len(panel.series)
         for line, shift, off in zip(panel.series, _shifts(panel, evenly), above):
             _line(page, axes, line, shift, over, panel.axis, off)
-    _label_ends(page, all_axes[-1], panels[-1], evenly)
+    if page.look.is_narrow:
+        _key_lines(page, panels)
+    else:
+        _label_ends(page, all_axes[-1], panels[-1], evenly)
     return all_axes
 
 
@@ -358,6 +370,13 @@ def _cells_of_ends(page: Page, panel: LinesPanel, over: Number) -> Iterator[Cell
             yield Cell(page.name(line.name), _heading(panel.title, over(place)), text)
 
 
+def _key_lines(page: Page, panels: Iterable[LinesPanel]) -> None:
+    """Names the lines in the key: beside their ends, a narrow page has no room."""
+    for line in {line.name: line for panel in panels for line in panel.series}.values():
+        style = line.style or page.mark(line.name)
+        page.add_key(LegendEntry(page.name(line.name), style.marker if line.measured else "", True, style, is_line=True))
+
+
 def _label_ends(page: Page, axes: Any, panel: LinesPanel, evenly: bool) -> None:
     """Writes names beside the lines' ends. Their heights are computed once the panel is placed."""
     beside = transforms.blended_transform_factory(axes.transAxes, axes.transData)
@@ -429,15 +448,37 @@ def guide(page: Page, axes: Any, places: Sequence[tuple[float, str]]) -> None:
 
 def _on_top(page: Page, axes: Any, labels: Sequence[tuple[float, str]]) -> None:
     """Writes muted labels above the panel at their places, and moves its title above them."""
-    title = axes.get_title("left")
-    if title and labels:
-        axes.set_title(title, pad=matplotlib.rcParams["axes.titlepad"] + _LABEL_HEIGHT * page.look.scale)
+    title, lines = axes.get_title("left"), min(len(labels), _MOST_LINES_ON_TOP if page.look.is_narrow else 1)
+    if (title or lines > 1) and labels:
+        pad = matplotlib.rcParams["axes.titlepad"] + lines * _LABEL_HEIGHT * page.look.scale
+        axes.set_title(title or " ", pad=pad)
     above = transforms.blended_transform_factory(axes.transData, axes.transAxes)
-    for place, label in labels:
+    shown = [
         axes.annotate(
             label, (place, 1), (0, 6 * page.look.scale), above, textcoords="offset points", ha="center",
             color=page.look.quiet,
-        )  # fmt: skip
+        )
+        for place, label in labels
+    ]  # fmt: skip
+    if page.look.is_narrow:
+        page.when_placed.append(lambda: _make_room_on_top(page, shown))
+
+
+def _make_room_on_top(page: Page, labels: Sequence[Any]) -> None:
+    """Moves labels into the page, and above labels that they would lie on."""
+    renderer = page.canvas.get_renderer()
+    left, right = MARGIN * page.unit, (page.look.sheet.width - MARGIN) * page.unit
+    taken: list[Any] = []
+    for label in labels:
+        box = label.get_window_extent(renderer)
+        aside = max(0.0, left - box.x0) - max(0.0, box.x1 - right)
+        box = box.translated(aside, 0)
+        up = 0.0
+        while any(box.overlaps(placed) for placed in taken):
+            up += _LABEL_HEIGHT
+            box = box.translated(0, _LABEL_HEIGHT * page.unit)
+        taken.append(box)
+        label.set_position((aside / page.unit * page.look.scale, (6 + up) * page.look.scale))
 
 
 def name_peaks(page: Page, axes: Any, panel: LinesPanel) -> None:
@@ -469,8 +510,11 @@ def name_peaks(page: Page, axes: Any, panel: LinesPanel) -> None:
 # ---- axes
 
 
-def _panels_width(page: Page) -> float:
-    return page.look.sheet.width - _BESIDE_PANELS
+def _panel_width(page: Page, panels: int, lines: bool = False) -> float:
+    """Of each panel, with the labels of an upright axis."""
+    if page.look.is_narrow:
+        return page.look.sheet.width - 2 * MARGIN - (0.0 if lines else _NARROW_NAMES)
+    return (page.look.sheet.width - _BESIDE_PANELS) / panels
 
 
 def _marker_size(page: Page) -> float:

@@ -35,6 +35,7 @@ _GAP, _LINE = 14.0, 1.22  # points, heights of a letter
 _PAGE = {"light": "#ffffff", "dark": "#14161a"}
 _GRID = {"light": "#e3e6ea", "dark": "#2b3038"}
 _LONGEST_VERSION = 8
+_BESIDE_KEY = 56.0  # points: a key's shape and the gaps beside it
 _BOLD_IN_VERDANA = 1.04  # times as wide as in DejaVu Sans, at most: a browser without that sets an SVG's text in Verdana
 
 
@@ -60,6 +61,9 @@ SIZES: Mapping[str, Sheet] = {
 }
 PORTRAIT = "portrait"  # a page of A3, to print: only for charts that say so
 _PORTRAIT_SHEET = Sheet(297 / 25.4 * 72, 420 / 25.4 * 72, 2480)
+NARROW = "narrow"  # for a phone, inside a page that has the words: panels below each other, as high as they need to be
+_NARROW_SHEET = Sheet(600, 3000, 900)
+_ABOUT_A_PANEL = 74.0  # points of its title and of the labels below it
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,11 @@ class Look:
 
     @property
     def sheet(self) -> Sheet:
-        return SIZES.get(self.size, _PORTRAIT_SHEET)
+        return {**SIZES, PORTRAIT: _PORTRAIT_SHEET, NARROW: _NARROW_SHEET}[self.size]
+
+    @property
+    def is_narrow(self) -> bool:
+        return self.size == NARROW
 
     @property
     def scale(self) -> float:
@@ -170,6 +178,7 @@ class LegendEntry:
     marker: str
     filled: bool = True
     style: Mark | None = None  # where it has a colour of its own
+    is_line: bool = False  # a line with the shape on it
 
 
 class Page:
@@ -188,6 +197,7 @@ class Page:
         self.named: set[str] = set()  # the strategies that are shown
         self.when_placed: list[Callable[[], None]] = []  # called once the panels are placed
         self.pointed_out: list[tuple[Any, float, float, str]] = []
+        self.heights: Sequence[float] = ()  # in points, of the panels on a narrow page
 
     # ---- for the forms
 
@@ -232,8 +242,11 @@ class Page:
 
     # ---- from first to last
 
-    def panels(self, *titles: str) -> list[Any]:
-        axes = list(self.figure.subplots(1, len(titles), squeeze=False)[0])
+    def panels(self, *titles: str, height: float = 300.0) -> list[Any]:
+        """Side by side; on a narrow page below each other, each as high as `height` says."""
+        self.heights = [height + _ABOUT_A_PANEL] * len(titles)
+        across = (len(titles), 1) if self.look.is_narrow else (1, len(titles))
+        axes = list(self.figure.subplots(*across, squeeze=False).flat)
         for panel, title in zip(axes, titles):
             panel.set_title(title)
         return axes
@@ -264,7 +277,9 @@ class Page:
         return Drawing(self.figure, self.look, title, caption, alt, tuple(self._spots()), tuple(self.cells))
 
     def _write(self, text: str, start: float, size_key: str, colour: str, upwards: bool = False, **font: Any) -> float:
-        """Writes a block across the page, and returns where it ends."""
+        """Writes a block across the page, and returns where it ends. A narrow page has no words of its own."""
+        if self.look.is_narrow:
+            return start
         smallest, size = matplotlib.rcParams["font.size"], matplotlib.rcParams[size_key]
         lines = self._fitted(text, size=size, **font)
         while lines is None and size > smallest:
@@ -305,6 +320,19 @@ class Page:
         return lines
 
     def _write_keys(self, keys: Sequence[LegendEntry], top: float) -> float:
+        """In a line, on a narrow page in as many lines as they need. Returns where they end."""
+        lines, used = [list[LegendEntry]()], 0.0
+        for entry in keys:
+            width = self.text_width(entry.label) + _BESIDE_KEY
+            if self.look.is_narrow and lines[-1] and used + width > self.look.sheet.width - 2 * MARGIN:
+                lines, used = [*lines, []], 0.0
+            lines[-1].append(entry)
+            used += width
+        for line in lines:
+            top = self._write_line_of_keys(line, top)
+        return top
+
+    def _write_line_of_keys(self, keys: Sequence[LegendEntry], top: float) -> float:
         handles = [_handle(entry, self.look) for entry in keys]
         x, y = MARGIN / self.look.sheet.width, top / self.look.sheet.height
         labels = [entry.label for entry in keys]
@@ -315,8 +343,10 @@ class Page:
 
     def _place_panels(self, bottom: float, top: float) -> None:
         width, height = self.look.sheet.width, self.look.sheet.height
+        if self.look.is_narrow:
+            bottom = max(bottom, top - sum(self.heights))
         room = (MARGIN / width, bottom / height, 1 - 2 * MARGIN / width, (top - bottom) / height)
-        self.figure.set_layout_engine("constrained", rect=room, w_pad=0, h_pad=0, wspace=0.06)
+        self.figure.set_layout_engine("constrained", rect=room, w_pad=0, h_pad=0, wspace=0.06, hspace=0.01)
         for element in self.figure.texts:
             element.set_in_layout(False)
         self.figure.get_layout_engine().execute(self.figure)
@@ -363,4 +393,5 @@ def _handle(entry: LegendEntry, look: Look) -> Line2D:
     colour = entry.style.colour(look.theme) if entry.style else look.quiet
     face = colour if entry.filled else look.page
     size = matplotlib.rcParams["lines.markersize"] * (1.6 if entry.marker in "|_" else 1.0)
-    return Line2D([], [], linestyle="", marker=entry.marker, color=colour, markerfacecolor=face, markersize=size)
+    dashes = entry.style.dashes if entry.style and entry.is_line else ""
+    return Line2D([], [], linestyle=dashes, marker=entry.marker, color=colour, markerfacecolor=face, markersize=size)

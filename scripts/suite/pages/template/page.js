@@ -21,7 +21,7 @@ document.addEventListener("DOMContentLoaded", async () => {
   const data = await unpacked();
   let table = null;
   if (data) {
-    for (const figure of figures) bring_to_life(figure, data.values[figure.dataset.name]);
+    for (const figure of figures) bring_to_life(figure, data.charts[figure.dataset.name]);
     table = make_table(data);
     fill_family_tables(data);
   }
@@ -159,10 +159,28 @@ function make_tools(figure) {
   }
 }
 
-function bring_to_life(figure, values) {
-  if (!values.length) return;
+const NARROW = matchMedia("(max-width: 40rem)");
+
+// The drawing for a phone: it takes the place of the wide drawing on a narrow screen.
+function add_narrow(figure, { box, markup }) {
+  const wide = figure.querySelector("svg.view"), svg = document.createElementNS(SVG, "svg");
+  const attributes = { class: "view narrow-view", role: "img", viewBox: box.join(" "),
+    "aria-label": wide.getAttribute("aria-label") };
+  for (const [name, value] of Object.entries(attributes)) svg.setAttribute(name, value);
+  svg.innerHTML = markup;
+  figure.querySelector(".plot").append(svg);
+  figure.classList.add("has-narrow");
+}
+
+function bring_to_life(figure, { texts, places, words, narrow }) {
+  for (const [theme, markup] of Object.entries(words)) {
+    figure.querySelector(`svg[data-theme=${theme}]`).dataset.words = markup; // of a chart that is saved
+  }
+  if (narrow && NARROW.matches) add_narrow(figure, narrow);
+  else if (narrow) NARROW.addEventListener("change", () => add_narrow(figure, narrow), { once: true });
+  if (!texts.length) return;
   const plot = figure.querySelector(".plot"), value = figure.querySelector(".value");
-  const spots = values.map(([x, y, text]) => ({ x, y, text }));
+  const spots = texts.map((text, index) => ({ index, x: places[index][0], y: places[index][1], text }));
   figure.querySelector(".spots").append(...spots.map((spot) => {
     const item = element("li", { textContent: spot.text });
     item.dataset.at = `${spot.x} ${spot.y}`;
@@ -171,17 +189,20 @@ function bring_to_life(figure, values) {
   const in_reading_order = [...spots.keys()];
   let current = -1;
 
+  function place_in(svg, spot) {
+    return svg.classList.contains("narrow-view") ? narrow.places[spot.index] : [spot.x, spot.y];
+  }
   function on_screen(svg, spot) {
-    return new DOMPoint(spot.x, spot.y).matrixTransform(svg.getScreenCTM());
+    return new DOMPoint(...place_in(svg, spot)).matrixTransform(svg.getScreenCTM());
   }
   function point_to(index) {
     current = index;
     for (const ring of figure.querySelectorAll(".ring")) ring.remove();
     value.hidden = index < 0;
     if (index < 0) return;
-    const svg = view_of(figure), spot = spots[index];
+    const svg = view_of(figure), spot = spots[index], [x, y] = place_in(svg, spot);
     const ring = document.createElementNS("http://www.w3.org/2000/svg", "circle");
-    const attributes = { class: "ring", cx: spot.x, cy: spot.y, r: 13 };
+    const attributes = { class: "ring", cx: x, cy: y, r: 13 };
     for (const [name, to] of Object.entries(attributes)) ring.setAttribute(name, to);
     svg.append(ring);
     value.textContent = spot.text;
@@ -231,10 +252,12 @@ function styles_of_charts() {
 
 function as_file(figure) {
   const chart_styles = styles_of_charts();
-  const shown = view_of(figure), [width, height] = shown.dataset.whole.split(" ");
+  const shown = figure.querySelector(".both-view") || view_of(figure), [width, height] = shown.dataset.whole.split(" ");
   const svg = shown.cloneNode(true);
   for (const name of [...svg.attributes].map((attribute) => attribute.name)) svg.removeAttribute(name);
   for (const ring of svg.querySelectorAll(".ring")) ring.remove();
+  svg.insertAdjacentHTML("beforeend", shown.dataset.words || "");
+  svg.prepend(own_definitions(svg));
   const title = document.createElementNS(SVG, "title"), described = document.createElementNS(SVG, "desc");
   title.textContent = title_of(figure);
   described.textContent = `${title_of(figure)}. ${shown.getAttribute("aria-label")}`;
@@ -255,6 +278,15 @@ function as_file(figure) {
   const markup = new XMLSerializer().serializeToString(svg);
   const coloured = markup.replace(/var\((--c\d+)\)/g, (_, name) => colours.getPropertyValue(name).trim());
   return { width, height, markup: coloured };
+}
+
+// The markers and clips that the charts of the page share, as far as this chart has them.
+function own_definitions(svg) {
+  const links = [...svg.querySelectorAll("[href], [clip-path]")].map((part) =>
+    part.getAttribute("href") || part.getAttribute("clip-path").slice(4, -1));
+  const definitions = document.createElementNS(SVG, "defs");
+  definitions.append(...[...new Set(links)].map((link) => document.querySelector(link).cloneNode(true)));
+  return definitions;
 }
 
 async function save(figure, format) {
@@ -445,8 +477,8 @@ async function unpacked() {
   try {
     const packed = Uint8Array.from(atob(document.getElementById("data").textContent), (letter) => letter.charCodeAt(0));
     const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-    const { sides, figures, kinds, values } = JSON.parse(await new Response(stream).text());
-    return { sides, values, rows: rows_of(figures, kinds) };
+    const { sides, figures, kinds, charts } = JSON.parse(await new Response(stream).text());
+    return { sides, charts, rows: rows_of(figures, kinds) };
   } catch (error) {
     const message = `The table needs a browser of 2023 or later (${error.message}). The result file has every figure.`;
     document.getElementById("found").textContent = message;
@@ -458,9 +490,23 @@ async function unpacked() {
 // and what its figures count: a time, bytes, ...
 function rows_of({ names, counters, cells, ratios }, kinds) {
   const row_in = (columns, index) => (columns[0][index] === null ? null : columns.map((column) => column[index]));
+  for (const side of cells) around_medians(side, [0, 3]);
+  for (const side of ratios) around_medians(side, [0]);
   return names.map((name, index) => [
     name, counters[index], cells.map((side) => row_in(side, index)), ratios.map((side) => row_in(side, index)),
     counters[index] ? kinds[counters[index]] : "time"]);
+}
+
+// The two columns after each of these are told by their distance from it, in ten-thousandths of it.
+function around_medians(columns, medians) {
+  for (const median of medians) {
+    for (const end of [median + 1, median + 2]) {
+      columns[end] = columns[end].map((distance, index) => {
+        const middle = columns[median][index];
+        return distance === null || !middle ? distance : middle * (1 + distance / 1e4);
+      });
+    }
+  }
 }
 
 function make_table(data) {
