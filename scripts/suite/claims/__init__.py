@@ -57,15 +57,16 @@ class ClaimVerdict:
 
 
 def counted(judged: Sequence[ClaimVerdict]) -> str:
-    """How many hold, as a sentence without its full stop."""
-    number = Counter(claim.verdict for claim in judged)
-    parts = {
-        HOLDS: "holds here" if number[HOLDS] == 1 else "hold here",
-        HOLDS_BUT: "with a condition",
-        DOES_NOT_HOLD: "does not" if number[DOES_NOT_HOLD] == 1 else "do not",
+    """How many have each verdict, as a sentence without its full stop."""
+    number = Counter("" if claim.verdict in OPEN else claim.verdict for claim in judged)
+    verbs = {  # for one, for several
+        HOLDS: ("holds here", "hold here"),
+        HOLDS_BUT: ("with a condition",) * 2 if number[HOLDS] else ("holds with a condition", "hold with a condition"),
+        DOES_NOT_HOLD: ("does not", "do not") if number[HOLDS] or number[HOLDS_BUT] else ("does not hold", "do not hold"),
+        "": ("has no verdict", "have no verdict"),
     }
-    results = phrases.joined([f"{number[verdict]} {part}" for verdict, part in parts.items() if number[verdict]])
-    return f"Of {len(judged)} common claims about stack and heap, {results}"
+    parts = [phrases.count(number[verdict], *verb) for verdict, verb in verbs.items() if number[verdict]]
+    return f"Of {len(judged)} common claims about stack and heap, {phrases.joined(parts)}"
 
 
 def verdicts(run: Run) -> list[ClaimVerdict]:

@@ -134,8 +134,9 @@ def _run(options: argparse.Namespace, root: Path, build: Builder, status: Consol
     smoke = plan.program.profile == SMOKE
     if not smoke:
         _print_findings(run)
+        _print_claim_counts(run, options.out)
     if not options.no_figures and (page := draw(run)) is not None:
-        print(f"report, with the verdicts on common claims about stack and heap: {page}")
+        print(f"report: {page}")
     if smoke:
         _print_whether_all_works(run, plan)
     return SOME_FAILED if run.failed else SUCCESS
@@ -296,6 +297,12 @@ def _print_findings(run: Run) -> None:
     for line in summary.caveats(run):
         console.print(line, markup=False, soft_wrap=True)
     console.print(f"results: {run.path}", markup=False, soft_wrap=True)
+
+
+def _print_claim_counts(run: Run, out: Path | None) -> None:
+    judged = claims.verdicts(run)
+    if any(claim.verdict not in claims.OPEN for claim in judged):
+        print(f"{claims.counted(judged)}: scripts/claims{f' {out}' if out else ''} says why")
 
 
 def _print_whether_all_works(run: Run, plan: scheduler.Plan) -> None:

@@ -342,8 +342,8 @@ def test_the_title_about_all_claims_counts_their_verdicts() -> None:
     hold, conditional, refuted = (counts[verdict] for verdict in (claims.HOLDS, claims.HOLDS_BUT, claims.DOES_NOT_HOLD))
     assert min(hold, conditional, refuted) > 1
     assert title(run, "claims") == (
-        f"Of {len(claims.CLAIMS)} common claims about stack and heap, {hold} hold here, {conditional} with a condition "
-        f"and {refuted} do not"
+        f"Of {len(claims.CLAIMS)} common claims about stack and heap, {hold} hold here, {conditional} with a condition, "
+        f"{refuted} do not and {len(claims.CLAIMS) - hold - conditional - refuted} have no verdict"
     )
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -472,6 +473,21 @@ def test_a_struct_that_is_passed_in_two_ways_leaves_the_claim_open(tmp_path: Pat
     assert verdict_of("arguments-on-stack", read_run(tmp_path / "run.json")).verdict == UNDECIDED
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "sentence"),
+    [
+        ({HOLDS: 11, HOLDS_BUT: 14, DOES_NOT_HOLD: 4}, "11 hold here, 14 with a condition and 4 do not"),
+        ({HOLDS: 1, DOES_NOT_HOLD: 1, UNDECIDED: 1, NOT_MEASURED: 2}, "1 holds here, 1 does not and 3 have no verdict"),
+        ({HOLDS_BUT: 1, NOT_MEASURED: 1}, "1 holds with a condition and 1 has no verdict"),
+        ({DOES_NOT_HOLD: 2}, "2 do not hold"),
+    ],
+)
+def test_the_verdicts_are_counted_in_a_sentence(tmp_path: Path, verdicts: Mapping[str, int], sentence: str) -> None:
+    known = verdict_of("strings-on-heap", make_run(tmp_path, CASES["strings-on-heap"][HOLDS]))
+    judged = [replace(known, verdict=verdict) for verdict, number in verdicts.items() for _ in range(number)]
+    assert claims.counted(judged) == f"Of {len(judged)} common claims about stack and heap, {sentence}"
+
+
 def test_the_command_prints_all_claims_or_the_chosen_claims(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -481,8 +497,12 @@ def test_the_command_prints_all_claims_or_the_chosen_claims(
     everything = capsys.readouterr().out
     assert "only from 16 characters on" in everything
     assert everything.splitlines()[-1] == f"holds, but: 1; not measured: {len(claims.CLAIMS) - 1}"
+    assert max(map(len, everything.splitlines())) <= 100
     assert command.main([file, "--claim", "strings-on-heap"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "holds, but: 1"
+    without = capsys.readouterr().out
+    assert without.splitlines()[-1] == "holds, but: 1" and "relative to that" not in without
+    assert command.main([file, "--claim", "strings-on-heap", "--details"]) == 0
+    assert "relative to that" in capsys.readouterr().out
 
 
 def test_a_run_without_a_claim_that_can_be_judged_is_refused(
