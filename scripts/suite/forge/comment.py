@@ -43,7 +43,7 @@ def _on_github(job: Job, marker: str, body: str) -> None:
         login = BOT  # a job's own token has no user
     comments = [json.loads(line) for line in listed.splitlines() if line]
     # Anybody can write the marker: the comments of others stay as they are.
-    own = [id for id, author, first in comments if author == login and first.strip() == marker]
+    own = [id for id, author, first in comments if author == login and (first or "").strip() == marker]
     where = ("PATCH", f"{folder}/comments/{own[0]}") if own else ("POST", f"{folder}/{job.change}/comments")
     _gh("--method", *where, "--input", "-", "--silent", content=json.dumps({"body": body}))
 

@@ -9,10 +9,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from markupsafe import escape
+from markupsafe import Markup, escape
 
 from suite.base import phrases
 from suite.base.files import write_json, write_whole
+from suite.base.text import printable
 from suite.history import check, store
 from suite.history.check import (
     ACCEPTED,
@@ -35,7 +36,8 @@ MOST_CHARTS = 40  # of a state: the others are in the table
 COLOURS = {"worse": "red", "missing": "orange", EARLY_WARNING: "yellow", "no regressions": "brightgreen"}
 _RGB = {"red": "#c8382b", "orange": "#b25a00", "yellow": "#8a6d00", "brightgreen": "#2f7d1e", "lightgrey": "#666b70"}
 _UNITS = {store.RATIO: "times the reference", store.CYCLES: "cycles", store.NS: "ns"}
-_LETTER = 6.6  # of the badge's text, in pixels on average
+# Widths of letters in the badge's text, in pixels: most are about as wide as the first.
+_LETTER, _LETTERS = 6.8, {**dict.fromkeys("il", 3.1), **dict.fromkeys("frtj ", 4.3), "s": 5.7, "m": 10.7, "w": 9.0}
 _CLASSES = {WORSE: "does-not-hold", EARLY_WARNING: "holds-but", BETTER: "holds"}
 
 
@@ -100,7 +102,16 @@ class Group:
         by_family = groupby(ordered, lambda series: series.name.partition("/")[0])
         return [(name, list(found)) for name, found in by_family]
 
-    @property
+    def notes_on(self, series: JudgedSeries) -> list[tuple[str, Annotation]]:
+        """The annotations of a series that do not stand at its changes already."""
+        told = {note for change in series.changes for note in change.notes}
+        return [
+            (where, annotation)
+            for where, annotation in self.remarks
+            if annotation.speaks_of(series.name) and annotation.text not in told
+        ]
+
+    @cached_property
     def remarks(self) -> list[tuple[str, Annotation]]:
         """The annotations of these runs, the newest first, and where they stand."""
         placed = [(annotation.place_in(self.judgement.runs), annotation) for annotation in self.annotations]
@@ -137,7 +148,9 @@ def write(groups: Sequence[Group], title: str, folder: Path) -> Path:
 
 
 def _page(group: Group, groups: Sequence[Group], title: str) -> str:
-    made = environment({"tint": lambda state: _CLASSES.get(state, ""), "number": lambda value: f"{value:.4g}"})
+    made = environment({
+        "tint": lambda state: _CLASSES.get(state, ""), "number": lambda value: f"{value:.4g}", "name": _breaking,
+    })  # fmt: skip
     page = made.get_template("history.html.j2").render(
         title=title,
         group=group,
@@ -157,6 +170,11 @@ def _page(group: Group, groups: Sequence[Group], title: str) -> str:
     return INDENT.sub("\n", page)
 
 
+def _breaking(name: str) -> Markup:
+    """A series' name, which breaks only where a part of it ends."""
+    return Markup("/<wbr>").join(printable(part) for part in name.split("/"))
+
+
 # ---- the badge
 
 
@@ -166,7 +184,7 @@ def colour_of(state: str) -> str:
 
 def badge(state: str) -> str:
     """As other badges look: a label on grey, and the state on its colour."""
-    widths = [round(_LETTER * len(text)) + 12 for text in (LABEL, state)]
+    widths = [round(sum(_LETTERS.get(letter, _LETTER) for letter in text)) + 12 for text in (LABEL, state)]
     total, (left, right) = sum(widths), widths
     texts = "".join(
         f'<text x="{x}" y="14" textLength="{width - 12}">{escape(text)}</text>'

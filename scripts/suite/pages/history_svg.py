@@ -16,6 +16,7 @@ from suite.history.check import JudgedSeries
 from suite.history.store import Annotation, Array
 
 WIDTH, HEIGHT = 1000, 100  # of the drawing; the page stretches both
+EDGE = 25  # beside the first and the newest run, so that no dot is cut off
 _LABEL_WIDTH = 9.0  # percent of the chart's width: labels that are closer overlap on a phone
 
 
@@ -38,7 +39,7 @@ class SeriesChart:
 
 def chart(series: JudgedSeries, annotations: Sequence[Annotation]) -> SeriesChart:
     levels = view.levels_of(series)
-    low, high = view.reach_of(series.values, levels)
+    low, high = view.reach_of(series, levels)
     places, heights = _scaled(series.values, low, high)
     inside = (series.values >= low) & (series.values <= high)
     parts = [
@@ -52,12 +53,12 @@ def chart(series: JudgedSeries, annotations: Sequence[Annotation]) -> SeriesChar
     if series.early:
         parts.append(_dots("early", places[-1:], heights[-1:]))
     dates = [series.runs[index].measured[:10] for index in sorted({0, len(series.runs) // 2, len(series.runs) - 1})]
-    return SeriesChart(_svg(parts), f"{low:.4g}", f"{high:.4g}", _marks(series), tuple(dates))
+    return SeriesChart(_svg(parts), f"{low:.4g}", f"{high:.4g}", _marks(series, places), tuple(dates))
 
 
 def sparkline(series: JudgedSeries) -> Markup:
     levels = view.levels_of(series)
-    low, high = view.reach_of(series.values, levels)
+    low, high = view.reach_of(series, levels)
     places, heights = _scaled(series.values, low, high)
     line = f'<path class="line" d="M{" ".join(f"{x},{y}" for x, y in zip(places, heights))}"/>'
     state = "early" if series.early else "newest"
@@ -72,7 +73,7 @@ def _svg(parts: Sequence[str]) -> Markup:
 
 def _scaled(values: Array, low: float, high: float) -> tuple[Array, Array]:
     """Whole numbers from left to right and from top to bottom. Values beyond the axis lie on its edge."""
-    places = np.array([WIDTH / 2]) if len(values) == 1 else np.linspace(10, WIDTH - 10, len(values))
+    places = np.array([WIDTH / 2]) if len(values) == 1 else np.linspace(EDGE, WIDTH - EDGE, len(values))
     heights = HEIGHT * (high - np.clip(values, low, high)) / (high - low)
     return places.round().astype(int), heights.round().astype(int)
 
@@ -97,11 +98,11 @@ def _levels(levels: Sequence[view.Level], places: Array, low: float, high: float
     return f'<path class="level" d="{"".join(lines)}"/>'
 
 
-def _marks(series: JudgedSeries) -> tuple[Mark, ...]:
+def _marks(series: JudgedSeries, places: Array) -> tuple[Mark, ...]:
     """The sizes of the changes, without those that would overlap; the newest first, because it matters most."""
     marks: list[Mark] = []
     for change in reversed(series.changes):
-        place = 100 * (change.index - 0.5) / max(1, len(series.values) - 1)
+        place = float(np.interp(change.index - 0.5, range(len(places)), places)) / WIDTH * 100
         if all(abs(place - mark.place) > _LABEL_WIDTH for mark in marks):
             size = f"{100 * (change.size.median - 1):+.1f} %".replace("-", "\N{MINUS SIGN}")
             marks.append(Mark(min(max(place, 4.0), 96.0), size))

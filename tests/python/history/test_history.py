@@ -639,7 +639,7 @@ def test_page_writes_a_site_and_refuses_an_empty_record(
     assert call("page", "--out", tmp_path / "site", "--title", "Ours <b>") == 0
     assert capsys.readouterr().out == f"{tmp_path / 'site' / 'index.html'}: 1 worse\n"
     page = (tmp_path / "site" / "index.html").read_text()
-    assert f"<h3>{NAME}</h3>" in page and "Ours &lt;b&gt;" in page
+    assert f"<h3>{NAME}</h3>" in page.replace("/<wbr>", "/") and "Ours &lt;b&gt;" in page
     assert {file.name for file in (tmp_path / "site").iterdir()} == {"index.html", "badge.svg", "badge.json"}
 
 

@@ -71,7 +71,7 @@ def _values(page: Page, axes: Any, series: JudgedSeries) -> None:
     values = series.values
     colour = page.mark(BenchmarkName.parse(series.name.partition(" ")[0]).strategy or "none").colour(page.look.theme)
     levels = view.levels_of(series)
-    low, high = view.reach_of(values, levels)
+    low, high = view.reach_of(series, levels)
     axes.set_ylim(low, high)
     axes.set_xlim(-0.02 * len(values) - 0.5, len(values) - 0.5 + 0.02 * len(values))
     size = matplotlib.rcParams["lines.markersize"] * (0.45 if len(values) > _MANY_RUNS else 0.7)
