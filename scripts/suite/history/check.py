@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -32,7 +32,7 @@ EARLIER_RUNS = 2  # at least, before the newest run gives an early warning
 WORSE, ACCEPTED, BETTER, UNDONE = "worse", "accepted", "better", "undone"
 EARLY_WARNING, NO_CHANGE, NO_VERDICT = "early warning", "no change", "no verdict yet"
 
-Intervals = Callable[[Entry], Mapping[str, Estimate]]  # of the series of a run
+Intervals = Callable[[Entry, Collection[str]], Mapping[str, Estimate]]  # of these series of a run
 
 
 @dataclass(frozen=True)
@@ -219,34 +219,31 @@ def _early_warnings(
     least_change: float,
     intervals: Intervals,
 ) -> dict[int, EarlyWarning]:
-    newest, warnings = table.runs[-1], {}
-    of_run: dict[int, Mapping[str, Estimate]] = {}
-
-    def interval(run: Entry, name: str) -> Estimate | None:
-        if run.id not in of_run:  # only where a median stands out: unpacking takes its time
-            of_run[run.id] = intervals(run)
-        return of_run[run.id].get(name)
-
-    for which, (name, metric) in enumerate(zip(table.names, table.metrics)):
+    newest = table.runs[-1]
+    levels = {}  # by series, where the newest median stands out: unpacking intervals takes its time
+    for which, metric in enumerate(table.metrics):
         runs, values = table.series(which)
         start = level_starts.get(which, 0)
-        earlier = runs[start:-1]
-        if runs[-1] != newest or len(earlier) < EARLIER_RUNS:
-            continue
-        if not _beyond(metric, float(values[-1]), values[start:-1], least_change):
-            continue
-        own = interval(newest, name)
-        before = [found for run in earlier if (found := interval(run, name))]
+        if runs[-1] == newest and len(runs) - start > EARLIER_RUNS:
+            if _beyond(metric, float(values[-1]), values[start:-1], least_change):
+                levels[which] = runs[start:]
+    names = {table.names[which] for which in levels}
+    of_run = {run.id: intervals(run, names) for run in {run.id: run for runs in levels.values() for run in runs}.values()}
+    warnings = {}
+    for which, runs in levels.items():
+        name, metric = table.names[which], table.metrics[which]
+        own = of_run[newest.id].get(name)
+        before = [of_run[run.id][name] for run in runs[:-1] if name in of_run[run.id]]
         if own is None or not before:
             continue
         ends = [found.high if metric.more_is_worse else found.low for found in before]
         if not _beyond(metric, own.low if metric.more_is_worse else own.high, np.array(ends), least_change):
             continue
-        place = len(runs) - 1
-        if any(annotation.speaks_of(name) and _is_beside(annotation, runs, place) for annotation in accepting):
+        all_runs = table.series(which)[0]
+        if any(note.speaks_of(name) and _is_beside(note, all_runs, len(all_runs) - 1) for note in accepting):
             continue
         bound = max(ends) if metric.more_is_worse else min(ends)
-        value = replace(own, median=float(values[-1]))
+        value = replace(own, median=float(table.values[-1, which]))
         warnings[which] = EarlyWarning(
             name, metric, store.unit_of(metric, newest.unit), newest, value, bound, len(before)
         )

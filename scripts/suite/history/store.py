@@ -13,7 +13,7 @@ import json
 import re
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -278,14 +278,18 @@ def medians_of(unit: str, numbers: Numbers, reference: Numbers | None) -> Array:
     return np.array([_median(values) for values in ratios])
 
 
-def intervals_of(unit: str, numbers: Numbers, reference: Numbers | None) -> dict[str, Estimate]:
-    """The interval of each series that has a value, over the processes of the run."""
+def intervals_of(
+    unit: str, numbers: Numbers, reference: Numbers | None, names: Collection[str]
+) -> dict[str, Estimate]:
+    """The interval of each of these series that has a value, over the processes of the run."""
     own, base = _alike(unit, numbers, reference)
+    measured = {name: _positive(own[name]).tolist() for name in names if name in own}
     if base is None:
-        measured = {name: _positive(values).tolist() for name, values in own.items()}
         return {name: estimate_median(values) for name, values in measured.items() if values}
-    pairs = {name: (_positive(own[name]).tolist(), _positive(base[name]).tolist()) for name in own if name in base}
-    return {name: estimate_ratio(above, below) for name, (above, below) in pairs.items() if above and below}
+    beside = {name: _positive(base[name]).tolist() for name in measured if name in base}
+    return {
+        name: estimate_ratio(measured[name], below) for name, below in beside.items() if measured[name] and below
+    }
 
 
 def _alike(
@@ -630,9 +634,9 @@ class History:
         own = Numbers.unpacked(self._layout(layout), samples)
         return own, Numbers.unpacked(self._layout(reference_layout), reference_samples) if reference_layout else None
 
-    def intervals(self, run: Entry) -> dict[str, Estimate]:
-        """The interval of each series of a run."""
-        return intervals_of(run.unit, *self.samples(run))
+    def intervals(self, run: Entry, names: Collection[str]) -> dict[str, Estimate]:
+        """The intervals of these series of a run."""
+        return intervals_of(run.unit, *self.samples(run), names)
 
     def _layout(self, id: int) -> Layout:
         content = self.connection.execute("SELECT content FROM layout WHERE id = ?", (id,)).fetchone()[0]

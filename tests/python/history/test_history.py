@@ -450,6 +450,10 @@ def test_a_warning_of_a_long_history_is_of_the_newest_level(
     with store.opened(tmp_path / "history.sqlite") as record:
         (warning,) = judged(record).early_warnings
     assert (warning.name, warning.earlier, warning.newest.id) == (NAME, 12, 25)
+    assert call("annotate", "2024-01-02", "long before this level") == 0
+    capsys.readouterr()
+    with store.opened(tmp_path / "history.sqlite") as record:
+        assert judged(record).early_warnings == [warning]
     assert 1.1 < warning.least_ratio < 1.15
     assert call("trend", NAME) == 0
     first, better, warned = capsys.readouterr().out.splitlines()
@@ -463,11 +467,11 @@ def test_a_run_whose_interval_reaches_the_earlier_runs_gives_no_warning(
     kept(SAME, SAME, LOUD)
     with store.opened(tmp_path / "history.sqlite") as record:
         table = record.table(record.runs())
-        intervals = {run.id: record.intervals(run) for run in table.runs}
-    assert len(check.judge(table, [], 0.02, lambda run: intervals[run.id]).early_warnings) == 1
+        intervals = {run.id: record.intervals(run, table.names) for run in table.runs}
+    assert len(check.judge(table, [], 0.02, lambda run, names: intervals[run.id]).early_warnings) == 1
     (newest, *_) = [run.id for run in reversed(table.runs)]
     intervals[newest] = {name: replace(value, low=value.low * 0.75) for name, value in intervals[newest].items()}
-    assert check.judge(table, [], 0.02, lambda run: intervals[run.id]).early_warnings == []
+    assert check.judge(table, [], 0.02, lambda run, names: intervals[run.id]).early_warnings == []
 
 
 def test_less_is_a_warning_where_more_is_better(tmp_path: Path, kept: Callable[..., list[Path]]) -> None:
@@ -480,7 +484,7 @@ def test_less_is_a_warning_where_more_is_better(tmp_path: Path, kept: Callable[.
         turned = store.SeriesTable(table.runs, table.names, (more_is_better,) * len(table.names), falling)
         intervals = {run.id: dict(zip(table.names, map(estimate_median, values[:, None].tolist())))
                      for run, values in zip(table.runs, falling)}  # fmt: skip
-    result = check.judge(turned, [], 0.02, lambda run: intervals[run.id])
+    result = check.judge(turned, [], 0.02, lambda run, names: intervals[run.id])
     assert len(result.early_warnings) == len(table.names)
     assert all("or less in" in check.warning_text(warning) for warning in result.early_warnings)
 
@@ -939,7 +943,7 @@ def test_a_crash_in_the_middle_of_adding_loses_no_data(kept: Callable[..., list[
 # ---- a long history
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_long_history_stays_small_and_is_judged_soon(tmp_path: Path, call: Call) -> None:
     """A tenth of the size that history_scale.py measures, with a tolerance for a busy machine."""
     run = tmp_path / "run.json"

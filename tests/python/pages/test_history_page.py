@@ -6,7 +6,7 @@ import json
 import re
 import sqlite3
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -61,8 +61,8 @@ class Kept(History):
         rows = np.array([[column[entry.id - 1] for column in self.columns.values()] for entry in runs])
         return SeriesTable(tuple(runs), tuple(self.columns), (Metric(),) * len(self.columns), rows)
 
-    def intervals(self, run: Entry) -> dict[str, Estimate]:
-        return {name: estimate_median([column[run.id - 1]]) for name, column in self.columns.items()}
+    def intervals(self, run: Entry, names: Collection[str]) -> dict[str, Estimate]:
+        return {name: estimate_median([self.columns[name][run.id - 1]]) for name in names}
 
 
 def record(columns: Mapping[str, Sequence[float]], *remarks: Annotation, entries: Sequence[Entry] = ()) -> Kept:
@@ -164,7 +164,7 @@ def test_each_machine_has_its_page_until_it_retires(tmp_path: Path) -> None:
 def test_a_chart_has_a_dot_for_each_run_a_line_for_each_level_and_all_inside() -> None:
     noted = Annotation(5, None, None, "", False, "x")
     table = record({"a/x": [*values(1.3)[:-1], 500.0]}).table(list(map(run, range(RUNS))))
-    (series,) = check.judge(table, [noted], 0.02, lambda _: {}).series
+    (series,) = check.judge(table, [noted], 0.02, lambda run, names: {}).series
     drawn = history_svg.chart(series, [noted])
     svg = ElementTree.fromstring(str(drawn.svg))
     paths = {str(path.get("class")): str(path.get("d")) for path in svg}
