@@ -13,7 +13,7 @@ from suite.base.cli import RUN_HELP, SUCCESS, OneLineParser, answer, label, late
 from suite.base.errors import BadInput
 from suite.charts.across import overlay
 from suite.results.read import read_run
-from suite.results.run_names import with_labels
+from suite.results.run_names import MOST_RUNS, with_labels
 
 PROGRAM = "scripts/plot"
 _PORTRAITS = ", ".join(charts.names_for(charts.PORTRAIT))
@@ -28,7 +28,7 @@ def make_parser() -> OneLineParser:
         f"Charts of several runs: {', '.join(overlay.names())}.",
     )
     add = parser.add_argument
-    add("runs", metavar="RUN", type=Path, nargs="*", help=f"{RUN_HELP}; at most {overlay.MOST_RUNS}")
+    add("runs", metavar="RUN", type=Path, nargs="*", help=f"{RUN_HELP}; at most {MOST_RUNS}")
     add(
         "--label",
         metavar="NAME",
@@ -110,8 +110,8 @@ def _check_size(options: argparse.Namespace) -> None:
 
 
 def _check_overlays(options: argparse.Namespace) -> None:
-    if len(options.runs) > overlay.MOST_RUNS:
-        raise BadInput(f"one chart shows at most {overlay.MOST_RUNS} runs, got {len(options.runs)}")
+    if len(options.runs) > MOST_RUNS:
+        raise BadInput(f"one chart shows at most {MOST_RUNS} runs, got {len(options.runs)}")
     single = [name for name in options.chart or () if name not in overlay.names()]
     if single:
         names = ", ".join(overlay.names())

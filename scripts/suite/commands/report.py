@@ -9,9 +9,8 @@ from pathlib import Path
 
 from suite.base.cli import RUN_HELP, SUCCESS, OneLineParser, answer, label, latest_run
 from suite.base.errors import BadInput
-from suite.pages import report
 from suite.results.read import read_run
-from suite.results.run_names import with_labels
+from suite.results.run_names import MOST_RUNS, with_labels
 
 PROGRAM = "scripts/report"
 
@@ -24,7 +23,7 @@ def make_parser() -> OneLineParser:
         epilog="Exit codes: 0 on success, 2 bad input.",
     )
     add = parser.add_argument
-    add("runs", metavar="RUN", type=Path, nargs="*", help=f"{RUN_HELP}; at most {report.MOST_RUNS}")
+    add("runs", metavar="RUN", type=Path, nargs="*", help=f"{RUN_HELP}; at most {MOST_RUNS}")
     add(
         "--label",
         metavar="NAME",
@@ -48,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _report(files: Sequence[Path], labels: Sequence[str], out: Path | None) -> int:
+    from suite.pages import report  # takes a second, and --help does without it
+
     runs = with_labels([read_run(path) for path in files], labels)
     file = out or runs[0].path.parent / "report.html"
     if any(file.resolve() == run.path.resolve() for run in runs):

@@ -33,10 +33,8 @@ from suite.results.caches import reported_text
 from suite.results.end_to_end import is_of_program
 from suite.results.metrics import kind_of, metrics_in
 from suite.results.model import DISTURBANCES, MADE_BY_THIS_SUITE, Benchmark, Run, Unit
-from suite.results.run_names import names_of
+from suite.results.run_names import MOST_RUNS, names_of
 from suite.stats.estimates import Estimate, estimate_median, estimate_ratio
-
-MOST_RUNS = 6  # more columns than that nobody can read side by side
 
 POSTER = "numbers"  # the chart that the page shows first
 OTHER_CHAPTER = "others"

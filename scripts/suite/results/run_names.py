@@ -11,6 +11,8 @@ from suite.base.errors import BadInput
 from suite.base.text import LONGEST_LABEL, bytes_text, drawable
 from suite.results.model import LABEL, MADE_BY_THIS_SUITE, Run, cache_levels, cpu_model, labelled
 
+MOST_RUNS = 6  # side by side: more lines or columns than that nobody can read
+
 
 @dataclass(frozen=True)
 class _Fact:

@@ -178,14 +178,14 @@ def test_every_shell_script_says_its_version(tmp_path: Path) -> None:
 
 LOADED = """
 import sys
-from suite.commands import claims, compare, doctor, evaluate, export, history, mutate, program, run, verify
+from suite.commands import claims, compare, doctor, evaluate, export, history, mutate, program, report, run, verify
 measured, record = sys.argv[1:]
 export.main(["--to", "bencher", measured])
 claims.main([measured])
 compare.main([measured, measured])
 for words in (["add", measured], ["list"], ["check", "--allow-short"]):
     history.main(["--file", record, *words])
-for command in (doctor, evaluate, mutate, program, run, verify):
+for command in (doctor, evaluate, mutate, program, report, run, verify):
     try:
         command.main(["--help"])
     except SystemExit:

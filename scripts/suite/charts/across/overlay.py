@@ -31,8 +31,6 @@ from suite.results.model import Run
 from suite.results.run_names import names_of, other_differences
 from suite.stats.estimates import CONFIDENCE, Estimate, estimate_median, estimate_ratio, median
 
-FEWEST_RUNS, MOST_RUNS = 2, 6
-
 
 def names() -> list[str]:
     """The charts that several runs can be compared in, in the order of their names."""
