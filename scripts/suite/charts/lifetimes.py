@@ -181,7 +181,7 @@ def _title(profile: Profile) -> str:
     if profile.stack_like.blocks == 0:
         return f"No block of {name} dies last in, first out: a stack would have served none of them"
     if share < FEW:
-        return f"Only {phrases.share(share)} of the blocks of {name} die last in, first out: a stack would not have served the others"
+        return f"Only {phrases.share(share)} of the blocks of {name} die last in, first out: a stack would have served few of them"
     text = f"{phrases.share(share)} of the blocks of {name} die last in, first out: a stack would have served them"
     return text[:1].upper() + text[1:]
 

@@ -208,17 +208,23 @@ def finding(measured: EndToEnd) -> str:
         return f"{name} takes {_times(better[0])}{most}"
     all_judged = len(worse) + len(by_verdict["same"]) == len(measured.compared)
     if worse:
-        none_helps = f"No malloc makes {name} faster than its own: it" if all_judged else name
-        return f"{none_helps} takes {_times(worse[-1])}"
+        if all_judged:
+            with_worst = f"with {phrases.plain(worse[-1].malloc)}, {_figure(worse[-1])} times the CPU time"
+            return f"No malloc makes {name} faster than its own: {with_worst}"
+        return f"{name} takes {_times(worse[-1])}"
     if all_judged:
         return f"No malloc changes the CPU time of {name} by more than {three_figures(100 * measured.threshold)}{phrases.NO_BREAK}%"
-    ratios = {pair.malloc: pair.cpu for pair in measured.compared}
-    text = f"With another malloc, {name} takes {phrases.with_extremes(ratios, three_figures)} times the CPU time"
+    ratios = phrases.span((pair.cpu.median for pair in measured.compared), three_figures)
+    text = f"With another malloc, {name} takes {ratios} times the CPU time"
     return f"{text}; no difference is shown" if by_verdict["undecided"] else f"{text}; not judged"
 
 
 def _times(pair: Compared, figure: str = " the CPU time") -> str:
-    return f"{ratio_text(pair.cpu.median)[:-1]} times{figure} with {phrases.plain(pair.malloc)}"
+    return f"{_figure(pair)} times{figure} with {phrases.plain(pair.malloc)}"
+
+
+def _figure(pair: Compared) -> str:
+    return ratio_text(pair.cpu.median)[:-1]
 
 
 def ratio_text(ratio: float) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 from suite import charts, claims
 from suite.base import phrases
@@ -143,11 +144,13 @@ def test_the_night_names_the_case_that_the_day_would_miss() -> None:
     few, many = Extent(1, 3), Extent(1, 12)
 
     def draw(machine: Extent, look: charts.Look) -> charts.Drawing:
-        drawing = drawn_on(machine, "cost_64b", look.theme, look.size)
+        figure = Figure(figsize=look.sheet.inches, dpi=100)
+        figure.text(0.1, 0.9, "a title", size=20)
+        figure.text(0.1, 0.1, "a footer", size=20)
         if machine == few and look.size == "square":
             for text in ("some words", "other words"):
-                drawing.figure.text(0.5, 0.5, text, size=40)
-        return drawing
+                figure.text(0.5, 0.5, text, size=40)
+        return charts.Drawing(figure, look, "", "", "")
 
     with pytest.raises(AssertionError) as failed:
         expect_least_room(draw, [few, many], [many])
@@ -291,7 +294,7 @@ def test_a_title_that_nobody_can_say_is_found() -> None:
 
 @pytest.mark.parametrize("name", WITH_FINDING)
 def test_a_title_changes_with_the_data(name: str) -> None:
-    changed = title(synthetic.synthetic(ns=another, counted=others), name)
+    changed = unplaced(synthetic.synthetic(ns=another, counted=others), name).title.translate(PLAIN)
     assert usual_title(name) != changed
     assert reason_not_to_say(changed) == ""
 

@@ -38,8 +38,8 @@ def profile_of(blocks: Sequence[Sequence[int]], stack_like: Sequence[Sequence[in
     ("stack_like", "finding"),
     [
         (0, "No block of parse dies last in, first out: a stack would have served none of them"),
-        (4, "Only 0.4 % of the blocks of parse die last in, first out: a stack would not have served the others"),
-        (49, "Only 5 % of the blocks of parse die last in, first out: a stack would not have served the others"),
+        (4, "Only 0.4 % of the blocks of parse die last in, first out: a stack would have served few of them"),
+        (49, "Only 5 % of the blocks of parse die last in, first out: a stack would have served few of them"),
         (50, "5 % of the blocks of parse die last in, first out: a stack would have served them"),
         (600, "60 % of the blocks of parse die last in, first out: a stack would have served them"),
     ],

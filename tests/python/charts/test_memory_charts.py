@@ -37,9 +37,7 @@ def title(
         counted=lambda name: counted(BenchmarkName.parse(name)),
         processes=processes,
     )
-    drawn = charts.draw(run, chart)
-    assert drawn is not None
-    return drawn.title.translate(PLAIN)
+    return chart_checks.title(run, chart)
 
 
 def test_the_title_states_a_frame_whose_cost_grows() -> None:

@@ -10,7 +10,7 @@ from suite import charts
 from suite.base import phrases
 from suite.results import query
 from suite.results.model import Benchmark, BenchmarkName, Sample
-from support import synthetic
+from support import chart_checks, synthetic
 
 MIB = 1 << 20
 
@@ -30,9 +30,7 @@ def title(
         keep=lambda text: text.startswith(OF[name]) and keep(BenchmarkName.parse(text)),
         noise=lambda text, process: 1.0,
     )
-    drawn = charts.draw(run, name)
-    assert drawn is not None
-    return drawn.title.replace(phrases.NO_BREAK, " ")
+    return chart_checks.title(run, name)
 
 
 OF = {name: (f"{chart.family}/",) for name, chart in charts.charts().items()} | {

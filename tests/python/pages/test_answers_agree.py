@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 
@@ -17,13 +18,14 @@ from suite.pages import summary
 from suite.results.control import CONTROL
 from suite.results.model import BenchmarkName, Run
 from support import synthetic
-from support.chart_checks import exact, title, unplaced
+from support.chart_checks import exact, title, undrawn
 
 TIMES = re.compile(r"\d[^;:]* times\b")
 # Their control is not of the operation's time, or is called differently; thread_start's control starts no thread.
 WITHOUT_CONTROL = {"thread_start", "overhead"}
 
 
+@cache
 def machine(ns: Callable[[BenchmarkName], float], *families: str) -> Run:
     def price(name: str) -> float:
         return ns(BenchmarkName.parse(name))
@@ -165,7 +167,7 @@ def test_a_power_of_two_alone_does_not_make_an_answer() -> None:
 
     run = machine(ns, "matrix/")
     assert claim(run, "neighbours-help").verdict == claims.DOES_NOT_HOLD
-    drawing = unplaced(run, "matrix")
+    drawing = undrawn(run, "matrix")
     assert "no measurable difference" in drawing.title or "the same, within the intervals" in drawing.title
     assert "with a power of two, 1,024, 5.0 times" in drawing.caption
 
@@ -177,7 +179,7 @@ def test_what_everybody_writes_makes_the_condition_of_a_shared_ptr() -> None:
     run = machine(ns, "smart_pointer/")
     judged = claim(run, "automatic-is-free")
     assert judged.verdict == claims.HOLDS and "shared ptr(new …) 4.0" in judged.details
-    drawing = unplaced(run, "smart_pointer")
+    drawing = undrawn(run, "smart_pointer")
     assert "unique_ptr and make_shared show no measurable difference" in drawing.title
     assert "shared_ptr(new …) 4.0 times" in drawing.caption.replace(phrases.NO_BREAK, " ")
 

@@ -15,7 +15,7 @@ from matplotlib.text import Text
 
 from suite import charts
 from suite.base import phrases
-from suite.charts.kit import frame
+from suite.charts.kit import forms, frame
 from suite.charts.kit.marks import Mark
 from suite.results.model import Run
 
@@ -39,8 +39,29 @@ def unplaced(run: Run, name: str) -> charts.Drawing:
         return drawn(run, name)
 
 
+@contextlib.contextmanager
+def without_drawing() -> Iterator[None]:
+    """Skips the drawing: titles and subtitles are computed from the data, in a tenth of the time."""
+
+    def nothing(page: frame.Page, *arguments: Any, **_: Any) -> list[Any]:
+        return [mock.MagicMock() for panel in arguments if isinstance(panel, (forms.RowsPanel, forms.LinesPanel))]
+
+    with contextlib.ExitStack() as patches:
+        for name in ("lines", "dots", "guide", "control_line", "shade_under", "name_peaks"):
+            patches.enter_context(mock.patch.object(forms, name, nothing))
+        patches.enter_context(mock.patch.object(frame.Page, "_write", lambda *_, **__: 0.0))
+        patches.enter_context(without_placement())
+        yield
+
+
+def undrawn(run: Run, name: str) -> charts.Drawing:
+    """Its title and caption, without a picture."""
+    with without_drawing():
+        return drawn(run, name)
+
+
 def title(run: Run, name: str) -> str:
-    return unplaced(run, name).title.translate(PLAIN)
+    return undrawn(run, name).title.translate(PLAIN)
 
 
 LONGEST_TITLE, MOST_NUMBERS = 105, 4
