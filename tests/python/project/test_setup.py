@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -528,6 +529,29 @@ def test_an_environment_takes_all_modules_from_pypi(machine: Machine) -> None:
     assert (again.stdout, len(machine.log)) == ("scripts/setup: everything is installed\n", 3)
 
 
+@pytest.mark.nightly
+def test_a_real_python_makes_the_environment(machine: Machine) -> None:
+    """Without a network: pip takes empty modules from a folder."""
+    pytest.importorskip("ensurepip")
+    shutil.copy(ROOT / "requirements.txt", machine.project)
+    wheels = machine.folder / "wheels"
+    wheels.mkdir()
+    for module in ("matplotlib", "numpy", "rich", "jinja2"):
+        with zipfile.ZipFile(wheels / f"{module}-99-py3-none-any.whl", "w") as wheel:
+            wheel.writestr(f"{module}/__init__.py", "")
+            metadata = f"{module}-99.dist-info"
+            wheel.writestr(f"{metadata}/METADATA", f"Metadata-Version: 2.1\nName: {module}\nVersion: 99\n")
+            wheel.writestr(f"{metadata}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            wheel.writestr(f"{metadata}/RECORD", "")
+    write_command(machine.folder / "root/usr/bin/python3", f"exec '{sys.executable}' \"$@\"")
+    offline = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
+    without = machine.setup("--venv", "--for", "run", **offline)
+    assert without.returncode == 2 and "PyPI is not reached or lacks them" in without.stderr
+    done = machine.setup("--venv", "--for", "run", PIP_FIND_LINKS=str(wheels), **offline)
+    assert done.returncode == 0, done.stderr + machine.setup_log
+    assert machine.setup("--for", "run", "--print-python").stdout == f"{machine.project / '.venv/bin/python'}\n"
+
+
 def test_a_dry_run_of_an_environment_makes_none(machine: Machine) -> None:
     done = machine.setup("--venv", "--dry-run")
     assert (done.returncode, machine.log, (machine.project / ".venv").exists()) == (0, [], False)
@@ -543,6 +567,7 @@ def test_without_pypi_an_environment_fails_in_one_line_with_what_to_do(machine: 
         "scripts/setup: missing: module matplotlib, module numpy, module rich, module jinja2; PyPI is not reached or lacks "
         "them (build/setup.log): run scripts/setup without --venv\n")
     assert machine.setup_log.endswith("no network\n")
+    assert not any("apt-get" in call for call in machine.log)
 
 
 def test_modules_that_pypi_does_not_give_are_named_with_the_command(machine: Machine) -> None:
