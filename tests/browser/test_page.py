@@ -113,7 +113,7 @@ def test_an_address_leads_to_its_place(chromium: Browser, full_page: Path) -> No
 
 def chapters(chromium: Browser) -> list[str]:
     """Those that are shown."""
-    return list(chromium.run("return [...document.querySelectorAll('.chapter:not([hidden]) > h2')].map(h => h.textContent)"))
+    return chromium.texts(".chapter:not([hidden]) > h2")
 
 
 def address(chromium: Browser) -> str:
@@ -456,7 +456,7 @@ def test_on_a_phone_a_chart_is_drawn_anew(chromium: Browser, page: Path) -> None
     chromium.press(Keys.END)
     assert chromium.texts(f"{CHART} .value") == chromium.texts(f"{CHART} .spots li:last-child")
     ring, mark = chromium.run(
-        "const ends = ['circle.ring', 'use:last-of-type'].map(kind => document.querySelector(`${arguments[0]} ${kind}`));"
+        "const ends = ['.ring', 'use:last-of-type'].map(kind => document.querySelector(`${arguments[0]} ${kind}`));"
         "return ends.map(part => part.getBoundingClientRect()).map(box => [box.x + box.width / 2, box.y + box.height / 2])",
         f"{CHART} .narrow-view",
     )  # fmt: skip

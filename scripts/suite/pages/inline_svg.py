@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,6 +35,11 @@ class ChartStyles:
     def variable(self, light: str, dark: str) -> str:
         return f"var(--c{self.colours.setdefault((light, dark), len(self.colours))})"
 
+    def dark_of(self, light: str) -> str | None:
+        """The colour on the dark page of a colour that charts had on the light page; None where it is not known."""
+        darks = [pair[1] for pair in self.colours if pair[0] == light]
+        return darks[0] if len(darks) == 1 else None
+
     def class_of(self, style: str) -> str:
         return f"s{self.styles.setdefault(style, len(self.styles))}"
 
@@ -64,7 +68,6 @@ class InlineSvg:
     words: str  # title, subtitle and footer, which the page shows as its own text
     whole: tuple[float, float]  # width and height
     panels: tuple[float, float, float, float]  # the view box without title, subtitle and footer
-    colours: Mapping[str, str]  # the colour on the dark page, by that on the light page
 
 
 class UnlikeThemes(ValueError):
@@ -77,44 +80,43 @@ def inline(light: Drawing, dark: Drawing, styles: ChartStyles) -> InlineSvg:
     pairs = list(itertools.zip_longest(tree.iter(), dark_tree.iter()))
     if any(a is None or b is None or a.tag != b.tag for a, b in pairs):
         raise UnlikeThemes(light.title)
-    colours: dict[str, set[str]] = {}
     for element, twin in pairs:
         for name in _COLOURED:
             if name in element.attrib:
-                for colour, other in zip(*(_COLOUR.findall(part.get(name, "")) for part in (element, twin))):
-                    colours.setdefault(colour, set()).add(other)
                 element.set(name, _merged(element.get(name, ""), twin.get(name, ""), styles))
-    return _inline(light, tree, {colour: dark for colour, (dark, *more) in colours.items() if not more}, styles)
+    return _inline(light, tree, styles)
 
 
-def inline_alike(drawing: Drawing, like: InlineSvg, styles: ChartStyles) -> InlineSvg:
-    """Another drawing of a chart, for the light page, as part of a page. Raises UnlikeThemes where it has other colours."""
-    tree = tidy_tree(drawing, {"Date": None})
-    for element in tree.iter():
-        for name in _COLOURED:
-            if name in element.attrib:
-                light = element.get(name, "")
-                if not set(_COLOUR.findall(light)) <= like.colours.keys():
-                    raise UnlikeThemes(drawing.title)
-                dark = _COLOUR.sub(lambda colour: like.colours[colour[0]], light)
-                element.set(name, _merged(light, dark, styles))
-    made = _inline(drawing, tree, like.colours, styles)
-    return replace(made, markup=_PLACES.sub(_rounded, made.markup))
+def inline_in_known_colours(light: Drawing, styles: ChartStyles) -> InlineSvg:
+    """A chart as part of a page, without its drawing for the dark page: the charts before it had its colours. Raises
+    UnlikeThemes where they had not."""
+    tree = tidy_tree(light, {"Date": None})
+    coloured = [(element, name) for element in tree.iter() for name in _COLOURED if name in element.attrib]
+    used = {colour for element, name in coloured for colour in _COLOUR.findall(element.get(name, ""))}
+    dark_of = {colour: dark for colour in used if (dark := styles.dark_of(colour))}
+    if used - dark_of.keys():
+        raise UnlikeThemes(light.title)
+    for element, name in coloured:
+        style = element.get(name, "")
+        element.set(name, _merged(style, _COLOUR.sub(lambda colour: dark_of[colour[0]], style), styles))
+    return _inline(light, tree, styles)
 
 
-def _inline(
-    drawing: Drawing, tree: ElementTree.Element, colours: Mapping[str, str], styles: ChartStyles
-) -> InlineSvg:
+def in_whole_points(picture: InlineSvg) -> InlineSvg:
+    """For a phone, on which a point is two thirds of a pixel: a fifth smaller."""
+    return replace(picture, markup=_PLACES.sub(_rounded, picture.markup))
+
+
+def _inline(drawing: Drawing, tree: ElementTree.Element, styles: ChartStyles) -> InlineSvg:
     for element in tree.iter():
         if "style" in element.attrib:
             element.set("class", styles.class_of(element.attrib.pop("style")))  # groups of words have no style
     _share_definitions(tree, styles)
     width, height = (float(length) for length in tree.attrib["viewBox"].split()[2:])
     shown = [child for child in tree if child.tag not in ("title", "metadata", "defs")]
-    words, others = (
-        "".join(_markup(child) for child in shown if (child.get("class") == WORDS) == is_words) for is_words in (True, False)
-    )
-    return InlineSvg(_LINES.sub(_joined, others), words, (width, height), _panels(drawing), colours)
+    words = "".join(_markup(child) for child in shown if child.get("class") == WORDS)
+    others = "".join(_markup(child) for child in shown if child.get("class") != WORDS)
+    return InlineSvg(_LINES.sub(_joined, others), words, (width, height), _panels(drawing))
 
 
 def _markup(element: ElementTree.Element) -> str:
@@ -134,7 +136,6 @@ def _merged(light: str, dark: str, styles: ChartStyles) -> str:
 
 
 def _rounded(places: re.Match[str]) -> str:
-    """To whole points, which are two thirds of a pixel of a phone: a fifth smaller."""
     return _DECIMALS.sub(lambda number: f"{float(number[0]):.0f}", places[0])
 
 

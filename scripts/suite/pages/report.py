@@ -28,7 +28,14 @@ from suite.base.text import interval_text, three_figures, time_text
 from suite.charts.kit.frame import Spot
 from suite.pages import own_program, summary
 from suite.pages.html import INDENT, environment, readable, source
-from suite.pages.inline_svg import ChartStyles, InlineSvg, UnlikeThemes, inline, inline_alike
+from suite.pages.inline_svg import (
+    ChartStyles,
+    InlineSvg,
+    UnlikeThemes,
+    in_whole_points,
+    inline,
+    inline_in_known_colours,
+)
 from suite.results.caches import reported_text
 from suite.results.end_to_end import is_of_program
 from suite.results.metrics import kind_of, metrics_in
@@ -292,21 +299,32 @@ def _drawn(sides: Sequence[ReportedRun]) -> DrawnCharts:
 
 
 def _chart(side: ReportedRun, name: str, question: str, styles: ChartStyles) -> ReportChart | None:
-    light, dark = (charts.draw(side.run, name, charts.Look(theme)) for theme in charts.THEMES)
-    if light is None or dark is None:
+    light = charts.draw(side.run, name)
+    if light is None:
         return None
     chart = partial(ReportChart, name, side, question, light.title, light.caption, light.alt, light.spots)
-    try:
-        both = inline(light, dark, styles)
-    except UnlikeThemes:
-        return chart({drawing.look.theme: inline(drawing, drawing, styles) for drawing in (light, dark)})
-    narrow = charts.draw(side.run, name, charts.Look(size=charts.NARROW))
+    views = _views(side.run, name, light, styles)
+    narrow = charts.draw(side.run, name, charts.Look(size=charts.NARROW)) if "both" in views else None
     if narrow is None or [spot.text for spot in narrow.spots] != [spot.text for spot in light.spots]:
-        return chart({"both": both})
+        return chart(views)
     try:
-        return chart({"both": both}, inline_alike(narrow, both, styles), narrow.spots)
+        return chart(views, in_whole_points(inline_in_known_colours(narrow, styles)), narrow.spots)
     except UnlikeThemes:
-        return chart({"both": both})
+        return chart(views)
+
+
+def _views(run: Run, name: str, light: charts.Drawing, styles: ChartStyles) -> dict[str, InlineSvg]:
+    """The picture for both themes, or one for each. Drawing takes most of a page's time, so the chart is drawn for the
+    dark page only where its colours there are not known."""
+    try:
+        return {"both": inline_in_known_colours(light, styles)}
+    except UnlikeThemes:
+        dark = charts.draw(run, name, charts.Look("dark"))
+    assert dark is not None  # whether there are data does not depend on the theme
+    try:
+        return {"both": inline(light, dark, styles)}
+    except UnlikeThemes:
+        return {drawing.look.theme: inline(drawing, drawing, styles) for drawing in (light, dark)}
 
 
 Places = list[tuple[int, int]]
@@ -488,7 +506,9 @@ def _beside_medians(columns: Sequence[Column], *medians: int) -> list[Column]:
     for median in medians:
         for end in (median + 1, median + 2):
             pairs = zip(columns[end], columns[median])
-            changed[end] = tuple(round((value - of) / of * 1e4) if value is not None and of else value for value, of in pairs)
+            changed[end] = tuple(
+                round((value - of) / of * 1e4) if value is not None and of else value for value, of in pairs
+            )
     return changed
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import hashlib
 import json
 import re
@@ -282,15 +281,17 @@ def test_only_the_pages_own_script_may_run() -> None:
 
 # ---- charts in a page
 
+Both = tuple[charts.Drawing, charts.Drawing]
+
 
 @pytest.fixture(scope="module")
-def both() -> tuple[charts.Drawing, charts.Drawing]:
+def both() -> Both:
     light, dark = (charts.draw(synthetic.synthetic(keep=few), "handoff", charts.Look(theme)) for theme in charts.THEMES)
     assert light is not None and dark is not None
     return light, dark
 
 
-def test_both_themes_share_one_picture(both: tuple[charts.Drawing, charts.Drawing]) -> None:
+def test_both_themes_share_one_picture(both: Both) -> None:
     styles = inline_svg.ChartStyles()
     made = inline_svg.inline(*both, styles)
     markup = made.markup + made.words + styles.defined()
@@ -303,7 +304,7 @@ def test_both_themes_share_one_picture(both: tuple[charts.Drawing, charts.Drawin
         assert shown == set(re.findall(r"#[0-9a-f]{6}\b", charts.render(drawn, "svg").decode()))
 
 
-def test_charts_share_definitions_and_every_reference_has_its_target(both: tuple[charts.Drawing, charts.Drawing]) -> None:
+def test_charts_share_definitions_and_every_reference_has_its_target(both: Both) -> None:
     styles = inline_svg.ChartStyles()
     first, second = (inline_svg.inline(*both, styles) for _ in range(2))
     assert first == second
@@ -313,29 +314,34 @@ def test_charts_share_definitions_and_every_reference_has_its_target(both: tuple
     assert "id=" not in first.markup
 
 
-def test_the_drawing_for_a_phone_has_the_figures_and_colours_of_the_chart(
-    both: tuple[charts.Drawing, charts.Drawing],
-) -> None:
+def test_a_chart_in_known_colours_is_drawn_once(both: Both) -> None:
+    styles = inline_svg.ChartStyles()
+    with pytest.raises(inline_svg.UnlikeThemes):
+        inline_svg.inline_in_known_colours(both[0], styles)
+    assert inline_svg.inline(*both, styles) == inline_svg.inline_in_known_colours(both[0], styles)
+    styles.variable("#ffffff", "#000000")  # the page's colour is then two colours in the dark
+    with pytest.raises(inline_svg.UnlikeThemes):
+        inline_svg.inline_in_known_colours(both[0], styles)
+
+
+def test_the_drawing_for_a_phone_has_the_figures_and_labels_of_the_chart(both: Both) -> None:
     narrow = charts.draw(synthetic.synthetic(keep=few), "handoff", charts.Look(size=charts.NARROW))
     assert narrow is not None
     assert [spot.text for spot in narrow.spots] == [spot.text for spot in both[0].spots]
     styles = inline_svg.ChartStyles()
     wide = inline_svg.inline(*both, styles)
-    number = len(styles.colours)
-    made = inline_svg.inline_alike(narrow, wide, styles)
-    assert len(styles.colours) == number
-    assert made.panels[2] < 0.55 * wide.panels[2]
-    labels = {text for part in (made, wide) for text in re.findall(r">([^<>]*[a-z]{3}[^<>]*)</text>", part.markup)}
-    assert labels == set(re.findall(r">([^<>]*[a-z]{3}[^<>]*)</text>", made.markup))
-    with pytest.raises(inline_svg.UnlikeThemes):
-        inline_svg.inline_alike(narrow, dataclasses.replace(wide, colours={}), styles)
+    exact = inline_svg.inline_in_known_colours(narrow, styles)
+    made = inline_svg.in_whole_points(exact)
+    assert made.panels[2] < 0.55 * wide.panels[2] and len(made.markup) < len(exact.markup)
+    labels = [set(re.findall(r">([a-z]{3}[^<>]*)</text>", part.markup)) for part in (wide, made)]
+    assert labels[0] == labels[1] and len(labels[0]) > 5
 
 
 def test_pictures_that_differ_in_more_than_colour_are_both_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, part = synthetic.synthetic(keep=few), synthetic.synthetic(keep=few, mallocs=2)
     draw = charts.draw
 
-    def by_theme(run: Run, name: str, look: charts.Look) -> charts.Drawing | None:
+    def by_theme(run: Run, name: str, look: charts.Look = charts.Look()) -> charts.Drawing | None:
         return draw(whole if look.theme == "light" else part, name, look)
 
     monkeypatch.setattr(charts, "draw", by_theme)
@@ -345,7 +351,7 @@ def test_pictures_that_differ_in_more_than_colour_are_both_shown(monkeypatch: py
     assert len(page.ids) == len(set(page.ids))
 
 
-def test_the_panels_are_shown_and_the_words_kept_for_the_file(both: tuple[charts.Drawing, charts.Drawing]) -> None:
+def test_the_panels_are_shown_and_the_words_kept_for_the_file(both: Both) -> None:
     made = inline_svg.inline(*both, inline_svg.ChartStyles())
     tree = ElementTree.fromstring(f"<svg>{made.markup}{made.words}</svg>")
     left, top, width, height = made.panels

@@ -277,7 +277,7 @@ def lines(
     for axes, panel in zip(all_axes, panels):
         same_axis = [line for sibling in panels if sibling.axis == panel.axis for line in sibling.series]
         limits = _limits(panel.axis, [value for line in same_axis for value in line.values.values()])
-        _value_axis(page, axes.yaxis, panel.axis, limits, _NARROW_LINES if page.look.is_narrow else page.look.sheet.height - _ABOVE_AND_BELOW)
+        _value_axis(page, axes.yaxis, panel.axis, limits, _lines_height(page))
         axes.set_ylim(limits)
         _quantity_axis(page, axes, panel, over, _panel_width(page, len(panels), lines=True) - _TICKS_WIDTH, evenly)
         page.cells.extend(_cells_of_ends(page, panel, over))
@@ -374,7 +374,8 @@ def _key_lines(page: Page, panels: Iterable[LinesPanel]) -> None:
     """Names the lines in the key: beside their ends, a narrow page has no room."""
     for line in {line.name: line for panel in panels for line in panel.series}.values():
         style = line.style or page.mark(line.name)
-        page.add_key(LegendEntry(page.name(line.name), style.marker if line.measured else "", True, style, is_line=True))
+        marker = style.marker if line.measured else ""
+        page.add_key(LegendEntry(page.name(line.name), marker, style=style, is_line=True))
 
 
 def _label_ends(page: Page, axes: Any, panel: LinesPanel, evenly: bool) -> None:
@@ -508,6 +509,10 @@ def name_peaks(page: Page, axes: Any, panel: LinesPanel) -> None:
 
 
 # ---- axes
+
+
+def _lines_height(page: Page) -> float:
+    return _NARROW_LINES if page.look.is_narrow else page.look.sheet.height - _ABOVE_AND_BELOW
 
 
 def _panel_width(page: Page, panels: int, lines: bool = False) -> float:

@@ -63,7 +63,7 @@ function mark_current_chapter() {
   for (const id of links.keys()) watcher.observe(document.getElementById(id));
 }
 
-// ---- the address: #chapter=NAME, #q=TEXT and #chart=NAME, alone or together, are what is chosen; other names are places
+// ---- the address: #chapter=NAME, #q=TEXT and #chart=NAME, alone or together, are what is chosen; others are places
 const CHOICES = ["chapter", "chart", "q"];
 
 function chosen() {
@@ -325,7 +325,7 @@ function three_figures(value) {
 }
 function step_of(steps, value) { return steps.find((step) => value >= step[0]) || steps[steps.length - 1]; }
 
-// A cell's median, low and high: numbers to sort by, how they read, and what they count. `unit`: of the operations' times.
+// A cell's median, low and high: numbers to sort by, how they read, and what they count. `unit`: of times.
 function figure_in(cell, row, unit) {
   const of_operation = !row[1];
   let values = cell.slice(0, 3), steps = STEPS[row[4]] || [[1, ""]], kind = row[4];
@@ -402,7 +402,8 @@ function columns_of(data) {
   const columns = [{ title: "Benchmark", by: (row) => `${row[0]} ${row[1]}`, text: true }];
   data.sides.forEach((letter, side) => {
     columns.push(
-      { title: letter ? `${letter}: median` : "Median", number: true, kind: (row, unit) => measured(row, side, unit, "kind"),
+      { title: letter ? `${letter}: median` : "Median", number: true,
+        kind: (row, unit) => measured(row, side, unit, "kind"),
         by: (row, unit) => measured(row, side, unit, "median") },
       { title: letter ? "±" : "Interval", label: letter ? `${letter}: interval` : "Interval", number: true,
         by: (row, unit) => measured(row, side, unit, "width") });
@@ -543,7 +544,8 @@ function make_table(data) {
   }
   function show_more() {
     const next = rows.slice(shown, shown + PAGE_OF_ROWS);
-    body.append(...next.map((row) => (typeof row === "string" ? heading_of(row, columns) : row_of(data, row, unit.value))));
+    const made = (row) => (typeof row === "string" ? heading_of(row, columns) : row_of(data, row, unit.value));
+    body.append(...next.map(made));
     shown += next.length;
     more.hidden = shown >= rows.length;
     const left = rows.length - shown;
@@ -580,7 +582,8 @@ function in_order(rows, { by, kind, text }, down, unit) {
 function with_headings(rows, { kind }, unit) {
   const kinds = rows.map((row) => (kind && kind(row, unit)) || "");
   if (new Set(kinds).size < 2) return rows;
-  return rows.flatMap((row, place) => (kinds[place] && kinds[place] !== kinds[place - 1] ? [kinds[place], row] : [row]));
+  const begins = (place) => kinds[place] && kinds[place] !== kinds[place - 1];
+  return rows.flatMap((row, place) => (begins(place) ? [kinds[place], row] : [row]));
 }
 function heading_of(kind, columns) {
   const title = element("th", { scope: "rowgroup", colSpan: columns.length, textContent: `In ${kind}` });
