@@ -36,6 +36,7 @@ _LINE = 26.0  # the height of a line above the rows
 _DOT, _BAR = 11.0, 5.0
 _NARROWEST_AXIS = 200.0  # beside words, time, interval and human time
 _TWO_LINES = 43.0  # the height of a row that has room for two
+_NARROW_ROW = 50.0
 _HIGHEST_ROW = {False: 34.0, True: 72.0}  # by whether a row has two lines
 
 
@@ -118,7 +119,7 @@ class _Table:
         heading, top = top - _LINE / 2, top - _LINE
         height = (top - bottom) / len(self.rows)
         columns = self._columns(height)
-        height = min(height, _HIGHEST_ROW[columns.has_two_lines])
+        height = min(height, _NARROW_ROW if self.look.is_narrow else _HIGHEST_ROW[columns.has_two_lines])
         self._headings(columns, heading)
         self._grid(columns, heading, [top - place * height for place in range(len(self.rows))], height)
         for place, row in enumerate(self.rows):
