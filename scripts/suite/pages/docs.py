@@ -16,7 +16,7 @@ from suite.base.blocks import BLOCK, OPENING
 from suite.base.errors import BadInput
 from suite.base.files import write_whole
 from suite.gate.two_files import unlike_facts
-from suite.pages import own_program, report
+from suite.pages import front_page, own_program, report
 from suite.results import numbers
 from suite.results.caches import reported_text
 from suite.results.compact import write_compact
@@ -34,7 +34,8 @@ FIGURES = REFERENCE / "figures"
 # The number of the format stands where the program's build reads it.
 PROGRAM = Path("CMakeLists.txt")
 FORMAT = re.compile(r"^set\(STACKHEAP_FORMAT (\d+)\)", re.MULTILINE)
-CLAIMS, NUMBERS = "claims", "numbers"  # the names of the pages about all claims, and about the poster
+CLAIMS, NUMBERS, METHOD = "claims", "numbers", "method"  # the pages about all claims, the poster, and all families
+STATISTICS = DOCS / "statistics.md"  # has the error rates of the gate and of other tools
 HERO = "numbers"
 # Its further looks, each with the media query of the readers who see it: the first that fits. A phone shows the high page.
 HERO_LOOKS = {
@@ -42,7 +43,8 @@ HERO_LOOKS = {
     "(max-width: 600px)": charts.Look(size=charts.PORTRAIT),
     "(prefers-color-scheme: dark)": charts.Look("dark"),
 }
-GALLERY = ("claims", "stack_price", "chase", "latency")
+SMALL = ("end_to_end", "cost_64b", "stack_price")  # the charts that README shows small, below what draws them
+SMALL_WIDTH = 560  # pixels
 
 
 class BadDocument(BadInput):
@@ -130,8 +132,10 @@ def make(root: Path) -> GeneratedDocuments:
     figures = {_figure_of(name, drawing.look): charts.render(drawing, "svg") for name, drawing in shown.items()}
     further = [drawing for look in HERO_LOOKS.values() if (drawing := charts.draw(run, HERO, look)) is not None]
     figures |= {_figure_of(HERO, drawing.look): charts.render(drawing, "svg") for drawing in further}
+    figures |= {FIGURES / f"{name}.svg": picture for name, picture in front_page.pictures(root, run)}
     chapters = tuple(dict.fromkeys(unit.chapter for unit in run.units))
-    names = [README, *(path for name in (CLAIMS, NUMBERS, *chapters) if (root / (path := DOCS / f"{name}.md")).exists())]
+    further_pages = (CLAIMS, NUMBERS, METHOD, *chapters)
+    names = [README, *(path for name in further_pages if (root / (path := DOCS / f"{name}.md")).exists())]
     pages = {path: _filled(root, path, _blocks(root, run, shown, path, chapters)) for path in names}
     return GeneratedDocuments(pages, figures)
 
@@ -152,7 +156,11 @@ def _blocks(
         "claims": lambda: "\n\n".join(_claims(run, page)),
         "claim counts": lambda: _claim_counts(run, page),
         "numbers": lambda: _numbers(run, page),
-        "gallery": lambda: "\n\n".join(_figure(name, shown[name], page) for name in GALLERY if name in shown),
+        "terminal": lambda: _printed("terminal", front_page.FOUND, page),
+        "findings": lambda: _findings(run),
+        "gate": lambda: _beside_other_tools(root, page),
+        "gate picture": lambda: _printed("gate", front_page.COMPARED, page),
+        **{f"small {name}": _small(name, shown[name], page) for name in SMALL if name in shown},
         "machine": lambda: _machine(run),
         "families": lambda: _families(run, page),
         "programs": lambda: _programs(root),
@@ -249,6 +257,28 @@ def _folded(drawing: charts.Drawing) -> str:
     heading, *rows = (f"| {' | '.join(map(_cell, row))} |" for row in drawing.table)
     lines = (heading, f"|{'---|' * len(drawing.table[0])}", *rows)
     return "\n".join(("<details><summary>values</summary>\n", *lines, "\n</details>"))
+
+
+def _small(name: str, drawing: charts.Drawing, page: Path) -> BlockText:
+    """A chart as a small picture, which leads to the large one."""
+    image = _image(name, drawing, page).replace("<img ", f'<img width="{SMALL_WIDTH}" ')
+    return lambda: f'<a href="{_link(_figure_of(name, drawing.look), page)}">{image}</a>'
+
+
+def _printed(name: str, about: str, page: Path) -> str:
+    """What a command prints, as a picture."""
+    return f'<img src="{_link(FIGURES / f"{name}.svg", page)}" alt="{html.escape(about)}">'
+
+
+def _findings(run: Run) -> str:
+    return "\n".join(f"* {_cell(gist)}" for gist in front_page.surprises(run))
+
+
+def _beside_other_tools(root: Path, page: Path) -> str:
+    headings = ("", "fails a comparison of a program with itself", "beside a busy program", "finds a slowdown of 2 %")
+    rows = front_page.beside_other_tools((root / STATISTICS).read_text(encoding="utf-8"))
+    lines = [f"| {' | '.join(row)} |" for row in (headings, *rows)]
+    return "\n".join((lines[0], "|---|--:|--:|--:|", *lines[1:], "", f"[How this was measured]({_link(STATISTICS, page)})."))
 
 
 def _claim_counts(run: Run, page: Path) -> str:

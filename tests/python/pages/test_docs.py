@@ -254,7 +254,7 @@ def test_another_drawing_library_may_place_letters_differently_but_not_change_th
 
 
 def test_every_block_can_be_generated(root: Path) -> None:
-    names = ("hero", "claims", "claim counts", "gallery", "machine", "families", "numbers", "chapter contention")
+    names = ("hero", "claims", "claim counts", "terminal", "findings", "machine", "families", "numbers", "chapter contention")
     (root / "README.md").write_text("".join(BLOCK.format(name) for name in names))
     assert command.main([], root) == 0
     text = (root / "README.md").read_text()
