@@ -27,10 +27,8 @@ SIGNS = {  # shape, whether it is filled, and colour
     claims.UNDECIDED: ("d", False, QUIET),
     claims.NOT_MEASURED: ("_", True, QUIET),
 }
-_NARROWEST = 300.0  # points for a claim's mark and name
-_SIGN_WIDTH = 24.0  # points of each run's sign where there are several
+_SIGN_WIDTH = 24.0  # points of a sign, and of each run's where there are several
 _ROW_HEIGHT = 32.0  # points, on a narrow page
-_MARGINS = 80.0  # points of the page beside the columns
 
 
 def draw(run: Run, look: Look) -> Drawing | None:
@@ -48,16 +46,17 @@ def draw(run: Run, look: Look) -> Drawing | None:
 
 def _grid(page: Page, judged: Sequence[claims.ClaimVerdict]) -> None:
     """The claims by verdict, in columns from top to bottom."""
-    columns = math.floor((page.look.sheet.width - _MARGINS) / _NARROWEST)
+    columns = math.floor(page.room / (1.3 * _SIGN_WIDTH + max(page.text_width(claim.short) for claim in judged)))
     rows = math.ceil(len(judged) / columns)
     axes = _empty_axes(page, columns, rows)
     for place, claim in enumerate(judged):
         x, y = place // rows, place % rows
-        _draw_sign(page, axes, claim.verdict, x + 0.03, y, 15)
+        step = _SIGN_WIDTH * columns / page.room
+        _draw_sign(page, axes, claim.verdict, x + step / 2, y, 15)
         muted = claim.verdict in claims.OPEN
-        axes.text(x + 0.09, y, claim.short, va="center", color=page.look.quiet if muted else page.look.text)
+        axes.text(x + 1.3 * step, y, claim.short, va="center", color=page.look.quiet if muted else page.look.text)
         but = f" {claim.condition}" if claim.condition else ""
-        page.point_out(axes, x + 0.03, y, f"{claim.statement} {claim.verdict}{but}: {claim.gist}")
+        page.point_out(axes, x + step / 2, y, f"{claim.statement} {claim.verdict}{but}: {claim.gist}")
         page.cells.append(Cell(claim.short, "verdict", claim.verdict))
     for verdict in dict.fromkeys(claim.verdict for claim in judged):
         _add_key(page, verdict)
@@ -124,13 +123,12 @@ def draw_several(runs: Sequence[OverlaidRun], look: Look) -> Drawing | None:
 
 def _grid_of_several(page: Page, rows: Sequence[_Row], shown: Sequence[OverlaidRun]) -> None:
     """From top to bottom in columns, as in the chart of one run's claims."""
-    room = page.look.sheet.width - _MARGINS
-    columns = math.floor(room / (_SIGN_WIDTH * (len(shown) + 0.7) + max(page.text_width(row.short) for row in rows)))
+    columns = math.floor(page.room / (_SIGN_WIDTH * (len(shown) + 0.7) + max(page.text_width(row.short) for row in rows)))
     height = math.ceil(len(rows) / columns)
-    step = _SIGN_WIDTH * columns / room
+    step = _SIGN_WIDTH * columns / page.room
     axes = _empty_axes(page, columns, height)
     for place, row in enumerate(rows):
-        x, y = place // height + 0.03, place % height
+        x, y = place // height + step / 2, place % height
         for number, (verdict, overlaid) in enumerate(zip(row.verdicts, shown)):
             _draw_sign(page, axes, verdict, x + number * step, y, 14)
             page.point_out(axes, x + number * step, y, f"{row.short}, {overlaid.name}: {verdict}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,8 @@ TAIL = 0.005  # of the blocks: the sizes and the lifetimes beyond are a single r
 CUT_SHORT = ("cut off", "most", "disk")
 NEVER_GAP = 0.25  # of a column's width, before the column of the blocks that were never freed
 MOST_ROWS, MOST_LABELS = 15, 7  # of a panel, below a panel
+ROOM_OF_LABELS = 1072.0  # points: the width of the page that this holds for; a narrower page has fewer labels
+BESIDE_PANEL = 100.0  # points, for the labels of the sizes
 LEAST_APART = 0.15  # of a panel's width: the last label of a lifetime and that of the blocks that were never freed
 
 
@@ -66,9 +69,12 @@ def draw(run: Run, look: Look) -> Drawing | None:
     stack_like = f"Stack-like (last in, first out): {phrases.share(profile.stack_like.blocks / profile.allocations)}"
     shown = (("All blocks", grid.blocks, QUIET), (stack_like, grid.stack_like, page.mark(STACK)))
     for axes, (_, cells, mark) in zip(page.panels(*(title for title, _, _ in shown)), shown):
-        _axes(axes, grid, look)
+        _axes(page, axes, grid)
+        cell_width = (page.room / len(shown) - BESIDE_PANEL) / (grid.left(grid.never) + 1)
+        has_room = not page.look.sheet.is_column or cell_width > 1.3 * page.text_width("88")
         for row, column, number in _cells(cells):
-            _cell(page, axes, (grid.left(column), row), number / darkest, _percent(number / profile.allocations), mark)
+            text = _percent(number / profile.allocations) if has_room else ""
+            _cell(page, axes, (grid.left(column), row), number / darkest, text, mark)
             _point_out(page, axes, profile, grid, row, column)
     page.cells += [Cell(name, "share of all blocks", phrases.percent(share)) for name, share in shares(profile).items()]
     subtitle = (
@@ -116,12 +122,13 @@ def _cells(cells: Cells) -> Iterator[tuple[int, int, int]]:
     return ((row, column, number) for row, numbers in enumerate(cells) for column, number in enumerate(numbers) if number)
 
 
-def _axes(axes: Any, grid: Grid, look: Look) -> None:
+def _axes(page: Page, axes: Any, grid: Grid) -> None:
     """An edge stands below, or left of, the cells that begin there."""
-    rows = len(grid.sizes)
-    step = -(-grid.never // (MOST_LABELS - 1))
+    look, rows = page.look, len(grid.sizes)
+    room = page.room / ROOM_OF_LABELS
+    step = math.ceil(grid.never / max(1, math.floor(room * MOST_LABELS) - 1))
     end, right = grid.left(grid.never) + 0.5, grid.left(grid.never) + 1
-    labelled = [place for place in range(0, grid.never, step) if place == 0 or end - place > LEAST_APART * right]
+    labelled = [place for place in range(0, grid.never, step) if place == 0 or end - place > LEAST_APART / room * right]
     axes.set_xlim(0, right)
     axes.set_ylim(0, rows)
     axes.grid(False)

@@ -16,7 +16,7 @@ import matplotlib
 
 from suite.base import phrases
 from suite.base.text import time_text
-from suite.charts.kit.frame import MARGIN, Cell, Drawing, Look, Page
+from suite.charts.kit.frame import Cell, Drawing, Look, Page
 from suite.charts.kit.marks import OF_KIND, Mark
 from suite.results import numbers
 from suite.results.model import Run, cpu_model
@@ -64,7 +64,7 @@ class _Poster(Page):
     def _size_of_title(self) -> float:
         """The size at which the title fits in a line, or in two where the letters of one line were too small."""
         width = self.text_width(numbers.TITLE, size=_LETTERS * self.look.scale, weight="bold")
-        size = 0.94 * _LETTERS * (self.look.sheet.width - 2 * MARGIN) / width
+        size = 0.94 * _LETTERS * self.room / width
         return size if size >= _SMALLEST_TITLE else 2 * size
 
     def _machine(self) -> str:
@@ -107,7 +107,8 @@ class _Table:
 
     def __init__(self, page: _Poster, rows: Sequence[Row]) -> None:
         self.page, self.look, self.rows = page, page.look, rows
-        self.left, self.right = MARGIN, page.look.sheet.width - MARGIN
+        margin = page.look.sheet.margin
+        self.left, self.right = margin, page.look.sheet.width - margin
         limits = {"xlim": (0, page.look.sheet.width), "ylim": (0, page.look.sheet.height)}
         self.axes = page.figure.add_axes((0.0, 0.0, 1.0, 1.0), **limits)
         self.axes.set_axis_off()
@@ -198,7 +199,8 @@ class _Table:
             self._text(columns.human, y, _HUMAN, self.look.quiet, ha="right")
 
     def _grid(self, columns: _Columns, heading: float, tops: Sequence[float], height: float) -> None:
-        """A line for each power of ten, every third with a label; in rows of two lines only for those with a label."""
+        """A line for each power of ten, every third with a label where it fits; in rows of two lines only every third."""
+        end_of_label = 0.0
         for power in range(math.ceil(self.low), math.floor(self.high) + 1):
             x, is_labelled = self._x(10.0**power, columns), power % 3 == 0
             width = (2.0 if is_labelled else 1.0) * self.look.scale
@@ -206,8 +208,10 @@ class _Table:
             for top in tops if is_labelled or not columns.has_two_lines else ():
                 ends = top - above * height, top - height
                 self.axes.plot((x, x), ends, color=self.look.grid, linewidth=width, zorder=0, solid_capstyle="butt")
-            if is_labelled:
+            half = self._widest([time_text(10.0**power)], _LETTERS) / 2
+            if is_labelled and end_of_label + half < x:
                 self._text(x, heading, time_text(10.0**power), self.look.quiet, ha="center")
+                end_of_label = x + half + _GAP / 4
 
     def _row(self, row: Row, columns: _Columns, top: float, height: float, is_striped: bool) -> None:
         first, second = (top - share * height for share in columns.lines)
@@ -225,7 +229,7 @@ class _Table:
         self._point(row, columns, second)
 
     def _stripe(self, top: float, bottom: float) -> None:
-        ends = (self.left - MARGIN / 4, self.right + MARGIN / 4)
+        ends = (0.75 * self.left, self.right + self.left / 4)
         self.axes.fill_between(ends, bottom, top, color=self.look.grid, alpha=0.4, linewidth=0, zorder=-1)
 
     def _point(self, row: Row, columns: _Columns, y: float) -> None:

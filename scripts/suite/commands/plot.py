@@ -57,7 +57,7 @@ def make_parser() -> OneLineParser:
         "--size",
         choices=[*charts.SIZES, charts.PORTRAIT],
         default="talk",
-        help="choose the size: talk (default), a slide of 16:9; paper, the same smaller; square, as tall as wide; "
+        help="choose the size: talk (default), a slide of 16:9; paper, a column of 8 cm, with letters of 6 points or more; "
         f"portrait, a page of A3 to print, only of {_PORTRAITS}",
     )
     add(

@@ -132,6 +132,16 @@ def test_a_talk_figure_fills_a_slide_with_letters_for_the_last_row() -> None:
     assert min(text.get_fontsize() for text in texts(drawing)) * drawing.figure.dpi / 72 >= 18 * CSS_POINT
 
 
+def test_a_paper_figure_is_a_column_of_8_cm_with_letters_of_6_points() -> None:
+    drawing = drawn(synthetic.synthetic(), "aligned", size="paper")
+    assert drawing.figure.get_size_inches()[0] * 2.54 == pytest.approx(8.0)
+    shown = texts(drawing)
+    assert min(text.get_fontsize() for text in shown) >= 6.0 and list(faults_of_layout(drawing)) == []
+    assert "glibc" in {text.get_text() for text in shown}  # without its version
+    ticks = [[label.get_visible() for label in axes.get_yticklabels()] for axes in drawing.figure.axes]
+    assert all(ticks[0]) and not any(ticks[1])  # both panels have the same axis
+
+
 def test_the_test_of_the_layout_sees_faults() -> None:
     drawing = drawn(synthetic.synthetic(), "cost_64b")
     for x, size in ((0.5, 12), (0.5, 20), (0.99, 40)):
@@ -147,14 +157,14 @@ def test_the_night_names_the_case_that_the_day_would_miss() -> None:
         figure = Figure(figsize=look.sheet.inches, dpi=100)
         figure.text(0.1, 0.9, "a title", size=20)
         figure.text(0.1, 0.1, "a footer", size=20)
-        if machine == few and look.size == "square":
+        if machine == few and look.size == "paper":
             for text in ("some words", "other words"):
                 figure.text(0.5, 0.5, text, size=40)
         return charts.Drawing(figure, look, "", "", "")
 
     with pytest.raises(AssertionError) as failed:
         expect_least_room(draw, [few, many], [many])
-    assert "dark, square, Extent(cores_or_runs=1, strategies=3): " in str(failed.value)
+    assert "dark, paper, Extent(cores_or_runs=1, strategies=3): " in str(failed.value)
     assert "'some words' lies on 'other words'" in str(failed.value)
     assert "no case that is drawn by day has a fault: [Extent(cores_or_runs=1, strategies=12)]" in str(failed.value)
     assert "talk" not in str(failed.value)

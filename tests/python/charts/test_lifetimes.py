@@ -105,7 +105,7 @@ LONG = [[0] * 18 for _ in range(29)]
 LONG[28][16] = LONG[0][0] = LONG[28][17] = 1_000_000
 
 
-@pytest.mark.parametrize(("theme", "size"), [("light", "talk"), ("dark", "talk"), ("light", "paper"), ("light", "square")])
+@pytest.mark.parametrize(("theme", "size"), [("light", "talk"), ("dark", "talk"), ("light", "paper")])
 @pytest.mark.parametrize(
     "profile",
     [

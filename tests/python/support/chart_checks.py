@@ -94,7 +94,7 @@ def faults_of_layout(drawing: charts.Drawing) -> Iterator[str]:
     drawing.figure.draw_without_rendering()
     page = drawing.figure.bbox
     shown = texts(drawing)
-    smallest = {"narrow": 18.0, "talk": 18.0, "paper": 8.0, "square": 18.0, "portrait": 18.0}[drawing.look.size]
+    smallest = {"narrow": 18.0, "talk": 18.0, "paper": 6.0, "portrait": 18.0}[drawing.look.size]
     for text in shown:
         if text.get_fontsize() < smallest - 1e-6:
             yield f"{text.get_text()!r} has {text.get_fontsize()} points"

@@ -106,7 +106,7 @@ def _changes(page: Page, axes: Any, values: store.Array, changes: Sequence[Chang
         place = change.index - 0.5
         axes.axvline(place, color=page.look.quiet, linewidth=1.5 * page.look.scale, linestyle=":", zorder=1)
         text = _signed(f"{100 * (change.size.median - 1):+.1f} %")
-        width = len(values) * (page.text_width(text) + 12) / _PANEL_WIDTH
+        width = len(values) * (page.text_width(text) + 12) / (page.room - _BESIDE_PANEL)
         if place - width / 2 > taken:
             axes.annotate(
                 text, (place, 1), (0, 6 * page.look.scale), axes.get_xaxis_transform(), textcoords="offset points",
@@ -115,7 +115,7 @@ def _changes(page: Page, axes: Any, values: store.Array, changes: Sequence[Chang
             taken = place + width / 2
 
 
-_PANEL_WIDTH = 1000.0  # points, about
+_BESIDE_PANEL = 72.0  # points, for the labels of the axis
 _REMARK_HEIGHT = 26.0
 _REMARK_SHARE = 0.08  # of the panel's height, for each row of remarks
 _REMARK_ROWS = 3
@@ -129,7 +129,7 @@ def _remarks(page: Page, axes: Any, remarks: Sequence[tuple[int, str]]) -> None:
     for place, text in sorted(remarks):
         axes.axvline(place, color=QUIET.colour(page.look.theme), linewidth=1.2 * page.look.scale, alpha=0.5, zorder=1)
         short = text if len(text) <= 32 else f"{text[:31]}…"
-        width = (last - first) * (page.text_width(short) + 16) / _PANEL_WIDTH
+        width = (last - first) * (page.text_width(short) + 16) / (page.room - _BESIDE_PANEL)
         to_left = place + width > last
         start = place - width if to_left else place
         row = next((row for row, end in enumerate(ends) if start >= end), None)

@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from suite.base import phrases
 from suite.base.text import bytes_text, time_text
-from suite.charts.kit.frame import MARGIN, Cell, LegendEntry, Look, Page
+from suite.charts.kit.frame import Cell, LegendEntry, Look, Page
 from suite.charts.kit.marks import QUIET, Mark
 from suite.stats.estimates import Estimate
 
@@ -279,6 +279,8 @@ def lines(
         limits = _limits(panel.axis, [value for line in same_axis for value in line.values.values()])
         _value_axis(page, axes.yaxis, panel.axis, limits, _lines_height(page))
         axes.set_ylim(limits)
+        if page.look.sheet.is_column and axes is not all_axes[0] and panel.axis == panels[0].axis:
+            axes.tick_params(axis="y", labelleft=False)
         _quantity_axis(page, axes, panel, over, _panel_width(page, len(panels), lines=True) - _TICKS_WIDTH, evenly)
         page.cells.extend(_cells_of_ends(page, panel, over))
         above = lanes(panel) if abreast else [0.0] * len(panel.series)
@@ -323,6 +325,7 @@ def _quantity_axis(page: Page, axes: Any, panel: LinesPanel, over: Number, lengt
     places = sorted({place for line in panel.series for place in line.values})
     if evenly:
         ticks = [0, places[-1] // 2, places[-1]]
+        ticks = ticks if _has_room(page, ticks, over, length, across=True) else [places[-1]]
         axes.set_xlim(0, places[-1])
     else:
         ticks = _thinned(page, places, over, length)
@@ -463,12 +466,22 @@ def _on_top(page: Page, axes: Any, labels: Sequence[tuple[float, str]]) -> None:
     ]  # fmt: skip
     if page.look.is_narrow:
         page.when_placed.append(lambda: _make_room_on_top(page, shown))
+    else:
+        page.when_placed.append(lambda: _shorten_on_top(page, shown))
+
+
+def _shorten_on_top(page: Page, labels: Sequence[Any]) -> None:
+    """Where two labels overlap, each keeps its first word: the cache without its size."""
+    boxes = sorted((text.get_window_extent(page.canvas.get_renderer()) for text in labels), key=lambda box: float(box.x0))
+    if any(left.x1 >= right.x0 for left, right in zip(boxes, boxes[1:])):
+        for text in labels:
+            text.set_text(text.get_text().partition(" ")[0])
 
 
 def _make_room_on_top(page: Page, labels: Sequence[Any]) -> None:
     """Moves labels into the page, and above labels that they would lie on."""
     renderer = page.canvas.get_renderer()
-    left, right = MARGIN * page.unit, (page.look.sheet.width - MARGIN) * page.unit
+    left, right = page.look.sheet.margin * page.unit, (page.look.sheet.width - page.look.sheet.margin) * page.unit
     taken: list[Any] = []
     for label in labels:
         box = label.get_window_extent(renderer)
@@ -518,7 +531,7 @@ def _lines_height(page: Page) -> float:
 def _panel_width(page: Page, panels: int, lines: bool = False) -> float:
     """Of each panel, with the labels of an upright axis."""
     if page.look.is_narrow:
-        return page.look.sheet.width - 2 * MARGIN - (0.0 if lines else _NARROW_NAMES)
+        return page.room - (0.0 if lines else _NARROW_NAMES)
     return (page.look.sheet.width - _BESIDE_PANELS) / panels
 
 
@@ -545,7 +558,9 @@ def _value_axis(page: Page, axis_of: Any, axis: Scale, limits: tuple[float, floa
         ticks = _log_ticks(page, axis, limits, length, across=axis_of.axis_name == "x")
     else:
         low, high = axis.ends or limits
-        ticks = [low + (high - low) * part / 4 for part in range(5)]
+        evenly = [[low + (high - low) * part / parts for part in range(parts + 1)] for parts in (4, 2, 1)]
+        across = axis_of.axis_name == "x"
+        ticks = next((some for some in evenly if _has_room(page, some, axis.text, length, across)), evenly[-1])
     axis_of.set_minor_locator(NullLocator())
     axis_of.set_major_locator(FixedLocator(ticks))
     axis_of.set_major_formatter(FixedFormatter([axis.text(tick) for tick in ticks]))

@@ -1,12 +1,13 @@
 """What surrounds every drawing? The finding as its title, the description, the method, and the machine.
 
-All lengths are points of a talk page. A paper page is the same page at a smaller scale.
+All lengths are points of a talk page. A paper page is a smaller page at a smaller scale.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
+import math
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -30,12 +31,11 @@ FORMATS = ("svg", "png", "pdf")
 THEMES = ("light", "dark")
 
 STYLE = Path(__file__).with_name("suite.mplstyle")
-MARGIN = 40.0  # points, at the left and the right of a page
-_GAP, _LINE = 14.0, 1.22  # points, heights of a letter
+_GAP, _LINE, _KEY_LINE = 14.0, 1.22, 1.4  # points, heights of a letter
+_MOST_LINES = 4  # of a text
 _PAGE = {"light": "#ffffff", "dark": "#14161a"}
 _GRID = {"light": "#e3e6ea", "dark": "#2b3038"}
 _LONGEST_VERSION = 8
-_BESIDE_KEY = 56.0  # points: a key's shape and the gaps beside it
 _BOLD_IN_VERDANA = 1.04  # times as wide as in DejaVu Sans, at most: a browser without that sets an SVG's text in Verdana
 
 
@@ -47,17 +47,18 @@ class Sheet:
     height: float
     pixels: int  # across, of a PNG file
     scale: float = 1.0
+    margin: float = 40.0  # at the left and the right
+    is_column: bool = False  # a column of a paper: names are without versions, and panels share the labels of an axis
 
     @property
     def inches(self) -> tuple[float, float]:
         return self.width * self.scale / 72, self.height * self.scale / 72
 
 
-# The smallest letters have 18 points; on paper, 8.
+# The smallest letters have 18 points of a slide of 16 by 9 inches. A column of a paper is 8 cm wide, where they have 6 points.
 SIZES: Mapping[str, Sheet] = {
     "talk": Sheet(16 * 72, 9 * 72, 1920),
-    "paper": Sheet(16 * 72, 9 * 72, 1920, scale=8 / 18),
-    "square": Sheet(14 * 72, 14 * 72, 1400),
+    "paper": Sheet(680, 700, 1890, scale=8 / 2.54 * 72 / 680, margin=8.0, is_column=True),
 }
 PORTRAIT = "portrait"  # a page of A3, to print: only for charts that say so
 _PORTRAIT_SHEET = Sheet(297 / 25.4 * 72, 420 / 25.4 * 72, 2480)
@@ -207,13 +208,18 @@ class Page:
         return float(self.figure.dpi * self.look.scale / 72)
 
     def name(self, name: str) -> str:
-        """A strategy's name, and for a malloc its version. The strategy then counts as shown."""
+        """A strategy's name, and for a malloc its version where there is room. The strategy then counts as shown."""
         self.named.add(name)
         if name in self.names:
             return self.names[name]
         version = self.run.mallocs().get(name, "").partition(" ")[0]
-        known = version[:1].isdigit() and len(version) <= _LONGEST_VERSION
+        known = version[:1].isdigit() and len(version) <= _LONGEST_VERSION and not self.look.sheet.is_column
         return f"{phrases.plain(name)} {version}" if known else phrases.plain(name)
+
+    @property
+    def room(self) -> float:
+        """The width of the page between its margins, in points of a talk page."""
+        return self.look.sheet.width - 2 * self.look.sheet.margin
 
     def text_width(self, text: str, **font: Any) -> float:
         """Width in points of a talk page."""
@@ -263,14 +269,14 @@ class Page:
         `method` describes the certainty where no estimates are drawn.
         """
         subtitle += self._left_out()
-        top = self.look.sheet.height - MARGIN * 0.8
+        top = self.look.sheet.height - self.look.sheet.margin * 0.8
         top = self._write(title, top, "figure.titlesize", self.look.text, weight="bold") - _GAP * 0.7
         top = self._write(subtitle, top, "font.size", self.look.quiet) - _GAP
         keys = [*self.keys, *([self.bimodal_entry] if self.bimodal_entry else [])]
         if keys:
             top = self._write_keys(keys, top) - _GAP
         method, machine = method or self._method(), self._machine()
-        bottom = self._write(f"{method}\n{machine}", MARGIN * 0.6, "font.size", self.look.quiet, upwards=True) + _GAP
+        bottom = self._write(f"{method}\n{machine}", self.look.sheet.margin * 0.6, "font.size", self.look.quiet, upwards=True) + _GAP
         self._place_panels(bottom, top)
         caption = f"{subtitle}. {method} {machine}"
         alt = f"{title}. {subtitle}."
@@ -285,76 +291,86 @@ class Page:
         while lines is None and size > smallest:
             size = max(smallest, size * 0.95)
             lines = self._fitted(text, size=size, **font)
-        lines = lines or self._fitted(text, most=3, size=size, **font) or self._cut(text, size=size, **font)
+        lines = lines or self._fitted(text, _MOST_LINES, size=size, **font) or self._cut(text, size=size, **font)
         height = len(lines) * _LINE * size / self.look.scale
         for index, line in enumerate(lines):
             top = start + height if upwards else start
             y = (top - index * _LINE * size / self.look.scale) / self.look.sheet.height
-            self.figure.text(MARGIN / self.look.sheet.width, y, line, size=size, color=colour, va="top", **font)
+            self.figure.text(self.look.sheet.margin / self.look.sheet.width, y, line, size=size, color=colour, va="top", **font)
         return float(start + height if upwards else start - height)
 
     def _fitted(self, text: str, most: int = 2, **font: Any) -> list[str] | None:
-        """The text in its own lines if they fit. A single line that does not fit is split in up to `most`, of about the
-        same length; None: too long."""
-        room = (self.look.sheet.width - 2 * MARGIN) / (_BOLD_IN_VERDANA if font.get("weight") == "bold" else 1.0)
-        lines = text.split("\n")
-        if all(self.text_width(line, **font) <= room for line in lines):
-            return lines
-        if len(lines) > 1:
-            return None
-        for number in range(2, most + 1):
-            split = _in_lines(text, number)
-            if split is not None and all(self.text_width(line, **font) <= room for line in split):
-                return split
-        return None
+        """The text in its own lines. A line that does not fit is split in up to `most` lines of about the same length; None:
+        too long."""
+        room = self.room / (_BOLD_IN_VERDANA if font.get("weight") == "bold" else 1.0)
+        lines: list[str] = []
+        for line in text.split("\n"):
+            splits = (_in_lines(line, number) for number in range(1, most + 1))
+            fits = (split for split in splits if all(self.text_width(part, **font) <= room for part in split))
+            split = next(fits, None)
+            if split is None:
+                return None
+            lines += split
+        return lines
 
     def _cut(self, text: str, **font: Any) -> list[str]:
         """Cuts a text that no font size makes fit (a hostile name, a machine of many parts) with an ellipsis."""
-        room = self.look.sheet.width - 2 * MARGIN
         lines = []
         for line in text.split("\n"):
             short = line
-            while self.text_width(short, **font) > room:
+            while self.text_width(short, **font) > self.room:
                 short = f"{short[:-4].rstrip()}…"
             lines.append(short)
         return lines
 
     def _write_keys(self, keys: Sequence[LegendEntry], top: float) -> float:
-        """In a line, on a narrow page in as many lines as they need. Returns where they end."""
-        lines, used = [list[LegendEntry]()], 0.0
-        for entry in keys:
-            width = self.text_width(entry.label) + _BESIDE_KEY
-            if self.look.is_narrow and lines[-1] and used + width > self.look.sheet.width - 2 * MARGIN:
-                lines, used = [*lines, []], 0.0
-            lines[-1].append(entry)
-            used += width
-        for line in lines:
-            top = self._write_line_of_keys(line, top)
-        return top
-
-    def _write_line_of_keys(self, keys: Sequence[LegendEntry], top: float) -> float:
-        handles = [_handle(entry, self.look) for entry in keys]
-        x, y = MARGIN / self.look.sheet.width, top / self.look.sheet.height
-        labels = [entry.label for entry in keys]
-        self.figure.legend(
-            handles, labels, ncol=len(handles), loc="upper left", bbox_to_anchor=(x, y), labelcolor=self.look.text
-        ).set_in_layout(False)
-        return float(top - _LINE * matplotlib.rcParams["font.size"] / self.look.scale)
+        """Writes the key in as few rows as fit, and returns where it ends."""
+        handles, labels = [_handle(entry, self.look) for entry in keys], [entry.label for entry in keys]
+        place = self.look.sheet.margin / self.look.sheet.width, top / self.look.sheet.height
+        for columns in range(len(keys), 0, -1):
+            key = self.figure.legend(
+                handles, labels, ncol=columns, loc="upper left", bbox_to_anchor=place, labelcolor=self.look.text
+            )
+            key.set_in_layout(False)
+            if columns == 1 or key.get_window_extent(self.canvas.get_renderer()).width <= self.room * self.unit:
+                break
+            key.remove()
+        rows = math.ceil(len(keys) / columns)
+        return float(top - (_LINE + (rows - 1) * _KEY_LINE) * matplotlib.rcParams["font.size"] / self.look.scale)
 
     def _place_panels(self, bottom: float, top: float) -> None:
         width, height = self.look.sheet.width, self.look.sheet.height
         if self.look.is_narrow:
             bottom = max(bottom, top - sum(self.heights))
-        room = (MARGIN / width, bottom / height, 1 - 2 * MARGIN / width, (top - bottom) / height)
+        room = (self.look.sheet.margin / width, bottom / height, self.room / width, (top - bottom) / height)
         self.figure.set_layout_engine("constrained", rect=room, w_pad=0, h_pad=0, wspace=0.06, hspace=0.01)
         for element in self.figure.texts:
             element.set_in_layout(False)
         self.figure.get_layout_engine().execute(self.figure)
+        if not self.look.is_narrow and self._split_titles():
+            self.figure.get_layout_engine().execute(self.figure)
         self.figure.set_layout_engine("none")
         for element in self.figure.axes:  # the solver's last digits vary, and the file would vary with them
             element.set_position([round(share, 9) for share in element.get_position().bounds])
         for complete in self.when_placed:
             complete()
+
+    def _split_titles(self) -> bool:
+        """Splits the titles of panels that reach into the next panel or beyond the page. Returns whether there are any."""
+        edges = [axes.get_position().x0 * self.look.sheet.width for axes in self.figure.axes]
+        ends = [*(edge - _GAP for edge in edges[1:]), self.look.sheet.width - self.look.sheet.margin]
+        was_split = False
+        for axes, start, end in zip(self.figure.axes, edges, ends):
+            title = axes.get_title("left")
+            if self.text_width(title) > end - start:
+                axes._left_title.set_text("\n".join(self._narrow(title, end - start)))
+                was_split = True
+        return was_split
+
+    def _narrow(self, text: str, room: float) -> list[str]:
+        splits = [_in_lines(text, number) for number in range(2, _MOST_LINES + 1)]
+        fits = (split for split in splits if all(self.text_width(line) <= room for line in split))
+        return next(fits, splits[-1])
 
     # ---- the footer
 
@@ -379,14 +395,14 @@ class Page:
         return " · ".join(facts)
 
 
-def _in_lines(text: str, number: int) -> list[str] | None:
-    """The text in this number of lines, the longest as short as possible; None: it has fewer words."""
-    words = text.split(" ")
-    splits = [
-        [" ".join(words[start:end]) for start, end in zip((0, *places), (*places, len(words)))]
-        for places in itertools.combinations(range(1, len(words)), number - 1)
-    ]
-    return min(splits, key=lambda split: max(len(line) for line in split)) if splits else None
+def _in_lines(text: str, number: int) -> list[str]:
+    """The text in at most so many lines, the longest as short as possible."""
+    narrowest = max(map(len, text.split(" ")))
+    for width in range(max(1, narrowest, len(text) // number), len(text) + 1):
+        lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+        if len(lines) <= number:
+            return lines
+    return [text]
 
 
 def _handle(entry: LegendEntry, look: Look) -> Line2D:

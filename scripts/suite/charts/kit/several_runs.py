@@ -137,7 +137,7 @@ class OverlayPage(Page):
 
     def _machine(self) -> str:
         """Whole facts if they fit, else without the caches, else cut so that every run is named."""
-        room = 0.92 * self.look.sheet.width
+        room = self.room
         for machines in (self.machines, _machines(self.shown, with_caches=False)):
             lines = self._filled(machines, room)
             if len(lines) <= _MOST_MACHINE_LINES and all(self.text_width(line) <= room for line in lines):
