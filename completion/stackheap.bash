@@ -134,7 +134,7 @@ _stackheap() {
                 --label | --chart) kind=charts ;;
                 --format) kind=anything ;;
                 --theme) kind=words words='light dark' ;;
-                --size) kind=words words='talk paper square portrait' ;;
+                --size) kind=words words='talk paper portrait' ;;
                 --out) kind=folders ;;
             esac
             options='-h --help --version --label --chart --format --theme --size --out' ;;

@@ -145,7 +145,7 @@ complete -p '*/scripts/plot' -l label -d 'name a run in the charts' -x -a '(__st
 complete -p '*/scripts/plot' -l chart -d 'draw only this chart' -x -a '(__stackheap_names charts)'
 complete -p '*/scripts/plot' -l format -d 'write these of svg, png, pdf' -x
 complete -p '*/scripts/plot' -l theme -d 'choose the charts\' colours' -x -a 'light dark'
-complete -p '*/scripts/plot' -l size -d 'choose the size' -x -a 'talk paper square portrait'
+complete -p '*/scripts/plot' -l size -d 'choose the size' -x -a 'talk paper portrait'
 complete -p '*/scripts/plot' -l out -d 'write to this folder' -x -a '(__fish_complete_directories)'
 complete -p '*/scripts/program' -s h -l help -d 'show this help message and exit'
 complete -p '*/scripts/program' -l version -d 'show the version and the revision, and exit'
