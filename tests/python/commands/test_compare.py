@@ -300,17 +300,17 @@ def test_bisect_takes_125_for_whatever_cannot_be_judged(root: Path) -> None:
     (root / "old" / "broken").mkdir()
     (root / "old" / "broken" / "stackheap").write_text("#!/bin/sh\nexit 3\n")
     (root / "old" / "broken" / "stackheap").chmod(0o755)
-    for arguments in (
-        (), ("gone", "old"), ("base.json", "run", "--nonsense"), ("base.json", "run", "--threshold", "2"),
-        ("old/broken", "old"), ("base.json", "run", "--only", "nothing"),
-        ("base.json", "base.json", "--out", "/dev/full"), ("--rev", "gone", "--rev", "HEAD"),
-        ("--allocator", "a=/gone.so", "--allocator", "b=/gone.so", "--build", "gone"),
+    for words in (
+        ("--bisect",), ("gone", "old", "--bisect"), ("--bisect", "base.json", "run", "--nonsense"),
+        ("base.json", "run", "--threshold", "2", "--bisect"), ("--bisect", "old/broken", "old"),
+        ("base.json", "run", "--only", "nothing", "--bisect"), ("--bisect", "base.json", "base.json", "--out", "/dev/full"),
+        ("--rev", "gone", "--rev", "HEAD", "--bisect"),
+        ("--bisect", "--allocator", "a=/gone.so", "--allocator", "b=/gone.so", "--build", "gone"),
     ):  # fmt: skip
-        for words in ((*arguments, "--bisect"), ("--bisect", *arguments)):
-            ended = bisect(*words)
-            assert (ended.returncode, ended.stdout) == (SKIPPED, ""), (words, ended.stderr)
-            assert ended.stderr.count("\n") == 1
-        assert bisect(*arguments).returncode == CANNOT_JUDGE
+        ended = bisect(*words)
+        assert (ended.returncode, ended.stdout) == (SKIPPED, ""), (words, ended.stderr)
+        assert ended.stderr.count("\n") == 1
+    assert bisect("old/broken", "old").returncode == CANNOT_JUDGE
     assert bisect("base.json", "run", "--bisect").returncode == SOMETHING_WORSE
     assert bisect("base.json", "base.json", "--bisect").returncode == NOTHING_WORSE
     assert bisect("--help", "--bisect").returncode == 0

@@ -107,6 +107,7 @@ def test_padding_alone_is_layout(tmp_path: Path) -> None:
     assert {function.name for function in explanation.functions if function.is_moved} == {"malloc", "free"}
 
 
+@pytest.mark.nightly
 def test_a_side_against_itself_is_the_machine(tmp_path: Path) -> None:
     measured = built_side()
     explanation = explanation_of(measured, measured, tmp_path, "scoped/none/bytes:64/touch:first")
@@ -114,6 +115,7 @@ def test_a_side_against_itself_is_the_machine(tmp_path: Path) -> None:
     assert not any(contributions(explanation).values())
 
 
+@pytest.mark.nightly
 def test_a_tunable_that_turns_the_thread_cache_off_is_work(tmp_path: Path) -> None:
     name = "scoped/glibc/bytes:64/touch:first"
     without = built_side(settings=(("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0"),))
@@ -126,6 +128,7 @@ def test_a_tunable_that_turns_the_thread_cache_off_is_work(tmp_path: Path) -> No
     assert new > 1.2 * old
 
 
+@pytest.mark.nightly
 def test_each_multiplication_of_the_delayed_malloc_is_counted(tmp_path: Path) -> None:
     """With 1 and 3 multiplications in each call, the loop of malloc and that of free are gone through twice more."""
     library = program().with_name("libdelayed_malloc.so")
@@ -145,6 +148,7 @@ def test_each_multiplication_of_the_delayed_malloc_is_counted(tmp_path: Path) ->
     assert any("2 to 4 times" in line for line in explanation.functions[0].lines)
 
 
+@pytest.mark.nightly
 def test_the_control_takes_whole_instructions_and_the_stack_fewer_than_a_malloc(tmp_path: Path) -> None:
     [prepared] = built_side().builds
     counted = {}
