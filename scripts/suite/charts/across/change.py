@@ -25,7 +25,7 @@ from suite.results.model import Account, Run
 from suite.stats.estimates import Estimate
 
 MOST_ROWS = 16
-_LONGEST_NAME, _LONGEST_IN_TITLE = 52, 70
+_LONGEST_NAME, _LONGEST_IN_TITLE, _LONGEST_SIDE = 52, 40, 14
 _LEAST_REACH = math.log(1.1)  # a shorter axis would make a small change look large
 _MOST_REACH = math.log(8.0)
 
@@ -48,8 +48,7 @@ class _ChangePage(Page):
         self.comparison = comparison
 
     def name(self, name: str) -> str:
-        text = plain(name)
-        return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1]}…"
+        return _cut(plain(name), _LONGEST_NAME)
 
     def _method(self) -> str:
         numbers = sorted({judgement.ratio.n for judgement in self.comparison.judgements if judgement.ratio.n})
@@ -169,14 +168,22 @@ def _title(comparison: Comparison) -> str:
     for verdict in (WORSE, BETTER):
         judgements = comparison.with_verdict(verdict)
         if judgements:
-            first = judgements[0]
-            name = plain(first.name)
-            others = len(judgements) - 1
-            more = f"; {others:,} more {'is' if others == 1 else 'are'} {verdict}" if others else ""
-            short = name if len(name) <= _LONGEST_IN_TITLE else f"{name[: _LONGEST_IN_TITLE - 1]}…"
-            return f"{short}: {formats.change(first.ratio.median)}, {verdict}{more}"
+            change = formats.change(judgements[0].ratio.median)
+            name, new, old = (
+                _cut(plain(text), longest)
+                for text, longest in (
+                    (judgements[0].name, _LONGEST_IN_TITLE),
+                    (comparison.new.label, _LONGEST_SIDE),
+                    (comparison.old.label, _LONGEST_SIDE),
+                )
+            )
+            return f"{name}: {change}, {verdict} with {new} than with {old}"
     outcome = plain(formats.outcome(comparison))
     return outcome[:1].upper() + outcome[1:]
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _subtitle(comparison: Comparison, shown: Sequence[Judgement]) -> str:
