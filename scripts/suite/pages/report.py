@@ -39,7 +39,7 @@ from suite.pages.inline_svg import (
 from suite.results.caches import reported_text
 from suite.results.end_to_end import is_of_program
 from suite.results.metrics import kind_of, metrics_in
-from suite.results.model import DISTURBANCES, MADE_BY_THIS_SUITE, Benchmark, Run, Unit
+from suite.results.model import DISTURBANCES, MADE_BY_THIS_SUITE, Benchmark, Run, Unit, cpu_model
 from suite.results.run_names import MOST_RUNS, names_of
 from suite.stats.estimates import Estimate, estimate_median, estimate_ratio
 
@@ -175,7 +175,7 @@ class ReportedRun:
         facts = [
             ("Measured", str(fact("date", "")).replace("T", " ")),
             ("Host", str(fact("host_name", ""))),
-            ("Processor", str(fact("topology") or fact("cores") or "")),
+            ("Processor", ", ".join(filter(None, (cpu_model(self.run), str(fact("topology") or fact("cores") or ""))))),
             ("Caches", reported_text(self.run)),
             ("Compiler", compiler),
             ("The process's malloc", str(fact("process_malloc", ""))),
