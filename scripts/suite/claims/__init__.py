@@ -66,7 +66,7 @@ def counted(judged: Sequence[ClaimVerdict]) -> str:
         "": ("has no verdict", "have no verdict"),
     }
     parts = [phrases.count(number[verdict], *verb) for verdict, verb in verbs.items() if number[verdict]]
-    return f"Of {len(judged)} common claims about stack and heap, {phrases.joined(parts)}"
+    return f"Of {len(judged)} claims about stack and heap, {phrases.joined(parts)}"
 
 
 def verdicts(run: Run) -> list[ClaimVerdict]:

@@ -34,6 +34,7 @@ from suite.stats.estimates import Estimate
 from support import ROOT, synthetic, textbook
 from support.chart_checks import (
     CSS_POINT,
+    MOST_NUMBERS,
     PLAIN,
     Extent,
     by_day,
@@ -289,6 +290,7 @@ def others(name: str) -> dict[str, float]:
 
 def test_the_titles_of_the_reference_can_be_said_aloud() -> None:
     figures = sorted((ROOT / "results" / "reference" / "figures").glob("*.svg"))
+    figures = [file for file in figures if file.stem.partition("-")[0] in NAMES]  # not what commands print
     titles = {file.name: re.search(r"<dc:title>(.*?)</dc:title>", file.read_text(), re.DOTALL) for file in figures}
     assert len(figures) > 40
     for name, found in titles.items():
@@ -306,7 +308,7 @@ def test_a_title_that_nobody_can_say_is_found() -> None:
 def test_a_title_changes_with_the_data(name: str) -> None:
     changed = unplaced(synthetic.synthetic(ns=another, counted=others), name).title.translate(PLAIN)
     assert usual_title(name) != changed
-    assert reason_not_to_say(changed) == ""
+    assert reason_not_to_say(changed, 5 if name == "claims" else MOST_NUMBERS) == ""  # all claims, and each verdict
 
 
 EQUAL_TITLES = textbook.titles("EQUAL_TITLES")
@@ -355,7 +357,7 @@ def test_the_title_about_all_claims_counts_their_verdicts() -> None:
     hold, conditional, refuted = (counts[verdict] for verdict in (claims.HOLDS, claims.HOLDS_BUT, claims.DOES_NOT_HOLD))
     assert min(hold, conditional, refuted) > 1
     assert title(run, "claims") == (
-        f"Of {len(claims.CLAIMS)} common claims about stack and heap, {hold} hold here, {conditional} with a condition, "
+        f"Of {len(claims.CLAIMS)} claims about stack and heap, {hold} hold here, {conditional} with a condition, "
         f"{refuted} do not and {len(claims.CLAIMS) - hold - conditional - refuted} have no verdict"
     )
 

@@ -129,7 +129,7 @@ def test_fewer_runs_or_strategies_never_leave_less_room(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("runs", "strategies"), [(2, 12), (6, 3)])
 def test_few_runs_of_many_and_many_runs_of_few_have_room(runs: int, strategies: int) -> None:
-    for name in ("cost_64b", "homes", "claims"):
+    for name in ("cost_64b", "handoff", "claims"):
         drawing = overlay.draw(machines(runs, strategies - 2), name)
         assert drawing is not None and list(faults_of_layout(drawing)) == []
 

@@ -485,7 +485,7 @@ def test_a_struct_that_is_passed_in_two_ways_leaves_the_claim_open(tmp_path: Pat
 def test_the_verdicts_are_counted_in_a_sentence(tmp_path: Path, verdicts: Mapping[str, int], sentence: str) -> None:
     known = verdict_of("strings-on-heap", make_run(tmp_path, CASES["strings-on-heap"][HOLDS]))
     judged = [replace(known, verdict=verdict) for verdict, number in verdicts.items() for _ in range(number)]
-    assert claims.counted(judged) == f"Of {len(judged)} common claims about stack and heap, {sentence}"
+    assert claims.counted(judged) == f"Of {len(judged)} claims about stack and heap, {sentence}"
 
 
 def test_the_command_prints_all_claims_or_the_chosen_claims(

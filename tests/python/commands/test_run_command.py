@@ -372,7 +372,7 @@ def test_an_undecided_claim_is_measured_further(call: Call, tmp_path: Path, caps
     assert "refinement, process 10 of 10 done" in output.err
     assert "3 of the 3 benchmarks were measured further, in up to 10 processes" in output.out
     counts = f"1 holds with a condition and {len(claims.CLAIMS) - 1} have no verdict"
-    assert f"common claims about stack and heap, {counts}: scripts/claims says why\n" in output.out
+    assert f"claims about stack and heap, {counts}: scripts/claims says why\n" in output.out
     run = latest(tmp_path)
     assert (run.complete, run.processes, processes(run), run.account.looks) == (True, 5, {10}, looks_after(5))
     judged = next(judged for judged in claims.verdicts(run) if judged.id == "pointer-costs")

@@ -101,7 +101,7 @@ def test_the_blocks_hold_figure_finding_and_numbers_and_the_text_around_them_sta
     assert "| 64 bytes on the stack | nothing measurable |" in text
     verdicts = claims.verdicts(read_run(root / docs.REFERENCE_RUN))
     assert f"{claims.counted(verdicts)}: [each claim with its verdict and its numbers](docs/claims.md)." in text
-    assert f"Of {len(claims.CLAIMS)} common claims" in text
+    assert f"Of {len(claims.CLAIMS)} claims about" in text
 
 
 def test_the_page_about_the_claims_has_a_table_for_each_chapter_and_folds_the_details(root: Path) -> None:
@@ -228,7 +228,7 @@ def test_an_interrupted_run_does_not_become_the_reference(
 
 def test_an_edited_block_is_stale_and_the_rest_is_not(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = root / "README.md"
-    file.write_text(file.read_text().replace("common claims", "claims", 1).replace("Between.", "Beside."))
+    file.write_text(file.read_text().replace("claims about", "claims on", 1).replace("Between.", "Beside."))
     assert check(root, capsys) == (1, ["README.md (block claim counts)"])
 
 

@@ -67,12 +67,12 @@ def title(run: Run, name: str) -> str:
 LONGEST_TITLE, MOST_NUMBERS = 105, 4
 
 
-def reason_not_to_say(finding: str) -> str:
+def reason_not_to_say(finding: str, most_numbers: int = MOST_NUMBERS) -> str:
     """Why a speaker cannot say the title aloud; empty if nothing is against it."""
     numbers = re.findall(r"\d[\d,.]*", finding)
     if len(finding) > LONGEST_TITLE:
         return f"{len(finding)} letters: {finding}"
-    return f"{len(numbers)} numbers: {finding}" if len(numbers) > MOST_NUMBERS else ""
+    return f"{len(numbers)} numbers: {finding}" if len(numbers) > most_numbers else ""
 
 
 def only(family: str) -> Callable[[str], bool]:
