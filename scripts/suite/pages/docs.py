@@ -4,6 +4,7 @@ checks that they are up to date."""
 from __future__ import annotations
 
 import html
+import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,7 @@ REFERENCE = Path("results", "reference")
 REFERENCE_RUN = REFERENCE / "run.json.gz"
 PROGRAMS = Path("results", "programs")  # a run of scripts/program each
 PROGRAM_CHARTS = {"end_to_end": "jq", "lifetimes": "compiler"}  # and the run of a program that each is drawn from
+BARE = Path("results", "bare", "bookworm.json")  # what results/bare/measure has measured
 FIGURES = REFERENCE / "figures"
 # The number of the format stands where the program's build reads it.
 PROGRAM = Path("CMakeLists.txt")
@@ -157,6 +159,7 @@ def _blocks(
         "claim counts": lambda: _claim_counts(run, page),
         "numbers": lambda: _numbers(run, page),
         "terminal": lambda: _printed("terminal", front_page.FOUND, page),
+        "from bare": lambda: _cell(front_page.from_bare(json.loads((root / BARE).read_text(encoding="utf-8")))),
         "findings": lambda: _findings(run),
         "gate": lambda: _beside_other_tools(root, page),
         "gate picture": lambda: _printed("gate", front_page.COMPARED, page),

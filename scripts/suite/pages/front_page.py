@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from suite import claims
+from suite.base import phrases
 from suite.base.blocks import BLOCK
 from suite.base.cli import PLAIN_WIDTH
 from suite.gate import formats, paired_run
@@ -57,6 +59,17 @@ def _findings(run: Run) -> Iterator[RenderableType]:
         yield table
         yield ""
     yield "..."
+
+
+def from_bare(measured: Mapping[str, str | int]) -> str:
+    """What results/bare/measure found out, as a sentence."""
+    minutes = [math.ceil(int(measured[f"seconds_to_{end}"]) / 60) for end in ("install", "numbers")]
+    return (
+        f"On a bare {measured['system']} with {measured['cores']} cores, it downloads {measured['packages']} packages "
+        f"({measured['download_mb']} MB), which take {measured['disk_mb']} MB of disk. They are installed within "
+        f"{phrases.count(minutes[0], 'minute', 'minutes')}, and the smoke profile is built and measured within "
+        f"{phrases.count(minutes[1], 'minute', 'minutes')} (measured on {measured['date']})."
+    )
 
 
 def beside_other_tools(evaluation: str) -> Iterator[tuple[str, ...]]:

@@ -59,6 +59,16 @@ def test_a_finding_that_surprises_stands_where_a_run_decides_its_claim() -> None
     assert not front_page.surprises(synthetic.synthetic(keep=lambda name: name.startswith("scoped/")))
 
 
+def test_minutes_from_a_bare_system_are_rounded_up() -> None:
+    measured: dict[str, str | int] = {
+        "system": "Debian 99", "date": "2031-02-03", "cores": 4, "packages": 17, "download_mb": 23, "disk_mb": 71,
+        "seconds_to_install": 59, "seconds_to_numbers": 121,
+    }  # fmt: skip
+    text = front_page.from_bare(measured)
+    assert text.startswith("On a bare Debian 99 with 4 cores, it downloads 17 packages (23 MB), which take 71 MB of disk.")
+    assert "installed within 1 minute," in text and "measured within 3 minutes (measured on 2031-02-03)" in text
+
+
 def test_a_picture_of_a_terminal_holds_the_text_and_nothing_from_the_network() -> None:
     table = Table(title="numbers")
     table.add_row("a < b & {c}", "@text@")
