@@ -96,7 +96,7 @@ def make(runs: Sequence[Run]) -> str:
 
 def _title(sides: Sequence[ReportedRun]) -> str:
     if len(sides) > 1:
-        return f"What memory costs on {len(sides)} sides"
+        return f"What memory costs in {len(sides)} runs"
     program = sides[0].answer if is_of_program(sides[0].run) else None
     return f"What memory costs {f'in {program.name}' if program is not None else 'on this machine'}"
 

@@ -24,6 +24,7 @@ from suite.commands import report as command
 from suite.pages import inline_svg, report
 from suite.results.model import Document, Run
 from suite.results.read import read_run
+from suite.results.run_names import names_of
 from suite.stats.estimates import estimate_median
 from support import synthetic
 
@@ -219,6 +220,8 @@ def test_several_runs_stand_side_by_side() -> None:
     second = synthetic.synthetic(keep=few, ns=lambda name: 2 * synthetic.price(name), processes=6)
     page = page_of(first, second, first)
     assert {"chart=handoff-A", "chart=handoff-B", "chart=handoff-C"} <= set(page.ids)
+    for name in names_of([first, second, first]):
+        assert f"{name}: median, interval" in " ".join(page.text.split()).replace(" :", ":")
     for _, counter, cells, ratios in rows(page):
         assert len(cells) == 3 and (counter or [round(ratio[0], 1) for ratio in ratios] == [2.0, 1.0])
     controls = [benchmark for run in (first, second) for benchmark in run.series("handoff", "none", pairs=1)]
