@@ -7,7 +7,7 @@ import html
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +46,7 @@ HERO_LOOKS = {
     "(prefers-color-scheme: dark)": charts.Look("dark"),
 }
 SMALL = ("end_to_end", "cost_64b", "stack_price")  # the charts that README shows small, below what draws them
-SMALL_WIDTH = 560  # pixels
+SMALL_SIZE = 'width="560" '  # pixels
 
 
 class BadDocument(BadInput):
@@ -158,11 +158,11 @@ def _blocks(
         "claims": lambda: "\n\n".join(_claims(run, page)),
         "claim counts": lambda: _claim_counts(run, page),
         "numbers": lambda: _numbers(run, page),
-        "terminal": lambda: _printed("terminal", front_page.FOUND, page),
+        "terminal": lambda: _image(FIGURES / "terminal.svg", front_page.FOUND, page),
         "from bare": lambda: _cell(front_page.from_bare(json.loads((root / BARE).read_text(encoding="utf-8")))),
         "findings": lambda: _findings(run),
         "gate": lambda: _beside_other_tools(root, page),
-        "gate picture": lambda: _printed("gate", front_page.COMPARED, page),
+        "gate picture": lambda: _image(FIGURES / "gate.svg", front_page.COMPARED, page),
         **{f"small {name}": _small(name, shown[name], page) for name in SMALL if name in shown},
         "machine": lambda: _machine(run),
         "families": lambda: _families(run, page),
@@ -243,34 +243,35 @@ def _hero(shown: Mapping[str, charts.Drawing], page: Path) -> str:
     drawing = shown[HERO]
     links = {media: _link(_figure_of(HERO, look), page) for media, look in HERO_LOOKS.items()}
     sources = [f'<source media="{media}" srcset="{link}">' for media, link in links.items()]
-    lines = ["<picture>", *(f"  {line}" for line in (*sources, _image(HERO, drawing, page))), "</picture>"]
+    lines = ["<picture>", *(f"  {line}" for line in (*sources, _image(_figure_of(HERO, drawing.look), drawing.alt, page))), "</picture>"]
     return "\n".join((*lines, "", _folded(drawing)))
 
 
-def _image(name: str, drawing: charts.Drawing, page: Path) -> str:
-    return f'<img src="{_link(_figure_of(name, drawing.look), page)}" alt="{html.escape(drawing.alt)}">'
+def _image(file: Path, alt: str, page: Path, size: str = "") -> str:
+    return f'<img {size}src="{_link(file, page)}" alt="{html.escape(alt)}">'
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], columns: str = "") -> str:
+    """A table in Markdown of cells that are Markdown; `columns` is the line that aligns them, if not all to the left."""
+    lines = [f"| {' | '.join(row)} |" for row in (headings, *rows)]
+    return "\n".join((lines[0], columns or f"|{'---|' * len(headings)}", *lines[1:]))
 
 
 def _figure(name: str, drawing: charts.Drawing, page: Path) -> str:
-    return f"{_image(name, drawing, page)}\n\n**{_cell(drawing.title)}.** {_cell(drawing.caption)}\n\n{_folded(drawing)}"
+    image = _image(_figure_of(name, drawing.look), drawing.alt, page)
+    return f"{image}\n\n**{_cell(drawing.title)}.** {_cell(drawing.caption)}\n\n{_folded(drawing)}"
 
 
 def _folded(drawing: charts.Drawing) -> str:
     """The figures of the chart, for readers who do not see it: shown when the reader unfolds them."""
-    heading, *rows = (f"| {' | '.join(map(_cell, row))} |" for row in drawing.table)
-    lines = (heading, f"|{'---|' * len(drawing.table[0])}", *rows)
-    return "\n".join(("<details><summary>values</summary>\n", *lines, "\n</details>"))
+    headings, *rows = ([_cell(text) for text in row] for row in drawing.table)
+    return f"<details><summary>values</summary>\n\n{_table(headings, rows)}\n\n</details>"
 
 
 def _small(name: str, drawing: charts.Drawing, page: Path) -> BlockText:
     """A chart as a small picture, which leads to the large one."""
-    image = _image(name, drawing, page).replace("<img ", f'<img width="{SMALL_WIDTH}" ')
-    return lambda: f'<a href="{_link(_figure_of(name, drawing.look), page)}">{image}</a>'
-
-
-def _printed(name: str, about: str, page: Path) -> str:
-    """What a command prints, as a picture."""
-    return f'<img src="{_link(FIGURES / f"{name}.svg", page)}" alt="{html.escape(about)}">'
+    file = _figure_of(name, drawing.look)
+    return lambda: f'<a href="{_link(file, page)}">{_image(file, drawing.alt, page, SMALL_SIZE)}</a>'
 
 
 def _findings(run: Run) -> str:
@@ -280,8 +281,7 @@ def _findings(run: Run) -> str:
 def _beside_other_tools(root: Path, page: Path) -> str:
     headings = ("", "fails a comparison of a program with itself", "beside a busy program", "finds a slowdown of 2 %")
     rows = front_page.beside_other_tools((root / STATISTICS).read_text(encoding="utf-8"))
-    lines = [f"| {' | '.join(row)} |" for row in (headings, *rows)]
-    return "\n".join((lines[0], "|---|--:|--:|--:|", *lines[1:], "", f"[How this was measured]({_link(STATISTICS, page)})."))
+    return f"{_table(headings, rows, '|---|--:|--:|--:|')}\n\n[How this was measured]({_link(STATISTICS, page)})."
 
 
 def _claim_counts(run: Run, page: Path) -> str:
@@ -290,32 +290,32 @@ def _claim_counts(run: Run, page: Path) -> str:
 
 
 def _numbers(run: Run, page: Path) -> str:
-    lines = ["| kind | number | time | interval | human time | measured by |", "|---|---|---|---|---|---|"]
+    rows = []
     for row in numbers.rows(run):
         source = f"[`{_cell(row.benchmark)}`]({_section(run, row.benchmark.partition('/')[0], page)})"
-        lines.append(f"| {row.kind} | {row.words} | {row.text} | {row.interval} | {row.human} | {source} |")
-    return "\n".join(lines)
+        rows.append((row.kind, row.words, row.text, row.interval, row.human, source))
+    return _table(("kind", "number", "time", "interval", "human time", "measured by"), rows)
 
 
 def _claims(run: Run, page: Path) -> Iterator[str]:
     """A table for each chapter: the gist of every claim, its other numbers folded."""
     questions = run.account.about.get("chapters", {})
-    by_chapter: dict[str, list[str]] = {}
+    by_chapter: dict[str, list[tuple[str, ...]]] = {}
     for judged in claims.verdicts(run):
         by_chapter.setdefault(judged.chapter, []).append(_claim(run, judged, page))
     for chapter, rows in by_chapter.items():
         question = str(questions.get(chapter, ""))
         title = f"[{chapter.capitalize()}]({_link(DOCS / f'{chapter}.md', page)})"
         yield f"## {title}{f': {_cell(question[0].lower() + question[1:])}' if question else ''}"
-        yield "\n".join(("| claim | verdict | measured |", "|---|---|---|", *rows))
+        yield _table(("claim", "verdict", "measured"), rows)
 
 
-def _claim(run: Run, judged: claims.ClaimVerdict, page: Path) -> str:
+def _claim(run: Run, judged: claims.ClaimVerdict, page: Path) -> tuple[str, ...]:
     verdict = f"**{judged.verdict}**{f' {_cell(judged.condition)}' if judged.condition else ''}"
     sources = [f"[{_cell(family)}]({_section(run, family, page)})" for family in judged.families if run.series(family)]
     folded = " ".join(filter(None, (_cell(judged.details), f"From {phrases.joined(sources)}." if sources else "")))
     details = f"<details><summary>All numbers</summary>{folded}</details>" if judged.details else ""
-    return f"| {_cell(judged.statement)} | {verdict} | {_cell(judged.gist)}{details} |"
+    return _cell(judged.statement), verdict, f"{_cell(judged.gist)}{details}"
 
 
 def _machine(run: Run) -> str:
@@ -347,14 +347,14 @@ def _added(run: Run) -> str:
 def _families(run: Run, page: Path) -> str:
     """Every family by chapter, with a link to its section."""
     chapters = {unit.family: unit.chapter for unit in run.units}
-    lines = ["| chapter | family | question |", "|---|---|---|"]
     order = list(dict.fromkeys(chapters.values()))
     known = [family for family in run.families() if family in chapters]
+    rows = []
     for family in sorted(known, key=lambda name: order.index(chapters[name])):
         chapter = chapters[family]
         question = _cell(_about(run, family, "question"))
-        lines.append(f"| {_cell(chapter)} | [`{_cell(family)}`]({_section(run, family, page)}) | {question} |")
-    return "\n".join(lines)
+        rows.append((_cell(chapter), f"[`{_cell(family)}`]({_section(run, family, page)})", question))
+    return _table(("chapter", "family", "question"), rows)
 
 
 def _section(run: Run, family: str, page: Path) -> str:
@@ -367,14 +367,13 @@ def _programs(root: Path) -> str:
     """What scripts/program found out about each program of which a run is kept."""
     files = sorted((root / PROGRAMS).glob("*.json.gz"))
     found = [answered for file in files if (answered := own_program.answer(read_run(file))) is not None]
-    lines = [f"| {' | '.join(own_program.SUMMARY_HEADINGS)} |", f"|{'---|' * len(own_program.SUMMARY_HEADINGS)}"]
-    lines += [f"| {' | '.join(map(_cell, own_program.summary_row(answered)))} |" for answered in found]
+    rows = [[_cell(text) for text in own_program.summary_row(answered)] for answered in found]
     dates = sorted(str(answered.run.context.get("date", "")).partition("T")[0] for answered in found)
     measured = f"\n\nMeasured {' to '.join(dict.fromkeys((dates[0], dates[-1])))}." if dates else ""
     disagreeing = {answered.title: texts for answered in found if (texts := own_program.disagreements(answered))}
     listed = [f"* {_cell(name)}: {_cell('; '.join(texts))}" for name, texts in disagreeing.items()]
     opening = f"\n\nThe replay predicts another CPU time than the runs show, beyond both intervals, here. {own_program.REASON}\n\n"
-    return "\n".join(lines) + measured + (opening + "\n".join(listed) if listed else "")
+    return _table(own_program.SUMMARY_HEADINGS, rows) + measured + (opening + "\n".join(listed) if listed else "")
 
 
 def _chapter(run: Run, shown: Mapping[str, charts.Drawing], chapter: str, page: Path) -> BlockText:
