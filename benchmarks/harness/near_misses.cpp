@@ -53,7 +53,7 @@ std::string did_you_mean_in(const std::string& expression, const std::vector<std
     for (std::string& word : words_in(name)) parts.insert(std::move(word));
   const std::vector<std::string> known(parts.begin(), parts.end());
   std::string plain = expression;
-  for (std::size_t at = 0; (at = plain.find('\\', at)) != std::string::npos; ++at) plain.replace(at, 2, " ");  // \b is no b
+  for (std::size_t at = 0; (at = plain.find('\\', at)) != std::string::npos; ++at) plain.replace(at, 2, " ");  // \b is not the letter b
   for (const std::string& word : words_in(plain)) {
     const auto has_word = [&](const std::string& part) { return part.find(word) != std::string::npos; };
     if (std::none_of(known.begin(), known.end(), has_word))
