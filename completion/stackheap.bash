@@ -58,7 +58,7 @@ _stackheap() {
             case $before in
                 --build) kind=presets ;;
             esac
-            options='-h --help --version --build' ;;
+            options='-h --help --version --build --yes' ;;
         'evaluate')
             case $before in
                 --from | --out | --write | --check) kind=files ;;
@@ -145,7 +145,7 @@ _stackheap() {
                 --out) kind=folders ;;
                 --build) kind=presets ;;
             esac
-            options='-h --help --version --stdin --setup --timeout --any-output --pairs --budget --threshold --most --recording --allocator --out --no-figures --build' ;;
+            options='-h --help --version --stdin --setup --timeout --any-output --pairs --budget --threshold --most --recording --allocator --out --no-figures --build --yes' ;;
         'readme')
             case $before in
                 --refresh | --extend) kind=files ;;
@@ -166,12 +166,12 @@ _stackheap() {
                 --out) kind=folders ;;
                 --build) kind=presets ;;
             esac
-            options='-h --help --version --profile --only --allocator --label --out --resume --processes --refine --no-figures --build' ;;
+            options='-h --help --version --profile --only --allocator --label --out --resume --processes --refine --no-figures --build --yes' ;;
         'verify')
             case $before in
                 --build) kind=presets ;;
             esac
-            options='-h --help --version --build' ;;
+            options='-h --help --version --build --yes' ;;
         'setup')
             case $before in
                 --for) kind=words words='run test lint sanitize cross' ;;
@@ -181,7 +181,7 @@ _stackheap() {
             case $before in
                 -m | --preset | -k) kind=anything ;;
             esac
-            options='-h --help --quick --nightly -m --preset -k --version' ;;
+            options='-h --help --quick --nightly -m --preset -k --yes --version' ;;
         'lint')
             options='-h --help --version'
             arguments='clang-tidy cppcheck shellcheck mypy' ;;

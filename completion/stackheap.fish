@@ -77,6 +77,7 @@ complete -p '*/scripts/compare' -l theme -d 'choose the chart\'s colours' -x -a 
 complete -p '*/scripts/doctor' -s h -l help -d 'show this help message and exit'
 complete -p '*/scripts/doctor' -l version -d 'show the version and the revision, and exit'
 complete -p '*/scripts/doctor' -l build -d 'use the program of this CMake preset' -x -a '(__stackheap_names presets)'
+complete -p '*/scripts/doctor' -l yes -d 'install what is missing without asking'
 complete -p '*/scripts/evaluate' -s h -l help -d 'show this help message and exit'
 complete -p '*/scripts/evaluate' -l version -d 'show the version and the revision, and exit'
 complete -p '*/scripts/evaluate' -l from -d 'judge this recording, for example results/evaluation/recording.json.gz' -r -F
@@ -162,6 +163,7 @@ complete -p '*/scripts/program' -l allocator -d 'measure this malloc library too
 complete -p '*/scripts/program' -l out -d 'write to this folder' -x -a '(__fish_complete_directories)'
 complete -p '*/scripts/program' -l no-figures -d 'do not draw figures, and do not write the report'
 complete -p '*/scripts/program' -l build -d 'build and measure this CMake preset' -x -a '(__stackheap_names presets)'
+complete -p '*/scripts/program' -l yes -d 'install what is missing without asking'
 complete -p '*/scripts/readme' -s h -l help -d 'show this help message and exit'
 complete -p '*/scripts/readme' -l version -d 'show the version and the revision, and exit'
 complete -p '*/scripts/readme' -l check -d 'change nothing'
@@ -183,9 +185,11 @@ complete -p '*/scripts/run' -l processes -d 'start N processes for each family' 
 complete -p '*/scripts/run' -l refine -d 'measure so many seconds further to decide the claims that are undecided after all processes' -x
 complete -p '*/scripts/run' -l no-figures -d 'do not draw figures, and do not write the report'
 complete -p '*/scripts/run' -l build -d 'build and measure this CMake preset' -x -a '(__stackheap_names presets)'
+complete -p '*/scripts/run' -l yes -d 'install what is missing without asking'
 complete -p '*/scripts/verify' -s h -l help -d 'show this help message and exit'
 complete -p '*/scripts/verify' -l version -d 'show the version and the revision, and exit'
 complete -p '*/scripts/verify' -l build -d 'build and test this CMake preset' -x -a '(__stackheap_names presets)'
+complete -p '*/scripts/verify' -l yes -d 'install what is missing without asking'
 complete -p '*/scripts/setup' -s h -l help -d 'show the help'
 complete -p '*/scripts/setup' -l for -d 'install what this purpose needs' -x -a 'run test lint sanitize cross'
 complete -p '*/scripts/setup' -l venv -d 'take all Python modules from PyPI, also where the system has them'
@@ -199,6 +203,7 @@ complete -p '*/scripts/test' -l nightly -d 'run every test, also those that take
 complete -p '*/scripts/test' -s m -d 'run only the tests in Python with this mark' -x
 complete -p '*/scripts/test' -l preset -d 'build and test this preset of CMakePresets.json' -x
 complete -p '*/scripts/test' -s k -d 'run only the tests with NAME in their name, in C++ and in Python' -x
+complete -p '*/scripts/test' -l yes -d 'install what is missing without asking'
 complete -p '*/scripts/test' -l version -d 'show the version and the revision, and do nothing else'
 complete -p '*/scripts/lint' -s h -l help -d 'show the help'
 complete -p '*/scripts/lint' -l version -d 'show the version and the revision, and do nothing else'

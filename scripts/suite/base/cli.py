@@ -85,6 +85,11 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(REFUSED, f"{self.prog}: {one_line(message, LONGEST)} (--help lists the options)\n")
 
 
+def add_yes(parser: argparse.ArgumentParser) -> None:
+    """For the commands that install what is missing: suite/launch reads the option before Python starts."""
+    parser.add_argument("--yes", action="store_true", help="install what is missing without asking")
+
+
 def whole(least: int, most: int) -> Callable[[str], int]:
     """The type of an option that takes a whole number in these bounds."""
 

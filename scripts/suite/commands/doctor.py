@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from suite.base.cli import ROOT, SUCCESS, OneLineParser, answer, console_for_progress, console_for_results
+from suite.base.cli import ROOT, SUCCESS, OneLineParser, add_yes, answer, console_for_progress, console_for_results
 from suite.runner import build, doctor
 from suite.runner.program import Program, ask
 
@@ -28,6 +28,7 @@ def make_parser() -> OneLineParser:
     parser.add_argument(
         "--build", metavar="PRESET", default="release", help="use the program of this CMake preset; default: release"
     )
+    add_yes(parser)
     return parser
 
 

@@ -20,6 +20,7 @@ from suite.base.cli import (
     ROOT,
     SUCCESS,
     OneLineParser,
+    add_yes,
     answer,
     bar,
     console_for_progress,
@@ -87,6 +88,7 @@ def make_parser() -> OneLineParser:
     add("--out", metavar="DIR", type=Path, help="write to this folder; default: results/<time>-program")
     add("--no-figures", action="store_true", help="do not draw figures, and do not write the report")
     add("--build", metavar="PRESET", default="release", help="build and measure this CMake preset; default: release")
+    add_yes(parser)
     return parser
 
 

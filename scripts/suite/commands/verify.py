@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from suite.base.cli import ROOT, OneLineParser, answer, console_for_progress, console_for_results
+from suite.base.cli import ROOT, OneLineParser, add_yes, answer, console_for_progress, console_for_results
 from suite.runner import build
 from suite.runner.program import Program, ask
 from suite.selfcheck import recording, verify
@@ -29,6 +29,7 @@ def make_parser() -> OneLineParser:
     parser.add_argument(
         "--build", metavar="PRESET", default="release", help="build and test this CMake preset; default: release"
     )
+    add_yes(parser)
     return parser
 
 

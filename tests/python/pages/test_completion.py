@@ -35,6 +35,7 @@ CASES = [
     ("scripts/setup --for s", ["sanitize"]),
     ("scripts/lint cpp", ["cppcheck"]),
     ("scripts/test --ni", ["--nightly"]),
+    ("scripts/program --y", ["--yes"]),
     ("stackheap --describe", ["--describe-recording"]),
     ("stackheap --profile q", ["quick"]),
 ]
@@ -70,7 +71,7 @@ def test_every_command_completes_its_options_without_internal_options() -> None:
     commands = sorted(file.stem for file in (ROOT / "scripts/suite/commands").glob("[a-z]*.py"))
     listed = in_bash([*(f"scripts/{name} -" for name in commands), "stackheap --"])
     assert {"-h", "--help", "--version"} <= set(listed[0]).intersection(*listed[1:-1])
-    assert listed[commands.index("doctor")] == ["--build", "--help", "--version", "-h"]
+    assert listed[commands.index("doctor")] == ["--build", "--help", "--version", "--yes", "-h"]
     assert "--turns" in listed[-1] and "--child" not in listed[-1]
 
 

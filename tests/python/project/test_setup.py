@@ -659,14 +659,24 @@ def test_launch_without_python_says_what_to_run(launched: Machine) -> None:
     assert re.fullmatch(r"scripts/hello: .*run scripts/setup first\n", done.stderr)
 
 
-def test_run_asks_for_help_without_setting_up(launched: Machine) -> None:
-    launched.lacks("bin/ninja")
-    (launched.project / "scripts/suite/commands/run.py").write_text("print('usage: scripts/run')\n")
-    environment = {"PATH": str(launched.folder / "bin"), "MACHINE": str(launched.folder),
-                   "STACKHEAP_ROOT": str(launched.folder / "root"), "STACKHEAP_PYTHON": sys.executable}
-    run = str(launched.project / "scripts/run")
-    done = subprocess.run([run, "--help"], env=environment, text=True, capture_output=True, timeout=60)
-    assert (done.returncode, done.stdout, launched.log) == (0, "usage: scripts/run\n", [])
-    done = subprocess.run([run], env=environment, text=True, capture_output=True, timeout=60)
-    assert done.returncode == 0 and f"{APT_INSTALL} ninja-build" in launched.log
-    assert done.stdout.endswith("usage: scripts/run\n")
+@pytest.mark.parametrize(("words", "asked"), [
+    ("run", "--quiet --for run"), ("program -- ./my_program --yes --help", "--quiet --for run"),
+    ("doctor --yes", "--quiet --for run --yes"), ("verify --build test --yes -- x", "--quiet --for run --yes"),
+    ("run --help", ""), ("program -h", ""), ("doctor --yes --version", ""), ("plot --yes", "")])
+def test_the_first_commands_of_a_user_install_what_is_missing(launched: Machine, words: str, asked: str) -> None:
+    """The options after -- are those of another command."""
+    command, *arguments = words.split()
+    scripts = launched.project / "scripts"
+    write_command(scripts / "setup", f"""case $* in *--print-python) echo '{sys.executable}' ;; *) echo "asked $*" ;; esac""")
+    write_command(scripts / "suite/version", "echo a version")
+    shutil.copy(ROOT / "scripts" / command, scripts / command)
+    (scripts / f"suite/commands/{command}.py").write_text("import sys\nprint(*sys.argv[1:])\n")
+    done = subprocess.run([scripts / command, *arguments], text=True, capture_output=True, timeout=60)
+    shown = [*([f"asked {asked}"] if asked else []), " ".join(arguments)]
+    assert (done.returncode, done.stdout.splitlines(), done.stderr) == (0, shown, "")
+
+
+def test_a_command_does_not_start_where_something_stays_missing(launched: Machine) -> None:
+    write_command(launched.project / "scripts/setup", "echo scripts/setup: missing: command ninja >&2; exit 2")
+    done = subprocess.run([launched.project / "scripts/run"], text=True, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "scripts/setup: missing: command ninja\n")

@@ -20,7 +20,7 @@ UNIT_TESTS = "TEST(arena, gives_what_it_has) {}\nTEST_P(fuzz, any_text_is_read) 
 
 # Stand-ins for the commands that scripts/test runs. Each writes its arguments to $LOG; the rest is set by the test.
 STUBS = {
-    "scripts/setup": '[ "$*" != "--for test --print-python" ] || echo "$(dirname "$LOG")/bin/python"; exit ${SETUP:-0}',
+    "scripts/setup": 'echo "setup $*" >>"$LOG.setup"; [ "$*" != "--for test --print-python" ] || echo "$(dirname "$LOG")/bin/python"; exit ${SETUP:-0}',
     "bin/cmake": 'echo "cmake $*" >>"$LOG"; [ "$1" != --build ] || exit ${BUILD:-0}',
     "bin/ctest": 'echo "ctest $*" >>"$LOG"; case "$*" in *" -N "*) echo "  Test #1: $LISTED" ;; '
     '*) echo "${CTEST_SAYS:-100% tests passed, 0 tests failed out of 7}"; echo Total Test time; exit ${CTEST:-0} ;; esac',
@@ -95,6 +95,12 @@ def test_quick_builds_nothing(project: StubbedProject) -> None:
     assert {line.split()[0] for line in project.log} == {"pytest"}
     assert project.pytest_arguments == "-m quick --numprocesses 2 --dist loadgroup"
     assert done.stdout.splitlines()[-1] == "===== 9 passed in 0.10s ====="
+
+
+def test_yes_is_for_the_setup_alone(project: StubbedProject) -> None:
+    assert project.test("--quick", "--yes").returncode == 0
+    assert "--yes" not in project.pytest_arguments
+    assert (project.folder / "log.setup").read_text().startswith("setup --quiet --for test --yes\n")
 
 
 @pytest.mark.parametrize("option", ["--nightly", "--all"])
