@@ -16,6 +16,7 @@ from suite.base import phrases
 from suite.base.blocks import BLOCK, OPENING
 from suite.base.errors import BadInput
 from suite.base.files import write_whole
+from suite.charts.across import overlay
 from suite.gate.two_files import unlike_facts
 from suite.pages import front_page, own_program, report
 from suite.results import numbers
@@ -31,6 +32,8 @@ REFERENCE = Path("results", "reference")
 REFERENCE_RUN = REFERENCE / "run.json.gz"
 PROGRAMS = Path("results", "programs")  # a run of scripts/program each
 PROGRAM_CHARTS = {"end_to_end": "jq", "lifetimes": "compiler"}  # and the run of a program that each is drawn from
+COMPILERS = [Path("results", "compilers", f"{name}.json.gz") for name in ("gcc", "clang")]  # a run of each
+COMPILERS_CHART = "cost_64b"  # compares them
 BARE = Path("results", "bare", "bookworm.json")  # what results/bare/measure has measured
 FIGURES = REFERENCE / "figures"
 # The number of the format stands where the program's build reads it.
@@ -131,15 +134,23 @@ def make(root: Path) -> GeneratedDocuments:
         if (file := root / PROGRAMS / f"{program}.json.gz").exists():
             drawn[name] = charts.draw(read_run(file), name)
     shown = {name: drawing for name, drawing in drawn.items() if drawing is not None}
-    figures = {_figure_of(name, drawing.look): charts.render(drawing, "svg") for name, drawing in shown.items()}
+    small = {name: shown[name] for name in SMALL if name in shown} | of_compilers(root)
+    figures = {_figure_of(name, drawing.look): charts.render(drawing, "svg") for name, drawing in (shown | small).items()}
     further = [drawing for look in HERO_LOOKS.values() if (drawing := charts.draw(run, HERO, look)) is not None]
     figures |= {_figure_of(HERO, drawing.look): charts.render(drawing, "svg") for drawing in further}
     figures |= {FIGURES / f"{name}.svg": picture for name, picture in front_page.pictures(root, run)}
     chapters = tuple(dict.fromkeys(unit.chapter for unit in run.units))
     further_pages = (CLAIMS, NUMBERS, METHOD, *chapters)
     names = [README, *(path for name in further_pages if (root / (path := DOCS / f"{name}.md")).exists())]
-    pages = {path: _filled(root, path, _blocks(root, run, shown, path, chapters)) for path in names}
+    pages = {path: _filled(root, path, _blocks(root, run, shown, small, path, chapters)) for path in names}
     return GeneratedDocuments(pages, figures)
+
+
+def of_compilers(root: Path) -> dict[str, charts.Drawing]:
+    """The chart of several runs that README shows, by its name, where the runs are kept."""
+    runs = [read_run(root / file) for file in COMPILERS if (root / file).exists()]
+    drawing = overlay.draw(runs, COMPILERS_CHART) if len(runs) == len(COMPILERS) else None
+    return {} if drawing is None else {f"overlay-{COMPILERS_CHART}": drawing}
 
 
 def _figure_of(name: str, look: charts.Look) -> Path:
@@ -150,7 +161,12 @@ BlockText = Callable[[], str]
 
 
 def _blocks(
-    root: Path, run: Run, shown: Mapping[str, charts.Drawing], page: Path, chapters: tuple[str, ...]
+    root: Path,
+    run: Run,
+    shown: Mapping[str, charts.Drawing],
+    small: Mapping[str, charts.Drawing],
+    page: Path,
+    chapters: tuple[str, ...],
 ) -> Mapping[str, BlockText]:
     """The blocks that the page may have; links and pictures are relative to the page."""
     return {
@@ -163,7 +179,7 @@ def _blocks(
         "findings": lambda: _findings(run),
         "gate": lambda: _beside_other_tools(root, page),
         "gate picture": lambda: _image(FIGURES / "gate.svg", front_page.COMPARED, page),
-        **{f"small {name}": _small(name, shown[name], page) for name in SMALL if name in shown},
+        **{f"small {name}": _small(name, drawing, page) for name, drawing in small.items()},
         "machine": lambda: _machine(run),
         "families": lambda: _families(run, page),
         "programs": lambda: _programs(root),
