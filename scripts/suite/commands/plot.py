@@ -40,7 +40,7 @@ def make_parser() -> OneLineParser:
     )
     add(
         "--chart",
-        metavar="NAME",
+        metavar="CHART",
         action="append",
         choices=list(charts.charts()),
         help="draw only this chart; repeatable",

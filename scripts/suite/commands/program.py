@@ -25,6 +25,7 @@ from suite.base.cli import (
     bar,
     console_for_progress,
     console_for_results,
+    label,
     threshold,
     time_left,
     whole,
@@ -85,6 +86,7 @@ def make_parser() -> OneLineParser:
     add("--recording", metavar="FILE", type=Path, help="replay this recording; the program is not run")
     add("--allocator", metavar="NAME=FILE[,PREFIX]", action="append", default=[],
         help="measure this malloc library too; PREFIX precedes its malloc and free; repeatable")  # fmt: skip
+    add("--label", metavar="NAME", type=label, help="name the run: the label is shown wherever several runs are")
     add("--out", metavar="DIR", type=Path, help="write to this folder; default: results/<time>-program")
     add("--no-figures", action="store_true", help="do not draw figures, and do not write the report")
     add("--build", metavar="PRESET", default="release", help="build and measure this CMake preset; default: release")
@@ -226,7 +228,7 @@ class _Measuring:
     # ---- the answer
 
     def tell(self) -> int:
-        file = result.write(self.folder, self.catalogue, self.replayed, self.measured, self.recorded)
+        file = result.write(self.folder, self.catalogue, self.replayed, self.measured, self.recorded, self.options.label)
         if file is None:
             self.clear()
             if self.interrupted:

@@ -21,7 +21,7 @@ PROGRAM = "stackheap"
 FILES, FOLDERS, ANYTHING = "files", "folders", "anything"
 # By the name that the help gives the value: how the shell finds the words, with the project's folder in $root.
 LOOKED_UP = {
-    "NAME": ("charts", r"""grep -l '^QUESTION = ' "$root"/scripts/suite/charts/*.py | sed 's:.*/::; s/\.py$//'"""),
+    "CHART": ("charts", r"""grep -l '^QUESTION = ' "$root"/scripts/suite/charts/*.py | sed 's:.*/::; s/\.py$//'"""),
     "ID": ("claims", r"""grep -hA1 '^@claim(' "$root"/scripts/suite/claims/*.py | sed -nE 's/^(@claim\(| +)"([^"]+)".*/\2/p'"""),
     "PRESET": ("presets", r"""sed -nE 's/.*"name": "([a-z0-9-]+)", "inherits".*/\1/p' "$root"/CMakePresets.json"""),
     "REV": ("revisions", r"""git -C "$root" for-each-ref --format='%(refname:short)' 2>/dev/null"""),

@@ -15,16 +15,22 @@ from suite.program.recording import Recorded
 from suite.results.compact import write_compact
 from suite.results.end_to_end import CONTEXT, FAMILY
 from suite.results.merge import extended, merge
-from suite.results.model import Account, Document
+from suite.results.model import LABEL, Account, Document
 from suite.runner.program import Catalogue
 
 RUN_FILE = "run.json.gz"
 
 
 def write(
-    folder: Path, catalogue: Catalogue, replayed: Document | None, measured: Measured | None, recorded: Recorded | None
+    folder: Path,
+    catalogue: Catalogue,
+    replayed: Document | None,
+    measured: Measured | None,
+    recorded: Recorded | None,
+    label: str | None = None,
 ) -> Path | None:
-    """Writes what was measured, also where one of the parts is missing. Returns None where nothing was measured."""
+    """Writes what was measured, also where one of the parts is missing, with the user's name for the run. Returns None
+    where nothing was measured."""
     ran = _of_runs(catalogue, measured) if measured is not None and measured.runs else None
     if replayed is not None and ran is not None:
         document = extended(replayed, ran, {FAMILY})
@@ -39,6 +45,8 @@ def write(
         if measured is None:
             facts |= {"command": recorded.profile.get("command"), "problem": recorded.hung}
     document["context"][CONTEXT] = facts
+    if label:
+        document["context"][LABEL] = label
     write_compact(folder / RUN_FILE, document)
     return folder / RUN_FILE
 

@@ -26,6 +26,7 @@ CASES = [
     ("scripts/run --build as", ["asan"]),
     ("scripts/run --only ", []),
     ("scripts/plot --chart cost_6", ["cost_64b"]),
+    ("scripts/plot --label ", []),  # a name that the user makes up
     ("scripts/claims --claim stack-is-fa", ["stack-is-faster"]),
     ("scripts/claims --claim neighbours", ["neighbours-help"]),  # its name stands on a line of its own
     ("scripts/history che", ["check"]),

@@ -18,6 +18,7 @@ from suite.results.end_to_end import read_end_to_end
 from suite.results.model import Run
 from suite.results.read import read_run
 from suite.results.recording import profile_in
+from suite.results.run_names import names_of
 from suite.runner import build, scheduler
 from support.measuring_program import program
 
@@ -75,9 +76,10 @@ def test_a_recording_is_replayed_without_its_program(call: Call, tmp_path: Path,
     recording = next((tmp_path / "out").glob("*.shr")).rename(tmp_path / "kept.shr")
     (tmp_path / "out").rename(tmp_path / "first")
     capsys.readouterr()
-    assert call("--recording", str(recording)) == 0
+    assert call("--label", "old server", "--recording", str(recording)) == 0
     assert "Replayed, these calls cost " in capsys.readouterr().out
     assert result(tmp_path).families() == ("replay", "replay_memory") and recording.exists()
+    assert names_of([result(tmp_path)]) == ["old server"]
 
 
 @pytest.mark.parametrize(
@@ -91,6 +93,9 @@ def test_a_recording_is_replayed_without_its_program(call: Call, tmp_path: Path,
         (("--recording", "/"), "/: Is a directory"),
         (("--pairs", "0", "--", "ls"), "argument --pairs: '0' is not a number from 1 to 1000"),
         (("--budget", "soon", "--", "ls"), "argument --budget: 'soon' is not a number from 1 to 100000"),
+        (("--label", "", "--", "ls"),
+         "argument --label: '' is not a label: 1 to 24 printable Latin, Greek or Cyrillic letters, digits and signs, without "
+         "spaces at its ends and without _ at its start"),
         (("--threshold", "2", "--", "ls"), "argument --threshold: '2' is not a share: write 2% or 0.02 (above 0, up to 100%)"),
     ],
 )  # fmt: skip

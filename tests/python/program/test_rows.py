@@ -19,10 +19,13 @@ from suite.program.mallocs import Deployment
 from suite.program.pairs import Measured, Plan
 from suite.program.pairs import Run as RunOfProgram
 from suite.program.pairs import judge, log_ratios
+from suite.program.result import write
 from suite.results.end_to_end import AGAIN, CPU_NS, OWN, read_end_to_end
 from suite.results.merge import merge
 from suite.results.model import Account, Document, Run
 from suite.results.read import read_run
+from suite.results.run_names import names_of
+from suite.runner.program import Catalogue
 from support import synthetic
 
 MIB = 1 << 20
@@ -124,6 +127,16 @@ def test_a_program_that_was_not_compared_at_all_is_readable(tmp_path: Path) -> N
 
 def of_program(run: Run) -> list[str]:
     return [name for name, chart in charts().items() if chart.family == "program" and draw(run, name) is not None]
+
+
+def test_the_label_names_the_run_among_others(tmp_path: Path) -> None:
+    catalogue = Catalogue((), {}, (), synthetic.context(("glibc",), 2), "")
+    runs = []
+    for label in ("new", None):
+        file = write(tmp_path, catalogue, None, measured(), None, label)
+        assert file is not None
+        runs.append(read_run(file))
+    assert names_of(runs) == ["new", "unknown processor"]
 
 
 def test_plot_and_report_draw_it(tmp_path: Path) -> None:
