@@ -46,8 +46,7 @@ _stackheap() {
             case $before in
                 --rev) kind=revisions ;;
                 --allocator | --judge | --record | --floors | --out | --chart) kind=files ;;
-                --env | --pairs | --budget | --seconds | --layouts | --seed | --only | --threshold) kind=anything ;;
-                --label) kind=charts ;;
+                --env | --label | --pairs | --budget | --seconds | --layouts | --seed | --only | --threshold) kind=anything ;;
                 --build) kind=presets ;;
                 --profile) kind=words words='smoke quick full' ;;
                 --format) kind=words words='text markdown json junit' ;;
@@ -131,8 +130,8 @@ _stackheap() {
             options='-h --help --version --only --list --all --jobs --folder' ;;
         'plot')
             case $before in
-                --label | --chart) kind=charts ;;
-                --format) kind=anything ;;
+                --label | --format) kind=anything ;;
+                --chart) kind=charts ;;
                 --theme) kind=words words='light dark' ;;
                 --size) kind=words words='talk paper portrait' ;;
                 --out) kind=folders ;;
@@ -141,11 +140,11 @@ _stackheap() {
         'program')
             case $before in
                 --stdin | --recording | --allocator) kind=files ;;
-                --setup | --timeout | --pairs | --budget | --threshold | --most) kind=anything ;;
+                --setup | --timeout | --pairs | --budget | --threshold | --most | --label) kind=anything ;;
                 --out) kind=folders ;;
                 --build) kind=presets ;;
             esac
-            options='-h --help --version --stdin --setup --timeout --any-output --pairs --budget --threshold --most --recording --allocator --out --no-figures --build --yes' ;;
+            options='-h --help --version --stdin --setup --timeout --any-output --pairs --budget --threshold --most --recording --allocator --label --out --no-figures --build --yes' ;;
         'readme')
             case $before in
                 --refresh | --extend) kind=files ;;
@@ -153,16 +152,15 @@ _stackheap() {
             options='-h --help --version --check --refresh --extend' ;;
         'report')
             case $before in
-                --label) kind=charts ;;
+                --label) kind=anything ;;
                 -o | --out) kind=files ;;
             esac
             options='-h --help --version --label -o --out' ;;
         'run')
             case $before in
                 --profile) kind=words words='smoke quick full' ;;
-                --only | --processes | --refine) kind=anything ;;
+                --only | --label | --processes | --refine) kind=anything ;;
                 --allocator) kind=files ;;
-                --label) kind=charts ;;
                 --out) kind=folders ;;
                 --build) kind=presets ;;
             esac

@@ -51,7 +51,7 @@ complete -p '*/scripts/compare' -l version -d 'show the version and the revision
 complete -p '*/scripts/compare' -l rev -d 'measure this git revision' -x -a '(__stackheap_names revisions)'
 complete -p '*/scripts/compare' -l allocator -d 'measure this malloc library' -r -F
 complete -p '*/scripts/compare' -l env -d 'set this environment variable for the processes of a side, old or new' -x
-complete -p '*/scripts/compare' -l label -d 'name a side' -x -a '(__stackheap_names charts)'
+complete -p '*/scripts/compare' -l label -d 'name a side' -x
 complete -p '*/scripts/compare' -l judge -d 'judge recorded pairs again, without measuring' -r -F
 complete -p '*/scripts/compare' -l build -d 'build this CMake preset, for --rev, --allocator and --env' -x -a '(__stackheap_names presets)'
 complete -p '*/scripts/compare' -l profile -d 'choose which profile\'s arguments to use' -x -a 'smoke quick full'
@@ -142,7 +142,7 @@ complete -p '*/scripts/mutate' -l jobs -d 'try N mutants at a time' -x
 complete -p '*/scripts/mutate' -l folder -d 'keep the copies in this folder for the next time' -r -F
 complete -p '*/scripts/plot' -s h -l help -d 'show this help message and exit'
 complete -p '*/scripts/plot' -l version -d 'show the version and the revision, and exit'
-complete -p '*/scripts/plot' -l label -d 'name a run in the charts' -x -a '(__stackheap_names charts)'
+complete -p '*/scripts/plot' -l label -d 'name a run in the charts' -x
 complete -p '*/scripts/plot' -l chart -d 'draw only this chart' -x -a '(__stackheap_names charts)'
 complete -p '*/scripts/plot' -l format -d 'write these of svg, png, pdf' -x
 complete -p '*/scripts/plot' -l theme -d 'choose the charts\' colours' -x -a 'light dark'
@@ -160,6 +160,7 @@ complete -p '*/scripts/program' -l threshold -d 'set the smallest change of CPU 
 complete -p '*/scripts/program' -l most -d 'record at most so many calls of each process' -x
 complete -p '*/scripts/program' -l recording -d 'replay this recording' -r -F
 complete -p '*/scripts/program' -l allocator -d 'measure this malloc library too' -r -F
+complete -p '*/scripts/program' -l label -d 'name the run' -x
 complete -p '*/scripts/program' -l out -d 'write to this folder' -x -a '(__fish_complete_directories)'
 complete -p '*/scripts/program' -l no-figures -d 'do not draw figures, and do not write the report'
 complete -p '*/scripts/program' -l build -d 'build and measure this CMake preset' -x -a '(__stackheap_names presets)'
@@ -171,14 +172,14 @@ complete -p '*/scripts/readme' -l refresh -d 'first make this run the reference,
 complete -p '*/scripts/readme' -l extend -d 'first add the families of this run that the reference lacks' -r -F
 complete -p '*/scripts/report' -s h -l help -d 'show this help message and exit'
 complete -p '*/scripts/report' -l version -d 'show the version and the revision, and exit'
-complete -p '*/scripts/report' -l label -d 'name a run in the page' -x -a '(__stackheap_names charts)'
+complete -p '*/scripts/report' -l label -d 'name a run in the page' -x
 complete -p '*/scripts/report' -s o -l out -d 'write to this file' -r -F
 complete -p '*/scripts/run' -s h -l help -d 'show this help message and exit'
 complete -p '*/scripts/run' -l version -d 'show the version and the revision, and exit'
 complete -p '*/scripts/run' -l profile -d 'choose the extent' -x -a 'smoke quick full'
 complete -p '*/scripts/run' -l only -d 'measure only benchmarks whose name matches, for example \'^scoped/\'' -x
 complete -p '*/scripts/run' -l allocator -d 'measure this malloc library too' -r -F
-complete -p '*/scripts/run' -l label -d 'name the run' -x -a '(__stackheap_names charts)'
+complete -p '*/scripts/run' -l label -d 'name the run' -x
 complete -p '*/scripts/run' -l out -d 'write to this folder' -x -a '(__fish_complete_directories)'
 complete -p '*/scripts/run' -l resume -d 'go on with results/latest, or --out DIR, where it was interrupted'
 complete -p '*/scripts/run' -l processes -d 'start N processes for each family' -x
