@@ -133,3 +133,18 @@ def test_files_that_the_documents_name_exist(paper: str) -> None:
         assert os.access(ROOT / command, os.X_OK), command
     for link in re.findall(r"\]\(((?!https:)[^)]+)\)", text):
         assert (ROOT / link).exists(), link
+
+
+NETWORK = re.compile(
+    r"\bapt_?get\b.* (update|install)|\bpip install\b|\bnpm ci\b|\b(curl|wget) |FetchContent_Declare"
+    r"|\burlopen\(|\bimport (requests|http|ftplib)\b|\"(ls-remote|fetch|push)\""
+)
+
+
+def test_the_security_page_names_every_part_that_uses_the_network() -> None:
+    text = (ROOT / "SECURITY.md").read_text()
+    [line] = re.findall(r"^\* These parts use the network.*?(?=^\* )", text, re.MULTILINE | re.DOTALL)
+    named = {*re.findall(r"`(scripts/\w+)`", line), *(["CMakeLists.txt"] if "CMake " in line else [])}
+    scripts = [file for file in (ROOT / "scripts").rglob("*") if file.suffix in ("", ".py") and file.is_file()]
+    using = {file.relative_to(ROOT) for file in (ROOT / "CMakeLists.txt", *scripts) if NETWORK.search(file.read_text())}
+    assert {"scripts/ci" if "forge" in file.parts else str(file) for file in using} == named
