@@ -48,7 +48,9 @@ def small(tmp_path: Path) -> Path:
     (folder / "sound.cpp").write_text("int sound() { return 1; }\n")
     (folder / "CMakeLists.txt").write_text(
         "cmake_minimum_required(VERSION 3.22)\nproject(small LANGUAGES CXX)\n"
-        "file(GLOB files *.cpp)\nadd_library(small STATIC ${files})\n")
+        "file(GLOB files *.cpp)\nset(written ${PROJECT_BINARY_DIR}/revision/revision.cpp)\n"
+        "add_library(small STATIC ${files} ${written})\n"
+        "add_custom_target(revision COMMAND ${CMAKE_COMMAND} -E touch ${written} BYPRODUCTS ${written})\n")
     (folder / "CMakePresets.json").write_text(
         '{"version": 3, "configurePresets": [{"name": "clang", "generator": "Ninja", "binaryDir": "${sourceDir}/build/clang",'
         ' "cacheVariables": {"CMAKE_EXPORT_COMPILE_COMMANDS": "ON"}}]}')
