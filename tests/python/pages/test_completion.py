@@ -88,7 +88,7 @@ def typed_in_bash(line: str, folder: Path) -> str:
         os.execvp("bash", ["bash", "--norc", "--noprofile", "-i"])
     try:
         os.write(terminal, f". completion/{completion.BASH}; echo lo''aded\n".encode())
-        answered(terminal, "loaded\r\n")
+        answered(terminal, "loaded\r\n$ ")  # before the prompt, the terminal would only echo a tab
         os.write(terminal, f"{line}\t#end".encode())
         return answered(terminal, "#end").partition("#end")[0].split("$ ")[-1]
     finally:
