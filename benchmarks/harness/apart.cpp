@@ -178,7 +178,7 @@ std::vector<std::string> selected_names(options& chosen) {
 }
 
 /// "family/strategy" of a name.
-std::string contender_of(const std::string& name) {
+std::string strategy_of(const std::string& name) {
   const auto slash = name.find('/');
   return name.substr(0, slash == std::string::npos ? slash : name.find('/', slash + 1));
 }
@@ -227,7 +227,7 @@ class separate_runs {
       while (runs_at_once(names[next]) && end < names.size() && runs_at_once(names[end])) ++end;
       std::vector<std::optional<child>> started;
       for (std::size_t i = next; i < end; ++i)
-        started.push_back(hung_.contains(contender_of(names[i])) ? std::nullopt : std::optional(start(names[i], i)));
+        started.push_back(hung_.contains(strategy_of(names[i])) ? std::nullopt : std::optional(start(names[i], i)));
       for (std::size_t i = next; i < end; ++i) report(names[i], i, started[i - next]);
       next = end;
     }
@@ -241,13 +241,13 @@ class separate_runs {
   };
 
   void report(const std::string& name, std::size_t index, const std::optional<child>& started) {
-    const std::string contender = contender_of(name);
+    const std::string strategy = strategy_of(name);
     outcome ended;
     if (started)
       ended = end_of(*started);
     else
-      ended.failure = "not measured: " + contender + " hung in a benchmark before";
-    if (ended.hung) hung_.insert(contender);
+      ended.failure = "not measured: " + strategy + " hung in a benchmark before";
+    if (ended.hung) hung_.insert(strategy);
     if (ended.texts.empty()) ended = end_of(start(name, index, ended.failure));
     if (ended.texts.empty()) throw std::runtime_error(name + ": " + ended.failure);
     for (std::size_t i = 0; i < outputs_.size(); ++i) *outputs_[i].stream << ended.texts[i] << std::flush;

@@ -29,7 +29,7 @@ inline std::int64_t planted_percent() {
 /// The operations that are made where so many, a multiple of 100, are counted.
 inline std::int64_t with_slowdown(std::int64_t operations) { return operations / 100 * (100 + planted_percent()); }
 
-/// Enrolls a benchmark whose `prepare()` makes what has a `stretch(operations)`; each stretch counts as `operations`.
+/// Adds a benchmark whose `prepare()` makes what has a `stretch(operations)`; each stretch counts as `operations`.
 template <class Prepare>
 void add_slowed(benchmark_registry& registry, std::string_view strategy, std::initializer_list<parameter> parameters,
                 std::int64_t operations, Prepare prepare) {

@@ -125,7 +125,7 @@ def make_parser() -> OneLineParser:
     )
     _add_sides(parser.add_argument_group("sides"))
     _add_measuring(parser.add_argument_group("measuring"))
-    _add_judging(parser.add_argument_group("judging and telling"))
+    _add_judging(parser.add_argument_group("judging and output"))
     return parser
 
 

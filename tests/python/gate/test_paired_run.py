@@ -18,8 +18,7 @@ from rich.console import Console
 
 from suite.base.errors import BadInput, UnitFailed
 from suite.commands import compare as command
-from suite.gate import paired_run
-from suite.gate import sides as contestants
+from suite.gate import paired_run, sides
 from suite.gate.calibration import calibrate
 from suite.gate.comparison import CANNOT_JUDGE, NOT_JUDGED, NOTHING_WORSE, SAME, SOMETHING_WORSE, UNDECIDED, WORSE
 from suite.gate.pairs_file import Pair, RecordedPairs, Side, read_calibration, read_pairs, write_pairs
@@ -356,7 +355,7 @@ def test_what_others_share_is_a_control(counter: str, control: str, ns: float, m
 
 def test_layouts_are_drawn_and_their_share_is_reported(play: Play) -> None:
     draw = random.Random(6)
-    sides = [
+    old, new = [
         replace(side, builds=tuple(Program(Path(f"{side.side.label}{i}"), "quick") for i in range(3)))
         for side in (OLD, NEW)
     ]
@@ -364,7 +363,7 @@ def test_layouts_are_drawn_and_their_share_is_reported(play: Play) -> None:
     def ns(side_name: str, name: str) -> float:
         return 10 * draw.lognormvariate(0, 0.001) * (1.04 if side_name == "new2" and name == SCOPED else 1.0)
 
-    recorded, stage = play(ns, old=sides[0], new=sides[1], to_the_end=True)
+    recorded, stage = play(ns, old=old, new=new, to_the_end=True)
     assert {pair.new_layout for pair in recorded.pairs[SCOPED]} == {0, 1, 2}
     assert {name for name, _ in stage.asked} == {f"{side}{i}" for side in ("old", "new") for i in range(3)}
     notes = {judgement.name: judgement.notes[-1] for judgement in paired_run.verdict(recorded).judgements}
@@ -469,7 +468,7 @@ def no_build(root: Path, preset: str, status: Console) -> Path:
     return root / "build" / preset / "stackheap"
 
 
-def run(root: Path, *arguments: str, build: contestants.Builder = no_build) -> int:
+def run(root: Path, *arguments: str, build: sides.Builder = no_build) -> int:
     measured = "--judge" not in arguments
     return command.main([*arguments, *("--seed", "1") * measured], root, build)
 
@@ -493,8 +492,8 @@ def test_two_mallocs_have_the_same_name(root: Path, capsys: pytest.CaptureFixtur
     fake_side.write_side(root / "build" / "release")
     for name, factor in (("a.so", 1.0), ("b.so", 1.3)):
         (root / name).write_text(str(factor))
-    sides = ("--allocator", "old=a.so", "--allocator", "new=b.so")
-    assert run(root, *sides, "--only", "scoped", "--record", "pairs.json") == SOMETHING_WORSE
+    named = ("--allocator", "old=a.so", "--allocator", "new=b.so")
+    assert run(root, *named, "--only", "scoped", "--record", "pairs.json") == SOMETHING_WORSE
     assert list(read_pairs(root / "pairs.json").pairs) == ["scoped/malloc/bytes:64/touch:first"]
     assert run(root, "--allocator", "old=a.so", "--allocator", "new=./gone.so") == 2
     assert "gone.so does not exist" in capsys.readouterr().err
@@ -503,7 +502,7 @@ def test_two_mallocs_have_the_same_name(root: Path, capsys: pytest.CaptureFixtur
 def test_a_malloc_may_have_a_name_that_the_system_finds(root: Path) -> None:
     (root / "here.so").touch()
     for named, given in (("libknown.so.1,je_", "libknown.so.1,je_"), ("here.so,je_", f"{root / 'here.so'},je_")):
-        assert contestants.of_malloc("new", named, Path("any")).allocators == (f"malloc={given}",)
+        assert sides.of_malloc("new", named, Path("any")).allocators == (f"malloc={given}",)
 
 
 @pytest.mark.slow
@@ -657,15 +656,15 @@ def test_padding_moves_code_and_layouts_that_do_not_differ_are_refused(root: Pat
     script = 'case $1 in -DSTACKHEAP_PADDING=*) echo "# $1" > padding;; esac\n'
     append = "[ $1 != --build ] || { sed -i '/^# -D/d' stackheap; cat padding >> stackheap; }\n"
     status = Console(quiet=True)
-    options = contestants.SideOptions("quick", layouts=3, seed=1)
+    options = sides.SideOptions("quick", layouts=3, seed=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
         (tools / "cmake").write_text(f"#!/bin/sh\n{script}{append}")
         (tools / "cmake").chmod(0o755)
-        source = contestants.of_build(str(tree))
-        side = contestants.side_of(source, options, root, status)
-        assert len({contestants.digest(program.executable) for program in side.builds}) == 3
+        source = sides.of_build(str(tree))
+        side = sides.side_of(source, options, root, status)
+        assert len({sides.digest(program.executable) for program in side.builds}) == 3
         assert (tree / "stackheap").read_text().endswith("# -DSTACKHEAP_PADDING=0\n")
         (tools / "cmake").write_text("#!/bin/sh\n")
         with pytest.raises(BadInput, match="needs a build that knows STACKHEAP_PADDING"):
-            contestants.side_of(source, options, root, status)
+            sides.side_of(source, options, root, status)
