@@ -50,6 +50,7 @@ class Comparison:
     judgements: tuple[Judgement, ...]
     problems: tuple[str, ...] = ()  # why it cannot be judged as a whole: missing, failed, renamed, not finite
     warnings: tuple[str, ...] = ()  # what limits the result: moved controls, another machine, few processes
+    controls: str = ""  # how far the controls moved, in one sentence
     trusted: bool = True  # False: the controls moved
 
     def with_verdict(self, verdict: str) -> tuple[Judgement, ...]:

@@ -47,11 +47,11 @@ def controls_that_moved(recorded: RecordedPairs) -> tuple[tuple[str, ...], str]:
     for control, logs in series.items():
         shift = estimate_shift(logs)
         p = 2 * min(signed_rank(np.asarray(logs)))
-        summary.append(f"{control} {math.expm1(shift.median):+.1%}")
+        summary.append(f"{control} {100 * math.expm1(shift.median):+.1f} %")
         least = OTHERS_MOVED if control in (CACHE, TRIP) else CONTROL_MOVED
         if p < CONTROL_EVIDENCE / len(series) and abs(math.expm1(shift.median)) > least:
             moved.append(
-                f"the {control} control moved by {math.expm1(shift.median):+.1%} between the sides: the result is not "
+                f"the {control} control moved by {100 * math.expm1(shift.median):+.1f} % between the sides: the result is not "
                 "reliable (another load, the clock, or a change of the control's own code)"
             )
     return tuple(moved), f"controls, new against old: {', '.join(summary)}" if summary else ""

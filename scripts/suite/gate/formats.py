@@ -214,6 +214,8 @@ def as_text(comparison: Comparison, strict: bool = False, width: int = PLAIN_WID
         write(f"problem: {line}", "red")
     for line in _first(comparison.warnings):
         write(f"warning: {line}", "yellow")
+    if comparison.controls:
+        write(comparison.controls)
     if output.getvalue().count("\n") > _SCREEN:
         write(headline(comparison, strict), "bold")
     return output.getvalue()
@@ -265,7 +267,8 @@ def as_markdown(comparison: Comparison, strict: bool = False) -> str:
         pieces.append(_folded(count(len(comparison.warnings), "warning"), lines))
     if _facts(comparison):
         rows = [f"| {escaped(key)} | {escaped(old)} | {escaped(new)} |" for key, old, new in _facts(comparison)]
-        pieces.append(_folded("The two sides", "\n".join(("| | old | new |", "|---|---|---|", *rows))))
+        table = "\n".join(("| | old | new |", "|---|---|---|", *rows))
+        pieces.append(_folded("The two sides", "\n\n".join(filter(None, (table, escaped(comparison.controls))))))
     return "\n\n".join(pieces) + "\n"
 
 
@@ -305,7 +308,7 @@ def as_json(comparison: Comparison, strict: bool = False) -> str:
     form: "stackheap-comparison/1"; method; exit_code (0 nothing is worse, 1 worse, 2 cannot judge); trusted;
     headline; old and new: {label, facts: {key: text}};
     counts: {worse, better, same, undecided, not judged, quarantined};
-    problems and warnings: [text];
+    problems and warnings: [text]; controls (how far they moved: a sentence, or empty);
     judgements: [{name, verdict, quarantined, unit, old, new (medians, in that unit), threshold (a share), floor (a
     share, or null), seconds (for which it was measured, or null), time and, where known, cycles and instructions:
     {ratio, low, high, coverage, n}, notes: [text], explanation (of --explain, or null): {cause (work, layout, machine,
@@ -328,6 +331,7 @@ def as_json(comparison: Comparison, strict: bool = False) -> str:
         },
         "problems": list(comparison.problems),
         "warnings": list(comparison.warnings),
+        "controls": comparison.controls,
         "judgements": [_judgement_as_json(judgement) for judgement in comparison.judgements],
     }
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
@@ -385,7 +389,7 @@ def as_junit(comparison: Comparison, strict: bool = False) -> str:
         xml.SubElement(properties, "property", {"name": plain(key), "value": plain(text)})
     suite.extend(cases)
     xml.SubElement(suite, "system-out").text = "\n".join(
-        plain(line) for line in (headline(comparison, strict), *comparison.warnings)
+        plain(line) for line in (headline(comparison, strict), *comparison.warnings, comparison.controls) if line
     )
     xml.indent(suites, " ")
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + xml.tostring(suites, encoding="unicode") + "\n"

@@ -265,10 +265,10 @@ def verdict(recorded: RecordedPairs, rule: Rule = Rule()) -> Comparison:
     )
     problems = recorded.problems + tuple(sequential_test.without_ratio(recorded.pairs, recorded.metrics))
     problems += tuple(sequential_test.cut_short(recorded.pairs, rule, recorded.metrics))
-    moved, controls_text = controls_that_moved(recorded)
+    moved, controls = controls_that_moved(recorded)
     same_program = bool(recorded.old.facts) and recorded.old.facts == recorded.new.facts
-    warnings = recorded.warnings + (controls_text,) * bool(controls_text) + moved + (SAME_SIDES,) * same_program
-    return Comparison(IN_PAIRS, recorded.old, recorded.new, judgements, problems, warnings, trusted=not moved)
+    warnings = recorded.warnings + moved + (SAME_SIDES,) * same_program
+    return Comparison(IN_PAIRS, recorded.old, recorded.new, judgements, problems, warnings, controls, trusted=not moved)
 
 
 def _layout_notes(recorded: Mapping[str, Sequence[Pair]], judgement: Judgement) -> tuple[str, ...]:

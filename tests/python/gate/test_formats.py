@@ -55,6 +55,7 @@ MIXED = Comparison(
         judged("overhead/glibc/bytes:8 resident_bytes_per_byte", BETTER, 0.5, unit="bytes per byte", others={}),
     ),
     warnings=("the files were measured 3 hours apart",),
+    controls="controls, new against old: L1 +0.1 %",
 )
 PROBLEM = replace(MIXED, problems=("many/glibc/count:2: missing in new.json",))
 UNTRUSTED = replace(MIXED, trusted=False)
@@ -80,6 +81,7 @@ def hostile(text: str) -> Comparison:
                          for index, verdict in enumerate((WORSE, BETTER, SAME, UNDECIDED))),
         problems=(text,),
         warnings=(text,),
+        controls=text,
     )  # fmt: skip
 
 
@@ -122,7 +124,8 @@ def test_every_form_leads_with_the_headline() -> None:
     assert formats.as_markdown(MIXED).replace("`", "").startswith(f"**{headline}**\n")
     assert json.loads(formats.as_json(MIXED))["headline"] == headline
     suite = next(xml.fromstring(formats.as_junit(MIXED)).iter("testsuite"))
-    assert suite.findtext("system-out", "").startswith(headline)
+    told = suite.findtext("system-out", "")
+    assert told.startswith(headline) and told.endswith(MIXED.controls)
 
 
 # ---- text
@@ -136,7 +139,7 @@ def test_text_lists_changes_with_the_worst_first_and_counts_the_others() -> None
     for part in ("+50.0 %", "+47.0 % to +53.0 %", "10 ns to 15 ns", "layout suspect"):
         assert part in text
     assert "bimodal, so without a verdict: 1; churn/glibc/live:1000" in text
-    assert text.count(formats.headline(MIXED)) == 1
+    assert text.count(formats.headline(MIXED)) == 1 and text.endswith(f"apart\n{MIXED.controls}\n")
     many = replace(MIXED, judgements=tuple(judged(f"scoped/glibc/bytes:{size}", WORSE, 1.5) for size in range(30)))
     assert formats.as_text(many).rstrip().endswith(formats.headline(many))  # again where it has left the screen
     assert "\x1b" not in text and "\x1b[" in formats.as_text(MIXED, colour=True)
@@ -165,7 +168,7 @@ def test_markdown_shows_worse_benchmarks_and_folds_the_others() -> None:
     before, folded = text.split("<details>", 1)
     assert "`scoped/glibc/bytes:64`" in before and "`scoped/glibc/bytes:8`" in before
     assert "batch/jemalloc" not in before and "batch/jemalloc" in folded
-    assert text.count("<details>") == text.count("</details>") == 5
+    assert text.count("<details>") == text.count("</details>") == 5 and MIXED.controls in folded
     assert text.index("bytes:64`") < text.index("bytes:8`")
 
 
@@ -209,7 +212,6 @@ def test_markdown_stays_readable_in_a_log_and_a_mail() -> None:
         new=Side("build/new with GLIBC_TUNABLES=glibc.malloc.tcache_count=0"),
         problems=("scoped/glibc/bytes:64/touch:first: failed on the new side: crashed (SIGSEGV)",),
         warnings=(
-            "controls, new against old: arithmetic +0.1%, share of the core -0.3%",
             "the files were measured 3 hours apart: results/old/run.json, ./new.json; _BUILD_ and tcache_count",
             "compared across: malloc glibc was 2.36, is 2.41; --across",
         ),
@@ -249,6 +251,7 @@ def test_json_holds_everything(name: str, strict: bool) -> None:
         judgement.name for judgement in comparison.judgements
     ]
     assert document["problems"] == list(comparison.problems) and document["warnings"] == list(comparison.warnings)
+    assert document["controls"] == comparison.controls
     assert sum(document["counts"].values()) == len(comparison.judgements)
     for written, judgement in zip(document["judgements"], comparison.judgements):
         assert written["time"]["ratio"] == judgement.ratio.median and written["verdict"] == judgement.verdict
