@@ -33,7 +33,7 @@ REFERENCE_RUN = REFERENCE / "run.json.gz"
 PROGRAMS = Path("results", "programs")  # a run of scripts/program each
 PROGRAM_CHARTS = {"end_to_end": "jq", "lifetimes": "compiler"}  # and the run of a program that each is drawn from
 COMPILERS = [Path("results", "compilers", f"{name}.json.gz") for name in ("gcc", "clang")]  # a run of each
-COMPILERS_CHART = "cost_64b"  # compares them
+COMPILERS_CHART, OVERLAY = "cost_64b", "overlay-cost_64b"  # the chart that compares them, and its name among the figures
 BARE = Path("results", "bare", "bookworm.json")  # what results/bare/measure has measured
 FIGURES = REFERENCE / "figures"
 # The number of the format stands where the program's build reads it.
@@ -48,8 +48,8 @@ HERO_LOOKS = {
     "(max-width: 600px)": charts.Look(size=charts.PORTRAIT),
     "(prefers-color-scheme: dark)": charts.Look("dark"),
 }
-SMALL = ("end_to_end", "cost_64b", "stack_price")  # the charts that README shows small, below what draws them
-SMALL_SIZE = 'width="560" '  # pixels
+SMALL = ("end_to_end", "cost_64b", OVERLAY, "stack_price")  # the charts that README shows small, beside what draws them
+SMALL_LOOK, SMALL_SIZE = charts.Look(size="paper"), 'width="440" '  # pixels
 
 
 class BadDocument(BadInput):
@@ -129,15 +129,20 @@ def _format_of(run: Run) -> str:
 def make(root: Path) -> GeneratedDocuments:
     """What belongs to the reference run. Raises BadResult, BadDocument, OSError."""
     run = read_run(root / REFERENCE_RUN)
-    drawn = {name: charts.draw(run, name) for name in charts.charts()}
-    for name, program in PROGRAM_CHARTS.items():
-        if (file := root / PROGRAMS / f"{program}.json.gz").exists():
-            drawn[name] = charts.draw(read_run(file), name)
-    shown = {name: drawing for name, drawing in drawn.items() if drawing is not None}
-    small = {name: shown[name] for name in SMALL if name in shown} | of_compilers(root)
-    figures = {_figure_of(name, drawing.look): charts.render(drawing, "svg") for name, drawing in (shown | small).items()}
-    further = [drawing for look in HERO_LOOKS.values() if (drawing := charts.draw(run, HERO, look)) is not None]
-    figures |= {_figure_of(HERO, drawing.look): charts.render(drawing, "svg") for drawing in further}
+    programs = {name: root / PROGRAMS / f"{program}.json.gz" for name, program in PROGRAM_CHARTS.items()}
+    runs = {name: read_run(file) for name, file in programs.items() if file.exists()}
+
+    def drawn(names: Iterable[str], look: charts.Look = charts.Look()) -> dict[str, charts.Drawing]:
+        of_names = ((name, of_compilers(root, look) if name == OVERLAY else charts.draw(runs.get(name, run), name, look)) for name in names)
+        return {name: drawing for name, drawing in of_names if drawing is not None}
+
+    shown = drawn(charts.charts())
+    large = shown | drawn([OVERLAY])
+    small = drawn([name for name in SMALL if name in large], SMALL_LOOK)
+    of_looks = (large, small, *(drawn([HERO], look) for look in HERO_LOOKS.values()))
+    figures = {
+        _figure_of(name, drawing.look): charts.render(drawing, "svg") for of_look in of_looks for name, drawing in of_look.items()
+    }
     figures |= {FIGURES / f"{name}.svg": picture for name, picture in front_page.pictures(root, run)}
     chapters = tuple(dict.fromkeys(unit.chapter for unit in run.units))
     further_pages = (CLAIMS, NUMBERS, METHOD, *chapters)
@@ -146,11 +151,10 @@ def make(root: Path) -> GeneratedDocuments:
     return GeneratedDocuments(pages, figures)
 
 
-def of_compilers(root: Path) -> dict[str, charts.Drawing]:
-    """The chart of several runs that README shows, by its name, where the runs are kept."""
+def of_compilers(root: Path, look: charts.Look = charts.Look()) -> charts.Drawing | None:
+    """The chart of several runs that README shows; None where they are not kept."""
     runs = [read_run(root / file) for file in COMPILERS if (root / file).exists()]
-    drawing = overlay.draw(runs, COMPILERS_CHART) if len(runs) == len(COMPILERS) else None
-    return {} if drawing is None else {f"overlay-{COMPILERS_CHART}": drawing}
+    return overlay.draw(runs, COMPILERS_CHART, look) if len(runs) == len(COMPILERS) else None
 
 
 def _figure_of(name: str, look: charts.Look) -> Path:
@@ -286,8 +290,8 @@ def _folded(drawing: charts.Drawing) -> str:
 
 def _small(name: str, drawing: charts.Drawing, page: Path) -> BlockText:
     """A chart as a small picture, which leads to the large one."""
-    file = _figure_of(name, drawing.look)
-    return lambda: f'<a href="{_link(file, page)}">{_image(file, drawing.alt, page, SMALL_SIZE)}</a>'
+    image = _image(_figure_of(name, drawing.look), drawing.alt, page, SMALL_SIZE)
+    return lambda: f'<a href="{_link(_figure_of(name, charts.Look()), page)}">{image}</a>'
 
 
 def _findings(run: Run) -> str:
