@@ -62,5 +62,5 @@ def overlay_panels(run: Run) -> Panels:
 OVERLAY = Overlay(
     "loads from memory in", "the time of a load from memory",
     "Each load waits for the previous load: time per load over the memory walked, log scales",
-    overlay_panels, "size", over=size_text, caches=True, largest=True,
+    overlay_panels, "sizes", over=size_text, caches=True, largest=True,
 )  # fmt: skip

@@ -142,10 +142,12 @@ def _grid_of_several(page: Page, rows: Sequence[_Row], shown: Sequence[OverlaidR
 
 def _title_of_several(rows: Sequence[_Row], shown: Sequence[OverlaidRun]) -> str:
     unlike = sum(not row.alike for row in rows)
-    subjects = phrases.joined([overlaid.name for overlaid in shown]) if len(shown) == 2 else f"The {len(shown)} runs"
+    names = [overlaid.name.replace(" ", phrases.NO_BREAK) for overlaid in shown]
+    subjects = phrases.joined(names) if len(shown) == 2 else f"The {len(shown)} runs"
     if not unlike:
         return f"{subjects} agree on all {phrases.count(len(rows), 'common claim')} about memory"
-    return f"{subjects} differ on {unlike} of {phrases.count(len(rows), 'common claim')} about memory"
+    share = f"{unlike} of {len(rows)}".replace(" ", phrases.NO_BREAK)
+    return f"{subjects} differ on {share} common {'claim' if len(rows) == 1 else 'claims'} about memory"
 
 
 OVERLAY = draw_several

@@ -65,7 +65,7 @@ def overlay_panels(run: Run) -> Panels:
 
 
 OVERLAY = Overlay(
-    "takes and frees 64 B in", "the time to take and free 64 B",
+    "allocates 64 B in", "the cost of 64 B",
     "Take 64 bytes, write the first, give them back: time per block, log scale",
-    overlay_panels, "strategy",
+    overlay_panels, "strategies",
 )  # fmt: skip

@@ -98,5 +98,5 @@ def overlay_panels(run: Run) -> Panels:
 OVERLAY = Overlay(
     "writes a new page in", "the time to write a new page",
     "Write one byte to each page of 64 MiB: time per page, log scale",
-    overlay_panels, "home",
+    overlay_panels, "kinds of memory",
 )  # fmt: skip

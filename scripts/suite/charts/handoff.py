@@ -54,7 +54,7 @@ def overlay_panels(run: Run) -> Panels:
 
 
 OVERLAY = Overlay(
-    "hands a block to another thread in", "the time to hand a block to another thread",
+    "hands over a block in", "the time to hand over a block",
     "Allocate 64 B in one thread, free it in another: time per block, log scale; control: the queue alone",
-    overlay_panels, "strategy",
+    overlay_panels, "strategies",
 )  # fmt: skip

@@ -23,7 +23,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
 
 
 OVERLAY = Overlay(
-    "replaces a server's block in", "the time to replace a server's block",
+    "replaces a block in", "the time to replace a block",
     "The default malloc in a server whose threads end and leave their blocks to new threads",
-    times_over_threads(FAMILY, LIFE), "number of threads", over=scaling.threads_text, axes={GROWTH: MULTIPLES},
+    times_over_threads(FAMILY, LIFE), "numbers of threads", over=scaling.threads_text, axes={GROWTH: MULTIPLES},
 )  # fmt: skip

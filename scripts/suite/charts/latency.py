@@ -144,7 +144,7 @@ def _percentile_text(rarity: float) -> str:
 
 
 OVERLAY = Overlay(
-    "completes a call of malloc in", "the time of a call of malloc",
+    "calls malloc in", "the time of a call of malloc",
     "Each call timed alone, the timer included, among 1,000 live blocks of mixed sizes: by percentile, log scales",
-    overlay_panels, "percentile", over=_percentile_text,
+    overlay_panels, "percentiles", over=_percentile_text,
 )  # fmt: skip

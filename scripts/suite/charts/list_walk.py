@@ -57,7 +57,7 @@ def overlay_panels(run: Run) -> Panels:
 
 
 OVERLAY = Overlay(
-    "walks a list on an aged heap in", "the time to walk a list on an aged heap",
+    "walks a list on an aged heap in", "a list walk on an aged heap",
     "Walk a list of 100,000 nodes of 64 B, built in order by each malloc: time per node, log scale",
-    overlay_panels, "malloc",
+    overlay_panels, "strategies",
 )  # fmt: skip

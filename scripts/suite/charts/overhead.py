@@ -58,5 +58,5 @@ def overlay_panels(run: Run) -> Panels:
 OVERLAY = Overlay(
     "keeps a block in", "the memory that a block takes",
     "Resident memory as a multiple of the requested bytes, over the size of the blocks (log scale)",
-    overlay_panels, "size", measure="memory", over=size_text, axes={"": MULTIPLES},
+    overlay_panels, "sizes", measure="memory", over=size_text, axes={"": MULTIPLES},
 )  # fmt: skip

@@ -98,7 +98,7 @@ def _beside(grown: control.Growths | None, threads: int, cores: int | None) -> s
 
 
 OVERLAY = Overlay(
-    "allocates in every thread at once in", "the time to allocate in every thread at once",
+    "allocates in every thread at once in", "the time to allocate in threads",
     "The default malloc, each thread with its own blocks: per block of a thread",
-    times_over_threads(FAMILY), "number of threads", over=scaling.threads_text, axes={GROWTH: MULTIPLES},
+    times_over_threads(FAMILY), "numbers of threads", over=scaling.threads_text, axes={GROWTH: MULTIPLES},
 )  # fmt: skip

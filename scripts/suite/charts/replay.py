@@ -118,7 +118,7 @@ def overlay_panels(run: Run) -> Panels:
 
 
 OVERLAY = Overlay(
-    "replays a program's calls in", "the time to replay a program's calls",
+    "replays a program in", "the time of a program's calls",
     f"Replay a program's calls with the default malloc, alone and {WITH_STACK}: time of a call, log scale",
-    overlay_panels, "recorded program",
+    overlay_panels, "programs",
 )  # fmt: skip

@@ -102,7 +102,7 @@ def overlay_panels(run: Run) -> Panels:
 
 
 OVERLAY = Overlay(
-    "holds a program's blocks in", "the memory of a program's blocks",
+    "holds a program's blocks in", "the memory that a program holds",
     "Replay a program's calls, every byte written: peak of the memory held over the most live bytes",
-    overlay_panels, "recorded program", measure="memory", axes={"Peak over live bytes": MULTIPLES},
+    overlay_panels, "programs", measure="memory", axes={"Peak over live bytes": MULTIPLES},
 )  # fmt: skip

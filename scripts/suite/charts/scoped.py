@@ -67,7 +67,7 @@ def overlay_panels(run: Run) -> Panels:
 
 
 OVERLAY = Overlay(
-    "allocates and fills a block in", "the time to allocate and fill a block",
+    "fills a block in", "the time to fill a block",
     "Take a block, write every byte, give it back: time per block over its size, log scales",
-    overlay_panels, "size", over=size_text,
+    overlay_panels, "sizes", over=size_text,
 )  # fmt: skip

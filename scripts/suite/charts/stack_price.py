@@ -137,7 +137,7 @@ def overlay_panels(run: Run) -> Panels:
 
 
 OVERLAY = Overlay(
-    "spends on malloc, beyond the stack,", "malloc's time beyond the stack's",
+    "spends on malloc, beyond the stack,", "malloc's time beyond the stack",
     "Take a block, write every byte, give it back: malloc's time beyond the stack's where it is measurable, log scales",
-    overlay_panels, "size", over=size_text,
+    overlay_panels, "sizes", over=size_text,
 )  # fmt: skip

@@ -76,5 +76,5 @@ def overlay_panels(run: Run) -> Panels:
 OVERLAY = Overlay(
     "builds a string in", "the time to build a string",
     "Build a string from existing characters, drop it: time over its characters, log scales",
-    overlay_panels, "length", over=lambda length: phrases.count(int(length), "character"),
+    overlay_panels, "lengths", over=lambda length: phrases.count(int(length), "character"),
 )  # fmt: skip

@@ -118,5 +118,5 @@ def overlay_panels(run: Run) -> Panels:
 OVERLAY = Overlay(
     "starts a thread in", "the time to start a thread",
     "Start a thread on its starter's core and join it, over the size of its stack: time, log scales",
-    overlay_panels, "size", over=size_text,
+    overlay_panels, "sizes", over=size_text,
 )  # fmt: skip

@@ -60,5 +60,5 @@ def overlay_panels(run: Run) -> Panels:
 OVERLAY = Overlay(
     "visits an element in", "the time to visit an element",
     "Visit every element in the container's order: time per element, log scale",
-    overlay_panels, "container",
+    overlay_panels, "containers",
 )  # fmt: skip

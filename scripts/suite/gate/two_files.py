@@ -25,14 +25,12 @@ from suite.results.metrics import TIME, Metric, metrics_in, metrics_of
 from suite.results.model import CPU_MODEL, Benchmark, Run
 from suite.results.run_names import names_of
 from suite.stats.estimates import Estimate, estimate_ratio, find_modes, median
-from suite.stats.moderated_t import PValues, moderated_p_values
 from suite.stats.multiple import significant
-from suite.stats.rank_sum import rank_sum_p
+from suite.stats.two_samples import p_values
 
 FEWEST_PROCESSES = 5
 THRESHOLD = 0.05
 FALSE_DISCOVERIES = 0.01  # so under one comparison in a hundred of a program with itself finds a benchmark worse
-OWN_CHANCE = 0.025  # the chance that a benchmark's own ranks differ so much to one side
 SMALLEST_CONTROL_MOVE = 0.02  # a smaller move is within the noise of the controls
 
 # Facts that must be equal for two files to be comparable. The clock's speed drifts, and containers draw a new host name:
@@ -305,21 +303,9 @@ def _measure(rows: Sequence[_Row]) -> list[dict[str, _MeasuredRatio]]:
             by_measure[measure].append((index, sides))
     for measure, members in by_measure.items():
         units = [rows[index].metric.unit for index, _ in members]
-        for (index, (old, new)), p in zip(members, moderated_p_values([sides for _, sides in members], units)):
-            measured[index][measure] = _measured_figure(old, new, p)
+        for (index, (old, new)), p in zip(members, p_values([sides for _, sides in members], units)):
+            measured[index][measure] = _MeasuredRatio(estimate_ratio(new, old), p.rise, p.fall)
     return measured
-
-
-def _measured_figure(old: Sequence[float], new: Sequence[float], moderated: PValues) -> _MeasuredRatio:
-    """Twice the smaller p of the moderated t test and of the ranks, by Bonferroni's inequality.
-
-    The t test finds a change among many benchmarks with few processes; ranks outvote outliers where there are more. The
-    t test assumes normal noise, so that ranks which do not show the change at all overrule it.
-    """
-    rises, falls = rank_sum_p(new, old), rank_sum_p(old, new)
-    worse = 2 * min(moderated.rise, rises) if rises <= OWN_CHANCE else 1.0
-    better = 2 * min(moderated.fall, falls) if falls <= OWN_CHANCE else 1.0
-    return _MeasuredRatio(estimate_ratio(new, old), worse, better)
 
 
 def _judgement(

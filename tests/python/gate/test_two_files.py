@@ -35,7 +35,6 @@ from suite.gate.comparison import (
 from suite.results.metrics import Metric, declared_metrics, encode_metrics
 from suite.results.model import Account, Benchmark, BenchmarkName, Failure, Run, Sample, Unit
 from suite.results.read import MOST_BYTES
-from suite.stats import moderated_t
 from support import declarations
 
 NAMES = [
@@ -203,20 +202,6 @@ def test_a_small_change_of_a_steady_benchmark_is_found_among_noisy_benchmarks() 
     old = {**noisy(1, spread=0.05), **noisy(3, [SLOW], spread=0.002)}
     new = {**noisy(2, spread=0.05), **times_of(noisy(4, [SLOW], spread=0.002), 1.1, SLOW)}
     assert [judgement.name for judgement in compared(old, new).with_verdict(WORSE)] == [SLOW]
-
-
-def test_a_benchmarks_own_ranks_must_agree() -> None:
-    """Even if the moderated t test is significant."""
-    low, mixed, high = [1.0, 2.0, 3.0, 4.0, 5.0], [1.5, 2.5, 3.5, 4.5, 5.5], [6.0, 7.0, 8.0, 9.0, 10.0]
-    unlikely = moderated_t.PValues(0.001, 0.002)
-    overlapping, apart = two_files._measured_figure(low, mixed, unlikely), two_files._measured_figure(
-        low, high, unlikely
-    )
-    assert (overlapping.worse, overlapping.better) == (1.0, 1.0)
-    assert (apart.worse, apart.better) == (0.002, 1.0)
-    assert two_files._measured_figure(high, low, unlikely).better == 0.004
-    unsure = moderated_t.PValues(0.5, 0.5)
-    assert two_files._measured_figure(low, high, unsure).worse == pytest.approx(2 / 252)
 
 
 @pytest.mark.slow

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from suite.stats import two_samples
+from suite.stats.moderated_t import PValues
 from suite.stats.multiple import significant
 from suite.stats.rank_sum import rank_sum_p
 
@@ -25,3 +27,13 @@ def test_significant_p_values_are_benjamini_and_hochbergs(p_values: list[float],
     k = max((rank for rank in range(1, len(ordered) + 1) if ordered[rank - 1] <= rank * rate / len(ordered)), default=0)
     expected = [p <= ordered[k - 1] if k else False for p in p_values]
     assert significant(p_values, rate) == expected
+
+
+def test_a_benchmarks_own_ranks_must_agree() -> None:
+    """Even if the moderated t test is significant."""
+    low, mixed, high = [1.0, 2.0, 3.0, 4.0, 5.0], [1.5, 2.5, 3.5, 4.5, 5.5], [6.0, 7.0, 8.0, 9.0, 10.0]
+    unlikely, unsure = PValues(0.001, 0.002), PValues(0.5, 0.5)
+    assert two_samples._with_ranks(low, mixed, unlikely) == PValues(1.0, 1.0)
+    assert two_samples._with_ranks(low, high, unlikely) == PValues(0.002, 1.0)
+    assert two_samples._with_ranks(high, low, unlikely).fall == 0.004
+    assert two_samples._with_ranks(low, high, unsure).rise == pytest.approx(2 / 252)

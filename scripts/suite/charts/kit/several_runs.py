@@ -17,6 +17,7 @@ from suite.results import control, query
 from suite.results.caches import reported_text
 from suite.results.model import Benchmark, Run, cpu_model
 from suite.results.run_names import names_of
+from suite.stats.estimates import median
 
 Key = str | int  # a row, or a place of the quantity
 PerProcess = Mapping[Key, Mapping[int, float]]  # what each process measured, by its number
@@ -36,7 +37,7 @@ class Overlay:
     quantity: str  # the same as a noun: `the time of a load from memory`
     subtitle: str
     panels: Callable[[Run], Panels]  # the chart's title compares the first
-    by: str  # what the figures differ in
+    keys: str  # what the figures are of, in the plural: `sizes`
     measure: str = "time"  # what less of is better
     largest: bool = False  # the title compares the figures at the largest quantity, else their geometric means
     over: forms.Number | None = None  # a line for each run over a quantity with this text; None: a row for each key
@@ -76,16 +77,17 @@ OwnOverlay = Callable[[Sequence[OverlaidRun], Look], Drawing | None]  # of a cha
 # ---- which figures
 
 
-class MostlyControl(dict[int, float]):
-    """What each process measured of a benchmark whose time is mostly that of its family's control."""
+class Times(dict[int, float]):
+    """What each process measured of a benchmark, and the median time of its control: zero where it has none."""
+
+    def __init__(self, run: Run, benchmark: Benchmark) -> None:
+        super().__init__((sample.process, sample.ns) for sample in benchmark.samples)
+        alone = control.control_of(run, benchmark)
+        self.control = median(alone.times) if alone else 0.0
 
 
 def process_times(run: Run, benchmarks: Mapping[Any, Benchmark]) -> PerProcess:
-    times: dict[Key, Mapping[int, float]] = {}
-    for name, benchmark in benchmarks.items():
-        kind = MostlyControl if control.is_mostly_control(run, benchmark) else dict
-        times[name] = kind((sample.process, sample.ns) for sample in benchmark.samples)
-    return times
+    return {name: Times(run, benchmark) for name, benchmark in benchmarks.items()}
 
 
 def process_counts(benchmark: Benchmark, counter: str) -> Mapping[int, float]:
