@@ -18,7 +18,7 @@ from suite.base.markdown import escaped
 from suite.commands import compare, history
 from suite.commands import run as run_command
 from suite.forge import branch, comment
-from suite.forge.job import Job, job_of
+from suite.forge.job import Job, as_name, job_of
 from suite.gate.comparison import CANNOT_JUDGE, NOTHING_WORSE, SOMETHING_WORSE
 
 PROGRAM = "scripts/ci"
@@ -80,11 +80,15 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
 
 
 def _work(options: argparse.Namespace, job: Job) -> int:
+    _output(job, "artifact", as_name(f"stackheap-{options.label}" if options.label else "stackheap"))  # also if measuring fails
     out = Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
-    if options.history and not job.change:
-        return _record(options, job, out)
-    return _gate(options, job, out)
+    code = CANNOT_JUDGE
+    try:
+        code = (_record if options.history and not job.change else _gate)(options, job, out)
+        return code
+    finally:
+        _output(job, "verdict", VERDICTS.get(code, VERDICTS[CANNOT_JUDGE]))
 
 
 # ---- the gate
@@ -106,7 +110,6 @@ def _gate(options: argparse.Namespace, job: Job, out: Path) -> int:
     _tell(job, text)
     if job.change:
         _comment(options, job, text)
-    _output(job, code)
     return code
 
 
@@ -162,7 +165,6 @@ def _record(options: argparse.Namespace, job: Job, out: Path) -> int:
     branch.update(job, options.history, f"Record {job.commit[:12]}", add)
     code, text = checked[-1]
     _tell(job, text)
-    _output(job, code)
     return code
 
 
@@ -220,10 +222,11 @@ def _tell(job: Job, text: str) -> None:
             file.write(f"{text}\n")
 
 
-def _output(job: Job, code: int) -> None:
+def _output(job: Job, name: str, value: str) -> None:
+    """For the steps that follow."""
     if job.outputs:
         with job.outputs.open("a") as file:
-            file.write(f"verdict={VERDICTS.get(code, VERDICTS[CANNOT_JUDGE])}\n")
+            file.write(f"{name}={value}\n")
 
 
 if __name__ == "__main__":

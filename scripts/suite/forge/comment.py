@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import urllib.request
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from typing import Any
 
 from suite.base.errors import BadInput
 from suite.base.text import one_line
-from suite.forge.job import GITHUB, Job
+from suite.forge.job import GITHUB, Job, as_name
 
 LONGEST = 60_000  # letters; GitHub takes 65,536
 SECONDS = 30
@@ -20,7 +19,7 @@ BOT = "github-actions[bot]"  # who comments with a job's own token
 
 def marker_of(label: str) -> str:
     """The first line of the comment, which nobody sees: it tells the comments of several gates apart."""
-    return f"<!-- stackheap: {re.sub(r'[^A-Za-z0-9 _.,+]', '_', label)} -->"
+    return f"<!-- stackheap: {as_name(label)} -->"
 
 
 def update(job: Job, label: str, text: str) -> None:

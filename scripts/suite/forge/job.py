@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,11 @@ class Job:
             "GIT_CONFIG_VALUE_0": f"AUTHORIZATION: basic {login}",
             "GIT_TERMINAL_PROMPT": "0",
         }
+
+
+def as_name(label: str) -> str:
+    """A user's label, in letters that can stand in a comment of HTML and in the name of an artifact."""
+    return re.sub(r"[^\w .,+-]|--", "_", label)
 
 
 def job_of(environment: Mapping[str, str]) -> Job:

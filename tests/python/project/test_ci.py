@@ -359,11 +359,12 @@ def test_the_action_compares_two_builds_and_comments(runner: Path) -> None:
     (made,) = json.loads((runner / "comments").read_text())
     for text in (made["body"], (runner / "summary.md").read_text()):
         assert "**worse: " in text and NAME in text
-    assert made["body"].startswith("<!-- stackheap: __touch hacked_") and "actions/runs/99" in made["body"]
+    assert made["body"].startswith("<!-- stackheap: __touch hacked_ ") and "actions/runs/99" in made["body"]
     results = runner / "work" / "stackheap-results"
     assert {file.name for file in results.iterdir()} == {"comparison.md", "pairs.json", "junit.xml"}
     assert "<failure" in (results / "junit.xml").read_text()
-    assert re.search(r"^key=ubuntu24-1-[0-9a-f]{12}\nverdict=worse\n", (runner / "output").read_text())
+    named = re.search(r"^key=ubuntu24-1-[0-9a-f]{12}\nartifact=(.+)\nverdict=worse\n", (runner / "output").read_text())
+    assert named and named[1] == "stackheap-__touch hacked_ _touch hacked_ _ touch hacked _"
     assert not list(runner.rglob("hacked"))
 
 
@@ -446,6 +447,9 @@ def test_the_sides_reach_compare_as_they_were_given(
     assert {"--threshold=2%", "--threshold=^chase/=5%", "--budget=60", "--format=markdown"} <= set(words)
 
 
+REFUSED_OUTPUTS = "artifact=stackheap\nverdict=cannot judge\n"
+
+
 @pytest.mark.parametrize(("words", "changed", "message"), (
     (["--old=a.so"], {}, "give old and new, or rev"),
     (["--old=a.so", "--new=b.so", "--rev=x"], {}, "give old and new, or rev"),
@@ -461,6 +465,8 @@ def test_a_job_that_cannot_work_says_why_in_one_line(
     assert ci.main(words, {**os.environ, **changed}) == 2
     error = capsys.readouterr().err
     assert message in error and len(error.splitlines()) == 1
+    outputs = (runner / "output").read_text() if (runner / "output").exists() else ""
+    assert outputs == ("" if "GITHUB" in "".join(changed) and "push" not in changed.values() else REFUSED_OUTPUTS)
 
 
 # ---- the history on its branch
