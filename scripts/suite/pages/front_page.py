@@ -32,7 +32,7 @@ COMPARISON = """scripts/compare --env new:GLIBC_TUNABLES=glibc.malloc.tcache_cou
     --label 'thread cache off' --only 'glibc/bytes:(64|512|65536)/touch:(none|all)'"""
 FOUND = "scripts/run prints a table for each question, with medians and intervals."
 COMPARED = "scripts/compare prints what got slower when glibc's malloc has no thread cache."
-RULES = {"**this project's**": "this project", "Google Benchmark's compare.py": "", "criterion.rs": "", "LNT": ""}
+RULES = ("**this project's**", "Google Benchmark's compare.py", "criterion.rs", "LNT")
 _HEADINGS = ("A/A suites with a flag", "2 % found")
 
 
@@ -77,10 +77,10 @@ def beside_other_tools(evaluation: str) -> Iterator[tuple[str, ...]]:
     noisy machine, and how often it finds a slowdown of 2 %."""
     block = next((found["text"] for found in BLOCK.finditer(evaluation) if found["name"] == "evaluation"), "")
     tables = {title: _table(text) for title, text in re.findall(r"^### (Quiet|Noisy)\n(.*?)(?=^###|\Z)", block, re.M | re.S)}
-    for rule, name in RULES.items():
+    for rule in RULES:
         if all(rule in tables.get(title, {}) for title in ("Quiet", "Noisy")):
             quiet, noisy = tables["Quiet"][rule], tables["Noisy"][rule]
-            yield name or rule, quiet[_HEADINGS[0]], noisy[_HEADINGS[0]], quiet[_HEADINGS[1]]
+            yield rule.strip("*").removesuffix("'s"), quiet[_HEADINGS[0]], noisy[_HEADINGS[0]], quiet[_HEADINGS[1]]
 
 
 def _table(text: str) -> Mapping[str, Mapping[str, str]]:
