@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
+from suite.base.chart_options import FORMATS, PORTRAIT, TALK, THEMES
 from suite.base.files import cache_folder, write_whole
 
 # Before matplotlib is imported. Without a folder that it can write to, it makes its list of fonts anew in every process,
@@ -26,7 +27,7 @@ import matplotlib
 from matplotlib import ft2font
 
 from suite.charts.kit import svg
-from suite.charts.kit.frame import FORMATS, NARROW, PORTRAIT, SIZES, THEMES, Drawing, Look, styled
+from suite.charts.kit.frame import NARROW, SIZES, Drawing, Look, styled
 from suite.charts.kit.several_runs import Overlay, OwnOverlay
 from suite.results.model import Run
 
@@ -94,7 +95,7 @@ def draw_all(
     folder: Path,
     formats: Sequence[str] = ("svg", "png"),
     theme: str = "light",
-    size: str = "talk",
+    size: str = TALK,
     names: Iterable[str] | None = None,
 ) -> list[Path]:
     """Draws the charts the run has data for into the folder, and returns the files. Raises OSError."""

@@ -21,6 +21,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from suite.base.chart_options import FORMATS, THEMES
 from suite.base.cli import (
     INTERRUPTED,
     REFUSED,
@@ -56,7 +57,6 @@ from suite.runner.program import Catalogue
 
 PROGRAM = "scripts/compare"
 FEWEST_PAIRS, MOST_PAIRS, MOST_LAYOUTS = 10, 200, 50
-CHART_FORMATS = (".svg", ".png", ".pdf")
 
 # What can be compared. The first four are measured.
 BUILDS, REVISIONS, MALLOCS, SETTINGS = "builds", "--rev", "--allocator", "--env"
@@ -202,7 +202,7 @@ def _add_judging(group: argparse._ArgumentGroup) -> None:
     add("--format", choices=list(formats.REPORTERS), help="choose the output format; default: text")
     add("--out", metavar="FILE", type=Path, help="write the comparison to this file instead of printing it")
     add("--chart", metavar="FILE", type=_chart, help="also draw the changes, as .svg, .png or .pdf")
-    add("--theme", choices=("light", "dark"), help="choose the chart's colours; default: light")
+    add("--theme", choices=THEMES, help="choose the chart's colours; default: light")
 
 
 def _library(text: str) -> tuple[str, str]:
@@ -240,8 +240,8 @@ def _positive(text: str) -> float:
 
 
 def _chart(text: str) -> Path:
-    if Path(text).suffix not in CHART_FORMATS:
-        raise argparse.ArgumentTypeError(f"{text!r} does not end in {', '.join(CHART_FORMATS)}")
+    if Path(text).suffix[1:] not in FORMATS:
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .{', .'.join(FORMATS)}")
     return Path(text)
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 from rich.table import Table
 
 from suite.base import phrases
+from suite.base.chart_options import FORMATS, PAPER, TALK, THEMES
 from suite.base.cli import (
     ROOT,
     RUN_HELP,
@@ -97,8 +98,8 @@ def _parse_trend(commands: Commands) -> None:
     add = _subparser(commands, "trend", "show series and their change points").add_argument
     add("name", metavar="NAME|REGEX", help="a series, or an expression for several")
     add("--chart", metavar="FILE", type=Path, help="draw the series into this file: .svg, .png or .pdf")
-    add("--theme", choices=("light", "dark"), default="light", help="choose the chart's colours; default: light")
-    add("--size", choices=("talk", "paper"), default="talk", help="choose the chart's size; default: talk")
+    add("--theme", choices=THEMES, default="light", help="choose the chart's colours; default: light")
+    add("--size", choices=(TALK, PAPER), default=TALK, help="choose the chart's size; default: talk")
     _add_threshold(add)
     _add_runs(add, history_check.LAST_RUNS)
 
@@ -322,8 +323,8 @@ def _draw(
     from suite.charts.across import trend
 
     file: Path = options.chart
-    if file.suffix[1:] not in charts.FORMATS:
-        raise BadInput(f"--chart takes a file that ends in .{', .'.join(charts.FORMATS)}, got {file}")
+    if file.suffix[1:] not in FORMATS:
+        raise BadInput(f"--chart takes a file that ends in .{', .'.join(FORMATS)}, got {file}")
     if len(series) > 1:
         raise BadInput(f"--chart draws one series, but {options.name!r} names {len(series)}: {series[0].name}, ...")
     sheet = trend.draw(series[0], annotations, machine, charts.Look(options.theme, options.size))

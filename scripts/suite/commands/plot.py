@@ -8,15 +8,13 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from suite import charts
+from suite.base.chart_options import FORMATS, PAPER, PORTRAIT, TALK, THEMES, charts_with
 from suite.base.cli import RUN_HELP, SUCCESS, OneLineParser, answer, label, latest_run
 from suite.base.errors import BadInput
-from suite.charts.across import overlay
 from suite.results.read import read_run
 from suite.results.run_names import MOST_RUNS, with_labels
 
 PROGRAM = "scripts/plot"
-_PORTRAITS = ", ".join(charts.names_for(charts.PORTRAIT))
 
 
 def make_parser() -> OneLineParser:
@@ -25,7 +23,7 @@ def make_parser() -> OneLineParser:
         description="Draws every chart that the run has data for, and prints the files. From several runs (machines, "
         "versions), it draws the charts that compare them: overlay-NAME, a line or a column a run.",
         epilog="Exit codes: 0 on success, 2 bad input, or nothing to draw. "
-        f"Charts of several runs: {', '.join(overlay.names())}.",
+        f"Charts of several runs: {', '.join(charts_with('OVERLAY'))}.",
     )
     add = parser.add_argument
     add("runs", metavar="RUN", type=Path, nargs="*", help=f"{RUN_HELP}; at most {MOST_RUNS}")
@@ -42,7 +40,7 @@ def make_parser() -> OneLineParser:
         "--chart",
         metavar="CHART",
         action="append",
-        choices=list(charts.charts()),
+        choices=charts_with(),
         help="draw only this chart; repeatable",
     )
     add(
@@ -52,13 +50,13 @@ def make_parser() -> OneLineParser:
         default=("svg", "png"),
         help="write these of svg, png, pdf; default: svg,png",
     )
-    add("--theme", choices=charts.THEMES, default="light", help="choose the charts' colours; default: light")
+    add("--theme", choices=THEMES, default="light", help="choose the charts' colours; default: light")
     add(
         "--size",
-        choices=[*charts.SIZES, charts.PORTRAIT],
-        default="talk",
+        choices=(TALK, PAPER, PORTRAIT),
+        default=TALK,
         help="choose the size: talk (default), a slide of 16:9; paper, a column of 8 cm, with letters of 6 points or more; "
-        f"portrait, a page of A3 to print, only of {_PORTRAITS}",
+        f"portrait, a page of A3 to print, only of {', '.join(charts_with('HAS_PORTRAIT'))}",
     )
     add(
         "--out", metavar="DIR", type=Path, help="write to this folder; default: the folder figures beside the first run"
@@ -72,8 +70,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _formats(text: str) -> tuple[str, ...]:
     formats = tuple(dict.fromkeys(text.split(",")))
-    if not set(formats) <= set(charts.FORMATS):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of {', '.join(charts.FORMATS)}, separated by commas")
+    if not set(formats) <= set(FORMATS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of {', '.join(FORMATS)}, separated by commas")
     return formats
 
 
@@ -88,6 +86,9 @@ def _plot(options: argparse.Namespace) -> int:
     if several:
         _check_overlays(options)
     runs = with_labels([read_run(file) for file in options.runs or [latest_run()]], options.label)
+    from suite import charts  # takes a second, which --help and errors do not need
+    from suite.charts.across import overlay
+
     folder = options.out or runs[0].path.parent / "figures"
     if several:
         names, look = options.chart or overlay.names(), charts.Look(options.theme, options.size)
@@ -103,19 +104,21 @@ def _plot(options: argparse.Namespace) -> int:
 
 
 def _check_size(options: argparse.Namespace) -> None:
-    lacking = [name for name in options.chart or () if name not in charts.names_for(options.size)]
-    if lacking or options.size == charts.PORTRAIT and len(options.runs) > 1:
+    with_portrait = charts_with("HAS_PORTRAIT")
+    lacking = [name for name in options.chart or () if name not in with_portrait]
+    if options.size == PORTRAIT and (lacking or len(options.runs) > 1):
         subject = ", ".join(lacking) or "a chart of several runs"
-        raise BadInput(f"--size {options.size}: {subject} has no portrait page; accepted: one run, --chart {_PORTRAITS}")
+        accepted = f"one run, --chart {', '.join(with_portrait)}"
+        raise BadInput(f"--size {options.size}: {subject} has no portrait page; accepted: {accepted}")
 
 
 def _check_overlays(options: argparse.Namespace) -> None:
     if len(options.runs) > MOST_RUNS:
         raise BadInput(f"one chart shows at most {MOST_RUNS} runs, got {len(options.runs)}")
-    single = [name for name in options.chart or () if name not in overlay.names()]
+    several = charts_with("OVERLAY")
+    single = [name for name in options.chart or () if name not in several]
     if single:
-        names = ", ".join(overlay.names())
-        raise BadInput(f"{', '.join(single)} shows only one run; the charts of several runs are {names}")
+        raise BadInput(f"{', '.join(single)} shows only one run; the charts of several runs are {', '.join(several)}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from suite.base.cli import ROOT, SUCCESS, OneLineParser, answer
 from suite.base.files import write_whole
-from suite.pages import completion, docs
+from suite.pages import completion
 
 PROGRAM = "scripts/readme"
 STALE = 1
@@ -47,6 +47,8 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
 
 
 def _write(root: Path, options: argparse.Namespace) -> int:
+    from suite.pages import docs  # takes a second, which --help does not need
+
     if options.refresh is not None:
         docs.take_as_reference(root, options.refresh)
     if options.extend is not None:

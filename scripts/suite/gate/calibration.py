@@ -6,12 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
-
 from suite.gate import sequential_test
 from suite.gate.comparison import WORSE
 from suite.gate.pairs_file import Calibration, RecordedPairs
 from suite.gate.sequential_test import Rule
+from suite.stats.arrays import np
 from suite.stats.estimates import estimate_shift
 
 SIMULATED_SUITES = 200

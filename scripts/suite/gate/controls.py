@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from suite.gate.pairs_file import NS, RecordedPairs
 from suite.results.model import CORE_SHARE, LINE_TRIP, SHARED_CACHE, BenchmarkName, selects
 from suite.runner.program import Catalogue
+from suite.stats.arrays import np
 from suite.stats.estimates import estimate_shift, median
 from suite.stats.paired_tests import signed_rank
 

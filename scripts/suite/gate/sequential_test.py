@@ -39,13 +39,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-import numpy.typing as npt
-
 from suite.gate.comparison import BETTER, NOT_JUDGED, SAME, UNDECIDED, WORSE, Judgement
 from suite.gate.pairs_file import CYCLES, NS, Pair
 from suite.results.metrics import TIME, UNDECLARED, DeclaredMetrics, Metric, metrics_of
 from suite.results.model import WALL_NS, Benchmark, BenchmarkName
+from suite.stats.arrays import Floats, np
 from suite.stats.estimates import Estimate, estimate_shift, find_modes, median
 from suite.stats.multiple import significant
 from suite.stats.paired_tests import paired_p_values
@@ -64,7 +62,7 @@ IMPROVEMENT = EQUIVALENCE = 0.05
 
 INSTRUCTIONS_STAY = 0.001  # instruction counts repeat to 0.0002: a difference beyond five times that means other code
 
-Series = Mapping[str, npt.NDArray[np.float64]]
+Series = Mapping[str, Floats]
 
 
 @dataclass(frozen=True)
@@ -190,7 +188,7 @@ def _stage(series: Series, level: float, rule: Rule, over: bool) -> dict[str, De
     return decisions | {name: _nothing(series[name]) for name in series if name not in decisions}
 
 
-def _nothing(values: npt.NDArray[np.float64]) -> Decision:
+def _nothing(values: Floats) -> Decision:
     ratio = _as_ratio(estimate_shift(values.tolist())) if len(values) else Estimate(1.0, 0.0, math.inf, 0.0, 0)
     return Decision(UNDECIDED, ratio, range(len(values)), 0)
 

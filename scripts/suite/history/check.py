@@ -13,14 +13,13 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from suite.base.markdown import code, escaped
 from suite.base.phrases import count
 from suite.history import store
-from suite.history.store import Annotation, Array, Entry, SeriesTable
+from suite.history.store import Annotation, Entry, SeriesTable
 from suite.results.metrics import Metric
 from suite.stats import change_points
+from suite.stats.arrays import Floats, np
 from suite.stats.change_points import ChangePoint
 from suite.stats.estimates import Estimate
 
@@ -89,7 +88,7 @@ class JudgedSeries:
     metric: Metric
     unit: str
     runs: tuple[Entry, ...]
-    values: Array
+    values: Floats
     needed: int  # runs, before a series has a verdict
     changes: tuple[Change, ...]  # oldest first
     early: EarlyWarning | None
@@ -250,7 +249,7 @@ def _early_warnings(
     return warnings
 
 
-def _beyond(metric: Metric, value: float, others: Array, least_change: float) -> bool:
+def _beyond(metric: Metric, value: float, others: Floats, least_change: float) -> bool:
     """Whether the value is worse than all others, by more than the threshold."""
     return bool(
         value > others.max() * (1 + least_change) if metric.more_is_worse else value < others.min() * (1 - least_change)

@@ -19,9 +19,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from suite.base.errors import BadInput
 from suite.base.text import one_line
 from suite.results.end_to_end import command_of
@@ -37,6 +34,7 @@ from suite.results.metrics import (
 )
 from suite.results.model import DISTURBANCES, Run, selects
 from suite.results.read import read_run
+from suite.stats.arrays import Floats, np
 from suite.stats.estimates import Estimate, estimate_median, estimate_ratio
 
 APPLICATION = 0x73746B68  # "stkh" in the file's header: the program that owns the database
@@ -57,8 +55,6 @@ COMMON_SETTINGS = {
 }  # fmt: skip
 # Facts that differ in every run and explain nothing.
 PASSING_FACTS = ("date", "load_avg", "mhz_per_cpu", "suite")
-
-Array = NDArray[np.float64]
 
 _TABLES = """
 CREATE TABLE machine (id INTEGER PRIMARY KEY, facts TEXT NOT NULL UNIQUE);
@@ -153,9 +149,9 @@ class SeriesTable:
     runs: tuple[Entry, ...]
     names: tuple[str, ...]
     metrics: tuple[Metric, ...]  # of the series
-    values: Array
+    values: Floats
 
-    def series(self, which: int) -> tuple[tuple[Entry, ...], Array]:
+    def series(self, which: int) -> tuple[tuple[Entry, ...], Floats]:
         """The runs that have this series, and their values."""
         column = self.values[:, which]
         has = np.flatnonzero(np.isfinite(column))
@@ -202,7 +198,7 @@ class Numbers:
     """The numbers of every process of a run: an array of benchmarks times processes for each column of the layout."""
 
     layout: Layout
-    arrays: Mapping[str, Array]
+    arrays: Mapping[str, Floats]
 
     def packed(self) -> bytes:
         together = np.concatenate([array.ravel() for array in self.arrays.values()]).astype("<f4")
@@ -224,7 +220,7 @@ class Numbers:
             np.all((self.arrays["ns_per_addition"] > 0) == np.isfinite(self.arrays["ns"]))
         )
 
-    def series(self, in_cycles: bool) -> dict[str, Array]:
+    def series(self, in_cycles: bool) -> dict[str, Floats]:
         """The values of all processes, by the name of the series."""
         rows = {key: dict(zip(indices, self.arrays[key])) for key, indices in self.layout.columns.items()}
         measured = {}
@@ -240,7 +236,7 @@ def numbers_of(run: Run, declared: DeclaredMetrics) -> Numbers:
     benchmarks = run.series()
     processes = tuple(sorted({sample.process for benchmark in benchmarks for sample in benchmark.samples}))
     place = {process: index for index, process in enumerate(processes)}
-    rows: dict[str, dict[int, Array]] = {"ns": {}}
+    rows: dict[str, dict[int, Floats]] = {"ns": {}}
     for index, benchmark in enumerate(benchmarks):
         for sample in benchmark.samples:
             for key, value in (("ns", sample.ns), *sample.counters.items()):
@@ -268,7 +264,7 @@ def numbers_of(run: Run, declared: DeclaredMetrics) -> Numbers:
     return Numbers(layout, {key: np.stack(list(rows[key].values())) for key in layout.columns})
 
 
-def medians_of(unit: str, numbers: Numbers, reference: Numbers | None) -> Array:
+def medians_of(unit: str, numbers: Numbers, reference: Numbers | None) -> Floats:
     """The value of each series: the median over the processes, or for a ratio over all pairs of processes."""
     own, base = _alike(unit, numbers, reference)
     if base is None:
@@ -294,7 +290,7 @@ def intervals_of(
 
 def _alike(
     unit: str, numbers: Numbers, reference: Numbers | None
-) -> tuple[dict[str, Array], dict[str, Array] | None]:
+) -> tuple[dict[str, Floats], dict[str, Floats] | None]:
     """The values of all processes of a run and of its reference, by series, in the unit in which they are compared."""
     if reference is None:
         return numbers.series(in_cycles=unit == CYCLES), None
@@ -302,11 +298,11 @@ def _alike(
     return numbers.series(in_cycles), reference.series(in_cycles)
 
 
-def _positive(values: Array) -> Array:
+def _positive(values: Floats) -> Floats:
     return values[np.isfinite(values) & (values > 0)]
 
 
-def _median(values: Array) -> float:
+def _median(values: Floats) -> float:
     """The median of the positive values; NaN where no process has a positive value."""
     good = _positive(values)
     return float(np.median(good)) if len(good) else np.nan

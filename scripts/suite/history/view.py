@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from suite.history.check import JudgedSeries
+from suite.stats.arrays import np
 
 LEAST_REACH = 0.1  # of the axis, above and below the levels: a change of 2 % must not look like a change of 50 %
 BULK = (2, 98)  # percentiles of the runs that fit the axis: one bad run must not make all others look equal

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from markupsafe import Markup
 
 from suite.history import view
 from suite.history.check import JudgedSeries
-from suite.history.store import Annotation, Array
+from suite.history.store import Annotation
+from suite.stats.arrays import Floats, np
 
 WIDTH, HEIGHT = 1000, 100  # of the drawing; the page stretches both
 EDGE = 25  # beside the first and the newest run, so that no dot is cut off
@@ -71,25 +71,25 @@ def _svg(parts: Sequence[str]) -> Markup:
     return Markup(f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" aria-hidden="true">{content}</svg>')
 
 
-def _scaled(values: Array, low: float, high: float) -> tuple[Array, Array]:
+def _scaled(values: Floats, low: float, high: float) -> tuple[Floats, Floats]:
     """Whole numbers from left to right and from top to bottom. Values beyond the axis lie on its edge."""
     places = np.array([WIDTH / 2]) if len(values) == 1 else np.linspace(EDGE, WIDTH - EDGE, len(values))
     heights = HEIGHT * (high - np.clip(values, low, high)) / (high - low)
     return places.round().astype(int), heights.round().astype(int)
 
 
-def _dots(kind: str, places: Array, heights: Array) -> str:
+def _dots(kind: str, places: Floats, heights: Floats) -> str:
     """Lines without length and with round ends, which stay round where the drawing is stretched."""
     dots = "".join(f"M{x} {y}h0" for x, y in zip(places, heights))
     return f'<path class="{kind}" d="{dots}"/>' if dots else ""
 
 
-def _vertical(kind: str, places: Array, index: float) -> str:
+def _vertical(kind: str, places: Floats, index: float) -> str:
     x = round(float(np.interp(index, range(len(places)), places)))
     return f'<path class="{kind}" d="M{x} 0v{HEIGHT}"/>'
 
 
-def _levels(levels: Sequence[view.Level], places: Array, low: float, high: float) -> str:
+def _levels(levels: Sequence[view.Level], places: Floats, low: float, high: float) -> str:
     lines = []
     for level in levels:
         start, end = (int(places[index]) for index in (level.start, level.end - 1))
@@ -98,7 +98,7 @@ def _levels(levels: Sequence[view.Level], places: Array, low: float, high: float
     return f'<path class="level" d="{"".join(lines)}"/>'
 
 
-def _marks(series: JudgedSeries, places: Array) -> tuple[Mark, ...]:
+def _marks(series: JudgedSeries, places: Floats) -> tuple[Mark, ...]:
     """The sizes of the changes, without those that would overlap; the newest first, because it matters most."""
     marks: list[Mark] = []
     for change in reversed(series.changes):

@@ -22,8 +22,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from suite.base import phrases
 from suite.base.errors import UnitFailed
 from suite.base.text import three_figures
@@ -35,6 +33,7 @@ from suite.program.executable import Executable
 from suite.program.mallocs import Deployment, Proof, missing_proof, name_of, other_own, others_without, read_proof
 from suite.results.end_to_end import AGAIN, OWN
 from suite.runner.signals import signals_as_interrupts
+from suite.stats.arrays import np
 from suite.stats.estimates import Estimate, estimate_shift, median
 from suite.stats.multiple import significant
 from suite.stats.paired_tests import paired_t

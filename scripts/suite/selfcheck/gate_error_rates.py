@@ -18,9 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Optional, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
 from suite.base import phrases
 from suite.base.blocks import BLOCK, OPENING
 from suite.base.errors import BadInput
@@ -44,6 +41,7 @@ from suite.selfcheck.gate_recording import (
     Turn,
 )
 from suite.selfcheck.other_tools import OTHER_RULES, OtherRule
+from suite.stats.arrays import Floats, np
 from suite.stats.distributions import beta_point
 from suite.stats.estimates import median, robust_deviation
 
@@ -58,8 +56,6 @@ LEAST_HISTORY = 5  # runs before a tool that looks back judges
 CAME_TO = 0.1  # a planted slowdown may come to a tenth less or more
 ERRORS = 3.0  # standard errors of a median that may lie between it and what is expected
 BLOCK_NAME = "evaluation"
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
+from suite.stats.arrays import Floats, np
 from suite.stats.distributions import student_point
 from suite.stats.estimates import median
 from suite.stats.rank_sum import rank_sum_counts, two_sided_rank_sum_p
@@ -68,9 +66,9 @@ def _criterion(old: Times, new: Times, _: Sequence[Times]) -> bool:
     return bool(np.quantile(change, 0.025) > 0.01)
 
 
-def _welch_t(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _welch_t(a: Floats, b: Floats) -> Floats:
     spread = np.sqrt(a.var(axis=1, ddof=1) / a.shape[1] + b.var(axis=1, ddof=1) / b.shape[1])
-    values: npt.NDArray[np.float64] = (a.mean(axis=1) - b.mean(axis=1)) / np.where(spread > 0, spread, np.inf)
+    values: Floats = (a.mean(axis=1) - b.mean(axis=1)) / np.where(spread > 0, spread, np.inf)
     return values
 
 

@@ -17,10 +17,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
-
+from suite.stats.arrays import Floats, np
 from suite.stats.estimates import Estimate, estimate_ratio
 from suite.stats.multiple import false_discovery_limit
 from suite.stats.rank_sum import two_sided_rank_sum_p
@@ -31,8 +28,6 @@ LEAST_CHANGE = 0.02  # as a share: placing the same code elsewhere in memory cha
 
 _RUNS_FOR_SIZE = 20  # on either side: older runs add little, and the interval's cost grows with the product
 _NUMBERS_AT_ONCE = 1 << 20  # of pairwise sums, so that they stay in a cache
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,7 @@ def find_change_points(values: Sequence[float], least_change: float = LEAST_CHAN
     return find_in_all([np.asarray(values, dtype=np.float64)], least_change)[0]
 
 
-def find_in_all(all_series: Sequence[Array], least_change: float = LEAST_CHANGE) -> list[list[ChangePoint]]:
+def find_in_all(all_series: Sequence[Floats], least_change: float = LEAST_CHANGE) -> list[list[ChangePoint]]:
     """The same for many series. Of all change points found, a share of at most ERROR_RATE is expected to be false:
     false-discovery control over the smallest p of each series."""
     divisions = _divide_all(all_series)
@@ -72,7 +67,7 @@ def fewest_runs(series: int) -> int:
 # ---- dividing
 
 
-def _divide_all(all_series: Sequence[Array]) -> list[dict[int, float]]:
+def _divide_all(all_series: Sequence[Floats]) -> list[dict[int, float]]:
     """Index and p of every division with p within ERROR_RATE. Pieces of the same length are processed together.
 
     The p of a division within a piece is at least the p of the division that made the piece.
@@ -105,7 +100,7 @@ class _Piece:
     p: float  # of the divisions that made it
 
 
-def _best_divisions(block: Array, drawn_in: Array) -> list[tuple[int, float]]:
+def _best_divisions(block: Floats, drawn_in: Floats) -> list[tuple[int, float]]:
     """For each row, the best place to divide it, and the p of that division.
 
     As in the paper, the piece after the division may end before the row does. Half of the error rate is spent on changes
@@ -137,7 +132,7 @@ def _places_and_ends(runs: int) -> int:
     return sum(_places(end) for end in range(2 * LEAST_RUNS, runs))
 
 
-def _energies(block: Array) -> Array:
+def _energies(block: Floats) -> Floats:
     """[row, t - 1, k - 1]: the scaled energy distance Q between the values before t and the values from t to k.
 
     Equations (5) and (6) of the paper with alpha 1, all from the sums of |x_i - x_j| over i < t and j < k.
@@ -153,19 +148,19 @@ def _energies(block: Array) -> Array:
     allowed = (first >= LEAST_RUNS) & (second >= LEAST_RUNS)
     m, n = np.where(allowed, first, 2.0), np.where(allowed, second, 2.0)  # 2: anything that divides
     distance = between * (2 / (m * n)) - within_first / (m * (m - 1)) - within_second / (n * (n - 1))
-    energy: Array = np.where(allowed, distance * (m * n / (m + n)), -np.inf)
+    energy: Floats = np.where(allowed, distance * (m * n / (m + n)), -np.inf)
     return energy
 
 
-def _drawn_in(values: Array) -> Array:
+def _drawn_in(values: Floats) -> Floats:
     """Logarithms, limited to three times the usual step from run to run around the running median of five.
 
     Levels of three and more runs, and the places where they begin, do not change.
     """
-    logs: Array = np.log(values)
+    logs: Floats = np.log(values)
     if len(logs) < 2 * LEAST_RUNS:
         return logs
-    running = np.median(sliding_window_view(np.pad(logs, 2, mode="reflect"), 5), axis=1)
+    running = np.median(np.lib.stride_tricks.sliding_window_view(np.pad(logs, 2, mode="reflect"), 5), axis=1)
     reach = 3 * np.median(np.abs(np.diff(logs)))
     return np.clip(logs, running - reach, running + reach)
 
@@ -173,7 +168,7 @@ def _drawn_in(values: Array) -> Array:
 # ---- the size
 
 
-def _sized(values: Array, points: dict[int, float], least_change: float) -> list[ChangePoint]:
+def _sized(values: Floats, points: dict[int, float], least_change: float) -> list[ChangePoint]:
     """The change points with their sizes. The smallest is removed, which joins its two levels, until all are large."""
     places = sorted(points)
     while places:
@@ -186,5 +181,5 @@ def _sized(values: Array, points: dict[int, float], least_change: float) -> list
     return []
 
 
-def _size(before: Array, after: Array) -> Estimate:
+def _size(before: Floats, after: Floats) -> Estimate:
     return estimate_ratio(after[:_RUNS_FOR_SIZE].tolist(), before[-_RUNS_FOR_SIZE:].tolist())

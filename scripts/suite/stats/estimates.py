@@ -10,11 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
+from suite.stats.arrays import Floats, np
 from suite.stats.rank_sum import fit_64_bits, rank_sum_counts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LEAST_SHARE = 0.01  # of a figure
 TENTH_OF_A_CYCLE = 0.02  # nanoseconds, of the fastest processors
@@ -155,7 +157,7 @@ def signed_rank_counts(n: int) -> tuple[int, ...]:
 
 
 @cache
-def _triangle(n: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+def _triangle(n: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The indices of all pairs of n values, including the pairs of a value with itself."""
     first, second = np.triu_indices(n)
     return first, second
@@ -189,7 +191,7 @@ def _rank_sum_cut(m: int, n: int, confidence: float) -> _Cut:
     return _Cut(math.floor(m * n / 2 - NormalDist().inv_cdf((1 + confidence) / 2) * spread), confidence)
 
 
-def _ends(values: npt.NDArray[np.float64], cut: _Cut) -> tuple[float, float]:
+def _ends(values: Floats, cut: _Cut) -> tuple[float, float]:
     """The lowest and the highest value that the cut leaves."""
     ordered = np.partition(values.ravel(), (cut.depth, values.size - 1 - cut.depth))
     return float(ordered[cut.depth]), float(ordered[-1 - cut.depth])

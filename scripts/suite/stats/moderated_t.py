@@ -11,16 +11,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
+from suite.stats.arrays import Floats, np
 from suite.stats.distributions import digamma, student_tail, tetragamma, trigamma
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 OUTWARDS = 3.0
 _SMALLEST_DEVIATION = 0.001  # of logarithms: a counter may have the same value in every process
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -58,20 +58,20 @@ def moderated_p_values(
 
 @dataclass(frozen=True)
 class _Limited:
-    values: Array
+    values: Floats
     number: int  # of the values that were limited
 
 
-def _limited(logs: Array, outwards: float) -> _Limited:
+def _limited(logs: Floats, outwards: float) -> _Limited:
     """A side with its outliers limited in the direction away from the other side: a process that lies even further
     away does not speak against a difference. The limit is OUTWARDS times the reach towards the other side."""
-    outward: Array = outwards * logs
+    outward: Floats = outwards * logs
     middle = np.median(outward)
     limit = middle + OUTWARDS * (middle - outward.min())
     return _Limited(outwards * np.minimum(outward, limit), int((outward > limit).sum()))
 
 
-def _upper_tails(pairs: Sequence[tuple[_Limited, _Limited]], of_kind: NDArray[np.str_]) -> Array:
+def _upper_tails(pairs: Sequence[tuple[_Limited, _Limited]], of_kind: NDArray[np.str_]) -> Floats:
     """How often chance alone would put the new side so far above the old side."""
     differences = np.array([new.values.mean() - old.values.mean() for old, new in pairs])
     sizes = np.array([(len(old.values), len(new.values)) for old, new in pairs], dtype=np.float64)
@@ -85,7 +85,7 @@ def _upper_tails(pairs: Sequence[tuple[_Limited, _Limited]], of_kind: NDArray[np
     return np.array([student_tail(*parts) for parts in zip(statistics.tolist(), freedom.tolist())])
 
 
-def _raised(variances: Array, freedom: Array) -> tuple[Array, Array]:
+def _raised(variances: Floats, freedom: Floats) -> tuple[Floats, Floats]:
     """The variances and their degrees of freedom with the prior, where it raises them.
 
     A benchmark that scatters more than the others keeps its own: taken for bad luck, its scatter would make its
@@ -101,7 +101,7 @@ def _raised(variances: Array, freedom: Array) -> tuple[Array, Array]:
     return np.where(raised, shrunk, variances), np.where(raised, total, freedom)
 
 
-def fit_prior(variances: Array, freedom: Array) -> Prior:
+def fit_prior(variances: Floats, freedom: Floats) -> Prior:
     """The prior by the method of moments on the logarithms of the variances: section 6.2 of Smyth's article."""
     if len(variances) < 2:
         return Prior(float(variances[0]), 0.0)

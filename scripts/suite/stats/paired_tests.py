@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-import numpy as np
-import numpy.typing as npt
-
+from suite.stats.arrays import Floats, np
 from suite.stats.distributions import binomial_tail, student_point, student_tail
 from suite.stats.estimates import signed_rank_counts
 
 
-def paired_p_values(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
+def paired_p_values(differences: Floats) -> tuple[float, float]:
     """One-sided p-values that the differences lie above zero and that they lie below, from ranks and from signs.
 
     The result is twice the smaller p, by Bonferroni's inequality. It holds for any distribution symmetric about zero.
@@ -24,14 +22,14 @@ def paired_p_values(differences: npt.NDArray[np.float64]) -> tuple[float, float]
     return up, down
 
 
-def sign_test(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
+def sign_test(differences: Floats) -> tuple[float, float]:
     """The same two p-values by the sign test: how likely so many differences, or more, have that sign. Zeros are left
     out."""
     above, below = int(np.sum(differences > 0.0)), int(np.sum(differences < 0.0))
     return binomial_tail(above + below, above), binomial_tail(above + below, below)
 
 
-def signed_rank(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
+def signed_rank(differences: Floats) -> tuple[float, float]:
     """One-sided p-values of Wilcoxon's signed-rank test that the differences lie above zero and that they lie below.
 
     Zeros are left out. Ties get their mean rank, and a sum that is not a whole number is rounded to the less extreme
@@ -43,12 +41,12 @@ def signed_rank(differences: npt.NDArray[np.float64]) -> tuple[float, float]:
     return tails[math.floor(up)], tails[math.floor(len(tails) - 1 - up)]
 
 
-def _ranks(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _ranks(values: Floats) -> Floats:
     """The ranks from 1; ties get their mean rank."""
     order = np.argsort(values)
     if (values[order[1:]] == values[order[:-1]]).any():  # without ties, what follows takes a fraction of the time
         _, place, number = np.unique(values, return_inverse=True, return_counts=True)
-        mean_ranks: npt.NDArray[np.float64] = number.cumsum() - (number - 1) / 2
+        mean_ranks: Floats = number.cumsum() - (number - 1) / 2
         return mean_ranks[place]
     ranks = np.empty(len(values))
     ranks[order] = np.arange(1, len(values) + 1)
@@ -81,7 +79,7 @@ class PairedT:
     high: float
 
 
-def paired_t(series: Sequence[npt.NDArray[np.float64]]) -> list[PairedT]:
+def paired_t(series: Sequence[Floats]) -> list[PairedT]:
     """For fewer pairs than a test of ranks needs: five pairs cannot have a smaller p than 0.06 there, whatever they
     say.
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+from suite.stats.arrays import Floats, np
 
-Array = NDArray[np.float64]
-Sample = Sequence[float] | Array
+Sample: TypeAlias = "Sequence[float] | Floats"
 
 
 def rank_sum_p(above: Sample, below: Sample) -> float:
@@ -44,12 +42,12 @@ def _chance_at_most(statistic: float, m: int, n: int) -> float:
 
 
 @cache
-def _tail(m: int, n: int) -> Array | None:
+def _tail(m: int, n: int) -> Floats | None:
     """The chance of each value of the statistic or a lower one. None where the arrangements are too many to count: the
     normal distribution is then near the truth, and gives a larger p far out, where it is not."""
     if not fit_64_bits(m, n):
         return None
-    tail: Array = np.array(rank_sum_counts(m, n), dtype=np.float64).cumsum() / math.comb(m + n, m)
+    tail: Floats = np.array(rank_sum_counts(m, n), dtype=np.float64).cumsum() / math.comb(m + n, m)
     return tail
 
 

@@ -22,9 +22,10 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from suite import charts, claims
-from suite.base import phrases
+from suite.base import chart_options, phrases
 from suite.base.files import write_json
 from suite.charts import scaling
+from suite.charts.across import overlay
 from suite.charts.kit import forms, marks
 from suite.commands import plot
 from suite.results import query
@@ -57,6 +58,13 @@ NAMES = list(charts.charts())
 COUNTED = {"lifetimes"}  # in a recording, not measured in processes: test_lifetimes.py
 MEASURED = [name for name in NAMES if name not in COUNTED]
 WITH_FINDING = [name for name in MEASURED if name != "numbers"]  # the poster always has the same title
+
+
+def test_the_options_name_the_charts_without_loading_them() -> None:
+    assert chart_options.charts_with() == NAMES
+    assert chart_options.charts_with("OVERLAY") == overlay.names()
+    assert chart_options.charts_with("HAS_PORTRAIT") == charts.names_for(charts.PORTRAIT) == ["numbers"]
+    assert [chart_options.TALK, chart_options.PAPER] == list(charts.SIZES)
 
 
 def usual_title(name: str) -> str:

@@ -11,23 +11,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from suite.stats import change_points, rank_sum
-from suite.stats.change_points import Array, find_change_points, find_in_all
+from suite.stats.arrays import Floats
+from suite.stats.change_points import find_change_points, find_in_all
 from suite.stats.rank_sum import rank_sum_counts, two_sided_rank_sum_p
 from support import ROOT
 
 
-def noise(runs: int, spread: float, seed: int) -> Array:
-    values: Array = np.exp(np.random.default_rng(seed).normal(0.0, spread, runs))
+def noise(runs: int, spread: float, seed: int) -> Floats:
+    values: Floats = np.exp(np.random.default_rng(seed).normal(0.0, spread, runs))
     return values
 
 
-def stepped(runs: int, at: int, step: float, spread: float = 0.01, seed: int = 1) -> Array:
+def stepped(runs: int, at: int, step: float, spread: float = 0.01, seed: int = 1) -> Floats:
     values = noise(runs, spread, seed)
     values[at:] *= step
     return values
 
 
-def places(values: Array) -> list[int]:
+def places(values: Floats) -> list[int]:
     return [point.index for point in find_change_points(values.tolist())]
 
 
@@ -177,7 +178,7 @@ def test_a_change_in_many_series_is_found_sooner_than_in_one() -> None:
 
 
 def test_a_division_is_no_surer_than_the_one_it_lies_within(monkeypatch: pytest.MonkeyPatch) -> None:
-    def divisions(block: Array, drawn_in: Array) -> list[tuple[int, float]]:
+    def divisions(block: Floats, drawn_in: Floats) -> list[tuple[int, float]]:
         return [(block.shape[1] // 2, 0.04 if block.shape[1] == 40 else 1e-9)] * len(block)
 
     monkeypatch.setattr(change_points, "_best_divisions", divisions)

@@ -11,26 +11,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from suite.stats import moderated_t
+from suite.stats.arrays import Floats
 from suite.stats.distributions import student_tail, trigamma
-from suite.stats.moderated_t import Array, fit_prior, moderated_p_values
+from suite.stats.moderated_t import fit_prior, moderated_p_values
 
-Noise = Callable[[np.random.Generator, tuple[int, int]], Array]
+Noise = Callable[[np.random.Generator, tuple[int, int]], Floats]
 
 
-def normal(draw: np.random.Generator, size: tuple[int, int]) -> Array:
+def normal(draw: np.random.Generator, size: tuple[int, int]) -> Floats:
     return draw.standard_normal(size)
 
 
-def heavy(draw: np.random.Generator, size: tuple[int, int]) -> Array:
+def heavy(draw: np.random.Generator, size: tuple[int, int]) -> Floats:
     return draw.standard_t(4, size)
 
 
-def with_outliers(draw: np.random.Generator, size: tuple[int, int]) -> Array:
-    values: Array = draw.standard_normal(size) * np.where(draw.random(size) < 0.05, 10.0, 1.0)
+def with_outliers(draw: np.random.Generator, size: tuple[int, int]) -> Floats:
+    values: Floats = draw.standard_normal(size) * np.where(draw.random(size) < 0.05, 10.0, 1.0)
     return values
 
 
-def skewed(draw: np.random.Generator, size: tuple[int, int]) -> Array:
+def skewed(draw: np.random.Generator, size: tuple[int, int]) -> Floats:
     return draw.exponential(1.0, size)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-import numpy as np
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator
 
 from suite.base import phrases
@@ -17,6 +16,7 @@ from suite.history import check, store, view
 from suite.history.check import Change, JudgedSeries
 from suite.history.store import Annotation, Entry
 from suite.results.model import Account, BenchmarkName, Run
+from suite.stats.arrays import Floats, np
 
 UNITS = {
     store.RATIO: "times the reference build's",
@@ -99,7 +99,7 @@ def _dates(axes: Any, runs: Sequence[Entry]) -> None:
     axes.xaxis.set_major_formatter(FixedFormatter([runs[place].measured[:10] for place in places]))
 
 
-def _changes(page: Page, axes: Any, values: store.Array, changes: Sequence[Change]) -> None:
+def _changes(page: Page, axes: Any, values: Floats, changes: Sequence[Change]) -> None:
     """Draws each change point as a line, with its size above the panel where it fits."""
     taken = -1.0
     for change in changes:

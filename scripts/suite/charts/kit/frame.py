@@ -22,13 +22,11 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from suite.base import phrases
+from suite.base.chart_options import PAPER, PORTRAIT, TALK
 from suite.charts.kit.marks import QUIET, STRONG, Mark, mark_of
 from suite.results.caches import reported_text
 from suite.results.model import Run
 from suite.stats.estimates import Estimate
-
-FORMATS = ("svg", "png", "pdf")
-THEMES = ("light", "dark")
 
 STYLE = Path(__file__).with_name("suite.mplstyle")
 _GAP, _LINE, _KEY_LINE = 14.0, 1.22, 1.4  # points, heights of a letter
@@ -57,10 +55,9 @@ class Sheet:
 
 # The smallest letters have 18 points of a slide of 16 by 9 inches. A column of a paper is 8 cm wide, where they have 6 points.
 SIZES: Mapping[str, Sheet] = {
-    "talk": Sheet(16 * 72, 9 * 72, 1920),
-    "paper": Sheet(680, 700, 1890, scale=8 / 2.54 * 72 / 680, margin=8.0, is_column=True),
+    TALK: Sheet(16 * 72, 9 * 72, 1920),
+    PAPER: Sheet(680, 700, 1890, scale=8 / 2.54 * 72 / 680, margin=8.0, is_column=True),
 }
-PORTRAIT = "portrait"  # a page of A3, to print: only for charts that say so
 _PORTRAIT_SHEET = Sheet(297 / 25.4 * 72, 420 / 25.4 * 72, 2480)
 NARROW = "narrow"  # for a phone, inside a page that has the words: panels below each other, as high as they need to be
 _NARROW_SHEET = Sheet(600, 3000, 900)
@@ -70,7 +67,7 @@ _ABOUT_A_PANEL = 74.0  # points of its title and of the labels below it
 @dataclass(frozen=True)
 class Look:
     theme: str = "light"
-    size: str = "talk"
+    size: str = TALK
 
     @property
     def sheet(self) -> Sheet:
@@ -87,7 +84,7 @@ class Look:
     @property
     def suffix(self) -> str:
         """The end of a file's name, so that looks do not overwrite each other."""
-        return "".join(f"-{word}" for word in (self.theme, self.size) if word not in ("light", "talk"))
+        return "".join(f"-{word}" for word in (self.theme, self.size) if word not in ("light", TALK))
 
     @property
     def text(self) -> str:
