@@ -220,7 +220,7 @@ class _Table:
             self._stripe(top, top - height)
         self._text(self.left, first, row.words, strong, size=size)
         if not row.is_measurable:
-            self._text(columns.nothing, first, row.text, quiet, ha="right")
+            self._text(columns.nothing, second, row.text, quiet, ha="right")  # where other rows have the interval
             return
         self._text(columns.time, first, row.text, strong, size=size, ha="right", weight="bold")
         if columns.interval is not None:
