@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,12 @@ def test_every_room_has_its_floor() -> None:
     rooms = {folder.name for folder in SUITE.iterdir() if folder.is_dir() and any(folder.glob("*.py"))}
     assert rooms == set(FLOOR_OF)
     assert {file.name for file in SUITE.glob("*.py")} == {"__init__.py"}, "a module stands outside of the rooms"
+
+
+def test_the_guide_lists_the_rooms_from_the_top_to_the_bottom() -> None:
+    listed = re.findall(r"^\* `(\w+)/`", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(FLOOR_OF)
+    assert listed == sorted(listed, key=lambda room: -FLOOR_OF[room])
 
 
 def test_no_import_runs_upward() -> None:
