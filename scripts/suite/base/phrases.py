@@ -68,6 +68,13 @@ def against(compared: Sequence[Estimate], base: str, plural: bool = False) -> st
     return f"{'cost' if plural else 'costs'} {multiple(compared)} {base}"
 
 
+def more_or_less(ratio: float) -> str:
+    """`14 % more`, `33 % less`, or `2.1 times as much` from double on."""
+    if ratio >= 2.0:
+        return f"{two_figures(ratio)}{NO_BREAK}times as much"
+    return NO_BREAK.join((two_figures(100 * abs(ratio - 1)), "%", "more" if ratio >= 1.0 else "less"))
+
+
 def as_much(compared: Sequence[Estimate]) -> str:
     """`3.6 to 12 times as much`, `3.6 to 12 ns more`, or that no difference is measurable."""
     if none_differs(compared):

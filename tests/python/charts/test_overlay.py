@@ -19,8 +19,9 @@ from suite import charts
 from suite.base.files import write_json
 from suite.charts import claims as chart_of_claims
 from suite.charts.across import finding, overlay
-from suite.charts.across.finding import LONGEST_TITLE, Finding
+from suite.charts.across.finding import Finding
 from suite.charts.kit import marks, several_runs
+from suite.charts.kit.frame import LONGEST_TITLE
 from suite.claims import DOES_NOT_HOLD, HOLDS, UNDECIDED
 from suite.commands import plot
 from suite.results.model import Account, Benchmark, Run, labelled

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from suite import charts
 from suite.base.errors import BadInput
 from suite.charts.across import change
+from suite.charts.kit.frame import LONGEST_TITLE
 from suite.commands import compare
 from suite.gate import two_files
 from suite.gate.comparison import (
@@ -599,7 +600,7 @@ def test_the_chart_takes_every_comparison(kind: str, theme: str) -> None:
     assert b"<svg" in charts.render(sheet, "svg")
     title = "Cannot judge: no benchmark is left to judge" if kind == "nothing" else f"{name[:30]}"
     assert sheet.title.startswith(title) and (kind == "nothing") != (": 3 times, worse with " in sheet.title)
-    assert len(sheet.title) <= 105
+    assert len(sheet.title) <= LONGEST_TITLE
 
 
 def test_the_chart_of_a_comparison_is_not_a_chart_of_a_run() -> None:

@@ -621,7 +621,7 @@ def test_a_chart_is_drawn(
     assert len(content) > 5000
     if form == "svg":
         text = content.decode()
-        assert f"{NAME}: " in text and "more since c0014" in text and ">compiler 13<" in text
+        assert f"{NAME}: " in text and "more time since c0014" in text and ">compiler 13<" in text
 
 
 def test_a_chart_shows_a_series_with_one_run_and_an_outlier(

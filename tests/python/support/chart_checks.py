@@ -64,13 +64,13 @@ def title(run: Run, name: str) -> str:
     return undrawn(run, name).title.translate(PLAIN)
 
 
-LONGEST_TITLE, MOST_NUMBERS = 105, 4
+MOST_NUMBERS = 4
 
 
 def reason_not_to_say(finding: str, most_numbers: int = MOST_NUMBERS) -> str:
     """Why a speaker cannot say the title aloud; empty if nothing is against it."""
     numbers = re.findall(r"\d[\d,.]*", finding)
-    if len(finding) > LONGEST_TITLE:
+    if len(finding) > frame.LONGEST_TITLE:
         return f"{len(finding)} letters: {finding}"
     return f"{len(numbers)} numbers: {finding}" if len(numbers) > most_numbers else ""
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from suite.base import phrases
+from suite.charts.kit.frame import LONGEST_TITLE
 from suite.charts.kit.several_runs import Key, Overlay, PerProcess, Times
 from suite.results import control
 from suite.stats.estimates import CONFIDENCE, Estimate, estimate_difference, estimate_ratio, median
 from suite.stats.multiple import significant
 from suite.stats.two_samples import p_values
 
-LONGEST_TITLE = 105  # letters: two lines of a slide
 FALSE_DISCOVERIES = 1 - CONFIDENCE
 
 Figures = Mapping[int, PerProcess]  # by the place of the run
@@ -177,7 +177,8 @@ class _Compared:
         """`thread local (2.7 ns more with GCC 12) and 2 others`: the figure that differs most, and how many others."""
         most = _most(differences)
         others = len({difference.key for difference in differences}) - 1
-        some = f"{_unbroken(self._text(most.key))} ({_more(most)} with {_unbroken(self.names[most.more])})"
+        more = f"{phrases.short_time(most.ns)} more" if most.of_control else phrases.more_or_less(most.ratio)
+        some = f"{_unbroken(self._text(most.key))} ({more} with {_unbroken(self.names[most.more])})"
         return f"{some} and {phrases.count(others, 'other')}" if others else some
 
     def _extent(self, average: _Average) -> str:
@@ -242,15 +243,6 @@ def _share(ratio: float, measure: str) -> str:
     if ratio < 0.945:
         return f"{phrases.two_figures(ratio)}{phrases.NO_BREAK}times the {measure} of"
     return f"{phrases.two_figures(100 * (1 - ratio))}{phrases.NO_BREAK}% less {measure} than"
-
-
-def _more(difference: _Difference) -> str:
-    """`2.7 ns more`, `14 % more`, or `2.1 times as much` from double on."""
-    if difference.of_control:
-        return f"{phrases.short_time(difference.ns)} more"
-    if difference.ratio < 2.0:
-        return f"{phrases.two_figures(100 * (difference.ratio - 1))}{phrases.NO_BREAK}% more"
-    return f"{phrases.two_figures(difference.ratio)} times as much"
 
 
 def _fitting(*titles: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import matplotlib
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator
 
 from suite.base import phrases
-from suite.charts.kit.frame import Drawing, LegendEntry, Look, Page, styled
+from suite.charts.kit.frame import LONGEST_TITLE, Drawing, LegendEntry, Look, Page, styled
 from suite.charts.kit.marks import QUIET
 from suite.history import check, store, view
 from suite.history.check import Change, JudgedSeries
@@ -24,7 +25,9 @@ UNITS = {
     store.NS: "in nanoseconds",
 }
 METHOD = "Change points by E-divisive, tested by rank sums. The axis does not begin at zero."
-_DATES = 6
+_DATES = 6  # at most
+_TICKS_APART = 0.04  # of the axis, from its ends
+_LONGEST_NAME = 40  # letters of a title: a longer word does not fit the column of a paper
 _MANY_RUNS = 300  # runs; more are drawn with smaller points
 
 
@@ -36,19 +39,18 @@ def draw(series: JudgedSeries, annotations: Sequence[Annotation], machine: Mappi
         page = Page(Run(Path(), context, {}, Account(newest.complete, 1)), look, name)
         axes = page.panels("")[0]
         _values(page, axes, series)
-        _dates(axes, runs)
+        _dates(page, axes, runs)
         _changes(page, axes, values, changes)
         _remarks(page, axes, [(place, annotation.text) for annotation in annotations if annotation.speaks_of(name)
                             and (place := annotation.place_in(runs)) is not None])  # fmt: skip
         subtitle = f"{_quantity(series)}: a point for the median of each run, a line for each level"
         subtitle += f"; the last change is {_signed(check.size_text(changes[-1].size))}" if changes else ""
         subtitle += f"; early warning: {_signed(check.warning_text(series.early))}" if series.early else ""
-        return page.finish(_title(series), subtitle, METHOD)
+        return page.finish(title(series), subtitle, METHOD)
 
 
 def _quantity(series: JudgedSeries) -> str:
-    counter = series.metric.counter
-    quantity = counter.replace("_", " ").capitalize() if counter else "Time per operation"
+    quantity = _words(series.metric.counter).capitalize() or "Time per operation"
     return f"{quantity}, {UNITS.get(series.unit, series.unit)}"
 
 
@@ -56,15 +58,37 @@ def _signed(text: str) -> str:
     return text.replace("-", "\u2212")
 
 
-def _title(series: JudgedSeries) -> str:
-    if not series.judged:
-        return f"{series.name}: no verdict before {phrases.count(series.needed, 'run')}, {len(series.runs)} so far"
-    if not series.changes:
-        return f"{series.name}: no change in {phrases.count(len(series.runs), 'run')}"
-    last = series.changes[-1]
-    share = abs(last.size.median - 1)
-    since = last.first.revision[:12] or last.first.measured[:10]
-    return f"{series.name}: {100 * share:.1f} % {'more' if last.size.median > 1 else 'less'} since {since}"
+def title(series: JudgedSeries) -> str:
+    """The state of the series, which `check` and the terminal's `trend` tell too. A long name is cut."""
+    finding, name = _finding(series), series.name.partition(" ")[0]
+    room = min(_LONGEST_NAME, LONGEST_TITLE - len(f": {finding}"))
+    return f"{name if len(name) <= room else f'{name[: room - 1]}…'}: {finding}"
+
+
+def _finding(series: JudgedSeries) -> str:
+    runs = phrases.count(len(series.runs), "run")
+    if series.state == check.NO_VERDICT:
+        return f"no verdict before {phrases.count(series.needed, 'run')}, {len(series.runs)} so far"
+    if series.state == check.NO_CHANGE:
+        return f"no {'lasting ' if series.changes else ''}change found in {runs}"
+    cost = _words(series.metric.counter) or "time"
+    if series.early and series.state == check.EARLY_WARNING:
+        size = phrases.more_or_less(series.early.least_ratio)
+        return f"early warning, at least {size} {cost} in {_moment(series.early.newest)}"
+    first = next(place for place, change in enumerate(series.changes) if change.kind == series.state)
+    since = series.changes[first:]
+    size = phrases.more_or_less(math.prod(change.size.median for change in since))
+    steps = f", in {len(since)} steps" if len(since) > 1 else ""
+    accepted = ", accepted" if series.state == check.ACCEPTED else ""
+    return f"{size} {cost} since {_moment(since[0].first)}{steps}{accepted}"
+
+
+def _words(counter: str) -> str:
+    return counter.replace("_", " ")
+
+
+def _moment(run: Entry) -> str:
+    return run.revision[:12] or run.measured[:10]
 
 
 def _values(page: Page, axes: Any, series: JudgedSeries) -> None:
@@ -88,13 +112,20 @@ def _values(page: Page, axes: Any, series: JudgedSeries) -> None:
             page.add_key(LegendEntry("beyond the axis", marker))
     for level in levels:
         axes.plot((level.start - 0.5, level.end - 0.5), (level.value, level.value), "-", color=page.look.text, zorder=3)
-    axes.yaxis.set_major_locator(MaxNLocator(6))
+    axes.yaxis.set_major_locator(FixedLocator(_inner_ticks(low, high)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
     axes.grid(True, axis="y")
 
 
-def _dates(axes: Any, runs: Sequence[Entry]) -> None:
-    places = sorted({round(place) for place in np.linspace(0, len(runs) - 1, min(_DATES, len(runs)))})
+def _inner_ticks(low: float, high: float) -> list[float]:
+    """No tick is so near the ends that its label would lie on the dates or on the subtitle."""
+    ends = low + _TICKS_APART * (high - low), high - _TICKS_APART * (high - low)
+    return [tick for tick in MaxNLocator(6).tick_values(low, high).tolist() if ends[0] < tick < ends[1]]
+
+
+def _dates(page: Page, axes: Any, runs: Sequence[Entry]) -> None:
+    fitting = max(2, int((page.room - _BESIDE_PANEL) / (1.3 * page.text_width(runs[0].measured[:10]))))
+    places = sorted({round(place) for place in np.linspace(0, len(runs) - 1, min(_DATES, fitting, len(runs)))})
     axes.xaxis.set_major_locator(FixedLocator(places))
     axes.xaxis.set_major_formatter(FixedFormatter([runs[place].measured[:10] for place in places]))
 

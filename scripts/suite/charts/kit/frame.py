@@ -30,6 +30,7 @@ from suite.stats.estimates import Estimate
 
 STYLE = Path(__file__).with_name("suite.mplstyle")
 _GAP, _LINE, _KEY_LINE = 14.0, 1.22, 1.4  # points, heights of a letter
+LONGEST_TITLE = 105  # letters: two lines of a slide
 _MOST_LINES = 4  # of a text
 _PAGE = {"light": "#ffffff", "dark": "#14161a"}
 _GRID = {"light": "#e3e6ea", "dark": "#2b3038"}
