@@ -177,8 +177,11 @@ def with_extremes(values: Mapping[str, Estimate], text: Callable[[float], str] =
 
 def plain(name: str) -> str:
     """A strategy's name as words, cut to 20 letters."""
-    text = "control" if name == "none" else name.replace("_", " ")
-    return text if len(text) <= 20 else f"{text[:19]}…"
+    return cut("control" if name == "none" else name.replace("_", " "))
+
+
+def cut(name: str) -> str:
+    return name if len(name) <= 20 else f"{name[:19]}…"
 
 
 def count(number: int, singular: str, plural: str | None = None) -> str:

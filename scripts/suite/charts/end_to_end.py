@@ -39,7 +39,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
     all_axes = forms.dots(page, forms.cheapest_first(cpu), *panels, valued=True)
     for axes, (_, _, of_control) in zip(all_axes, shown):
         _band(page, axes, of_control)
-    subtitle = f"{phrases.plain(measured.name)} with each malloc preloaded, as a multiple of what it takes with its own"
+    subtitle = f"{phrases.cut(measured.name)} with each malloc preloaded, as a multiple of what it takes with its own"
     return page.finish(finding(measured), subtitle, _method(measured.compared))
 
 

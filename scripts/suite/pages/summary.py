@@ -248,7 +248,8 @@ def _sureness(run: Run) -> Iterator[str]:
         )
     scatter = noise_of(benchmark.times for benchmark in run.series())
     if scatter is not None:
-        bimodal = f"; {scatter.bimodal} are bimodal" if scatter.bimodal else ""
+        are = "is" if scatter.bimodal == 1 else "are"
+        bimodal = f"; {scatter.bimodal} {are} bimodal" if scatter.bimodal else ""
         yield (
             f"Half of the {scatter.benchmarks} benchmarks are known to ±{scatter.typical:.1%} or better, "
             f"nine in ten to ±{scatter.worst_tenth:.1%}{bimodal}."

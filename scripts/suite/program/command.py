@@ -28,9 +28,9 @@ from suite.base.errors import BadInput, UnitFailed
 from suite.base.text import first_line, one_line
 from suite.runner import interference
 from suite.runner.interference import Interference
+from suite.runner.preload import PRELOAD, name_in_preload
 
 OBSERVE, PROBE = "observe", "libmalloc_probe.so"  # in the build folder of the benchmark program
-PRELOAD = "LD_PRELOAD"
 KEPT_BYTES = 64 * 1024  # of an output, for messages
 AT_ONCE = 1024 * 1024  # bytes; also of a pipe, where the system allows it
 CLEARING_SECONDS = 10.0  # for killing all processes
@@ -141,7 +141,7 @@ def observe(
     """
     if command.setup is not None:
         _set_up(command, tools)
-    libraries = [*map(str, preload), *filter(None, [os.environ.get(PRELOAD, "")])]
+    libraries = [*map(name_in_preload, preload), *filter(None, [os.environ.get(PRELOAD, "")])]
     variables = {**environment, **({PRELOAD: ":".join(libraries)} if preload else {})}
     word = command.words[0]
     program = str(file) if file is not None else shutil.which(word) or word

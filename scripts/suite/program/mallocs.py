@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,11 +46,9 @@ def deployments(catalogue: Catalogue) -> tuple[Deployment, ...]:
         library = Path(malloc.file)
         proxy = _proxy_of(library)
         files = (library,) if proxy is None else (library, proxy)
-        unfit = next((file for file in files if re.search(r"[:\s]", str(file))), None)
-        reason = "" if unfit is None else f"{unfit} has a space or a colon in its path, which LD_PRELOAD cannot hold"
         # The proxy alone would load the library that the system finds.
         same = next((known for known in by_files if files[-1] in known), files)
-        by_files.setdefault(same, Deployment(malloc.name, str(files[-1]), files, malloc.version, reason))
+        by_files.setdefault(same, Deployment(malloc.name, str(files[-1]), files, malloc.version))
     return tuple(by_files.values())
 
 

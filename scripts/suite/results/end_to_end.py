@@ -197,7 +197,7 @@ def _ratio(other: Benchmark, own: Benchmark, counter: str) -> Estimate | None:
 
 def finding(measured: EndToEnd) -> str:
     """The finding about the CPU time."""
-    name = phrases.plain(measured.name)
+    name = phrases.cut(measured.name)
     by_verdict = {
         verdict: sorted((pair for pair in measured.compared if pair.verdict == verdict), key=lambda pair: pair.cpu.median)
         for verdict in ("better", "worse", "same", "undecided")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from suite.base.errors import BadInput, UnitFailed
 from suite.results.recording import Profile, read_profile
+from suite.runner.preload import PRELOAD, name_in_preload
 
 RECORDER = "recorder"  # CMake's name for it, which is not its file's
 SOURCE = """#include <iostream>
@@ -49,7 +50,7 @@ def measure(stackheap: Path, folder: Path, pairs: int) -> Cost:
     command = _compiler(folder)
     recordings = folder / "recordings"
     recordings.mkdir()
-    recorder = {"LD_PRELOAD": str(stackheap.with_name("librecorder.so")), "STACKHEAP_RECORDING": str(recordings)}
+    recorder = {PRELOAD: name_in_preload(stackheap.with_name("librecorder.so")), "STACKHEAP_RECORDING": str(recordings)}
     alone, recorded = [], []
     for _ in range(pairs):
         alone.append(_run(command, {}).cpu_seconds)

@@ -199,6 +199,8 @@ def test_bimodal_figures_are_marked(tmp_path: Path) -> None:
     assert shown["glibc"].notes == ("bimodal, 20 ns and 60 ns: the median lies in one of the two modes",)
     assert shown["jemalloc"].notes == ()
     assert any("are bimodal" in line for line in summary.caveats(run))
+    single = make_run(tmp_path, change=lambda name, ns, process: ns * (3 if process % 2 and name == "scoped/glibc/bytes:64/touch:first" else 1))
+    assert any(line.endswith("; 1 is bimodal.") for line in summary.caveats(single))
 
 
 def test_disturbed_processes_are_marked_and_counted(tmp_path: Path) -> None:

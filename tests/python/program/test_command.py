@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from suite.base.errors import UnitFailed
 from suite.program.command import KEPT_BYTES, Command, Observation, SetupFailed, Tools, observe
 from suite.program.mallocs import read_proof
 from suite.program.pairs import PROBE_FILE
+from suite.runner.preload import _folder, name_in_preload
 from support import ROOT
 from support.measuring_program import program
 
@@ -347,3 +351,33 @@ def test_a_build_without_the_tools_says_what_to_do(tmp_path: Path) -> None:
 
     with pytest.raises(BadInput, match="observe does not exist: build the suite again"):
         Tools.beside(tmp_path / "stackheap")
+
+
+# ---- what is preloaded
+
+
+@pytest.mark.parametrize("folder", ["a folder", "a:b", "plain"])
+def test_a_library_is_preloaded_from_any_folder(tmp_path: Path, folder: str) -> None:
+    """LD_PRELOAD ends a path at a space and at a colon: a checkout in such a folder would measure nothing."""
+    library = tmp_path / folder / "libprobe.so"
+    library.parent.mkdir()
+    shutil.copy(tools().probe, library)
+    maps = observe(Command(("cat", "/proc/self/maps")), tools(), (library,))
+    assert (maps.exit_code, maps.stderr.start) == (0, b"")
+    assert f" {library}\n".encode() in maps.stdout.start
+
+
+def test_a_link_for_ld_preload_lies_where_it_can_be_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    libraries = [tmp_path / "x y" / "lib z.so", tmp_path / "x y" / "other" / "lib z.so"]
+    for library in libraries:
+        library.parent.mkdir(parents=True)
+        library.touch()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "x y"))
+    _folder().cleanup()
+    _folder.cache_clear()
+    names = [name_in_preload(library) for library in libraries]
+    assert len(set(names)) == 2 and not re.search(r"[\s:]", "".join(names))
+    assert all(os.path.samefile(name, library) for name, library in zip(names, libraries))
+    _folder().cleanup()
+    _folder.cache_clear()
+    assert not any(os.path.exists(name) for name in names)

@@ -461,11 +461,6 @@ def test_a_library_with_prefixed_functions_goes_through_its_proxy(tmp_path: Path
     ]
 
 
-def test_a_path_that_cannot_be_preloaded_is_said(tmp_path: Path) -> None:
-    [found] = deployments(catalogue(malloc("mine", "/a folder/libmine.so")))
-    assert found.reason == "/a folder/libmine.so has a space or a colon in its path, which LD_PRELOAD cannot hold"
-
-
 def test_a_name_that_is_taken_is_refused() -> None:
     with pytest.raises(
         BadInput, match="--allocator own=...: the program's own malloc has that name; accepted: another name"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,13 @@ def set_counter(written: Document, malloc: str, process: int | None, **figures: 
 def test_the_words_of_the_verdict_are_the_gates() -> None:
     words = (comparison.WORSE, comparison.BETTER, comparison.SAME, comparison.UNDECIDED, comparison.NOT_JUDGED)
     assert end_to_end.VERDICTS == words
+
+
+def test_a_program_keeps_its_name_as_it_is_typed(tmp_path: Path) -> None:
+    named = replace(measured(tmp_path, document()), words=("x/my_program",))
+    assert " my_program " in f" {end_to_end.finding(named)} "
+    long = replace(named, words=("a_program_with_a_long_name",))
+    assert " a_program_with_a_lo… " in f" {end_to_end.finding(long)} "
 
 
 def test_a_run_of_the_suite_alone_has_none(tmp_path: Path) -> None:
