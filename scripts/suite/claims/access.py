@@ -107,7 +107,9 @@ def neighbours_help(run: Run) -> Verdict:
         in_words.append(("by column", "by row of a matrix"))
     compared = comparisons(run, pairs)
     costs = [more(ratio, close, far) for ratio, (far, close) in zip(compared.values(), in_words)]
-    numbers = Numbers(f"an element costs {', and '.join(costs)}", f"cost of visiting an element: {listed(compared, relative)}")
+    numbers = Numbers(
+        f"visiting an element costs {', and '.join(costs)}", f"cost of visiting an element: {listed(compared, relative)}"
+    )
     return of_all(compared, numbers, lambda rest: f"not for {phrases.joined(rest)}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from suite.base import phrases
 from suite.claims.inputs import counter, libraries
@@ -43,10 +43,10 @@ def bookkeeping(run: Run) -> Verdict:
 
 
 def _at_worst(held: Mapping[str, Estimate]) -> str:
-    """For each requested byte, the malloc that holds most, and the malloc that holds least."""
+    """The malloc that takes most for each requested byte, and the malloc that takes least."""
     most, least = (extreme(held, key=lambda name: held[name].median) for extreme in (max, min))
-    gist = f"for each requested byte, {names([most])} holds {_bytes(held[most])} at worst"
-    return gist if most == least else f"{gist}, {names([least])} {phrases.two_figures(held[least].median)}"
+    gist = f"for each requested byte, {names([most])} takes up to {_bytes(held[most])} of memory"
+    return gist if most == least else f"{gist}, {names([least])} up to {phrases.two_figures(held[least].median)}"
 
 
 def _bytes(held: Estimate) -> str:
@@ -59,21 +59,19 @@ def freed_is_returned(run: Run) -> Verdict:
     if not kinds:
         raise CannotJudge("the run has no returned")
     measured = {
-        f"{phrases.plain(name)}, {kind} blocks": benchmark
-        for kind in kinds
-        for name, benchmark in libraries(run, "returned", sizes=kind).items()
+        (name, kind): benchmark for kind in kinds for name, benchmark in libraries(run, "returned", sizes=kind).items()
     }
-    shares = {name: counter(benchmark, "returned_share_after_1s") for name, benchmark in measured.items()}
-    gave = [name for name, share in shares.items() if share.low >= RETURNED]
-    kept = [name for name, share in shares.items() if share.high < RETURNED]
+    shares = {case: counter(benchmark, "returned_share_after_1s") for case, benchmark in measured.items()}
+    returned = [case for case, share in shares.items() if share.low >= RETURNED]
+    kept = [case for case, share in shares.items() if share.high < RETURNED]
+    gave = [f"{phrases.plain(name)}, {kind} blocks" for name, kind in returned]
     have = "have" if len(gave) != 1 else "has"
-    cases, pairs = (phrases.count(len(shares), unit) for unit in ("case", "pair"))
     which = f": {phrases.joined(gave)}" if gave else ""
     numbers = Numbers(
-        f"a second after everything is freed, {len(gave)} of {pairs} of malloc and block size {have} given the "
-        "memory back",
-        f"a second after everything is freed, {len(gave)} of {cases} ({phrases.count(len(kinds), 'kind')} of blocks, each "
-        f"malloc) {have} returned {phrases.percent(RETURNED)} of the memory or more{which}",
+        f"a second after everything is freed, {who_gave_back(returned, kept, list(shares))}",
+        f"a second after everything is freed, {len(gave)} of {phrases.count(len(shares), 'case')} "
+        f"({phrases.count(len(kinds), 'kind')} of blocks, {phrases.count(len({name for name, _ in shares}), 'malloc')}) {have} returned "
+        f"{phrases.percent(RETURNED)} of the memory or more{which}",
     )
     if len(gave) == len(shares):
         return holds(numbers)
@@ -82,5 +80,28 @@ def freed_is_returned(run: Run) -> Verdict:
         return holds_but(numbers, f"only with {few}")
     if len(kept) == len(shares):
         return does_not_hold(numbers)
-    unclear = [benchmark for name, benchmark in measured.items() if name not in (*gave, *kept)]
-    raise Undecided("the intervals are too wide to tell", [benchmark.name.text for benchmark in unclear], numbers.details)
+    unclear = [benchmark.name.text for case, benchmark in measured.items() if case not in (*returned, *kept)]
+    raise Undecided("the intervals are too wide to tell", unclear, numbers.details)
+
+
+Cases = Sequence[tuple[str, str]]  # a malloc and a kind of blocks
+
+
+def who_gave_back(returned: Cases, kept: Cases, cases: Cases) -> str:
+    """How many mallocs have given the memory back, and whether of some kinds of blocks only."""
+    mallocs, givers = dict.fromkeys(name for name, _ in cases), dict.fromkeys(name for name, _ in returned)
+    kinds = dict.fromkeys(kind for _, kind in returned)
+    is_known = all(case in kept for case in cases if case[0] not in givers)
+    if len(mallocs) == 1:
+        who = f"{names(list(mallocs))} has{'' if givers else ' not'} given the memory back"
+    elif len(givers) in (0, len(mallocs)):
+        who = f"{'every' if givers else 'no'} malloc has given the memory back"
+    else:
+        named = f": {names(list(givers))}" if len(givers) <= 2 else ""
+        has = "has" if len(givers) == 1 else "have"
+        only = "only " if is_known else ""
+        who = f"{only}{len(givers)} of {len(mallocs)} mallocs {has} given the memory back{named}"
+    if all(case in returned for case in cases if case[0] in givers):
+        return who
+    is_some_kinds = len(kinds) < len({kind for _, kind in cases})
+    return f"{who}, but {f'only that of {phrases.joined(list(kinds))} blocks' if is_some_kinds else 'not of all kinds of blocks'}"

@@ -25,7 +25,8 @@ def heap_outlives(run: Run) -> Verdict:
         raise CannotJudge("the run has no replay of a program's recording with blocks")
     stack_like = sum(share.median * blocks[name] for name, share in shares.items())
     numbers = Numbers(
-        f"of a program's blocks, {phrases.with_extremes(shares, phrases.share)} die last in, first out, as on a stack",
+        f"of the heap blocks of real programs, {phrases.with_extremes(shares, phrases.share)} die last in, first out, as on a "
+        "stack",
         f"of the blocks of {phrases.count(len(shares), 'recorded program')}, "
         f"{phrases.with_extremes(shares, phrases.share)} die last in, first out, as on a stack; "
         f"of all {sum(blocks.values()):,.0f} blocks {phrases.share(stack_like / sum(blocks.values()))}",

@@ -16,6 +16,7 @@ from suite import claims
 from suite.base import phrases
 from suite.base.files import write_json
 from suite.claims import DOES_NOT_HOLD, HOLDS, HOLDS_BUT, NOT_MEASURED, UNDECIDED
+from suite.claims.footprint import who_gave_back
 from suite.claims.inputs import few_cycles_apart
 from suite.claims.verdict import (
     MATTERS,
@@ -40,6 +41,7 @@ from support.claim_cases.figures import Figures
 from support.claim_cases.limits import ends_of, grants
 
 NOTHING = Numbers("")
+KINDS = ("small", "large")  # of blocks
 
 Noise = Callable[[str, int], float]
 
@@ -156,6 +158,29 @@ def test_a_gist_names_the_malloc_with_the_most_and_with_the_least_that_is_shown(
     assert gist(a=exactly(3.0), b=exactly(3.0)) == "3.0 times as much as alone, whatever the malloc"
     assert gist(a=exactly(3.0), b=open_still) == "3.0 times as much with a as alone"
     assert gist(a=open_still) == "no more with a than alone" and gist() == ""
+
+
+@pytest.mark.parametrize(
+    ("gave", "kept", "sentence"),
+    [
+        ("as al", "bs bl cs cl", "only 1 of 3 mallocs has given the memory back: a"),
+        ("al", "as bs bl cs cl", "only 1 of 3 mallocs has given the memory back: a, but only that of large blocks"),
+        ("al", "as bs bl cs", "1 of 3 mallocs has given the memory back: a, but only that of large blocks"),
+        ("as al bl", "bs cs cl", "only 2 of 3 mallocs have given the memory back: a and b, but not of all kinds of blocks"),
+        ("al bl cl dl", "as bs cs ds es el", "only 4 of 5 mallocs have given the memory back, but only that of large blocks"),
+        ("al bl", "as bs", "every malloc has given the memory back, but only that of large blocks"),
+        ("as al bs bl", "", "every malloc has given the memory back"),
+        ("", "as al bs bl", "no malloc has given the memory back"),
+        ("al", "as", "a has given the memory back, but only that of large blocks"),
+        ("", "as al", "a has not given the memory back"),
+    ],
+)
+def test_a_gist_says_who_has_given_the_memory_back(gave: str, kept: str, sentence: str) -> None:
+    returned, not_returned = (
+        [(malloc, "small" if kind == "s" else "large") for malloc, kind in cases_of.split()] for cases_of in (gave, kept)
+    )
+    cases_measured = [(malloc, kind) for malloc in sorted({name for name, _ in returned + not_returned}) for kind in KINDS]
+    assert who_gave_back(returned, not_returned, cases_measured) == sentence
 
 
 def test_an_open_claim_says_why_and_keeps_its_numbers_in_the_details(tmp_path: Path) -> None:
