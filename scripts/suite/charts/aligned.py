@@ -52,7 +52,7 @@ def _compared(run: Run, sizes: list[int]) -> tuple[int, dict[str, Estimate]]:
 
 def _title(run: Run, size: int, compared: Mapping[str, Estimate]) -> str:
     alignments = [bytes_text(alignment) for alignment in query.ends(query.numbers(run, "alignment", FAMILY))]
-    malloc = query.usual_malloc(run, compared)
+    malloc = query.malloc_to_name(run, compared)
     if malloc is not None:
         cost = phrases.against([compared[malloc]], f"one aligned to {alignments[0]}")
         return f"A {bytes_text(size)} block of {phrases.plain(malloc)} aligned to {alignments[-1]} {cost}"

@@ -59,7 +59,7 @@ def _compared(run: Run, count: int, sizes: Sequence[int]) -> tuple[int, dict[str
 
 
 def _title(run: Run, count: int, size: int, compared: Mapping[str, Estimate]) -> str:
-    malloc = query.usual_malloc(run, compared)
+    malloc = query.malloc_to_name(run, compared)
     if malloc is None:
         costs = query.middles(query.medians(query.by_strategy(run.series(FAMILY, count=count))))
         return f"Among {count:,}, a block costs {phrases.cheapest_and_costliest(costs)}"

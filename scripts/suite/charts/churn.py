@@ -48,7 +48,7 @@ def _of_mallocs(run: Run, live: int) -> dict[str, Benchmark]:
 
 
 def _title(run: Run, live: int, benchmarks: Mapping[str, Benchmark]) -> str:
-    malloc = query.usual_malloc(run, benchmarks)
+    malloc = query.malloc_to_name(run, benchmarks)
     if malloc is None:
         of_all = query.middles(query.medians(query.by_strategy(run.series(FAMILY, live=live))))
         return f"Among {live:,}, replacing a block costs {phrases.cheapest_and_costliest(of_all)}"

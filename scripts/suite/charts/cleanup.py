@@ -40,7 +40,7 @@ def _title(run: Run, costs: Mapping[str, Mapping[int, Estimate]]) -> str:
     """What dropping all at once takes is what is left beyond the control: the clock, and the walk over the arenas."""
     most = max(count for counts in costs.values() for count in counts)
     together = {name: counts[most].median * most for name, counts in costs.items() if most in counts}
-    malloc = query.usual_malloc(run, together)
+    malloc = query.malloc_to_name(run, together)
     if malloc is None or ARENA not in together:
         return f"Dropping {most:,} objects takes {phrases.span(together.values())}"
     cost = phrases.short_time(together[malloc])

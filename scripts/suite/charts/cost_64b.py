@@ -47,7 +47,7 @@ def _beyond_control(run: Run, benchmarks: Mapping[str, Benchmark]) -> str:
 
 
 def _title(run: Run, benchmarks: Mapping[str, Benchmark]) -> str:
-    malloc = query.usual_malloc(run, benchmarks)
+    malloc = query.malloc_to_name(run, benchmarks)
     if malloc is None or STACK not in benchmarks:
         costs = query.middles(query.medians(benchmarks))
         costs.pop(control.CONTROL, None)

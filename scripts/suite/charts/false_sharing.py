@@ -73,7 +73,7 @@ def _title(run: Run, benchmarks: ByWrite) -> str:
     libraries = query.mallocs(run, FAMILY)
     passive = {name: benchmark for name, benchmark in benchmarks["passive", write].items() if name in libraries}
     shares = query.counted(passive, "sharing_threads")
-    malloc = query.usual_malloc(run, shares)
+    malloc = query.malloc_to_name(run, shares)
     if malloc is None:
         costs = query.middles(query.medians(next(by_strategy for by_strategy in benchmarks.values() if by_strategy)))
         return f"A write costs {phrases.cheapest_and_costliest(costs)}"

@@ -39,7 +39,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
 
 def _title(run: Run, peaks: Mapping[str, Mapping[str, Estimate]]) -> str:
     sizes = "drifting" if peaks["drifting"] else "mixed"
-    malloc = query.usual_malloc(run, peaks[sizes])
+    malloc = query.malloc_to_name(run, peaks[sizes])
     if malloc is None:
         return f"{phrases.with_extremes(peaks[sizes])} times the live bytes are held {WHEN[sizes]}"
     held = phrases.two_figures(peaks[sizes][malloc].median)

@@ -58,7 +58,7 @@ def _compared(run: Run) -> tuple[int, dict[str, Estimate]]:
 
 
 def _title(run: Run, size: int, compared: Mapping[str, Estimate]) -> str:
-    malloc = query.usual_malloc(run, compared)
+    malloc = query.malloc_to_name(run, compared)
     if malloc is None:
         costs = query.middles(query.medians(query.by_strategy(run.series(FAMILY, bytes=size))))
         return f"Growing a block to {bytes_text(size)} costs {phrases.cheapest_and_costliest(costs)}"

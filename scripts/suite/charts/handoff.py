@@ -40,7 +40,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
 
 def _title(run: Run, benchmarks: dict[str, Benchmark], left: Mapping[str, Difference]) -> str:
     costs = query.middles(query.medians(benchmarks))
-    malloc = query.usual_malloc(run, left)
+    malloc = query.malloc_to_name(run, left)
     if malloc is None:
         return f"Handing over a block costs {phrases.cheapest_and_costliest(costs)}"
     alone = phrases.short_time(costs[control.CONTROL])

@@ -39,7 +39,7 @@ def _panel(title: str, values: Mapping[str, Estimate]) -> forms.RowsPanel:
 
 
 def _title(run: Run, granted: Mapping[str, Estimate], metadata: Mapping[str, Estimate]) -> str:
-    malloc = query.usual_malloc(run, granted) or next(iter(granted))
+    malloc = query.malloc_to_name(run, granted) or next(iter(granted))
     benchmark = run.series(FAMILY, malloc, limit="granted")[0]
     at_least = "at least " if any(benchmark.counter("at_least")) else ""
     text = f"{phrases.plain(malloc)} grants {at_least}{phrases.size(granted[malloc].median)} in one block"

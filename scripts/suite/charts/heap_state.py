@@ -95,7 +95,7 @@ def _effects(run: Run, sizes: list[int]) -> dict[str, Effect]:
         libraries = query.mallocs(run, FAMILY)
         high, low = (_by_strategy(run, libraries, bytes=size, **parameters) for parameters in (above, below))
         compared = control.compare(run, high, low)
-        malloc = query.usual_malloc(run, compared)
+        malloc = query.malloc_to_name(run, compared)
         if malloc is not None:
             factor = median(high[malloc].times) / median(low[malloc].times)
             effects[cause] = Effect(malloc, compared[malloc], max(factor, 1 / factor), above_text, below_text)

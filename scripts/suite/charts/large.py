@@ -43,7 +43,7 @@ def _title(
 ) -> str:
     largest = max(size for sizes in benchmarks.values() for size in sizes)
     costs = query.middles(query.medians(_of_size(benchmarks, largest)))
-    malloc = query.usual_malloc(run, costs)
+    malloc = query.malloc_to_name(run, costs)
     if malloc is None:
         return f"{bytes_text(largest)} cost {phrases.cheapest_and_costliest(costs)}"
     text = f"{bytes_text(largest)} from {phrases.plain(malloc)} cost {phrases.short_time(costs[malloc])}"

@@ -81,7 +81,7 @@ def _title(run: Run, percentiles: Mapping[str, ByRarity], blocks: Mapping[str, s
         for name, benchmark in query.by_strategy(run.series(FAMILY, None, op="malloc", **blocks)).items()
         if name in libraries
     }
-    malloc = query.usual_malloc(run, libraries) or next(iter(libraries))
+    malloc = query.malloc_to_name(run, libraries) or next(iter(libraries))
     name = phrases.plain(malloc)
     which = "the slowest" if rare == SLOWEST else f"one in {rare:,}"
     slow = _beyond_timer(run, benchmarks, rare, malloc)

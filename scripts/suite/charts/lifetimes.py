@@ -68,10 +68,11 @@ def draw(run: Run, look: Look) -> Drawing | None:
     darkest = max(number for _, _, number in _cells(grid.blocks))
     stack_like = f"Stack-like (last in, first out): {phrases.share(profile.stack_like.blocks / profile.allocations)}"
     shown = (("All blocks", grid.blocks, QUIET), (stack_like, grid.stack_like, page.mark(STACK)))
+    abreast = 1 if look.sheet.is_narrow else len(shown)
     for axes, (_, cells, mark) in zip(page.panels(*(title for title, _, _ in shown)), shown):
         _axes(page, axes, grid)
-        cell_width = (page.room / len(shown) - BESIDE_PANEL) / (grid.left(grid.never) + 1)
-        has_room = not page.look.sheet.is_column or cell_width > 1.3 * page.text_width("88")
+        cell_width = (page.room / abreast - BESIDE_PANEL) / (grid.left(grid.never) + 1)
+        has_room = cell_width > 1.3 * page.text_width("88")
         for row, column, number in _cells(cells):
             text = _percent(number / profile.allocations) if has_room else ""
             _cell(page, axes, (grid.left(column), row), number / darkest, text, mark)

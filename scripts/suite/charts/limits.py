@@ -62,7 +62,7 @@ def _title(run: Run, ends: Mapping[str, Estimate], promises: Mapping[str, Estima
     name = next(iter(texts))
     whose = "A stack" if len(texts) > 1 and len(set(texts.values())) == 1 else name.capitalize()
     text = f"{whose} {'goes on beyond' if name in beyond else 'ends after'} {texts[name]}"
-    malloc = query.usual_malloc(run, promises)
+    malloc = query.malloc_to_name(run, promises)
     if malloc is None:
         return text
     at_least = "at least " if malloc in beyond else ""

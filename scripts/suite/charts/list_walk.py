@@ -44,7 +44,7 @@ def _title(run: Run, benchmarks: Mapping[str, Mapping[str, Benchmark]], all_rati
     if not all_ratios:
         costs = next(by_strategy for by_strategy in benchmarks.values() if by_strategy)
         return f"A node costs {phrases.cheapest_and_costliest(query.middles(query.medians(costs)))}"
-    name = query.usual_malloc(run, all_ratios) or next(iter(all_ratios))
+    name = query.malloc_to_name(run, all_ratios) or next(iter(all_ratios))
     subject = f"Walking a list from {phrases.plain(name)} on an aged heap"
     if phrases.none_differs([all_ratios[name]]):
         return f"{subject} shows no measurable difference from a fresh heap"

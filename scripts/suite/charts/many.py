@@ -39,7 +39,7 @@ def _title(run: Run, benchmarks: Mapping[str, ByCount]) -> str:
     blocks = phrases.count(most, "block")
     all_of_them = _with(benchmarks, most)
     stack, of_malloc = (_compared(run, benchmarks, names, most) for names in (["stack_array"], list(run.mallocs())))
-    malloc = query.usual_malloc(run, of_malloc)
+    malloc = query.malloc_to_name(run, of_malloc)
     if not stack or malloc is None:
         costs = query.middles(query.medians(all_of_them))
         costs = {name: ns for name, ns in costs.items() if name != "none"} or costs

@@ -72,6 +72,7 @@ class _Poster(Page):
         facts = (
             cpu_model(self.run), phrases.count(cores, "core") if cores else "",
             self.name(malloc) if malloc in self.run.mallocs() else "", str(self.run.context.get("date", ""))[:10],
+            self._source(),
         )  # fmt: skip
         return " · ".join(filter(None, facts))
 
@@ -120,7 +121,7 @@ class _Table:
         heading, top = top - _LINE / 2, top - _LINE
         height = (top - bottom) / len(self.rows)
         columns = self._columns(height)
-        height = min(height, _NARROW_ROW if self.look.is_narrow else _HIGHEST_ROW[columns.has_two_lines])
+        height = min(height, _NARROW_ROW if self.look.sheet.is_narrow else _HIGHEST_ROW[columns.has_two_lines])
         self._headings(columns, heading)
         self._grid(columns, heading, [top - place * height for place in range(len(self.rows))], height)
         for place, row in enumerate(self.rows):
@@ -140,7 +141,7 @@ class _Table:
         words, time, interval, nothing, human = self._widths(_LETTERS)
         interval = interval if with_intervals else 0.0
         end = self.right - (human + _GAP if human else 0.0)
-        end_of_time = end - interval - (0.6 * _GAP if interval else 0.0)
+        end_of_time = end - interval - (_GAP if interval else 0.0)
         axis = self.left + words + _GAP, min(end_of_time - time, end - nothing) - _GAP
         return _Columns(axis, end_of_time, end - interval if interval else None, end, self.right)
 

@@ -42,7 +42,7 @@ def _worst(multiples: Mapping[str, Mapping[int, Estimate]]) -> dict[str, Estimat
 
 def _title(run: Run, multiples: Mapping[str, Mapping[int, Estimate]]) -> str:
     worst = _worst(multiples)
-    malloc = query.usual_malloc(run, worst) or next(iter(worst))
+    malloc = query.malloc_to_name(run, worst) or next(iter(worst))
     size = next(size for size, estimate in multiples[malloc].items() if estimate is worst[malloc])
     taken = phrases.two_figures(worst[malloc].median)
     where = f"in blocks of {size_text(size)}"

@@ -77,7 +77,7 @@ def _title(
     if most == 1:
         return "Only one thread was measured: this run does not show how malloc scales"
     others = [name for name, by_threads in work.items() if most in by_threads and name != control.CONTROL]
-    malloc = query.usual_malloc(run, others)
+    malloc = query.malloc_to_name(run, others)
     name = malloc if malloc is not None else next(iter(others), control.CONTROL)
     subject = f"With {phrases.plain(name)}, threads that share no block"
     growth = grown.by_strategy.get(name) if grown else None

@@ -45,7 +45,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
 
 def _named(page: Page, mallocs: list[str]) -> list[str]:
     """The first mallocs, as many as the key has room for."""
-    sheet = Look().sheet if page.look.is_narrow else page.look.sheet  # a narrow page shows the same
+    sheet = Look().sheet if page.look.sheet.is_narrow else page.look.sheet  # a narrow page shows the same
     room, kept = sheet.width - 2 * _KEY_MARGIN, list[str]()
     for malloc in mallocs:
         room -= page.text_width(page.name(malloc)) + _KEY_GAP
@@ -85,7 +85,7 @@ def _beyond_replay(run: Run, malloc: str, names: list[str]) -> dict[str, Differe
 
 def _title(run: Run, names: list[str], mallocs: list[str]) -> str:
     """About the recording in which a stack saves most; about the costliest, where no savings were measured."""
-    malloc = query.usual_malloc(run, mallocs) or mallocs[0]
+    malloc = query.malloc_to_name(run, mallocs) or mallocs[0]
     beyond, savings = _beyond_replay(run, malloc, names), saved(run, malloc, names)
     costs = query.middles(query.medians(of_malloc(run, malloc, names)))
     call = f"a call of {phrases.plain(malloc)}"

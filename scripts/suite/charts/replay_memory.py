@@ -87,7 +87,7 @@ def _axis(shown: list[Estimate]) -> forms.Scale:
 def _title(run: Run, measured: Mapping[str, ByMalloc], shown: list[str]) -> str:
     peaks = query.counted(measured[shown[0]], PEAK)
     name = phrases.plain(shown[0])
-    malloc = query.usual_malloc(run, peaks)
+    malloc = query.malloc_to_name(run, peaks)
     if malloc is None:
         return f"While it serves the recording {name}, a malloc holds more memory than is live"
     held = phrases.two_figures(peaks[malloc].median)

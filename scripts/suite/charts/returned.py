@@ -62,7 +62,7 @@ def _time(microseconds: float) -> str:
 
 def _title(run: Run, held_shares: Mapping[str, Mapping[str, ByTime]]) -> str:
     names = dict.fromkeys(name for by_strategy in held_shares.values() for name in by_strategy)
-    malloc = query.usual_malloc(run, names) or next(iter(names))
+    malloc = query.malloc_to_name(run, names) or next(iter(names))
     held = {sizes: by_strategy[malloc] for sizes, by_strategy in held_shares.items() if malloc in by_strategy}
     last = max(time for by_time in held.values() for time in by_time)
     shares: dict[str, list[str]] = {}

@@ -70,7 +70,7 @@ def _title(
 ) -> str:
     libraries = [name for name in benchmarks if name != control.CONTROL] or list(benchmarks)
     several = {name: benchmarks[name][threads] for name in libraries if threads in benchmarks[name]}
-    malloc = query.usual_malloc(run, grown.by_strategy if grown else several)
+    malloc = query.malloc_to_name(run, grown.by_strategy if grown else several)
     if grown is None or malloc is None:
         costs = query.middles(query.medians(several))
         return f"With {threads_text(threads)}, {operation} costs {phrases.cheapest_and_costliest(costs)}"

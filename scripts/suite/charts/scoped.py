@@ -37,7 +37,7 @@ def _title(run: Run) -> str:
     """The largest block of the usual malloc, untouched and written: what grows is the writing."""
     size = query.ends(query.numbers(run, "bytes", FAMILY))[-1]
     benchmarks = {touch: query.by_strategy(run.series(FAMILY, bytes=size, touch=touch)) for touch in TOUCHES}
-    malloc = query.usual_malloc(run, [name for by_name in benchmarks.values() for name in by_name])
+    malloc = query.malloc_to_name(run, [name for by_name in benchmarks.values() for name in by_name])
     of_malloc = {touch: by_name[malloc] for touch, by_name in benchmarks.items() if malloc in by_name}
     costs = query.middles(query.medians(of_malloc))
     if malloc is None or set(TOUCHES) - costs.keys():

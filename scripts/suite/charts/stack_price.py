@@ -96,7 +96,7 @@ def _title(run: Run, stack: Mapping[int, Benchmark], more: Mapping[str, BySize],
         where = f"From {bytes_text(hidden)} on" if hidden < sizes[-1] else f"At {bytes_text(hidden)}"
         where = "At any size" if hidden == sizes[0] else where
         return f"{where}, a written block {_while_hidden(stack, more, hidden)}"
-    malloc = query.usual_malloc(run, more) or next(iter(more))
+    malloc = query.malloc_to_name(run, more) or next(iter(more))
     size = max(more[malloc])
     cost = phrases.against([more[malloc][size]], f"{bytes_text(size)} on the stack", plural=True)
     return f"Written in full, {bytes_text(size)} from {phrases.plain(malloc)} {cost}"

@@ -66,7 +66,7 @@ def _of_mallocs(run: Run, threads: int) -> tuple[dict[str, Benchmark], dict[str,
 def _title(run: Run, of_one_size: Mapping[str, Benchmark], mixed: Mapping[str, Benchmark]) -> str:
     costs = query.middles(query.medians(of_one_size or mixed))
     subject = f"{'A block of 64 B' if of_one_size else 'A block'}"
-    malloc = query.usual_malloc(run, of_one_size)
+    malloc = query.malloc_to_name(run, of_one_size)
     left = control.beyond_control(run, of_one_size)
     if malloc is None:
         return f"{subject} that another thread frees costs {phrases.cheapest_and_costliest(costs)}"

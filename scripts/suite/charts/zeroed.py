@@ -61,7 +61,7 @@ def _title(run: Run, size: int, benchmarks: Mapping[tuple[str, str], ByName]) ->
         for way, by_strategy in benchmarks.items()
     }
     compared = _compared(run, benchmarks)
-    malloc = query.usual_malloc(run, compared)
+    malloc = query.malloc_to_name(run, compared)
     if malloc is None:
         costs = {
             name: ns for by_strategy in reversed(times.values()) for name, ns in query.middles(by_strategy).items()

@@ -70,15 +70,17 @@ def mallocs(run: Run, family: str) -> list[str]:
 
 
 def default_malloc(run: Run, family: str) -> str:
-    """The malloc of a program that does not choose another."""
+    """The strategy that is the malloc of a program that does not choose another: under its own name, or, where the family
+    was not measured with that, as new and delete of the process.
+
+    For a text that calls it the default malloc, without its name."""
     malloc = str(run.context.get("process_malloc"))
     return malloc if malloc in run.strategies(family) else NEW_DELETE
 
 
-def usual_malloc(run: Run, measured: Collection[str]) -> str | None:
-    """The malloc of a program that does not choose another, if it was measured; else the first malloc library that was.
-
-    For a title that states a single malloc's figure: it names the malloc, so it is true of any."""
+def malloc_to_name(run: Run, measured: Collection[str]) -> str | None:
+    """The malloc library whose figure stands for all in a text that names it: the default malloc if it was measured under
+    its own name, else the first library that was."""
     known = dict.fromkeys((str(run.context.get("process_malloc")), *run.mallocs()))
     return next((name for name in known if name in measured), None)
 

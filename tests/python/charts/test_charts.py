@@ -155,8 +155,9 @@ def test_the_test_of_the_layout_sees_faults() -> None:
     drawing = drawn(synthetic.synthetic(), "cost_64b")
     for x, size in ((0.5, 12), (0.5, 20), (0.99, 40)):
         drawing.figure.text(x, 0.5, "some words", size=size)
+    drawing.figure.axes[0].set_xticks([10.0], labels=["10 ns"])
     faults = "; ".join(faults_of_layout(drawing))
-    assert all(fault in faults for fault in ("12.0 points", "leaves the page", "lies on"))
+    assert all(fault in faults for fault in ("12.0 points", "leaves the page", "lies on", "'10 ns' is the only label"))
 
 
 def test_the_night_names_the_case_that_the_day_would_miss() -> None:

@@ -80,7 +80,7 @@ def test_columns_without_data_are_absent() -> None:
 def test_the_foot_names_processor_malloc_date_and_processes() -> None:
     run = few()
     caption = drawn(replace(run, context={**run.context, "cpu_model": "AMD EPYC 9R14"}), "numbers").caption
-    assert caption.endswith("EPYC 9R14 · 2 cores · glibc 0.10.2 · 2026-01-02")
+    assert caption.endswith("EPYC 9R14 · 2 cores · glibc 0.10.2 · 2026-01-02 · stackheap quick run")
     assert "Medians of 5 processes" in caption
 
 

@@ -41,7 +41,7 @@ from support.claim_cases.figures import Figures
 from support.claim_cases.limits import ends_of, grants
 
 NOTHING = Numbers("")
-KINDS = ("small", "large")  # of blocks
+OF_LETTER = {"s": "small", "l": "large"}  # kinds of blocks
 
 Noise = Callable[[str, int], float]
 
@@ -176,11 +176,10 @@ def test_a_gist_names_the_malloc_with_the_most_and_with_the_least_that_is_shown(
     ],
 )
 def test_a_gist_says_who_has_given_the_memory_back(gave: str, kept: str, sentence: str) -> None:
-    returned, not_returned = (
-        [(malloc, "small" if kind == "s" else "large") for malloc, kind in cases_of.split()] for cases_of in (gave, kept)
-    )
-    cases_measured = [(malloc, kind) for malloc in sorted({name for name, _ in returned + not_returned}) for kind in KINDS]
-    assert who_gave_back(returned, not_returned, cases_measured) == sentence
+    returned, not_returned = ([(word[0], OF_LETTER[word[1]]) for word in words.split()] for words in (gave, kept))
+    mallocs = sorted({name for name, _ in [*returned, *not_returned]})
+    measured = [(name, kind) for name in mallocs for kind in OF_LETTER.values()]
+    assert who_gave_back(returned, not_returned, measured) == sentence
 
 
 def test_an_open_claim_says_why_and_keeps_its_numbers_in_the_details(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def boxes(shown: list[Text]) -> np.ndarray[tuple[int, int], np.dtype[np.float64]
 
 
 def faults_of_layout(drawing: charts.Drawing) -> Iterator[str]:
-    """The texts that are too small, leave the page or overlap."""
+    """The texts that are too small, leave the page or overlap, and the axes whose scale a single label does not show."""
     drawing.figure.draw_without_rendering()
     page = drawing.figure.bbox
     shown = texts(drawing)
@@ -106,6 +106,10 @@ def faults_of_layout(drawing: charts.Drawing) -> Iterator[str]:
     along = (y0 <= y1[:, None]) & (y0[:, None] <= y1)
     for first, second in np.argwhere(np.triu(across & along, 1)):
         yield f"{words[first]!r} lies on {words[second]!r}"
+    for axis in (axis for axes in drawing.figure.axes for axis in (axes.xaxis, axes.yaxis) if axis.get_scale() == "log"):
+        labels, (low, high) = [label.get_text() for label in axis.get_ticklabels()], axis.get_view_interval()
+        if len(labels) == 1 and high >= 10 * low:
+            yield f"{labels[0]!r} is the only label of its axis"
 
 
 def room(drawing: charts.Drawing) -> float:

@@ -114,7 +114,7 @@ def dots(
         _value_axis(page, axes.xaxis, panel.axis, limits, _panel_width(page, len(panels)))
         axes.set_xlim(limits)
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        names = [page.name(row) for row in rows] if axes is all_axes[0] or page.look.is_narrow else [""] * len(rows)
+        names = [page.name(row) for row in rows] if axes is all_axes[0] or page.look.sheet.is_narrow else [""] * len(rows)
         axes.yaxis.set_major_locator(FixedLocator(range(len(rows))))
         axes.yaxis.set_major_formatter(FixedFormatter(names))
         _stripe(page, axes, len(rows))
@@ -274,19 +274,21 @@ def lines(
     `abreast`: lines with the same values are drawn beside each other, a little off their height, within the axis's ends.
     """
     all_axes = page.panels(*(panel.title for panel in panels), height=_NARROW_LINES)
+    shared = not page.look.sheet.is_narrow and all(panel.axis == panels[0].axis for panel in panels)  # labels of the axis
+    ticks_width = _TICKS_WIDTH / (len(panels) if shared else 1)
     for axes, panel in zip(all_axes, panels):
         same_axis = [line for sibling in panels if sibling.axis == panel.axis for line in sibling.series]
         limits = _limits(panel.axis, [value for line in same_axis for value in line.values.values()])
         _value_axis(page, axes.yaxis, panel.axis, limits, _lines_height(page))
         axes.set_ylim(limits)
-        if page.look.sheet.is_column and axes is not all_axes[0] and panel.axis == panels[0].axis:
+        if shared and axes is not all_axes[0]:
             axes.tick_params(axis="y", labelleft=False)
-        _quantity_axis(page, axes, panel, over, _panel_width(page, len(panels), lines=True) - _TICKS_WIDTH, evenly)
+        _quantity_axis(page, axes, panel, over, _panel_width(page, len(panels), lines=True) - ticks_width, evenly)
         page.cells.extend(_cells_of_ends(page, panel, over))
         above = lanes(panel) if abreast else [0.0] * len(panel.series)
         for line, shift, off in zip(panel.series, _shifts(panel, evenly), above):
             _line(page, axes, line, shift, over, panel.axis, off)
-    if page.look.is_narrow:
+    if page.look.sheet.is_narrow:
         _key_lines(page, panels)
     else:
         _label_ends(page, all_axes[-1], panels[-1], evenly)
@@ -324,9 +326,10 @@ def _shifts(panel: LinesPanel, evenly: bool) -> list[float]:
 def _quantity_axis(page: Page, axes: Any, panel: LinesPanel, over: Number, length: float, evenly: bool) -> None:
     places = sorted({place for line in panel.series for place in line.values})
     if evenly:
-        ticks = [0, places[-1] // 2, places[-1]]
-        ticks = ticks if _has_room(page, ticks, over, length, across=True) else [places[-1]]
-        axes.set_xlim(0, places[-1])
+        last = places[-1]
+        has_room = _has_room(page, [(tick / last * length, over(tick)) for tick in (0, last // 2, last)], across=True)
+        ticks = [0, last // 2, last] if has_room else [0, last]
+        axes.set_xlim(0, last)
     else:
         ticks = _thinned(page, places, over, length)
         axes.set_xscale("log", base=2)
@@ -452,7 +455,7 @@ def guide(page: Page, axes: Any, places: Sequence[tuple[float, str]]) -> None:
 
 def _on_top(page: Page, axes: Any, labels: Sequence[tuple[float, str]]) -> None:
     """Writes muted labels above the panel at their places, and moves its title above them."""
-    title, lines = axes.get_title("left"), min(len(labels), _MOST_LINES_ON_TOP if page.look.is_narrow else 1)
+    title, lines = axes.get_title("left"), min(len(labels), _MOST_LINES_ON_TOP if page.look.sheet.is_narrow else 1)
     if (title or lines > 1) and labels:
         pad = matplotlib.rcParams["axes.titlepad"] + lines * _LABEL_HEIGHT * page.look.scale
         axes.set_title(title or " ", pad=pad)
@@ -464,7 +467,7 @@ def _on_top(page: Page, axes: Any, labels: Sequence[tuple[float, str]]) -> None:
         )
         for place, label in labels
     ]  # fmt: skip
-    if page.look.is_narrow:
+    if page.look.sheet.is_narrow:
         page.when_placed.append(lambda: _make_room_on_top(page, shown))
     else:
         page.when_placed.append(lambda: _shorten_on_top(page, shown))
@@ -525,12 +528,12 @@ def name_peaks(page: Page, axes: Any, panel: LinesPanel) -> None:
 
 
 def _lines_height(page: Page) -> float:
-    return _NARROW_LINES if page.look.is_narrow else page.look.sheet.height - _ABOVE_AND_BELOW
+    return _NARROW_LINES if page.look.sheet.is_narrow else page.look.sheet.height - _ABOVE_AND_BELOW
 
 
 def _panel_width(page: Page, panels: int, lines: bool = False) -> float:
     """Of each panel, with the labels of an upright axis."""
-    if page.look.is_narrow:
+    if page.look.sheet.is_narrow:
         return page.room - (0.0 if lines else _NARROW_NAMES)
     return (page.look.sheet.width - _BESIDE_PANELS) / panels
 
@@ -553,45 +556,56 @@ def _limits(axis: Scale, shown: Sequence[Estimate]) -> tuple[float, float]:
 
 def _value_axis(page: Page, axis_of: Any, axis: Scale, limits: tuple[float, float], length: float) -> None:
     """Places ticks at round values, as many as fit, each with a muted line."""
+    low, high = limits
     if axis.logarithmic:
         axis_of._set_axes_scale("log")
-        ticks = _log_ticks(page, axis, limits, length, across=axis_of.axis_name == "x")
+        finest_first = _log_ticks(axis, limits)
     else:
-        low, high = axis.ends or limits
-        evenly = [[low + (high - low) * part / parts for part in range(parts + 1)] for parts in (4, 2, 1)]
-        across = axis_of.axis_name == "x"
-        ticks = next((some for some in evenly if _has_room(page, some, axis.text, length, across)), evenly[-1])
+        start, end = axis.ends or limits
+        finest_first = [[start + (end - start) * part / parts for part in range(parts + 1)] for parts in (4, 2, 1)]
+
+    def share(value: float) -> float:
+        return math.log(value / low) / math.log(high / low) if axis.logarithmic else (value - low) / (high - low)
+
+    def has_room(ticks: Sequence[float]) -> bool:
+        labels = [(share(tick) * length, axis.text(tick)) for tick in ticks]
+        return _has_room(page, labels, across=axis_of.axis_name == "x")
+
+    ticks = next(filter(has_room, finest_first), finest_first[-1])
     axis_of.set_minor_locator(NullLocator())
     axis_of.set_major_locator(FixedLocator(ticks))
     axis_of.set_major_formatter(FixedFormatter([axis.text(tick) for tick in ticks]))
     axis_of.grid(True)
 
 
-def _log_ticks(page: Page, axis: Scale, limits: tuple[float, float], length: float, across: bool) -> list[float]:
+def _log_ticks(axis: Scale, limits: tuple[float, float]) -> list[list[float]]:
+    """From the finest to the coarsest; at least two where there are two, because a single tick does not show the scale."""
     powers = range(math.floor(math.log(limits[0], axis.base)), math.ceil(math.log(limits[1], axis.base)) + 1)
-    ticks: list[float] = []
+    finest_first = []
     for steps in _ROUND[axis.base]:
         ticks = [step * float(axis.base) ** power for power in powers for step in steps]
-        ticks = [tick for tick in ticks if limits[0] <= tick <= limits[1]]
-        if _has_room(page, ticks, axis.text, length, across):
-            return ticks
-    every = 2
-    while not _has_room(page, ticks[::every], axis.text, length, across):
-        every += 1
-    return ticks[::every]
+        finest_first.append([tick for tick in ticks if limits[0] <= tick <= limits[1]])
+    several = [ticks for ticks in finest_first if len(ticks) > 1] or finest_first[-1:]
+    coarsest = several[-1]
+    return [*several, *(coarsest[::every] for every in range(2, max(2, len(coarsest))))]
 
 
-def _has_room(page: Page, ticks: Sequence[float], text: Number, length: float, across: bool) -> bool:
-    least = 1.5 * max((page.text_width(text(tick)) for tick in ticks), default=0.0) if across else 1.8 * _LABEL_HEIGHT
-    return len(ticks) < 2 or len(ticks) * least <= length
+def _has_room(page: Page, labels: Sequence[tuple[float, str]], across: bool) -> bool:
+    """Whether these labels are far enough apart. Each is a place on the axis, in points, and a text."""
+    sizes = [1.5 * page.text_width(text) if across else 1.8 * _LABEL_HEIGHT for _, text in labels]
+    places = [place for place, _ in labels]
+    return all(b - a >= (of_a + of_b) / 2 for a, b, of_a, of_b in zip(places, places[1:], sizes, sizes[1:]))
 
 
 def _thinned(page: Page, places: Sequence[int], text: Number, length: float) -> list[int]:
-    """Every second, third, ... place, counted from the last, so that the labels fit on a logarithmic axis."""
-    widest = 1.35 * max(page.text_width(text(place)) for place in places)
+    """Every second, third, ... place, counted from the last, so that the labels fit on a logarithmic axis; at least the
+    first and the last where both fit."""
+    widths = {place: 1.35 * page.text_width(text(place)) for place in places}
     span = math.log2(places[-1] / places[0]) or 1.0
     kept = [places[-1]]
     for place in reversed(places[:-1]):
-        if math.log2(kept[-1] / place) / span * length >= widest:
+        if math.log2(kept[-1] / place) / span * length >= max(widths.values()):
             kept.append(place)
-    return kept[::-1]
+    if len(kept) == 1 and length >= (widths[places[0]] + widths[places[-1]]) / 2:
+        kept = [places[-1], *places[:1]]
+    return list(dict.fromkeys(kept[::-1]))

@@ -47,7 +47,8 @@ class Sheet:
     pixels: int  # across, of a PNG file
     scale: float = 1.0
     margin: float = 40.0  # at the left and the right
-    is_column: bool = False  # a column of a paper: names are without versions, and panels share the labels of an axis
+    has_versions: bool = True  # beside the names of mallocs, where they are short
+    is_narrow: bool = False  # panels are below each other, each as high as it needs to be, and the words are elsewhere
 
     @property
     def inches(self) -> tuple[float, float]:
@@ -57,11 +58,11 @@ class Sheet:
 # The smallest letters have 18 points of a slide of 16 by 9 inches. A column of a paper is 8 cm wide, where they have 6 points.
 SIZES: Mapping[str, Sheet] = {
     TALK: Sheet(16 * 72, 9 * 72, 1920),
-    PAPER: Sheet(680, 700, 1890, scale=8 / 2.54 * 72 / 680, margin=8.0, is_column=True),
+    PAPER: Sheet(680, 700, 1890, scale=8 / 2.54 * 72 / 680, margin=8.0, has_versions=False),
 }
 _PORTRAIT_SHEET = Sheet(297 / 25.4 * 72, 420 / 25.4 * 72, 2480)
-NARROW = "narrow"  # for a phone, inside a page that has the words: panels below each other, as high as they need to be
-_NARROW_SHEET = Sheet(600, 3000, 900)
+NARROW = "narrow"  # for a phone, inside a page that has the words
+_NARROW_SHEET = Sheet(600, 3000, 900, is_narrow=True)
 _ABOUT_A_PANEL = 74.0  # points of its title and of the labels below it
 
 
@@ -73,10 +74,6 @@ class Look:
     @property
     def sheet(self) -> Sheet:
         return {**SIZES, PORTRAIT: _PORTRAIT_SHEET, NARROW: _NARROW_SHEET}[self.size]
-
-    @property
-    def is_narrow(self) -> bool:
-        return self.size == NARROW
 
     @property
     def scale(self) -> float:
@@ -211,7 +208,7 @@ class Page:
         if name in self.names:
             return self.names[name]
         version = self.run.mallocs().get(name, "").partition(" ")[0]
-        known = version[:1].isdigit() and len(version) <= _LONGEST_VERSION and not self.look.sheet.is_column
+        known = version[:1].isdigit() and len(version) <= _LONGEST_VERSION and self.look.sheet.has_versions
         return f"{phrases.plain(name)} {version}" if known else phrases.plain(name)
 
     @property
@@ -249,7 +246,7 @@ class Page:
     def panels(self, *titles: str, height: float = 300.0) -> list[Any]:
         """Side by side; on a narrow page below each other, each as high as `height` says."""
         self.heights = [height + _ABOUT_A_PANEL] * len(titles)
-        across = (len(titles), 1) if self.look.is_narrow else (1, len(titles))
+        across = (len(titles), 1) if self.look.sheet.is_narrow else (1, len(titles))
         axes = list(self.figure.subplots(*across, squeeze=False).flat)
         for panel, title in zip(axes, titles):
             panel.set_title(title)
@@ -282,7 +279,7 @@ class Page:
 
     def _write(self, text: str, start: float, size_key: str, colour: str, upwards: bool = False, **font: Any) -> float:
         """Writes a block across the page, and returns where it ends. A narrow page has no words of its own."""
-        if self.look.is_narrow:
+        if self.look.sheet.is_narrow:
             return start
         smallest, size = matplotlib.rcParams["font.size"], matplotlib.rcParams[size_key]
         lines = self._fitted(text, size=size, **font)
@@ -338,14 +335,14 @@ class Page:
 
     def _place_panels(self, bottom: float, top: float) -> None:
         width, height = self.look.sheet.width, self.look.sheet.height
-        if self.look.is_narrow:
+        if self.look.sheet.is_narrow:
             bottom = max(bottom, top - sum(self.heights))
         room = (self.look.sheet.margin / width, bottom / height, self.room / width, (top - bottom) / height)
         self.figure.set_layout_engine("constrained", rect=room, w_pad=0, h_pad=0, wspace=0.06, hspace=0.01)
         for element in self.figure.texts:
             element.set_in_layout(False)
         self.figure.get_layout_engine().execute(self.figure)
-        if not self.look.is_narrow and self._split_titles():
+        if not self.look.sheet.is_narrow and self._split_titles():
             self.figure.get_layout_engine().execute(self.figure)
         self.figure.set_layout_engine("none")
         for element in self.figure.axes:  # the solver's last digits vary, and the file would vary with them
@@ -387,10 +384,13 @@ class Page:
     def _machine(self) -> str:
         cores = self.run.fact("cores")
         facts = [phrases.count(cores, "core")] if cores else []
-        profile = str(self.run.context.get("profile", ""))
         facts += [caches] if (caches := reported_text(self.run)) else []
-        facts += [f"stackheap {profile} run{'' if self.run.complete else ', incomplete'}".replace("  ", " ")]
-        return " · ".join(facts)
+        return " · ".join([*facts, self._source()])
+
+    def _source(self) -> str:
+        """The program and the run that the figures are from: a picture is passed on without its page."""
+        profile = str(self.run.context.get("profile", ""))
+        return f"stackheap {profile} run{'' if self.run.complete else ', incomplete'}".replace("  ", " ")
 
 
 def _in_lines(text: str, number: int) -> list[str]:
