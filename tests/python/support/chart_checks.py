@@ -166,7 +166,9 @@ def expect_least_room(
         drawings = {extent: draw(extent, charts.Look(theme, size)) for extent in extents}
         faults = {extent: list(faults_of_layout(drawing)) for extent, drawing in drawings.items()}
         rooms = {extent: room(drawing) for extent, drawing in drawings.items()}
-        least = min(rooms[extent] for extent in daily)
+        sheet = charts.Look(theme, size).sheet
+        filled = sheet.width / (sheet.width - 2 * sheet.margin)  # the room of a line of words of full length
+        least = min(filled, *(rooms[extent] for extent in daily))
         missed = "" if any(faults[extent] for extent in daily) else f"; no case that is drawn by day has a fault: {daily}"
         for extent in extents:
             case = f"{theme}, {size}, {extent}"
