@@ -118,7 +118,8 @@ _stackheap() {
             options='-h --help --version --file --only --note' ;;
         'history page')
             case $before in
-                --file | --out) kind=files ;;
+                --file) kind=files ;;
+                --out) kind=folders ;;
                 --title | --threshold | --last) kind=anything ;;
             esac
             options='-h --help --version --file --out --title --threshold --last' ;;

@@ -129,7 +129,7 @@ complete -p '*/scripts/history' -n '__fish_seen_subcommand_from export' -l like 
 complete -p '*/scripts/history' -n '__fish_seen_subcommand_from export' -l last -d 'take the last N runs' -x
 complete -p '*/scripts/history' -n '__fish_seen_subcommand_from annotate' -l only -d 'cover only series whose name matches' -x
 complete -p '*/scripts/history' -n '__fish_seen_subcommand_from annotate' -l note -d 'record the reason only'
-complete -p '*/scripts/history' -n '__fish_seen_subcommand_from page' -l out -d 'write here' -r -F
+complete -p '*/scripts/history' -n '__fish_seen_subcommand_from page' -l out -d 'write here' -x -a '(__fish_complete_directories)'
 complete -p '*/scripts/history' -n '__fish_seen_subcommand_from page' -l title -d 'set the page\'s title' -x
 complete -p '*/scripts/history' -n '__fish_seen_subcommand_from page' -l threshold -d 'set the smallest change that matters, as 2% or 0.02' -x
 complete -p '*/scripts/history' -n '__fish_seen_subcommand_from page' -l last -d 'judge the last N runs' -x

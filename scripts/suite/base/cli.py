@@ -118,6 +118,17 @@ def threshold(text: str) -> float:
     return share
 
 
+def output_folder(text: str) -> Path:
+    """The type of an option that takes a folder, which need not exist yet."""
+    if not text:
+        raise argparse.ArgumentTypeError("'' is empty: name a folder")
+    path = Path(text)
+    there = next((part for part in (path, *path.parents) if os.path.lexists(part)), Path())
+    if not os.path.isdir(there):
+        raise argparse.ArgumentTypeError(f"{str(there)!r} is not a folder: name a folder")
+    return path
+
+
 def label(text: str) -> str:
     """The user's own name of a run or of a side."""
     if not text or len(text) > LONGEST_LABEL or text != drawable(text):

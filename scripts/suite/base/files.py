@@ -3,6 +3,7 @@ what it may lose?"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -27,8 +28,11 @@ def write_whole(path: Path, content: bytes | str) -> None:
     try:
         _write_to_disk(temporary, encoded)
         os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as problem:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(problem, OSError):
+            problem.filename, problem.filename2 = str(path), None  # the temporary file tells the user nothing
         raise
 
 

@@ -23,6 +23,7 @@ from suite.base.cli import (
     answer,
     console_for_results,
     latest_run,
+    output_folder,
     threshold,
     whole,
 )
@@ -135,7 +136,7 @@ def _parse_annotate(commands: Commands) -> None:
 def _parse_page(commands: Commands) -> None:
     add = _subparser(commands, "page", "write a site of all series, and a badge, into a folder").add_argument
     default = ROOT / "results" / "history-page"
-    add("--out", metavar="FOLDER", type=Path, default=default, help="write here; default: results/history-page")
+    add("--out", metavar="DIR", type=output_folder, default=default, help="write here; default: results/history-page")
     add("--title", metavar="TEXT", default="What memory costs, run by run", help="set the page's title")
     _add_threshold(add)
     last = history_check.LAST_RUNS

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from suite.base.chart_options import FORMATS, PAPER, PORTRAIT, TALK, THEMES, charts_with
-from suite.base.cli import RUN_HELP, SUCCESS, OneLineParser, answer, label, latest_run
+from suite.base.cli import RUN_HELP, SUCCESS, OneLineParser, answer, label, latest_run, output_folder
 from suite.base.errors import BadInput
 from suite.results.read import read_run
 from suite.results.run_names import MOST_RUNS, with_labels
@@ -59,7 +59,7 @@ def make_parser() -> OneLineParser:
         f"portrait, a page of A3 to print, only of {', '.join(charts_with('HAS_PORTRAIT'))}",
     )
     add(
-        "--out", metavar="DIR", type=Path, help="write to this folder; default: the folder figures beside the first run"
+        "--out", metavar="DIR", type=output_folder, help="write to this folder; default: the folder figures beside the first run"
     )
     return parser
 

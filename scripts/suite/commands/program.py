@@ -26,6 +26,7 @@ from suite.base.cli import (
     console_for_progress,
     console_for_results,
     label,
+    output_folder,
     threshold,
     time_left,
     whole,
@@ -87,7 +88,7 @@ def make_parser() -> OneLineParser:
     add("--allocator", metavar="NAME=FILE[,PREFIX]", action="append", default=[],
         help="measure this malloc library too; PREFIX precedes its malloc and free; repeatable")  # fmt: skip
     add("--label", metavar="NAME", type=label, help="name the run: the label is shown wherever several runs are")
-    add("--out", metavar="DIR", type=Path, help="write to this folder; default: results/<time>-program")
+    add("--out", metavar="DIR", type=output_folder, help="write to this folder; default: results/<time>-program")
     add("--no-figures", action="store_true", help="do not draw figures, and do not write the report")
     add("--build", metavar="PRESET", default="release", help="build and measure this CMake preset; default: release")
     add_yes(parser)
@@ -114,9 +115,9 @@ def _interruptible(options: argparse.Namespace, root: Path) -> int:
 
 def _run(options: argparse.Namespace, root: Path, status: Console) -> int:
     found = executable.find(options.command[0]) if options.command else None  # before the build, which may take minutes
-    for file in (options.stdin, options.recording):
+    for option, file in (("--stdin", options.stdin), ("--recording", options.recording)):
         if file is not None:
-            _readable(file)
+            _check_readable(option, file)
     built = building.build(root, options.build, status, beside=BESIDE)
     program = Program(built, PROFILE, REPLAYS, tuple(options.allocator))
     catalogue = ask(program)  # before the command runs: is there a wrong malloc among the options?
@@ -134,9 +135,12 @@ def _run(options: argparse.Namespace, root: Path, status: Console) -> int:
     return measuring.tell()
 
 
-def _readable(file: Path) -> None:
-    with open(file, "rb"):  # raises OSError, with the file's name
-        pass
+def _check_readable(option: str, file: Path) -> None:
+    try:
+        with open(file, "rb"):
+            pass
+    except OSError as problem:
+        raise BadInput(f"{option} {file} cannot be read ({problem.strerror}); accepted: a file") from None
 
 
 def _begin(folder: Path) -> None:

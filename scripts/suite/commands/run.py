@@ -27,6 +27,7 @@ from suite.base.cli import (
     console_for_progress,
     console_for_results,
     label,
+    output_folder,
     time_left,
     whole,
 )
@@ -75,7 +76,7 @@ def make_parser() -> OneLineParser:
         help="measure this malloc library too; PREFIX precedes its malloc and free; repeatable",
     )
     add("--label", metavar="NAME", type=label, help="name the run: the label is shown wherever several runs are")
-    add("--out", metavar="DIR", type=Path, help="write to this folder; results/latest then stays as it is")
+    add("--out", metavar="DIR", type=output_folder, help="write to this folder; results/latest then stays as it is")
     add("--resume", action="store_true", help="go on with results/latest, or --out DIR, where it was interrupted")
     add("--processes", metavar="N", type=whole(1, scheduler.MOST_PROCESSES),
         help="start N processes for each family; default: the profile's number")  # fmt: skip

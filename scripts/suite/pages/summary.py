@@ -233,7 +233,8 @@ def _sureness(run: Run) -> Iterator[str]:
         yield "One process measured each figure: the run has no intervals, and does not show the variation."
         return
     cut, _, coverage = median_interval(run.processes)
-    ends = f", without the {cut} smallest and the {cut} largest" if cut else ""
+    many = f"{cut} " if cut > 1 else ""
+    ends = f", without the {many}smallest and the {many}largest" if cut else ""
     of_ratios = estimate_ratio([1.0] * run.processes, [1.0] * run.processes).coverage
     yield (
         f"Figures are medians of {run.processes} processes; an interval goes from smallest to largest{ends}, "

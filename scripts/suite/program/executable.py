@@ -48,13 +48,21 @@ def _quoted(word: str) -> str:
     return f"'{one_line(word)}'"
 
 
+def _meant(word: str) -> str:
+    """A file here needs its folder; a command with its arguments is no single word."""
+    if Path(word).is_file():
+        return f"; did you mean ./{one_line(word)}?"
+    first, *others = word.split()[:2] or [""]
+    return "; did you mean the words without quotes around them?" if others and shutil.which(first) else ""
+
+
 def _searched(word: str) -> Path:
     if not word:
         raise BadInput(f"COMMAND '' is empty; {_ACCEPTED}")
     if "/" not in word:
         found_file = shutil.which(word)
         if found_file is None:
-            raise BadInput(f"COMMAND {_quoted(word)} is not in PATH; {_ACCEPTED}")
+            raise BadInput(f"COMMAND {_quoted(word)} is not in PATH{_meant(word)}; {_ACCEPTED}")
         return Path(found_file).absolute()
     file = Path(word)
     try:

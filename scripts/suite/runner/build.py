@@ -43,8 +43,12 @@ def _take_step(command: list[str], root: Path, status: Console, task_name: str) 
 @contextlib.contextmanager
 def _alone_in(folder: Path, status: Console) -> Iterator[None]:
     """Waits until no other command builds in the folder: two builds at once write the same files."""
-    folder.parent.mkdir(exist_ok=True)
-    with open(folder.with_name(f".{folder.name}.lock"), "wb") as locked:
+    try:
+        folder.parent.mkdir(exist_ok=True)
+        lock = open(folder.with_name(f".{folder.name}.lock"), "wb")
+    except OSError as problem:
+        raise BadInput(f"{folder.parent} cannot be written to ({problem.strerror}): copy the project to a folder of yours") from None
+    with lock as locked:
         try:
             fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

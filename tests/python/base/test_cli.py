@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from suite.base import cli, near_misses
-from suite.commands import claims, compare, export, history, plot, report
+from suite.commands import claims, compare, export, history, plot, program, report, run
 from suite.results.compact import write_compact
 from support import ROOT, synthetic
 
@@ -92,6 +92,25 @@ def test_a_run_is_its_folder_its_file_or_the_latest(
         assert export.main(["--to", "bencher", *words]) == 0
         printed.append(capsys.readouterr().out)
     assert len(set(printed)) == 1 and "churn/" in printed[0]
+
+
+# ---- which folder is written to
+
+
+@pytest.mark.parametrize(
+    "command", [(plot.main,), (history.main, "page"), (run.main,), (program.main, "--recording", "x")]
+)
+def test_a_folder_to_write_to_is_a_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: tuple[Main, str]
+) -> None:
+    """An empty name would be the current folder."""
+    main, *words = command
+    (tmp_path / "a file").touch()
+    for out, reason in (("", "'' is empty"), (str(tmp_path / "a file"), f"'{tmp_path / 'a file'}' is not a folder")):
+        with pytest.raises(SystemExit) as end:
+            main([*words, "--out", out])
+        assert end.value.code == 2
+        assert f": argument --out: {reason}: name a folder (--help lists the options)\n" in capsys.readouterr().err
 
 
 # ---- near misses

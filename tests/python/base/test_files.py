@@ -74,3 +74,13 @@ def test_a_cache_of_another_user_is_not_used(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(tempfile, "tempdir", "/proc/nowhere")
     monkeypatch.setattr(os, "getuid", lambda: 12345)
     assert cache_folder("fonts") is None
+
+
+def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as missing:
+        write_whole(tmp_path / "nowhere" / "page.html", "new")
+    assert missing.value.filename == str(tmp_path / "nowhere" / "page.html")
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError) as inside:
+        write_whole(tmp_path / "file" / "page.html", "new")
+    assert inside.value.filename == str(tmp_path / "file" / "page.html")

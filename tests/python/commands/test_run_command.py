@@ -247,7 +247,7 @@ def test_a_folder_that_is_a_file_is_one_line(call: Call, tmp_path: Path, capsys:
     (tmp_path / "file").write_text("mine")
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
         assert call("--out", str(out)) == 2
-        refused(capsys, f"scripts/run: {out}")
+        refused(capsys, f"scripts/run: argument --out: '{tmp_path / 'file'}' is not a folder: name a folder")
     assert (tmp_path / "file").read_text() == "mine"
 
 
@@ -474,6 +474,12 @@ def test_a_build_waits_for_another_in_its_folder(project: Path) -> None:
         assert not asked.exists()
         fcntl.flock(other, fcntl.LOCK_UN)
         assert built.result() == project / "build" / "release" / "stackheap" and asked.exists()
+
+
+def test_a_project_that_cannot_be_written_to_is_said(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "build").write_text("a file: root may write to every folder")
+    assert command.main([], project) == 2
+    refused(capsys, f"scripts/run: {project / 'build'} cannot be written to (File exists): copy the project to a folder of yours")
 
 
 def test_a_failed_build_shows_the_compilers_words(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import struct
 import sys
@@ -97,6 +98,18 @@ def test_what_cannot_be_started_is_refused_in_a_line(word: str, reason: str) -> 
         "; accepted: the path of a program, or its name in PATH"
     )
     assert "\n" not in str(refused.value)
+
+
+def test_what_was_probably_meant_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    elf(tmp_path / "my_program")
+    for word, meant in (
+        ("my_program", "is not in PATH; did you mean ./my_program?; accepted: "),
+        ("sh -c true", "is not in PATH; did you mean the words without quotes around them?; accepted: "),
+        ("my_progam -c", "is not in PATH; accepted: "),
+    ):
+        with pytest.raises(BadInput, match=re.escape(f"COMMAND '{word}' {meant}")):
+            find(word)
 
 
 # ---- what no malloc can be preloaded into

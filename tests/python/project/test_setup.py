@@ -293,6 +293,14 @@ def test_an_old_cmake_is_a_missing_one(machine: Machine) -> None:
         assert machine.setup(FAKE_KERNEL="Darwin").returncode == status, version
 
 
+def test_a_compiler_that_is_not_there_is_said_and_nothing_is_installed(machine: Machine) -> None:
+    done = machine.setup(CXX="nowhere/g++ -O2")
+    assert (done.returncode, done.stdout, machine.log) == (2, "", [])
+    assert done.stderr == (
+        "scripts/setup: CXX is 'nowhere/g++ -O2', which is not in PATH: name a compiler of C++20, or unset CXX\n")
+    assert machine.setup(CXX="c++ -O2").returncode == 0
+
+
 def test_a_malloc_library_built_by_hand_counts(machine: Machine) -> None:
     machine.lacks(JEMALLOC, MIMALLOC)
     by_hand = machine.folder / "by hand"
