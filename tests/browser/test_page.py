@@ -18,6 +18,7 @@ from suite.base.text import three_figures, time_text
 from suite.pages import report
 from suite.results.model import Document
 from suite.results.read import read_run
+from suite.results.run_names import names_of
 from suite.stats.estimates import estimate_median
 from support import synthetic
 
@@ -473,9 +474,15 @@ def test_two_runs_stand_side_by_side(chromium: Browser, tmp_path: Path) -> None:
     first, second = synthetic.document(keep=few), synthetic.document(keep=few, ns=twice)
     chromium.open(page_of(tmp_path, first, second))
     search(chromium, "private/glibc/threads:1")
-    header = [text for text in chromium.texts("#table thead th")]
-    assert (header[1], header[3], header[5]) == ("A: median", "B: median", "B / A")
-    assert chromium.texts("#table tbody tr:first-child td")[4].startswith("2×")
+    first_name, second_name = names_of([read_run(tmp_path / f"{side}.json") for side in (0, 1)])
+    assert chromium.texts("#table thead [scope=colgroup]") == [f"A {first_name}", f"B {second_name}"]
+    assert chromium.texts("#table thead tr:last-child th")[1:] == ["Median", "Interval", "Median", "Interval", "B / A"]
+    labels = "return [...document.querySelectorAll('#table thead button')].map(button => button.ariaLabel)"
+    assert chromium.run(labels)[3:] == [f"{second_name}: median", f"{second_name}: interval", f"B / A: {second_name} / {first_name}"]
+    assert chromium.texts("#table tbody tr:first-child td")[4].startswith("2× ")
+    chromium.click("[id='chart=handoff-B'] [data-save=svg]")
+    saved = chromium.downloaded(f"chart-handoff-B-{second_name.replace(' ', '-')}.svg")
+    assert f"<title>{second_name}: ".encode() in saved and f"{second_name} · 2 cores".encode() in saved
     for side in ("A", "B"):
         assert chromium.find(f"[id='chart=handoff-{side}']").is_displayed()
     assert chromium.complaints() == []

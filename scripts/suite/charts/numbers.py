@@ -19,7 +19,7 @@ from suite.base.text import time_text
 from suite.charts.kit.frame import Cell, Drawing, Look, Page
 from suite.charts.kit.marks import OF_KIND, Mark
 from suite.results import numbers
-from suite.results.model import Run, cpu_model
+from suite.results.model import Run, cpu_model, own_label
 from suite.results.numbers import Row
 
 FAMILY = ""  # of all families
@@ -70,7 +70,7 @@ class _Poster(Page):
     def _machine(self) -> str:
         cores, malloc = self.run.fact("cores"), str(self.run.context.get("process_malloc", ""))
         facts = (
-            cpu_model(self.run), phrases.count(cores, "core") if cores else "",
+            own_label(self.run), cpu_model(self.run), phrases.count(cores, "core") if cores else "",
             self.name(malloc) if malloc in self.run.mallocs() else "", str(self.run.context.get("date", ""))[:10],
             self._source(),
         )  # fmt: skip

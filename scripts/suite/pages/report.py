@@ -39,7 +39,7 @@ from suite.pages.inline_svg import (
 from suite.results.caches import reported_text
 from suite.results.end_to_end import is_of_program
 from suite.results.metrics import kind_of, metrics_in
-from suite.results.model import DISTURBANCES, MADE_BY_THIS_SUITE, Benchmark, Run, Unit, cpu_model
+from suite.results.model import DISTURBANCES, MADE_BY_THIS_SUITE, Benchmark, Run, Unit, cpu_model, labelled
 from suite.results.run_names import MOST_RUNS, names_of
 from suite.stats.estimates import Estimate, estimate_median, estimate_ratio
 
@@ -62,7 +62,9 @@ def make(runs: Sequence[Run]) -> str:
     if len(runs) > MOST_RUNS:
         raise BadInput(f"at most {MOST_RUNS} runs stand side by side, not {len(runs)}")
     letters = "ABCDEF" if len(runs) > 1 else [""]
-    sides = [ReportedRun(*of_side) for of_side in zip(runs, letters, names_of(runs))]
+    names = names_of(runs)
+    told_apart = [labelled(run, name) if len(runs) > 1 else run for run, name in zip(runs, names)]
+    sides = [ReportedRun(*of_side) for of_side in zip(told_apart, letters, names)]
     drawn = _drawn(sides)
     chapters = _chapters(sides, drawn)
     judged, rows = _judged(sides), list(_rows(sides))
@@ -78,13 +80,13 @@ def make(runs: Sequence[Run]) -> str:
         chart_styles=drawn.styles,
         topics=_topics(sides),
         claims=_claims(judged, chapters),
-        tallies=[(side.letter, _tally(claims_of_side)) for side, claims_of_side in zip(sides, judged)],
+        tallies=[(side, _tally(claims_of_side)) for side, claims_of_side in zip(sides, judged)],
         posters=[chart for chart in drawn.overview if chart.chart == POSTER],
         overview=[chart for chart in drawn.overview if chart.chart != POSTER],
         chapters=chapters,
         data=_packed(
             {
-                "sides": [side.letter for side in sides],
+                "sides": [{"letter": side.letter, "name": str(readable(side.name))} for side in sides],
                 "figures": _columns(rows),
                 "kinds": _kinds(sides, (counter for _, counter, _, _ in rows if counter)),
                 "charts": _packed_charts(drawn),
@@ -156,7 +158,7 @@ class ReportedRun:
             phrases.count(self.run.processes, "process each", "processes each"),
         ]
         unbroken = [text.replace(" ", phrases.NO_BREAK) for text in counts]
-        return " · ".join(filter(None, (self.name, self.day, *unbroken)))
+        return f"{phrases.NO_BREAK}· ".join(filter(None, (self.name, self.day, *unbroken)))  # no line opens with a dot
 
     @property
     def warning(self) -> str:
@@ -446,18 +448,16 @@ def _css_class(verdict: str) -> str:
 @dataclass(frozen=True)
 class ReportSubject:
     name: str
-    cells: Sequence[summary.Finding | None]  # a cell for each side
+    findings: Sequence[tuple[ReportedRun, summary.Finding]]  # of the sides that have it
 
 
 def _topics(sides: Sequence[ReportedRun]) -> dict[str, list[ReportSubject]]:
     """The findings of each topic, a row for each subject."""
-    by_side = [
-        {(finding.topic, finding.subject): finding for finding in summary.findings(side.run)} for side in sides
-    ]
+    found = [(side, finding) for side in sides for finding in summary.findings(side.run)]
     topics: dict[str, list[ReportSubject]] = {}
-    for topic, name in dict.fromkeys(key for of_side in by_side for key in of_side):
-        cells = [of_side.get((topic, name)) for of_side in by_side]
-        topics.setdefault(topic, []).append(ReportSubject(name, cells))
+    for topic, name in dict.fromkeys((finding.topic, finding.subject) for _, finding in found):
+        of_subject = [(side, finding) for side, finding in found if (finding.topic, finding.subject) == (topic, name)]
+        topics.setdefault(topic, []).append(ReportSubject(name, of_subject))
     return topics
 
 

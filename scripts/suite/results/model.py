@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from suite.base.text import one_line
+from suite.base.text import drawable, one_line
 
 NS_PER_UNIT = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 # The expression of a part, as a file may say it: with nested repetitions a short one would be searched for years.
@@ -337,6 +337,11 @@ def cache_levels(run: Run) -> list[tuple[str, int]]:
 def labelled(run: Run, name: str) -> Run:
     """The run with the user's own name for it."""
     return replace(run, context={**run.context, LABEL: name})
+
+
+def own_label(run: Run) -> str:
+    """The user's own name for the run; empty where there is none."""
+    return drawable(str(run.context.get(LABEL) or ""))
 
 
 def cpu_model(run: Run) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from suite.base import phrases
 from suite.base.errors import BadInput
 from suite.base.text import LONGEST_LABEL, bytes_text, drawable
-from suite.results.model import LABEL, MADE_BY_THIS_SUITE, Run, cache_levels, cpu_model, labelled
+from suite.results.model import MADE_BY_THIS_SUITE, Run, cache_levels, cpu_model, labelled, own_label
 
 MOST_RUNS = 6  # side by side: more lines or columns than that nobody can read
 
@@ -62,8 +62,8 @@ def check_labels(labels: Sequence[str], number: int, thing: str) -> None:
 
 
 def _naming(runs: Sequence[Run]) -> _Naming:
-    known = [_cut(drawable(str(run.context.get(LABEL) or "")) or cpu_model(run)) for run in runs]
-    kinds: set[str] = set() if any(run.context.get(LABEL) for run in runs) or len(set(known)) == 1 else {"machine"}
+    known = [_cut(own_label(run) or cpu_model(run)) for run in runs]
+    kinds: set[str] = set() if any(map(own_label, runs)) or len(set(known)) == 1 else {"machine"}
     names = list(known)
     for name in {name for name in known if known.count(name) > 1}:
         places = [place for place, same in enumerate(known) if same == name]

@@ -220,8 +220,14 @@ def test_several_runs_stand_side_by_side() -> None:
     second = synthetic.synthetic(keep=few, ns=lambda name: 2 * synthetic.price(name), processes=6)
     page = page_of(first, second, first)
     assert {"chart=handoff-A", "chart=handoff-B", "chart=handoff-C"} <= set(page.ids)
-    for name in names_of([first, second, first]):
-        assert f"{name}: median, interval" in " ".join(page.text.split()).replace(" :", ":")
+    text, names = " ".join(page.text.split()), names_of([first, second, first])
+    assert data(page)["sides"] == [{"letter": letter, "name": name} for letter, name in zip("ABC", names)]
+    for letter, name, run in zip("ABC", names, (first, second, first)):
+        drawn = charts.draw(run, "handoff")
+        assert drawn is not None
+        assert f"{letter} {name} : {' '.join(drawn.title.split())}" in text
+        assert f"{letter} {name} {claims.verdicts(run)[0].verdict}" in text
+        assert f" {name} · {run.fact('cores')} cores" in text  # the chart's caption, and so the words of its file
     for _, counter, cells, ratios in rows(page):
         assert len(cells) == 3 and (counter or [round(ratio[0], 1) for ratio in ratios] == [2.0, 1.0])
     controls = [benchmark for run in (first, second) for benchmark in run.series("handoff", "none", pairs=1)]

@@ -25,7 +25,7 @@ from suite.base import phrases
 from suite.base.chart_options import PAPER, PORTRAIT, TALK
 from suite.charts.kit.marks import QUIET, STRONG, Mark, mark_of
 from suite.results.caches import reported_text
-from suite.results.model import Run
+from suite.results.model import Run, own_label
 from suite.stats.estimates import Estimate
 
 STYLE = Path(__file__).with_name("suite.mplstyle")
@@ -383,7 +383,8 @@ class Page:
 
     def _machine(self) -> str:
         cores = self.run.fact("cores")
-        facts = [phrases.count(cores, "core")] if cores else []
+        facts = [label] if (label := own_label(self.run)) else []
+        facts += [phrases.count(cores, "core")] if cores else []
         facts += [caches] if (caches := reported_text(self.run)) else []
         return " · ".join([*facts, self._source()])
 

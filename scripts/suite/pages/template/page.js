@@ -148,7 +148,10 @@ function view_of(figure) {
   return [...figure.querySelectorAll("svg.view")].find((view) => getComputedStyle(view).display !== "none");
 }
 
-function title_of(figure) { return figure.querySelector("figcaption h3, figcaption h4").textContent.trim(); }
+function title_of(figure) { // of several runs, with the run's name
+  const heading = figure.querySelector("figcaption h3, figcaption h4"), side = heading.querySelector("bdi");
+  return `${side ? `${side.textContent}: ` : ""}${heading.lastChild.textContent.trim()}`;
+}
 
 function make_tools(figure) {
   for (const tool of figure.querySelectorAll(".tools button, .tools a, .tools summary")) { // the page has many of these
@@ -295,9 +298,14 @@ async function save(figure, format) {
   if (format === "png") content = await as_png(content, file.width, file.height);
   const link = document.createElement("a");
   link.href = URL.createObjectURL(content);
-  link.download = `chart-${figure.dataset.name}.${format}`;
+  link.download = `${["chart", figure.dataset.name, side_in_a_file(figure)].filter(Boolean).join("-")}.${format}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+}
+
+function side_in_a_file(figure) {
+  const side = figure.querySelector("figcaption bdi");
+  return side && side.textContent.replace(/[^\p{L}\p{N}.]+/gu, "-").replace(/^-|[-.]+$/g, "");
 }
 
 async function as_png(svg, width, height) {
@@ -397,20 +405,23 @@ function element(name, properties, ...children) {
   return made;
 }
 
-// The columns to sort by: the name, then each side's figure, its interval's width and its marks; then the ratios.
-function columns_of(data) {
+// The columns to sort by: the name, then each side's figure, its interval's width and its ratio to the first side. A run
+// that stands alone has its marks in a column.
+function columns_of({ sides }) {
   const columns = [{ title: "Benchmark", by: (row) => `${row[0]} ${row[1]}`, text: true }];
-  data.sides.forEach((letter, side) => {
+  sides.forEach(({ letter, name }, side) => {
+    const titled = (title) => ({ title, label: letter ? `${name}: ${title.toLowerCase()}` : title, number: true });
     columns.push(
-      { title: letter ? `${letter}: median` : "Median", number: true,
-        kind: (row, unit) => measured(row, side, unit, "kind"),
+      { ...titled("Median"), kind: (row, unit) => measured(row, side, unit, "kind"),
         by: (row, unit) => measured(row, side, unit, "median") },
-      { title: letter ? "±" : "Interval", label: letter ? `${letter}: interval` : "Interval", number: true,
-        by: (row, unit) => measured(row, side, unit, "width") });
-    if (!letter) columns.push({ title: "Marks", by: (row) => (row[2][0] ? marks_of(row[2][0], row).length : 0) });
+      { ...titled("Interval"), by: (row, unit) => measured(row, side, unit, "width") });
+    if (side > 0) {
+      const title = `${letter} / ${sides[0].letter}`;
+      columns.push({ title, label: `${title}: ${name} / ${sides[0].name}`, number: true,
+        by: (row) => (row[3][side - 1] ? row[3][side - 1][0] : null) });
+    }
   });
-  data.sides.slice(1).forEach((letter, later) => columns.push(
-    { title: `${letter} / ${data.sides[0]}`, by: (row) => (row[3][later] ? row[3][later][0] : null), number: true }));
+  if (sides.length === 1) columns.push({ title: "Marks", by: (row) => (row[2][0] ? marks_of(row[2][0], row).length : 0) });
   return columns;
 }
 function measured(row, side, unit, key) {
@@ -418,7 +429,7 @@ function measured(row, side, unit, key) {
   return figure ? figure[key] : null;
 }
 
-function head_of(columns, sort_by) {
+function head_of(data, columns, sort_by) {
   const row = element("tr");
   columns.forEach((column, index) => {
     const cell = element("th", { scope: "col", className: column.number ? "number" : "" });
@@ -430,8 +441,19 @@ function head_of(columns, sort_by) {
     } else cell.textContent = column.title;
     row.append(cell);
   });
-  return element("thead", {}, row);
+  return element("thead", {}, ...(data.sides.length > 1 ? [names_over_columns(data)] : []), row);
 }
+
+// Over the columns of each of several sides.
+function names_over_columns({ sides }) {
+  const names = sides.map(({ letter, name }, side) => element("th", { scope: "colgroup", colSpan: columns_of_side(side) },
+    element("span", { className: "letter", textContent: letter }), " ", element("bdi", { textContent: name })));
+  return element("tr", {}, element("td"), ...names);
+}
+function column_groups({ sides }) {
+  return sides.length > 1 ? [1, ...sides.map((_, side) => columns_of_side(side))].map((span) => element("colgroup", { span })) : [];
+}
+function columns_of_side(side) { return side ? 3 : 2; }
 
 function row_of(data, row, unit) {
   const [name, counter, cells, ratios] = row, [family, ...rest] = name.split("/");
@@ -446,8 +468,8 @@ function row_of(data, row, unit) {
       element("td", { className: "number quiet", textContent: figure ? figure.interval : "" }));
     if (data.sides.length === 1) made.append(marks_cell(cell, row));
     else if (cell && marks_of(cell, row).length) made.lastChild.append(" ", ...marks_in(cell, row, true));
+    if (side > 0) made.append(ratio_cell(ratios[side - 1]));
   });
-  for (const ratio of ratios) made.append(ratio_cell(ratio));
   return made;
 }
 function marks_in(cell, row, brief) {
@@ -467,8 +489,8 @@ function ratio_cell(ratio) {
   const apart = known && (low > 1 || high < 1), verdict = low > 1 ? "worse" : "better";
   const cell = element("td", { className: "number" },
     element("b", { className: apart ? verdict : "quiet", textContent: `${three_figures(middle)}×` }));
-  const interval = ` ${three_figures(low || 0)} to ${three_figures(high || 0)}`;
-  if (known) cell.append(element("span", { className: "quiet", textContent: interval }));
+  const interval = `${three_figures(low || 0)} to ${three_figures(high || 0)}`;
+  if (known) cell.append(" ", element("span", { className: "quiet", textContent: interval }));
   if (!apart) cell.title = known ? "no measurable difference: the interval holds 1" : "one process: no interval";
   return cell;
 }
@@ -519,7 +541,8 @@ function make_table(data) {
   const body = element("tbody");
   table.className = class_of_table(data);
   const caption = "All figures; the buttons in the head sort the table";
-  table.append(element("caption", { className: "hidden-text", textContent: caption }), head_of(columns, sort_by), body);
+  table.append(element("caption", { className: "hidden-text", textContent: caption }), ...column_groups(data),
+    head_of(data, columns, sort_by), body);
 
   function sort_by(column) {
     sorted = { column, down: sorted.column === column ? !sorted.down : false };
@@ -534,7 +557,7 @@ function make_table(data) {
     found.textContent = `${rows.length === data.rows.length ? number : `${number} of ${all}`} figures`
       + `${chapter && ` in the chapter ${chapter}`}${read}`;
     if (sorted.column >= 0) rows = with_headings(rows, columns[sorted.column], unit.value);
-    table.querySelectorAll("thead th").forEach((cell, index) => {
+    table.querySelectorAll("thead tr:last-child th").forEach((cell, index) => {
       if (index === sorted.column) cell.setAttribute("aria-sort", sorted.down ? "descending" : "ascending");
       else cell.removeAttribute("aria-sort");
     });
@@ -596,7 +619,8 @@ function fill_family_tables(data) {
       if (!details.open || details.querySelector("table")) return;
       const rows = data.rows.filter((row) => row[0].split("/")[0] === details.dataset.family && shown_as("main", row));
       const body = element("tbody", {}, ...rows.map((row) => row_of(data, row, "time")));
-      const table = element("table", { className: class_of_table(data) }, head_of(columns_of(data)), body);
+      const table = element("table", { className: class_of_table(data) }, ...column_groups(data),
+        head_of(data, columns_of(data)), body);
       const box = element("div", { className: "scroll", tabIndex: 0 }, table);
       box.setAttribute("role", "group");
       box.setAttribute("aria-label", details.querySelector("summary").textContent);
