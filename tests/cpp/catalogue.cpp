@@ -42,13 +42,15 @@ TEST(catalogue, everything_that_a_family_declares_is_listed) {
                      .warmed = "^sample/w"},
                     [](benchmark_registry&) {}, "chapter/sample.cpp");
   const std::string line = line_of(full);
+  const char* const operations =
+      R"("operations":[{"benchmark":"sample/a","notes":{"turns":[0,0.10000000000000001],"mallocs":[1,1],"frees":[1,1],)"
+      R"("bytes":[64,64],"wrong_frees":[0,0]},"calls":2,"untimed":1,"workers":3,"in_process":{"live":[0,0]},)"
+      R"("preload":true}],"least_times":[{"benchmarks":"sample/","additions":0.25}])";
   for (const char* part : {
            R"("metrics":[{"counter":"frames","unit":"calls","more_is_worse":false,"least":0.5}],"core":["^sample/x$"])",
            R"("held_against":"none: idle","controls":"^sample/none/")",
            R"("gate_controls":"^sample/c","spread":0.5)",
-           R"("operations":[{"benchmark":"sample/a","notes":{"turns":[0,0.10000000000000001],"mallocs":[1,1],"frees":[1,1],)"
-           R"("bytes":[64,64],"wrong_frees":[0,0]},"calls":2,"untimed":1,"workers":3,"in_process":{"live":[0,0]},)"
-           R"("preload":true}],"least_times":[{"benchmarks":"sample/","additions":0.25}])",
+           operations,
            R"("turn_ms":10,"warmed":"^sample/w")",
        })
     EXPECT_NE(line.find(part), std::string::npos) << part << "\nis not in\n" << line;
