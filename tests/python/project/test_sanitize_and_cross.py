@@ -32,6 +32,12 @@ def test_the_families_left_out_exist() -> None:
     assert left_out >= {"heap_limit", "first_touch"} and left_out <= families
 
 
+def test_every_family_that_preloads_a_malloc_is_left_out() -> None:
+    preloading = sorted(file.stem for file in (ROOT / "benchmarks").glob("*/*.cpp")
+                        if file.parent.name != "harness" and ".malloc = deploy(" in file.read_text())  # fmt: skip
+    assert f"\npreloading={','.join(preloading)}\n" in (ROOT / "scripts/sanitize").read_text()
+
+
 @pytest.mark.parametrize(("command", "argument", "accepted"), [
     ("sanitize", "msan", "asan, tsan, valgrind and fuzz"), ("cross", "armhf", "no arguments")])
 def test_bad_usage_is_one_line_that_says_what_is_accepted(command: str, argument: str, accepted: str) -> None:
