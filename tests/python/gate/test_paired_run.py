@@ -451,6 +451,14 @@ def test_calibration_finds_the_floors_and_the_smallest_slowdown(play: Play) -> N
     assert calibration.least_found is not None and 0.015 <= calibration.least_found <= 0.15
 
 
+def test_a_floor_is_beyond_what_a_side_moved_against_itself(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("suite.gate.calibration.SIMULATED_SUITES", 4)
+    draw = random.Random(9)
+    moved = {"old": 1.0, "new": 1.05}
+    recorded, _ = play(lambda side_name, name: moved[side_name] * draw.lognormvariate(2, 0.01), to_the_end=True)
+    assert all(0.05 < floor < 0.08 for floor in calibrate(recorded, Rule()).floors.values())
+
+
 def test_calibration_admits_that_no_slowdown_would_be_found(play: Play) -> None:
     draw = random.Random(8)
     recorded, _ = play(lambda side_name, name: 10 * draw.lognormvariate(0, 5.0), to_the_end=True)
