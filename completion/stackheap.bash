@@ -33,8 +33,10 @@ _stackheap() {
             options='--profile --allocator --tested --recording --only --pin --layout --limit --iterations --turns --list --describe-recording --version --help' ;;
         'ci')
             case $before in
-                --old | --new | --reference | --only | --threshold | --budget | --history | --label | --out) kind=anything ;;
+                --old | --new | --reference) kind=files ;;
                 --rev) kind=revisions ;;
+                --only | --threshold | --budget | --history | --label) kind=anything ;;
+                --out) kind=folders ;;
             esac
             options='-h --help --version --old --new --rev --reference --only --threshold --budget --history --label --out' ;;
         'claims')
@@ -175,7 +177,7 @@ _stackheap() {
             case $before in
                 --for) kind=words words='run test lint sanitize cross' ;;
             esac
-            options='-h --help --for --venv --yes --dry-run --quiet --print-python' ;;
+            options='-h --help --for --venv --yes --dry-run --quiet --print-python --version' ;;
         'test')
             case $before in
                 -m | --preset | -k) kind=anything ;;

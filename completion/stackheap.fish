@@ -32,16 +32,16 @@ complete -c stackheap -l version -d 'print the version and the revision'
 complete -c stackheap -l help -d 'show this help and the options of Google Benchmark'
 complete -p '*/scripts/ci' -s h -l help -d 'show this help message and exit'
 complete -p '*/scripts/ci' -l version -d 'show the version and the revision, and exit'
-complete -p '*/scripts/ci' -l old -d 'the old side' -x
-complete -p '*/scripts/ci' -l new -d 'the new side, of the same kind' -x
+complete -p '*/scripts/ci' -l old -d 'measure this as the old side' -r -F
+complete -p '*/scripts/ci' -l new -d 'measure this as the new side, of the same kind' -r -F
 complete -p '*/scripts/ci' -l rev -d 'compare this revision of the suite\'s own repository with HEAD, instead of old and new' -x -a '(__stackheap_names revisions)'
-complete -p '*/scripts/ci' -l reference -d 'a malloc library of a pinned release, which the history measures beside new' -x
-complete -p '*/scripts/ci' -l only -d 'compare and record the benchmarks whose name matches this expression' -x
-complete -p '*/scripts/ci' -l threshold -d 'the smallest change that matters, as 2% or 0.02' -x
+complete -p '*/scripts/ci' -l reference -d 'measure this malloc library of a pinned release beside the new side, for the history' -r -F
+complete -p '*/scripts/ci' -l only -d 'compare and record only benchmarks whose name matches, for example \'^scoped/\'' -x
+complete -p '*/scripts/ci' -l threshold -d 'set the smallest change that matters, as 2% or 0.02, for all benchmarks or for those that match' -x
 complete -p '*/scripts/ci' -l budget -d 'measure for at most so many seconds' -x
 complete -p '*/scripts/ci' -l history -d 'keep the history, its page and its badge on this branch' -x
-complete -p '*/scripts/ci' -l label -d 'the gate\'s name in its comment, where a repository has several' -x
-complete -p '*/scripts/ci' -l out -d 'write the results into this folder' -x
+complete -p '*/scripts/ci' -l label -d 'name the gate in its comment, where a repository has several' -x
+complete -p '*/scripts/ci' -l out -d 'write the results into this folder' -x -a '(__fish_complete_directories)'
 complete -p '*/scripts/claims' -s h -l help -d 'show this help message and exit'
 complete -p '*/scripts/claims' -l version -d 'show the version and the revision, and exit'
 complete -p '*/scripts/claims' -l claim -d 'test only this claim' -x -a '(__stackheap_names claims)'
@@ -198,6 +198,7 @@ complete -p '*/scripts/setup' -l yes -d 'do not ask'
 complete -p '*/scripts/setup' -l dry-run -d 'say what would be done, and do nothing'
 complete -p '*/scripts/setup' -l quiet -d 'print nothing when nothing is missing'
 complete -p '*/scripts/setup' -l print-python -d 'print the path of the Python that has all modules, and nothing else'
+complete -p '*/scripts/setup' -l version -d 'show the version and the revision, and do nothing else'
 complete -p '*/scripts/test' -s h -l help -d 'show the help'
 complete -p '*/scripts/test' -l quick -d 'run only the tests in Python that need no build and no browser and take few seconds'
 complete -p '*/scripts/test' -l nightly -d 'run every test, also those that take too long for each change'

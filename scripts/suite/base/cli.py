@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -47,10 +48,23 @@ class _Version(argparse.Action):
         parser.exit(subprocess.run([ROOT / "scripts" / "suite" / "version", parser.prog]).returncode)
 
 
+class _Help(argparse.HelpFormatter):
+    """Fills each paragraph to the width of the terminal, but leaves one with indented lines as it is: a list. Breaks no name
+    at its hyphens: it stands as it is typed."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = text.strip().split("\n\n")
+        return "\n\n".join(part if "\n " in part else "\n".join(self._split_lines(part, width)) for part in paragraphs)
+
+
 class OneLineParser(argparse.ArgumentParser):
     """Reports a wrong option in one line, with the name that was probably meant; has --version."""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
+        settings.setdefault("formatter_class", _Help)
         super().__init__(*arguments, **settings)
         self.add_argument("--version", action=_Version)
 

@@ -28,17 +28,21 @@ NAME = "subject"  # of the library in the names of its series
 VERDICTS = {NOTHING_WORSE: "nothing worse", SOMETHING_WORSE: "worse", CANNOT_JUDGE: "cannot judge"}
 
 # Every option can also come from the environment, so that no shell reads what a pull request wrote.
-OPTIONS: Mapping[str, str] = {
-    "old": "the old side: a malloc library (.so), a build folder, or a program",
-    "new": "the new side, of the same kind",
-    "rev": "compare this revision of the suite's own repository with HEAD, instead of old and new",
-    "reference": "a malloc library of a pinned release, which the history measures beside new",
-    "only": "compare and record the benchmarks whose name matches this expression",
-    "threshold": "the smallest change that matters, as 2%% or 0.02; several may be given, as for scripts/compare",
-    "budget": "measure for at most so many seconds; default: 1800",
-    "history": "keep the history, its page and its badge on this branch",
-    "label": "the gate's name in its comment, where a repository has several",
-    "out": "write the results into this folder; default: stackheap-results",
+OPTIONS: Mapping[str, tuple[str, str]] = {
+    "old": ("FILE|DIR", "measure this as the old side: a malloc library (.so), a build folder, or a program"),
+    "new": ("FILE|DIR", "measure this as the new side, of the same kind"),
+    "rev": ("REV", "compare this revision of the suite's own repository with HEAD, instead of old and new"),
+    "reference": ("FILE", "measure this malloc library of a pinned release beside the new side, for the history"),
+    "only": ("REGEX", "compare and record only benchmarks whose name matches, for example '^scoped/'"),
+    "threshold": (
+        "[REGEX=]SHARE...",
+        "set the smallest change that matters, as 2%% or 0.02, for all benchmarks or for those that match; several are "
+        "separated by spaces",
+    ),
+    "budget": ("SECONDS", "measure for at most so many seconds; default: 1800"),
+    "history": ("BRANCH", "keep the history, its page and its badge on this branch"),
+    "label": ("NAME", "name the gate in its comment, where a repository has several"),
+    "out": ("DIR", "write the results into this folder; default: stackheap-results"),
 }
 DEFAULTS = {"budget": "1800", "out": "stackheap-results"}
 
@@ -58,10 +62,9 @@ def make_parser() -> OneLineParser:
         prog=PROGRAM,
         description="Compares two sides in a job of GitHub or GitLab, comments, and keeps the history.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    for name, text in OPTIONS.items():
-        parser.add_argument(f"--{name}", metavar=name.upper(), help=text)
+    for name, (value, text) in OPTIONS.items():
+        parser.add_argument(f"--{name}", metavar=value, help=text)
     return parser
 
 

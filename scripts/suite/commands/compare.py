@@ -117,10 +117,9 @@ def make_parser() -> OneLineParser:
         f"       {PROGRAM} [OPTIONS] --allocator old=FILE --allocator new=FILE\n"
         f"       {PROGRAM} [OPTIONS] --env old:NAME=VALUE --env new:NAME=VALUE [BUILD]\n"
         f"       {PROGRAM} [OPTIONS] --judge PAIRS.json",
-        description="Compares two builds, two git revisions, two mallocs, two settings of the environment, or two\n"
+        description="Compares two builds, two git revisions, two mallocs, two settings of the environment, or two "
         "results, and prints whether the new side is worse.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # --bisect changes the exit code even where this parser is not reached
     )
     _add_sides(parser.add_argument_group("sides"))

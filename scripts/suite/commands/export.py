@@ -19,7 +19,6 @@ def make_parser() -> OneLineParser:
     parser = OneLineParser(
         prog=PROGRAM,
         description="Writes a run for other tools: the median of each benchmark over its processes, or all rows.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="formats:\n"
         "  google-benchmark         Google Benchmark's JSON with a row for each process, and aggregates (compare.py)\n"
         "  github-action-benchmark  Google Benchmark's JSON with one row a benchmark (tool: googlecpp; also Bencher's\n"

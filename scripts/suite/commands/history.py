@@ -62,7 +62,6 @@ def make_parser() -> OneLineParser:
         prog=PROGRAM,
         description="Keeps the record of many runs in one file, and shows where the cost changed.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     default = ROOT / "results" / "history.sqlite"
     parser.add_argument("--file", type=Path, default=default, help="use this record; default: results/history.sqlite")

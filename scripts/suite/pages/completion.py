@@ -87,9 +87,9 @@ def _option(parser: argparse.ArgumentParser, action: argparse.Action) -> Option:
 def _values_of(metavar: str) -> Values:
     """The value that the help calls FILE or PAGE is a file."""
     words = set(re.split(r"[^A-Z]+", metavar))
-    if "DIR" in words:
-        return Values(FOLDERS)
-    return Values(FILES if words & {"FILE", "PAIRS", "PAGE"} else ANYTHING)
+    if words & {"FILE", "PAIRS", "PAGE"}:
+        return Values(FILES)
+    return Values(FOLDERS if "DIR" in words else ANYTHING)
 
 
 def of_shell_script(name: str, script: str) -> Command:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from suite import claims as all_claims
 from suite.base import cli, near_misses
 from suite.commands import claims, compare, export, history, plot, program, report, run
 from suite.results.compact import write_compact
@@ -111,6 +112,18 @@ def test_a_folder_to_write_to_is_a_folder(
             main([*words, "--out", out])
         assert end.value.code == 2
         assert f": argument --out: {reason}: name a folder (--help lists the options)\n" in capsys.readouterr().err
+
+
+# ---- help
+
+
+def test_help_fits_the_terminal_and_names_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "62")
+    listed = claims.make_parser().format_help()
+    assert [claim.id for claim in all_claims.CLAIMS if claim.id not in listed] == []
+    explained = compare.make_parser().format_help().partition("OLD and NEW are two builds")[2].splitlines()
+    assert max(map(len, explained)) in range(50, 61) and explained.count("") == 4
+    assert re.search(r"^  otava +CSV with one row a run", export.make_parser().format_help(), re.MULTILINE)
 
 
 # ---- near misses
