@@ -59,8 +59,8 @@ def _title(run: Run, sizes: list[int]) -> str:
     seen = [effect for effect in effects.values() if not phrases.none_differs([effect.compared])]
     if seen:
         largest = max(seen, key=lambda effect: effect.factor)
-        cost = phrases.multiple([largest.compared])
-        return f"With {phrases.plain(largest.malloc)}, {largest.above} cost {cost} {largest.below}"
+        cost = phrases.as_much_as([largest.compared], largest.than)
+        return f"{largest.where}, {largest.amount} from {phrases.plain(largest.malloc)} cost {cost}"
     if effects:
         malloc = next(iter(effects.values())).malloc
         return f"With {phrases.plain(malloc)}, no measurable effect {' or '.join(effects)}"
@@ -75,28 +75,28 @@ class Effect:
     malloc: str
     compared: Estimate
     factor: float  # of the medians, above 1 in either direction
-    above: str
-    below: str
+    amount: str
+    where: str
+    than: str
 
 
 def _effects(run: Run, sizes: list[int]) -> dict[str, Effect]:
     """By cause, of the usual malloc."""
-    small, large = bytes_text(sizes[0]), bytes_text(sizes[-1])
     empty, usual, before = (
         {"state": state, "threads": threads}
         for state, threads in (("empty", "ever"), ("resident", "ever"), ("resident", "never"))
     )
     asked = {
-        "of an empty heap": (sizes[0], empty, usual, f"{small} on an empty heap", f"{small} on a resident heap"),
-        "of a first thread": (sizes[-1], usual, before, f"{large} once a thread has existed", f"{large} before"),
+        "of an empty heap": (sizes[0], empty, usual, "On an empty heap", "on a resident heap"),
+        "of a first thread": (sizes[-1], usual, before, "Once a thread has existed", "before"),
     }
     effects = {}
-    for cause, (size, above, below, above_text, below_text) in asked.items():
+    for cause, (size, above, below, where, than) in asked.items():
         libraries = query.mallocs(run, FAMILY)
         high, low = (_by_strategy(run, libraries, bytes=size, **parameters) for parameters in (above, below))
         compared = control.compare(run, high, low)
         malloc = query.malloc_to_name(run, compared)
         if malloc is not None:
             factor = median(high[malloc].times) / median(low[malloc].times)
-            effects[cause] = Effect(malloc, compared[malloc], max(factor, 1 / factor), above_text, below_text)
+            effects[cause] = Effect(malloc, compared[malloc], max(factor, 1 / factor), bytes_text(size), where, than)
     return effects

@@ -31,7 +31,7 @@ def draw(run: Run, look: Look) -> Drawing | None:
     page = Page(run, look, FAMILY)
     for axes in forms.lines(page, *panels, over=scaling.threads_text):
         scaling.guide_cores(page, axes)
-    subtitle = f"Take 64 B and give them back, shared behind a mutex: time per block, log scales{_over_all(run)}"
+    subtitle = f"Take 64 B and give them back: time per block, log scales{_over_all(run)}"
     return page.finish(_title(run), subtitle)
 
 
@@ -51,19 +51,17 @@ def _title(run: Run) -> str:
         costs = query.middles(query.medians(own or shared))
         return f"With {number}, a block costs {phrases.cheapest_and_costliest(costs)}"
     name = next(iter(pooled))
-    left = control.beyond_control(run, pooled)
-    if name in left:
-        mutex = phrases.short_time(median(shared[control.CONTROL].times))
-        cost = f"{phrases.beyond_control([left[name]])} beyond its mutex's {mutex}"
-    else:
-        cost = phrases.short_time(median(shared[name].times))
+    cost = phrases.short_time(median(shared[name].times))
     beside = f"; unshared, {phrases.short_time(median(own[name].times))}" if name in own else ""
-    return f"Shared by {number}, {ARTICLES[name]} costs {cost}{beside}"
+    return f"Shared by {number} behind a mutex, {ARTICLES[name]} costs {cost}{beside}"
 
 
 def _over_all(run: Run) -> str:
-    """The end of the subtitle: every arena and pool beyond the mutex."""
+    """The end of the subtitle: the mutex alone, and every arena and pool beyond it."""
     threads = query.contending(run, query.numbers(run, "threads", FAMILY))
     shared = query.by_strategy(run.series(FAMILY, memory="shared", threads=threads))
     left = list(control.beyond_control(run, {name: shared[name] for name in OWN if name in shared}).values())
-    return f"; arenas and pools beyond it, {phrases.beyond_control(left)}" if len(left) > 1 else ""
+    if not left:
+        return ""
+    mutex = phrases.short_time(median(shared[control.CONTROL].times))
+    return f"; the mutex alone, {mutex}; arenas and pools beyond it, {phrases.beyond_control(left)}"

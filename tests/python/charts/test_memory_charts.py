@@ -120,6 +120,8 @@ def test_the_costliest_walk_of_a_matrix_is_compared_with_its_counterpart() -> No
     assert finding == "By column, 100 × 100 elements cost 5.0 times as much as by row, with a block a row"
     powers = title("matrix", lambda name: 20.0 if name.text == "matrix/one_block/n:1024/by:column" else price(name))
     assert powers == finding
+    in_both = title("matrix", lambda name: 4.0 if name.text == "matrix/one_block/n:100/by:column" else price(name))
+    assert in_both == "By column, 100 × 100 elements cost 4.0 times as much as by row, in one block", "the claim's"
     assert title("matrix", price, keep="one_block/n:100/by:column") == (
         "By column, an element of a matrix of 100 × 100 costs 1.0 ns"
     )

@@ -137,7 +137,7 @@ TITLES = {
     "churn": "Replacing one of 100,000 live blocks costs 60 ns with glibc, 2.5 times as much as with mimalloc",
     "cost_64b": "64 bytes from glibc cost 19 ns more than 64 bytes on the stack",
     "grow": "Growing a block of glibc to 4 MiB by realloc costs 0.50 times growing it by copying",
-    "heap_state": "With glibc, 2 KiB once a thread has existed cost 2.0 times 2 KiB before",
+    "heap_state": "Once a thread has existed, 2 KiB from glibc cost 2.0 times as much as before",
     "large": "64 MiB from glibc cost 6.3 ms, on fresh pages each time; writing them alone, 2.1 ms",
     "latency": "glibc's typical malloc takes 20 ns beyond the timer; one in 10,000 takes 370 ns",
     "many": "64 blocks in a frame cost the same, within the intervals, as one; from glibc, 64 times as much",
