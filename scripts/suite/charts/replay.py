@@ -91,8 +91,9 @@ def _title(run: Run, names: list[str], mallocs: list[str]) -> str:
     call = f"a call of {phrases.plain(malloc)}"
     left = {name: saving for name, saving in savings.items() if phrases.is_left(saving)}
     if savings and not left:
-        number = phrases.count(len(savings), "recorded program")
-        return f"In {number}, a stack would save nothing measurable of {call}"
+        several = f"{len(savings)} recorded programs"
+        where = several if len(savings) > 1 else f"the recorded program {phrases.plain(next(iter(savings)))}"
+        return f"In {where}, a stack would save nothing measurable of {call}"
     name = max(left, key=lambda name: left[name].median) if left else max(costs, key=lambda name: costs[name])
     cost = phrases.beyond_control([beyond[name]]) if name in beyond else phrases.short_time(costs[name])
     if not left:

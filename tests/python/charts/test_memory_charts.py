@@ -112,6 +112,12 @@ def test_pointers_without_their_counterpart_are_not_compared() -> None:
     assert alone == "Through 2 pointers, scattered, a value costs 3.0 ns"
 
 
+def test_a_single_recorded_program_in_which_a_stack_saves_nothing_is_named() -> None:
+    of_each = [title("replay", lambda name: 10.0, keep=keep) for keep in ("recording:json", "")]
+    assert of_each[0] == "In the recorded program json, a stack would save nothing measurable of a call of glibc"
+    assert " recorded programs, a stack would save nothing measurable" in of_each[1]
+
+
 def test_the_costliest_walk_of_a_matrix_is_compared_with_its_counterpart() -> None:
     def price(name: BenchmarkName) -> float:
         return 5.0 if name.text == "matrix/block_a_row/n:100/by:column" else 1.0
