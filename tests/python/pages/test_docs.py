@@ -11,7 +11,7 @@ import pytest
 from suite import charts, claims
 from suite.base.files import write_json
 from suite.commands import readme as command
-from suite.pages import docs
+from suite.pages import docs, report
 from suite.results import numbers
 from suite.results.compact import write_compact
 from suite.results.model import COUNTED_BESIDE, Document
@@ -35,10 +35,11 @@ def dearer(name: str) -> float:
 
 @pytest.fixture
 def few_charts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draws four charts only, since drawing all charts takes seconds."""
+    """Draws four charts only, and no report, since both take seconds."""
     names = ("numbers", "scoped", "churn", "private")
     some = {name: chart for name, chart in charts.charts().items() if name in names}
     monkeypatch.setattr(charts, "charts", lambda: some)
+    monkeypatch.setattr(report, "make", lambda runs: f"the report of {[series.times for series in runs[0].series()]}")
     monkeypatch.setattr(docs, "HERO_LOOKS", {"(prefers-color-scheme: dark)": charts.Look("dark")})
 
 
@@ -165,11 +166,22 @@ def test_a_refresh_takes_a_run_as_the_reference_with_figures_pages_and_report(
     before, after = read_run(measured), read_run(root / docs.REFERENCE_RUN)
     for name, benchmark in before.by_name.items():
         assert after.by_name[name].times == pytest.approx(benchmark.times, rel=1e-4)
-    assert "</html>" in (root / docs.REFERENCE / "report.html").read_text()
+    assert (root / docs.REFERENCE_REPORT).read_text() == report.make([after])
     assert check(root, capsys) == (0, [])
     content = contents(root)
     assert command.main(["--refresh", str(measured)], root) == 0
     assert contents(root) == content
+    assert "report.html" not in capsys.readouterr().out  # it is as it was
+
+
+def test_an_old_report_is_written_anew(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report_file = root / docs.REFERENCE_REPORT
+    fresh = report_file.read_text()
+    report_file.write_text("old")
+    assert check(root, capsys) == (0, [])  # a check would take twice as long
+    assert command.main([], root) == 0
+    assert "refreshed: results/reference/report.html\n" in capsys.readouterr().out
+    assert report_file.read_text() == fresh
 
 
 def without(document: Document, family: str) -> Document:
