@@ -126,6 +126,13 @@ def is_in_view(chromium: Browser, selector: str) -> bool:
     return 0 <= float(chromium.run(top, selector)) < 300
 
 
+def test_an_address_that_names_nothing_shows_the_whole_page(chromium: Browser, page: Path) -> None:
+    for fragment in ("#%", "#nowhere", "#chart=none", "#chapter=none&q="):
+        chromium.open(page, fragment=fragment)
+        assert len(chapters(chromium)) == 2 and chromium.texts(".chips a[aria-current]") == ["All"], fragment
+    assert chromium.complaints() == []
+
+
 def test_an_address_has_chapter_figure_and_search(chromium: Browser, full_page: Path) -> None:
     chromium.open(full_page, fragment="#chapter=allocation&q=64+B+glibc")
     assert chapters(chromium) == ["Allocation"]
@@ -192,9 +199,12 @@ def test_search_understands_sizes(chromium: Browser, page: Path) -> None:
     search(chromium, "bytes:4096/")
     expected = names(chromium)
     assert expected
-    for text in ("4 KiB", "4kb", "4096 B", "4096 bytes"):
+    for text in ("4 KiB", "4kb", "4 K", "4096 B", "4,096 bytes"):
         search(chromium, text)
         assert names(chromium) == expected, text
+    search(chromium, "4k")
+    assert {"home:mmap_4k" in name or "bytes:4096/" in name for name in names(chromium)} == {True}
+    assert len(names(chromium)) > len(expected)  # it is also a word of names
     search(chromium, "chase 1 MiB")
     assert all("bytes:1048576/" in name for name in names(chromium)) and names(chromium)
     assert "“1 MiB” means 1,048,576 bytes" in chromium.texts("#found")[0]
@@ -355,6 +365,13 @@ def test_a_dark_page_is_printed_light_and_whole(chromium: Browser, page: Path) -
     assert background(chromium) == "rgb(255, 255, 255)"
     assert chromium.style(".bar", "display") == "none"
     assert chromium.style(f"{CHART} .plot", "display") == "block"
+    table, folded = "#figures .scroll", f"{CHART} .tools details"
+    assert {chromium.style(selector, "display") for selector in (table, folded, f"{CHART} .tools a")} == {"none"}
+    note = "return getComputedStyle(document.querySelector('.found'), '::after').content"
+    assert "printed where all of it is shown" in chromium.run(note)  # 100 rows of many
+    chromium.run("location.hash = '#q=handoff/glibc'; document.querySelector(arguments[0]).open = true", folded)
+    chromium.wait(lambda: chromium.style(table, "display") == "block")
+    assert chromium.style(folded, "display") == "block"
     printed = base64.b64decode(chromium.command("Page.printToPDF", preferCSSPageSize=True)["data"])
     chromium.media()
     chromium.click("[name=theme][value=auto]")

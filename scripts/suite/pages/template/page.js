@@ -86,7 +86,7 @@ function place_of_address() {
   if (chart && figure_named(chart)) return figure_named(chart);
   if (q) return document.getElementById("figures");
   if (chapter) return document.getElementById("charts");
-  return location.hash.length > 1 ? document.getElementById(decodeURIComponent(location.hash.slice(1))) : null;
+  return document.getElementById(new URLSearchParams(`place=${location.hash.slice(1)}`).get("place")); // %, too, is an address
 }
 
 function go_to_address(behavior) {
@@ -372,15 +372,16 @@ function text_in(kind, value) {
   return `${three_figures(value / scale)}${unit && " "}${unit}`;
 }
 
-// ---- a search: words of a benchmark's name, and sizes as people write them: 64 B, 4 KiB, 1 MB, 64 bytes
-const SIZE = /(?<![\w:.,])(\d+(?:\.\d+)?)\s*([kmgt]?)i?b(?:ytes?)?(?![\w:])/gi;
+// ---- a search: words of a benchmark's name, and sizes as people write them: 64 B, 4 KiB, 1 MB, 64 bytes, 4k
+const SIZE = /(?<![\w:.,])(\d[\d,]*(?:\.\d+)?)\s*(?:([kmgt])i?(b(?:ytes?)?)?|b(?:ytes?)?)(?![\w:])/gi;
 const SIZE_KEYS = "(?:bytes|frame|payload)"; // of the parameters that are the size of what a benchmark uses
 
 function search_for(text) {
   const patterns = [], read = [];
-  const rest = text.replace(SIZE, (written, number, prefix) => {
-    const count = Math.round(Number(number) * 1024 ** " kmgt".indexOf(prefix.toLowerCase() || " "));
-    patterns.push(new RegExp(`/${SIZE_KEYS}:${count}(?=/|$)`));
+  const rest = text.replace(SIZE, (written, number, prefix = "", unit = "") => {
+    const count = Math.round(Number(number.replaceAll(",", "")) * 1024 ** (" kmgt".indexOf(prefix.toLowerCase() || " ")));
+    const as_word = prefix && !unit ? `|${written.replace(".", "\\.")}` : ""; // of home:mmap_4k
+    patterns.push(new RegExp(`/${SIZE_KEYS}:${count}(?=/|$)${as_word}`, "i"));
     if (prefix) read.push(`; “${written}” means ${count.toLocaleString("en")} bytes`);
     return " ";
   });
@@ -571,6 +572,7 @@ function make_table(data) {
     body.append(...next.map(made));
     shown += next.length;
     more.hidden = shown >= rows.length;
+    document.getElementById("figures").classList.toggle("in-part", !more.hidden);
     const left = rows.length - shown;
     more.textContent = `Show ${Math.min(PAGE_OF_ROWS, left)} more of ${left.toLocaleString("en")}`;
   }
