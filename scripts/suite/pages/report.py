@@ -165,7 +165,7 @@ class ReportedRun:
         """Names what is missing."""
         failed = len(self.run.failed)
         missing = [] if self.run.complete else ["it was interrupted, or is still going on"]
-        missing += [f"{phrases.count(failed, 'process')} failed ({summary.few(summary.failed_of(self.run))})"] if failed else []
+        missing += [f"{phrases.count(failed, 'process', 'processes')} failed ({summary.few(summary.failed_of(self.run))})"] if failed else []
         return f"This run is not whole: {'; '.join(missing)}."
 
     @property

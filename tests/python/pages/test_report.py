@@ -172,16 +172,27 @@ def test_chapters_are_in_order_and_an_unknown_one_comes_last(tmp_path: Path) -> 
     assert [chapter.name for chapter in chapters] == ["allocation", "contention", "astrology"]
 
 
+def test_a_chapter_may_have_the_name_of_a_family(tmp_path: Path) -> None:
+    def rename(document: Document) -> None:
+        document["context"]["suite"]["about"]["families"]["handoff"]["chapter"] = "handoff"
+
+    made = report.make([changed(tmp_path, rename)])
+    ids = re.findall(r'<section[^>]*aria-labelledby="([^"]*)"', made)
+    titles = [found[1] for name in ids if (found := re.search(rf'id="{name}">([^<]*)<', made))]
+    assert len(titles) == len(ids) > 4
+    assert len({title.casefold() for title in titles}) == len(titles)  # a screen reader lists them
+
+
 # ---- runs in every state
 
 
 def test_the_page_of_an_incomplete_run_is_marked(tmp_path: Path) -> None:
     def interrupt(document: Document) -> None:
-        failed = [{"family": "scoped", "process": 3, "reason": "crashed with signal 11"}]
+        failed = [{"family": "scoped", "process": process, "reason": "crashed with signal 11"} for process in (3, 4)]
         document["context"]["suite"].update(complete=False, failed=failed)
 
     text = page_of(changed(tmp_path, interrupt)).text
-    assert "it was interrupted, or is still going on; 1 process failed" in text
+    assert "it was interrupted, or is still going on; 2 processes failed" in text
     assert "scoped , process 3: crashed with signal 11" in text
     assert "not whole" not in page_of(synthetic.synthetic(keep=few)).text
 

@@ -460,7 +460,8 @@ function row_of(data, row, unit) {
   const [name, counter, cells, ratios] = row, [family, ...rest] = name.split("/");
   const pieces = rest.flatMap((piece) => ["/", element("wbr"), piece]);
   const title = element("th", { scope: "row" }, family, element("i", {}, ...pieces));
-  if (counter) title.append(" ", element("em", { textContent: counter }));
+  const words = counter.split(/(?<=_)/).flatMap((word) => [word, element("wbr")]);
+  if (counter) title.append(" ", element("em", {}, ...words));
   const made = element("tr", {}, title);
   cells.forEach((cell, side) => {
     const figure = cell && figure_in(cell, row, unit);
