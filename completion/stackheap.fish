@@ -168,7 +168,7 @@ complete -p '*/scripts/program' -l yes -d 'install what is missing without askin
 complete -p '*/scripts/readme' -s h -l help -d 'show this help message and exit'
 complete -p '*/scripts/readme' -l version -d 'show the version and the revision, and exit'
 complete -p '*/scripts/readme' -l check -d 'change nothing'
-complete -p '*/scripts/readme' -l refresh -d 'first make this run the reference, with its report' -r -F
+complete -p '*/scripts/readme' -l refresh -d 'first make this run the reference' -r -F
 complete -p '*/scripts/readme' -l extend -d 'first add the families of this run that the reference lacks' -r -F
 complete -p '*/scripts/report' -s h -l help -d 'show this help message and exit'
 complete -p '*/scripts/report' -l version -d 'show the version and the revision, and exit'
