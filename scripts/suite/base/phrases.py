@@ -9,6 +9,16 @@ from suite.base.text import bytes_text, three_figures, time_text
 from suite.stats.estimates import Difference, Estimate
 
 NO_BREAK = "\u00a0"  # a space at which a line does not break
+LONGEST_TITLE = 105  # letters: two lines of a slide
+
+
+def fitting(*titles: str) -> str:
+    """The first title that is short enough. The last must always be: what it leaves out is in the subtitle or the chart."""
+    return next((title for title in titles if len(title) <= LONGEST_TITLE), titles[-1])
+
+
+def unbroken(text: str) -> str:
+    return text.replace(" ", NO_BREAK)
 
 
 def two_figures(value: float) -> str:

@@ -141,13 +141,16 @@ def _grid_of_several(page: Page, rows: Sequence[_Row], shown: Sequence[OverlaidR
 
 
 def _title_of_several(rows: Sequence[_Row], shown: Sequence[OverlaidRun]) -> str:
-    unlike = sum(not row.alike for row in rows)
-    names = [overlaid.name.replace(" ", phrases.NO_BREAK) for overlaid in shown]
+    """Where the runs differ on a single claim, it is named."""
+    unlike = [row.short for row in rows if not row.alike]
+    names = [phrases.unbroken(overlaid.name) for overlaid in shown]
     subjects = phrases.joined(names) if len(shown) == 2 else f"The {len(shown)} runs"
+    common = f"{len(rows)} common claims" if len(rows) > 1 else "common claim"
     if not unlike:
-        return f"{subjects} agree on all {phrases.count(len(rows), 'common claim')} about memory"
-    share = f"{unlike} of {len(rows)}".replace(" ", phrases.NO_BREAK)
-    return f"{subjects} differ on {share} common {'claim' if len(rows) == 1 else 'claims'} about memory"
+        return f"{subjects} agree on {'all' if len(rows) > 1 else 'the only'} {common} about memory"
+    share = f"{len(unlike)}{phrases.NO_BREAK}of{phrases.NO_BREAK}" if len(rows) > 1 else "the only "
+    title = f"{subjects} differ on {share}{common}"
+    return phrases.fitting(*([f"{title}: {unlike[0]}"] if len(unlike) == 1 else []), f"{title} about memory")
 
 
 OVERLAY = draw_several

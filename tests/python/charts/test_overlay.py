@@ -17,11 +17,11 @@ import pytest
 
 from suite import charts
 from suite.base.files import write_json
+from suite.base.phrases import LONGEST_TITLE
 from suite.charts import claims as chart_of_claims
 from suite.charts.across import finding, overlay
 from suite.charts.across.finding import Finding
 from suite.charts.kit import marks, several_runs
-from suite.charts.kit.frame import LONGEST_TITLE
 from suite.claims import DOES_NOT_HOLD, HOLDS, UNDECIDED
 from suite.commands import plot
 from suite.results.model import Account, Benchmark, Run, labelled
@@ -135,6 +135,21 @@ def test_few_runs_of_many_and_many_runs_of_few_have_room(runs: int, strategies: 
     for name in ("cost_64b", "handoff", "claims"):
         drawing = overlay.draw(machines(runs, strategies - 2), name)
         assert drawing is not None and list(faults_of_layout(drawing)) == []
+
+
+def test_many_rows_have_two_panels_on_a_slide_and_one_on_paper() -> None:
+    run = synthetic.synthetic(mallocs=15, noise=exact, keep=lambda name: name.startswith("scoped/"))
+    runs = [priced(run, times(1 + 0.3 * place), host_name=host) for place, host in enumerate(HOSTS)]
+    slide, paper = (overlay.draw(runs, "cost_64b", charts.Look("light", size)) for size in ("talk", "paper"))
+    assert slide is not None and paper is not None and slide.cells != ()
+    assert {(cell.row, cell.column, cell.text) for cell in slide.cells} == {
+        (cell.row, cell.column, cell.text) for cell in paper.cells
+    }
+    rows = [[text.get_text() for text in axes.get_yticklabels()] for axes in slide.figure.axes]
+    number = len({cell.row for cell in slide.cells})
+    assert number > overlay.MOST_ROWS and [len(names) for names in rows] == [math.ceil(number / 2), number // 2]
+    assert not set(rows[0]) & set(rows[1]) and list(faults_of_layout(slide)) == []
+    assert len(paper.figure.axes) == 1
 
 
 def test_the_theme_does_not_change_the_layout() -> None:
@@ -263,7 +278,7 @@ def test_no_title_is_a_ratio_of_figures_that_are_mostly_their_control() -> None:
     average = found("cost_64b", run, costlier)
     assert average.title == "otto allocates 64 B in 0.50 times the time of emma, on average"
     assert re.fullmatch(r"over 5 of 6 strategies, 0\.50 times", average.details[0])
-    assert average.details[1] == "the others are mostly the control: stack array (30 ns more with emma)"
+    assert average.details[1] == "the others, mostly the control: stack array (30 ns more with emma)"
     run = with_control_of(0.9)("otto")
     of_controls = found("cost_64b", run, priced(run, times(2.0), host_name="emma"))
     assert of_controls.title == "No measurable difference in the cost of 64 B between otto and emma"
@@ -291,7 +306,7 @@ def test_an_average_of_which_few_strategies_are_part_is_not_the_title() -> None:
     _, emma = pair(lambda name: 1.25 if "/jemalloc/" in name else 1.0)
     assert title("cost_64b", otto, emma) == "The cost of 64 B differs only for jemalloc (25 % more with emma)"
     ida = priced(otto, lambda name: 1.0, host_name="ida")
-    assert found("cost_64b", otto, ida, emma).details[1] == "most between emma and otto, of 3 runs"
+    assert found("cost_64b", otto, ida, emma).details[1] == "most between emma and otto"
 
 
 def test_a_slight_difference_is_no_finding() -> None:
@@ -305,9 +320,9 @@ def test_of_several_runs_the_fastest_is_held_against_the_slowest() -> None:
     for order in itertools.permutations((otto, emma, ida)):
         finding = found("cost_64b", *order)
         assert finding.title == "otto allocates 64 B in 0.25 times the time of ida, on average"
-        assert finding.details[0] == "the fastest and the slowest of 3 runs"
+        assert finding.details[0] == "fastest and slowest of 3 runs"
     blocks = found("overhead", otto, emma, ida)
-    assert blocks.details == ["the least and the most of 3 runs"] and "0.25 times the memory of ida" in blocks.title
+    assert blocks.details == ["least and most of 3 runs"] and "0.25 times the memory of ida" in blocks.title
 
 
 def test_the_title_states_differences_that_cancel_on_average() -> None:
@@ -339,8 +354,13 @@ def test_the_title_counts_the_claims_with_different_verdicts() -> None:
         return chart_of_claims._title_of_several(rows, runs).translate(PLAIN)
 
     assert title_of([same] * 2, [otto, emma]) == "otto and emma agree on all 2 common claims about memory"
-    assert title_of([other, same], [otto, emma]) == "otto and emma differ on 1 of 2 common claims about memory"
-    assert title_of([open_in_one], [otto, emma, ida]) == "The 3 runs agree on all 1 common claim about memory"
+    assert title_of([other] * 2 + [same], [otto, emma]) == "otto and emma differ on 2 of 3 common claims about memory"
+    assert title_of([same, other], [otto, emma]) == "otto and emma differ on 1 of 2 common claims: b"
+    assert title_of([open_in_one], [otto, emma, ida]) == "The 3 runs agree on the only common claim about memory"
+    assert title_of([other], [otto, emma]) == "otto and emma differ on the only common claim: b"
+    longest = [replace(overlaid, name=label) for overlaid, label in zip((otto, emma), LABELS)]
+    long = [replace(other, short="the heap ends with the memory"), *[same] * 20]
+    assert all(label in title_of(long, longest) for label in LABELS) and len(title_of(long, longest)) <= LONGEST_TITLE
 
 
 def test_more_comparisons_widen_the_intervals() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from suite import charts
+from suite.base.phrases import LONGEST_TITLE
 from suite.charts.across import trend
-from suite.charts.kit.frame import LONGEST_TITLE
 from suite.history.check import Change, EarlyWarning, JudgedSeries
 from suite.history.store import Entry
 from suite.results.metrics import TIME, Metric

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from suite import charts
 from suite.base.errors import BadInput
+from suite.base.phrases import LONGEST_TITLE
 from suite.charts.across import change
-from suite.charts.kit.frame import LONGEST_TITLE
 from suite.commands import compare
 from suite.gate import two_files
 from suite.gate.comparison import (

@@ -70,7 +70,7 @@ MOST_NUMBERS = 4
 def reason_not_to_say(finding: str, most_numbers: int = MOST_NUMBERS) -> str:
     """Why a speaker cannot say the title aloud; empty if nothing is against it."""
     numbers = re.findall(r"\d[\d,.]*", finding)
-    if len(finding) > frame.LONGEST_TITLE:
+    if len(finding) > phrases.LONGEST_TITLE:
         return f"{len(finding)} letters: {finding}"
     return f"{len(numbers)} numbers: {finding}" if len(numbers) > most_numbers else ""
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from suite.base import phrases
-from suite.charts.kit.frame import LONGEST_TITLE
 from suite.charts.kit.several_runs import Key, Overlay, PerProcess, Times
 from suite.results import control
 from suite.stats.estimates import CONFIDENCE, Estimate, estimate_difference, estimate_ratio, median
@@ -145,10 +144,10 @@ class _Compared:
     # ---- in words
 
     def on_average(self, average: _Average) -> Finding:
-        overlay, less, more = self.overlay, _unbroken(self.names[average.less]), _unbroken(self.names[average.more])
+        overlay, less, more = self.overlay, phrases.unbroken(self.names[average.less]), phrases.unbroken(self.names[average.more])
         end = ", on average" if len(self.averaged) > 1 else ""
         rest = f"{_share(average.ratio.median, overlay.measure)} {more}{end}"
-        title = _fitting(f"{less} {overlay.does} {rest}", f"{less} takes {rest}")
+        title = phrases.fitting(f"{less} {overlay.does} {rest}", f"{less} takes {rest}")
         return Finding(title, list(filter(None, (self._extent(average), self._range(average), self._left_out()))))
 
     def in_some(self) -> Finding:
@@ -156,7 +155,7 @@ class _Compared:
         some = self._some(self.differences)
         only = 2 * number < len(self.common)
         verb = "differs" if number == 1 else "differ"
-        title = _fitting(
+        title = phrases.fitting(
             f"{_sentence(self.overlay.quantity)} differs {'only ' if only else ''}for {some}",
             f"{_sentence(f'only {some}' if only else some)} {verb}",
         )
@@ -164,29 +163,29 @@ class _Compared:
         ends = f"{self.names[most.more]} and {self.names[most.less]}"
         return Finding(title, [
             *([f"{number} of {len(self.common)} {self.overlay.keys} {verb}"] if len(self.common) > 1 else []),
-            *([f"most between {ends}, of {len(self.names)} runs"] if len(self.names) > 2 else []),
+            *([f"most between {ends}"] if len(self.names) > 2 else []),
         ])  # fmt: skip
 
     def in_none(self) -> Finding:
-        names = [_unbroken(name) for name in self.names.values()]
+        names = [phrases.unbroken(name) for name in self.names.values()]
         between = f"between {phrases.joined(names)}" if len(names) == 2 else f"among the {len(names)} runs"
         form = "No measurable difference"
-        return Finding(_fitting(f"{form} in {self.overlay.quantity} {between}", f"{form} {between}"))
+        return Finding(phrases.fitting(f"{form} in {self.overlay.quantity} {between}", f"{form} {between}"))
 
     def _some(self, differences: Sequence[_Difference]) -> str:
         """`thread local (2.7 ns more with GCC 12) and 2 others`: the figure that differs most, and how many others."""
         most = _most(differences)
         others = len({difference.key for difference in differences}) - 1
         more = f"{phrases.short_time(most.ns)} more" if most.of_control else phrases.more_or_less(most.ratio)
-        some = f"{_unbroken(self._text(most.key))} ({more} with {_unbroken(self.names[most.more])})"
+        some = f"{phrases.unbroken(self._text(most.key))} ({more} with {phrases.unbroken(self.names[most.more])})"
         return f"{some} and {phrases.count(others, 'other')}" if others else some
 
     def _extent(self, average: _Average) -> str:
         if len(self.names) == 2:
             return ""
-        extremes = "the fastest and the slowest" if self.overlay.measure == "time" else "the least and the most"
+        extremes = "fastest and slowest" if self.overlay.measure == "time" else "least and most"
         whole = (average.less, average.more) == (self.averages[0].less, self.averages[-1].more)
-        return f"{extremes if whole else 'the most different'} of {len(self.names)} runs"
+        return f"{extremes if whole else 'most different'} of {len(self.names)} runs"
 
     def _range(self, average: _Average) -> str:
         """From the least to the highest ratio of the figures in the average."""
@@ -201,7 +200,7 @@ class _Compared:
         if len(self.averaged) == len(self.common):
             return ""
         differing = [difference for difference in self.differences if difference.key not in self.averaged]
-        return f"the others are mostly the control{f': {self._some(differing)}' if differing else ''}"
+        return f"the others, mostly the control: {self._some(differing) if differing else 'no measurable difference'}"
 
     def _text(self, key: Key) -> str:
         return self.overlay.over(float(key)) if self.overlay.over else phrases.plain(str(key))
@@ -243,15 +242,6 @@ def _share(ratio: float, measure: str) -> str:
     if ratio < 0.945:
         return f"{phrases.two_figures(ratio)}{phrases.NO_BREAK}times the {measure} of"
     return f"{phrases.two_figures(100 * (1 - ratio))}{phrases.NO_BREAK}% less {measure} than"
-
-
-def _fitting(*titles: str) -> str:
-    """The first that is short enough. The last leaves out what the subtitle says too: it always is."""
-    return next((title for title in titles if len(title) <= LONGEST_TITLE), titles[-1])
-
-
-def _unbroken(name: str) -> str:
-    return name.replace(" ", phrases.NO_BREAK)
 
 
 def _sentence(text: str) -> str:

@@ -5,7 +5,9 @@ The OVERLAY of a chart's own file says which figures; `draw` draws them in the c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from suite import charts
@@ -19,6 +21,8 @@ from suite.results.caches import caches_of
 from suite.results.model import Run
 from suite.results.run_names import names_of, other_differences
 from suite.stats.estimates import Estimate, estimate_median
+
+MOST_ROWS = 12  # in a panel of a slide
 
 
 def names() -> list[str]:
@@ -127,8 +131,17 @@ def _draw_rows(
     ]
     columns_of_all = [column for panel in panels for column in panel.columns]
     rows = forms.figures_of_rows(reversed(columns_of_all))
-    forms.dots(page, forms.cheapest_first(rows), *panels)
+    ordered = forms.cheapest_first(rows)
+    forms.dots(page, ordered, *_in_halves(page.look, panels, ordered))
     return ""
+
+
+def _in_halves(look: Look, panels: Sequence[forms.RowsPanel], rows: Sequence[str]) -> Sequence[forms.RowsPanel]:
+    """A slide is wide: a single panel of many rows becomes two panels beside each other, the cheap rows and the others."""
+    if len(panels) > 1 or len(rows) <= MOST_ROWS or look.sheet.width < look.sheet.height:
+        return panels
+    half = math.ceil(len(rows) / 2)
+    return [replace(panel, rows=part) for panel in panels for part in (rows[:half], rows[half:])]
 
 
 def _draw_lines(

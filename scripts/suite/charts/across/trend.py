@@ -11,7 +11,7 @@ import matplotlib
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator
 
 from suite.base import phrases
-from suite.charts.kit.frame import LONGEST_TITLE, Drawing, LegendEntry, Look, Page, styled
+from suite.charts.kit.frame import Drawing, LegendEntry, Look, Page, styled
 from suite.charts.kit.marks import QUIET
 from suite.history import check, store, view
 from suite.history.check import Change, JudgedSeries
@@ -61,7 +61,7 @@ def _signed(text: str) -> str:
 def title(series: JudgedSeries) -> str:
     """The state of the series, which `check` and the terminal's `trend` tell too. A long name is cut."""
     finding, name = _finding(series), series.name.partition(" ")[0]
-    room = min(_LONGEST_NAME, LONGEST_TITLE - len(f": {finding}"))
+    room = min(_LONGEST_NAME, phrases.LONGEST_TITLE - len(f": {finding}"))
     return f"{name if len(name) <= room else f'{name[: room - 1]}…'}: {finding}"
 
 

@@ -83,6 +83,7 @@ class RowsPanel:
     columns: Sequence[Column]
     axis: Scale = Scale()
     joined: bool = False  # a line from the first column's point to the last's, in each lane and style
+    rows: Sequence[str] = ()  # its own, where the panels have not the same rows
 
 
 def figures_of_rows(columns: Iterable[Column]) -> dict[str, Estimate]:
@@ -101,28 +102,29 @@ def dots(
     valued: bool = False,
     colour_of: Callable[[str], Mark] | None = None,
 ) -> list[Any]:
-    """Draws a row for each name, from top to bottom, in panels side by side. Panels with equal axes have equal limits.
+    """Draws a row for each name, from top to bottom, in panels side by side. Panels with equal axes and rows have equal
+    limits.
 
     `valued`: each figure is written beside its point.
     """
     all_axes = page.panels(*(panel.title for panel in panels), height=len(rows) * _row_height(panels, valued))
     for axes, panel in zip(all_axes, panels):
-        same_axis = [column for sibling in panels if sibling.axis == panel.axis for column in sibling.columns]
-        limits = _limits(
-            panel.axis, [column.values[row] for column in same_axis for row in rows if row in column.values]
-        )
+        own = panel.rows or rows
+        alike = [sibling for sibling in panels if (sibling.axis, sibling.rows) == (panel.axis, panel.rows)]
+        figures = [column.values for sibling in alike for column in sibling.columns]
+        limits = _limits(panel.axis, [values[row] for values in figures for row in own if row in values])
         _value_axis(page, axes.xaxis, panel.axis, limits, _panel_width(page, len(panels)))
         axes.set_xlim(limits)
-        axes.set_ylim(len(rows) - 0.5, -0.5)
-        names = [page.name(row) for row in rows] if axes is all_axes[0] or page.look.sheet.is_narrow else [""] * len(rows)
-        axes.yaxis.set_major_locator(FixedLocator(range(len(rows))))
-        axes.yaxis.set_major_formatter(FixedFormatter(names))
-        _stripe(page, axes, len(rows))
+        axes.set_ylim(len(own) - 0.5, -0.5)
+        is_named = axes is all_axes[0] or panel.rows or page.look.sheet.is_narrow
+        axes.yaxis.set_major_locator(FixedLocator(range(len(own))))
+        axes.yaxis.set_major_formatter(FixedFormatter([page.name(row) if is_named else "" for row in own]))
+        _stripe(page, axes, len(own))
         if panel.joined:
-            _join(axes, rows, panel, colour_of or page.mark, page.look)
+            _join(axes, own, panel, colour_of or page.mark, page.look)
         for column in panel.columns:
-            _column(page, axes, rows, column, panel, valued, colour_of or page.mark)
-            page.cells.extend(_cells_of_column(page, rows, column, panel))
+            _column(page, axes, own, column, panel, valued, colour_of or page.mark)
+            page.cells.extend(_cells_of_column(page, own, column, panel))
     return all_axes
 
 

@@ -30,7 +30,6 @@ from suite.stats.estimates import Estimate
 
 STYLE = Path(__file__).with_name("suite.mplstyle")
 _GAP, _LINE, _KEY_LINE = 14.0, 1.22, 1.4  # points, heights of a letter
-LONGEST_TITLE = 105  # letters: two lines of a slide
 _MOST_LINES = 4  # of a text
 _PAGE = {"light": "#ffffff", "dark": "#14161a"}
 _GRID = {"light": "#e3e6ea", "dark": "#2b3038"}
@@ -309,7 +308,13 @@ class Page:
         return lines
 
     def _cut(self, text: str, **font: Any) -> list[str]:
-        """Cuts a text that no font size makes fit (a hostile name, a machine of many parts) with an ellipsis."""
+        """Cuts a text that no font size makes fit (a hostile name, a machine of many parts) with an ellipsis: the last words,
+        or else each line."""
+        whole_words = text
+        while " " in whole_words:
+            whole_words = whole_words.rpartition(" ")[0].rstrip(" ;,:")
+            if fitted := self._fitted(f"{whole_words}…", _MOST_LINES, **font):
+                return fitted
         lines = []
         for line in text.split("\n"):
             short = line
