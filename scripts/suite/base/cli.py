@@ -73,10 +73,18 @@ class OneLineParser(argparse.ArgumentParser):
     ) -> argparse.Namespace:
         options, unknown = self.parse_known_args(args, namespace)
         if unknown:
-            known = [name for parser in self._parsers_for(options) for name in parser._option_string_actions]
-            guess = did_you_mean(unknown[0].partition("=")[0], known) if unknown[0].startswith("--") else ""
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{guess}")
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{self._meant(unknown[0], options)}")
         return options
+
+    def _meant(self, word: str, options: argparse.Namespace) -> str:
+        """The option like this word, or the option that takes it: smoke is a --profile."""
+        known = {
+            name: action for parser in self._parsers_for(options) for name, action in parser._option_string_actions.items()
+        }
+        if word.startswith("--"):
+            return did_you_mean(word.partition("=")[0], list(known))
+        takes_it = [name for name, action in known.items() if word in (action.choices or ())]
+        return f"; did you mean {takes_it[0]} {word}?" if takes_it else ""
 
     def _parsers_for(self, options: argparse.Namespace) -> list[argparse.ArgumentParser]:
         """This parser and that of the chosen sub-command."""

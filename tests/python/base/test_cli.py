@@ -140,6 +140,8 @@ def test_help_fits_the_terminal_and_names_are_whole(monkeypatch: pytest.MonkeyPa
         (history.main, ["chek"], "invalid choice: 'chek'; did you mean check? (choose from 'add', "),
         (history.main, ["check", "--alow-short"], "--alow-short; did you mean --allow-short?"),
         (history.main, ["list", "--alow-short"], "unrecognized arguments: --alow-short (--help"),
+        (run.main, ["smoke"], "unrecognized arguments: smoke; did you mean --profile smoke? (--help"),
+        (run.main, ["smokes"], "unrecognized arguments: smokes (--help"),
     ],
 )
 def test_a_wrong_word_is_answered_with_the_word_that_was_probably_meant(
