@@ -187,6 +187,8 @@ def test_the_footer_names_each_machine_and_its_caches() -> None:
         drawing.caption
     )
     assert "dotted: each run's caches" in drawing.caption
+    (machine,) = several_runs._machines(several_runs.named([usual()] * 3), with_caches=False)
+    assert machine == "All runs: unknown processor, 2 cores"
     alike = overlay.draw(pair(lambda name: 2.0), "chase")
     assert alike is not None and "otto, emma: unknown processor, 2 cores" in alike.caption
     assert any(text.get_text() == "L2 2 MiB" for text in texts(alike)) and "dotted" not in alike.caption

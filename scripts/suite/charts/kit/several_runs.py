@@ -174,5 +174,5 @@ def _machines(shown: Sequence[OverlaidRun], with_caches: bool = True) -> list[st
         facts += [caches] if with_caches and (caches := reported_text(overlaid.run)) else []
         names_of_facts.setdefault(", ".join(facts) or "unknown machine", []).append(overlaid.name)
     if len(names_of_facts) == 1 and len(shown) > 2:
-        return [f"all runs: {machine}" for machine in names_of_facts]
+        return [f"All runs: {machine}" for machine in names_of_facts]
     return [f"{', '.join(names)}: {machine}" for machine, names in names_of_facts.items()]
