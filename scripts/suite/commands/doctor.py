@@ -22,7 +22,7 @@ def make_parser() -> OneLineParser:
     parser = OneLineParser(
         prog=PROGRAM,
         description="Shows how fit this machine is to measure, how that affects results, and how to change it. Changes "
-        "nothing itself.",
+        "no setting itself.",
         epilog="Exit codes: 0 on success, 2 bad input or the program cannot be built.",
     )
     parser.add_argument(
