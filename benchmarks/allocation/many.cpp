@@ -88,7 +88,7 @@ const family many({
                   "frame gets the blocks that the frame before gave back, still in the cache.",
     .operations = {{"many/witness/count:8/taken:apart",
                     {{"mallocs", 8}, {"frees", 8}, {"bytes", 8 * 64}, {"frees_down", 7}, {"wrong_frees", 0}}, 16},
-                   {.benchmark = "many/small_buffer/count:8/taken:together", .notes = blocks_of(8 * 64, 1), .calls = 2,
+                   {.benchmark = "many/small_buffer/count:8/taken:together", .notes = blocks_of(8UL * 64, 1), .calls = 2,
                     .preload = true}},
     .least_times = {{"many/(stack_array|alloca|thread_local|none)/.*taken:together", 0.5}},
 }, [](benchmark_registry& registry) {

@@ -186,9 +186,9 @@ const family recursion({
                   "heap_fresh makes a vector for every walk and lets it grow, as most programs do: whether its "
                   "large blocks are mapped anew each time depends, with glibc, on the blocks freed before (its mmap "
                   "threshold moves). Deep trees are walked on a thread whose stack is large enough.",
-    .operations = {{.benchmark = "recursion/shape:chain/depth:100/frame:64/by:heap_kept", .notes = blocks_of(8 * 80, 0),
+    .operations = {{.benchmark = "recursion/shape:chain/depth:100/frame:64/by:heap_kept", .notes = blocks_of(8UL * 80, 0),
                     .preload = true},
-                   {.benchmark = "recursion/shape:chain/depth:100/frame:64/by:heap_fresh", .notes = blocks_of(8 * 80, 0.01),
+                   {.benchmark = "recursion/shape:chain/depth:100/frame:64/by:heap_fresh", .notes = blocks_of(8UL * 80, 0.01),
                     .preload = true}},
     .least_times = {{"recursion/.*by:loop", 0.3}, {"recursion/.*by:(calls|heap_kept|heap_fresh)", 1}},
 }, [](benchmark_registry& registry) {
