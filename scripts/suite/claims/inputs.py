@@ -29,7 +29,7 @@ def need(run: Run, name: str) -> Benchmark:
     benchmark = run.get(name)
     if benchmark is None:
         failed = run.by_name.get(name)
-        raise CannotJudge(f"{name} has no time ({failed.errors[0]})" if failed else f"the run has no {name}")
+        raise CannotJudge(f"the run has no time of {name} ({failed.errors[0]})" if failed else f"the run has no {name}")
     return benchmark
 
 

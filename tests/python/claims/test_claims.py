@@ -459,7 +459,7 @@ def test_a_claim_names_the_default_malloc_that_has_no_time(tmp_path: Path) -> No
     figures = scoped("first", stack_array={64: 2}, glibc={64: 0}, mimalloc={64: 2})
     judged_claim = verdict_of("stack-is-faster", make_run(tmp_path, figures))
     assert judged_claim.verdict == NOT_MEASURED
-    assert judged_claim.gist == "Scoped/glibc/bytes:64/touch:first has no time (its time is not positive)."
+    assert judged_claim.gist == "The run has no time of scoped/glibc/bytes:64/touch:first (its time is not positive)."
 
 
 def test_a_sentence_names_the_mallocs_and_the_ratios(tmp_path: Path) -> None:
