@@ -18,7 +18,10 @@ FAMILY, HOME = "chase", "heap"
 WINDOW = "window"  # the parameter of a walk that stays in so many pages at a time
 WINDOW_TEXT = "4,096 loads in 64 pages, then in others"
 
-BELOW = 2  # the set of a level is at least so many times the level below, which then holds at most half of it
+BELOW = 2  # a level shows in a set of at least so many times the level below, which then holds at most half of it
+# The time of a level is that of a set of so many times the level below. A walk comes back to each line in a new random order:
+# at a half (BELOW), the level below has still kept a line in one load of six, at a quarter in one of thirty.
+CLEAR = 4
 FLAT = 1.3  # the next larger set costs at most so many times as much
 NEAR = 0.5  # of memory's time: a level costs less
 
@@ -29,7 +32,7 @@ class Level:
 
     name: str  # L1, L2 or L3
     reported: int  # bytes, by the system
-    size: int  # of the set whose time is that of the level
+    size: int  # of the set whose time is that of the level: CLEAR, where the level holds such a set
     end: int  # the largest measured set that the level holds
     is_whole: bool  # no measured set that is smaller than the reported size is larger than the end
 
@@ -142,7 +145,7 @@ def caches_in(curve: Mapping[int, float], reported: list[tuple[str, int]]) -> Ca
         held = known.get(name, 0)
         size = next((size for size in sizes if BELOW * below <= size <= held // 2), None) if below_is_known else None
         if size is not None and _is_flat(curve, size) and curve[size] < NEAR * curve[largest]:
-            shown.append((name, held, size))
+            shown.append((name, held, _clear_of(below, curve, size, held)))
         elif held:
             hidden.append(Hidden(name, held, size))
         below_is_known, below = bool(held), held
@@ -152,6 +155,12 @@ def caches_in(curve: Mapping[int, float], reported: list[tuple[str, int]]) -> Ca
         for (name, held, size), after_it in zip(shown, beyond)
     )
     return Caches(levels, tuple(hidden), BELOW * max(size for _, size in reported))
+
+
+def _clear_of(below: int, curve: Mapping[int, float], size: int, held: int) -> int:
+    """The set that the level below holds only a small part of, if it still costs about as much as the smaller set."""
+    clear = next((larger for larger in curve if CLEAR * below <= larger <= held // 2), size)
+    return clear if curve[clear] <= FLAT * curve[size] else size
 
 
 def _is_flat(curve: Mapping[int, float], size: int) -> bool:

@@ -31,7 +31,7 @@ def steps(*steps_of: tuple[int, float], memory: float = 100.0) -> dict[int, floa
 def test_a_guest_has_less_of_the_last_cache_than_the_system_reports() -> None:
     caches = caches_in(GUEST, REPORTED)
     assert shown(caches) == {
-        "L1": (4 * KIB, 32 * KIB), "L2": (64 * KIB, 512 * KIB), "L3": (2 * MIB, 8 * MIB)
+        "L1": (4 * KIB, 32 * KIB), "L2": (128 * KIB, 512 * KIB), "L3": (4 * MIB, 8 * MIB)
     }  # fmt: skip
     assert caches.text == "of the 32 MiB L3 that the system reports, about 8 MiB are yours"
     assert [label for _, label in caches.guides] == ["L1 32 KiB", "L2 1 MiB", "L3 8 MiB"]
@@ -46,7 +46,7 @@ def test_the_machine_of_the_textbook_has_what_it_reports() -> None:
     caches = caches_of(run)
     assert [level.name for level in caches.levels] == ["L1", "L2", "L3"] and not caches.text and not caches.hidden
     assert caches.named(chased(run)) == {
-        "the L1 cache": 4 * KIB, "the L2 cache": 256 * KIB, "the L3 cache": 4 * MIB, "memory": 256 * MIB
+        "the L1 cache": 4 * KIB, "the L2 cache": 256 * KIB, "the L3 cache": 16 * MIB, "memory": 256 * MIB
     }  # fmt: skip
 
 
@@ -66,6 +66,18 @@ def test_walks_in_windows_are_not_walks_through_all_pages() -> None:
     assert {walk.times[0] > 90.0 for size, walk in chased(run).items() if size > 32 * MIB} == {True}
     assert "window" not in chased_by_home(run, 64 * MIB)["heap"].name.parameters
     assert list(chased(run, "sequential")) == list(chased(run))
+
+
+def test_the_time_of_a_level_is_not_mixed_with_that_of_the_level_below() -> None:
+    """Half as large as the set, the level below keeps a sixth of it from walk to walk; a quarter as large, a thirtieth."""
+    assert shown(caches_in(GUEST, REPORTED))["L2"][0] == 128 * KIB  # 3.8 ns; a walk in one order costs that at 64 KiB too
+    half_gone = GUEST | {3 * MIB: 13.5, 4 * MIB: 17.0}  # 4 MiB is no longer in a cache of which so much is taken
+    assert shown(caches_in(dict(sorted(half_gone.items())), REPORTED))["L3"][0] == 2 * MIB
+    near = {size: ns for size, ns in GUEST.items() if size not in (64 * KIB, 128 * KIB)}
+    near |= {48 * KIB: 2.9, 96 * KIB: 3.7, 512 * KIB: 4.5}  # of 48 KiB, the first level keeps two thirds: that is no set of L2
+    assert shown(caches_in(dict(sorted(near.items())), REPORTED))["L2"][0] == 512 * KIB
+    few = {size: ns for size, ns in GUEST.items() if size not in (128 * KIB, 512 * KIB)} | {96 * KIB: 3.6}
+    assert shown(caches_in(dict(sorted(few.items())), REPORTED))["L2"][0] == 64 * KIB
 
 
 @pytest.mark.parametrize(
