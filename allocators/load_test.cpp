@@ -179,7 +179,7 @@ malloc_library row_here(const malloc_load& loaded, bool tested) {
 
 void send(int answer, const std::vector<std::string>& parts) {
   std::string text;
-  for (const std::string& part : parts) text.append(part.c_str()).push_back('\0');
+  for (const std::string& part : parts) text.append(part, 0, part.find('\0')).push_back('\0');
   if (::write(answer, text.data(), text.size()) != static_cast<ssize_t>(text.size())) ::_exit(1);
 }
 

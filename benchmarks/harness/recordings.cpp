@@ -36,7 +36,7 @@ recording_request parse_recording_request(std::string_view text) {
   };
   const auto equals = text.find('=');
   if (equals == std::string_view::npos) throw refuse("it has no '='");
-  const recording_request request{std::string(text.substr(0, equals)), std::string(text.substr(equals + 1))};
+  recording_request request{std::string(text.substr(0, equals)), std::string(text.substr(equals + 1))};
   if (!is_plain_name(request.name))
     throw refuse("the name may have only a-z, 0-9, '_', '.' and '-'");
   if (request.file.empty()) throw refuse("it names no file");

@@ -266,7 +266,7 @@ extent survey(std::span<const std::byte> file, const decoding& chosen) { return 
 
 extent decode(std::span<const std::byte> file, const decoding& chosen, const std::function<operation*(std::uint64_t)>& room) {
   first_reading first(file, chosen);
-  second_reading(file, chosen, first, room(first.whole.operations));
+  [[maybe_unused]] const second_reading decoded(file, chosen, first, room(first.whole.operations));
   return first.whole;
 }
 

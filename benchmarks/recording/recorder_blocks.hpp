@@ -20,7 +20,7 @@ class block_name {
 
   constexpr block_name() = default;
   constexpr block_name(std::uint32_t thread, std::uint64_t number)
-      : value_((std::uint64_t{thread} + 1) << number_bits | number) {}
+      : value_((thread + std::uint64_t{1}) << number_bits | number) {}
   explicit operator bool() const { return value_ != 0; }
   std::uint32_t thread() const { return static_cast<std::uint32_t>(value_ >> number_bits) - 1; }
   std::uint64_t number() const { return value_ & (most_numbers - 1); }

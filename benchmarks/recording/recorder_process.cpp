@@ -1,5 +1,4 @@
 // How does a process begin, fork, become another program and end? These are the moments at which the recorder must act.
-#include <alloca.h>
 #include <dlfcn.h>
 #include <pthread.h>
 #include <sys/syscall.h>
@@ -81,7 +80,7 @@ void end_by_quick_exit() { end_recording(ending::quick_exit); }
   // The first functions that are to be called at the end, so they are called last: after all destructors of the program and
   // of its libraries. The first belongs to no library, or it would be called with the destructors of this library.
   ::__cxa_atexit(end_by_exit, nullptr, nullptr);
-  ::at_quick_exit(end_by_quick_exit);
+  static_cast<void>(::at_quick_exit(end_by_quick_exit));
   lock();
   if (!open_file()) recording_now.store(false, std::memory_order_relaxed);
   unlock();
@@ -188,13 +187,13 @@ void put_words(char** words, const char* first, va_list rest) {
 using namespace stackheap::recorder;
 
 // The words of execl and its like, as execv takes them.
-#define STACKHEAP_WORDS(words, first, rest)                                                     \
-  va_list rest;                                                                                 \
-  va_start(rest, first);                                                                        \
-  const std::size_t words##_count = words_in(first, rest);                                      \
-  va_end(rest);                                                                                 \
-  const auto words = static_cast<char**>(::alloca((words##_count + 1) * sizeof(char*)));        \
-  va_start(rest, first);                                                                        \
+#define STACKHEAP_WORDS(words, first, rest)                                                        \
+  va_list rest;                                                                                    \
+  va_start(rest, first);                                                                           \
+  const std::size_t words##_count = words_in(first, rest);                                         \
+  va_end(rest);                                                                                    \
+  char** const words = static_cast<char**>(__builtin_alloca((words##_count + 1) * sizeof(char*))); \
+  va_start(rest, first);                                                                           \
   put_words(words, first, rest)
 
 extern "C" {

@@ -18,12 +18,11 @@ namespace {
 std::span<const std::byte> bytes_in(const std::string& text) { return {reinterpret_cast<const std::byte*>(text.data()), text.size()}; }
 
 struct decoded {
-  explicit decoded(const std::string& file, const decoding& chosen = {}) {
-    whole = decode(bytes_in(file), chosen, [&](std::uint64_t count) {
-      operations.resize(count);
-      return operations.data();
-    });
-  }
+  explicit decoded(const std::string& file, const decoding& chosen = {})
+      : whole(decode(bytes_in(file), chosen, [this](std::uint64_t count) {
+          operations.resize(count);
+          return operations.data();
+        })) {}
 
   /// The operations of a lane as words: `malloc 3 100` is slot and bytes.
   std::vector<std::string> calls(std::uint32_t lane = 0) const { return words(whole.of_lane[lane].begin, whole.of_lane[lane].end); }
