@@ -179,7 +179,7 @@ std::string no_version(const malloc_load&, std::string_view) { return ""; }
 
 std::string any_known_version(const malloc_load& library, std::string_view prefix) {
   for (const library_row& known : libraries)
-    if (const std::string version = known.version(library, prefix); !version.empty()) return version;
+    if (std::string version = known.version(library, prefix); !version.empty()) return version;
   return "";
 }
 

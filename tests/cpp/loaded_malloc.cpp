@@ -213,7 +213,6 @@ TEST(loaded_malloc, beside_another_malloc_the_processs_own_leaves_the_heaps_end_
   ASSERT_EQ("", load_malloc(test_library("whole"), "whole_").reason);
   const void* const end = ::sbrk(0);
   std::vector<std::unique_ptr<char[]>> blocks;
-  blocks.reserve(300);
   for (int i = 0; i < 300; ++i) blocks.push_back(std::make_unique<char[]>(100'000));
   EXPECT_EQ(end, ::sbrk(0)) << "taking memory moved it";
   blocks.clear();

@@ -243,7 +243,7 @@ double by_two(std::size_t operations, std::size_t rounds, Make make) {
       for (int readings = 0; ball.load(std::memory_order_acquire) != i;)
         if (++readings > 1000) std::this_thread::yield();  // both may be on one processor
       if (i == trips / 2) trip = now_ns();
-      if (i == trips - 2) trip = (now_ns() - trip) / (trips / 2 - 2);
+      if (i == trips - 2) trip = (now_ns() - trip) / (0.5 * trips - 2);
       ball.store(i + 1, std::memory_order_release);
     }
     const auto work = make(thread);
@@ -429,7 +429,7 @@ enum class walk { at_random, in_order, in_windows };
 template <std::size_t Bytes, walk Order = walk::at_random>
 double chase() {
   constexpr std::size_t count = Bytes / line, cycles = Order == walk::at_random && Bytes <= 64 << 20 ? 8 : 1;
-  constexpr std::size_t loads = std::max(std::min(count, std::size_t{1} << 19), many), window = 64 * 4096 / line;
+  constexpr std::size_t loads = std::max(std::min(count, std::size_t{1} << 19), many), window = 4096 / line * 64;
   struct alignas(line) crossing {
     void* next[cycles];  // to the same place in another line: an index would lengthen each load
   };
