@@ -36,7 +36,7 @@ from suite.base.text import first_line
 from suite.commands.run import draw
 from suite.pages import own_program, summary
 from suite.program import executable, mallocs, pairs, recording, result
-from suite.program.command import Command, Tools
+from suite.program.command import TARGETS, Command, Tools
 from suite.program.recording import Recorded
 from suite.results.model import Document
 from suite.results.read import RUN_FILES, read_program_output, read_run
@@ -46,7 +46,6 @@ from suite.runner.program import Catalogue, Part, Program, ask, describe_recordi
 from suite.runner.signals import signals_as_interrupts
 
 PROGRAM = "scripts/program"
-BESIDE = ("observe", "malloc_probe", "recorder")  # what the build must have besides the benchmark program
 REPLAYS = "^replay(_memory)?/"
 PROFILE = "quick"
 SECONDS_BETWEEN_LINES = 10.0  # of progress, where the output is not a terminal
@@ -118,7 +117,7 @@ def _run(options: argparse.Namespace, root: Path, status: Console) -> int:
     for option, file in (("--stdin", options.stdin), ("--recording", options.recording)):
         if file is not None:
             _check_readable(option, file)
-    built = building.build(root, options.build, status, beside=BESIDE)
+    built = building.build(root, options.build, status, beside=TARGETS)
     program = Program(built, PROFILE, REPLAYS, tuple(options.allocator))
     catalogue = ask(program)  # before the command runs: is there a wrong malloc among the options?
     recorded = None

@@ -11,9 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from suite.base.cli import ROOT, OneLineParser, add_yes, answer, console_for_progress, console_for_results
+from suite.program.command import TARGETS
 from suite.runner import build
 from suite.runner.program import Program, ask
-from suite.selfcheck import recording, verify
+from suite.selfcheck import verify
 
 PROGRAM = "scripts/verify"
 STYLES = {verify.PASS: "green", verify.FAIL: "bold red", verify.SKIPPED: "yellow"}
@@ -44,9 +45,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
 
 def _verify(root: Path, preset: str) -> int:
     status = console_for_progress()
-    for beside in (verify.INDEPENDENT, recording.RECORDER):
-        build.build(root, preset, status, beside)
-    program = Program(build.build(root, preset, status), "quick")
+    program = Program(build.build(root, preset, status, beside=(verify.INDEPENDENT, *TARGETS)), "quick")
     rows = []
     with status.status("verifying") as progress_status:
         for row in verify.verify(program, ask(program)):

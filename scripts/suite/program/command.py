@@ -31,6 +31,7 @@ from suite.runner.interference import Interference
 from suite.runner.preload import PRELOAD, name_in_preload
 
 OBSERVE, PROBE = "observe", "libmalloc_probe.so"  # in the build folder of the benchmark program
+TARGETS = ("observe", "malloc_probe", "recorder")  # what builds them, and the recorder
 KEPT_BYTES = 64 * 1024  # of an output, for messages
 AT_ONCE = 1024 * 1024  # bytes; also of a pipe, where the system allows it
 CLEARING_SECONDS = 10.0  # for killing all processes

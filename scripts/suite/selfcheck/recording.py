@@ -6,19 +6,17 @@ The program is the compiler proper, which compiles ten lines that include <map>,
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from suite.base.errors import BadInput, UnitFailed
+from suite.program.command import Command, Observation, Tools, observe
+from suite.program.recording import RECORDER
 from suite.results.recording import Profile, read_profile
-from suite.runner.preload import PRELOAD, name_in_preload
 
-RECORDER = "recorder"  # CMake's name for it, which is not its file's
 SOURCE = """#include <iostream>
 #include <map>
 #include <regex>
@@ -46,25 +44,26 @@ class Cost:
 
 
 def measure(stackheap: Path, folder: Path, pairs: int) -> Cost:
-    """Compiles without and with the recorder, in turns. Raises NotHere and UnitFailed."""
+    """Compiles without and with the recorder, in turns. Raises NotHere, BadInput and UnitFailed."""
     command = _compiler(folder)
+    tools = Tools.beside(stackheap)
     recordings = folder / "recordings"
     recordings.mkdir()
-    recorder = {PRELOAD: name_in_preload(stackheap.with_name("librecorder.so")), "STACKHEAP_RECORDING": str(recordings)}
     alone, recorded = [], []
     for _ in range(pairs):
-        alone.append(_run(command, {}).cpu_seconds)
-        recorded.append(_run(command, recorder).cpu_seconds)
+        alone.append(_run(command, tools).cpu)
+        recorder = stackheap.with_name(RECORDER)
+        recorded.append(_run(command, tools, [recorder], {"STACKHEAP_RECORDING": str(recordings)}).cpu)
     files = sorted(recordings.glob("*.shr"))
     if len(files) != pairs:
         raise UnitFailed(f"{pairs} processes were recorded, but left {len(files)} recordings")
-    analysis = _run([str(stackheap), f"--describe-recording={files[0]}"], {})
+    analysis = _run([str(stackheap), f"--describe-recording={files[0]}"], tools)
     try:
-        profile = read_profile(json.loads(analysis.output))
+        profile = read_profile(json.loads(analysis.stdout.start))
     except (ValueError, BadInput) as problem:
         raise UnitFailed(f"{files[0].name}: {problem}") from None
     bytes_written = files[0].stat().st_size
-    return Cost(tuple(alone), tuple(recorded), bytes_written, profile, analysis.seconds, analysis.peak_bytes)
+    return Cost(tuple(alone), tuple(recorded), bytes_written, profile, analysis.wall, analysis.peak_resident)
 
 
 def _compiler(folder: Path) -> list[str]:
@@ -78,27 +77,15 @@ def _compiler(folder: Path) -> list[str]:
         raise NotHere(f"{driver} has no cc1plus")
     source, headers_in = folder / "ten_lines.cpp", folder / "ten_lines.ii"
     source.write_text(SOURCE)
-    _run([driver, "-std=c++17", "-E", str(source), "-o", str(headers_in)], {})
+    command = [driver, "-std=c++17", "-E", str(source), "-o", str(headers_in)]
+    if subprocess.run(command, stdin=subprocess.DEVNULL).returncode != 0:
+        raise UnitFailed(f"{driver} cannot compile: its message is above")
     return [compiler, "-quiet", "-std=c++17", "-O2", str(headers_in), "-o", str(folder / "ten_lines.s")]
 
 
-@dataclass(frozen=True)
-class _Ended:
-    output: bytes
-    seconds: float
-    cpu_seconds: float
-    peak_bytes: int
-
-
-def _run(command: Sequence[str], environment: Mapping[str, str]) -> _Ended:
-    began = time.monotonic()
-    with subprocess.Popen(
-        command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-    ) as child:
-        output = child.stdout.read() if child.stdout else b""
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode != 0:
-        raise UnitFailed(f"{Path(command[0]).name} ended with exit code {child.returncode}")
-    seconds = time.monotonic() - began
-    return _Ended(output, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10)
+def _run(words: Sequence[str], tools: Tools, preload: Sequence[Path] = (), environment: Mapping[str, str] = {}) -> Observation:
+    """By the observer: the kernel would count the memory of this process as part of the peak of one that it starts itself."""
+    run = observe(Command(tuple(words)), tools, preload, environment)
+    if run.exit_code != 0 or not run.ended_itself:
+        raise UnitFailed(f"{Path(words[0]).name}: {run.end}")
+    return run

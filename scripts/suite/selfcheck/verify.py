@@ -383,7 +383,7 @@ def verify(program: Program, catalogue: Catalogue) -> Iterator[Row]:
         for check in CHECKS:
             try:
                 yield from check(suite)
-            except UnitFailed as problem:
+            except (UnitFailed, BadInput) as problem:
                 yield Row(f"the check of {check.__name__} can run", FAIL, str(problem))
 
 

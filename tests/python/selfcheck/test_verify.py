@@ -12,6 +12,7 @@ import pytest
 
 from suite.base.errors import BadInput, UnitFailed
 from suite.commands import verify as command
+from suite.program.command import OBSERVE, PROBE
 from suite.results.recording import read_profile
 from suite.runner import build, disassembly
 from suite.runner.program import Catalogue, Malloc, Part, Program, ask
@@ -399,8 +400,23 @@ def test_a_compiler_without_the_recorder_is_a_failed_row(tmp_path: Path, monkeyp
     """The loader says that it cannot preload it, and goes on: no recording is left."""
     monkeypatch.setattr(recording, "_compiler", lambda folder: ["/bin/true"])
     monkeypatch.setattr(verify, "CHECKS", (verify.recorder,))
-    (row,) = verify.verify(Program(tmp_path / "stackheap", "quick"), suite().catalogue)
+    tried = Program(tmp_path / "stackheap", "quick")
+    (row,) = verify.verify(tried, suite().catalogue)
+    assert row.verdict == verify.FAIL and f"{tmp_path / 'observe'} does not exist" in row.evidence
+    for tool in (OBSERVE, PROBE):
+        (tmp_path / tool).symlink_to(measuring_program.program().with_name(tool))
+    (row,) = verify.verify(tried, suite().catalogue)
     assert row.verdict == verify.FAIL and row.evidence == "5 processes were recorded, but left 0 recordings"
+
+
+def test_the_peak_of_an_analysis_is_not_that_of_the_process_that_starts_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel counts the memory that a process had before exec."""
+    monkeypatch.setattr(recording, "_compiler", lambda folder: ["/bin/ls", "/"])
+    large = bytearray(b"1") * (100 << 20)
+    cost = recording.measure(measuring_program.program(), tmp_path, 1)
+    assert len(large) > 2 * cost.analysis_bytes > 0 and cost.profile.ended == "exit"
 
 
 # ---- the whole
@@ -423,7 +439,7 @@ def test_the_command_prints_every_row_and_fails_with_a_failed_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verdict: str, status: int
 ) -> None:
     executable = fake_program.write_program(tmp_path)
-    monkeypatch.setattr(build, "build", lambda *_: executable)
+    monkeypatch.setattr(build, "build", lambda *_, **__: executable)
     monkeypatch.setattr(verify, "CHECKS", (lambda suite: iter([verify.Row("[bold]a claim", verdict, "[red]why")]),))
     assert command.main([], tmp_path) == status
     shown = capsys.readouterr().out
