@@ -21,6 +21,11 @@ def unbroken(text: str) -> str:
     return text.replace(" ", NO_BREAK)
 
 
+def begun(sentence: str) -> str:
+    """With a capital letter, and the rest as it is."""
+    return f"{sentence[:1].upper()}{sentence[1:]}"
+
+
 def two_figures(value: float) -> str:
     return f"{value:#.2g}" if 0.0 < value < 9.95 else three_figures(float(f"{value:.2g}"))
 
@@ -31,7 +36,7 @@ def short_time(ns: float) -> str:
 
 
 def size(count: float) -> str:
-    return bytes_text(round(count)).replace(" ", NO_BREAK)
+    return unbroken(bytes_text(round(count)))
 
 
 def times(ratio: float) -> str:
@@ -103,7 +108,7 @@ def as_much_as(compared: Sequence[Estimate], base: str) -> str:
 
 def over_all(compared: Mapping[str, Estimate], subject: str = "over all mallocs") -> str:
     """The end of a subtitle beside a title about a single malloc: `; over all mallocs, 1.0 (mimalloc) to 12 (glibc) times`.
-    Empty where there is no other."""
+    Empty where only one malloc is compared."""
     if len(compared) < 2:
         return ""
     if none_differs(compared.values()):

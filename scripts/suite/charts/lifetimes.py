@@ -190,8 +190,7 @@ def _title(profile: Profile) -> str:
         return f"No block of {name} dies last in, first out: a stack would have served none of them"
     if share < FEW:
         return f"Only {phrases.share(share)} of the blocks of {name} die last in, first out: a stack would have served few of them"
-    text = f"{phrases.share(share)} of the blocks of {name} die last in, first out: a stack would have served them"
-    return text[:1].upper() + text[1:]
+    return phrases.begun(f"{phrases.share(share)} of the blocks of {name} die last in, first out: a stack would have served them")
 
 
 def _method(profile: Profile) -> str:

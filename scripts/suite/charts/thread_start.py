@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from suite.base import phrases
-from suite.base.text import bytes_text
 from suite.charts.kit import forms
 from suite.charts.kit.frame import Drawing, Look, Page
 from suite.charts.kit.marks import QUIET, STRONG, Mark
@@ -80,7 +79,7 @@ def _title(benchmarks: Mapping[tuple[str, str], ByBytes]) -> str:
     if ratio is None:
         (touch, stack), by_size = next(iter(benchmarks.items()))
         return f"A thread starts in {_cost(by_size, min(by_size))} with a {STACKS[stack]} stack, {TOUCHES[touch]}"
-    least, most = _size(min(fresh)), _size(max(fresh))
+    least, most = phrases.size(min(fresh)), phrases.size(max(fresh))
     if phrases.none_differs([ratio]):
         return f"Starting a thread with a fresh stack of {most} costs the same, within the intervals, as with {least}"
     return f"Starting a thread with a fresh stack of {most} costs {phrases.as_much_as([ratio], f'with {least}')}"
@@ -95,12 +94,8 @@ def _ways(benchmarks: Mapping[tuple[str, str], ByBytes], unpinned: ByBytes) -> s
     ]
     parts += [f"{_cost(unpinned, min(unpinned))} unpinned"] if unpinned else []
     touched = benchmarks.get(("all", "fresh_stack")) or benchmarks.get(("all", "cached_stack"))
-    parts += [f"{_cost(touched, max(touched))} if it touches {_size(max(touched))}"] if touched else []
+    parts += [f"{_cost(touched, max(touched))} if it touches {phrases.size(max(touched))}"] if touched else []
     return f"; a start takes {phrases.joined(parts)}"
-
-
-def _size(count: int) -> str:
-    return bytes_text(count).replace(" ", phrases.NO_BREAK)
 
 
 def _cost(by_size: ByBytes, size: int) -> str:

@@ -316,7 +316,7 @@ def names(strategies: Sequence[str]) -> str:
 
 
 def sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
+    return f"{phrases.begun(text)}." if text else ""
 
 
 def _label(name: str) -> str:

@@ -104,9 +104,11 @@ def _plot(options: argparse.Namespace) -> int:
 
 
 def _check_size(options: argparse.Namespace) -> None:
+    if options.size != PORTRAIT:
+        return
     with_portrait = charts_with("HAS_PORTRAIT")
     lacking = [name for name in options.chart or () if name not in with_portrait]
-    if options.size == PORTRAIT and (lacking or len(options.runs) > 1):
+    if lacking or len(options.runs) > 1:
         subject = ", ".join(lacking) or "a chart of several runs"
         accepted = f"one run, --chart {', '.join(with_portrait)}"
         raise BadInput(f"--size {options.size}: {subject} has no portrait page; accepted: {accepted}")

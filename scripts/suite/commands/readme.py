@@ -20,17 +20,17 @@ STALE = 1
 def make_parser() -> OneLineParser:
     parser = OneLineParser(
         prog=PROGRAM,
-        description="Rewrites the generated blocks of README.md and of the chapters in docs/, and "
-        "results/reference with figures and report.html, from results/reference/run.json.gz; and the files in completion/, which complete commands in "
-        "a shell, from the commands' options. --check also names what the present program "
-        "measures otherwise than the program that made that run.",
+        description="Rewrites the generated blocks of README.md and of the chapters in docs/, and the figures and report.html "
+        "in results/reference, from results/reference/run.json.gz; and the files in completion/, which complete commands in a "
+        "shell, from the commands' options. --check also names what the present program measures otherwise than the program "
+        "that made that run.",
         epilog="Exit codes: 0 on success, 1 --check found a stale block, file or reference, 2 bad input.",
     )
     either = parser.add_mutually_exclusive_group()
-    either.add_argument("--check", action="store_true", help="change nothing; name the stale blocks and files, except report.html")
     either.add_argument(
-        "--refresh", metavar="RUN", type=Path, help="first make this run the reference"
+        "--check", action="store_true", help="change nothing; name the stale blocks and files, except report.html"
     )
+    either.add_argument("--refresh", metavar="RUN", type=Path, help="first make this run the reference")
     either.add_argument(
         "--extend", metavar="RUN", type=Path, help="first add the families of this run that the reference lacks"
     )

@@ -44,13 +44,14 @@ def controls_that_moved(recorded: RecordedPairs) -> tuple[tuple[str, ...], str]:
     series = {control: logs for control, logs in series.items() if logs}
     moved, summary = [], []
     for control, logs in series.items():
-        shift = estimate_shift(logs)
+        shift = math.expm1(estimate_shift(logs).median)
+        change = f"{100 * shift:+.1f} %"
         p = 2 * min(signed_rank(np.asarray(logs)))
-        summary.append(f"{control} {100 * math.expm1(shift.median):+.1f} %")
+        summary.append(f"{control} {change}")
         least = OTHERS_MOVED if control in (CACHE, TRIP) else CONTROL_MOVED
-        if p < CONTROL_EVIDENCE / len(series) and abs(math.expm1(shift.median)) > least:
+        if p < CONTROL_EVIDENCE / len(series) and abs(shift) > least:
             moved.append(
-                f"the {control} control moved by {100 * math.expm1(shift.median):+.1f} % between the sides: the result is not "
+                f"the {control} control moved by {change} between the sides: the result is not "
                 "reliable (another load, the clock, or a change of the control's own code)"
             )
     return tuple(moved), f"controls, new against old: {', '.join(summary)}" if summary else ""

@@ -90,7 +90,7 @@ class ProgramAnswer:
 
     def _begun(self, sentence: str) -> str:
         """With a capital, unless the program's name begins it."""
-        return sentence if sentence.startswith(self.name) else f"{sentence[:1].upper()}{sentence[1:]}"
+        return sentence if sentence.startswith(self.name) else phrases.begun(sentence)
 
 
 def answer(run: Run) -> ProgramAnswer | None:

@@ -123,7 +123,7 @@ def _plain(name: str) -> str:
 
 def _sentence(text: str) -> str:
     """A phrase of a family's header, set as a sentence."""
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    return phrases.begun(text) + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def write(page: str, file: Path) -> Path:
@@ -157,15 +157,16 @@ class ReportedRun:
             f"{len(self.run.series()):,} benchmarks in {families}",
             phrases.count(self.run.processes, "process each", "processes each"),
         ]
-        unbroken = [text.replace(" ", phrases.NO_BREAK) for text in counts]
-        return f"{phrases.NO_BREAK}· ".join(filter(None, (self.name, self.day, *unbroken)))  # no line opens with a dot
+        return f"{phrases.NO_BREAK}· ".join(filter(None, (self.name, self.day, *map(phrases.unbroken, counts))))  # no line opens with a dot
 
     @property
     def warning(self) -> str:
         """Names what is missing."""
         failed = len(self.run.failed)
         missing = [] if self.run.complete else ["it was interrupted, or is still going on"]
-        missing += [f"{phrases.count(failed, 'process', 'processes')} failed ({summary.few(summary.failed_of(self.run))})"] if failed else []
+        if failed:
+            which = summary.few(summary.failed_of(self.run))
+            missing.append(f"{phrases.count(failed, 'process', 'processes')} failed ({which})")
         return f"This run is not whole: {'; '.join(missing)}."
 
     @property
@@ -453,12 +454,11 @@ class ReportSubject:
 
 def _topics(sides: Sequence[ReportedRun]) -> dict[str, list[ReportSubject]]:
     """The findings of each topic, a row for each subject."""
-    found = [(side, finding) for side in sides for finding in summary.findings(side.run)]
-    topics: dict[str, list[ReportSubject]] = {}
-    for topic, name in dict.fromkeys((finding.topic, finding.subject) for _, finding in found):
-        of_subject = [(side, finding) for side, finding in found if (finding.topic, finding.subject) == (topic, name)]
-        topics.setdefault(topic, []).append(ReportSubject(name, of_subject))
-    return topics
+    found: dict[str, dict[str, list[tuple[ReportedRun, summary.Finding]]]] = {}
+    for side in sides:
+        for finding in summary.findings(side.run):
+            found.setdefault(finding.topic, {}).setdefault(finding.subject, []).append((side, finding))
+    return {topic: [ReportSubject(name, of_subject) for name, of_subject in subjects.items()] for topic, subjects in found.items()}
 
 
 # ---- the table of all figures

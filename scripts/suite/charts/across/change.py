@@ -178,8 +178,7 @@ def _title(comparison: Comparison) -> str:
                 )
             )
             return f"{name}: {change}, {verdict} with {new} than with {old}"
-    outcome = plain(formats.outcome(comparison))
-    return outcome[:1].upper() + outcome[1:]
+    return phrases.begun(plain(formats.outcome(comparison)))
 
 
 def _cut(text: str, longest: int) -> str:

@@ -78,7 +78,7 @@ class _Compared:
 
     @cached_property
     def common(self) -> list[Key]:
-        """The keys that every run has, or only the largest of them. The control is no contender."""
+        """The keys that every run has, or only the largest of them. The control is not compared."""
         first, *others = self.figures_of.values()
         common = [key for key in first if key != control.CONTROL and all(key in figures for figures in others)]
         return common[-1:] if self.overlay.largest else common
@@ -156,8 +156,8 @@ class _Compared:
         only = 2 * number < len(self.common)
         verb = "differs" if number == 1 else "differ"
         title = phrases.fitting(
-            f"{_sentence(self.overlay.quantity)} differs {'only ' if only else ''}for {some}",
-            f"{_sentence(f'only {some}' if only else some)} {verb}",
+            f"{phrases.begun(self.overlay.quantity)} differs {'only ' if only else ''}for {some}",
+            f"{phrases.begun(f'only {some}' if only else some)} {verb}",
         )
         most = _most(self.differences)
         ends = f"{self.names[most.more]} and {self.names[most.less]}"
@@ -242,7 +242,3 @@ def _share(ratio: float, measure: str) -> str:
     if ratio < 0.945:
         return f"{phrases.two_figures(ratio)}{phrases.NO_BREAK}times the {measure} of"
     return f"{phrases.two_figures(100 * (1 - ratio))}{phrases.NO_BREAK}% less {measure} than"
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}"
