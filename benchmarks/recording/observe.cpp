@@ -59,6 +59,23 @@ struct tree {
   int status = 0;
   usage used;
   int left_behind = 0;  // processes that had to be killed after the program's end
+  long long stopped_ns = 0, stopped_since_ns = 0;  // 0: it is not stopped
+
+  /// Notes when the program is stopped (SIGSTOP, a terminal, a job scheduler) and continued.
+  void look_for_stops() {
+    siginfo_t change{};
+    const auto changed = [&] { return waitid(P_PID, static_cast<id_t>(program), &change, WSTOPPED | WCONTINUED | WNOHANG) == 0; };
+    while (ended_ns == 0 && changed() && change.si_pid != 0) {
+      if (change.si_code == CLD_CONTINUED) go_on();
+      else if (stopped_since_ns == 0) stopped_since_ns = now_ns();
+      change = {};
+    }
+  }
+
+  void go_on() {
+    if (stopped_since_ns != 0) stopped_ns += now_ns() - stopped_since_ns;
+    stopped_since_ns = 0;
+  }
 
   /// Reaps what has ended. Returns whether any process is left.
   bool reap(bool killing) {
@@ -73,6 +90,7 @@ struct tree {
         continue;
       }
       ended_ns = now_ns();
+      go_on();
       status = state;
     }
   }
@@ -203,6 +221,7 @@ int main(int count, char** words) {
     int number = 0;
     const long long limit = processes.ended_ns == 0 ? -1 : processes.ended_ns + grace_ns - now_ns();
     const bool signalled = processes.ended_ns != 0 && limit <= 0 ? false : wait_for_signal(signals, limit, number);
+    processes.look_for_stops();
     alive = processes.reap(false);
     killed = killed || (signalled && number != SIGCHLD);
     if (alive && (killed || (!signalled && processes.ended_ns != 0))) {
@@ -212,10 +231,10 @@ int main(int count, char** words) {
   }
   const usage& used = processes.used;
   dprintf(report,
-          "process=%d status=%d killed=%d cleared=%d left_behind=%d wall_ns=%lld user_us=%lld system_us=%lld peak_kib=%lld "
-          "minor_faults=%lld major_faults=%lld switches=%lld\n",
+          "process=%d status=%d killed=%d cleared=%d left_behind=%d wall_ns=%lld stopped_ns=%lld user_us=%lld "
+          "system_us=%lld peak_kib=%lld minor_faults=%lld major_faults=%lld switches=%lld\n",
           processes.program, processes.status, killed, cleared, processes.left_behind,
-          (processes.ended_ns != 0 ? processes.ended_ns : now_ns()) - processes.begun_ns, used.user_us, used.system_us,
-          used.peak_kib, used.minor_faults, used.major_faults, used.switches);
+          (processes.ended_ns != 0 ? processes.ended_ns : now_ns()) - processes.begun_ns, processes.stopped_ns,
+          used.user_us, used.system_us, used.peak_kib, used.minor_faults, used.major_faults, used.switches);
   return 0;
 }

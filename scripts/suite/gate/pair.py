@@ -98,7 +98,7 @@ class PairMeter:
     draw: random.Random
     seconds: float | None = None  # of measuring in a turn; None: as the programs declare
     pairs: int = 0
-    disturbed: int = 0  # pairs during which other programs used the machine
+    disturbed: int = 0  # pairs during which other programs used the machine, or a side was stopped
     _work: dict[str, _Work] = field(default_factory=dict)  # by benchmark: the same in all its pairs and on both sides
 
     def pair(self, name: str, old: Program, new: Program, rounds: int, layouts: tuple[int, int] = (0, 0)) -> Pair:

@@ -144,7 +144,7 @@ def play(plan: PairedRun, observer: PairObserver) -> RecordedPairs:
     unmeasured = [name for name, pairs in measurement.pairs.items() if not pairs and name not in reported]
     meter = measurement.meter
     if meter.disturbed > DISTURBED_SHARE * meter.pairs:
-        warnings.append(f"other programs used the machine during {meter.disturbed} of {meter.pairs} pairs")
+        warnings.append(f"{meter.disturbed} of {meter.pairs} pairs were disturbed: other programs used the machine, or a side was stopped")
     return RecordedPairs(
         old=plan.old.side,
         new=plan.new.side,

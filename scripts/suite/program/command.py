@@ -291,7 +291,7 @@ def _read_report(
             left_behind=figures["left_behind"],
             timed_out=limit if figures["killed"] else None,
             unkillable=not figures["cleared"],
-            disturbance=interference.interference_between(before, after, used),
+            disturbance=interference.interference_between(before, after, used, figures["stopped_ns"] / 1e9),
         )
     except (KeyError, ValueError):
         raise UnitFailed(f"its observer ended without a report{f' within {limit:g} s' if limit else ''}") from None

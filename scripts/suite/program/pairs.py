@@ -438,7 +438,7 @@ def _about_disturbance(runs: Sequence[Run]) -> str:
     disturbed = sum(run.observation.disturbance is not None and run.observation.disturbance.disturbed for run in runs)
     if disturbed <= DISTURBED_SHARE * len(runs):
         return ""
-    return f"other programs used the machine during {disturbed} of {phrases.count(len(runs), 'run')}"
+    return f"{disturbed} of {phrases.count(len(runs), 'run')} were disturbed: other programs used the machine, or the program was stopped"
 
 
 def _past(observation: Observation) -> str:

@@ -53,6 +53,7 @@ def _unit(run: Run, process: int) -> Unit:
         seconds=run.observation.wall,
         ns_per_addition=None,
         attempt=1,
+        stopped=beside.stopped if beside is not None else None,
     )
 
 

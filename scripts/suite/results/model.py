@@ -132,7 +132,7 @@ class Unit:
     core_taken: float | None = None  # the shares of these that are due to others: 1 - quietest of the run / its own
     cache_taken: float | None = None
     trip_taken: float | None = None
-    stopped: float | None = None  # seconds for which it, or a process of its benchmarks, was stopped
+    stopped: float | None = None  # seconds for which it, a process of its benchmarks, or the whole system stood still
     malloc_threads: float | None = None  # cores that threads of a malloc used, in the benchmark where they used the most
 
     @property

@@ -1,14 +1,23 @@
-"""Was a process disturbed while it measured? The CPU time of all other processes meanwhile, from the operating system."""
+"""Was a process disturbed while it measured? By the CPU time of all other processes, or because it stood still meanwhile.
+
+Not seen: a virtual machine that its host pauses while the machine's clock goes on. One process then has a time that is far
+too long, which the median over the processes of a run leaves out.
+"""
 
 from __future__ import annotations
 
 import os
 import resource
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from suite.base.text import time_text
+
 PROC_STAT = Path("/proc/stat")
+OWN_CONTROL_GROUP = Path("/proc/self/cgroup")
+CONTROL_GROUPS = (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified"))  # the second beside those of version 1
 
 # A busy process on *another* core disturbs too (shared cache, memory, clock, and every benchmark with threads), so all
 # cores count. A tenth of one core is more than an idle system's daemons take, and less than any busy program takes. On
@@ -29,6 +38,9 @@ SWITCHES_PER_BENCHMARK = 8.0
 ONE_CORE = 1.1
 # Pages read from the disk: more pages than a program's own start needs mean that memory is short.
 MAJOR_FAULTS = 200
+# Two clocks tell of a suspended system, and are read one after the other: a switch between the readings is shorter.
+SUSPENDED_SECONDS = 0.1
+WAITING_STEPS = 10
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,8 @@ class Snapshot:
     busy: float | None
     steal: float | None
     cores: int
+    suspended: float = 0.0  # of the system, since it started: a closed laptop
+    frozen: float = 0.0  # of the control group of this process, since it was made: `docker pause`
 
 
 @dataclass(frozen=True)
@@ -52,7 +66,7 @@ class Interference:
     involuntary_switches: int
     major_faults: int
     reasons: tuple[str, ...]
-    stopped: float = 0.0  # seconds for which the child was stopped
+    stopped: float = 0.0  # seconds for which the child stood still: stopped, frozen, or suspended with the system
 
     @property
     def disturbed(self) -> bool:
@@ -62,7 +76,28 @@ class Interference:
 def take_snapshot(proc_stat: Path = PROC_STAT) -> Snapshot:
     own = resource.getrusage(resource.RUSAGE_SELF)
     busy, steal, cores = _read_stat(proc_stat)
-    return Snapshot(time.monotonic(), own.ru_utime + own.ru_stime, busy, steal, cores)
+    wall = time.monotonic()  # stands still while the system is suspended
+    suspended = time.clock_gettime(time.CLOCK_BOOTTIME) - wall
+    return Snapshot(wall, own.ru_utime + own.ru_stime, busy, steal, cores, suspended, frozen_seconds())
+
+
+def frozen_seconds(own: Path = OWN_CONTROL_GROUP, groups: Sequence[Path] = CONTROL_GROUPS) -> float:
+    """For how long the control group of this process, or a group above it, was frozen. 0 where the system does not say:
+    Linux before 6.18, and control groups of version 1."""
+    try:
+        lines = own.read_text(errors="replace").splitlines()
+        name = next(line.removeprefix("0::/") for line in lines if line.startswith("0::/"))
+        file = next(filter(Path.exists, (group / name / "cgroup.stat.local" for group in groups)))
+        words = dict(line.split() for line in file.read_text().splitlines())
+        return int(words["frozen_usec"]) * 1e-6
+    except (OSError, ValueError, KeyError, StopIteration):
+        return 0.0
+
+
+def waiting_steps(limit: float) -> Iterator[float]:
+    """Parts of a time limit, to be waited for one after the other. While this process itself stands still, at most one of
+    them passes: what it waits for mostly stands still as well, and did not take that time."""
+    yield from [limit / WAITING_STEPS] * WAITING_STEPS
 
 
 def _read_stat(proc_stat: Path) -> tuple[float | None, float | None, int]:
@@ -88,7 +123,13 @@ def interference_between(
     steal = after.steal - before.steal if after.steal is not None and before.steal is not None else None
     doubt = TICKS_OF_DOUBT * after.cores / os.sysconf("SC_CLK_TCK")
     others_cores = max(OTHERS_CORES, OTHERS_SHARE * after.cores)
+    suspended = after.suspended - before.suspended
+    suspended = suspended if suspended > SUSPENDED_SECONDS else 0.0
+    frozen = max(0.0, after.frozen - before.frozen)
     reasons = (
+        f"was stopped for {time_text(stopped * 1e9)}" if stopped > 0.0 else "",
+        f"the system was suspended for {time_text(suspended * 1e9)}" if suspended > 0.0 else "",
+        f"its control group was frozen for {time_text(frozen * 1e9)}" if frozen > 0.0 else "",
         _over(others, others_cores * seconds + doubt, "other processes used {:.2f} cores", seconds),
         _over(steal, TAKEN_CORES * seconds + doubt / 2, "the hypervisor took {:.3f} cores", seconds),
         _over(
@@ -107,7 +148,7 @@ def interference_between(
         involuntary_switches=child.ru_nivcsw,
         major_faults=child.ru_majflt,
         reasons=tuple(filter(None, reasons)),
-        stopped=stopped,
+        stopped=stopped + suspended + frozen,
     )
 
 

@@ -30,7 +30,7 @@ from typing import IO, Any
 from suite.base.errors import BadInput, UnitFailed, UnitHung
 from suite.base.text import one_line
 from suite.results.model import BenchmarkName, Document, selects
-from suite.results.read import BadResult, read_program_output
+from suite.results.read import BadResult, read_program_output, stopped_seconds
 from suite.runner import interference
 
 LIST_SECONDS = 60.0  # listing takes a fraction of a second: a minute means that the program hangs
@@ -299,8 +299,9 @@ def measure_part(
         process.start()
         ended = process.end(limit)
         after = interference.take_snapshot()
-        beside = interference.interference_between(before, after, ended.used, ended.stopped, len(part.benchmarks))
-        return process.result(), beside
+        document = process.result()
+        stopped = ended.stopped_with(document)
+        return document, interference.interference_between(before, after, ended.used, stopped, len(part.benchmarks))
 
 
 @contextlib.contextmanager
@@ -347,6 +348,11 @@ class Ended:
     exit_code: int  # negative: the signal that ended the process
     used: resource.struct_rusage  # by the process and its children
     stopped: float  # the seconds for which it was stopped
+
+    def stopped_with(self, document: Document) -> float:
+        """The seconds for which it, or a process of its benchmarks, was stopped. Mostly all are stopped together: then only
+        its own time is exact."""
+        return self.stopped or stopped_seconds(document)
 
 
 class MeasuringProcess(threading.Thread):
@@ -416,14 +422,17 @@ class MeasuringProcess(threading.Thread):
     def end(self, limit: float) -> Ended:
         """Waits for its end. Raises UnitHung after `limit` seconds."""
         if self._ended is None:
-            try:
-                ended = self._ends.get(timeout=limit)
-            except queue.Empty:
-                raise UnitHung(f"did not end within {limit:.0f} s") from None
+            ended = self._wait(limit)
             if isinstance(ended, OSError):
                 raise ended
             self._ended = ended
         return self._ended
+
+    def _wait(self, limit: float) -> Ended | OSError:
+        for seconds in interference.waiting_steps(limit):
+            with contextlib.suppress(queue.Empty):
+                return self._ends.get(timeout=seconds)
+        raise UnitHung(f"did not end within {limit:.0f} s")
 
     def result(self) -> Document:
         """What it measured, when it has ended. Raises UnitFailed."""

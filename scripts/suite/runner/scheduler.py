@@ -23,7 +23,6 @@ from typing import Any, Protocol
 
 from suite.base.errors import BadInput, UnitFailed, UnitHung
 from suite.base.files import write_json, write_new
-from suite.base.text import time_text
 from suite.results.merge import merge, write_unit
 from suite.results.model import LABEL, MOST_MALLOC_THREADS, Account, Document, Failure, Run, Unit
 from suite.results.read import (
@@ -35,7 +34,6 @@ from suite.results.read import (
     read_record,
     read_run,
     read_unit,
-    stopped_seconds,
 )
 from suite.runner import interference, probes
 from suite.runner.program import Catalogue, Part, Program, measure_part
@@ -467,11 +465,7 @@ def _unit_of(
 ) -> Unit:
     """The unit as measured, before its probes are held against those of the run."""
     reasons = beside.reasons
-    # The benchmark's process and the program are mostly stopped together: then only the program's time is exact.
-    stopped = beside.stopped or stopped_seconds(document)
     malloc_threads = cores_of_malloc_threads(document)
-    if stopped > 0.0:
-        reasons = (*reasons, f"was stopped for {time_text(stopped * 1e9)}")
     if malloc_threads is not None and malloc_threads > MOST_MALLOC_THREADS:
         reasons = (*reasons, f"the malloc's own threads used {malloc_threads:.1f} cores")
     return Unit(
@@ -488,7 +482,7 @@ def _unit_of(
         seconds=beside.seconds,
         ns_per_addition=ns_per_addition(document),
         attempt=attempt,
-        stopped=stopped,
+        stopped=beside.stopped,
         malloc_threads=malloc_threads,
         **probes.readings_of(document),
     )

@@ -51,7 +51,7 @@ class Measured:
     """What the two processes of a pair gave."""
 
     documents: Mapping[str, Document]  # by side
-    disturbed: bool  # other programs used the machine meanwhile
+    disturbed: bool  # other programs used the machine meanwhile, or a side stood still
 
 
 def measure_in_turns(
@@ -71,9 +71,10 @@ def measure_in_turns(
         for turn, beginner in enumerate(turns.beginners):
             for side in sorted(players, key=lambda side: side != beginner):
                 players[side].take_turn(turn)
-        beside = _interference_since(before, [player.process.end(ENDING_LIMIT) for player in players.values()])
+        ended = {side: player.process.end(ENDING_LIMIT) for side, player in players.items()}
+        after = interference.take_snapshot()
         documents = {side: player.result() for side, player in players.items()}
-    return Measured(documents, beside.disturbed)
+    return Measured(documents, _disturbed(before, after, ended, documents))
 
 
 def measure_at_once(
@@ -94,15 +95,15 @@ def measure_at_once(
         }
         for process in processes.values():
             process.start()
-        ended, documents = [], {}
+        ended, documents = {}, {}
         for side, process in processes.items():
             with _failures_of(part, side):
-                ended.append(process.end(limit))
-        beside = _interference_since(before, ended)
+                ended[side] = process.end(limit)
+        after = interference.take_snapshot()
         for side, process in processes.items():
             with _failures_of(part, side):
                 documents[side] = process.result()
-    return Measured(documents, beside.disturbed)
+    return Measured(documents, _disturbed(before, after, ended, documents))
 
 
 def measure_in_succession(
@@ -125,10 +126,15 @@ def _failures_of(part: Part, side: str) -> Iterator[None]:
         raise SideFailed(part.benchmarks[0], side, problem) from None
 
 
-def _interference_since(before: interference.Snapshot, ended: Sequence[Ended]) -> interference.Interference:
-    used = resource.struct_rusage(sum(numbers) for numbers in zip(*(process.used for process in ended)))
-    stopped = sum(process.stopped for process in ended)
-    return interference.interference_between(before, interference.take_snapshot(), used, stopped, len(ended))
+def _disturbed(
+    before: interference.Snapshot,
+    after: interference.Snapshot,
+    ended: Mapping[str, Ended],
+    documents: Mapping[str, Document],
+) -> bool:
+    used = resource.struct_rusage(sum(numbers) for numbers in zip(*(process.used for process in ended.values())))
+    stopped = sum(process.stopped_with(documents[side]) for side, process in ended.items())
+    return interference.interference_between(before, after, used, stopped, len(ended)).disturbed
 
 
 @contextlib.contextmanager
@@ -186,20 +192,25 @@ class _Player:
 
     def _wait(self, phase: str, limit: float) -> None:
         """Waits until it waits."""
-        self.channel.settimeout(limit)
-        try:
-            if self.channel.recv(1):
-                return
-        except TimeoutError:
-            self._fail_late(phase, limit)
-        except ConnectionError:
-            pass
+        if self._received(phase, limit):
+            return
         try:
             self.process.end(ENDING_LIMIT)
         except UnitHung:
             self._fail(f"closed its channel in {phase}")
         reasons = failures_in(self.result(f" in {phase}"), self.part.benchmarks) or ["ended"]
         self._fail(f"{reasons[0].removeprefix(f'{self.part.benchmarks[0]}: ')} in {phase}")
+
+    def _received(self, phase: str, limit: float) -> bool:
+        """Whether it waits; false if it has closed its end of the channel."""
+        for seconds in interference.waiting_steps(limit):
+            self.channel.settimeout(seconds)
+            with contextlib.suppress(TimeoutError):
+                try:
+                    return bool(self.channel.recv(1))
+                except ConnectionError:
+                    return False
+        self._fail_late(phase, limit)
 
     def _fail_late(self, phase: str, limit: float) -> NoReturn:
         if self.process.is_stopped():

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from suite.base.errors import UnitFailed
+from suite.base.text import time_text
 from suite.program.command import KEPT_BYTES, Command, Observation, SetupFailed, Tools, observe
 from suite.program.mallocs import read_proof
 from suite.program.pairs import PROBE_FILE
@@ -91,6 +92,13 @@ def test_a_command_that_never_ends_is_killed_with_its_children() -> None:
 
 def test_a_stopped_command_is_killed_too() -> None:
     assert shell("kill -STOP $$", timeout=0.5).timed_out == 0.5
+
+
+@pytest.mark.hostile("state of the machine")
+def test_a_command_that_is_stopped_and_goes_on_is_disturbed() -> None:
+    seen = shell("(sleep 0.05; kill -CONT $$) & kill -STOP $$; wait")
+    assert seen.disturbance is not None and 0.0 < seen.disturbance.stopped < seen.wall
+    assert f"was stopped for {time_text(seen.disturbance.stopped * 1e9)}" in seen.disturbance.reasons
 
 
 def test_a_command_that_ignores_signals_is_killed_too() -> None:

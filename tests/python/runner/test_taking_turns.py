@@ -10,11 +10,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from suite.results.read import repetitions_of
-from suite.runner import turns
+from suite.runner import interference, turns
 from suite.runner.program import Part, Program
 from suite.runner.turns import Measured, SideFailed, Turns, measure_at_once, measure_in_succession, measure_in_turns
 from support import ROOT, fake_side
@@ -142,6 +143,20 @@ def test_a_program_that_cannot_be_started_is_an_oserror(tmp_path: Path, monkeypa
 
 def test_a_side_that_pauses_goes_on(tmp_path: Path) -> None:
     assert len(measure(tmp_path, in_turn=(2, "pause")).documents) == 2
+
+
+@pytest.mark.hostile("state of the machine")
+@pytest.mark.parametrize(
+    ("behaviour", "disturbed"),
+    [({}, False), ({"in_turn": (2, "rest")}, True), ({"counters": {"stopped_seconds": 2.0}}, True)],
+    ids=["not-stopped", "the-side", "the-process-of-its-benchmark"],
+)
+def test_a_side_that_was_stopped_and_went_on_is_disturbed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: dict[str, Any], disturbed: bool
+) -> None:
+    quiet = interference.Snapshot(0.0, 0.0, 0.0, 0.0, 2)
+    monkeypatch.setattr(interference, "take_snapshot", lambda: quiet)  # nothing else runs on this machine
+    assert measure(tmp_path, **behaviour).disturbed == disturbed
 
 
 def test_a_disk_that_is_full_in_the_middle_is_the_disks_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,8 @@
 """What would one side of a comparison measure? A stand-in for a build, whose times are as a test wants them.
 
 As a module it writes itself out as an executable; as that executable it does what the JSON beside it says:
-{"ns": {benchmark: ns}, "noise": share, "crash": [benchmarks], "turn_ms": number or null, "in_turn": [turn, deed]}.
+{"ns": {benchmark: ns}, "noise": share, "crash": [benchmarks], "turn_ms": number or null, "in_turn": [turn, deed],
+"counters": {name: value}}.
 It keeps a log of what it does beside the JSON, if a file `log` is there.
 """
 
@@ -12,6 +13,7 @@ import os
 import random
 import re
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -36,15 +38,16 @@ def write_side(
     crash: tuple[str, ...] = (),
     turn_ms: float | None = 5,
     in_turn: tuple[int, str] | None = None,
+    counters: Mapping[str, float] = {},
 ) -> Path:
     """A build folder with the program in it. Without `turn_ms` it is an earlier build, which knows no turns; `in_turn` is
-    what it does in which turn, of DEEDS, or `start` in its start."""
+    what it does in which turn, of DEEDS, or `start` in its start; `counters` are in every row."""
     folder.mkdir(parents=True, exist_ok=True)
     executable = folder / "stackheap"
     source = Path(__file__).read_text().replace("Path(__file__).parent", f"Path({str(folder.resolve())!r})", 1)
     executable.write_text(f"#!{sys.executable} -ES\n{source}")
     executable.chmod(0o755)
-    behaviour = {"ns": dict(ns), "noise": noise, "crash": crash, "turn_ms": turn_ms, "in_turn": in_turn}
+    behaviour = {"ns": dict(ns), "noise": noise, "crash": crash, "turn_ms": turn_ms, "in_turn": in_turn, "counters": dict(counters)}
     (folder / "stackheap.json").write_text(json.dumps(behaviour))
     return folder
 
@@ -73,7 +76,7 @@ def main(arguments: list[str]) -> int:
     iterations = int(options.get("iterations", 1))
     turns = by_turns(options["turns"], does["in_turn"]) if "turns" in options else repeat(None)
     rows = [
-        row(name, names[name] * luck) | {"repetition_index": repetition, "iterations": iterations}
+        row(name, names[name] * luck) | {"repetition_index": repetition, "iterations": iterations, **does["counters"]}
         for name in wanted
         for repetition in range(repetitions)
         if next(turns) is None
@@ -115,6 +118,11 @@ def leave_child_and_die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def be_stopped_and_go_on() -> None:
+    with subprocess.Popen(["sh", "-c", f"sleep 0.05; kill -CONT {os.getpid()}"]):
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+
 DEEDS: dict[str, Callable[[], object]] = {
     "crash": lambda: os.kill(os.getpid(), signal.SIGSEGV),
     "hang": lambda: time.sleep(600),
@@ -122,6 +130,7 @@ DEEDS: dict[str, Callable[[], object]] = {
     "exit": lambda: sys.exit("stackheap: wrong in the middle"),
     "leave": leave_child_and_die,
     "pause": lambda: time.sleep(0.2),
+    "rest": be_stopped_and_go_on,
 }
 
 
