@@ -8,16 +8,19 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.segment import Segment
 
+from suite.base import foreign
 from suite.base.errors import BadInput, UnitFailed
 from suite.base.near_misses import did_you_mean
-from suite.base.text import LONGEST_LABEL, drawable, one_line
+from suite.base.phrases import NO_BREAK
+from suite.base.text import LONGEST_LABEL, drawable, one_line, printable
 
 ROOT = Path(__file__).resolve().parents[3]
 SUCCESS, REFUSED, INTERRUPTED = 0, 2, 130
@@ -162,7 +165,13 @@ def label(text: str) -> str:
 
 
 def answer(command: str, work: Callable[[], int]) -> int:
-    """Does the work of a command and returns its exit code. An error becomes one line on stderr and the code 2."""
+    """Does the work of a command and returns its exit code. An error becomes one line on stderr and the code 2. Whatever the
+    work prints is plain text."""
+    with foreign.plain_streams():
+        return _answered(command, work)
+
+
+def _answered(command: str, work: Callable[[], int]) -> int:
     try:
         return work()
     except (BadInput, UnitFailed) as problem:
@@ -185,12 +194,23 @@ def _refuse(command: str, problem: str) -> int:
     return REFUSED
 
 
+class _PlainConsole(Console):
+    """A console on which text is text: it has no markup and no letters that a person does not see."""
+
+    def __init__(self, stream: TextIO, width: int | None = None) -> None:
+        super().__init__(file=foreign.styled(stream), width=width, highlight=False, markup=False, emoji=False)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text, kept=f"\n{NO_BREAK}"))
+
+
 def console_for_progress() -> Console:
-    return Console(stderr=True, highlight=False)
+    return _PlainConsole(sys.stderr)
 
 
 def console_for_results() -> Console:
-    return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
+    return _PlainConsole(sys.stdout, None if sys.stdout.isatty() else PLAIN_WIDTH)
 
 
 def time_left(seconds: float | None) -> str:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 
 from suite.stats.estimates import Estimate
 
 LONGEST_LABEL = 24  # letters of a run's name: several stand in a line of a chart
 _UNDRAWN = re.compile("[^ -\u024f\u0380-\u0524]")  # not in DejaVu Sans, the font of the charts
+_UNSEEN = re.compile(  # letters that Python takes for printable, and that Unicode lets a reader leave out
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]"
+)
+_MOST_MARKS = 4  # above and below a letter: no script has more, and a heap of them covers the lines around
 _TIME_STEPS: Sequence[tuple[float, str]] = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
 
 
@@ -66,9 +72,25 @@ def first_line(error: Exception) -> str:
 
 
 def printable(text: str, replacement: str = " ", kept: str = "") -> str:
-    """The text with every letter replaced that cannot be printed (control characters, unpaired surrogates, marks that
-    turn the direction of writing), except the letters in `kept`."""
-    return "".join(letter if letter.isprintable() or letter in kept else replacement for letter in text)
+    """The text with every letter replaced that a person cannot see, except the letters in `kept`: control characters,
+    letters without width, marks that turn the direction of writing, separators of lines, unpaired surrogates, letters that
+    no font has. Of many marks on a letter, only the first few stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_seen(text, replacement, kept))
+
+
+def _seen(text: str, replacement: str, kept: str) -> Iterator[str]:
+    marks = 0
+    for letter in text:
+        is_mark = letter > "\u02ff" and unicodedata.category(letter)[0] == "M"
+        marks = marks + 1 if is_mark else 0
+        if letter in kept:
+            yield letter
+        elif not letter.isprintable() or _UNSEEN.match(letter):
+            yield replacement
+        elif marks <= _MOST_MARKS:
+            yield letter
 
 
 def one_line(text: str, longest: int = 300) -> str:

@@ -21,6 +21,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from suite.base import foreign
 from suite.base.chart_options import FORMATS, THEMES
 from suite.base.cli import (
     INTERRUPTED,
@@ -547,7 +548,7 @@ def write_comparison(comparison: Comparison, form: str, out: Path | None, strict
     if out is not None:
         write_whole(out, formats.REPORTERS[form](comparison, strict).encode("utf-8", "replace"))
     elif form == "text" and sys.stdout.isatty():
-        sys.stdout.write(formats.as_text(comparison, strict, console_for_results().width, colour=True))
+        foreign.styled(sys.stdout).write(formats.as_text(comparison, strict, console_for_results().width, colour=True))
     else:
         sys.stdout.write(formats.REPORTERS[form](comparison, strict))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import re
 import sys
@@ -13,7 +12,7 @@ from typing import Any, TypeAlias
 
 from rich.table import Table
 
-from suite.base import phrases
+from suite.base import foreign, phrases
 from suite.base.chart_options import FORMATS, PAPER, TALK, THEMES
 from suite.base.cli import (
     ROOT,
@@ -396,12 +395,11 @@ def _about(entry: Entry) -> Row:
 
 
 def _print_csv(rows: Iterator[Row]) -> None:
-    writer: csv.DictWriter[Any] | None = None
-    for row in rows:
-        if writer is None:
-            writer = csv.DictWriter(sys.stdout, list(row), lineterminator="\n")
-            writer.writeheader()
-        writer.writerow(row)
+    table = foreign.Table(sys.stdout)
+    for number, row in enumerate(rows):
+        if number == 0:
+            table.write_row(row)
+        table.write_row(row.values())
 
 
 def _print_json(rows: Iterator[Row]) -> None:

@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
+from suite.base import foreign
 from suite.base.errors import BadInput
 from suite.base.text import one_line
 from suite.forge.job import GITHUB, Job, as_name
@@ -40,7 +41,7 @@ def _on_github(job: Job, marker: str, body: str) -> None:
         login = _gh("user", "--jq", ".login").strip()
     except BadInput:
         login = BOT  # a job's own token has no user
-    comments = [json.loads(line) for line in listed.splitlines() if line]
+    comments = [foreign.read_json(line, kept="\n") for line in listed.splitlines() if line]
     # Anybody can write the marker: the comments of others stay as they are.
     own = [id for id, author, first in comments if author == login and (first or "").strip() == marker]
     where = ("PATCH", f"{folder}/comments/{own[0]}") if own else ("POST", f"{folder}/{job.change}/comments")
@@ -80,6 +81,6 @@ def _gitlab(job: Job, method: str, address: str, document: Mapping[str, str] | N
     request = urllib.request.Request(address, content, headers, method=method)
     try:
         with urllib.request.urlopen(request, timeout=SECONDS) as answer:
-            return json.load(answer)
+            return foreign.read_json(answer.read(), kept="\n")
     except (OSError, ValueError) as error:
         raise BadInput(f"{method} {address.partition('?')[0]}: {error}") from None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from suite.base import foreign
 from suite.base.errors import BadInput
 
 GITHUB, GITLAB = "GitHub", "GitLab"
@@ -91,7 +91,7 @@ def _on_github(environment: Mapping[str, str]) -> Job:
 def _pull_request(event: str, repository: str) -> tuple[str, bool]:
     """Its number, and whether it comes from a fork; the event may be of something else."""
     try:
-        request = json.loads(Path(event).read_text())["pull_request"] if event else None
+        request = foreign.read_json(Path(event).read_bytes())["pull_request"] if event else None
         return ("", False) if request is None else (
             str(int(request["number"])), (request["head"]["repo"] or {}).get("full_name") != repository,
         )  # fmt: skip

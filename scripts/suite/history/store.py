@@ -19,6 +19,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from suite.base import foreign
 from suite.base.errors import BadInput
 from suite.base.text import one_line
 from suite.results.end_to_end import command_of
@@ -179,7 +180,7 @@ class Layout:
 
     @staticmethod
     def read(written: bytes) -> Layout:
-        names, processes, columns, series, *declared = json.loads(written)
+        names, processes, columns, series, *declared = foreign.read_json(written)
         by_counter = {key: tuple(indices) for key, indices in columns.items()}
         by_benchmark = tuple((index, counter) for index, counter in series)
         metrics = declared_metrics(declared[0]) if declared else UNDECLARED
@@ -440,7 +441,9 @@ def _connect(file: Path, to_write: bool) -> sqlite3.Connection:
     mode = "rwc" if to_write else "ro"
     # No write-ahead log: the record is this single file, so that it can be copied, cached and kept as an artifact.
     address = f"{file.absolute().as_uri()}?mode={mode}"
-    return sqlite3.connect(address, uri=True, timeout=WAIT_SECONDS, isolation_level=None)
+    connection = sqlite3.connect(address, uri=True, timeout=WAIT_SECONDS, isolation_level=None)
+    connection.text_factory = foreign.read_cell
+    return connection
 
 
 def _check_whose(file: Path, connection: sqlite3.Connection, to_write: bool) -> None:
@@ -559,14 +562,14 @@ class History:
             "SELECT id, measured, revision, machine, profile, unit, complete, facts FROM run ORDER BY measured, id"
         )
         return [
-            Entry(id, measured, revision, machine, profile, unit, bool(complete), json.loads(facts))
+            Entry(id, measured, revision, machine, profile, unit, bool(complete), foreign.read_json(facts))
             for id, measured, revision, machine, profile, unit, complete, facts in rows
         ]
 
     def machine(self, id: int) -> dict[str, Any]:
         """The facts that identify the machine."""
         facts = self.connection.execute("SELECT facts FROM machine WHERE id = ?", (id,)).fetchone()[0]
-        return dict(json.loads(facts))
+        return dict(foreign.read_json(facts))
 
     def annotations(self) -> list[Annotation]:
         rows = self.connection.execute(

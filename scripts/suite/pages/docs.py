@@ -4,7 +4,6 @@ checks that they are up to date."""
 from __future__ import annotations
 
 import html
-import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from suite import charts, claims
-from suite.base import phrases
+from suite.base import foreign, phrases
 from suite.base.blocks import BLOCK, OPENING
 from suite.base.errors import BadInput
 from suite.base.files import write_whole
@@ -178,7 +177,7 @@ def _blocks(
         "claim counts": lambda: _claim_counts(run, page),
         "numbers": lambda: _numbers(run, page),
         "terminal": lambda: _image(FIGURES / "terminal.svg", front_page.FOUND, page),
-        "from bare": lambda: _cell(front_page.from_bare(json.loads((root / BARE).read_text(encoding="utf-8")))),
+        "from bare": lambda: _cell(front_page.from_bare(foreign.read_json((root / BARE).read_bytes()))),
         "findings": lambda: _findings(run),
         "gate": lambda: _beside_other_tools(root, page),
         "gate picture": lambda: _image(FIGURES / "gate.svg", front_page.COMPARED, page),

@@ -9,7 +9,6 @@ its configuration says otherwise.
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import math
@@ -19,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from suite.base import foreign
 from suite.base.errors import BadInput
 from suite.base.text import one_line
 from suite.results.merge import with_aggregates
@@ -187,11 +187,11 @@ def as_otava(*runs: Run) -> Export:
     """CSV with a row a run, the oldest first, and a column for each figure that all of them have."""
     columns, left_out = _columns(runs)
     written = io.StringIO()
-    table = csv.writer(written, lineterminator="\n")
-    table.writerow([*_OTAVA_COLUMNS, *columns[0]])
+    table = foreign.Table(written)
+    table.write_row([*_OTAVA_COLUMNS, *columns[0]])
     for run, values in sorted(zip(runs, columns), key=lambda pair: _date(pair[0])):
         host = one_line(str(run.context.get("host_name", "")))
-        table.writerow([_date(run).isoformat(), host, *(repr(values[name]) for name in columns[0])])
+        table.write_row([_date(run).isoformat(), host, *(values[name] for name in columns[0])])
     return Export(written.getvalue(), tuple(left_out))
 
 

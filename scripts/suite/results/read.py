@@ -8,12 +8,14 @@ import io
 import json
 import math
 import os
+import re
 import stat
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from suite.base import foreign
 from suite.base.errors import BadInput
 from suite.base.text import first_line, one_line
 from suite.results.model import (
@@ -102,7 +104,7 @@ def read_program_output(path: Path) -> Document:
 
 def read_json(path: Path) -> Any:
     try:
-        return json.loads(_read_bytes(path))
+        return foreign.read_json(_read_bytes(path))
     except RecursionError:
         raise BadResult(path, "is nested too deeply to be a result") from None
     except ValueError as error:  # not JSON, not UTF-8, or a number too long to read
@@ -190,7 +192,7 @@ def _read_benchmarks(path: Path, rows: Sequence[object]) -> dict[str, Benchmark]
 
 def _row_name(path: Path, row: Document) -> str:
     name = row.get("run_name", row.get("name"))
-    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME or not re.match(r"\w", name):
         raise BadResult(path, f"has a row without a readable name: {str(name)[:80]!a}")
     return name
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import re
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from suite.base import foreign
 from suite.base.cli import bar, time_left
 from suite.base.errors import BadInput
 from suite.base.near_misses import did_you_mean
@@ -59,7 +59,7 @@ def _alone_in(folder: Path, status: Console) -> Iterator[None]:
 
 def _presets(root: Path) -> list[str]:
     try:
-        written = json.loads((root / "CMakePresets.json").read_bytes())
+        written = foreign.read_json((root / "CMakePresets.json").read_bytes())
         return [str(preset["name"]) for preset in written["configurePresets"] if not preset.get("hidden")]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise BadInput(f"{root / 'CMakePresets.json'} is damaged") from None

@@ -27,6 +27,7 @@ from pathlib import Path
 from types import UnionType
 from typing import IO, Any
 
+from suite.base import foreign
 from suite.base.errors import BadInput, UnitFailed, UnitHung
 from suite.base.text import one_line
 from suite.results.model import BenchmarkName, Document, selects
@@ -216,7 +217,7 @@ def _answer_of(command: list[str], question: str, seconds: float, environment: M
     if ended.returncode != 0:
         raise BadInput(_last_line(ended.stderr) or f"{asked} {_end_of(ended.returncode)}{_memory_limit()}")
     try:
-        return json.loads(ended.stdout)
+        return foreign.read_json(ended.stdout)
     except (ValueError, RecursionError):
         raise BadInput(f"{asked}: the output is not JSON") from None
 

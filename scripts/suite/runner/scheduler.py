@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from suite.base import foreign
 from suite.base.errors import BadInput, UnitFailed, UnitHung
 from suite.base.files import write_json, write_new
 from suite.results.merge import merge, write_unit
@@ -130,7 +131,7 @@ def read_plan(folder: Path) -> PlanRecord:
     """The plan of the run that was begun in the folder. Raises BadInput if the folder has no plan."""
     file = folder / PLAN_FILE
     try:
-        begun: PlanRecord = read_record(file, PlanRecord, json.loads(file.read_bytes()), "plan")
+        begun: PlanRecord = read_record(file, PlanRecord, foreign.read_json(file.read_bytes()), "plan")
     except OSError:
         raise BadInput(f"{folder} cannot be resumed: it has no {PLAN_FILE}, so no run was begun there") from None
     except (BadResult, ValueError, RecursionError):
@@ -449,7 +450,7 @@ def _read_looks(folder: Path, most: int) -> list[tuple[str, ...]]:
     """The benchmarks that each look of an earlier start asked for. Raises BadInput if the file is damaged."""
     file = folder / LOOKS_FILE
     try:
-        looks = json.loads(file.read_bytes())
+        looks = foreign.read_json(file.read_bytes())
     except FileNotFoundError:
         return []
     except (ValueError, RecursionError):

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from suite.base import foreign
 from suite.base.errors import BadInput, UnitFailed
 from suite.base.files import write_whole
 from suite.base.text import one_line
@@ -324,7 +325,7 @@ def read_recording(path: Path) -> Recording:
     if len(content) > MOST_BYTES:
         raise BadResult(path, "is too large to be a recording")
     try:
-        return _recording_read(json.loads(content))
+        return _recording_read(foreign.read_json(content))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise BadResult(path, "is not a recording of turns, or is damaged") from None
 

@@ -5,13 +5,13 @@ The program is the compiler proper, which compiles ten lines that include <map>,
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from suite.base import foreign
 from suite.base.errors import BadInput, UnitFailed
 from suite.program.command import Command, Observation, Tools, observe
 from suite.program.recording import RECORDER
@@ -59,7 +59,7 @@ def measure(stackheap: Path, folder: Path, pairs: int) -> Cost:
         raise UnitFailed(f"{pairs} processes were recorded, but left {len(files)} recordings")
     analysis = _run([str(stackheap), f"--describe-recording={files[0]}"], tools)
     try:
-        profile = read_profile(json.loads(analysis.stdout.start))
+        profile = read_profile(foreign.read_json(analysis.stdout.start))
     except (ValueError, BadInput) as problem:
         raise UnitFailed(f"{files[0].name}: {problem}") from None
     bytes_written = files[0].stat().st_size
