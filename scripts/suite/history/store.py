@@ -17,11 +17,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from suite.base import foreign
 from suite.base.errors import BadInput
 from suite.base.text import one_line
+from suite.history import database
 from suite.results.end_to_end import command_of
 from suite.results.metrics import (
     UNDECLARED,
@@ -34,16 +35,20 @@ from suite.results.metrics import (
     metrics_of,
 )
 from suite.results.model import DISTURBANCES, Run, selects
-from suite.results.read import read_run
+from suite.results.read import LONGEST_NAME, read_run
 from suite.stats.arrays import Floats, np
 from suite.stats.estimates import Estimate, estimate_median, estimate_ratio
 
-APPLICATION = 0x73746B68  # "stkh" in the file's header: the program that owns the database
-VERSION = 1
-MOST_BYTES = 1 << 27  # of a run's samples, unpacked: ten times the samples of 100,000 rows
-WAIT_SECONDS = 20.0  # for another writer, which needs a fraction of that
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-RATIO, CYCLES, NS = "ratio", "cycles", "ns"
+# A history holds runs of this size, whatever a file says: its cost grows with the numbers in it.
+MOST_PROCESSES = 2000  # of a run: twice the pairs of scripts/program. A ratio compares each with each of the reference
+MOST_CELLS, CELLS_PER_NUMBER = 1 << 20, 16  # of a run's arrays: this many, or this many for each number in them
+MOST_LAYOUT_BYTES = 1 << 25  # unpacked: the names of 100,000 series take half of it
+MOST_VALUES = 20_000_000  # of a table: 1,000 runs of 20,000 series
+
+RATIO, CYCLES, NS = UNITS = "ratio", "cycles", "ns"
 
 # The facts that identify a machine. Clock, load and name do not: a cloud's runners of one kind are one machine.
 MACHINE_FACTS = (
@@ -57,37 +62,6 @@ COMMON_SETTINGS = {
 # Facts that differ in every run and explain nothing.
 PASSING_FACTS = ("date", "load_avg", "mhz_per_cpu", "suite")
 
-_TABLES = """
-CREATE TABLE machine (id INTEGER PRIMARY KEY, facts TEXT NOT NULL UNIQUE);
-CREATE TABLE layout (id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, content BLOB NOT NULL);
-CREATE TABLE run (
-    id INTEGER PRIMARY KEY,
-    digest TEXT NOT NULL UNIQUE,
-    reference_digest TEXT,
-    measured TEXT NOT NULL,
-    revision TEXT NOT NULL,
-    machine INTEGER NOT NULL REFERENCES machine,
-    profile TEXT NOT NULL,
-    unit TEXT NOT NULL,
-    complete INTEGER NOT NULL,
-    facts TEXT NOT NULL,
-    layout INTEGER NOT NULL REFERENCES layout,
-    samples BLOB NOT NULL,
-    reference_layout INTEGER REFERENCES layout,
-    reference_samples BLOB,
-    medians BLOB NOT NULL
-);
-CREATE INDEX run_of_a_series ON run (machine, profile, unit, measured);
-CREATE TABLE annotation (
-    id INTEGER PRIMARY KEY,
-    run INTEGER REFERENCES run,
-    revision TEXT,
-    moment TEXT,
-    only_names TEXT NOT NULL,
-    accepts INTEGER NOT NULL,
-    text TEXT NOT NULL
-);
-"""
 # The samples of a run are float32 (7 digits, ten thousand times finer than the noise): one array of benchmarks times
 # processes for each counter, NaN where a process has no value. Bytes of equal weight lie together, which zlib compresses
 # better. A layout lists the benchmarks and counters. The medians are float32 too, in the order of the series. All of
@@ -180,11 +154,31 @@ class Layout:
 
     @staticmethod
     def read(written: bytes) -> Layout:
+        """Raises ValueError, TypeError or RecursionError for a layout that `numbers_of` does not make."""
         names, processes, columns, series, *declared = foreign.read_json(written)
         by_counter = {key: tuple(indices) for key, indices in columns.items()}
         by_benchmark = tuple((index, counter) for index, counter in series)
         metrics = declared_metrics(declared[0]) if declared else UNDECLARED
-        return Layout(tuple(names), tuple(processes), by_counter, by_benchmark, metrics)
+        layout = Layout(tuple(names), tuple(processes), by_counter, by_benchmark, metrics)
+        if not all(isinstance(name, str) and 0 < len(name) <= LONGEST_NAME and name.isprintable() for name in names):
+            raise ValueError("a benchmark has no readable name")
+        if not _ascending(layout.processes, 1_000_000) or len(processes) > MOST_PROCESSES:
+            raise ValueError(f"its processes are not up to {MOST_PROCESSES:,} different numbers")
+        if not all(_ascending(indices, len(names)) for indices in by_counter.values()) or not by_counter.get("ns"):
+            raise ValueError("a counter is of a benchmark that is not listed")
+        listed = {key: frozenset(indices) for key, indices in by_counter.items()}
+        if not all(type(index) is int and index in listed.get(counter or "ns", ()) for index, counter in by_benchmark):
+            raise ValueError("a series is of a counter that is not listed")
+        if len(set(layout.series_names())) != len(series):
+            raise ValueError("two series have the same name")
+        if 4 * layout.cells > database.MOST_BYTES:
+            raise ValueError(f"its numbers take over {database.MOST_BYTES >> 20} MiB")
+        return layout
+
+    @property
+    def cells(self) -> int:
+        """How many numbers the arrays hold, with those that are absent."""
+        return len(self.processes) * sum(map(len, self.columns.values()))
 
     def series_names(self) -> tuple[str, ...]:
         return tuple(Metric(counter).named(self.names[index]) for index, counter in self.series)
@@ -207,7 +201,7 @@ class Numbers:
 
     @staticmethod
     def unpacked(layout: Layout, packed: bytes) -> Numbers:
-        raw = np.frombuffer(_unpacked(packed), dtype=np.uint8).reshape(4, -1).T
+        raw = np.frombuffer(_exactly(4 * layout.cells, packed), dtype=np.uint8).reshape(4, -1).T
         together = np.ascontiguousarray(raw).view("<f4").ravel().astype(np.float64)
         arrays, start = {}, 0
         for key, indices in layout.columns.items():
@@ -232,21 +226,30 @@ class Numbers:
         return measured
 
 
+def _ascending(numbers: Sequence[object], end: int) -> bool:
+    """Whether these are whole numbers below `end`, each larger than the number before it."""
+    before = -1
+    for number in numbers:
+        if type(number) is not int or not before < number < end:
+            return False
+        before = number
+    return True
+
+
 def numbers_of(run: Run, declared: DeclaredMetrics) -> Numbers:
-    """The numbers of a run. Raises BadInput where a number is too large to be kept."""
+    """The numbers of a run. Raises BadInput where a number is too large to be kept, or where they are spread too far."""
     benchmarks = run.series()
     processes = tuple(sorted({sample.process for benchmark in benchmarks for sample in benchmark.samples}))
-    place = {process: index for index, process in enumerate(processes)}
-    rows: dict[str, dict[int, Floats]] = {"ns": {}}
+    place, largest = {process: index for index, process in enumerate(processes)}, float(np.finfo(np.float32).max)
+    rows: dict[str, dict[int, dict[int, float]]] = {"ns": {}}
     for index, benchmark in enumerate(benchmarks):
         for sample in benchmark.samples:
             for key, value in (("ns", sample.ns), *sample.counters.items()):
                 if key in DISTURBANCES:  # a thousand runs need not keep them
                     continue
-                if abs(value) > float(np.finfo(np.float32).max):
+                if abs(value) > largest:
                     raise BadInput(f"{run.path}: {benchmark.name} has a value of {key} that is too large to keep: {value:g}")
-                row = rows.setdefault(key, {}).setdefault(index, np.full(len(processes), np.nan))
-                row[place[sample.process]] = value
+                rows.setdefault(key, {}).setdefault(index, {})[place[sample.process]] = value
     layout = Layout(
         names=tuple(benchmark.name.text for benchmark in benchmarks),
         processes=processes,
@@ -262,7 +265,21 @@ def numbers_of(run: Run, declared: DeclaredMetrics) -> Numbers:
             if any(metric != Metric(metric.counter) for metric in declared.get(family, ()))
         },
     )
-    return Numbers(layout, {key: np.stack(list(rows[key].values())) for key in layout.columns})
+    numbers = sum(len(row) for by_benchmark in rows.values() for row in by_benchmark.values())
+    if layout.cells > max(MOST_CELLS, CELLS_PER_NUMBER * numbers):
+        raise BadInput(f"{run.path}: its {numbers:,} numbers are spread over {len(processes):,} processes, too far to keep")
+    try:
+        Layout.read(layout.written())
+    except ValueError as problem:  # no reader would take it
+        raise BadInput(f"{run.path}: cannot be kept: {problem}") from None
+    return Numbers(layout, {key: _array(list(rows[key].values()), len(processes)) for key in layout.columns})
+
+
+def _array(rows: Sequence[Mapping[int, float]], processes: int) -> Floats:
+    array = np.full((len(rows), processes), np.nan)
+    for row, values in zip(array, rows):
+        row[list(values)] = list(values.values())
+    return array
 
 
 def medians_of(unit: str, numbers: Numbers, reference: Numbers | None) -> Floats:
@@ -342,6 +359,8 @@ def prepare(path: Path, reference: Path | None = None) -> PreparedRun:
             raise BadInput(f"{reference}: a reference needs the machine and the profile of {path}")
         beside = numbers_of(reference_run, metrics)  # an early reference build declares nothing
         facts |= {f"reference: {key}": value for key, value in _facts(reference_run).items()}
+    if max(map(len, (_machine(run), json.dumps(facts)))) > database.MOST_LETTERS:
+        raise BadInput(f"{path}: its context has over {database.MOST_LETTERS >> 20} MiB of facts, too many to keep")
     unit = RATIO if beside is not None else CYCLES if own.have_cycles() else NS
     medians = medians_of(unit, own, beside)
     if not np.isfinite(medians).any():
@@ -372,10 +391,14 @@ def _read(path: Path) -> Run:
 def moment_of(text: str, otherwise: str) -> str:
     """A date, or a date and time, as UTC; text without a time zone is UTC. Raises BadInput with the text `otherwise`."""
     try:
-        parsed = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
-        moment = parsed.astimezone(timezone.utc) if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
+        return _utc(text)
     except (ValueError, OverflowError):
         raise BadInput(otherwise) from None
+
+
+def _utc(text: str) -> str:
+    parsed = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    moment = parsed.astimezone(timezone.utc) if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
     return moment.isoformat(timespec="seconds")
 
 
@@ -411,75 +434,26 @@ def _digest(numbers: Numbers, context: Mapping[str, Any]) -> str:
 
 @contextlib.contextmanager
 def opened(file: Path, to_write: bool = False) -> Iterator[History]:
-    """Opens the record in a file. To write, a missing file is created, and either all changes are kept or no change is.
-
-    Raises BadInput if the file is missing, damaged, locked, not writable, of a newer suite or of another program.
-    """
-    try:
-        with contextlib.closing(_connect(file, to_write)) as connection:
-            # First of all: another writer may create the record between two looks at an empty file, and after the work
-            # it would be too late to find another writer.
-            connection.execute("BEGIN IMMEDIATE" if to_write else "BEGIN")
-            _check_whose(file, connection, to_write)
-            if to_write and not connection.execute("PRAGMA user_version").fetchone()[0]:
-                _make(connection)
-            yield History(file, connection)
-            if to_write:
-                connection.execute("COMMIT")
-    # A damaged file may also hold text that is not valid, or values of another type.
-    except (sqlite3.Error, zlib.error, ValueError, TypeError, LookupError) as problem:
-        raise BadInput(f"{file}: {_reason(problem)}") from None
+    """Opens the record in a file: see database.opened. Raises BadInput."""
+    with database.opened(file, to_write) as connection:
+        yield History(file, connection)
 
 
-def _connect(file: Path, to_write: bool) -> sqlite3.Connection:
-    if to_write:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    elif not file.exists():
-        raise BadInput(f"{file}: does not exist; scripts/history add RUN creates it")
-    if file.exists() and not file.is_file():
-        raise BadInput(f"{file}: is not a file")
-    mode = "rwc" if to_write else "ro"
-    # No write-ahead log: the record is this single file, so that it can be copied, cached and kept as an artifact.
-    address = f"{file.absolute().as_uri()}?mode={mode}"
-    connection = sqlite3.connect(address, uri=True, timeout=WAIT_SECONDS, isolation_level=None)
-    connection.text_factory = foreign.read_cell
-    return connection
-
-
-def _check_whose(file: Path, connection: sqlite3.Connection, to_write: bool) -> None:
-    whose, version = (connection.execute(f"PRAGMA {key}").fetchone()[0] for key in ("application_id", "user_version"))
-    if whose == APPLICATION and version > VERSION:
-        raise BadInput(f"{file}: was written by a newer suite (format version {version}, this suite reads {VERSION})")
-    empty = not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if not (whose == APPLICATION and version == VERSION or to_write and empty and not whose):
-        raise BadInput(f"{file}: is not a history of this suite")
-
-
-def _make(connection: sqlite3.Connection) -> None:
-    for statement in _TABLES.split(";")[:-1]:
-        connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {APPLICATION}")
-    connection.execute(f"PRAGMA user_version = {VERSION}")
-
-
-def _unpacked(content: bytes) -> bytes:
+def _unpacked(content: bytes, most: int) -> bytes:
     """The content, decompressed up to a limit: a few bytes can grow beyond the memory. Raises zlib.error."""
     unpacking = zlib.decompressobj()
-    unpacked = unpacking.decompress(content, MOST_BYTES)
-    if not unpacking.eof:
+    unpacked = unpacking.decompress(content, most + 1)
+    if not unpacking.eof or len(unpacked) > most:
         raise zlib.error("cut off, or too large")
     return unpacked
 
 
-def _reason(problem: Exception) -> str:
-    text = one_line(str(problem))
-    if not isinstance(problem, sqlite3.OperationalError):
-        return "is not a history of this suite" if "not a database" in text else f"is damaged ({text})"
-    if "locked" in text:
-        return "is in use by another program: nothing was changed, try again"
-    if "full" in text:
-        return "the disk is full: nothing was changed"
-    return f"cannot be used ({text}): nothing was changed"
+def _exactly(size: int, content: bytes) -> bytes:
+    """The same for a content whose size is known. Raises zlib.error, ValueError."""
+    unpacked = _unpacked(content, size)
+    if len(unpacked) != size:
+        raise ValueError(f"a run has {len(unpacked)} bytes of numbers, and its layout says {size}")
+    return unpacked
 
 
 @dataclass(frozen=True)
@@ -527,7 +501,8 @@ class History:
             "medians": prepared.medians,
         }
         places = ", ".join(f":{key}" for key in values)
-        self.connection.execute(f"INSERT INTO run ({', '.join(values)}) VALUES ({places})", values)
+        inserted = self.connection.execute(f"INSERT INTO run ({', '.join(values)}) VALUES ({places})", values)
+        database.check_room(self.file, "run", inserted.lastrowid or 0)
 
     def _layout_id(self, layout: Layout) -> int:
         written = layout.written()
@@ -542,7 +517,7 @@ class History:
         return int(self.connection.execute(f"SELECT id FROM {kind} WHERE {key} = ?", (values[key],)).fetchone()[0])
 
     def annotate(self, annotation: Annotation) -> None:
-        self.connection.execute(
+        inserted = self.connection.execute(
             "INSERT INTO annotation (run, revision, moment, only_names, accepts, text) VALUES (?, ?, ?, ?, ?, ?)",
             (
                 annotation.run,
@@ -553,6 +528,7 @@ class History:
                 annotation.text,
             ),
         )
+        database.check_room(self.file, "annotation", inserted.lastrowid or 0)
 
     # -- reading
 
@@ -561,24 +537,20 @@ class History:
         rows = self.connection.execute(
             "SELECT id, measured, revision, machine, profile, unit, complete, facts FROM run ORDER BY measured, id"
         )
-        return [
-            Entry(id, measured, revision, machine, profile, unit, bool(complete), foreign.read_json(facts))
-            for id, measured, revision, machine, profile, unit, complete, facts in rows
-        ]
+        return [_entry(*row) for row in rows]
 
     def machine(self, id: int) -> dict[str, Any]:
         """The facts that identify the machine."""
-        facts = self.connection.execute("SELECT facts FROM machine WHERE id = ?", (id,)).fetchone()[0]
-        return dict(foreign.read_json(facts))
+        facts = foreign.read_json(self.connection.execute("SELECT facts FROM machine WHERE id = ?", (id,)).fetchone()[0])
+        if not isinstance(facts, dict):
+            raise ValueError(f"machine {id} has no facts")
+        return facts
 
     def annotations(self) -> list[Annotation]:
         rows = self.connection.execute(
             "SELECT run, revision, moment, only_names, accepts, text FROM annotation ORDER BY id"
         )
-        return [
-            Annotation(run, revision, moment, only_names, bool(accepts), text)
-            for run, revision, moment, only_names, accepts, text in rows
-        ]
+        return [_annotation(*row) for row in rows]
 
     def find_run(self, text: str) -> Entry | None:
         """The run with this number, or the first measured run whose commit begins with this text."""
@@ -599,31 +571,31 @@ class History:
 
     def table(self, runs: Sequence[Entry], only: re.Pattern[str] | None = None) -> SeriesTable:
         """The series of these runs; the series of the newest run come first."""
-        layouts: dict[int, list[str]] = {}
         places: dict[str, int] = {}
-        metrics: dict[str, Metric] = {}
+        metrics: list[Metric] = []
+        columns: dict[int, _Columns] = {}
         rows = []
         for run in reversed(runs):
             kept, medians = self.connection.execute(
                 "SELECT layout, medians FROM run WHERE id = ?", (run.id,)
             ).fetchone()
-            if kept not in layouts:
-                layout = self._layout(kept)
-                layouts[kept] = list(layout.series_names())
-                for name, metric in zip(layouts[kept], layout.metrics()):
+            if kept not in columns:
+                layout, own = self._layout(kept), []
+                for place, (name, metric) in enumerate(zip(layout.series_names(), layout.metrics())):
                     if only is None or only.search(name):
+                        own.append(place)
+                        metrics += [metric] if name not in places else []
                         places.setdefault(name, len(places))
-                        metrics.setdefault(name, metric)
-            rows.append((layouts[kept], np.frombuffer(_unpacked(medians), dtype="<f4")))
+                names = layout.series_names()
+                columns[kept] = _Columns(len(names), np.array(own, int), np.array([places[names[at]] for at in own], int))
+                if len(places) * len(runs) > MOST_VALUES:
+                    raise BadInput(f"{self.file}: {len(runs)} runs have over {len(places) - 1} series, too many for one table: "
+                                   "--last takes fewer runs")  # fmt: skip
+            rows.append((columns[kept], _medians(columns[kept], medians)))
         values = np.full((len(runs), len(places)), np.nan)
-        columns: dict[int, tuple[list[int], list[int]]] = {}
-        for index, (names, medians) in enumerate(reversed(rows)):
-            if id(names) not in columns:
-                here = [(place, places[name]) for place, name in enumerate(names) if name in places]
-                columns[id(names)] = [place for place, _ in here], [place for _, place in here]
-            own, there = columns[id(names)]
-            values[index, there] = medians[own]
-        return SeriesTable(tuple(runs), tuple(places), tuple(metrics.values()), values)
+        for row, (layout_columns, own_values) in zip(values, reversed(rows)):
+            row[layout_columns.there] = own_values
+        return SeriesTable(tuple(runs), tuple(places), tuple(metrics), values)
 
     def samples(self, run: Entry) -> tuple[Numbers, Numbers | None]:
         """The raw numbers of a run, and the raw numbers of its reference."""
@@ -631,6 +603,8 @@ class History:
             "SELECT layout, samples, reference_layout, reference_samples FROM run WHERE id = ?", (run.id,)
         ).fetchone()
         own = Numbers.unpacked(self._layout(layout), samples)
+        if (reference_layout is None) is (run.unit == RATIO) or run.unit == CYCLES and not own.have_cycles():
+            raise ValueError(f"{run.label} lacks the numbers of its unit, {run.unit}")
         return own, Numbers.unpacked(self._layout(reference_layout), reference_samples) if reference_layout else None
 
     def intervals(self, run: Entry, names: Collection[str]) -> dict[str, Estimate]:
@@ -638,8 +612,53 @@ class History:
         return intervals_of(run.unit, *self.samples(run), names)
 
     def _layout(self, id: int) -> Layout:
-        content = self.connection.execute("SELECT content FROM layout WHERE id = ?", (id,)).fetchone()[0]
-        return Layout.read(_unpacked(content))
+        digest, content = self.connection.execute("SELECT digest, content FROM layout WHERE id = ?", (id,)).fetchone()
+        written = _unpacked(content, MOST_LAYOUT_BYTES)
+        if hashlib.sha256(written).hexdigest() != digest:
+            raise ValueError(f"layout {id} does not match its digest")
+        return Layout.read(written)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Which series of a layout are in a table."""
+
+    series: int  # of the layout
+    own: NDArray[np.intp]  # the places of these series in the layout
+    there: NDArray[np.intp]  # and in the table
+
+
+def _medians(columns: _Columns, packed: bytes) -> Floats:
+    """Those of a run that are in the table. A median is positive and finite, or absent."""
+    medians = np.frombuffer(_exactly(4 * columns.series, packed), dtype="<f4")[columns.own].astype(np.float64)
+    return np.where(np.isfinite(medians) & (medians > 0), medians, np.nan)
+
+
+def _entry(
+    id: int, measured: str, revision: str, machine: int, profile: str, unit: str, complete: int, facts: str
+) -> Entry:
+    """Raises ValueError for a run that `add` does not make."""
+    read = foreign.read_json(facts)
+    if not isinstance(read, dict) or not all(isinstance(value, str) for value in read.values()):
+        raise ValueError(f"run {id} has facts that are not texts")
+    if unit not in UNITS:
+        raise ValueError(f"run {id} has the unit {unit[:20]!r}")
+    if _utc(measured) != measured:
+        raise ValueError(f"run {id} was not measured at a time in UTC")
+    return Entry(id, measured, revision, machine, profile, unit, bool(complete), read)
+
+
+def _annotation(
+    run: int | None, revision: str | None, moment: str | None, only_names: str, accepts: int, text: str
+) -> Annotation:
+    """Raises ValueError for an annotation that `annotate` does not make."""
+    if [run, revision, moment].count(None) != 2:
+        raise ValueError(f"the annotation {text!r} is not of one run, revision or moment")
+    try:
+        re.compile(only_names)
+    except (re.error, OverflowError) as problem:
+        raise ValueError(f"the annotation {text!r} has an expression that cannot be used: {problem}") from None
+    return Annotation(run, revision, moment, only_names, bool(accepts), text)
 
 
 def unit_of(metric: Metric, of_runs: str) -> str:

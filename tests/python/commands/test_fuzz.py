@@ -31,7 +31,7 @@ from hypothesis import strategies as st
 
 from suite.base.errors import BadInput
 from suite.commands import claims, compare, evaluate, export, history, plot, report, run
-from suite.history import store
+from suite.history import database
 from suite.results.read import MOST_BYTES, read_run
 from suite.runner import scheduler
 from suite.runner.program import Program, ask
@@ -249,7 +249,7 @@ def test_a_damaged_record_is_read_or_refused(folder: Path, seed: int, kind: str)
 
 def test_a_few_bytes_that_would_fill_the_memory_are_refused(folder: Path) -> None:
     Path("kept.sqlite").write_bytes(sound_record(folder))
-    bomb = zlib.compress(bytes(store.MOST_BYTES + 1))
+    bomb = zlib.compress(bytes(database.MOST_BYTES + 1))
     with contextlib.closing(sqlite3.connect("kept.sqlite")) as record:
         record.execute("UPDATE run SET samples = ?, medians = ?", (bomb, bomb))
         record.commit()

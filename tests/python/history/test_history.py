@@ -29,7 +29,7 @@ from suite import charts
 from suite.base.errors import BadInput
 from suite.base.files import write_json
 from suite.commands import history as command
-from suite.history import check, store
+from suite.history import check, database, store
 from suite.results.metrics import Metric
 from suite.results.model import CORE_SHARE
 from suite.results.read import read_run
@@ -753,7 +753,7 @@ def foreign(file: Path) -> None:
 
 def newer(file: Path) -> None:
     with sqlite3.connect(file) as connection:
-        connection.execute(f"PRAGMA user_version = {store.VERSION + 1}")
+        connection.execute(f"PRAGMA user_version = {database.VERSION + 1}")
 
 
 def cut(file: Path) -> None:
@@ -818,7 +818,7 @@ def test_a_locked_record_is_reported_and_loses_no_data(
 ) -> None:
     kept(SAME)
     file = run_file(tmp_path, 1)
-    monkeypatch.setattr(store, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(database, "WAIT_SECONDS", 0.1)
     writer = sqlite3.connect(tmp_path / "history.sqlite", isolation_level=None)
     writer.execute("BEGIN EXCLUSIVE")
     for arguments in (("add", file), ("annotate", "1", "text"), ("check",)):
@@ -861,14 +861,14 @@ def test_no_other_writer_creates_the_record_while_one_looks_at_the_empty_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the first would find the other's tables behind the header of the empty file, and refuse them."""
-    file, connect = tmp_path / "history.sqlite", store._connect
+    file, connect = tmp_path / "history.sqlite", database._connect
     others: list[str] = []
     first, second = (store.prepare(run_file(tmp_path, day)) for day in range(2))
 
     def between(statement: str) -> None:
         if "user_version" in statement and not others:  # the first has read the application's id
             others.append("refused")
-            monkeypatch.setattr(store, "_connect", connect)
+            monkeypatch.setattr(database, "_connect", connect)
             with pytest.raises(BadInput, match="is in use by another program"):
                 with store.opened(file, to_write=True) as record:
                     record.add(second, "")
@@ -878,8 +878,8 @@ def test_no_other_writer_creates_the_record_while_one_looks_at_the_empty_file(
         connection.set_trace_callback(between)
         return connection
 
-    monkeypatch.setattr(store, "_connect", traced)
-    monkeypatch.setattr(store, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(database, "_connect", traced)
+    monkeypatch.setattr(database, "WAIT_SECONDS", 0.01)
     with store.opened(file, to_write=True) as record:
         record.add(first, "")
     assert others == ["refused"]
@@ -893,7 +893,7 @@ def test_a_full_disk_is_reported_and_loses_no_data(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     kept(SAME)
-    connect = store._connect
+    connect = database._connect
 
     def small(file: Path, to_write: bool) -> sqlite3.Connection:
         connection = connect(file, to_write)
@@ -902,7 +902,7 @@ def test_a_full_disk_is_reported_and_loses_no_data(
         return connection
 
     files = [run_file(tmp_path, day) for day in range(1, 10)]
-    monkeypatch.setattr(store, "_connect", small)
+    monkeypatch.setattr(database, "_connect", small)
     assert call("add", *files) == 2
     refused(capsys, "the disk is full: nothing was changed")
     with store.opened(tmp_path / "history.sqlite") as record:
