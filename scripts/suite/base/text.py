@@ -95,7 +95,7 @@ def _seen(text: str, replacement: str, kept: str) -> Iterator[str]:
 
 def one_line(text: str, longest: int = 300) -> str:
     """Text of another program as one printable line of at most `longest` letters."""
-    return printable(text)[:longest].strip()
+    return printable(text[:longest]).strip()
 
 
 def drawable(text: str) -> str:

@@ -13,7 +13,7 @@ import stat
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from suite.base import foreign
 from suite.base.errors import BadInput
@@ -21,10 +21,12 @@ from suite.base.text import first_line, one_line
 from suite.results.model import (
     CORE_SHARE,
     COUNTED_BESIDE,
+    LEAST_FIGURE,
     LEAST_PROCESSOR_SHARE,
     MADE_BY_THIS_SUITE,
     MALLOC_THREADS,
     MANY_THREADS,
+    MOST_FIGURE,
     NS_PER_UNIT,
     STOPPED,
     WALL_NS,
@@ -43,8 +45,15 @@ RUN_FILES = ("run.json", "run.json.gz")  # in the folder of a run; the first of 
 GZIP = b"\x1f\x8b"  # how every gzip file begins
 # Packed and unpacked: 100,000 rows are a third of this. A larger file is not a result, and would fill the memory.
 MOST_BYTES = 128 * 1024 * 1024
+# A value takes up to 250 bytes of memory, and two bytes of the file. 100,000 rows have less than half as many values.
+MOST_VALUES = 10_000_000
 UNPACKED_AT_ONCE = 1024 * 1024
 LONGEST_NAME = 500
+MOST_FIELDS = 1_000  # of a row; the replay of a recording has 80 counters
+LONGEST_TEXT, MOST_TEXTS = 1 << 16, 100  # in the account of a process; the part of a refinement lists its benchmarks
+# Letters of JSON. Pages and charts show all facts. The suite's own have 300 letters, the words of all its families 60,000.
+MOST_FACTS, LONGEST_FACT, LONGEST_ABOUT = 1_000, 1 << 14, 1 << 20
+LONGEST_FACTS = {"suite": MOST_BYTES, "program": LONGEST_ABOUT}  # of what is no single fact
 # What Google Benchmark itself writes into a row; every other number there is a counter.
 ROW_FIELDS = frozenset(
     "name family_index per_family_instance_index run_name run_type repetitions repetition_index threads iterations "
@@ -103,8 +112,11 @@ def read_program_output(path: Path) -> Document:
 
 
 def read_json(path: Path) -> Any:
+    content = _read_bytes(path)
+    if sum(map(content.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise BadResult(path, f"is too large to be a result (over {MOST_VALUES:,} commas and brackets)")
     try:
-        return foreign.read_json(_read_bytes(path))
+        return foreign.read_json(content)
     except RecursionError:
         raise BadResult(path, "is nested too deeply to be a result") from None
     except ValueError as error:  # not JSON, not UTF-8, or a number too long to read
@@ -122,11 +134,23 @@ def _read_document(path: Path) -> Document:
         raise BadResult(path, f"was not made by this suite: no {MADE_BY_THIS_SUITE} in its context")
     if not rows:
         raise BadResult(path, "holds no benchmarks")
-    try:
-        json.dumps(context, allow_nan=False)
-    except (ValueError, RecursionError):
-        raise BadResult(path, "has a value in its context that is not a finite number") from None
+    _check_context(path, context)
     return document
+
+
+def _check_context(path: Path, context: Document) -> None:
+    if len(context) > MOST_FACTS:
+        raise BadResult(path, f"has over {MOST_FACTS:,} facts in its context")
+    for key, fact in context.items():
+        try:
+            length = len(json.dumps([key, fact], allow_nan=False))
+        except RecursionError:
+            raise BadResult(path, "is nested too deeply to be a result") from None
+        except ValueError:
+            raise BadResult(path, "has a value in its context that is not a finite number") from None
+        longest = LONGEST_FACTS.get(key, LONGEST_FACT)
+        if length > longest:
+            raise BadResult(path, f"has a fact of over {longest:,} letters in its context: {key[:80]!a}")
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -171,6 +195,8 @@ def _read_benchmarks(path: Path, rows: Sequence[object]) -> dict[str, Benchmark]
     for row in rows:
         if not isinstance(row, dict):
             raise BadResult(path, "has a row that is not an object")
+        if len(row) > MOST_FIELDS:
+            raise BadResult(path, f"has a row with over {MOST_FIELDS:,} fields")
         if row.get("run_type") == "aggregate":
             continue
         name, process = _row_name(path, row), _row_process(path, row)
@@ -208,10 +234,11 @@ def _row_ns(path: Path, row: Document, name: str, key: str) -> float:
     unit_name = row.get("time_unit")
     if not isinstance(unit_name, str) or unit_name not in NS_PER_UNIT:
         raise BadResult(path, f"time_unit of {name} is not one of {', '.join(NS_PER_UNIT)}: {str(unit_name)[:80]!a}")
-    value = _finite(row.get(key))
-    ns = math.inf if value is None else value * NS_PER_UNIT[unit_name]
-    if not 0.0 <= ns < math.inf:
-        raise BadResult(path, f"{key} of {name} is not a valid time: {str(row.get(key))[:80]!a}")
+    value = as_figure(row.get(key))
+    ns = None if value is None else as_figure(value * NS_PER_UNIT[unit_name])
+    if ns is None or ns < 0.0:
+        accepted = f"0, or {LEAST_FIGURE:g} to {MOST_FIGURE:g} ns"
+        raise BadResult(path, f"{key} of {name} is not a valid time: {str(row.get(key))[:80]!a}; accepted: {accepted}")
     return ns
 
 
@@ -225,21 +252,18 @@ def failure_of(row: Document) -> str:
 
 
 def counters_of(row: Document) -> Iterator[tuple[str, float]]:
-    """A counter that is not finite, or 0 where that is impossible, was not counted: it is left out."""
+    """A counter that is not a figure, or 0 where that is impossible, was not counted: it is left out."""
     for key, value in row.items():
-        number = None if key in ROW_FIELDS else _finite(value)
+        number = None if key in ROW_FIELDS or len(key) > LONGEST_NAME else as_figure(value)
         if number or number is not None and key not in NEVER_ZERO:
             yield key, number
 
 
-def _finite(value: object) -> float | None:
+def as_figure(value: object) -> float | None:
+    """The number, if something can have measured it: 0, or in the bounds of a figure."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
+    return float(value) if value == 0 or LEAST_FIGURE <= abs(value) <= MOST_FIGURE else None
 
 
 def _is_count(value: object) -> bool:
@@ -252,6 +276,9 @@ def _read_account(path: Path, written: object, benchmarks: Iterable[Benchmark]) 
     if not isinstance(written, dict) or not isinstance(written.get("complete"), bool):
         raise BadResult(path, "has a damaged account of the run (context.suite)")
     planned, seed = written.get("processes_planned"), written.get("order_seed")
+    about = about if isinstance(about := written.get("about"), dict) else {}
+    if len(json.dumps(about)) > LONGEST_ABOUT:
+        raise BadResult(path, f"has an account of over {LONGEST_ABOUT:,} letters (context.suite.about)")
     units, failed, looks = (written.get(key, []) for key in ("units", "failed", "looks"))
     if not _is_count(planned) or not all(isinstance(records, list) for records in (units, failed, looks)):
         raise BadResult(path, "has a damaged account of the run (context.suite)")
@@ -264,7 +291,7 @@ def _read_account(path: Path, written: object, benchmarks: Iterable[Benchmark]) 
         looks=tuple(looks),
         units=tuple(read_record(path, Unit, record, "unit") for record in units),
         failed=tuple(read_record(path, Failure, record, "failure") for record in failed),
-        about=about if isinstance(about := written.get("about"), dict) else {},
+        about=about,
     )
 
 
@@ -281,18 +308,22 @@ def read_record(path: Path, kind: type[Any], written: object, title: str) -> Any
 
 def _fits(value: object, type_name: str) -> bool:
     if type_name == "str":
-        return isinstance(value, str) and value.isprintable()
+        return _is_text(value) and value.isprintable()
     if type_name == "str | None":
-        return value is None or isinstance(value, str)
+        return value is None or _is_text(value)
     if type_name == "bool":
         return isinstance(value, bool)
     if type_name == "int":
-        return isinstance(value, int) and not isinstance(value, bool)
+        return isinstance(value, int) and as_figure(value) is not None
     if type_name == "tuple[str, ...]":
-        return isinstance(value, list) and all(isinstance(text, str) for text in value)
+        return isinstance(value, list) and len(value) <= MOST_TEXTS and all(map(_is_text, value))
     if type_name == "tuple[int, ...]":
         return isinstance(value, list) and all(_is_count(number) for number in value)
-    return _finite(value) is not None or (value is None and type_name == "float | None")
+    return as_figure(value) is not None or (value is None and type_name == "float | None")
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and len(value) <= LONGEST_TEXT
 
 
 def rows_of_processes(document: Document) -> list[Document]:

@@ -25,6 +25,7 @@ from suite.commands import export as command
 from suite.results import export
 from suite.results.compact import write_compact
 from suite.results.merge import with_aggregates
+from suite.results.model import LEAST_FIGURE, MOST_FIGURE
 from support import declarations, synthetic
 
 COMPARE = Path("/usr/share/benchmark/compare.py")  # of the package libbenchmark-tools
@@ -282,12 +283,17 @@ def test_google_benchmarks_compare_reads_the_whole_file(tmp_path: Path) -> None:
         assert shown in ended.stdout
 
 
-def test_numbers_that_have_no_mean_are_refused_and_those_that_json_lacks_are_left_out(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.hostile("result file")
+@pytest.mark.parametrize("ns", [2 * LEAST_FIGURE, MOST_FIGURE])
+def test_the_least_and_the_largest_times_have_a_mean_and_a_deviation(tmp_path: Path, ns: float) -> None:
+    rows_of_ends = [row("scoped/x/bytes:8", 0, ns), row("scoped/x/bytes:8", 1, ns), row("scoped/x/bytes:8", 2, 1.0)]
+    mean, _, deviation, _ = strict_json(exported("google-benchmark", write(tmp_path, rows_of_ends)))["benchmarks"][3:]
+    assert mean["real_time"] == pytest.approx((2 * ns + 1) / 3)
+    assert deviation["real_time"] == pytest.approx(abs(ns - 1) / math.sqrt(3))
+
+
+def test_numbers_that_json_lacks_are_left_out(tmp_path: Path) -> None:
     name = "scoped/x/bytes:8"
-    assert call(write(tmp_path, [row(name, 0, 1.0), row(name, 1, 1e300)]), "--to", "google-benchmark") == 2
-    assert "too large for a mean" in capsys.readouterr().err
     odd = [row(name, 0, 1.0, iterations=math.inf, cycles=math.nan, label=["x"]), row(name, 1, 1.0, cycles=1.0)]
     entries = strict_json(exported("google-benchmark", write(tmp_path, odd)))["benchmarks"]
     assert not {"iterations", "cycles"} & entries[0].keys() and "cycles" in entries[1] and "cycles" not in entries[2]
@@ -334,7 +340,7 @@ def test_an_export_that_is_impossible_is_refused(tmp_path: Path, capsys: pytest.
 
 
 @settings(deadline=None, max_examples=50)
-@given(name=st.text(st.characters(blacklist_categories=("C", "Z")), min_size=1, max_size=40), ns=st.floats(0, 1e12, exclude_min=True))
+@given(name=st.text(st.characters(blacklist_categories=("C", "Z")), min_size=1, max_size=40), ns=st.floats(2 * LEAST_FIGURE, 1e12))
 def test_names_and_times_are_exported_unchanged(tmp_path_factory: pytest.TempPathFactory, name: str, ns: float) -> None:
     path = write(tmp_path_factory.mktemp("any"), [row(f"x/{name}", 0, ns)])
     assert read_as_github_action_benchmark(exported("github-action-benchmark", path)) == {f"x/{name}": (ns, "ns/iter")}

@@ -9,6 +9,7 @@ import os
 import resource
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,19 @@ from hypothesis import strategies as st
 from suite.base.cli import REFUSED, answer
 from suite.base.errors import BadInput
 from suite.base.files import write_json
+from suite.results import read as read_module
 from suite.results.merge import merge, write_unit
 from suite.results.metrics import Metric, metrics_of
-from suite.results.model import WALL_NS, Account, BenchmarkName, Failure, Run, Unit
+from suite.results.model import LEAST_FIGURE, MOST_FIGURE, WALL_NS, Account, BenchmarkName, Failure, Run, Unit
 from suite.results.read import (
+    LONGEST_ABOUT,
+    LONGEST_FACT,
+    LONGEST_NAME,
+    LONGEST_TEXT,
     MOST_BYTES,
+    MOST_FACTS,
+    MOST_FIELDS,
+    MOST_TEXTS,
     NEVER_ZERO,
     ROW_FIELDS,
     BadResult,
@@ -165,10 +174,27 @@ def test_cycles_are_the_counter_or_else_follow_from_the_addition(tmp_path: Path)
     assert [benchmark.cycles for benchmark in run.series()] == [(33.0,), (20.0,), ()]
 
 
-def test_a_counter_that_is_not_finite_is_absent_not_zero(tmp_path: Path) -> None:
-    text = json.dumps(document(row(cycles=math.nan, page_faults=math.inf, instructions=4.0)))
+@pytest.mark.hostile("result file")
+@pytest.mark.parametrize("value", [math.nan, math.inf, 5e-324, -5e-324, 1.7e308, 10**400],
+                         ids=["nan", "infinite", "tiny", "tiny and negative", "huge", "400 digits"])  # fmt: skip
+def test_a_counter_that_nothing_can_have_measured_is_absent_not_zero(tmp_path: Path, value: float) -> None:
+    text = json.dumps(document(row(page_faults=value, instructions=4.0)))
     (benchmark,) = read(tmp_path, text).series()
     assert dict(benchmark.samples[0].counters) == {"instructions": 4.0}
+
+
+def test_a_counter_with_an_endless_name_is_left_out(tmp_path: Path) -> None:
+    (benchmark,) = read(tmp_path, document(row() | {"x" * (LONGEST_NAME + 1): 1, "page_faults": 0})).series()
+    assert dict(benchmark.samples[0].counters) == {"page_faults": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("bytes:64", 64), ("bytes:0", None), ("threads:00", None), ("depth:0", 0), ("bytes:-1", None), ("bytes:1e9", None),
+     ("bytes:", None), ("bytes:1.5", None), ("bytes:١", None), (f"bytes:{2**64}", None), ("bytes:8/bytes:16", 16), ("bytes", None)],
+)  # fmt: skip
+def test_a_number_in_a_name_is_whole_and_can_be(name: str, number: int | None) -> None:
+    assert BenchmarkName.parse(f"scoped/none/{name}").number(name.partition(":")[0]) == number
 
 
 def test_selection_is_by_family_strategy_and_parameters(tmp_path: Path) -> None:
@@ -197,6 +223,11 @@ def test_a_disturbed_process_is_found_by_its_part(tmp_path: Path) -> None:
     assert [run.disturbed_processes(benchmark) for benchmark in run.series()] == [(0,), (1,)]
 
 
+def account(**suite: object) -> str:
+    written: dict[str, object] = {"complete": True, "processes_planned": 1, **suite}
+    return json.dumps(document(row(), suite=written))
+
+
 BAD = {
     "empty": "",
     "blank": "  \n",
@@ -210,10 +241,14 @@ BAD = {
     "no benchmarks": json.dumps(document()),
     "rows that are not objects": json.dumps(document(3)),
     "only aggregates": json.dumps(document(row(run_type="aggregate"))),
+    "a time that is too short": json.dumps(document(row(ns=5e-324))),
+    "a time that is too long": json.dumps(document(row(ns=1.7e308))),
+    "a processor's time that is too long": json.dumps(document(row(cpu_time=1.7e308))),
+    "a time that is too long in its unit": json.dumps(document(row(ns=1e20, time_unit="ms"))),
     "a NaN time": json.dumps(document(row(ns=math.nan))),
     "an infinite time": json.dumps(document(row(ns=math.inf))),
     "a negative time": json.dumps(document(row(ns=-1.0))),
-    "a time too long": json.dumps(document(row())).replace("1.5", "1" + "0" * 400),
+    "a time of 400 digits": json.dumps(document(row())).replace("1.5", "1" + "0" * 400),
     "a time that is text": json.dumps(document(row(real_time="1.5"))),
     "a time that is true": json.dumps(document(row(real_time=True))),
     "a strange unit": json.dumps(document(row(time_unit="h"))),
@@ -225,11 +260,23 @@ BAD = {
     "a negative process number": json.dumps(document(row(repetition_index=-1))),
     "a number of too many digits": "9" * 5000,
     "nesting without end": "[" * 100_000,
+    "nesting as deep as is read": f'{{"context": {{"x": {"[" * 980}{"]" * 980}}}, "benchmarks": []}}',
+    "a fact of many letters": json.dumps(document(row(), cpu_model="x" * LONGEST_FACT)),
+    "a fact that is a long list": json.dumps(document(row(), profile=[0] * LONGEST_FACT)),
+    "a fact under a long name": json.dumps(document(row(), **{"x" * LONGEST_FACT: 0})),
+    "too many facts": json.dumps(document(row(), **{f"malloc.{number}": "1" for number in range(MOST_FACTS)})),
+    "a row with too many fields": json.dumps(document(row() | dict.fromkeys(map(str, range(MOST_FIELDS)), 1))),
+    "an account of many letters": account(about={"families": "x" * LONGEST_ABOUT}),
+    "a unit of many letters": account(units=[{**asdict(unit(0)), "part": "x" * (LONGEST_TEXT + 1)}]),
+    "a unit with many reasons": account(units=[{**asdict(unit(0)), "reasons": ["x"] * (MOST_TEXTS + 1)}]),
+    "a unit of endless seconds": account(units=[{**asdict(unit(0)), "seconds": 1.7e308}]),
+    "a unit of a number of 400 digits": account(units=[{**asdict(unit(0)), "major_faults": 10**400}]),
     "a damaged account": json.dumps(document(row(), suite=3)),
     "a damaged unit": json.dumps(document(row(), suite={"complete": True, "processes_planned": 1, "units": [{}]})),
 }
 
 
+@pytest.mark.hostile("result file")
 @pytest.mark.parametrize("defect", BAD)
 def test_a_bad_file_is_refused_in_one_line_that_names_it(tmp_path: Path, defect: str) -> None:
     path = tmp_path / "run.json"
@@ -238,6 +285,25 @@ def test_a_bad_file_is_refused_in_one_line_that_names_it(tmp_path: Path, defect:
         read_run(path)
     assert str(refused.value).startswith(f"{path}: ")
     assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.hostile("size")
+@pytest.mark.parametrize("value", ["0", "[]", "{}", '{"a":0}'])
+def test_a_file_of_too_many_values_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setattr(read_module, "MOST_VALUES", 1_000)
+    path = tmp_path / "run.json"
+    for number, reason in ((200, "not an object"), (1_001, "is too large to be a result (over 1,000 commas and brackets)")):
+        path.write_text(f"[{','.join([value] * number)}]")
+        with pytest.raises(BadResult) as refused:
+            read_run(path)
+        assert reason in str(refused.value)
+
+
+def test_text_and_facts_as_long_as_is_accepted_are_read(tmp_path: Path) -> None:
+    facts = {"cpu_model": "x" * (LONGEST_FACT - 20), "program": {"command": ["x" * LONGEST_FACT]}}
+    assert read(tmp_path, document(row("scoped/none/bytes:8", LEAST_FIGURE), row("b", MOST_FIGURE), **facts)).by_name
 
 
 @pytest.mark.parametrize("path", ["missing.json", ".", "nul\0byte", "x" * 5000, "missing/run.json"])
