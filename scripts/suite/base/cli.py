@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -17,7 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.segment import Segment
 
 from suite.base import foreign
+from suite.base.chart_options import FORMATS
 from suite.base.errors import BadInput, UnitFailed
+from suite.base.files import try_file, try_folder
 from suite.base.near_misses import did_you_mean
 from suite.base.phrases import NO_BREAK
 from suite.base.text import LONGEST_LABEL, drawable, one_line, printable
@@ -143,15 +145,46 @@ def threshold(text: str) -> float:
     return share
 
 
+def output_file(text: str) -> Path:
+    """The type of an option that takes a file to write. It is tried at once: the work before it may take hours."""
+    return _tried(text, try_file, "a file", "name a file in a folder that can be written to")
+
+
 def output_folder(text: str) -> Path:
-    """The type of an option that takes a folder, which need not exist yet."""
+    """The type of an option that takes a folder to write into, which need not exist yet. It is tried at once."""
+    return _tried(text, try_folder, "a folder", "name a folder that can be written to")
+
+
+def output_chart(text: str) -> Path:
+    """The type of an option that takes a file to draw into."""
+    if Path(text).suffix[1:] not in FORMATS:
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .{', .'.join(FORMATS)}")
+    return output_file(text)
+
+
+def _tried(text: str, try_path: Callable[[Path], None], kind: str, accepted: str) -> Path:
     if not text:
-        raise argparse.ArgumentTypeError("'' is empty: name a folder")
-    path = Path(text)
-    there = next((part for part in (path, *path.parents) if os.path.lexists(part)), Path())
-    if not os.path.isdir(there):
-        raise argparse.ArgumentTypeError(f"{str(there)!r} is not a folder: name a folder")
+        raise argparse.ArgumentTypeError(f"'' is empty: name {kind}")
+    try:
+        try_path(Path(text))
+    except OSError as problem:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be written to ({problem.strerror}): {accepted}") from None
+    return Path(text)
+
+
+def try_default(path: Path, try_path: Callable[[Path], None], option: str) -> Path:
+    """The path, where it can be written to. Raises BadInput with the option that names another path."""
+    try:
+        try_path(path)
+    except OSError as problem:
+        raise BadInput(f"{path} cannot be written to ({problem.strerror}): name another place with {option}") from None
     return path
+
+
+def check_not_read(out: Path | None, option: str, inputs: Iterable[Path]) -> None:
+    """Raises BadInput where the output would replace what the command reads."""
+    if out is not None and any(out.resolve() == file.resolve() for file in inputs):
+        raise BadInput(f"{option} {out} is a file that the command reads: name another file")
 
 
 def label(text: str) -> str:

@@ -4,10 +4,14 @@ what it may lose?"""
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+_LONGEST_NAME = 255  # bytes of a file's name, on every usual file system
 
 
 def write_json(path: Path, document: object, indent: int | None = 1) -> None:
@@ -16,40 +20,106 @@ def write_json(path: Path, document: object, indent: int | None = 1) -> None:
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
-    """Writes a new file next to the path, flushes it to the disk, and renames it to the path. Raises OSError.
+    """Makes the folder, writes a new file next to the path, flushes it to the disk, and renames it to the path. Raises
+    OSError, which names the path.
 
     A link, a device or a pipe cannot be replaced so: it keeps its place and is written directly.
     """
     encoded = content.encode() if isinstance(content, str) else content
-    if path.is_symlink() or (path.exists() and not path.is_file()):
-        path.write_bytes(encoded)
-        return
-    temporary = _temporary(path)
-    try:
-        _write_to_disk(temporary, encoded)
-        os.replace(temporary, path)
-    except BaseException as problem:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        if isinstance(problem, OSError):
-            problem.filename, problem.filename2 = str(path), None  # the temporary file tells the user nothing
-        raise
+    with _errors_name(path):
+        if _keeps_its_place(path):
+            path.write_bytes(encoded)
+            return
+        _make_folder(path.parent)
+        with _written_beside(path, encoded) as temporary:
+            os.replace(temporary, path)
 
 
 def write_new(path: Path, content: str) -> None:
     """Writes the file whole, as write_whole does, but never replaces a file: of several processes, one writes.
 
-    The others get FileExistsError. Raises OSError.
+    The others get FileExistsError. Raises OSError, which names the path.
     """
-    temporary = _temporary(path)
+    with _errors_name(path), _written_beside(path, content.encode()) as temporary:
+        try:
+            os.link(temporary, path)
+        except PermissionError:  # a file system without hard links, such as exFAT
+            with open(path, "x") as file:
+                file.write(content)
+
+
+def try_file(path: Path) -> None:
+    """Raises the OSError that write_whole would raise for this path, before the work whose result it is to write. Leaves
+    nothing behind, and changes no file."""
+    with _errors_name(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not _keeps_its_place(path):
+            _try_names(path.parent, path.name)
+        elif path.is_file():
+            open(path, "r+b").close()
+        elif path.exists():
+            if not os.access(path, os.W_OK):  # to open and close a pipe would end its reader
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        elif (target := Path(os.path.realpath(path))).is_symlink():
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        else:
+            _try_names(target.parent, target.name)
+
+
+def try_folder(path: Path) -> None:
+    """As try_file, for a folder to write files into, which need not exist yet."""
+    with _errors_name(path):
+        _try_names(path)
+
+
+@contextlib.contextmanager
+def _errors_name(path: Path) -> Iterator[None]:
+    """Lets every error of the disk name the path: an error of writing names no file, and another error the temporary file,
+    which tells the user nothing."""
     try:
-        _write_to_disk(temporary, content.encode())
-        os.link(temporary, path)
-    except PermissionError:  # a file system without hard links, such as exFAT
-        with open(path, "x") as file:
+        yield
+    except OSError as problem:
+        problem.filename, problem.filename2 = str(path), None
+        raise
+
+
+def _keeps_its_place(path: Path) -> bool:
+    return path.is_symlink() or (path.exists() and not path.is_file())
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:  # what exists is not a folder
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
+
+
+def _try_names(folder: Path, *names: str) -> None:
+    """Writes a file into the folder, or into the nearest folder above it that exists, and deletes it. Raises OSError."""
+    there = next((part for part in (folder, *folder.parents) if os.path.lexists(part)), Path())
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if any(len(os.fsencode(name)) > _LONGEST_NAME for name in (*folder.parts, *names)):
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+    with _written_beside(there / ".tried", b"\n"):
+        pass
+
+
+@contextlib.contextmanager
+def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
+    """A temporary file next to the path, with the content on the disk; nothing is left of it at the end."""
+    short = os.fsdecode(os.fsencode(path.name)[: _LONGEST_NAME // 2])  # what is added must fit
+    temporary = path.with_name(f".{short}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
             file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield temporary
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def cache_folder(name: str) -> Path | None:
@@ -63,14 +133,3 @@ def cache_folder(name: str) -> Path | None:
         except OSError:
             continue
     return None
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
-
-
-def _write_to_disk(path: Path, content: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

@@ -12,8 +12,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from suite.base.cli import REFUSED, SUCCESS, OneLineParser, answer
+from suite.base.cli import REFUSED, SUCCESS, OneLineParser, answer, try_default
 from suite.base.errors import BadInput
+from suite.base.files import try_folder
 from suite.base.markdown import escaped
 from suite.commands import compare, history
 from suite.commands import run as run_command
@@ -84,7 +85,7 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
 
 def _work(options: argparse.Namespace, job: Job) -> int:
     _output(job, "artifact", as_name(f"stackheap-{options.label}" if options.label else "stackheap"))  # also if measuring fails
-    out = Path(options.out)
+    out = try_default(Path(options.out), try_folder, "--out")
     out.mkdir(parents=True, exist_ok=True)
     code = CANNOT_JUDGE
     try:

@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import json
 import math
-import os
 import re
 import secrets
 import sys
@@ -22,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from suite.base import foreign
-from suite.base.chart_options import FORMATS, THEMES
+from suite.base.chart_options import THEMES
 from suite.base.cli import (
     INTERRUPTED,
     REFUSED,
@@ -31,15 +30,19 @@ from suite.base.cli import (
     OneLineParser,
     answer,
     bar,
+    check_not_read,
     console_for_progress,
     console_for_results,
     label,
+    output_chart,
+    output_file,
     pattern_of,
     threshold,
+    try_default,
     whole,
 )
 from suite.base.errors import BadInput
-from suite.base.files import write_whole
+from suite.base.files import try_file, try_folder, write_whole
 from suite.base.near_misses import in_expression
 from suite.gate import formats, paired_run, sides, two_files
 from suite.gate.calibration import calibrate, thresholds_over
@@ -173,7 +176,7 @@ def _add_measuring(group: argparse._ArgumentGroup) -> None:
         help="link each side N times with its code at other addresses, and draw a layout for each process")  # fmt: skip
     add("--seed", metavar="N", type=whole(0, 2**32 - 1),
         help="seed the orders and layouts; default: a random seed, which is printed")  # fmt: skip
-    add("--record", metavar="FILE", type=Path,
+    add("--record", metavar="FILE", type=output_file,
         help="write the pairs to this file; default: results/<time>-compare/pairs.json")  # fmt: skip
     add("--calibrate", action="store_const", const=True,
         help="compare the old side with itself to measure this machine's noise")  # fmt: skip
@@ -200,8 +203,8 @@ def _add_judging(group: argparse._ArgumentGroup) -> None:
         help=f"show why: the instructions per operation of both sides by function, and where they differ, for the "
         f"{MOST_EXPLAINED} worst benchmarks, or for all of at most {MOST_EXPLAINED}; needs valgrind")  # fmt: skip
     add("--format", choices=list(formats.REPORTERS), help="choose the output format; default: text")
-    add("--out", metavar="FILE", type=Path, help="write the comparison to this file instead of printing it")
-    add("--chart", metavar="FILE", type=_chart, help="also draw the changes, as .svg, .png or .pdf")
+    add("--out", metavar="FILE", type=output_file, help="write the comparison to this file instead of printing it")
+    add("--chart", metavar="FILE", type=output_chart, help="also draw the changes, as .svg, .png or .pdf")
     add("--theme", choices=THEMES, help="choose the chart's colours; default: light")
 
 
@@ -239,12 +242,6 @@ def _positive(text: str) -> float:
     return value
 
 
-def _chart(text: str) -> Path:
-    if Path(text).suffix[1:] not in FORMATS:
-        raise argparse.ArgumentTypeError(f"{text!r} does not end in .{', .'.join(FORMATS)}")
-    return Path(text)
-
-
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT, build: sides.Builder | None = None) -> int:
     """The exit code, without --bisect's 125 in place of 2: suite/launch puts it there, whatever the cause."""
     options = parse(arguments)
@@ -255,8 +252,7 @@ def _compare(options: argparse.Namespace, root: Path, build: sides.Builder) -> i
     kind = _kind(options)
     _check(options, kind)
     for key in ("out", "chart", "record"):
-        if getattr(options, key):
-            _make_room_for(getattr(options, key), f"--{key}")
+        check_not_read(getattr(options, key), f"--{key}", map(Path, filter(None, (*options.paths, options.judge))))
     if kind == RESULTS:
         return _tell(_of_results(options), options)
     if kind == RECORDED:
@@ -316,13 +312,6 @@ def _written(key: str) -> str:
     return f"--{key.replace('_', '-')}"
 
 
-def _make_room_for(file: Path, option: str) -> None:
-    """Makes the folder of a file before hours of measuring. Raises BadInput, OSError."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if file.is_dir() or not os.access(file.parent, os.W_OK):
-        raise BadInput(f"{option} {file}: {'it is a folder' if file.is_dir() else 'its folder cannot be written to'}")
-
-
 # ---- what is not measured here
 
 
@@ -360,6 +349,11 @@ def _of_recorded_pairs(options: argparse.Namespace) -> Comparison:
 
 def _measure(options: argparse.Namespace, kind: str, root: Path, build: sides.Builder) -> int:
     status = console_for_progress()
+    results = root / "results"
+    if not options.record:
+        try_default(results, try_folder, "--record")
+    if options.calibrate and options.floors:
+        try_default(options.floors, try_file, "--floors")
     seed = secrets.randbits(32) if options.seed is None else options.seed
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -368,15 +362,14 @@ def _measure(options: argparse.Namespace, kind: str, root: Path, build: sides.Bu
         names, missing = paired_run.select(*catalogues, options.only, sides.MALLOC if kind == MALLOCS else None)
         if missing and not options.allow_missing:
             raise BadInput(f"not on both sides: {_few(missing)} (--allow-missing compares the other benchmarks)")
-        calibration_file = root / "results" / "calibration" / f"{machine_key(catalogues[0])}.json"
+        calibration_file = results / "calibration" / f"{machine_key(catalogues[0])}.json"
         rule = _rule(options, names, {} if options.calibrate else _floors(options, calibration_file, status))
         plan = paired_run.PairedRun(
             old, new, names, controls_among(*catalogues), seed, rule, options.budget,
             metrics=paired_run.metrics_for(names, *catalogues), seconds=options.seconds,
             to_the_end=bool(options.calibrate),
         )  # fmt: skip
-        file = options.record or root / "results" / time.strftime("%Y%m%d-%H%M%S-compare") / "pairs.json"
-        _make_room_for(file, "--record")
+        file = options.record or results / time.strftime("%Y%m%d-%H%M%S-compare") / "pairs.json"
         too_short = _announce(plan, options, status)
         recorded = _play(plan, too_short, status)
         recorded = replace(recorded, warnings=(*recorded.warnings, *(f"left out: {name}" for name in missing)))
@@ -584,7 +577,6 @@ def _calibrate(recorded: RecordedPairs, rule: Rule, file: Path) -> int:
         *recorded.problems,
         *recorded.warnings,
     ]
-    file.parent.mkdir(parents=True, exist_ok=True)
     write_calibration(file, calibration)
     for line in (*lines, f"floors: {file}"):
         console.print(line, markup=False, soft_wrap=True)

@@ -11,9 +11,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from suite.base.cli import ROOT, SUCCESS, OneLineParser, answer, bar, console_for_progress, whole
-from suite.base.errors import BadInput
-from suite.base.files import write_whole
+from suite.base.cli import (
+    ROOT,
+    SUCCESS,
+    OneLineParser,
+    answer,
+    bar,
+    console_for_progress,
+    output_file,
+    try_default,
+    whole,
+)
+from suite.base.files import try_file, write_whole
 from suite.runner import build as building
 from suite.selfcheck import claim_error_rates, gate_error_rates, gate_recording
 
@@ -36,7 +45,7 @@ def make_parser() -> OneLineParser:
     add = parser.add_argument
     add("--from", dest="recorded", metavar="FILE", type=Path, help=f"judge this recording, for example {COMMITTED}")
     add("--record", action="store_true", help=f"only record, to --out; default: {COMMITTED}")
-    add("--out", metavar="FILE", type=Path, help="write the recording to this file")
+    add("--out", metavar="FILE", type=output_file, help="write the recording to this file")
     add("--minutes", metavar="N", type=_positive, help=f"record for N minutes; default: {MINUTES:.0f}")
     add("--quick", action="store_true", help=f"record for {QUICK_MINUTES:.0f} minutes: few turns, wide intervals")
     add("--seed", metavar="N", type=whole(1, (1 << 32) - 1),
@@ -57,7 +66,7 @@ def make_parser() -> OneLineParser:
         help="record nothing: simulate RUNS runs for each truth and noise, and print how often the verdict on a claim "
         f"is wrong; default: {claim_error_rates.RUNS}",
     )
-    add("--write", metavar="PAGE", type=Path, help="put the table into this page's generated block")
+    add("--write", metavar="PAGE", type=output_file, help="put the table into this page's generated block")
     add("--check", metavar="PAGE", type=Path, help="change nothing; exit with 1 if the page's block differs")
     add("--build", metavar="PRESET", default="release", help="build and record this CMake preset; default: release")
     return parser
@@ -143,9 +152,7 @@ def _evaluation(recording: gate_recording.Recording, suites: int, status: Consol
 def _record(
     options: argparse.Namespace, root: Path, build: PlantedBuilder, status: Console
 ) -> gate_recording.Recording:
-    out = options.out or (root / COMMITTED if options.record else None)
-    if options.out and not options.out.parent.is_dir():
-        raise BadInput(f"--out takes a file in an existing folder: {options.out.parent} is not a folder")
+    out = options.out or (try_default(root / COMMITTED, try_file, "--out") if options.record else None)
     planted = build(root, options.build, status, "planted", ("stackheap", "delayed_malloc", "neighbour"))
     suite, malloc, neighbour = (planted.with_name(name) for name in ("stackheap", "libdelayed_malloc.so", "neighbour"))
     built = gate_recording.Built(planted, suite, malloc, neighbour)
@@ -162,7 +169,6 @@ def _record(
     turns = ", ".join(f"{len(condition_turns)} {condition}" for condition, condition_turns in recording.turns.items())
     status.print(f"recorded {turns} turns of {sum(map(len, recording.benchmarks.values()))} benchmarks")
     if out is not None:
-        out.parent.mkdir(exist_ok=True)
         gate_recording.write_recording(out, recording)
         status.print(f"wrote {out}")
     return recording

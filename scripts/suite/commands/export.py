@@ -7,9 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite.base.cli import RUN_HELP, SUCCESS, OneLineParser, answer, latest_run
+from suite.base.cli import RUN_HELP, SUCCESS, OneLineParser, answer, check_not_read, latest_run, output_file
 from suite.base.files import write_whole
 from suite.results import export
+from suite.results.read import RUN_FILES
 
 PROGRAM = "scripts/export"
 _SHOWN = 3
@@ -32,7 +33,7 @@ def make_parser() -> OneLineParser:
     add = parser.add_argument
     add("runs", metavar="RUN", type=Path, nargs="*", help=f"{RUN_HELP}; several for otava")
     add("--to", choices=list(export.FORMS), required=True, help="choose the format")
-    add("-o", "--out", metavar="FILE", type=Path, help="write to this file instead of printing")
+    add("-o", "--out", metavar="FILE", type=output_file, help="write to this file instead of printing")
     return parser
 
 
@@ -46,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    exported = export.write(options.to, options.runs or [latest_run()])
+    runs = options.runs or [latest_run()]
+    check_not_read(options.out, "--out", [path / name for path in runs for name in ("", *RUN_FILES)])
+    exported = export.write(options.to, runs)
     if options.out is None:
         sys.stdout.write(exported.text)
     else:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from rich.table import Table
 
 from suite.base import foreign, phrases
-from suite.base.chart_options import FORMATS, PAPER, TALK, THEMES
+from suite.base.chart_options import PAPER, TALK, THEMES
 from suite.base.cli import (
     ROOT,
     RUN_HELP,
@@ -22,12 +22,14 @@ from suite.base.cli import (
     answer,
     console_for_results,
     latest_run,
+    output_chart,
     output_folder,
     threshold,
+    try_default,
     whole,
 )
 from suite.base.errors import BadInput
-from suite.base.files import write_whole
+from suite.base.files import try_file, try_folder, write_whole
 from suite.base.near_misses import in_expression
 from suite.base.text import one_line
 from suite.history import check as history_check
@@ -96,7 +98,7 @@ def _parse_add(commands: Commands) -> None:
 def _parse_trend(commands: Commands) -> None:
     add = _subparser(commands, "trend", "show series and their change points").add_argument
     add("name", metavar="NAME|REGEX", help="a series, or an expression for several")
-    add("--chart", metavar="FILE", type=Path, help="draw the series into this file: .svg, .png or .pdf")
+    add("--chart", metavar="FILE", type=output_chart, help="draw the series into this file: .svg, .png or .pdf")
     add("--theme", choices=THEMES, default="light", help="choose the chart's colours; default: light")
     add("--size", choices=(TALK, PAPER), default=TALK, help="choose the chart's size; default: talk")
     _add_threshold(add)
@@ -170,6 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _add(options: argparse.Namespace) -> int:
     if options.reference is not None and len(options.runs) > 1:
         raise BadInput(f"--reference goes with one RUN, got {len(options.runs)}: add the others without it")
+    try_default(options.file, try_file, "--file")
     prepared = [store.prepare(file, options.reference) for file in options.runs or [latest_run()]]
     with opened(options.file, to_write=True) as record:
         added = [record.add(run, one_line(options.commit)) for run in prepared]
@@ -322,17 +325,15 @@ def _draw(
     from suite.charts.across import trend
 
     file: Path = options.chart
-    if file.suffix[1:] not in FORMATS:
-        raise BadInput(f"--chart takes a file that ends in .{', .'.join(FORMATS)}, got {file}")
     if len(series) > 1:
         raise BadInput(f"--chart draws one series, but {options.name!r} names {len(series)}: {series[0].name}, ...")
     sheet = trend.draw(series[0], annotations, machine, charts.Look(options.theme, options.size))
-    file.parent.mkdir(parents=True, exist_ok=True)
     write_whole(file, charts.render(sheet, file.suffix[1:]))
     print(file)
 
 
 def _page(options: argparse.Namespace) -> int:
+    try_default(options.out, try_folder, "--out")
     from suite.pages import history as page  # only this command needs its modules
 
     with opened(options.file) as record:

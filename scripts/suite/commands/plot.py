@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from suite.base.chart_options import FORMATS, PAPER, PORTRAIT, TALK, THEMES, charts_with
-from suite.base.cli import RUN_HELP, SUCCESS, OneLineParser, answer, label, latest_run, output_folder
+from suite.base.cli import RUN_HELP, SUCCESS, OneLineParser, answer, label, latest_run, output_folder, try_default
 from suite.base.errors import BadInput
+from suite.base.files import try_folder
 from suite.results.read import read_run
 from suite.results.run_names import MOST_RUNS, with_labels
 
@@ -86,10 +87,10 @@ def _plot(options: argparse.Namespace) -> int:
     if several:
         _check_overlays(options)
     runs = with_labels([read_run(file) for file in options.runs or [latest_run()]], options.label)
+    folder = options.out or try_default(runs[0].path.parent / "figures", try_folder, "--out")
     from suite import charts  # takes a second, which --help and errors do not need
     from suite.charts.across import overlay
 
-    folder = options.out or runs[0].path.parent / "figures"
     if several:
         names, look = options.chart or overlay.names(), charts.Look(options.theme, options.size)
         files = charts.write_all(partial(overlay.draw, runs), names, folder, options.format, look, "overlay-")

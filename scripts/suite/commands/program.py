@@ -29,9 +29,11 @@ from suite.base.cli import (
     output_folder,
     threshold,
     time_left,
+    try_default,
     whole,
 )
 from suite.base.errors import BadInput, UnitFailed
+from suite.base.files import try_folder
 from suite.base.text import first_line
 from suite.commands.run import draw
 from suite.pages import own_program, summary
@@ -117,13 +119,14 @@ def _run(options: argparse.Namespace, root: Path, status: Console) -> int:
     for option, file in (("--stdin", options.stdin), ("--recording", options.recording)):
         if file is not None:
             _check_readable(option, file)
+    results = options.out or try_default(root / "results", try_folder, "--out")
     built = building.build(root, options.build, status, beside=TARGETS)
     program = Program(built, PROFILE, REPLAYS, tuple(options.allocator))
     catalogue = ask(program)  # before the command runs: is there a wrong malloc among the options?
     recorded = None
     if options.recording is not None:
         recorded = Recorded((options.recording,), describe_recording(built, options.recording))
-    folder = options.out or root / "results" / time.strftime("%Y%m%d-%H%M%S-program")
+    folder = options.out or results / time.strftime("%Y%m%d-%H%M%S-program")
     _begin(folder)
     measuring = _Measuring(options, program, catalogue, Tools.beside(built), folder, status, recorded)
     if found is not None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from suite.base.cli import ROOT, SUCCESS, OneLineParser, answer
-from suite.base.files import write_whole
+from suite.base.files import try_folder, write_whole
 from suite.pages import completion
 
 PROGRAM = "scripts/readme"
@@ -49,6 +49,8 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
 def _write(root: Path, options: argparse.Namespace) -> int:
     from suite.pages import docs  # takes a second, which --help does not need
 
+    if not options.check:
+        try_folder(root)
     if options.refresh is not None:
         docs.take_as_reference(root, options.refresh)
     if options.extend is not None:
@@ -62,7 +64,6 @@ def _write(root: Path, options: argparse.Namespace) -> int:
     if not only_check:
         docs.write(root, documents)
         for file in stale_files:
-            file.parent.mkdir(exist_ok=True)
             write_whole(file, completing[file])
         if docs.write_report(root):
             stale.append(str(docs.REFERENCE_REPORT))

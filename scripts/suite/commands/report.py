@@ -7,8 +7,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from suite.base.cli import RUN_HELP, SUCCESS, OneLineParser, answer, label, latest_run
-from suite.base.errors import BadInput
+from suite.base.cli import (
+    RUN_HELP,
+    SUCCESS,
+    OneLineParser,
+    answer,
+    check_not_read,
+    label,
+    latest_run,
+    output_file,
+    try_default,
+)
+from suite.base.files import try_file
 from suite.results.read import read_run
 from suite.results.run_names import MOST_RUNS, with_labels
 
@@ -33,7 +43,7 @@ def make_parser() -> OneLineParser:
         help="name a run in the page; once for each run, in their order; default: the label it was measured with, else "
         "its processor",
     )
-    add("-o", "--out", metavar="FILE", type=Path, help="write to this file; default: report.html beside the first run")
+    add("-o", "--out", metavar="FILE", type=output_file, help="write to this file; default: report.html beside the first run")
     return parser
 
 
@@ -47,12 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _report(files: Sequence[Path], labels: Sequence[str], out: Path | None) -> int:
-    from suite.pages import report  # takes a second, and --help does without it
-
     runs = with_labels([read_run(path) for path in files], labels)
-    file = out or runs[0].path.parent / "report.html"
-    if any(file.resolve() == run.path.resolve() for run in runs):
-        raise BadInput(f"{file} is the run itself: choose another file for the page")
+    check_not_read(out, "--out", [run.path for run in runs])
+    file = out or try_default(runs[0].path.parent / "report.html", try_file, "--out")
+    from suite.pages import report  # takes a second, which --help and errors do not need
+
     print(report.write(report.make(runs), file))
     return SUCCESS
 

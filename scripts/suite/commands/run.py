@@ -29,9 +29,11 @@ from suite.base.cli import (
     label,
     output_folder,
     time_left,
+    try_default,
     whole,
 )
 from suite.base.errors import BadInput, UnitFailed
+from suite.base.files import try_folder
 from suite.pages import summary
 from suite.results.model import Run
 from suite.runner import build as building
@@ -120,6 +122,8 @@ def _interruptible(options: argparse.Namespace, root: Path, build: Builder) -> i
 def _run(options: argparse.Namespace, root: Path, build: Builder, status: Console) -> int:
     if options.resume:
         scheduler.read_plan(_folder_to_resume(options, root))  # before the build: is there anything to resume?
+    elif not options.out:
+        try_default(root / "results", try_folder, "--out")
     executable = build(root, options.build, status)
     plan, folder = _resumed(options, root, executable) if options.resume else _begun(options, root, executable)
     for line in plan.catalogue.unavailable:

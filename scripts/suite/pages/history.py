@@ -138,7 +138,6 @@ def groups_of(record: History, last: int, least_change: float) -> list[Group]:
 
 def write(groups: Sequence[Group], title: str, folder: Path) -> Path:
     """Writes the pages and the badge into the folder, and returns the first page. Raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
     state = check.headline([group.judgement for group in groups])
     for group in groups:
         write_whole(folder / group.file, _page(group, groups, title))

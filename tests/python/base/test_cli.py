@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
+import errno
 import importlib
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from suite import claims as all_claims
 from suite.base import cli, near_misses
-from suite.commands import claims, compare, export, history, plot, program, report, run
+from suite.commands import claims, compare, export, history, plot, report, run
 from suite.results.compact import write_compact
 from support import ROOT, synthetic
 
@@ -95,23 +97,94 @@ def test_a_run_is_its_folder_its_file_or_the_latest(
     assert len(set(printed)) == 1 and "churn/" in printed[0]
 
 
-# ---- which folder is written to
+# ---- what is written to
+
+OUTPUTS = (cli.output_file, cli.output_folder, cli.output_chart)
 
 
-@pytest.mark.parametrize(
-    "command", [(plot.main,), (history.main, "page"), (run.main,), (program.main, "--recording", "x")]
-)
-def test_a_folder_to_write_to_is_a_folder(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: tuple[Main, str]
-) -> None:
-    """An empty name would be the current folder."""
-    main, *words = command
+def options_of(name: str) -> Iterator[tuple[list[str], argparse.Action]]:
+    """Every option of a command, with the words before it."""
+    parser = importlib.import_module(f"suite.commands.{name}").make_parser()
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for word, chosen in action.choices.items():
+                yield from (([word], each) for each in chosen._actions)
+        elif action.option_strings:
+            yield [], action
+
+
+DESTINATIONS = [
+    pytest.param(name, before, action, id=" ".join((name, *before, action.option_strings[-1])))
+    for name in COMMANDS
+    for before, action in options_of(name)
+    if action.type in OUTPUTS
+]
+
+
+def test_every_option_that_names_an_output_tries_it() -> None:
+    writing = re.compile(r"(also )?(draw|write|put)\b.*\b(to|into|here)\b")
+    untried = [
+        (name, action.option_strings[-1])
+        for name in COMMANDS
+        for _, action in options_of(name)
+        if action.metavar in ("FILE", "DIR", "PAGE") and writing.match(str(action.help)) and action.type not in OUTPUTS
+    ]
+    assert untried == [("ci", "--out")]  # it also comes from the environment, and is tried when all is read
+    assert len(DESTINATIONS) == 12
+
+
+@pytest.mark.hostile("disk fault")
+@pytest.mark.parametrize("place", ["", "a file/x", "/proc/x", "n" * 300, "n" * 300 + "/x", "loop"], ids=lambda text: text[:12] or "empty")
+@pytest.mark.parametrize(("name", "before", "action"), DESTINATIONS)
+def test_an_impossible_output_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    name: str, before: list[str], action: argparse.Action, place: str,
+) -> None:  # fmt: skip
+    """An empty name would be the current folder. The message names the option and what the user wrote."""
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "a file").touch()
-    for out, reason in (("", "'' is empty"), (str(tmp_path / "a file"), f"'{tmp_path / 'a file'}' is not a folder")):
-        with pytest.raises(SystemExit) as end:
-            main([*words, "--out", out])
-        assert end.value.code == 2
-        assert f": argument --out: {reason}: name a folder (--help lists the options)\n" in capsys.readouterr().err
+    written = f"{place}.svg" if place and action.type is cli.output_chart else place
+    (tmp_path / "loop.svg").symlink_to("loop.svg")
+    (tmp_path / "loop").symlink_to("loop")
+    before_it = sorted(tmp_path.iterdir())
+    main = importlib.import_module(f"suite.commands.{name}").main
+    with pytest.raises(SystemExit) as end:
+        main([*before, action.option_strings[-1], written])
+    assert end.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    chart = action.type is cli.output_chart
+    reason = f"{written!r} cannot be written to (" if written else "'' does not end in" if chart else "'' is empty: name a "
+    assert f": argument {'/'.join(action.option_strings)}: {reason}" in line
+    assert sorted(tmp_path.iterdir()) == before_it
+
+
+@pytest.mark.hostile("disk fault")
+@pytest.mark.parametrize(
+    ("command", "option", "place"),
+    [
+        ((report.main,), "--out", "report.html"),
+        ((plot.main, "--chart", "churn"), "--out", "figures"),
+        ((history.main, "--file", "run.json.gz/h.sqlite", "add"), "--file", "run.json.gz/h.sqlite"),
+    ],
+    ids=("report", "plot", "history"),
+)
+def test_a_default_place_that_is_impossible_is_refused_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    command: tuple[Main, str], option: str, place: str,
+) -> None:  # fmt: skip
+    main, *words = command
+    monkeypatch.chdir(tmp_path)
+    write_compact(tmp_path / "run.json.gz", synthetic.document(keep=lambda name: name.startswith("churn/")))
+
+    def read_only(path: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    for module in (report, plot, history):
+        for tried in ("try_file", "try_folder"):
+            monkeypatch.setattr(module, tried, read_only, raising=False)
+    assert main([*words, "run.json.gz"]) == 2
+    line = capsys.readouterr().err
+    assert line.endswith(f"{place} cannot be written to (Read-only file system): name another place with {option}\n")
 
 
 # ---- help

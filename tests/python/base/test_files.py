@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import tempfile
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from suite.base.files import cache_folder, write_new, write_whole
+from suite.base.files import cache_folder, try_file, try_folder, write_new, write_whole
+
+# ---- written whole
 
 
 def test_text_and_bytes_are_written_as_they_are(tmp_path: Path) -> None:
@@ -45,6 +50,18 @@ def test_a_device_is_written_not_replaced() -> None:
     assert Path("/dev/null").is_char_device()
 
 
+def test_a_folder_that_is_missing_is_made(tmp_path: Path) -> None:
+    write_whole(tmp_path / "new" / "folder" / "page.html", "new")
+    assert (tmp_path / "new" / "folder" / "page.html").read_text() == "new"
+
+
+def test_the_longest_name_of_a_file_can_be_written(tmp_path: Path) -> None:
+    name = "ä" * 127 + "x"  # 255 bytes, and the temporary file's name is longer
+    try_file(tmp_path / name)
+    write_whole(tmp_path / name, "new")
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [(name, "new")]
+
+
 @pytest.mark.parametrize("links", [True, False])
 def test_a_new_file_never_replaces_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
     def refuse(*_: object) -> None:
@@ -77,10 +94,83 @@ def test_a_cache_of_another_user_is_not_used(tmp_path: Path, monkeypatch: pytest
 
 
 def test_an_error_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError) as missing:
-        write_whole(tmp_path / "nowhere" / "page.html", "new")
-    assert missing.value.filename == str(tmp_path / "nowhere" / "page.html")
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError) as inside:
         write_whole(tmp_path / "file" / "page.html", "new")
     assert inside.value.filename == str(tmp_path / "file" / "page.html")
+
+
+# ---- errors of the disk
+
+REASONS = (errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES, errno.EMFILE, errno.EDQUOT, errno.EFBIG)
+CALLS = ("mkdir", "open", "write", "fsync", "replace")
+
+
+@pytest.mark.hostile("disk fault")
+@pytest.mark.parametrize("reason", REASONS, ids=errno.errorcode.get)
+@pytest.mark.parametrize("call", CALLS)
+def test_an_error_of_the_disk_names_the_file_and_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, reason: int
+) -> None:
+    """Also an error of writing, which names no file itself, and of the temporary file, which tells the user nothing."""
+    file = tmp_path / "folder" / "page.html"
+    faulty(monkeypatch, call, reason)
+    with pytest.raises(OSError) as failed:
+        write_whole(file, "new")
+    assert (failed.value.errno, failed.value.filename, failed.value.filename2) == (reason, str(file), None)
+    monkeypatch.undo()
+    assert not [left for left in tmp_path.rglob("*") if left.is_file()]
+
+
+@pytest.mark.hostile("disk fault")
+@pytest.mark.parametrize("reason", REASONS, ids=errno.errorcode.get)
+@pytest.mark.parametrize("call", ("open", "write", "fsync"))
+def test_a_place_that_cannot_be_written_to_is_found_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, reason: int
+) -> None:
+    faulty(monkeypatch, call, reason)
+    for try_path in (try_file, try_folder):
+        with pytest.raises(OSError) as failed:
+            try_path(tmp_path / "new" / "x")
+        assert (failed.value.errno, failed.value.filename) == (reason, str(tmp_path / "new" / "x"))
+    monkeypatch.undo()
+    assert not list(tmp_path.iterdir())
+
+
+def faulty(monkeypatch: pytest.MonkeyPatch, call: str, reason: int) -> None:
+    """Lets a call of the system fail."""
+
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise OSError(reason, os.strerror(reason))
+
+    class Unwritable(io.BytesIO):
+        write = fail
+
+        def fileno(self) -> int:
+            return 0
+
+    if call == "write":
+        monkeypatch.setattr("builtins.open", lambda *_, **__: Unwritable())
+    else:
+        monkeypatch.setattr("builtins.open" if call == "open" else f"os.{call}", fail)
+
+
+@pytest.mark.hostile("disk fault")
+def test_a_device_without_room_is_named() -> None:
+    with pytest.raises(OSError) as full:
+        write_whole(Path("/dev/full"), "new")
+    assert (full.value.errno, full.value.filename) == (errno.ENOSPC, "/dev/full")
+
+
+def test_what_can_be_written_is_tried_without_a_trace(tmp_path: Path) -> None:
+    kept, link, dangling = tmp_path / "kept", tmp_path / "link", tmp_path / "dangling"
+    kept.write_text("old")
+    link.symlink_to(kept)
+    dangling.symlink_to(tmp_path / "nothing")
+    os.mkfifo(tmp_path / "pipe")  # nobody reads it: to open it would wait for a reader
+    before = sorted(tmp_path.iterdir())
+    for file in (*before, tmp_path / "new", tmp_path / "new" / "deep" / "x", Path("/dev/null")):
+        try_file(file)
+    for folder in (tmp_path, tmp_path / "new", tmp_path / "new" / ".." / "deep"):
+        try_folder(folder)
+    assert sorted(tmp_path.iterdir()) == before and kept.read_text() == "old"

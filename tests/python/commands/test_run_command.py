@@ -247,7 +247,7 @@ def test_a_folder_that_is_a_file_is_one_line(call: Call, tmp_path: Path, capsys:
     (tmp_path / "file").write_text("mine")
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
         assert call("--out", str(out)) == 2
-        refused(capsys, f"scripts/run: argument --out: '{tmp_path / 'file'}' is not a folder: name a folder")
+        refused(capsys, f"scripts/run: argument --out: '{out}' cannot be written to (Not a directory): name a folder")
     assert (tmp_path / "file").read_text() == "mine"
 
 

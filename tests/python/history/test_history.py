@@ -687,7 +687,7 @@ def test_a_record_that_does_not_exist(call: Call, capsys: pytest.CaptureFixture[
         (("trend", "("), "takes a series or a regular expression"),
         (("trend", "^nothing$"), "no series matches"),
         (("trend", "scoped", "--chart", "x.svg"), "--chart draws one series"),
-        (("trend", NAME, "--chart", "x.bmp"), "--chart takes a file that ends in"),
+        (("trend", NAME, "--chart", "x.bmp"), "argument --chart: 'x.bmp' does not end in .svg, .png, .pdf"),
         (("annotate", "some day", "text"), "is neither a date nor a run or commit"),
         (("annotate", "99", "text"), "is neither a date nor a run or commit"),
         (("annotate", "1", " \n "), "TEXT must not be empty"),
@@ -803,6 +803,7 @@ def test_a_file_that_is_not_a_record_is_refused_and_stays_unchanged(
         if damage is flipped:
             return  # adds beside the damaged data, which is not read
         arguments = ("add", str(run_file(tmp_path, 1)))
+        message = "(Is a directory)" if file.is_dir() else message  # seen before the run is read
     capsys.readouterr()
     assert call(*arguments) == 2
     refused(capsys, message)

@@ -333,7 +333,8 @@ def test_an_export_that_is_impossible_is_refused(tmp_path: Path, capsys: pytest.
         (path, unrelated, "--to", "otava"),
         (path, "--to", "csv"),
         (only_counters, "--to", "github-action-benchmark"),
-        (path, "--to", "bencher", "-o", tmp_path / "no/where"),
+        (path, "--to", "bencher", "-o", path),
+        (tmp_path, "--to", "bencher", "-o", path),
     ):
         assert call(*arguments) == 2
         assert capsys.readouterr().err.count("\n") == 1

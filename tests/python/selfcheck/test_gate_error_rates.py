@@ -725,13 +725,6 @@ def test_an_interrupt_keeps_the_turns_that_are_whole(tmp_path: Path, monkeypatch
     } == {1}
 
 
-def test_a_folder_that_is_not_there_is_refused_before_anything_is_measured(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert evaluate.main(["--out", str(tmp_path / "none" / "x.gz")], tmp_path, a_builder(tmp_path)) == 2
-    assert "is not a folder" in one_line(capsys)
-
-
 # ---- the planted programs
 
 
