@@ -111,3 +111,55 @@ def test_a_damaged_archive_has_no_revision(tmp_path: Path, text: str) -> None:
     root = copied(tmp_path / "copy")
     (root / HARNESS / "revision.txt").write_text(f"# a comment\n{text}\n")
     assert revision_of(root, tmp_path / "revision.cpp") == ""
+
+
+# ---- a repository that git does not read
+
+
+@pytest.fixture
+def hostile_git(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a command git takes the place of the real one."""
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    (tmp_path / "bin").mkdir()
+    return tmp_path / "bin" / "git"
+
+
+@pytest.mark.hostile("set-up")
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("exit 127", "git is not installed"),
+        ("exit 124", "git did not answer"),  # as timeout ends when it has killed git
+        ("echo repository corrupt >&2; exit 128", "git cannot read the repository"),
+        ("exit 0", "git cannot describe it"),
+    ],
+)
+def test_an_unknown_revision_has_its_reason(project: Path, hostile_git: Path, script: str, reason: str) -> None:
+    hostile_git.write_text(f"#!/bin/sh\n{script}\n")
+    hostile_git.chmod(0o755)
+    assert run("sh", project / VERSION, "--revision", folder=project) == f"unknown: {reason}"
+
+
+@pytest.mark.hostile("set-up")
+def test_a_folder_of_another_user_is_named_with_the_line_that_mends_it(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    shutil.copy(ROOT / "CMakeLists.txt", project)
+    reason = "unknown: the folder belongs to another user (git's safe.directory)"
+    assert revision_of(project, tmp_path / "revision.cpp") == reason
+    line = run("sh", project / VERSION, "scripts/run", folder=project)
+    assert line.endswith(f", revision {reason}; to trust it: git config --global --add safe.directory '{project}'")
+
+
+@pytest.mark.hostile("set-up")
+@pytest.mark.parametrize(
+    "name", ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"]
+)
+def test_within_a_hook_of_another_repository_the_revision_is_its_own(
+    project: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    head = run("git", "rev-parse", "--short", "HEAD", folder=project)
+    monkeypatch.setenv(name, "/nowhere")
+    assert run("sh", project / VERSION, "--revision", folder=project) == head
