@@ -50,7 +50,7 @@ class _Version(argparse.Action):
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         sys.stdout.flush()
-        parser.exit(subprocess.run([ROOT / "scripts" / "suite" / "version", parser.prog]).returncode)
+        parser.exit(subprocess.run(["/bin/sh", ROOT / "scripts" / "suite" / "version", parser.prog]).returncode)
 
 
 class _Help(argparse.HelpFormatter):

@@ -263,7 +263,7 @@ def test_every_command_asks_for_its_version(monkeypatch: pytest.MonkeyPatch, nam
     asked: list[str] = []
 
     def ask(command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
-        asked.append(command[1])
+        asked.append(command[-1])
         return subprocess.CompletedProcess(command, 0)
 
     monkeypatch.setattr(subprocess, "run", ask)

@@ -319,7 +319,7 @@ def test_bisect_takes_125_for_whatever_cannot_be_judged(root: Path) -> None:
 
 
 @pytest.mark.slow
-def test_bisect_takes_125_where_python_is_missing_or_fails(root: Path) -> None:
+def test_bisect_takes_125_where_python_is_missing(root: Path) -> None:
     tools = root / "tools"
     tools.mkdir()
     for name in ("dirname", "readlink", "sh", "env"):
@@ -327,11 +327,7 @@ def test_bisect_takes_125_where_python_is_missing_or_fails(root: Path) -> None:
     for words, code in ((("--bisect",), SKIPPED), ((), CANNOT_JUDGE), (("--only", "--bisect-me"), CANNOT_JUDGE)):
         ended = bisect("base.json", "run", *words, PATH=str(tools), STACKHEAP_ROOT=str(root))
         assert (ended.returncode, ended.stdout) == (code, "")
-        assert "Python 3.10 or its modules are missing" in ended.stderr
-    (root / "sqlite3.py").write_text("raise RuntimeError('an error that nobody expects')\n")
-    for words, code in ((("--bisect",), SKIPPED), ((), CANNOT_JUDGE)):
-        ended = bisect("base.json", "run", *words, PYTHONPATH=str(root))
-        assert ended.returncode == code and "an error that nobody expects" in ended.stderr
+        assert "no Python can run the suite" in ended.stderr
 
 
 @pytest.mark.slow

@@ -77,7 +77,8 @@ def between_tests(tests: Path) -> list[str]:
 def test_every_room_has_its_floor() -> None:
     rooms = {folder.name for folder in SUITE.iterdir() if folder.is_dir() and any(folder.glob("*.py"))}
     assert rooms == set(FLOOR_OF)
-    assert {file.name for file in SUITE.glob("*.py")} == {"__init__.py"}, "a module stands outside of the rooms"
+    outside = {"__init__.py", "start.py"}  # start.py runs before any room is found, and imports none
+    assert {file.name for file in SUITE.glob("*.py")} == outside, "a module stands outside of the rooms"
 
 
 def test_the_guide_lists_the_rooms_from_the_top_to_the_bottom() -> None:

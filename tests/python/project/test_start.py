@@ -1,0 +1,151 @@
+"""Does a command find its own modules, and end with a code that it documents, whatever the environment holds?"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import site
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from suite import start
+
+INSTALLED = ["/work/scripts/suite", "", "/usr/lib/python3", "/usr/lib/python3/dist-packages"]
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in which modules are looked for, and which is forgotten afterwards."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+    return tmp_path
+
+
+# ---- where modules are looked for
+
+
+@pytest.mark.hostile("set-up")
+@pytest.mark.parametrize(
+    ("variable", "added"),
+    [
+        ("/home/me/modules", ["/home/me/modules"]),
+        (":/home/me", ["/home/me"]),  # an empty name means the current folder
+        (".:modules:/home/me:", ["/home/me"]),
+        ("", []),
+    ],
+)
+def test_pythonpath_adds_modules_after_the_installed_ones(variable: str, added: list[str]) -> None:
+    folders = start.search_path(INSTALLED, {"PYTHONPATH": variable})
+    assert folders == [start.SCRIPTS, *(folder for folder in INSTALLED if folder), *added]
+
+
+def test_the_folder_of_start_itself_holds_no_modules() -> None:
+    assert start.search_path([os.path.join(start.SCRIPTS, "suite"), "/usr/lib"], {}) == [start.SCRIPTS, "/usr/lib"]
+
+
+def test_the_users_own_packages_are_where_the_user_says() -> None:
+    user = site.getusersitepackages()
+    assert start.search_path([user, "/usr/lib"], {"PYTHONNOUSERSITE": "1"}) == [start.SCRIPTS, "/usr/lib"]
+    [*_, base] = start.search_path(["/usr/lib"], {"PYTHONUSERBASE": "/scratch/me"})
+    assert base.startswith("/scratch/me/") and base.endswith("site-packages")
+
+
+# ---- which modules are missing
+
+
+@pytest.mark.hostile("set-up")
+@pytest.mark.parametrize(
+    ("files", "import_finds", "find_finds"),
+    [
+        ({"module_x/__init__.py": ""}, True, True),
+        ({"module_x/__init__.py": "print('lacks module_y')"}, True, True),
+        ({"module_x/__init__.py": "import no_such_library"}, False, True),
+        ({"module_x/__init__.py": "raise SystemExit(0)"}, False, True),
+        ({"module_x/__init__.py": "1 / 0"}, False, True),
+        ({"module_x/__init__.py": "not Python"}, False, True),
+        ({"module_x.py": ""}, False, False),  # a file of the user's own, of the same name
+        ({"module_x/__pycache__/left": ""}, False, False),  # what an uninstalled package leaves behind
+        ({}, False, False),
+    ],
+    ids=["package", "prints", "lacks a library", "ends the process", "fails", "no Python", "a file", "empty folder",
+         "nothing"],
+)
+def test_a_module_that_cannot_be_used_is_missing(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str], files: dict[str, str], import_finds: bool, find_finds: bool
+) -> None:
+    for name, text in files.items():
+        (elsewhere / name).parent.mkdir(parents=True, exist_ok=True)
+        (elsewhere / name).write_text(text)
+    assert start.lacking("find", ["json", "module_x"]) == ([] if find_finds else ["module_x"])
+    assert start.lacking("import", ["json", "module_x"]) == ([] if import_finds else ["module_x"])
+    assert capsys.readouterr().out == ""
+    reasons = start.explain(["json", "module_x"])
+    assert len(reasons) == (files != {} and not import_finds), reasons
+
+
+def test_the_reason_says_which_file_is_in_the_way(elsewhere: Path) -> None:
+    (elsewhere / "module_x.py").touch()
+    assert start.explain(["module_x"]) == [
+        f"{sys.executable} has module module_x but cannot use it: {elsewhere}/module_x.py is another module of this "
+        "name"
+    ]
+
+
+# ---- how a command ends
+
+
+def raises(error: BaseException) -> Callable[..., None]:
+    def run_module(*_: object, **__: object) -> None:
+        raise error
+
+    return run_module
+
+
+@pytest.mark.parametrize("refused", [2, 125])
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (SystemExit(0), 0, ""),
+        (SystemExit(None), 0, ""),
+        (SystemExit(1), 1, ""),
+        (SystemExit(2), None, ""),
+        (SystemExit("a library ends it"), None, "scripts/x: a library ends it"),
+        (KeyboardInterrupt(), 130, "scripts/x: interrupted"),
+        (ImportError("no libblas.so"), None, "scripts/x: no libblas.so: scripts/setup says what is missing"),
+        (OSError(13, "Permission denied", "/root/x"), None, "scripts/x: /root/x: Permission denied"),
+        (OSError(28, "No space left on device"), None, "scripts/x: No space left on device"),
+        (MemoryError(), None, "scripts/x: not enough memory"),
+        (RuntimeError("not expected"), None, "RuntimeError: not expected"),
+    ],
+    ids=repr,
+)
+def test_a_command_ends_with_a_code_that_it_documents(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], refused: int, error: BaseException,
+    code: int | None, line: str,
+) -> None:  # fmt: skip
+    """Exit code 1 would mean that something is worse, and 2 would stop git bisect."""
+    monkeypatch.setattr(runpy, "run_module", raises(error))
+    assert start.run("x", refused) == (refused if code is None else code)
+    assert (capsys.readouterr().err.splitlines() or [""])[-1] == line
+
+
+@pytest.mark.hostile("set-up")
+@pytest.mark.parametrize(
+    ("device", "flags", "reason"),
+    [("/dev/null", os.O_RDONLY, "it is closed"), ("/dev/full", os.O_WRONLY, "No space left on device")],
+    ids=["closed", "full"],
+)
+def test_an_error_of_standard_output_names_it(device: str, flags: int, reason: str) -> None:
+    file = os.open(device, flags)
+    try:
+        raised = None
+        try:
+            start._Output(file, "w", closefd=False).write(b"x")
+        except OSError as problem:
+            raised = start._told(problem)
+        assert raised == f"standard output: {reason}"
+    finally:
+        os.close(file)
