@@ -113,7 +113,7 @@ std::vector<std::pair<std::string, std::string>> facts(profile chosen) {
   add("transparent_hugepages", first_line_of("/sys/kernel/mm/transparent_hugepage/enabled"));
   add("page_bytes", std::to_string(::sysconf(_SC_PAGESIZE)));
   for (const named_recording& source : named_recordings())  // those of the program are known by its revision
-    if (source.requested) add("recording." + source.name, std::to_string(source.file.size()) + " bytes");
+    if (source.requested) add("recording." + source.name, std::to_string(source.recorded.file.size()) + " bytes");
   for (const malloc_library& library : malloc_libraries()) {
     if (library.process) add("process_malloc", library.name);
     const std::string version = library.version.empty() ? "unknown" : library.version;

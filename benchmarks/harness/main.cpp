@@ -64,7 +64,7 @@ int run(int argc, char** argv) {
   }
   const std::regex only = compiled(chosen.only);
   find_malloc_libraries(chosen.allocators, chosen.tested);
-  find_recordings(chosen.recordings);
+  find_recordings(chosen.recordings, chosen.events);
   current_pinning() = pinning::parse(chosen.pin, this_machine());
   const std::vector<registered> all = register_all(chosen.chosen, only);
   if (all.empty())

@@ -20,6 +20,7 @@ usage: stackheap [option]... [Google Benchmark option]...
   --allocator=NAME=FILE[,PREFIX]   add a malloc library as NAME; PREFIX is the prefix of its malloc, free, ... symbols
   --tested=[NAME[,NAME]...]        measure with these malloc libraries only; an earlier start has tested them
   --recording=NAME=FILE            replay the recording of a program as NAME, in place of those of this program
+  --events=NUMBER                  replay only the first so many events of each such recording
   --only=REGEX                     measure only the benchmarks whose name matches
   --pin=cores|none|LIST            pin each thread to a processor (default: cores, every physical core once first)
   --layout=NUMBER                  choose the memory layout that each benchmark's process draws (default: at random)
@@ -81,6 +82,7 @@ options parse(int argc, char** argv) {
     else if (name == "--allocator") chosen.allocators.push_back(parse_malloc_request(value()));
     else if (name == "--tested") chosen.tested = names_in(value());
     else if (name == "--recording") chosen.recordings.push_back(parse_recording_request(value()));
+    else if (name == "--events") chosen.events = number<std::uint64_t>(name, value(), 1);
     else if (name == "--only") chosen.only = value();
     else if (name == "--pin") chosen.pin = value();
     else if (name == "--layout") chosen.layout = number<std::uint64_t>(name, value(), 0);

@@ -19,6 +19,7 @@ struct options {
   std::vector<malloc_request> allocators;
   std::optional<std::vector<std::string>> tested;  ///< the names of the malloc libraries of --tested
   std::vector<recording_request> recordings;
+  std::uint64_t events = recording::all_events;  ///< of each requested recording, at most
   std::string only;
   std::string pin = "cores";
   std::optional<std::string> list;

@@ -10,7 +10,6 @@
 #include "free_memory.hpp"
 #include "loaded_malloc.hpp"
 #include "operations.hpp"
-#include "reader.hpp"
 
 namespace stackheap {
 namespace {
@@ -21,9 +20,9 @@ std::vector<named_recording>& rows() {
 }
 
 /// In a copy: what the reading takes from this process's malloc would be in the heap that a benchmark measures.
-void check(std::span<const std::byte> file) {
+void check(const recording::extract& recorded) {
   const bool whole = in_a_copy([&] {
-    recording::survey(file, {.most_bytes = harmless_bytes(std::numeric_limits<std::size_t>::max())});
+    recording::survey(recorded, {.most_bytes = harmless_bytes(std::numeric_limits<std::size_t>::max())});
   });
   if (!whole) throw std::runtime_error("the process that read it ended");
 }
@@ -43,7 +42,7 @@ recording_request parse_recording_request(std::string_view text) {
   return request;
 }
 
-void find_recordings(const std::vector<recording_request>& requests) {
+void find_recordings(const std::vector<recording_request>& requests, std::uint64_t events) {
   static std::vector<std::unique_ptr<recording::mapped_file>> files;  // mapped until the process ends
   std::vector<named_recording>& all = rows();
   all.clear();
@@ -55,11 +54,11 @@ void find_recordings(const std::vector<recording_request>& requests) {
       throw refuse("the name is taken");
     try {
       files.push_back(std::make_unique<recording::mapped_file>(request.file));
-      check(files.back()->bytes());
+      all.push_back({request.name, {files.back()->bytes(), events}, true});
+      check(all.back().recorded);
     } catch (const std::exception& error) {
       throw refuse(error.what());
     }
-    all.push_back({request.name, files.back()->bytes(), true});
   }
   if (requests.empty()) all = embedded_recordings();
 }

@@ -2,11 +2,12 @@
 // those of --recording in their place.
 #pragma once
 
-#include <cstddef>
-#include <span>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "reader.hpp"
 
 namespace stackheap {
 
@@ -21,16 +22,16 @@ recording_request parse_recording_request(std::string_view text);
 /// A recording by its name in results; its bytes stay as long as the process does.
 struct named_recording {
   std::string name;
-  std::span<const std::byte> file;
+  recording::extract recorded;
   bool requested = false;  ///< by --recording
 };
 
 /// Its calls are known: tests, and an independent program, make the same. No program was recorded for it.
 inline constexpr std::string_view made_up = "made_up";
 
-/// Reads each requested recording once, in a copy of this process. Throws std::invalid_argument, with one line, where a
+/// Reads the first `events` of each requested recording once, in a copy of this process. Throws std::invalid_argument, with one line, where a
 /// recording cannot be read or replayed or where two have the same name. Call once, before the first named_recordings().
-void find_recordings(const std::vector<recording_request>& requests);
+void find_recordings(const std::vector<recording_request>& requests, std::uint64_t events = recording::all_events);
 
 /// The requested recordings; without requests, those that are part of this program, by name.
 const std::vector<named_recording>& named_recordings();

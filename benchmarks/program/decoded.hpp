@@ -10,7 +10,6 @@
 #include <cstring>
 #include <limits>
 #include <optional>
-#include <span>
 
 #include "family.hpp"
 #include "forked.hpp"
@@ -74,7 +73,7 @@ struct decoding_order {
 class decoded_recording {
  public:
   /// Throws verification_error.
-  decoded_recording(std::span<const std::byte> recorded, const decoding_order& order)
+  decoded_recording(const recording::extract& recorded, const decoding_order& order)
       : file_(::memfd_create("operations", MFD_CLOEXEC)) {
     if (file_ < 0) throw verification_error("the system refuses a file in memory");
     const bool whole = in_a_copy([&] { decode(recorded, order); });
@@ -93,7 +92,7 @@ class decoded_recording {
   const recording::operation* operations() const { return memory_->as<recording::operation>(sizeof(decoded_header)); }
 
  private:
-  void decode(std::span<const std::byte> recorded, const decoding_order& order) const {
+  void decode(const recording::extract& recorded, const decoding_order& order) const {
     std::optional<mapping> memory;
     const recording::decoding chosen{order.on_stack, order.one_lane, harmless_bytes(std::numeric_limits<std::size_t>::max())};
     const recording::extent whole = recording::decode(recorded, chosen, [&](std::uint64_t operations) {
@@ -107,7 +106,7 @@ class decoded_recording {
     if (order.with_shares) tell_shares(recorded, header);
   }
 
-  static void tell_shares(std::span<const std::byte> recorded, decoded_header& header) {
+  static void tell_shares(const recording::extract& recorded, decoded_header& header) {
     recording::reader events(recorded);
     const recording::profile told = recording::describe(events);
     const auto share = [](std::uint64_t part, std::uint64_t all) {

@@ -213,7 +213,7 @@ class fixture {
   static constexpr bool is_control = std::is_same_v<Strategy, none>;
 
   fixture(const named_recording& source, const strategy_factory<Strategy>& factory, bool on_stack)
-      : decoded_(source.file, {.on_stack = on_stack, .with_shares = is_control}), entries_(whole().entries) {
+      : decoded_(source.recorded, {.on_stack = on_stack, .with_shares = is_control}), entries_(whole().entries) {
     if constexpr (!is_control) functions_ = factory.make();
     for (std::uint32_t i = 0; i < whole().lanes; ++i)
       lanes_.push_back(std::make_unique<lane>(whole().of_lane[i], decoded_.operations()));

@@ -137,7 +137,7 @@ const family replay_memory({
       if (library.available())
         registry.add(
             library.name, {{"recording", source.name}},
-            [&source] { return std::make_shared<decoded_recording>(source.file, decoding_order{.one_lane = true}); },
+            [&source] { return std::make_shared<decoded_recording>(source.recorded, decoding_order{.one_lane = true}); },
             [&library](benchmark::State& state, const decoded_recording& decoded) {
               constexpr double most_seconds = 50;
               measure_child(state, {.task = "replay_memory", .malloc = deploy(library), .file = decoded.file(),

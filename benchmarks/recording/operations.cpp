@@ -40,8 +40,8 @@ std::string mebibytes(std::uint64_t bytes) { return std::to_string((bytes >> 20)
 /// What must be known before the operations can be written.
 class first_reading {
  public:
-  first_reading(std::span<const std::byte> file, const decoding& chosen) : chosen_(chosen) {
-    reader events(file);
+  first_reading(const extract& recorded, const decoding& chosen) : chosen_(chosen) {
+    reader events(recorded);
     for (event found{}; events.next(found);) take_in(found);
     if (whole.calls == 0) throw not_replayable("it has no calls of a malloc");
     for (std::uint32_t lane = 0; lane < whole.lanes; ++lane) {
@@ -170,16 +170,16 @@ struct lane_writer {
 
 class second_reading {
  public:
-  second_reading(std::span<const std::byte> file, const decoding& chosen, first_reading& first, operation* room)
+  second_reading(const extract& recorded, const decoding& chosen, first_reading& first, operation* room)
       : chosen_(chosen), first_(first), lanes_(first.whole.lanes) {
     if (chosen.on_stack) {
-      reader events(file);
+      reader events(recorded);
       stack_like_ = stack_like_blocks(events);
     }
     for (std::uint32_t lane = 0; lane < first.whole.lanes; ++lane)
       lanes_[lane].next = room + first.whole.of_lane[lane].begin;
     places_.reserve(first.whole.allocations);
-    reader events(file);
+    reader events(recorded);
     for (event found{}; events.next(found);)
       if (found.kind < event_kind::free_unknown) write(found, chosen_.one_lane ? 0 : found.lane);
     for (std::uint32_t lane = 0; lane < first.whole.lanes; ++lane) {
@@ -262,11 +262,11 @@ class second_reading {
 
 }  // namespace
 
-extent survey(std::span<const std::byte> file, const decoding& chosen) { return first_reading(file, chosen).whole; }
+extent survey(const extract& recorded, const decoding& chosen) { return first_reading(recorded, chosen).whole; }
 
-extent decode(std::span<const std::byte> file, const decoding& chosen, const std::function<operation*(std::uint64_t)>& room) {
-  first_reading first(file, chosen);
-  [[maybe_unused]] const second_reading decoded(file, chosen, first, room(first.whole.operations));
+extent decode(const extract& recorded, const decoding& chosen, const std::function<operation*(std::uint64_t)>& room) {
+  first_reading first(recorded, chosen);
+  [[maybe_unused]] const second_reading decoded(recorded, chosen, first, room(first.whole.operations));
   return first.whole;
 }
 

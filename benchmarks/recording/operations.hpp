@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
-#include <span>
 #include <stdexcept>
 
 #include "reader.hpp"
@@ -79,11 +78,11 @@ struct decoding {
   std::uint64_t most_bytes = std::numeric_limits<std::uint64_t>::max();  ///< for the replay and for decoding
 };
 
-/// Reads the whole recording and says how large its replay is; the slots, entries and stack bytes are upper bounds. Throws
+/// Reads the recording and says how large its replay is; the slots, entries and stack bytes are upper bounds. Throws
 /// `damaged` or not_replayable.
-extent survey(std::span<const std::byte> file, const decoding& chosen);
+extent survey(const extract& recorded, const decoding& chosen);
 
 /// Decodes the recording into `room(operations)`. Throws as survey.
-extent decode(std::span<const std::byte> file, const decoding& chosen, const std::function<operation*(std::uint64_t)>& room);
+extent decode(const extract& recorded, const decoding& chosen, const std::function<operation*(std::uint64_t)>& room);
 
 }  // namespace stackheap::recording

@@ -85,7 +85,7 @@ struct lane_state {
 
 class reader::merge {
  public:
-  explicit merge(std::span<const std::byte> file) : file_(file), zstd_(ZSTD_createDCtx()) {
+  explicit merge(const extract& read) : file_(read.file), events_left_(read.events), zstd_(ZSTD_createDCtx()) {
     if (!zstd_) throw std::bad_alloc();
     read_file_header();
     index_chunks();
@@ -101,6 +101,8 @@ class reader::merge {
 
   bool next(event& found) {
     if (fault_) throw damaged(*fault_);
+    if (events_left_ == 0) return false;
+    --events_left_;
     try {
       return decode_next(found);
     } catch (const damaged& fault) {
@@ -412,6 +414,7 @@ class reader::merge {
   };
 
   std::span<const std::byte> file_;
+  std::uint64_t events_left_;
   std::unique_ptr<ZSTD_DCtx, free_zstd> zstd_;
   facts about_;
   std::vector<lane_state> lanes_;
@@ -426,7 +429,7 @@ class reader::merge {
   std::optional<std::string> fault_;
 };
 
-reader::reader(std::span<const std::byte> file) : merge_(std::make_unique<merge>(file)) {}
+reader::reader(const extract& read) : merge_(std::make_unique<merge>(read)) {}
 reader::reader(reader&&) noexcept = default;
 reader& reader::operator=(reader&&) noexcept = default;
 reader::~reader() = default;

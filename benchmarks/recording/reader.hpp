@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -58,6 +59,18 @@ struct facts {
   bool cut_off = false;       ///< it has no end: it is read up to its last whole chunk
 };
 
+inline constexpr std::uint64_t all_events = std::numeric_limits<std::uint64_t>::max();
+
+/// A recording, or its first events.
+struct extract {
+  /// The bytes must stay.
+  extract(std::span<const std::byte> its_file, std::uint64_t its_events = all_events)
+      : file(its_file), events(its_events) {}
+
+  std::span<const std::byte> file;
+  std::uint64_t events;  ///< at most so many
+};
+
 /// The events of a recording in the order of their tickets: a merge of its lanes, each of which has one chunk unpacked.
 ///
 /// Memory: a chunk for each lane, 16 to 64 bytes for each live block, and 8 bytes for each chunk. A recording that
@@ -66,15 +79,15 @@ struct facts {
 /// damage.
 class reader {
  public:
-  /// The bytes must stay. Throws `damaged`.
-  explicit reader(std::span<const std::byte> file);
+  /// Throws `damaged`.
+  explicit reader(const extract& read);
   reader(reader&&) noexcept;
   reader& operator=(reader&&) noexcept;
   ~reader();
 
   const facts& about() const;
 
-  /// The next event; false after the last. Throws `damaged`, and then again with each further call.
+  /// The next event; false after the last that is read. Throws `damaged`, and then again with each further call.
   bool next(event& found);
 
  private:

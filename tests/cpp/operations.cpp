@@ -18,8 +18,8 @@ namespace {
 std::span<const std::byte> bytes_in(const std::string& text) { return {reinterpret_cast<const std::byte*>(text.data()), text.size()}; }
 
 struct decoded {
-  explicit decoded(const std::string& file, const decoding& chosen = {})
-      : whole(decode(bytes_in(file), chosen, [this](std::uint64_t count) {
+  explicit decoded(const std::string& file, const decoding& chosen = {}, std::uint64_t events = all_events)
+      : whole(decode({bytes_in(file), events}, chosen, [this](std::uint64_t count) {
           operations.resize(count);
           return operations.data();
         })) {}
@@ -85,6 +85,24 @@ TEST(operations, free_between_passes_what_the_program_never_freed) {
   made.free(0, block);
   const decoded all(made.ended());
   EXPECT_EQ(all.rest(), (words{"free 0", "free 2"}));
+}
+
+TEST(operations, of_the_first_events_are_those_of_a_program_that_ended_there) {
+  made_up_recording made;
+  const made_up_block first = made.malloc(0, 100);
+  made.free(0, first);
+  const made_up_block second = made.malloc(0, 200);
+  const std::string short_one = made.bytes();
+  made.free(0, second);
+  made.malloc(0, 300);
+  const std::string long_one = made.ended();
+  const decoded cut(long_one, {.on_stack = true}, 3), ended(short_one, {.on_stack = true});
+  EXPECT_EQ(cut.calls(), (words{"stack_malloc 0 100", "stack_free 0", "malloc 0 200"}));
+  EXPECT_EQ(cut.calls(), ended.calls());
+  EXPECT_EQ(cut.rest(), words{"free 0"});
+  EXPECT_EQ(cut.whole.calls, 3U);
+  EXPECT_EQ(cut.whole.replay_bytes, ended.whole.replay_bytes);
+  EXPECT_EQ(decoded(long_one, {}, 5).calls(), decoded(long_one).calls());
 }
 
 TEST(operations, leave_out_what_cannot_be_repeated) {
@@ -251,7 +269,7 @@ TEST(made_up_recording_of_the_program, has_the_calls_of_the_churn) {
   const auto at = std::find_if(embedded.begin(), embedded.end(), [](const named_recording& row) { return row.name == stackheap::made_up; });
   ASSERT_NE(at, embedded.end());
   std::vector<operation> room;
-  const extent whole = decode(at->file, {}, [&](std::uint64_t count) { return room.resize(count), room.data(); });
+  const extent whole = decode(at->recorded, {}, [&](std::uint64_t count) { return room.resize(count), room.data(); });
   const decoded wanted(made_up_churn::file());
   EXPECT_EQ(whole.calls, made_up_churn::calls);
   ASSERT_EQ(room.size(), wanted.operations.size());

@@ -58,7 +58,8 @@ MOST_SECONDS = 100_000
 LEAST_SHARE = 0.4  # of the budget: for the runs of the program, however long the replay takes
 # What the replay takes for each call of the recording and for each benchmark, in all of its processes together, in seconds.
 REPLAY_PER_CALL, REPLAY_PER_BENCHMARK = 8.5e-6, 0.3
-REPLAY_SHARE = 0.35  # of the budget, at most
+REPLAY_SHARE = 0.35  # of the budget, where the program runs too
+LEAST_REPLAYED = 200_000  # calls, however small the budget
 
 
 def make_parser() -> OneLineParser:
@@ -198,18 +199,30 @@ class _Measuring:
         if self.recorded is None or self.recorded.file is None:
             return
         name = recording.name_of(self.recorded.profile, "program")
-        replaying = replace(self.program, options=(f"--recording={name}={self.recorded.file}",))
+        calls, most = int(self.recorded.profile.get("events", 0)), self.most_replayed()
+        first = (f"--events={most}",) if calls > most else ()
+        replaying = replace(self.program, options=(f"--recording={name}={self.recorded.file}", *first))
         try:
             self.catalogue, self.program = ask(replaying), replaying
         except BadInput as problem:
             self.recorded = replace(self.recorded, problem=f"it cannot be replayed: {problem}")
+            return
+        if first:
+            note = f"the replay makes the first {most:,} of {calls:,} calls; what all of them cost is taken from these"
+            self.recorded = replace(self.recorded, notes=(*self.recorded.notes, note))
+
+    def most_replayed(self) -> int:
+        """How many calls of the recording are replayed, so that the budget suffices."""
+        seconds: float = (REPLAY_SHARE if self.options.command else 1.0) * self.options.budget
+        recordings = {name.rpartition("/recording:")[2] for name in self.catalogue.benchmarks}  # each has the same benchmarks
+        for_benchmarks = REPLAY_PER_BENCHMARK * len(self.catalogue.benchmarks) / len(recordings)
+        return max(LEAST_REPLAYED, round((seconds - for_benchmarks) / REPLAY_PER_CALL))
 
     def seconds_of_replay(self) -> float:
         if self.recorded is None or not self.recorded.is_replayable:
             return 0.0
-        calls = int(self.recorded.profile.get("events", 0))
-        seconds = REPLAY_PER_BENCHMARK * len(self.catalogue.benchmarks) + REPLAY_PER_CALL * calls
-        return float(min(seconds, REPLAY_SHARE * self.options.budget))
+        calls = min(int(self.recorded.profile.get("events", 0)), self.most_replayed())
+        return REPLAY_PER_BENCHMARK * len(self.catalogue.benchmarks) + REPLAY_PER_CALL * calls
 
     def replay(self) -> None:
         if self.interrupted or self.recorded is None or not self.recorded.is_replayable:

@@ -71,13 +71,20 @@ def test_a_program_gets_its_whole_answer(call: Call, tmp_path: Path, capsys: pyt
     assert "What memory costs in " in (tmp_path / "out" / "report.html").read_text()
 
 
-def test_a_recording_is_replayed_without_its_program(call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_recording_is_replayed_without_its_program_as_far_as_the_budget_suffices(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert call("--pairs", "1", *perl(ALLOCATES)) == 0
+    assert "The replay makes" not in capsys.readouterr().out
     recording = next((tmp_path / "out").glob("*.shr")).rename(tmp_path / "kept.shr")
     (tmp_path / "out").rename(tmp_path / "first")
-    capsys.readouterr()
+    monkeypatch.setattr(command, "REPLAY_PER_CALL", 1.0)  # of a machine that replays nothing in the budget
+    monkeypatch.setattr(command, "LEAST_REPLAYED", 1000)
     assert call("--label", "old server", "--recording", str(recording)) == 0
-    assert "Replayed, these calls cost " in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Replayed, these calls cost " in printed and "The replay makes the first 1,000 of " in printed
+    control = next(row for row in result(tmp_path).series("replay") if row.name.strategy == "none")
+    assert 900 < control.counter("calls")[0] <= 1000  # the others are marks, of threads and of main
     assert result(tmp_path).families() == ("replay", "replay_memory") and recording.exists()
     assert names_of([result(tmp_path)]) == ["old server"]
 
