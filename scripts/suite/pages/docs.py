@@ -24,8 +24,9 @@ from suite.results.compact import write_compact
 from suite.results.merge import extended
 from suite.results.model import COUNTED_BESIDE, Run
 from suite.results.read import read_program_output, read_run
+from suite.selfcheck import hostile_inputs
 
-README = Path("README.md")
+README, SECURITY = Path("README.md"), Path("SECURITY.md")
 DOCS = Path("docs")
 REFERENCE = Path("results", "reference")
 REFERENCE_RUN = REFERENCE / "run.json.gz"
@@ -144,7 +145,8 @@ def make(root: Path) -> GeneratedDocuments:
     figures |= {FIGURES / f"{name}.svg": picture for name, picture in front_page.pictures(root, run)}
     chapters = tuple(dict.fromkeys(unit.chapter for unit in run.units))
     further_pages = (CLAIMS, NUMBERS, METHOD, *chapters)
-    names = [README, *(path for name in further_pages if (root / (path := DOCS / f"{name}.md")).exists())]
+    further_paths = (SECURITY, *(DOCS / f"{name}.md" for name in further_pages))
+    names = [README, *(path for path in further_paths if (root / path).exists())]
     pages = {path: _filled(root, path, _blocks(root, run, shown, small, path, chapters)) for path in names}
     return GeneratedDocuments(pages, figures)
 
@@ -185,6 +187,7 @@ def _blocks(
         "machine": lambda: _machine(run),
         "families": lambda: _families(run, page),
         "programs": lambda: _programs(root),
+        "hostile inputs": lambda: _hostile_inputs(root),
         "program charts": lambda: "\n\n".join(_figure(name, shown[name], page) for name in PROGRAM_CHARTS if name in shown),
         **{f"chapter {chapter}": _chapter(run, shown, chapter, page) for chapter in chapters},
     }
@@ -310,6 +313,21 @@ def _beside_other_tools(root: Path, page: Path) -> str:
     headings = ("", "fails a comparison of a program with itself", "beside a busy program", "finds a slowdown of 2 %")
     rows = front_page.beside_other_tools((root / STATISTICS).read_text(encoding="utf-8"))
     return f"{_table(headings, rows, '|---|--:|--:|--:|')}\n\n[How this was measured]({_link(STATISTICS, page)})."
+
+
+def _hostile_inputs(root: Path) -> str:
+    """A row for each kind, and all that its tests try, folded."""
+    kinds = hostile_inputs.kinds(root)
+    rows = [(kind.name, f"{kind.tried:,}", f"{kind.held:,}") for kind in kinds]
+    tried, held = sum(kind.tried for kind in kinds), sum(kind.held for kind in kinds)
+    table = _table(("kind of input", "tried", "held"), [*rows, ("**all**", f"{tried:,}", f"{held:,}")], "|---|--:|--:|")
+    lists = (
+        f"<details><summary>{kind.name}</summary>\n\n"
+        + "\n".join(f"* {_cell(name)}" + (f" ({inputs:,})" if inputs > 1 else "") for name, inputs in kind.tests.items())
+        + "\n\n</details>"
+        for kind in kinds
+    )
+    return "\n\n".join((table, *lists))
 
 
 def _claim_counts(run: Run, page: Path) -> str:
