@@ -28,9 +28,9 @@ _stackheap() {
             case $before in
                 --profile) kind=words words='smoke quick full' ;;
                 --allocator | --recording | --describe-recording) kind=files ;;
-                --tested | --only | --pin | --layout | --limit | --iterations | --turns) kind=anything ;;
+                --tested | --events | --only | --pin | --layout | --limit | --iterations | --turns) kind=anything ;;
             esac
-            options='--profile --allocator --tested --recording --only --pin --layout --limit --iterations --turns --list --describe-recording --version --help' ;;
+            options='--profile --allocator --tested --recording --events --only --pin --layout --limit --iterations --turns --list --describe-recording --version --help' ;;
         'ci')
             case $before in
                 --old | --new | --reference) kind=files ;;

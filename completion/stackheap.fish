@@ -20,6 +20,7 @@ complete -c stackheap -l profile -d 'choose the arguments and the time for each 
 complete -c stackheap -l allocator -d 'add a malloc library as NAME' -r -F
 complete -c stackheap -l tested -d 'measure with these malloc libraries only' -x
 complete -c stackheap -l recording -d 'replay the recording of a program as NAME, in place of those of this program' -r -F
+complete -c stackheap -l events -d 'replay only the first so many events of each such recording' -x
 complete -c stackheap -l only -d 'measure only the benchmarks whose name matches' -x
 complete -c stackheap -l pin -d 'pin each thread to a processor' -x
 complete -c stackheap -l layout -d 'choose the memory layout that each benchmark\'s process draws' -x
