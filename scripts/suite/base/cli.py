@@ -19,6 +19,7 @@ from rich.segment import Segment
 from suite.base import foreign
 from suite.base.chart_options import FORMATS
 from suite.base.errors import BadInput, UnitFailed
+from suite.base.failure import limits_behind
 from suite.base.files import try_file, try_folder
 from suite.base.near_misses import did_you_mean
 from suite.base.phrases import NO_BREAK
@@ -26,6 +27,7 @@ from suite.base.text import LONGEST_LABEL, drawable, one_line, printable
 
 ROOT = Path(__file__).resolve().parents[3]
 SUCCESS, REFUSED, INTERRUPTED = 0, 2, 130
+NO_THREAD = "can't start new thread"  # Python's words where the system refuses a thread
 LONGEST = 4000  # letters in an error line: room for a path
 FEW_CHOICES = 10  # so many are listed even where one of them was probably meant
 PLAIN_WIDTH = 140  # of the tables where the output is not a terminal
@@ -215,6 +217,12 @@ def _answered(command: str, work: Callable[[], int]) -> int:
     except OSError as problem:
         where = f"{problem.filename}: " if problem.filename else ""
         return _refuse(command, f"{where}{problem.strerror or problem}")
+    except MemoryError:
+        return _refuse(command, "not enough memory")
+    except RuntimeError as problem:
+        if str(problem) != NO_THREAD:
+            raise
+        return _refuse(command, NO_THREAD)
     except KeyboardInterrupt:
         print(f"{command}: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -222,7 +230,7 @@ def _answered(command: str, work: Callable[[], int]) -> int:
 
 def _refuse(command: str, problem: str) -> int:
     """Prints the problem in one line; a line that the benchmark program wrote already begins with its name."""
-    line = one_line(problem, LONGEST)
+    line = one_line(problem + limits_behind(problem), LONGEST)
     print(line if line.startswith("stackheap:") else f"{command}: {line}", file=sys.stderr)
     return REFUSED
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 
 from suite.base.errors import BadInput
+from suite.base.failure import cause_in
 from suite.gate.paired_run import SideBuilds
 from suite.gate.pairs_file import MARKS, Side
 from suite.results.model import CPU_MODEL
@@ -167,8 +168,8 @@ def _git(root: Path, *arguments: str, problem: str) -> str:
     except FileNotFoundError:
         raise BadInput("git is not installed") from None
     if result.returncode != 0:
-        error_lines = result.stderr.strip().splitlines()
-        raise BadInput(problem + (f" ({error_lines[-1]})" if error_lines else ""))
+        cause = cause_in(result.stderr)
+        raise BadInput(problem + (f" ({cause})" if cause else ""))
     return result.stdout.strip()
 
 

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from suite.base.errors import BadInput, UnitFailed
+from suite.base.failure import cause_in
 from suite.base.text import first_line, one_line
 from suite.runner import interference
 from suite.runner.interference import Interference
@@ -82,10 +83,9 @@ class Output:
     start: bytes = field(repr=False)  # at most KEPT_BYTES
 
     @property
-    def last_line(self) -> str:
-        """The last line of the kept beginning that is not empty."""
-        lines = self.start.decode(errors="replace").strip().splitlines()
-        return one_line(lines[-1]) if lines else ""
+    def cause(self) -> str:
+        """The line of the kept beginning that tells why the program failed; empty where there is none."""
+        return cause_in(self.start)
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def _set_up(command: Command, tools: Tools) -> None:
     shell = ("sh", "-c", command.setup or "")
     run = _observed(tools.observe, "/bin/sh", shell, None, command.timeout, {})
     if run.exit_code != 0 or run.timed_out is not None:
-        last = run.stderr.last_line or run.stdout.last_line
+        last = run.stderr.cause or run.stdout.cause
         raise SetupFailed(f"the setup failed: {run.end}{f' ({last})' if last else ''}")
 
 

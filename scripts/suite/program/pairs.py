@@ -323,7 +323,7 @@ class _Measurement:
     def difference(self, observation: Observation) -> str:
         """How the run with another malloc differs from the program's own; empty if it does not."""
         assert self.first is not None
-        last = f" ({observation.stderr.last_line})" if observation.stderr.last_line else ""
+        last = f" ({observation.stderr.cause})" if observation.stderr.cause else ""
         if not observation.ended_itself:
             return f"{self.name} {_past(observation)} with it{last}"
         if observation.exit_code != self.first.exit_code:

@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from suite.base.failure import cause_in
+
 _HEADER = re.compile(r"^[0-9a-f]+ <(?P<name>.+)>:$")
 _INSTRUCTION = re.compile(r"^\s*(?P<address>[0-9a-f]+):\s+(?P<text>\S.*)$")
 _JUMP = re.compile(r"^(?:bnd |notrack )?(?P<kind>j\w+|b(?:\.\w+)?|cbn?z|tbn?z)\s+(?:\S+, *)*(?P<target>[0-9a-f]+)\b")
@@ -105,7 +107,7 @@ def _objdump(file: Path, *options: str) -> str:
     command = [objdump, "--disassemble", "--no-show-raw-insn", *options, str(file)]
     result = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
     if result.returncode != 0:
-        raise NoDisassembly((result.stderr.strip().splitlines() or [f"objdump cannot read {file}"])[-1])
+        raise NoDisassembly(cause_in(result.stderr) or f"objdump cannot read {file}")
     return result.stdout
 
 

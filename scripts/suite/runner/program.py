@@ -29,6 +29,7 @@ from typing import IO, Any
 
 from suite.base import foreign
 from suite.base.errors import BadInput, UnitFailed, UnitHung
+from suite.base.failure import cause_in, limits_behind
 from suite.base.text import one_line
 from suite.results.model import BenchmarkName, Document, selects
 from suite.results.read import BadResult, read_program_output, stopped_seconds
@@ -215,7 +216,7 @@ def _answer_of(command: list[str], question: str, seconds: float, environment: M
     except subprocess.TimeoutExpired:
         raise BadInput(f"{asked} did not end within {seconds:.0f} s") from None
     if ended.returncode != 0:
-        raise BadInput(_last_line(ended.stderr) or f"{asked} {_end_of(ended.returncode)}{_memory_limit()}")
+        raise BadInput(_why_failed(asked, ended.returncode, cause_in(ended.stderr)))
     try:
         return foreign.read_json(ended.stdout)
     except (ValueError, RecursionError):
@@ -439,7 +440,7 @@ class MeasuringProcess(threading.Thread):
         """What it measured, when it has ended. Raises UnitFailed."""
         assert self._ended is not None
         if self._ended.exit_code != 0:
-            raise UnitFailed(" ".join(filter(None, (_end_of(self._ended.exit_code), _quoted_end(self.errors)))) + _memory_limit())
+            raise UnitFailed(_why_failed("", self._ended.exit_code, _cause_at_the_end(self.errors)))
         try:
             return read_program_output(self.output)
         except BadResult as problem:
@@ -478,10 +479,12 @@ def _stopped_until_the_end(process: int) -> float:
             since = None
 
 
-def _memory_limit() -> str:
-    """The memory limit, for the error line of a program that crashed or did not start."""
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    return "" if limit == resource.RLIM_INFINITY else f"; the memory limit is {limit >> 20} MiB (ulimit -v)"
+def _why_failed(asked: str, exit_code: int, cause: str) -> str:
+    """The program's own error line where it answers a question with one; else how it ended, with the cause and the limits
+    that may be behind it."""
+    end = f"{asked} {_end_of(exit_code)}".strip() + (f" ({cause})" if cause else "")
+    failure = cause if asked and exit_code > 0 and cause else end
+    return failure + limits_behind(failure)
 
 
 @cache
@@ -500,13 +503,7 @@ def _end_of(exit_code: int) -> str:
         return f"crashed (signal {-exit_code})"
 
 
-def _quoted_end(errors: IO[bytes]) -> str:
+def _cause_at_the_end(errors: IO[bytes]) -> str:
     size = errors.seek(0, os.SEEK_END)
     errors.seek(max(0, size - 4096))
-    line = _last_line(errors.read())
-    return f"({line})" if line else ""
-
-
-def _last_line(output: bytes) -> str:
-    lines = output.decode(errors="replace").strip().splitlines()
-    return one_line(lines[-1]) if lines else ""
+    return cause_in(errors.read())

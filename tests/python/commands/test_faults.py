@@ -428,7 +428,7 @@ def test_a_program_that_is_not_even_started_names_the_limit(tmp_path: Path, caps
     finally:
         resource.setrlimit(resource.RLIMIT_AS, before)
     output = capsys.readouterr().err
-    assert output.endswith("--list=json crashed (SIGSEGV); the memory limit is 6144 MiB (ulimit -v)\n")
+    assert output.endswith("--list=json crashed (SIGSEGV); the limit of memory is 6 GiB (ulimit -v)\n")
 
 
 @pytest.mark.parametrize("hidden", ["/proc", "/sys", "/proc /sys"])

@@ -61,7 +61,7 @@ def test_exit_codes_signals_and_output_are_those_of_the_command() -> None:
     assert (seen.exit_code, seen.end, seen.ended_itself) == (3, "exit code 3", True)
     assert (seen.stdout.start, seen.stdout.size) == (b"out", 3)
     assert seen.stdout.digest == hashlib.sha256(b"out").hexdigest()
-    assert (seen.stderr.start, seen.stderr.last_line) == (b"err", "err")
+    assert (seen.stderr.start, seen.stderr.cause) == (b"err", "err")
     killed = shell("kill -SEGV $$")
     assert (killed.exit_code, killed.end, killed.ended_itself) == (-signal.SIGSEGV, "killed by SIGSEGV", False)
 
@@ -214,7 +214,7 @@ def test_an_input_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pyte
 
 def test_a_command_that_reads_the_terminal_gets_none() -> None:
     seen = shell("cat /dev/tty")
-    assert seen.exit_code != 0 and "No such device" in seen.stderr.last_line
+    assert seen.exit_code != 0 and "No such device" in seen.stderr.cause
 
 
 def test_the_environment_is_the_users_with_their_preload_behind_ours(monkeypatch: pytest.MonkeyPatch) -> None:
