@@ -92,7 +92,7 @@ TEST(operations, of_the_first_events_are_those_of_a_program_that_ended_there) {
   const made_up_block first = made.malloc(0, 100);
   made.free(0, first);
   const made_up_block second = made.malloc(0, 200);
-  const std::string short_one = made.bytes();
+  const std::string short_one = made.cut_off();
   made.free(0, second);
   made.malloc(0, 300);
   const std::string long_one = made.ended();

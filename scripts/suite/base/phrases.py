@@ -27,7 +27,12 @@ def begun(sentence: str) -> str:
 
 
 def two_figures(value: float) -> str:
-    return f"{value:#.2g}" if 0.0 < value < 9.95 else three_figures(float(f"{value:.2g}"))
+    return f"{value:#.2g}" if 0.0 < value < 9.95 else at_most_two_figures(value)
+
+
+def at_most_two_figures(value: float) -> str:
+    """Without zeros at the end."""
+    return three_figures(float(f"{value:.2g}"))
 
 
 def short_time(ns: float) -> str:
@@ -51,7 +56,7 @@ def share(part: float) -> str:
     """A share that was counted: `48 %`; not 0 % where there are some, nor 100 % where there are others."""
     if 0.995 <= part < 1.0:
         return f"over {percent(0.99)}"
-    return f"{100 * part:.2g}{NO_BREAK}%" if 0.0 < part < 0.005 else percent(part)
+    return f"{at_most_two_figures(100 * part)}{NO_BREAK}%" if 0.0 < part < 0.005 else percent(part)
 
 
 def span(values: Iterable[float], text: Callable[[float], str] = short_time) -> str:

@@ -6,6 +6,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 
 from suite.stats.estimates import Estimate
 
@@ -20,8 +21,9 @@ _TIME_STEPS: Sequence[tuple[float, str]] = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"
 
 
 def three_figures(value: float) -> str:
-    """Three significant figures; numbers from 100 on as whole numbers, never with an exponent."""
-    return f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:.3g}"
+    """Three significant figures; numbers from 100 on as whole numbers, and none above 1e-12 with an exponent."""
+    text = f"{value:,.0f}" if abs(value) >= 99.95 else f"{value:.3g}"
+    return f"{Decimal(text):f}" if "e" in text and abs(value) > 1e-12 else text
 
 
 def _time_step(ns: float) -> tuple[float, str]:

@@ -162,7 +162,7 @@ def _contrast(first: Sequence[float], second: Sequence[float]) -> float:
 
 def _point_out(page: Page, axes: Any, profile: Profile, grid: Grid, row: int, column: int) -> None:
     number, stack_like = grid.blocks[row][column], grid.stack_like[row][column]
-    text = f"{grid.text(row, column)}: {100 * number / profile.allocations:.2g}{phrases.NO_BREAK}% of all blocks"
+    text = f"{grid.text(row, column)}: {phrases.at_most_two_figures(100 * number / profile.allocations)}{phrases.NO_BREAK}% of all blocks"
     like = f", {phrases.percent(stack_like / number)} of them stack-like" if stack_like else ""
     page.point_out(axes, grid.left(column) + 0.5, row + 0.5, f"{text}{like}")
 

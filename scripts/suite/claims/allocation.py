@@ -281,8 +281,8 @@ def os_finds_room(run: Run) -> Verdict:
         if asked
         else f"a block straight from the system costs {phrases.multiple(list(against_malloc.values()))} what it costs from malloc",
         f"an mmap call takes {_ns(system)} for 64 bytes, {phrases.multiple_named(against_malloc)} what a malloc "
-        f"takes; page faults per block: {counter(system, 'page_faults').median:.2g} with mmap, at most "
-        f"{most.median:.2g} with malloc",
+        f"takes; page faults per block: {phrases.at_most_two_figures(counter(system, 'page_faults').median)} with mmap, at most "
+        f"{phrases.at_most_two_figures(most.median)} with malloc",
     )
     if unclear:
         too_wide(numbers, unclear)

@@ -182,6 +182,9 @@ class _Measuring:
         except KeyboardInterrupt:
             self.interrupted = True
             return
+        except UnitFailed:
+            self.clear()
+            raise
         self.ask_for_replays()
         if self.recorded.hung:  # it would again
             return

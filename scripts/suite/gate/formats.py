@@ -147,7 +147,7 @@ def _sentence(judgement: Judgement) -> str:
 
 
 def _share(part: float) -> str:
-    return f"{100 * part:.3g} %"
+    return f"{three_figures(100 * part)} %"
 
 
 def _facts(comparison: Comparison) -> list[tuple[str, str, str]]:

@@ -39,6 +39,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from suite.base.text import three_figures
 from suite.gate.comparison import BETTER, NOT_JUDGED, SAME, UNDECIDED, WORSE, Judgement
 from suite.gate.pairs_file import CYCLES, NS, Pair
 from suite.results.metrics import TIME, UNDECLARED, DeclaredMetrics, Metric, metrics_of
@@ -378,5 +379,5 @@ def _bimodal_notes(metric: PairedMetric) -> list[str]:
         high = [partner for value, partner in zip(values, partners) if value >= middle]
         if median(high) / median(low) < math.sqrt(modes[1] / modes[0]):
             unit = metric.metric.unit
-            notes.append(f"bimodal on the {side} side, at {modes[0]:.3g} and {modes[1]:.3g} {unit}: not averaged")
+            notes.append(f"bimodal on the {side} side, at {three_figures(modes[0])} and {three_figures(modes[1])} {unit}: not averaged")
     return notes

@@ -275,7 +275,7 @@ def ratio_text(ratio: Estimate) -> str:
 
 def share_text(share: Estimate) -> str:
     """`1.7 % (1.6 to 1.8 %)`."""
-    low, middle, high = (f"{100 * value:.2g}" for value in (share.low, share.median, share.high))
+    low, middle, high = (phrases.at_most_two_figures(100 * value) for value in (share.low, share.median, share.high))
     return with_interval(f"{middle}{phrases.NO_BREAK}%", f"{low} to {high}{phrases.NO_BREAK}%" if share.has_interval else "")
 
 

@@ -120,6 +120,11 @@ class Observation:
             return f"killed by signal {-self.exit_code}"
 
     @property
+    def past(self) -> str:
+        """How it ended, where it did not end itself, as part of a sentence: `was killed by SIGSEGV`."""
+        return self.end if self.timed_out is not None else f"was {self.end}"
+
+    @property
     def ended_itself(self) -> bool:
         return self.timed_out is None and self.exit_code >= 0
 
@@ -294,7 +299,7 @@ def _read_report(
             disturbance=interference.interference_between(before, after, used, figures["stopped_ns"] / 1e9),
         )
     except (KeyError, ValueError):
-        raise UnitFailed(f"its observer ended without a report{f' within {limit:g} s' if limit else ''}") from None
+        raise UnitFailed(f"what observes it ended without a report{f' within {limit:g} s' if limit else ''}: does it kill its parent?") from None
 
 
 def _usage(figures: Mapping[str, int]) -> resource.struct_rusage:

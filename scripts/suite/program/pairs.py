@@ -209,7 +209,7 @@ class _Measurement:
             self.note(note)
         if not self.first.ended_itself:
             option = " (--timeout)" if self.first.timed_out is not None else ""
-            self.compare_nothing(f"{self.name} {_past(self.first)} with its own malloc{option}")
+            self.compare_nothing(f"{self.name} {self.first.past} with its own malloc{option}")
             return
         if self.plan.executable.barrier:
             self.compare_nothing(self.plan.executable.barrier)
@@ -325,7 +325,7 @@ class _Measurement:
         assert self.first is not None
         last = f" ({observation.stderr.cause})" if observation.stderr.cause else ""
         if not observation.ended_itself:
-            return f"{self.name} {_past(observation)} with it{last}"
+            return f"{self.name} {observation.past} with it{last}"
         if observation.exit_code != self.first.exit_code:
             return f"{self.name} ends with {observation.end} instead of {self.first.exit_code} with it{last}"
         if self.plan.any_output or _same_output(observation, self.first):
@@ -439,10 +439,6 @@ def _about_disturbance(runs: Sequence[Run]) -> str:
     if disturbed <= DISTURBED_SHARE * len(runs):
         return ""
     return f"{disturbed} of {phrases.count(len(runs), 'run')} were disturbed: other programs used the machine, or the program was stopped"
-
-
-def _past(observation: Observation) -> str:
-    return observation.end if observation.timed_out is not None else f"was {observation.end}"
 
 
 def _same_output(observation: Observation, other: Observation) -> bool:

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from suite.base import phrases
-from suite.base.errors import BadInput
+from suite.base.errors import BadInput, UnitFailed
 from suite.program.command import Command, Observation, Tools, observe
 from suite.program.executable import Executable
 from suite.runner.program import describe_recording
 
 RECORDER, PROGRAM = "librecorder.so", "stackheap"  # in the build folder of the suite
 FOLDER, MOST = "STACKHEAP_RECORDING", "STACKHEAP_RECORDING_MOST"
-COUNT_FILE, MOST_PROCESSES = "processes", 1000  # the recorder's
+COUNT_FILE, RECORDINGS, MOST_PROCESSES = "processes", "recording-*.shr", 1000  # the recorder's
 MOST_EVENTS = 100_000_000
 LONGEST_NAME = 40
 
@@ -53,10 +53,15 @@ def record(command: Command, executable: Executable, tools: Tools, folder: Path,
     if executable.barrier:
         return Recorded((), {}, executable.barrier)
     variables = {FOLDER: str(folder.resolve()), MOST: str(most)}
-    seen = observe(command, tools, (recorder,), variables, executable.file)
+    try:
+        seen = observe(command, tools, (recorder,), variables, executable.file)
+    except UnitFailed:
+        for file in (folder / COUNT_FILE, *folder.glob(RECORDINGS)):
+            file.unlink(missing_ok=True)
+        raise
     hung = f"{command.name} {seen.end}" if seen.timed_out is not None else ""
     processes = _count_of_processes(folder)
-    files = sorted(folder.glob("recording-*.shr"), key=lambda file: (-file.stat().st_size, file.name))
+    files = sorted(folder.glob(RECORDINGS), key=lambda file: (-file.stat().st_size, file.name))
     if not files:
         return Recorded((), {}, f"{command.name} made no call of malloc that the recorder saw ({seen.end})", hung=hung)
     try:
@@ -81,7 +86,7 @@ def _notes(
 ) -> list[str]:
     notes = []
     if not seen.ended_itself:
-        notes.append(f"while it was recorded, {command.name} {seen.end}: the recording ends there")
+        notes.append(f"while it was recorded, {command.name} {seen.past}: the recording ends there")
     if len(files) > 1:
         process = f"process {profile.get('process')} ({name_of(profile, command.name)})"
         notes.append(

@@ -134,17 +134,18 @@ def test_a_file_that_is_not_a_recording_is_one_line(
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"),
+    ("text", "reason", "note"),
     [
-        ("print $$", "prints something else in each run"),
-        ("kill 9, $$", "was killed by SIGKILL with its own malloc"),
+        ("print $$", "prints something else in each run", ""),
+        ("kill 9, $$", "was killed by SIGKILL with its own malloc", "While it was recorded, perl was killed by SIGKILL: the recording ends there."),
     ],
 )
 def test_a_program_that_cannot_be_compared_is_recorded_and_replayed_all_the_same(
-    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, reason: str
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, reason: str, note: str
 ) -> None:
     assert call(*perl(f"{MANY} {text}")) == 1
-    assert f"No malloc was compared: perl {reason}" in capsys.readouterr().out.replace("\u00a0", " ")
+    printed = capsys.readouterr().out.replace("\u00a0", " ")
+    assert f"No malloc was compared: perl {reason}" in printed and note in printed
     assert "replay" in result(tmp_path).families()
 
 
@@ -218,3 +219,13 @@ def test_a_setup_that_fails_is_one_line(call: Call, tmp_path: Path, capsys: pyte
     assert call("--setup", "echo no >&2; false", "--", "ls") == 2
     errors = capsys.readouterr().err
     assert errors.endswith("the setup failed: exit code 1 (no)\n") and "Traceback" not in errors
+
+
+@pytest.mark.hostile("measured program")
+def test_a_program_that_kills_what_observes_it_leaves_nothing(
+    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(*perl(f"{MANY} kill 9, getppid")) == 2
+    line = "scripts/program: what observes it ended without a report: does it kill its parent?"
+    assert capsys.readouterr().err.splitlines()[-1] == line
+    assert not (tmp_path / "out").exists()
