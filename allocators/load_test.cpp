@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "loaded_malloc.hpp"
+#include "process_state.hpp"
 
 namespace stackheap {
 namespace {
@@ -196,10 +197,10 @@ received read_row(const std::string& text, malloc_library& row) {
   std::vector<std::string> parts;
   for (std::size_t at = 0, end; (end = text.find('\0', at)) != std::string::npos; at = end + 1)
     parts.push_back(text.substr(at, end - at));
-  if (parts.size() < 3) return received::nothing;
-  row.file = parts[0], row.reason = parts[1], row.process = !parts[2].empty();
-  if (parts.size() == 3) return received::row_without_version;
-  row.version = parts[3];
+  if (parts.size() < 4) return received::nothing;
+  row.file = parts[0], row.reason = parts[1], row.process = !parts[2].empty(), row.changes = parts[3];
+  if (parts.size() == 4) return received::row_without_version;
+  row.version = parts[4];
   return received::all;
 }
 
@@ -208,9 +209,11 @@ received read_row(const std::string& text, malloc_library& row) {
                            int answer, int words) {
   ::alarm(patience_seconds);
   ::dup2(words, STDERR_FILENO);
+  const process_state before = state_of_process();
   const malloc_load loaded = load_first(files, prefix);
   const malloc_library row = row_here(loaded, tested);
-  send(answer, {row.file, row.reason, row.process ? "process" : ""});
+  const std::string changes = changes_between(before, state_of_process());
+  send(answer, {row.file, row.reason, row.process ? "process" : "", changes});
   send(answer, {loaded.reason.empty() ? plain_version(ask(loaded, prefix)) : ""});
   std::exit(0);
 }

@@ -19,6 +19,7 @@
 
 #include "every_strategy.hpp"
 #include "libraries.hpp"
+#include "process_state.hpp"
 
 namespace stackheap {
 
@@ -209,6 +210,7 @@ void leave_the_heaps_end() {
 malloc_load load_malloc(const std::string& file, std::string_view prefix) {
   malloc_load loaded;
   loaded.handle = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+  use_plain_locale();
   link_map* map = nullptr;
   if (loaded.handle == nullptr || ::dlinfo(loaded.handle, RTLD_DI_LINKMAP, &map) != 0 || map == nullptr) {
     loaded.reason = last_error();

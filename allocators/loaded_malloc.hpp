@@ -53,6 +53,7 @@ struct malloc_library {
   std::string reason;    ///< why it is not available; empty when it is
   std::string package;   ///< Debian's package, where there is one
   bool process = false;  ///< its malloc is the one this process itself uses
+  std::string changes;   ///< what else it changes in its process when it is loaded and used, as changes_between says it
 
   bool available() const { return reason.empty(); }
 

@@ -9,6 +9,7 @@
 
 #include "family.hpp"
 #include "measure.hpp"
+#include "threads.hpp"
 
 namespace stackheap {
 namespace {
@@ -24,13 +25,15 @@ std::map<std::string, calls_by_size> every_protection() {
 }
 
 void add(benchmark_registry& registry, std::string_view strategy, std::initializer_list<parameter> parameters,
-         void (*calls)(std::size_t rounds)) {
+         std::size_t bytes, void (*calls)(std::size_t rounds)) {
   constexpr std::size_t rounds = 16;  // between two checks of the time
   registry.add(
-      strategy, parameters, [] { return std::make_shared<char>(); },
-      [=](benchmark::State& state, char&) {
-        const measured measuring(state);
-        while (state.KeepRunningBatch(rounds * calls_a_round)) calls(rounds);
+      strategy, parameters, [=] { return std::make_shared<stack_room>(2 * bytes); },  // a caller and what it calls
+      [=](benchmark::State& state, stack_room& room) {
+        room.run([&] {
+          const measured measuring(state);
+          while (state.KeepRunningBatch(rounds * calls_a_round)) calls(rounds);
+        });
       });
 }
 
@@ -62,9 +65,9 @@ const family frame({
         const parameter leaf("leaf", of_leaf ? "yes" : "no");
         const auto function = of_leaf ? calls.of_leaf : calls.of_caller;
         if (calls.bytes > 0)
-          add(registry, "", {{"bytes", calls.bytes}, leaf, {"protection", protection}}, function);
+          add(registry, "", {{"bytes", calls.bytes}, leaf, {"protection", protection}}, calls.bytes, function);
         else if (protection == "plain")
-          add(registry, "none", {leaf}, function);
+          add(registry, "none", {leaf}, 0, function);
       }
 });
 

@@ -28,6 +28,7 @@
 #include "family.hpp"
 #include "layout.hpp"
 #include "plain_names.hpp"
+#include "process_state.hpp"
 #include "shared_cache.hpp"
 #include "turns.hpp"
 
@@ -121,6 +122,7 @@ class piece : public benchmark::BenchmarkReporter {
   }
 
   void ReportRuns(const std::vector<Run>& runs) override {
+    use_plain_locale();  // a library may have set another when it was first used
     std::vector<Run> renamed = runs;
     for (Run& run : renamed) {
       run.run_name.iterations.clear();

@@ -96,6 +96,7 @@ static std::string json(const strategy_row& row) {
       .member("reason", library.reason)
       .member("package", library.package)
       .member("process", library.process)
+      .member("changes", library.changes)
       .text();
 }
 
@@ -175,7 +176,7 @@ void list_text(std::ostream& out, const std::vector<registered>& all) {
     name_column(library.name) << library.description << "; ";
     if (library.available())
       out << (library.version.empty() ? "version unknown" : library.version) << ' ' << library.file
-          << (library.process ? " (the process's own)" : "") << '\n';
+          << (library.process ? " (the process's own)" : "") << (library.changes.empty() ? "" : "; changes ") << library.changes << '\n';
     else
       out << "not available: " << why_not(library) << '\n';
   }

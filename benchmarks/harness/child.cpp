@@ -23,6 +23,7 @@
 #include <stdexcept>
 
 #include "measure.hpp"
+#include "process_state.hpp"
 #include "topology.hpp"
 
 namespace stackheap {
@@ -43,6 +44,7 @@ std::map<std::string, child_task::function, std::less<>>& tasks() {
 /// Whether this file has a symbol `malloc` without a prefix. Loads it.
 bool has_plain_malloc(const std::string& file) {
   void* const handle = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+  use_plain_locale();
   if (handle == nullptr) return false;
   const void* const function = ::dlsym(handle, "malloc");  // never closed: not every malloc can be unloaded
   return function != nullptr && same_file(file_of(function), file);

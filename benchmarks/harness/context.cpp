@@ -11,6 +11,7 @@
 
 #include "child.hpp"
 #include "measure.hpp"
+#include "process_state.hpp"
 #include "recordings.hpp"
 #include "shared_cache.hpp"
 #include "topology.hpp"
@@ -55,13 +56,6 @@ std::string affinity() {
   return text;
 }
 
-/// The soft limit in bytes, or "unlimited"; empty where the system does not say.
-std::string limit_of(int resource) {
-  rlimit limit{};
-  if (::getrlimit(static_cast<__rlimit_resource>(resource), &limit) != 0) return "";
-  return limit.rlim_cur == RLIM_INFINITY ? "unlimited" : std::to_string(limit.rlim_cur);
-}
-
 std::string first_line_of(const char* file) {
   std::string line;
   std::ifstream in(file);
@@ -101,6 +95,9 @@ std::vector<std::pair<std::string, std::string>> facts(profile chosen) {
   add("affinity", affinity());
   add("stack_limit", limit_of(RLIMIT_STACK));
   add("address_space_limit", limit_of(RLIMIT_AS));
+  add("data_limit", limit_of(RLIMIT_DATA));
+  add("scheduling", scheduling());
+  add("overcommit_memory", first_line_of("/proc/sys/vm/overcommit_memory"));
   add("malloc_settings", malloc_settings());
   const std::pair<const char*, int> levels[] = {{"l1d_bytes", 1}, {"l2_bytes", 2}, {"l3_bytes", 3}};
   for (const auto& [key, level] : levels)
@@ -119,6 +116,7 @@ std::vector<std::pair<std::string, std::string>> facts(profile chosen) {
     const std::string version = library.version.empty() ? "unknown" : library.version;
     add("malloc." + library.name,
         library.available() ? version + ' ' + library.file : "not available: " + why_not(library));
+    if (!library.changes.empty()) add("malloc_changes." + library.name, library.changes);
   }
   return all;
 }

@@ -14,6 +14,7 @@
 #include "context.hpp"
 #include "near_misses.hpp"
 #include "options.hpp"
+#include "process_state.hpp"
 #include "profile.hpp"
 #include "reader.hpp"
 #include "recordings.hpp"
@@ -107,6 +108,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   try {
+    stackheap::use_plain_locale();  // a preloaded library may have set another
     if (const auto status = stackheap::run_as_child(argc, argv)) return *status;
     stackheap::occupy_closed_streams();
     stackheap::reserve_static_tls(argv);

@@ -16,6 +16,7 @@
 #include "free_memory.hpp"
 #include "operations.hpp"
 #include "profile.hpp"
+#include "threads.hpp"
 
 namespace stackheap {
 
@@ -76,7 +77,7 @@ class decoded_recording {
   decoded_recording(const recording::extract& recorded, const decoding_order& order)
       : file_(::memfd_create("operations", MFD_CLOEXEC)) {
     if (file_ < 0) throw verification_error("the system refuses a file in memory");
-    const bool whole = in_a_copy([&] { decode(recorded, order); });
+    const bool whole = in_a_copy([&] { stack_room(stack_of_decoding).run([&] { decode(recorded, order); }); });
     if (!whole) throw verification_error("the process that decoded the recording ended");
     look();
   }
@@ -92,6 +93,8 @@ class decoded_recording {
   const recording::operation* operations() const { return memory_->as<recording::operation>(sizeof(decoded_header)); }
 
  private:
+  static constexpr std::size_t stack_of_decoding = 1 << 20;  // where the user's limit is lower
+
   void decode(const recording::extract& recorded, const decoding_order& order) const {
     std::optional<mapping> memory;
     const recording::decoding chosen{order.on_stack, order.one_lane, harmless_bytes(std::numeric_limits<std::size_t>::max())};

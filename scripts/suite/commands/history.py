@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from rich.table import Table
 
-from suite.base import foreign, phrases
+from suite.base import foreign, moments, phrases
 from suite.base.chart_options import PAPER, TALK, THEMES
 from suite.base.cli import (
     ROOT,
@@ -175,15 +175,26 @@ def _add(options: argparse.Namespace) -> int:
     try_default(options.file, try_file, "--file")
     prepared = [store.prepare(file, options.reference) for file in options.runs or [latest_run()]]
     with opened(options.file, to_write=True) as record:
+        before = max((run.measured for run in record.runs()), default="")
         added = [record.add(run, one_line(options.commit)) for run in prepared]
         number = len(record.runs())
         alike, needed = _progress(record)
     for run, is_new in zip(prepared, added):
-        print(f"{run.path}: {'added' if is_new else 'is in the record already'}")
+        kept = f"added{_about_clock(run.measured, before)}" if is_new else "is in the record already"
+        print(f"{run.path}: {kept}")
     print(f"{options.file}: {phrases.count(number, 'run')}")
     if alike < needed:
         print(f"no verdict yet: {alike} of the {needed} runs that the first verdict needs")
     return SUCCESS
+
+
+def _about_clock(measured: str, newest: str) -> str:
+    """Words for a date that makes a run neither the newest nor one of the past: mostly the machine's clock was wrong."""
+    if measured < newest:
+        return f"; it was measured {measured[:10]}, before the newest run ({newest[:10]}), which check judges"
+    if measured > moments.now().isoformat(timespec="seconds"):
+        return f"; it was measured {measured[:10]}, which is in the future: until then check judges no newer run"
+    return ""
 
 
 def _progress(record: History) -> tuple[int, int]:

@@ -12,10 +12,10 @@ import math
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 from suite.base.cli import pattern_of
 from suite.base.errors import BadInput
+from suite.base.moments import moment
 from suite.base.near_misses import in_expression
 from suite.base.text import one_line
 from suite.gate.comparison import BETTER, SAME, TWO_FILES, UNDECIDED, WORSE, Comparison, Judgement, last_match
@@ -43,7 +43,9 @@ _MACHINE = (
 _BUILD = ("compiler", "build_flags", "build_type", "suite_version")
 _METHOD = ("profile", "pinning", "seed", "min_time", "process_malloc", "preloaded")
 # What shapes a figure from outside. The files of earlier versions do not say.
-_OUTSIDE = ("affinity", "stack_limit", "address_space_limit", "malloc_settings")
+_OUTSIDE = (
+    "affinity", "scheduling", "stack_limit", "address_space_limit", "data_limit", "overcommit_memory", "malloc_settings",
+)  # fmt: skip
 
 _MOST_CANDIDATES = 400  # new names that are tried for each missing benchmark
 _MOST_RENAMES = 50
@@ -407,11 +409,10 @@ def _clock_move(old_benchmarks: Mapping[str, Benchmark], new_benchmarks: Mapping
 
 
 def _apart(base: Run, new: Run) -> str:
-    try:
-        first, second = (datetime.fromisoformat(str(run.context.get("date"))) for run in (base, new))
-        minutes = (second - first).total_seconds() / 60
-    except (ValueError, TypeError, OverflowError):
+    first, second = (moment(str(run.context.get("date"))) for run in (base, new))
+    if first is None or second is None:
         return "at different times"
+    minutes = (second - first).total_seconds() / 60
     swapped = ", the new one first" if minutes < 0 else ""
     for length, unit in ((60 * 24, "days"), (60, "hours"), (1, "minutes")):
         if abs(minutes) >= 2 * length:

@@ -15,11 +15,10 @@ import sqlite3
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from suite.base import foreign
+from suite.base import foreign, moments
 from suite.base.errors import BadInput
 from suite.base.text import one_line
 from suite.history import database
@@ -58,6 +57,7 @@ MACHINE_FACTS = (
 # Settings from outside that shape every figure, and what they mostly are: any other value begins series of its own.
 COMMON_SETTINGS = {
     "preloaded": "", "malloc_settings": "", "stack_limit": str(8 << 20), "address_space_limit": "unlimited",
+    "data_limit": "unlimited", "scheduling": "normal", "overcommit_memory": "0",
 }  # fmt: skip
 # Facts that differ in every run and explain nothing.
 PASSING_FACTS = ("date", "load_avg", "mhz_per_cpu", "suite")
@@ -390,16 +390,10 @@ def _read(path: Path) -> Run:
 
 def moment_of(text: str, otherwise: str) -> str:
     """A date, or a date and time, as UTC; text without a time zone is UTC. Raises BadInput with the text `otherwise`."""
-    try:
-        return _utc(text)
-    except (ValueError, OverflowError):
-        raise BadInput(otherwise) from None
-
-
-def _utc(text: str) -> str:
-    parsed = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
-    moment = parsed.astimezone(timezone.utc) if parsed.tzinfo else parsed.replace(tzinfo=timezone.utc)
-    return moment.isoformat(timespec="seconds")
+    found = moments.utc_text(text)
+    if found is None:
+        raise BadInput(otherwise)
+    return found
 
 
 def _machine(run: Run) -> str:
@@ -643,7 +637,7 @@ def _entry(
         raise ValueError(f"run {id} has facts that are not texts")
     if unit not in UNITS:
         raise ValueError(f"run {id} has the unit {unit[:20]!r}")
-    if _utc(measured) != measured:
+    if moments.utc_text(measured) != measured:
         raise ValueError(f"run {id} was not measured at a time in UTC")
     return Entry(id, measured, revision, machine, profile, unit, bool(complete), read)
 

@@ -225,7 +225,7 @@ def in_words(comparison: Estimate, base_name: str) -> str:
 
 def caveats(run: Run) -> list[str]:
     """What limits the figures: their uncertainty, what disturbed the run, and what is missing from it."""
-    return [*_sureness(run), *_disturbances(run), *missing(run)]
+    return [*_sureness(run), *_disturbances(run), *_changed_processes(run), *missing(run)]
 
 
 def _sureness(run: Run) -> Iterator[str]:
@@ -278,6 +278,12 @@ def _disturbances(run: Run) -> Iterator[str]:
     moved = run.account.clock.get("moved", 0.0)
     if moved > SMALLEST_CLOCK_MOVE:
         yield f"The cores' clock moved by {moved:.1%} between processes: cycles are steadier than nanoseconds."
+
+
+def _changed_processes(run: Run) -> Iterator[str]:
+    for name in run.mallocs():
+        if changes := run.malloc_changes(name):
+            yield f"Loading {name} changes its process: {changes}. No other malloc is measured with that."
 
 
 def missing(run: Run) -> Iterator[str]:

@@ -20,6 +20,7 @@ from typing import Any
 
 from suite.base import foreign
 from suite.base.errors import BadInput
+from suite.base.moments import moment
 from suite.base.text import one_line
 from suite.results.merge import with_aggregates
 from suite.results.metrics import TIME, DeclaredMetrics, Metric, metrics_in, metrics_of
@@ -218,11 +219,9 @@ def _columns(runs: Sequence[Run]) -> tuple[list[dict[str, float]], list[str]]:
 
 
 def _date(run: Run) -> datetime:
-    try:
-        date = datetime.fromisoformat(str(run.context.get("date")))
-    except ValueError:
-        raise BadInput(f"{run.path} does not say when it was measured") from None
-    return date if date.tzinfo else date.astimezone()
+    if date := moment(str(run.context.get("date"))):
+        return date
+    raise BadInput(f"{run.path} does not say when it was measured")
 
 
 def _json(document: object) -> str:

@@ -289,6 +289,10 @@ class Run:
         listed = [name for name in self.ideas if name in names]
         return (*listed, *sorted(set(names) - set(listed)))
 
+    def malloc_changes(self, name: str) -> str:
+        """What else a malloc library changes in the process that loads it; empty where nothing is known."""
+        return one_line(str(self.context.get(f"malloc_changes.{name}", "")))
+
     def unavailable_mallocs(self) -> dict[str, str]:
         """Each malloc library that could not be measured, and why."""
         lines = ((name, text) for name, text in self._malloc_lines() if text.startswith("not available"))

@@ -160,6 +160,28 @@ def huge_pages(view: SystemView) -> Diagnosis:
     return Diagnosis("transparent huge pages", "good", match[1])
 
 
+def overcommit(view: SystemView) -> Diagnosis:
+    """Does the kernel promise more memory than there is?"""
+    setting = view.text("proc/sys/vm/overcommit_memory")
+    if setting is None:
+        return Diagnosis("memory overcommit", "unknown", "not available")
+    if setting == "2":
+        return Diagnosis("memory overcommit", "mind", "never", "the kernel refuses memory that a malloc only reserves: large blocks, "
+                       "and mallocs that reserve much, may fail where there is memory left", "sudo sysctl vm.overcommit_memory=0")
+    return Diagnosis("memory overcommit", "good", "always" if setting == "1" else "within reason")
+
+
+def scheduling(view: SystemView) -> Diagnosis:
+    """Does the system give the measuring processes the processor as it does other programs?"""
+    policy = view.fact("scheduling")
+    if policy is None:
+        return Diagnosis("scheduling", "unknown", "not available")
+    if policy == "normal":
+        return Diagnosis("scheduling", "good", policy)
+    return Diagnosis("scheduling", "mind", policy, "any other program may take the processor from a benchmark, or a benchmark from the system",
+                   "start without nice, chrt or ionice")
+
+
 def counters(view: SystemView) -> Diagnosis:
     """Does the kernel allow hardware counters?"""
     effect = "no instructions, cycles or misses per operation: they would show whether a change in time is a change in work"
@@ -203,7 +225,7 @@ def single_calls(view: SystemView) -> Diagnosis:
 # In the order of the output.
 CHECKS: tuple[Callable[[SystemView], Diagnosis], ...] = (
     load, virtual_machine, stolen_time, container, governor, turbo, smt, timer, single_calls, counters, huge_pages,
-    address_randomisation,
+    overcommit, scheduling, address_randomisation,
 )
 
 
@@ -212,7 +234,12 @@ def mallocs(offered: Sequence[Malloc]) -> Iterator[Diagnosis]:
     for malloc in offered:
         if malloc.available:
             own = ", the process's own" if malloc.process else ""
-            yield Diagnosis(f"malloc {malloc.name}", "good", f"{malloc.version or 'version unknown'} from {malloc.file}{own}")
+            value = f"{malloc.version or 'version unknown'} from {malloc.file}{own}"
+            if malloc.changes:
+                yield Diagnosis(f"malloc {malloc.name}", "mind", f"{value}; it changes its process: {malloc.changes}",
+                                "only this malloc is measured with these changes, because each malloc has its own processes")
+            else:
+                yield Diagnosis(f"malloc {malloc.name}", "good", value)
         else:
             yield Diagnosis(f"malloc {malloc.name}", "mind", f"not available: {malloc.reason}", "all comparisons lack this malloc",
                           f"sudo apt-get install {malloc.package}" if malloc.package else "")

@@ -100,6 +100,7 @@ class Malloc:
     reason: str
     package: str
     process: bool  # the program itself uses it
+    changes: str = ""  # in the process that loads it, beside its memory: `niceness 0 to 10`
 
     @property
     def available(self) -> bool:
@@ -280,7 +281,8 @@ def _about(family: Any) -> dict[str, Any]:
 
 def _malloc(strategy: Any) -> Malloc:
     words = {key: one_line(str(strategy[key])) for key in ("name", "file", "version", "reason", "package")}
-    return Malloc(**words, process=bool(strategy["process"]))
+    changes = one_line(str(strategy.get("changes", "")))  # a program of an earlier version does not say
+    return Malloc(**words, process=bool(strategy["process"]), changes=changes)
 
 
 # ---- one process

@@ -710,7 +710,9 @@ def test_no_damage_to_a_row_passes_unseen_or_ends_in_a_traceback(
         assert exit_code == CANNOT_JUDGE
 
 
-SETTINGS = ("affinity", "stack_limit", "address_space_limit", "malloc_settings")
+SETTINGS = (
+    "affinity", "scheduling", "stack_limit", "address_space_limit", "data_limit", "overcommit_memory", "malloc_settings",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("setting", SETTINGS)

@@ -18,6 +18,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ import numpy as np
 import pytest
 
 from suite import charts
+from suite.base import moments
 from suite.base.errors import BadInput
 from suite.base.files import write_json
 from suite.commands import history as command
@@ -121,6 +123,30 @@ WORSE = {NAME: 1.06}
 
 
 # ---- the kept data
+
+
+@pytest.mark.hostile("state of the machine")
+@pytest.mark.parametrize(
+    ("date", "words"),
+    [
+        ("1970-01-01T00:00:00+00:00", f"measured 1970-01-01, before the newest run ({history_scale.day(1)[:10]}), which check judges"),
+        ("9999-12-31T23:59:59+00:00", "measured 9999-12-31, which is in the future: until then check judges no newer run"),
+        (history_scale.day(2), "added\n"),
+    ],
+    ids=["1970", "9999", "newest"],
+)
+def test_a_run_measured_while_the_clock_was_wrong_is_kept_and_named(
+    call: Call, tmp_path: Path, kept: Callable[..., list[Path]], monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str], date: str, words: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(moments, "now", lambda: datetime.fromisoformat(history_scale.day(30)))
+    kept({}, {})
+    file = run_file(tmp_path, 7)
+    document = json.loads(file.read_text())
+    document["context"]["date"] = date
+    file.write_text(json.dumps(document))
+    assert call("add", file) == 0 and words in capsys.readouterr().out
+    assert call("list") == 0 and date in capsys.readouterr().out
 
 
 def test_a_run_is_kept_once(call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -962,6 +988,7 @@ def test_a_long_history_stays_small_and_is_judged_soon(tmp_path: Path, call: Cal
 
 def test_a_malloc_setting_begins_series_of_its_own(tmp_path: Path, kept: Callable[..., list[Path]]) -> None:
     usual = {"malloc_settings": "", "stack_limit": str(8 << 20), "address_space_limit": "unlimited", "preloaded": ""}
+    usual |= {"data_limit": "unlimited", "scheduling": "normal", "overcommit_memory": "0"}
     kept({}, context={})
     kept({}, first=1, context=usual)
     kept({}, first=2, context={**usual, "malloc_settings": "MALLOC_CONF=junk:true"})

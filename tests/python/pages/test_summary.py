@@ -258,6 +258,15 @@ def test_the_interval_and_its_certainty_are_explained(tmp_path: Path) -> None:
     assert "without the smallest and the largest, and holds the true median with 97.9% chance" in ten
 
 
+@pytest.mark.hostile("malloc library")
+def test_what_a_malloc_changes_in_its_process_is_told(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    changed = replace(run, context={**run.context, "malloc_changes.glibc": "niceness 0 to 7", "malloc_changes.gone": "x"})
+    told = [line for line in summary.caveats(changed) if "changes its process" in line]
+    assert told == ["Loading glibc changes its process: niceness 0 to 7. No other malloc is measured with that."]
+    assert not [line for line in summary.caveats(run) if "changes its process" in line]
+
+
 def test_missing_mallocs_are_named_with_the_reason(tmp_path: Path) -> None:
     assert "Not available: mimalloc: not found (install: libmimalloc2.0)" in summary.caveats(make_run(tmp_path))
 

@@ -234,6 +234,23 @@ def test_malloc_settings_and_limits_of_the_environment_are_in_the_context() -> N
     assert measure(ONE_BENCHMARK).context["malloc_settings"] == "", "the static TLS that the program itself asks for"
     soft, _ = resource.getrlimit(resource.RLIMIT_STACK)
     assert context["stack_limit"] == ("unlimited" if soft == resource.RLIM_INFINITY else str(soft))
+    assert context["overcommit_memory"] == Path("/proc/sys/vm/overcommit_memory").read_text().strip()
+
+
+@pytest.mark.hostile("state of the machine")
+@pytest.mark.parametrize(
+    ("words", "scheduling"),
+    [((), "normal"), (("nice", "-n", "7"), "normal, niceness 7"), (("chrt", "--batch", "0"), "batch")],
+    ids=["as-it-is", "nice", "chrt"],
+)
+def test_how_the_system_schedules_the_program_is_in_the_context(words: tuple[str, ...], scheduling: str) -> None:
+    if words and shutil.which(words[0]) is None:
+        pytest.skip(f"there is no {words[0]}")
+    if os.getpriority(os.PRIO_PROCESS, 0) != 0:
+        pytest.skip("the tests themselves are nice")
+    command = [*words, str(program()), "--list=json", "--only=^scoped/none/", "--tested="]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert parsed(done.stdout)["context"]["scheduling"] == scheduling
 
 
 def test_the_context_holds_the_facts() -> None:
@@ -241,7 +258,8 @@ def test_the_context_holds_the_facts() -> None:
     facts = {
         "suite_version", "format", "profile", "seed", "compiler", "build_type", "build_flags", "library_build_type_note", "cores",
         "processing_units", "pinning", "topology", "counters", "process_malloc", "preloaded", "transparent_hugepages",
-        "page_bytes", "affinity", "stack_limit", "address_space_limit", "malloc_settings",
+        "page_bytes", "affinity", "stack_limit", "address_space_limit", "data_limit", "scheduling", "overcommit_memory",
+        "malloc_settings",
     }  # fmt: skip
     assert facts <= context.keys()
     assert all(isinstance(context[fact], str) for fact in facts)

@@ -217,6 +217,14 @@ def test_otava_reads_one_row_for_each_run_oldest_first_and_the_better_direction(
     assert metrics[f"{CHILD} resident_bytes_per_byte"] == (-1, [1.25, 1.25])
 
 
+@pytest.mark.hostile("state of the machine")
+@pytest.mark.parametrize("date", ["0001-01-01T00:00:00", "1970-01-01T00:00:00+00:00", "9999-12-31T23:59:59+00:00"])
+def test_otava_gets_the_date_of_a_clock_that_was_wrong(tmp_path: Path, date: str) -> None:
+    path = write(tmp_path, rows(), date=date)
+    times, _ = read_as_otava(exported("otava", path), exported("otava-config", path))
+    assert [time.isoformat()[:19] for time in times] == [date[:19]]
+
+
 def test_otava_gets_only_the_metrics_of_every_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An empty cell would end the import by Otava."""
     whole, part = write(tmp_path, rows()), write(tmp_path, rows()[:5], "part.json")

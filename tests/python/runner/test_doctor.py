@@ -36,6 +36,7 @@ QUIET = {
     "sys/devices/system/cpu/smt/active": "0",
     "sys/devices/system/clocksource/clocksource0/current_clocksource": "tsc",
     "sys/kernel/mm/transparent_hugepage/enabled": "always [madvise] never",
+    "proc/sys/vm/overcommit_memory": "0",
 }
 
 BUSY = {
@@ -48,19 +49,21 @@ BUSY = {
     "sys/devices/system/cpu/smt/active": "1",
     "sys/devices/system/clocksource/clocksource0/current_clocksource": "hpet",
     "sys/kernel/mm/transparent_hugepage/enabled": "[always] madvise never",
+    "proc/sys/vm/overcommit_memory": "2",
     "sys/fs/cgroup/cpu.max": "150000 100000",
     "sys/fs/cgroup/memory.max": "1073741824",
 }
 
 
 def test_a_quiet_machine_is_fit(tmp_path: Path) -> None:
-    diagnoses = doctor.examine(machine(tmp_path, QUIET, FINE, counters="instructions,cycles"), [])
+    diagnoses = doctor.examine(machine(tmp_path, QUIET, FINE, counters="instructions,cycles", scheduling="normal"), [])
     assert set(states(diagnoses).values()) == {"good"}
     assert doctor.verdict(diagnoses) == "This machine is fit for measuring."
 
 
 def test_every_property_that_affects_results_has_an_effect_and_a_remedy(tmp_path: Path) -> None:
-    diagnoses = doctor.examine(machine(tmp_path, BUSY, COARSE, counters="none: perf_event_open says Permission denied"), [])
+    facts = {"counters": "none: perf_event_open says Permission denied", "scheduling": "idle"}
+    diagnoses = doctor.examine(machine(tmp_path, BUSY, COARSE, **facts), [])
     assert set(states(diagnoses).values()) == {"mind"}
     assert all(diagnosis.effect and diagnosis.remedy for diagnosis in diagnoses)
     limits = next(diagnosis for diagnosis in diagnoses if diagnosis.name == "container limits")
@@ -94,6 +97,36 @@ def test_mallocs_are_named_with_version_and_file(tmp_path: Path) -> None:
     assert [diagnosis.name for diagnosis in diagnoses] == ["malloc glibc", "malloc jemalloc"]
     assert diagnoses[0].value == "2.36 from /lib/libc.so.6, the process's own"
     assert diagnoses[1].state == "mind" and "libjemalloc2" in diagnoses[1].remedy
+
+
+@pytest.mark.hostile("malloc library")
+def test_a_malloc_that_changes_its_process_is_minded() -> None:
+    (diagnosis,) = doctor.mallocs([Malloc("mine", "/x/mine.so", "", "", "", False, "niceness 0 to 7")])
+    assert diagnosis.state == "mind" and diagnosis.value.endswith("; it changes its process: niceness 0 to 7")
+
+
+@pytest.mark.hostile("state of the machine")
+@pytest.mark.parametrize(
+    ("setting", "state", "value"),
+    [("0", "good", "within reason"), ("1", "good", "always"), ("2", "mind", "never"), (None, "unknown", "not available")],
+)
+def test_memory_that_the_kernel_does_not_promise_is_minded(tmp_path: Path, setting: str | None, state: str, value: str) -> None:
+    if setting is not None:
+        file = tmp_path / "proc/sys/vm/overcommit_memory"
+        file.parent.mkdir(parents=True)
+        file.write_text(f"{setting}\n")
+    found = doctor.overcommit(doctor.SystemView(tmp_path))
+    assert (found.state, found.value) == (state, value) and bool(found.remedy) == (state == "mind")
+
+
+@pytest.mark.hostile("state of the machine")
+@pytest.mark.parametrize(
+    ("facts", "state"),
+    [({"scheduling": "normal"}, "good"), ({"scheduling": "normal, niceness 7"}, "mind"), ({"scheduling": "idle"}, "mind"), ({}, "unknown")],
+    ids=["normal", "nice", "idle", "unknown"],
+)
+def test_a_program_that_is_not_scheduled_as_others_is_minded(tmp_path: Path, facts: dict[str, str], state: str) -> None:
+    assert doctor.scheduling(doctor.SystemView(tmp_path, facts)).state == state
 
 
 def test_the_command_prints_the_diagnoses_unchanged(
