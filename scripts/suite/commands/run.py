@@ -245,6 +245,9 @@ def _announce(plan: scheduler.Plan, folder: Path, status: Console) -> None:
         markup=False,
         soft_wrap=True,
     )
+    revision = str(catalogue.context.get("revision", ""))
+    if revision.startswith("unknown: "):
+        status.print(f"revision {revision}; {PROGRAM} --version says more", markup=False, soft_wrap=True)
 
 
 class _Reporter:

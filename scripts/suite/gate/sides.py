@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import random
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -25,6 +26,7 @@ from suite.runner.build import run_quietly
 from suite.runner.program import Program, ask
 
 EXECUTABLE = "stackheap"
+GIT_SECONDS = 600  # to check a revision out
 MALLOC = "malloc"  # the name of each side's library in benchmark names, so that both sides have the same names
 
 # Functions are aligned to 64 bytes; paddings beyond a page give no new alignment.
@@ -158,19 +160,34 @@ def of_revision(label: str, root: Path, preset: str, build: Builder, status: Con
         built = of_build(str(build(worktree, preset, status)))
         yield replace(built, label=label, facts={"commit": commit})
     finally:
-        subprocess.run(["git", "-C", str(root), "worktree", "remove", "--force", str(worktree)], capture_output=True)
+        with contextlib.suppress(BadInput):  # the folder is removed either way
+            _git(root, "worktree", "remove", "--force", str(worktree), problem="")
         shutil.rmtree(worktree, ignore_errors=True)
 
 
 def _git(root: Path, *arguments: str, problem: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
     try:
-        result = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True)
+        result = subprocess.run(command, capture_output=True, text=True, env=_git_environment(), timeout=GIT_SECONDS)
     except FileNotFoundError:
         raise BadInput("git is not installed") from None
+    except subprocess.TimeoutExpired:
+        raise BadInput(f"git {arguments[0]} did not end within {GIT_SECONDS} s") from None
+    if "dubious ownership" in result.stderr:
+        raise BadInput(
+            f"{root} belongs to another user, and git does not read it; to trust it: git config --global --add "
+            f"safe.directory {shlex.quote(str(root))}"
+        )
     if result.returncode != 0:
         cause = cause_in(result.stderr)
         raise BadInput(problem + (f" ({cause})" if cause else ""))
     return result.stdout.strip()
+
+
+def _git_environment() -> dict[str, str]:
+    """Within a hook of git, these variables name another repository. Errors are in English, as they are searched."""
+    named = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR")
+    return {**{name: value for name, value in os.environ.items() if name not in named}, "LC_ALL": "C"}
 
 
 # ---- layouts

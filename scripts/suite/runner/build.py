@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import re
 import subprocess
 import sys
@@ -18,6 +19,11 @@ from suite.base.cli import bar, time_left
 from suite.base.errors import BadInput
 from suite.base.near_misses import did_you_mean
 
+UNREADABLE = ';"\\\n'  # the letters of a path that CMake takes for something else
+# What a user's environment tells CMake, which has more such variables: these are the usual causes of a failed build.
+SETTINGS = ("CXX", "CXXFLAGS", "CPPFLAGS", "LDFLAGS", "CMAKE_TOOLCHAIN_FILE", "CMAKE_PREFIX_PATH", "CMAKE_GENERATOR",
+            "CMAKE_CXX_COMPILER_LAUNCHER", "PKG_CONFIG_PATH", "PKG_CONFIG_LIBDIR")  # fmt: skip
+
 
 def build(root: Path, preset: str, status: Console, target: str = "stackheap", beside: Sequence[str] = ()) -> Path:
     """Builds a program, and other targets beside it, and returns its file; shows the compiler's output only if it fails.
@@ -27,11 +33,40 @@ def build(root: Path, preset: str, status: Console, target: str = "stackheap", b
         guess = did_you_mean(preset, offered)
         raise BadInput(f"preset {preset!r} does not exist{guess}; CMakePresets.json has: {', '.join(offered)}")
     folder = root / "build" / preset
+    if read_only := _read_only(folder):
+        return _built_before(folder / target, read_only, status)
+    if found := next((letter for letter in UNREADABLE if letter in str(root)), ""):
+        raise BadInput(f"CMake cannot build in {root}: the path contains {found!r}; move the project to another folder")
     with _alone_in(folder, status):
+        _forget_other_settings(folder, root)
         if not (folder / "build.ninja").exists():
             _take_step(["cmake", "--preset", preset], root, status, f"configuring build/{preset}")
         _take_step(["cmake", "--build", str(folder), "--target", target, *beside], root, status, f"building build/{preset}")
     return folder / target
+
+
+def _read_only(folder: Path) -> Path | None:
+    """The folder that keeps the build from writing, if there is any."""
+    return next((path for path in (folder, folder.parent) if path.exists() and not os.access(path, os.W_OK)), None)
+
+
+def _built_before(program: Path, read_only: Path, status: Console) -> Path:
+    if not os.access(program, os.R_OK):
+        raise BadInput(f"{read_only} cannot be written to: copy the project to a folder of yours")
+    status.print(f"{read_only} cannot be written to: {program} is used as it was built", markup=False, soft_wrap=True)
+    return program
+
+
+def _forget_other_settings(folder: Path, root: Path) -> None:
+    """A copied project still has the settings of the original, whose files the build would compile. And where CMake has
+    failed, it would fail again because it remembers why."""
+    cache = folder / "CMakeCache.txt"
+    if not cache.exists():
+        return
+    home = re.search(r"^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$", cache.read_text(errors="replace"), re.MULTILINE)
+    if home is None or Path(home[1]).resolve() != root.resolve() or not (folder / "build.ninja").exists():
+        (folder / "build.ninja").unlink(missing_ok=True)
+        cache.unlink()
 
 
 def _take_step(command: list[str], root: Path, status: Console, task_name: str) -> None:
@@ -87,4 +122,6 @@ def run_quietly(command: list[str], root: Path, status: Console, task_name: str)
             raise
     if child.returncode != 0:
         sys.stderr.write("".join(lines))
-        raise BadInput(f"{task_name} failed: see above")
+        given = [f"{name}={os.environ[name]}" for name in SETTINGS if os.environ.get(name)]
+        blamed = f"; the environment sets {', '.join(given)}" if given else ""
+        raise BadInput(f"{task_name} failed: see above{blamed}")

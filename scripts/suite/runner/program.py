@@ -213,7 +213,7 @@ def _answer_of(command: list[str], question: str, seconds: float, environment: M
     try:
         ended = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=seconds, env=environment)
     except OSError as error:
-        raise BadInput(f"{command[0]} cannot be run ({error.strerror})") from None
+        raise BadInput(f"{command[0]} cannot be run ({_why_not_run(Path(command[0]), error)})") from None
     except subprocess.TimeoutExpired:
         raise BadInput(f"{asked} did not end within {seconds:.0f} s") from None
     if ended.returncode != 0:
@@ -222,6 +222,13 @@ def _answer_of(command: list[str], question: str, seconds: float, environment: M
         return foreign.read_json(ended.stdout)
     except (ValueError, RecursionError):
         raise BadInput(f"{asked}: the output is not JSON") from None
+
+
+def _why_not_run(program: Path, error: OSError) -> str:
+    with contextlib.suppress(OSError):
+        if isinstance(error, PermissionError) and os.statvfs(program).f_flag & os.ST_NOEXEC:
+            return "its file system is mounted with noexec: move the project to another file system"
+    return error.strerror or str(error)
 
 
 def _digest(answer: Any) -> str:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from suite.base.errors import BadInput
+from suite.gate import sides
 from support import ROOT
 
 HARNESS = Path("benchmarks", "harness")
@@ -151,6 +153,8 @@ def test_a_folder_of_another_user_is_named_with_the_line_that_mends_it(
     assert revision_of(project, tmp_path / "revision.cpp") == reason
     line = run("sh", project / VERSION, "scripts/run", folder=project)
     assert line.endswith(f", revision {reason}; to trust it: git config --global --add safe.directory '{project}'")
+    with pytest.raises(BadInput, match=rf"to trust it: git config --global --add safe.directory {project}$"):
+        sides.commit_of("HEAD", project)
 
 
 @pytest.mark.hostile("set-up")
@@ -162,4 +166,5 @@ def test_within_a_hook_of_another_repository_the_revision_is_its_own(
 ) -> None:
     head = run("git", "rev-parse", "--short", "HEAD", folder=project)
     monkeypatch.setenv(name, "/nowhere")
+    assert sides.commit_of("HEAD", project).startswith(head)
     assert run("sh", project / VERSION, "--revision", folder=project) == head
