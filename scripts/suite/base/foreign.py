@@ -7,8 +7,9 @@ one; the ways out are many, and each new chart, format and command adds one. Nor
 JSON hides such letters behind \\u, and gives them back to the program that reads it.
 
 Names of files and words of a command line must stay as they are until they are used. They pass the same function on their
-way to the terminal: suite.base.cli.answer puts Plain around both streams of every command. What a format itself would read
-(Markdown, HTML, XML, formulas of spreadsheets) is escaped where that format is written.
+way to the terminal: suite.base.cli.answer puts Plain around both streams of every command. The formats of scripts/compare
+name them in files too, and use it themselves. What a format itself would read (Markdown, HTML, XML, formulas of
+spreadsheets) is escaped where that format is written.
 """
 
 from __future__ import annotations
@@ -40,11 +41,11 @@ def read_json(content: bytes | str, kept: str = "") -> Any:
     """The document, with all of its texts printable, except the letters in `kept`. Raises ValueError, RecursionError."""
     document = json.loads(content)
     written = content.encode(errors="surrogatepass") if isinstance(content, str) else content
-    return document if written.isascii() and not _ESCAPE.search(written) else _printable_throughout(document, kept)
+    return document if written.isascii() and not _ESCAPE.search(written) else printable_throughout(document, kept)
 
 
-def _printable_throughout(document: Any, kept: str) -> Any:
-    """Changes the document in place, and however deep it is: a text of another program has any shape."""
+def printable_throughout(document: Any, kept: str = "") -> Any:
+    """The document, changed in place, and however deep it is: that of another program has any shape."""
     top = [document]
     left: list[Any] = [top]
     while left:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
+from functools import cache
 
 from suite.stats.estimates import Estimate
 
@@ -17,6 +18,7 @@ _UNSEEN = re.compile(  # letters that Python takes for printable, and that Unico
     "\U000e0000-\U000e0fff]"
 )
 _MOST_MARKS = 4  # above and below a letter: no script has more, and a heap of them covers the lines around
+_MAYBE_MARKS = re.compile(r"[^\w\s\x00-\u02ff]{5,}")  # what is neither letter nor digit, beyond Latin
 _TIME_STEPS: Sequence[tuple[float, str]] = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
 
 
@@ -79,20 +81,36 @@ def printable(text: str, replacement: str = " ", kept: str = "") -> str:
     no font has. Of many marks on a letter, only the first few stay."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_seen(text, replacement, kept))
+    return _MAYBE_MARKS.sub(_few_marks, text.translate(_seen(replacement, kept)))
 
 
-def _seen(text: str, replacement: str, kept: str) -> Iterator[str]:
-    marks = 0
-    for letter in text:
-        is_mark = letter > "\u02ff" and unicodedata.category(letter)[0] == "M"
-        marks = marks + 1 if is_mark else 0
-        if letter in kept:
-            yield letter
-        elif not letter.isprintable() or _UNSEEN.match(letter):
-            yield replacement
-        elif marks <= _MOST_MARKS:
-            yield letter
+class _Seen(dict[int, "int | str"]):
+    """For str.translate. A hostile text has every letter that there is: only so many are remembered."""
+
+    def __init__(self, replacement: str, kept: str) -> None:
+        super().__init__((ord(letter), letter) for letter in kept)
+        self._replacement = replacement
+
+    def __missing__(self, code: int) -> int | str:
+        letter = chr(code)
+        seen: int | str = code if letter.isprintable() and not _UNSEEN.match(letter) else self._replacement
+        if len(self) < 10_000:
+            self[code] = seen
+        return seen
+
+
+@cache
+def _seen(replacement: str, kept: str) -> _Seen:
+    return _Seen(replacement, kept)
+
+
+def _few_marks(letters: re.Match[str]) -> str:
+    few, marks = [], 0
+    for letter in letters[0]:
+        marks = marks + 1 if unicodedata.category(letter)[0] == "M" else 0
+        if marks <= _MOST_MARKS:
+            few.append(letter)
+    return "".join(few)
 
 
 def one_line(text: str, longest: int = 300) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from suite.base import foreign
 from suite.base.errors import BadInput
+from suite.base.text import printable
 
 GITHUB, GITLAB = "GitHub", "GitLab"
 
@@ -46,7 +47,7 @@ class Job:
 
 def as_name(label: str) -> str:
     """A user's label, in letters that can stand in a comment of HTML and in the name of an artifact."""
-    return re.sub(r"[^\w .,+-]|--", "_", label)
+    return re.sub(r"[^\w .,+-]|--", "_", printable(label, "_"))
 
 
 def job_of(environment: Mapping[str, str]) -> Job:

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from suite.base import foreign
 from suite.base.cli import PLAIN_WIDTH
 from suite.base.markdown import code, escaped, plain
 from suite.base.phrases import count
@@ -334,7 +335,7 @@ def as_json(comparison: Comparison, strict: bool = False) -> str:
         "controls": comparison.controls,
         "judgements": [_judgement_as_json(judgement) for judgement in comparison.judgements],
     }
-    return json.dumps(document, indent=1, allow_nan=False) + "\n"
+    return json.dumps(foreign.printable_throughout(document), indent=1, allow_nan=False) + "\n"
 
 
 def _judgement_as_json(judgement: Judgement) -> dict[str, Any]:
