@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from suite.base import foreign
 from suite.base.errors import UnitFailed
 
 MARK, PREFIX = "hostile", "hostile inputs: "
@@ -54,7 +55,7 @@ def kinds(root: Path) -> Sequence[Kind]:
     if answer.returncode != 0 or not told:
         last = (answer.stderr.strip() or answer.stdout.strip()).splitlines()[-1:]
         raise UnitFailed(f"pytest cannot collect the tests with the mark {MARK}: {''.join(last)}")
-    return [Kind(*fields) for fields in json.loads(told[0].removeprefix(PREFIX))]
+    return [Kind(*fields) for fields in foreign.read_json(told[0].removeprefix(PREFIX))]
 
 
 def pytest_collection_finish(session: Any) -> None:

@@ -6,7 +6,6 @@ history is hostile here without being named.
 
 from __future__ import annotations
 
-import copy
 import csv
 import hashlib
 import io
@@ -101,10 +100,10 @@ def with_text(document: Any, text: str, is_wanted: Callable[[Path_], bool], plac
 
 
 def with_keys(document: Any, text: str) -> Any:
-    """The document with a field of this name in every object, as its last field is."""
+    """The document with a field of this name in every object: a number or text, as its last field is."""
     if isinstance(document, dict):
         inner = {key: with_keys(value, text) for key, value in document.items()}
-        return inner | {text: copy.deepcopy(value) for value in [*inner.values()][-1:]}
+        return inner | {text: text if isinstance(value, (dict, list)) else value for value in [*inner.values()][-1:]}
     return [with_keys(value, text) for value in document] if isinstance(document, list) else document
 
 
