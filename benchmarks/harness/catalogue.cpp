@@ -10,6 +10,7 @@
 #include "every_strategy.hpp"
 #include "json.hpp"
 #include "loaded_malloc.hpp"
+#include "printable.hpp"
 #include "tick_clock.hpp"
 
 namespace stackheap {
@@ -173,12 +174,13 @@ void list_text(std::ostream& out, const std::vector<registered>& all) {
   out << "\nstrategies\n";
   describe_strategies([&](const char* name, const char* description, const char*) { name_column(name) << description << '\n'; });
   for (const malloc_library& library : malloc_libraries()) {
-    name_column(library.name) << library.description << "; ";
+    name_column(printable(library.name)) << library.description << "; ";
     if (library.available())
-      out << (library.version.empty() ? "version unknown" : library.version) << ' ' << library.file
-          << (library.process ? " (the process's own)" : "") << (library.changes.empty() ? "" : "; changes ") << library.changes << '\n';
+      out << printable((library.version.empty() ? "version unknown" : library.version) + ' ' + library.file)
+          << (library.process ? " (the process's own)" : "") << (library.changes.empty() ? "" : "; changes ") << library.changes << '
+';
     else
-      out << "not available: " << why_not(library) << '\n';
+      out << "not available: " << printable(why_not(library)) << '\n';
   }
 }
 

@@ -11,6 +11,7 @@
 
 #include "child.hpp"
 #include "measure.hpp"
+#include "printable.hpp"
 #include "process_state.hpp"
 #include "recordings.hpp"
 #include "shared_cache.hpp"
@@ -72,7 +73,7 @@ std::string version() {
 
 std::vector<std::pair<std::string, std::string>> facts(profile chosen) {
   std::vector<std::pair<std::string, std::string>> all;
-  const auto add = [&](const std::string& key, const std::string& value) { all.emplace_back(key, value); };
+  const auto add = [&](const std::string& key, const std::string& value) { all.emplace_back(key, printable(value)); };
   add("suite_version", STACKHEAP_VERSION);
   add("format", STACKHEAP_FORMAT);
   if (*stackheap_revision != '\0') add("revision", stackheap_revision);

@@ -8,6 +8,7 @@
 
 #include "libraries.hpp"
 #include "near_misses.hpp"
+#include "printable.hpp"
 #include "shared_cache.hpp"
 #include "turns.hpp"
 
@@ -115,7 +116,7 @@ bool timed_once(const std::string& name) {
 
 void keep_only(const std::string& name, const std::optional<std::string>& error, const std::optional<std::int64_t>& iterations) {
   known_benchmark kept = known_benchmarks().at(name);
-  if (error) kept.body = [message = *error](benchmark::State& state) { state.SkipWithError(message.c_str()); };
+  if (error) kept.body = [message = *error](benchmark::State& state) { state.SkipWithError(printable(message).c_str()); };
   benchmark::ClearRegisteredBenchmarks();
   register_benchmark(name, kept, iterations);
 }
@@ -132,7 +133,7 @@ void benchmark_registry::add_named(const std::string& name, timing timed, std::f
     try {
       body(state);
     } catch (const std::exception& error) {
-      state.SkipWithError(error.what());
+      state.SkipWithError(printable(error.what()).c_str());
     }
   };
   register_benchmark(name, known_benchmarks()[name] = {timed, guarded});

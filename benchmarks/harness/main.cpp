@@ -14,6 +14,7 @@
 #include "context.hpp"
 #include "near_misses.hpp"
 #include "options.hpp"
+#include "printable.hpp"
 #include "process_state.hpp"
 #include "profile.hpp"
 #include "reader.hpp"
@@ -78,9 +79,10 @@ int run(int argc, char** argv) {
   }
   for (const malloc_library& library : malloc_libraries())
     if (!library.available() && !chosen.tested)
-      std::fprintf(stderr, "not available: %s: %s\n", library.name.c_str(), why_not(library).c_str());
+      std::fprintf(stderr, "not available: %s: %s\n", printable(library.name).c_str(),
+                   printable(why_not(library)).c_str());
   if (const auto preloaded = std::getenv("LD_PRELOAD"); preloaded != nullptr && *preloaded != '\0')
-    std::fprintf(stderr, "started with LD_PRELOAD=%s\n", preloaded);
+    std::fprintf(stderr, "started with LD_PRELOAD=%s\n", printable(preloaded).c_str());
   check_format(chosen, "benchmark_format");
   check_format(chosen, "benchmark_out_format");
   check_writable(flag(chosen, "benchmark_out"));
@@ -114,7 +116,7 @@ int main(int argc, char** argv) {
     stackheap::reserve_static_tls(argv);
     return stackheap::run(argc, argv);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "stackheap: %s\n", error.what());
+    std::fprintf(stderr, "stackheap: %s\n", stackheap::printable(error.what()).c_str());
     return 2;
   }
 }

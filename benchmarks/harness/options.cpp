@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "near_misses.hpp"
+#include "printable.hpp"
 
 namespace stackheap {
 namespace {
@@ -68,7 +69,7 @@ std::vector<std::string> names_in(const std::string& list) {
 options parse(int argc, char** argv) {
   options chosen;
   chosen.layout = std::random_device{}();
-  chosen.rest.emplace_back(argc > 0 ? argv[0] : "stackheap");
+  chosen.rest.push_back(printable(argc > 0 ? argv[0] : "stackheap"));  // Google Benchmark writes it into its JSON
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     const auto equals = argument.find('=');

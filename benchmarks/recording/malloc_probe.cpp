@@ -67,6 +67,12 @@ void* called_malloc() {
   return found;
 }
 
+/// A name of a file or a program may hold what ends a field or a line of the report, and then forge another.
+void keep_in_a_field(char* text) {
+  for (; *text != '\0'; ++text)
+    if (*text == '\t' || *text == '\n') *text = '?';
+}
+
 [[gnu::constructor]] void probe() {
   const char* const report = std::getenv("STACKHEAP_PROBE");
   if (report == nullptr) return;
@@ -74,8 +80,10 @@ void* called_malloc() {
   file_at(reinterpret_cast<std::uintptr_t>(called_malloc()), malloc_file, sizeof malloc_file);
   const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
   if (length < 0) std::strcpy(program, "?");
-  const int size = std::snprintf(line, sizeof line, "%d\t%s\t%s\t%.100s\n", getpid(), malloc_file, program,
-                                 program_invocation_short_name);
+  static char name[101];
+  std::snprintf(name, sizeof name, "%s", program_invocation_short_name);
+  keep_in_a_field(malloc_file), keep_in_a_field(program), keep_in_a_field(name);
+  const int size = std::snprintf(line, sizeof line, "%d\t%s\t%s\t%s\n", getpid(), malloc_file, program, name);
   const int file = open(report, O_WRONLY | O_APPEND | O_CLOEXEC);
   if (file < 0) return;
   const ssize_t written = write(file, line, static_cast<std::size_t>(size));  // a single write keeps lines apart

@@ -41,7 +41,8 @@ def _on_github(job: Job, marker: str, body: str) -> None:
         login = _gh("user", "--jq", ".login").strip()
     except BadInput:
         login = BOT  # a job's own token has no user
-    comments = [foreign.read_json(line, kept="\n") for line in listed.splitlines() if line]
+    # Not splitlines: jq leaves U+2028 as it is, and anybody can write it.
+    comments = [foreign.read_json(line, kept="\n") for line in listed.split("\n") if line]
     # Anybody can write the marker: the comments of others stay as they are.
     own = [id for id, author, first in comments if author == login and (first or "").strip() == marker]
     where = ("PATCH", f"{folder}/comments/{own[0]}") if own else ("POST", f"{folder}/{job.change}/comments")

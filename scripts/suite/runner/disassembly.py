@@ -96,7 +96,7 @@ def demangled(names: Sequence[str]) -> list[str]:
     if filter_program is None or not names:
         return list(names)
     result = subprocess.run([filter_program], input="\n".join(names), capture_output=True, text=True, errors="replace")
-    lines = result.stdout.splitlines()
+    lines = result.stdout.split("\n")[: len(names)]  # not splitlines: a name may hold what it takes for an end
     return lines if len(lines) == len(names) else list(names)
 
 
@@ -113,7 +113,7 @@ def _objdump(file: Path, *options: str) -> str:
 
 def _functions(text: str) -> Iterator[Function]:
     name, body = "", list[tuple[int, str]]()
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if header := _HEADER.match(line):
             if name:
                 yield Function(name, tuple(body))

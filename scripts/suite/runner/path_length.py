@@ -108,7 +108,7 @@ def _loop_of(program: Program, valgrind: str, name: str, iterations: int, folder
         raise NoPath(f"callgrind saw {len(loops)} timed loops instead of one")
     if done < iterations:
         raise NoPath(f"the program made {done} of {iterations} iterations")
-    counted = _read(loops[0].splitlines())
+    counted = _read(loops[0].split("\n"))
     counted.iterations = done
     return counted
 

@@ -7,6 +7,7 @@ import json
 import re
 import sqlite3
 import sys
+import unicodedata
 from contextlib import closing, redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -119,6 +120,17 @@ def test_a_spreadsheet_computes_no_cell(text: str) -> None:
     foreign.Table(written).write_row(["name", text, -1.5, "a=1"])
     row = written.getvalue().replace('"', "")
     assert row == f"name,'{text},-1.5,a=1\n"
+
+
+def test_the_program_takes_the_same_letters_for_unseen() -> None:
+    """Of those that this Python's Unicode knows."""
+    written = (SUITE.parents[1] / "benchmarks" / "harness" / "printable.cpp").read_text(encoding="utf-8")
+    pairs = re.findall(r"\{0x([0-9a-f]+), 0x([0-9a-f]+)\}", written)
+    unseen = {code for first, last in pairs for code in range(int(first, 16), min(int(last, 16), 0xE1000) + 1)}
+    assert len(pairs) > 30
+    for code in (*range(0x3300), *range(0xE000, 0x11100), *range(0x13400, 0x13500), *range(0x1BC00, 0x1D200), *range(0xE0000, 0xE1000)):
+        if unicodedata.category(chr(code)) not in ("Cn", "Cs"):
+            assert (chr(code) != " " and not printable(chr(code)).strip()) == (code in unseen), hex(code)
 
 
 # ---- there is no other way in or out

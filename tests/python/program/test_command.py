@@ -319,6 +319,23 @@ def test_the_probe_names_the_file_of_malloc_in_each_process(tmp_path: Path) -> N
     assert len(proof.processes) == 3 and not proof.definer
 
 
+@pytest.mark.hostile("measured program")
+def test_a_program_cannot_forge_a_line_of_the_probe(tmp_path: Path) -> None:
+    """By its own name; the end of a line is only that of a line."""
+    forged = tmp_path / "x\n1\tfake malloc\tfake file\tfake"
+    shutil.copy("/bin/true", forged)
+    seen, lines = probed(tmp_path, str(forged))
+    proof = read_proof(lines, seen.process)
+    assert [process.name for process in proof.processes] == ["x?1?fake malloc?fake file?fake"]
+
+
+@pytest.mark.hostile("measured program")
+@pytest.mark.parametrize("letter", "\x0b\x0c\x1c\x85\u2028\u2029", ids=ascii)
+def test_a_line_of_the_probe_ends_only_where_the_probe_ends_it(letter: str) -> None:
+    line = f"7\t/lib/libc.so\t/home/a{letter}b/x\tx"
+    assert [process.program for process in read_proof(f"{line}\n", 7).processes] == [f"/home/a{letter}b/x"]
+
+
 POOL = (
     "#include <stddef.h>\nstatic char pool[1 << 20]; static size_t used;\n"
     "void *malloc(size_t n) { void *p = pool + used; used += (n + 15) & ~(size_t)15; return p; }\n"

@@ -30,7 +30,7 @@ from suite.base.files import write_json
 from suite.commands import ci, compare
 from suite.commands import history as history_command
 from suite.commands import run as run_command
-from suite.forge import branch
+from suite.forge import branch, comment
 from suite.forge.job import Job, job_of
 from suite.history import store
 from suite.selfcheck import mutate
@@ -591,6 +591,23 @@ class Api(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Nothing: the tests' output is not a log."""
+
+
+@pytest.mark.hostile("text that is not ours")
+def test_a_stranger_s_comment_cannot_stop_the_job_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """jq leaves what Python takes for the end of a line as it is: each comment is still a line."""
+    strange = json.dumps([1, "mallory", "<!-- stackheap:  -->\u2028\x85]"], ensure_ascii=False)
+    own = json.dumps([2, comment.BOT, "<!-- stackheap:  -->"])
+    called: list[tuple[str, ...]] = []
+
+    def gh(*words: str, content: str = "") -> str:
+        called.append(words)
+        return f"{strange}\n{own}\n" if "--paginate" in words else comment.BOT if "user" in words else ""
+
+    monkeypatch.setattr(comment, "_gh", gh)
+    event = {"GITHUB_ACTIONS": "true", "GITHUB_REPOSITORY": "o/r", "GH_TOKEN": "x"}
+    comment.update(replace(job_of(event), change="7"), "", "text")
+    assert called[-1][:3] == ("--method", "PATCH", "repos/o/r/issues/comments/2")
 
 
 def test_a_merge_request_has_one_note(

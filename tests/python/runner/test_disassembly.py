@@ -46,6 +46,13 @@ def test_addresses_far_apart_are_read_apart() -> None:
     assert list(disassembly._stretches([8, 10, 266, 600])) == [(8, 266), (600, 600)]
 
 
+@pytest.mark.hostile("text that is not ours")
+def test_a_name_that_holds_the_end_of_a_line_does_not_move_the_others() -> None:
+    names = ["_Z3fooi", "a\x0c\u2028b", "_Z3bari"]
+    plain = demangled(["_Z3fooi", "_Z3bari"])
+    assert demangled(names) == [plain[0], names[1], plain[1]]
+
+
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
     compiler = shutil.which("c++")
