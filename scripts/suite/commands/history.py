@@ -33,7 +33,7 @@ from suite.base.files import try_file, try_folder, write_whole
 from suite.base.near_misses import in_expression
 from suite.base.text import one_line
 from suite.history import check as history_check
-from suite.history import store
+from suite.history import database, store
 from suite.history.check import JudgedSeries, Judgement
 from suite.history.store import Annotation, Entry, History, opened
 from suite.stats import change_points
@@ -51,6 +51,9 @@ a series got worse, is still worse in the newest run, and no annotation accepts 
 and up to {history_check.RUNS_BESIDE} runs beside it. The first verdict needs some runs, which add and check tell. Where a
 change is too new for a verdict, an early warning names the series whose newest interval lies beyond those of all earlier
 runs, by more than the threshold: that is not a verdict, and check passes unless --strict is given.
+
+A record keeps at most {database.MOST_RUNS:,} runs of at most {store.MOST_PROCESSES:,} processes each, and
+{database.MOST_ANNOTATIONS:,} annotations. A file that holds anything that this command does not write is refused.
 
 Exit codes: 0 on success, and check found no series worse; 1 check found a series worse; 2 bad input, or check cannot
 judge: the history is too short, the newest run lacks a series of an earlier run (a benchmark that failed or is gone), or
@@ -303,9 +306,9 @@ def _trend(options: argparse.Namespace) -> int:
             chosen = _only(options, judgement, re.compile(f"^{re.escape(options.name)}$"))
         except BadInput:
             chosen = _only(options, judgement, _named(options.name))
-        annotations, machine = record.annotations(), record.machine(judgement.newest.machine)
+        machine = record.machine(judgement.newest.machine)
     if options.chart is not None:
-        _draw(options, chosen.series, annotations, machine)
+        _draw(options, chosen.series, machine)
         return SUCCESS
     for series in chosen.series:
         print(f"{series.name}, {series.unit}, {phrases.count(len(series.runs), 'run')}, the newest {series.values[-1]:.4g}")
@@ -329,7 +332,6 @@ def _named(text: str) -> re.Pattern[str]:
 def _draw(
     options: argparse.Namespace,
     series: Sequence[JudgedSeries],
-    annotations: Sequence[Annotation],
     machine: dict[str, object],
 ) -> None:
     from suite import charts  # takes a second, and only this command needs it
@@ -338,7 +340,7 @@ def _draw(
     file: Path = options.chart
     if len(series) > 1:
         raise BadInput(f"--chart draws one series, but {options.name!r} names {len(series)}: {series[0].name}, ...")
-    sheet = trend.draw(series[0], annotations, machine, charts.Look(options.theme, options.size))
+    sheet = trend.draw(series[0], machine, charts.Look(options.theme, options.size))
     write_whole(file, charts.render(sheet, file.suffix[1:]))
     print(file)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from suite.base.markdown import code, escaped
 from suite.base.phrases import count
+from suite.base.time_limit import time_limit
 from suite.history import store
 from suite.history.store import Annotation, Entry, SeriesTable
 from suite.results.metrics import Metric
@@ -93,6 +94,7 @@ class JudgedSeries:
     changes: tuple[Change, ...]  # oldest first
     early: EarlyWarning | None
     gone: bool  # the newest run lacks the series, and no annotation accepts it
+    annotations: tuple[Annotation, ...] = ()  # that speak of it
 
     @property
     def judged(self) -> bool:
@@ -173,21 +175,28 @@ def judge(
     needed = runs_needed(len(all_series))
     long = [which for which, (runs, _) in enumerate(all_series) if len(runs) >= needed]
     points = dict(zip(long, change_points.find_in_all([all_series[which][1] for which in long], least_change)))
-    accepting = [annotation for annotation in annotations if annotation.accepts]
+    said = _said_of(table.names, annotations)
     early = _early_warnings(
-        table, {which: found[-1].index for which, found in points.items() if found}, accepting, least_change, intervals
+        table, {which: found[-1].index for which, found in points.items() if found}, said, least_change, intervals
     )
     return Judgement(
         table.runs, needed,
         tuple(
             JudgedSeries(
                 name, metric, store.unit_of(metric, table.runs[-1].unit), runs, values, needed,
-                _changes(name, metric, runs, points.get(which, []), annotations, least_change), early.get(which),
-                _is_gone(name, runs[-1], table.runs, accepting),
+                _changes(name, metric, runs, points.get(which, []), said[which], least_change), early.get(which),
+                _is_gone(runs[-1], table.runs, said[which]), said[which],
             )
             for which, (name, metric, (runs, values)) in enumerate(zip(table.names, table.metrics, all_series))
         ),
     )  # fmt: skip
+
+
+def _said_of(names: Sequence[str], annotations: Sequence[Annotation]) -> list[tuple[Annotation, ...]]:
+    """The annotations that speak of each series. Raises BadInput where their expressions cannot be searched for in time."""
+    seconds = store.EXPRESSIONS_SECONDS
+    with time_limit(seconds, f"the expressions of the annotations take over {seconds:.0f} s to search the series' names"):
+        return [tuple(annotation for annotation in annotations if annotation.speaks_of(name)) for name in names]
 
 
 def headline(judgements: Sequence[Judgement]) -> str:
@@ -214,7 +223,7 @@ def runs_needed(series: int) -> int:
 def _early_warnings(
     table: SeriesTable,
     level_starts: Mapping[int, int],  # by series: the index of its last change
-    accepting: Sequence[Annotation],
+    said: Sequence[Sequence[Annotation]],  # of each series
     least_change: float,
     intervals: Intervals,
 ) -> dict[int, EarlyWarning]:
@@ -239,7 +248,7 @@ def _early_warnings(
         if not _beyond(metric, own.low if metric.more_is_worse else own.high, np.array(ends), least_change):
             continue
         all_runs = table.series(which)[0]
-        if any(note.speaks_of(name) and _is_beside(note, all_runs, len(all_runs) - 1) for note in accepting):
+        if any(note.accepts and _is_beside(note, all_runs, len(all_runs) - 1) for note in said[which]):
             continue
         bound = max(ends) if metric.more_is_worse else min(ends)
         value = replace(own, median=float(table.values[-1, which]))
@@ -256,12 +265,12 @@ def _beyond(metric: Metric, value: float, others: Floats, least_change: float) -
     )
 
 
-def _is_gone(name: str, last: Entry, runs: Sequence[Entry], accepting: Sequence[Annotation]) -> bool:
+def _is_gone(last: Entry, runs: Sequence[Entry], said: Sequence[Annotation]) -> bool:
     """An annotation accepts that a series has ended if it covers the first run without the series, or a later run."""
     first_without = runs.index(last) + 1
     if first_without == len(runs):
         return False
-    places = [annotation.place_in(runs) for annotation in accepting if annotation.speaks_of(name)]
+    places = [annotation.place_in(runs) for annotation in said if annotation.accepts]
     return not any(place is not None and place >= first_without - RUNS_BESIDE for place in places)
 
 
@@ -270,11 +279,11 @@ def _changes(
     metric: Metric,
     runs: Sequence[Entry],
     points: Sequence[ChangePoint],
-    annotations: Sequence[Annotation],
+    said: Sequence[Annotation],
     least_change: float,
 ) -> tuple[Change, ...]:
     lasting = _lasting(points, least_change)
-    return tuple(_change(name, metric, runs, point, point in lasting, annotations) for point in points)
+    return tuple(_change(name, metric, runs, point, point in lasting, said) for point in points)
 
 
 def _lasting(points: Sequence[ChangePoint], least_change: float) -> list[ChangePoint]:
@@ -297,14 +306,10 @@ def _change(
     runs: Sequence[Entry],
     point: ChangePoint,
     lasting: bool,
-    annotations: Sequence[Annotation],
+    said: Sequence[Annotation],
 ) -> Change:
     first, last_before = runs[point.index], runs[point.index - 1]
-    matching = [
-        annotation
-        for annotation in annotations
-        if annotation.speaks_of(name) and _is_beside(annotation, runs, point.index)
-    ]
+    matching = [annotation for annotation in said if _is_beside(annotation, runs, point.index)]
     return Change(
         name, metric, point.index, first, last_before, point.size, point.p, lasting,
         tuple(store.changed_facts(last_before, first)),

@@ -27,7 +27,7 @@ VERSION = 1
 WAIT_SECONDS = 20.0  # for another writer, which needs a fraction of that
 LOOKING_SECONDS = 60.0  # through a file, before its data are used: a gigabyte takes one
 MOST_MEMORY = 512 << 20  # of SQLite: the largest samples take less
-MOST_RUNS, MOST_ANNOTATIONS = 100_000, 10_000
+MOST_RUNS, MOST_ANNOTATIONS = 50_000, 1000
 MOST_BYTES = 1 << 27  # of a run's samples, unpacked, and of any value: ten times the samples of 100,000 rows
 MOST_LETTERS = 1 << 20  # of a text
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from suite.base import foreign, moments
 from suite.base.errors import BadInput
 from suite.base.text import one_line
+from suite.base.time_limit import time_limit
 from suite.history import database
 from suite.results.end_to_end import command_of
 from suite.results.metrics import (
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 MOST_PROCESSES = 2000  # of a run: twice the pairs of scripts/program. A ratio compares each with each of the reference
 MOST_CELLS, CELLS_PER_NUMBER = 1 << 20, 16  # of a run's arrays: this many, or this many for each number in them
 MOST_LAYOUT_BYTES = 1 << 25  # unpacked: the names of 100,000 series take half of it
+EXPRESSIONS_SECONDS = 30.0  # for those of all annotations: a short one can take for ever
 MOST_VALUES = 20_000_000  # of a table: 1,000 runs of 20,000 series
 
 RATIO, CYCLES, NS = UNITS = "ratio", "cycles", "ns"
@@ -237,18 +239,16 @@ def _ascending(numbers: Sequence[object], end: int) -> bool:
 
 
 def numbers_of(run: Run, declared: DeclaredMetrics) -> Numbers:
-    """The numbers of a run. Raises BadInput where a number is too large to be kept, or where they are spread too far."""
+    """The numbers of a run. Raises BadInput where they are of too many processes, or spread too far."""
     benchmarks = run.series()
     processes = tuple(sorted({sample.process for benchmark in benchmarks for sample in benchmark.samples}))
-    place, largest = {process: index for index, process in enumerate(processes)}, float(np.finfo(np.float32).max)
+    place = {process: index for index, process in enumerate(processes)}
     rows: dict[str, dict[int, dict[int, float]]] = {"ns": {}}
     for index, benchmark in enumerate(benchmarks):
         for sample in benchmark.samples:
             for key, value in (("ns", sample.ns), *sample.counters.items()):
                 if key in DISTURBANCES:  # a thousand runs need not keep them
                     continue
-                if abs(value) > largest:
-                    raise BadInput(f"{run.path}: {benchmark.name} has a value of {key} that is too large to keep: {value:g}")
                 rows.setdefault(key, {}).setdefault(index, {})[place[sample.process]] = value
     layout = Layout(
         names=tuple(benchmark.name.text for benchmark in benchmarks),
@@ -266,8 +266,11 @@ def numbers_of(run: Run, declared: DeclaredMetrics) -> Numbers:
         },
     )
     numbers = sum(len(row) for by_benchmark in rows.values() for row in by_benchmark.values())
+    if len(processes) > MOST_PROCESSES:
+        raise BadInput(f"{run.path}: has {len(processes):,} processes; a history keeps at most {MOST_PROCESSES:,} of a run")
     if layout.cells > max(MOST_CELLS, CELLS_PER_NUMBER * numbers):
-        raise BadInput(f"{run.path}: its {numbers:,} numbers are spread over {len(processes):,} processes, too far to keep")
+        raise BadInput(f"{run.path}: has a number in {numbers:,} of {layout.cells:,} places, its benchmarks times its "
+                       f"processes; a history keeps runs that have one in {CELLS_PER_NUMBER}")  # fmt: skip
     try:
         Layout.read(layout.written())
     except ValueError as problem:  # no reader would take it
@@ -365,6 +368,8 @@ def prepare(path: Path, reference: Path | None = None) -> PreparedRun:
     medians = medians_of(unit, own, beside)
     if not np.isfinite(medians).any():
         raise BadInput(f"{path}: no series has a value" + (f" in this run and in {reference}" if reference else ""))
+    with np.errstate(over="ignore"):  # no two figures of one machine have a ratio that a float32 does not hold
+        kept_medians = medians.astype("<f4")
     return PreparedRun(
         path=path,
         digest=_digest(own, context),
@@ -377,7 +382,7 @@ def prepare(path: Path, reference: Path | None = None) -> PreparedRun:
         facts=json.dumps(facts, sort_keys=True),
         own=own,
         beside=beside,
-        medians=zlib.compress(medians.astype("<f4").tobytes()),
+        medians=zlib.compress(kept_medians.tobytes()),
     )
 
 
@@ -544,7 +549,9 @@ class History:
         rows = self.connection.execute(
             "SELECT run, revision, moment, only_names, accepts, text FROM annotation ORDER BY id"
         )
-        return [_annotation(*row) for row in rows]
+        seconds = EXPRESSIONS_SECONDS
+        with time_limit(seconds, f"{self.file}: the expressions of its annotations take over {seconds:.0f} s to be read"):
+            return [_annotation(*row) for row in rows]
 
     def find_run(self, text: str) -> Entry | None:
         """The run with this number, or the first measured run whose commit begins with this text."""

@@ -104,11 +104,11 @@ class Group:
 
     def notes_on(self, series: JudgedSeries) -> list[tuple[str, Annotation]]:
         """The annotations of a series that do not stand at its changes already."""
-        told = {note for change in series.changes for note in change.notes}
+        told, spoken = {note for change in series.changes for note in change.notes}, frozenset(series.annotations)
         return [
             (where, annotation)
             for where, annotation in self.remarks
-            if annotation.speaks_of(series.name) and annotation.text not in told
+            if annotation in spoken and annotation.text not in told
         ]
 
     @cached_property
@@ -156,7 +156,7 @@ def _page(group: Group, groups: Sequence[Group], title: str) -> str:
         groups=groups,
         style=source("page.css") + source("history.css"),
         most_charts=MOST_CHARTS,
-        chart=lambda series: history_svg.chart(series, group.annotations),
+        chart=history_svg.chart,
         sparkline=history_svg.sparkline,
         change_text=check.change_text,
         size_text=check.size_text,

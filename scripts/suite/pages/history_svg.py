@@ -12,7 +12,6 @@ from markupsafe import Markup
 
 from suite.history import view
 from suite.history.check import JudgedSeries
-from suite.history.store import Annotation
 from suite.stats.arrays import Floats, np
 
 WIDTH, HEIGHT = 1000, 100  # of the drawing; the page stretches both
@@ -37,15 +36,15 @@ class SeriesChart:
     dates: tuple[str, ...]  # of the first, the middle and the newest run
 
 
-def chart(series: JudgedSeries, annotations: Sequence[Annotation]) -> SeriesChart:
+def chart(series: JudgedSeries) -> SeriesChart:
     levels = view.levels_of(series)
     low, high = view.reach_of(series, levels)
     places, heights = _scaled(series.values, low, high)
     inside = (series.values >= low) & (series.values <= high)
     parts = [
         _vertical("noted", places, index)
-        for annotation in annotations
-        if annotation.speaks_of(series.name) and (index := annotation.place_in(series.runs)) is not None
+        for annotation in series.annotations
+        if (index := annotation.place_in(series.runs)) is not None
     ]
     parts += [_vertical("changed", places, change.index - 0.5) for change in series.changes]
     parts += [_dots("run", places[inside], heights[inside]), _dots("beyond", places[~inside], heights[~inside])]

@@ -68,7 +68,7 @@ def test_a_run_without_a_commit_is_named_by_its_day() -> None:
 @pytest.mark.parametrize("size", ["talk", "paper"])
 def test_the_finding_and_the_dates_have_room_beside_the_longest_names(size: str) -> None:
     judged = series(change(20, 1.12, metric=MEMORY), metric=MEMORY, name="a_very_long_name/" * 12)
-    drawing = trend.draw(judged, [], {}, charts.Look("light", size))
+    drawing = trend.draw(judged, {}, charts.Look("light", size))
     assert len(drawing.title) <= LONGEST_TITLE and drawing.title.endswith("resident bytes per byte since 000000000000")
     assert any(text.get_text().endswith("since 000000000000") for text in texts(drawing))
     assert list(faults_of_layout(drawing)) == []

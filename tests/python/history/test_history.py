@@ -742,13 +742,6 @@ def test_a_run_without_a_date_is_refused(
     refused(capsys, "the context's date is missing or invalid")
 
 
-def test_a_value_too_large_to_keep_is_refused(
-    call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert call("add", run_file(tmp_path, 0, {NAME: 1e60})) == 2
-    refused(capsys, f"{NAME} has a value of ns that is too large to keep: 1.97")
-
-
 def test_one_bad_file_among_several_adds_no_run(call: Call, tmp_path: Path) -> None:
     bad = tmp_path / "bad.json"
     bad.write_text("{")

@@ -7,11 +7,13 @@ import hashlib
 import io
 import json
 import os
+import re
 import sqlite3
 import struct
 import tempfile
+import tracemalloc
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from suite.base.errors import BadInput
 from suite.base.files import write_json
 from suite.commands import history
 from suite.history import database, store
+from suite.results.metrics import Metric
+from suite.results.model import Account, Benchmark, BenchmarkName, Run, Sample
 from support import history_scale, synthetic
 
 pytestmark = pytest.mark.hostile("history")
@@ -343,6 +348,80 @@ def test_a_full_history_says_that_it_did_not_add(kept: Path, monkeypatch: pytest
     refused(kept, "holds 1 annotations, the most that a history keeps: nothing was changed", ["annotate", "1", "x"])
 
 
+@pytest.mark.parametrize("command", (["check"], ["trend", NAME], ["page", "--out", "site"]), ids=("check", "trend", "page"))
+def test_an_expression_that_is_searched_without_end_is_refused(
+    kept: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setattr(store, "EXPRESSIONS_SECONDS", 0.02)
+    with changed(kept) as connection:
+        connection.execute("UPDATE annotation SET only_names = '(.*)*(.*)*!'")
+    code, output, errors = answered("--file", kept, *command)
+    assert (code, output) == (2, "")
+    assert errors == "scripts/history: the expressions of the annotations take over 0 s to search the series' names\n"
+
+
+# ---- runs that would make a history large
+
+
+def run_of(samples: Mapping[str, Sequence[int]]) -> Run:
+    """A run with these processes of each benchmark."""
+    measured = {
+        name: Benchmark(BenchmarkName.parse(name), tuple(Sample(process, 1.0, {"y": 1.0}) for process in processes))
+        for name, processes in samples.items()
+    }
+    return Run(Path("run.json"), {}, measured, Account(True, 1))
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    (
+        (run_of({f"a/x/n:{number}": [number] for number in range(999)}), "has a number in 1,998 of 1,996,002 places, its"),
+        (run_of({"a/x": range(2001)}), "run.json: has 2,001 processes; a history keeps at most 2,000 of a run"),
+        (run_of({"a/x": [0], "b/x y": [0], "b/x": [0]}), "run.json: cannot be kept: two series have the same name"),
+    ),
+    ids=("numbers far apart", "many processes", "two series of one name"),
+)
+def test_a_run_that_costs_more_than_its_numbers_is_not_kept(run: Run, message: str) -> None:
+    declared = {"b": (Metric(), Metric("y"))}
+    tracemalloc.start()
+    with pytest.raises(BadInput, match=re.escape(message)):
+        store.numbers_of(run, declared)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 5_000_000
+
+
+def test_a_context_that_no_reader_would_take_is_not_kept(tmp_path: Path) -> None:
+    made = json.loads(document())
+    made["context"] |= {f"{number} {'x' * 2000}": "" for number in range(600)}
+    write_json(tmp_path / "run.json", made)
+    code, _, errors = answered("--file", tmp_path / "history.sqlite", "add", tmp_path / "run.json")
+    assert code == 2 and "its context has over 1 MiB of facts, too many to keep\n" in errors
+    assert not (tmp_path / "history.sqlite").exists()
+
+
+def test_a_ratio_that_cannot_be_kept_is_absent(tmp_path: Path) -> None:
+    files = tmp_path / "run.json", tmp_path / "reference.json"
+    for file, ns in zip(files, (1e24, 1e-18)):
+        made = json.loads(document())
+        for row in made["benchmarks"]:
+            if row["name"] == NAME and row["run_type"] == "iteration":
+                row["real_time"] = ns
+        write_json(file, made)
+    record = ["--file", tmp_path / "history.sqlite"]
+    assert answered(*record, "add", files[0], "--reference", files[1])[::2] == (0, "")
+    code, output, _ = answered(*record, "export")
+    assert code == 0 and f",{NAME}," not in output and ",ratio," in output
+
+
+def test_a_run_of_many_processes_comes_back(tmp_path: Path) -> None:
+    run = run_of({"a/x": range(2000), "a/y": [7, 1999]})
+    numbers = store.numbers_of(run, {})
+    again = store.Numbers.unpacked(store.Layout.read(numbers.layout.written()), numbers.packed())
+    assert np.isfinite(again.arrays["ns"]).sum(axis=1).tolist() == [2000, 2]
+    assert np.flatnonzero(np.isfinite(again.arrays["ns"][1])).tolist() == [7, 1999]
+
+
 # ---- what is not a file, or lies beside it
 
 
@@ -373,7 +452,7 @@ def test_what_is_not_a_file_is_refused(tmp_path: Path, kind: Callable[[Path], No
     for words in (["list"], ["add", str(write_run(tmp_path / "run.json"))]):
         code, output, errors = answered("--file", file, *words)
         assert (code, output, errors.count("\n")) == (2, "", 1)
-        assert errors.startswith(f"scripts/history: {file}: ")
+        assert errors.startswith(f"scripts/history: {file}")
 
 
 def test_sizes_that_a_file_does_not_have_are_refused(kept: Path) -> None:

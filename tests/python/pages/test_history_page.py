@@ -165,7 +165,7 @@ def test_a_chart_has_a_dot_for_each_run_a_line_for_each_level_and_all_inside() -
     noted = Annotation(5, None, None, "", False, "x")
     table = record({"a/x": [*values(1.3)[:-1], 500.0]}).table(list(map(run, range(RUNS))))
     (series,) = check.judge(table, [noted], 0.02, lambda run, names: {}).series
-    drawn = history_svg.chart(series, [noted])
+    drawn = history_svg.chart(series)
     svg = ElementTree.fromstring(str(drawn.svg))
     paths = {str(path.get("class")): str(path.get("d")) for path in svg}
     assert (paths["run"] + paths["beyond"]).count("h0") == RUNS and paths["beyond"].count("h0") == 1

@@ -15,7 +15,7 @@ from suite.charts.kit.frame import Drawing, LegendEntry, Look, Page, styled
 from suite.charts.kit.marks import QUIET
 from suite.history import check, store, view
 from suite.history.check import Change, JudgedSeries
-from suite.history.store import Annotation, Entry
+from suite.history.store import Entry
 from suite.results.model import Account, BenchmarkName, Run
 from suite.stats.arrays import Floats, np
 
@@ -31,7 +31,7 @@ _LONGEST_NAME = 40  # letters of a title: a longer word does not fit the column 
 _MANY_RUNS = 300  # runs; more are drawn with smaller points
 
 
-def draw(series: JudgedSeries, annotations: Sequence[Annotation], machine: Mapping[str, Any], look: Look) -> Drawing:
+def draw(series: JudgedSeries, machine: Mapping[str, Any], look: Look) -> Drawing:
     name, runs, values, changes = series.name, series.runs, series.values, series.changes
     newest = runs[-1]
     context = {**newest.facts, **machine, "profile": newest.profile}
@@ -41,8 +41,8 @@ def draw(series: JudgedSeries, annotations: Sequence[Annotation], machine: Mappi
         _values(page, axes, series)
         _dates(page, axes, runs)
         _changes(page, axes, values, changes)
-        _remarks(page, axes, [(place, annotation.text) for annotation in annotations if annotation.speaks_of(name)
-                            and (place := annotation.place_in(runs)) is not None])  # fmt: skip
+        _remarks(page, axes, [(place, annotation.text) for annotation in series.annotations
+                            if (place := annotation.place_in(runs)) is not None])  # fmt: skip
         subtitle = f"{_quantity(series)}: a point for the median of each run, a line for each level"
         subtitle += f"; the last change is {_signed(check.size_text(changes[-1].size))}" if changes else ""
         subtitle += f"; early warning: {_signed(check.warning_text(series.early))}" if series.early else ""
