@@ -22,11 +22,14 @@ import sys
 import sysconfig
 import traceback
 from collections.abc import Mapping, Sequence
-from types import ModuleType
 from typing import Any
 
 SCRIPTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 INTERRUPTED = 130
+MODULES = ("numpy", "rich", "jinja2", "matplotlib")  # of other projects; the commands use no others
+REMEDY = "scripts/setup says what is missing, and scripts/setup --venv installs modules that fit each other"
+# The part that fails where a module does not fit another one, or this Python: the module itself loads no more than it must.
+USED = {"matplotlib": "matplotlib.backends.backend_agg", "rich": "rich.console"}
 
 
 def search_path(installed: Sequence[str], environment: Mapping[str, str]) -> list[str]:
@@ -49,11 +52,7 @@ def lacking(how: str, names: Sequence[str]) -> list[str]:
 
 
 def _imported(name: str) -> bool:
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # what a module prints must not become part of the answer
-            return not _why_unusable(importlib.import_module(name))
-    except BaseException:  # also one that ends the process
-        return False
+    return not _why_unusable(name)
 
 
 def _found(name: str) -> bool:
@@ -65,24 +64,42 @@ def _found(name: str) -> bool:
     return spec is not None and spec.origin is not None and spec.submodule_search_locations is not None
 
 
-def _why_unusable(module: ModuleType) -> str:
-    if not hasattr(module, "__path__"):  # all modules that the suite needs are packages
-        return f"{module.__file__} is another module of this name"
-    return "" if module.__file__ else "the folder is empty"  # an uninstalled package may leave it behind
+def _why_unusable(name: str) -> str:
+    """Empty if the suite can use the module. Asked in a child: an import can also end its process, in any way."""
+    answer, answering = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            with contextlib.redirect_stdout(sys.stderr):  # what a module prints must not become part of the answer
+                reason = _reason_of(name)
+            os.write(answering, f"answer {reason}".encode(errors="replace")[:4000])
+        finally:
+            os._exit(0)
+    os.close(answering)
+    with open(answer, encoding="utf-8", errors="replace") as pipe:
+        word, _, reason = pipe.read().partition(" ")
+    _, status = os.waitpid(child, 0)
+    if word == "answer":
+        return reason
+    return f"its import ends Python{f' with signal {os.WTERMSIG(status)}' if os.WIFSIGNALED(status) else ''}"
+
+
+def _reason_of(name: str) -> str:
+    try:
+        module = importlib.import_module(name)
+        if not hasattr(module, "__path__"):  # all modules that the suite needs are packages
+            return f"{module.__file__} is another module of this name"
+        if not module.__file__:  # an uninstalled package may leave it behind
+            return "the folder is empty"
+        importlib.import_module(USED.get(name, name))
+    except BaseException as error:  # also one that ends the process
+        return " ".join(str(error.__cause__ or error).split()) or type(error).__name__
+    return ""
 
 
 def explain(names: Sequence[str]) -> list[str]:
-    lines = []
-    for name in names:
-        try:
-            with contextlib.redirect_stdout(sys.stderr):
-                reason = _why_unusable(importlib.import_module(name))
-        except BaseException as error:
-            found = importlib.util.find_spec(name) is not None
-            reason = " ".join(str(error.__cause__ or error).split()) if found else ""
-        if reason:
-            lines.append(f"{sys.executable} has module {name} but cannot use it: {reason}")
-    return lines
+    reasons = {name: _why_unusable(name) for name in names if importlib.util.find_spec(name) is not None}
+    return [f"{sys.executable} has module {name} but cannot use it: {why}" for name, why in reasons.items() if why]
 
 
 # ---- a command
@@ -134,14 +151,18 @@ def run(command: str, refused: int) -> int:
         say("interrupted")
         status = INTERRUPTED
     except ImportError as problem:
-        say(f"{' '.join(str(problem).split())}: scripts/setup says what is missing")
+        say(f"{next(iter(explain(MODULES)), ' '.join(str(problem).split()))}; {REMEDY}")
     except OSError as problem:
         say(_told(problem))
     except MemoryError:
         say("not enough memory")
     except Exception:
-        with contextlib.suppress(OSError):
-            traceback.print_exc()
+        problem_of_modules = next(iter(explain(MODULES)), "")
+        if problem_of_modules:
+            say(f"{problem_of_modules}; {REMEDY}")
+        else:
+            with contextlib.suppress(OSError):
+                traceback.print_exc()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

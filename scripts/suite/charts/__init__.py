@@ -16,6 +16,7 @@ from pathlib import Path
 
 from suite.base.chart_options import FORMATS, PORTRAIT, TALK, THEMES
 from suite.base.files import cache_folder, write_whole
+from suite.base.text import one_line
 
 # Before matplotlib is imported. Without a folder that it can write to, it makes its list of fonts anew in every process,
 # and says so; with one, it makes the list once, and says that as well.
@@ -23,8 +24,12 @@ logging.getLogger("matplotlib").setLevel(logging.ERROR)
 if folder := cache_folder("matplotlib"):
     os.environ.setdefault("MPLCONFIGDIR", str(folder))
 
-import matplotlib
-from matplotlib import ft2font
+try:
+    import matplotlib
+    import matplotlib.backends.backend_agg
+    from matplotlib import ft2font
+except (Exception, SystemExit) as problem:  # with a numpy that it was not made for, it fails in many ways
+    raise ImportError(f"matplotlib cannot be used: {one_line(str(problem)) or type(problem).__name__}") from None
 
 from suite.charts.kit import svg
 from suite.charts.kit.frame import NARROW, SIZES, Drawing, Look, styled

@@ -530,9 +530,12 @@ def _observer(status: Console) -> Callable[[str], None]:
 
 def _tell(comparison: Comparison, options: argparse.Namespace) -> int:
     """Draws and writes the comparison. Returns its exit code. Raises OSError."""
-    if options.chart is not None:
-        write_chart(comparison, options.chart, options.theme)
     write_comparison(comparison, options.format, options.out, bool(options.strict))
+    if options.chart is not None:
+        try:
+            write_chart(comparison, options.chart, options.theme)
+        except ImportError as problem:  # the comparison is there without it
+            print(f"{PROGRAM}: {options.chart}: not made ({problem})", file=sys.stderr)
     return comparison.exit_code(bool(options.strict))
 
 

@@ -589,6 +589,19 @@ def test_the_chart_is_drawn(tmp_path: Path, file_format: str) -> None:
     assert chart.read_bytes()[:5] in (b"<?xml", b"\x89PNG\r", b"%PDF-")
 
 
+def test_without_the_drawing_libraries_the_comparison_is_told_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write_chart(*_: object) -> None:
+        raise ImportError("matplotlib cannot be used: it is broken")
+
+    monkeypatch.setattr(compare, "write_chart", write_chart)
+    base, new = write(tmp_path, noisy(1), "base.json"), write(tmp_path, times_of(noisy(2), 1.3, SLOW))
+    assert call(base, new, "--chart", tmp_path / "change.svg") == SOMETHING_WORSE
+    output = capsys.readouterr()
+    assert output.out.startswith("worse: ") and f"{tmp_path}/change.svg: not made (matplotlib cannot be used: it is broken)\n" in output.err
+
+
 @pytest.mark.parametrize(("kind", "theme"), [("changed", "light"), ("nothing", "dark"), ("hostile", "dark")])
 def test_the_chart_takes_every_comparison(kind: str, theme: str) -> None:
     """Warnings of the drawing library are errors here."""

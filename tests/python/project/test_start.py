@@ -66,12 +66,14 @@ def test_the_users_own_packages_are_where_the_user_says() -> None:
         ({"module_x/__init__.py": "raise SystemExit(0)"}, False, True),
         ({"module_x/__init__.py": "1 / 0"}, False, True),
         ({"module_x/__init__.py": "not Python"}, False, True),
+        ({"module_x/__init__.py": "import os; os._exit(0)"}, False, True),
+        ({"module_x/__init__.py": "import os; os.kill(os.getpid(), 9)"}, False, True),
         ({"module_x.py": ""}, False, False),  # a file of the user's own, of the same name
         ({"module_x/__pycache__/left": ""}, False, False),  # what an uninstalled package leaves behind
         ({}, False, False),
     ],
-    ids=["package", "prints", "lacks a library", "ends the process", "fails", "no Python", "a file", "empty folder",
-         "nothing"],
+    ids=["package", "prints", "lacks a library", "ends the process", "fails", "no Python", "ends it at once", "crashes",
+         "a file", "empty folder", "nothing"],
 )
 def test_a_module_that_cannot_be_used_is_missing(
     elsewhere: Path, capsys: pytest.CaptureFixture[str], files: dict[str, str], import_finds: bool, find_finds: bool
@@ -94,6 +96,29 @@ def test_the_reason_says_which_file_is_in_the_way(elsewhere: Path) -> None:
     ]
 
 
+@pytest.mark.hostile("set-up")
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("raise AttributeError('module numpy has no attribute _ARRAY_API')", "module numpy has no attribute _ARRAY_API"),
+        ("raise SystemExit(3)", "3"),
+        ("import os; os._exit(0)", "its import ends Python"),
+        ("import os; os.kill(os.getpid(), 9)", "its import ends Python with signal 9"),
+        ("assert False", "AssertionError"),
+    ],
+)
+def test_the_part_that_the_suite_uses_is_tried(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, text: str, reason: str
+) -> None:
+    (elsewhere / "module_x").mkdir()
+    (elsewhere / "module_x/__init__.py").touch()
+    (elsewhere / "module_x/part.py").write_text(text)
+    assert start.lacking("import", ["module_x"]) == []
+    monkeypatch.setattr(start, "USED", {"module_x": "module_x.part"})
+    assert start.lacking("import", ["module_x"]) == ["module_x"]
+    assert start.explain(["module_x"]) == [f"{sys.executable} has module module_x but cannot use it: {reason}"]
+
+
 # ---- how a command ends
 
 
@@ -114,7 +139,7 @@ def raises(error: BaseException) -> Callable[..., None]:
         (SystemExit(2), None, ""),
         (SystemExit("a library ends it"), None, "scripts/x: a library ends it"),
         (KeyboardInterrupt(), 130, "scripts/x: interrupted"),
-        (ImportError("no libblas.so"), None, "scripts/x: no libblas.so: scripts/setup says what is missing"),
+        (ImportError("no libblas.so"), None, f"scripts/x: no libblas.so; {start.REMEDY}"),
         (OSError(13, "Permission denied", "/root/x"), None, "scripts/x: /root/x: Permission denied"),
         (OSError(28, "No space left on device"), None, "scripts/x: No space left on device"),
         (MemoryError(), None, "scripts/x: not enough memory"),
@@ -128,8 +153,23 @@ def test_a_command_ends_with_a_code_that_it_documents(
 ) -> None:  # fmt: skip
     """Exit code 1 would mean that something is worse, and 2 would stop git bisect."""
     monkeypatch.setattr(runpy, "run_module", raises(error))
+    monkeypatch.setattr(start, "MODULES", ())
     assert start.run("x", refused) == (refused if code is None else code)
     assert (capsys.readouterr().err.splitlines() or [""])[-1] == line
+
+
+@pytest.mark.hostile("set-up")
+@pytest.mark.parametrize("error", [ImportError("no rich"), AttributeError("'NoneType' object has no attribute 'x'")], ids=repr)
+def test_a_module_that_is_there_and_broken_is_named_in_one_line(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    (elsewhere / "module_x").mkdir()
+    (elsewhere / "module_x/__init__.py").write_text("raise AttributeError('an ABI of numpy 1')")
+    monkeypatch.setattr(start, "MODULES", ("json", "module_x"))
+    monkeypatch.setattr(runpy, "run_module", raises(error))
+    assert start.run("x", 2) == 2
+    broken = f"{sys.executable} has module module_x but cannot use it: an ABI of numpy 1"
+    assert capsys.readouterr().err == f"scripts/x: {broken}; {start.REMEDY}\n"
 
 
 @pytest.mark.hostile("set-up")
