@@ -12,6 +12,10 @@ NO_BREAK = "\u00a0"  # a space at which a line does not break
 LONGEST_TITLE = 105  # letters: two lines of a slide
 
 
+class NoFigures(Exception):
+    """There is no figure of which a sentence or a drawing could tell."""
+
+
 def fitting(*titles: str) -> str:
     """The first title that is short enough. The last must always be: what it leaves out is in the subtitle or the chart."""
     return next((title for title in titles if len(title) <= LONGEST_TITLE), titles[-1])
@@ -214,7 +218,10 @@ def joined(parts: Sequence[str]) -> str:
 
 
 def cheapest_and_costliest(costs: Mapping[str, float]) -> str:
-    """`1.2 ns from arena and 20 ns from glibc`; a single strategy where there is only one."""
+    """`1.2 ns from arena and 20 ns from glibc`; a single strategy where there is only one.
+    Raises NoFigures where there is none."""
+    if not costs:
+        raise NoFigures
     ordered = sorted(costs, key=lambda name: costs[name])
     ends = dict.fromkeys((ordered[0], ordered[-1]))
     return joined([f"{short_time(costs[name])} from {plain(name)}" for name in ends])

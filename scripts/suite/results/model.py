@@ -15,7 +15,8 @@ from typing import Any
 
 from suite.base.text import drawable, one_line
 
-MAY_BE_ZERO = ("depth",)  # of a name's whole numbers: there are no blocks of 0 bytes, and no benchmarks of 0 threads
+# Of a name's whole numbers: there are no blocks of 0 bytes, and no benchmarks of 0 threads.
+MAY_BE_ZERO = {("indirection", "depth")}
 NS_PER_UNIT = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 # The size of every figure, a time in ns or a counter, if it is not 0. All that is measured lies between them, and so no
 # ratio, square or sum of figures leaves what a float can hold.
@@ -64,7 +65,7 @@ class BenchmarkName:
         """The parameter as a whole number; None if the name lacks it, or if it is a word or a 0 that cannot be."""
         value = self.parameters.get(key, "")
         number = int(value) if value.isascii() and value.isdigit() and len(value) < 19 else None
-        return number or (0 if number == 0 and key in MAY_BE_ZERO else None)
+        return number or (0 if number == 0 and (self.family, key) in MAY_BE_ZERO else None)
 
     def __str__(self) -> str:
         return self.text

@@ -590,3 +590,29 @@ def test_plot_refuses_bad_input_in_one_line(
         status = int(str(exit_of_the_parser.code))
     lines = capsys.readouterr().err.splitlines()
     assert status == 2 and message in lines[-1] and len(lines) == 1
+
+
+@pytest.mark.hostile("result file")
+@pytest.mark.parametrize(
+    ("name", "benchmark"),
+    [
+        ("zeroed", "zeroed/other/bytes:4096/way:calloc/touch:all"),  # its title is of other ways
+        ("zeroed", "zeroed/glibc/bytes:4096/way:other/touch:none"),
+        ("recursion", "recursion/shape:chain/frame:64/by:calls/depth:0"),
+        ("scoped", "scoped/glibc/bytes:0/touch:first"),
+    ],
+)
+def test_without_a_figure_for_its_title_a_chart_is_not_drawn(tmp_path: Path, name: str, benchmark: str) -> None:
+    row = synthetic.row(benchmark, 1.0, {})
+    write_json(tmp_path / "run.json", {"context": {"suite_version": "1"}, "benchmarks": [row]})
+    assert charts.draw(read_run(tmp_path / "run.json"), name) is None
+
+
+@pytest.mark.hostile("size")
+def test_a_crowd_of_strategies_is_drawn_as_far_as_it_has_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [synthetic.row(f"scoped/s{number}/bytes:64/touch:first", 1.0, {}) for number in range(20)]
+    write_json(tmp_path / "run.json", {"context": {"suite_version": "1"}, "benchmarks": rows})
+    for most in (20, 5):
+        monkeypatch.setattr(charts, "MOST_STRATEGIES", most)
+        drawing = charts.draw(read_run(tmp_path / "run.json"), "cost_64b")
+        assert drawing is not None and len({spot.y for spot in drawing.spots}) == most

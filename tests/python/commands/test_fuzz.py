@@ -19,6 +19,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -32,6 +33,7 @@ from hypothesis import strategies as st
 from suite.base.errors import BadInput
 from suite.commands import claims, compare, evaluate, export, history, plot, report, run
 from suite.history import database
+from suite.results.model import LEAST_FIGURE, MOST_FIGURE
 from suite.results.read import MOST_BYTES, read_run
 from suite.runner import scheduler
 from suite.runner.program import Program, ask
@@ -49,6 +51,9 @@ HOSTILE: tuple[Any, ...] = (
     "<script>alert(1)</script>", "\x1b[2J", "|a|`b`|", "'; DROP TABLE run;--", "a" * 10_000, "\u202eabc", "\ud800", "\x00",
     "a\nb", "[bold]x[/bold][/x]", "$\\frac{", "%s{0}", "9" * 400, "2026-13-45T99:99", [[1] * 5], {"a": {"b": 1}},
 )  # fmt: skip
+DEGENERATE = ("bytes:0", "bytes:-1", "bytes:1e9", "bytes:", f"bytes:{2**64}", "bytes:999999999999999999", "threads:0",
+              "threads:999999999999999999", "bytes:8/bytes:16")  # fmt: skip
+EXTREME = (0, -1.0, 5e-324, LEAST_FIGURE, 1.0, MOST_FIGURE, 1.7e308, 10**400, math.nan, math.inf)
 Main = Callable[[list[str]], int]
 
 
@@ -89,9 +94,17 @@ def damage(document: Any, at: tuple[Any, ...], kind: str, value: Any) -> None:
 def damaged_runs(draw: st.DrawFn) -> Any:
     document = json.loads(sound())
     if draw(st.booleans()):  # a whole benchmark, or family, under a hostile name
-        old, new = draw(st.sampled_from(["scoped", "private", "glibc", "64"])), str(draw(st.sampled_from(HOSTILE)))
+        old = draw(st.sampled_from(["scoped", "private", "glibc", "64", "threads:1", "bytes:64"]))
+        new = str(draw(st.sampled_from((*HOSTILE, *DEGENERATE))))
         for row in document["benchmarks"]:
             row["run_name"] = row["name"] = row["run_name"].replace(old, new)
+    if draw(st.booleans()):  # a figure of a whole series, malloc or family
+        rows_of = draw(st.sampled_from([".*", "scoped/", "scoped/glibc/", "[a-z_]+/glibc/", "[a-z_]+/none/", "overhead/"]))
+        key = draw(st.sampled_from(["real_time", "cpu_time", "ns_per_addition", "ns_per_eight_additions", "page_faults"]))
+        figures = draw(st.lists(st.sampled_from(EXTREME), min_size=1, max_size=3))
+        for row in document["benchmarks"]:
+            if re.match(rows_of, row["run_name"]):
+                row[key] = figures[row.get("repetition_index", 0) % len(figures)]
     for at, way, value in draw(st.lists(st.tuples(st.sampled_from(all_places()), st.sampled_from(["set", "set", "drop", "rename"]),
                                                   st.sampled_from(HOSTILE)), max_size=4)):  # fmt: skip
         with contextlib.suppress(KeyError, IndexError, TypeError):  # an earlier damage took the place away
@@ -102,7 +115,8 @@ def damaged_runs(draw: st.DrawFn) -> Any:
 def answered(main: Main, words: list[str], codes: frozenset[int] = frozenset({0, 2})) -> str:
     """Checks that the command ends with a documented code, and prints one line if it refuses; returns its output."""
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)  # as numpy's of a number that left its range
         try:
             code = main(words)
         except SystemExit as end:
@@ -134,9 +148,10 @@ def assert_nothing_escaped(folder: Path) -> None:
     assert not Path("/etc/escaped").exists()
 
 
+@pytest.mark.hostile("result file")
 @FUZZED
 @given(document=damaged_runs(), form=st.sampled_from(["text", "markdown", "json", "junit"]),
-       to=st.sampled_from(["github-action-benchmark", "bencher", "otava", "otava-config"]))  # fmt: skip
+       to=st.sampled_from(["google-benchmark", "github-action-benchmark", "bencher", "otava", "otava-config"]))  # fmt: skip
 def test_a_damaged_run_is_read_or_refused_by_every_command(folder: Path, document: Any, form: str, to: str) -> None:
     Path("run.json").write_text(json.dumps(document))
     answered(claims.main, ["run.json"])
@@ -148,14 +163,20 @@ def test_a_damaged_run_is_read_or_refused_by_every_command(folder: Path, documen
     answered(history.main, ["--file", "kept.sqlite", "list"])
     answered(history.main, ["--file", "kept.sqlite", "export"])
     answered(history.main, ["--file", "kept.sqlite", "check", "--allow-short"], any_verdict)
+    answered(history.main, ["--file", "kept.sqlite", "trend", "."])
+    answered(history.main, ["--file", "kept.sqlite", "page", "--out", "site"])
     assert_nothing_escaped(folder)
 
 
+@pytest.mark.hostile("result file")
 @settings(FUZZED, max_examples=max(6, EXAMPLES // 10))
 @given(document=damaged_runs(), name=st.sampled_from(["scoped", "private", "latency", "cost_64b", "overhead"]))
 def test_a_damaged_run_is_drawn_or_refused(folder: Path, document: Any, name: str) -> None:
     Path("run.json").write_text(json.dumps(document))
     answered(plot.main, ["run.json", "--format", "svg", "--chart", name])
+    if name == "scoped":
+        answered(plot.main, ["sound.json", "run.json", "--format", "svg", "--chart", name])
+        answered(report.main, ["run.json", "--out", "page.html"])
     assert_nothing_escaped(folder)
     for chart_file in folder.glob("figures/*.svg"):
         assert "<script" not in chart_file.read_text()

@@ -190,11 +190,15 @@ def test_a_counter_with_an_endless_name_is_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "number"),
-    [("bytes:64", 64), ("bytes:0", None), ("threads:00", None), ("depth:0", 0), ("bytes:-1", None), ("bytes:1e9", None),
+    [("bytes:64", 64), ("bytes:0", None), ("threads:00", None), ("bytes:-1", None), ("bytes:1e9", None),
      ("bytes:", None), ("bytes:1.5", None), ("bytes:١", None), (f"bytes:{2**64}", None), ("bytes:8/bytes:16", 16), ("bytes", None)],
 )  # fmt: skip
 def test_a_number_in_a_name_is_whole_and_can_be(name: str, number: int | None) -> None:
     assert BenchmarkName.parse(f"scoped/none/{name}").number(name.partition(":")[0]) == number
+
+
+def test_a_depth_of_0_is_a_number_only_where_nothing_lies_between() -> None:
+    assert [BenchmarkName.parse(f"{family}/depth:0").number("depth") for family in ("indirection", "recursion")] == [0, None]
 
 
 def test_selection_is_by_family_strategy_and_parameters(tmp_path: Path) -> None:

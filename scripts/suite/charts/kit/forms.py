@@ -107,6 +107,8 @@ def dots(
 
     `valued`: each figure is written beside its point.
     """
+    if not rows:
+        raise phrases.NoFigures
     all_axes = page.panels(*(panel.title for panel in panels), height=len(rows) * _row_height(panels, valued))
     for axes, panel in zip(all_axes, panels):
         own = panel.rows or rows
