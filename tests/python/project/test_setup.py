@@ -426,6 +426,26 @@ def test_a_closed_stream_does_not_keep_setup_from_its_work(machine: Machine, str
 
 
 @pytest.mark.hostile("set-up")
+@pytest.mark.nightly
+def test_a_project_whose_path_ends_in_a_new_line_installs_nothing(machine: Machine) -> None:
+    """The shell drops the new line, and nothing of the project would be found."""
+    project = machine.folder / "ends\n"
+    shutil.copytree(machine.project, project)
+    done = subprocess.run([project / "scripts/setup"], env=machine.environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, machine.log) == (2, []) and "does its path end in a new line?" in done.stderr
+
+
+@pytest.mark.hostile("set-up")
+@pytest.mark.nightly
+def test_a_cmake_that_fails_in_the_current_folder_is_there(machine: Machine) -> None:
+    write_command(machine.folder / "bin/cmake", 'case $PWD in */elsewhere) exit 1 ;; *) echo cmake version 3.22.1 ;; esac')
+    (machine.folder / "elsewhere").mkdir()
+    done = subprocess.run([machine.project / "scripts/setup"], env=machine.environment, capture_output=True, text=True,
+                          cwd=machine.folder / "elsewhere", timeout=60)
+    assert (done.returncode, done.stderr, machine.log) == (0, "", [])
+
+
+@pytest.mark.hostile("set-up")
 def test_a_sudo_that_asks_for_a_password_where_nobody_can_type_it(machine: Machine) -> None:
     machine.lacks("bin/cmake")
     done = machine.setup(FAKE_UID="1000", ASKS_FOR_PASSWORD="1")
