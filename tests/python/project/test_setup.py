@@ -317,7 +317,7 @@ SILENT = {
     "bin/ldconfig": "malloc mimalloc, malloc jemalloc, malloc tcmalloc_minimal, malloc tbbmalloc",
     "root/usr/bin/python3": "python 3.10, " + ", ".join(f"module {module}" for module in MODULES),
 }
-FIRST = ("bin/c++", "root/usr/bin/python3")
+FIRST = ("bin/ninja", "root/usr/bin/python3")
 TOOLS_TO_SILENCE = [pytest.param(tool, marks=[] if tool in FIRST else pytest.mark.nightly) for tool in SILENT]
 
 
