@@ -132,8 +132,8 @@ def hostile_git(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     [
         ("exit 127", "git is not installed"),
         ("exit 124", "git did not answer"),  # as timeout ends when it has killed git
-        ("echo repository corrupt >&2; exit 128", "git cannot read the repository"),
-        ("exit 0", "git cannot describe it"),
+        pytest.param("echo corrupt >&2; exit 128", "git cannot read the repository", marks=pytest.mark.nightly),
+        pytest.param("exit 0", "git cannot describe it", marks=pytest.mark.nightly),
     ],
 )
 def test_an_unknown_revision_has_its_reason(project: Path, hostile_git: Path, script: str, reason: str) -> None:
@@ -158,9 +158,10 @@ def test_a_folder_of_another_user_is_named_with_the_line_that_mends_it(
 
 
 @pytest.mark.hostile("set-up")
-@pytest.mark.parametrize(
-    "name", ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"]
-)
+@pytest.mark.parametrize("name", [
+    "GIT_DIR", *(pytest.param(name, marks=pytest.mark.nightly)
+                 for name in ("GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"))
+])  # fmt: skip
 def test_within_a_hook_of_another_repository_the_revision_is_its_own(
     project: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
