@@ -204,7 +204,7 @@ class Numbers:
     @staticmethod
     def unpacked(layout: Layout, packed: bytes) -> Numbers:
         raw = np.frombuffer(_exactly(4 * layout.cells, packed), dtype=np.uint8).reshape(4, -1).T
-        together = np.ascontiguousarray(raw).view("<f4").ravel().astype(np.float64)
+        together = _as_float64(np.ascontiguousarray(raw).view("<f4").ravel())
         arrays, start = {}, 0
         for key, indices in layout.columns.items():
             end = start + len(indices) * len(layout.processes)
@@ -224,7 +224,8 @@ class Numbers:
         for metric, (index, counter) in zip(self.layout.metrics(), self.layout.series):
             name, values = metric.named(self.layout.names[index]), rows[counter or "ns"][index]
             is_cycles = in_cycles and metric.is_time
-            measured[name] = values / rows["ns_per_addition"][index] if is_cycles else np.maximum(values, metric.least)
+            with np.errstate(all="ignore"):  # of figures that nothing can have measured: they are absent
+                measured[name] = values / rows["ns_per_addition"][index] if is_cycles else np.maximum(values, metric.least)
         return measured
 
 
@@ -236,6 +237,11 @@ def _ascending(numbers: Sequence[object], end: int) -> bool:
             return False
         before = number
     return True
+
+
+def _as_float64(numbers: NDArray[np.float32]) -> Floats:
+    with np.errstate(invalid="ignore"):  # any bits may stand in a file, also those of a signalling NaN
+        return numbers.astype(np.float64)
 
 
 def numbers_of(run: Run, declared: DeclaredMetrics) -> Numbers:
@@ -631,7 +637,7 @@ class _Columns:
 
 def _medians(columns: _Columns, packed: bytes) -> Floats:
     """Those of a run that are in the table. A median is positive and finite, or absent."""
-    medians = np.frombuffer(_exactly(4 * columns.series, packed), dtype="<f4")[columns.own].astype(np.float64)
+    medians = _as_float64(np.frombuffer(_exactly(4 * columns.series, packed), dtype="<f4")[columns.own])
     return np.where(np.isfinite(medians) & (medians > 0), medians, np.nan)
 
 
