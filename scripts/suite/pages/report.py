@@ -240,8 +240,12 @@ class ReportedRun:
         return {key: str(header.get(key, "")) if isinstance(header, dict) else "" for key in HEADER}
 
     def chapter(self, family: str) -> str:
-        measured_in = (unit.chapter for unit in self.run.units if unit.family == family)
-        return self.header(family)["chapter"] or next(measured_in, OTHER_CHAPTER)
+        return self.header(family)["chapter"] or self._measured_in.get(family, OTHER_CHAPTER)
+
+    @cached_property
+    def _measured_in(self) -> Mapping[str, str]:
+        """The chapter in which each family was measured first."""
+        return {unit.family: unit.chapter for unit in reversed(self.run.units)}
 
 
 # ---- charts
@@ -386,7 +390,7 @@ def _chapters(sides: Sequence[ReportedRun], drawn: DrawnCharts) -> list[ReportCh
     by_chapter: dict[str, list[ReportFamily]] = {}
     names = dict.fromkeys(name for side in sides for name in side.run.families())
     for number, name in enumerate(names):
-        first = next(side for side in sides if name in side.run.families())
+        first = next(side for side in sides if side.run.series(name))
         header = first.header(name)
         benchmarks = len({benchmark.name.text for side in sides for benchmark in side.run.series(name)})
         family = ReportFamily(_id("family", name, number), name, header, drawn.by_family.get(name, []), benchmarks)

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from suite.base.text import drawable, one_line
+from suite.results.parts import DisturbedParts
 
 # Of a name's whole numbers: there are no blocks of 0 bytes, and no benchmarks of 0 threads.
 MAY_BE_ZERO = {("indirection", "depth")}
@@ -246,14 +249,26 @@ class Run:
     ) -> tuple[Benchmark, ...]:
         """The measured benchmarks that fit: `series("scoped", bytes=64)`. What is not given may be anything."""
         wanted = {key: str(value) for key, value in parameters.items()}
+        benchmarks = self._measured if family is None else self._by_family.get(family, ())
+        if strategy is None and not wanted:
+            return benchmarks
         return tuple(
             benchmark
-            for benchmark in self.by_name.values()
-            if benchmark.samples
-            and family in (None, benchmark.name.family)
-            and strategy in (None, benchmark.name.strategy)
-            and wanted.items() <= dict(benchmark.name.parameters).items()
+            for benchmark in benchmarks
+            if strategy in (None, benchmark.name.strategy) and wanted.items() <= benchmark.name.parameters.items()
         )
+
+    @cached_property
+    def _measured(self) -> tuple[Benchmark, ...]:
+        return tuple(benchmark for benchmark in self.by_name.values() if benchmark.samples)
+
+    @cached_property
+    def _by_family(self) -> Mapping[str, tuple[Benchmark, ...]]:
+        """Without it, a look at each of many families would cost their number squared."""
+        by_family: defaultdict[str, list[Benchmark]] = defaultdict(list)
+        for benchmark in self._measured:
+            by_family[benchmark.name.family].append(benchmark)
+        return {family: tuple(benchmarks) for family, benchmarks in by_family.items()}
 
     def get(self, name: str) -> Benchmark | None:
         """The benchmark of this exact name, if it was measured."""
@@ -261,14 +276,18 @@ class Run:
         return benchmark if benchmark is not None and benchmark.samples else None
 
     def families(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(benchmark.name.family for benchmark in self.series()))
+        return tuple(self._by_family)
 
     def strategies(self, family: str | None = None) -> tuple[str, ...]:
         strategies = (benchmark.name.strategy for benchmark in self.series(family))
         return tuple(dict.fromkeys(strategy for strategy in strategies if strategy is not None))
 
-    def mallocs(self) -> dict[str, str]:
+    def mallocs(self) -> Mapping[str, str]:
         """Each malloc library of the run that could be measured, and its version and file."""
+        return self._mallocs
+
+    @cached_property
+    def _mallocs(self) -> Mapping[str, str]:
         return {name: text for name, text in self._malloc_lines() if not text.startswith("not available")}
 
     @property
@@ -283,12 +302,12 @@ class Run:
         declared = self.account.about.get("strategies")
         return {name: str(idea) for name, idea in declared.items()} if isinstance(declared, dict) else {}
 
-    @property
+    @cached_property
     def malloc_order(self) -> tuple[str, ...]:
         """All malloc libraries, available or not: those of the program's list in its order, then others by name."""
-        names = [name for name, _ in self._malloc_lines()]
+        names = {name for name, _ in self._malloc_lines()}
         listed = [name for name in self.ideas if name in names]
-        return (*listed, *sorted(set(names) - set(listed)))
+        return (*listed, *sorted(names.difference(listed)))
 
     def malloc_changes(self, name: str) -> str:
         """What else a malloc library changes in the process that loads it; empty where nothing is known."""
@@ -312,22 +331,23 @@ class Run:
     def disturbed_processes(self, benchmark: Benchmark) -> tuple[int, ...]:
         """The processes that were disturbed while they measured this benchmark."""
         measured = {sample.process for sample in benchmark.samples}
-        return tuple(
-            sorted(
-                unit.process
-                for unit in self.units
-                if unit.disturbed
-                and unit.family == benchmark.name.family
-                and unit.process in measured
-                and (not PLAIN_PART.fullmatch(unit.part) or selects(unit.part, benchmark.name.text))
-            )
-        )
+        parts = self._disturbed_parts.get(benchmark.name.family)
+        return tuple(sorted(parts.processes(benchmark.name.text, measured))) if parts else ()
+
+    @cached_property
+    def _disturbed_parts(self) -> Mapping[str, DisturbedParts]:
+        """By family."""
+        units: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
+        for unit in self.units:
+            if unit.disturbed:
+                units[unit.family].append((unit.part, unit.process))
+        return {family: DisturbedParts.among(len(self.series(family)), own) for family, own in units.items()}
 
 
 def selects(part: str, name: str) -> bool:
     """Whether the expression of a part selects a benchmark; unreadable expressions are taken to select it.
 
-    Not for an expression that came with a file, unless it is a PLAIN_PART.
+    Not for an expression that came with a file: suite.results.parts is for those.
     """
     try:
         return re.search(part, name) is not None

@@ -12,6 +12,7 @@ from suite.base.text import LONGEST_LABEL, bytes_text, drawable
 from suite.results.model import MADE_BY_THIS_SUITE, Run, cache_levels, cpu_model, labelled, own_label
 
 MOST_RUNS = 6  # side by side: more lines or columns than that nobody can read
+_MOST_FACTS = 100  # that differ between the runs; a name comes from these
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,9 @@ def _told_apart(runs: Sequence[Run]) -> _Naming:
     measured = [_measured_facts(run) for run in runs]
     dated = [_date_facts(run) for run in runs]
     for facts_of_runs, together in ((measured, 1), (measured, 2), (dated, 1)):
-        shared = [name for name in facts_of_runs[0] if all(facts[name].text for facts in facts_of_runs if name in facts)]
-        shared = [name for name in shared if all(name in facts for facts in facts_of_runs)]
+        shared = [name for name in facts_of_runs[0] if all(name in facts and facts[name].text for facts in facts_of_runs)]
+        # A fact that is equal in all runs tells none apart. Each pair of many facts would be millions.
+        shared = [name for name in shared if len({facts[name].text for facts in facts_of_runs}) > 1][:_MOST_FACTS]
         candidates = []
         for chosen in itertools.combinations(shared, together):
             texts = [_cut(" ".join(facts[name].text for name in chosen)) for facts in facts_of_runs]

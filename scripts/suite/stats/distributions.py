@@ -13,11 +13,14 @@ from statistics import NormalDist
 _BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730)  # B2, B4, and so on
 _LARGE = 10.0  # from here on, the series with these numbers leave out less than 1e-12 of their sums
 _CONVERGED = 1e-15
+MOST_COUNTED = 1000  # tosses whose outcomes are counted; the chances of more come from the beta distribution
 
 
 @lru_cache(maxsize=1 << 12)
 def binomial_tail(n: int, k: int) -> float:
-    """The chance of k or more heads in n tosses of a fair coin: exact."""
+    """The chance of k or more heads in n tosses of a fair coin: exact for up to MOST_COUNTED tosses, else DLMF 8.17.5."""
+    if n > MOST_COUNTED and 0 < k <= n:
+        return _beta_share(0.5, 0.5, k, n - k + 1)
     outcomes: int = 2**n
     return sum(math.comb(n, heads) for heads in range(k, n + 1)) / outcomes
 

@@ -5,14 +5,17 @@ The unit is the process: repetitions inside one process share its memory layout 
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from suite.stats.arrays import Floats, np
+from suite.stats.distributions import MOST_COUNTED, binomial_tail
+from suite.stats.pairwise import kth_own_sum, kth_sum
 from suite.stats.rank_sum import fit_64_bits, rank_sum_counts
 
 if TYPE_CHECKING:
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 LEAST_SHARE = 0.01  # of a figure
 TENTH_OF_A_CYCLE = 0.02  # nanoseconds, of the fastest processors
 CONFIDENCE = 0.95
+MOST_RANKED = 200  # pairs whose signs' assignments are counted; with more, the normal distribution is near
+_MOST_SUMS = 1 << 18  # that are formed; of more, only the wanted sum is found
 
 # Bimodal results, on as few as five processes: with these numbers, a series from one normal distribution is called
 # bimodal in under 2 % of all series of five processes and under 0.1 % of ten (tests/python/stats/test_estimates.py draws
@@ -87,13 +92,17 @@ def robust_deviation(values: Sequence[float]) -> float:
     return 1.4826 * median(abs(value - middle) for value in values)
 
 
+@cache
 def median_interval(n: int, confidence: float = CONFIDENCE) -> tuple[int, int, float]:
     """The order statistics (from 0) that bound the median of `n` values, and the exact chance that they do.
 
     The narrowest symmetric pair that reaches `confidence`, else smallest and largest (five values: 93.75 %; one: 0).
     David and Nagaraja, Order Statistics, 3rd edition, section 7.1: values under the median are binomial(n, 1/2).
     """
-    cut = _deepest_cut([math.comb(n, k) for k in range(n + 1)], confidence, limit=(n - 1) // 2)
+    if n > MOST_COUNTED:
+        cut = _binomial_cut(n, confidence)
+    else:
+        cut = _deepest_cut([math.comb(n, k) for k in range(n + 1)], confidence, limit=(n - 1) // 2)
     return cut.depth, n - 1 - cut.depth, cut.coverage
 
 
@@ -116,7 +125,7 @@ def estimate_ratio(above: Sequence[float], below: Sequence[float], confidence: f
         raise ValueError("a ratio needs values on both sides, and all of them positive")
     cut = _rank_sum_cut(len(above), len(below), confidence)
     middle = median(above) / median(below)
-    low, high = (math.exp(end) for end in _ends(np.subtract.outer(np.log(above), np.log(below)), cut))
+    low, high = (math.exp(end) for end in _ends(np.log(above), np.log(below), cut))
     return Estimate(middle, min(low, middle), max(middle, high), cut.coverage, min(len(above), len(below)))
 
 
@@ -124,7 +133,7 @@ def estimate_difference(above: Sequence[float], below: Sequence[float], confiden
     """The difference of the two medians, and the interval of the rank-sum test, widened to it: as for a ratio."""
     cut = _rank_sum_cut(len(above), len(below), confidence)
     middle = median(above) - median(below)
-    low, high = _ends(np.subtract.outer(above, below), cut)
+    low, high = _ends(np.asarray(above, dtype=float), np.asarray(below, dtype=float), cut)
     ends = min(low, middle), max(middle, high)
     return Difference(middle, *ends, cut.coverage, min(len(above), len(below)), base=min(median(above), median(below)))
 
@@ -136,15 +145,23 @@ def estimate_shift(differences: Sequence[float], confidence: float = CONFIDENCE)
     Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, 3rd edition, sections 3.2 and 3.3.
     """
     values = np.asarray(differences, dtype=float)
-    first, second = _triangle(len(values))
-    averages = np.sort((values[first] + values[second]) / 2)  # Walsh's
+    number = len(values) * (len(values) + 1) // 2
     cut = _signed_rank_cut(len(values), confidence)
-    low, high = float(averages[cut.depth]), float(averages[-1 - cut.depth])
-    middle = float(averages[(averages.size - 1) // 2] + averages[averages.size // 2]) / 2
-    return Estimate(middle, low, high, cut.coverage, len(values))
+    places = cut.depth, number - 1 - cut.depth, (number - 1) // 2, number // 2
+    low, high, *middle = _walsh_averages(values, places)
+    return Estimate((middle[0] + middle[1]) / 2, low, high, cut.coverage, len(values))
 
 
-@cache
+def _walsh_averages(values: Floats, places: Sequence[int]) -> list[float]:
+    """The averages of two of the values, or of a value with itself, at these places of their order."""
+    if len(values) ** 2 > 2 * _MOST_SUMS:
+        return [kth_own_sum(values / 2, place) for place in places]
+    first, second = _triangle(len(values))
+    averages = np.sort((values[first] + values[second]) / 2)
+    return [float(averages[place]) for place in places]
+
+
+@lru_cache(maxsize=8)  # large
 def signed_rank_counts(n: int) -> tuple[int, ...]:
     """How many of the 2^n assignments of signs to n values give each sum of the positive values' ranks: exact, no ties.
 
@@ -156,7 +173,7 @@ def signed_rank_counts(n: int) -> tuple[int, ...]:
     return tuple(counts)
 
 
-@cache
+@lru_cache(maxsize=8)
 def _triangle(n: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The indices of all pairs of n values, including the pairs of a value with itself."""
     first, second = np.triu_indices(n)
@@ -191,14 +208,27 @@ def _rank_sum_cut(m: int, n: int, confidence: float) -> _Cut:
     return _Cut(math.floor(m * n / 2 - NormalDist().inv_cdf((1 + confidence) / 2) * spread), confidence)
 
 
-def _ends(values: Floats, cut: _Cut) -> tuple[float, float]:
-    """The lowest and the highest value that the cut leaves."""
-    ordered = np.partition(values.ravel(), (cut.depth, values.size - 1 - cut.depth))
+def _ends(above: Floats, below: Floats, cut: _Cut) -> tuple[float, float]:
+    """The lowest and the highest difference that the cut leaves."""
+    number = len(above) * len(below)
+    if number > _MOST_SUMS:
+        return kth_sum(above, -below, cut.depth), kth_sum(above, -below, number - 1 - cut.depth)
+    ordered = np.partition(np.subtract.outer(above, below).ravel(), (cut.depth, number - 1 - cut.depth))
     return float(ordered[cut.depth]), float(ordered[-1 - cut.depth])
+
+
+def _binomial_cut(n: int, confidence: float) -> _Cut:
+    """`_deepest_cut` of the outcomes of many tosses, from the chances of their sums."""
+    depths = range((n - 1) // 2)
+    depth = bisect.bisect_left(depths, True, key=lambda k: 1 - 2 * binomial_tail(n, n - k - 1) < confidence)
+    return _Cut(depth, 1 - 2 * binomial_tail(n, n - depth))
 
 
 @cache
 def _signed_rank_cut(n: int, confidence: float) -> _Cut:
+    if n > MOST_RANKED:
+        spread = math.sqrt(n * (n + 1) * (2 * n + 1) / 24)  # the large-sample approximation of the same sections
+        return _Cut(math.floor(n * (n + 1) / 4 - NormalDist().inv_cdf((1 + confidence) / 2) * spread), confidence)
     return _deepest_cut(signed_rank_counts(n), confidence, limit=(n * (n + 1) // 2 - 1) // 2)
 
 

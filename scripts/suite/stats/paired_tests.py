@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 from suite.stats.arrays import Floats, np
 from suite.stats.distributions import binomial_tail, student_point, student_tail
-from suite.stats.estimates import signed_rank_counts
+from suite.stats.estimates import MOST_RANKED, signed_rank_counts
 
 
 def paired_p_values(differences: Floats) -> tuple[float, float]:
@@ -33,12 +33,22 @@ def signed_rank(differences: Floats) -> tuple[float, float]:
     """One-sided p-values of Wilcoxon's signed-rank test that the differences lie above zero and that they lie below.
 
     Zeros are left out. Ties get their mean rank, and a sum that is not a whole number is rounded to the less extreme
-    whole number. Without ties the p-values are exact.
+    whole number. Without ties the p-values of up to MOST_RANKED values are exact.
     """
     values = differences[differences != 0.0]
-    tails = _signed_rank_tails(len(values))
-    up = float(np.sum(_ranks(np.abs(values))[values > 0.0]))
-    return tails[math.floor(up)], tails[math.floor(len(tails) - 1 - up)]
+    n = len(values)
+    up, down = (float(np.sum(_ranks(np.abs(values))[side])) for side in (values > 0.0, values < 0.0))
+    if n > MOST_RANKED:
+        return _normal_tail(up, n), _normal_tail(down, n)
+    tails = _signed_rank_tails(n)
+    return tails[math.floor(up)], tails[math.floor(down)]
+
+
+def _normal_tail(rank_sum: float, n: int) -> float:
+    """The chance of this sum of ranks or a greater sum of many values, whose assignments are too many to count: the normal
+    distribution is then near the truth, and gives a larger p far out, where it is not."""
+    spread = math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
+    return math.erfc((rank_sum - 0.5 - n * (n + 1) / 4) / spread / math.sqrt(2)) / 2
 
 
 def _ranks(values: Floats) -> Floats:
@@ -53,7 +63,7 @@ def _ranks(values: Floats) -> Floats:
     return ranks
 
 
-@cache
+@lru_cache(maxsize=128)
 def _signed_rank_tails(n: int) -> tuple[float, ...]:
     """For each sum of ranks, the chance of that sum or a greater sum."""
     counts = signed_rank_counts(n)
