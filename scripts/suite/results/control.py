@@ -7,7 +7,8 @@ whose family calls it differently says so. Titles, claims and the terminal all c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -27,11 +28,28 @@ def control_of(run: Run, benchmark: Benchmark, called: str = CONTROL) -> Benchma
     name = benchmark.name
     if _is_control(benchmark, called):
         return None
-    numbers = {key: value for key, value in name.parameters.items() if name.number(key) is not None}
-    controls = [other for other in run.series(name.family, None, **numbers) if _is_control(other, called)]
+    numbers = {(key, value) for key, value in name.parameters.items() if name.number(key) is not None}
+    by_parameter = _controls(run, name.family, called)
+    likely = min((by_parameter.get(number, []) for number in numbers), key=len, default=by_parameter.get(None, []))
+    controls = [other for other in likely if numbers <= other.name.parameters.items()]
     if not controls:
         return None
     return max(controls, key=lambda other: len(other.name.parameters.items() & name.parameters.items()))
+
+
+def _controls(run: Run, family: str, called: str) -> Mapping[tuple[str, str] | None, Sequence[Benchmark]]:
+    """The controls of the family with each parameter, and with None, all: a search for the control of each benchmark among
+    all benchmarks would cost their number squared."""
+    key = (_controls, family, called)
+    if key not in run.remembered:
+        by_parameter: defaultdict[tuple[str, str] | None, list[Benchmark]] = defaultdict(list)
+        for benchmark in run.series(family):
+            if _is_control(benchmark, called):
+                for parameter in (None, *benchmark.name.parameters.items()):
+                    by_parameter[parameter].append(benchmark)
+        run.remembered[key] = by_parameter
+    found: Mapping[tuple[str, str] | None, Sequence[Benchmark]] = run.remembered[key]
+    return found
 
 
 def _is_control(benchmark: Benchmark, called: str) -> bool:

@@ -244,6 +244,11 @@ class Run:
         planned = self.account.processes_planned if self.account.looks else math.inf
         return tuple(benchmark for benchmark in self.series() if benchmark.processes_begun > planned)
 
+    @cached_property
+    def remembered(self) -> dict[Any, Any]:
+        """What others have worked out from the run, which never changes."""
+        return {}
+
     def series(
         self, family: str | None = None, strategy: str | None = None, **parameters: object
     ) -> tuple[Benchmark, ...]:

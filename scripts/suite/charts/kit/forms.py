@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import matplotlib
@@ -29,6 +29,8 @@ _LEADER = 26.0  # points from a line's end to its label
 _LEAST_DECADES = 1.0  # a shorter axis would make small differences look large
 _BESIDE_PANELS, _ABOVE_AND_BELOW = 252.0, 308.0  # points of the page outside of the panels, about
 _TICKS_WIDTH = 80.0  # of the labels beside an axis for costs
+# What can be told apart at all, and more: a chart of 20,000 rows takes minutes, and is black.
+MOST_ROWS, MOST_LINES, MOST_POINTS = 100, 50, 200
 _ROUND: Mapping[int, Sequence[tuple[int, ...]]] = {  # steps within a power of the base, as many as fit
     10: ((1, 2, 5), (1, 3), (1,)),
     1024: ((1, 4, 16, 64, 256), (1, 32), (1,)),
@@ -109,6 +111,8 @@ def dots(
     """
     if not rows:
         raise phrases.NoFigures
+    panels = tuple(replace(panel, rows=page.first(panel.rows, MOST_ROWS, "rows")) for panel in panels)
+    rows = page.first(rows, MOST_ROWS, "rows")
     all_axes = page.panels(*(panel.title for panel in panels), height=len(rows) * _row_height(panels, valued))
     for axes, panel in zip(all_axes, panels):
         own = panel.rows or rows
@@ -277,6 +281,7 @@ def lines(
     `evenly`: the quantity grows by equal steps, on a linear axis.
     `abreast`: lines with the same values are drawn beside each other, a little off their height, within the axis's ends.
     """
+    panels = tuple(_thinned_panel(page, panel) for panel in panels)
     all_axes = page.panels(*(panel.title for panel in panels), height=_NARROW_LINES)
     shared = not page.look.sheet.is_narrow and all(panel.axis == panels[0].axis for panel in panels)  # labels of the axis
     ticks_width = _TICKS_WIDTH / (len(panels) if shared else 1)
@@ -297,6 +302,19 @@ def lines(
     else:
         _label_ends(page, all_axes[-1], panels[-1], evenly)
     return all_axes
+
+
+def _thinned_panel(page: Page, panel: LinesPanel) -> LinesPanel:
+    """The panel's first lines, where they are too many; of too many points, some, and the first and the last."""
+    series = page.first(panel.series, MOST_LINES, "lines")
+    places = sorted({place for line in series for place in line.values})
+    if len(places) > MOST_POINTS:
+        last = len(places) - 1
+        places = [places[last * step // (MOST_POINTS - 1)] for step in range(MOST_POINTS)]
+        page.leave_out(MOST_POINTS, last + 1, "points of the axis")
+        thinned = [replace(line, values={at: line.values[at] for at in places if at in line.values}) for line in series]
+        series = [line for line in thinned if line.values]
+    return replace(panel, series=series)
 
 
 def lanes(panel: LinesPanel) -> list[float]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -28,6 +28,7 @@ from suite.results.caches import reported_text
 from suite.results.model import Run, own_label
 from suite.stats.estimates import Estimate
 
+Item = TypeVar("Item")
 STYLE = Path(__file__).with_name("suite.mplstyle")
 _GAP, _LINE, _KEY_LINE = 14.0, 1.22, 1.4  # points, heights of a letter
 _MOST_LINES = 4  # of a text
@@ -193,6 +194,7 @@ class Page:
         self.when_placed: list[Callable[[], None]] = []  # called once the panels are placed
         self.pointed_out: list[tuple[Any, float, float, str]] = []
         self.heights: Sequence[float] = ()  # in points, of the panels on a narrow page
+        self.shares_shown: dict[str, None] = {}  # where not everything is shown, how much is
 
     # ---- for the forms
 
@@ -251,6 +253,15 @@ class Page:
             panel.set_title(title)
         return axes
 
+    def first(self, items: Sequence[Item], most: int, noun: str) -> Sequence[Item]:
+        """At most so many; the subtitle says how many there are."""
+        if len(items) > most:
+            self.leave_out(most, len(items), noun)
+        return items[:most]
+
+    def leave_out(self, shown: int, number: int, noun: str) -> None:
+        self.shares_shown[f"; {shown:,} of {number:,} {noun} shown"] = None
+
     def _left_out(self) -> str:
         """The subtitle's note where some of the family's mallocs are left out."""
         mallocs = set(self.run.mallocs()) & set(self.run.strategies(self.family))
@@ -262,7 +273,7 @@ class Page:
 
         `method` describes the certainty where no estimates are drawn.
         """
-        subtitle += self._left_out()
+        subtitle += "".join(self.shares_shown) or self._left_out()
         top = self.look.sheet.height - self.look.sheet.margin * 0.8
         top = self._write(title, top, "figure.titlesize", self.look.text, weight="bold") - _GAP * 0.7
         top = self._write(subtitle, top, "font.size", self.look.quiet) - _GAP
