@@ -24,9 +24,6 @@ NS_PER_UNIT = {"ns": 1.0, "us": 1e3, "ms": 1e6, "s": 1e9}
 # The size of every figure, a time in ns or a counter, if it is not 0. All that is measured lies between them, and so no
 # ratio, square or sum of figures leaves what a float can hold.
 LEAST_FIGURE, MOST_FIGURE = 1e-12, 1e19
-# The expression of a part, as a file may say it: with nested repetitions a short one would be searched for years.
-# A part of the refinement lists its benchmarks: a choice between plain names is searched for as fast.
-PLAIN_PART = re.compile(r"[\w^$/:.-]*(\.\*[\w^$/:.-]*){0,2}|\^\(([\w/:|-]|\\[.+])*\)\$")
 MADE_BY_THIS_SUITE = "suite_version"  # the key in the context that tells this suite's files from other programs'
 LABEL = "label"  # the key in the context for the user's own name of the run
 CPU_MODEL = "cpu_model"  # and for the processor, as it names itself
