@@ -1,12 +1,14 @@
 #include "loaded_malloc.hpp"
 
 #include <dlfcn.h>
+#include <elf.h>
 #include <link.h>
 #include <malloc.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <climits>
 #include <cstdlib>
 #include <cstring>
@@ -214,6 +216,8 @@ malloc_load load_malloc(const std::string& file, std::string_view prefix) {
   link_map* map = nullptr;
   if (loaded.handle == nullptr || ::dlinfo(loaded.handle, RTLD_DI_LINKMAP, &map) != 0 || map == nullptr) {
     loaded.reason = last_error();
+    if (loaded.reason.find("static TLS") != std::string::npos)
+      loaded.reason += std::string("; set aside more in the environment: GLIBC_TUNABLES=") + static_tls_tunable + "=BYTES";
     return loaded;
   }
   loaded.file = real_path(map->l_name);
@@ -243,6 +247,32 @@ bool is_plain_name(std::string_view name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), plain);
 }
 
+namespace {
+
+bool may_begin_a_symbol(std::string_view text) {
+  const auto in_symbols = [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; };
+  return std::all_of(text.begin(), text.end(), in_symbols);
+}
+
+/// The file that a user means: ~ is that of the shell, which replaces it only at the start of a word.
+std::string without_tilde(std::string_view file) {
+  const char* const home = std::getenv("HOME");
+  return file.starts_with("~/") && home != nullptr ? home + std::string(file.substr(1)) : std::string(file);
+}
+
+bool exists(std::string_view file) { return ::access(without_tilde(file).c_str(), F_OK) == 0; }
+
+/// The path as it stays true when a library changes the folder; a name that only the system can find stays a name.
+std::string in_full(std::string_view file) {
+  const std::string meant = without_tilde(file);
+  if (meant.empty() || (meant.find('/') == std::string::npos && !exists(meant))) return meant;
+  std::error_code problem;
+  const std::filesystem::path whole = std::filesystem::absolute(meant, problem);
+  return problem ? meant : whole.string();
+}
+
+}  // namespace
+
 malloc_request parse_malloc_request(std::string_view text) {
   const auto refuse = [&](const std::string& why) {
     return std::invalid_argument("--allocator " + std::string(text) + ": " + why + " (expected NAME=FILE[,PREFIX])");
@@ -252,9 +282,14 @@ malloc_request parse_malloc_request(std::string_view text) {
   malloc_request request;
   request.name = text.substr(0, equals);
   const std::string_view rest = text.substr(equals + 1);
-  const auto comma = rest.rfind(',');
-  request.file = rest.substr(0, comma);
-  if (comma != std::string_view::npos) request.prefix = rest.substr(comma + 1);
+  // What can begin no symbol is no prefix, and a file whose name has a comma is that file.
+  if (const auto comma = rest.rfind(',');
+      comma != std::string_view::npos && may_begin_a_symbol(rest.substr(comma + 1)) && !exists(rest)) {
+    request.file = in_full(rest.substr(0, comma));
+    request.prefix = rest.substr(comma + 1);
+  } else {
+    request.file = in_full(rest);
+  }
   if (!is_plain_name(request.name))
     throw refuse("the name may have only a-z, 0-9, '_', '.' and '-'");
   if (request.file.empty()) throw refuse("it names no file");
@@ -301,11 +336,50 @@ const std::vector<malloc_library>& malloc_libraries() { return rows(); }
 // tcmalloc, which wants a cache line, is not loaded on 64-bit ARM.
 alignas(64) thread_local std::byte cache_line_of_each_thread[64];
 
+namespace {
+
+/// The thread-local storage that a library's file declares, in bytes; zero where it has none or cannot be read.
+std::size_t thread_local_bytes(const std::string& file) {
+  std::ifstream opened(file, std::ios::binary);
+  ElfW(Ehdr) header{};
+  if (!opened.read(reinterpret_cast<char*>(&header), sizeof header) || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return 0;
+  std::size_t bytes = 0;
+  for (unsigned index = 0; index < header.e_phnum; ++index) {
+    ElfW(Phdr) segment{};
+    opened.seekg(static_cast<std::streamoff>(header.e_phoff + index * sizeof segment));
+    if (!opened.read(reinterpret_cast<char*>(&segment), sizeof segment)) break;
+    if (segment.p_type == PT_TLS) bytes = std::max<std::size_t>(bytes, segment.p_memsz);
+  }
+  return bytes;
+}
+
+/// The static thread-local storage to set aside: no process loads more than one of the libraries, and what that needs itself.
+std::size_t static_tls_bytes(char** argv) {
+  constexpr std::size_t usual = 16 << 10, for_others = 4 << 10;  // jemalloc takes 3 KiB
+  constexpr std::size_t most = 1 << 20;  // every thread's stack holds it: a damaged file must not take all memory
+  const std::string_view option = "--allocator";
+  std::size_t largest = 0;
+  for (char** word = argv; *word != nullptr; ++word) {
+    const std::string_view text = *word;
+    const bool whole = text == option && word[1] != nullptr;
+    if (!whole && !text.starts_with(std::string(option) + '=')) continue;
+    try {
+      largest = std::max(largest, thread_local_bytes(parse_malloc_request(whole ? word[1] : text.substr(option.size() + 1)).file));
+    } catch (const std::invalid_argument&) {  // told where all options are read
+      continue;
+    }
+  }
+  return largest > most ? usual : std::max(usual, (largest + for_others + 63) / 64 * 64);
+}
+
+}  // namespace
+
 void reserve_static_tls(char** argv) {
   const char* const set = std::getenv("GLIBC_TUNABLES");
   const std::string tunables = set != nullptr ? set : "";
   if (tunables.find(static_tls_tunable) != std::string::npos) return;
-  const std::string wanted = (tunables.empty() ? "" : tunables + ":") + static_tls_tunable + "=16384";
+  const std::string wanted = (tunables.empty() ? "" : tunables + ":") + static_tls_tunable + "=" +
+                             std::to_string(static_tls_bytes(argv));
   if (::setenv("GLIBC_TUNABLES", wanted.c_str(), 1) == 0) ::execv("/proc/self/exe", argv);
 }
 

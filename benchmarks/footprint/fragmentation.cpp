@@ -81,7 +81,7 @@ const family fragmentation({
   const std::size_t live_bytes = registry.pick<std::size_t>({1 << 20}, {4 << 20}, {32 << 20}).front();
   for (const bool mixed : {false, true})
     for (const malloc_library& library : malloc_libraries())
-      if (library.available())
+      if (can_be_deployed(library))
         registry.add(
             library.name, {{"sizes", mixed ? "mixed" : "drifting"}}, [] { return std::make_shared<char>(); },
             [=, &library](benchmark::State& state, char&) {

@@ -73,7 +73,7 @@ const family overhead({
       measure_child(state, {.task = "overhead_none", .arguments = {bytes, asked}});
     }, timing::once);
     for (const malloc_library& library : malloc_libraries())
-      if (library.available())
+      if (can_be_deployed(library))
         registry.add(library.name, {{"bytes", bytes}}, ready, [=, &library](benchmark::State& state, char&) {
           measure_child(state, {.task = "overhead", .arguments = {bytes, asked}, .malloc = deploy(library)});
         }, timing::once);

@@ -122,7 +122,7 @@ const family returned({
   const std::size_t looks = registry.chosen() == profile::smoke ? 3 : looks_ms.size();
   for (const sizes kind : every_sizes)
     for (const malloc_library& library : malloc_libraries())
-      if (library.available())
+      if (can_be_deployed(library))
         registry.add(
             library.name, {{"sizes", name_of(kind)}},
             [=, &library] { return std::make_shared<child_report>(run_child(order_for(library, asked, kind, looks))); },

@@ -385,6 +385,7 @@ std::size_t run_apart(options& chosen) {
     to.reporter->Finalize();
     to.stream->flush();
   }
+  if (!file) throw std::runtime_error("--benchmark_out=" + file_name + ": could not be written to its end: is the disk full?");
   return names.size();
 }
 

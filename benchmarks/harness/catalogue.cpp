@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "chapters.hpp"
+#include "child.hpp"
 #include "context.hpp"
 #include "every_strategy.hpp"
 #include "json.hpp"
@@ -98,6 +99,7 @@ static std::string json(const strategy_row& row) {
       .member("package", library.package)
       .member("process", library.process)
       .member("changes", library.changes)
+      .member("lacks", fault_of_deployment(library))
       .text();
 }
 
@@ -155,6 +157,11 @@ std::vector<registered> register_all(profile chosen, const std::regex& only) {
   return all;
 }
 
+static std::string lacks(const malloc_library& library) {
+  const std::string fault = fault_of_deployment(library);
+  return fault.empty() ? "" : "; not as the only malloc of a process: " + fault;
+}
+
 void list_text(std::ostream& out, const std::vector<registered>& all) {
   const auto name_column = [&](std::string_view name) -> std::ostream& {
     return out << "  " << std::left << std::setw(15) << name << ' ';
@@ -177,7 +184,7 @@ void list_text(std::ostream& out, const std::vector<registered>& all) {
     name_column(printable(library.name)) << library.description << "; ";
     if (library.available())
       out << printable((library.version.empty() ? "version unknown" : library.version) + ' ' + library.file)
-          << (library.process ? " (the process's own)" : "") << (library.changes.empty() ? "" : "; changes ") << library.changes << '\n';
+          << (library.process ? " (the process's own)" : "") << lacks(library) << (library.changes.empty() ? "" : "; changes ") << library.changes << '\n';
     else
       out << "not available: " << printable(why_not(library)) << '\n';
   }

@@ -22,6 +22,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "forked.hpp"
 #include "measure.hpp"
 #include "process_state.hpp"
 #include "topology.hpp"
@@ -236,6 +237,22 @@ std::string without_tunable(std::string_view tunables, std::string_view name) {
 
 child_task::child_task(std::string_view name, function work) { tasks().emplace(name, work); }
 
+static const char* const nothing_to_preload = " has no symbol malloc, and no proxy library beside it can be preloaded";
+
+std::string fault_of_deployment(const malloc_library& library) {
+  // Without a prefix, the load test has proven that malloc stands in the file.
+  if (!library.available() || library.process || library.prefix.empty() || !proxy_of(library.file).empty()) return "";
+  static std::map<std::string, bool> with_malloc;  // by file: it takes a process to look
+  const auto [known, is_new] = with_malloc.try_emplace(library.file);
+  if (is_new)
+    known->second = in_a_copy([&] {
+      const int nowhere = ::open("/dev/null", O_RDWR);  // for what a library prints when it is loaded
+      ::dup2(nowhere, 1), ::dup2(nowhere, 2);
+      if (!has_plain_malloc(library.file)) ::_exit(1);
+    });
+  return known->second ? "" : library.file + nothing_to_preload;
+}
+
 deployment deploy(const malloc_library& library) {
   if (!library.available()) throw verification_error(library.name + " is not available: " + library.reason);
   deployment chosen{"", library.file, library.file};
@@ -248,8 +265,7 @@ deployment deploy(const malloc_library& library) {
     chosen.preload = library.file;
   } else {
     chosen.malloc_file = proxy_of(library.file);
-    if (chosen.malloc_file.empty())
-      throw verification_error(library.file + " has no symbol malloc, and no proxy library beside it can be preloaded");
+    if (chosen.malloc_file.empty()) throw verification_error(library.file + nothing_to_preload);
     chosen.preload = library.file + ':' + chosen.malloc_file;  // the proxy alone would load the library that the system finds
   }
   return chosen;

@@ -35,6 +35,12 @@ struct deployment {
   std::string library_file;  ///< must be loaded in the child; differs from malloc_file only where that is a proxy
 };
 
+/// Why an available library cannot take the place of a whole process's malloc; empty where it can. Families that measure a
+/// process of its own have no benchmark for such a library.
+std::string fault_of_deployment(const malloc_library& library);
+
+inline bool can_be_deployed(const malloc_library& library) { return library.available() && fault_of_deployment(library).empty(); }
+
 /// A library whose functions have a prefix is deployed through the proxy library beside it (libNAME_proxy.so...).
 /// Throws verification_error, with the reason, when this library cannot be deployed.
 deployment deploy(const malloc_library& library);

@@ -42,6 +42,14 @@ std::string near_miss(const options& chosen) {
   return did_you_mean_in(chosen.only, names);
 }
 
+/// Why mallocs lack the benchmarks that need a process of their own; empty when none does.
+std::string faults_of_deployments() {
+  std::string all;
+  for (const malloc_library& library : malloc_libraries())
+    if (const std::string fault = fault_of_deployment(library); !fault.empty()) all += "; " + library.name + ": " + fault;
+  return all;
+}
+
 void describe_recording(const std::string& path) {
   try {
     const recording::mapped_file file(path);
@@ -65,13 +73,14 @@ int run(int argc, char** argv) {
     return 0;
   }
   const std::regex only = compiled(chosen.only);
+  check_writable(flag(chosen, "benchmark_out"));  // before any work
   find_malloc_libraries(chosen.allocators, chosen.tested);
   find_recordings(chosen.recordings, chosen.events);
   current_pinning() = pinning::parse(chosen.pin, this_machine());
   const std::vector<registered> all = register_all(chosen.chosen, only);
   if (all.empty())
     throw std::invalid_argument("no benchmark's name matches --only=" + chosen.only + near_miss(chosen) + " (--list shows the " +
-                                std::to_string(families().size()) + " families)" + faults_of_requests(chosen));
+                                std::to_string(families().size()) + " families)" + faults_of_requests(chosen) + faults_of_deployments());
   if (chosen.list) {
     *chosen.list == "json" ? list_json(std::cout, all, chosen.chosen) : list_text(std::cout, all);
     check_printed();
@@ -85,7 +94,6 @@ int run(int argc, char** argv) {
     std::fprintf(stderr, "started with LD_PRELOAD=%s\n", printable(preloaded).c_str());
   check_format(chosen, "benchmark_format");
   check_format(chosen, "benchmark_out_format");
-  check_writable(flag(chosen, "benchmark_out"));
   if (!chosen.min_time_given) chosen.rest.insert(chosen.rest.begin() + 1, "--benchmark_min_time=" + min_time(chosen.chosen));
   std::vector<char*> arguments;
   for (std::string& argument : chosen.rest)

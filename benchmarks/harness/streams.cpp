@@ -18,7 +18,7 @@ void check_writable(const std::string& file) {
   struct stat unused{};
   const bool existed = ::stat(file.c_str(), &unused) == 0;
   std::FILE* const opened = std::fopen(file.c_str(), "a");
-  if (opened == nullptr) throw std::invalid_argument("cannot write " + file + ": " + std::strerror(errno));
+  if (opened == nullptr) throw std::invalid_argument("--benchmark_out=" + file + ": cannot be written (" + std::strerror(errno) + ")");
   std::fclose(opened);
   if (!existed) std::remove(file.c_str());
 }
@@ -28,7 +28,7 @@ void check_written(const std::string& file) {
   if (::stat(file.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return;
   std::ifstream written(file, std::ios::binary);
   if (char last = 0; !written.seekg(-1, std::ios::end) || !written.get(last) || last != '\n')
-    throw std::runtime_error("could not write all of " + file + ": is the disk full?");
+    throw std::runtime_error("--benchmark_out=" + file + ": could not be written to its end: is the disk full?");
 }
 
 void occupy_closed_streams() {

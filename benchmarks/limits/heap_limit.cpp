@@ -113,7 +113,7 @@ const family heap_limit({
   const std::size_t most_metadata = harmless_bytes(registry.pick<std::size_t>({16 * mib}, {128 * mib}, {128 * mib}).front());
   const auto ready = [] { return std::make_shared<char>(); };
   for (const malloc_library& library : malloc_libraries()) {
-    if (!library.available()) continue;
+    if (!can_be_deployed(library)) continue;
     registry.add(library.name, {{"limit", "granted"}}, ready, [=, &library](benchmark::State& state, char&) {
       measure_child(state, {.task = "heap_limit_granted", .arguments = {most_metadata}, .malloc = deploy(library)});
     }, timing::once);

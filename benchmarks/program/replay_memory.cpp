@@ -134,7 +134,7 @@ const family replay_memory({
   for (const named_recording& source : named_recordings()) {
     if (registry.chosen() == profile::smoke && source.name != made_up && !source.requested) continue;
     for (const malloc_library& library : malloc_libraries())
-      if (library.available())
+      if (can_be_deployed(library))
         registry.add(
             library.name, {{"recording", source.name}},
             [&source] { return std::make_shared<decoded_recording>(source.recorded, decoding_order{.one_lane = true}); },

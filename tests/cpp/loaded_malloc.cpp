@@ -248,6 +248,10 @@ TEST(loaded_malloc, requests_are_name_file_and_prefix) {
       {"mine=/a/b.so", "mine", "/a/b.so", ""},
       {"mi-3.0_x=b.so,mi_", "mi-3.0_x", "b.so", "mi_"},
       {"a=b=c.so", "a", "b=c.so", ""},
+      {"a=/a,b/c.so", "a", "/a,b/c.so", ""},
+      {"a=/a,b/c.so,p_", "a", "/a,b/c.so", "p_"},
+      {"a=/a,b.so", "a", "/a,b.so", ""},
+      {"a=/a b/c.so,", "a", "/a b/c.so", ""},
       {"a=b,c.so,p_", "a", "b,c.so", "p_"},
       {"a=b.so,", "a", "b.so", ""},
   };
@@ -263,6 +267,27 @@ TEST(loaded_malloc, requests_are_name_file_and_prefix) {
     EXPECT_NE(message.find("expected NAME=FILE[,PREFIX]"), std::string::npos) << "accepted: " << text;
     EXPECT_EQ(message.find('\n'), std::string::npos);
   }
+}
+
+TEST(loaded_malloc, a_file_that_exists_has_its_commas_and_its_whole_path) {
+  const std::filesystem::path folder = std::filesystem::temp_directory_path() / ("commas" + std::to_string(::getpid()));
+  std::filesystem::create_directory(folder);
+  const std::string file = (folder / "x,my_").string();
+  EXPECT_EQ(parse_malloc_request("a=" + file).prefix, "my_");
+  std::ofstream(file) << "any";
+  EXPECT_EQ(parse_malloc_request("a=" + file).file, file);
+  EXPECT_EQ(parse_malloc_request("a=" + file).prefix, "");
+  EXPECT_EQ(parse_malloc_request("a=" + file + ",my_").file, file);
+  EXPECT_EQ(parse_malloc_request("a=" + file + ",my_").prefix, "my_");
+  const std::filesystem::path here = std::filesystem::current_path();
+  std::filesystem::current_path(folder);
+  const std::string in_this_folder = parse_malloc_request("a=x,my_").file, below = parse_malloc_request("a=./y.so").file,
+                    of_the_system = parse_malloc_request("a=liby.so").file;
+  std::filesystem::current_path(here);
+  EXPECT_TRUE(same_file(in_this_folder, file) && in_this_folder.front() == '/') << in_this_folder;
+  EXPECT_EQ(std::filesystem::path(below).lexically_normal(), folder / "y.so");
+  EXPECT_EQ(of_the_system, "liby.so");
+  std::filesystem::remove_all(folder);
 }
 
 TEST(loaded_malloc, a_requested_library_gets_a_row_or_stops_the_run) {

@@ -92,14 +92,8 @@ def of_build(label: str) -> Source:
 
 
 def of_malloc(label: str, library: str, executable: Path) -> Source:
-    """The program with one malloc library; `library` is FILE or FILE,PREFIX, and FILE a path or a name that the system
-    finds, such as libjemalloc.so.2."""
-    file, comma, prefix = library.partition(",")
-    if Path(file).is_file():
-        file = str(Path(file).resolve())
-    elif "/" in file:
-        raise BadInput(f"--allocator {label}: {file} does not exist")
-    return Source(label, executable, (f"{MALLOC}={file}{comma}{prefix}",))
+    """The program with one malloc library, FILE[,PREFIX]: the program reads it, as it does everywhere."""
+    return Source(label, executable, (f"{MALLOC}={library}",))
 
 
 def side_of(source: Source, options: SideOptions, folder: Path, status: Console) -> SideBuilds:

@@ -101,6 +101,7 @@ class Malloc:
     package: str
     process: bool  # the program itself uses it
     changes: str = ""  # in the process that loads it, beside its memory: `niceness 0 to 10`
+    lacks: str = ""  # why it has no benchmarks that give it a whole process; empty if it has them
 
     @property
     def available(self) -> bool:
@@ -157,9 +158,14 @@ class Catalogue:
 
     @property
     def unavailable(self) -> tuple[str, ...]:
-        """A line for each malloc that is missing."""
-        missing = (malloc for malloc in self.mallocs if not malloc.available)
-        return tuple(f"{malloc.name}: {malloc.reason}" + (f" (install: {malloc.package})" if malloc.package else "") for malloc in missing)
+        """A line for each malloc that is missing, or lacks some benchmarks."""
+        lines = []
+        for malloc in self.mallocs:
+            if malloc.reason:
+                lines.append(f"{malloc.name}: {malloc.reason}" + (f" (install: {malloc.package})" if malloc.package else ""))
+            elif malloc.lacks:
+                lines.append(f"{malloc.name} as the only malloc of a process: {malloc.lacks}")
+        return tuple(lines)
 
     @property
     def benchmarks(self) -> tuple[str, ...]:
@@ -289,7 +295,7 @@ def _about(family: Any) -> dict[str, Any]:
 def _malloc(strategy: Any) -> Malloc:
     words = {key: one_line(str(strategy[key])) for key in ("name", "file", "version", "reason", "package")}
     changes = one_line(str(strategy.get("changes", "")))  # a program of an earlier version does not say
-    return Malloc(**words, process=bool(strategy["process"]), changes=changes)
+    return Malloc(**words, process=bool(strategy["process"]), changes=changes, lacks=one_line(str(strategy.get("lacks", ""))))
 
 
 # ---- one process

@@ -356,7 +356,7 @@ BAD = {
     "library that is no malloc": (["--allocator=mine=libm.so.6"], "libm.so.6"),
     "prefix the library does not have": (["--allocator=mine=libc.so.6,je_"], "je_malloc"),
     "output into no folder": ([ONE_BENCHMARK, "--benchmark_out=/no/such/folder/run.json"], "/no/such/folder/run.json"),
-    "output onto a folder": ([ONE_BENCHMARK, "--benchmark_out=/"], "cannot write /"),
+    "output onto a folder": ([ONE_BENCHMARK, "--benchmark_out=/"], "--benchmark_out=/: cannot be written (Is a directory)"),
     "output of no format": ([ONE_BENCHMARK, "--benchmark_out=/dev/null", "--benchmark_out_format=xml"], "xml"),
 }
 
