@@ -338,7 +338,7 @@ def measuring(
     Processes that live at once have a `number` each. The process inherits the `channel`, and runs on these `processors`
     where there are any. Raises OSError for a process that failed on a full disk.
     """
-    output = folder / f".{part.file_name(number)}.{os.getpid()}.tmp"
+    output = folder.absolute() / f".{part.file_name(number)}.{os.getpid()}.tmp"  # a preloaded malloc may change the folder
     drawn = [f"--layout={layout}"] if program.draws_layout and layout is not None else []
     command = program.command(
         f"--benchmark_filter={part.expression}", f"--benchmark_out={output}", "--benchmark_out_format=json", *drawn, *options
