@@ -1,7 +1,7 @@
 // Does a malloc library do what C requires of malloc? It is tested in a process of its own, which it may crash or hang.
-#include <fcntl.h>
 #include <malloc.h>
-#include <sys/wait.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,11 +9,10 @@
 #include <barrier>
 #include <bit>
 #include <cctype>
-#include <cerrno>
-#include <csignal>
-#include <cstdio>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -21,12 +20,12 @@
 
 #include "loaded_malloc.hpp"
 #include "process_state.hpp"
+#include "watched.hpp"
 
 namespace stackheap {
 namespace {
 
-constexpr unsigned patience_seconds = 10;
-constexpr std::string_view no_fault = "none";
+constexpr std::chrono::seconds patience{10};
 
 struct block {
   unsigned char* at;
@@ -164,6 +163,25 @@ malloc_load load_first(const std::vector<std::string>& files, std::string_view p
   return loaded;
 }
 
+/// A descriptor that a library has no reason to touch.
+class witness {
+ public:
+  witness() : file_(::memfd_create("witness", MFD_CLOEXEC)) { is_whole_ = ::fstat(file_, &opened_) == 0; }
+  witness(const witness&) = delete;
+  witness& operator=(const witness&) = delete;
+  ~witness() { ::close(file_); }
+
+  bool untouched() const {
+    struct stat now{};
+    return !is_whole_ || (::fstat(file_, &now) == 0 && now.st_dev == opened_.st_dev && now.st_ino == opened_.st_ino);
+  }
+
+ private:
+  int file_;
+  struct stat opened_{};
+  bool is_whole_;
+};
+
 /// The row of a library, as the trial's process finds it, without its version.
 malloc_library row_here(const malloc_load& loaded, bool tested) {
   malloc_library row;
@@ -178,10 +196,8 @@ malloc_library row_here(const malloc_load& loaded, bool tested) {
 // The trial's process sends its parent the row as texts, each ended by a zero byte. The version comes last, because to
 // ask for it may end the process: a library that only fails there can be measured.
 
-void send(int answer, const std::vector<std::string>& parts) {
-  std::string text;
-  for (const std::string& part : parts) text.append(part, 0, part.find('\0')).push_back('\0');
-  if (::write(answer, text.data(), text.size()) != static_cast<ssize_t>(text.size())) ::_exit(1);
+void send(answer& to, const std::vector<std::string>& parts) {
+  for (const std::string& part : parts) to.send(part.substr(0, part.find('\0')) + '\0');
 }
 
 /// The version as the library says it, where that is a plain word.
@@ -205,59 +221,41 @@ received read_row(const std::string& text, malloc_library& row) {
 }
 
 /// Exits normally, because a library may also hang at exit.
-[[noreturn]] void try_here(const std::vector<std::string>& files, std::string_view prefix, version_function ask, bool tested,
-                           int answer, int words) {
-  ::alarm(patience_seconds);
-  ::dup2(words, STDERR_FILENO);
+[[noreturn]] void try_here(const malloc_trial& trial, answer& told) {
+  const witness descriptor;
   const process_state before = state_of_process();
-  const malloc_load loaded = load_first(files, prefix);
-  const malloc_library row = row_here(loaded, tested);
+  const malloc_load loaded = load_first(trial.files, trial.prefix);
+  malloc_library row = row_here(loaded, trial.tested);
+  if (row.available() && !descriptor.untouched())
+    row.reason = std::string(in_the_load_test) + "it closed files that the program had opened";
   const std::string changes = changes_between(before, state_of_process());
-  send(answer, {row.file, row.reason, row.process ? "process" : "", changes});
-  send(answer, {loaded.reason.empty() ? plain_version(ask(loaded, prefix)) : ""});
+  send(told, {row.file, row.reason, row.process ? "process" : "", changes});
+  send(told, {loaded.reason.empty() ? plain_version(trial.version(loaded, trial.prefix)) : ""});
   std::exit(0);
 }
 
-std::string all_of(int pipe_end) {
-  std::string text;
-  char buffer[1024];
-  for (ssize_t bytes; (bytes = ::read(pipe_end, buffer, sizeof buffer)) > 0;) text.append(buffer, static_cast<std::size_t>(bytes));
-  return text;
-}
-
-std::string end_of(int status) {
-  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) return "it hung for " + std::to_string(patience_seconds) + " s";
-  if (WIFSIGNALED(status)) return std::string("it died of ") + ::strsignal(WTERMSIG(status));
-  return status == 0 ? "" : "it ended the process";
+malloc_library row_of(const malloc_trial& trial, const watched_end& end) {
+  malloc_library row;
+  const received got = read_row(end.answer, row);
+  const bool whole = end.fault.empty() || got == received::row_without_version;
+  if (got == received::nothing || !whole)
+    row.reason = std::string(in_the_load_test) + (end.fault.empty() ? "it ended the process" : end.fault);
+  if (row.reason.starts_with(in_the_load_test) && !end.words.empty())
+    row.reason += " (\"" + end.words.substr(0, end.words.find('\n')) + "\")";
+  row.prefix = trial.prefix;
+  return row;
 }
 
 }  // namespace
 
-malloc_library try_malloc(const std::vector<std::string>& files, std::string_view prefix, version_function ask, bool tested) {
-  malloc_library row;
-  std::fflush(nullptr);  // otherwise the child's exit writes buffered text a second time
-  int answer[2], words[2];
-  const bool piped = ::pipe2(answer, O_CLOEXEC) == 0 && ::pipe2(words, O_CLOEXEC | O_NONBLOCK) == 0;
-  const pid_t child = piped ? ::fork() : -1;
-  if (child < 0) {
-    row.reason = std::string(in_the_load_test) + "no process can be started: " + std::strerror(errno);
-    return row;
-  }
-  if (child == 0) try_here(files, prefix, ask, tested, answer[1], words[1]);
-  ::close(answer[1]), ::close(words[1]);
-  const std::string text = all_of(answer[0]);  // ends, at the latest, when the child does
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
-  const std::string own_words = all_of(words[0]);
-  ::close(answer[0]), ::close(words[0]);
-  const received got = read_row(text, row);
-  if (const std::string end = got == received::nothing && status == 0 ? "it ended the process" : end_of(status);
-      !end.empty() && got != received::row_without_version)
-    row.reason = std::string(in_the_load_test) + end;
-  if (row.reason.starts_with(in_the_load_test) && !own_words.empty())
-    row.reason += " (\"" + own_words.substr(0, own_words.find('\n')) + "\")";
-  row.prefix = prefix;
-  return row;
+std::vector<malloc_library> try_mallocs(const std::vector<malloc_trial>& trials) {
+  std::vector<std::function<void(answer&)>> works;
+  for (const malloc_trial& trial : trials)
+    works.emplace_back([&trial](answer& told) { try_here(trial, told); });
+  const std::vector<watched_end> ends = watch(works, patience);
+  std::vector<malloc_library> rows;
+  for (std::size_t i = 0; i < trials.size(); ++i) rows.push_back(row_of(trials[i], ends[i]));
+  return rows;
 }
 
 }  // namespace stackheap

@@ -112,21 +112,17 @@ std::vector<malloc_library>& rows() {
   return all;
 }
 
-malloc_library row_of(const library_row& known, bool tested) {
-  std::vector<std::string> files;
+malloc_trial trial_of(const library_row& known, bool tested) {
+  malloc_trial trial{{}, std::string(known.prefix), known.version, tested};
   for (const std::string_view soname : known.sonames)
-    if (!soname.empty()) files.emplace_back(soname);
-  return try_malloc(files, known.prefix, known.version, tested);
+    if (!soname.empty()) trial.files.emplace_back(soname);
+  return trial;
 }
 
-malloc_library row_of(const malloc_request& request, bool tested) {
+malloc_trial trial_of(const malloc_request& request, bool tested) {
   // A name without a slash would be searched for on the system; a file of that name in this folder takes precedence.
   const bool here = request.file.find('/') == std::string::npos && ::access(request.file.c_str(), F_OK) == 0;
-  malloc_library row = try_malloc({here ? "./" + request.file : request.file}, request.prefix, any_known_version, tested);
-  if (!row.available() && !row.reason.starts_with(in_the_load_test))
-    throw std::invalid_argument("--allocator " + request.name + ": " + request.file +
-                                " cannot be loaded as a malloc library: " + row.reason);
-  return row;
+  return {{here ? "./" + request.file : request.file}, request.prefix, any_known_version, tested};
 }
 
 }  // namespace
@@ -205,6 +201,15 @@ void leave_the_heaps_end() {
   for (void* block : blocks) std::free(block);
   ::mallopt(M_TOP_PAD, usual);
 #endif
+}
+
+/// Throws std::invalid_argument for the first request whose file is no malloc library: what was asked for cannot be done.
+void refuse_unloadable(const std::vector<malloc_request>& requests) {
+  for (const malloc_request& request : requests)
+    for (const malloc_library& row : rows())
+      if (row.name == request.name && !row.available() && !row.reason.starts_with(in_the_load_test))
+        throw std::invalid_argument("--allocator " + request.name + ": " + request.file +
+                                    " cannot be loaded as a malloc library: " + row.reason);
 }
 
 }  // namespace
@@ -300,17 +305,19 @@ void find_malloc_libraries(const std::vector<malloc_request>& requests,
                            const std::optional<std::vector<std::string>>& tested) {
   std::vector<malloc_library>& all = rows();
   all.clear();
+  std::vector<malloc_trial> trials;
+  std::vector<std::size_t> tried;  // the row of each trial
   const auto add = [&](const auto& wanted, std::string_view description, std::string_view package) {
-    const bool chosen = !tested || std::find(tested->begin(), tested->end(), wanted.name) != tested->end();
-    malloc_library row;
-    if (chosen)
-      row = row_of(wanted, tested.has_value());
-    else
-      row.reason = "not among the libraries of --tested";
+    malloc_library& row = all.emplace_back();
     row.name = wanted.name;
     row.description = description;
     row.package = package;
-    all.push_back(row);
+    if (tested && std::find(tested->begin(), tested->end(), wanted.name) == tested->end()) {
+      row.reason = "not among the libraries of --tested";
+      return;
+    }
+    trials.push_back(trial_of(wanted, tested.has_value()));
+    tried.push_back(all.size() - 1);
   };
   for (const library_row& known : libraries) add(known, known.description, known.package);
   for (const malloc_request& request : requests) {
@@ -319,6 +326,13 @@ void find_malloc_libraries(const std::vector<malloc_request>& requests,
     if (taken) throw std::invalid_argument("--allocator " + request.name + ": the name is already taken");
     add(request, "a malloc given by --allocator", "");
   }
+  const std::vector<malloc_library> found = try_mallocs(trials);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    malloc_library row = found[i];
+    row.name = all[tried[i]].name, row.description = all[tried[i]].description, row.package = all[tried[i]].package;
+    all[tried[i]] = std::move(row);
+  }
+  if (!tested) refuse_unloadable(requests);
   if (std::any_of(all.begin(), all.end(), [](const malloc_library& row) { return row.process; })) return;
   const malloc_load own = process_malloc();
   malloc_library& row = all.emplace_back();
@@ -327,7 +341,7 @@ void find_malloc_libraries(const std::vector<malloc_request>& requests,
   row.process = true;
   row.file = own.file;
   row.reason = own.reason;
-  row.version = try_malloc({own.file}, "", any_known_version, true).version;  // in a process of its own: it may fail
+  row.version = try_mallocs({{{own.file}, "", any_known_version, true}}).front().version;  // it may fail when it is asked
 }
 
 const std::vector<malloc_library>& malloc_libraries() { return rows(); }

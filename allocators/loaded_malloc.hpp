@@ -83,11 +83,18 @@ using version_function = std::string (*)(const malloc_load& library, std::string
 /// Asks in every way that a row of libraries.hpp knows: for a library of which only the file is known.
 std::string any_known_version(const malloc_load& library, std::string_view prefix);
 
-/// Loads and, unless it was `tested` before, uses in a process of its own the first of `files` that is there. Returns its
-/// row: its file and version, and in `reason` why it cannot be loaded, or in one line its fault (crash, hang, bad blocks)
-/// and its own words. A library that only fails when it is asked for its version has no version.
-malloc_library try_malloc(const std::vector<std::string>& files, std::string_view prefix, version_function ask,
-                          bool tested = false);
+/// A library to be tried: the first of `files` that is there.
+struct malloc_trial {
+  std::vector<std::string> files;
+  std::string prefix;
+  version_function version = any_known_version;
+  bool tested = false;  ///< before: then it is only loaded and asked for its version
+};
+
+/// Loads and uses each library in a process of its own. Returns its row: its file and version, and in `reason` why it cannot
+/// be loaded, or in one line its fault (crash, hang, bad blocks) and its own words. A library that only fails when it is
+/// asked for its version has no version. Whatever a library does, all others are tried.
+std::vector<malloc_library> try_mallocs(const std::vector<malloc_trial>& trials);
 /// How the reason of a library begins that could be loaded and then had a fault.
 inline constexpr std::string_view in_the_load_test = "in the load test ";
 

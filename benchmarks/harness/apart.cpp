@@ -2,7 +2,6 @@
 
 #include <benchmark/benchmark.h>
 #include <poll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,6 +30,7 @@
 #include "process_state.hpp"
 #include "shared_cache.hpp"
 #include "turns.hpp"
+#include "watched.hpp"
 
 namespace stackheap {
 namespace {
@@ -231,6 +231,7 @@ class separate_runs {
       for (std::size_t i = next; i < end; ++i)
         started.push_back(hung_.contains(strategy_of(names[i])) ? std::nullopt : std::optional(start(names[i], i)));
       for (std::size_t i = next; i < end; ++i) report(names[i], i, started[i - next]);
+      end_children();  // what a library left behind would disturb the next benchmark
       next = end;
     }
   }
@@ -266,12 +267,13 @@ class separate_runs {
     const pid_t process = ::fork();
     if (process < 0) throw std::runtime_error(std::string("no process for a benchmark: ") + std::strerror(errno));
     if (process == 0) {
-      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      if (::getppid() != parent) ::_exit(3);
+      leave_group(parent);
+      silence();
       ::close(ends[0]);  // otherwise this child would not notice that its parent has gone
       stops_.leave_child();
       measure_here(name, index, error, ends[1]);
     }
+    ::setpgid(process, process);  // whoever comes first
     ::close(ends[1]);
     stops_.add(process);
     return {process, ends[0]};
@@ -284,8 +286,7 @@ class separate_runs {
     ::close(started.socket);
     stops_.remove(started.process);
     if (ended.hung) ::kill(started.process, SIGKILL);
-    int status = 0;
-    while (::waitpid(started.process, &status, 0) < 0 && errno == EINTR) {}
+    const int status = end_group(started.process);
     if (ended.hung)
       ended.failure = "its process was ended, because it took longer than " + std::to_string(chosen_.limit_seconds) + " s";
     else if (WIFSIGNALED(status))
@@ -311,16 +312,17 @@ class separate_runs {
     std::exit(0);
   }
 
-  /// False when the limit was reached before the other end was closed.
+  /// False when the limit was reached before the process had ended or closed its end.
   bool read_to_end(const child& from, std::string& texts) {
     const clock::time_point deadline = clock::now() + std::chrono::seconds(chosen_.limit_seconds);
     char buffer[4096];
     for (bool begun = false;;) {
       const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock::now()).count();
       pollfd waiting[]{{from.socket, POLLIN, 0}, {stops_.readable(), POLLIN, 0}};
-      const int ready = left > 0 ? ::poll(waiting, 2, static_cast<int>(std::min<long long>(left, 1 << 30))) : 0;
+      const bool ended = has_ended(from.process);  // and what it left behind may still hold the other end
+      const int ready = left > 0 ? ::poll(waiting, 2, ended ? 0 : static_cast<int>(std::min<long long>(left, 1 << 30))) : 0;
       if (ready < 0 && errno == EINTR) continue;
-      if (ready <= 0) return false;
+      if (ready <= 0) return ended;
       stops_.look();
       if (waiting[0].revents == 0) continue;
       const ssize_t bytes = ::read(from.socket, buffer, sizeof buffer);

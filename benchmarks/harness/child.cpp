@@ -26,6 +26,7 @@
 #include "measure.hpp"
 #include "process_state.hpp"
 #include "topology.hpp"
+#include "watched.hpp"
 
 namespace stackheap {
 namespace {
@@ -34,6 +35,10 @@ namespace fs = std::filesystem;
 using seconds = std::chrono::duration<double>;
 
 constexpr std::string_view option = "--child=";
+/// Under this number a child has the pipe for its results: a library may write to the standard output, or close it.
+constexpr int results_pipe = 4;
+/// Above the numbers that a child has its files under.
+constexpr int first_free = 10;
 /// How often a parent checks the memory and the age of its children.
 constexpr int look_every_ms = 10;
 
@@ -94,7 +99,7 @@ std::size_t resident_bytes_of(pid_t process) {
   return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
 }
 
-/// Bytes; a child writes a few hundred, but any library may write to its standard output too.
+/// Bytes; a child writes a few hundred.
 constexpr std::size_t most_text = std::size_t{1} << 20;
 
 /// A running child and its output so far.
@@ -110,15 +115,18 @@ class running_child {
       throw verification_error(std::string("cannot make a pipe: ") + std::strerror(errno));
     posix_spawn_file_actions_t actions;
     ::posix_spawn_file_actions_init(&actions);
-    int error = ::posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-    if (error == 0) error = ::posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
-    if (error == 0 && order.file >= 0) error = ::posix_spawn_file_actions_adddup2(&actions, order.file, inherited_file);
-    // Mallocs print their errors to the stream of errors.
-    if (error == 0) error = ::posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+    const int results = ::fcntl(ends[1], F_DUPFD_CLOEXEC, first_free);
+    const int file = order.file >= 0 ? ::fcntl(order.file, F_DUPFD_CLOEXEC, first_free) : -1;
+    int error = results < 0 || (order.file >= 0 && file < 0) ? errno : 0;
+    for (const int stream : {0, 1, 2})
+      if (error == 0) error = ::posix_spawn_file_actions_addopen(&actions, stream, "/dev/null", O_RDWR, 0);
+    if (error == 0) error = ::posix_spawn_file_actions_adddup2(&actions, results, results_pipe);
+    if (error == 0 && file >= 0) error = ::posix_spawn_file_actions_adddup2(&actions, file, inherited_file);
     if (error == 0)
       error = ::posix_spawn(&process_, "/proc/self/exe", &actions, nullptr, pointers(words).data(), pointers(variables).data());
     ::posix_spawn_file_actions_destroy(&actions);
-    ::close(ends[1]);
+    for (const int done : {ends[1], results, file})
+      if (done >= 0) ::close(done);
     output_ = ends[0];
     if (error != 0) fail(std::string("the child did not start: ") + std::strerror(error));
   }
@@ -139,16 +147,16 @@ class running_child {
     if (bytes > 0) text_.append(text, static_cast<std::size_t>(bytes));
     if (text_.size() > most_text) return kill("it was ended because it wrote too much output");
     if (bytes > 0 || (bytes < 0 && errno == EINTR)) return;
-    report_.seconds = age();
-    int status = 0;
-    while (::waitpid(process_, &status, 0) < 0 && errno == EINTR) {}
-    close();
-    judge(status);
+    finish();
   }
 
-  /// Ends a child that has become too large or too old.
+  /// Takes note of a child that has ended, also where a process that it left behind holds the pipe; ends a child that has
+  /// become too large or too old.
   void look() {
-    if (const std::size_t resident = resident_bytes_of(process_); resident > order_.most_resident_bytes)
+    if (has_ended(process_)) {
+      for (pollfd rest{output_, POLLIN, 0}; running() && ::poll(&rest, 1, 0) > 0;) read();
+      if (running()) finish();
+    } else if (const std::size_t resident = resident_bytes_of(process_); resident > order_.most_resident_bytes)
       kill("it was ended because it held " + std::to_string(resident >> 20) + " MiB, more than the " +
            std::to_string(order_.most_resident_bytes >> 20) + " MiB that it may hold");
     else if (age() > order_.most_seconds)
@@ -157,6 +165,14 @@ class running_child {
 
  private:
   double age() const { return seconds(std::chrono::steady_clock::now() - started_).count(); }
+
+  void finish() {
+    report_.seconds = age();
+    int status = 0;
+    while (::waitpid(process_, &status, 0) < 0 && errno == EINTR) {}
+    close();
+    judge(status);
+  }
 
   void kill(const std::string& why) {
     ::kill(process_, SIGKILL);
@@ -217,7 +233,7 @@ std::string account_of(const findings& results) {
 
 void write_all(const std::string& text) {
   for (std::size_t at = 0; at < text.size();) {
-    const ssize_t bytes = ::write(1, text.data() + at, text.size() - at);
+    const ssize_t bytes = ::write(results_pipe, text.data() + at, text.size() - at);
     if (bytes < 0 && errno != EINTR) ::_exit(1);
     at += static_cast<std::size_t>(std::max<ssize_t>(bytes, 0));
   }

@@ -95,7 +95,7 @@ void measure_child(benchmark::State& state, const child_order& order);
 /// GLIBC_TUNABLES' value ("name=value:name=value...") without the tunable `name`.
 std::string without_tunable(std::string_view tunables, std::string_view name);
 
-/// If the arguments are `--child=TASK[,NUMBER]...`: runs that task, writes its results to standard output and returns the
+/// If the arguments are `--child=TASK[,NUMBER]...`: runs that task, writes its results to a pipe of its parent and returns the
 /// exit status. Must be called before anything else is done, so that a child stays small.
 std::optional<int> run_as_child(int argc, char** argv);
 

@@ -1,6 +1,7 @@
 // stackheap: what does memory cost here? A Google Benchmark program with the suite's own options.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -21,16 +22,19 @@
 #include "recordings.hpp"
 #include "streams.hpp"
 #include "topology.hpp"
+#include "watched.hpp"
 
 namespace stackheap {
 namespace {
 
-/// Names the requested mallocs that are not available, with the reasons; empty when all are.
+/// Names the mallocs that were asked for and are not available, with the reasons; empty when all are.
 std::string faults_of_requests(const options& chosen) {
+  std::vector<std::string> names = chosen.tested.value_or(std::vector<std::string>());
+  for (const malloc_request& request : chosen.allocators) names.push_back(request.name);
   std::string all;
   for (const malloc_library& library : malloc_libraries())
-    for (const malloc_request& request : chosen.allocators)
-      if (library.name == request.name && !library.available()) all += "; " + library.name + " is not available: " + library.reason;
+    if (!library.available() && std::find(names.begin(), names.end(), library.name) != names.end())
+      all += "; " + library.name + " is not available: " + library.reason;
   return all;
 }
 
@@ -122,6 +126,7 @@ int main(int argc, char** argv) {
     if (const auto status = stackheap::run_as_child(argc, argv)) return *status;
     stackheap::occupy_closed_streams();
     stackheap::reserve_static_tls(argv);
+    stackheap::adopt_orphans();
     return stackheap::run(argc, argv);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "stackheap: %s\n", stackheap::printable(error.what()).c_str());

@@ -39,9 +39,13 @@ const child_task swells("swell", [](const numbers& arguments) {
   return findings{};
 });
 const child_task babbles("babble", [](const numbers&) {
-  const std::string line = "nothing=1\n";
-  for (;;) std::cout << line;
-  return findings{};
+  findings all;
+  for (int i = 0; i < 100'000; ++i) all["of_no_use_" + std::to_string(i)] = i;
+  return all;
+});
+const child_task prints("print", [](const numbers&) {
+  std::cout << "printed=1\n" << std::flush;
+  return findings{{"found", 1}};
 });
 const child_task looks_round("environment", [](const numbers&) {
   const char* const tunables = std::getenv("GLIBC_TUNABLES");
@@ -119,6 +123,12 @@ TEST_F(child, that_takes_too_long_or_too_much_is_ended) {
   const child_order swelling{.task = "swell", .arguments = {64 << 20}, .most_resident_bytes = 32 << 20};
   EXPECT_TRUE(has(wrong_of(swelling), "more than the 32 MiB"));
   EXPECT_TRUE(has(wrong_of({.task = "babble"}), "wrote too much output"));
+}
+
+TEST_F(child, what_it_prints_is_no_result) {
+  const child_report report = run_children({{.task = "print"}}).front();
+  EXPECT_EQ(report.wrong, "");
+  EXPECT_EQ(report.results, (findings{{"found", 1}}));
 }
 
 TEST_F(child, children_run_at_the_same_time) {

@@ -8,18 +8,13 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from support import ROOT
-from support.measuring_program import available_mallocs, hostile, measure, names, parsed, program, run
+from support.measuring_program import available_mallocs, errors, hostile, measure, names, parsed, program, run
 
 EVIL = "^scoped/(none|evil|glibc)/bytes:64/touch:"
-
-
-def errors(rows: list[dict[str, Any]]) -> dict[str, str]:
-    return {row["name"]: row["error_message"] for row in rows if row.get("error_occurred")}
 
 
 def test_a_malloc_that_crashes_costs_its_own_benchmark_only() -> None:

@@ -91,7 +91,8 @@ def test_every_family_and_every_strategy_is_broken_in_some_way() -> None:
     files = {str(file.relative_to(ROOT)) for file in ROOT.glob("benchmarks/*/*.cpp")}
     families = {file for file in files if mutating.FAMILY.fullmatch(file)} - {"benchmarks/allocation/scoped.cpp"}  # scoped.hpp
     strategies = {str(file.relative_to(ROOT)) for file in ROOT.glob("allocators/*.hpp")}
-    assert (families | strategies) - broken == set()
+    declared = {file.replace(".cpp", ".hpp") for file in broken}  # what a header only declares is broken beside it
+    assert (families | strategies) - broken - declared == set()
 
 
 def test_a_familys_mutants_are_noticed_by_tests_of_that_family_alone() -> None:

@@ -106,3 +106,8 @@ def available_mallocs() -> dict[str, dict[str, Any]]:
 
 def names(list_of: Sequence[Mapping[str, Any]]) -> list[str]:
     return [str(entry["name"]) for entry in list_of]
+
+
+def errors(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Why a benchmark has no time, by its name."""
+    return {str(row["name"]): str(row["error_message"]) for row in rows if row.get("error_occurred")}

@@ -1,0 +1,64 @@
+// How does code run that may hang, print, end its process or leave others behind? In a process of its own, which is watched.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace stackheap {
+
+/// What a watched process tells the process that watches it. It is memory of both, because the watched code may close, or
+/// write to, any descriptor.
+class answer {
+ public:
+  /// Throws std::system_error where the system gives no memory.
+  answer();
+
+  /// Adds to the text; what does not fit is left out.
+  void send(std::string_view text);
+  std::string text() const;
+
+ private:
+  struct board;
+  std::shared_ptr<board> shared_;
+};
+
+/// How a watched process ended.
+struct watched_end {
+  std::string answer;  ///< what its work sent
+  std::string words;   ///< the beginning of what it wrote to the stream of errors
+  std::string fault;   ///< "it hung for 10 s", "it died of Aborted" or the like; empty where the process ended well
+};
+
+/// Runs each work in a process of its own, all at once, and kills those that have not ended after `patience`, with every
+/// process of their groups. Nobody reads what they print, and their standard input is empty. A work ends its process by
+/// std::exit, because a library may also hang there; an exception is its last word.
+std::vector<watched_end> watch(const std::vector<std::function<void(answer&)>>& works, std::chrono::milliseconds patience);
+
+/// In a new process that is to be ended by end_group: it gets a group of its own and the usual actions for signals, and
+/// dies with its parent.
+void leave_group(pid_t parent);
+
+/// Gives this process empty streams of input and output: whatever a library prints goes nowhere.
+void silence();
+
+/// Whether a child of this process has ended; it can still be waited for.
+bool has_ended(pid_t process);
+
+/// Waits for a process that was started as above, and kills all that are left of its group. Returns its status.
+int end_group(pid_t process);
+
+/// From now on this process is the parent of whatever its descendants leave behind, and takes them with it where SIGINT,
+/// SIGTERM or SIGHUP ends it. A process that already has children, as one that a shell's `exec` started, leaves all as it is.
+void adopt_orphans();
+
+/// After adopt_orphans: kills every child of this process, and theirs.
+void end_children();
+
+}  // namespace stackheap

@@ -1,0 +1,246 @@
+"""What may a malloc library do to the program that loads it? Whatever it is, only its own figures are lost, with its name
+and its words, and no process is left."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from suite.commands import run as command
+from suite.results.read import read_run
+from support import ROOT
+from support.measuring_program import Answer, errors, names, parsed, program, run
+
+pytestmark = pytest.mark.hostile("malloc library")
+
+ROWS = [f"{row}/{{}}/bytes:64{rest}" for row, rest in (("scoped", "/touch:first"), ("overhead", ""))]
+ONLY = "^(scoped|overhead)/(none|glibc|evil)/bytes:64(/touch:first|$)"
+OTHERS = [row.format(name) for row in ROWS for name in ("none", "glibc")]
+OWN = [row.format("evil") for row in ROWS]
+
+# What the library does when it is loaded, and what is said of it; empty: nothing, because its malloc is sound.
+AT_LOAD = {
+    "none": "",
+    "banner": "",
+    "long_banner": "",
+    "long_warning": "",
+    "reads_stdin": "",
+    "close_stdout": "",
+    "close_streams": "",
+    "close_all": "it closed files that the program had opened",
+    "dup_over_all": "it closed files that the program had opened",
+    "chdir": "",
+    "umask": "",
+    "block_and_go_on": "",
+    "ignore_and_go_on": "",
+    "reap": "",
+    "end_group": "it died of Terminated",
+    "kill_group": "it died of Killed",
+    "daemon": "",
+    "closed_daemon": "",
+    "stubborn_daemon": "",
+    "many_daemons": "",
+    "child": "",
+    "late_writer": "",
+    "exit_0": "it ended the process",
+    "exit_1": "it ended the process",
+    "_exit_0": "it ended the process",
+    "quick_exit": "it ended the process",
+    "abort": 'it died of Aborted ("reckless: cannot work here")',
+    "recursion": "it died of Segmentation fault",
+    "longjmp": "",
+    "longjmp_malloc": "it died of Segmentation fault",
+    "rounding": "",
+    "traps": "",
+    "limit_memory": 'it ended the process ("std::bad_alloc")',
+    "limit_size": "",
+    "limit_time": "",
+    "chatty": "",
+    "no_memory": "malloc(1) gave no memory",
+    "wild_pointer": "it died of Segmentation fault",
+    "read_only_memory": "it died of Segmentation fault",
+    "recursive_malloc": "it died of Segmentation fault",
+    "exit_in_malloc": "it ended the process",
+    "same": "two live blocks of malloc overlapped, or it wrote into one",
+    "abort_in_free": "it died of Aborted",
+}
+WAITED_FOR = {
+    "ignore_alarm": "it hung for 10 s",
+    "block_signals": "it hung for 10 s",
+    "ignore_signals": "it hung for 10 s",
+    "stop": "it stopped its process for 10 s",
+    "stop_group": "it stopped its process for 10 s",
+    "stop_later": "it stopped its process for 10 s",
+    "stop_in_malloc": "it stopped its process for 10 s",
+    "daemon_and_hang": "it hung for 10 s",
+    "unkillable_parent": "it hung for 10 s",
+    "exit_handler_hang": "it hung for 10 s",
+    "hang_in_malloc": "it hung for 10 s",
+    "hang_in_free": "it hung for 10 s",
+}
+# Some of what is found only in a benchmark, and how its row tells it.
+LATER = {
+    "abort": "its process died of Aborted",
+    "exit_0": "its process ended before it had reported",
+    "_exit_0": "its process ended before it had reported",
+    "close_all": "its process ended with exit code 3",
+    "kill_group": "its process died of Killed",
+    "inexact_traps": "its process died of Floating point exception",
+    "recursion": "its process died of Segmentation fault",
+    "no_memory": "",
+    "daemon": "",
+    "banner": "",
+    "late_writer": "",
+}
+QUICK = ("banner", "stubborn_daemon", "abort")
+nightly = pytest.mark.nightly
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("needs a C compiler")
+    built = tmp_path_factory.mktemp("reckless") / "libreckless.so"
+    source = ROOT / "tests" / "hostile" / "reckless_malloc.c"
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", str(source), "-o", str(built), "-lm"], check=True)
+    return built
+
+
+@dataclass(frozen=True)
+class Library:
+    """The library with one fault, and a mark by which its processes are known."""
+
+    file: Path
+    environment: dict[str, str]
+
+    @property
+    def processes(self) -> list[Path]:
+        """Those that have the environment of the test, and have not ended."""
+        mark = f"RECKLESS_MARK={self.environment['RECKLESS_MARK']}".encode()
+        return [process for process in Path("/proc").glob("[0-9]*") if mark in read(process / "environ").split(b"\0")]
+
+    def measure(self, *words: str) -> Answer:
+        allocator = f"--allocator=evil={self.file}"
+        return run("--profile=smoke", "--benchmark_format=json", f"--only={ONLY}", allocator, *words, environment=self.environment)
+
+    def leaves_nobody(self) -> bool:
+        deadline = time.monotonic() + 2  # the kernel takes a moment for those that were killed with their parent
+        while self.processes and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return not self.processes
+
+
+def read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
+
+
+@pytest.fixture
+def reckless(library: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Library]:
+    fault = request.node.callspec.params["fault"]
+    variables = {"RECKLESS": fault, "RECKLESS_MARK": str(tmp_path), "RECKLESS_LOADS": str(tmp_path / "loads")}
+    yield Library(library, variables)
+
+
+def sound_for(loads: int, tried: Library) -> Library:
+    return Library(tried.file, {**tried.environment, "RECKLESS_SOUND": str(loads)})
+
+
+@pytest.mark.parametrize(
+    "fault", [*QUICK, *(pytest.param(fault, marks=nightly) for fault in {**AT_LOAD, **WAITED_FOR} if fault not in QUICK)]
+)
+def test_a_library_costs_nobody_but_itself(reckless: Library, fault: str) -> None:
+    told = {**AT_LOAD, **WAITED_FOR}[fault]
+    answer = reckless.measure()
+    assert answer.status == 0, answer.err
+    assert sorted(names(answer.rows)) == sorted([*OTHERS, *(OWN if not told else ())])
+    assert not errors(answer.rows)
+    reason = f"in the load test {told}"
+    assert (answer.context["malloc.evil"] == f"not available: {reason}") == bool(told), answer.context["malloc.evil"]
+    assert (f"not available: evil: {reason}" in answer.err.splitlines()) == bool(told)
+    assert reckless.leaves_nobody()
+
+
+@nightly
+@pytest.mark.parametrize("fault", LATER)
+def test_a_library_that_is_sound_in_its_trial_costs_nobody_else_later(reckless: Library, fault: str) -> None:
+    answer = sound_for(1, reckless).measure()
+    assert answer.status == 0, answer.err
+    assert sorted(names(answer.rows)) == sorted([*OTHERS, *OWN])
+    wrong = errors(answer.rows)
+    assert not wrong.keys() & set(OTHERS)
+    if LATER[fault]:
+        assert wrong["scoped/evil/bytes:64/touch:first"] == LATER[fault]
+    assert reckless.leaves_nobody()
+
+
+@pytest.mark.parametrize("fault", ["abort", *(pytest.param(fault, marks=nightly) for fault in ("stop", "banner", "kill_group"))])
+def test_a_run_names_the_library_that_was_sound_when_the_list_was_made(
+    reckless: Library, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in sound_for(1, reckless).environment.items():
+        monkeypatch.setenv(name, value)
+    told = {**AT_LOAD, **WAITED_FOR}[fault]
+    words = ["--profile", "smoke", "--only", "^scoped/(none|glibc|evil)/bytes:64/touch:first", "--no-figures"]
+    words += ["--allocator", f"evil={reckless.file}", "--out", str(tmp_path / "run")]
+    assert command.main(words, tmp_path, lambda *_: program()) == (1 if told else 0)
+    measured = read_run(tmp_path / "run" / "run.json")
+    assert [one.name.strategy for one in measured.series()] == ["none", "glibc", *([] if told else ["evil"])]
+    reasons = [failure.reason for failure in measured.failed]
+    assert reasons == ([f"scoped/evil/bytes:64/touch:first: in the load test {told}"] if told else [])
+    assert (f"in the load test {told}" in capsys.readouterr().out.replace("\n", " ")) == bool(told)
+    assert reckless.leaves_nobody()
+
+
+@nightly
+@pytest.mark.parametrize("fault", ["banner", "abort", "exit_0", "stubborn_daemon", "no_memory"])
+def test_a_library_of_the_table_is_tried_as_any_other(reckless: Library, fault: str, tmp_path: Path) -> None:
+    shutil.copy(reckless.file, tmp_path / "libjemalloc.so.2")
+    environment = {**reckless.environment, "LD_LIBRARY_PATH": str(tmp_path)}
+    only = "--only=^(scoped|overhead)/(none|glibc|jemalloc)/bytes:64(/touch:first|$)"
+    answer = run("--profile=smoke", "--benchmark_format=json", only, environment=environment)
+    told = AT_LOAD[fault]
+    assert answer.status == 0, answer.err
+    own = [row.format("jemalloc") for row in ROWS]
+    assert sorted(names(answer.rows)) == sorted([*OTHERS, *(own if not told else ())])
+    assert answer.context["malloc.jemalloc"].startswith(f"not available: in the load test {told}") == bool(told)
+    assert reckless.leaves_nobody()
+
+
+@pytest.mark.parametrize("fault", ["none"])
+def test_a_program_that_is_ended_takes_its_processes_with_it(reckless: Library, fault: str) -> None:
+    """A daemon of the library, in a session of its own, is alive while a benchmark is measured."""
+    words = [str(program()), "--profile=smoke", "--only=^scoped/evil/bytes:64/touch:first", f"--allocator=evil={reckless.file}",
+             "--benchmark_min_time=60"]  # fmt: skip
+    environment = {**os.environ, **sound_for(1, reckless).environment, "RECKLESS": "stubborn_daemon"}
+    started = subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while not any(read(process / "comm") == b"reckless_daemon\n" for process in reckless.processes):
+        assert time.monotonic() < deadline and started.poll() is None
+        time.sleep(0.005)
+    started.terminate()
+    assert started.wait(10) == -15
+    assert reckless.leaves_nobody()
+
+
+@nightly
+@pytest.mark.parametrize("fault", ["ignore_signals"])
+def test_many_libraries_that_hang_take_the_time_of_one(reckless: Library, fault: str, tmp_path: Path) -> None:
+    copies = [shutil.copy(reckless.file, tmp_path / f"lib{number}.so") for number in range(9)]
+    begun = time.monotonic()
+    answer = run("--list=json", *(f"--allocator=w{number}={file}" for number, file in enumerate(copies)),
+                 environment=reckless.environment)  # fmt: skip
+    assert time.monotonic() - begun < 30 and answer.status == 0, answer.err
+    listed = {row["name"]: row["reason"] for row in parsed(answer.out)["strategies"]}
+    assert {listed[f"w{number}"] for number in range(9)} == {"in the load test it hung for 10 s"}
+    assert listed["glibc"] == "" and reckless.leaves_nobody()
