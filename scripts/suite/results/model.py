@@ -290,7 +290,7 @@ class Run:
 
     @cached_property
     def _mallocs(self) -> Mapping[str, str]:
-        return {name: text for name, text in self._malloc_lines() if not text.startswith("not available")}
+        return {name: text for name, text in malloc_lines(self.context) if not text.startswith("not available")}
 
     @property
     def chapters(self) -> Mapping[str, str]:
@@ -307,7 +307,7 @@ class Run:
     @cached_property
     def malloc_order(self) -> tuple[str, ...]:
         """All malloc libraries, available or not: those of the program's list in its order, then others by name."""
-        names = {name for name, _ in self._malloc_lines()}
+        names = {name for name, _ in malloc_lines(self.context)}
         listed = [name for name in self.ideas if name in names]
         return (*listed, *sorted(names.difference(listed)))
 
@@ -317,13 +317,7 @@ class Run:
 
     def unavailable_mallocs(self) -> dict[str, str]:
         """Each malloc library that could not be measured, and why."""
-        lines = ((name, text) for name, text in self._malloc_lines() if text.startswith("not available"))
-        return {name: text.removeprefix("not available").lstrip(": ") for name, text in lines}
-
-    def _malloc_lines(self) -> Iterator[tuple[str, str]]:
-        for key, value in self.context.items():
-            if key.startswith("malloc.") and isinstance(value, str):
-                yield key.removeprefix("malloc."), value
+        return unavailable_mallocs(self.context)
 
     def fact(self, key: str) -> int | None:
         """A whole number of the context (`cores`, `l1d_bytes`); None where the machine did not say."""
@@ -344,6 +338,19 @@ class Run:
             if unit.disturbed:
                 units[unit.family].append((unit.part, unit.process))
         return {family: DisturbedParts.among(len(self.series(family)), own) for family, own in units.items()}
+
+
+def malloc_lines(context: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each malloc library that the program tried, and what it says of it."""
+    for key, value in context.items():
+        if key.startswith("malloc.") and isinstance(value, str):
+            yield key.removeprefix("malloc."), value
+
+
+def unavailable_mallocs(context: Mapping[str, Any]) -> dict[str, str]:
+    """Each malloc library that could not be measured, and why."""
+    lines = ((name, text) for name, text in malloc_lines(context) if text.startswith("not available"))
+    return {name: text.removeprefix("not available").lstrip(": ") for name, text in lines}
 
 
 def selects(part: str, name: str) -> bool:

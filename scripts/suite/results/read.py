@@ -38,6 +38,7 @@ from suite.results.model import (
     Run,
     Sample,
     Unit,
+    unavailable_mallocs,
 )
 from suite.stats.estimates import median
 
@@ -339,9 +340,14 @@ def failures_in(document: Document, expected: Iterable[str]) -> list[str]:
     rows = rows_of_processes(document)
     wrong = {run_name_of(row): reason for row in reversed(rows) if (reason := failure_of(row))}
     names = {run_name_of(row) for row in rows}
+    unfit = unavailable_mallocs(document.get("context", {}))  # here; their benchmarks were asked for, so they were fit before
     return [
         *(f"{name}: {reason}" for name, reason in reversed(wrong.items())),
-        *(f"{name}: has no result" for name in expected if name not in names),
+        *(
+            f"{name}: {unfit.get(BenchmarkName.parse(name).strategy or '', 'has no result')}"
+            for name in expected
+            if name not in names
+        ),
     ]
 
 

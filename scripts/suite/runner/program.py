@@ -36,6 +36,7 @@ from suite.results.read import BadResult, read_program_output, stopped_seconds
 from suite.runner import interference
 
 LIST_SECONDS = 60.0  # listing takes a fraction of a second: a minute means that the program hangs
+ENDING_SECONDS = 5.0  # in which the program ends, with all its processes, when it is asked to
 DESCRIBE_SECONDS = 600.0  # a recording of 100 million events takes a minute
 
 # If the disk has less free space than this, a damaged result was damaged by the full disk.
@@ -216,18 +217,24 @@ def describe_recording(executable: Path, file: Path) -> Mapping[str, Any]:
 def _answer_of(command: list[str], question: str, seconds: float, environment: Mapping[str, str] | None = None) -> Any:
     """The JSON that the program prints when it is asked. Raises BadInput, with its own error line where it has one."""
     asked = f"{command[0]} {question}"
-    try:
-        ended = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=seconds, env=environment)
-    except OSError as error:
-        raise BadInput(f"{command[0]} cannot be run ({_why_not_run(Path(command[0]), error)})") from None
-    except subprocess.TimeoutExpired:
-        raise BadInput(f"{asked} did not end within {seconds:.0f} s") from None
-    if ended.returncode != 0:
-        raise BadInput(_why_failed(asked, ended.returncode, cause_in(ended.stderr)))
-    try:
-        return foreign.read_json(ended.stdout)
-    except (ValueError, RecursionError):
-        raise BadInput(f"{asked}: the output is not JSON") from None
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        process = MeasuringProcess(command, errors, {**os.environ, **(environment or {})}, output)
+        try:
+            process.start()
+            code = process.end(seconds).exit_code
+        except UnitHung as hung:
+            raise BadInput(f"{asked} {hung}") from None
+        except OSError as error:
+            raise BadInput(f"{command[0]} cannot be run ({_why_not_run(Path(command[0]), error)})") from None
+        finally:
+            process.stop()
+        if code != 0:
+            raise BadInput(_why_failed(asked, code, _cause_at_the_end(errors)))
+        output.seek(0)
+        try:
+            return foreign.read_json(output.read())
+        except (ValueError, RecursionError):
+            raise BadInput(f"{asked}: the output is not JSON") from None
 
 
 def _why_not_run(program: Path, error: OSError) -> str:
@@ -345,7 +352,8 @@ def measuring(
     )
     try:
         with tempfile.TemporaryFile() as errors:
-            process = MeasuringProcess([*_ends_with_this_process(), *command], errors, output, program.environment, channel, processors)
+            words = [*_ends_with_this_process(), *command]
+            process = MeasuringProcess(words, errors, program.environment, channel=channel, processors=processors, result=output)
             try:
                 yield process
             finally:
@@ -380,14 +388,16 @@ class MeasuringProcess(threading.Thread):
         self,
         command: list[str],
         errors: IO[bytes],
-        output: Path,
         environment: Mapping[str, str],
+        output: IO[bytes] | int = subprocess.DEVNULL,
+        *,
         channel: socket.socket | None = None,
         processors: Set[int] = frozenset(),
+        result: Path = Path(os.devnull),
     ) -> None:
         super().__init__(daemon=True)
-        self.command, self.errors, self.output, self.environment = command, errors, output, environment
-        self.channel, self.processors = channel, processors
+        self.command, self.errors, self.environment, self.output = command, errors, environment, output
+        self.channel, self.processors, self.file = channel, processors, result
         self.changing = threading.Lock()  # held while the process is created, and while its number becomes free
         self.number: int | None = None
         self.unwanted = False
@@ -395,7 +405,6 @@ class MeasuringProcess(threading.Thread):
         self._ended: Ended | None = None
 
     def run(self) -> None:
-        silent = subprocess.DEVNULL
         try:
             with self.changing:
                 if self.unwanted:
@@ -405,8 +414,8 @@ class MeasuringProcess(threading.Thread):
                 inherited = () if self.channel is None else (self.channel.fileno(),)
                 # Its own session: Ctrl-C in the terminal reaches only this program, and killpg also ends the process's children.
                 child = subprocess.Popen(
-                    self.command, stdin=silent, stdout=silent, stderr=self.errors, env=self.environment, pass_fds=inherited,
-                    start_new_session=True,
+                    self.command, stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.errors, env=self.environment,
+                    pass_fds=inherited, start_new_session=True,
                 )  # fmt: skip
                 self.number = child.pid
             self._leave_channel()
@@ -428,13 +437,19 @@ class MeasuringProcess(threading.Thread):
             self.channel.close()
 
     def stop(self) -> None:
-        """Kills the process and its children if it still runs, and waits until they have ended."""
-        with self.changing:
-            self.unwanted = True
-            if self.number is not None:
-                os.killpg(self.number, signal.SIGKILL)
-        if self.is_alive():
-            self.join()
+        """Ends the process if it still runs, and waits until it has ended with all that it started.
+
+        The program is asked first: it alone knows what a library has started, and left in a session of its own. Then
+        it is killed.
+        """
+        self.unwanted = True
+        for signals, seconds in (((signal.SIGTERM, signal.SIGCONT), ENDING_SECONDS), ((signal.SIGKILL,), None)):
+            with self.changing:
+                if self.number is not None:
+                    for number in signals:
+                        os.killpg(self.number, number)
+            if self.is_alive():
+                self.join(seconds)
 
     def end(self, limit: float) -> Ended:
         """Waits for its end. Raises UnitHung after `limit` seconds."""
@@ -457,22 +472,22 @@ class MeasuringProcess(threading.Thread):
         if self._ended.exit_code != 0:
             raise UnitFailed(_why_failed("", self._ended.exit_code, _cause_at_the_end(self.errors)))
         try:
-            return read_program_output(self.output)
+            return read_program_output(self.file)
         except BadResult as problem:
             raise UnitFailed(f"damaged result: {problem.reason}") from None
 
     def is_stopped(self) -> bool:
-        """Whether the process or a process of its group is stopped, as by SIGSTOP."""
+        """Whether the process or a process of its session is stopped, as by SIGSTOP."""
         with self.changing:
-            return self.number is not None and any(_is_stopped_of_group(stat, self.number) for stat in Path("/proc").glob("[0-9]*/stat"))
+            return self.number is not None and any(_is_stopped_of(self.number, stat) for stat in Path("/proc").glob("[0-9]*/stat"))
 
 
-def _is_stopped_of_group(stat: Path, group: int) -> bool:
+def _is_stopped_of(session: int, stat: Path) -> bool:
     try:
-        state, _, its_group, *_ = stat.read_text().rpartition(")")[2].split()  # see proc(5)
+        state, _, _, its_session, *_ = stat.read_text().rpartition(")")[2].split()  # see proc(5)
     except (OSError, ValueError):
         return False
-    return state == "T" and int(its_group) == group
+    return state == "T" and int(its_session) == session
 
 
 def _stopped_until_the_end(process: int) -> float:

@@ -93,14 +93,14 @@ class LateAnswers:
 @pytest.mark.parametrize("times", [0, 1, interference.WAITING_STEPS - 1])
 def test_a_process_is_not_taken_to_hang_because_this_one_stood_still(times: int, tmp_path: Path) -> None:
     with open(tmp_path / "errors", "w+b") as errors:
-        process: Any = MeasuringProcess(["true"], errors, tmp_path / "out", {})
+        process: Any = MeasuringProcess(["true"], errors, {}, result=tmp_path / "out")
         process._ends = LateAnswers(times, Ended(0, NOTHING_USED, 0.0))
         assert process.end(60.0).exit_code == 0
 
 
 def test_a_process_that_hangs_is_waited_for_no_longer_than_its_limit(tmp_path: Path) -> None:
     with open(tmp_path / "errors", "w+b") as errors:
-        process: Any = MeasuringProcess(["true"], errors, tmp_path / "out", {})
+        process: Any = MeasuringProcess(["true"], errors, {}, result=tmp_path / "out")
         process._ends = LateAnswers(10**6, None)
         with pytest.raises(UnitHung, match="^did not end within 60 s$"):
             process.end(60.0)
