@@ -374,8 +374,6 @@ def prepare(path: Path, reference: Path | None = None) -> PreparedRun:
     medians = medians_of(unit, own, beside)
     if not np.isfinite(medians).any():
         raise BadInput(f"{path}: no series has a value" + (f" in this run and in {reference}" if reference else ""))
-    with np.errstate(over="ignore"):  # no two figures of one machine have a ratio that a float32 does not hold
-        kept_medians = medians.astype("<f4")
     return PreparedRun(
         path=path,
         digest=_digest(own, context),
@@ -388,7 +386,7 @@ def prepare(path: Path, reference: Path | None = None) -> PreparedRun:
         facts=json.dumps(facts, sort_keys=True),
         own=own,
         beside=beside,
-        medians=zlib.compress(kept_medians.tobytes()),
+        medians=zlib.compress(medians.astype("<f4").tobytes()),
     )
 
 

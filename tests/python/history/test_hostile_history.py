@@ -414,20 +414,6 @@ def test_a_context_that_no_reader_would_take_is_not_kept(tmp_path: Path) -> None
     assert not (tmp_path / "history.sqlite").exists()
 
 
-def test_a_ratio_that_cannot_be_kept_is_absent(tmp_path: Path) -> None:
-    files = tmp_path / "run.json", tmp_path / "reference.json"
-    for file, ns in zip(files, (1e24, 1e-18)):
-        made = json.loads(document())
-        for row in made["benchmarks"]:
-            if row["name"] == NAME and row["run_type"] == "iteration":
-                row["real_time"] = ns
-        write_json(file, made)
-    record = ["--file", tmp_path / "history.sqlite"]
-    assert answered(*record, "add", files[0], "--reference", files[1])[::2] == (0, "")
-    code, output, _ = answered(*record, "export")
-    assert code == 0 and f",{NAME}," not in output and ",ratio," in output
-
-
 def test_a_run_of_many_processes_comes_back(tmp_path: Path) -> None:
     run = run_of({"a/x": range(2000), "a/y": [7, 1999]})
     numbers = store.numbers_of(run, {})
