@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,9 +22,11 @@ from suite.results.read import read_run
 from suite.results.recording import profile_in
 from suite.results.run_names import names_of
 from suite.runner import build, scheduler
+from support import ROOT
 from support.measuring_program import program
 
 Call = Callable[..., int]
+STRANGE = ROOT / "tests" / "hostile" / "strange_program.c"
 MANY = "my @words = map { qq(word $_) } 1 .. 300000;"  # more calls than a buffer of the recorder holds
 ALLOCATES = "my @words = map { qq(word $_) } 1 .. 20000; print scalar(@words), qq(\\n);"
 
@@ -229,3 +233,38 @@ def test_a_program_that_kills_what_observes_it_leaves_nothing(
     line = "scripts/program: what observes it ended without a report: does it kill its parent?"
     assert capsys.readouterr().err.splitlines()[-1] == line
     assert not (tmp_path / "out").exists()
+
+
+# ---- strange programs
+
+
+@pytest.fixture(scope="session")
+def strange(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    built = tmp_path_factory.mktemp("strange") / "strange"
+    subprocess.run(["cc", "-O1", "-w", "-pthread", str(STRANGE), "-o", str(built)], check=True)
+    return built
+
+
+@pytest.mark.nightly
+@pytest.mark.hostile("measured program")
+@pytest.mark.parametrize("what", re.findall(r'WHEN\("(.*?)"\)', STRANGE.read_text()))
+def test_a_strange_program_is_answered_or_refused_and_nothing_of_it_is_left(
+    call: Call, strange: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], what: str
+) -> None:
+    (tmp_path / "precious").write_text("not of the program")
+    code = call("--budget", "2", "--timeout", "2", "--pairs", "1", "--", str(strange), what)
+    printed = capsys.readouterr()
+    assert not re.search("Traceback|[\0-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", printed.out + printed.err)
+    left = {file.name.partition("-")[0] for file in (tmp_path / "out").glob("*")}
+    if code == 2:
+        assert printed.err.splitlines()[-1].startswith("scripts/program: ") and left == set()
+    else:
+        assert code in (0, 1) and result(tmp_path).units and left <= {"recording", "run.json.gz", "replay"}
+    assert (tmp_path / "precious").read_text() == "not of the program"
+    assert running(strange) == []
+
+
+def running(executable: Path) -> list[str]:
+    """The processes of the program that still run."""
+    links = {entry: entry / "exe" for entry in Path("/proc").glob("[0-9]*")}
+    return [entry.name for entry, link in links.items() if link.is_symlink() and os.path.realpath(link) == str(executable)]
