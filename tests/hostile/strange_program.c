@@ -67,6 +67,7 @@ static void fake(const char *file) { close(open(file, O_WRONLY | O_CREAT, 0600))
 static void pipe_at(const char *file) { mkfifo(file, 0600); }
 static void zeros_at(const char *file) { if (symlink("/dev/zero", file)) return; }
 static void other_at(const char *file) { if (symlink("../precious", file)) return; }
+static void parent_at(const char *file) { if (symlink("..", file)) return; }
 static void flood(int descriptor) {
   static char text[1 << 16];
   memset(text, 'x', sizeof text);
@@ -175,6 +176,8 @@ int main(int count, char **words) {
   WHEN("links a recording to zeros") in_recordings(zeros_at, "recording-1-0.shr");
   WHEN("links the result to a file") in_recordings(other_at, "run.json.gz");
   WHEN("links the replay to a file") in_recordings(other_at, "replay");
+  WHEN("makes a pipe of the result") in_recordings(pipe_at, "run.json.gz");
+  WHEN("links the replay to a folder") in_recordings(parent_at, "replay");
   WHEN("may not be read") prctl(PR_SET_DUMPABLE, 0);
   WHEN("ignores its children") signal(SIGCHLD, SIG_IGN), many_children();
   WHEN("forks by vfork") { const pid_t child = vfork(); if (child == 0) _exit(0); waitpid(child, NULL, 0); }

@@ -35,6 +35,15 @@ def write_whole(path: Path, content: bytes | str) -> None:
             os.replace(temporary, path)
 
 
+def own_place(path: Path) -> Path:
+    """The path, which the suite has chosen and not the user. A link or a pipe that somebody has put there is deleted, because
+    write_whole would write to where it leads. Raises OSError."""
+    if _keeps_its_place(path) and (path.is_symlink() or not path.is_dir()):
+        with _errors_name(path):
+            path.unlink()
+    return path
+
+
 def write_new(path: Path, content: str) -> None:
     """Writes the file whole, as write_whole does, but never replaces a file: of several processes, one writes.
 

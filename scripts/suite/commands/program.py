@@ -33,6 +33,7 @@ from suite.base.cli import (
     whole,
 )
 from suite.base.errors import BadInput, UnitFailed
+from suite.base.files import own_place
 from suite.base.files import try_folder
 from suite.base.text import first_line
 from suite.commands.run import draw
@@ -236,7 +237,7 @@ class _Measuring:
         )
         parts = self.folder / "replay"
         try:
-            plan.write(parts)
+            plan.write(own_place(parts))
             with bar(self.status) as shown:
                 scheduler.measure(plan, parts, _Replays(plan, self.status, shown))
         except KeyboardInterrupt:

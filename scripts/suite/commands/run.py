@@ -33,7 +33,7 @@ from suite.base.cli import (
     whole,
 )
 from suite.base.errors import BadInput, UnitFailed
-from suite.base.files import try_folder
+from suite.base.files import own_place, try_folder
 from suite.pages import summary
 from suite.results.model import Run
 from suite.runner import build as building
@@ -335,9 +335,9 @@ def draw(run: Run) -> Path | None:
     except ImportError as missing:
         print(f"figures and report: not made ({missing})")
         return None
-    files = charts.draw_all(run, folder / "figures")
+    files = charts.draw_all(run, own_place(folder / "figures"))
     print(f"figures: {len(files)} in {folder / 'figures'}")
-    page: Path = report.write(report.make([run]), folder / "report.html")
+    page: Path = report.write(report.make([run]), own_place(folder / "report.html"))
     return page
 
 

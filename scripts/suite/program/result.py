@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from suite.base.files import own_place
 from suite.program import rows
 from suite.program.pairs import Measured
 from suite.program.recording import Recorded
@@ -47,8 +48,9 @@ def write(
     document["context"][CONTEXT] = facts
     if label:
         document["context"][LABEL] = label
-    write_compact(folder / RUN_FILE, document)
-    return folder / RUN_FILE
+    file = own_place(folder / RUN_FILE)
+    write_compact(file, document)
+    return file
 
 
 def _facts_of(recorded: Recorded) -> Mapping[str, Any]:

@@ -23,7 +23,7 @@ from typing import Any, Protocol
 
 from suite.base import foreign
 from suite.base.errors import BadInput, UnitFailed, UnitHung
-from suite.base.files import write_json, write_new
+from suite.base.files import own_place, write_json, write_new
 from suite.results.merge import merge, write_unit
 from suite.results.model import LABEL, MOST_MALLOC_THREADS, Account, Document, Failure, Run, Unit
 from suite.results.read import (
@@ -290,7 +290,7 @@ class _RunInProgress:
                 if not known or left <= 0.0:
                     return
                 self.looks.append(known)
-                write_json(self.folder / LOOKS_FILE, self.looks)
+                write_json(own_place(self.folder / LOOKS_FILE), self.looks)
                 self.observer.looked(list(questions), len(known), processes)
             if not self.measure_look(look, deadline):
                 return
@@ -443,7 +443,7 @@ class _RunInProgress:
         )
         order = self.plan.catalogue.benchmarks
         facts = {**self.plan.catalogue.context, **({LABEL: self.plan.label} if self.plan.label else {})}
-        write_json(self.folder / RUN_FILE, merge(measured, how_it_went, order, facts))
+        write_json(own_place(self.folder / RUN_FILE), merge(measured, how_it_went, order, facts))
 
 
 def _read_looks(folder: Path, most: int) -> list[tuple[str, ...]]:

@@ -6,12 +6,13 @@ import errno
 import io
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
-from suite.base.files import cache_folder, try_file, try_folder, write_new, write_whole
+from suite.base.files import cache_folder, own_place, try_file, try_folder, write_new, write_whole
 
 # ---- written whole
 
@@ -24,6 +25,7 @@ def test_text_and_bytes_are_written_as_they_are(tmp_path: Path) -> None:
     assert sorted(file.name for file in tmp_path.iterdir()) == ["bytes", "text"]
 
 
+@pytest.mark.hostile("disk fault")
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
@@ -174,3 +176,15 @@ def test_what_can_be_written_is_tried_without_a_trace(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "new", tmp_path / "new" / ".." / "deep"):
         try_folder(folder)
     assert sorted(tmp_path.iterdir()) == before and kept.read_text() == "old"
+
+
+@pytest.mark.hostile("disk fault")
+@pytest.mark.parametrize("make", [lambda file: file.symlink_to("kept"), lambda file: file.symlink_to("nothing"), os.mkfifo],
+                         ids=("link", "link to nothing", "pipe"))  # fmt: skip
+def test_what_somebody_put_into_the_place_of_a_result_is_replaced(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    (tmp_path / "kept").write_text("old")
+    make(tmp_path / "run.json")
+    write_whole(own_place(tmp_path / "run.json"), "new")
+    assert (tmp_path / "kept").read_text() == "old" and not (tmp_path / "run.json").is_symlink()
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"kept": "old", "run.json": "new"}
+    assert own_place(tmp_path) == tmp_path and tmp_path.is_dir()

@@ -459,6 +459,7 @@ def test_a_run_that_decides_no_claim_has_no_chart_of_claims() -> None:
     assert charts.draw(kept(only("handoff")), "claims") is None
 
 
+@pytest.mark.hostile("text that is not ours")
 def test_a_hostile_name_stays_text_and_on_the_page(tmp_path: Path) -> None:
     document = synthetic.document(keep=lambda name: name.startswith(("scoped/", "private/")))
     hostile = "$\\frac{$<script>" + "long" * 40
@@ -540,6 +541,7 @@ def test_an_error_in_a_worker_is_raised_unchanged(tmp_path: Path, monkeypatch: p
     assert [file.name for file in files] == ["ending.svg", "good.svg"]
 
 
+@pytest.mark.hostile("signal")
 def test_an_interrupt_ends_all_drawing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
 

@@ -380,6 +380,7 @@ def test_the_subtitle_states_the_other_differences() -> None:
     assert "differ" not in captions[0] and "the runs also differ in compiler and default malloc" in captions[1]
 
 
+@pytest.mark.hostile("text that is not ours")
 def test_hostile_names_stay_text_and_on_the_page() -> None:
     hosts = ["<script>alert(1)</script>" + "W" * 60, "$\\frac{$" + "W" * 60]
     runs = [

@@ -280,6 +280,7 @@ def test_what_does_not_go_together_is_one_line_with_the_option(
     assert message in output.err
 
 
+@pytest.mark.hostile("disk fault")
 @pytest.mark.slow
 def test_a_full_disk_at_the_end_does_not_lose_the_verdict(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(root, "old", "new", *ONLY, "--record", "/dev/full") == CANNOT_JUDGE
@@ -343,6 +344,7 @@ def test_undecided_is_good_unless_it_must_be_decided(root: Path) -> None:
     assert bisect("--judge", "pairs.json", "--strict").returncode == CANNOT_JUDGE
 
 
+@pytest.mark.hostile("signal")
 @pytest.mark.parametrize("bisecting", [False, True])
 def test_an_interrupt_stops_a_bisection(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], bisecting: bool

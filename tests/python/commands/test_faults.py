@@ -95,6 +95,7 @@ def whole_files(folder: Path) -> set[str]:
 # ---- killed
 
 
+@pytest.mark.hostile("signal")
 def test_a_run_killed_again_and_again_keeps_every_finished_process(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +117,7 @@ def test_a_run_killed_again_and_again_keeps_every_finished_process(
     assert not list(folder.rglob(".*.tmp"))
 
 
+@pytest.mark.hostile("signal")
 def test_an_interrupt_at_any_moment_ends_in_one_line(executable: Path, tmp_path: Path) -> None:
     folder, draw = tmp_path / "run", random.Random(11)
     codes = []
@@ -138,6 +140,7 @@ def test_an_interrupt_at_any_moment_ends_in_one_line(executable: Path, tmp_path:
     assert set(codes) <= {0, INTERRUPTED, -signal.SIGTERM} and INTERRUPTED in codes
 
 
+@pytest.mark.hostile("signal")
 def test_the_measured_process_dies_with_a_killed_run(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -270,6 +273,7 @@ def started(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
 
 
+@pytest.mark.hostile("malloc library")
 def test_a_hostile_malloc_is_not_available_and_the_others_are_measured() -> None:
     only = "--only=^scoped/(none|evil)/bytes:64/touch:first"
     running = {
@@ -289,6 +293,7 @@ def test_a_malloc_without_fault_passes_its_load_test() -> None:
     assert "scoped/evil/bytes:64/touch:first" in out and "not available: evil" not in err
 
 
+@pytest.mark.hostile("malloc library")
 def test_a_run_of_only_a_hostile_malloc_says_why_it_has_no_result() -> None:
     process = started(f"--allocator={hostile('null')}", "--only=^scoped/evil/")
     _, err = process.communicate(timeout=60)
@@ -296,6 +301,7 @@ def test_a_run_of_only_a_hostile_malloc_says_why_it_has_no_result() -> None:
     assert err.splitlines()[-1].endswith("; evil is not available: in the load test malloc(1) gave no memory")
 
 
+@pytest.mark.hostile("malloc library")
 @pytest.mark.timing
 @pytest.mark.parametrize("fault", ["null", "late_abort"])
 def test_a_run_with_a_hostile_malloc_keeps_the_results_of_other_mallocs(
@@ -352,6 +358,7 @@ def run_there(script: str, executable: Path, folder: Path, *arguments: str) -> s
     return in_own_mounts(f'at=$1; shift; {script}', str(folder), *command, environment=environment)
 
 
+@pytest.mark.hostile("disk fault")
 def test_a_disk_that_fills_up_gives_one_line_and_results_stay(executable: Path, tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     script = f'mount -t tmpfs -o size=200k none "$at"; code=0; "$@" || code=$?; cp -r "$at/run" {folder}; exit $code'
@@ -363,12 +370,14 @@ def test_a_disk_that_fills_up_gives_one_line_and_results_stay(executable: Path, 
     assert len(whole_files(folder)) >= run.processes
 
 
+@pytest.mark.hostile("disk fault")
 def test_a_results_folder_that_cannot_be_written_is_one_line(executable: Path, tmp_path: Path) -> None:
     done = run_there('mount -t tmpfs -o ro none "$at"; "$@"', executable, tmp_path / "disk", "--only", "^traverse/")
     assert done.returncode == 2
     assert done.stderr == f"scripts/run: {tmp_path}/disk/run: Read-only file system\n"
 
 
+@pytest.mark.hostile("disk fault")
 def test_results_that_become_read_only_give_one_line(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -398,6 +407,7 @@ def limited(limits: dict[int, int], *arguments: str) -> subprocess.CompletedProc
     return subprocess.run(words, capture_output=True, text=True, timeout=120, preexec_fn=limit, check=False)
 
 
+@pytest.mark.hostile("limit of the system")
 @pytest.mark.parametrize("most", [64 << 10, 256 << 10, resource.RLIM_INFINITY])
 def test_any_stack_limit_will_do(most: int) -> None:
     only = "--only=^(scoped/(stack_array|alloca)|many/alloca|frame|recursion|replay/glibc.*|stack_limit|stack_growth)/"
@@ -417,6 +427,7 @@ def test_a_small_address_space_costs_what_does_not_fit_and_no_more() -> None:
     assert [row for row in rows if row["name"] == "chase/bytes:16384/order:random/home:static"][0]["real_time"] > 0
 
 
+@pytest.mark.hostile("limit of the system")
 def test_a_program_that_is_not_even_started_names_the_limit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (6 << 30, before[1]))
@@ -445,6 +456,7 @@ def test_facts_that_the_system_hides_are_absent_and_the_run_goes_on(hidden: str)
         assert "huge_share" not in rows["chase/bytes:16384/order:random/home:mmap_thp"]
 
 
+@pytest.mark.hostile("state of the machine")
 def test_without_huge_pages_their_share_is_none_and_no_error() -> None:
     def never() -> None:
         import ctypes
@@ -460,6 +472,7 @@ def test_without_huge_pages_their_share_is_none_and_no_error() -> None:
     assert {row["huge_share"] for row in rows if "huge_share" in row} <= {0.0}
 
 
+@pytest.mark.hostile("state of the machine")
 def test_a_clock_that_is_set_back_changes_no_figure() -> None:
     built = program().with_name("libclock_back.so")
     if not built.exists():

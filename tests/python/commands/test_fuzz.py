@@ -182,6 +182,7 @@ def test_a_damaged_run_is_drawn_or_refused(folder: Path, document: Any, name: st
         assert "<script" not in chart_file.read_text()
 
 
+@pytest.mark.hostile("text that is not ours")
 def test_a_hostile_run_makes_a_page_of_text(folder: Path) -> None:
     document = json.loads(sound())
     for at in all_places():
@@ -198,6 +199,7 @@ def test_a_hostile_run_makes_a_page_of_text(folder: Path) -> None:
     assert "onerror" in page and not re.search(r"<(img|script)[^>]*(onerror|alert)|<script>alert", page)
 
 
+@pytest.mark.hostile("result file")
 def test_an_invalid_number_in_the_context_is_refused(folder: Path) -> None:
     """JSON has no such number, so a command that copies the context could not write it."""
     for number in ("NaN", "Infinity", "1e999"):
@@ -208,6 +210,7 @@ def test_an_invalid_number_in_the_context_is_refused(folder: Path) -> None:
             assert errors.getvalue().endswith(": run.json: has a value in its context that is not a finite number\n")
 
 
+@pytest.mark.hostile("result file")
 def test_an_expression_in_a_file_cannot_take_for_ever(folder: Path) -> None:
     document = json.loads(sound())
     for unit in document["context"]["suite"]["units"]:
@@ -219,6 +222,7 @@ def test_an_expression_in_a_file_cannot_take_for_ever(folder: Path) -> None:
     assert time.process_time() - before < 5
 
 
+@pytest.mark.hostile("size")
 def test_the_largest_file_that_is_read_fits_a_gigabyte_or_two(tmp_path: Path) -> None:
     """The worst content of this many bytes: only empty lists."""
     file = tmp_path / "run.json"
@@ -268,6 +272,7 @@ def test_a_damaged_record_is_read_or_refused(folder: Path, seed: int, kind: str)
         answered(history.main, ["--file", "kept.sqlite", *words], frozenset({0, 1, 2}))
 
 
+@pytest.mark.hostile("result file")
 def test_a_few_bytes_that_would_fill_the_memory_are_refused(folder: Path) -> None:
     Path("kept.sqlite").write_bytes(sound_record(folder))
     bomb = zlib.compress(bytes(database.MOST_BYTES + 1))
@@ -280,6 +285,7 @@ def test_a_few_bytes_that_would_fill_the_memory_are_refused(folder: Path) -> Non
         assert errors.getvalue() == "scripts/history: kept.sqlite: is damaged (cut off, or too large)\n"
 
 
+@pytest.mark.hostile("history")
 @pytest.mark.parametrize("text", [value for value in HOSTILE if isinstance(value, str)])
 def test_the_record_contains_only_text(folder: Path, text: str) -> None:
     record = ["--file", "kept.sqlite"]
@@ -342,6 +348,7 @@ def test_any_words_to_run_are_answered_or_refused(folder: Path, words: list[str]
 # ---- the program's list
 
 
+@pytest.mark.hostile("measured program")
 @pytest.mark.parametrize("name", ["..", "../x", "a/b", "", "a\nb", ".hidden", "a b", "-x"])
 def test_a_familys_name_is_not_a_path(tmp_path: Path, name: str) -> None:
     """It becomes part of a file's name."""
@@ -355,6 +362,7 @@ def test_a_familys_name_is_not_a_path(tmp_path: Path, name: str) -> None:
         ask(Program(telling, "smoke"))
 
 
+@pytest.mark.hostile("measured program")
 @FUZZED
 @given(seed=st.integers(0, 10_000))
 def test_a_damaged_list_is_read_or_refused(folder: Path, seed: int) -> None:

@@ -260,6 +260,7 @@ def test_a_run_is_never_overwritten(call: Call, tmp_path: Path, capsys: pytest.C
     assert (tmp_path / "mine" / "run.json").read_bytes() == before
 
 
+@pytest.mark.hostile("disk fault")
 def test_a_full_disk_gives_one_line_and_results_stay(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -66,6 +66,7 @@ def test_charts_and_report_lie_beside_the_run(
     assert (tmp_path / "measured" / written).exists()
 
 
+@pytest.mark.hostile("result file")
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("damage", ["cut off", "a folder without a run"])
 def test_every_command_refuses_a_damaged_run_in_one_line(

@@ -239,6 +239,7 @@ def test_the_three_worst_are_explained_or_all_of_three(tmp_path: Path, no_path: 
     ] * 2
 
 
+@pytest.mark.hostile("signal")
 def test_an_interrupt_ends_the_explaining_and_keeps_the_verdict(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,6 +250,7 @@ def test_an_interrupt_ends_the_explaining_and_keeps_the_verdict(
     assert explained(comparison_of(judged()), tmp_path) == comparison_of(judged())
 
 
+@pytest.mark.hostile("disk fault")
 def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(measured: Program, name: str, ns: float, folder: Path) -> tuple[PathFunction, ...]:
         raise OSError(28, "No space left on device")

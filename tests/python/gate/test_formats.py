@@ -187,6 +187,7 @@ class _tags(HTMLParser):
         self.found.add(tag)
 
 
+@pytest.mark.hostile("text that is not ours")
 @pytest.mark.parametrize("text", HOSTILE)
 def test_markdown_reads_a_hostile_name_as_text(text: str) -> None:
     output = formats.as_markdown(hostile(text))

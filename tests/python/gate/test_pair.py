@@ -271,6 +271,7 @@ def test_a_pair_reads_back_also_an_earlier_pair() -> None:
         assert decode_pair(short, columns) == replace(pair, old_layout=0, new_layout=0)
 
 
+@pytest.mark.hostile("recorded pairs")
 @pytest.mark.parametrize("damage", [[{"ns": 0.1}], [{"ns": math.nan}, 0.1], [{"ns": 0.1}, math.inf], [[0.1], 0.1], [0.1, 0.1], [{}, None]])
 def test_damaged_turns_are_refused(damage: list[object]) -> None:
     whole = [{"ns": 1.0}, {"ns": 1.0}, True, 0, 0]

@@ -159,6 +159,7 @@ def test_a_side_that_always_has_less_of_the_core_is_not_trusted(play: Play, monk
 # ---- failures
 
 
+@pytest.mark.hostile("measured program")
 def test_a_side_that_crashes_is_a_problem_and_the_rest_goes_on(play: Play) -> None:
     quiet = steady()
 
@@ -193,6 +194,7 @@ def test_a_failing_control_cannot_be_trusted(play: Play) -> None:
     assert paired_run.verdict(play(ns)[0]).exit_code() == CANNOT_JUDGE
 
 
+@pytest.mark.hostile("signal")
 def test_an_interrupt_keeps_the_pairs_and_judges_them(play: Play) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         pytest.skip("ignored here, as under nohup")
@@ -217,6 +219,7 @@ def test_an_interrupt_keeps_the_pairs_and_judges_them(play: Play) -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.hostile("signal")
 def test_an_interrupt_without_a_suspicion_is_not_a_failure(play: Play) -> None:
     quiet, noisy, left = steady(), random.Random(2), [70]
 
@@ -289,6 +292,7 @@ def test_a_budget_keeps_a_third_for_confirming(play: Play, monkeypatch: pytest.M
     assert comparison.exit_code() == SOMETHING_WORSE
 
 
+@pytest.mark.hostile("signal")
 def test_an_interrupt_before_the_first_pair_cannot_be_judged(play: Play) -> None:
     def ns(side_name: str, name: str) -> float:
         raise KeyboardInterrupt
@@ -413,6 +417,7 @@ def test_the_pairs_keep_the_declarations_of_the_measured_families() -> None:
     assert paired_run.metrics_for(names, old, new) == kept
 
 
+@pytest.mark.hostile("recorded pairs")
 @pytest.mark.parametrize(
     "damage",
     (

@@ -413,6 +413,7 @@ def test_one_declaration_is_enough_and_without_any_times_are_judged(declaring: t
     )
 
 
+@pytest.mark.hostile("result file")
 @pytest.mark.parametrize(
     "damage",
     [
@@ -629,6 +630,7 @@ BAD_FILES: Mapping[str, str | bytes] = {
 }
 
 
+@pytest.mark.hostile("size")
 def test_a_huge_file_is_refused_unread(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     huge = tmp_path / "huge.json"
     huge.touch()
@@ -637,6 +639,7 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path, capsys: pytest.CaptureFix
     assert "is too large" in capsys.readouterr().err
 
 
+@pytest.mark.hostile("result file")
 @pytest.mark.parametrize("kind", BAD_FILES)
 @pytest.mark.parametrize("place", [0, 1])
 def test_a_bad_file_is_refused_in_one_line(

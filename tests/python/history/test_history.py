@@ -790,6 +790,7 @@ def flipped(file: Path) -> None:
             connection.execute(f"UPDATE run SET {column} = ?", (bytes(changed),))
 
 
+@pytest.mark.hostile("history")
 @pytest.mark.parametrize("arguments", (("trend", NAME), ("export", "--samples"), ("check",), ("add",)))
 @pytest.mark.parametrize(
     ("damage", "message"),
@@ -905,6 +906,7 @@ def test_no_other_writer_creates_the_record_while_one_looks_at_the_empty_file(
     assert others == ["refused"]
 
 
+@pytest.mark.hostile("disk fault")
 def test_a_full_disk_is_reported_and_loses_no_data(
     call: Call,
     kept: Callable[..., list[Path]],
@@ -950,6 +952,7 @@ def test_a_full_file_system_is_reported_and_loses_no_data(
         assert len(record.runs()) == 1
 
 
+@pytest.mark.hostile("signal")
 def test_a_crash_in_the_middle_of_adding_loses_no_data(kept: Callable[..., list[Path]], tmp_path: Path) -> None:
     kept(SAME)
     with pytest.raises(KeyboardInterrupt):

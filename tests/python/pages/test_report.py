@@ -253,6 +253,7 @@ def test_a_family_that_only_one_run_has_is_shown() -> None:
     assert {tuple(cell is None for cell in cells) for _, _, cells, _ in rows(page)} == {(False, True), (True, False)}
 
 
+@pytest.mark.hostile("size")
 def test_more_runs_than_can_be_read_are_refused() -> None:
     with pytest.raises(BadInput, match="at most 6 runs"):
         report.make([synthetic.synthetic(keep=few)] * 7)
@@ -261,6 +262,7 @@ def test_more_runs_than_can_be_read_are_refused() -> None:
 # ---- text from a file stays text
 
 
+@pytest.mark.hostile("text that is not ours")
 def test_hostile_text_adds_no_elements(tmp_path: Path) -> None:
     def poison(document: Document) -> None:
         context = document["context"]

@@ -17,12 +17,14 @@ from support.measuring_program import available_mallocs, errors, hostile, measur
 EVIL = "^scoped/(none|evil|glibc)/bytes:64/touch:"
 
 
+@pytest.mark.hostile("malloc library")
 def test_a_malloc_that_crashes_costs_its_own_benchmark_only() -> None:
     rows = measure(f"--allocator={hostile('late_abort')}", f"--only={EVIL}first").rows
     assert names(rows) == [f"scoped/{name}/bytes:64/touch:first" for name in ("none", "glibc", "evil")]
     assert errors(rows) == {"scoped/evil/bytes:64/touch:first": "its process died of Aborted"}
 
 
+@pytest.mark.hostile("malloc library")
 def test_a_malloc_that_hangs_is_ended_once_and_then_left_out() -> None:
     rows = measure(f"--allocator={hostile('late_hang')}", f"--only={EVIL}(none|first)", "--limit=1").rows
     assert len(rows) == 6
@@ -143,6 +145,7 @@ def test_processor_time_of_a_mallocs_own_threads_is_counted() -> None:
     assert min(used["busy_thread"]) > 10 * max(used["idle_thread"]) >= 0.0
 
 
+@pytest.mark.hostile("signal")
 def test_no_process_is_left_when_the_program_is_killed() -> None:
     words = [str(program()), "--only=^chase/", "--profile=full", "--benchmark_format=json"]
     started = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)

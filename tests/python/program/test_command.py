@@ -83,6 +83,7 @@ def test_a_closed_output_is_an_empty_output() -> None:
     assert (seen.exit_code, seen.stdout.size, seen.stderr.size) == (4, 0, 0)
 
 
+@pytest.mark.hostile("measured program")
 def test_a_command_that_never_ends_is_killed_with_its_children() -> None:
     seen = shell(f"sleep {SECONDS} & echo $!; setsid sleep {SECONDS} & echo $!; wait", timeout=3)
     assert (seen.timed_out, seen.end, seen.ended_itself) == (3, "did not end within 3 s", False)
@@ -90,6 +91,7 @@ def test_a_command_that_never_ends_is_killed_with_its_children() -> None:
     assert len(children) == 2 and not any(map(is_alive, children))
 
 
+@pytest.mark.hostile("measured program")
 def test_a_stopped_command_is_killed_too() -> None:
     assert shell("kill -STOP $$", timeout=0.5).timed_out == 0.5
 
@@ -101,10 +103,12 @@ def test_a_command_that_is_stopped_and_goes_on_is_disturbed() -> None:
     assert f"was stopped for {time_text(seen.disturbance.stopped * 1e9)}" in seen.disturbance.reasons
 
 
+@pytest.mark.hostile("measured program")
 def test_a_command_that_ignores_signals_is_killed_too() -> None:
     assert shell(f"trap '' TERM INT HUP; sleep {SECONDS}", timeout=0.5).timed_out == 0.5
 
 
+@pytest.mark.hostile("measured program")
 @pytest.mark.parametrize("away", ["{} &", "setsid {} &", "(setsid {} &) &", "(trap '' HUP TERM; {}) &"])
 def test_what_goes_into_the_background_is_killed_and_counted(tmp_path: Path, away: str) -> None:
     file = shlex.quote(str(tmp_path / "number"))
@@ -114,6 +118,7 @@ def test_what_goes_into_the_background_is_killed_and_counted(tmp_path: Path, awa
     assert not is_alive(int(seen.stdout.start))
 
 
+@pytest.mark.hostile("measured program")
 def test_a_daemon_is_killed_and_counted() -> None:
     seen = python(
         "import os, time\nreader, writer = os.pipe()\n"
@@ -125,6 +130,7 @@ def test_a_daemon_is_killed_and_counted() -> None:
     assert not is_alive(int(seen.stdout.start))
 
 
+@pytest.mark.hostile("measured program")
 def test_hundreds_of_processes_left_behind_are_all_killed() -> None:
     seen = shell(f"for i in $(seq 300); do sleep {SECONDS} & done")
     assert (seen.exit_code, seen.left_behind) == (0, 300)
@@ -157,6 +163,7 @@ def when_started(suite: subprocess.Popen[bytes], file: Path) -> int:
     return int(file.read_text())
 
 
+@pytest.mark.hostile("signal")
 def test_an_interrupt_leaves_no_process(tmp_path: Path) -> None:
     """As with Ctrl-C in a terminal: the signal reaches this program, and the command is in another session."""
     text = (
@@ -175,6 +182,7 @@ def test_an_interrupt_leaves_no_process(tmp_path: Path) -> None:
     assert not is_alive(process)
 
 
+@pytest.mark.hostile("signal")
 def test_a_killed_suite_leaves_no_process(tmp_path: Path) -> None:
     words = [str(tools().observe), "/bin/sh", "sh", "-c", announces_itself(tmp_path / "child")]
     starter = f"import subprocess; subprocess.Popen({words!r}).wait()"

@@ -40,6 +40,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.hostile("recording of a program")
 @pytest.mark.parametrize("content", REFUSED, ids=list(REFUSED.values()))
 def test_what_is_not_a_recording_is_refused_in_one_line(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "x.shr"
@@ -49,6 +50,7 @@ def test_what_is_not_a_recording_is_refused_in_one_line(content: bytes, tmp_path
     assert answer.err == f"stackheap: --describe-recording={file}: {REFUSED[content]}\n"
 
 
+@pytest.mark.hostile("recording of a program")
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
@@ -64,6 +66,7 @@ def test_what_is_not_a_file_is_refused_in_one_line(make: Callable[[Path], None],
     assert (answer.status, answer.err) == (2, f"stackheap: --describe-recording={file}: {reason}\n")
 
 
+@pytest.mark.hostile("recording of a program")
 @pytest.mark.parametrize("content", [header(), header() + chunk(packed=1100), header() + chunk(events=1 << 20, unpacked=1 << 20)])
 def test_a_file_of_a_hundred_gigabytes_takes_no_memory(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "x.shr"
@@ -74,6 +77,7 @@ def test_a_file_of_a_hundred_gigabytes_takes_no_memory(content: bytes, tmp_path:
     assert seen.peak_resident < 100 << 20  # the program itself
 
 
+@pytest.mark.hostile("recording of a program")
 def test_a_recording_without_chunks_is_cut_off(tmp_path: Path) -> None:
     file = tmp_path / "x.shr"
     file.write_bytes(header())

@@ -78,6 +78,7 @@ def test_a_program_is_found_as_a_shell_finds_it(tmp_path: Path, monkeypatch: pyt
     assert find("./mine").file == mine
 
 
+@pytest.mark.hostile("measured program")
 @pytest.mark.parametrize(
     ("word", "reason"),
     [
@@ -180,6 +181,7 @@ def test_scripts_that_interpret_each_other_end(tmp_path: Path) -> None:
 # ---- damaged files
 
 
+@pytest.mark.hostile("measured program")
 @pytest.mark.parametrize("size", [0, 3, 4, 20, 51, 52, 63, 64, 100, 120, 130, 200])
 def test_a_file_that_is_cut_off_is_not_a_crash(tmp_path: Path, size: int) -> None:
     whole = elf(tmp_path / "whole", ".go.buildinfo").read_bytes()
@@ -189,6 +191,7 @@ def test_a_file_that_is_cut_off_is_not_a_crash(tmp_path: Path, size: int) -> Non
     assert isinstance(find(str(cut)).barrier, str)
 
 
+@pytest.mark.hostile("measured program")
 @pytest.mark.parametrize("at", [32, 40, 54, 56, 58, 60, 62])
 def test_a_field_that_lies_is_not_a_crash(tmp_path: Path, at: int) -> None:
     file = elf(tmp_path / "lies", ".go.buildinfo")

@@ -213,6 +213,7 @@ def test_a_budget_spent_in_the_middle_of_a_long_undecided_run_is_no_fault(clock:
     assert measured.decisions["like"].ratio.n > 10 and measured.notes == ()
 
 
+@pytest.mark.hostile("malloc library")
 def test_a_hanging_malloc_is_not_given_the_whole_time_limit(clock: SimpleNamespace) -> None:
     def hangs(malloc: str, number: int, usual: Observation) -> Observation:
         return replace(usual, timed_out=32.0) if malloc == "slow" else usual
@@ -230,6 +231,7 @@ def one_of(malloc: str, at: int, different: Callable[[Observation], Observation]
     return lambda name, number, usual: different(usual) if (name, number) == (malloc, at) else usual
 
 
+@pytest.mark.hostile("malloc library")
 @pytest.mark.parametrize(
     ("different", "reason"),
     [
@@ -288,6 +290,7 @@ def test_a_program_that_fails_the_same_way_each_time_is_compared(clock: SimpleNa
     assert measured.problem == "" and measured.first is not None and measured.first.exit_code == 3
 
 
+@pytest.mark.hostile("measured program")
 @pytest.mark.parametrize(
     ("first", "problem"),
     [
@@ -399,6 +402,7 @@ def test_a_program_that_differs_from_itself_is_said(clock: SimpleNamespace) -> N
 # ---- what was measured is kept
 
 
+@pytest.mark.hostile("signal")
 def test_an_interrupt_keeps_the_pairs(clock: SimpleNamespace) -> None:
     def interrupted(malloc: str, number: int, usual: Observation) -> Observation:
         if (malloc, number) == (OWN, 9):
@@ -468,6 +472,7 @@ def test_a_name_that_is_taken_is_refused() -> None:
         deployments(catalogue(malloc("own", "/lib/libx.so")))
 
 
+@pytest.mark.hostile("measured program")
 def test_damaged_lines_of_the_probe_are_left_out() -> None:
     lines = "7\t/a.so\t/x\tx\nnonsense\n8\t/b.so\n\t\t\t\n7\t/c.so\t/y\ty\n9\t/d.so\t/z\t\x1bz\n9\t\t\t\t\n"
     assert mallocs.read_proof(lines, 7).processes == (Loaded("/c.so", "/y", "y"), Loaded("/d.so", "/z", "z"))

@@ -382,6 +382,7 @@ def test_a_refused_run_leaves_no_file(tmp_path: Path) -> None:
     assert not (tmp_path / "run.json").exists() or (tmp_path / "run.json").stat().st_size == 0
 
 
+@pytest.mark.hostile("disk fault")
 def test_a_full_disk_is_noticed(tmp_path: Path) -> None:
     def no_more_than_a_kilobyte() -> None:  # a write past the limit fails as one on a full disk does
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

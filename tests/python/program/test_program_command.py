@@ -5,6 +5,7 @@ The programs are tiny and the budgets short: what is asserted does not depend on
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -126,6 +127,7 @@ def test_a_folder_with_a_run_is_refused(call: Call, tmp_path: Path, capsys: pyte
     assert capsys.readouterr().err == f"scripts/program: --out {tmp_path / 'out'} already contains a run; accepted: another folder\n"
 
 
+@pytest.mark.hostile("recording of a program")
 @pytest.mark.parametrize("content", [b"", b"not a recording", b"stackshr" + bytes(1000)], ids=("empty", "text", "zeros"))
 def test_a_file_that_is_not_a_recording_is_one_line(
     call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
@@ -137,6 +139,7 @@ def test_a_file_that_is_not_a_recording_is_one_line(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.hostile("measured program")
 @pytest.mark.parametrize(
     ("text", "reason", "note"),
     [
@@ -153,6 +156,7 @@ def test_a_program_that_cannot_be_compared_is_recorded_and_replayed_all_the_same
     assert "replay" in result(tmp_path).families()
 
 
+@pytest.mark.hostile("measured program")
 def test_a_program_that_does_not_end_is_ended_and_said(
     call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -164,6 +168,7 @@ def test_a_program_that_does_not_end_is_ended_and_said(
     assert "replay" in result(tmp_path).families()
 
 
+@pytest.mark.hostile("measured program")
 def test_a_program_of_which_nothing_is_known_is_one_line(
     call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -172,6 +177,7 @@ def test_a_program_of_which_nothing_is_known_is_one_line(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.hostile("malloc library")
 def test_a_wrong_malloc_is_refused_before_the_program_runs(
     call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -180,6 +186,7 @@ def test_a_wrong_malloc_is_refused_before_the_program_runs(
     assert not (tmp_path / "ran").exists() and not (tmp_path / "out").exists()
 
 
+@pytest.mark.hostile("disk fault")
 def test_a_full_disk_in_the_replay_keeps_the_runs(
     call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,6 +213,7 @@ def test_an_exit_code_other_than_zero_is_an_answer_too(call: Call, tmp_path: Pat
     assert measured is not None and measured.exit_code == 3 and measured.compared
 
 
+@pytest.mark.hostile("signal")
 def test_an_interrupt_keeps_what_was_measured(
     call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,10 +269,14 @@ def test_a_strange_program_is_answered_or_refused_and_nothing_of_it_is_left(
     else:
         assert code in (0, 1) and result(tmp_path).units and left <= {"recording", "run.json.gz", "replay"}
     assert (tmp_path / "precious").read_text() == "not of the program"
+    assert {file.name for file in tmp_path.iterdir()} <= {"out", "precious"}
     assert running(strange) == []
 
 
 def running(executable: Path) -> list[str]:
     """The processes of the program that still run."""
-    links = {entry: entry / "exe" for entry in Path("/proc").glob("[0-9]*")}
-    return [entry.name for entry, link in links.items() if link.is_symlink() and os.path.realpath(link) == str(executable)]
+    found = []
+    for link in Path("/proc").glob("[0-9]*/exe"):
+        with contextlib.suppress(OSError):  # it has ended, or is not ours
+            found += [link.parent.name] if os.readlink(link) == str(executable) else []
+    return found

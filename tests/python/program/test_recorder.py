@@ -202,6 +202,7 @@ def test_daemons_parent_and_child_are_recorded(tmp_path: Path) -> None:
     assert (child["ended"], child["calls"]["malloc"], child["calls"]["free"]) == ("exit", 7, 7)
 
 
+@pytest.mark.hostile("recording of a program")
 @pytest.mark.parametrize(
     ("name", "status"), [("aborts", -signal.SIGABRT), ("is_killed", -signal.SIGKILL), ("is_strict", 0)]
 )
@@ -222,6 +223,7 @@ def test_calls_by_a_signal_handler_are_recorded_or_counted(tmp_path: Path) -> No
     assert 2 * int(counts.read_text().split()[0]) == sum(calls(profile).values()) + profile["unseen"]
 
 
+@pytest.mark.hostile("recording of a program")
 def test_a_fork_within_malloc_damages_no_recording(tmp_path: Path) -> None:
     """A child that went on in the middle of a call is not recorded."""
     parent, *children = recorded(tmp_path, "forks_in_handler").profiles
@@ -229,6 +231,7 @@ def test_a_fork_within_malloc_damages_no_recording(tmp_path: Path) -> None:
     assert all(child["parent"] == parent["process"] and child["calls"]["malloc"] >= 10 for child in children)
 
 
+@pytest.mark.hostile("disk fault")
 def test_a_full_disk_ends_the_recording(tmp_path: Path) -> None:
     """What had been written of a chunk when the disk was full is removed."""
     small, kept = tmp_path / "small", tmp_path / "kept"

@@ -65,6 +65,7 @@ def test_a_value_that_names_no_recording_is_refused(value: str, complaint: str) 
     assert (answer.status, answer.err) == (2, f"stackheap: {complaint}\n")
 
 
+@pytest.mark.hostile("recording of a program")
 def test_a_file_that_cannot_be_replayed_is_refused_when_the_program_starts(tmp_path: Path) -> None:
     whole = MADE_UP.read_bytes()
     contents = {
@@ -118,6 +119,7 @@ def test_blocks_that_pass_between_threads_are_replayed_with_every_malloc(tmp_pat
     assert (control["passed_blocks"] == 0) == (threads == 1)
 
 
+@pytest.mark.hostile("recording of a program")
 def test_more_threads_at_once_than_are_replayed_are_refused(tmp_path: Path) -> None:
     made = MadeUpRecording()
     for thread in range(257):

@@ -108,6 +108,7 @@ def test_a_copy_without_a_repository_has_no_revision(tmp_path: Path) -> None:
     assert revision_of(copied(tmp_path / "copy"), tmp_path / "revision.cpp") == ""
 
 
+@pytest.mark.hostile("set-up")
 @pytest.mark.parametrize("text", ['";|abc', "|", "v1|", "$Format:%h$", "", "v1.2|abc\" \"", "a b|abc"])
 def test_a_damaged_archive_has_no_revision(tmp_path: Path, text: str) -> None:
     root = copied(tmp_path / "copy")

@@ -120,6 +120,7 @@ def test_the_largest_ratio_is_finite(tmp_path: Path) -> None:
 DAMAGED: list[Any] = [None, 7, "text", [], [1], {"a": 1}, True, -1e300, "x" * 10_000, [["deep"]], "\x1b[31m\nline"]
 
 
+@pytest.mark.hostile("result file")
 @pytest.mark.parametrize("damaged", DAMAGED)
 def test_a_damaged_context_is_absent(tmp_path: Path, damaged: Any) -> None:
     written = document()
@@ -128,6 +129,7 @@ def test_a_damaged_context_is_absent(tmp_path: Path, damaged: Any) -> None:
     assert back is None or {pair.verdict for pair in back.compared} <= {"not judged"}
 
 
+@pytest.mark.hostile("result file")
 @pytest.mark.parametrize("damaged", DAMAGED)
 @pytest.mark.parametrize(
     "key", ["command", "exit_code", "output_same", "own", "mallocs", "control", "problem", "notes", "threshold", "seed"]
@@ -152,6 +154,7 @@ def test_a_damaged_fact_is_absent(tmp_path: Path, key: str, damaged: Any) -> Non
     assert unplaced(run, "end_to_end").title
 
 
+@pytest.mark.hostile("result file")
 @pytest.mark.parametrize("damaged", DAMAGED)
 @pytest.mark.parametrize("key", ["file", "verdict", "not_compared"])
 def test_a_damaged_fact_of_a_malloc_is_absent(tmp_path: Path, key: str, damaged: Any) -> None:

@@ -62,6 +62,7 @@ def test_every_damaged_field_is_refused_in_one_line_or_harmless(path: tuple[Any,
         assert all(word.isprintable() for word in profile.command)
 
 
+@pytest.mark.hostile("result file")
 @pytest.mark.parametrize(
     ("path", "value", "reason"),
     [

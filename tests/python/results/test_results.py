@@ -183,6 +183,7 @@ def test_a_counter_that_nothing_can_have_measured_is_absent_not_zero(tmp_path: P
     assert dict(benchmark.samples[0].counters) == {"instructions": 4.0}
 
 
+@pytest.mark.hostile("result file")
 def test_a_counter_with_an_endless_name_is_left_out(tmp_path: Path) -> None:
     (benchmark,) = read(tmp_path, document(row() | {"x" * (LONGEST_NAME + 1): 1, "page_faults": 0})).series()
     assert dict(benchmark.samples[0].counters) == {"page_faults": 0.0}
@@ -310,18 +311,21 @@ def test_text_and_facts_as_long_as_is_accepted_are_read(tmp_path: Path) -> None:
     assert read(tmp_path, document(row("scoped/none/bytes:8", LEAST_FIGURE), row("b", MOST_FIGURE), **facts)).by_name
 
 
+@pytest.mark.hostile("result file")
 @pytest.mark.parametrize("path", ["missing.json", ".", "nul\0byte", "x" * 5000, "missing/run.json"])
 def test_a_path_that_is_not_a_file_is_refused(tmp_path: Path, path: str) -> None:
     with pytest.raises(BadResult):
         read_run(tmp_path / path)
 
 
+@pytest.mark.hostile("result file")
 def test_a_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(BadResult, match="is not a file"):
         read_run(tmp_path / "pipe")
 
 
+@pytest.mark.hostile("size")
 def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     with path.open("wb") as file:
@@ -351,6 +355,7 @@ def test_a_folder_stands_for_the_run_in_it(tmp_path: Path) -> None:
         assert read_run(tmp_path).path == tmp_path / name
 
 
+@pytest.mark.hostile("result file")
 def test_a_folder_in_the_place_of_the_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run.json").mkdir()
     with pytest.raises(BadResult, match="run.json: is not a file"):
@@ -373,6 +378,7 @@ BAD_GZIP = {
 }
 
 
+@pytest.mark.hostile("result file")
 @pytest.mark.parametrize("defect", BAD_GZIP)
 def test_a_damaged_gzip_file_is_refused_in_one_line(tmp_path: Path, defect: str) -> None:
     path = tmp_path / "run.json.gz"
@@ -384,6 +390,7 @@ def test_a_damaged_gzip_file_is_refused_in_one_line(tmp_path: Path, defect: str)
     assert len(str(refused.value).splitlines()) == 1
 
 
+@pytest.mark.hostile("size")
 def test_a_few_bytes_that_hold_gigabytes_are_refused_without_filling_the_memory(tmp_path: Path) -> None:
     path = tmp_path / "run.json.gz"
     piece = gzip.compress(b" " * (64 << 20), compresslevel=9)

@@ -76,6 +76,7 @@ def test_a_machine_that_shows_nothing_is_unknown_not_fit(tmp_path: Path) -> None
     assert {name for name, state in by_name.items() if state == "good"} == {"container limits"}
 
 
+@pytest.mark.hostile("set-up")
 @pytest.mark.parametrize("text", ["", "nonsense", "cpu", "cpu x", "cpu 1 2"])
 def test_damaged_files_are_not_good_and_not_an_error(tmp_path: Path, text: str) -> None:
     view = machine(tmp_path, dict.fromkeys(BUSY, text))

@@ -122,6 +122,7 @@ def test_a_refusal_of_the_program_is_reported_in_its_own_words(
     assert str(refused.value).startswith(says)
 
 
+@pytest.mark.hostile("measured program")
 @pytest.mark.parametrize(
     ("script", "says"),
     [
@@ -205,6 +206,7 @@ def test_a_failed_process_is_recorded_and_the_run_goes_on(
     assert leftovers(tmp_path / "out") == []
 
 
+@pytest.mark.hostile("measured program")
 def test_a_hang_is_ended_and_its_part_left_out_from_then_on(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +246,7 @@ def test_a_run_without_any_result_reports_why(executable: Path, tmp_path: Path, 
         scheduler.measure(plan, begin(plan, tmp_path / "out"), Silent())
 
 
+@pytest.mark.hostile("measured program")
 @pytest.mark.slow
 def test_children_of_a_hanging_program_end_with_it(tmp_path: Path) -> None:
     parent = tmp_path / "parent"
@@ -274,6 +277,7 @@ class Interrupting(Silent):
             threading.Timer(0.2, os.kill, (os.getpid(), self.number)).start()
 
 
+@pytest.mark.hostile("signal")
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_keeps_the_results_and_a_resumed_run_measures_the_rest(
@@ -300,6 +304,7 @@ def test_an_interrupt_keeps_the_results_and_a_resumed_run_measures_the_rest(
     assert observer.begun[0] == (plan.round(0)[2].file_name(0), 2)
 
 
+@pytest.mark.hostile("signal")
 def test_a_run_that_was_killed_loses_one_process(executable: Path, tmp_path: Path) -> None:
     plan, out = planned(executable, processes=2), tmp_path / "out"
     begin(plan, out)
@@ -337,6 +342,7 @@ def test_the_label_of_a_plan_is_kept_by_the_run(executable: Path, tmp_path: Path
     assert names_of([run]) == ["huge pages"] and scheduler.read_plan(tmp_path / "out").label == "huge pages"
 
 
+@pytest.mark.hostile("result file")
 @pytest.mark.parametrize("written", ["", "{", "[]", "{}", '{"profile": 3}', "[" * 100_000, "\xff"])
 def test_a_damaged_plan_is_refused(tmp_path: Path, written: str) -> None:
     (tmp_path / scheduler.PLAN_FILE).write_text(written, encoding="latin-1")
@@ -520,6 +526,7 @@ def test_an_interrupted_refinement_goes_on_with_what_its_look_asked_for(executab
     assert calls(tmp_path) - before == 2
 
 
+@pytest.mark.hostile("result file")
 @pytest.mark.parametrize("written", ["", "{", "{}", "[3]", "[[3]]", '[["a"], ["a"], ["a"], ["a"]]', "[" * 100_000])
 def test_damaged_looks_are_refused(executable: Path, tmp_path: Path, written: str) -> None:
     plan = refining(executable)
@@ -541,6 +548,7 @@ def test_a_part_of_a_look_selects_its_benchmarks_alone() -> None:
 # ---- no room
 
 
+@pytest.mark.hostile("disk fault")
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
 def test_a_full_disk_stops_the_run_and_earlier_results_stay(executable: Path, tmp_path: Path) -> None:
     out = tmp_path / "disk"
@@ -565,6 +573,7 @@ def test_a_full_disk_stops_the_run_and_earlier_results_stay(executable: Path, tm
         subprocess.run(["umount", str(out)], check=True)
 
 
+@pytest.mark.hostile("disk fault")
 def test_a_damaged_result_on_a_full_disk_is_the_disks_fault(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -729,6 +738,7 @@ def test_a_malloc_whose_own_threads_are_busy_is_marked(
     assert found["chase", 0] == found["chase", 1] == (None, ()), "without such threads, nothing is counted"
 
 
+@pytest.mark.hostile("signal")
 def test_a_program_that_is_stopped_while_it_measures_is_marked(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,6 +108,7 @@ def test_a_side_that_dies_in_its_turn_is_named(tmp_path: Path, deed: str, turn: 
     assert str(failed.value) == f"{NAME}: failed on the new side: {reason}"
 
 
+@pytest.mark.hostile("measured program")
 @pytest.mark.parametrize(
     ("deed", "turn", "reason"),
     [
@@ -159,6 +160,7 @@ def test_a_side_that_was_stopped_and_went_on_is_disturbed(
     assert measure(tmp_path, **behaviour).disturbed == disturbed
 
 
+@pytest.mark.hostile("disk fault")
 def test_a_disk_that_is_full_in_the_middle_is_the_disks_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     free = type("Usage", (), {"free": 0})
     monkeypatch.setattr("suite.runner.program.shutil.disk_usage", lambda folder: free)
@@ -166,6 +168,7 @@ def test_a_disk_that_is_full_in_the_middle_is_the_disks_fault(tmp_path: Path, mo
         measure(tmp_path, in_turn=(2, "exit"))
 
 
+@pytest.mark.hostile("signal")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 @pytest.mark.parametrize("deed", ["hang", "stop"])
 def test_an_interrupt_in_the_middle_of_a_turn_ends_both_sides(tmp_path: Path, number: int, deed: str) -> None:

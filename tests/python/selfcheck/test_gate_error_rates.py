@@ -705,6 +705,7 @@ def test_repeated_failures_end_the_recording_in_one_line(
     assert not (tmp_path / "made.json.gz").exists()
 
 
+@pytest.mark.hostile("signal")
 @pytest.mark.slow
 def test_an_interrupt_keeps_the_turns_that_are_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made_turns = 0
