@@ -113,7 +113,7 @@ def read_program_output(path: Path) -> Document:
 
 
 def read_json(path: Path) -> Any:
-    content = _read_bytes(path)
+    content = read_file(path)
     if sum(map(content.count, (b",", b"[", b"{"))) > MOST_VALUES:
         raise BadResult(path, f"is too large to be a result (over {MOST_VALUES:,} commas and brackets)")
     try:
@@ -154,8 +154,8 @@ def _check_context(path: Path, context: Document) -> None:
             raise BadResult(path, f"has a fact of over {longest:,} letters in its context: {key[:80]!a}")
 
 
-def _read_bytes(path: Path) -> bytes:
-    """The file's content, unpacked where gzip packed it. Raises BadResult."""
+def read_file(path: Path) -> bytes:
+    """The content of a regular file of bounded size, unpacked where gzip packed it. Raises BadResult."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):

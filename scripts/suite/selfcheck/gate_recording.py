@@ -19,7 +19,6 @@ import random
 import shutil
 import subprocess
 import time
-import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,7 +34,7 @@ from suite.gate.paired_run import select
 from suite.gate.pairs_file import CYCLES, NS, Pair, decode_pair, encode_pair, positive, shortened
 from suite.gate.sides import MALLOC
 from suite.results.model import CORE_SHARE
-from suite.results.read import BadResult, times_of
+from suite.results.read import BadResult, read_file, times_of
 from suite.runner.program import Catalogue, Part, Program, ask, measure_part
 from suite.runner.signals import signals_as_interrupts
 
@@ -68,7 +67,6 @@ RUNS_EVERY = 8  # turns: the rules of other tools judge whole runs, which take a
 PLAIN_RUNS = 2  # in each such turn, so that two runs can be compared
 SECONDS_LIMIT = 60.0  # of one process
 MOST_FAILURES = 3  # of processes; after each, the turn is repeated
-MOST_BYTES = 1 << 26  # of a recording, unpacked: ten times the size of half an hour
 COUNTED = ("ns_per_addition", CORE_SHARE, CYCLES)  # recorded beside the time
 
 FACTS = ("compiler", "build_flags", "topology", "counters")  # of the program's context, which the recording contains
@@ -314,18 +312,7 @@ def _turn_written(benchmarks: Mapping[str, Sequence[str]], turn: Turn) -> Any:
 def read_recording(path: Path) -> Recording:
     """Reads a recording back. Raises BadResult."""
     try:
-        with gzip.open(path) as file:
-            content = file.read(MOST_BYTES + 1)
-    except FileNotFoundError:
-        raise BadResult(path, "does not exist") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise BadResult(path, "is not a recording: not packed by gzip, or cut off") from None
-    except OSError as error:
-        raise BadResult(path, f"cannot be read ({error.strerror})") from None
-    if len(content) > MOST_BYTES:
-        raise BadResult(path, "is too large to be a recording")
-    try:
-        return _recording_read(foreign.read_json(content))
+        return _recording_read(foreign.read_json(read_file(path)))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise BadResult(path, "is not a recording of turns, or is damaged") from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import os
 import random
 import re
 import subprocess
@@ -24,6 +25,7 @@ from suite.gate import pairs_file, sequential_test
 from suite.gate.pair import RESTLESS_ROUNDS, ROUNDS, PairMeter
 from suite.gate.pairs_file import Pair
 from suite.results.model import Sample
+from suite.results.read import MOST_BYTES
 from suite.runner.program import Catalogue, Program
 from suite.selfcheck import gate_error_rates, gate_recording, other_tools
 from suite.selfcheck.gate_recording import CONDITIONS, CORE, NOISY, PLANTED, QUIET, SLOWDOWNS, SLOWDOWNS_OF, Turn
@@ -525,24 +527,23 @@ def damaged(change: str) -> bytes:
             return gzip.compress(b"[" * 100_000)
         case "no JSON":
             return gzip.compress(b"recording")
-        case "not packed":
-            return json.dumps(document).encode()
         case "empty":
             return b""
         case "cut off":
             return gzip.compress(json.dumps(document).encode())[:-500]
         case "huge":
-            return gzip.compress(b" " * (gate_recording.MOST_BYTES + 1), compresslevel=1)
+            return gzip.compress(b" " * (MOST_BYTES + 1), compresslevel=1)
     return gzip.compress(json.dumps(document).encode())
 
 
 DAMAGES = (
     "negative", "zero", "nan", "infinite", "word", "boolean", "no turns", "no condition", "a pair too few",
     "a slowdown too few", "a core pair too few", "no core set", "no seconds", "a repetition too few", "twice",
-    "foreign", "a list", "deep", "no JSON", "not packed", "empty", "cut off", "huge",
+    "foreign", "a list", "deep", "no JSON", "empty", "cut off", "huge",
 )  # fmt: skip
 
 
+@pytest.mark.hostile("recorded pairs")
 @pytest.mark.parametrize("change", DAMAGES)
 def test_damaged_recordings_are_refused_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], change: str
@@ -553,6 +554,17 @@ def test_damaged_recordings_are_refused_in_one_line(
     message = one_line(capsys)
     assert str(path) in message
     assert ("too large" in message) == (change == "huge")
+
+
+@pytest.mark.hostile("recorded pairs")
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda file: file.symlink_to(file), lambda file: file.symlink_to("/dev/zero")],
+                         ids=("pipe", "folder", "link to itself", "endless device"))  # fmt: skip
+def test_what_is_not_a_file_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "made.json.gz")
+    assert command("--from", tmp_path / "made.json.gz") == 2
+    assert str(tmp_path / "made.json.gz") in one_line(capsys)
 
 
 def test_the_undamaged_recording_is_read(tmp_path: Path) -> None:
