@@ -301,6 +301,8 @@ def read_record(path: Path, kind: type[Any], written: object, title: str) -> Any
     values = {}
     for field in dataclasses.fields(kind):
         value = written.get(field.name) if isinstance(written, dict) else None
+        if isinstance(value, float) and abs(value) < LEAST_FIGURE:  # the rounding of a difference
+            value = 0.0
         if not _fits(value, str(field.type)):
             raise BadResult(path, f"has a damaged record of a {title}: {field.name}")
         values[field.name] = tuple(value) if isinstance(value, list) else value

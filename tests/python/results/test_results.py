@@ -568,6 +568,12 @@ def test_a_unit_reads_back_with_its_document(tmp_path: Path) -> None:
     assert "NaN" not in path.read_text() and written["benchmarks"][0]["real_time"] == 1.5
 
 
+def test_a_share_that_is_only_rounding_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "scoped-0-1.json"
+    write_unit(path, unit(1, core_taken=2.2e-16), document(row()))
+    assert read_unit(path)[0] == unit(1, core_taken=0.0)
+
+
 def test_a_run_is_refused_as_a_unit(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     write_json(path, document(row()))
