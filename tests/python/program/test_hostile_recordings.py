@@ -9,7 +9,7 @@ import gzip
 import os
 import random
 import re
-import socket
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,7 +78,7 @@ FILES: dict[str, Callable[[Path], None]] = {
     "a link to memory": lambda file: file.symlink_to("/proc/self/mem"),
     "a link to a file of the kernel": lambda file: file.symlink_to("/proc/self/maps"),
     "a link to this program": lambda file: file.symlink_to("/proc/self/exe"),
-    "a socket": lambda file: socket.socket(socket.AF_UNIX).bind(str(file)),
+    "a socket": lambda file: os.mknod(file, stat.S_IFSOCK | 0o600),
 }
 
 
