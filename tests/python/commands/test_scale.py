@@ -22,7 +22,7 @@ import pytest
 from suite import charts
 from suite.base.files import write_json
 from suite.runner import scheduler
-from support import synthetic, textbook
+from support import large_files, synthetic, textbook
 from support.chart_checks import drawn, faults_of_layout
 from support.measuring_program import parsed, program
 
@@ -124,6 +124,22 @@ def test_a_large_result_file_goes_through_every_command(tmp_path: Path) -> None:
         code, _, seconds, mib = measured(call)
         assert code == 0, call
         assert seconds < 20 and mib < 1000, call
+
+
+@pytest.mark.nightly
+@pytest.mark.hostile("size")
+@pytest.mark.parametrize("shape", large_files.SHAPES)
+def test_the_cost_of_every_command_grows_as_the_file_does(shape: str, tmp_path: Path) -> None:
+    """Four times the rows take at most eight times as long; a quadratic cost would take sixteen times."""
+    seconds: dict[tuple[str, ...], list[float]] = {}
+    for rows in (5_000, 20_000):
+        folder = tmp_path / str(rows)
+        folder.mkdir()
+        for call in large_files.calls(*large_files.write(shape, rows, folder), folder):
+            used = large_files.measured(call)
+            assert used.code in (0, 2) and "Traceback" not in used.output and used.mib < 1000, (call, used)
+            seconds.setdefault(tuple(Path(word).name for word in call), []).append(used.cpu_seconds)
+    assert {call: both for call, both in seconds.items() if both[1] > 8 * both[0] and both[1] > 5.0} == {}
 
 
 def main(rows: int, folder: Path) -> None:

@@ -49,7 +49,8 @@ def document(
             rows.append({**row, "repetition_index": process, "repetitions": processes, **wrong})
     if units is None:
         units = [unit(family, process) for family in families for process in range(processes)]
-    words = {name: {"question": f"What does {name} ask?", **declarations.of_family(name)} for name in families}
+    declared = [name for name in families if name in known]  # a file with longer declarations is refused
+    words = {name: {"question": f"What does {name} ask?", **declarations.of_family(name)} for name in declared}
     about = {"chapters": synthetic.CHAPTERS, "families": words, "strategies": synthetic.ideas(tuple(mallocs))}
     account = Account(True, processes, 1, tuple(units), tuple(failed), about=about)
     context = {**synthetic.context(tuple(mallocs), 2), "suite": dataclasses.asdict(account)}
