@@ -184,7 +184,7 @@ void list_text(std::ostream& out, const std::vector<registered>& all) {
     name_column(printable(library.name)) << library.description << "; ";
     if (library.available())
       out << printable((library.version.empty() ? "version unknown" : library.version) + ' ' + library.file)
-          << (library.process ? " (the process's own)" : "") << lacks(library) << (library.changes.empty() ? "" : "; changes ") << library.changes << '\n';
+          << (library.process ? " (the process's own)" : "") << lacks(library) << (library.changes.empty() ? "" : "; changes ") << printable(library.changes) << '\n';
     else
       out << "not available: " << printable(why_not(library)) << '\n';
   }

@@ -520,7 +520,7 @@ def test_hostile_text_stays_text(chromium: Browser, tmp_path: Path) -> None:
     context["suite"]["about"]["machine"] = {"verdict": HOSTILE, "findings": [check]}
     words = ("question", "operation", "untimed", "heap", "held_against", "unfairness")
     context["suite"]["about"]["families"]["handoff"] = dict.fromkeys(words, HOSTILE)
-    name = "<img src=x onerror=hacked=1>/\"'</script><script>hacked=1</script>"
+    name = "x<img src=x onerror=hacked=1>/\"'</script><script>hacked=1</script>"
     for row in document["benchmarks"]:
         if row["run_name"] == "handoff/none/pairs:1":
             row.update(run_name=name, name=name)

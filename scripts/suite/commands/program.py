@@ -33,8 +33,7 @@ from suite.base.cli import (
     whole,
 )
 from suite.base.errors import BadInput, UnitFailed
-from suite.base.files import own_place
-from suite.base.files import try_folder
+from suite.base.files import own_place, try_folder
 from suite.base.text import first_line
 from suite.commands.run import draw
 from suite.pages import own_program, summary

@@ -34,7 +34,7 @@ from suite.base.errors import BadInput
 from suite.commands import claims, compare, evaluate, export, history, plot, report, run
 from suite.history import database
 from suite.results.model import LEAST_FIGURE, MOST_FIGURE
-from suite.results.read import MOST_BYTES, read_run
+from suite.results.read import MOST_VALUES, read_run
 from suite.runner import scheduler
 from suite.runner.program import Program, ask
 from support import fake_program, synthetic
@@ -149,7 +149,7 @@ def assert_nothing_escaped(folder: Path) -> None:
 
 
 @pytest.mark.hostile("result file")
-@FUZZED
+@settings(FUZZED, max_examples=max(6, EXAMPLES // 2))
 @given(document=damaged_runs(), form=st.sampled_from(["text", "markdown", "json", "junit"]),
        to=st.sampled_from(["google-benchmark", "github-action-benchmark", "bencher", "otava", "otava-config"]))  # fmt: skip
 def test_a_damaged_run_is_read_or_refused_by_every_command(folder: Path, document: Any, form: str, to: str) -> None:
@@ -224,9 +224,9 @@ def test_an_expression_in_a_file_cannot_take_for_ever(folder: Path) -> None:
 
 @pytest.mark.hostile("size")
 def test_the_largest_file_that_is_read_fits_a_gigabyte_or_two(tmp_path: Path) -> None:
-    """The worst content of this many bytes: only empty lists."""
+    """The worst content of so many values: only empty lists."""
     file = tmp_path / "run.json"
-    file.write_text("[" + "[]," * (MOST_BYTES // 12) + "[]]")  # a quarter: the test is to be short
+    file.write_text("[" + "[]," * (MOST_VALUES // 3 - 2) + "[]]")
     code = f"import sys; sys.path[:0] = {sys.path!r}; from suite.commands import claims; sys.exit(claims.main([{str(file)!r}]))"
     child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert child.stderr is not None

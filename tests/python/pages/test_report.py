@@ -274,18 +274,18 @@ def test_hostile_text_adds_no_elements(tmp_path: Path) -> None:
         context["suite"]["failed"] = [{"family": HOSTILE, "process": 0, "reason": HOSTILE}]
         for row in document["benchmarks"]:
             if row["run_name"] == "handoff/glibc/pairs:1":
-                row.update(name=HOSTILE, run_name=HOSTILE)
+                row.update(name=f"x{HOSTILE}", run_name=f"x{HOSTILE}")  # a name begins with a letter
 
     honest, page = page_of(synthetic.synthetic(keep=few)), page_of(changed(tmp_path, poison))
     assert page.tags.count("script") == honest.tags.count("script") and "img" not in page.tags
     assert "{{ 7 * 7 }}" in page.text
-    assert HOSTILE in {row[0] for row in rows(page)}
+    assert f"x{HOSTILE}" in {row[0] for row in rows(page)}
     assert all(link.startswith(("#", "data:")) for link in page.links)
 
 
 def test_marks_of_writing_direction_and_very_long_text_are_cut(tmp_path: Path) -> None:
     def poison(document: Document) -> None:
-        document["context"].update(host_name="a\u202eb\x07c", compiler="x" * 1_000_000)
+        document["context"].update(host_name="a\u202eb\x07c", compiler="x" * 10_000)
 
     made = report.make([changed(tmp_path, poison)])
     assert "\u202e" not in made and "\x07" not in made and "a b c" in made
