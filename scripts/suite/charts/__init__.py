@@ -10,7 +10,7 @@ import pkgutil
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
@@ -36,9 +36,6 @@ from suite.charts.kit import svg
 from suite.charts.kit.frame import NARROW, SIZES, Drawing, Look, styled
 from suite.charts.kit.several_runs import Overlay, OwnOverlay
 from suite.results.model import Run
-
-# Twice as many as the suite measures. Each takes a row of a chart, and a fortieth of a second.
-MOST_STRATEGIES = 50
 
 __all__ = [
     "FORMATS", "MAKER", "NARROW", "PORTRAIT", "SIZES", "THEMES", "Chart", "charts", "draw", "draw_all", "Drawing", "Look", "render",
@@ -86,21 +83,9 @@ def draw(run: Run, name: str, look: Look = Look()) -> Drawing | None:
     """The chart of this name; None where the run has no data for it."""
     try:
         with styled(look):
-            return charts()[name].draw(_without_crowds(run), look)
+            return charts()[name].draw(run, look)
     except NoFigures:
         return None
-
-
-def _without_crowds(run: Run) -> Run:
-    """The run with the first MOST_STRATEGIES of each family."""
-    strategies: dict[str, dict[str | None, None]] = {}
-    for benchmark in run.by_name.values():
-        strategies.setdefault(benchmark.name.family, {})[benchmark.name.strategy] = None
-    if max(map(len, strategies.values()), default=0) <= MOST_STRATEGIES:
-        return run
-    shown = {family: set(list(names)[:MOST_STRATEGIES]) for family, names in strategies.items()}
-    kept = {text: bench for text, bench in run.by_name.items() if bench.name.strategy in shown[bench.name.family]}
-    return replace(run, by_name=kept)
 
 
 def render(drawing: Drawing, file_format: str) -> bytes:

@@ -615,6 +615,7 @@ def test_a_crowd_of_strategies_is_drawn_as_far_as_it_has_room(tmp_path: Path, mo
     rows = [synthetic.row(f"scoped/s{number}/bytes:64/touch:first", 1.0, {}) for number in range(20)]
     write_json(tmp_path / "run.json", {"context": {"suite_version": "1"}, "benchmarks": rows})
     for most in (20, 5):
-        monkeypatch.setattr(charts, "MOST_STRATEGIES", most)
+        monkeypatch.setattr(forms, "MOST_ROWS", most)
         drawing = charts.draw(read_run(tmp_path / "run.json"), "cost_64b")
         assert drawing is not None and len({spot.y for spot in drawing.spots}) == most
+        assert ("5 of 20 rows shown" in drawing.caption) == (most == 5)
