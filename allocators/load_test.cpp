@@ -25,7 +25,6 @@
 namespace stackheap {
 namespace {
 
-constexpr std::chrono::seconds patience{10};
 
 struct block {
   unsigned char* at;
@@ -252,7 +251,7 @@ std::vector<malloc_library> try_mallocs(const std::vector<malloc_trial>& trials)
   std::vector<std::function<void(answer&)>> works;
   for (const malloc_trial& trial : trials)
     works.emplace_back([&trial](answer& told) { try_here(trial, told); });
-  const std::vector<watched_end> ends = watch(works, patience);
+  const std::vector<watched_end> ends = watch(works, patience_with_a_library);
   std::vector<malloc_library> rows;
   for (std::size_t i = 0; i < trials.size(); ++i) rows.push_back(row_of(trials[i], ends[i]));
   return rows;

@@ -36,6 +36,9 @@ struct watched_end {
   std::string fault;   ///< "it hung for 10 s", "it died of Aborted" or the like; empty where the process ended well
 };
 
+/// How long a library may take to be loaded, tested and asked.
+inline constexpr std::chrono::seconds patience_with_a_library{10};
+
 /// Runs each work in a process of its own, all at once, and kills those that have not ended after `patience`, with every
 /// process of their groups. Nobody reads what they print, and their standard input is empty. A work ends its process by
 /// std::exit, because a library may also hang there; an exception is its last word.

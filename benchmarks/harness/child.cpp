@@ -22,7 +22,6 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "forked.hpp"
 #include "measure.hpp"
 #include "process_state.hpp"
 #include "topology.hpp"
@@ -258,15 +257,17 @@ static const char* const nothing_to_preload = " has no symbol malloc, and no pro
 std::string fault_of_deployment(const malloc_library& library) {
   // Without a prefix, the load test has proven that malloc stands in the file.
   if (!library.available() || library.process || library.prefix.empty() || !proxy_of(library.file).empty()) return "";
-  static std::map<std::string, bool> with_malloc;  // by file: it takes a process to look
-  const auto [known, is_new] = with_malloc.try_emplace(library.file);
-  if (is_new)
-    known->second = in_a_copy([&] {
-      const int nowhere = ::open("/dev/null", O_RDWR);  // for what a library prints when it is loaded
-      ::dup2(nowhere, 1), ::dup2(nowhere, 2);
-      if (!has_plain_malloc(library.file)) ::_exit(1);
-    });
-  return known->second ? "" : library.file + nothing_to_preload;
+  static std::map<std::string, std::string> faults;  // by file: it takes a process to look
+  const auto [known, is_new] = faults.try_emplace(library.file);
+  if (is_new) {
+    const watched_end end = watch({[&](answer& told) {
+      told.send(has_plain_malloc(library.file) ? "malloc" : "no malloc");
+      std::exit(0);
+    }}, patience_with_a_library).front();
+    if (end.answer.empty()) known->second = library.file + " failed when it was loaded again: " + end.fault;
+    else if (end.answer != "malloc") known->second = library.file + nothing_to_preload;
+  }
+  return known->second;
 }
 
 deployment deploy(const malloc_library& library) {

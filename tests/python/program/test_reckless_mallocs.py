@@ -99,19 +99,23 @@ LATER = {
     "banner": "",
     "late_writer": "",
 }
+FUNCTIONS = ("malloc", "free", "calloc", "realloc", "posix_memalign", "aligned_alloc", "malloc_usable_size")
 QUICK = ("banner", "stubborn_daemon", "abort")
 nightly = pytest.mark.nightly
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def compiled(folder: Path, *options: str) -> Path:
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("needs a C compiler")
-    built = tmp_path_factory.mktemp("reckless") / "libreckless.so"
-    source = ROOT / "tests" / "hostile" / "reckless_malloc.c"
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", str(source), "-o", str(built), "-lm"], check=True)
+    built, source = folder / "libreckless.so", ROOT / "tests" / "hostile" / "reckless_malloc.c"
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", *options, str(source), "-o", str(built), "-lm"], check=True)
     return built
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compiled(tmp_path_factory.mktemp("reckless"))
 
 
 @dataclass(frozen=True)
@@ -199,6 +203,23 @@ def test_a_run_names_the_library_that_was_sound_when_the_list_was_made(
     reasons = [failure.reason for failure in measured.failed]
     assert reasons == ([f"scoped/evil/bytes:64/touch:first: in the load test {told}"] if told else [])
     assert (f"in the load test {told}" in capsys.readouterr().out.replace("\n", " ")) == bool(told)
+    assert reckless.leaves_nobody()
+
+
+@nightly
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [("banner", " has no symbol malloc, and no proxy library beside it can be preloaded"),
+     ("abort", " failed when it was loaded again: it died of Aborted"),
+     ("ignore_signals", " failed when it was loaded again: it hung for 10 s"),
+     ("stop", " failed when it was loaded again: it stopped its process for 10 s")],
+)  # fmt: skip
+def test_a_library_with_a_prefix_is_watched_when_it_is_loaded_again(reckless: Library, fault: str, told: str, tmp_path: Path) -> None:
+    file = compiled(tmp_path, *(f"-D{name}=evil_{name}" for name in FUNCTIONS))
+    answer = run("--list=json", f"--allocator=evil={file},evil_", environment=sound_for(1, reckless).environment)
+    assert answer.status == 0, answer.err
+    (evil,) = (row for row in parsed(answer.out)["strategies"] if row["name"] == "evil")
+    assert (evil["available"], evil["lacks"]) == (True, f"{file}{told}")
     assert reckless.leaves_nobody()
 
 
