@@ -203,7 +203,7 @@ void leave_the_heaps_end() {
 #endif
 }
 
-/// Throws std::invalid_argument for the first request whose file is no malloc library: what was asked for cannot be done.
+/// Throws std::invalid_argument for the first request whose file cannot be loaded as a malloc library.
 void refuse_unloadable(const std::vector<malloc_request>& requests) {
   for (const malloc_request& request : requests)
     for (const malloc_library& row : rows())
@@ -287,7 +287,8 @@ malloc_request parse_malloc_request(std::string_view text) {
   malloc_request request;
   request.name = text.substr(0, equals);
   const std::string_view rest = text.substr(equals + 1);
-  // What can begin no symbol is no prefix, and a file whose name has a comma is that file.
+  // A prefix is the beginning of a symbol; any other text after a comma belongs to the file's name, and so does a comma in the
+  // name of a file that exists.
   if (const auto comma = rest.rfind(',');
       comma != std::string_view::npos && may_begin_a_symbol(rest.substr(comma + 1)) && !exists(rest)) {
     request.file = in_full(rest.substr(0, comma));

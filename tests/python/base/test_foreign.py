@@ -101,7 +101,7 @@ LOGS = {
 
 @pytest.mark.parametrize("text, right", LOGS.values(), ids=LOGS)
 @pytest.mark.parametrize("styled", [False, True])
-def test_a_line_of_a_log_is_no_command_to_a_forge(text: str, right: str, styled: bool) -> None:
+def test_a_line_of_a_log_gives_a_forge_no_command(text: str, right: str, styled: bool) -> None:
     whole, in_letters = io.StringIO(), io.StringIO()
     foreign.Plain(whole, styled).write(text)
     stream = foreign.Plain(in_letters, styled)

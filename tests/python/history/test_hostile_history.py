@@ -330,7 +330,7 @@ def test_an_index_that_does_not_match_its_table_is_refused(kept: Path) -> None:
 
 
 @pytest.mark.parametrize("value", (np.inf, -np.inf, -1.0, 0.0, np.nan), ids=str)
-def test_a_median_that_is_no_positive_number_is_absent(kept: Path, value: float) -> None:
+def test_a_median_that_is_not_positive_is_absent(kept: Path, value: float) -> None:
     with changed(kept) as connection:
         (content,) = connection.execute("SELECT medians FROM run WHERE id = 3").fetchone()
         medians = np.frombuffer(zlib.decompress(content), "<f4").copy()

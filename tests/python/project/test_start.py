@@ -13,7 +13,7 @@ import pytest
 
 from suite import start
 
-INSTALLED = ["/work/scripts/suite", "", "/usr/lib/python3", "/usr/lib/python3/dist-packages"]
+INSTALLED = ["/project/scripts/suite", "", "/usr/lib/python3", "/usr/lib/python3/dist-packages"]
 
 
 @pytest.fixture
