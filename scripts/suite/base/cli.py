@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,6 +20,7 @@ from suite.base.chart_options import FORMATS
 from suite.base.errors import BadInput, UnitFailed
 from suite.base.failure import limits_behind
 from suite.base.files import try_file, try_folder
+from suite.base.foreign_program import NoAnswer, run_foreign
 from suite.base.near_misses import did_you_mean
 from suite.base.phrases import NO_BREAK
 from suite.base.text import LONGEST_LABEL, drawable, one_line, printable
@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SUCCESS, REFUSED, INTERRUPTED = 0, 2, 130
 NO_THREAD = "can't start new thread"  # Python's words where the system refuses a thread
 LONGEST = 4000  # letters in an error line: room for a path
+VERSION_SECONDS = 60.0  # git is asked three times, for 10 s each
 FEW_CHOICES = 10  # so many are listed even where one of them was probably meant
 PLAIN_WIDTH = 140  # of the tables where the output is not a terminal
 
@@ -51,8 +52,12 @@ class _Version(argparse.Action):
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help="show the version and the revision, and exit")
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        sys.stdout.flush()
-        parser.exit(subprocess.run(["/bin/sh", ROOT / "scripts" / "suite" / "version", parser.prog]).returncode)
+        try:
+            version = run_foreign(["/bin/sh", ROOT / "scripts" / "suite" / "version", parser.prog], VERSION_SECONDS)
+        except NoAnswer as problem:
+            parser.exit(REFUSED, f"{parser.prog}: {problem}\n")
+        print(version.output, end="")
+        parser.exit(version.exit_code, version.errors)
 
 
 class _Help(argparse.HelpFormatter):

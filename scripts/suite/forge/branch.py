@@ -6,17 +6,18 @@ The branch always has one commit: a record grows, and git would keep every copy 
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from suite.base.errors import BadInput
+from suite.base.foreign_program import Answer, run_foreign
 from suite.base.text import one_line
 from suite.forge.job import Job
 
 AUTHOR = ("-c", "user.name=stackheap", "-c", "user.email=stackheap@localhost")
+SECONDS = 600.0  # for a command of git, over the network
 TRIES = 6
 WAIT_SECONDS = 2.0  # before the second try, and longer before each later try
 
@@ -67,20 +68,15 @@ class _Git:
         self.job, self.folder = job, folder
 
     def __call__(self, *words: str) -> str:
-        done = self._run(*words)
-        if done.returncode:
-            raise BadInput(f"git {words[0]}: {one_line(done.stderr) or f'exit code {done.returncode}'}")
-        return done.stdout
+        answer = self._run(*words)
+        if answer.exit_code:
+            raise BadInput(f"git {words[0]}: {one_line(answer.errors) or f'exit code {answer.exit_code}'}")
+        return answer.output
 
     def try_to(self, *words: str) -> tuple[int, str]:
-        done = self._run(*words)
-        return done.returncode, one_line(done.stderr)
+        answer = self._run(*words)
+        return answer.exit_code, one_line(answer.errors)
 
-    def _run(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def _run(self, *words: str) -> Answer:
         environment = {**os.environ, **self.job.git_settings}
-        try:
-            return subprocess.run(
-                ["git", "-C", str(self.folder), *words], env=environment, capture_output=True, text=True, timeout=600
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise BadInput(f"git: {error}") from None
+        return run_foreign(["git", "-C", self.folder, *words], SECONDS, environment=environment)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
 from suite.base import foreign
 from suite.base.errors import BadInput
+from suite.base.foreign_program import run_foreign
 from suite.base.text import one_line
 from suite.forge.job import GITHUB, Job, as_name
 
@@ -50,13 +50,10 @@ def _on_github(job: Job, marker: str, body: str) -> None:
 
 
 def _gh(*words: str, content: str = "") -> str:
-    try:
-        done = subprocess.run(["gh", "api", *words], input=content, capture_output=True, text=True, timeout=SECONDS)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise BadInput(f"gh api: {error}") from None
-    if done.returncode:
-        raise BadInput(f"gh api: {one_line(done.stderr or done.stdout) or f'exit code {done.returncode}'}")
-    return done.stdout
+    answer = run_foreign(["gh", "api", *words], SECONDS, stdin=content)
+    if answer.exit_code:
+        raise BadInput(f"gh api: {one_line(answer.errors or answer.output) or f'exit code {answer.exit_code}'}")
+    return answer.output
 
 
 def _on_gitlab(job: Job, marker: str, body: str) -> None:

@@ -8,7 +8,6 @@ import os
 import random
 import shlex
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,7 @@ from rich.console import Console
 
 from suite.base.errors import BadInput
 from suite.base.failure import cause_in
+from suite.base.foreign_program import run_foreign
 from suite.gate.paired_run import SideBuilds
 from suite.gate.pairs_file import MARKS, Side
 from suite.results.model import CPU_MODEL
@@ -26,7 +26,7 @@ from suite.runner.build import run_quietly
 from suite.runner.program import Program, ask
 
 EXECUTABLE = "stackheap"
-GIT_SECONDS = 600  # to check a revision out
+GIT_SECONDS = 600.0  # to check a revision out
 MALLOC = "malloc"  # the name of each side's library in benchmark names, so that both sides have the same names
 
 # Functions are aligned to 64 bytes; paddings beyond a page give no new alignment.
@@ -160,22 +160,16 @@ def of_revision(label: str, root: Path, preset: str, build: Builder, status: Con
 
 
 def _git(root: Path, *arguments: str, problem: str) -> str:
-    command = ["git", "-C", str(root), *arguments]
-    try:
-        result = subprocess.run(command, capture_output=True, text=True, env=_git_environment(), timeout=GIT_SECONDS)
-    except FileNotFoundError:
-        raise BadInput("git is not installed") from None
-    except subprocess.TimeoutExpired:
-        raise BadInput(f"git {arguments[0]} did not end within {GIT_SECONDS} s") from None
-    if "dubious ownership" in result.stderr:
+    answer = run_foreign(["git", "-C", root, *arguments], GIT_SECONDS, environment=_git_environment())
+    if "dubious ownership" in answer.errors:
         raise BadInput(
             f"{root} belongs to another user, and git does not read it; to trust it: git config --global --add "
             f"safe.directory {shlex.quote(str(root))}"
         )
-    if result.returncode != 0:
-        cause = cause_in(result.stderr)
+    if answer.exit_code != 0:
+        cause = cause_in(answer.errors)
         raise BadInput(problem + (f" ({cause})" if cause else ""))
-    return result.stdout.strip()
+    return answer.output.strip()
 
 
 def _git_environment() -> dict[str, str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from suite.base.failure import cause_in
+from suite.base.foreign_program import NoAnswer, run_foreign
 
 _HEADER = re.compile(r"^[0-9a-f]+ <(?P<name>.+)>:$")
 _INSTRUCTION = re.compile(r"^\s*(?P<address>[0-9a-f]+):\s+(?P<text>\S.*)$")
@@ -20,6 +20,7 @@ _PLACE = re.compile(r"\b(?P<address>[0-9a-f]+) <(?P<name>[^>]*?)(?P<offset>\+0x[
 _FROM_HERE = re.compile(r"-?0x[0-9a-f]+(?=\(%rip\))")
 _ALIGNMENT = re.compile(r"^(?:data16 |cs )*(?:nop|xchg\s+%ax,%ax)")
 
+SECONDS = 120.0  # objdump takes four for a program of 100 MB
 LONGEST_GAP = 256  # bytes between two wanted instructions: beyond them, data may stand that is not code
 LONGEST_INSTRUCTION = 16  # bytes
 
@@ -92,23 +93,26 @@ def operations_by_function(file: Path) -> dict[str, str]:
 
 def demangled(names: Sequence[str]) -> list[str]:
     """The names as a programmer writes them; unchanged without c++filt."""
-    filter_program = shutil.which("c++filt")
-    if filter_program is None or not names:
+    if not names:
+        return []
+    try:
+        answer = run_foreign(["c++filt"], SECONDS, stdin="\n".join(names))
+    except NoAnswer:
         return list(names)
-    result = subprocess.run([filter_program], input="\n".join(names), capture_output=True, text=True, errors="replace")
-    lines = result.stdout.split("\n")[: len(names)]  # not splitlines: a name may hold what it takes for an end
+    lines = answer.output.split("\n")[: len(names)]  # not splitlines: a name may hold what it takes for an end
     return lines if len(lines) == len(names) else list(names)
 
 
 def _objdump(file: Path, *options: str) -> str:
-    objdump = shutil.which("objdump")
-    if objdump is None:
+    if shutil.which("objdump") is None:
         raise NoDisassembly("objdump is not installed (package binutils)")
-    command = [objdump, "--disassemble", "--no-show-raw-insn", *options, str(file)]
-    result = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
-    if result.returncode != 0:
-        raise NoDisassembly(cause_in(result.stderr) or f"objdump cannot read {file}")
-    return result.stdout
+    try:
+        answer = run_foreign(["objdump", "--disassemble", "--no-show-raw-insn", *options, file], SECONDS)
+    except NoAnswer as problem:
+        raise NoDisassembly(str(problem)) from None
+    if answer.exit_code != 0:
+        raise NoDisassembly(cause_in(answer.errors) or f"objdump cannot read {file}")
+    return answer.output
 
 
 def _functions(text: str) -> Iterator[Function]:

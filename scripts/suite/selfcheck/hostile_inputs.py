@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,11 +16,12 @@ from typing import Any
 
 from suite.base import foreign
 from suite.base.errors import UnitFailed
+from suite.base.foreign_program import run_foreign
 
 MARK, PREFIX = "hostile", "hostile inputs: "
 TESTS = "tests/python"
 HERE = Path(__file__).resolve().parents[2]  # where Python finds this package
-SECONDS = 300
+SECONDS = 300.0
 KINDS = (  # in the order in which they are told
     "malloc library", "measured program", "recording of a program", "result file", "recorded pairs", "history", "size",
     "text that is not ours", "set-up", "limit of the system", "state of the machine", "disk fault", "signal",
@@ -49,11 +49,10 @@ def kinds(root: Path) -> Sequence[Kind]:
     """What the tests of the project try, by kind. Raises UnitFailed where pytest cannot collect them."""
     asked = (sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider", "-p", __name__, "-o", "addopts=",
              "-m", MARK, TESTS)  # fmt: skip
-    answer = subprocess.run(asked, cwd=root, env={**os.environ, "PYTHONPATH": str(HERE)}, capture_output=True, text=True,
-                            timeout=SECONDS, stdin=subprocess.DEVNULL)  # fmt: skip
-    told = [line for line in answer.stdout.splitlines() if line.startswith(PREFIX)]
-    if answer.returncode != 0 or not told:
-        last = (answer.stderr.strip() or answer.stdout.strip()).splitlines()[-1:]
+    answer = run_foreign(asked, SECONDS, folder=root, environment={**os.environ, "PYTHONPATH": str(HERE)})
+    told = [line for line in answer.output.splitlines() if line.startswith(PREFIX)]
+    if answer.exit_code != 0 or not told:
+        last = (answer.errors.strip() or answer.output.strip()).splitlines()[-1:]
         raise UnitFailed(f"pytest cannot collect the tests with the mark {MARK}: {''.join(last)}")
     return [Kind(*fields) for fields in foreign.read_json(told[0].removeprefix(PREFIX))]
 

@@ -6,17 +6,19 @@ The program is the compiler proper, which compiles ten lines that include <map>,
 from __future__ import annotations
 
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from suite.base import foreign
 from suite.base.errors import BadInput, UnitFailed
+from suite.base.failure import cause_in
+from suite.base.foreign_program import run_foreign
 from suite.program.command import Command, Observation, Tools, observe
 from suite.program.recording import RECORDER
 from suite.results.recording import Profile, read_profile
 
+SECONDS = 60.0  # in which the compiler answers
 SOURCE = """#include <iostream>
 #include <map>
 #include <regex>
@@ -71,15 +73,15 @@ def _compiler(folder: Path) -> list[str]:
     driver = shutil.which("g++")
     if driver is None:
         raise NotHere("g++ is not installed")
-    asked = [driver, "-print-prog-name=cc1plus"]
-    compiler = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+    compiler = run_foreign([driver, "-print-prog-name=cc1plus"], SECONDS).output.strip()
     if not Path(compiler).is_absolute():
         raise NotHere(f"{driver} has no cc1plus")
     source, headers_in = folder / "ten_lines.cpp", folder / "ten_lines.ii"
     source.write_text(SOURCE)
     command = [driver, "-std=c++17", "-E", str(source), "-o", str(headers_in)]
-    if subprocess.run(command, stdin=subprocess.DEVNULL).returncode != 0:
-        raise UnitFailed(f"{driver} cannot compile: its message is above")
+    preprocessed = run_foreign(command, SECONDS)
+    if preprocessed.exit_code != 0:
+        raise UnitFailed(f"{driver} cannot compile: {cause_in(preprocessed.errors)}")
     return [compiler, "-quiet", "-std=c++17", "-O2", str(headers_in), "-o", str(folder / "ten_lines.s")]
 
 

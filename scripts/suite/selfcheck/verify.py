@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import subprocess
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from suite.base.errors import BadInput, UnitFailed
+from suite.base.failure import cause_in
+from suite.base.foreign_program import NoAnswer, run_foreign
 from suite.results.metrics import TIME, declared_metrics, metrics_of
 from suite.results.model import LINE_TRIP, MOST_TAKEN, Benchmark, BenchmarkName, Sample
 from suite.results.read import failure_of
@@ -92,9 +93,12 @@ class SuiteUnderTest:
         """The output of the independent program. Raises UnitFailed."""
         command = [str(self.program.executable.with_name(INDEPENDENT)), *arguments]
         try:
-            return subprocess.run(command, capture_output=True, text=True, check=True, timeout=TIME_LIMIT).stdout
-        except (OSError, subprocess.SubprocessError) as problem:
-            raise UnitFailed(f"{' '.join(command)}: {problem}") from None
+            answer = run_foreign(command, TIME_LIMIT)
+        except NoAnswer as problem:
+            raise UnitFailed(str(problem)) from None
+        if answer.exit_code != 0:
+            raise UnitFailed(f"{' '.join(command)}: {cause_in(answer.errors) or f'exit code {answer.exit_code}'}")
+        return answer.output
 
 
 def mallocs(suite: SuiteUnderTest) -> Iterator[Row]:

@@ -16,6 +16,7 @@ import pytest
 
 from suite import claims as all_claims
 from suite.base import cli, near_misses
+from suite.base.foreign_program import Answer
 from suite.commands import claims, compare, export, history, plot, report, run
 from suite.results.compact import write_compact
 from support import ROOT, synthetic
@@ -262,11 +263,11 @@ def test_a_command_says_the_version_and_the_revision(capfd: pytest.CaptureFixtur
 def test_every_command_asks_for_its_version(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     asked: list[str] = []
 
-    def ask(command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
-        asked.append(command[-1])
-        return subprocess.CompletedProcess(command, 0)
+    def ask(words: Sequence[str], seconds: float) -> Answer:
+        asked.append(words[-1])
+        return Answer(0, "", "")
 
-    monkeypatch.setattr(subprocess, "run", ask)
+    monkeypatch.setattr(cli, "run_foreign", ask)
     version_of(name)
     assert asked == [f"scripts/{name}"]
 
