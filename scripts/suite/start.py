@@ -1,7 +1,8 @@
 """How does a command of the suite begin and end, whatever the environment says?
 
     start.py run CODE COMMAND ARGS...     runs suite/commands/COMMAND.py; CODE is its exit code where it cannot judge
-    start.py lacks import|find MODULES... prints "lacks", then the modules that cannot be imported, or cannot be found
+    start.py lacks MODULES...             prints "lacks", then the modules that cannot be imported
+    start.py state MODULES...             prints a word that differs once a file of these modules has changed
     start.py explain MODULES...           says of each module that is there and cannot be used why
 
 It runs under `python3 -E`: PYTHONHOME, PYTHONWARNINGS and their kind change nothing here, and still reach the programs
@@ -13,13 +14,16 @@ from __future__ import annotations
 import codecs
 import contextlib
 import errno
+import hashlib
 import importlib.util
 import io
 import os
 import runpy
+import signal
 import site
 import sys
 import sysconfig
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -47,29 +51,51 @@ def search_path(installed: Sequence[str], environment: Mapping[str, str]) -> lis
 # ---- what scripts/setup asks
 
 
-def lacking(how: str, names: Sequence[str]) -> list[str]:
-    return [name for name in names if not (_imported(name) if how == "import" else _found(name))]
+def lacking(names: Sequence[str]) -> list[str]:
+    return [name for name, why in _unusable(names).items() if why]
 
 
-def _imported(name: str) -> bool:
-    return not _why_unusable(name)
-
-
-def _found(name: str) -> bool:
-    """Takes a tenth of the time that the import takes."""
-    try:
+def state_of(names: Sequence[str]) -> str:
+    """Takes a tenth of the time that the imports take. What the modules import themselves is seen by its folder: whatever
+    is installed or removed there changes it."""
+    seen: list[object] = [sys.executable, sys.version, names, [(folder, _changed(folder)) for folder in sys.path if folder != SCRIPTS]]
+    for name in names:
         spec = importlib.util.find_spec(name)
-    except Exception:
-        return False
-    return spec is not None and spec.origin is not None and spec.submodule_search_locations is not None
+        for folder in spec.submodule_search_locations or () if spec else ():
+            for inner, folders, files in os.walk(folder):
+                folders[:] = sorted(below for below in folders if below != "__pycache__")
+                seen += [(inner, file, _changed(os.path.join(inner, file))) for file in sorted(files)]
+    return hashlib.sha256(repr(seen).encode(errors="surrogateescape")).hexdigest()
 
 
-def _why_unusable(name: str) -> str:
-    """Empty if the suite can use the module. Asked in a child: an import can also end its process, in any way."""
+def _changed(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+def _unusable(names: Sequence[str]) -> dict[str, str]:
+    """Why the suite cannot use these modules: empty for a module that it can use. scripts/setup waits no longer for all of
+    them than STACKHEAP_PATIENCE says, so a module that hangs is found before; the modules after it are not tried."""
+    patience = os.environ.get("STACKHEAP_PATIENCE", "")
+    end = time.monotonic() + 0.8 * (float(patience) if patience.isdecimal() else 30.0)
+    reasons: dict[str, str] = {}
+    for name in names:
+        if not reasons or time.monotonic() < end:
+            reasons[name] = _why_unusable(name, end)
+    return reasons
+
+
+def _why_unusable(name: str, end: float) -> str:
+    """Asked in a child: an import can also end its process, in any way, or never end."""
     answer, answering = os.pipe()
+    seconds = max(0.1, end - time.monotonic())
     child = os.fork()
     if child == 0:
         try:
+            signal.setitimer(signal.ITIMER_REAL, seconds)
             with contextlib.redirect_stdout(sys.stderr):  # what a module prints must not become part of the answer
                 reason = _reason_of(name)
             os.write(answering, f"answer {reason}".encode(errors="replace")[:4000])
@@ -81,7 +107,10 @@ def _why_unusable(name: str) -> str:
     _, status = os.waitpid(child, 0)
     if word == "answer":
         return reason
-    return f"its import ends Python{f' with signal {os.WTERMSIG(status)}' if os.WIFSIGNALED(status) else ''}"
+    number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+    if number == signal.SIGALRM:
+        return f"its import does not end within {seconds:.0f} s (STACKHEAP_PATIENCE)"
+    return f"its import ends Python{f' with signal {number}' if number else ''}"
 
 
 def _reason_of(name: str) -> str:
@@ -98,7 +127,7 @@ def _reason_of(name: str) -> str:
 
 
 def explain(names: Sequence[str]) -> list[str]:
-    reasons = {name: _why_unusable(name) for name in names if importlib.util.find_spec(name) is not None}
+    reasons = _unusable([name for name in names if importlib.util.find_spec(name) is not None])
     return [f"{sys.executable} has module {name} but cannot use it: {why}" for name, why in reasons.items() if why]
 
 
@@ -184,7 +213,10 @@ def main(question: str, *words: str) -> int:
     sys.pycache_prefix = os.environ.get("PYTHONPYCACHEPREFIX") or None
     if question == "lacks":
         if sys.version_info >= (3, 10):
-            print("lacks", *lacking(words[0], words[1:]))
+            print("lacks", *lacking(words))
+        return 0
+    if question == "state":
+        print(state_of(words))
         return 0
     if question == "explain":
         for line in explain(words):

@@ -68,8 +68,9 @@ case "$2 $3 $4" in
         echo "pip $*" >>"$MACHINE/log"
         [ ! -e "$MACHINE/offline" ] || { echo no network; exit 1; }
         cp -r "$MACHINE/pypi" "$0.modules" ;;
-    *"/suite/start.py lacks find" | *"/suite/start.py lacks import")
-        shift 4; printf lacks; for module; do [ -e "$0.modules/$module" ] || printf ' %s' "$module"; done ;;
+    *"/suite/start.py lacks "*)
+        shift 3; printf lacks; for module; do [ -e "$0.modules/$module" ] || printf ' %s' "$module"; done ;;
+    *"/suite/start.py state "*) echo "$*" "$0.modules/"* ;;
     *"/suite/start.py explain "*)
         shift 3; for module; do [ ! -e "$0.modules/$module.broken" ] || echo "scripts/setup: $module is broken"; done ;;
 esac""",
@@ -619,20 +620,27 @@ def test_a_python_without_the_modules_is_passed_over(machine: Machine) -> None:
         write_command(poor, script)
         done = machine.setup("--print-python")
         assert (done.returncode, done.stdout, done.stderr) == (0, f"{good}\n", "")
-        (machine.project / "build/python").unlink()
+        (machine.project / "build/python-test").unlink()
     shutil.copytree(f"{good}.modules", f"{poor}.modules")
     shutil.copy(good, poor)
     assert machine.setup("--print-python").stdout == f"{poor}\n"
 
 
 def test_the_python_that_was_found_last_is_asked_first(machine: Machine) -> None:
-    """Setup imports the modules; a command only looks whether they are there."""
-    good, unfit = machine.folder / "root/usr/bin/python3", machine.folder / "bin/python3"
+    """Setup imports the modules; a command only looks whether their files are as they were."""
+    good, later = machine.folder / "root/usr/bin/python3", machine.folder / "bin/python3"
     assert machine.setup().returncode == 0
-    write_command(unfit, f'[ "$4" = find ] && exec {good} "$@"  # its modules are there, but cannot be imported')
+    shutil.copy(good, later)
+    shutil.copytree(f"{good}.modules", f"{later}.modules")
     assert machine.setup("--print-python").stdout == f"{good}\n"
-    machine.lacks("root/usr/bin/python3.modules/rich")
-    assert machine.setup("--print-python").returncode == 2
+    assert machine.setup("--for", "run", "--print-python").stdout == f"{later}\n"  # which needs other modules
+    (machine.folder / "root/usr/bin/python3.modules/another").touch()
+    assert machine.setup("--print-python").stdout == f"{later}\n"
+    for python in (good, later):
+        Path(f"{python}.modules/rich").unlink()
+    done = machine.setup("--print-python")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (f"scripts/setup: no Python can run the suite: {later} lacks rich, {good} lacks rich: run scripts/setup\n")
 
 
 def test_the_reason_why_a_module_cannot_be_imported_is_told(machine: Machine) -> None:
@@ -649,6 +657,7 @@ def test_the_preferred_python_is_used_or_said_to_be_unfit(machine: Machine) -> N
     shutil.copy(machine.folder / "root/usr/bin/python3", preferred)
     shutil.copytree(machine.folder / "root/usr/bin/python3.modules", f"{preferred}.modules")
     assert machine.setup("--print-python", STACKHEAP_PYTHON=str(preferred)).stdout == f"{preferred}\n"
+    assert machine.setup("--print-python").stdout == f"{machine.folder}/root/usr/bin/python3\n"
     write_command(preferred, "exit 1")
     done = machine.setup(STACKHEAP_PYTHON=str(preferred))
     assert done.returncode == 0

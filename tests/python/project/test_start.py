@@ -58,34 +58,70 @@ def test_the_users_own_packages_are_where_the_user_says() -> None:
 
 @pytest.mark.hostile("set-up")
 @pytest.mark.parametrize(
-    ("files", "import_finds", "find_finds"),
+    ("files", "is_usable"),
     [
-        ({"module_x/__init__.py": ""}, True, True),
-        ({"module_x/__init__.py": "print('lacks module_y')"}, True, True),
-        ({"module_x/__init__.py": "import no_such_library"}, False, True),
-        ({"module_x/__init__.py": "raise SystemExit(0)"}, False, True),
-        ({"module_x/__init__.py": "1 / 0"}, False, True),
-        ({"module_x/__init__.py": "not Python"}, False, True),
-        ({"module_x/__init__.py": "import os; os._exit(0)"}, False, True),
-        ({"module_x/__init__.py": "import os; os.kill(os.getpid(), 9)"}, False, True),
-        ({"module_x.py": ""}, False, False),  # a file of the user's own, of the same name
-        ({"module_x/__pycache__/left": ""}, False, False),  # what an uninstalled package leaves behind
-        ({}, False, False),
+        ({"module_x/__init__.py": ""}, True),
+        ({"module_x/__init__.py": "print('lacks module_y')"}, True),
+        ({"module_x/__init__.py": "import no_such_library"}, False),
+        ({"module_x/__init__.py": "raise SystemExit(0)"}, False),
+        ({"module_x/__init__.py": "1 / 0"}, False),
+        ({"module_x/__init__.py": "not Python"}, False),
+        ({"module_x/__init__.py": "import os; os._exit(0)"}, False),
+        ({"module_x/__init__.py": "import os; os.abort()"}, False),
+        ({"module_x/__init__.py": "import os; os.kill(os.getpid(), 9)"}, False),
+        ({"module_x/__init__.py": "import ctypes; ctypes.string_at(0)"}, False),
+        ({"module_x.py": ""}, False),  # a file of the user's own, of the same name
+        ({"module_x/__pycache__/left": ""}, False),  # what an uninstalled package leaves behind
+        ({}, False),
     ],
-    ids=["package", "prints", "lacks a library", "ends the process", "fails", "no Python", "ends it at once", "crashes",
-         "a file", "empty folder", "nothing"],
+    ids=["package", "prints", "lacks a library", "ends the process", "fails", "no Python", "ends it at once", "aborts",
+         "is killed", "crashes", "a file", "empty folder", "nothing"],
 )
 def test_a_module_that_cannot_be_used_is_missing(
-    elsewhere: Path, capsys: pytest.CaptureFixture[str], files: dict[str, str], import_finds: bool, find_finds: bool
+    elsewhere: Path, capsys: pytest.CaptureFixture[str], files: dict[str, str], is_usable: bool
 ) -> None:
     for name, text in files.items():
         (elsewhere / name).parent.mkdir(parents=True, exist_ok=True)
         (elsewhere / name).write_text(text)
-    assert start.lacking("find", ["json", "module_x"]) == ([] if find_finds else ["module_x"])
-    assert start.lacking("import", ["json", "module_x"]) == ([] if import_finds else ["module_x"])
+    assert start.lacking(["json", "module_x"]) == ([] if is_usable else ["module_x"])
     assert capsys.readouterr().out == ""
     reasons = start.explain(["json", "module_x"])
-    assert len(reasons) == (files != {} and not import_finds), reasons
+    assert len(reasons) == (files != {} and not is_usable), reasons
+
+
+@pytest.mark.hostile("set-up")
+def test_a_module_that_hangs_is_missing_and_named(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """scripts/setup would wait for the answer no longer than STACKHEAP_PATIENCE, and name only the Python."""
+    monkeypatch.setenv("STACKHEAP_PATIENCE", "0")  # no later than at once
+    (elsewhere / "module_x").mkdir()
+    (elsewhere / "module_x/__init__.py").write_text("import time\nwhile True:\n    time.sleep(1)\n")
+    assert start.lacking(["module_x", "no_such_module"]) == ["module_x"]  # for the second, there is no time left
+    assert start.explain(["module_x"]) == [
+        f"{sys.executable} has module module_x but cannot use it: its import does not end within 0 s (STACKHEAP_PATIENCE)"
+    ]
+
+
+@pytest.mark.hostile("set-up")
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [("module_x/__init__.py", "import os; os._exit(0)"), ("module_x/deep/part.py", "x"), ("module_x/new.py", ""),
+     ("module_y/__init__.py", "")],
+    ids=["the module", "a part", "a new part", "a module beside it"],
+)  # fmt: skip
+def test_a_changed_module_is_imported_again(elsewhere: Path, changed: str, text: str) -> None:
+    """Otherwise a command would trust the Python that was found last, and end without a word."""
+    (elsewhere / "module_x/deep").mkdir(parents=True)
+    (elsewhere / "module_x/__init__.py").touch()
+    (elsewhere / "module_x/deep/part.py").touch()
+    before = start.state_of(["json", "module_x"])
+    (elsewhere / "module_x/__pycache__").mkdir()
+    (elsewhere / "module_x/__pycache__/left").touch()
+    assert start.state_of(["json", "module_x"]) == before
+    assert start.state_of(["json"]) != before and start.state_of(["json", "module_x", "none"]) != before
+    (elsewhere / changed).parent.mkdir(exist_ok=True)
+    (elsewhere / changed).write_text(text)
+    os.utime(elsewhere, (1, 1)) if changed.startswith("module_y") else None
+    assert start.state_of(["json", "module_x"]) != before
 
 
 def test_the_reason_says_which_file_is_in_the_way(elsewhere: Path) -> None:
@@ -113,9 +149,9 @@ def test_the_part_that_the_suite_uses_is_tried(
     (elsewhere / "module_x").mkdir()
     (elsewhere / "module_x/__init__.py").touch()
     (elsewhere / "module_x/part.py").write_text(text)
-    assert start.lacking("import", ["module_x"]) == []
+    assert start.lacking(["module_x"]) == []
     monkeypatch.setattr(start, "USED", {"module_x": "module_x.part"})
-    assert start.lacking("import", ["module_x"]) == ["module_x"]
+    assert start.lacking(["module_x"]) == ["module_x"]
     assert start.explain(["module_x"]) == [f"{sys.executable} has module module_x but cannot use it: {reason}"]
 
 
