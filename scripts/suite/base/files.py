@@ -28,11 +28,18 @@ def write_whole(path: Path, content: bytes | str) -> None:
     encoded = content.encode() if isinstance(content, str) else content
     with _errors_name(path):
         if _keeps_its_place(path):
-            path.write_bytes(encoded)
+            with open(_opened_in_place(path), "wb") as file:
+                file.write(encoded)
             return
         _make_folder(path.parent)
         with _written_beside(path, encoded) as temporary:
             os.replace(temporary, path)
+
+
+def append(path: Path, text: str) -> None:
+    """Writes the text at the end of a file that others write to as well. Raises OSError, which names the path."""
+    with _errors_name(path), open(_opened_in_place(path, os.O_APPEND), "a", encoding="utf-8") as file:
+        file.write(text)
 
 
 def own_place(path: Path) -> Path:
@@ -68,8 +75,7 @@ def try_file(path: Path) -> None:
         elif path.is_file():
             open(path, "r+b").close()
         elif path.exists():
-            if not os.access(path, os.W_OK):  # to open and close a pipe would end its reader
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            _tried[os.path.abspath(path)] = _opened_in_place(path)
         elif (target := Path(os.path.realpath(path))).is_symlink():
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         else:
@@ -95,6 +101,26 @@ def _errors_name(path: Path) -> Iterator[None]:
 
 def _keeps_its_place(path: Path) -> bool:
     return path.is_symlink() or (path.exists() and not path.is_file())
+
+
+_tried: dict[str, int] = {}  # open files of paths that keep their place: to close a pipe would end its reader
+
+
+def _opened_in_place(path: Path, how: int = os.O_TRUNC) -> int:
+    """What stands at the path, or behind the link there, open to write. A pipe without a reader is not waited for. A disk is
+    never written to. Raises OSError."""
+    if (tried := _tried.pop(os.path.abspath(path), None)) is not None:
+        return tried
+    if path.is_block_device():
+        raise PermissionError(errno.EPERM, "it is a disk")
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | how | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    except OSError as problem:
+        if problem.errno == errno.ENXIO:
+            problem.strerror = "nothing reads from it"
+        raise
+    os.set_blocking(file, True)
+    return file
 
 
 def _make_folder(folder: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from suite.base.cli import REFUSED, SUCCESS, OneLineParser, answer, try_default
 from suite.base.errors import BadInput
-from suite.base.files import try_folder
+from suite.base.files import append, try_folder
 from suite.base.markdown import escaped
 from suite.commands import compare, history
 from suite.commands import run as run_command
@@ -222,15 +222,13 @@ def _tell(job: Job, text: str) -> None:
     """On the job's page, and in its log."""
     print(text)
     if job.summary:
-        with job.summary.open("a") as file:
-            file.write(f"{text}\n")
+        append(job.summary, f"{text}\n")
 
 
 def _output(job: Job, name: str, value: str) -> None:
     """For the steps that follow."""
     if job.outputs:
-        with job.outputs.open("a") as file:
-            file.write(f"{name}={value}\n")
+        append(job.outputs, f"{name}={value}\n")
 
 
 if __name__ == "__main__":

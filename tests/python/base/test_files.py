@@ -5,14 +5,16 @@ from __future__ import annotations
 import errno
 import io
 import os
+import stat
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
-from suite.base.files import cache_folder, own_place, try_file, try_folder, write_new, write_whole
+from suite.base.files import append, cache_folder, own_place, try_file, try_folder, write_new, write_whole
 
 # ---- written whole
 
@@ -169,13 +171,65 @@ def test_what_can_be_written_is_tried_without_a_trace(tmp_path: Path) -> None:
     kept.write_text("old")
     link.symlink_to(kept)
     dangling.symlink_to(tmp_path / "nothing")
-    os.mkfifo(tmp_path / "pipe")  # nobody reads it: to open it would wait for a reader
     before = sorted(tmp_path.iterdir())
     for file in (*before, tmp_path / "new", tmp_path / "new" / "deep" / "x", Path("/dev/null")):
         try_file(file)
     for folder in (tmp_path, tmp_path / "new", tmp_path / "new" / ".." / "deep"):
         try_folder(folder)
     assert sorted(tmp_path.iterdir()) == before and kept.read_text() == "old"
+
+
+def test_text_is_added_to_a_file(tmp_path: Path) -> None:
+    for text in ("first µs\n", "second\n"):
+        append(tmp_path / "outputs", text)
+    assert (tmp_path / "outputs").read_text(encoding="utf-8") == "first µs\nsecond\n"
+
+
+def test_a_pipe_is_written_to_while_something_reads_from_it(tmp_path: Path) -> None:
+    """Its reader ends where the last writer closes it: what is tried stays open until it is written."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        for name in ("pipe", "link"):
+            try_file(tmp_path / name)
+            with pytest.raises(BlockingIOError):  # b"" would be the end
+                os.read(reader, 10)
+            write_whole(tmp_path / name, "new")
+            assert (os.read(reader, 10), os.read(reader, 10)) == (b"new", b"")
+        try_file(tmp_path / "pipe")
+    finally:
+        os.close(reader)
+    with pytest.raises(BrokenPipeError) as refused:
+        write_whole(tmp_path / "pipe", "new")
+    assert refused.value.filename == str(tmp_path / "pipe")
+
+
+@pytest.mark.hostile("disk fault")
+@pytest.mark.parametrize("make", [os.mkfifo, lambda file: os.mknod(file, stat.S_IFSOCK)], ids=("pipe", "socket"))
+@pytest.mark.parametrize("write", [try_file, partial(write_whole, content="new"), partial(append, text="new")],
+                         ids=("tried", "written", "appended"))  # fmt: skip
+def test_what_nothing_reads_from_is_refused_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[str], None], write: Callable[[Path], None]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make("x")
+    with pytest.raises(OSError) as refused:
+        write(Path("x"))
+    assert (refused.value.strerror, refused.value.filename) == ("nothing reads from it", "x")
+
+
+@pytest.mark.hostile("disk fault")
+def test_a_disk_is_never_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kept").write_text("old")
+    (tmp_path / "disk").symlink_to("kept")
+    monkeypatch.setattr(Path, "is_file", lambda path: False)
+    monkeypatch.setattr(Path, "is_block_device", lambda path: True)
+    writes: list[Callable[[Path], None]] = [try_file, partial(write_whole, content="new"), partial(append, text="new")]
+    for write in writes:
+        with pytest.raises(OSError, match="it is a disk"):
+            write(tmp_path / "disk")
+    assert (tmp_path / "kept").read_text() == "old"
 
 
 @pytest.mark.hostile("disk fault")
