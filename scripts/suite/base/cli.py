@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -27,6 +27,7 @@ from suite.base.text import LONGEST_LABEL, drawable, one_line, printable
 
 ROOT = Path(__file__).resolve().parents[3]
 SUCCESS, REFUSED, INTERRUPTED = 0, 2, 130
+STANDARD_OUTPUT = "standard output"  # suite/start.py calls it so in its errors
 NO_THREAD = "can't start new thread"  # Python's words where the system refuses a thread
 LONGEST = 4000  # letters in an error line: room for a path
 VERSION_SECONDS = 60.0  # git is asked three times, for 10 s each
@@ -84,19 +85,35 @@ class OneLineParser(argparse.ArgumentParser):
         self, args: Sequence[str] | None = None, namespace: None = None
     ) -> argparse.Namespace:
         options, unknown = self.parse_known_args(args, namespace)
-        if unknown:
+        if unknown and not self._taken_later(unknown, options):
             self.error(f"unrecognized arguments: {' '.join(unknown)}{self._meant(unknown[0], options)}")
         return options
 
+    def _taken_later(self, words: Sequence[str], options: argparse.Namespace) -> bool:
+        """argparse gives an argument only the words before the next option, also one that takes any number (`extend`). Here
+        it takes the words after the option too: OLD --only REGEX NEW."""
+        *_, parser = self._parsers_for(options)
+        takes = [action for action in parser._get_positional_actions() if isinstance(action, argparse._ExtendAction)]
+        end = words.index("--") if "--" in words else len(words)  # of what may be options
+        if not takes or any(word.startswith("-") and word != "-" for word in words[:end]):
+            return False
+        takes[0](parser, options, [parser._get_value(takes[0], word) for word in (*words[:end], *words[end + 1 :])])
+        return True
+
     def _meant(self, word: str, options: argparse.Namespace) -> str:
-        """The option like this word, or the option that takes it: smoke is a --profile."""
+        """The option like this word, the option that takes it (smoke is a --profile), or the sub-command that has it."""
         known = {
             name: action for parser in self._parsers_for(options) for name, action in parser._option_string_actions.items()
         }
         if word.startswith("--"):
-            return did_you_mean(word.partition("=")[0], list(known))
+            name = word.partition("=")[0]
+            having = [command for command, parser in self._sub_commands().items() if name in parser._option_string_actions]
+            return f"; {name} goes with {', '.join(having)}" if having else did_you_mean(name, list(known))
         takes_it = [name for name, action in known.items() if word in (action.choices or ())]
         return f"; did you mean {takes_it[0]} {word}?" if takes_it else ""
+
+    def _sub_commands(self) -> Mapping[str, argparse.ArgumentParser]:
+        return next((action.choices for action in self._actions if isinstance(action, argparse._SubParsersAction)), {})
 
     def _parsers_for(self, options: argparse.Namespace) -> list[argparse.ArgumentParser]:
         """This parser and that of the chosen sub-command."""
@@ -216,10 +233,10 @@ def _answered(command: str, work: Callable[[], int]) -> int:
         return work()
     except (BadInput, UnitFailed) as problem:
         return _refuse(command, str(problem))
-    except BrokenPipeError:  # the reader of the output has closed it: the error line has no reader either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return REFUSED
     except OSError as problem:
+        if isinstance(problem, BrokenPipeError) and problem.filename in (None, STANDARD_OUTPUT):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the error line has no reader either
+            return REFUSED
         where = f"{problem.filename}: " if problem.filename else ""
         return _refuse(command, f"{where}{problem.strerror or problem}")
     except MemoryError:

@@ -66,7 +66,7 @@ def _print_claims(options: argparse.Namespace) -> int:
         table.add_row(Text(claim.verdict, STYLES[claim.verdict]), _cell(claim, options.details))
     console.print(table)
     number = Counter(claim.verdict for claim in verdicts)
-    console.print("; ".join(f"{verdict}: {number[verdict]}" for verdict in STYLES if number[verdict]), markup=False)
+    console.print("; ".join(f"{verdict}: {number[verdict]}" for verdict in STYLES if number[verdict]))
     return SUCCESS
 
 

@@ -143,7 +143,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _add_sides(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("paths", metavar="OLD NEW", nargs="*",
+    add("paths", metavar="OLD NEW", nargs="*", action="extend",
         help="compare two builds (folders, or the programs themselves) or two results (run.json, run.json.gz, or the "
         "folder of a run)")  # fmt: skip
     add("--rev", metavar="REV", action="append", default=[],
@@ -391,7 +391,7 @@ def _kept(recorded: RecordedPairs, file: Path, status: Console) -> RecordedPairs
         write_pairs(file, recorded)
     except OSError as error:
         return replace(recorded, problems=(*recorded.problems, f"--record {file}: {error.strerror}"))
-    status.print(f"pairs: {file}", markup=False, soft_wrap=True)
+    status.print(f"pairs: {file}", soft_wrap=True)
     return recorded
 
 
@@ -440,7 +440,7 @@ def _floors(options: argparse.Namespace, default_file: Path, status: Console) ->
     if not options.floors and not default_file.exists():
         return {}
     floors = read_calibration(file).floors
-    status.print(f"floors: {file}", markup=False, soft_wrap=True)
+    status.print(f"floors: {file}", soft_wrap=True)
     return floors
 
 
@@ -468,7 +468,6 @@ def _announce(plan: paired_run.PairedRun, options: argparse.Namespace, status: C
         f"{plan.old.side.label} (old) and {plan.new.side.label} (new), {options.profile}: benchmarks "
         f"{len(plan.names)}, controls {len(plan.controls)}, pairs of each {first} to {last}, "
         f"seed {plan.seed}; about {_minutes(seconds)} {_until(plan)}{bound}",
-        markup=False,
         soft_wrap=True,
     )
     return _say_if_too_short(plan, seconds, status)
@@ -484,7 +483,6 @@ def _say_if_too_short(plan: paired_run.PairedRun, seconds: float, status: Consol
         status.print(
             f"--budget {plan.budget:g} does not suffice: about {_minutes(seconds)} are needed {_until(plan)}, and a "
             "third of it is kept for confirming; a benchmark with too few pairs is not judged, and the exit code is 2",
-            markup=False,
             soft_wrap=True,
         )
     return too_short
@@ -522,7 +520,7 @@ def _play(plan: paired_run.PairedRun, too_short: bool, status: Console) -> Recor
 
 
 def _observer(status: Console) -> Callable[[str], None]:
-    return lambda name: status.print(f"explaining {name}", markup=False, soft_wrap=True)
+    return lambda name: status.print(f"explaining {name}", soft_wrap=True)
 
 
 # ---- results
@@ -565,7 +563,7 @@ def _calibrate(recorded: RecordedPairs, rule: Rule, file: Path) -> int:
     recorded = replace(recorded, problems=(*recorded.problems, *few))
     if few or not recorded.pairs:
         for problem in recorded.problems:
-            console.print(problem, markup=False, soft_wrap=True)
+            console.print(problem, soft_wrap=True)
         return REFUSED
     calibration = calibrate(recorded, rule)
     table = Table("benchmark", "floor", "threshold by default", title=f"{recorded.old.label} compared with itself")
@@ -582,7 +580,7 @@ def _calibrate(recorded: RecordedPairs, rule: Rule, file: Path) -> int:
     ]
     write_calibration(file, calibration)
     for line in (*lines, f"floors: {file}"):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     return REFUSED if recorded.problems else SUCCESS
 
 

@@ -51,7 +51,7 @@ def _print_diagnoses(root: Path, preset: str) -> int:
         name, value, effect, remedy = (Text(cell) for cell in cells)
         table.add_row(name, Text(diagnosis.state, STYLES[diagnosis.state]), value, effect, remedy)
     console.print(table)
-    console.print(doctor.verdict(diagnoses), markup=False)
+    console.print(doctor.verdict(diagnoses))
     return SUCCESS
 
 

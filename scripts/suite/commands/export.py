@@ -31,7 +31,7 @@ def make_parser() -> OneLineParser:
         "Exit codes: 0 on success, 2 on bad input or if there is nothing to write.",
     )
     add = parser.add_argument
-    add("runs", metavar="RUN", type=Path, nargs="*", help=f"{RUN_HELP}; several for otava")
+    add("runs", metavar="RUN", type=Path, nargs="*", action="extend", help=f"{RUN_HELP}; several for otava")
     add("--to", choices=list(export.FORMS), required=True, help="choose the format")
     add("-o", "--out", metavar="FILE", type=output_file, help="write to this file instead of printing")
     return parser

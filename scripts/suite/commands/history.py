@@ -67,8 +67,7 @@ def make_parser() -> OneLineParser:
         description="Keeps the record of many runs in one file, and shows where the cost changed.",
         epilog=EPILOG,
     )
-    default = ROOT / "results" / "history.sqlite"
-    parser.add_argument("--file", type=Path, default=default, help="use this record; default: results/history.sqlite")
+    _add_file(parser, ROOT / "results" / "history.sqlite")
     commands: Commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _parse_add(commands)
     _subparser(commands, "list", "show the runs and the annotations")
@@ -88,12 +87,20 @@ Commands: TypeAlias = "argparse._SubParsersAction[OneLineParser]"
 
 
 def _subparser(commands: Commands, name: str, help: str) -> argparse.ArgumentParser:
-    return commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
+    parser = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
+    _add_file(parser, argparse.SUPPRESS)  # the option stands before or after the command
+    return parser
+
+
+def _add_file(parser: argparse.ArgumentParser, default: object) -> None:
+    parser.add_argument(
+        "--file", metavar="FILE", type=Path, default=default, help="use this record; default: results/history.sqlite"
+    )
 
 
 def _parse_add(commands: Commands) -> None:
     add = _subparser(commands, "add", "add runs to the record, each run once").add_argument
-    add("runs", metavar="RUN", type=Path, nargs="*", help=RUN_HELP)
+    add("runs", metavar="RUN", type=Path, nargs="*", action="extend", help=RUN_HELP)
     add("--commit", metavar="SHA", default="", help="name the commit that was measured")
     add("--reference", metavar="REF", type=Path, help="add the run of a pinned build that was measured beside it")
 
@@ -219,15 +226,11 @@ def _list(options: argparse.Namespace) -> int:
     console.print(table)
     for id, facts in machines.items():
         description = ", ".join(str(facts[key]) for key in ("cpu_model", "topology") if key in facts)
-        console.print(f"machine {id}: {description}", markup=False, soft_wrap=True)
+        console.print(f"machine {id}: {description}", soft_wrap=True)
     for annotation in annotations:
         place = annotation.moment or annotation.revision or f"run {annotation.run}"
         about = f" (only {annotation.only_names})" if annotation.only_names else ""
-        console.print(
-            f"{place}{about}: {annotation.text}{'' if annotation.accepts else ' (a note)'}",
-            markup=False,
-            soft_wrap=True,
-        )
+        console.print(f"{place}{about}: {annotation.text}{'' if annotation.accepts else ' (a note)'}", soft_wrap=True)
     return SUCCESS
 
 

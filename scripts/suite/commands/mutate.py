@@ -92,7 +92,7 @@ def _progress(total: int) -> Iterator[Callable[[Outcome], None]]:
             outcome: Outcome,
         ) -> None:  # at once: an interrupted run prints no table
             if outcome.verdict != CAUGHT:
-                status.print(f"{outcome.verdict}: {outcome.mutant.breaks}", markup=False)
+                status.print(f"{outcome.verdict}: {outcome.mutant.breaks}")
 
         yield print_uncaught
         return

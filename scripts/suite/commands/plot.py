@@ -27,7 +27,7 @@ def make_parser() -> OneLineParser:
         f"Charts of several runs: {', '.join(charts_with('OVERLAY'))}.",
     )
     add = parser.add_argument
-    add("runs", metavar="RUN", type=Path, nargs="*", help=f"{RUN_HELP}; at most {MOST_RUNS}")
+    add("runs", metavar="RUN", type=Path, nargs="*", action="extend", help=f"{RUN_HELP}; at most {MOST_RUNS}")
     add(
         "--label",
         metavar="NAME",

@@ -176,7 +176,7 @@ class _Measuring:
     def run_and_record(self, found: executable.Executable) -> None:
         options = self.options
         command = Command(tuple(options.command), options.stdin, options.setup, float(options.timeout or options.budget))
-        self.status.print(f"recording {command.text}", markup=False, soft_wrap=True)
+        self.status.print(f"recording {command.text}", soft_wrap=True)
         try:
             self.recorded = recording.record(command, found, self.tools, self.folder, options.most)
         except KeyboardInterrupt:
@@ -262,18 +262,18 @@ class _Measuring:
         assert answered is not None
         console = console_for_results()
         for sentence in answered.sentences:
-            console.print(sentence, markup=False, soft_wrap=True)
+            console.print(sentence, soft_wrap=True)
         if answered.profile is not None:
             console.print()
             console.print(own_program.profile_table(answered.profile))
         if answered.mallocs:
             console.print()
             console.print(own_program.as_table(answered))
-            console.print(own_program.ABOUT_TABLE, markup=False, soft_wrap=True)
+            console.print(own_program.ABOUT_TABLE, soft_wrap=True)
             console.print()
         for line in (*answered.notes, *summary.caveats(run)):
-            console.print(line, markup=False, soft_wrap=True)
-        console.print(f"results: {file}", markup=False, soft_wrap=True)
+            console.print(line, soft_wrap=True)
+        console.print(f"results: {file}", soft_wrap=True)
         if self.interrupted:
             print(f"{PROGRAM}: interrupted; the results so far are in {self.folder}", file=sys.stderr)
             return INTERRUPTED
@@ -312,7 +312,7 @@ class _Runs:
         self.shown.update(self.task, description=f"{text}: {progress.malloc}", completed=progress.runs, left=left)
         now = time.monotonic()
         if not self.status.is_terminal and now - self.printed > SECONDS_BETWEEN_LINES:
-            self.status.print(f"{text}, {left}", markup=False)
+            self.status.print(f"{text}, {left}")
             self.printed = now
 
 
@@ -329,11 +329,11 @@ class _Replays:
 
     def ends(self, part: Part, process: int, problem: str) -> None:
         if problem:
-            self.status.print(f"failed: {part.family}, process {process}: {problem}", markup=False, soft_wrap=True)
+            self.status.print(f"failed: {part.family}, process {process}: {problem}", soft_wrap=True)
 
     def round_ends(self, process: int, disturbed: int, seconds_left: float | None) -> None:
         if not self.status.is_terminal:
-            self.status.print(f"replaying: round {process + 1} of {self.plan.processes} done", markup=False)
+            self.status.print(f"replaying: round {process + 1} of {self.plan.processes} done")
 
     def looked(self, questions: Sequence[str], benchmarks: int, processes: int) -> None:
         """A replay is not refined."""

@@ -33,7 +33,7 @@ def make_parser() -> OneLineParser:
         epilog="Exit codes: 0 on success, 2 bad input.",
     )
     add = parser.add_argument
-    add("runs", metavar="RUN", type=Path, nargs="*", help=f"{RUN_HELP}; at most {MOST_RUNS}")
+    add("runs", metavar="RUN", type=Path, nargs="*", action="extend", help=f"{RUN_HELP}; at most {MOST_RUNS}")
     add(
         "--label",
         metavar="NAME",

@@ -127,7 +127,7 @@ def _run(options: argparse.Namespace, root: Path, build: Builder, status: Consol
     executable = build(root, options.build, status)
     plan, folder = _resumed(options, root, executable) if options.resume else _begun(options, root, executable)
     for line in plan.catalogue.unavailable:
-        status.print(f"not available: {line}", markup=False)
+        status.print(f"not available: {line}")
     _announce(plan, folder, status)
     link = None if options.out else root / "results" / "latest"
     try:
@@ -242,12 +242,11 @@ def _announce(plan: scheduler.Plan, folder: Path, status: Console) -> None:
         f"measuring, {plan.program.profile}: benchmarks {len(catalogue.benchmarks)}, "
         f"families {len(catalogue.families)}, parts {len(catalogue.parts)}, processes for each {plan.processes}, "
         f"order seed {plan.order_seed}, into {folder}",
-        markup=False,
         soft_wrap=True,
     )
     revision = str(catalogue.context.get("revision", ""))
     if revision.startswith("unknown: "):
-        status.print(f"revision {revision}; {PROGRAM} --version says more", markup=False, soft_wrap=True)
+        status.print(f"revision {revision}; {PROGRAM} --version says more", soft_wrap=True)
 
 
 class _Reporter:
@@ -266,7 +265,7 @@ class _Reporter:
 
     def ends(self, part: Part, process: int, problem: str) -> None:
         if problem:
-            self.status.print(f"failed: {part.family}, process {process}: {problem}", markup=False, soft_wrap=True)
+            self.status.print(f"failed: {part.family}, process {process}: {problem}", soft_wrap=True)
         else:
             self.on_success()
 
@@ -275,13 +274,12 @@ class _Reporter:
             left = time_left(seconds_left)
             marked = f", {disturbed} disturbed" if disturbed else ""
             done = f"{self._round(process)} done{marked}{', ' + left if left else ''}"
-            self.status.print(done, markup=False)
+            self.status.print(done)
 
     def looked(self, questions: Sequence[str], benchmarks: int, processes: int) -> None:
         self.processes = processes
         self.status.print(
             f"undecided: {'; '.join(questions)}: measuring {benchmarks} benchmarks in up to {processes} processes",
-            markup=False,
             soft_wrap=True,
         )
 
@@ -305,8 +303,8 @@ def _print_findings(run: Run) -> None:
             console.print(table)
             console.print()
     for line in summary.caveats(run):
-        console.print(line, markup=False, soft_wrap=True)
-    console.print(f"results: {run.path}", markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
+    console.print(f"results: {run.path}", soft_wrap=True)
 
 
 def _print_claim_counts(run: Run, out: Path | None) -> None:

@@ -150,7 +150,7 @@ def of_revision(label: str, root: Path, preset: str, build: Builder, status: Con
     worktree.parent.mkdir(parents=True, exist_ok=True)
     try:
         _git(root, "worktree", "add", "--detach", str(worktree), commit, problem=f"{label} cannot be checked out")
-        status.print(f"{label} is {commit[:12]}", markup=False)
+        status.print(f"{label} is {commit[:12]}")
         built = of_build(str(build(worktree, preset, status)))
         yield replace(built, label=label, facts={"commit": commit})
     finally:

@@ -53,7 +53,7 @@ def _read_only(folder: Path) -> Path | None:
 def _built_before(program: Path, read_only: Path, status: Console) -> Path:
     if not os.access(program, os.R_OK):
         raise BadInput(f"{read_only} cannot be written to: copy the project to a folder of yours")
-    status.print(f"{read_only} cannot be written to: {program} is used as it was built", markup=False, soft_wrap=True)
+    status.print(f"{read_only} cannot be written to: {program} is used as it was built", soft_wrap=True)
     return program
 
 

@@ -17,7 +17,7 @@ import pytest
 from suite import claims as all_claims
 from suite.base import cli, near_misses
 from suite.base.foreign_program import Answer
-from suite.commands import claims, compare, export, history, plot, report, run
+from suite.commands import claims, compare, export, history, plot, program, report, run
 from suite.results.compact import write_compact
 from support import ROOT, synthetic
 
@@ -135,14 +135,17 @@ def test_every_option_that_names_an_output_tries_it() -> None:
 
 
 @pytest.mark.hostile("disk fault")
-@pytest.mark.parametrize("place", ["", "a file/x", "/proc/x", "n" * 300, "n" * 300 + "/x", "loop"], ids=lambda text: text[:12] or "empty")
+@pytest.mark.parametrize("place", ["", "a file/x", "/proc/x", "n" * 300, "n" * 300 + "/x", "loop", "pipe"], ids=lambda text: text[:12] or "empty")
 @pytest.mark.parametrize(("name", "before", "action"), DESTINATIONS)
 def test_an_impossible_output_is_refused_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     name: str, before: list[str], action: argparse.Action, place: str,
 ) -> None:  # fmt: skip
-    """An empty name would be the current folder. The message names the option and what the user wrote."""
+    """An empty name would be the current folder, and a pipe without a reader be waited for. The message names the option and
+    what the user wrote."""
     monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    os.mkfifo("pipe.svg")
     (tmp_path / "a file").touch()
     written = f"{place}.svg" if place and action.type is cli.output_chart else place
     (tmp_path / "loop.svg").symlink_to("loop.svg")
@@ -214,6 +217,9 @@ def test_help_fits_the_terminal_and_names_are_whole(monkeypatch: pytest.MonkeyPa
         (history.main, ["chek"], "invalid choice: 'chek'; did you mean check? (choose from 'add', "),
         (history.main, ["check", "--alow-short"], "--alow-short; did you mean --allow-short?"),
         (history.main, ["list", "--alow-short"], "unrecognized arguments: --alow-short (--help"),
+        (history.main, ["add", "--format=json"], "unrecognized arguments: --format=json; --format goes with check, export (--help"),
+        (plot.main, ["a", "--them", "dark", "-x"], "unrecognized arguments: -x (--help"),
+        (program.main, ["ls", "--pairs", "3", "a"], "unrecognized arguments: a (--help"),  # is it an argument of ls?
         (run.main, ["smoke"], "unrecognized arguments: smoke; did you mean --profile smoke? (--help"),
         (run.main, ["smokes"], "unrecognized arguments: smokes (--help"),
     ],
@@ -226,6 +232,42 @@ def test_a_wrong_word_is_answered_with_the_word_that_was_probably_meant(
     error = capsys.readouterr().err
     assert end.value.code == 2 and error.count("\n") == 1
     assert message in error
+
+
+# ---- the order of the words
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_takes_many_words_takes_them_on_both_sides_of_an_option(name: str) -> None:
+    """OLD --only REGEX NEW. The words of a program's command stay together: an option between them may be the program's."""
+    parser = importlib.import_module(f"suite.commands.{name}").make_parser()
+    parsers = {(): parser} | {(word,): chosen for word, chosen in parser._sub_commands().items()}
+    for before, inner in parsers.items():
+        for action in inner._get_positional_actions():
+            if action.nargs != "*" or action.metavar == "COMMAND":
+                continue
+            needed = [word for other in inner._actions if other.required and other.option_strings
+                      for word in (other.option_strings[0], str(next(iter(other.choices or ("x",)))))]  # fmt: skip
+            option = next(other for other in inner._actions if other.metavar in ("FILE", "DIR") and other.type is not None)
+            words = ["a", *needed, option.option_strings[0], "x.svg", "b", "-"]
+            taken = [getattr(parser.parse_args([*before, *all_words]), action.dest)
+                     for all_words in (words, [*words, "--", "-c"])]  # fmt: skip
+            assert [[str(word) for word in values] for values in taken] == [["a", "b", "-"], ["a", "b", "-", "-c"]]
+
+
+def test_a_sub_command_takes_the_options_of_its_command() -> None:
+    parser = history.make_parser()
+    shared = [action for action in parser._actions if action.option_strings and action.nargs != 0]
+    assert [action.dest for action in shared] == ["file"]
+    mores: dict[str, list[str]] = {"add": ["x"], "trend": ["x"], "annotate": ["1", "x"], "list": []}
+    for command, more in mores.items():
+        for words in (["--file", "x", command, *more], [command, "--file=x", *more], [command, *more, "--file", "x"],
+                      ["--file", "y", command, *more, "--file", "x"]):  # fmt: skip
+            assert parser.parse_args(words).file == Path("x")
+    assert set(parser._sub_commands()) == {
+        command for command, inner in parser._sub_commands().items() if "--file" in inner._option_string_actions
+    }
+    assert parser.parse_args(["list"]).file == ROOT / "results/history.sqlite"
 
 
 @pytest.mark.parametrize(
