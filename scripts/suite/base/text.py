@@ -20,6 +20,7 @@ _UNSEEN = re.compile(  # letters that Python takes for printable, and that Unico
 _MOST_MARKS = 4  # above and below a letter: no script has more, and a heap of them covers the lines around
 _MAYBE_MARKS = re.compile(r"[^\w\s\x00-\u02ff]{5,}")  # what is neither letter nor digit, beyond Latin
 _TIME_STEPS: Sequence[tuple[float, str]] = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns"))
+_SIZE_STEPS: Sequence[tuple[float, str]] = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B"))
 
 
 def three_figures(value: float) -> str:
@@ -28,13 +29,14 @@ def three_figures(value: float) -> str:
     return f"{Decimal(text):f}" if "e" in text and abs(value) > 1e-12 else text
 
 
-def _time_step(ns: float) -> tuple[float, str]:
-    return next((step for step in _TIME_STEPS if abs(ns) >= step[0]), _TIME_STEPS[-1])
+def _step(value: float, steps: Sequence[tuple[float, str]]) -> tuple[float, str]:
+    """The largest unit that fits the value as it is written: 1 MiB, not 1,024 KiB."""
+    return next((step for step in steps if round(abs(value) / step[0], 3) >= 1), steps[-1])
 
 
 def time_text(ns: float) -> str:
     """Three significant figures in the largest unit that fits: 1.23 µs."""
-    scale, unit = _time_step(ns)
+    scale, unit = _step(ns, _TIME_STEPS)
     return f"{three_figures(ns / scale)} {unit}"
 
 
@@ -42,7 +44,7 @@ def interval_text(value: Estimate) -> str:
     """The interval in the unit of its median; empty where there is no interval, as with a single process."""
     if not value.has_interval:
         return ""
-    scale, unit = _time_step(value.median)
+    scale, unit = _step(value.median, _TIME_STEPS)
     return f"{three_figures(value.low / scale)} to {three_figures(value.high / scale)} {unit}"
 
 
@@ -64,10 +66,8 @@ def lasting(seconds: float) -> str:
 
 
 def bytes_text(count: int) -> str:
-    for scale, unit in ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
-        if count >= scale:
-            return f"{three_figures(count / scale)} {unit}"
-    return f"{count} B"
+    scale, unit = _step(count, _SIZE_STEPS)
+    return f"{count if unit == 'B' else three_figures(count / scale)} {unit}"
 
 
 def first_line(error: Exception) -> str:

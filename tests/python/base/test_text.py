@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from suite.base import phrases
-from suite.base.text import three_figures
+from suite.base.text import bytes_text, three_figures, time_text
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,19 @@ def test_a_share_has_no_exponent(part: float, text: str) -> None:
 @pytest.mark.parametrize(("value", "text"), [(260.4, "260"), (99.6, "100"), (0.97, "0.97"), (3.0, "3"), (0.0000124, "0.000012")])
 def test_two_figures_have_no_exponent(value: float, text: str) -> None:
     assert phrases.at_most_two_figures(value) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (1023, "1023 B"), (1024, "1 KiB"), (1047961, "1,023 KiB"), (1048064, "1 MiB"), ((1 << 30) - 1, "1 GiB")],
+)
+def test_a_size_that_rounds_to_the_next_unit_is_written_in_it(count: int, text: str) -> None:
+    assert bytes_text(count) == text
+
+
+@pytest.mark.parametrize(
+    ("ns", "text"),
+    [(0.0, "0 ns"), (0.0004, "0.0004 ns"), (999.4, "999 ns"), (999.6, "1 µs"), (-999_700.0, "-1 ms"), (5e12, "5,000 s")],
+)
+def test_a_time_that_rounds_to_the_next_unit_is_written_in_it(ns: float, text: str) -> None:
+    assert time_text(ns) == text
