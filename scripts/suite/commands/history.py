@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import re
 import sys
@@ -35,11 +36,17 @@ from suite.base.text import one_line
 from suite.history import check as history_check
 from suite.history import database, store
 from suite.history.check import JudgedSeries, Judgement
-from suite.history.store import Annotation, Entry, History, opened
+from suite.history.store import Annotation, Entry, History, Numbers, opened
 from suite.stats import change_points
+from suite.stats.arrays import Floats, np
 
 PROGRAM = "scripts/history"
 WORSE, CANNOT_JUDGE = 1, 2
+MOST_SHOWN = 100  # series that trend prints
+MOST_ON_A_TERMINAL = 1000  # rows that export prints where a person reads them
+# Figures that export prints. It grows as the file does: equal numbers take a byte for thousands. An honest run takes a byte
+# for a figure, or more.
+PRINTED_AT_LEAST, PRINTED_PER_BYTE = 5_000_000, 1
 
 EPILOG = f"""
 A series is one figure of one benchmark on one machine, in one profile: the ratio to the reference run where it was
@@ -51,6 +58,9 @@ a series got worse, is still worse in the newest run, and no annotation accepts 
 and up to {history_check.RUNS_BESIDE} runs beside it. The first verdict needs some runs, which add and check tell. Where a
 change is too new for a verdict, an early warning names the series whose newest interval lies beyond those of all earlier
 runs, by more than the threshold: that is not a verdict, and check passes unless --strict is given.
+
+trend prints the {MOST_SHOWN} series that changed the most. export prints all rows to a file or a pipe, and the first
+{MOST_ON_A_TERMINAL:,} on a terminal.
 
 A record keeps at most {database.MOST_RUNS:,} runs of at most {store.MOST_PROCESSES:,} processes each, and
 {database.MOST_ANNOTATIONS:,} annotations. A file that holds anything that this command does not write is refused.
@@ -259,7 +269,7 @@ def _annotate(options: argparse.Namespace) -> int:
 def _annotated(record: History, annotation: Annotation) -> str:
     """`run 21 (c0020), 2024-01-21: 'compiler 13' accepts the changes of all 20 series there`."""
     runs = record.runs()
-    names = record.table(record.like(None)).names
+    names = record.table(record.like(None)[-history_check.LAST_RUNS :]).names
     number = sum(annotation.speaks_of(name) for name in names)
     place = annotation.place_in(runs)
     where = f"{runs[place].label}, {runs[place].measured}" if place is not None else f"from {annotation.moment} on"
@@ -313,16 +323,25 @@ def _trend(options: argparse.Namespace) -> int:
     if options.chart is not None:
         _draw(options, chosen.series, machine)
         return SUCCESS
-    for series in chosen.series:
+    shown = _first_shown(chosen.series)
+    for series in shown:
         print(f"{series.name}, {series.unit}, {phrases.count(len(series.runs), 'run')}, the newest {series.values[-1]:.4g}")
         for change in series.changes:
             parts = (f"{change.kind}: {history_check.change_text(change)}", *change.notes, *change.facts)
             print(f"    {'; '.join(parts)}")
         if series.early:
             print(f"    {history_check.EARLY_WARNING}: {history_check.warning_text(series.early)}")
+    if left_out := len(chosen.series) - len(shown):
+        print(f"and {left_out:,} other series: a longer NAME or expression shows fewer, check --all shows all changes")
     if not chosen.judged:
         print(f"{history_check.NO_VERDICT}: {history_check.waiting_text(chosen)}")
     return SUCCESS
+
+
+def _first_shown(all_series: Sequence[JudgedSeries]) -> list[JudgedSeries]:
+    """At most MOST_SHOWN series, those that changed the most, in their order."""
+    places = sorted(range(len(all_series)), key=lambda place: -all_series[place].weight)
+    return [all_series[place] for place in sorted(places[:MOST_SHOWN])]
 
 
 def _named(text: str) -> re.Pattern[str]:
@@ -366,11 +385,16 @@ def _page(options: argparse.Namespace) -> int:
 def _export(options: argparse.Namespace) -> int:
     with opened(options.file) as record:
         rows = _samples(options, record) if options.samples else _values(options, record)
-        if options.format == "csv":
-            _print_csv(rows)
-        else:
-            _print_json(rows)
+        print_rows = _print_csv if options.format == "csv" else _print_json
+        print_rows(_for_a_reader(rows) if sys.stdout.isatty() else rows)
     return SUCCESS
+
+
+def _for_a_reader(rows: Iterator[Row]) -> Iterator[Row]:
+    """The first rows, and a line on stderr about the rest."""
+    yield from itertools.islice(rows, MOST_ON_A_TERMINAL)
+    if next(rows, None) is not None:
+        print(f"{PROGRAM}: these are the first {MOST_ON_A_TERMINAL:,} rows: > FILE writes all to a file", file=sys.stderr)
 
 
 Row = dict[str, Any]
@@ -388,21 +412,30 @@ def _values(options: argparse.Namespace, record: History) -> Iterator[Row]:
 
 
 def _samples(options: argparse.Namespace, record: History) -> Iterator[Row]:
+    most = max(PRINTED_AT_LEAST, PRINTED_PER_BYTE * options.file.stat().st_size)
+    printed = 0
     for entry in record.like(options.like)[-(options.last or 0) :]:
         for role, samples in zip(("run", "reference"), record.samples(entry)):
             if samples is None:
                 continue
-            for counter, indices in samples.layout.columns.items():
-                for index, row in zip(indices, samples.arrays[counter].tolist()):
-                    name = samples.layout.names[index]
-                    if options.only is None or options.only.search(name):
-                        places = zip(samples.layout.processes, row)
-                        columns = {**_about(entry), "of": role, "benchmark": name, "counter": counter}
-                        yield from (
-                            {**columns, "process": process, "value": value}
-                            for process, value in places
-                            if value == value
-                        )
+            for name, counter, values in _chosen(options, samples):
+                printed += int(np.isfinite(values).sum())
+                if printed > most:
+                    raise BadInput(f"{options.file}: has over {most:,} figures in these runs, too many for a file of its "
+                                   "size: --last or --only takes fewer")  # fmt: skip
+                columns = {**_about(entry), "of": role, "benchmark": name, "counter": counter}
+                for process, value in zip(samples.layout.processes, values.tolist()):
+                    if value == value:
+                        yield {**columns, "process": process, "value": value}
+
+
+def _chosen(options: argparse.Namespace, samples: Numbers) -> Iterator[tuple[str, str, Floats]]:
+    """The benchmark, the counter and the figures of all processes."""
+    for counter, indices in samples.layout.columns.items():
+        for index, values in zip(indices, samples.arrays[counter]):
+            name = samples.layout.names[index]
+            if options.only is None or options.only.search(name):
+                yield name, counter, values
 
 
 def _about(entry: Entry) -> Row:

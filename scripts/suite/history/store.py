@@ -48,6 +48,9 @@ MOST_CELLS, CELLS_PER_NUMBER = 1 << 20, 16  # of a run's arrays: this many, or t
 MOST_LAYOUT_BYTES = 1 << 25  # unpacked: the names of 100,000 series take half of it
 EXPRESSIONS_SECONDS = 30.0  # for those of all annotations: a short one can take for ever
 MOST_VALUES = 20_000_000  # of a table: 1,000 runs of 20,000 series
+# What a command unpacks of all runs grows as the file does: equal numbers would unpack to ten thousand times as much. The
+# numbers of an honest run unpack to up to forty times as much.
+UNPACKED_AT_LEAST, UNPACKED_PER_BYTE = 1 << 28, 64
 
 RATIO, CYCLES, NS = UNITS = "ratio", "cycles", "ns"
 
@@ -306,13 +309,14 @@ def intervals_of(
 ) -> dict[str, Estimate]:
     """The interval of each of these series that has a value, over the processes of the run."""
     own, base = _alike(unit, numbers, reference)
-    measured = {name: _positive(own[name]).tolist() for name in names if name in own}
-    if base is None:
-        return {name: estimate_median(values) for name, values in measured.items() if values}
-    beside = {name: _positive(base[name]).tolist() for name in measured if name in base}
-    return {
-        name: estimate_ratio(measured[name], below) for name, below in beside.items() if measured[name] and below
-    }
+    found = {}
+    for name in names:
+        values, below = (_positive(side.get(name, np.array([]))).tolist() for side in (own, base or {}))
+        if values and base is None:
+            found[name] = estimate_median(values)
+        elif values and below:
+            found[name] = estimate_ratio(values, below)
+    return found
 
 
 def _alike(
@@ -459,12 +463,13 @@ def _exactly(size: int, content: bytes) -> bytes:
     return unpacked
 
 
-@dataclass(frozen=True)
+@dataclass
 class History:
     """The record in one file."""
 
     file: Path
     connection: sqlite3.Connection
+    unpacked_bytes: int = 0  # of samples, so far
 
     # -- writing
 
@@ -603,14 +608,24 @@ class History:
         return SeriesTable(tuple(runs), tuple(places), tuple(metrics), values)
 
     def samples(self, run: Entry) -> tuple[Numbers, Numbers | None]:
-        """The raw numbers of a run, and the raw numbers of its reference."""
+        """The raw numbers of a run, and the raw numbers of its reference. Raises BadInput where those of all runs that were
+        read are too many for the file."""
         layout, samples, reference_layout, reference_samples = self.connection.execute(
             "SELECT layout, samples, reference_layout, reference_samples FROM run WHERE id = ?", (run.id,)
         ).fetchone()
-        own = Numbers.unpacked(self._layout(layout), samples)
+        own = self._numbers(layout, samples)
         if (reference_layout is None) is (run.unit == RATIO) or run.unit == CYCLES and not own.have_cycles():
             raise ValueError(f"{run.label} lacks the numbers of its unit, {run.unit}")
-        return own, Numbers.unpacked(self._layout(reference_layout), reference_samples) if reference_layout else None
+        return own, self._numbers(reference_layout, reference_samples) if reference_layout else None
+
+    def _numbers(self, layout_id: int, packed: bytes) -> Numbers:
+        layout = self._layout(layout_id)
+        self.unpacked_bytes += 4 * layout.cells
+        most = max(UNPACKED_AT_LEAST, UNPACKED_PER_BYTE * self.file.stat().st_size)
+        if self.unpacked_bytes > most:
+            raise BadInput(f"{self.file}: its runs unpack to over {most >> 20} MiB, too many numbers for a file of its size: "
+                           "--last takes fewer runs")  # fmt: skip
+        return Numbers.unpacked(layout, packed)
 
     def intervals(self, run: Entry, names: Collection[str]) -> dict[str, Estimate]:
         """The intervals of these series of a run."""

@@ -128,14 +128,14 @@ def test_a_large_result_file_goes_through_every_command(tmp_path: Path) -> None:
 
 @pytest.mark.nightly
 @pytest.mark.hostile("size")
-@pytest.mark.parametrize("shape", large_files.SHAPES)
+@pytest.mark.parametrize("shape", large_files.BY_ROWS)
 def test_the_cost_of_every_command_grows_as_the_file_does(shape: str, tmp_path: Path) -> None:
     """Four times the rows take at most eight times as long; a quadratic cost would take sixteen times."""
     seconds: dict[tuple[str, ...], list[float]] = {}
     for rows in (5_000, 20_000):
         folder = tmp_path / str(rows)
         folder.mkdir()
-        for call in large_files.calls(*large_files.write(shape, rows, folder), folder):
+        for call in large_files.calls(large_files.write(shape, rows, folder), folder):
             used = large_files.measured(call)
             assert used.code in (0, 2) and "Traceback" not in used.output and used.mib < 1000, (call, used)
             seconds.setdefault(tuple(Path(word).name for word in call), []).append(used.cpu_seconds)

@@ -633,6 +633,32 @@ def test_trend_prints_the_change_points(
     assert lines[2].startswith(OTHER) and len(lines) == 3
 
 
+def test_trend_shows_the_series_that_changed_the_most(
+    call: Call, kept: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept(*[SAME] * 20, *[WORSE] * 8)
+    monkeypatch.setattr(command, "MOST_SHOWN", 2)
+    capsys.readouterr()
+    assert call("trend", ".") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith(f"{NAME}, ")] and "    worse: " in lines[1] + lines[2]
+    assert len(lines) == 4 and re.match(r"and \d+ other series: ", lines[3])
+
+
+def test_export_prints_the_first_rows_where_a_person_reads_them(
+    call: Call, kept: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept(SAME)
+    monkeypatch.setattr(command, "MOST_ON_A_TERMINAL", 3)
+    for person, form, lines in ((True, "csv", 4), (True, "json", 5), (False, "csv", 5)):
+        monkeypatch.setattr(type(sys.stdout), "isatty", lambda stream, person=person: person)
+        capsys.readouterr()
+        assert call("export", "--format", form) == 0
+        output, errors = capsys.readouterr()
+        assert (output.count("\n") == lines) if person else (output.count("\n") >= lines)
+        assert ("these are the first 3 rows: > FILE writes all to a file" in errors) is person
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("form", charts.FORMATS)
 @pytest.mark.parametrize("theme", charts.THEMES)

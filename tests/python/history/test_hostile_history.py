@@ -24,7 +24,7 @@ import pytest
 from suite.base.errors import BadInput
 from suite.base.files import write_json
 from suite.commands import history
-from suite.history import database, store
+from suite.history import check, database, store
 from suite.results.metrics import Metric
 from suite.results.model import Account, Benchmark, BenchmarkName, Run, Sample
 from support import history_scale, synthetic
@@ -420,6 +420,43 @@ def test_a_run_of_many_processes_comes_back(tmp_path: Path) -> None:
     again = store.Numbers.unpacked(store.Layout.read(numbers.layout.written()), numbers.packed())
     assert np.isfinite(again.arrays["ns"]).sum(axis=1).tolist() == [2000, 2]
     assert np.flatnonzero(np.isfinite(again.arrays["ns"][1])).tolist() == [7, 1999]
+
+
+@pytest.mark.hostile("size")
+def test_runs_that_unpack_to_too_much_for_their_file_are_refused(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The numbers of each run are few enough; those of all runs are not."""
+    with store.opened(kept) as record:
+        of_a_run = sum(4 * numbers.layout.cells for numbers in record.samples(record.runs()[0]) if numbers)
+    monkeypatch.setattr(store, "UNPACKED_PER_BYTE", 0)
+    monkeypatch.setattr(store, "UNPACKED_AT_LEAST", 3 * of_a_run)
+    assert answered("--file", kept, "export", "--samples")[0] == 0
+    monkeypatch.setattr(store, "UNPACKED_AT_LEAST", 3 * of_a_run - 1)
+    code, _, errors = answered("--file", kept, "export", "--samples")
+    assert code == 2 and errors.endswith("too many numbers for a file of its size: --last takes fewer runs\n")
+    assert answered("--file", kept, "export", "--samples", "--last", "2")[0] == 0
+
+
+@pytest.mark.hostile("size")
+def test_a_run_is_annotated_where_all_runs_are_too_many_for_a_table(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with store.opened(kept) as record:
+        series = len(record.table(record.runs()).names)
+    monkeypatch.setattr(check, "LAST_RUNS", 2)
+    monkeypatch.setattr(store, "MOST_VALUES", 2 * series)
+    assert answered("--file", kept, "export")[0] == 2
+    assert answered("--file", kept, "annotate", "1", "text")[0] == 0
+
+
+@pytest.mark.hostile("size")
+def test_equal_numbers_of_a_small_file_are_not_printed_without_end(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = answered("--file", kept, "export", "--samples")[1].count("\n") - 1
+    monkeypatch.setattr(history, "PRINTED_PER_BYTE", 0)
+    for most, code in ((figures, 0), (figures - 1, 2)):
+        monkeypatch.setattr(history, "PRINTED_AT_LEAST", most)
+        answer = answered("--file", kept, "export", "--samples")
+        assert answer[0] == code and (code == 0) is (answer[2] == "")
+    assert answer[2].endswith(f"has over {most:,} figures in these runs, too many for a file of its size: --last or --only takes "
+                              "fewer\n")  # fmt: skip
+    assert answered("--file", kept, "export", "--samples", "--last", "2")[0] == 0
 
 
 # ---- what is not a file, or lies beside it

@@ -38,7 +38,7 @@ def values(step: float = 1.0, last: float = 1.0, runs: int = RUNS) -> list[float
     return list(drawn)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Kept(History):
     """A record without a file."""
 
