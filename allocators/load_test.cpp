@@ -239,8 +239,7 @@ malloc_library row_of(const malloc_trial& trial, const watched_end& end) {
   const bool whole = end.fault.empty() || got == received::row_without_version;
   if (got == received::nothing || !whole)
     row.reason = std::string(in_the_load_test) + (end.fault.empty() ? "it ended the process" : end.fault);
-  if (row.reason.starts_with(in_the_load_test) && !end.words.empty())
-    row.reason += " (\"" + end.words.substr(0, end.words.find('\n')) + "\")";
+  if (row.reason.starts_with(in_the_load_test)) row.reason += end.cause;
   row.prefix = trial.prefix;
   return row;
 }

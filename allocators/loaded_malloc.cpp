@@ -395,7 +395,10 @@ void reserve_static_tls(char** argv) {
   if (tunables.find(static_tls_tunable) != std::string::npos) return;
   const std::string wanted = (tunables.empty() ? "" : tunables + ":") + static_tls_tunable + "=" +
                              std::to_string(static_tls_bytes(argv));
-  if (::setenv("GLIBC_TUNABLES", wanted.c_str(), 1) == 0) ::execv("/proc/self/exe", argv);
+  if (::setenv("GLIBC_TUNABLES", wanted.c_str(), 1) != 0) return;
+  const char* const self = "/proc/self/exe";
+  ::execv(real_path(self).c_str(), argv);  // under valgrind, which is what /proc/self/exe then executes
+  ::execv(self, argv);                     // the file may have been replaced meanwhile
 }
 
 }  // namespace stackheap

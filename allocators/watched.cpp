@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,8 +15,13 @@
 #include <cstring>
 #include <ctime>
 #include <exception>
+#include <regex>
+#include <sstream>
 #include <system_error>
 #include <thread>
+#include <utility>
+
+#include "children.hpp"
 
 namespace stackheap {
 namespace {
@@ -30,48 +34,6 @@ bool adopts = false;
 bool has_children() {
   siginfo_t ignored{};
   return ::waitid(P_ALL, 0, &ignored, WEXITED | WNOHANG | WNOWAIT) == 0;
-}
-
-/// The number at the start of a text; 0 where there is none.
-pid_t number_at(const char* text) {
-  pid_t number = 0;
-  for (; *text >= '0' && *text <= '9'; ++text) number = 10 * number + (*text - '0');
-  return number;
-}
-
-/// The parent of a process; 0 where it has ended.
-pid_t parent_of(const char* process) {
-  char file[64] = "/proc/", text[512];
-  std::strncat(file, process, 16);
-  std::strcat(file, "/stat");
-  const int stat = ::open(file, O_RDONLY | O_CLOEXEC);
-  if (stat < 0) return 0;
-  const ssize_t size = ::read(stat, text, sizeof text - 1);
-  ::close(stat);
-  text[size > 0 ? size : 0] = '\0';
-  const char* const name_end = std::strrchr(text, ')');  // the name may contain anything
-  return name_end != nullptr && std::strlen(name_end) > 4 ? number_at(name_end + 4) : 0;  // ") S 1234 ..."
-}
-
-/// Kills every child of this process. A signal's handler may call it: it takes no memory.
-void kill_children() {
-  struct entry {  // of the kernel's getdents64
-    std::uint64_t number;
-    std::int64_t offset;
-    unsigned short bytes;
-    unsigned char type;
-    char name[1];
-  };
-  const int processes = ::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (processes < 0) return;
-  const pid_t self = ::getpid();
-  alignas(entry) char buffer[4096];
-  for (long size; (size = ::syscall(SYS_getdents64, processes, buffer, sizeof buffer)) > 0;)
-    for (long at = 0; at < size; at += reinterpret_cast<entry*>(buffer + at)->bytes) {
-      const char* const name = reinterpret_cast<entry*>(buffer + at)->name;
-      if (const pid_t process = number_at(name); process > 0 && parent_of(name) == self) ::kill(process, SIGKILL);
-    }
-  ::close(processes);
 }
 
 /// Kills until no child is left: the children of a killed process become children of this process in turn. It gives up
@@ -97,21 +59,22 @@ struct watched {
   answer told;
   watched_end end;
   pid_t process = -1;
-  int words = -1;  ///< to be read: its stream of errors
+  std::unique_ptr<error_stream> errors;  ///< null: no process was started
   bool runs = false;
 };
 
 void start(watched& work, const std::function<void(answer&)>& does) {
-  int words[2];
-  if (::pipe2(words, O_CLOEXEC | O_NONBLOCK) != 0) {
-    work.end.fault = std::string("no pipe can be made: ") + std::strerror(errno);
+  try {
+    work.errors = std::make_unique<error_stream>();
+  } catch (const std::system_error& error) {
+    work.end.fault = error.what();
     return;
   }
   const pid_t parent = ::getpid();
   work.process = ::fork();
   if (work.process == 0) {
     leave_group(parent);
-    ::dup2(words[1], STDERR_FILENO);
+    ::dup2(work.errors->writable(), STDERR_FILENO);
     silence();
     try {
       does(work.told);
@@ -123,16 +86,7 @@ void start(watched& work, const std::function<void(answer&)>& does) {
   if (work.process < 0) work.end.fault = std::string("no process can be started: ") + std::strerror(errno);
   work.runs = work.process > 0;
   if (work.runs) ::setpgid(work.process, work.process);  // whoever comes first
-  ::close(words[1]);
-  work.words = words[0];
-}
-
-/// Takes what the process has written since the last call, and keeps the beginning of it.
-void read_words(watched& from) {
-  constexpr std::size_t kept = 4096;
-  char buffer[4096];
-  for (ssize_t bytes; (bytes = ::read(from.words, buffer, sizeof buffer)) > 0;)
-    from.end.words.append(buffer, std::min(static_cast<std::size_t>(bytes), kept - std::min(kept, from.end.words.size())));
+  work.errors->close_writable();
 }
 
 bool is_stopped(pid_t process) {
@@ -153,7 +107,7 @@ void finish(watched& work, std::chrono::milliseconds patience) {
     const int status = end_group(work.process);
     if (!work.runs) work.end.fault = fault_of(status);
   }
-  if (work.words >= 0) read_words(work), ::close(work.words);
+  if (work.errors) work.errors->read(), work.end.cause = work.errors->quoted_cause();
   work.end.answer = work.told.text();
 }
 
@@ -179,16 +133,65 @@ void answer::send(std::string_view text) {
 
 std::string answer::text() const { return {shared_->text, std::min<std::size_t>(shared_->bytes, sizeof shared_->text)}; }
 
+error_stream::error_stream() {
+  if (::pipe2(ends_, O_CLOEXEC | O_NONBLOCK) != 0) throw std::system_error(errno, std::generic_category(), "no pipe can be made");
+}
+
+error_stream::~error_stream() {
+  close_writable();
+  if (ends_[0] >= 0) ::close(ends_[0]);
+}
+
+void error_stream::close_writable() {
+  if (ends_[1] >= 0) ::close(std::exchange(ends_[1], -1));
+}
+
+std::string error_stream::read() {
+  constexpr std::size_t kept = 4096, most = 16 * kept;  // a process may write without end
+  std::string come;
+  char buffer[kept];
+  ssize_t bytes = 0;
+  while (ends_[0] >= 0 && come.size() < most && (bytes = ::read(ends_[0], buffer, sizeof buffer)) > 0)
+    come.append(buffer, static_cast<std::size_t>(bytes));
+  if (bytes == 0 && ends_[0] >= 0 && come.size() < most) ::close(std::exchange(ends_[0], -1));
+  last_ += come;
+  if (last_.size() > kept) last_.erase(0, last_.size() - kept);
+  return come;
+}
+
+std::string error_stream::quoted_cause() const {
+  constexpr std::size_t longest = 200;  // bytes; std::regex needs a stack for each
+  static const std::regex noise(R"((\S+: )?\W*(warning|note|hint|info|debug)\b.*|[-=\s]+|[=\s]*==\d+==\s*(aborting)?)",
+                                std::regex::icase);
+  static const std::regex error(R"((.*\b)?(fatal|error|exception|panicked at)\b.*:.*|.*\bassertion\b.*\bfailed\b.*)",
+                                std::regex::icase);
+  std::string last, last_error;
+  std::istringstream lines(last_);
+  for (std::string line; std::getline(lines, line);) {
+    line.resize(std::min(line.size(), longest));
+    if (line.empty() || std::regex_match(line, noise)) continue;
+    if (std::regex_match(line, error)) last_error = line;
+    last = line;
+  }
+  const std::string& cause = last_error.empty() ? last : last_error;
+  return cause.empty() ? "" : " (\"" + cause + "\")";
+}
+
+std::chrono::milliseconds time_limit::left(clock::time_point now) {
+  left_ -= std::min<clock::duration>(now - std::exchange(last_, now), step);
+  return std::chrono::ceil<std::chrono::milliseconds>(left_);
+}
+
 std::vector<watched_end> watch(const std::vector<std::function<void(answer&)>>& works, std::chrono::milliseconds patience) {
   std::fflush(nullptr);  // otherwise a child's exit writes buffered text a second time
-  const auto deadline = std::chrono::steady_clock::now() + patience;
+  time_limit limit(patience);
   std::vector<watched> all(works.size());
   for (std::size_t i = 0; i < works.size(); ++i) start(all[i], works[i]);
   const auto still_runs = [](watched& work) {
-    if (work.words >= 0) read_words(work);
+    if (work.errors) work.errors->read();
     return work.runs = work.runs && !has_ended(work.process);
   };
-  while (std::count_if(all.begin(), all.end(), still_runs) > 0 && std::chrono::steady_clock::now() < deadline)
+  while (std::count_if(all.begin(), all.end(), still_runs) > 0 && limit.left().count() > 0)
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   std::vector<watched_end> ends;
   for (watched& work : all) {

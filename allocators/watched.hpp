@@ -29,10 +29,54 @@ class answer {
   std::shared_ptr<board> shared_;
 };
 
+/// The stream of errors of a process, which its parent reads.
+class error_stream {
+ public:
+  /// Throws std::system_error where the system makes no pipe.
+  error_stream();
+  error_stream(const error_stream&) = delete;
+  error_stream& operator=(const error_stream&) = delete;
+  ~error_stream();
+
+  /// The end to write to, for a new process; the parent closes it when it has started the process.
+  int writable() const { return ends_[1]; }
+  void close_writable();
+
+  /// The end to read from; negative after the end of the stream.
+  int readable() const { return ends_[0]; }
+
+  /// Takes what has come since the last call; returns it, and keeps the last of it.
+  std::string read();
+
+  /// The line that tells why the process failed, in parentheses and quotes: the last that names an error, else the last that
+  /// is not a warning. Empty where there is none. suite.base.failure.cause_in chooses alike.
+  std::string quoted_cause() const;
+
+ private:
+  int ends_[2];
+  std::string last_;
+};
+
+/// A limit of time that passes only while this process runs: not while it is stopped, or the whole system is.
+class time_limit {
+ public:
+  using clock = std::chrono::steady_clock;
+  static constexpr std::chrono::milliseconds step{1000};
+
+  explicit time_limit(std::chrono::milliseconds limit, clock::time_point now = clock::now()) : left_(limit), last_(now) {}
+
+  /// What is left; negative or zero where the limit is over. Between two calls, no more passes than a step.
+  std::chrono::milliseconds left(clock::time_point now = clock::now());
+
+ private:
+  clock::duration left_;
+  clock::time_point last_;
+};
+
 /// How a watched process ended.
 struct watched_end {
   std::string answer;  ///< what its work sent
-  std::string words;   ///< the beginning of what it wrote to the stream of errors
+  std::string cause;   ///< as error_stream::quoted_cause
   std::string fault;   ///< "it hung for 10 s", "it died of Aborted" or the like; empty where the process ended well
 };
 

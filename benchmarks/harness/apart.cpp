@@ -15,12 +15,14 @@
 #include <cstring>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <set>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "disturbance.hpp"
@@ -179,10 +181,14 @@ std::vector<std::string> selected_names(options& chosen) {
   return all;
 }
 
-/// "family/strategy" of a name.
-std::string strategy_of(const std::string& name) {
-  const auto slash = name.find('/');
-  return name.substr(0, slash == std::string::npos ? slash : name.find('/', slash + 1));
+/// What a benchmark that hangs makes suspect: its malloc library wherever it is measured, any other strategy in its family.
+std::string suspect_in(const std::string& name) {
+  const auto slash = std::min(name.find('/'), name.size());
+  const std::string family_and_strategy = name.substr(0, name.find('/', slash + 1));
+  const auto& all = malloc_libraries();
+  const auto known = [&](const malloc_library& library) { return family_and_strategy.substr(slash) == '/' + library.name; };
+  const auto library = std::find_if(all.begin(), all.end(), known);
+  return library != all.end() ? library->name : family_and_strategy;
 }
 
 /// Texts as they go through the socket: the length of each, then all of them.
@@ -229,7 +235,7 @@ class separate_runs {
       while (runs_at_once(names[next]) && end < names.size() && runs_at_once(names[end])) ++end;
       std::vector<std::optional<child>> started;
       for (std::size_t i = next; i < end; ++i)
-        started.push_back(hung_.contains(strategy_of(names[i])) ? std::nullopt : std::optional(start(names[i], i)));
+        started.push_back(hung_.contains(suspect_in(names[i])) ? std::nullopt : std::optional(start(names[i], i)));
       for (std::size_t i = next; i < end; ++i) report(names[i], i, started[i - next]);
       end_children();  // what a library left behind would disturb the next benchmark
       next = end;
@@ -237,20 +243,21 @@ class separate_runs {
   }
 
  private:
-  /// A process that measures, and the socket to it.
+  /// A process that measures, the socket to it, and what it writes to its stream of errors.
   struct child {
     pid_t process;
     int socket;
+    std::unique_ptr<error_stream> errors;
   };
 
   void report(const std::string& name, std::size_t index, const std::optional<child>& started) {
-    const std::string strategy = strategy_of(name);
+    const std::string suspect = suspect_in(name);
     outcome ended;
     if (started)
       ended = end_of(*started);
     else
-      ended.failure = "not measured: " + strategy + " hung in a benchmark before";
-    if (ended.hung) hung_.insert(strategy);
+      ended.failure = "not measured: " + suspect + " hung in a benchmark before";
+    if (ended.hung) hung_.insert(suspect);
     if (ended.texts.empty()) ended = end_of(start(name, index, ended.failure));
     if (ended.texts.empty()) throw std::runtime_error(name + ": " + ended.failure);
     for (std::size_t i = 0; i < outputs_.size(); ++i) *outputs_[i].stream << ended.texts[i] << std::flush;
@@ -263,11 +270,13 @@ class separate_runs {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
       throw std::runtime_error(std::string("no socket to a process: ") + std::strerror(errno));
+    auto errors = std::make_unique<error_stream>();
     const pid_t parent = ::getpid();
     const pid_t process = ::fork();
     if (process < 0) throw std::runtime_error(std::string("no process for a benchmark: ") + std::strerror(errno));
     if (process == 0) {
       leave_group(parent);
+      ::dup2(errors->writable(), STDERR_FILENO);
       silence();
       ::close(ends[0]);  // otherwise this child would not notice that its parent has gone
       stops_.leave_child();
@@ -275,8 +284,9 @@ class separate_runs {
     }
     ::setpgid(process, process);  // whoever comes first
     ::close(ends[1]);
+    errors->close_writable();
     stops_.add(process);
-    return {process, ends[0]};
+    return {process, ends[0], std::move(errors)};
   }
 
   outcome end_of(const child& started) {
@@ -287,15 +297,23 @@ class separate_runs {
     stops_.remove(started.process);
     if (ended.hung) ::kill(started.process, SIGKILL);
     const int status = end_group(started.process);
+    pass_on(*started.errors);
     if (ended.hung)
-      ended.failure = "its process was ended, because it took longer than " + std::to_string(chosen_.limit_seconds) + " s";
+      ended.failure = "its process was ended because it took longer than " + std::to_string(chosen_.limit_seconds) + " s";
     else if (WIFSIGNALED(status))
       ended.failure = std::string("its process died of ") + ::strsignal(WTERMSIG(status));
     else if (status != 0)
       ended.failure = "its process ended with exit code " + std::to_string(WEXITSTATUS(status));
     else if (ended.texts = unframed(frame, outputs_.size()); ended.texts.empty())
       ended.failure = "its process ended before it had reported";
+    if (!ended.failure.empty()) ended.failure += started.errors->quoted_cause();
     return ended;
+  }
+
+  /// What a process wrote to its stream of errors comes out of this program's.
+  static void pass_on(error_stream& errors) {
+    const std::string words = errors.read();
+    std::fwrite(words.data(), 1, words.size(), stderr);
   }
 
   [[noreturn]] void measure_here(const std::string& name, std::size_t index, const std::optional<std::string>& error,
@@ -314,16 +332,17 @@ class separate_runs {
 
   /// False when the limit was reached before the process had ended or closed its end.
   bool read_to_end(const child& from, std::string& texts) {
-    const clock::time_point deadline = clock::now() + std::chrono::seconds(chosen_.limit_seconds);
+    time_limit limit{std::chrono::seconds(chosen_.limit_seconds)};
     char buffer[4096];
     for (bool begun = false;;) {
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock::now()).count();
-      pollfd waiting[]{{from.socket, POLLIN, 0}, {stops_.readable(), POLLIN, 0}};
+      const auto left = std::min(limit.left(), time_limit::step);
+      pollfd waiting[]{{from.socket, POLLIN, 0}, {stops_.readable(), POLLIN, 0}, {from.errors->readable(), POLLIN, 0}};
       const bool ended = has_ended(from.process);  // and what it left behind may still hold the other end
-      const int ready = left > 0 ? ::poll(waiting, 2, ended ? 0 : static_cast<int>(std::min<long long>(left, 1 << 30))) : 0;
-      if (ready < 0 && errno == EINTR) continue;
-      if (ready <= 0) return ended;
+      if (left.count() <= 0) return ended;
+      if (::poll(waiting, std::size(waiting), ended ? 0 : static_cast<int>(left.count())) < 0) continue;  // a signal came
       stops_.look();
+      pass_on(*from.errors);
+      if (waiting[0].revents == 0 && ended) return true;
       if (waiting[0].revents == 0) continue;
       const ssize_t bytes = ::read(from.socket, buffer, sizeof buffer);
       if (bytes < 0 && errno == EINTR) continue;

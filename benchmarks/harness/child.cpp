@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -104,7 +105,8 @@ constexpr std::size_t most_text = std::size_t{1} << 20;
 /// A running child and its output so far.
 class running_child {
  public:
-  explicit running_child(const child_order& order) : order_(order), started_(std::chrono::steady_clock::now()) {
+  explicit running_child(const child_order& order)
+      : order_(order), started_(std::chrono::steady_clock::now()), limit_(std::chrono::milliseconds(std::llround(1e3 * order.most_seconds))) {
     std::string call(option);
     call += order.task;
     for (const std::size_t argument : order.arguments) call += ',' + std::to_string(argument);
@@ -117,7 +119,8 @@ class running_child {
     const int results = ::fcntl(ends[1], F_DUPFD_CLOEXEC, first_free);
     const int file = order.file >= 0 ? ::fcntl(order.file, F_DUPFD_CLOEXEC, first_free) : -1;
     int error = results < 0 || (order.file >= 0 && file < 0) ? errno : 0;
-    for (const int stream : {0, 1, 2})
+    if (error == 0) error = ::posix_spawn_file_actions_adddup2(&actions, errors_.writable(), STDERR_FILENO);
+    for (const int stream : {STDIN_FILENO, STDOUT_FILENO})
       if (error == 0) error = ::posix_spawn_file_actions_addopen(&actions, stream, "/dev/null", O_RDWR, 0);
     if (error == 0) error = ::posix_spawn_file_actions_adddup2(&actions, results, results_pipe);
     if (error == 0 && file >= 0) error = ::posix_spawn_file_actions_adddup2(&actions, file, inherited_file);
@@ -126,6 +129,7 @@ class running_child {
     ::posix_spawn_file_actions_destroy(&actions);
     for (const int done : {ends[1], results, file})
       if (done >= 0) ::close(done);
+    errors_.close_writable();
     output_ = ends[0];
     if (error != 0) fail(std::string("the child did not start: ") + std::strerror(error));
   }
@@ -152,14 +156,15 @@ class running_child {
   /// Takes note of a child that has ended, also where a process that it left behind holds the pipe; ends a child that has
   /// become too large or too old.
   void look() {
+    errors_.read();
     if (has_ended(process_)) {
       for (pollfd rest{output_, POLLIN, 0}; running() && ::poll(&rest, 1, 0) > 0;) read();
       if (running()) finish();
     } else if (const std::size_t resident = resident_bytes_of(process_); resident > order_.most_resident_bytes)
       kill("it was ended because it held " + std::to_string(resident >> 20) + " MiB, more than the " +
            std::to_string(order_.most_resident_bytes >> 20) + " MiB that it may hold");
-    else if (age() > order_.most_seconds)
-      kill("it was ended because it took longer than " + std::to_string(static_cast<int>(order_.most_seconds)) + " s");
+    else if (limit_.left().count() <= 0)
+      kill("its process was ended because it took longer than " + std::to_string(static_cast<int>(order_.most_seconds)) + " s");
   }
 
  private:
@@ -181,7 +186,8 @@ class running_child {
   }
 
   void fail(const std::string& why) {
-    report_.wrong = "child " + order_.task + ": " + why;
+    errors_.read();
+    report_.wrong = "child " + order_.task + ": " + why + errors_.quoted_cause();
     close();
   }
 
@@ -206,6 +212,8 @@ class running_child {
 
   const child_order& order_;
   std::chrono::steady_clock::time_point started_;
+  time_limit limit_;
+  error_stream errors_;
   pid_t process_ = 0;
   int output_ = -1;
   std::string text_;

@@ -12,7 +12,6 @@
 // peak: a program that is started by a large process would seem as large.
 //
 // SIGTERM, SIGINT or SIGHUP, or the end of the process that started it: kills all, and reports what was used until then.
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -26,6 +25,8 @@
 #include <cstring>
 #include <ctime>
 #include <initializer_list>
+
+#include "children.hpp"
 
 namespace {
 
@@ -96,28 +97,6 @@ struct tree {
   }
 };
 
-/// Kills every child of this process. The children of a killed process become children of this process in turn.
-void kill_children() {
-  DIR* const processes = opendir("/proc");
-  if (processes == nullptr) return;
-  const pid_t self = getpid();
-  while (const dirent* const entry = readdir(processes)) {
-    const pid_t process = static_cast<pid_t>(std::strtol(entry->d_name, nullptr, 10));
-    if (process <= 0) continue;
-    char file[64], text[512];
-    std::snprintf(file, sizeof file, "/proc/%d/stat", process);
-    const int stat = open(file, O_RDONLY | O_CLOEXEC);
-    if (stat < 0) continue;
-    const ssize_t size = read(stat, text, sizeof text - 1);
-    close(stat);
-    text[size > 0 ? size : 0] = '\0';
-    int parent = 0;
-    const char* const name_end = std::strrchr(text, ')');  // the name may contain anything
-    if (name_end != nullptr && std::sscanf(name_end + 1, " %*c %d", &parent) == 1 && parent == self) kill(process, SIGKILL);
-  }
-  closedir(processes);
-}
-
 /// Waits for a signal of the set; false after the time.
 bool wait_for_signal(const sigset_t& signals, long long ns, int& number) {
   const timespec time{ns / ns_per_second, ns % ns_per_second};
@@ -131,7 +110,7 @@ bool kill_all(tree& processes, const sigset_t& signals) {
   const bool left_behind = processes.ended_ns != 0;
   for (long long wait = 1'000'000; now_ns() - begun < most_killing_ns; wait = wait < 50'000'000 ? 2 * wait : wait) {
     if (processes.ended_ns == 0) kill(-processes.program, SIGKILL);
-    kill_children();
+    stackheap::kill_children();  // the children of a killed process become children of this process in turn
     int ignored = 0;
     wait_for_signal(signals, wait, ignored);
     if (!processes.reap(left_behind)) return true;

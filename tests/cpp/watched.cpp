@@ -12,6 +12,7 @@
 #include <functional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace stackheap {
@@ -68,6 +69,52 @@ TEST(watched, an_answer_that_is_too_long_is_cut_off) {
   EXPECT_LT(end.answer.size(), std::size_t{70'000});
 }
 
+TEST(error_stream, the_line_that_names_an_error_is_the_cause) {
+  const auto cause = [](std::string_view words) {
+    error_stream errors;
+    EXPECT_EQ(::write(errors.writable(), words.data(), words.size()), static_cast<ssize_t>(words.size()));
+    EXPECT_EQ(errors.read(), words);
+    return errors.quoted_cause();
+  };
+  EXPECT_EQ(cause(""), "");
+  EXPECT_EQ(cause("\n\n"), "");
+  EXPECT_EQ(cause("free(): invalid pointer\n"), " (\"free(): invalid pointer\")");
+  EXPECT_EQ(cause("***WARNING*** Library was built as DEBUG\n"), "");
+  EXPECT_EQ(cause("***WARNING*** Library was built as DEBUG\nno memory map\n"), " (\"no memory map\")");
+  EXPECT_EQ(cause("no memory map\nlibx.so: Warning: that is all\n"), " (\"no memory map\")");
+  EXPECT_EQ(cause("<jemalloc>: Error in munmap(): Invalid argument\nframe 1\nframe 2\n"),
+            " (\"<jemalloc>: Error in munmap(): Invalid argument\")");
+  EXPECT_EQ(cause("a.c:7: f: Assertion `0' failed.\nbye"), " (\"a.c:7: f: Assertion `0' failed.\")");
+  EXPECT_EQ(cause("==7==ERROR: AddressSanitizer: attempting free\n    #0 0x1 in free\n==7==ABORTING\n"),
+            " (\"==7==ERROR: AddressSanitizer: attempting free\")");
+  EXPECT_EQ(cause(std::string(4000, 'x')), " (\"" + std::string(200, 'x') + "\")");
+}
+
+TEST(error_stream, a_stream_that_has_ended_or_never_ends_is_read) {
+  error_stream errors;
+  const pid_t writer = ::fork();
+  if (writer == 0)
+    for (;;) ::write(errors.writable(), "again and again\n", 16) < 0 ? ::usleep(10) : 0;
+  errors.close_writable();
+  for (int turn = 0; turn < 100; ++turn) EXPECT_LE(errors.read().size(), std::size_t{100'000});
+  EXPECT_GE(errors.readable(), 0);
+  ::kill(writer, SIGKILL);
+  ::waitpid(writer, nullptr, 0);
+  while (!errors.read().empty()) {}
+  EXPECT_LT(errors.readable(), 0);
+  EXPECT_EQ(errors.read(), "");
+}
+
+TEST(time_limit, only_the_time_for_which_this_process_runs_passes) {
+  using std::chrono::milliseconds;
+  const time_limit::clock::time_point begun{};
+  time_limit limit(milliseconds(2500), begun);
+  EXPECT_EQ(limit.left(begun + milliseconds(400)), milliseconds(2100));
+  EXPECT_EQ(limit.left(begun + std::chrono::hours(1)), milliseconds(1100));  // it was stopped meanwhile
+  EXPECT_EQ(limit.left(begun + std::chrono::hours(1) + milliseconds(1000)), milliseconds(100));
+  EXPECT_LE(limit.left(begun + std::chrono::hours(2)).count(), 0);
+}
+
 TEST(watched, all_files_may_be_closed) {
   const watched_end end = only([](answer& told) {
     for (int file = 0; file < 1000; ++file) ::close(file);
@@ -77,18 +124,18 @@ TEST(watched, all_files_may_be_closed) {
   EXPECT_EQ(end.answer, "still there");
 }
 
-TEST(watched, what_is_printed_goes_nowhere_and_the_beginning_of_the_errors_is_kept) {
+TEST(watched, what_is_printed_goes_nowhere_and_the_end_of_the_errors_is_kept) {
   testing::internal::CaptureStdout();
   const watched_end end = only([](answer& told) {
     char text[8];
     for (int i = 0; i < 100'000; ++i) std::puts("a banner of a debug build");
-    for (int i = 0; i < 100'000; ++i) std::fputs("first words\n", stderr);
+    for (int i = 0; i < 10'000; ++i) std::fputs("more words\n", stderr);
+    while (::write(STDERR_FILENO, "last words\n", 11) < 0) ::usleep(100);  // until its parent has read
     told.send(::read(STDIN_FILENO, text, sizeof text) == 0 ? "no input" : "input");
     std::exit(0);
   });
   EXPECT_EQ(testing::internal::GetCapturedStdout(), "");
-  EXPECT_TRUE(end.words.starts_with("first words\nfirst words\n"));
-  EXPECT_EQ(end.words.size(), std::size_t{4096});
+  EXPECT_EQ(end.cause, " (\"last words\")");
   EXPECT_EQ(end.answer, "no input");
 }
 
@@ -100,7 +147,7 @@ TEST(watched, every_end_has_its_words) {
   EXPECT_EQ(only([](answer&) { ::kill(0, SIGTERM), hang(); }).fault, "it died of Terminated");
   const watched_end thrown = only([](answer&) { throw std::runtime_error("no memory left"); });
   EXPECT_EQ(thrown.fault, "it ended the process");
-  EXPECT_EQ(thrown.words, "no memory left\n");
+  EXPECT_EQ(thrown.cause, " (\"no memory left\")");
 }
 
 TEST(watched, nothing_that_a_process_does_to_its_signals_lets_it_live_on) {

@@ -295,6 +295,8 @@ def missing(run: Run) -> Iterator[str]:
         text = f"{len(run.failed)} failed; the first: {first.family}, process {first.process}: {first.reason}"
         others = [name for name in failed_of(run) if name != first.subject]
         yield f"{text}; also failed: {few(others)}" if others else text
+    if left_out := [failure.left_out for failure in run.failed if failure.left_out]:
+        yield f"Not measured any more after it hung: {few(left_out)}"
     for name, reason in run.unavailable_mallocs().items():
         yield f"Not available: {name}: {reason}"
 

@@ -150,6 +150,9 @@ class Unit:
         return sum(share or 0.0 for share in (self.others_cpu, self.steal, *probed, stopped))
 
 
+LEFT_OUT = " was left out from then on"  # ends the reason of a failure after which something was measured no more
+
+
 @dataclass(frozen=True)
 class Failure:
     """What a run could not measure, and why."""
@@ -157,6 +160,12 @@ class Failure:
     family: str
     process: int
     reason: str
+
+    @property
+    def left_out(self) -> str:
+        """What was measured no more from then on; empty where the run went on with everything."""
+        named = self.reason.rpartition("; ")[2]
+        return named.removesuffix(LEFT_OUT) if named.endswith(LEFT_OUT) else ""
 
     @property
     def subject(self) -> str:

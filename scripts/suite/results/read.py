@@ -353,6 +353,15 @@ def failures_in(document: Document, expected: Iterable[str]) -> list[str]:
     ]
 
 
+# How the program says that a benchmark, a library's trial, or a benchmark before did not end.
+_HUNG = re.compile(r"(child \w+: )?its process was ended because it took longer|in the load test it (hung|stopped)|not measured: \S+ hung ")
+
+
+def names_a_hang(failure: str) -> bool:
+    """Whether a failure of failures_in is that of a benchmark that did not end."""
+    return bool(_HUNG.match(failure.partition(": ")[2]))
+
+
 def ns_per_addition(document: Document) -> float | None:
     """The time of one dependent addition, one cycle of the core's clock: the median over the process's benchmarks."""
     values = [value for row in rows_of_processes(document) for key, value in counters_of(row) if key == "ns_per_addition"]

@@ -4,7 +4,6 @@ on a processor of its own, made of software: every instruction is counted, and t
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import tempfile
@@ -27,9 +26,6 @@ CALLGRIND = (
     "--tool=callgrind", "--quiet", "--trace-children=yes", "--dump-instr=yes", "--dump-line=no", "--demangle=no",
     f"--zero-before=*{LOOP_BEGINS}*", f"--dump-before=*{LOOP_ENDS}*",
 )  # fmt: skip
-
-# Without this tunable, the program executes itself anew with it, and valgrind would execute valgrind.
-TUNABLES, STATIC_TLS = "GLIBC_TUNABLES", "glibc.rtld.optional_static_tls=16384"
 
 
 class NoPath(Exception):
@@ -90,7 +86,6 @@ def _loop_of(program: Program, valgrind: str, name: str, iterations: int, folder
             program,
             only=expression,
             under=(valgrind, *CALLGRIND, f"--callgrind-out-file={place}/counts.%p"),
-            settings=(*program.settings, (TUNABLES, _tunables(program))),
             options=(f"--iterations={iterations}",),
         )
         try:
@@ -113,16 +108,13 @@ def _loop_of(program: Program, valgrind: str, name: str, iterations: int, folder
     return counted
 
 
-def _tunables(program: Program) -> str:
-    own = {**os.environ, **dict(program.settings)}.get(TUNABLES, "")
-    return own if STATIC_TLS.partition("=")[0] in own else ":".join(filter(None, (own, STATIC_TLS)))
-
-
 def _reason(problem: str) -> str:
     if "SIGILL" in problem or "Illegal instruction" in problem:
         return "valgrind lacks an instruction of this build (such as those of AVX-512)"
     if "--iterations" in problem:
         return "a build of an earlier version has no --iterations"
+    if "(valgrind: " in problem:
+        return "a build of an earlier version executes itself in a way that valgrind does not follow"
     return f"under callgrind: {problem}"
 
 

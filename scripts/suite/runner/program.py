@@ -148,11 +148,12 @@ class Catalogue:
         declared = (str(family.get("gate_controls", "")) for family in self.about.values())
         return next(filter(None, declared), "")
 
-    def prepared(self, program: Program) -> Program:
-        """The program that was asked, for many starts: without the user's mallocs that it cannot use, and told which
-        libraries were tested. A program of an earlier version tests them at every start, and draws no layout."""
-        names = tuple(malloc.name for malloc in self.mallocs if malloc.available)
-        unfit = {malloc.name for malloc in self.mallocs if not malloc.available}
+    def prepared(self, program: Program, without: Set[str] = frozenset()) -> Program:
+        """The program that was asked, for many starts: without the user's mallocs that it cannot use or that are not wanted,
+        and told which libraries were tested. A program of an earlier version tests them at every start, and draws no
+        layout."""
+        names = tuple(malloc.name for malloc in self.mallocs if malloc.available and malloc.name not in without)
+        unfit = {malloc.name for malloc in self.mallocs if malloc.name not in names}
         fit = tuple(allocator for allocator in program.allocators if allocator.partition("=")[0] not in unfit)
         draws = "layout" in self.context
         return replace(program, allocators=fit, draws_layout=draws, tested=names if draws else None)
@@ -452,7 +453,7 @@ class MeasuringProcess(threading.Thread):
                 self.join(seconds)
 
     def end(self, limit: float) -> Ended:
-        """Waits for its end. Raises UnitHung after `limit` seconds."""
+        """Waits for its end. Raises UnitHung after `limit` seconds without a new result."""
         if self._ended is None:
             ended = self._wait(limit)
             if isinstance(ended, OSError):
@@ -461,10 +462,19 @@ class MeasuringProcess(threading.Thread):
         return self._ended
 
     def _wait(self, limit: float) -> Ended | OSError:
-        for seconds in interference.waiting_steps(limit):
-            with contextlib.suppress(queue.Empty):
-                return self._ends.get(timeout=seconds)
+        """The limit begins anew while results come: the program ends a benchmark that hangs, and several may."""
+        size = -1
+        while size != (size := self._size_of_result()):
+            for seconds in interference.waiting_steps(limit):
+                with contextlib.suppress(queue.Empty):
+                    return self._ends.get(timeout=seconds)
         raise UnitHung(f"did not end within {limit:.0f} s")
+
+    def _size_of_result(self) -> int:
+        try:
+            return self.file.stat().st_size
+        except OSError:
+            return 0
 
     def result(self) -> Document:
         """What it measured, when it has ended. Raises UnitFailed."""

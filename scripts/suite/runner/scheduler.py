@@ -16,7 +16,7 @@ import hashlib
 import json
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,12 +25,23 @@ from suite.base import foreign
 from suite.base.errors import BadInput, UnitFailed, UnitHung
 from suite.base.files import own_place, write_json, write_new
 from suite.results.merge import merge, write_unit
-from suite.results.model import LABEL, MOST_MALLOC_THREADS, Account, Document, Failure, Run, Unit
+from suite.results.model import (
+    LABEL,
+    LEFT_OUT,
+    MOST_MALLOC_THREADS,
+    Account,
+    BenchmarkName,
+    Document,
+    Failure,
+    Run,
+    Unit,
+)
 from suite.results.read import (
     RUN_FILES,
     BadResult,
     cores_of_malloc_threads,
     failures_in,
+    names_a_hang,
     ns_per_addition,
     read_record,
     read_run,
@@ -211,7 +222,7 @@ def measure(
                 run_in_progress.write(complete=False)
             raise
     if not run_in_progress.units:
-        raise UnitFailed(next(iter(run_in_progress.failed.values())).reason)
+        raise UnitFailed(next(iter((*run_in_progress.hung.values(), *run_in_progress.failed.values()))).reason)
     return read_run(folder / RUN_FILE)
 
 
@@ -225,7 +236,9 @@ class _RunInProgress:
     limits: Limits
     units: dict[str, Unit] = field(default_factory=dict)
     failed: dict[str, Failure] = field(default_factory=dict)
-    hung: dict[tuple[Program, Part], int] = field(default_factory=dict)  # the process it hung in
+    # What hung once takes no more time: by the malloc, or by the expression of a part whose whole process hung.
+    hung: dict[str, Failure] = field(default_factory=dict)
+    left_out: set[str] = field(default_factory=set)
     attempts: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     seconds_first: float = 0.0
     seconds_again: float = 0.0
@@ -251,6 +264,7 @@ class _RunInProgress:
                 unit, document = read_unit(file)
                 self.units[file.name] = unit
                 self.attempts[file.name] = unit.attempt
+                self.look_for_hangs(part, process, document)
 
     def all_units(self) -> Iterator[tuple[Part, int]]:
         """Every part and process of the plan, then of each look."""
@@ -352,13 +366,21 @@ class _RunInProgress:
     def attempt(self, part: Part, process: int) -> float:
         """Runs one process, keeps its result unless an earlier attempt was disturbed less, and returns its seconds."""
         key = part.file_name(process)
+        if part.expression in self.hung or {_malloc_in(name) for name in part.benchmarks} <= self.hung.keys():
+            self.left_out.add(key)
+            return 0.0
         self.attempts[key] += 1
-        self.observer.begins(part, process, len(self.units.keys() | self.failed.keys()), self.seconds_left())
+        self.observer.begins(part, process, len(self.done()), self.seconds_left())
         problem, seconds = "", 0.0
         try:
             document, beside = self.run(part, process)
             seconds = beside.seconds
             self.keep(_unit_of(part, process, self.attempts[key], document, beside), document, key)
+            problem = self.look_for_hangs(part, process, document)
+        except UnitHung as hung:
+            problem = f"{hung}; {part.family}{LEFT_OUT}"
+            self.hung[part.expression] = Failure(part.family, process, problem)
+            self.left_out.add(key)
         except UnitFailed as failed:
             problem = str(failed)
             if key not in self.units:
@@ -372,15 +394,24 @@ class _RunInProgress:
         return {key: probes.judged(unit, quietest) for key, unit in self.units.items()}
 
     def run(self, part: Part, process: int) -> tuple[Document, interference.Interference]:
-        program = self.plan.catalogue.prepared(self.plan.program)
-        if (program, part) in self.hung:  # it would take the whole limit again
-            raise UnitFailed(f"left out: this part hung in process {self.hung[program, part]}")
+        program = self.plan.catalogue.prepared(self.plan.program, self.hung.keys())
         limit = self.limits.after([unit.seconds for unit in self.units.values()])
-        try:
-            return measure_part(program, part, self.parts_folder, limit, self.plan.layout(process))
-        except UnitHung:
-            self.hung[program, part] = process
-            raise
+        return measure_part(program, part, self.parts_folder, limit, self.plan.layout(process))
+
+    def look_for_hangs(self, part: Part, process: int, document: Document) -> str:
+        """Notes each malloc with a benchmark that did not end. Returns the last of these failures; empty where there is none."""
+        told = ""
+        for failure in failures_in(document, part.benchmarks):
+            malloc = _malloc_in(failure)
+            if names_a_hang(failure) and malloc not in self.hung and malloc in {known.name for known in self.plan.catalogue.mallocs}:
+                told = f"{failure}; {malloc}{LEFT_OUT}"
+                self.hung[malloc] = Failure(part.family, process, told)
+        return told
+
+    def failures_of(self, part: Part, document: Document) -> list[str]:
+        """What went wrong in a process, without what is said of the mallocs that hung."""
+        wrong = failures_in(document, [name for name in part.benchmarks if _malloc_in(name) not in self.hung])
+        return [failure for failure in wrong if _malloc_in(failure) not in self.hung or not names_a_hang(failure)]
 
     def keep(self, unit: Unit, document: Document, key: str) -> None:
         kept = self.units.get(key)
@@ -393,11 +424,12 @@ class _RunInProgress:
 
     def seconds_left(self) -> float | None:
         """The expected time of the remaining units; None before the first unit is measured."""
-        return self.seconds_of(
-            (part, process)
-            for part, process in self.all_units()
-            if part.file_name(process) not in self.units and part.file_name(process) not in self.failed
-        )
+        done = self.done()
+        return self.seconds_of(unit for unit in self.all_units() if unit[0].file_name(unit[1]) not in done)
+
+    def done(self) -> Set[str]:
+        """The units that take no more time."""
+        return self.units.keys() | self.failed.keys() | self.left_out
 
     def seconds_of(self, units: Iterable[tuple[Part, int]]) -> float | None:
         """The expected time of these units; None before the first unit is measured.
@@ -423,13 +455,12 @@ class _RunInProgress:
 
     def write(self, complete: bool) -> None:
         """Writes the run with all results so far."""
-        units, measured, failed = self.judged(), [], list(self.failed.values())
+        units, measured, failed = self.judged(), [], [*self.hung.values(), *self.failed.values()]
         for part, process in self.all_units():
             if part.file_name(process) in self.units:
                 _, document = read_unit(self.parts_folder / part.file_name(process))
                 measured.append((units[part.file_name(process)], document))
-                wrong = failures_in(document, part.benchmarks)
-                failed += [Failure(part.family, process, reason) for reason in wrong]
+                failed += [Failure(part.family, process, reason) for reason in self.failures_of(part, document)]
         if not measured:
             return
         how_it_went = Account(
@@ -444,6 +475,11 @@ class _RunInProgress:
         order = self.plan.catalogue.benchmarks
         facts = {**self.plan.catalogue.context, **({LABEL: self.plan.label} if self.plan.label else {})}
         write_json(own_place(self.folder / RUN_FILE), merge(measured, how_it_went, order, facts))
+
+
+def _malloc_in(text: str) -> str:
+    """The malloc in the name of a benchmark, or of a failure, which begins with a name."""
+    return BenchmarkName.parse(text.partition(": ")[0]).strategy or ""
 
 
 def _read_looks(folder: Path, most: int) -> list[tuple[str, ...]]:

@@ -54,6 +54,7 @@ AT_LOAD = {
     "_exit_0": "it ended the process",
     "quick_exit": "it ended the process",
     "abort": 'it died of Aborted ("reckless: cannot work here")',
+    "debug_and_abort": 'it died of Aborted ("reckless: no memory map")',
     "recursion": "it died of Segmentation fault",
     "longjmp": "",
     "longjmp_malloc": "it died of Segmentation fault",
@@ -87,7 +88,8 @@ WAITED_FOR = {
 }
 # Some of what is found only in a benchmark, and how its row tells it.
 LATER = {
-    "abort": "its process died of Aborted",
+    "abort": 'its process died of Aborted ("reckless: cannot work here")',
+    "debug_and_abort": 'its process died of Aborted ("reckless: no memory map")',
     "exit_0": "its process ended before it had reported",
     "_exit_0": "its process ended before it had reported",
     "close_all": "its process ended with exit code 3",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from suite.runner import path_length
 from suite.runner.interference import Interference
 from suite.runner.path_length import NoPath, PathFunction, path_of
 from suite.runner.program import Part, Program
+from support.measuring_program import program
 
 NAME = "scoped/glibc/bytes:64/touch:first"
 PROGRAM = Program(Path("stackheap"), "quick")
@@ -102,17 +103,32 @@ def test_the_beginning_of_the_loop_and_called_functions_do_not_count(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_valgrind_does_not_meet_a_program_that_executes_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv(path_length.TUNABLES, "a.b=1")
+def test_the_program_runs_under_callgrind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     stage = Stage()
     path_on(stage, monkeypatch, tmp_path)
-    watched = stage.programs[0]
-    assert watched.command()[:2] == ["/usr/bin/valgrind", "--tool=callgrind"]
-    assert watched.environment[path_length.TUNABLES] == f"a.b=1:{path_length.STATIC_TLS}"
-    monkeypatch.setattr(path_length, "measure_part", stage.measure_part)
-    own = replace(PROGRAM, settings=((path_length.TUNABLES, "glibc.rtld.optional_static_tls=9:c.d=2"),))
-    path_of(own, NAME, 20.0, tmp_path)
-    assert stage.programs[-1].environment[path_length.TUNABLES] == "glibc.rtld.optional_static_tls=9:c.d=2"
+    assert stage.programs[0].command()[:2] == ["/usr/bin/valgrind", "--tool=callgrind"]
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(shutil.which("valgrind") is None, reason="needs valgrind")
+@pytest.mark.hostile("malloc library")
+def test_the_program_sets_aside_what_a_library_needs_also_under_valgrind(tmp_path: Path) -> None:
+    library = tmp_path / "large.so"
+    source = """
+#include <stdlib.h>
+static __thread char large[60000] __attribute__((tls_model("initial-exec")));
+void *__libc_malloc(size_t), __libc_free(void*), *__libc_calloc(size_t, size_t), *__libc_realloc(void*, size_t), *__libc_memalign(size_t, size_t);
+void* malloc(size_t bytes) { large[bytes % sizeof large] = 1; return __libc_malloc(bytes); }
+void free(void* block) { __libc_free(block); }
+void* calloc(size_t count, size_t bytes) { return __libc_calloc(count, bytes); }
+void* realloc(void* block, size_t bytes) { return __libc_realloc(block, bytes); }
+int posix_memalign(void** block, size_t alignment, size_t bytes) { *block = __libc_memalign(alignment, bytes); return 0; }
+"""
+    (tmp_path / "large.c").write_text(source)
+    subprocess.run([shutil.which("cc") or "c++", "-shared", "-fPIC", "-o", library, tmp_path / "large.c"], check=True, timeout=60)
+    name = "scoped/mine/bytes:64/touch:first"
+    functions = path_of(Program(program(), "quick", allocators=(f"mine={library}",)), name, 20.0, tmp_path)
+    assert (library, "malloc") in {(function.file, function.name) for function in functions}
 
 
 @pytest.mark.parametrize(
@@ -121,6 +137,7 @@ def test_valgrind_does_not_meet_a_program_that_executes_itself(monkeypatch: pyte
         (Stage(error="crashed (SIGILL)"), "valgrind lacks an instruction of this build"),
         (Stage(error=f"{NAME}: its process died of Illegal instruction"), "valgrind lacks an instruction"),
         (Stage(error="ended with exit code 2 (unknown option '--iterations=9')"), "a build of an earlier version"),
+        (Stage(error="ended with exit code 1 (valgrind: cannot execute)"), "a build of an earlier version executes itself"),
         (Stage(error="crashed (SIGSEGV)"), r"under callgrind: crashed \(SIGSEGV\)"),
         (Stage(at_most=1), "the program made 1 of 20000 iterations"),
         (Stage(files=0), "callgrind saw 0 timed loops"),

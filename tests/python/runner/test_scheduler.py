@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
 import resource
@@ -19,13 +20,14 @@ import pytest
 
 from suite.base.errors import BadInput, UnitFailed, UnitHung
 from suite.base.text import time_text
+from suite.pages import summary
 from suite.results.merge import write_unit
-from suite.results.model import Run, selects
+from suite.results.model import Document, Run, selects
 from suite.results.parts import DisturbedParts
 from suite.results.read import read_run, read_unit
 from suite.results.run_names import names_of
 from suite.runner import interference, scheduler
-from suite.runner.program import Part, Program, ask, measure_part
+from suite.runner.program import Malloc, Part, Program, ask, measure_part
 from support import fake_program
 
 
@@ -213,14 +215,72 @@ def test_a_hang_is_ended_and_its_part_left_out_from_then_on(
     does(monkeypatch, handoff=["hang"])
     plan = planned(executable, "^(handoff|traverse)/", processes=3)
     run = scheduler.measure(plan, begin(plan, tmp_path / "out"), Silent(), scheduler.Limits(1.0, 0.0))
-    assert [failure.reason for failure in run.failed] == [
-        "did not end within 1 s",
-        "left out: this part hung in process 0",
-        "left out: this part hung in process 0",
-    ]
+    (failure,) = run.failed
+    assert (failure.reason, failure.left_out) == ("did not end within 1 s; handoff was left out from then on", "handoff")
     assert run.families() == ("traverse",)
     (begun,) = (tmp_path / "log").glob("handoff.*")
     assert not Path("/proc", begun.suffix.lstrip(".")).exists()
+
+
+HUNG = "its process was ended because it took longer than 60 s"
+HANGS = {
+    "in a benchmark": HUNG,
+    "in a process of its own": f"child overhead: {HUNG}",
+    "at load": "in the load test it stopped its process for 10 s",
+}
+
+
+@pytest.mark.hostile("malloc library")
+@pytest.mark.parametrize("where", HANGS)
+def test_a_malloc_that_hangs_is_named_once_and_left_out_from_then_on(
+    executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    plan = planned(executable, "^(scoped|private|handoff)/", processes=2)
+    mallocs = (*plan.catalogue.mallocs, Malloc("jemalloc", "/j.so", "5", "", "", False))
+    catalogue = replace(plan.catalogue, mallocs=mallocs, context={**plan.catalogue.context, "layout": "drawn"})
+    plan = replace(plan, catalogue=catalogue, program=replace(plan.program, allocators=("jemalloc=/j.so",)))
+    asked = list[Program]()
+
+    def hanging(program: Program, part: Part, *rest: Any) -> tuple[Document, interference.Interference]:
+        """As the program: it has no benchmark of a malloc that was not tested, or that failed in its trial."""
+        asked.append(program)
+        document, beside = measure_part(program, part, *rest)
+        here = "jemalloc" in (program.tested or ()) and where != "at load"
+        document["benchmarks"] = [row for row in document["benchmarks"] if here or "/jemalloc/" not in row["name"]]
+        reasons = itertools.chain([HANGS[where]], itertools.repeat("not measured: jemalloc hung in a benchmark before"))
+        for row, reason in zip((row for row in document["benchmarks"] if "/jemalloc/" in row["name"]), reasons):
+            row |= {"error_occurred": True, "error_message": reason}
+        document["context"]["malloc.jemalloc"] = f"not available: {HANGS['at load']}"
+        return document, beside
+
+    monkeypatch.setattr(scheduler, "measure_part", hanging)
+    folder, observer = begin(plan, tmp_path / "out"), Silent()
+    run = scheduler.measure(plan, folder, observer)
+    assert [program.tested for program in asked] == [("glibc", "jemalloc"), *[("glibc",)] * 5]
+    assert [program.allocators for program in asked[1:]] == [()] * 5
+    (failure,) = run.failed
+    assert failure.left_out == "jemalloc" and f": {HANGS[where]}; jemalloc was left out from then on" in failure.reason
+    assert observer.problems == [failure.reason]
+    assert {len(benchmark.samples) for benchmark in run.series() if benchmark.name.strategy != "jemalloc"} == {2}
+    assert "Not measured any more after it hung: jemalloc" in summary.missing(run)
+    for file in folder.glob("parts/*-1.json"):
+        file.unlink()
+    assert scheduler.measure(plan, folder, Silent()).failed == run.failed, "a run that goes on"
+    assert {program.tested for program in asked[6:]} == {("glibc",)}
+
+
+@pytest.mark.hostile("malloc library")
+def test_a_part_of_a_malloc_that_hung_is_not_begun(executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = planned(executable, "^(heap_state|handoff)/glibc/", processes=2)
+
+    def hanging(program: Program, part: Part, *rest: Any) -> tuple[Document, interference.Interference]:
+        document, beside = measure_part(program, part, *rest)
+        document["benchmarks"][0] |= {"error_occurred": True, "error_message": HUNG}
+        return document, beside
+
+    monkeypatch.setattr(scheduler, "measure_part", hanging)
+    run = scheduler.measure(plan, begin(plan, tmp_path / "out"), Silent())
+    assert calls(tmp_path) == 1 and [failure.left_out for failure in run.failed] == ["glibc"]
 
 
 def test_the_time_limit_grows_with_the_times_of_the_units() -> None:

@@ -98,6 +98,24 @@ def test_a_process_is_not_taken_to_hang_because_this_one_stood_still(times: int,
         assert process.end(60.0).exit_code == 0
 
 
+def test_the_limit_begins_anew_with_each_result(tmp_path: Path) -> None:
+    """The program ends a benchmark that hangs, and goes on: two of them together may take longer than the limit."""
+    results = tmp_path / "out"
+
+    class Results(LateAnswers):
+        def get(self, timeout: float) -> object:
+            if self.waited < 150.0:
+                results.write_text("row " * int(self.waited))
+            return super().get(timeout)
+
+    with open(tmp_path / "errors", "w+b") as errors:
+        process: Any = MeasuringProcess(["true"], errors, {}, result=results)
+        process._ends = Results(10**6, None)
+        with pytest.raises(UnitHung):
+            process.end(60.0)
+        assert process._ends.waited == pytest.approx(240.0)
+
+
 def test_a_process_that_hangs_is_waited_for_no_longer_than_its_limit(tmp_path: Path) -> None:
     with open(tmp_path / "errors", "w+b") as errors:
         process: Any = MeasuringProcess(["true"], errors, {}, result=tmp_path / "out")
