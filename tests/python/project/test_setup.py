@@ -18,7 +18,7 @@ from support import ROOT
 MODULES = ("matplotlib", "numpy", "rich", "jinja2", "pytest", "hypothesis", "xdist", "yaml",
            "selenium")
 PREFIX = {"xdist": "pytest-"}  # of the package of a module
-TOOLS = ("sh", "env", "awk", "sed", "tr", "cat", "cp", "date", "dirname", "mkdir", "mktemp", "readlink", "rm", "tail",
+TOOLS = ("sh", "env", "awk", "sed", "tr", "cat", "cp", "date", "dirname", "ls", "mkdir", "mktemp", "readlink", "rm", "tail",
          "timeout", "touch")
 
 # The stand-ins for commands. What the machine has are files under $MACHINE; what it was told to do is in $MACHINE/log.
@@ -34,7 +34,9 @@ while read -r line; do last=$line; case $line in *'<'*'>'*) header=${line#*<}; h
     "bin/ldconfig": 'for file in "$MACHINE"/lib/*; do echo "$file (libc6,x86-64) => $file"; done',
     "bin/id": "echo ${FAKE_UID:-0}",
     "bin/uname": "echo ${FAKE_KERNEL:-Linux}",
-    "bin/sudo": '[ "$*" != "-n true" ] || exit ${ASKS_FOR_PASSWORD:-0}; echo "sudo $*" >>"$MACHINE/log"; exec "$@"',
+    "bin/sudo": """
+[ "$*" != "-n true" ] || { [ -z "${ASKS_FOR_PASSWORD-}" ] || echo a password is required; exit ${ASKS_FOR_PASSWORD:-0}; } >&2
+echo "sudo $*" >>"$MACHINE/log"; exec "$@\"""",
     "bin/sleep": 'echo "sleep $*" >>"$MACHINE/log"; rm -f "$MACHINE/lists.lock"',
     "bin/apt-cache": """
 [ "$1" = madison ] || exit 100
@@ -447,6 +449,88 @@ def test_a_cmake_that_fails_in_the_current_folder_is_there(machine: Machine) -> 
 
 
 @pytest.mark.hostile("set-up")
+def test_a_command_that_does_not_answer_is_named_without_timeout(machine: Machine) -> None:
+    """As on macOS. The stand-in for perl says what the real one says of a command that hangs."""
+    machine.lacks("bin/timeout")
+    write_command(machine.folder / "bin/perl", """
+shift 3
+case $1 in */cmake) exit 142 ;; esac
+exec "$@\"""")
+    done = machine.setup()
+    assert (done.returncode, done.stderr) == (
+        2, f"scripts/setup: {machine.folder}/bin/cmake did not answer within 30 s (STACKHEAP_PATIENCE)\n")
+
+
+@pytest.mark.hostile("set-up")
+@pytest.mark.nightly
+def test_a_command_that_never_ends_is_killed_without_timeout(machine: Machine) -> None:
+    machine.lacks("bin/timeout", "bin/sleep")
+    for tool in ("perl", "sleep"):
+        (machine.folder / "bin" / tool).symlink_to(str(shutil.which(tool) or pytest.skip(f"needs {tool}")))
+    write_command(machine.folder / "bin/cmake", "exec sleep 1000")
+    done = machine.setup(STACKHEAP_PATIENCE="1")
+    assert (done.returncode, done.stderr) == (
+        2, f"scripts/setup: {machine.folder}/bin/cmake did not answer within 1 s (STACKHEAP_PATIENCE)\n")
+
+
+LACKING = [pytest.param(tools, marks=[] if tools == ("readlink",) else pytest.mark.nightly, id=" ".join(tools))
+           for tools in (("readlink",), ("awk",), ("id", "uname"))]
+
+
+@pytest.mark.hostile("set-up")
+@pytest.mark.parametrize("tools", LACKING)
+def test_a_machine_without_a_usual_command_is_told_so_in_one_line(machine: Machine, tools: tuple[str, ...]) -> None:
+    machine.lacks(*(f"bin/{tool}" for tool in tools))
+    root = machine.folder / "root"
+    done = machine.setup()
+    assert (done.returncode, done.stdout, machine.log) == (2, "", [])
+    assert done.stderr == (f"scripts/setup: no folder in PATH has: {' '.join(tools)}; PATH is "
+                           f"'{machine.folder}/bin:{root}/usr/bin:{root}/bin'\n")
+
+
+@pytest.mark.hostile("set-up")
+@pytest.mark.nightly
+@pytest.mark.parametrize("path", ["", "/nowhere", "::", "bin:scripts"])
+def test_a_path_without_the_systems_folders_is_enough(path: str) -> None:
+    command = [ROOT / "scripts/claims", ROOT / "results/reference/run.json.gz", "--claim", "stack-is-faster"]
+    with_path = {"PATH": path, "STACKHEAP_PYTHON": sys.executable}
+    done = subprocess.run(command, env=with_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "") and "stack" in done.stdout
+
+
+@pytest.mark.hostile("set-up")
+def test_a_lock_of_another_installation_is_waited_for_and_told(machine: Machine) -> None:
+    machine.lacks("bin/ninja")
+    lock = machine.folder / "root/var/lib/dpkg/lock-frontend"
+    locks = machine.folder / "root/proc/locks"
+    for file in (lock, locks):
+        file.parent.mkdir(parents=True)
+    lock.touch()
+    locks.write_text(f"1: POSIX  ADVISORY  WRITE 812 00:1d:1{lock.stat().st_ino} 0 EOF\n")  # of another file
+    told = "scripts/setup: another program installs packages: apt waits for it, for 300 s at most\n"
+    assert told not in machine.setup().stdout
+    machine.lacks("bin/ninja")
+    with locks.open("a") as file:
+        file.write(f"2: POSIX  ADVISORY  WRITE 811 00:1d:{lock.stat().st_ino} 0 EOF\n")
+    done = machine.setup()
+    assert (done.returncode, done.stderr, machine.log[-1]) == (0, "", f"{APT_INSTALL} ninja-build")
+    assert told in done.stdout
+
+
+@pytest.mark.hostile("set-up")
+@pytest.mark.parametrize(("answer", "why"), [
+    ("sudo: sorry, you must have a tty to run sudo", "sudo cannot be used: sudo: sorry, you must have a tty to run sudo"),
+    pytest.param("", "sudo cannot be used: it gives no reason", marks=pytest.mark.nightly),
+], ids=["requiretty", "silent"])
+def test_a_sudo_that_refuses_is_quoted(machine: Machine, answer: str, why: str) -> None:
+    machine.lacks("bin/cmake")
+    write_command(machine.folder / "bin/sudo", f"echo '{answer}' >&2; exit 1")
+    done = machine.setup(FAKE_UID="1000")
+    assert (done.returncode, machine.log) == (2, [])
+    assert done.stderr.startswith(f"scripts/setup: {why}\nscripts/setup: missing: cmake 3.22; to install: sudo ")
+
+
+@pytest.mark.hostile("set-up")
 def test_a_sudo_that_asks_for_a_password_where_nobody_can_type_it(machine: Machine) -> None:
     machine.lacks("bin/cmake")
     done = machine.setup(FAKE_UID="1000", ASKS_FOR_PASSWORD="1")
@@ -569,8 +653,9 @@ def test_where_the_project_can_only_be_read_the_log_goes_elsewhere(machine: Mach
 def test_an_index_in_use_is_waited_for(machine: Machine) -> None:
     machine.lacks("bin/ninja")
     (machine.folder / "lists.lock").touch()
-    assert machine.setup().returncode == 0
-    assert "sleep 20" in machine.log
+    done = machine.setup()
+    assert done.returncode == 0 and "sleep 20" in machine.log
+    assert "scripts/setup: another program may be updating the index: trying again in 20 s\n" in done.stdout
 
 
 def test_dry_run_tells_and_does_nothing(machine: Machine) -> None:
@@ -702,7 +787,8 @@ def test_a_real_python_makes_the_environment(machine: Machine) -> None:
     wheels.mkdir()
     for module in ("matplotlib", "numpy", "rich", "jinja2"):
         with zipfile.ZipFile(wheels / f"{module}-99-py3-none-any.whl", "w") as wheel:
-            wheel.writestr(f"{module}/__init__.py", "")
+            for name in ("", "backends/", "backends/backend_agg/", "console/"):  # what the suite uses of them
+                wheel.writestr(f"{module}/{name}__init__.py", "")
             metadata = f"{module}-99.dist-info"
             wheel.writestr(f"{metadata}/METADATA", f"Metadata-Version: 2.1\nName: {module}\nVersion: 99\n")
             wheel.writestr(f"{metadata}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
