@@ -36,6 +36,10 @@ _KEPT = "\n\t\u00a0"  # in our own output: lines, and spaces at which a line doe
 
 # ---- the ways in
 
+# What it raises to read a document that has another shape: fields are missing or of another type, numbers have no end or no
+# value, lists stand in lists without end.
+OTHER_SHAPE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+
 
 def read_json(content: bytes | str, kept: str = "") -> Any:
     """The document, with all of its texts printable, except the letters in `kept`. Raises ValueError, RecursionError."""

@@ -23,6 +23,7 @@ from suite.base.cli import (
     bar,
     console_for_progress,
     console_for_results,
+    output_folder,
     pattern_of,
 )
 from suite.base.errors import BadInput
@@ -51,8 +52,9 @@ def make_parser() -> OneLineParser:
     )
     parser.add_argument("--jobs", type=int, metavar="N", help="try N mutants at a time; default: one a processor")
     parser.add_argument(
-        "--folder", type=Path, help="keep the copies in this folder for the next time; default: a temporary folder"
-    )
+        "--folder", metavar="DIR", type=output_folder,
+        help="write the copies to this folder, and keep them for the next time; default: a temporary folder",
+    )  # fmt: skip
     return parser
 
 

@@ -96,7 +96,7 @@ def _pull_request(event: str, repository: str) -> tuple[str, bool]:
         return ("", False) if request is None else (
             str(int(request["number"])), (request["head"]["repo"] or {}).get("full_name") != repository,
         )  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, *foreign.OTHER_SHAPE):
         return "", False
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from suite.base import foreign
 from suite.base.files import write_json
 from suite.base.text import one_line
 from suite.results.metrics import DeclaredMetrics, declared_metrics, encode_metrics
@@ -118,7 +119,7 @@ def read_pairs(path: Path) -> RecordedPairs:
             planned=None if header.get("planned") is None else int(header["planned"]),
             seconds={one_line(str(name)): positive(seconds) for name, seconds in header.get("seconds", {}).items()},
         )
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except foreign.OTHER_SHAPE:
         raise BadResult(path, "is a damaged file of pairs") from None
 
 
@@ -147,7 +148,7 @@ def read_calibration(path: Path) -> Calibration:
         calibration = Calibration(
             floors, int(header["false_alarms"]), int(header["simulated"]), least, int(header["seed"])
         )
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except foreign.OTHER_SHAPE:
         raise BadResult(path, "is a damaged calibration") from None
     if not all(0.0 <= floor < math.inf for floor in floors.values()):
         raise BadResult(path, "is a calibration with a floor that is not a finite share of 0 or more")

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from suite.base import foreign
 from suite.base.text import one_line
 from suite.results.model import Benchmark, BenchmarkName, Document, Run
 
@@ -66,7 +67,7 @@ def _decoded(family: Any) -> tuple[Metric, ...]:
         try:
             counter, unit, least = str(document["counter"]), one_line(str(document["unit"])), float(document["least"])
             more_is_worse = document["more_is_worse"]
-        except (KeyError, TypeError, ValueError, OverflowError):
+        except foreign.OTHER_SHAPE:
             continue
         if _COUNTER.fullmatch(counter) and isinstance(more_is_worse, bool) and 0.0 <= least < math.inf:
             by_counter.setdefault(counter, Metric(counter, unit, more_is_worse, least))

@@ -96,7 +96,7 @@ def _presets(root: Path) -> list[str]:
     try:
         written = foreign.read_json((root / "CMakePresets.json").read_bytes())
         return [str(preset["name"]) for preset in written["configurePresets"] if not preset.get("hidden")]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except foreign.OTHER_SHAPE:
         raise BadInput(f"{root / 'CMakePresets.json'} is damaged") from None
 
 

@@ -32,7 +32,7 @@ from suite.base.errors import BadInput, UnitFailed, UnitHung
 from suite.base.failure import cause_in, limits_behind
 from suite.base.text import one_line
 from suite.results.model import BenchmarkName, Document, selects
-from suite.results.read import BadResult, read_program_output, stopped_seconds
+from suite.results.read import BadResult, as_figure, read_program_output, stopped_seconds
 from suite.runner import interference
 
 LIST_SECONDS = 60.0  # listing takes a fraction of a second: a minute means that the program hangs
@@ -194,16 +194,23 @@ def ask(program: Program) -> Catalogue:
     answer = _answer_of(program.command(question), question, LIST_SECONDS, program.environment)
     try:
         measured = answer.pop("timer", None)  # differs a little at each start, so the digest must not depend on it
-        timer = Timer(float(measured["step_ns"]), float(measured["reading_ns"])) if measured else None
+        timer = Timer(*map(_positive, (measured["step_ns"], measured["reading_ns"]))) if measured else None
         declared = _declared(answer)
         parts = tuple(part for family in answer["families"] for part in _parts(family))
         mallocs = tuple(_malloc(strategy) for strategy in answer["strategies"] if strategy["file"] or not strategy["available"])
         context = {str(key): one_line(str(value)) for key, value in answer["context"].items()}
-    except (KeyError, TypeError, AttributeError, ValueError):
+    except foreign.OTHER_SHAPE:
         raise BadInput(f"{program.executable} --list=json: the list lacks a field, or a field has the wrong type") from None
     if not parts:
         raise BadInput(f"{program.executable} --list=json: the list has no benchmarks")
     return Catalogue(parts, declared, mallocs, context, _digest(answer), timer)
+
+
+def _positive(written: object) -> float:
+    """Raises ValueError."""
+    if (figure := as_figure(written)) is None or figure <= 0:
+        raise ValueError(f"{written!r} is not a positive number")
+    return figure
 
 
 def describe_recording(executable: Path, file: Path) -> Mapping[str, Any]:

@@ -737,7 +737,10 @@ def _sources() -> str:
 
 def filled(path: Path, block: str) -> tuple[str, bool]:
     """The page with its generated block replaced, and whether that changed it. Raises BadInput, OSError."""
-    page = path.read_text(encoding="utf-8")
+    try:
+        page = path.read_text(encoding="utf-8")
+    except ValueError:
+        raise BadInput(f"{path} is not text in UTF-8") from None
     matches = [match for match in BLOCK.finditer(page) if match["name"] == BLOCK_NAME]
     if len(matches) != 1:
         raise BadInput(

@@ -313,7 +313,7 @@ def read_recording(path: Path) -> Recording:
     """Reads a recording back. Raises BadResult."""
     try:
         return _recording_read(foreign.read_json(read_file(path)))
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+    except foreign.OTHER_SHAPE:
         raise BadResult(path, "is not a recording of turns, or is damaged") from None
 
 

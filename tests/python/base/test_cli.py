@@ -131,7 +131,7 @@ def test_every_option_that_names_an_output_tries_it() -> None:
         if action.metavar in ("FILE", "DIR", "PAGE") and writing.match(str(action.help)) and action.type not in OUTPUTS
     ]
     assert untried == [("ci", "--out")]  # it also comes from the environment, and is tried when all is read
-    assert len(DESTINATIONS) == 12
+    assert len(DESTINATIONS) == 13
 
 
 @pytest.mark.hostile("disk fault")

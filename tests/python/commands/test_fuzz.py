@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
+import gzip
+import importlib
 import io
 import json
 import math
@@ -18,11 +21,12 @@ import shlex
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +36,14 @@ from hypothesis import strategies as st
 
 from suite.base.errors import BadInput
 from suite.commands import claims, compare, evaluate, export, history, plot, report, run
+from suite.gate import formats
 from suite.history import database
+from suite.results import export as exporting
 from suite.results.model import LEAST_FIGURE, MOST_FIGURE
 from suite.results.read import MOST_VALUES, read_run
-from suite.runner import scheduler
+from suite.runner import build, scheduler
 from suite.runner.program import Program, ask
-from support import fake_program, synthetic
+from support import ROOT, fake_program, hostile_text, made_up_profile, synthetic
 
 pytestmark = pytest.mark.slow  # tries many examples on every command
 
@@ -297,6 +303,172 @@ def test_the_record_contains_only_text(folder: Path, text: str) -> None:
     errors = answered(history.main, [*record, "list"])
     assert "\x1b" not in errors and "\u202e" not in errors
     assert "sound" not in errors and history.main([*record, "export"]) == 0  # the tables are still there
+
+
+# ---- every file that a command reads
+
+# By the kind of the file. FILE stands for it, or for a folder with it; the other files are sound.
+READS: Mapping[str, tuple[str, ...]] = {
+    "run": (
+        "claims FILE --details",
+        "compare FILE sound.json --across",
+        *(f"compare sound.json FILE --across --allow-missing --format {form}" for form in formats.REPORTERS),
+        *(f"export FILE --to {form}" for form in exporting.FORMS),
+        "history add FILE --file kept.sqlite",
+        "history add sound.json --reference FILE --file kept.sqlite",
+        *(f"history {words} --file kept.sqlite" for words in ("list", "check --allow-short", "trend .", "export", "page --out site")),
+        "plot FILE --chart scoped --chart end_to_end --chart lifetimes --format svg --out charts",
+        "plot sound.json FILE --chart scoped --format svg --out charts",
+        "report FILE -o page.html",
+        "readme --refresh FILE",
+        "readme --extend FILE",
+    ),
+    "history": tuple(
+        f"history {words} --file FILE"
+        for words in ("list", "add sound.json", "annotate 1 x", "check", "trend .", "export --samples", "page --out site")
+    ),
+    "pairs": (
+        *(f"compare --judge FILE --strict --format {form}" for form in formats.REPORTERS),
+        "compare --judge FILE --chart chart.svg",
+    ),
+    "floors": ("compare --judge pairs.json --floors FILE",),
+    "evaluation": ("evaluate --from FILE --suites 1",),
+    "page": ("evaluate --from evaluation.json --suites 1 --check FILE", "evaluate --from evaluation.json --suites 1 --write FILE"),
+    "plan": ("run --resume --no-figures --refine 0 --out FILE",),
+    "recording": ("program --recording FILE --no-figures --out answer",),
+}
+# Options that name a file which the command only hands on.
+HANDED_ON = {"program --stdin": "is the input of the user's program"}
+
+
+LINES = [line for lines in READS.values() for line in lines if "FILE" in line]
+
+
+def test_every_file_that_a_command_reads_is_damaged_here() -> None:
+    """An option or an argument that takes a path, and is not an output, names a file to read."""
+    read = set()
+    for line in LINES:
+        command, *words = line.split()
+        given = importlib.import_module(f"suite.commands.{command}").make_parser().parse_args(words)
+        read |= {(command, name) for name, value in vars(given).items() if "FILE" in re.findall(r"\w+", str(value))}
+    for file in (ROOT / "scripts/suite/commands").glob("[a-z]*.py"):
+        parser = importlib.import_module(f"suite.commands.{file.stem}").make_parser()
+        for action in (action for inner in (parser, *parser._sub_commands().values()) for action in inner._actions):
+            names_a_file = action.type is Path or action.type is None and action.metavar in ("FILE", "OLD NEW")
+            name = f"{file.stem} {(action.option_strings or [action.dest])[-1]}"
+            if names_a_file and file.stem != "ci":  # which hands on all that it is given to the commands here
+                assert ((file.stem, action.dest) in read) != (name in HANDED_ON), name
+
+
+@pytest.fixture
+def readable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a sound file of each kind, in which no command builds."""
+    for kind in ("pairs", "floors", "evaluation"):
+        (folder / f"{kind}.json").write_text(sound_documents()[kind])
+    monkeypatch.setattr(build, "build", lambda *_, **__: write_answering(folder))
+    return folder
+
+
+def write_answering(folder: Path) -> Path:
+    """A program that describes a recording in the words of its file, and cannot replay it."""
+    program = folder / "stackheap"
+    if not program.exists():
+        (folder / "list").write_text(json.dumps(fake_program.catalogue(re.compile("^traverse/"))))
+        program.write_text(f"""#!/bin/sh
+            case $1 in --list=json) cat {folder}/list ;; --describe-recording=*) cat "${{1#*=}}" ;; *) exit 2 ;; esac""")
+        program.chmod(0o755)
+    return program
+
+
+@cache
+def sound_documents() -> Mapping[str, str]:
+    """A small sound document, as JSON, of each kind that is one."""
+    packed = {name: gzip.decompress((ROOT / file).read_bytes()) for name, file in
+              {"evaluation": "results/evaluation/recording.json.gz", "program": "results/programs/xz.json.gz"}.items()}  # fmt: skip
+    evaluation = json.loads(packed["evaluation"])
+    evaluation["turns"] = {condition: turns[:1] for condition, turns in evaluation["turns"].items()}
+    with tempfile.TemporaryDirectory() as name:
+        pairs = hostile_text.write_hostile_pairs(Path(name, "pairs"), "x").read_text()
+        floors = hostile_text.write_hostile_floors(Path(name, "floors"), "x").read_text()
+    plan = scheduler.PlanRecord("0", "smoke", None, (), 1, "0", 1, (), None)
+    return {
+        "run": sound(), "program": packed["program"].decode(), "pairs": pairs, "floors": floors, "evaluation": json.dumps(evaluation),
+        "plan": json.dumps(dataclasses.asdict(plan)), "recording": json.dumps(made_up_profile.document()),
+    }  # fmt: skip
+
+
+def read_with(line: str, file: Path, content: bytes, codes: frozenset[int] = frozenset({0, 1, 2})) -> None:
+    """Checks that a command which reads this content in a file ends as it documents."""
+    command, *words = line.split()
+    if command == "run":  # which reads more files of the folder once the plan is sound
+        file.mkdir(exist_ok=True)
+    (file / scheduler.PLAN_FILE if command == "run" else file).write_bytes(content)
+    main = importlib.import_module(f"suite.commands.{command}").main
+    if command in ("run", "program", "readme"):
+        main = partial(main, root=file.parent)
+    answered(main, [str(file) if word == "FILE" else word for word in words], codes)
+
+
+# Each is damaged, whatever it should be.
+DAMAGED: Mapping[str, bytes] = {
+    "empty": b"", "spaces": b" \n ", "bytes": bytes(range(256)), "cut off": b'{"context": {"date": "2026', "null": b"null",
+    "a list": b"[]", "an object": b"{}", "a text": b'"x"', "no number": b"NaN", "endless number": b"1e999",
+    "long number": b"9" * 5000, "nested lists": b"[" * 100_000, "nested objects": b'{"a":' * 100_000,
+    "half a pair": b'{"context": "\\ud800"}', "UTF-16": '{"context": []}'.encode("utf-16"), "packed nothing": gzip.compress(b""),
+    "packed and cut off": gzip.compress(bytes(5000))[:20], "a database": b"SQLite format 3\0" + bytes(4080),
+}  # fmt: skip
+
+
+@pytest.mark.nightly
+@pytest.mark.hostile("result file")
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+@pytest.mark.parametrize("line", LINES)
+def test_what_is_no_file_of_its_kind_is_refused(readable: Path, line: str, content: bytes) -> None:
+    begins = not content and "history add" in line  # an empty file is the beginning of a history
+    read_with(line, readable / "damaged", content, frozenset({0 if begins else 2}))
+
+
+@pytest.mark.hostile("result file")
+@pytest.mark.parametrize("content", ["bytes", "nested objects", "endless number", "an object"])
+@pytest.mark.parametrize("line", ["claims FILE --details", "compare --judge FILE --strict --format text", "history list --file FILE",
+                                  "run --resume --no-figures --refine 0 --out FILE", "evaluate --from FILE --suites 1"])  # fmt: skip
+def test_what_is_no_file_of_its_kind_is_refused_by_its_reader(folder: Path, line: str, content: str) -> None:
+    read_with(line, folder / "damaged", DAMAGED[content], frozenset({2}))
+
+
+@st.composite
+def damaged_documents(draw: st.DrawFn) -> tuple[str, Any]:
+    kind = draw(st.sampled_from(sorted(sound_documents())))
+    document = json.loads(sound_documents()[kind])
+    at = st.sampled_from(list(places(document)))
+    for place, way, value in draw(st.lists(st.tuples(at, st.sampled_from(["set", "set", "drop", "rename"]), st.sampled_from(HOSTILE)),
+                                           min_size=1, max_size=3)):  # fmt: skip
+        with contextlib.suppress(KeyError, IndexError, TypeError):  # an earlier damage took the place away
+            damage(document, place, way, value)
+    return kind, document
+
+
+@pytest.mark.nightly
+@settings(FUZZED)
+@given(damaged=damaged_documents())
+def test_a_damaged_document_is_read_or_refused_by_every_command(readable: Path, damaged: tuple[str, Any]) -> None:
+    kind, document = damaged
+    Path("kept.sqlite").unlink(missing_ok=True)
+    for line in READS["run" if kind == "program" else kind]:
+        read_with(line, readable / "damaged.json" if kind != "plan" else readable / "plan", json.dumps(document).encode())
+    assert_nothing_escaped(readable)
+
+
+OUT_OF_RANGE = ("Infinity", "1e999", "NaN", "-1e999", "9" * 400, "[" * 50_000)
+
+
+@pytest.mark.hostile("recorded pairs")
+@pytest.mark.parametrize("number", OUT_OF_RANGE, ids=lambda text: str(text)[:9])
+@pytest.mark.parametrize("name", ["seed", "planned"])
+def test_a_number_out_of_range_damages_pairs(folder: Path, name: str, number: str) -> None:
+    content = re.sub(rf'"{name}": \w+', f'"{name}": {number}', sound_documents()["pairs"], count=1)
+    assert number in content
+    read_with("compare --judge FILE", folder / "pairs.json", content.encode(), frozenset({0, 1, 2}) if number[0] == "9" else frozenset({2}))
 
 
 # ---- the arguments of a command

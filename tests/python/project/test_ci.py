@@ -7,6 +7,8 @@ stand-ins, git real. The sides are programs that answer at once.
 from __future__ import annotations
 
 import base64
+import http.client
+import io
 import itertools
 import json
 import os
@@ -15,6 +17,7 @@ import shlex
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cache
@@ -556,6 +559,102 @@ def test_the_token_stands_in_no_command_line() -> None:
     settings = job.git_settings
     assert settings["GIT_CONFIG_KEY_0"] == "http.https://github.com/.extraheader" and "secret" not in job.remote
     assert base64.b64decode(settings["GIT_CONFIG_VALUE_0"].split()[-1]) == b"x-access-token:secret"
+
+
+# ---- what a forge says
+
+
+EVENTS: Mapping[str, tuple[bytes, tuple[str, bool]]] = {
+    "of the repository": (b'{"pull_request": {"number": 7, "head": {"repo": {"full_name": "o/r"}}}}', ("7", False)),
+    "of a fork": (b'{"pull_request": {"number": 7, "head": {"repo": {"full_name": "m/r"}}}}', ("7", True)),
+    "of a deleted fork": (b'{"pull_request": {"number": 7, "head": {"repo": null}}}', ("7", True)),
+    **{name: (content, ("", False)) for name, content in {
+        "empty": b"", "of a push": b'{"ref": "x"}', "a list": b"[]", "no number": b'{"pull_request": {"head": {}}}',
+        "without a value": b'{"pull_request": {"number": NaN}}', "without an end": b'{"pull_request": {"number": 1e999}}',
+        "too long": b'{"pull_request": {"number": ' + b"9" * 5000 + b"}}", "nested": b"[" * 100_000, "UTF-16 cut off": b"\xff\xfe{",
+        "a path": b'{"pull_request": {"number": "7/../8", "head": {"repo": null}}}',
+    }.items()},
+}  # fmt: skip
+
+
+@pytest.mark.hostile("text that is not ours")
+@pytest.mark.parametrize(("content", "read"), EVENTS.values(), ids=EVENTS)
+def test_any_event_is_of_a_pull_request_or_is_not(tmp_path: Path, content: bytes, read: tuple[str, bool]) -> None:
+    (tmp_path / "event").write_bytes(content)
+    environment = {"GITHUB_ACTIONS": "true", "GITHUB_EVENT_NAME": "pull_request", "GITHUB_REPOSITORY": "o/r", "GH_TOKEN": "x",
+                   "GITHUB_EVENT_PATH": str(tmp_path / "event")}  # fmt: skip
+    job = job_of(environment)
+    assert (job.change, "fork" in job.no_comment) == read
+
+
+@pytest.mark.hostile("text that is not ours")
+@pytest.mark.parametrize("listed", ["text", "[]", "[1]", "null", "{}", "NaN", "[" * 100_000, '[1, "github-actions[bot]", 7]',
+                                    '[{}, "github-actions[bot]", "<!-- stackheap:  -->"]',
+                                    '["7/../8", "github-actions[bot]", "<!-- stackheap:  -->"]'],
+                         ids=lambda text: str(text)[:28])  # fmt: skip
+def test_comments_of_another_shape_are_named_and_left(monkeypatch: pytest.MonkeyPatch, listed: str) -> None:
+    def gh(*words: str, content: str = "") -> str:
+        assert "--input" not in words
+        return listed if "--paginate" in words else comment.BOT
+
+    monkeypatch.setattr(comment, "_gh", gh)
+    with pytest.raises(BadInput, match="^gh api: the list of comments lacks a field, or a field has the wrong type$"):
+        comment.update(replace(job_of({"GITHUB_ACTIONS": "true"}), change="7"), "", "text")
+
+
+NOTES = "the list of notes lacks a field, or a field has the wrong type"
+
+
+@pytest.mark.hostile("text that is not ours")
+@pytest.mark.parametrize(
+    ("user", "notes", "message"),
+    [
+        (b'{"id": 5}', b'{"message": "x"}', NOTES), (b'{"id": 5}', b"[1]", NOTES), (b'{"id": 5}', b'"text"', NOTES),
+        (b'{"id": 5}', b'[{"id": 1, "author": null}]', NOTES), (b'{"id": 5}', b'[{"author": {"id": 5}, "body": 1}]', NOTES),
+        (b"null", b'[{"id": 1, "author": {"id": 5}}]', NOTES), (b'{"id": 5}', b"[" * 100_000, "GET .*/notes: maximum recursion"),
+        (b"<html>", b"[]", "GET .*/user: Expecting value"), (b"\xff", b"[]", "GET .*/user: 'utf-8' codec"),
+        (b"", b"[]", "GET .*/user: "),
+    ],
+    ids=("no list", "numbers", "text", "no author", "a number as text", "no user", "nested", "a page", "no UTF-8", "nothing"),
+)  # fmt: skip
+def test_notes_of_another_shape_are_named_and_left(
+    monkeypatch: pytest.MonkeyPatch, user: bytes, notes: bytes, message: str
+) -> None:
+    def answer(request: urllib.request.Request, timeout: float) -> io.BytesIO:
+        assert request.get_method() == "GET"
+        return io.BytesIO(user if request.full_url.endswith("/user") else notes)
+
+    monkeypatch.setattr(urllib.request, "urlopen", answer)
+    job = replace(job_of({"GITLAB_CI": "true", "CI_API_V4_URL": "http://gitlab.invalid"}), change="7")
+    with pytest.raises(BadInput, match=message):
+        comment.update(job, "", "text")
+
+
+@pytest.mark.hostile("text that is not ours")
+@pytest.mark.parametrize("error", [http.client.BadStatusLine("\x1b"), http.client.IncompleteRead(b""), TimeoutError("timed out"),
+                                   ConnectionResetError(104, "reset")], ids=repr)  # fmt: skip
+def test_a_forge_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def answer(request: urllib.request.Request, timeout: float) -> io.BytesIO:
+        raise error
+
+    monkeypatch.setattr(urllib.request, "urlopen", answer)
+    for address in ("http://gitlab.invalid", "", "no address"):
+        with pytest.raises(BadInput, match=f"GET {address}/") as refused:
+            comment.update(replace(job_of({"GITLAB_CI": "true", "CI_API_V4_URL": address}), change="7"), "", "text")
+        assert str(refused.value).isprintable()
+
+
+@pytest.mark.hostile("text that is not ours")
+def test_notes_without_an_end_are_looked_through_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def answer(request: urllib.request.Request, timeout: float) -> io.BytesIO:
+        asked.append(request.get_method())
+        return io.BytesIO(b'[{"id": 1, "author": {"id": 9}, "body": ""}]' if "notes" in request.full_url else b'{"id": 5}')
+
+    monkeypatch.setattr(urllib.request, "urlopen", answer)
+    comment.update(replace(job_of({"GITLAB_CI": "true", "CI_API_V4_URL": "http://x"}), change="7"), "", "text")
+    assert asked == ["GET"] * (1 + comment.MOST_PAGES) + ["POST"]
 
 
 # ---- GitLab
