@@ -23,7 +23,7 @@ from suite.base.files import try_file, try_folder
 from suite.base.foreign_program import NoAnswer, run_foreign
 from suite.base.near_misses import did_you_mean
 from suite.base.phrases import NO_BREAK
-from suite.base.text import LONGEST_LABEL, drawable, one_line, printable
+from suite.base.text import LONGEST_LABEL, drawable, first_line, one_line, printable, with_its_file
 
 ROOT = Path(__file__).resolve().parents[3]
 SUCCESS, REFUSED, INTERRUPTED = 0, 2, 130
@@ -192,7 +192,7 @@ def _tried(text: str, try_path: Callable[[Path], None], kind: str, accepted: str
     try:
         try_path(Path(text))
     except OSError as problem:
-        raise argparse.ArgumentTypeError(f"{text!r} cannot be written to ({problem.strerror}): {accepted}") from None
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be written to ({first_line(problem)}): {accepted}") from None
     return Path(text)
 
 
@@ -201,7 +201,7 @@ def try_default(path: Path, try_path: Callable[[Path], None], option: str) -> Pa
     try:
         try_path(path)
     except OSError as problem:
-        raise BadInput(f"{path} cannot be written to ({problem.strerror}): name another place with {option}") from None
+        raise BadInput(f"{path} cannot be written to ({first_line(problem)}): name another place with {option}") from None
     return path
 
 
@@ -237,8 +237,7 @@ def _answered(command: str, work: Callable[[], int]) -> int:
         if isinstance(problem, BrokenPipeError) and problem.filename in (None, STANDARD_OUTPUT):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the error line has no reader either
             return REFUSED
-        where = f"{problem.filename}: " if problem.filename else ""
-        return _refuse(command, f"{where}{problem.strerror or problem}")
+        return _refuse(command, with_its_file(problem))
     except MemoryError:
         return _refuse(command, "not enough memory")
     except RuntimeError as problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -40,6 +41,7 @@ def cause_in(output: bytes | str) -> str:
 # ---- the limit that is behind it
 
 OWN_GROUP, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
+_UNLIMITED = 1 << 60  # of a control group: version 1 gives a number to what has no limit
 _USUAL_STACK = 8 << 20  # bytes: a stack of this size is the cause of nothing
 
 
@@ -61,22 +63,24 @@ def _stack_limit() -> int | None:
     return most if most is not None and most < _USUAL_STACK else None
 
 
-def _group_limit(file: str) -> int | None:
-    """The smallest limit of this process's control group and of those around it."""
+def _group_limit(controller: str, file: str) -> int | None:
+    """The smallest limit of this process's control group and of those around it. A controller of version 1 has a tree of its
+    own; that of version 2 has no name."""
     try:
-        own = next(line[4:] for line in OWN_GROUP.read_text().splitlines() if line.startswith("0::/"))
-    except (OSError, StopIteration):
+        lines = [line.split(":", 2) for line in OWN_GROUP.read_text(errors="replace").splitlines()]
+        [(names, own), *_] = [(names, own) for _, names, own in lines if controller in names.split(",")]
+    except (OSError, ValueError):
         return None
+    tree = GROUPS / names
+    inner = tree / own.lstrip("/")
     found = []
-    for group in (GROUPS / own, *(GROUPS / own).parents):
-        try:
+    for group in (inner, *inner.parents):
+        with contextlib.suppress(OSError, ValueError):  # "max"
             found.append(int((group / file).read_text()))
-        except (OSError, ValueError):  # "max"
-            continue
-        finally:
-            if group == GROUPS:
-                break
-    return min(found, default=None)
+        if group == tree:
+            break
+    most = min(found, default=_UNLIMITED)
+    return most if most < _UNLIMITED else None
 
 
 def _limit(name: str, kind: int, text: Callable[[int], str], option: str) -> _Limit:
@@ -91,8 +95,14 @@ _PROCESSES = _limit("processes", resource.RLIMIT_NPROC, str, "u")
 _FILES = _limit("open files", resource.RLIMIT_NOFILE, str, "n")
 _FILE_SIZE = _limit("a file's size", resource.RLIMIT_FSIZE, bytes_text, "f")
 _TIME = _limit("CPU time", resource.RLIMIT_CPU, lambda seconds: f"{seconds} s", "t")
-_GROUP_MEMORY = _Limit("memory", partial(_group_limit, "memory.max"), bytes_text, "memory.max of the control group")
-_GROUP_PROCESSES = _Limit("processes", partial(_group_limit, "pids.max"), str, "pids.max of the control group")
+_GROUP_MEMORY = (
+    _Limit("memory", partial(_group_limit, "", "memory.max"), bytes_text, "memory.max of the control group"),
+    _Limit("memory", partial(_group_limit, "memory", "memory.limit_in_bytes"), bytes_text, "memory.limit_in_bytes of the control group"),
+)  # fmt: skip
+_GROUP_PROCESSES = tuple(
+    _Limit("processes", partial(_group_limit, controller, "pids.max"), str, "pids.max of the control group")
+    for controller in ("", "pids")
+)
 
 
 def _says(number: int) -> str:
@@ -101,14 +111,15 @@ def _says(number: int) -> str:
 
 # What is said of a failure, and the limits that such a failure comes from.
 _BEHIND: Sequence[tuple[str, tuple[_Limit, ...]]] = (
-    (rf"{_says(errno.ENOMEM)}|not enough memory|no memory|out of memory|bad_alloc|SIGABRT|SIGSEGV|SIGBUS",
-     (_ADDRESSES, _DATA, _GROUP_MEMORY)),
+    (rf"{_says(errno.ENOMEM)}|not enough memory|no memory|out of memory|bad_alloc|SIGABRT|SIGSEGV|SIGBUS"
+     "|in the load test it hung",  # a malloc that asks for memory again and again
+     (_ADDRESSES, _DATA, *_GROUP_MEMORY)),
     (r"SIGSEGV", (_STACK,)),
-    (r"SIGKILL", (_GROUP_MEMORY, _TIME)),
+    (r"SIGKILL", (*_GROUP_MEMORY, _TIME)),
     (r"SIGXCPU", (_TIME,)),
     (rf"{_says(errno.EFBIG)}|SIGXFSZ", (_FILE_SIZE,)),
     (rf"{_says(errno.EMFILE)}", (_FILES,)),
-    (rf"{_says(errno.EAGAIN)}|can't start new thread", (_PROCESSES, _GROUP_PROCESSES)),
+    (rf"{_says(errno.EAGAIN)}|can't start new thread", (_PROCESSES, *_GROUP_PROCESSES)),
     (r"\bm?lock(all)?\b.*" + _says(errno.ENOMEM), (_LOCKED,)),
 )  # fmt: skip
 

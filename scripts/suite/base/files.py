@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 _LONGEST_NAME = 255  # bytes of a file's name, on every usual file system
 
@@ -155,6 +157,17 @@ def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def lock_file(file: IO[bytes], wait: bool = False) -> None:
+    """Locks the file until it is closed, or its process ends. Raises BlockingIOError if another process has locked it. Some
+    file systems of clusters know no locks: there, nothing keeps others away."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as problem:
+        if problem.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
+            problem.filename = str(file.name)
+            raise
 
 
 def cache_folder(name: str) -> Path | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from suite.base.errors import BadInput
-
+from suite.base.text import first_line
 
 ENDING_SECONDS = 5.0  # in which the kernel ends a killed program
 
@@ -45,7 +45,7 @@ def run_foreign(
         )  # fmt: skip
     except OSError as problem:
         missing = isinstance(problem, FileNotFoundError) and "/" not in str(words[0])
-        reason = "is not installed" if missing else f"cannot be run ({problem.strerror or problem})"
+        reason = "is not installed" if missing else f"cannot be run ({first_line(problem)})"
         raise NoAnswer(f"{words[0]} {reason}") from None
     try:
         output, errors = child.communicate(stdin.encode(errors="surrogateescape"), timeout=seconds)

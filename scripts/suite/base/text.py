@@ -70,7 +70,13 @@ def bytes_text(count: int) -> str:
     return f"{count if unit == 'B' else three_figures(count / scale)} {unit}"
 
 
+def with_its_file(problem: OSError) -> str:
+    """`out/run.json: No space left on device`: for a sentence that does not name the file itself."""
+    return f"{problem.filename}: {first_line(problem)}" if problem.filename else first_line(problem)
+
+
 def first_line(error: Exception) -> str:
+    """Of an error of the system, the reason alone."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return text.partition("\n")[0][:200]
 

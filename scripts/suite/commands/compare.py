@@ -44,6 +44,7 @@ from suite.base.cli import (
 from suite.base.errors import BadInput
 from suite.base.files import try_file, try_folder, write_whole
 from suite.base.near_misses import in_expression
+from suite.base.text import first_line
 from suite.gate import formats, paired_run, sides, two_files
 from suite.gate.calibration import calibrate, thresholds_over
 from suite.gate.comparison import Comparison, last_match
@@ -390,7 +391,7 @@ def _kept(recorded: RecordedPairs, file: Path, status: Console) -> RecordedPairs
     try:
         write_pairs(file, recorded)
     except OSError as error:
-        return replace(recorded, problems=(*recorded.problems, f"--record {file}: {error.strerror}"))
+        return replace(recorded, problems=(*recorded.problems, f"--record {file}: {first_line(error)}"))
     status.print(f"pairs: {file}", soft_wrap=True)
     return recorded
 

@@ -34,7 +34,7 @@ from suite.base.cli import (
 )
 from suite.base.errors import BadInput, UnitFailed
 from suite.base.files import own_place, try_folder
-from suite.base.text import first_line
+from suite.base.text import first_line, with_its_file
 from suite.commands.run import draw
 from suite.pages import own_program, summary
 from suite.program import executable, mallocs, pairs, recording, result
@@ -143,7 +143,7 @@ def _check_readable(option: str, file: Path) -> None:
         with open(file, "rb"):
             pass
     except OSError as problem:
-        raise BadInput(f"{option} {file} cannot be read ({problem.strerror}); accepted: a file") from None
+        raise BadInput(f"{option} {file} cannot be read ({first_line(problem)}); accepted: a file") from None
 
 
 def _begin(folder: Path) -> None:
@@ -242,7 +242,8 @@ class _Measuring:
         except KeyboardInterrupt:
             self.interrupted = True
         except (UnitFailed, OSError) as problem:  # such as a full disk: what the runs showed is kept
-            self.recorded = replace(self.recorded, problem=f"it could not be replayed: {first_line(problem)}")
+            reason = with_its_file(problem) if isinstance(problem, OSError) else first_line(problem)
+            self.recorded = replace(self.recorded, problem=f"it could not be replayed: {reason}")
         with contextlib.suppress(BadInput):  # no process had ended
             self.replayed = read_program_output(parts / RUN_FILES[0])
         shutil.rmtree(parts, ignore_errors=True)

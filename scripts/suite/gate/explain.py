@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from suite.base.text import first_line, three_figures
+from suite.base.text import three_figures, with_its_file
 from suite.gate.comparison import BETTER, WORSE, Comparison, Judgement
 from suite.gate.explanation import LAYOUT, MACHINE, UNKNOWN, WORK, Explanation, FunctionChange, same_count
 from suite.gate.paired_run import SideBuilds
@@ -68,7 +68,7 @@ def _explanation(
         cause, sentence = _conclusion_without_paths(old.executable, new.executable, str(problem))
         return Explanation(cause, f"{cause}: {sentence}", (), counters)
     except OSError as problem:
-        return Explanation(UNKNOWN, f"{UNKNOWN}: {first_line(problem)}", (), counters)
+        return Explanation(UNKNOWN, f"{UNKNOWN}: {with_its_file(problem)}", (), counters)
     cause, sentence = _conclusion(functions, judgement)
     return Explanation(cause, f"{cause}: {sentence}", functions, counters)
 

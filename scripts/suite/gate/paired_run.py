@@ -18,6 +18,7 @@ from pathlib import Path
 from suite.base.cli import pattern_of
 from suite.base.errors import BadInput
 from suite.base.near_misses import in_expression
+from suite.base.text import with_its_file
 from suite.gate import sequential_test
 from suite.gate.comparison import IN_PAIRS, Comparison, Judgement
 from suite.gate.controls import controls_that_moved
@@ -139,7 +140,7 @@ def play(plan: PairedRun, observer: PairObserver) -> RecordedPairs:
         except _BudgetSpent:
             warnings.append(f"the budget of {plan.budget:.0f} s was spent before every benchmark was decided")
         except OSError as error:
-            measurement.problems.append(f"measuring ended: {error.strerror}: {error.filename or folder}")
+            measurement.problems.append(f"measuring ended: {with_its_file(error)}")
     reported = " ".join(measurement.problems)
     unmeasured = [name for name, pairs in measurement.pairs.items() if not pairs and name not in reported]
     meter = measurement.meter

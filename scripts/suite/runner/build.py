@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import subprocess
@@ -17,7 +16,9 @@ from rich.console import Console
 from suite.base import foreign
 from suite.base.cli import bar, time_left
 from suite.base.errors import BadInput
+from suite.base.files import lock_file
 from suite.base.near_misses import did_you_mean
+from suite.base.text import first_line
 
 UNREADABLE = ';"\\\n'  # the letters of a path that CMake takes for something else
 # What a user's environment tells CMake, which has more such variables: these are the usual causes of a failed build.
@@ -82,13 +83,13 @@ def _alone_in(folder: Path, status: Console) -> Iterator[None]:
         folder.parent.mkdir(exist_ok=True)
         lock = open(folder.with_name(f".{folder.name}.lock"), "wb")
     except OSError as problem:
-        raise BadInput(f"{folder.parent} cannot be written to ({problem.strerror}): copy the project to a folder of yours") from None
+        raise BadInput(f"{folder.parent} cannot be written to ({first_line(problem)}): copy the project to a folder of yours") from None
     with lock as locked:
         try:
-            fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_file(locked)
         except BlockingIOError:
             status.print(f"waiting for another command that builds build/{folder.name}")
-            fcntl.flock(locked, fcntl.LOCK_EX)
+            lock_file(locked, wait=True)
         yield
 
 

@@ -30,7 +30,7 @@ from typing import IO, Any
 from suite.base import foreign
 from suite.base.errors import BadInput, UnitFailed, UnitHung
 from suite.base.failure import cause_in, limits_behind
-from suite.base.text import one_line
+from suite.base.text import first_line, one_line
 from suite.results.model import BenchmarkName, Document, selects
 from suite.results.read import BadResult, as_figure, read_program_output, stopped_seconds
 from suite.runner import interference
@@ -164,7 +164,8 @@ class Catalogue:
         lines = []
         for malloc in self.mallocs:
             if malloc.reason:
-                lines.append(f"{malloc.name}: {malloc.reason}" + (f" (install: {malloc.package})" if malloc.package else ""))
+                hint = limits_behind(malloc.reason) or (f" (install: {malloc.package})" if malloc.package else "")
+                lines.append(f"{malloc.name}: {malloc.reason}{hint}")
             elif malloc.lacks:
                 lines.append(f"{malloc.name} as the only malloc of a process: {malloc.lacks}")
         return tuple(lines)
@@ -249,7 +250,7 @@ def _why_not_run(program: Path, error: OSError) -> str:
     with contextlib.suppress(OSError):
         if isinstance(error, PermissionError) and os.statvfs(program).f_flag & os.ST_NOEXEC:
             return "its file system is mounted with noexec: move the project to another file system"
-    return error.strerror or str(error)
+    return first_line(error)
 
 
 def _digest(answer: Any) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import json
 import random
@@ -23,7 +22,8 @@ from typing import Any, Protocol
 
 from suite.base import foreign
 from suite.base.errors import BadInput, UnitFailed, UnitHung
-from suite.base.files import own_place, write_json, write_new
+from suite.base.files import lock_file, own_place, write_json, write_new
+from suite.base.text import first_line
 from suite.results.merge import merge, write_unit
 from suite.results.model import (
     LABEL,
@@ -143,8 +143,10 @@ def read_plan(folder: Path) -> PlanRecord:
     file = folder / PLAN_FILE
     try:
         begun: PlanRecord = read_record(file, PlanRecord, foreign.read_json(file.read_bytes()), "plan")
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         raise BadInput(f"{folder} cannot be resumed: it has no {PLAN_FILE}, so no run was begun there") from None
+    except OSError as problem:
+        raise BadInput(f"{folder} cannot be resumed: its {PLAN_FILE} cannot be read ({first_line(problem)})") from None
     except (BadResult, ValueError, RecursionError):
         raise BadInput(f"{folder} cannot be resumed: its {PLAN_FILE} is damaged") from None
     if begun.profile not in PROCESSES or begun.processes < 1:
@@ -535,7 +537,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
     """Locks the folder: two runs in it would delete and overwrite each other's files. The lock ends with the process."""
     with open(folder / PLAN_FILE, "rb") as locked:
         try:
-            fcntl.flock(locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock_file(locked)
         except BlockingIOError:
             raise BadInput(f"{folder}: another run is using this folder") from None
         yield

@@ -64,7 +64,8 @@ def test_the_cause_is_the_line_that_tells_it(output: str) -> None:
 LIMITS = {  # a limit, and what is said of a failure that it causes
     "AS": (6 << 30, ("crashed (SIGSEGV)", "crashed (SIGABRT)", os.strerror(errno.ENOMEM), "not enough memory"),
            "the limit of memory is 6 GiB (ulimit -v)"),
-    "DATA": (1 << 30, ("crashed (SIGABRT)", "terminate called: std::bad_alloc"), "the limit of data is 1 GiB (ulimit -d)"),
+    "DATA": (1 << 30, ("crashed (SIGABRT)", "terminate called: std::bad_alloc", "in the load test it hung for 10 s",
+                       "in the load test malloc(1) gave no memory"), "the limit of data is 1 GiB (ulimit -d)"),
     "STACK": (64 << 10, ("crashed (SIGSEGV)",), "the limit of the stack is 64 KiB (ulimit -s)"),
     "NPROC": (7, (os.strerror(errno.EAGAIN), cli.NO_THREAD), "the limit of processes is 7 (ulimit -u)"),
     "NOFILE": (9, (os.strerror(errno.EMFILE),), "the limit of open files is 9 (ulimit -n)"),
@@ -123,6 +124,39 @@ def test_the_smallest_limit_of_the_control_groups_is_named(
     (inner.parent / file).write_text(f"{2 << 20}\n")
     (tmp_path / file).write_text("1\n")  # beside the groups, not one of them
     assert limits_behind(said) == named
+
+
+@pytest.mark.hostile("limit of the system")
+@pytest.mark.parametrize(
+    ("file", "said", "named"),
+    [
+        ("memory/memory.limit_in_bytes", "crashed (SIGKILL)",
+         "; the limit of memory is 2 MiB (memory.limit_in_bytes of the control group)"),
+        ("pids/pids.max", os.strerror(errno.EAGAIN), "; the limit of processes is 2097152 (pids.max of the control group)"),
+        ("cpu,memory/memory.limit_in_bytes", "crashed (SIGABRT)",
+         "; the limit of memory is 2 MiB (memory.limit_in_bytes of the control group)"),
+    ],
+    ids=["memory", "processes", "two controllers in a tree"],
+)  # fmt: skip
+def test_the_limits_of_control_groups_of_version_1_are_named(
+    unlimited: dict[int, int], tmp_path: Path, file: str, said: str, named: str
+) -> None:
+    tree, name = file.split("/")
+    (tmp_path / "own").write_text(f"3:freezer:/\n2:{tree}:/outer/inner\n0::/outer\n")
+    outer = tmp_path / "groups" / tree / "outer"
+    (outer / "inner").mkdir(parents=True)
+    (outer / "inner" / name).write_text("9223372036854771712\n")  # no limit
+    assert limits_behind(said) == ""
+    (outer.parent / name).write_text(f"{2 << 20}\n")  # of a container, which sees its own group at the top
+    assert limits_behind(said) == named
+
+
+@pytest.mark.hostile("limit of the system")
+@pytest.mark.parametrize("written", ["", "no colons", "0::", "::::", "\0\xff:memory:/x", "1:memory:/../../etc"])
+def test_a_group_that_cannot_be_read_has_no_limit(unlimited: dict[int, int], tmp_path: Path, written: str) -> None:
+    (tmp_path / "own").write_text(written, encoding="latin-1")
+    (tmp_path / "groups").mkdir()
+    assert limits_behind("crashed (SIGKILL)") == ""
 
 
 @pytest.mark.hostile("limit of the system")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import io
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Callable
@@ -14,7 +16,9 @@ from typing import NoReturn
 
 import pytest
 
-from suite.base.files import append, cache_folder, own_place, try_file, try_folder, write_new, write_whole
+from suite.base.files import append, cache_folder, lock_file, own_place, try_file, try_folder, write_new, write_whole
+from suite.base.text import with_its_file
+from support import ROOT
 
 # ---- written whole
 
@@ -242,3 +246,58 @@ def test_what_somebody_put_into_the_place_of_a_result_is_replaced(tmp_path: Path
     assert (tmp_path / "kept").read_text() == "old" and not (tmp_path / "run.json").is_symlink()
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"kept": "old", "run.json": "new"}
     assert own_place(tmp_path) == tmp_path and tmp_path.is_dir()
+
+
+# ---- locks
+
+
+def test_a_lock_keeps_others_away_until_the_file_is_closed(tmp_path: Path) -> None:
+    file = tmp_path / "lock"
+    with open(file, "wb") as first:
+        lock_file(first)
+        with open(file, "rb") as second, pytest.raises(BlockingIOError):
+            lock_file(second)
+    with open(file, "rb") as third:
+        lock_file(third, wait=True)
+
+
+def fails_with(code: int) -> Callable[..., NoReturn]:
+    def flock(*_: object) -> NoReturn:
+        raise OSError(code, os.strerror(code))
+
+    return flock
+
+
+@pytest.mark.hostile("disk fault")
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP], ids=["NFS", "Lustre", "FUSE"])
+def test_a_file_system_without_locks_locks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    monkeypatch.setattr(fcntl, "flock", fails_with(code))
+    with open(tmp_path / "lock", "wb") as file:
+        lock_file(file)
+
+
+@pytest.mark.hostile("disk fault")
+def test_an_error_of_a_lock_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fcntl, "flock", fails_with(errno.EIO))
+    with open(tmp_path / "lock", "wb") as file, pytest.raises(OSError) as raised:
+        lock_file(file)
+    assert with_its_file(raised.value) == f"{tmp_path / 'lock'}: Input/output error"
+
+
+# ---- no error of a file is told without it
+
+# with_its_file tells the file, first_line the reason alone, for sentences that name the file. start.py imports neither.
+REASON = re.compile(r"\.strerror\b(?! =)")
+READERS = {"base/text.py", "start.py"}
+
+
+def test_the_reason_of_an_error_of_the_system_is_read_in_one_place() -> None:
+    suite = ROOT / "scripts" / "suite"
+    texts = {file.relative_to(suite).as_posix(): file.read_text(encoding="utf-8") for file in suite.rglob("*.py")}
+    assert {name for name, text in texts.items() if REASON.search(text.replace("os.strerror", ""))} == READERS
+
+
+def test_an_error_without_a_file_is_told_with_its_reason() -> None:
+    assert with_its_file(OSError(28, "No space left on device", "a.json")) == "a.json: No space left on device"
+    assert with_its_file(OSError(28, "No space left on device")) == "No space left on device"
+    assert with_its_file(OSError("timed out")) == "timed out"

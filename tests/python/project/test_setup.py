@@ -418,6 +418,25 @@ def test_a_pythons_fault_is_told_where_no_other_will_do(machine: Machine) -> Non
         f"or later, {good} lacks rich: run scripts/setup\n")
 
 
+@pytest.mark.hostile("limit of the system")
+def test_a_python_that_crashes_is_told_with_the_limits(machine: Machine) -> None:
+    """As under ulimit -s 64."""
+    write_command(machine.folder / "root/usr/bin/python3", "kill -SEGV $$")
+    done = subprocess.run(["/bin/sh", "-c", 'ulimit -s 512; exec "$0" --print-python', machine.folder / "link to setup"],
+                          env=machine.environment, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (
+        2, f"scripts/setup: no Python can run the suite: {machine.folder}/root/usr/bin/python3 crashed with signal 11 "
+        "(ulimit -s 512, -v unlimited): run scripts/setup\n")
+
+
+@pytest.mark.hostile("limit of the system")
+def test_a_tool_that_crashes_is_not_a_missing_one(machine: Machine) -> None:
+    write_command(machine.folder / "bin/pkg-config", "kill -SEGV $$")
+    done = machine.setup()
+    assert (done.returncode, machine.log) == (2, [])
+    assert done.stderr.startswith(f"scripts/setup: {machine.folder}/bin/pkg-config crashed with signal 11 (ulimit -s ")
+
+
 @pytest.mark.hostile("set-up")
 @pytest.mark.nightly
 @pytest.mark.parametrize("streams", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
@@ -492,7 +511,7 @@ def test_a_machine_without_a_usual_command_is_told_so_in_one_line(machine: Machi
 @pytest.mark.nightly
 @pytest.mark.parametrize("path", ["", "/nowhere", "::", "bin:scripts"])
 def test_a_path_without_the_systems_folders_is_enough(path: str) -> None:
-    command = [ROOT / "scripts/claims", ROOT / "results/reference/run.json.gz", "--claim", "stack-is-faster"]
+    command = [str(ROOT / "scripts/claims"), str(ROOT / "results/reference/run.json.gz"), "--claim", "stack-is-faster"]
     with_path = {"PATH": path, "STACKHEAP_PYTHON": sys.executable}
     done = subprocess.run(command, env=with_path, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "") and "stack" in done.stdout
@@ -503,8 +522,8 @@ def test_a_lock_of_another_installation_is_waited_for_and_told(machine: Machine)
     machine.lacks("bin/ninja")
     lock = machine.folder / "root/var/lib/dpkg/lock-frontend"
     locks = machine.folder / "root/proc/locks"
-    for file in (lock, locks):
-        file.parent.mkdir(parents=True)
+    lock.parent.mkdir(parents=True)
+    locks.parent.mkdir()
     lock.touch()
     locks.write_text(f"1: POSIX  ADVISORY  WRITE 812 00:1d:1{lock.stat().st_ino} 0 EOF\n")  # of another file
     told = "scripts/setup: another program installs packages: apt waits for it, for 300 s at most\n"

@@ -26,7 +26,7 @@ from suite.results.model import Document, Run, selects
 from suite.results.parts import DisturbedParts
 from suite.results.read import read_run, read_unit
 from suite.results.run_names import names_of
-from suite.runner import interference, scheduler
+from suite.runner import interference, program, scheduler
 from suite.runner.program import Malloc, Part, Program, ask, measure_part
 from support import fake_program
 
@@ -102,6 +102,12 @@ def test_the_program_is_asked_once_for_all_it_has(executable: Path) -> None:
         "heap_state-1-3.json",
     ]
     assert offered.unavailable == ("mimalloc: not found (install: libmimalloc2.0)",)
+
+
+@pytest.mark.hostile("limit of the system")
+def test_a_malloc_that_a_limit_keeps_away_is_not_to_be_installed(executable: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "limits_behind", lambda reason: f"; the limit behind {reason!r}")
+    assert ask(Program(executable, "quick")).unavailable == ("mimalloc: not found; the limit behind 'not found'",)
 
 
 def test_parts_without_a_benchmark_left_are_not_run(executable: Path) -> None:
@@ -407,6 +413,15 @@ def test_the_label_of_a_plan_is_kept_by_the_run(executable: Path, tmp_path: Path
 def test_a_damaged_plan_is_refused(tmp_path: Path, written: str) -> None:
     (tmp_path / scheduler.PLAN_FILE).write_text(written, encoding="latin-1")
     with pytest.raises(BadInput, match="is damaged"):
+        scheduler.read_plan(tmp_path)
+
+
+@pytest.mark.hostile("disk fault")
+def test_a_plan_that_cannot_be_read_is_not_a_missing_one(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="it has no plan.json, so no run was begun there"):
+        scheduler.read_plan(tmp_path)
+    (tmp_path / scheduler.PLAN_FILE).mkdir()
+    with pytest.raises(BadInput, match=r"its plan.json cannot be read \(Is a directory\)"):
         scheduler.read_plan(tmp_path)
 
 
