@@ -284,6 +284,7 @@ def time_left(seconds: float | None) -> str:
 
 def bar(status: Console) -> Progress:
     """A progress bar. It is redrawn only twice a second, because drawing takes time from the measured process."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
+    doing, left = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[left]}"))
     shown = status if status.is_terminal else Console(quiet=True)  # even a disabled bar would write an empty line
+    columns = (doing, BarColumn(), MofNCompleteColumn(), left)
     return Progress(*columns, console=shown, disable=not status.is_terminal, transient=True, refresh_per_second=2)

@@ -50,7 +50,7 @@ def _verify(root: Path, preset: str) -> int:
     with status.status("verifying") as progress_status:
         for row in verify.verify(program, ask(program)):
             rows.append(row)
-            progress_status.update(f"verifying: {row.claim}")
+            progress_status.update(Text(f"verifying: {row.claim}"))
     table = Table("claim", "verdict", "evidence", box=None, header_style="bold")
     for row in rows:
         table.add_row(Text(row.claim), Text(row.verdict, STYLES[row.verdict]), Text(row.evidence))

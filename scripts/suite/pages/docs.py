@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from suite import charts, claims
 from suite.base import foreign, phrases
@@ -40,6 +41,7 @@ FIGURES = REFERENCE / "figures"
 # The number of the format stands where the program's build reads it.
 PROGRAM = Path("CMakeLists.txt")
 FORMAT = re.compile(r"^set\(STACKHEAP_FORMAT (\d+)\)", re.MULTILINE)
+_NAME = re.compile(r"\w+")  # of a chapter, which becomes part of a file's name
 CLAIMS, NUMBERS, METHOD = "claims", "numbers", "method"  # the pages about all claims, the poster, and all families
 STATISTICS = DOCS / "statistics.md"  # has the error rates of the gate and of other tools
 HERO = "numbers"
@@ -143,7 +145,7 @@ def make(root: Path) -> GeneratedDocuments:
         _figure_of(name, drawing.look): charts.render(drawing, "svg") for of_look in of_looks for name, drawing in of_look.items()
     }
     figures |= {FIGURES / f"{name}.svg": picture for name, picture in front_page.pictures(root, run)}
-    chapters = tuple(dict.fromkeys(unit.chapter for unit in run.units))
+    chapters = tuple(dict.fromkeys(unit.chapter for unit in run.units if _NAME.fullmatch(unit.chapter)))
     further_pages = (CLAIMS, NUMBERS, METHOD, *chapters)
     further_paths = (SECURITY, *(DOCS / f"{name}.md" for name in further_pages))
     names = [README, *(path for path in further_paths if (root / path).exists())]
@@ -404,9 +406,9 @@ def _families(run: Run, page: Path) -> str:
 
 
 def _section(run: Run, family: str, page: Path) -> str:
-    """The link to what its chapter's page says about the family."""
-    chapter = next(unit.chapter for unit in run.units if unit.family == family)
-    return f"{_link(DOCS / f'{chapter}.md', page)}#{family}"
+    """The link to what its chapter's page says about the family; to the list of all families where it has no chapter."""
+    chapter = next((unit.chapter for unit in run.units if unit.family == family and _NAME.fullmatch(unit.chapter)), METHOD)
+    return f"{_link(DOCS / f'{chapter}.md', page)}#{quote(family)}"
 
 
 def _programs(root: Path) -> str:
@@ -449,5 +451,6 @@ def _about(run: Run, family: str, key: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text that comes from a file, as text: no markup, no column of its own."""
-    return html.escape(text, quote=False).replace("|", "\\|").replace("`", "'").replace("*", "\\*")
+    """Text that comes from a file, as text: no markup, no link, no mention, no column of its own."""
+    unmarked = re.sub(r"[|*\[\]]", r"\\\g<0>", html.escape(text, quote=False).replace("`", "'"))
+    return unmarked.replace("@", "&#64;&#8203;")

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import importlib
+import inspect
 import io
 import json
 import re
@@ -21,15 +23,25 @@ from typing import Any
 
 import pytest
 
-from suite.base.cli import answer, console_for_progress
-from suite.commands import ci, compare, program, run
+from suite.base import foreign
+from suite.base.cli import answer, bar, console_for_progress
+from suite.commands import ci, compare
+from suite.commands import doctor as doctor_command
+from suite.commands import mutate as mutate_command
+from suite.commands import program, readme, run
+from suite.commands import verify as verify_command
 from suite.forge import comment
 from suite.gate import formats
 from suite.history import check as history_check
-from suite.program import result
+from suite.pages import docs
+from suite.program import pairs, recording, result
+from suite.program.command import Command
 from suite.results import export
 from suite.results.read import read_run
-from support import ROOT, hostile_text
+from suite.runner import build, doctor
+from suite.runner.program import Malloc
+from suite.selfcheck import gate_error_rates, mutate, verify
+from support import ROOT, hostile_text, made_up_profile
 from support.hostile_text import SHORT, TEXT, TEXTS
 
 pytestmark = pytest.mark.hostile("text that is not ours")
@@ -73,10 +85,16 @@ WAYS = (
     Way("report {run} {other} -o {out}/x.html", costly=True),
     Way("run"),
     Way("program"),
+    Way("program --recording"),
     Way("ci", "md"),
+    Way("doctor"),
+    Way("verify"),
+    Way("evaluate --from {evaluation} --suites 1", "md", costly=True),
+    Way("evaluate --from {evaluation} --suites 1 --write {out}/page.md", costly=True),
+    Way("mutate --list"),
+    Way("mutate --jobs 1"),
+    Way("readme --refresh {run}", costly=True),
 )  # fmt: skip
-# What these print is of this machine, of this checkout, or of files that they have measured themselves.
-OWN_WORDS = ("doctor", "evaluate", "mutate", "readme", "verify")
 
 
 def text_of(way: Way) -> str:
@@ -98,7 +116,7 @@ def test_every_command_and_format_is_a_way() -> None:
     known = [" ".join(re.sub(r"--file \{history\} ", "", way.words).split()) for way in WAYS]
     for words, parser in parsers():
         mine = [way for way in known if way.startswith(words)]
-        assert bool(mine) != (words in OWN_WORDS), words
+        assert mine, words
         for action in parser._actions:
             if set(action.option_strings) & {"--format", "--to"} and action.choices and mine:
                 missing = [choice for choice in action.choices if not any(f"{action.option_strings[0]} {choice}" in way for way in mine)]
@@ -126,6 +144,7 @@ def files(folder: Path, text: str, runs: int = 3) -> dict[str, str]:
         "history": str(hostile_text.write_hostile_history(place / f"{SHORT}.sqlite", run, text, runs)),
         "pairs": str(hostile_text.write_hostile_pairs(place / f"pairs {SHORT}.json", text)),
         "floors": str(hostile_text.write_hostile_floors(place / f"floors {SHORT}.json", text)),
+        "evaluation": str(hostile_text.write_hostile_evaluation(place / f"evaluation {SHORT}.json", text)),
         "text": text,
     }
 
@@ -168,6 +187,87 @@ def tell_of_program(named: Mapping[str, str], out: Path, monkeypatch: pytest.Mon
     for name, value in state.items():
         object.__setattr__(measuring, name, value)
     return measuring.tell()
+
+
+def tell_of_recording(named: Mapping[str, str], out: Path) -> int:
+    """A recording whose process, command line and file have hostile names, and a run that ends in a hostile way."""
+    text = named["text"]
+    described = hostile_text.with_text(made_up_profile.document(), text, lambda place: place[0] == "command")
+    profile = foreign.read_json(json.dumps(described))  # as the program's answer is read
+    command = Command((f"./{text}", text))
+    seen: Any = SimpleNamespace(ended_itself=False, past=f"ended with {text}")
+    files = [Path(f"{text}.shr"), Path("another.shr")]
+    notes = [note for ended in ("most", "disk") for note in recording._notes(command, seen, files, 2000, {**profile, "ended": ended})]
+    recorded = recording.Recorded((files[0],), profile, f"it cannot be replayed: {text}", tuple(notes), f"{command.name} {text}")
+    status = console_for_progress()
+    status.print(f"recording {command.text}")
+    with bar(status) as shown:
+        program._Runs(status, shown, command.name)(pairs.Progress(text, 1, 1, 1.0))
+        plan: Any = SimpleNamespace(processes=1, catalogue=SimpleNamespace(parts=[text]))
+        program._Replays(plan, status, shown).ends(SimpleNamespace(chapter=text, family=text), 0, text)  # type: ignore[arg-type]
+    measuring = object.__new__(program._Measuring)
+    folder, replayed = out.with_name("kept"), json.loads(Path(named["run"]).read_text())
+    folder.mkdir()
+    state = {"folder": folder, "catalogue": None, "replayed": replayed, "measured": None, "recorded": recorded, "interrupted": False,
+             "options": argparse.Namespace(label=None, no_figures=True)}  # fmt: skip
+    for name, value in state.items():
+        object.__setattr__(measuring, name, value)
+    return measuring.tell()
+
+
+def tell_of_machine(named: Mapping[str, str], out: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """A system, a program and mallocs that say whatever they want."""
+    text = named["text"]
+    lists = [Malloc(text, text, text, reason, text, True, changes) for reason in ("", text) for changes in ("", text)]
+    listed = foreign.printable_throughout([dataclasses.asdict(malloc) for malloc in lists])  # as the program's answer is read
+    mallocs = [Malloc(**fields) for fields in listed]
+    monkeypatch.setattr(build, "build", lambda *_, **__: Path(text))
+    monkeypatch.setattr(doctor_command, "ask", lambda _: SimpleNamespace(context=Told(), timer=None, mallocs=mallocs))
+    monkeypatch.setattr(doctor.SystemView, "text", lambda view, path: text)
+    monkeypatch.setattr(doctor.SystemView, "texts", lambda view, pattern: [text])
+    return doctor_command.main([])
+
+
+def tell_of_suite(named: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> int:
+    """Programs that say whatever they want while they are tested."""
+    text = named["text"]
+    monkeypatch.setattr(build, "build", lambda *_, **__: Path(text))
+    monkeypatch.setattr(verify_command, "ask", lambda _: None)
+    monkeypatch.setattr(verify, "verify", lambda *_: [verify.Row(text, verdict, text) for verdict in verify_command.STYLES])
+    return verify_command.main([])
+
+
+def tell_of_mutants(words: Sequence[str], named: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> int:
+    """Mutants, and tests of them, with hostile names and evidence."""
+    text = named["text"]
+    mutants = [mutate.Mutant(text, text, text, f"{text}x", text)]
+    monkeypatch.setattr(mutate, "read_mutants", lambda root: mutants)
+    monkeypatch.setattr(mutate, "expect_to_apply", lambda root, mutants: None)
+    monkeypatch.setattr(mutate, "try_all", lambda root, mutants, folder, python, jobs, run_all, report: [
+        outcome for verdict in mutate_command.STYLES for evidence in ("", text)
+        for outcome in [mutate.Outcome(mutants[0], verdict, 1.0, evidence)] if report(outcome) is None])  # fmt: skip
+    return mutate_command.main(words)
+
+
+def tell_in_documents(named: Mapping[str, str], out: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """A project whose reference becomes a hostile run, and whose page has every block."""
+    monkeypatch.setattr(docs, "HERO", "end_to_end")  # the run has too little for the poster
+    monkeypatch.setattr(docs, "HERO_LOOKS", {})
+    root = out.with_name("root")
+    (root / "benchmarks").mkdir(parents=True)
+    (root / docs.PROGRAM).write_text("set(STACKHEAP_FORMAT 7)\n")
+    blocks = re.findall(r'^        "([\w ]+)": ', inspect.getsource(docs._blocks), re.MULTILINE)
+    assert "machine" in blocks and "families" in blocks
+    own = ("from bare", "gate", "programs", "hostile inputs")  # are of other files of the project
+    page = "".join(f"<!-- generated: {block} -->\n<!-- end -->\n\n" for block in blocks if block not in own)
+    (root / docs.README).write_text(page)
+    code = readme.main(["--refresh", named["run"]], root)
+    assert code == 0
+    written = (root / docs.README).read_text()
+    hostile_text.check_markdown(re.sub(r' alt="[^"]*"', "", written))  # Markdown does not read an attribute of HTML
+    for file in (root / docs.FIGURES).iterdir():
+        hostile_text.check_file(file)
+    return code
 
 
 def tell_a_forge(named: Mapping[str, str], out: Path, monkeypatch: pytest.MonkeyPatch) -> int:
@@ -213,10 +313,18 @@ def walk(way: Way, named: Mapping[str, str], out: Path, monkeypatch: pytest.Monk
     calls: Mapping[str, Callable[[], int]] = {
         "run": lambda: answer("scripts/run", lambda: tell_of_run(named, out)),
         "program": lambda: answer("scripts/program", lambda: tell_of_program(named, out, monkeypatch)),
+        "program --recording": lambda: answer("scripts/program", lambda: tell_of_recording(named, out)),
         "ci": lambda: tell_a_forge(named, out, monkeypatch),
+        "doctor": lambda: tell_of_machine(named, out, monkeypatch),
+        "verify": lambda: tell_of_suite(named, monkeypatch),
+        "mutate --list": lambda: tell_of_mutants(words[1:], named, monkeypatch),
+        "mutate --jobs 1": lambda: tell_of_mutants(words[1:], named, monkeypatch),
+        "readme --refresh {run}": lambda: tell_in_documents(named, out, monkeypatch),
     }
     words = [word.format(out=out, **named) for word in way.words.split()]
-    call = calls.get(way.command) or (lambda: int(importlib.import_module(f"suite.commands.{way.command}").main(words[1:])))
+    if "/page.md" in way.words:
+        (out / "page.md").write_text(f"<!-- generated: {gate_error_rates.BLOCK_NAME} -->\n<!-- end -->\n")
+    call = calls.get(way.words) or (lambda: int(importlib.import_module(f"suite.commands.{way.command}").main(words[1:])))
     with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.redirect_stderr(io.StringIO()) as errors:
         try:
             code = call()
@@ -239,6 +347,23 @@ def test_no_way_out_gives_text_that_harms(way: Way, folder: Path, tmp_path: Path
     walk(way, files(folder, TEXT), tmp_path / "out", monkeypatch)
 
 
+ON_TERMINAL = [way for way in CHEAP if way.command in ("run", "program", "doctor", "verify", "mutate", "claims")]
+
+
+@pytest.mark.parametrize("way", ON_TERMINAL, ids=text_of)
+def test_no_bar_and_no_colour_of_a_terminal_reads_text(
+    way: Way, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a terminal there are bars, which are drawn anew, and colours."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    style = re.compile(r"\x1b\[[0-9;]*m|\x1b\[\?25[lh]|\x1b\[1A|\x1b\[2K|\r")
+    monkeypatch.setattr(hostile_text, "CHECKS", {"text": lambda text: hostile_text.check_terminal(style.sub("", text))})
+    checked = hostile_text.check_terminal
+    monkeypatch.setattr(hostile_text, "check_terminal", lambda text: checked(style.sub("", text)))
+    walk(way, files(folder, TEXT), tmp_path / "out", monkeypatch)
+
+
 # ---- the whole product, at night
 
 
@@ -248,7 +373,7 @@ def test_no_picture_and_no_page_gives_text_that_harms(
     way: Way, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     walk(way, files(folder, TEXT, 20), tmp_path / "out", monkeypatch)
-    assert list((tmp_path / "out").iterdir())
+    assert list((tmp_path / "out").iterdir()) or "{out}" not in way.words
 
 
 @pytest.mark.nightly

@@ -7,6 +7,7 @@ history is hostile here without being named.
 from __future__ import annotations
 
 import csv
+import gzip
 import hashlib
 import io
 import json
@@ -68,6 +69,8 @@ def _run() -> str:
     account["failed"] = [{"family": "scoped", "process": 0, "reason": "scoped/glibc/bytes:8: it failed"}]
     account["about"]["machine"] = [{"name": "load", "state": "good", "value": "0", "effect": "", "remedy": ""}]
     account["units"][0].update(disturbed=True, reasons=["others took the processor"])
+    for facts in document["context"]["program"]["mallocs"].values():
+        facts.update(file="/lib/libc.so.6", version="2.36")
     row = next(row for row in document["benchmarks"] if row["name"].startswith("scoped/glibc"))
     for name, words in {"failed": {"error_occurred": True, "error_message": "it failed"},
                         "skipped": {"skipped": True, "skip_message": "it was skipped"}}.items():  # fmt: skip
@@ -159,6 +162,18 @@ def write_hostile_pairs(file: Path, text: str) -> Path:
 def write_hostile_floors(file: Path, text: str) -> Path:
     write_calibration(file, Calibration({text: 0.01, "scoped/b": 0.02}, 1, 2, None, 3))
     return file
+
+
+@cache
+def _evaluation() -> str:
+    with gzip.open(ROOT / "results/evaluation/recording.json.gz") as recorded:
+        document = json.load(recorded)
+    document["turns"] = {condition: turns[:1] for condition, turns in document["turns"].items()}
+    return json.dumps(document)
+
+
+def write_hostile_evaluation(file: Path, text: str) -> Path:
+    return write_run(file, with_text(json.loads(_evaluation()), text, lambda place: True))
 
 
 def write_hostile_history(file: Path, run: Any, text: str, runs: int) -> Path:
@@ -254,7 +269,7 @@ def check_csv(text: str) -> None:
 
 def check_markdown(text: str) -> None:
     check_terminal(re.sub(r"(?m)^\s*::|##\w*\[", "", text))
-    assert not re.search(r"<evil|<!--evil|\]\(javascript|!\[evil|(?<!\w)@evil", text)
+    assert not re.search(r"<evil|<!--evil|(?<!\\)\]\(javascript|!\[evil|(?<!\w)@evil", text)
     tables = re.findall(r"(?m)(?:^\|.*\n?)+", text)
     assert all(len({line.count("|") for line in table.splitlines()}) == 1 for table in tables)
 
