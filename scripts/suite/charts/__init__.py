@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import logging
 import os
 import pkgutil
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -131,11 +133,11 @@ def write_all(
 
 def _rendered(drawer: Drawer, names: Sequence[str], formats: Sequence[str], look: Look) -> Iterator[tuple[str, bytes]]:
     workers = min(len(names), len(os.sched_getaffinity(0)))
-    if workers < 2:
+    pool = _pool(workers, drawer) if workers > 1 else None
+    if pool is None:
         for name in names:
             yield from _render_one(drawer, name, formats, look)
         return
-    pool = ProcessPoolExecutor(workers, initializer=_begin_work, initargs=(drawer,))
     try:
         for name, future in [(name, pool.submit(_work, name, formats, look)) for name in names]:
             try:
@@ -145,6 +147,33 @@ def _rendered(drawer: Drawer, names: Sequence[str], formats: Sequence[str], look
             yield from rendered
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _pool(workers: int, drawer: Drawer) -> ProcessPoolExecutor | None:
+    """None where the system gives processes nothing to share (a container without /dev/shm, AWS Lambda), or has no room for
+    them: the pool waits forever for a thread that it could not start."""
+    if _has_room_for(2 * (workers + 2)):  # two threads manage the pool; twice, because others start processes too
+        with contextlib.suppress(OSError, ImportError):
+            return ProcessPoolExecutor(workers, initializer=_begin_work, initargs=(drawer,))
+    return None
+
+
+def _has_room_for(count: int) -> bool:
+    """Whether this user may start so many processes: the system counts threads alike."""
+    end = threading.Event()
+    started = []
+    try:
+        for _ in range(count):
+            thread = threading.Thread(target=end.wait)
+            thread.start()
+            started.append(thread)
+    except RuntimeError:
+        return False
+    finally:
+        end.set()
+        for thread in started:
+            thread.join()
+    return True
 
 
 def _render_one(drawer: Drawer, name: str, formats: Sequence[str], look: Look) -> Files:

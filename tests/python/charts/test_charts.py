@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import random
 import re
+import threading
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -539,6 +540,29 @@ def test_an_error_in_a_worker_is_raised_unchanged(tmp_path: Path, monkeypatch: p
     assert not multiprocessing.active_children()
     files = charts.write_all(faulty, ["ending", "good"], tmp_path, ("svg",), charts.Look())
     assert [file.name for file in files] == ["ending.svg", "good.svg"]
+
+
+def no_thread(*_: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def no_memory_to_share(*_: object, **__: object) -> None:
+    raise PermissionError(13, "Permission denied")  # of a semaphore: the error names no file
+
+
+@pytest.mark.hostile("limit of the system")
+@pytest.mark.parametrize(
+    ("place", "name", "refuses"),
+    [(threading.Thread, "start", no_thread), (charts, "ProcessPoolExecutor", no_memory_to_share)],
+    ids=["processes", "shared memory"],
+)
+def test_where_no_processes_can_share_the_work_one_does_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: object, name: str, refuses: Callable[..., None]
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(place, name, refuses)
+    files = charts.write_all(faulty, ["good", "better"], tmp_path, ("svg",), charts.Look())
+    assert [file.name for file in files] == ["good.svg", "better.svg"] and not multiprocessing.active_children()
 
 
 @pytest.mark.hostile("signal")

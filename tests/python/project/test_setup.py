@@ -507,6 +507,36 @@ def test_a_machine_without_a_usual_command_is_told_so_in_one_line(machine: Machi
                            f"'{machine.folder}/bin:{root}/usr/bin:{root}/bin'\n")
 
 
+COMMANDS = sorted(file.name for file in (ROOT / "scripts").iterdir() if file.is_file() and file.name != "lint")  # needs no Python
+PYTHONS = {"none": None, "silent": "exit 0", "old": "echo Python 3.8", "crashing": "kill -SEGV $$", "without modules": None}
+
+
+@pytest.mark.hostile("set-up")
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", PYTHONS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_command_starts_without_a_python_that_can_run_it(tmp_path: Path, command: str, kind: str) -> None:
+    """The project's own commands, on a system that is not known, so that nothing is installed."""
+    tools, root = tmp_path / "bin", tmp_path / "root"
+    root.mkdir()
+    tools.mkdir()
+    for tool in (*TOOLS, "bash", "id", "nproc", "sleep", "uname"):
+        (tools / tool).symlink_to(str(shutil.which(tool)))
+    python = tools / "python3"
+    if script := PYTHONS[kind]:
+        write_command(python, script)
+    elif kind == "without modules":  # and without pip, so that no .venv is made
+        write_command(python, f"case \"$*\" in *' venv '*) exit 1 ;; esac; exec '{sys.executable}' -S \"$@\"")
+    words = {"program": ["--", "true"], "setup": ["--for", "run"], "mutate": ["--list"]}.get(command, [])
+    environment = {"PATH": str(tools), "STACKHEAP_ROOT": str(root), "STACKHEAP_PYTHON": str(python), "CI": "true"}
+    done = subprocess.run([str(ROOT / "scripts" / command), *words], env=environment, capture_output=True, text=True,
+                          cwd=tmp_path, stdin=subprocess.DEVNULL, timeout=120)
+    assert done.returncode == 2, done.stdout + done.stderr
+    lines = done.stderr.splitlines()
+    assert "numpy" in lines[-1] if kind == "without modules" else "ython" in lines[-1]
+    assert all(line.startswith("scripts/setup: ") for line in lines)
+
+
 @pytest.mark.hostile("set-up")
 @pytest.mark.nightly
 @pytest.mark.parametrize("path", ["", "/nowhere", "::", "bin:scripts"])
