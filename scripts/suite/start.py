@@ -11,7 +11,6 @@ that the command starts. A Python before 3.10 prints no answer.
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import errno
 import hashlib
@@ -96,6 +95,7 @@ def _why_unusable(name: str, end: float) -> str:
     if child == 0:
         try:
             signal.setitimer(signal.ITIMER_REAL, seconds)
+            os.environ.pop("MPLBACKEND", None)  # as in suite.charts
             with contextlib.redirect_stdout(sys.stderr):  # what a module prints must not become part of the answer
                 reason = _reason_of(name)
             os.write(answering, f"answer {reason}".encode(errors="replace")[:4000])
@@ -147,13 +147,20 @@ class _Output(io.FileIO):
             raise
 
 
+def _writes_text(encoding: str) -> bool:
+    """Whether it is an encoding of texts, which can replace letters: idna and base64 are not."""
+    try:
+        return "x\n\u20ac".encode(encoding, "replace").startswith(b"x\n")
+    except (LookupError, ValueError):
+        return False
+
+
 def prepare_streams() -> None:
     """A name may hold letters that this terminal does not have: they are replaced."""
     errors = sys.stderr
     assert isinstance(errors, io.TextIOWrapper)
     encoding = os.environ.get("PYTHONIOENCODING", "").partition(":")[0] or sys.stdout.encoding
-    with contextlib.suppress(LookupError):
-        codecs.lookup(encoding)
+    if _writes_text(encoding):
         errors.reconfigure(encoding=encoding)
     errors.reconfigure(errors="replace")
     output = io.BufferedWriter(_Output(sys.stdout.fileno(), "w", closefd=False))

@@ -27,12 +27,16 @@ logging.getLogger("matplotlib").setLevel(logging.ERROR)
 if folder := cache_folder("matplotlib"):
     os.environ.setdefault("MPLCONFIGDIR", str(folder))
 
+_backend = os.environ.pop("MPLBACKEND", None)  # of windows, and nothing here is drawn into a window: it may be anything
 try:
     import matplotlib
     import matplotlib.backends.backend_agg
     from matplotlib import ft2font
 except (Exception, SystemExit) as problem:  # with a numpy that it was not made for, it fails in many ways
     raise ImportError(f"matplotlib cannot be used: {one_line(str(problem)) or type(problem).__name__}") from None
+finally:
+    if _backend is not None:
+        os.environ["MPLBACKEND"] = _backend
 
 from suite.charts.kit import svg
 from suite.charts.kit.frame import NARROW, SIZES, Drawing, Look, styled
@@ -96,6 +100,7 @@ def render(drawing: Drawing, file_format: str) -> bytes:
     if file_format == "svg":
         return svg.render(drawing, metadata)
     content = io.BytesIO()
+    os.environ.pop("SOURCE_DATE_EPOCH", None)  # a file has no date; matplotlib fails where this is not a date
     with styled(drawing.look):
         drawing.figure.savefig(content, format=file_format, metadata=metadata)
     return content.getvalue()

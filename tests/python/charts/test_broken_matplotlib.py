@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import suite.charts
+from support import synthetic
 
 
 @pytest.mark.hostile("set-up")
@@ -38,5 +40,34 @@ def test_a_matplotlib_that_cannot_be_used_is_an_import_error_of_one_line(
     with pytest.raises(ImportError) as refused:
         importlib.import_module(suite.charts.__name__)
     assert str(refused.value) == f"matplotlib cannot be used: {reason}"
+    for name in [name for name in sys.modules if re.match(r"matplotlib\b|suite\.charts\b", name)]:
+        del sys.modules[name]
+
+
+@pytest.mark.hostile("set-up")
+@pytest.mark.parametrize("date", ["x", "99999999999999"])
+def test_a_date_of_the_environment_is_in_no_file(monkeypatch: pytest.MonkeyPatch, date: str) -> None:
+    """matplotlib ended in a traceback where it is not a date, also where the file is to have none."""
+    run = synthetic.synthetic(mallocs=1, processes=2, keep=lambda name: name.startswith("scoped/"))
+    drawing = suite.charts.draw(run, "scoped")
+    assert drawing is not None
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", date)
+    content = suite.charts.render(drawing, "pdf")
+    assert content.startswith(b"%PDF") and b"/CreationDate" not in content
+
+
+@pytest.mark.hostile("set-up")
+def test_a_window_of_the_environment_is_not_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """matplotlib refuses its import where MPLBACKEND names no kind of window, and nothing here is drawn into a window."""
+    monkeypatch.setenv("MPLBACKEND", "nonsense")
+    (tmp_path / "matplotlib").mkdir()
+    (tmp_path / "matplotlib/__init__.py").write_text("import os\nassert 'MPLBACKEND' not in os.environ\nraise RuntimeError('end')\n")
+    for name in [name for name in sys.modules if re.match(r"matplotlib\b|suite\.charts\b", name)]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "suite.charts.kit", sys)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ImportError, match="matplotlib cannot be used: end"):
+        importlib.import_module(suite.charts.__name__)
+    assert os.environ["MPLBACKEND"] == "nonsense"  # for the programs that the command starts
     for name in [name for name in sys.modules if re.match(r"matplotlib\b|suite\.charts\b", name)]:
         del sys.modules[name]

@@ -13,6 +13,7 @@ import pytest
 
 from suite import start
 
+SILENT = "import faulthandler, os; faulthandler.disable()"  # pytest would tell of the crash
 INSTALLED = ["/project/scripts/suite", "", "/usr/lib/python3", "/usr/lib/python3/dist-packages"]
 
 
@@ -67,9 +68,9 @@ def test_the_users_own_packages_are_where_the_user_says() -> None:
         ({"module_x/__init__.py": "1 / 0"}, False),
         ({"module_x/__init__.py": "not Python"}, False),
         ({"module_x/__init__.py": "import os; os._exit(0)"}, False),
-        ({"module_x/__init__.py": "import os; os.abort()"}, False),
+        ({"module_x/__init__.py": f"{SILENT}; os.abort()"}, False),
         ({"module_x/__init__.py": "import os; os.kill(os.getpid(), 9)"}, False),
-        ({"module_x/__init__.py": "import ctypes; ctypes.string_at(0)"}, False),
+        ({"module_x/__init__.py": f"{SILENT}; import ctypes; ctypes.string_at(0)"}, False),
         ({"module_x.py": ""}, False),  # a file of the user's own, of the same name
         ({"module_x/__pycache__/left": ""}, False),  # what an uninstalled package leaves behind
         ({}, False),
@@ -206,6 +207,17 @@ def test_a_module_that_is_there_and_broken_is_named_in_one_line(
     assert start.run("x", 2) == 2
     broken = f"{sys.executable} has module module_x but cannot use it: an ABI of numpy 1"
     assert capsys.readouterr().err == f"scripts/x: {broken}; {start.REMEDY}\n"
+
+
+@pytest.mark.hostile("set-up")
+@pytest.mark.parametrize(
+    ("encoding", "is_used"),
+    [("utf-8", True), ("ascii", True), ("latin-1", True), ("cp1252", True), ("idna", False), ("base64", False), ("rot13", False),
+     ("utf-16", False), ("utf-32-be", False), ("unicode_internal", False), ("x\0y", False), ("", False)],
+)  # fmt: skip
+def test_an_encoding_that_is_not_of_texts_is_not_used(encoding: str, is_used: bool) -> None:
+    """PYTHONIOENCODING=idna ended a command with 1, which means that something is worse."""
+    assert start._writes_text(encoding) == is_used
 
 
 @pytest.mark.hostile("set-up")
