@@ -152,12 +152,24 @@ def whole(least: int, most: int) -> Callable[[str], int]:
     return whole_number
 
 
+SHOWN = 500  # letters of an expression in an error line
+NO_EXPRESSION = (re.error, RecursionError, OverflowError)  # what re.compile raises
+
+
+def expression(text: str) -> re.Pattern[str]:
+    """The type of an option that takes a regular expression."""
+    try:
+        return re.compile(text)
+    except NO_EXPRESSION as error:
+        raise argparse.ArgumentTypeError(f"{text[:SHOWN]!r} is not a regular expression ({error})") from None
+
+
 def pattern_of(only: str) -> re.Pattern[str]:
     """The regular expression of --only. Raises BadInput."""
     try:
         return re.compile(only)
-    except (re.error, RecursionError) as error:
-        raise BadInput(f"--only takes a regular expression, got {only!r} ({error})") from None
+    except NO_EXPRESSION as error:
+        raise BadInput(f"--only takes a regular expression, got {only[:SHOWN]!r} ({error})") from None
 
 
 def threshold(text: str) -> float:

@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import json
 import math
-import re
 import secrets
 import sys
 import tempfile
@@ -33,6 +32,7 @@ from suite.base.cli import (
     check_not_read,
     console_for_progress,
     console_for_results,
+    expression,
     label,
     output_chart,
     output_file,
@@ -225,12 +225,8 @@ def _setting(text: str) -> tuple[str, tuple[str, str] | None]:
 
 
 def _threshold(text: str) -> tuple[str, float]:
-    expression, _, smallest = text.rpartition("=")
-    try:
-        re.compile(expression)
-    except re.error as error:
-        raise argparse.ArgumentTypeError(f"{expression!r} is not a regular expression ({error})") from None
-    return expression, threshold(smallest)
+    names, _, smallest = text.rpartition("=")
+    return expression(names).pattern, threshold(smallest)
 
 
 def _positive(text: str) -> float:

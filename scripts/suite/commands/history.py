@@ -16,12 +16,14 @@ from rich.table import Table
 from suite.base import foreign, moments, phrases
 from suite.base.chart_options import PAPER, TALK, THEMES
 from suite.base.cli import (
+    NO_EXPRESSION,
     ROOT,
     RUN_HELP,
     SUCCESS,
     OneLineParser,
     answer,
     console_for_results,
+    expression,
     latest_run,
     output_chart,
     output_folder,
@@ -132,7 +134,7 @@ def _parse_check(commands: Commands) -> None:
     add("--allow-missing", action="store_true", help="ignore series that the newest run lacks")
     add("--strict", action="store_true", help="exit with 2 on an early warning")
     add("--all", action="store_true", help="also show series that got better, and accepted changes")
-    add("--only", metavar="REGEX", type=_expression, help="show, and fail for, only series whose name matches")
+    add("--only", metavar="REGEX", type=expression, help="show, and fail for, only series whose name matches")
     _add_threshold(add)
     _add_runs(add, history_check.LAST_RUNS)
 
@@ -141,7 +143,7 @@ def _parse_export(commands: Commands) -> None:
     add = _subparser(commands, "export", "print the values of the series").add_argument
     add("--format", choices=("csv", "json"), default="csv", help="choose the format; default: csv")
     add("--samples", action="store_true", help="print the raw figures of every process instead")
-    add("--only", metavar="REGEX", type=_expression, help="take only series whose name matches")
+    add("--only", metavar="REGEX", type=expression, help="take only series whose name matches")
     _add_runs(add, None)
 
 
@@ -149,7 +151,7 @@ def _parse_annotate(commands: Commands) -> None:
     add = _subparser(commands, "annotate", "record the reason of a change; check then accepts the change").add_argument
     add("when", metavar="WHEN|RUN", help="a date (UTC), a run's number, or a commit")
     add("text", metavar="TEXT", help="for example 'new runner', 'compiler 13'")
-    add("--only", metavar="REGEX", type=_expression, help="cover only series whose name matches")
+    add("--only", metavar="REGEX", type=expression, help="cover only series whose name matches")
     add("--note", action="store_true", help="record the reason only: check still fails")
 
 
@@ -172,13 +174,6 @@ def _add_threshold(add: Callable[..., argparse.Action]) -> None:
 def _add_runs(add: Callable[..., argparse.Action], last: int | None) -> None:
     add("--like", metavar="RUN", help="take the series of this run's machine, profile and unit")
     add("--last", metavar="N", type=whole(1, 999999), default=last, help=f"take the last N runs; default: {last or 'all'}")
-
-
-def _expression(text: str) -> re.Pattern[str]:
-    try:
-        return re.compile(text)
-    except re.error as problem:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a regular expression ({problem})") from None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -347,7 +342,7 @@ def _first_shown(all_series: Sequence[JudgedSeries]) -> list[JudgedSeries]:
 def _named(text: str) -> re.Pattern[str]:
     try:
         return re.compile(text)
-    except re.error as problem:
+    except NO_EXPRESSION as problem:
         raise BadInput(f"NAME takes a series or a regular expression, got {text!r} ({problem})") from None
 
 

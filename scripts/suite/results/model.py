@@ -369,7 +369,7 @@ def selects(part: str, name: str) -> bool:
     """
     try:
         return re.search(part, name) is not None
-    except re.error:
+    except (re.error, RecursionError, OverflowError):
         return True
 
 
