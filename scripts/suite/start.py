@@ -88,10 +88,16 @@ def _unusable(names: Sequence[str]) -> dict[str, str]:
 
 
 def _why_unusable(name: str, end: float) -> str:
-    """Asked in a child: an import can also end its process, in any way, or never end."""
+    """Asked in a child: an import can also end its process, in any way, or never end. Where no child can be started, nothing
+    is known against the module."""
     answer, answering = os.pipe()
     seconds = max(0.1, end - time.monotonic())
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError:
+        os.close(answer)
+        os.close(answering)
+        return ""
     if child == 0:
         try:
             signal.setitimer(signal.ITIMER_REAL, seconds)

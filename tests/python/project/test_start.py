@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import runpy
 import site
@@ -154,6 +155,24 @@ def test_the_part_that_the_suite_uses_is_tried(
     monkeypatch.setattr(start, "USED", {"module_x": "module_x.part"})
     assert start.lacking(["module_x"]) == ["module_x"]
     assert start.explain(["module_x"]) == [f"{sys.executable} has module module_x but cannot use it: {reason}"]
+
+
+@pytest.mark.hostile("limit of the system")
+def test_where_no_process_can_be_started_no_module_is_accused(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fork() -> int:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    (elsewhere / "module_x").mkdir()
+    (elsewhere / "module_x/__init__.py").write_text("raise ImportError")
+    monkeypatch.setattr(os, "fork", fork)
+    monkeypatch.setattr(start, "MODULES", ("module_x",))
+    monkeypatch.setattr(runpy, "run_module", raises(RuntimeError("the error itself")))
+    descriptors = len(os.listdir("/proc/self/fd"))
+    assert start.run("x", 2) == 2
+    assert capsys.readouterr().err.endswith("RuntimeError: the error itself\n")
+    assert len(os.listdir("/proc/self/fd")) == descriptors
 
 
 # ---- how a command ends
