@@ -330,13 +330,13 @@ class separate_runs {
     std::exit(0);
   }
 
-  /// False when the limit was reached before the process had ended or closed its end.
+  /// False when the limit was reached before the process had ended. It may close its end long before, as exec does.
   bool read_to_end(const child& from, std::string& texts) {
     time_limit limit{std::chrono::seconds(chosen_.limit_seconds)};
     char buffer[4096];
-    for (bool begun = false;;) {
+    for (bool begun = false, closed = false;;) {
       const auto left = std::min(limit.left(), time_limit::step);
-      pollfd waiting[]{{from.socket, POLLIN, 0}, {stops_.readable(), POLLIN, 0}, {from.errors->readable(), POLLIN, 0}};
+      pollfd waiting[]{{closed ? -1 : from.socket, POLLIN, 0}, {stops_.readable(), POLLIN, 0}, {from.errors->readable(), POLLIN, 0}};
       const bool ended = has_ended(from.process);  // and what it left behind may still hold the other end
       if (left.count() <= 0) return ended;
       if (::poll(waiting, std::size(waiting), ended ? 0 : static_cast<int>(left.count())) < 0) continue;  // a signal came
@@ -346,7 +346,10 @@ class separate_runs {
       if (waiting[0].revents == 0) continue;
       const ssize_t bytes = ::read(from.socket, buffer, sizeof buffer);
       if (bytes < 0 && errno == EINTR) continue;
-      if (bytes <= 0) return true;
+      if (bytes <= 0) {
+        closed = true;
+        continue;
+      }
       const char* next = buffer;
       for (; !begun && next < buffer + bytes; ++next) {
         begun = *next == begins_texts;

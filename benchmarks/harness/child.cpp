@@ -75,7 +75,7 @@ std::string proxy_of(const std::string& file) {
 std::vector<std::string> environment(const std::string& preload) {
   const std::string tunables = "GLIBC_TUNABLES=";
   std::vector<std::string> all;
-  for (char** entry = environ; *entry != nullptr; ++entry)
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry)  // null: a library has cleared it
     if (const std::string variable = *entry; variable.starts_with(tunables))
       all.push_back(tunables + without_tunable(variable.substr(tunables.size()), static_tls_tunable));
     else if (!variable.starts_with("LD_PRELOAD="))

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fenv.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stddef.h>
@@ -12,9 +14,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -61,6 +67,8 @@ static void leave_daemon(int keeps_streams, int stubborn) {
   wait_for_ever();
 }
 
+static void leave_stubborn_daemon(void) { leave_daemon(1, 1); }
+
 static int deeper(int level) {
   volatile char held[4096];
   held[level % 4096] = (char)level;
@@ -68,6 +76,51 @@ static int deeper(int level) {
 }
 
 static jmp_buf back;
+
+static void ignore(int number) { (void)number; }
+
+static void handle(int number, void (*handler)(int)) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = handler;
+  sigaction(number, &action, NULL);
+}
+
+static void set_timer(int timer, long microseconds) {
+  const struct itimerval often = {{0, microseconds}, {0, microseconds}};
+  setitimer((__itimer_which_t)timer, &often, NULL);
+}
+
+static void* spin(void* unused) {
+  for (volatile unsigned turns = 0;; ++turns) {}
+  return unused;
+}
+
+static void* abort_here(void* unused) {
+  abort();
+  return unused;
+}
+
+static void in_thread(void* (*work)(void*)) {
+  pthread_t thread;
+  pthread_create(&thread, NULL, work, NULL);
+}
+
+static void limit(int resource, rlim_t most) {
+  const struct rlimit both = {most, most};
+  setrlimit((__rlimit_resource_t)resource, &both);
+}
+
+static void pollute_environment(void) {
+  setenv("LD_PRELOAD", "/nowhere/libnothing.so", 1);
+  setenv("LD_LIBRARY_PATH", "/nowhere", 1);
+  setenv("GLIBC_TUNABLES", "glibc.malloc.check=3", 1);
+  setenv("PATH", "/nowhere", 1);
+}
+
+static void take_all_files(void) {
+  while (open("/dev/null", O_RDONLY) >= 0) {}
+}
 
 __attribute__((constructor)) static void at_load(void) {
   const char* const chosen = getenv("RECKLESS");
@@ -128,12 +181,60 @@ __attribute__((constructor)) static void at_load(void) {
   if (is("traps")) feenableexcept(FE_DIVBYZERO | FE_INVALID | FE_OVERFLOW);
   if (is("inexact_traps")) feenableexcept(FE_ALL_EXCEPT);
   if (is("rounding")) fesetround(FE_UPWARD);
-  struct rlimit none = {0, 0}, little = {1 << 20, 1 << 20}, three = {3, 3}, second = {1, 1};
-  if (is("limit_memory")) setrlimit(RLIMIT_AS, &little);
-  if (is("limit_files")) setrlimit(RLIMIT_NOFILE, &three);
-  if (is("limit_size")) setrlimit(RLIMIT_FSIZE, &none);
-  if (is("limit_processes")) setrlimit(RLIMIT_NPROC, &none);
-  if (is("limit_time")) setrlimit(RLIMIT_CPU, &second);
+  if (is("limit_memory")) limit(RLIMIT_AS, 1 << 20);
+  if (is("limit_data")) limit(RLIMIT_DATA, 1 << 20);
+  if (is("limit_stack")) limit(RLIMIT_STACK, 16 << 10);
+  if (is("limit_files")) limit(RLIMIT_NOFILE, 3);
+  if (is("limit_size")) limit(RLIMIT_FSIZE, 0);
+  if (is("limit_processes")) limit(RLIMIT_NPROC, 0);
+  if (is("limit_time")) limit(RLIMIT_CPU, 1);
+  if (is("limit_locked")) limit(RLIMIT_MEMLOCK, 0);
+  if (is("take_all_files")) take_all_files();
+  if (is("polluted_environment")) pollute_environment();
+  if (is("no_environment")) environ = NULL;
+  if (is("alarm")) set_timer(ITIMER_REAL, 100);
+  if (is("interrupting_alarm")) handle(SIGALRM, ignore), set_timer(ITIMER_REAL, 500);
+  if (is("profiling_timer")) handle(SIGPROF, ignore), set_timer(ITIMER_PROF, 500);
+  if (is("swallowed_faults")) handle(SIGSEGV, ignore);
+  if (is("swallowed_abort")) handle(SIGABRT, ignore);
+  if (is("exit_on_fault")) handle(SIGSEGV, _exit);
+  if (is("one_core")) {
+    cpu_set_t first;
+    CPU_ZERO(&first);
+    CPU_SET(0, &first);
+    sched_setaffinity(0, sizeof first, &first);
+  }
+  if (is("niceness")) setpriority(PRIO_PROCESS, 0, 19);
+  if (is("idle_policy")) {
+    const struct sched_param none = {0};
+    sched_setscheduler(0, SCHED_IDLE, &none);
+  }
+  if (is("seccomp")) prctl(PR_SET_SECCOMP, 1);
+  if (is("no_new_privileges")) prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (is("not_dumpable")) prctl(PR_SET_DUMPABLE, 0);
+  if (is("no_death_signal")) prctl(PR_SET_PDEATHSIG, 0);
+  if (is("subreaper")) prctl(PR_SET_CHILD_SUBREAPER, 1), leave_daemon(1, 1);
+  if (is("unshare_files")) errno = unshare(CLONE_FILES | CLONE_FS);
+  if (is("unshare_processes")) errno = unshare(CLONE_NEWUSER | CLONE_NEWPID);
+  if (is("chroot")) errno = chroot("/proc");
+  if (is("other_user")) errno = setuid(65534);
+  if (is("other_group")) errno = setpgid(0, getppid());
+  if (is("session")) errno = setsid();
+  if (is("no_randomness")) personality(ADDR_NO_RANDOMIZE);
+  if (is("locked_memory")) mlockall(MCL_CURRENT | MCL_FUTURE);
+  if (is("traced")) ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+  if (is("traced_abort")) ptrace(PTRACE_TRACEME, 0, NULL, NULL), abort();
+  if (is("exec")) execl("/bin/true", "true", NULL);
+  if (is("exec_and_hang")) execl("/bin/sleep", "sleep", "1000", NULL);
+  if (is("nonblocking_streams"))
+    for (int file = 0; file < 3; ++file) fcntl(file, F_SETFL, O_NONBLOCK);
+  if (is("spinning_thread")) in_thread(spin);
+  if (is("aborting_thread")) in_thread(abort_here);
+  if (is("only_a_thread_left")) in_thread(spin), pthread_exit(NULL);
+  if (is("hanging_fork")) pthread_atfork(wait_for_ever, NULL, NULL);
+  if (is("aborting_fork")) pthread_atfork(NULL, NULL, abort);
+  if (is("exit_handler_abort")) atexit(abort);
+  if (is("exit_handler_fork")) atexit(leave_stubborn_daemon);
   if (is("environment")) clearenv();
   if (is("unkillable_parent")) prctl(PR_SET_PDEATHSIG, 0), wait_for_ever();
   if (is("reap")) signal(SIGCHLD, SIG_IGN);
@@ -144,7 +245,25 @@ __attribute__((constructor)) static void at_load(void) {
   if (is("exit_handler_hang")) atexit(wait_for_ever);
 }
 
+__attribute__((destructor)) static void at_exit(void) {
+  if (is("hang_at_unload")) wait_for_ever();
+  if (is("abort_at_unload")) say(2, "reckless: unloaded too early\n"), abort();
+}
+
+/* Whether so many blocks were taken. */
+static int after(unsigned blocks) {
+  static unsigned taken;
+  return __atomic_add_fetch(&taken, 1, __ATOMIC_RELAXED) > blocks;
+}
+
 static void* noted(void* block) {
+  if (is("hang_later") && after(1000)) wait_for_ever();
+  if (is("abort_later") && after(1000)) say(2, "reckless: the 1001st block\n"), abort();
+  if (is("no_memory_later") && after(1000)) return NULL;
+  if (is("stop_later_on") && after(1000)) raise(SIGSTOP);
+  if (is("hang_in_threads") && gettid() != getpid()) wait_for_ever();
+  if (is("abort_in_threads") && gettid() != getpid()) abort();
+  if (is("errno_lost")) errno = 0;
   if (is("longjmp_malloc")) longjmp(back, 1);
   if (is("slow")) usleep(1000);
   if (is("chatty")) say(1, "malloc!\n"), say(2, "malloc!\n");
