@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cctype>
 #include <climits>
 #include <cstdlib>
@@ -186,9 +187,12 @@ namespace {
 
 /// Lets this process's glibc malloc take and give back no more memory at the end of the heap, where other mallocs (tcmalloc)
 /// take theirs: sbrk(), up to glibc 2.36 at least, reads and writes that end without a lock, so of two threads that move it
-/// at once, in different mallocs, one gets memory that the other gives back.
+/// at once, in different mallocs, one gets memory that the other gives back. To be called first by the process's first thread:
+/// others have heaps of their own. Later calls do nothing.
 void leave_the_heaps_end() {
 #ifdef __GLIBC__
+  static std::atomic<bool> done = false;
+  if (done.exchange(true)) return;
   constexpr int kept_ahead = 64 << 20;  // addresses only: no page is touched
   constexpr int usual = 128 << 10;      // glibc's own M_TOP_PAD
   constexpr std::size_t small = 64 << 10;  // below what it takes by mmap

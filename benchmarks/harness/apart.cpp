@@ -181,14 +181,37 @@ std::vector<std::string> selected_names(options& chosen) {
   return all;
 }
 
+/// "family/strategy" of a name.
+std::string strategy_of(const std::string& name) {
+  const auto slash = name.find('/');
+  return name.substr(0, slash == std::string::npos ? slash : name.find('/', slash + 1));
+}
+
+/// The malloc library that a benchmark measures, as NAME or as NAME+stack; null where it measures another strategy.
+const malloc_library* library_of(const std::string& name) {
+  const std::string strategy = strategy_of(name);
+  const std::string word = strategy.substr(0, strategy.find('+')).substr(std::min(strategy.find('/'), strategy.size()));
+  const auto& all = malloc_libraries();
+  const auto library = std::find_if(all.begin(), all.end(), [&](const malloc_library& known) { return '/' + known.name == word; });
+  return library != all.end() ? &*library : nullptr;
+}
+
 /// What a benchmark that hangs makes suspect: its malloc library wherever it is measured, any other strategy in its family.
 std::string suspect_in(const std::string& name) {
-  const auto slash = std::min(name.find('/'), name.size());
-  const std::string family_and_strategy = name.substr(0, name.find('/', slash + 1));
-  const auto& all = malloc_libraries();
-  const auto known = [&](const malloc_library& library) { return family_and_strategy.substr(slash) == '/' + library.name; };
-  const auto library = std::find_if(all.begin(), all.end(), known);
-  return library != all.end() ? library->name : family_and_strategy;
+  const malloc_library* const library = library_of(name);
+  return library != nullptr ? library->name : strategy_of(name);
+}
+
+/// Loads the benchmark's library before the process has other threads: only the first thread can let glibc leave the end of
+/// the heap to it.
+void load_library_of(const std::string& name) {
+  const malloc_library* const library = library_of(name);
+  if (library == nullptr || !library->available()) return;
+  try {
+    library->load();
+  } catch (const std::runtime_error&) {  // the benchmark will tell
+    return;
+  }
 }
 
 /// Texts as they go through the socket: the length of each, then all of them.
@@ -324,6 +347,7 @@ class separate_runs {
     move_process_heap();
     on_moved_stack(drawn_stack_distance(), [&] {
       piece reporter(outputs_, name_width_, index, index == 0, socket);
+      if (!error) load_library_of(name);
       benchmark::RunSpecifiedBenchmarks(&reporter, nullptr, "all");
       send(socket, begins_texts + framed(reporter.texts()));
     });

@@ -228,6 +228,7 @@ __attribute__((constructor)) static void at_load(void) {
   if (is("exec_and_hang")) execl("/bin/sleep", "sleep", "1000", NULL);
   if (is("nonblocking_streams"))
     for (int file = 0; file < 3; ++file) fcntl(file, F_SETFL, O_NONBLOCK);
+  if (is("first_thread_only") && gettid() != getpid()) say(2, "reckless: loaded by another thread\n"), abort();
   if (is("spinning_thread")) in_thread(spin);
   if (is("aborting_thread")) in_thread(abort_here);
   if (is("only_a_thread_left")) in_thread(spin), pthread_exit(NULL);

@@ -240,12 +240,17 @@ def _read_all(streams: Mapping[int, _Stream], report: int, observer: subprocess.
                 continue
             if late:  # it is stuck: what it waits for cannot be killed
                 observer.kill()
-            observer.send_signal(signal.SIGTERM)
+            _ask_to_end(observer)
             late, deadline = True, time.monotonic() + CLEARING_SECONDS
         for descriptor in streams.keys() - {report}:  # what the pipes still hold
             while _read_some(streams[descriptor], descriptor):
                 pass
     return late
+
+
+def _ask_to_end(observer: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGCONT):  # the command may have stopped it
+        observer.send_signal(number)
 
 
 def _read_some(stream: _Stream, descriptor: int) -> bool:
@@ -261,7 +266,7 @@ def _read_some(stream: _Stream, descriptor: int) -> bool:
 def _stop(observer: subprocess.Popen[bytes]) -> None:
     """Lets it kill all processes of the command, if it still runs."""
     if observer.poll() is None:
-        observer.terminate()
+        _ask_to_end(observer)
         try:
             observer.wait(CLEARING_SECONDS)
         except subprocess.TimeoutExpired:

@@ -61,6 +61,11 @@ class BenchmarkName:
         pairs = (piece.partition(":") for piece in rest)
         return BenchmarkName(text, family, strategy, {key: value for key, _, value in pairs})
 
+    @property
+    def malloc(self) -> str:
+        """The malloc library that the strategy uses, if it is one: `jemalloc` of `jemalloc` and of `jemalloc+stack`."""
+        return (self.strategy or "").partition("+")[0]
+
     def number(self, key: str) -> int | None:
         """The parameter as a whole number; None if the name lacks it, or if it is a word or a 0 that cannot be."""
         value = self.parameters.get(key, "")

@@ -346,7 +346,7 @@ def failures_in(document: Document, expected: Iterable[str]) -> list[str]:
     return [
         *(f"{name}: {reason}" for name, reason in reversed(wrong.items())),
         *(
-            f"{name}: {unfit.get(BenchmarkName.parse(name).strategy or '', 'has no result')}"
+            f"{name}: {unfit.get(BenchmarkName.parse(name).malloc, 'has no result')}"
             for name in expected
             if name not in names
         ),

@@ -470,13 +470,22 @@ class MeasuringProcess(threading.Thread):
         return self._ended
 
     def _wait(self, limit: float) -> Ended | OSError:
-        """The limit begins anew while results come: the program ends a benchmark that hangs, and several may."""
-        size = -1
-        while size != (size := self._size_of_result()):
+        """The limit begins anew while results come: the program ends a benchmark that hangs, and several may. It also does,
+        once, where the program itself was stopped, which a process may do that a library has left behind."""
+        size, continued = -1, False
+        while size != (size := self._size_of_result()) or not continued and (continued := self._go_on()):
             for seconds in interference.waiting_steps(limit):
                 with contextlib.suppress(queue.Empty):
                     return self._ends.get(timeout=seconds)
         raise UnitHung(f"did not end within {limit:.0f} s")
+
+    def _go_on(self) -> bool:
+        """Continues the process if it is stopped; whether it was."""
+        with self.changing:
+            if self.number is None or not _is_stopped_of(self.number, Path(f"/proc/{self.number}/stat")):
+                return False
+            os.killpg(self.number, signal.SIGCONT)
+            return True
 
     def _size_of_result(self) -> int:
         try:

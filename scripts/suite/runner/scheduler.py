@@ -401,14 +401,14 @@ class _RunInProgress:
         return measure_part(program, part, self.parts_folder, limit, self.plan.layout(process))
 
     def look_for_hangs(self, part: Part, process: int, document: Document) -> str:
-        """Notes each malloc with a benchmark that did not end. Returns the last of these failures; empty where there is none."""
-        told = ""
+        """Notes each malloc with a benchmark that did not end. Returns these failures in a line; empty where there is none."""
+        found = []
         for failure in failures_in(document, part.benchmarks):
             malloc = _malloc_in(failure)
             if names_a_hang(failure) and malloc not in self.hung and malloc in {known.name for known in self.plan.catalogue.mallocs}:
-                told = f"{failure}; {malloc}{LEFT_OUT}"
-                self.hung[malloc] = Failure(part.family, process, told)
-        return told
+                self.hung[malloc] = Failure(part.family, process, f"{failure}; {malloc}{LEFT_OUT}")
+                found.append(self.hung[malloc].reason)
+        return "; ".join(found)
 
     def failures_of(self, part: Part, document: Document) -> list[str]:
         """What went wrong in a process, without what is said of the mallocs that hung."""
@@ -481,7 +481,7 @@ class _RunInProgress:
 
 def _malloc_in(text: str) -> str:
     """The malloc in the name of a benchmark, or of a failure, which begins with a name."""
-    return BenchmarkName.parse(text.partition(": ")[0]).strategy or ""
+    return BenchmarkName.parse(text.partition(": ")[0]).malloc
 
 
 def _read_looks(folder: Path, most: int) -> list[tuple[str, ...]]:

@@ -104,6 +104,12 @@ def test_a_command_that_is_stopped_and_goes_on_is_disturbed() -> None:
 
 
 @pytest.mark.hostile("measured program")
+def test_a_command_that_stops_its_parent_is_killed_too() -> None:
+    seen = shell(f"kill -STOP $PPID; echo $$; sleep {SECONDS}", timeout=0.5)
+    assert seen.timed_out == 0.5 and not is_alive(int(seen.stdout.start))
+
+
+@pytest.mark.hostile("measured program")
 def test_a_command_that_ignores_signals_is_killed_too() -> None:
     assert shell(f"trap '' TERM INT HUP; sleep {SECONDS}", timeout=0.5).timed_out == 0.5
 

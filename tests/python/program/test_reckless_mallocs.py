@@ -4,6 +4,7 @@ and its words, and no process is left."""
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -13,10 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from suite.commands import program as program_command
 from suite.commands import run as command
+from suite.program import pairs
+from suite.results.end_to_end import read_end_to_end
 from suite.results.read import read_run
+from suite.runner import build, scheduler
 from support import ROOT
-from support.measuring_program import Answer, errors, names, parsed, program, run
+from support.measuring_program import Answer, available_mallocs, errors, names, parsed, program, run
 
 pytestmark = pytest.mark.hostile("malloc library")
 
@@ -104,6 +109,7 @@ AT_LOAD = {
     "exec": "it ended the process",
     "nonblocking_streams": "",
     "spinning_thread": "",
+    "first_thread_only": "",
     "aborting_thread": "it died of Aborted",
     "only_a_thread_left": ANYTHING,
     "hanging_fork": "",
@@ -169,6 +175,8 @@ LATER = {
     "other_user": ANYTHING,
     "only_a_thread_left": ANYTHING,
 }
+SOURCE = ROOT / "tests" / "hostile" / "reckless_malloc.c"
+FAULTS = sorted(set(re.findall(r'is\("(\w+)"\)', SOURCE.read_text())))
 FUNCTIONS = ("malloc", "free", "calloc", "realloc", "posix_memalign", "aligned_alloc", "malloc_usable_size")
 QUICK = ("banner", "stubborn_daemon", "abort")
 nightly = pytest.mark.nightly
@@ -178,8 +186,8 @@ def compiled(folder: Path, *options: str) -> Path:
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("needs a C compiler")
-    built, source = folder / "libreckless.so", ROOT / "tests" / "hostile" / "reckless_malloc.c"
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-pthread", *options, str(source), "-o", str(built), "-lm"], check=True)
+    built = folder / "libreckless.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-pthread", *options, str(SOURCE), "-o", str(built), "-lm"], check=True)
     return built
 
 
@@ -248,8 +256,7 @@ def test_a_library_costs_nobody_but_itself(reckless: Library, fault: str) -> Non
     assert (f"not available: evil: {reason}" in answer.err.splitlines()) == bool(told)
 
 
-@nightly
-@pytest.mark.parametrize("fault", LATER)
+@pytest.mark.parametrize("fault", [pytest.param(fault, marks=() if fault == "abort" else nightly) for fault in LATER])
 def test_a_library_that_is_sound_in_its_trial_costs_nobody_else_later(reckless: Library, fault: str) -> None:
     answer = sound_for(1, reckless).measure("--limit=2")
     assert answer.status == 0, answer.err
@@ -276,6 +283,39 @@ def test_a_run_names_the_library_that_was_sound_when_the_list_was_made(
     reasons = [failure.reason for failure in measured.failed]
     assert reasons == ([f"scoped/evil/bytes:64/touch:first: in the load test {told}"] if told else [])
     assert (f"in the load test {told}" in capsys.readouterr().out.replace("\n", " ")) == bool(told)
+    assert reckless.leaves_nobody()
+
+
+def measured_with_a_program(
+    tried: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[int, str]:
+    """scripts/program of a small program with this library: the exit code, and what is said."""
+    for name, value in tried.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(build, "build", lambda *_, **__: program())
+    monkeypatch.setitem(scheduler.PROCESSES, "quick", 1)
+    monkeypatch.setattr(pairs, "HUNG_SECONDS", 1.0)
+    monkeypatch.setattr(scheduler.Limits, "after", lambda *_: 70.0)  # the program ends a benchmark after a minute
+    words = ["--no-figures", "--pairs=1", f"--allocator=evil={tried.file}", f"--out={tmp_path / 'out'}"]
+    words += ["--", "sh", "-c", "seq 3000 | sort -r | head -n 1"]
+    code = program_command.main(words, tmp_path)
+    told = capsys.readouterr()
+    return code, told.out + told.err
+
+
+@nightly
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_program_is_answered_beside_a_library_that_fails_in_it(
+    reckless: Library, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The library is sound while the lists of benchmarks are made, and then in no process of the program or of its replay."""
+    code, told = measured_with_a_program(sound_for(2, reckless), tmp_path, monkeypatch, capsys)
+    answered = read_end_to_end(read_run(tmp_path / "out"))
+    assert code in (0, 1) and answered is not None and not answered.problem, told
+    assert {compared.malloc for compared in answered.compared} - {"evil"} or not set(available_mallocs()) - {"glibc"}
+    assert {"none", "glibc"} <= set(read_run(tmp_path / "out").strategies("replay"))
+    assert all("evil" in line for line in told.splitlines() if line.startswith("Failed: "))
+    assert "evil" in told and "Traceback" not in told
     assert reckless.leaves_nobody()
 
 
@@ -325,6 +365,14 @@ def test_a_program_that_is_ended_takes_its_processes_with_it(reckless: Library, 
     started.terminate()
     assert started.wait(10) == -15
     assert reckless.leaves_nobody()
+
+
+@pytest.mark.parametrize("fault", ["first_thread_only"])
+def test_a_library_is_loaded_by_the_first_thread_also_where_threads_measure_it(reckless: Library, fault: str) -> None:
+    """Only there can glibc be told to leave the heap's end to it: both take memory there, and sbrk has no lock."""
+    answer = run("--profile=smoke", "--benchmark_format=json", "--only=^private/evil/", f"--allocator=evil={reckless.file}",
+                 environment=reckless.environment)  # fmt: skip
+    assert answer.rows and not errors(answer.rows)
 
 
 @nightly

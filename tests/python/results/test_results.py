@@ -589,8 +589,9 @@ def test_errors_and_missing_benchmarks_are_failures() -> None:
 def test_a_missing_benchmark_has_the_reason_of_its_malloc() -> None:
     context = {"malloc.evil": "not available: in the load test it died of Aborted", "malloc.glibc": "2.36 libc.so.6"}
     lacking = {**document(row("a/b")), "context": context}
-    assert failures_in(lacking, ["a/b", "a/evil/n:1", "a/glibc"]) == [
+    assert failures_in(lacking, ["a/b", "a/evil/n:1", "a/evil+stack/n:1", "a/glibc"]) == [
         "a/evil/n:1: in the load test it died of Aborted",
+        "a/evil+stack/n:1: in the load test it died of Aborted",
         "a/glibc: has no result",
     ]
 

@@ -237,7 +237,7 @@ HANGS = {
 
 
 @pytest.mark.hostile("malloc library")
-@pytest.mark.parametrize("where", HANGS)
+@pytest.mark.parametrize("where", ["in a benchmark", *(pytest.param(where, marks=pytest.mark.nightly) for where in list(HANGS)[1:])])
 def test_a_malloc_that_hangs_is_named_once_and_left_out_from_then_on(
     executable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:

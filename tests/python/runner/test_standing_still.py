@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import resource
 from dataclasses import replace
@@ -96,6 +97,17 @@ def test_a_process_is_not_taken_to_hang_because_this_one_stood_still(times: int,
         process: Any = MeasuringProcess(["true"], errors, {}, result=tmp_path / "out")
         process._ends = LateAnswers(times, Ended(0, NOTHING_USED, 0.0))
         assert process.end(60.0).exit_code == 0
+
+
+def test_a_program_that_was_stopped_for_its_whole_limit_goes_on(tmp_path: Path) -> None:
+    """A process that a malloc library has left behind may stop its parent, which the program has become."""
+    with open(tmp_path / "errors", "w+b") as errors:
+        process = MeasuringProcess(["sh", "-c", "kill -STOP $$; exit 7"], errors, dict(os.environ))
+        process.start()
+        try:
+            assert process.end(0.2).exit_code == 7
+        finally:
+            process.stop()
 
 
 def test_the_limit_begins_anew_with_each_result(tmp_path: Path) -> None:
