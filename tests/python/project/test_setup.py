@@ -684,10 +684,10 @@ def test_without_network_what_is_needed_stays_missing(machine: Machine) -> None:
 def test_a_log_that_cannot_be_written_is_one_line(machine: Machine) -> None:
     machine.lacks("bin/ninja")
     (machine.project / "build").touch()
-    done = machine.setup(TMPDIR="/nowhere")
+    done = machine.setup(TMPDIR="/proc/nowhere")
     assert (done.returncode, machine.log) == (2, [])
     assert done.stderr == (
-        f"scripts/setup: cannot write {machine.project}/build/setup.log, nor a file in /nowhere\n")
+        f"scripts/setup: cannot write {machine.project}/build/setup.log, nor a file in /proc/nowhere\n")
 
 
 def test_where_the_project_can_only_be_read_the_log_goes_elsewhere(machine: Machine, tmp_path: Path) -> None:
@@ -943,7 +943,7 @@ def launch(machine: Machine, command: Path | str, **variables: str) -> subproces
 HOSTILE = {"PYTHONHOME": "/nowhere", "PYTHONPLATLIBDIR": "nowhere", "PYTHONWARNINGS": "error", "PYTHONOPTIMIZE": "2",
            "PYTHONIOENCODING": "no encoding", "PYTHONINSPECT": "1", "PYTHONHASHSEED": "x", "PYTHONMALLOC": "x",
            "PYTHONUTF8": "x", "PYTHONPROFILEIMPORTTIME": "1", "PYTHONSTARTUP": "/nowhere", "PYTHONCASEOK": "1",
-           "VIRTUAL_ENV": "/nowhere", "HOME": "/proc", "TMPDIR": "/nowhere", "IFS": "/", "CDPATH": "/etc",
+           "VIRTUAL_ENV": "/nowhere", "HOME": "/proc", "TMPDIR": "/proc/nowhere", "IFS": "/", "CDPATH": "/etc",
            "ENV": "/nowhere"}
 
 
