@@ -117,7 +117,7 @@ _BEHIND: Sequence[tuple[str, tuple[_Limit, ...]]] = (
     (r"SIGSEGV", (_STACK,)),
     (r"SIGKILL", (*_GROUP_MEMORY, _TIME)),
     (r"SIGXCPU", (_TIME,)),
-    (rf"{_says(errno.EFBIG)}|SIGXFSZ", (_FILE_SIZE,)),
+    (rf"{_says(errno.EFBIG)}|SIGXFSZ|disk I/O error", (_FILE_SIZE,)),  # the last are the words of SQLite
     (rf"{_says(errno.EMFILE)}", (_FILES,)),
     (rf"{_says(errno.EAGAIN)}|can't start new thread", (_PROCESSES, *_GROUP_PROCESSES)),
     (r"\bm?lock(all)?\b.*" + _says(errno.ENOMEM), (_LOCKED,)),

@@ -69,7 +69,7 @@ LIMITS = {  # a limit, and what is said of a failure that it causes
     "STACK": (64 << 10, ("crashed (SIGSEGV)",), "the limit of the stack is 64 KiB (ulimit -s)"),
     "NPROC": (7, (os.strerror(errno.EAGAIN), cli.NO_THREAD), "the limit of processes is 7 (ulimit -u)"),
     "NOFILE": (9, (os.strerror(errno.EMFILE),), "the limit of open files is 9 (ulimit -n)"),
-    "FSIZE": (4096, ("crashed (SIGXFSZ)", os.strerror(errno.EFBIG)), "the limit of a file's size is 4 KiB (ulimit -f)"),
+    "FSIZE": (4096, ("crashed (SIGXFSZ)", os.strerror(errno.EFBIG), "a: cannot be used (disk I/O error)"), "the limit of a file's size is 4 KiB (ulimit -f)"),
     "CPU": (3, ("crashed (SIGXCPU)", "crashed (SIGKILL)"), "the limit of CPU time is 3 s (ulimit -t)"),
     "MEMLOCK": (0, (f"mlock: {os.strerror(errno.ENOMEM)}",), "the limit of locked memory is 0 B (ulimit -l)"),
 }  # fmt: skip
