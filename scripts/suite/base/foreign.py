@@ -90,8 +90,10 @@ class Plain:
     def write(self, text: str) -> int:
         plain = text if self._styled else "\n".join(printable(line, kept=_KEPT) for line in text.split("\n"))
         if plain:
-            before = "" if self._begins else "."
-            self.stream.write(_COMMAND_OF_LOGS.sub(_apart, before + plain)[len(before) :])
+            if "::" in plain or "##" in plain:
+                before = "" if self._begins else "."
+                plain = _COMMAND_OF_LOGS.sub(_apart, before + plain)[len(before) :]
+            self.stream.write(plain)
             line = plain.rpartition("\n")
             self._begins = (self._begins or bool(line[1])) and not line[2].strip()
         return len(text)

@@ -44,7 +44,6 @@ from suite.stats.arrays import Floats, np
 
 PROGRAM = "scripts/history"
 WORSE, CANNOT_JUDGE = 1, 2
-MOST_SHOWN = 100  # series that trend prints
 MOST_ON_A_TERMINAL = 1000  # rows that export prints where a person reads them
 # Figures that export prints. It grows as the file does: equal numbers take a byte for thousands. An honest run takes a byte
 # for a figure, or more.
@@ -61,7 +60,7 @@ and up to {history_check.RUNS_BESIDE} runs beside it. The first verdict needs so
 change is too new for a verdict, an early warning names the series whose newest interval lies beyond those of all earlier
 runs, by more than the threshold: that is not a verdict, and check passes unless --strict is given.
 
-trend prints the {MOST_SHOWN} series that changed the most. export prints all rows to a file or a pipe, and the first
+trend prints the {history_check.MOST_SHOWN} series that changed the most. export prints all rows to a file or a pipe, and the first
 {MOST_ON_A_TERMINAL:,} on a terminal.
 
 A record keeps at most {database.MOST_RUNS:,} runs of at most {store.MOST_PROCESSES:,} processes each, and
@@ -327,16 +326,16 @@ def _trend(options: argparse.Namespace) -> int:
         if series.early:
             print(f"    {history_check.EARLY_WARNING}: {history_check.warning_text(series.early)}")
     if left_out := len(chosen.series) - len(shown):
-        print(f"and {left_out:,} other series: a longer NAME or expression shows fewer, check --all shows all changes")
+        print(f"and {left_out:,} other series: a longer NAME or expression shows fewer")
     if not chosen.judged:
         print(f"{history_check.NO_VERDICT}: {history_check.waiting_text(chosen)}")
     return SUCCESS
 
 
 def _first_shown(all_series: Sequence[JudgedSeries]) -> list[JudgedSeries]:
-    """At most MOST_SHOWN series, those that changed the most, in their order."""
+    """At most so many series, those that changed the most, in their order."""
     places = sorted(range(len(all_series)), key=lambda place: -all_series[place].weight)
-    return [all_series[place] for place in sorted(places[:MOST_SHOWN])]
+    return [all_series[place] for place in sorted(places[: history_check.MOST_SHOWN])]
 
 
 def _named(text: str) -> re.Pattern[str]:

@@ -27,6 +27,7 @@ from suite.stats.estimates import Estimate
 LAST_RUNS = 100  # runs that are examined: older changes are not news
 # The run of a change is known only roughly: an annotation covers the changes up to so many runs before and after it.
 RUNS_BESIDE = 2
+MOST_SHOWN = 100  # changes, early warnings, and series, where a person reads
 EARLIER_RUNS = 2  # at least, before the newest run gives an early warning
 
 WORSE, ACCEPTED, BETTER, UNDONE = "worse", "accepted", "better", "undone"
@@ -354,22 +355,33 @@ def waiting_text(result: Judgement) -> str:
 
 def as_text(result: Judgement, everything: bool) -> str:
     lines = []
-    for change in _shown(result, everything):
+    shown = _shown(result, everything)
+    for change in shown[:MOST_SHOWN]:
         lines.append(f"{change.kind}: {change.name}: {change_text(change)}")
         lines += [f"    note: {text}" for text in change.notes]
         lines += [f"    also changed: {fact}" for fact in change.facts]
-    lines += [f"{EARLY_WARNING}: {warning.name}: {warning_text(warning)}" for warning in result.early_warnings]
-    return "\n".join([*lines, *_sums(result)])
+    warnings = result.early_warnings
+    lines += [f"{EARLY_WARNING}: {warning.name}: {warning_text(warning)}" for warning in warnings[:MOST_SHOWN]]
+    return "\n".join([*lines, *_left_out(len(shown), len(warnings)), *_sums(result)])
+
+
+def _left_out(changes: int, warnings: int) -> list[str]:
+    """What a text is too short for. As a file, it may have any length."""
+    numbers = ((changes, "smaller change"), (warnings, f"smaller {EARLY_WARNING}"))
+    left = [count(number - MOST_SHOWN, text) for number, text in numbers if number > MOST_SHOWN]
+    return [f"and {' and '.join(left)}: --format json has all"] if left else []
 
 
 def as_markdown(result: Judgement, everything: bool) -> str:
     lines = [f"### {_title(result)}", ""]
-    rows = [_change_cells(change) for change in _shown(result, everything)]
-    rows += [_warning_cells(warning) for warning in result.early_warnings]
+    changes, warnings = _shown(result, everything), result.early_warnings
+    rows = [_change_cells(change) for change in changes[:MOST_SHOWN]]
+    rows += [_warning_cells(warning) for warning in warnings[:MOST_SHOWN]]
     if rows:
         lines += ["| | benchmark | change | since | note |", "|---|---|--:|---|---|"]
         lines += [f"| {' | '.join(cells)} |" for cells in rows] + [""]
-    return "\n".join([*lines, *(f"{escaped(line)}  " for line in _sums(result))])
+    last = [*_left_out(len(changes), len(warnings)), *_sums(result)]
+    return "\n".join([*lines, *(f"{escaped(line)}  " for line in last)])
 
 
 def _title(result: Judgement) -> str:

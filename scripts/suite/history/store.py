@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 # A history holds runs of this size, whatever a file says: its cost grows with the numbers in it.
 MOST_PROCESSES = 2000  # of a run: twice the pairs of scripts/program. A ratio compares each with each of the reference
 MOST_CELLS, CELLS_PER_NUMBER = 1 << 20, 16  # of a run's arrays: this many, or this many for each number in them
+MOST_SERIES = 200_000  # of a run: two for each of 100,000 rows. The page draws each
 MOST_LAYOUT_BYTES = 1 << 25  # unpacked: the names of 100,000 series take half of it
 EXPRESSIONS_SECONDS = 30.0  # for those of all annotations: a short one can take for ever
 MOST_VALUES = 20_000_000  # of a table: 1,000 runs of 20,000 series
@@ -171,6 +172,8 @@ class Layout:
             raise ValueError(f"its processes are not up to {MOST_PROCESSES:,} different numbers")
         if not all(_ascending(indices, len(names)) for indices in by_counter.values()) or not by_counter.get("ns"):
             raise ValueError("a counter is of a benchmark that is not listed")
+        if len(series) > MOST_SERIES:
+            raise ValueError(f"it has {len(series):,} series, more than {MOST_SERIES:,}")
         listed = {key: frozenset(indices) for key, indices in by_counter.items()}
         if not all(type(index) is int and index in listed.get(counter or "ns", ()) for index, counter in by_benchmark):
             raise ValueError("a series is of a counter that is not listed")

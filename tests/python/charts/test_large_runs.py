@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from suite.charts.kit import forms
+from suite.charts.across import change
+from suite.charts.kit import forms, frame
+from suite.gate.comparison import Comparison
+from suite.gate.pairs_file import Side
 from suite.results import control
 from suite.results.model import Benchmark
 from support import synthetic
@@ -45,3 +50,20 @@ def test_the_control_of_each_of_many_benchmarks_is_found_without_a_look_at_all(m
     found = [control.control_of(run, benchmark) for benchmark in benchmarks]
     assert sum(alone is None for alone in found) == len(benchmarks) // 44 == len(run.series("scoped", "none"))
     assert len(asked) <= 2 * len(benchmarks)
+
+
+@pytest.mark.hostile("size")
+def test_words_that_no_page_has_room_for_are_not_measured_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    text_width = frame.Page.text_width
+
+    def counted(page: frame.Page, text: str, **font: Any) -> float:
+        asked.append(len(text))
+        return text_width(page, text, **font)
+
+    monkeypatch.setattr(frame.Page, "text_width", counted)
+    monkeypatch.setattr(frame, "_MOST_LETTERS", 300)
+    side = Side("a side")
+    drawing = change.draw(Comparison("pairs", side, side, (), ("broken " * 8000,), (), ""))
+    assert max(asked) <= 301 and len(asked) < 1000
+    assert any(text.get_text().endswith("…") for text in drawing.figure.texts)

@@ -142,6 +142,19 @@ def test_the_cost_of_every_command_grows_as_the_file_does(shape: str, tmp_path: 
     assert {call: both for call, both in seconds.items() if both[1] > 8 * both[0] and both[1] > 5.0} == {}
 
 
+@pytest.mark.nightly
+@pytest.mark.hostile("size")
+@pytest.mark.parametrize("shape", [shape for shape in large_files.SHAPES if shape not in large_files.BY_ROWS])
+def test_a_file_of_any_shape_costs_no_more_than_its_size(shape: str, tmp_path: Path) -> None:
+    """SECURITY.md says it of files of 10 MB: here a third of the size, within a third of the bounds, for each file."""
+    files = large_files.write_of_size(shape, 10_000_000 // 3, tmp_path)
+    for call in large_files.calls(files, tmp_path):
+        used = large_files.measured(call)
+        read = max(1, sum(str(file) in call for file in files)) / 3
+        assert used.code in (0, 1, 2) and "Traceback" not in used.output, (call, used.output[-1000:])
+        assert used.cpu_seconds < read * large_files.MOST_SECONDS and used.mib < read * large_files.MOST_MIB["megabytes"], call
+
+
 def main(rows: int, folder: Path) -> None:
     names = list(synthetic.benchmarks(synthetic.names_of(STRATEGIES), CORES))
     old, new = write_runs(folder, rows, names)

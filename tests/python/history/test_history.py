@@ -637,12 +637,26 @@ def test_trend_shows_the_series_that_changed_the_most(
     call: Call, kept: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept(*[SAME] * 20, *[WORSE] * 8)
-    monkeypatch.setattr(command, "MOST_SHOWN", 2)
+    monkeypatch.setattr(check, "MOST_SHOWN", 2)
     capsys.readouterr()
     assert call("trend", ".") == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line.startswith(f"{NAME}, ")] and "    worse: " in lines[1] + lines[2]
     assert len(lines) == 4 and re.match(r"and \d+ other series: ", lines[3])
+
+
+@pytest.mark.parametrize("form", ("text", "markdown"))
+def test_check_prints_the_largest_changes(
+    call: Call, kept: Callable[..., list[Path]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    kept(*[SAME] * 20, *[{NAME: 1.2, OTHER: 1.1}] * 8)
+    for most, shown in ((2, [NAME, OTHER]), (1, [NAME])):
+        monkeypatch.setattr(check, "MOST_SHOWN", most)
+        capsys.readouterr()
+        assert call("check", "--format", form) == 1
+        output = capsys.readouterr().out.replace("\\", "")
+        assert [name for name in (NAME, OTHER) if name in output] == shown
+        assert ("and 1 smaller change: --format json has all" in output) is (most == 1)
 
 
 def test_export_prints_the_first_rows_where_a_person_reads_them(

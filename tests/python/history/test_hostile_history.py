@@ -405,6 +405,17 @@ def test_a_run_that_costs_more_than_its_numbers_is_not_kept(run: Run, message: s
     assert most < 5_000_000
 
 
+@pytest.mark.hostile("size")
+def test_a_run_of_more_series_than_a_page_can_show_is_not_kept(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_of({"a/x": range(3), "a/y": range(3)})
+    monkeypatch.setattr(store, "MOST_SERIES", 2)
+    assert len(store.numbers_of(run, {}).layout.series) == 2
+    monkeypatch.setattr(store, "MOST_SERIES", 1)
+    with pytest.raises(BadInput, match="cannot be kept: it has 2 series, more than 1"):
+        store.numbers_of(run, {})
+    refused(kept, "is damaged (it has", ["export"])
+
+
 def test_a_context_that_no_reader_would_take_is_not_kept(tmp_path: Path) -> None:
     made = json.loads(document())
     made["context"] |= {f"{number} {'x' * 2000}": "" for number in range(600)}

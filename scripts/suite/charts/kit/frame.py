@@ -32,6 +32,7 @@ Item = TypeVar("Item")
 STYLE = Path(__file__).with_name("suite.mplstyle")
 _GAP, _LINE, _KEY_LINE = 14.0, 1.22, 1.4  # points, heights of a letter
 _MOST_LINES = 4  # of a text
+_MOST_LETTERS = 1_000  # of a text's own line: more never fit, and to cut them word by word would take minutes
 _PAGE = {"light": "#ffffff", "dark": "#14161a"}
 _GRID = {"light": "#e3e6ea", "dark": "#2b3038"}
 _LONGEST_VERSION = 8
@@ -291,6 +292,7 @@ class Page:
         """Writes a block across the page, and returns where it ends. A narrow page has no words of its own."""
         if self.look.sheet.is_narrow:
             return start
+        text = "\n".join(line if len(line) <= _MOST_LETTERS else f"{line[:_MOST_LETTERS]}…" for line in text.split("\n"))
         smallest, size = matplotlib.rcParams["font.size"], matplotlib.rcParams[size_key]
         lines = self._fitted(text, size=size, **font)
         while lines is None and size > smallest:
