@@ -102,9 +102,11 @@ def _pull_request(event: str, repository: str) -> tuple[str, bool]:
 
 def _on_gitlab(environment: Mapping[str, str]) -> Job:
     get = environment.get
-    own = get("STACKHEAP_TOKEN", "")
+    own = get("STACKHEAP_TOKEN", "").strip()  # a secret that was pasted often ends in a new line
     is_request = get("CI_PIPELINE_SOURCE") == "merge_request_event"
     reason = "" if own else "STACKHEAP_TOKEN is not set: a job's own token cannot write notes"
+    if not re.fullmatch("[!-~]*", own):  # an error of the request would quote the token
+        reason, own = "STACKHEAP_TOKEN has letters that no token has", ""
     return Job(
         forge=GITLAB,
         repository=get("CI_PROJECT_ID", ""),

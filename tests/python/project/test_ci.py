@@ -645,6 +645,18 @@ def test_a_forge_that_does_not_answer_is_one_line(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.hostile("text that is not ours")
+@pytest.mark.parametrize(("given", "token"), [("secret\n", "secret"), (" secret\r\n", "secret"), ("sec\nret", ""), ("secr\u00e9t", "")])
+def test_a_token_is_in_no_error(given: str, token: str) -> None:
+    """It would stand in the log, where urllib quotes a header that cannot be sent."""
+    environment = {"GITLAB_CI": "true", "CI_API_V4_URL": "http://127.0.0.1:1", "STACKHEAP_TOKEN": given}
+    job = job_of(environment)
+    assert job.token == token and "secr" not in job.no_comment and bool(job.no_comment) == (not token)
+    with pytest.raises(BadInput) as refused:
+        comment.update(replace(job, change="7"), "", "text")
+    assert "sec" not in str(refused.value)
+
+
+@pytest.mark.hostile("text that is not ours")
 def test_notes_without_an_end_are_looked_through_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 
