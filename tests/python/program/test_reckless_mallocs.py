@@ -17,6 +17,8 @@ import pytest
 from suite.commands import program as program_command
 from suite.commands import run as command
 from suite.program import pairs
+from suite.program.command import OBSERVE, PROBE
+from suite.program.recording import RECORDER
 from suite.results.end_to_end import read_end_to_end
 from suite.results.read import read_run
 from suite.runner import build, scheduler
@@ -286,16 +288,26 @@ def test_a_run_names_the_library_that_was_sound_when_the_list_was_made(
     assert reckless.leaves_nobody()
 
 
+def impatient(folder: Path) -> Path:
+    """The program, with what belongs to it, which waits for a benchmark no longer than two seconds."""
+    for tool in (OBSERVE, PROBE, RECORDER):
+        (folder / tool).symlink_to(program().with_name(tool))
+    script = folder / program().name
+    script.write_text(f'#!/bin/sh\nexec {program()} "$@" --limit=2\n')
+    script.chmod(0o755)
+    return script
+
+
 def measured_with_a_program(
     tried: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> tuple[int, str]:
     """scripts/program of a small program with this library: the exit code, and what is said."""
     for name, value in tried.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(build, "build", lambda *_, **__: program())
+    monkeypatch.setattr(build, "build", lambda *_, **__: impatient(tmp_path))
     monkeypatch.setitem(scheduler.PROCESSES, "quick", 1)
     monkeypatch.setattr(pairs, "HUNG_SECONDS", 1.0)
-    monkeypatch.setattr(scheduler.Limits, "after", lambda *_: 70.0)  # the program ends a benchmark after a minute
+    monkeypatch.setattr(scheduler.Limits, "after", lambda *_: 20.0)  # a trial takes ten
     words = ["--no-figures", "--pairs=1", f"--allocator=evil={tried.file}", f"--out={tmp_path / 'out'}"]
     words += ["--", "sh", "-c", "seq 3000 | sort -r | head -n 1"]
     code = program_command.main(words, tmp_path)
