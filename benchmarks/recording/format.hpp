@@ -31,6 +31,7 @@ inline constexpr std::uint32_t format_version = 1;
 inline constexpr std::size_t most_command_bytes = 64 << 10;
 inline constexpr std::size_t most_chunk_bytes = std::size_t{1} << 20;  ///< unpacked
 inline constexpr std::uint32_t most_lanes = 4096;
+inline constexpr std::uint64_t most_recorded_events = 1'000'000'000;  ///< so many are read within a minute
 inline constexpr std::size_t longest_event = 1 + 4 * 10;  ///< bytes: `op` and four numbers
 
 struct file_header {

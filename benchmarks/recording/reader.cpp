@@ -157,6 +157,8 @@ class reader::merge {
       lanes_[header.lane].chunks.push_back(at);
       about_.lanes = static_cast<std::uint32_t>(lanes_.size());
       about_.events += header.events;
+      if (about_.events > most_recorded_events)
+        fail(at, "more than " + std::to_string(most_recorded_events) + " calls");
       if (header.thread < about_.first_thread || header.thread == no_thread)
         fail(at, "thread " + std::to_string(header.thread) + " of threads from " + std::to_string(about_.first_thread) +
                      " on");

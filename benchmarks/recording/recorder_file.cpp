@@ -169,7 +169,7 @@ bool prepare_file() {
   put(folder, wanted);
   if (const char* const most = std::getenv("STACKHEAP_RECORDING_MOST")) {
     const unsigned long long number = std::strtoull(most, nullptr, 10);
-    if (number > 0) most_events = number;
+    if (number > 0) most_events = number < most_recorded_events ? number : most_recorded_events;
   }
   process = system_call(SYS_getpid);
   read_command();

@@ -372,11 +372,23 @@ TEST(recording, lanes_that_would_take_too_much_memory_together_are_damage) {
     chunk_header header;
     std::memcpy(&header, chunk.data(), sizeof header);
     header.lane = header.thread = lane;
-    header.first_ticket = lane * std::uint64_t{most_chunk_bytes};
+    header.first_ticket = lane;
+    header.events = 1;
     made.append(bytes_of(header) + chunk.substr(sizeof header));
   }
   EXPECT_NE(fault_of(made.cut_off()).find("the lanes' chunks take more than 1073741824 bytes together"),
             std::string::npos);
+}
+
+TEST(recording, more_calls_than_are_read_within_a_minute_are_damage) {
+  const std::string events(most_chunk_bytes, static_cast<char>(event_kind::free_unknown));
+  const std::string chunk =
+      made_up_chunk({chunk_magic, chunk_kind::events, 0, 0, 0, 0, most_chunk_bytes, 0, 0, 0}, events);
+  made_up_recording made;
+  for (std::uint64_t held = most_chunk_bytes; held <= most_recorded_events; held += most_chunk_bytes) made.append(chunk);
+  EXPECT_EQ(reader(bytes_in(made.cut_off())).about().events, most_recorded_events / most_chunk_bytes * most_chunk_bytes);
+  made.append(chunk);
+  EXPECT_NE(fault_of(made.cut_off()).find("more than 1000000000 calls"), std::string::npos);
 }
 
 TEST(recording, what_is_not_a_file_is_refused) {

@@ -84,7 +84,7 @@ def make_parser() -> OneLineParser:
         help=f"measure for about this time in all; default: {BUDGET}")  # fmt: skip
     add("--threshold", metavar="SHARE", type=threshold, default=pairs.THRESHOLD,
         help=f"set the smallest change of CPU time that matters, as 2%% or 0.02; default: {pairs.THRESHOLD:.0%}%")  # fmt: skip
-    add("--most", metavar="EVENTS", type=whole(1, 10**10), default=recording.MOST_EVENTS,
+    add("--most", metavar="EVENTS", type=whole(1, 10**9), default=recording.MOST_EVENTS,
         help=f"record at most so many calls of each process; default: {recording.MOST_EVENTS:,}")  # fmt: skip
     add("--recording", metavar="FILE", type=Path, help="replay this recording; the program is not run")
     add("--allocator", metavar="NAME=FILE[,PREFIX]", action="append", default=[],
