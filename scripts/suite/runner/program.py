@@ -330,7 +330,7 @@ def measure_part(
     with measuring(program, part, folder, layout) as process:
         before = interference.take_snapshot()
         process.start()
-        ended = process.end(limit)
+        ended = process.end(limit, renewed=True)
         after = interference.take_snapshot()
         document = process.result()
         stopped = ended.stopped_with(document)
@@ -460,24 +460,28 @@ class MeasuringProcess(threading.Thread):
             if self.is_alive():
                 self.join(seconds)
 
-    def end(self, limit: float) -> Ended:
-        """Waits for its end. Raises UnitHung after `limit` seconds without a new result."""
+    def end(self, limit: float, renewed: bool = False) -> Ended:
+        """Waits for its end. Raises UnitHung after `limit` seconds; the limit can be `renewed`."""
         if self._ended is None:
-            ended = self._wait(limit)
+            ended = self._wait(limit, renewed)
             if isinstance(ended, OSError):
                 raise ended
             self._ended = ended
         return self._ended
 
-    def _wait(self, limit: float) -> Ended | OSError:
-        """The limit begins anew while results come: the program ends a benchmark that hangs, and several may. It also does,
-        once, where the program itself was stopped, which a process may do that a library has left behind."""
-        size, continued = -1, False
-        while size != (size := self._size_of_result()) or not continued and (continued := self._go_on()):
+    def _wait(self, limit: float, renewed: bool) -> Ended | OSError:
+        """A renewed limit begins anew while results come: the program ends a benchmark that hangs, and several may. It also
+        does, once, where the program itself was stopped, which a process may do that a library has left behind."""
+        size, may_go_on = self._size_of_result(), renewed
+        while True:
             for seconds in interference.waiting_steps(limit):
                 with contextlib.suppress(queue.Empty):
                     return self._ends.get(timeout=seconds)
-        raise UnitHung(f"did not end within {limit:.0f} s")
+            if renewed and size != (size := self._size_of_result()):
+                continue
+            if not (may_go_on and self._go_on()):
+                raise UnitHung(f"did not end within {limit:.0f} s")
+            may_go_on = False
 
     def _go_on(self) -> bool:
         """Continues the process if it is stopped; whether it was."""

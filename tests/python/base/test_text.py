@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from suite.base import phrases
-from suite.base.text import bytes_text, three_figures, time_text
+from suite.base.text import bytes_text, three_figures
 
 
 @pytest.mark.parametrize(
@@ -33,11 +33,3 @@ def test_two_figures_have_no_exponent(value: float, text: str) -> None:
 )
 def test_a_size_that_rounds_to_the_next_unit_is_written_in_it(count: int, text: str) -> None:
     assert bytes_text(count) == text
-
-
-@pytest.mark.parametrize(
-    ("ns", "text"),
-    [(0.0, "0 ns"), (0.0004, "0.0004 ns"), (999.4, "999 ns"), (999.6, "1 µs"), (-999_700.0, "-1 ms"), (5e12, "5,000 s")],
-)
-def test_a_time_that_rounds_to_the_next_unit_is_written_in_it(ns: float, text: str) -> None:
-    assert time_text(ns) == text

@@ -105,7 +105,7 @@ def test_a_program_that_was_stopped_for_its_whole_limit_goes_on(tmp_path: Path) 
         process = MeasuringProcess(["sh", "-c", "kill -STOP $$; exit 7"], errors, dict(os.environ))
         process.start()
         try:
-            assert process.end(0.2).exit_code == 7
+            assert process.end(0.2, renewed=True).exit_code == 7
         finally:
             process.stop()
 
@@ -124,7 +124,7 @@ def test_the_limit_begins_anew_with_each_result(tmp_path: Path) -> None:
         process: Any = MeasuringProcess(["true"], errors, {}, result=results)
         process._ends = Results(10**6, None)
         with pytest.raises(UnitHung):
-            process.end(60.0)
+            process.end(60.0, renewed=True)
         assert process._ends.waited == pytest.approx(240.0)
 
 
