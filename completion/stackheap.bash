@@ -128,7 +128,7 @@ _stackheap() {
         'mutate')
             case $before in
                 --only | --jobs) kind=anything ;;
-                --folder) kind=files ;;
+                --folder) kind=folders ;;
             esac
             options='-h --help --version --only --list --all --jobs --folder' ;;
         'plot')

@@ -140,7 +140,7 @@ complete -p '*/scripts/mutate' -l only -d 'try only mutants whose name or file m
 complete -p '*/scripts/mutate' -l list -d 'list the mutants and check that they apply, without trying them'
 complete -p '*/scripts/mutate' -l all -d 'run all tests on each mutant, not only the tests that must notice'
 complete -p '*/scripts/mutate' -l jobs -d 'try N mutants at a time' -x
-complete -p '*/scripts/mutate' -l folder -d 'keep the copies in this folder for the next time' -r -F
+complete -p '*/scripts/mutate' -l folder -d 'write the copies to this folder, and keep them for the next time' -x -a '(__fish_complete_directories)'
 complete -p '*/scripts/plot' -s h -l help -d 'show this help message and exit'
 complete -p '*/scripts/plot' -l version -d 'show the version and the revision, and exit'
 complete -p '*/scripts/plot' -l label -d 'name a run in the charts' -x
