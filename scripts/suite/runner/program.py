@@ -530,7 +530,10 @@ def _stopped_until_the_end(process: int) -> float:
         change = os.waitid(os.P_PID, process, os.WEXITED | changes | os.WNOWAIT)
         if change is None or change.si_code not in (os.CLD_STOPPED, os.CLD_CONTINUED):
             return stopped + (0.0 if since is None else time.monotonic() - since)
-        change = os.waitid(os.P_PID, process, changes | os.WNOHANG)  # the latest change: it may be another by now
+        try:
+            change = os.waitid(os.P_PID, process, changes | os.WNOHANG)  # the latest change: it may be another by now
+        except ChildProcessError:  # it has ended since
+            continue
         if change is None:
             continue
         if change.si_code == os.CLD_STOPPED:

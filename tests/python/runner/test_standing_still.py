@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import queue
 import resource
+import signal
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import pytest
 from suite.base.errors import UnitHung
 from suite.runner import interference
 from suite.runner.interference import Interference, Snapshot, frozen_seconds, interference_between, take_snapshot
-from suite.runner.program import Ended, MeasuringProcess
+from suite.runner.program import Ended, MeasuringProcess, _stopped_until_the_end
 
 pytestmark = pytest.mark.hostile("state of the machine")
 
@@ -108,6 +110,20 @@ def test_a_program_that_was_stopped_for_its_whole_limit_goes_on(tmp_path: Path) 
             assert process.end(0.2, renewed=True).exit_code == 7
         finally:
             process.stop()
+
+
+def test_a_process_that_ends_while_its_stop_is_asked_for_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = os.waitid
+
+    def ask_late(kind: int, process: int, options: int) -> os.waitid_result | None:
+        if options & os.WNOHANG:
+            os.kill(process, signal.SIGCONT)
+            ask(kind, process, os.WEXITED | os.WNOWAIT)
+        return ask(kind, process, options)
+
+    monkeypatch.setattr(os, "waitid", ask_late)
+    with subprocess.Popen(["sh", "-c", "kill -STOP $$; exit 7"]) as child:
+        assert _stopped_until_the_end(child.pid) >= 0.0 and child.wait() == 7
 
 
 def test_the_limit_begins_anew_with_each_result(tmp_path: Path) -> None:
