@@ -47,7 +47,7 @@ WORSE, CANNOT_JUDGE = 1, 2
 MOST_ON_A_TERMINAL = 1000  # rows that export prints where a person reads them
 # Figures that export prints. It grows as the file does: equal numbers take a byte for thousands. An honest run takes a byte
 # for a figure, or more.
-PRINTED_AT_LEAST, PRINTED_PER_BYTE = 5_000_000, 1
+PRINTED_AT_LEAST, PRINTED_PER_BYTE = 2_000_000, 1
 
 EPILOG = f"""
 A series is one figure of one benchmark on one machine, in one profile: the ratio to the reference run where it was
