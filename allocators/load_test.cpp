@@ -25,7 +25,6 @@
 namespace stackheap {
 namespace {
 
-
 struct block {
   unsigned char* at;
   std::size_t bytes;

@@ -17,7 +17,7 @@ from rich.segment import Segment
 
 from suite.base import foreign
 from suite.base.chart_options import FORMATS
-from suite.base.errors import BadInput, UnitFailed
+from suite.base.errors import NO_EXPRESSION, BadInput, UnitFailed
 from suite.base.failure import limits_behind
 from suite.base.files import try_file, try_folder
 from suite.base.foreign_program import NoAnswer, run_foreign
@@ -153,7 +153,6 @@ def whole(least: int, most: int) -> Callable[[str], int]:
 
 
 SHOWN = 500  # letters of an expression in an error line
-NO_EXPRESSION = (re.error, RecursionError, OverflowError)  # what re.compile raises
 
 
 def expression(text: str) -> re.Pattern[str]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+NO_EXPRESSION = (re.error, RecursionError, OverflowError)  # what re.compile raises
+
 
 class BadInput(Exception):
     """An option or a file that the user gave cannot be used. The text is one line."""

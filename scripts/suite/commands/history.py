@@ -16,7 +16,6 @@ from rich.table import Table
 from suite.base import foreign, moments, phrases
 from suite.base.chart_options import PAPER, TALK, THEMES
 from suite.base.cli import (
-    NO_EXPRESSION,
     ROOT,
     RUN_HELP,
     SUCCESS,
@@ -31,7 +30,7 @@ from suite.base.cli import (
     try_default,
     whole,
 )
-from suite.base.errors import BadInput
+from suite.base.errors import NO_EXPRESSION, BadInput
 from suite.base.files import try_file, try_folder, write_whole
 from suite.base.near_misses import in_expression
 from suite.base.text import one_line

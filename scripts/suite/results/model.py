@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from suite.base.errors import NO_EXPRESSION
 from suite.base.text import drawable, one_line
 from suite.results.parts import DisturbedParts
 
@@ -374,7 +375,7 @@ def selects(part: str, name: str) -> bool:
     """
     try:
         return re.search(part, name) is not None
-    except (re.error, RecursionError, OverflowError):
+    except NO_EXPRESSION:
         return True
 
 
